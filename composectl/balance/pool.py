@@ -1,0 +1,194 @@
+"""The pool: the backends of one service, and the only place where a phase changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from composectl.balance.backend import Backend, Tally
+from composectl.balance.change import Change
+from composectl.balance.phase import Phase, Signal, after
+from composectl.balance.policy import Avoid, Policy
+from composectl.balance.rate import Rate
+from composectl.balance.replica import Replica, Report
+
+Tell = Callable[[Change, Backend], None]
+
+
+class Lease:
+    """The right to send one request to one backend; ended exactly once."""
+
+    __slots__ = ("_pool", "backend")
+
+    def __init__(self, pool: Pool, backend: Backend) -> None:
+        self._pool: Pool | None = pool
+        self.backend = backend
+
+    def answered(self, status: int, microseconds: int) -> None:
+        """The backend's final response, with this status, was relayed whole."""
+        backend = self.backend
+        backend.responses[status // 100] += 1
+        backend.latency.record(microseconds)
+        self._end()
+
+    def failed(self) -> None:
+        """The backend did not answer, or broke off its answer."""
+        self.backend.failed += 1
+        self._end()
+
+    def moved(self) -> None:
+        """The backend did not answer, and another one gets the request."""
+        self.backend.retried += 1
+        self._end()
+
+    def abandoned(self) -> None:
+        """The client went away before the end of the response."""
+        self._end()
+
+    def _end(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            raise RuntimeError(f"the lease of {self.backend} has ended already")
+        pool._take_back(self.backend)
+
+
+class Pool:
+    """Who is there, who is well, who gets the next request.
+
+    `clock` gives epoch seconds; `tell` hears of every change, after it was made.
+    """
+
+    def __init__(self, service: str, policy: Policy, clock: Callable[[], float], tell: Tell) -> None:
+        self.service = service
+        self.since = clock()
+        self.rate = Rate()
+        self.unserved = 0  # requests for which there was no backend
+        self._policy = policy
+        self._clock = clock
+        self._tell = tell
+        self._backends: dict[tuple[str, str], Backend] = {}
+        self._lingering: set[Backend] = set()  # gone, with requests still in flight
+        self._retired = Tally()  # the sums of those that are gone for good
+        self._ready = 0
+
+    @property
+    def backends(self) -> list[Backend]:
+        """All that are not gone, by number."""
+        return sorted(self._backends.values(), key=lambda backend: (backend.replica.number, backend.replica.started))
+
+    @property
+    def ready(self) -> int:
+        """How many get requests."""
+        return self._ready
+
+    @property
+    def requests(self) -> int:
+        """Requests of clients so far; one that was tried on several backends counts once."""
+        every = (self._retired, *self._lingering, *self._backends.values())
+        return self.unserved + sum(tally.requests - tally.retried for tally in every)
+
+    def tally(self) -> Tally:
+        """The sums over all backends, those that are gone included."""
+        total = Tally()
+        for tally in (self._retired, *self._lingering, *self._backends.values()):
+            total.add(tally)
+        return total
+
+    def lease(self, avoid: Avoid = ()) -> Lease | None:
+        """Choose a ready backend and count the request there, in one step; None where nobody is ready."""
+        backend = self._policy.take(avoid)
+        if backend is None:
+            return None
+        backend.in_flight += 1
+        backend.requests += 1
+        return Lease(self, backend)
+
+    def observe(self, replicas: Iterable[Replica]) -> None:
+        """Take over the whole list of running replicas, as Docker reports it now."""
+        seen = {replica.key: replica for replica in replicas}
+        for key in self._backends.keys() - seen.keys():
+            self._signal(self._backends[key], Signal.VANISHED, "its container stopped")
+        for key, replica in seen.items():
+            self._heed(self._backends.get(key) or self._admit(replica), replica)
+
+    def leave(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
+        """No new request for the backends of this container."""
+        for backend in [backend for backend in self._backends.values() if backend.replica.id == id]:
+            self._signal(backend, Signal.LEAVE, why)
+            if not backend.in_flight:
+                self._signal(backend, Signal.EMPTIED, "nothing in flight")
+
+    def probed(self, backend: Backend, error: str | None) -> None:
+        """Take the result of a probe, or of a connection for a request: None where it succeeded."""
+        if error is None:
+            backend.misses = 0
+            if backend.replica.report is not Report.DOWN:
+                self._signal(backend, Signal.CAME_UP, "its port accepts")
+        else:
+            backend.misses += 1
+            if not self._is_last_ready(backend):
+                self._signal(backend, Signal.WENT_DOWN, error)
+
+    def sample(self) -> None:
+        """Take the counters for the rates; to be called once a second."""
+        self.rate.sample(self.requests)
+        for backend in self._backends.values():
+            backend.rate.sample(backend.requests)
+
+    # Private
+
+    def _admit(self, replica: Replica) -> Backend:
+        backend = Backend(replica, self._clock())
+        self._backends[replica.key] = backend
+        return backend
+
+    def _heed(self, backend: Backend, replica: Replica) -> None:
+        backend.replica = replica
+        if replica.report is Report.UP:
+            self._signal(backend, Signal.CAME_UP, "healthy")
+        elif replica.report is Report.DOWN:
+            self._signal(backend, Signal.WENT_DOWN, "unhealthy or paused")
+
+    def _is_last_ready(self, backend: Backend) -> bool:
+        return backend.phase is Phase.READY and self._ready == 1
+
+    def _signal(self, backend: Backend, signal: Signal, why: str) -> None:
+        before, phase = backend.phase, after(backend.phase, signal)
+        if phase is None:
+            return
+        backend.phase, backend.since = phase, self._clock()
+        self._reorder(backend, before)
+        self._tell(
+            Change(backend.since, self.service, backend.replica.number, backend.replica.name, before, phase, why),
+            backend,
+        )
+
+    def _reorder(self, backend: Backend, before: Phase) -> None:
+        if backend.phase is Phase.READY:
+            self._ready += 1
+            self._policy.add(backend)
+        elif before is Phase.READY:
+            self._ready -= 1
+            self._policy.remove(backend)
+        if backend.phase is Phase.GONE:
+            del self._backends[backend.replica.key]
+            self._retire(backend)
+
+    def _retire(self, backend: Backend) -> None:
+        if backend.in_flight:
+            self._lingering.add(backend)
+        else:
+            self._lingering.discard(backend)
+            self._retired.add(backend)
+
+    def _take_back(self, backend: Backend) -> None:
+        backend.in_flight -= 1
+        if backend.phase is Phase.READY:
+            self._policy.give_back(backend)
+        elif not backend.in_flight:
+            self._emptied(backend)
+
+    def _emptied(self, backend: Backend) -> None:
+        if backend.phase is Phase.GONE:
+            self._retire(backend)
+        else:
+            self._signal(backend, Signal.EMPTIED, "nothing in flight")

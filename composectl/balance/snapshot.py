@@ -1,0 +1,181 @@
+"""The frozen picture of everything: what the table and `status --json` show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from composectl.balance.backend import Backend, Tally
+from composectl.balance.change import Change
+from composectl.balance.pool import Pool
+
+VERSION = 1
+
+_View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The sums of a service since it is balanced, those of replicas that are gone included."""
+
+    requests: int
+    in_flight: int
+    failed: int
+    retried: int
+    held: int
+    responses: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendView:
+    """One backend; latencies in milliseconds, None before the first response; `since` is ISO 8601."""
+
+    number: int
+    id: str
+    name: str
+    address: str
+    phase: str
+    in_flight: int
+    requests: int
+    failed: int
+    retried: int
+    responses: dict[str, int]
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    since: str
+    requests_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One change, newest last in its list; `at` is ISO 8601."""
+
+    at: str
+    number: int
+    name: str
+    before: str
+    after: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One balanced service; `last_minute` holds the requests of each of the last 60 seconds at most, newest last."""
+
+    service: str
+    policy: str
+    listeners: tuple[str, ...]
+    wanted: int
+    since: str
+    totals: Totals
+    backends: tuple[BackendView, ...]
+    changes: tuple[ChangeView, ...]
+    last_minute: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that one running composectl knows."""
+
+    version: int
+    project: str
+    services: tuple[ServiceView, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer of `status --json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, answer: Mapping[str, Any]) -> Snapshot:
+        """The inverse of `as_json`; keys of a later version are ignored."""
+        return cls(answer["version"], answer["project"], tuple(map(_service_from_json, answer["services"])))
+
+
+def view_service(
+    pool: Pool, *, policy: str, listeners: Iterable[str], wanted: int, port: int, changes: Iterable[Change]
+) -> ServiceView:
+    """The picture of one pool whose backends are reached on `port`."""
+    return ServiceView(
+        service=pool.service,
+        policy=policy,
+        listeners=tuple(listeners),
+        wanted=wanted,
+        since=iso(pool.since),
+        totals=_totals(pool),
+        backends=tuple(_view_backend(backend, port) for backend in pool.backends),
+        changes=tuple(_view_change(change) for change in changes if change.service == pool.service),
+        last_minute=pool.rate.minute,
+    )
+
+
+def iso(epoch: float) -> str:
+    """Epoch seconds as ISO 8601, in UTC, to the millisecond."""
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds")
+
+
+def join_address(host: str, port: int) -> str:
+    """`host:port`, with the brackets that an IPv6 address needs (RFC 3986, section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+# Private
+
+
+def _totals(pool: Pool) -> Totals:
+    total = pool.tally()
+    responses = _by_class(total)
+    responses["5xx"] += pool.unserved
+    return Totals(
+        requests=pool.requests,
+        in_flight=total.in_flight,
+        failed=total.failed + pool.unserved,
+        retried=total.retried,
+        held=0,
+        responses=responses,
+    )
+
+
+def _view_backend(backend: Backend, port: int) -> BackendView:
+    return BackendView(
+        number=backend.replica.number,
+        id=backend.replica.id[:12],
+        name=backend.replica.name,
+        address=join_address(backend.replica.host, port),
+        phase=backend.phase,
+        in_flight=backend.in_flight,
+        requests=backend.requests,
+        failed=backend.failed,
+        retried=backend.retried,
+        responses=_by_class(backend),
+        p50_ms=backend.latency.percentile(50),
+        p95_ms=backend.latency.percentile(95),
+        p99_ms=backend.latency.percentile(99),
+        since=iso(backend.since),
+        requests_per_second=round(backend.rate.recent, 1),
+    )
+
+
+def _view_change(change: Change) -> ChangeView:
+    return ChangeView(iso(change.at), change.number, change.name, change.before, change.after, change.why)
+
+
+def _by_class(tally: Tally) -> dict[str, int]:
+    return {f"{hundred}xx": tally.responses[hundred] for hundred in range(1, 6)}
+
+
+def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
+    nested = {
+        "listeners": tuple(service["listeners"]),
+        "totals": _pick(Totals, service["totals"]),
+        "backends": tuple(_pick(BackendView, backend) for backend in service["backends"]),
+        "changes": tuple(_pick(ChangeView, change) for change in service["changes"]),
+        "last_minute": tuple(service["last_minute"]),
+    }
+    return _pick(ServiceView, {**service, **nested})
+
+
+def _pick(kind: type[_View], values: Mapping[str, Any]) -> _View:
+    return kind(**{field.name: values[field.name] for field in fields(kind)})

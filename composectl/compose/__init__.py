@@ -1,0 +1,1 @@
+"""Neighbour 1: the `docker compose` / `docker-compose` command."""

@@ -1,0 +1,1 @@
+"""Neighbour 4: other terminals, over a unix socket."""

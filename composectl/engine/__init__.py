@@ -1,0 +1,1 @@
+"""Neighbour 2: the Docker Engine API."""

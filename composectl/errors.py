@@ -1,0 +1,182 @@
+"""Every failure a person can meet: one line, a hint, an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+USAGE = 2
+
+
+class ComposectlError(Exception):
+    """A failure to be told in one line; `hint` says what to do about it, if anything is known."""
+
+    def __init__(self, message: str, hint: str = "", exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+# What was asked for
+
+
+def unknown_service(name: str, known: Iterable[str]) -> ComposectlError:
+    known = sorted(known)
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"the services are {', '.join(f'`{one}`' for one in known)}"
+    return ComposectlError(f"no service `{name}` in the compose file", hint)
+
+
+def bad_scale(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is not of the form SERVICE=N, with N a whole number from 0", "for example: `echo=10`", USAGE
+    )
+
+
+def balanced_twice(service: str) -> ComposectlError:
+    return ComposectlError(f"service `{service}` is given twice", "one `--balance SERVICE=N` a service", USAGE)
+
+
+def no_tcp_port(service: str) -> ComposectlError:
+    return ComposectlError(
+        f"service `{service}` publishes no TCP port",
+        "say where to listen and which port the container serves: `--listen 8080:80`",
+    )
+
+
+def udp_port(service: str, port: str) -> ComposectlError:
+    return ComposectlError(
+        f"service `{service}` publishes UDP port {port}, which only one replica can hold",
+        "composectl balances TCP; move the UDP port to a service of its own",
+    )
+
+
+def no_address_of_its_own(service: str, mode: str) -> ComposectlError:
+    return ComposectlError(
+        f"the replicas of service `{service}` have no address of their own (`network_mode: {mode}`)",
+        "take `network_mode` out, so that each replica joins the project's network",
+    )
+
+
+def not_detachable(option: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{option}` does not go with `--balance`: composectl shows the table in place of the logs",
+        "`composectl logs -f` shows the logs from another terminal",
+        USAGE,
+    )
+
+
+# Listeners
+
+
+def port_taken(address: str, holder: str, hint: str = "") -> ComposectlError:
+    by = f" by {holder}" if holder else ""
+    return ComposectlError(f"{address} is already held{by}", hint or "free the port, or `--listen` on another one")
+
+
+def port_forbidden(address: str) -> ComposectlError:
+    return ComposectlError(
+        f"no right to listen on {address}",
+        "ports under 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` takes another port",
+    )
+
+
+def no_such_address(address: str) -> ComposectlError:
+    return ComposectlError(f"{address} is not an address of this machine", "`--listen` takes another one")
+
+
+# Compose
+
+
+def no_compose() -> ComposectlError:
+    return ComposectlError(
+        "neither `docker compose` nor `docker-compose` is installed",
+        "install Docker's Compose plugin, or name a Compose in COMPOSECTL_COMPOSE",
+    )
+
+
+def not_a_compose(command: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{command}` is not a Compose: it does not tell a Compose version",
+        "COMPOSECTL_COMPOSE names a path or `docker compose`",
+    )
+
+
+def compose_failed(command: str, exit_code: int, words: str = "", hint: str = "") -> ComposectlError:
+    return ComposectlError(words or f"`{command}` failed with exit code {exit_code}", hint, exit_code)
+
+
+# The engine
+
+
+def no_engine(endpoint: str) -> ComposectlError:
+    return ComposectlError(f"no Docker Engine answers at {endpoint}", "is the engine running? `docker info` tells more")
+
+
+def engine_forbidden(endpoint: str) -> ComposectlError:
+    return ComposectlError(
+        f"no right to talk to the Docker Engine at {endpoint}", "join the group `docker`, or use sudo"
+    )
+
+
+def unknown_context(name: str) -> ComposectlError:
+    return ComposectlError(f"no Docker context `{name}`", "`docker context ls` lists them")
+
+
+def bad_endpoint(endpoint: str, why: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{endpoint}` is not a Docker Engine's address: {why}", "for example: unix:///var/run/docker.sock"
+    )
+
+
+# Replicas
+
+
+def replica_died(name: str, exit_code: int, log: Iterable[str]) -> ComposectlError:
+    return ComposectlError(
+        "\n".join(
+            (f"container `{name}` ended with exit code {exit_code}; its last lines:", *(f"  {line}" for line in log))
+        )
+    )
+
+
+def not_ready(service: str, ready: int, wanted: int, seconds: float) -> ComposectlError:
+    return ComposectlError(
+        f"{ready} of {wanted} replicas of `{service}` are ready after {seconds:.0f} s",
+        "`composectl logs` shows what they say; a replica is ready when its port accepts, or its HEALTHCHECK passes",
+    )
+
+
+# Running composectls
+
+
+def nothing_runs(project: str = "") -> ComposectlError:
+    of = f" for project `{project}`" if project else " for this project"
+    return ComposectlError(f"no composectl is running{of}", "start one: `composectl up --balance SERVICE=N`")
+
+
+def runs_already(project: str, pid: int) -> ComposectlError:
+    return ComposectlError(
+        f"composectl balances project `{project}` already (process {pid})",
+        "`composectl scale SERVICE=N` changes it, `composectl down` ends it",
+    )
+
+
+def which_project(projects: Iterable[str]) -> ComposectlError:
+    return ComposectlError(
+        f"several projects run from here: {', '.join(f'`{project}`' for project in sorted(projects))}",
+        "name one with `-p`",
+    )
+
+
+def not_balanced(service: str, balanced: Iterable[str]) -> ComposectlError:
+    return ComposectlError(
+        f"service `{service}` is not balanced", f"balanced are {', '.join(f'`{one}`' for one in sorted(balanced))}"
+    )
+
+
+def unsafe_folder(path: str) -> ComposectlError:
+    return ComposectlError(
+        f"{path} is not a folder of yours alone", "remove it, or set XDG_RUNTIME_DIR to a folder of yours"
+    )

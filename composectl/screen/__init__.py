@@ -1,0 +1,1 @@
+"""Neighbour 5: this terminal."""

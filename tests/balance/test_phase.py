@@ -1,0 +1,30 @@
+"""The phase table, as the design page shows it."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from composectl.balance.phase import Phase, Signal, after, grid
+
+DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
+
+
+def test_the_design_page_shows_the_table() -> None:
+    assert grid() in DESIGN.read_text()
+
+
+@pytest.mark.parametrize("signal", list(Signal))
+def test_nothing_revives_what_is_gone(signal: Signal) -> None:
+    assert after(Phase.GONE, signal) is None
+
+
+@pytest.mark.parametrize("signal", [Signal.CAME_UP, Signal.WENT_DOWN, Signal.LEAVE])
+def test_a_draining_backend_is_deaf_to_all_but_its_end(signal: Signal) -> None:
+    assert after(Phase.DRAINING, signal) is None
+    assert after(Phase.DRAINED, signal) is None
+
+
+@pytest.mark.parametrize(("phase", "signal"), product(set(Phase) - {Phase.GONE}, [Signal.VANISHED]))
+def test_whatever_vanishes_is_gone(phase: Phase, signal: Signal) -> None:
+    assert after(phase, signal) is Phase.GONE
