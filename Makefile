@@ -1,0 +1,27 @@
+.PHONY: help demo test lint venv bench
+
+help:
+	@echo "make demo   ten replicas of examples/echo behind its port"
+	@echo "make test   everything, from lint to end-to-end on a real Docker Engine"
+	@echo "make lint   ruff, mypy, import-linter"
+	@echo "make bench  the proxy beside nginx"
+
+demo: venv
+	@scripts/with-engine scripts/demo
+
+test: lint
+	@scripts/compose-v1
+	@scripts/compose-v2
+	@scripts/with-engine .venv/bin/pytest
+
+lint: venv
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: venv
+	@bench/run
+
+venv:
+	@scripts/venv
