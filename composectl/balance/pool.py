@@ -30,6 +30,11 @@ class Lease:
         backend.latency.record(microseconds)
         self._end()
 
+    def switched(self) -> None:
+        """The connection that became a tunnel, by the backend's 101, has ended."""
+        self.backend.responses[1] += 1
+        self._end()
+
     def failed(self) -> None:
         """The backend did not answer, or broke off its answer."""
         self.backend.failed += 1

@@ -126,15 +126,13 @@ def join_address(host: str, port: int) -> str:
 
 def _totals(pool: Pool) -> Totals:
     total = pool.tally()
-    responses = _by_class(total)
-    responses["5xx"] += pool.unserved
     return Totals(
         requests=pool.requests,
         in_flight=total.in_flight,
         failed=total.failed + pool.unserved,
         retried=total.retried,
         held=0,
-        responses=responses,
+        responses=_by_class(total),
     )
 
 

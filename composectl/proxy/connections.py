@@ -1,0 +1,78 @@
+"""Connections to backends: made in time, kept for the next request, closed when their backend leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from composectl.balance.snapshot import join_address
+from composectl.proxy.outbound import Outbound
+
+if TYPE_CHECKING:
+    from composectl.balance.backend import Backend
+
+_CONNECT_TIMEOUT = 1.0
+# Below the 5 s after which Node.js, the least patient of the usual servers, closes an idle connection.
+_IDLE_SECONDS = 4
+_KEPT_PER_BACKEND = 256
+
+
+class Connections:
+    """The connections to one port of the backends of one service; the one used last is used next."""
+
+    def __init__(self, port: int, *, identify: bool = True) -> None:
+        self._port = port
+        self._identify = identify
+        self._kept: dict[Backend, list[Outbound]] = {}
+        self._tick = 0
+
+    def take(self, backend: Backend) -> Outbound | None:
+        """A kept connection to this backend, if there is one."""
+        kept = self._kept.get(backend)
+        while kept:
+            outbound = kept.pop()
+            if not outbound.transport.is_closing():
+                return outbound
+        return None
+
+    async def dial(self, backend: Backend) -> Outbound:
+        """A new connection to this backend. Raises OSError, TimeoutError among them."""
+        address = join_address(backend.replica.host, self._port)
+        identity = f"X-Internal-Service: {address}\r\n".encode() if self._identify else b""
+        async with asyncio.timeout(_CONNECT_TIMEOUT):
+            _, outbound = await asyncio.get_running_loop().create_connection(
+                lambda: Outbound(self, backend, identity), backend.replica.host, self._port
+            )
+        return outbound
+
+    def keep(self, outbound: Outbound) -> None:
+        """Keep a connection for the next request, unless its backend is on its way out."""
+        kept = self._kept.setdefault(outbound.backend, [])
+        if outbound.backend.phase != "ready" or len(kept) >= _KEPT_PER_BACKEND:
+            outbound.close()
+        else:
+            outbound.idle_since = self._tick
+            kept.append(outbound)
+
+    def lost(self, outbound: Outbound) -> None:
+        """A kept connection was closed by its backend."""
+        kept = self._kept.get(outbound.backend, [])
+        if outbound in kept:
+            kept.remove(outbound)
+
+    def forget(self, backend: Backend) -> None:
+        """Close what is kept to a backend: its address may soon be somebody else's."""
+        for outbound in self._kept.pop(backend, ()):
+            outbound.close()
+
+    def sweep(self) -> None:
+        """Close what was idle for too long; to be called once a second."""
+        self._tick += 1
+        for kept in self._kept.values():
+            while kept and self._tick - kept[0].idle_since > _IDLE_SECONDS:
+                kept.pop(0).close()
+
+    def close(self) -> None:
+        """Close all that is kept."""
+        for backend in list(self._kept):
+            self.forget(backend)

@@ -1,0 +1,239 @@
+"""An exchange: one request and its response, on its way through the proxy."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic_ns
+from typing import TYPE_CHECKING
+
+from composectl.balance.backend import Backend
+from composectl.balance.pool import Lease
+from composectl.balance.retry import is_idempotent, may_retry
+from composectl.proxy.head import Fields, RequestHead, last_chunk
+from composectl.proxy.pages import error_page
+from composectl.proxy.tunnel import join
+
+if TYPE_CHECKING:
+    from composectl.proxy.inbound import Inbound
+    from composectl.proxy.outbound import Outbound
+    from composectl.proxy.route import Route
+
+_REPLAYABLE = 1024 * 1024
+
+
+class Exchange:
+    """Takes a request to a backend, to another one if it must, and tells both connections of the end.
+
+    What is not yet sent is `_pending`; what was sent and could be sent again is `_sent`, or None if that is lost.
+    """
+
+    __slots__ = (
+        "_began",
+        "_dialling",
+        "_lease",
+        "_outbound",
+        "_pending",
+        "_route",
+        "_sent",
+        "_sent_size",
+        "_tried",
+        "begun",
+        "chunked_upload",
+        "heard",
+        "http_1_0",
+        "inbound",
+        "keep_alive",
+        "method",
+        "trailers_welcome",
+        "upgrade",
+        "uploaded",
+    )
+
+    def __init__(
+        self, route: Route, inbound: Inbound, method: bytes, head: RequestHead, *, keep_alive: bool, http_1_0: bool
+    ) -> None:
+        self._route = route
+        self.inbound = inbound
+        self.method = method
+        self.keep_alive = keep_alive
+        self.http_1_0 = http_1_0
+        self.chunked_upload = head.chunked
+        self.trailers_welcome = head.trailers
+        self.upgrade = head.upgrade
+        self.begun = False
+        self.uploaded = False  # the whole request has come from the client
+        self.heard = False  # a byte of the response has come from the backend
+        self._pending = [head.data]
+        self._sent: list[bytes] | None = [] if is_idempotent(method) else None
+        self._sent_size = 0
+        self._tried: tuple[Backend, ...] = ()
+        self._lease: Lease | None = None
+        self._outbound: Outbound | None = None
+        self._dialling: asyncio.Task[None] | None = None
+
+    # The client's side
+
+    def begin(self) -> None:
+        """Choose a backend and send what there is of the request."""
+        self.begun = True
+        self._began = monotonic_ns()
+        lease = self._route.pool.lease()
+        if lease is None:
+            self._route.pool.unserved += 1
+            self._answer(503, "no-backend-ready")
+        else:
+            self._go_to(lease)
+
+    def add_body(self, data: bytes) -> None:
+        """A piece of the request's body has come."""
+        if self.chunked_upload:
+            self._pending += (b"%x\r\n" % len(data), data, b"\r\n")
+        else:
+            self._pending.append(data)
+
+    def end_body(self, trailers: Fields) -> None:
+        """The request is whole."""
+        self.uploaded = True
+        if self.chunked_upload:
+            self._pending.append(last_chunk(trailers))
+
+    def flush(self) -> None:
+        """Send on what has come."""
+        if self._outbound is not None and self._pending:
+            data = b"".join(self._pending)
+            self._pending.clear()
+            self._remember(data)
+            self._outbound.send(data)
+
+    def client_gone(self) -> None:
+        """The client will not read the response: the backend must not go on with it."""
+        if self._dialling is not None:
+            self._dialling.cancel()
+        if self._outbound is not None:
+            self._outbound.drop()
+        if self._lease is not None:
+            self._lease.abandoned()
+            self._lease = None
+
+    def pause_response(self) -> None:
+        """The client reads slower than the backend writes."""
+        if self._outbound is not None:
+            self._outbound.pause_reading()
+
+    def resume_response(self) -> None:
+        """The client has caught up."""
+        if self._outbound is not None:
+            self._outbound.resume_reading()
+
+    # The backend's side
+
+    def completed(self, status: int) -> None:
+        """The final response was relayed whole."""
+        self._outbound = None
+        self._take_lease().answered(status, (monotonic_ns() - self._began) // 1000)
+        self.inbound.finished(self)
+
+    def switched(self, outbound: Outbound, rest: bytes) -> None:
+        """The backend speaks the other protocol from here on; `rest` are its first bytes."""
+        self._outbound = None
+        lease = self._take_lease()
+        client, first_bytes = self.inbound.hand_over()
+        client.write(rest)
+        outbound.transport.write(first_bytes)
+
+        def ended() -> None:
+            lease.switched()
+            self.inbound.taken_back()
+
+        join(client, outbound.transport, ended)
+
+    def broken(self, reason: str, *, reused: bool) -> None:
+        """The backend's connection ended before the response did, or its response is none."""
+        self._outbound = None
+        if self.heard or reason != "backend-hung-up":
+            self._give_up(502, reason)
+        elif reused and self._rewind():
+            self._dial(self._leased)  # it had only been closed for idleness
+        else:
+            self._try_another(reason, connected=True)
+
+    # Private
+
+    @property
+    def _leased(self) -> Lease:
+        assert self._lease is not None
+        return self._lease
+
+    def _take_lease(self) -> Lease:
+        lease, self._lease = self._leased, None
+        return lease
+
+    def _go_to(self, lease: Lease) -> None:
+        self._lease = lease
+        self._tried += (lease.backend,)
+        # A kept connection may be closed just now by the other side, and only what is idempotent may be sent twice.
+        kept = self._route.connections.take(lease.backend) if self._sent is not None else None
+        if kept is None:
+            self._dial(lease)
+        else:
+            self._use(kept)
+
+    def _use(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+        outbound.carry(self)
+        self.flush()
+
+    def _dial(self, lease: Lease) -> None:
+        if not self.uploaded:
+            self.inbound.hold_upload()
+        self._dialling = asyncio.get_running_loop().create_task(self._connect(lease.backend))
+
+    async def _connect(self, backend: Backend) -> None:
+        try:
+            outbound = await self._route.connections.dial(backend)
+        except OSError as error:
+            self._dialling = None
+            self._route.pool.probed(backend, error.strerror or "no connection in time")
+            self._try_another("backend-unreachable", connected=False)
+        else:
+            self._dialling = None
+            self.inbound.release_upload()
+            self._use(outbound)
+
+    def _remember(self, data: bytes) -> None:
+        if self._sent is not None:
+            self._sent.append(data)
+            self._sent_size += len(data)
+            if self._sent_size > _REPLAYABLE:
+                self._sent = None
+
+    def _rewind(self) -> bool:
+        """Make all that was sent pending again, if it is still there."""
+        if self._sent is None:
+            return False
+        self._pending[:0] = self._sent
+        self._sent, self._sent_size = [], 0
+        return True
+
+    def _try_another(self, reason: str, *, connected: bool) -> None:
+        whole = self._rewind() if connected else True
+        retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
+        lease = self._route.pool.lease(self._tried) if retry else None
+        if lease is None:
+            self._give_up(502, reason)
+        else:
+            self._take_lease().moved()
+            self._go_to(lease)
+
+    def _give_up(self, status: int, reason: str) -> None:
+        self._take_lease().failed()
+        if self.inbound.answering:
+            self.inbound.break_off()
+        else:
+            self._answer(status, reason)
+
+    def _answer(self, status: int, reason: str) -> None:
+        close = self.inbound.closing or not (self.keep_alive and self.uploaded)
+        self.inbound.begin_answer(close=close)
+        self.inbound.write(error_page(status, reason, close=close, body=self.method != b"HEAD"))
+        self.inbound.finished(self)

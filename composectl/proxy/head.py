@@ -1,0 +1,253 @@
+"""Heads as they go on: our own start line and framing, the fields byte for byte, nothing hop-by-hop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+Fields = Sequence[tuple[bytes, bytes]]
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+CLOSE = b"Connection: close\r\n"
+KEEP_ALIVE = b"Connection: keep-alive\r\n"
+_TRAILERS_WELCOME = b"Connection: TE\r\nTE: trailers\r\n"
+
+_MAX_FIELDS = 100
+_MAX_HEAD = 32 * 1024
+_MAX_TARGET = 8 * 1024
+
+# RFC 9110, section 7.6.1, and the framing, which we write ourselves
+_HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+# Said by us alone: a client that is not trusted may not say whom it forwards for.
+_OUR_REQUEST_FIELDS = _HOP_BY_HOP | {
+    b"forwarded",
+    b"host",
+    b"http2-settings",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-proto",
+}
+_OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"x-internal-service"}
+# What the `Connection` of a client or a backend does not take away
+_END_TO_END = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
+_NOT_IN_TRAILERS = (
+    _OUR_REQUEST_FIELDS
+    | _OUR_RESPONSE_FIELDS
+    | _END_TO_END
+    | {b"content-encoding", b"content-range", b"content-type", b"expect", b"max-forwards", b"range", b"trailer"}
+)
+_COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+
+
+class BadHead(Exception):
+    """A head that must not go on; `status` and `reason` are the answer to it."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A request head for a backend.
+
+    `chunked` tells how its body is framed, `upgrade` that it asks for another protocol, `trailers` that the client
+    takes them.
+    """
+
+    data: bytes
+    chunked: bool
+    upgrade: bool
+    trailers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """A response head for a client.
+
+    `chunked` tells how its body is framed, `closes` that the client's connection ends after it, `until_close` that the
+    body lasts until the backend's connection ends.
+    """
+
+    data: bytes
+    chunked: bool
+    closes: bool
+    until_close: bool
+
+
+def forwarded_for(client: str, scheme: str) -> bytes:
+    """The lines that tell a backend of the client; the last one wants the host."""
+    return (
+        f"Via: 1.1 composectl\r\nX-Forwarded-For: {client}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: "
+    ).encode()
+
+
+def request_head(method: bytes, target: bytes, version: str, fields: Fields, forwarded: bytes) -> RequestHead:
+    """The head to send to a backend; `forwarded` comes from `forwarded_for`.
+
+    Raises BadHead for what RFC 9112, sections 3.2 and 6.1, forbids, and for what is over our limits.
+    """
+    lines, ours = _sort(fields, _OUR_REQUEST_FIELDS)
+    host = ours.get(b"host")
+    if target[0] != 0x2F:  # not a path
+        target, host = _origin_form(method, target, host)
+    _check(target, host, version, fields)
+    tokens = _connection_tokens(ours, lines)
+    upgrade = _upgrade(ours, tokens)
+    framing, chunked = _request_framing(ours, version)
+    trailers = not upgrade and b"trailers" in ours.get(b"te", b"").lower()
+    hop = upgrade or (_TRAILERS_WELCOME if trailers else b"")
+    start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host or b"", b"\r\n")
+    data = b"".join((*start, *lines, forwarded, host or b"", b"\r\n", framing, hop, b"\r\n"))
+    if len(data) > _MAX_HEAD:
+        raise BadHead(431, "head-too-large")
+    return RequestHead(data, chunked, bool(upgrade), trailers)
+
+
+def response_head(
+    status: int,
+    reason: bytes,
+    fields: Fields,
+    *,
+    identity: bytes,
+    bodyless: bool,
+    keep_alive: bool,
+    http_1_0: bool,
+) -> ResponseHead:
+    """The head to send to a client.
+
+    `identity` is a line of ours or empty, `bodyless` a response to HEAD, `keep_alive` whether the client's connection
+    may go on, `http_1_0` whether the client knows no chunks. Raises BadHead.
+    """
+    lines, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
+    _connection_tokens(ours, lines)
+    length, coding = ours.get(b"content-length"), ours.get(b"transfer-encoding")
+    if coding is not None and coding.lower() != b"chunked":
+        raise BadHead(502, "bad-transfer-encoding")
+    bodyless = bodyless or status in (204, 304)
+    unknown_length = length is None and not bodyless
+    chunked = unknown_length and not http_1_0
+    closes = not keep_alive or (unknown_length and http_1_0)
+    framing = CHUNKED if chunked else b""
+    if length is not None and status != 204:
+        framing = b"Content-Length: " + length + b"\r\n"
+    connection = CLOSE if closes else KEEP_ALIVE if http_1_0 else b""
+    start = b"HTTP/1.1 %d %b\r\n" % (status, reason)
+    data = b"".join((start, *lines, identity, framing, connection, b"\r\n"))
+    return ResponseHead(data, chunked, closes, unknown_length and coding is None)
+
+
+def interim_head(status: int, reason: bytes, fields: Fields, identity: bytes = b"") -> bytes:
+    """A 1xx response for a client (RFC 9110, section 15.2); a 101 keeps the protocol that it switches to."""
+    lines, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
+    _connection_tokens(ours, lines)
+    switch = b"Connection: Upgrade\r\nUpgrade: " + ours.get(b"upgrade", b"") + b"\r\n" if status == 101 else b""
+    return b"".join((b"HTTP/1.1 %d %b\r\n" % (status, reason), *lines, identity, switch, b"\r\n"))
+
+
+def last_chunk(trailers: Fields) -> bytes:
+    """The end of a chunked body, with the trailers that may be sent on (RFC 9110, section 6.5.1)."""
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in trailers if name.lower() not in _NOT_IN_TRAILERS)
+    return b"0\r\n" + lines + b"\r\n"
+
+
+# Private
+
+
+def _sort(fields: Fields, known: Collection[bytes]) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """The lines to send on, in four parts each, and the fields that we write ourselves."""
+    lines: list[bytes] = []
+    ours: dict[bytes, bytes] = {}
+    for name, value in fields:
+        lower = name.lower()
+        if lower not in known:
+            lines += (name, b": ", value, b"\r\n")
+        elif lower in ours:
+            ours[lower] += b", " + value.strip(b" \t")
+        else:
+            ours[lower] = value.strip(b" \t")
+    return lines, ours
+
+
+def _origin_form(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None]:
+    """RFC 9112, section 3.2: the other forms of a target."""
+    if target == b"*" and method == b"OPTIONS":
+        return target, host
+    absolute = _ABSOLUTE_FORM.fullmatch(target)
+    if absolute is None:
+        raise BadHead(400, "bad-target")
+    authority, path = absolute.groups()
+    return (path if path.startswith(b"/") else b"/" + path), authority
+
+
+def _check(target: bytes, host: bytes | None, version: str, fields: Fields) -> None:
+    if len(target) > _MAX_TARGET:
+        raise BadHead(414, "target-too-long")
+    if len(fields) > _MAX_FIELDS:
+        raise BadHead(431, "too-many-fields")
+    if b"#" in target:
+        raise BadHead(400, "bad-target")
+    if host is None and version == "1.1":
+        raise BadHead(400, "no-host")
+    if host is not None and not _HOST.fullmatch(host):
+        raise BadHead(400, "bad-host")
+
+
+def _connection_tokens(ours: dict[bytes, bytes], lines: list[bytes]) -> Collection[bytes]:
+    """What `Connection` names; the lines of fields that it names are taken out (RFC 9110, section 7.6.1)."""
+    connection = ours.get(b"connection")
+    if connection is None:
+        return ()
+    lower = connection.lower()
+    if lower in _COMMON_CONNECTIONS:
+        return (lower,)
+    tokens = {token.strip(b" \t") for token in lower.split(b",")}
+    kept = [lines[at : at + 4] for at in range(0, len(lines), 4) if not _is_named(lines[at].lower(), tokens)]
+    lines[:] = [part for line in kept for part in line]
+    return tokens
+
+
+def _is_named(field: bytes, tokens: Collection[bytes]) -> bool:
+    return field in tokens and field not in _END_TO_END
+
+
+def _upgrade(ours: dict[bytes, bytes], tokens: Collection[bytes]) -> bytes:
+    protocol = ours.get(b"upgrade")
+    # h2c would take the connection out of our sight: RFC 9113, section 3.1, has dropped it.
+    if protocol is None or b"upgrade" not in tokens or b"h2c" in protocol.lower():
+        return b""
+    return b"Connection: Upgrade\r\nUpgrade: " + protocol + b"\r\n"
+
+
+def _request_framing(ours: dict[bytes, bytes], version: str) -> tuple[bytes, bool]:
+    coding = ours.get(b"transfer-encoding")
+    if coding is not None:
+        _check_coding(coding, version)
+        return CHUNKED, True
+    length = ours.get(b"content-length")
+    if length is None:
+        return b"", False
+    if not length.isdigit():
+        raise BadHead(400, "bad-content-length")
+    return b"Content-Length: " + length + b"\r\n", False
+
+
+def _check_coding(coding: bytes, version: str) -> None:
+    if version == "1.0":
+        raise BadHead(400, "transfer-encoding-in-http-1.0")
+    if coding.lower() != b"chunked":
+        raise BadHead(501, "transfer-encoding-not-implemented")

@@ -1,0 +1,312 @@
+"""The connection of a client: reads requests, strictly, and answers them in their order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from composectl.proxy.exchange import Exchange
+from composectl.proxy.head import BadHead, forwarded_for, request_head
+from composectl.proxy.pages import error_page
+
+if TYPE_CHECKING:
+    from composectl.proxy.server import ProxyServer
+
+_MAX_HEAD = 32 * 1024
+_HEAD_SECONDS = 10
+_IDLE_SECONDS = 75
+_LINGER_SECONDS = 5
+
+
+class Inbound(asyncio.Protocol):
+    """Queues the requests as they come; the first of the queue is the one that is being answered.
+
+    `answering`: a byte of the response to the current request was sent; `closing`: no further request is taken.
+    """
+
+    __slots__ = (
+        "_awaits_switch",
+        "_congested",
+        "_fields",
+        "_forwarded",
+        "_head_size",
+        "_holds_upload",
+        "_in_head",
+        "_incoming",
+        "_lingering",
+        "_parser",
+        "_pumping",
+        "_queue",
+        "_reading",
+        "_refusal",
+        "_rest",
+        "_server",
+        "_since",
+        "_target",
+        "_transport",
+        "answering",
+        "closing",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, server: ProxyServer) -> None:
+        self._server = server
+        self._parser = HttpRequestParser(self)
+        self._queue: deque[Exchange] = deque()
+        self._incoming: Exchange | None = None  # its body is still coming
+        self._refusal: BadHead | None = None  # what to answer after the queue, and no more
+        self._awaits_switch = False
+        self._rest = b""  # what follows a request to switch protocols
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._target = b""
+        self._head_size = 0
+        self._in_head = False
+        self._reading = True
+        self._holds_upload = False
+        self._congested = False
+        self._pumping = False
+        self._lingering = False
+        self._since = server.tick
+        self.answering = False
+        self.closing = False
+
+    # The exchange's side
+
+    def begin_answer(self, *, close: bool) -> None:
+        """The response to the current request begins; `close`: the connection ends with it."""
+        self.answering = True
+        self.closing = self.closing or close
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the response to the current request."""
+        self._transport.write(data)
+
+    def finished(self, exchange: Exchange) -> None:
+        """The response to the current request was sent whole."""
+        self._queue.popleft()
+        self.answering = False
+        self._since = self._server.tick
+        if self.closing:
+            self._end(linger=not exchange.uploaded)
+            return
+        if self._awaits_switch:
+            self._decline_switch()
+        self._pump()
+        self._regulate()
+
+    def break_off(self) -> None:
+        """The rest of the response will never come: the client must see that it is not whole."""
+        self._end(linger=False)
+
+    def hold_upload(self) -> None:
+        """Read no more of the current request for now."""
+        self._holds_upload = True
+        self._regulate()
+
+    def release_upload(self) -> None:
+        """Read on."""
+        if self._holds_upload:
+            self._holds_upload = False
+            self._regulate()
+
+    def hand_over(self) -> tuple[asyncio.Transport, bytes]:
+        """Give the connection away to a tunnel, with what the client sent behind its request."""
+        self._queue.clear()
+        self._server.tunnelled(self, self._transport)
+        return self._transport, self._rest
+
+    def taken_back(self) -> None:
+        """The tunnel has ended."""
+        self._server.untunnelled(self._transport)
+
+    # The server's side
+
+    def close(self) -> None:
+        """Take no further request; end as soon as the current one is answered."""
+        self.closing = True
+        if not self._queue:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End now."""
+        self._transport.abort()
+
+    def sweep(self, tick: int) -> None:
+        """Enforce the deadlines; called once a second."""
+        waited = tick - self._since
+        if self._lingering:
+            if waited > _LINGER_SECONDS:
+                self._transport.abort()
+        elif self._in_head and waited > _HEAD_SECONDS and self._refusal is None:
+            self._refuse(BadHead(408, "head-too-slow"))
+            self._pump()
+        elif not self._queue and waited > _IDLE_SECONDS:
+            self._transport.close()
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        client = transport.get_extra_info("peername")
+        scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._forwarded = forwarded_for(client[0] if client else "unknown", scheme)
+        self._server.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering or self._refusal is not None:
+            return
+        if self._awaits_switch:
+            self._rest += data
+            return
+        self._feed(data)
+        self._pump()
+        self._regulate()
+
+    def pause_writing(self) -> None:
+        self._congested = True
+        if self._queue:
+            self._queue[0].pause_response()
+
+    def resume_writing(self) -> None:
+        self._congested = False
+        if self._queue:
+            self._queue[0].resume_response()
+        self._pump()
+        self._regulate()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.gone(self)
+        if self._queue:
+            self._queue[0].client_gone()
+            self._queue.clear()
+
+    # The parser's side
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._since = self._server.tick
+        self._target = b""
+        self._fields = []
+        self._head_size = 0
+
+    def on_url(self, target: bytes) -> None:
+        self._target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        method, version = self._parser.get_method(), self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise BadHead(505, "version-not-supported")
+        if method == b"CONNECT":
+            raise BadHead(405, "no-connect")
+        head = request_head(method, self._target, version, self._fields, self._forwarded)
+        self._fields = []  # trailers from here on
+        self._incoming = Exchange(
+            self._server.route,
+            self,
+            method,
+            head,
+            keep_alive=self._parser.should_keep_alive(),
+            http_1_0=version == "1.0",
+        )
+        self._queue.append(self._incoming)
+
+    def on_body(self, data: bytes) -> None:
+        if self._incoming is not None:
+            self._incoming.add_body(data)
+
+    def on_message_complete(self) -> None:
+        if self._incoming is not None:
+            self._incoming.end_body(self._fields)
+            self._incoming = None
+
+    # Private
+
+    def _feed(self, data: bytes) -> None:
+        began_earlier = self._in_head
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._awaits_switch = True
+            self._rest = data[upgrade.args[0] :]
+        except HttpParserError as error:
+            self._refuse(_what_is_wrong(error))
+        if self._in_head and began_earlier:
+            self._limit_head(len(data))
+
+    def _limit_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > _MAX_HEAD:
+            self._refuse(BadHead(431, "head-too-large"))
+
+    def _pump(self) -> None:
+        """Begin the first request of the queue, or send on what has come of it."""
+        if self._pumping:
+            return
+        self._pumping = True
+        while self._queue and not self._queue[0].begun and not self._congested:
+            self._queue[0].begin()
+        self._pumping = False
+        if self._queue:
+            self._queue[0].flush()
+        elif self._refusal is not None and not self._lingering:
+            self._transport.write(error_page(self._refusal.status, self._refusal.reason, close=True))
+            self._end(linger=True)
+
+    def _regulate(self) -> None:
+        """Read only while there is somewhere to put what is read."""
+        queue = self._queue
+        reads = not (self._holds_upload or self._awaits_switch or len(queue) > 1 or (queue and not queue[0].begun))
+        if reads != self._reading and not self._transport.is_closing():
+            self._reading = reads
+            if reads:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _refuse(self, refusal: BadHead) -> None:
+        """Answer what came before, then this, and nothing more."""
+        self._refusal = refusal
+        self._in_head = False
+        unfinished, self._incoming = self._incoming, None
+        if unfinished is None:
+            return
+        unfinished.client_gone()  # the backend must not take it for a whole request
+        self._queue.remove(unfinished)
+        if self.answering and not self._queue:
+            self.break_off()
+
+    def _decline_switch(self) -> None:
+        """The backend went on in HTTP: so may the client."""
+        self._awaits_switch = False
+        self._parser = HttpRequestParser(self)
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._feed(rest)
+
+    def _end(self, *, linger: bool) -> None:
+        """Close, with nothing unread left behind where that would take our last words away (RFC 9112, section 9.6)."""
+        self._queue.clear()
+        self._lingering = True
+        self._holds_upload = self._awaits_switch = False
+        self._since = self._server.tick
+        if linger and self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+            self._regulate()
+        else:
+            self._transport.close()
+
+
+# Private
+
+
+def _what_is_wrong(error: HttpParserError) -> BadHead:
+    cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
+    return cause if isinstance(cause, BadHead) else BadHead(400, "bad-request")

@@ -1,0 +1,256 @@
+"""The connection to a backend: reads responses, which are not trusted, and relays them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from composectl.proxy.head import BadHead, interim_head, last_chunk, response_head
+
+if TYPE_CHECKING:
+    from composectl.balance.backend import Backend
+    from composectl.proxy.connections import Connections
+    from composectl.proxy.exchange import Exchange
+
+_MAX_HEAD = 64 * 1024
+_MAX_INTERIM = 32
+
+
+class Outbound(asyncio.Protocol):
+    """Carries one exchange at a time; `identity` is the line that names the backend to the client."""
+
+    __slots__ = (
+        "_chunked",
+        "_complete",
+        "_connections",
+        "_exchange",
+        "_fields",
+        "_head_size",
+        "_identity",
+        "_in_body",
+        "_interims",
+        "_out",
+        "_parser",
+        "_paused",
+        "_reason",
+        "_reusable",
+        "_status",
+        "_until_close",
+        "_used",
+        "backend",
+        "idle_since",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, connections: Connections, backend: Backend, identity: bytes) -> None:
+        self._connections = connections
+        self.backend = backend
+        self._identity = identity
+        self._exchange: Exchange | None = None
+        self._parser = HttpResponseParser(self)
+        self._out: list[bytes] = []
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._paused = False
+        self._used = False
+        self.idle_since = 0
+
+    # The exchange's side
+
+    def carry(self, exchange: Exchange) -> None:
+        """The next response belongs to this exchange."""
+        self._exchange = exchange
+        self._status = 0
+        self._head_size = 0
+        self._interims = 0
+        self._in_body = False
+        self._complete = False
+        self._reusable = False
+        self._until_close = False
+
+    def send(self, data: bytes) -> None:
+        """Send a part of the request."""
+        self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """The client cannot take more now."""
+        if not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """The client takes more again."""
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def drop(self) -> None:
+        """Nobody waits for the response any more."""
+        self._exchange = None
+        self.transport.abort()
+
+    def close(self) -> None:
+        """End an idle connection."""
+        self.transport.close()
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            self.transport.abort()  # nobody asked
+            return
+        exchange.heard = True
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._switch(exchange, data[upgrade.args[0] :])
+            return
+        except HttpParserError as error:
+            if not self._complete:
+                self._break(_reason(error))
+                return
+            self._reusable = False  # the response was whole; what follows it is not for anybody
+        if self._out:
+            exchange.inbound.write(b"".join(self._out))
+            self._out.clear()
+        if self._complete:
+            self._finish()
+        elif not self._in_body:
+            self._limit_head(len(data))
+
+    def eof_received(self) -> None:
+        if self._exchange is not None and self._until_close and not self._complete:
+            if self._chunked:
+                self._exchange.inbound.write(last_chunk(()))
+            self._finish()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._exchange is None:
+            self._connections.lost(self)
+        else:
+            self._break("backend-hung-up")
+
+    def pause_writing(self) -> None:
+        if self._exchange is not None and not self._exchange.uploaded:
+            self._exchange.inbound.hold_upload()
+
+    def resume_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.inbound.release_upload()
+
+    # The parser's side
+
+    def on_message_begin(self) -> None:
+        self._reason = b""
+        self._fields = []
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if not 100 <= status < 600 or self._complete:
+            raise BadHead(502, "bad-status")
+        if status < 200:
+            self._relay_interim(status)
+        else:
+            self._relay_head(status)
+
+    def on_body(self, data: bytes) -> None:
+        if self._complete:
+            self._reusable = False
+        elif self._chunked:
+            self._out += (b"%x\r\n" % len(data), data, b"\r\n")
+        else:
+            self._out.append(data)
+
+    def on_message_complete(self) -> None:
+        if self._in_body and not self._complete:
+            self._complete = True
+            self._reusable = self._parser.should_keep_alive()
+            if self._chunked:
+                self._out.append(last_chunk(self._fields if self._asked.trailers_welcome else ()))
+
+    # Private
+
+    @property
+    def _asked(self) -> Exchange:
+        assert self._exchange is not None
+        return self._exchange
+
+    def _relay_head(self, status: int) -> None:
+        exchange = self._asked
+        head = response_head(
+            status,
+            self._reason,
+            self._fields,
+            identity=self._identity,
+            bodyless=exchange.method == b"HEAD",
+            keep_alive=exchange.keep_alive and exchange.uploaded and not exchange.inbound.closing,
+            http_1_0=exchange.http_1_0,
+        )
+        self._fields = []  # trailers from here on
+        self._status, self._chunked, self._until_close = status, head.chunked, head.until_close
+        self._in_body = True
+        exchange.inbound.begin_answer(close=head.closes)
+        self._out.append(head.data)
+        if exchange.method == b"HEAD":
+            self._complete = True
+            self._reusable = self._parser.should_keep_alive()
+
+    def _relay_interim(self, status: int) -> None:
+        exchange = self._asked
+        self._interims += 1
+        if self._interims > _MAX_INTERIM:
+            raise BadHead(502, "too-many-interim-responses")
+        if status == 101:
+            if not exchange.upgrade:
+                raise BadHead(502, "unasked-upgrade")
+            self._out.append(interim_head(status, self._reason, self._fields, self._identity))
+        elif not exchange.http_1_0:
+            self._out.append(interim_head(status, self._reason, self._fields))
+
+    def _switch(self, exchange: Exchange, rest: bytes) -> None:
+        self._exchange = None
+        exchange.switched(self, b"".join(self._out) + rest)
+
+    def _finish(self) -> None:
+        exchange, self._exchange = self._asked, None
+        self.resume_reading()
+        if exchange.method == b"HEAD":
+            self._parser = HttpResponseParser(self)  # the old one waits for a body
+        self._used = True
+        if self._reusable and exchange.uploaded:
+            self._connections.keep(self)
+        else:
+            self.close()
+        exchange.completed(self._status)
+
+    def _break(self, reason: str) -> None:
+        exchange, self._exchange = self._asked, None
+        self._out.clear()
+        self.transport.abort()
+        exchange.broken(reason, reused=self._used)
+
+    def _limit_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > _MAX_HEAD:
+            self._break("head-too-large")
+
+
+# Private
+
+
+def _reason(error: HttpParserError) -> str:
+    cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
+    return cause.reason if isinstance(cause, BadHead) else "bad-response"

@@ -1,0 +1,20 @@
+"""What we answer ourselves: short, plain, and never an echo of the request."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from composectl.proxy.head import CLOSE
+
+
+def error_page(status: int, reason: str, *, close: bool, body: bool = True) -> bytes:
+    """A whole response; `reason` is one word of ours for `X-Composectl-Error`; a response to HEAD has no `body`."""
+    text = f"{status} {HTTPStatus(status).phrase}\n".encode()
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(text)}\r\n"
+        f"X-Composectl-Error: {reason}\r\n"
+    ).encode()
+    retry_after = b"Retry-After: 1\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else b""
+    return head + retry_after + (CLOSE if close else b"") + b"\r\n" + (text if body else b"")

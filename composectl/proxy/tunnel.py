@@ -1,0 +1,51 @@
+"""A tunnel: bytes both ways, as they come, after a backend's 101."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class _End(asyncio.Protocol):
+    """One end of a tunnel: what comes in here goes out there."""
+
+    __slots__ = ("_ended", "_there")
+
+    def __init__(self, there: asyncio.Transport, ended: Callable[[], None]) -> None:
+        self._there = there
+        self._ended = ended
+
+    def data_received(self, data: bytes) -> None:
+        self._there.write(data)
+
+    def eof_received(self) -> bool:
+        if self._there.can_write_eof() and not self._there.is_closing():
+            self._there.write_eof()
+        return True
+
+    def pause_writing(self) -> None:
+        self._there.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self._there.is_closing():
+            self._there.resume_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._there.close()
+        self._ended()
+
+
+def join(one: asyncio.Transport, other: asyncio.Transport, ended: Callable[[], None]) -> None:
+    """Relay between both until either is closed; `ended` is then called once."""
+    left = [one, other]
+
+    def end() -> None:
+        left.pop()
+        if not left:
+            ended()
+
+    one.set_protocol(_End(other, end))
+    other.set_protocol(_End(one, end))
+    for transport in (one, other):
+        if not transport.is_closing():
+            transport.resume_reading()
