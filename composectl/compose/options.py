@@ -1,0 +1,96 @@
+"""Compose's own global options, as they were given to composectl, and the directory that they lead to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from composectl.compose.dotenv import read_dotenv
+
+# Of both majors; each looks for all of its names in one directory before it goes to the parent.
+_DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Compose's global options; an empty one was not given. `others` are passed on as they were typed."""
+
+    files: tuple[str, ...] = ()
+    project_name: str = ""
+    project_directory: str = ""
+    env_files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def absolute(self, cwd: Path) -> Options:
+        """The same options for a Compose that runs elsewhere than in `cwd`, where they were typed."""
+        return replace(
+            self,
+            files=tuple(file if file == "-" else _absolute(file, cwd) for file in self.files),
+            project_directory=self.project_directory and _absolute(self.project_directory, cwd),
+            env_files=tuple(_absolute(file, cwd) for file in self.env_files),
+        )
+
+    def argv(self) -> tuple[str, ...]:
+        """All of them, as Compose takes them."""
+        return (
+            *_each("--file", self.files),
+            *_each("--project-name", filter(None, (self.project_name,))),
+            *_each("--project-directory", filter(None, (self.project_directory,))),
+            *self.argv_when_rendered(),
+        )
+
+    def argv_when_rendered(self) -> tuple[str, ...]:
+        """Those that still matter to a project that was rendered with all of them."""
+        return (*_each("--env-file", self.env_files), *_each("--profile", self.profiles), *self.others)
+
+
+def project_directory_of(options: Options, environ: Mapping[str, str], cwd: Path) -> Path:
+    """The absolute directory that Compose takes as the project's; `cwd` where nothing tells."""
+    return (
+        _told_directory(options, environ, cwd)
+        or _told_directory(options, settings(options, environ, cwd), cwd)
+        or _found_directory(cwd)
+        or cwd
+    )
+
+
+def settings(options: Options, environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
+    """The variables by which Compose itself is set: those of the env files, and over them the process's own."""
+    variables: dict[str, str] = {}
+    usual = (_told_directory(options, environ, cwd) or cwd) / ".env"
+    for file in options.env_files or (usual,):
+        variables |= read_dotenv(cwd / file)
+    return variables | dict(environ)
+
+
+# Private
+
+
+def _each(option: str, values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word for value in values for word in (option, value))
+
+
+def _absolute(path: str, cwd: Path) -> str:
+    return os.path.abspath(cwd / path)
+
+
+def _told_directory(options: Options, variables: Mapping[str, str], cwd: Path) -> Path | None:
+    if options.project_directory:
+        return Path(_absolute(options.project_directory, cwd))
+    files = options.files or _files(variables)
+    if not files:
+        return None
+    return cwd if files[0] == "-" else Path(_absolute(files[0], cwd)).parent
+
+
+def _files(variables: Mapping[str, str]) -> tuple[str, ...]:
+    files = variables.get("COMPOSE_FILE", "")
+    return tuple(files.split(variables.get("COMPOSE_PATH_SEPARATOR") or os.pathsep)) if files else ()
+
+
+def _found_directory(cwd: Path) -> Path | None:
+    directories = (cwd, *cwd.parents)
+    return next((one for one in directories if any((one / name).is_file() for name in _DEFAULT_FILES)), None)
