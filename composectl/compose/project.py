@@ -1,0 +1,114 @@
+"""A project as `config` renders it: which services it has, what they publish, and how it looks when we balance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from composectl import errors
+from composectl.compose.ports import Port, parse_ports
+
+Document = dict[str, Any]
+
+# docker-compose 1.29 renders a file of 2016 as version 1, and refuses to read that back.
+_READ_BACK = {"1": "2.4"}
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`name` is None where `config` did not tell it; `major` is the major version of the Compose that rendered."""
+
+    name: str | None
+    document: Document
+    major: int
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return tuple(self.document.get("services") or ())
+
+    def ports(self, service: str) -> tuple[Port, ...]:
+        """What `service` publishes, in the file's order."""
+        return tuple(port for entry in _entries(self._service(service)) for port in parse_ports(entry))
+
+    def tcp_ports(self, service: str) -> tuple[Port, ...]:
+        """Those of its ports that we can balance."""
+        return tuple(port for port in self.ports(service) if port.protocol == "tcp")
+
+    def check_balanced(self, service: str, scale: int, *, listens: bool = False) -> None:
+        """Raise why `service` cannot be balanced over `scale` replicas, if so; `listens`: it is told where to listen.
+
+        Raises `unknown_service`, `no_address_of_its_own`, `no_tcp_port`, `udp_port`.
+        """
+        if service not in self.services:
+            raise errors.unknown_service(service, self.services)
+        mode = str(self._service(service).get("network_mode") or "")
+        if mode in ("host", "none") or mode.startswith(("service:", "container:")):
+            raise errors.no_address_of_its_own(service, mode)
+        if not listens and not self.tcp_ports(service):
+            raise errors.no_tcp_port(service)
+        for port in self.ports(service):
+            if port.protocol != "tcp" and port.room < scale:
+                raise errors.udp_port(service, str(port.published[0]))
+
+    # Private
+
+    def _service(self, service: str) -> Document:
+        found: Document = self.document["services"][service]
+        return found
+
+
+def parse_project(printed: str, major: int) -> Project:
+    """What `config` printed: JSON from major 2 on, YAML before."""
+    document = json.loads(printed) if major > 1 else yaml.safe_load(printed)
+    return Project(document.get("name"), document, major)
+
+
+def balanced_document(project: Project, services: Collection[str]) -> Document:
+    """The project with room for us: without the TCP ports and the container names of `services`.
+
+    It can be read back by the Compose that rendered it, and nothing else in it differs.
+    """
+    every = {
+        name: _balanced(service) if name in services else service
+        for name, service in project.document["services"].items()
+    }
+    document = project.document | {"services": every}
+    if "version" in document:
+        document["version"] = _READ_BACK.get(document["version"], document["version"])
+    return document
+
+
+def render(document: Document) -> bytes:
+    """The YAML that every Compose reads as `document`, whichever version of YAML it has learnt."""
+    written: bytes = yaml.dump(document, Dumper=_Dumper, encoding="utf-8", sort_keys=False, width=float("inf"))
+    return written
+
+
+# Private
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text: `0o17` and `1e3` are numbers to the YAML of Go, `y` and `1:30` to that of Python."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+
+
+_Dumper.add_representer(str, _quoted)
+
+
+def _balanced(service: Mapping[str, Any]) -> Document:
+    kept = [entry for entry in _entries(service) if any(port.protocol != "tcp" for port in parse_ports(entry))]
+    return {key: value for key, value in service.items() if key != "container_name"} | {"ports": kept}
+
+
+def _entries(service: Mapping[str, Any]) -> list[object]:
+    return service.get("ports") or []

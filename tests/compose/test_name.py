@@ -1,0 +1,35 @@
+"""The project's name; what docker-compose 1.29 makes of a name was measured."""
+
+from pathlib import Path
+
+import pytest
+
+from composectl.compose.name import project_name
+from composectl.compose.options import Options
+from composectl.compose.project import Project
+
+V1 = Project(None, {}, 1)
+
+
+def test_what_config_told_is_the_name(tmp_path: Path) -> None:
+    assert project_name(Project("told", {}, 2), Options(project_name="x"), {}, tmp_path) == "told"
+
+
+@pytest.mark.parametrize(
+    ("written", "name"), [("_My Proj.X", "_myprojx"), ("shop-1", "shop-1"), ("Über", "ber"), ("日本", "")]
+)
+def test_v1_drops_most_characters(tmp_path: Path, written: str, name: str) -> None:
+    assert project_name(V1, Options(project_directory=written), {}, tmp_path) == name
+    assert project_name(V1, Options(project_name=written), {}, tmp_path) == name
+
+
+def test_the_option_wins_over_the_variable_and_that_over_the_env_file(tmp_path: Path) -> None:
+    environ = {"COMPOSE_PROJECT_NAME": "variable"}
+    (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=file")
+    assert project_name(V1, Options(project_name="option"), environ, tmp_path) == "option"
+    assert project_name(V1, Options(), environ, tmp_path) == "variable"
+    assert project_name(V1, Options(), {}, tmp_path) == "file"
+
+
+def test_a_root_directory_has_no_name_of_its_own() -> None:
+    assert project_name(V1, Options(project_directory="/"), {}, Path("/nowhere")) == "default"

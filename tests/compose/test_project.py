@@ -1,0 +1,169 @@
+"""A rendered project; `printed/` holds what docker-compose 1.29.2 and Compose 2.40.3 printed for the same file."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from composectl.compose.ports import ANY, Port
+from composectl.compose.project import Project, balanced_document, parse_project, render
+from composectl.errors import ComposectlError
+
+PRINTED = Path(__file__).parent / "printed"
+
+V1 = parse_project((PRINTED / "forms-v1.yml").read_text(), 1)
+V2 = parse_project((PRINTED / "forms-v2.json").read_text(), 2)
+OF_2016 = parse_project((PRINTED / "of-2016-v1.yml").read_text(), 1)
+
+both = pytest.mark.parametrize("project", [V1, V2], ids=["v1", "v2"])
+
+
+def project_of(**service: Any) -> Project:
+    return Project("shop", {"services": {"echo": service, "db": {}}}, 2)
+
+
+def test_only_v2_tells_the_name() -> None:
+    assert (V1.name, V2.name) == (None, "forms")
+
+
+@both
+def test_the_services_are_those_of_the_file_inactive_profiles_included(project: Project) -> None:
+    assert sorted(project.services) == ["other", "web"]
+
+
+@both
+def test_both_majors_tell_the_same_ports(project: Project) -> None:
+    assert project.ports("web") == (
+        Port("", (8080, 8080), 80, "tcp"),
+        Port("", (8100, 8103), 81, "tcp"),
+        Port("127.0.0.1", (9000, 9000), 90, "tcp"),
+        Port("::1", (9001, 9001), 80, "tcp"),
+        Port("", ANY, 91, "tcp"),
+        Port("", (8201, 8201), 8301, "tcp"),
+        Port("", (8202, 8202), 8302, "tcp"),
+        Port("", (5353, 5353), 53, "udp"),
+        Port("127.0.0.1", ANY, 92, "tcp"),
+        Port("", ANY, 93, "tcp"),
+        Port("", ANY, 94, "tcp"),
+        Port("", ANY, 95, "tcp"),
+        Port("", (8096, 8096), 96, "tcp"),
+    )
+
+
+# What can be balanced
+
+
+def test_a_service_that_publishes_a_tcp_port_can_be_balanced() -> None:
+    project_of(ports=["8080:80"]).check_balanced("echo", 10)
+
+
+def test_an_unknown_service_is_told_with_its_near_match() -> None:
+    with pytest.raises(ComposectlError, match="no service `ech`") as caught:
+        project_of().check_balanced("ech", 2)
+    assert caught.value.hint == "did you mean `echo`?"
+
+
+@pytest.mark.parametrize("ports", [None, [], ["53:53/udp"]])
+def test_a_service_without_a_tcp_port_needs_to_be_told_where_to_listen(ports: list[str] | None) -> None:
+    project = project_of(ports=ports)
+    with pytest.raises(ComposectlError, match="publishes no TCP port") as caught:
+        project.check_balanced("echo", 1)
+    assert "--listen" in caught.value.hint
+    project.check_balanced("echo", 1, listens=True)
+
+
+def test_a_udp_port_is_no_hindrance_to_a_single_replica() -> None:
+    project_of(ports=["80:80", "53:53/udp"]).check_balanced("echo", 1)
+
+
+def test_a_fixed_udp_port_cannot_be_held_by_two() -> None:
+    with pytest.raises(ComposectlError, match="UDP port 5353"):
+        project_of(ports=["80:80", "5353:53/udp"]).check_balanced("echo", 2)
+
+
+@pytest.mark.parametrize("udp", ["53/udp", "5300-5301:53/udp"])
+def test_udp_ports_with_room_for_all_are_no_hindrance(udp: str) -> None:
+    project_of(ports=["80:80", udp]).check_balanced("echo", 2)
+
+
+@pytest.mark.parametrize("mode", ["host", "none", "service:db", "container:shop-db-1"])
+def test_a_replica_needs_an_address_of_its_own(mode: str) -> None:
+    with pytest.raises(ComposectlError, match=f"network_mode: {mode}"):
+        project_of(network_mode=mode, ports=["80:80"]).check_balanced("echo", 1)
+
+
+def test_the_default_bridge_gives_addresses() -> None:
+    OF_2016.check_balanced("echo", 10)
+
+
+# How it looks when we balance
+
+
+@both
+def test_tcp_ports_and_the_container_name_make_room_for_us_and_nothing_else_differs(project: Project) -> None:
+    web = dict(project.document["services"]["web"])
+    del web["container_name"]
+    web["ports"] = [port for port in web["ports"] if isinstance(port, dict) and port.get("protocol") == "udp"]
+    services = project.document["services"] | {"web": web}
+    assert balanced_document(project, {"web"}) == project.document | {"services": services}
+    assert len(web["ports"]) == 1
+
+
+@both
+def test_the_project_itself_stays_as_it_was(project: Project) -> None:
+    before = render(project.document)
+    balanced_document(project, {"web"})
+    assert render(project.document) == before
+
+
+def test_a_file_of_2016_becomes_one_that_v1_reads_back() -> None:
+    document = balanced_document(OF_2016, {"echo"})
+    assert document["version"] == "2.4"
+    assert document["services"]["echo"] == {"build": {"context": "/srv/old"}, "network_mode": "bridge", "ports": []}
+    assert document["services"]["other"]["container_name"] == "x"
+
+
+# What Compose reads
+
+
+@both
+def test_what_is_rendered_reads_back_the_same(project: Project) -> None:
+    assert yaml.safe_load(render(project.document)) == project.document
+
+
+TEXTS = st.text(st.characters(codec="utf-8"))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(TEXTS, VALUES))
+def test_whatever_is_rendered_reads_back_the_same(document: dict[str, Any]) -> None:
+    assert yaml.safe_load(render(document)) == document
+
+
+@pytest.mark.parametrize("text", ["0o17", "1e3", "0x1f", "1_000", "1:30", "2020-01-01", "y", "~", "=", "$$HOME"])
+def test_a_text_is_a_text_in_every_version_of_yaml(text: str) -> None:
+    assert render({"a": text}) == f'"a": "{text}"\n'.encode()
+
+
+def test_other_scripts_survive_as_ascii() -> None:
+    rendered = render({"a": "日本 😀 \x7f\u2028"})
+    assert rendered.isascii()
+    assert yaml.safe_load(rendered) == {"a": "日本 😀 \x7f\u2028"}
+
+
+def test_a_key_that_yaml_took_for_a_truth_stays_one() -> None:
+    document: dict[Any, Any] = {True: "yes"}
+    assert render(document) == b'true: "yes"\n'
+
+
+def test_what_is_shared_is_written_out() -> None:
+    shared = ["a"]
+    assert b"&" not in render({"one": shared, "two": shared})
