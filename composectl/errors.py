@@ -67,6 +67,14 @@ def not_detachable(option: str) -> ComposectlError:
     )
 
 
+def starts_nothing(option: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{option}` does not go with `--balance`: it starts nothing that could be balanced",
+        f"`composectl up {option}` without `--balance` goes to Compose as it is",
+        USAGE,
+    )
+
+
 # Listeners
 
 
@@ -128,6 +136,18 @@ def bad_endpoint(endpoint: str, why: str) -> ComposectlError:
     return ComposectlError(
         f"`{endpoint}` is not a Docker Engine's address: {why}", "for example: unix:///var/run/docker.sock"
     )
+
+
+def engine_failed(endpoint: str, words: str) -> ComposectlError:
+    return ComposectlError(f"the Docker Engine at {endpoint} failed: {words}")
+
+
+def engine_hung_up(endpoint: str) -> ComposectlError:
+    return ComposectlError(f"the Docker Engine at {endpoint} broke off its stream of events")
+
+
+def bad_docker_file(path: str, why: str) -> ComposectlError:
+    return ComposectlError(f"{path} cannot be read: {why}", "it is Docker's own: mend it, or say `-H` for the engine")
 
 
 # Replicas

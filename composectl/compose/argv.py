@@ -1,0 +1,182 @@
+"""The command lines that Compose gets; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from composectl import errors
+from composectl.compose.options import Options
+from composectl.compose.version import Compose
+
+# Of all majors; an option of `up` that is not here takes no value.
+_TAKE_A_VALUE = frozenset(("--pull", "--scale", "--timeout", "-t", "--wait-timeout"))
+
+_ATTACHED = frozenset(
+    (
+        "--abort-on-container-exit",
+        "--abort-on-container-failure",
+        "--attach",
+        "--attach-dependencies",
+        "--exit-code-from",
+        "--menu",
+        "--no-attach",
+        "--no-log-prefix",
+        "--timestamps",
+        "--watch",
+        "-w",
+    )
+)
+
+_START_NOTHING = frozenset(("--dry-run", "--no-start"))
+
+_SCALE = re.compile(r"(?P<service>[^=]+)=(?P<count>[0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class UpArguments:
+    """What `up` was given for Compose: its options with their values, and the services that are to come up."""
+
+    options: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+def sort_up_arguments(arguments: Sequence[str], balanced: Collection[str] = ()) -> UpArguments:
+    """Tell the options of Compose's `up` and their values from the names of services.
+
+    Raises `not_detachable` and `starts_nothing` for options that do not go with balancing, `bad_scale` and
+    `balanced_twice` for a `--scale` that is not of the form, or for one of the `balanced` services.
+    """
+    words = iter(arguments)
+    options: list[str] = []
+    services: list[str] = []
+    for word in words:
+        if word == "--":
+            services += words
+        elif word.startswith("-"):
+            options += _option(word, words, balanced)
+        else:
+            services.append(word)
+    return UpArguments(tuple(options), tuple(services))
+
+
+def parse_scale(text: str) -> tuple[str, int]:
+    """`echo=10` as ("echo", 10); raises `bad_scale`."""
+    match = _SCALE.fullmatch(text)
+    if not match:
+        raise errors.bad_scale(text)
+    return match["service"], int(match["count"])
+
+
+def config_argv(compose: Compose, options: Options) -> tuple[str, ...]:
+    """Render the project to stdout, the services of all profiles included: without them, they would be orphans."""
+    if compose.is_v1:
+        return (*compose.command, *options.argv(), "config")
+    return (*compose.command, *options.argv(), "--profile", "*", "config", "--format", "json")
+
+
+def up_argv(
+    compose: Compose,
+    options: Options,
+    project_name: str,
+    project_directory: Path,
+    up_arguments: UpArguments,
+    scales: Mapping[str, int],
+) -> tuple[str, ...]:
+    """Bring up the project that is on stdin; where services are named, those of `scales` come up with them."""
+    named = up_arguments.services
+    return (
+        *_rendered(compose, options, project_name, project_directory),
+        *("up", "-d"),
+        *up_arguments.options,
+        *_scales(scales),
+        *(dict.fromkeys((*named, *scales)) if named else ()),
+    )
+
+
+def converge_argv(
+    compose: Compose, options: Options, project_name: str, project_directory: Path, service: str, scale: int
+) -> tuple[str, ...]:
+    """Reach `scale` replicas of one service of the project that is on stdin, and touch nothing else."""
+    return (
+        *_rendered(compose, options, project_name, project_directory),
+        *("up", "-d", "--no-deps", "--no-recreate"),
+        *_scales({service: scale}),
+        service,
+    )
+
+
+def stop_argv(
+    compose: Compose,
+    options: Options,
+    project_name: str,
+    project_directory: Path,
+    services: Sequence[str] = (),
+    timeout: int | None = None,
+) -> tuple[str, ...]:
+    """Stop services of the project that is on stdin, all where none is named; `timeout` in seconds."""
+    return (
+        *_rendered(compose, options, project_name, project_directory),
+        "stop",
+        *(() if timeout is None else ("--timeout", str(timeout))),
+        *services,
+    )
+
+
+def kill_argv(
+    compose: Compose, options: Options, project_name: str, project_directory: Path, services: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Kill services of the project that is on stdin, all where none is named."""
+    return (*_rendered(compose, options, project_name, project_directory), "kill", *services)
+
+
+def passthrough_argv(compose: Compose, arguments: Sequence[str]) -> tuple[str, ...]:
+    """Compose, with the arguments as they were typed."""
+    return (*compose.command, *arguments)
+
+
+# Private
+
+
+def _option(word: str, rest: Iterator[str], balanced: Collection[str]) -> list[str]:
+    """`word`, and its value where that is the next of `rest`."""
+    name, equals, value = word.partition("=")
+    _check_goes_with_balancing(name)
+    if name not in _TAKE_A_VALUE:
+        return [word]
+    taken = [word] if equals else [word, *_next(rest)]
+    if name == "--scale":
+        _check_scale(value if equals else taken[-1], balanced)
+    return taken
+
+
+def _next(words: Iterator[str]) -> list[str]:
+    return [word for word in (next(words, None),) if word is not None]
+
+
+def _check_goes_with_balancing(option: str) -> None:
+    if option in _ATTACHED:
+        raise errors.not_detachable(option)
+    if option in _START_NOTHING:
+        raise errors.starts_nothing(option)
+
+
+def _check_scale(text: str, balanced: Collection[str]) -> None:
+    service, _ = parse_scale(text)
+    if service in balanced:
+        raise errors.balanced_twice(service)
+
+
+def _rendered(compose: Compose, options: Options, project_name: str, project_directory: Path) -> tuple[str, ...]:
+    """Compose, for a rendered project on stdin; 1.29 takes the directory that it runs in for the project's."""
+    return (
+        *compose.command,
+        *("--file", "-", "--project-name", project_name, "--project-directory", str(project_directory)),
+        *options.argv_when_rendered(),
+    )
+
+
+def _scales(scales: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(word for service, scale in scales.items() for word in ("--scale", f"{service}={scale}"))

@@ -1,0 +1,121 @@
+"""What Compose is told to do."""
+
+from pathlib import Path
+
+import pytest
+
+from composectl.compose.argv import (
+    UpArguments,
+    config_argv,
+    converge_argv,
+    kill_argv,
+    parse_scale,
+    passthrough_argv,
+    sort_up_arguments,
+    stop_argv,
+    up_argv,
+)
+from composectl.compose.options import Options
+from composectl.compose.version import Compose
+from composectl.errors import ComposectlError
+
+V1 = Compose(("docker-compose",), (1, 29, 2))
+V2 = Compose(("docker", "compose"), (2, 40, 3))
+OPTIONS = Options(("a.yml",), "typed", "typed", ("/a.env",), ("debug",), ("--ansi", "never"))
+SRV = Path("/srv")
+ON_STDIN = "docker compose --file - --project-name shop --project-directory /srv"
+KEPT = "--env-file /a.env --profile debug --ansi never"
+
+
+# What `up` was given
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "services"),
+    [
+        ("", "", ""),
+        ("echo db", "", "echo db"),
+        ("--build echo", "--build", "echo"),
+        ("--pull always echo", "--pull always", "echo"),
+        ("--pull=always echo", "--pull=always", "echo"),
+        ("echo -t 5 db", "-t 5", "echo db"),
+        ("-t5 echo", "-t5", "echo"),
+        ("--timeout 5 -V --wait --wait-timeout 9", "--timeout 5 -V --wait --wait-timeout 9", ""),
+        ("--scale db=2 --scale=web=3 echo", "--scale db=2 --scale=web=3", "echo"),
+        ("--build -- --odd echo", "--build", "--odd echo"),
+        ("--of-tomorrow echo", "--of-tomorrow", "echo"),
+        ("--timeout", "--timeout", ""),
+    ],
+)
+def test_options_keep_their_values_and_the_rest_are_services(line: str, options: str, services: str) -> None:
+    assert sort_up_arguments(line.split()) == UpArguments(tuple(options.split()), tuple(services.split()))
+
+
+@pytest.mark.parametrize("option", ["--abort-on-container-exit", "--exit-code-from=web", "--attach", "-w", "--menu"])
+def test_options_for_attached_logs_are_refused(option: str) -> None:
+    with pytest.raises(ComposectlError, match="in place of the logs") as caught:
+        sort_up_arguments([option, "echo"])
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--no-start", "--dry-run"])
+def test_options_that_start_nothing_are_refused(option: str) -> None:
+    with pytest.raises(ComposectlError, match=f"`{option}` does not go with `--balance`"):
+        sort_up_arguments([option])
+
+
+@pytest.mark.parametrize("line", ["--scale echo=3", "--scale=echo=3"])
+def test_a_balanced_service_has_no_second_scale(line: str) -> None:
+    with pytest.raises(ComposectlError, match="`echo` is given twice"):
+        sort_up_arguments(line.split(), balanced={"echo"})
+
+
+def test_a_scale_is_a_service_and_a_number() -> None:
+    assert parse_scale("echo=10") == ("echo", 10)
+    assert parse_scale("echo=0") == ("echo", 0)
+
+
+@pytest.mark.parametrize("text", ["", "echo", "echo=", "=3", "echo=ten", "echo=-1", "echo=1.5", "echo=1=2", "echo=٣"])
+def test_anything_else_is_no_scale(text: str) -> None:
+    with pytest.raises(ComposectlError) as caught:
+        parse_scale(text)
+    assert text in caught.value.message
+    assert caught.value.exit_code == 2
+
+
+# What Compose gets
+
+
+def test_v2_renders_json_with_the_services_of_all_profiles() -> None:
+    assert config_argv(V2, Options(("a.yml",)))[2:] == (
+        *("--file", "a.yml", "--profile", "*", "config", "--format", "json"),
+    )
+
+
+def test_v1_renders_all_profiles_anyway_and_knows_no_format() -> None:
+    assert config_argv(V1, Options(profiles=("debug",))) == ("docker-compose", "--profile", "debug", "config")
+
+
+def test_up_reads_the_rendered_project_and_keeps_what_still_matters() -> None:
+    up = up_argv(V2, OPTIONS, "shop", SRV, UpArguments(("--build",)), {"echo": 10, "web": 2})
+    assert " ".join(up) == f"{ON_STDIN} {KEPT} up -d --build --scale echo=10 --scale web=2"
+
+
+def test_balanced_services_come_up_with_those_that_are_named() -> None:
+    named = UpArguments(services=("db", "echo"))
+    assert up_argv(V2, Options(), "shop", SRV, named, {"echo": 1, "web": 2})[-3:] == ("db", "echo", "web")
+
+
+def test_converging_touches_one_service() -> None:
+    converge = converge_argv(V2, Options(), "shop", SRV, "echo", 3)
+    assert " ".join(converge) == f"{ON_STDIN} up -d --no-deps --no-recreate --scale echo=3 echo"
+
+
+def test_stopping_takes_services_and_seconds() -> None:
+    assert " ".join(stop_argv(V2, Options(), "shop", SRV)) == f"{ON_STDIN} stop"
+    assert " ".join(stop_argv(V2, Options(), "shop", SRV, ("echo",), 0)) == f"{ON_STDIN} stop --timeout 0 echo"
+    assert " ".join(kill_argv(V2, Options(), "shop", SRV, ("echo",))) == f"{ON_STDIN} kill echo"
+
+
+def test_other_commands_go_through_as_typed() -> None:
+    assert passthrough_argv(V2, ["logs", "-f"]) == ("docker", "compose", "logs", "-f")
