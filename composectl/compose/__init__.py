@@ -1,1 +1,1 @@
-"""Neighbour 1: the `docker compose` / `docker-compose` command."""
+"""Neighbour 1, the compose command: found, asked for its project, told what to do."""
