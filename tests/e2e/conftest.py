@@ -1,0 +1,74 @@
+"""A real Docker Engine, both Composes, and a project to play with."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from docker import DockerClient
+
+from tests.e2e.project import IMAGE, REPOSITORY, NewProject, Project
+
+COMPOSES = {
+    "1.29.2": REPOSITORY / ".tools" / "docker-compose-v1",
+    "v2": REPOSITORY / ".tools" / "docker-compose-v2",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerClient]:
+    try:
+        client = docker.from_env()
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        pytest.fail(f"no Docker Engine answers ({error}); `make test` starts one", pytrace=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def echo_image(engine: DockerClient) -> Iterator[str]:
+    """The image of `examples/echo`."""
+    made = subprocess.run([REPOSITORY / "scripts" / "busybox-image"], check=True, capture_output=True, text=True)
+    engine.images.build(path=str(REPOSITORY / "examples" / "echo"), tag=IMAGE, rm=True)
+    yield IMAGE
+    for image in (IMAGE, *made.stdout.split()):
+        engine.images.remove(image, force=True)
+
+
+@pytest.fixture(params=COMPOSES)
+def compose(request: pytest.FixtureRequest) -> Path:
+    """The Compose to use; parametrize it with `indirect` where one will do."""
+    command = COMPOSES[request.param]
+    if not command.exists():
+        pytest.fail(f"{command} is missing; `make test` brings it", pytrace=False)
+    return command
+
+
+@pytest.fixture
+def new_project(compose: Path, engine: DockerClient, echo_image: str) -> Iterator[NewProject]:
+    """Makes a project; all are taken down in the end, and nothing may be left of them."""
+    projects: list[Project] = []
+
+    def make() -> Project:
+        projects.append(Project(compose, engine))
+        return projects[-1]
+
+    yield make
+    for project in projects:
+        project.stop()
+    assert [litter for project in projects for litter in project.clear()] == []
+
+
+@pytest.fixture
+def project(new_project: NewProject) -> Project:
+    return new_project()

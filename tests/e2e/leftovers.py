@@ -1,0 +1,67 @@
+"""What a project leaves on the machine: containers, networks, processes, files."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from docker import DockerClient
+from docker.models.containers import Container
+from docker.models.networks import Network
+
+MARK = "COMPOSECTL_E2E_PROJECT"
+"""The environment variable by which the processes of a project are known."""
+
+
+def containers(engine: DockerClient, project: str) -> list[Container]:
+    return engine.containers.list(all=True, filters=_of(project), ignore_removed=True)
+
+
+def networks(engine: DockerClient, project: str) -> list[Network]:
+    return engine.networks.list(filters=_of(project))
+
+
+def processes(project: str) -> Iterator[int]:
+    """The process ids of all that was started for a project and still runs."""
+    mark = f"{MARK}={project}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:  # it ended meanwhile
+            continue
+        if mark in variables:
+            yield int(folder.name)
+
+
+def of_docker(engine: DockerClient, project: str) -> list[str]:
+    return [
+        *(f"container {one.name}" for one in containers(engine, project)),
+        *(f"network {one.name}" for one in networks(engine, project)),
+    ]
+
+
+def of_processes(project: str) -> list[str]:
+    return [f"process {one}" for one in processes(project)]
+
+
+def of_files(*folders: Path) -> list[str]:
+    return [f"file {one}" for folder in folders for one in folder.rglob("*") if not one.is_dir()]
+
+
+def remove(engine: DockerClient, project: str) -> None:
+    """End the processes, remove the containers and the networks."""
+    for process in processes(project):
+        os.kill(process, signal.SIGKILL)
+    for container in containers(engine, project):
+        container.remove(force=True)
+    for network in networks(engine, project):
+        network.remove()
+
+
+# Private
+
+
+def _of(project: str) -> dict[str, str]:
+    return {"label": f"com.docker.compose.project={project}"}

@@ -1,0 +1,100 @@
+"""What a person sees on a terminal: the least of a VT100 that a live table needs."""
+
+from __future__ import annotations
+
+import re
+
+_TOKEN = re.compile(
+    r"\x1b\[(?P<private>\??)(?P<numbers>[\d;]*)(?P<final>[A-Za-z])"
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[=>78]"
+    r"|(?P<control>[\r\n\x08])|(?P<text>[^\x00-\x1f\x7f]+)"
+)
+_UNFINISHED = re.compile(r"\x1b(?:\[[\d;?]*|\][^\x07\x1b]*)?\Z")
+
+
+class Screen:
+    """Takes what a program writes; `lines` is what is then to be seen."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self._rows = rows
+        self._columns = columns
+        self._rest = ""
+        self._main: list[list[str]] = []
+        self._erase_all()
+
+    @property
+    def lines(self) -> list[str]:
+        return ["".join(row).rstrip() for row in self._cells]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def feed(self, written: str) -> None:
+        written = self._rest + written
+        unfinished = _UNFINISHED.search(written)
+        end = unfinished.start() if unfinished else len(written)
+        self._rest = written[end:]
+        for token in _TOKEN.finditer(written, 0, end):
+            if token["final"]:
+                numbers = [int(number or 0) for number in token["numbers"].split(";")]
+                self._obey(token["private"] + token["final"], numbers)
+            elif token["control"]:
+                self._move(token["control"])
+            else:
+                self._print(token["text"] or "")
+
+    # Private
+
+    def _print(self, text: str) -> None:
+        for character in text:
+            if self._column == self._columns:
+                self._move("\r")
+                self._move("\n")
+            self._cells[self._row][self._column] = character
+            self._column += 1
+
+    def _move(self, control: str) -> None:
+        if control == "\r":
+            self._column = 0
+        elif control == "\x08":
+            self._column = max(0, self._column - 1)
+        elif self._row == self._rows - 1:
+            self._cells = [*self._cells[1:], self._blank()]
+        else:
+            self._row += 1
+
+    def _obey(self, command: str, numbers: list[int]) -> None:
+        first = numbers[0]
+        match command:
+            case "A":
+                self._row = max(0, self._row - max(1, first))
+            case "B":
+                self._row = min(self._rows - 1, self._row + max(1, first))
+            case "G":
+                self._column = max(0, first - 1)
+            case "H":
+                self._row = max(0, first - 1)
+                self._column = max(0, numbers[-1] - 1) if len(numbers) > 1 else 0
+            case "J":
+                self._erase_down() if first == 0 else self._erase_all()
+            case "K":
+                start = 0 if first else self._column
+                self._cells[self._row][start:] = [" "] * (self._columns - start)
+            case "?h" if first == 1049:
+                self._main = self._cells
+                self._erase_all()
+            case "?l" if first == 1049:
+                self._cells = self._main
+
+    def _erase_all(self) -> None:
+        self._row = self._column = 0
+        self._cells = [self._blank() for _ in range(self._rows)]
+
+    def _erase_down(self) -> None:
+        self._cells[self._row][self._column :] = [" "] * (self._columns - self._column)
+        for row in range(self._row + 1, self._rows):
+            self._cells[row] = self._blank()
+
+    def _blank(self) -> list[str]:
+        return [" "] * self._columns

@@ -1,0 +1,36 @@
+"""`up` without a terminal and without `-d`: plain lines, and an end by signal."""
+
+import signal
+import subprocess
+
+import pytest
+
+from tests.e2e.load import ask
+from tests.e2e.patience import eventually
+from tests.e2e.project import Project
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.parametrize(("end", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_prints_a_line_for_each_change_until_it_is_told_to_end(
+    project: Project, end: signal.Signals, exit_code: int
+) -> None:
+    with project.starts("up", "--balance", "echo=2") as composectl:
+        assert eventually(lambda: both_are_ready(project, composectl))
+        assert ask(project.port).is_whole
+        composectl.send_signal(end)
+        said, _ = composectl.communicate(timeout=60)
+
+    assert composectl.returncode == exit_code
+    assert "\x1b" not in said
+    assert "Traceback" not in said
+    assert sum("ready" in line for line in said.splitlines()) >= 2
+    assert {one.status for one in project.containers()} == {"exited"}
+    assert project.own_litter() == []
+
+
+def both_are_ready(project: Project, composectl: subprocess.Popen[str]) -> bool:
+    assert composectl.poll() is None
+    if project.composectl("status").returncode != 0:
+        return False
+    return [one["phase"] for one in project.status()["backends"]] == ["ready", "ready"]

@@ -1,0 +1,79 @@
+"""A failure on the way says which container it was and what it said, and does not hang."""
+
+from __future__ import annotations
+
+from tests.e2e.project import Finished, Project
+
+# Nothing listens there, so that no registry is asked.
+IMAGE_MISSING = """\
+services:
+  echo:
+    image: 127.0.0.1:1/no-such-image
+    ports:
+      - "{port}:9090"
+"""
+
+DIES = """\
+services:
+  echo:
+    image: {image}
+    command: ["sh", "-c", "echo first; echo kaboom >&2; exit 3"]
+    ports:
+      - "{port}:9090"
+"""
+
+DEAF = """\
+services:
+  echo:
+    image: {image}
+    command: ["sh", "-c", "trap 'exit 4' TERM; echo not today; sleep 3 & wait; exit 5"]
+    ports:
+      - "{port}:9090"
+"""
+
+NO_SUCH_COMMAND = """\
+services:
+  echo:
+    image: {image}
+    command: ["no-such-command"]
+    ports:
+      - "{port}:9090"
+"""
+
+
+def test_an_image_is_missing(project: Project) -> None:
+    project.write(IMAGE_MISSING)
+    failed = failure(project)
+    assert "no-such-image" in failed.stderr
+    assert project.containers() == []
+
+
+def test_a_container_dies_at_once(project: Project) -> None:
+    project.write(DIES)
+    failed = failure(project)
+    assert any(container.name in failed.stderr for container in project.containers())
+    assert "exit code 3" in failed.stderr
+    assert "kaboom" in failed.stderr
+
+
+def test_a_container_never_listens_and_ends_after_a_while(project: Project) -> None:
+    project.write(DEAF)
+    failed = failure(project)
+    assert "exit code 5" in failed.stderr
+    assert "not today" in failed.stderr
+
+
+def test_a_container_cannot_start(project: Project) -> None:
+    project.write(NO_SUCH_COMMAND)
+    assert "no-such-command" in failure(project).stderr
+
+
+def failure(project: Project) -> Finished:
+    """How `up` fails; no process and no file of ours is left."""
+    failed = project.composectl("up", "--balance", "echo=2", "-d", timeout=60)
+    assert failed.returncode != 0
+    assert "error: " in failed.stderr
+    assert "Traceback" not in failed.stdout + failed.stderr
+    assert project.composectl("status").returncode == 1
+    assert project.own_litter() == []
+    return failed

@@ -1,0 +1,35 @@
+"""The file of the post of 2016, which has its services at the top level."""
+
+import pytest
+
+from tests.e2e.load import burst
+from tests.e2e.project import Project
+from tests.e2e.refusal import refusal
+
+AS_IN_2016 = """\
+echo:
+  image: {image}
+  ports:
+    - "{port}:9090"
+"""
+
+
+@pytest.mark.parametrize("compose", ["1.29.2"], indirect=True)
+def test_compose_1_balances_it(project: Project) -> None:
+    project.write(AS_IN_2016)
+    project.does("up", "--balance", "echo=3", "-d")
+
+    answers = burst(project.port, 60, concurrency=3)
+    assert all(answer.is_whole for answer in answers)
+    assert len({answer.backend for answer in answers}) == 3
+
+    project.does("scale", "echo=1")
+    assert len(project.containers()) == 1
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_compose_2_cannot_read_it_and_the_hint_says_what_to_do(project: Project) -> None:
+    project.write(AS_IN_2016)
+
+    told = refusal(project, "up", "--balance", "echo=3", "-d")
+    assert "services:" in told.message + told.hint

@@ -1,0 +1,41 @@
+"""The user's files and machine are afterwards what they were before."""
+
+from tests.e2e.load import ask
+from tests.e2e.project import Project
+
+
+def test_after_down_nothing_is_left_and_plain_compose_takes_over(project: Project) -> None:
+    written = project.file.read_bytes()
+    project.does("up", "--balance", "echo=3", "-d")
+    assert len(project.containers()) == 3
+    project.does("down")
+
+    assert project.file.read_bytes() == written
+    assert [one.name for one in project.folder.iterdir()] == [project.file.name]
+    assert project.litter() == []
+
+    plain = project.plain_compose("up", "-d")
+    assert plain.returncode == 0, plain.stderr
+    assert ask(project.port).text.startswith("I am ")
+    assert project.plain_compose("down").returncode == 0
+
+
+def test_a_plain_project_that_runs_already_is_taken_over(project: Project) -> None:
+    assert project.plain_compose("up", "-d").returncode == 0
+    project.does("up", "--balance", "echo=3", "-d")
+
+    assert len(project.containers()) == 3
+    assert ask(project.port).is_whole
+
+
+def test_down_without_a_composectl_is_compose_s_own(project: Project) -> None:
+    assert project.plain_compose("up", "-d").returncode == 0
+    project.does("down")
+    assert project.litter() == []
+
+
+def test_up_again_after_down_works(project: Project) -> None:
+    for _ in range(2):
+        project.does("up", "--balance", "echo=2", "-d")
+        assert ask(project.port).is_whole
+        project.does("down")

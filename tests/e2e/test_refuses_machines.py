@@ -1,0 +1,61 @@
+"""A machine without an engine or a Compose is told so in one line."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import Project
+from tests.e2e.refusal import refusal
+from tests.e2e.rights import none_of_root
+
+UP = ("up", "--balance", "echo=2", "-d")
+
+
+@pytest.fixture
+def forbidden_socket(tmp_path: Path) -> Iterator[Path]:
+    """An engine's address that nobody but a mighty one may talk to."""
+    address = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(address))
+        server.listen()
+        address.chmod(0)
+        yield address
+
+
+def test_no_engine(project: Project) -> None:
+    told = refusal(project, *UP, DOCKER_HOST="unix:///nonexistent/docker.sock")
+    assert told.exit_code == 1
+    assert "/nonexistent/docker.sock" in told.message
+    assert "running" in told.hint
+
+
+def test_an_engine_that_one_may_not_talk_to(project: Project, forbidden_socket: Path) -> None:
+    told = refusal(project, *UP, rights=none_of_root(), DOCKER_HOST=f"unix://{forbidden_socket}")
+    assert told.exit_code == 1
+    assert "no right" in told.message
+    assert "group `docker`" in told.hint
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_an_address_that_is_none(project: Project) -> None:
+    refusal(project, *UP, DOCKER_HOST="carrier-pigeon://loft")
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_no_compose(project: Project, tmp_path: Path) -> None:
+    told = refusal(project, *UP, COMPOSECTL_COMPOSE=None, PATH=str(tmp_path), HOME=str(tmp_path))
+    assert told.exit_code == 1
+    assert "docker-compose" in told.message
+    assert "COMPOSECTL_COMPOSE" in told.hint
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.parametrize("command", ["/bin/false", "/nonexistent/docker-compose", "/bin/echo"])
+def test_a_compose_that_is_none(project: Project, command: str) -> None:
+    told = refusal(project, *UP, COMPOSECTL_COMPOSE=command)
+    assert told.exit_code == 1
+    assert f"`{command}`" in told.message

@@ -1,0 +1,76 @@
+"""A port that cannot be had is told with who holds it, before anything is touched."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from docker.models.containers import Container
+
+from tests.e2e.load import ask
+from tests.e2e.project import ECHO, IMAGE, NewProject, Project
+from tests.e2e.refusal import refusal, refusal_told_in
+from tests.e2e.rights import none_of_root
+
+
+def test_held_by_a_process(project: Project) -> None:
+    with socket.create_server(("", project.port)):
+        told = refusal(project, "up", "--balance", "echo=2", "-d")
+    assert told.exit_code == 1
+    assert f":{project.port}" in told.message
+    assert str(os.getpid()) in told.message
+    assert told.hint
+
+
+def test_held_by_a_container(project: Project) -> None:
+    with a_container_at(project) as holder:
+        told = refusal(project, "up", "--balance", "echo=2", "-d")
+        assert f"`{holder.name}`" in told.message
+        holder.reload()
+        assert holder.status == "running"
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_held_by_the_composectl_of_another_project(new_project: NewProject) -> None:
+    first, second = new_project(), new_project()
+    first.does("up", "--balance", "echo=1", "-d")
+    second.port, second.runtime = first.port, first.runtime
+    second.file.write_bytes(first.file.read_bytes())
+
+    told = refusal_told_in(second.composectl("up", "--balance", "echo=2", "-d"))
+    assert f"`{first.name}`" in told.message
+    assert second.containers() == []
+    assert ask(first.port).is_whole
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_held_by_the_composectl_of_this_project(project: Project) -> None:
+    project.does("up", "--balance", "echo=1", "-d")
+
+    told = refusal_told_in(project.composectl("up", "--balance", "echo=2", "-d"))
+    assert f"`{project.name}`" in told.message
+    assert len(project.containers()) == 1
+    assert ask(project.port).is_whole
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_low_port_without_the_right_to_it(project: Project) -> None:
+    project.port = 80
+    project.write(ECHO)
+    told = refusal(project, "up", "--balance", "echo=2", "-d", rights=none_of_root())
+    assert told.exit_code == 1
+    assert ":80" in told.message
+    assert "1024" in told.hint
+
+
+@contextmanager
+def a_container_at(project: Project) -> Iterator[Container]:
+    """A container of nobody's project that publishes the port."""
+    holder = project.engine.containers.run(IMAGE, detach=True, ports={"9090/tcp": project.port})
+    try:
+        yield holder
+    finally:
+        holder.remove(force=True)

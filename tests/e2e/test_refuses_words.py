@@ -1,0 +1,53 @@
+"""What is typed wrong is told in one line, with a hint, before anything is touched."""
+
+import pytest
+
+from tests.e2e.project import Project
+from tests.e2e.refusal import refusal
+
+
+def test_an_unknown_service_with_the_one_that_was_meant(project: Project) -> None:
+    told = refusal(project, "up", "--balance", "ecoh=2", "-d")
+    assert told.exit_code == 1
+    assert "`ecoh`" in told.message
+    assert "`echo`" in told.hint
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.parametrize("scale", ["echo=ten", "echo=-1", "echo=", "echo", "=3", "echo=1.5"])
+def test_a_number_of_replicas_that_is_none(project: Project, scale: str) -> None:
+    for words in (("up", "-d", "--balance", scale), ("scale", scale)):
+        told = refusal(project, *words)
+        assert told.exit_code == 2
+        assert f"`{scale}`" in told.message
+        assert "echo=10" in told.hint
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_service_balanced_twice(project: Project) -> None:
+    told = refusal(project, "up", "--balance", "echo=1", "--balance", "echo=2", "-d")
+    assert told.exit_code == 2
+    assert "`echo`" in told.message
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_an_unknown_policy_and_an_unknown_listen(project: Project) -> None:
+    assert refusal(project, "up", "--balance", "echo=1", "--policy", "lucky", "-d").exit_code == 2
+    assert refusal(project, "up", "--balance", "echo=1", "--listen", "http", "-d").exit_code == 2
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_scale_without_a_running_composectl(project: Project) -> None:
+    told = refusal(project, "scale", "echo=2")
+    assert told.exit_code == 1
+    assert "no composectl is running" in told.message
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_scale_of_a_service_that_is_not_balanced(project: Project) -> None:
+    project.does("up", "--balance", "echo=1", "-d")
+
+    done = project.composectl("scale", "other=2")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "`echo`" in done.stderr

@@ -1,0 +1,47 @@
+"""The transcript of the post of 2016, in its order."""
+
+from tests.e2e.load import SteadyLoad, ask
+from tests.e2e.project import Project
+
+
+def test_two_then_ten_then_three_replicas_and_no_request_lost(project: Project) -> None:
+    project.does("up", "--balance", "echo=2", "-d")
+    assert addresses_of(project, asks=20) == addresses(project)
+    assert len(addresses(project)) == 2
+
+    with SteadyLoad(project.port, per_second=100) as load:
+        project.does("scale", "echo=10")
+        assert len(addresses(project)) == 10
+        assert len(project.containers()) == 10
+        assert addresses_of(project, asks=100) == addresses(project)
+
+        project.does("scale", "echo=3")
+        assert len(addresses(project)) == 3
+        assert len(project.containers()) == 3
+        assert addresses_of(project, asks=50) == addresses(project)
+    assert load.lost == []
+    assert len(load.backends) > 100
+
+    status = project.status()
+    assert status["wanted"] == 3
+    assert status["totals"]["failed"] == 0
+    assert status["totals"]["requests"] == len(load.backends) + 20 + 100 + 50
+
+
+def test_scale_takes_a_service_to_nothing_and_back(project: Project) -> None:
+    project.does("up", "--balance", "echo=1", "-d")
+    project.does("scale", "echo=0")
+    assert project.containers() == []
+
+    project.does("scale", "echo=2")
+    assert ask(project.port).is_whole
+
+
+def addresses(project: Project) -> set[str]:
+    """The backends that `status` tells of."""
+    return {backend["address"] for backend in project.status()["backends"]}
+
+
+def addresses_of(project: Project, asks: int) -> set[str | None]:
+    """The backends that answer, as the loop of the post shows them."""
+    return {ask(project.port).backend for _ in range(asks)}

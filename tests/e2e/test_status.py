@@ -1,0 +1,73 @@
+"""What `composectl status` tells in another terminal."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+from tests.e2e.load import ask
+from tests.e2e.project import Project
+from tests.e2e.refusal import refusal
+
+RESPONSES = {"1xx", "2xx", "3xx", "4xx", "5xx"}
+SERVICE = {"service", "policy", "listeners", "wanted", "since", "totals", "backends", "changes"}
+TOTALS = {"requests", "in_flight", "failed", "retried", "held", "responses"}
+BACKEND = {
+    *("number", "id", "name", "address", "phase", "in_flight", "requests", "failed", "retried", "responses"),
+    *("p50_ms", "p95_ms", "p99_ms", "since"),
+}
+
+
+def test_the_json_has_the_keys_that_the_readme_promises(project: Project) -> None:
+    project.does("up", "--balance", "echo=2", "-d")
+    ask(project.port)
+
+    told = json.loads(project.does("status", "--json"))
+    assert set(told) == {"version", "project", "services"}
+    assert (told["version"], told["project"]) == (1, project.name)
+    (service,) = told["services"]
+    assert set(service) >= SERVICE
+    assert (service["service"], service["wanted"]) == ("echo", 2)
+    assert f"0.0.0.0:{project.port}" in service["listeners"]
+    assert datetime.fromisoformat(service["since"]).tzinfo
+    assert set(service["totals"]) >= TOTALS
+    assert set(service["totals"]["responses"]) == RESPONSES
+    for backend in service["backends"]:
+        assert set(backend) >= BACKEND
+        assert set(backend["responses"]) == RESPONSES
+        assert datetime.fromisoformat(backend["since"]).tzinfo
+    served = next(one for one in service["backends"] if one["requests"])
+    assert 0 < served["p50_ms"] <= served["p95_ms"] <= served["p99_ms"]
+
+
+def test_the_backends_are_the_containers_in_the_order_of_their_numbers(project: Project) -> None:
+    project.does("up", "--balance", "echo=11", "-d")
+
+    backends = project.status()["backends"]
+    assert [one["number"] for one in backends] == list(range(1, 12))
+    assert {one["phase"] for one in backends} == {"ready"}
+    assert {(one["id"], one["name"]) for one in backends} == {(one.id[:12], one.name) for one in project.containers()}
+
+
+def test_the_table_has_a_row_for_each_backend(project: Project) -> None:
+    project.does("up", "--balance", "echo=3", "-d")
+
+    for words in (("status",), ("status", "echo")):
+        table = project.does(*words)
+        assert all(backend["address"] in table for backend in project.status()["backends"])
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_service_that_is_not_balanced_is_refused(project: Project) -> None:
+    project.does("up", "--balance", "echo=1", "-d")
+
+    done = project.composectl("status", "ecoh")
+    assert done.returncode == 1
+    assert "ecoh" in done.stderr
+
+
+def test_with_nothing_running_it_says_so(project: Project) -> None:
+    told = refusal(project, "status")
+    assert told.exit_code == 1
+    assert "no composectl is running" in told.message
+    assert "composectl up --balance" in told.hint

@@ -1,0 +1,39 @@
+"""The main job: ten replicas behind the port that the file already publishes."""
+
+from collections import Counter
+
+import pytest
+
+from tests.e2e.load import Answer, burst
+from tests.e2e.project import Project
+
+REQUESTS = 1000
+REPLICAS = 10
+
+
+@pytest.fixture
+def answers(project: Project) -> list[Answer]:
+    project.does("up", "--balance", f"echo={REPLICAS}", "-d")
+    return burst(project.port, REQUESTS, concurrency=20)
+
+
+def test_a_thousand_requests_are_spread_evenly_and_each_is_counted(project: Project, answers: list[Answer]) -> None:
+    assert Counter(answer.status for answer in answers) == {200: REQUESTS}
+    assert all(answer.is_whole for answer in answers)
+    shares = Counter(answer.backend for answer in answers)
+    assert len(shares) == REPLICAS
+    assert all(80 <= share <= 120 for share in shares.values()), shares
+
+    status = project.status()
+    assert status["totals"]["requests"] == REQUESTS
+    assert status["totals"]["responses"] == {"1xx": 0, "2xx": REQUESTS, "3xx": 0, "4xx": 0, "5xx": 0}
+    assert (status["totals"]["failed"], status["totals"]["in_flight"]) == (0, 0)
+    assert {one["address"]: one["requests"] for one in status["backends"]} == shares
+
+
+def test_each_answer_names_the_replica_that_made_it(answers: list[Answer]) -> None:
+    for answer in answers:
+        assert answer.backend
+        address, port = answer.backend.split(":")
+        assert f" at {address}\n" in answer.text
+        assert port == "9090"
