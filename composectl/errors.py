@@ -18,6 +18,14 @@ class ComposectlError(Exception):
         self.exit_code = exit_code
 
 
+class ReplicasFailed(ComposectlError):
+    """The replicas were started, and do not serve."""
+
+
+class NothingRuns(ComposectlError):
+    """There is no running composectl of the kind that was looked for."""
+
+
 # What was asked for
 
 
@@ -36,6 +44,31 @@ def bad_scale(text: str) -> ComposectlError:
 
 def balanced_twice(service: str) -> ComposectlError:
     return ComposectlError(f"service `{service}` is given twice", "one `--balance SERVICE=N` a service", USAGE)
+
+
+def bad_listen(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is not of the form [HOST:]PORT[:TARGET]", "for example: `8080`, `127.0.0.1:8080:80`", USAGE
+    )
+
+
+def listen_for_whom() -> ComposectlError:
+    return ComposectlError(
+        "`--listen` is for one service, and several are balanced",
+        "leave `--listen` out: each is served where it publishes",
+        USAGE,
+    )
+
+
+def no_target(service: str) -> ComposectlError:
+    return ComposectlError(
+        f"service `{service}` publishes no TCP port, so that the one to balance to is not known",
+        "name it after the listener: `--listen 8080:80`",
+    )
+
+
+def needs_balance(option: str) -> ComposectlError:
+    return ComposectlError(f"`{option}` goes with `--balance SERVICE=N`", "for example: `--balance echo=10`", USAGE)
 
 
 def no_tcp_port(service: str) -> ComposectlError:
@@ -153,16 +186,14 @@ def bad_docker_file(path: str, why: str) -> ComposectlError:
 # Replicas
 
 
-def replica_died(name: str, exit_code: int, log: Iterable[str]) -> ComposectlError:
-    return ComposectlError(
-        "\n".join(
-            (f"container `{name}` ended with exit code {exit_code}; its last lines:", *(f"  {line}" for line in log))
-        )
-    )
+def replica_died(name: str, exit_code: int, log: Iterable[str]) -> ReplicasFailed:
+    lines = "".join(f"\n  {line}" for line in log)
+    said = f"; its last lines:{lines}" if lines else ", and said nothing"
+    return ReplicasFailed(f"container `{name}` ended with exit code {exit_code}{said}")
 
 
-def not_ready(service: str, ready: int, wanted: int, seconds: float) -> ComposectlError:
-    return ComposectlError(
+def not_ready(service: str, ready: int, wanted: int, seconds: float) -> ReplicasFailed:
+    return ReplicasFailed(
         f"{ready} of {wanted} replicas of `{service}` are ready after {seconds:.0f} s",
         "`composectl logs` shows what they say; a replica is ready when its port accepts, or its HEALTHCHECK passes",
     )
@@ -171,9 +202,9 @@ def not_ready(service: str, ready: int, wanted: int, seconds: float) -> Composec
 # Running composectls
 
 
-def nothing_runs(project: str = "") -> ComposectlError:
+def nothing_runs(project: str = "") -> NothingRuns:
     of = f" for project `{project}`" if project else " for this project"
-    return ComposectlError(f"no composectl is running{of}", "start one: `composectl up --balance SERVICE=N`")
+    return NothingRuns(f"no composectl is running{of}", "start one: `composectl up --balance SERVICE=N`")
 
 
 def runs_already(project: str, pid: int) -> ComposectlError:

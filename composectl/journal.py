@@ -34,7 +34,9 @@ class Journal:
         self.nudge()
 
     def read_by(self, reader: Listener) -> None:
-        """Call `reader` with each change to come."""
+        """Call `reader` with each change that is kept, and with each to come."""
+        for change in self._changes:
+            reader(change)
         self._readers.append(reader)
 
     def nudge(self) -> None:

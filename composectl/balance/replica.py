@@ -17,7 +17,8 @@ class Replica:
     """One run of a container: the same container restarted is another replica.
 
     `id` is the container's 64 hex digits, `started` its start time as Docker writes it, `host` the address at
-    which it is reached, `grace` the seconds that it is given to stop.
+    which it is reached, `grace` the seconds that it is given to stop, `stop_signal` the number of
+    the signal by which it is told to.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Replica:
     host: str
     report: Report = Report.SILENT
     grace: float = 10.0
+    stop_signal: int = 15
 
     @property
     def key(self) -> tuple[str, str]:

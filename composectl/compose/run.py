@@ -60,6 +60,17 @@ async def run_compose(
     return _exit_code(process)
 
 
+async def run_quietly(argv: Sequence[str], environ: Mapping[str, str], stdin: bytes, cwd: Path) -> None:
+    """Run Compose to its end, and show nothing of it.
+
+    Raises `compose_failed` with the error as Compose words it, and its exit code.
+    """
+    process = await _start(argv, environ, cwd, stdin=PIPE, stdout=DEVNULL, stderr=PIPE)
+    _, complaints = await _finish(process, stdin)
+    if process.returncode:
+        raise errors.compose_failed(argv[0], _exit_code(process), one_line(complaints.decode(errors="replace")))
+
+
 def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Become Compose."""
     try:

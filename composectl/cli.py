@@ -1,0 +1,205 @@
+"""The command line: words typed become calls; errors become a message, a hint and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from composectl import __version__, errors
+from composectl.balance.policy import POLICIES
+from composectl.commands.invocation import Invocation
+from composectl.compose.options import Options
+
+_AS_TYPED: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+_ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+
+
+class _Commands(click.Group):
+    """Our commands; every other word is a command of Compose."""
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        return super().get_command(ctx, name) or _compose_command(name)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Any other command (ps, logs, exec, config, ...) goes to Compose as it is.",
+)
+@click.option("-f", "--file", "files", multiple=True, metavar="FILE", help="A compose file; several are merged.")
+@click.option("-p", "--project-name", default="", metavar="NAME", help="The project's name.")
+@click.option("--project-directory", default="", metavar="DIR", help="The project's directory.")
+@click.option("--env-file", "env_files", multiple=True, metavar="FILE", help="A file of environment variables.")
+@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="A profile to enable.")
+@click.option("-c", "--context", metavar="NAME", help="The Docker context of the engine.")
+@click.option("-H", "--host", metavar="URL", help="The address of the engine.")
+@click.option("--ansi", metavar="WHEN", help="Compose's colours: never, always, auto.")
+@click.option("--progress", metavar="TYPE", help="Compose's progress: auto, tty, plain, json, quiet.")
+@click.option("--parallel", metavar="N", help="Compose's parallelism.")
+@click.option("--compatibility", is_flag=True, help="Compose's compatibility mode.")
+@click.option("--verbose", is_flag=True, help="Compose says more.")
+@click.version_option(__version__, prog_name="composectl")
+@click.pass_context
+def cli(ctx: click.Context, /, **given: Any) -> None:
+    """Scale a Docker Compose service behind the port that it already publishes.
+
+    \b
+    composectl up --balance echo=10   ten replicas behind the port, and a live table of who serves what
+    composectl status                 the same truth from another terminal
+    composectl scale echo=3           drain seven of them, and remove them
+    composectl down                   everything stopped and removed
+    """
+    options = Options(
+        files=given["files"],
+        project_name=given["project_name"],
+        project_directory=given["project_directory"],
+        env_files=given["env_files"],
+        profiles=given["profiles"],
+        others=tuple(_others(given)),
+    )
+    ctx.obj = Invocation(options, given["host"], given["context"], dict(os.environ), Path.cwd())
+
+
+@cli.command(context_settings=_AS_TYPED)
+@click.option("--balance", multiple=True, metavar="SERVICE=N", help="Run N replicas behind the service's port.")
+@click.option("--policy", type=click.Choice(sorted(POLICIES)), help="How a backend is picked.  [least-request]")
+@click.option("--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes.")
+@click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses.")
+@click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
+@click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
+@_ARGUMENTS
+@click.pass_obj
+def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int:
+    """Bring the project up, with N replicas of a service behind its port.
+
+    The options of Compose's own `up` (--build, --force-recreate, --pull, ...) go through, and so does
+    the whole command without --balance.
+
+    \b
+    composectl up --balance echo=10
+    composectl up --balance echo=10 --build -d
+    composectl up --balance worker=4 --listen 8080:80
+    """
+    if not given["balance"]:
+        return _plain_up(invocation, arguments, given)
+    from composectl.commands.up import up as run_up
+    from composectl.commands.wish import make_wish
+
+    wish = make_wish(
+        given["balance"],
+        given["policy"] or "least-request",
+        given["listen"],
+        identify=not given["no_identity"],
+        detach=given["detach"],
+        ready_seconds=given["ready_timeout"] or 60.0,
+        arguments=arguments,
+    )
+    return run_up(invocation, wish)
+
+
+@cli.command()
+@click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...")
+@click.pass_obj
+def scale(invocation: Invocation, scales: Sequence[str]) -> int:
+    """Change how many replicas there are, without losing a request.
+
+    \b
+    composectl scale echo=3
+    """
+    from composectl.commands.scale import scale as run_scale
+
+    return run_scale(invocation, scales)
+
+
+@cli.command()
+@click.argument("service", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable.")
+@click.pass_obj
+def status(invocation: Invocation, service: str | None, as_json: bool) -> int:
+    """Show who serves what.
+
+    \b
+    composectl status
+    composectl status echo --json
+    """
+    from composectl.commands.status import status as run_status
+
+    return run_status(invocation, service, as_json=as_json)
+
+
+@cli.command(context_settings=_AS_TYPED)
+@_ARGUMENTS
+@click.pass_obj
+def down(invocation: Invocation, arguments: Sequence[str]) -> int:
+    """Stop the running composectl, then stop and remove the containers as Compose's `down` does.
+
+    \b
+    composectl down
+    composectl down --volumes
+    """
+    from composectl.commands.down import down as run_down
+
+    return run_down(invocation, arguments)
+
+
+def main() -> None:
+    """The command `composectl`."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except errors.ComposectlError as error:
+        sys.exit(_tell(error))
+    except click.ClickException as error:
+        sys.exit(_tell(errors.ComposectlError(error.format_message(), _usage_hint(error), error.exit_code)))
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: say no more
+        sys.exit(1)
+
+
+# Private
+
+
+def _compose_command(name: str) -> click.Command:
+    @click.command(name, context_settings=_AS_TYPED | {"allow_interspersed_args": False}, add_help_option=False)
+    @_ARGUMENTS
+    @click.pass_obj
+    def command(invocation: Invocation, arguments: Sequence[str]) -> int:
+        return _pass_through(invocation, (name, *arguments))
+
+    return command
+
+
+def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:
+    for option in ("policy", "listen", "no_identity", "ready_timeout"):
+        if given[option]:
+            raise errors.needs_balance("--" + option.replace("_", "-"))
+    return _pass_through(invocation, ("up", *(("-d",) if given["detach"] else ()), *arguments))
+
+
+def _pass_through(invocation: Invocation, arguments: Sequence[str]) -> int:
+    from composectl.commands.passthrough import pass_through
+
+    pass_through(invocation, arguments)
+
+
+def _others(given: dict[str, Any]) -> list[str]:
+    """The options that are Compose's alone, as they were typed."""
+    valued = [word for name in ("ansi", "progress", "parallel") if given[name] for word in (f"--{name}", given[name])]
+    return valued + [f"--{name}" for name in ("compatibility", "verbose") if given[name]]
+
+
+def _tell(error: errors.ComposectlError) -> int:
+    hint = f"\n\n{click.style('hint', bold=True)}: {error.hint}" if error.hint else ""
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {error.message}{hint}", err=True)
+    return error.exit_code
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"`{context.command_path} --help` tells more" if context else ""

@@ -1,0 +1,102 @@
+"""One balanced service: its pool, the listeners before it, the probes behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from composectl.balance.backend import Backend
+from composectl.balance.change import Change
+from composectl.balance.phase import Phase
+from composectl.balance.policy import POLICIES
+from composectl.balance.pool import Pool
+from composectl.balance.snapshot import ServiceView, view_service
+from composectl.compose.ports import ANY, Port
+from composectl.journal import Journal
+from composectl.proxy.connections import Connections
+from composectl.proxy.health import watch_health
+from composectl.proxy.listen import address_of, bind
+from composectl.proxy.route import Route
+from composectl.proxy.server import ProxyServer, serve
+
+
+class Balanced:
+    """`ports`: what the service publishes, a listener each; the first one's target is what the probes try."""
+
+    def __init__(self, service: str, wanted: int, ports: Sequence[Port], policy: str, identify: bool, journal: Journal):
+        self.service = service
+        self.wanted = wanted
+        self.pool = Pool(service, POLICIES[policy](), time.time, self._tell)
+        self._policy = policy
+        self._journal = journal
+        self._target = ports[0].target
+        self._servers = [
+            (port, ProxyServer(Route(self.pool, Connections(port.target, identify=identify)))) for port in ports
+        ]
+        self._sockets: dict[Port, list[socket.socket]] = {}
+        self._runners: list[web.ServerRunner] = []
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """Where it is reached, as `host:port`."""
+        return tuple(address_of(one) for sockets in self._sockets.values() for one in sockets)
+
+    def bind(self, port: Port) -> None:
+        """Take the host port. Raises PortTaken and ComposectlError."""
+        first, last = port.published
+        self._sockets[port] = bind(port.host_ip, (0,) if port.published == ANY else range(first, last + 1))
+
+    @property
+    def unbound(self) -> list[Port]:
+        """The ports that are still to be bound."""
+        return [port for port, _ in self._servers if port not in self._sockets]
+
+    async def serve(self, drain_seconds: float) -> None:
+        """Accept clients on what is bound; at the end they have `drain_seconds` to finish."""
+        self._runners = [await serve(server, self._sockets[port], drain_seconds) for port, server in self._servers]
+
+    async def drain(self) -> None:
+        """Accept no more, and wait for what is in flight."""
+        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+
+    def close(self) -> None:
+        """Free the ports."""
+        for sockets in self._sockets.values():
+            for one in sockets:
+                one.close()
+
+    async def watch_health(self) -> None:
+        """Probe what is not ready, for ever."""
+        await watch_health(self.pool, self._target)
+
+    def sweep(self) -> None:
+        """To be called once a second."""
+        for _, server in self._servers:
+            server.sweep()
+        self.pool.sample()
+
+    def view(self) -> ServiceView:
+        """The picture of this service."""
+        return view_service(
+            self.pool,
+            policy=self._policy,
+            listeners=self.listeners,
+            wanted=self.wanted,
+            port=self._target,
+            changes=self._journal.changes,
+        )
+
+    # Private
+
+    def _make_server(self, port: Port, identify: bool) -> ProxyServer:
+        return ProxyServer(Route(self.pool, Connections(port.target, identify=identify)))
+
+    def _tell(self, change: Change, backend: Backend) -> None:
+        if change.after is not Phase.READY:
+            for _, server in self._servers:
+                server.route.connections.forget(backend)
+        self._journal.tell(change)

@@ -1,0 +1,104 @@
+"""Everything that can be refused, refused before a container is touched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from composectl import errors
+from composectl.commands.balanced import Balanced
+from composectl.commands.invocation import Invocation
+from composectl.commands.running import Running
+from composectl.commands.wish import Wish, parse_listen
+from composectl.compose.locate import find_compose
+from composectl.compose.name import project_name
+from composectl.compose.options import project_directory_of
+from composectl.compose.ports import Port
+from composectl.compose.project import Project, balanced_document, parse_project, render
+from composectl.compose.run import render_config
+from composectl.compose.stack import Stack
+from composectl.control.claim import Claim
+from composectl.control.client import running
+from composectl.control.folder import runtime_folder
+from composectl.engine.client import Engine
+from composectl.engine.endpoint import child_environ, resolve_endpoint
+from composectl.journal import Journal
+from composectl.proxy.holder import process_on
+from composectl.proxy.listen import PortTaken
+
+
+async def prepare(invocation: Invocation, wish: Wish) -> Running:
+    """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
+    endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
+    environ = child_environ(invocation.environ, endpoint)
+    compose = await asyncio.to_thread(find_compose, environ)
+    engine = await Engine.connect(endpoint)
+    printed = await render_config(compose, invocation.options, environ, invocation.cwd)
+    project = parse_project(printed, compose.major)
+    ports = _ports(project, wish)
+    stack = Stack(
+        compose=compose,
+        options=invocation.options.absolute(invocation.cwd),
+        environ=environ,
+        project=project_name(project, invocation.options, environ, invocation.cwd),
+        directory=project_directory_of(invocation.options, environ, invocation.cwd),
+        rendered=render(balanced_document(project, wish.scales)),
+    )
+    folder = runtime_folder(invocation.environ)
+    claim = Claim(folder, stack.project, endpoint.url)
+    journal = Journal()
+    balanced = {
+        service: Balanced(service, scale, ports[service], wish.policy, wish.identify, journal)
+        for service, scale in wish.scales.items()
+    }
+    prepared = Running(stack, engine, claim, journal, balanced)
+    try:
+        for one in balanced.values():
+            await _bind(prepared, one, folder)
+    except BaseException:
+        prepared.close()
+        raise
+    return prepared
+
+
+# Private
+
+
+def _ports(project: Project, wish: Wish) -> Mapping[str, list[Port]]:
+    for service in wish.arguments.services:
+        if service not in project.services:
+            raise errors.unknown_service(service, project.services)
+    return {service: _ports_of(project, service, scale, wish.listen) for service, scale in wish.scales.items()}
+
+
+def _ports_of(project: Project, service: str, scale: int, listen: tuple[str, ...]) -> list[Port]:
+    project.check_balanced(service, scale, listens=bool(listen))
+    published = list(project.tcp_ports(service))
+    if not listen:
+        return published
+    target = published[0].target if published else 0
+    ports = [parse_listen(text, target) for text in listen]
+    if not all(port.target for port in ports):
+        raise errors.no_target(service)
+    return ports
+
+
+async def _bind(prepared: Running, balanced: Balanced, folder: Path) -> None:
+    """Take the ports, except those that our own replicas still hold: `up` makes them anew, without the port."""
+    for port in balanced.unbound:
+        try:
+            balanced.bind(port)
+        except PortTaken as taken:
+            holder = await prepared.engine.holder_of(taken.port)
+            if holder is not None and (holder.project, holder.service) == (prepared.stack.project, balanced.service):
+                continue
+            named = f"container `{holder.name}`" if holder else await asyncio.to_thread(_who_else, taken, folder)
+            raise errors.port_taken(taken.address, named) from taken
+
+
+def _who_else(taken: PortTaken, folder: Path) -> str:
+    for client in running(folder):
+        if any(listener.rpartition(":")[2] == str(taken.port) for listener in client.about.listeners):
+            return f"composectl of project `{client.about.project}`"
+    return process_on(taken.port)

@@ -1,0 +1,50 @@
+"""Waiting until replicas serve, or until it is plain that they will not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from composectl import errors
+from composectl.commands.balanced import Balanced
+from composectl.commands.running import Running
+
+_LOOK_EVERY = 0.5
+_LOG_LINES = 10
+
+
+async def until_serving(running: Running, seconds: float | None) -> None:
+    """Wait until every balanced service has a ready backend. Raises `replica_died` and `not_ready`."""
+    for balanced in running.balanced.values():
+        await _until(running, balanced, lambda one: one.pool.ready > 0 or not one.wanted, seconds)
+
+
+async def until_complete(running: Running, balanced: Balanced, seconds: float) -> None:
+    """Wait until exactly the wanted backends are there, and ready. Raises `replica_died` and `not_ready`."""
+    await _until(running, balanced, lambda one: one.pool.ready == len(one.pool.backends) == one.wanted, seconds)
+
+
+# Private
+
+
+async def _until(running: Running, balanced: Balanced, true: Callable[[Balanced], bool], seconds: float | None) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            while not true(balanced):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(running.journal.until(lambda: true(balanced)), _LOOK_EVERY)
+                    return
+                await _check_alive(running, balanced)
+    except TimeoutError:
+        raise errors.not_ready(balanced.service, balanced.pool.ready, balanced.wanted, seconds or 0) from None
+
+
+async def _check_alive(running: Running, balanced: Balanced) -> None:
+    """Raise `replica_died` where no replica is left that could still become ready."""
+    service, project = balanced.service, running.stack.project
+    ended = await running.engine.ended(project, service)
+    alive = (await running.engine.replicas(project, (service,)))[service]
+    if ended and not alive and not any(one.restarting for one in ended):
+        first = min(ended, key=lambda one: one.name)
+        raise errors.replica_died(first.name, first.exit_code, await running.engine.last_lines(first.id, _LOG_LINES))

@@ -1,0 +1,55 @@
+"""Carrying out a plan: drain who leaves, stop and remove exactly those, let Compose add who comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from composectl.balance.backend import Backend
+from composectl.balance.phase import Phase
+from composectl.balance.plan import plan_scale
+from composectl.commands.balanced import Balanced
+from composectl.commands.readiness import until_complete
+from composectl.commands.running import Running
+
+Progress = Callable[[str], None]
+
+_LONGEST_DRAIN = 30.0
+_READY_SECONDS = 60.0
+_OUT = (Phase.DRAINED, Phase.GONE)
+
+
+async def scale(running: Running, wanted: Mapping[str, int], progress: Progress) -> None:
+    """Reach the wanted number of ready replicas of each service. Raises ComposectlError."""
+    services = [(running.service(name), count) for name, count in wanted.items()]
+    async with running.scaling:
+        for balanced, count in services:
+            await _scale(running, balanced, count, progress)
+
+
+# Private
+
+
+async def _scale(running: Running, balanced: Balanced, wanted: int, progress: Progress) -> None:
+    balanced.wanted = wanted
+    plan = plan_scale(balanced.pool.backends, wanted)
+    await asyncio.gather(*(_retire(running, balanced, backend, progress) for backend in plan.leaving))
+    if plan.coming:
+        progress(f"{balanced.service}: adding {plan.coming}")
+        await running.stack.converge(balanced.service, wanted)
+    await until_complete(running, balanced, _READY_SECONDS)
+    progress(f"{balanced.service}: {balanced.pool.ready} of {wanted} ready")
+
+
+async def _retire(running: Running, balanced: Balanced, backend: Backend, progress: Progress) -> None:
+    """Drain for as long as the replica is given to stop, then stop it and remove it, by its id."""
+    replica = backend.replica
+    progress(f"{replica.name} draining, {backend.in_flight} in flight")
+    balanced.pool.leave(replica.id, "scaled down")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(min(replica.grace, _LONGEST_DRAIN)):
+            await running.journal.until(lambda: backend.phase in _OUT)
+    await running.engine.stop(replica.id, replica.grace)
+    await running.engine.remove(replica.id)
+    progress(f"{replica.name} removed")

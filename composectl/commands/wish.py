@@ -1,0 +1,68 @@
+"""What `composectl up` was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from composectl import errors
+from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments
+from composectl.compose.ports import Port
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """`scales`: how many replicas of which service; `listen`: where to listen in place of the published ports.
+
+    `ready_seconds`: how long `-d` waits for the first backend.
+    """
+
+    scales: dict[str, int]
+    policy: str
+    listen: tuple[str, ...]
+    identify: bool
+    detach: bool
+    ready_seconds: float
+    arguments: UpArguments
+
+
+def make_wish(
+    balance: Sequence[str],
+    policy: str,
+    listen: Sequence[str],
+    *,
+    identify: bool,
+    detach: bool,
+    ready_seconds: float,
+    arguments: Sequence[str],
+) -> Wish:
+    """The wish behind the words of a command line. Raises ComposectlError where they make no sense."""
+    scales: dict[str, int] = {}
+    for text in balance:
+        service, scale = parse_scale(text)
+        if service in scales:
+            raise errors.balanced_twice(service)
+        scales[service] = scale
+    if listen and len(scales) > 1:
+        raise errors.listen_for_whom()
+    for text in listen:
+        parse_listen(text, 0)
+    return Wish(scales, policy, tuple(listen), identify, detach, ready_seconds, sort_up_arguments(arguments, scales))
+
+
+def parse_listen(text: str, target: int) -> Port:
+    """`[HOST:]PORT[:TARGET]` as a port to listen on; `target` where it names none. Raises `bad_listen`."""
+    address, _, last = text.rpartition(":")
+    host, _, middle = address.rpartition(":")
+    if middle.isdigit():
+        return _port(text, host, middle, last)
+    return _port(text, "", address, last) if address.isdigit() else _port(text, address, last, str(target))
+
+
+# Private
+
+
+def _port(text: str, host: str, port: str, target: str) -> Port:
+    if not (port.isdigit() and target.isdigit() and int(port) < 65536 and int(target) < 65536):
+        raise errors.bad_listen(text)
+    return Port(host.strip("[]"), (int(port), int(port)), int(target), "tcp")

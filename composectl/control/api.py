@@ -1,0 +1,128 @@
+"""The control API: HTTP with JSON on a unix socket that only its owner can open."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiohttp import web
+
+from composectl.balance.snapshot import Snapshot
+from composectl.control.about import About
+from composectl.errors import ComposectlError
+
+_MAX_BODY = 64 * 1024
+_SHUTDOWN_SECONDS = 2.0
+_MAX_LINES = 1000
+
+Progress = Callable[[str], None]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What the API can ask for; `scale` tells its progress in lines and raises ComposectlError."""
+
+    about: Callable[[], About]
+    snapshot: Callable[[], Snapshot]
+    scale: Callable[[Mapping[str, int], Progress], Awaitable[None]]
+    stop: Callable[[], None]
+
+
+async def serve_api(handlers: Handlers, listening: socket.socket) -> web.AppRunner:
+    """Answer on `listening`, a bound unix socket; the runner's `cleanup` ends it."""
+    api = _Api(handlers)
+    app = web.Application(middlewares=[_owner_only], client_max_size=_MAX_BODY)
+    app.router.add_get("/v1/about", api.about)
+    app.router.add_get("/v1/status", api.status)
+    app.router.add_post("/v1/scale", api.scale)
+    app.router.add_post("/v1/stop", api.stop)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
+    await web.SockSite(runner, listening).start()
+    return runner
+
+
+# Private
+
+
+class _Api:
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers = handlers
+        self._work: set[asyncio.Task[None]] = set()  # goes on when the client that asked for it leaves
+
+    async def about(self, _: web.Request) -> web.Response:
+        return web.json_response(asdict(self._handlers.about()))
+
+    async def status(self, _: web.Request) -> web.Response:
+        return web.json_response(self._handlers.snapshot().as_json())
+
+    async def stop(self, _: web.Request) -> web.Response:
+        self._handlers.stop()
+        return web.json_response({"stopping": True})
+
+    async def scale(self, request: web.Request) -> web.StreamResponse:
+        """JSON lines: `{"progress": ...}` as it goes on, then `{"done": true}` or `{"error": ..., "hint": ...}`."""
+        wanted = _wanted(await request.text())
+        lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MAX_LINES)
+        work = asyncio.create_task(self._scale(wanted, lines))
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
+        return await _stream(request, lines)
+
+    async def _scale(self, wanted: Mapping[str, int], lines: asyncio.Queue[dict[str, Any]]) -> None:
+        def progress(line: str) -> None:
+            if not lines.full():  # the client does not read
+                lines.put_nowait({"progress": line})
+
+        try:
+            await self._handlers.scale(wanted, progress)
+            await lines.put({"done": True})
+        except ComposectlError as error:
+            await lines.put({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
+        except Exception as error:
+            await lines.put({"error": f"scaling failed: {error!r}", "hint": "", "exit_code": 1})
+            raise
+
+
+async def _stream(request: web.Request, lines: asyncio.Queue[dict[str, Any]]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
+    await response.prepare(request)
+    line: dict[str, Any] = {"progress": ""}
+    while "progress" in line:
+        line = await lines.get()
+        await response.write(json.dumps(line).encode() + b"\n")
+    await response.write_eof()
+    return response
+
+
+def _wanted(body: str) -> dict[str, int]:
+    try:
+        wanted = json.loads(body)
+    except ValueError:
+        wanted = None
+    if not isinstance(wanted, dict) or not all(type(count) is int and count >= 0 for count in wanted.values()):
+        raise web.HTTPBadRequest(text="the body is an object of services and whole numbers\n")
+    return wanted
+
+
+@web.middleware
+async def _owner_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if _peer(request) not in (None, 0, os.getuid()):
+        raise web.HTTPForbidden
+    return await handler(request)
+
+
+def _peer(request: web.Request) -> int | None:
+    """The user at the other end (unix(7), SO_PEERCRED); None where the system does not tell."""
+    sock = request.get_extra_info("socket")
+    if sock is None or not hasattr(socket, "SO_PEERCRED"):
+        return None
+    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(uid)

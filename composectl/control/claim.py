@@ -1,0 +1,63 @@
+"""One composectl a project: a lock, and the files that go with it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from composectl import errors
+from composectl.control.folder import stem_of
+
+
+class Claim:
+    """Holds a project until `release`, or until the process ends; a stale socket is cleared away."""
+
+    def __init__(self, folder: Path, project: str, engine: str) -> None:
+        stem = folder / stem_of(project, engine)
+        self.project = project
+        self.socket = stem.with_name(stem.name + ".sock")
+        self.log = stem.with_name(stem.name + ".log")
+        self._lock = stem.with_name(stem.name + ".lock")
+        self._held = self._acquire()
+
+    def listen(self) -> socket.socket:
+        """The control socket, with mode 0600 from its first moment."""
+        self.socket.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            listening.bind(str(self.socket))
+        finally:
+            os.umask(before)
+        return listening
+
+    def release(self) -> None:
+        """Leave nothing behind."""
+        for path in (self.socket, self.log, self._lock):
+            path.unlink(missing_ok=True)
+        os.close(self._held)
+
+    # Private
+
+    def _acquire(self) -> int:
+        while True:
+            held = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = os.read(held, 20).decode().strip()
+                os.close(held)
+                raise errors.runs_already(self.project, int(pid or 0)) from None
+            if self._is_current(held):
+                os.ftruncate(held, 0)
+                os.write(held, str(os.getpid()).encode())
+                return held
+            os.close(held)  # its last holder has removed it meanwhile
+
+    def _is_current(self, held: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(held), self._lock.stat())
+        except FileNotFoundError:
+            return False

@@ -1,0 +1,105 @@
+"""The other end of the control API: asks running composectls, with nothing that is slow to import."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from composectl import errors
+from composectl.control.about import About
+from composectl.control.folder import sockets
+
+_PATIENCE = 10.0  # seconds that a running composectl may be silent
+
+
+class Client:
+    """Talks to the composectl behind one socket."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        about = self._get("/v1/about")
+        self.about = About(about["project"], about["pid"], about["directory"], tuple(about["listeners"]))
+
+    def status(self) -> dict[str, Any]:
+        """The JSON of `status --json`."""
+        return self._get("/v1/status")
+
+    def scale(self, wanted: Mapping[str, int]) -> Iterator[str]:
+        """Lines of progress, until it is so. Raises ComposectlError."""
+        with _Connection(self._path, timeout=None) as connection:
+            connection.request("POST", "/v1/scale", json.dumps(dict(wanted)))
+            for line in connection.getresponse():
+                told = json.loads(line)
+                if "error" in told:
+                    raise errors.ComposectlError(told["error"], told["hint"], told["exit_code"])
+                if "progress" in told:
+                    yield told["progress"]
+
+    def stop(self) -> None:
+        """Ask it to drain and end."""
+        with _Connection(self._path, _PATIENCE) as connection:
+            connection.request("POST", "/v1/stop")
+            connection.getresponse().read()
+
+    def is_there(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._path.exists()
+
+    # Private
+
+    def _get(self, path: str) -> dict[str, Any]:
+        with _Connection(self._path, _PATIENCE) as connection:
+            connection.request("GET", path)
+            answer: dict[str, Any] = json.load(connection.getresponse())
+        return answer
+
+
+def running(folder: Path) -> list[Client]:
+    """All composectls of this user that answer."""
+    found = []
+    for path in sockets(folder):
+        try:
+            found.append(Client(path))
+        except (OSError, http.client.HTTPException):
+            continue  # stale: its process was killed
+    return found
+
+
+def find(folder: Path, project: str, directory: Path) -> Client:
+    """The composectl of `project`, or, where that is empty, of the project in `directory`. Raises ComposectlError."""
+    matching = [
+        client
+        for client in running(folder)
+        if (client.about.project == project.lower() if project else client.about.directory == str(directory))
+    ]
+    if not matching:
+        raise errors.nothing_runs(project)
+    if len(matching) > 1:
+        raise errors.which_project(client.about.project for client in matching)
+    return matching[0]
+
+
+# Private
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+    def __enter__(self) -> _Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

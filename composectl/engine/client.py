@@ -1,0 +1,198 @@
+"""The Docker Engine API, awaited: the only place that knows the SDK."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from composectl import errors
+from composectl.balance.replica import Replica
+from composectl.engine.describe import Ended, Holder, describe, describe_ended, describe_holder
+from composectl.engine.endpoint import Endpoint, Tls
+from composectl.engine.hint import FILTERS, Event
+from composectl.engine.labels import replicas_of, service_of
+from composectl.engine.log import plain_lines
+from composectl.engine.stream import Events
+from composectl.engine.threads import in_thread
+
+if TYPE_CHECKING:  # importing the SDK takes 0.1 s, which only those pay who connect
+    import docker
+    import requests
+    from docker.tls import TLSConfig
+
+TIMEOUT = 10
+QUIET = 30.0
+_CONNECTIONS = 256  # past the pool's size, urllib3 throws connections away and warns each time
+
+_T = TypeVar("_T")
+
+
+class Engine:
+    """One engine. Every method raises ComposectlError where it does not answer, or answers that it cannot."""
+
+    def __init__(self, endpoint: Endpoint, client: docker.APIClient) -> None:
+        self.endpoint = endpoint
+        self._client = client
+
+    @classmethod
+    async def connect(cls, endpoint: Endpoint, timeout: int = TIMEOUT) -> Engine:
+        """Talk to the engine, in the newest version of the API that it speaks (GET /version)."""
+        return cls(endpoint, await _call(endpoint, lambda: _open(endpoint, timeout)))
+
+    async def replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
+        """The running replicas of each of `services`, which may be none (GET /containers/json, then .../{id}/json)."""
+        return await self._call(partial(self._replicas, project, services))
+
+    async def ended(self, project: str, service: str) -> list[Ended]:
+        """The containers of the service that ended, could not be started, or are about to be started again."""
+        inspected = await self._call(lambda: list(self._inspect(project, (service,), every=True)))
+        return [ended for _, inspect in inspected if (ended := describe_ended(inspect))]
+
+    async def holder_of(self, port: int) -> Holder | None:
+        """The running container that publishes this TCP port of the host (GET /containers/json)."""
+        listed = await self._call(self._client.containers)
+        return next(filter(None, (describe_holder(one, port) for one in listed)), None)
+
+    async def last_lines(self, id: str, count: int) -> list[str]:  # noqa: A002 - Docker's word
+        """The last lines that the container wrote, safe to show (GET /containers/{id}/logs)."""
+        return plain_lines(await self._call(lambda: self._client.logs(id, tail=count)))
+
+    async def stop(self, id: str, grace: float) -> None:  # noqa: A002
+        """Stop the container, by force after `grace` seconds; one that is gone is stopped (POST .../{id}/stop)."""
+        await self._call(lambda: _unless_gone(partial(self._client.stop, id, math.ceil(grace))))
+
+    async def remove(self, id: str) -> None:  # noqa: A002
+        """Remove the stopped container; one that is gone, or going, is removed (DELETE /containers/{id})."""
+        await self._call(lambda: _unless_gone(partial(self._client.remove_container, id)))
+
+    async def events(self, since: int | None = None, quiet: float = QUIET) -> Events:
+        """Subscribe to what happens, from the epoch second `since` on (GET /events).
+
+        The subscription ends after `quiet` seconds without an event: a connection that is half open looks the same.
+        """
+        answer = await self._call(partial(self._subscribe, since, quiet))
+        return Events(self._read(answer), partial(_shut, answer))
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._client.close()
+
+    # Private
+
+    async def _call(self, work: Callable[[], _T]) -> _T:
+        return await _call(self.endpoint, work)
+
+    def _replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
+        found: dict[str, list[Replica]] = {service: [] for service in services}
+        for service, inspect in self._inspect(project, services):
+            if replica := describe(inspect):
+                found[service].append(replica)
+        return found
+
+    def _inspect(
+        self, project: str, services: Collection[str], every: bool = False
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        from docker.errors import NotFound
+
+        for listed in self._client.containers(all=every, filters=replicas_of(project)):
+            service = service_of(listed["Labels"])
+            if service in services:
+                with suppress(NotFound):  # removed since it was listed
+                    yield service, self._client.inspect_container(listed["Id"])
+
+    def _subscribe(self, since: int | None, quiet: float) -> requests.Response:
+        # The SDK's own `events` waits without a timeout, for the connection and for each event.
+        answer = self._client.get(
+            f"{self._client.base_url}/v{self._client.api_version}/events",
+            params={"filters": json.dumps(FILTERS), "since": since},
+            stream=True,
+            timeout=(self._client.timeout, quiet),
+        )
+        if not answer.ok:
+            raise errors.engine_failed(self.endpoint.url, answer.text.strip())
+        return answer
+
+    def _read(self, answer: requests.Response) -> Iterator[Event]:
+        try:
+            with answer:
+                yield from map(json.loads, answer.iter_lines())
+        except (OSError, ValueError) as error:
+            if _caused_by(error, TimeoutError):
+                return
+        raise errors.engine_hung_up(self.endpoint.url)
+
+
+async def _call(endpoint: Endpoint, work: Callable[[], _T]) -> _T:
+    def call() -> _T:
+        with _border(endpoint):
+            return work()
+
+    return await in_thread(call)
+
+
+def _open(endpoint: Endpoint, timeout: int) -> docker.APIClient:
+    import docker
+
+    return docker.APIClient(
+        endpoint.url,
+        version="auto",
+        timeout=timeout,
+        tls=_tls_config(endpoint.tls) if endpoint.tls else False,
+        max_pool_size=_CONNECTIONS,
+    )
+
+
+def _tls_config(tls: Tls) -> TLSConfig:
+    from docker.tls import TLSConfig
+
+    return TLSConfig(
+        client_cert=(str(tls.cert), str(tls.key)) if tls.cert.exists() else None,
+        ca_cert=str(tls.ca) if tls.ca.exists() else None,
+        verify=tls.verify,
+    )
+
+
+@contextmanager
+def _border(endpoint: Endpoint) -> Iterator[None]:
+    """The SDK lets through the exceptions of requests, which are OSErrors, and its own APIError is one too."""
+    from docker.errors import APIError, DockerException
+
+    try:
+        yield
+    except (DockerException, OSError) as error:
+        if _caused_by(error, PermissionError):
+            raise errors.engine_forbidden(endpoint.url) from error
+        if _caused_by(error, OSError) and not isinstance(error, APIError):
+            raise errors.no_engine(endpoint.url) from error
+        raise errors.engine_failed(endpoint.url, getattr(error, "explanation", None) or str(error)) from error
+
+
+def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    while error and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _unless_gone(work: Callable[[], None]) -> None:
+    from docker.errors import APIError, NotFound
+
+    try:
+        work()
+    except NotFound:
+        pass
+    except APIError as error:
+        if "already in progress" not in str(error):
+            raise
+
+
+def _shut(answer: requests.Response) -> None:
+    """Wake whoever reads the answer; over ssh the SDK cannot, and the reader ends when the engine was quiet."""
+    from docker.errors import DockerException
+    from docker.types import CancellableStream
+
+    with suppress(AttributeError, OSError, DockerException):
+        CancellableStream(iter(()), answer).close()

@@ -1,0 +1,105 @@
+"""What the engine says of a container, as a value: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from composectl.balance.replica import Replica, Report
+from composectl.engine.labels import PROJECT, Labels, number_of, service_of
+from composectl.engine.signals import TERM, signal_number
+
+_RUNS = ("running", "paused")
+_REPORTS = {"healthy": Report.UP, "starting": Report.DOWN, "unhealthy": Report.DOWN}
+_GRACE = 10  # what Docker gives where the container says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A container that does not run though it was told to; `error` is why the engine could not start it, if so."""
+
+    id: str
+    name: str
+    exit_code: int
+    restarting: bool
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A running container that publishes a port; `project` and `service` are "" where Compose did not make it."""
+
+    name: str
+    project: str
+    service: str
+
+
+def describe(inspect: Mapping[str, Any]) -> Replica | None:
+    """The replica in an answer of GET /containers/{id}/json; None where nothing can be sent to it."""
+    state, host = inspect["State"], _host(inspect)
+    if state["Status"] not in _RUNS or not service_of(labels_of(inspect)) or not host:
+        return None
+    return Replica(
+        id=inspect["Id"],
+        started=state["StartedAt"],
+        number=number_of(labels_of(inspect)),
+        name=_name(inspect),
+        host=host,
+        report=_report(state),
+        grace=_grace(inspect["Config"]),
+        stop_signal=stop_signal(inspect),
+    )
+
+
+def describe_ended(inspect: Mapping[str, Any]) -> Ended | None:
+    """The end of a container in an answer of GET /containers/{id}/json; None where it runs, or was never started."""
+    state = inspect["State"]
+    error = state.get("Error", "")
+    if state["Status"] in _RUNS or (state["Status"] == "created" and not error):
+        return None
+    return Ended(inspect["Id"], _name(inspect), state["ExitCode"], state["Status"] == "restarting", error)
+
+
+def describe_holder(listed: Mapping[str, Any], port: int) -> Holder | None:
+    """The container in one item of GET /containers/json, if it publishes this TCP port of the host."""
+    if not any(one.get("PublicPort") == port and one["Type"] == "tcp" for one in listed.get("Ports") or ()):
+        return None
+    labels = listed.get("Labels") or {}
+    name = min(listed["Names"], key=len)  # the longer ones are legacy links
+    return Holder(name.removeprefix("/"), labels.get(PROJECT, ""), service_of(labels))
+
+
+def labels_of(inspect: Mapping[str, Any]) -> Labels:
+    """The labels in an answer of GET /containers/{id}/json."""
+    return inspect["Config"].get("Labels") or {}
+
+
+def stop_signal(inspect: Mapping[str, Any]) -> int:
+    """The number of the signal by which Docker stops the container; SIGTERM where it says nothing."""
+    return signal_number(inspect["Config"].get("StopSignal") or "") or TERM
+
+
+# Private
+
+
+def _host(inspect: Mapping[str, Any]) -> str:
+    networks = inspect["NetworkSettings"].get("Networks") or {}
+    joined = [networks[name] or {} for name in sorted(networks)]
+    addresses = [one.get(kind) for kind in ("IPAddress", "GlobalIPv6Address") for one in joined]
+    return next(filter(None, addresses), "")
+
+
+def _name(inspect: Mapping[str, Any]) -> str:
+    return str(inspect["Name"]).removeprefix("/")
+
+
+def _report(state: Mapping[str, Any]) -> Report:
+    if state["Status"] == "paused":
+        return Report.DOWN
+    return _REPORTS.get((state.get("Health") or {}).get("Status", ""), Report.SILENT)
+
+
+def _grace(config: Mapping[str, Any]) -> float:
+    grace = config.get("StopTimeout")
+    return float(_GRACE if grace is None else grace)

@@ -1,0 +1,144 @@
+"""Which engine to talk to: found once, and handed to the SDK and to Compose alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from composectl import errors
+
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+
+_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How to speak TLS to an engine: `folder` holds ca.pem, cert.pem and key.pem, each of which may be missing."""
+
+    folder: Path
+    verify: bool = True
+
+    @property
+    def ca(self) -> Path:
+        """Whom to trust."""
+        return self.folder / "ca.pem"
+
+    @property
+    def cert(self) -> Path:
+        """Who we are."""
+        return self.folder / "cert.pem"
+
+    @property
+    def key(self) -> Path:
+        """The proof of it."""
+        return self.folder / "key.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an engine listens: `unix:///path`, `tcp://host:port`, `ssh://user@host` or `npipe:////./pipe/name`."""
+
+    url: str
+    tls: Tls | None = None
+
+
+def resolve_endpoint(host: str | None, context: str | None, environ: Mapping[str, str]) -> Endpoint:
+    """The engine that the docker command would talk to, given its `-H`, its `-c` and its environment.
+
+    Raises ComposectlError for a context that does not exist, a file of Docker's that cannot be read, a bad address.
+    Source: docs.docker.com/engine/manage-resources/contexts
+    """
+    if host or (environ.get("DOCKER_HOST") and not context):
+        return _from_environment(host, environ)
+    name = context or environ.get("DOCKER_CONTEXT") or _current_context(environ)
+    if name in ("", "default"):
+        return _from_environment(None, environ)
+    return _from_context(name, environ)
+
+
+def child_environ(environ: Mapping[str, str], endpoint: Endpoint) -> dict[str, str]:
+    """The environment in which every Compose talks to this endpoint, v1 too, which knows no DOCKER_CONTEXT."""
+    kept = {name: value for name, value in environ.items() if name not in _VARIABLES}
+    return kept | {"DOCKER_HOST": endpoint.url} | _tls_variables(endpoint.tls)
+
+
+# Private
+
+
+def _from_environment(host: str | None, environ: Mapping[str, str]) -> Endpoint:
+    url = _checked(host or environ.get("DOCKER_HOST") or DEFAULT_SOCKET)
+    verify = bool(environ.get("DOCKER_TLS_VERIFY"))
+    if not url.startswith("tcp:") or not (verify or environ.get("DOCKER_TLS")):
+        return Endpoint(url)
+    return Endpoint(url, Tls(Path(environ.get("DOCKER_CERT_PATH") or _docker_folder(environ)), verify))
+
+
+def _from_context(name: str, environ: Mapping[str, str]) -> Endpoint:
+    contexts, key = _docker_folder(environ) / "contexts", sha256(name.encode()).hexdigest()
+    try:
+        docker = _json(contexts / "meta" / key / "meta.json")["Endpoints"]["docker"]
+        url = _checked(docker.get("Host") or DEFAULT_SOCKET)
+    except (FileNotFoundError, KeyError):
+        raise errors.unknown_context(name) from None
+    folder = contexts / "tls" / key / "docker"
+    return Endpoint(url, Tls(folder, not docker.get("SkipTLSVerify")) if folder.is_dir() else None)
+
+
+def _current_context(environ: Mapping[str, str]) -> str:
+    try:
+        return str(_json(_docker_folder(environ) / "config.json").get("currentContext") or "")
+    except FileNotFoundError:
+        return ""
+
+
+def _docker_folder(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise errors.bad_docker_file(str(path), str(error)) from error
+    return read if isinstance(read, dict) else {}
+
+
+def _checked(url: str) -> str:
+    if "://" not in url and ":/" not in url:
+        url = f"tcp://{url}"
+    why = _fault(url)
+    if why:
+        raise errors.bad_endpoint(url, why)
+    return url
+
+
+def _fault(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        return str(error)
+    match parts.scheme:
+        case "unix" | "npipe":
+            return "" if url.startswith(f"{parts.scheme}:///") and parts.path != "/" else "its path is not absolute"
+        case "tcp":
+            return "" if host and port else "it needs a host and a port"
+        case "ssh":
+            return "" if host and parts.path in ("", "/") else "it needs a host, and takes no path"
+        case scheme:
+            return f"`{scheme}` is none of unix, tcp, ssh and npipe"
+
+
+def _tls_variables(tls: Tls | None) -> dict[str, str]:
+    if tls is None:
+        return {}
+    # Any value of DOCKER_TLS_VERIFY means yes, "0" too.
+    return {"DOCKER_CERT_PATH": str(tls.folder), "DOCKER_TLS_VERIFY" if tls.verify else "DOCKER_TLS": "1"}

@@ -1,0 +1,61 @@
+"""What an event of the engine means to the replicas of a project: pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from composectl.balance.replica import Replica
+from composectl.engine.labels import PROJECT
+from composectl.engine.signals import KILL, signal_number
+
+Event = Mapping[str, Any]
+
+# The engine matches an event by its beginning: `health_status: healthy` too. The checks' own `exec_*`, many each
+# second, stay away.
+FILTERS = {
+    "type": ["container", "network"],
+    "event": ["start", "kill", "die", "pause", "unpause", "health_status", "rename", "connect", "disconnect"],
+}
+
+
+def concerns(event: Event, project: str) -> bool:
+    """Whether the replicas of `project` may have changed; a network's events do not name a project."""
+    return event.get("Type") == "network" or _attributes(event).get(PROJECT) == project
+
+
+def is_kill(event: Event) -> bool:
+    """Whether the container was sent a signal, be it to stop it or for anything else."""
+    return event.get("Type") == "container" and event.get("Action") == "kill"
+
+
+def container_of(event: Event) -> str:
+    """The id of the container that a container's event is about."""
+    return str(event.get("Actor", {}).get("ID", ""))
+
+
+def ends(kill: Event, replica: Replica) -> bool:
+    """Whether this `kill` of the replica's container stops this run of it.
+
+    It comes before `die`, by as much as the whole grace period. SIGHUP and the like mean nothing, and an event that
+    is heard late must not stop the run that came after.
+    """
+    number = signal_number(_attributes(kill).get("signal", ""))
+    return number in (KILL, replica.stop_signal) and _seconds(kill) >= _start(replica)
+
+
+# Private
+
+
+def _attributes(event: Event) -> Mapping[str, str]:
+    return event.get("Actor", {}).get("Attributes") or {}
+
+
+def _seconds(event: Event) -> float:
+    return float(event.get("timeNano", math.inf)) / 1e9
+
+
+def _start(replica: Replica) -> float:
+    return datetime.fromisoformat(replica.started).timestamp()

@@ -1,0 +1,18 @@
+"""What a container wrote, made safe to show: pure."""
+
+import re
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
+
+
+def plain_lines(output: bytes) -> list[str]:
+    """The lines of `output` without terminal escapes and control characters; a tab becomes a space."""
+    text = _ESCAPES.sub("", output.decode(errors="replace"))
+    return [_plain(line) for line in text.replace("\r", "\n").split("\n") if line]
+
+
+# Private
+
+
+def _plain(line: str) -> str:
+    return "".join(character for character in line.replace("\t", " ") if character.isprintable())

@@ -1,0 +1,117 @@
+"""Follows the replicas of a project: subscribe first, then list; an event is only a hint to list again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from composectl.balance.replica import Replica
+from composectl.engine.client import QUIET, Engine
+from composectl.engine.hint import Event, concerns, container_of, ends, is_kill
+from composectl.engine.stream import Events
+from composectl.errors import ComposectlError
+
+_EARLY = 256  # as many events as the engine itself remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: how often to list at least, how long hints gather, and how long to pause before connecting again."""
+
+    relist: float = 10.0
+    gather: float = 0.05
+    first_pause: float = 0.1
+    longest_pause: float = 5.0
+    quiet: float = QUIET
+
+
+@dataclass(slots=True)
+class Watch:
+    """Keeps telling who runs, until it is cancelled; it never gives up.
+
+    `observe` gets all the running replicas of a service, for each of `services`, after every listing; `leave` the
+    id of a container at the moment that it is told to stop, and why; `lost` why the engine cannot be followed, once,
+    and `back` is called when it can be again.
+    """
+
+    engine: Engine
+    project: str
+    services: Collection[str]
+    observe: Callable[[str, list[Replica]], None]
+    leave: Callable[[str, str], None]
+    lost: Callable[[str], None]
+    back: Callable[[], None]
+    pace: Pace = field(default_factory=Pace)
+
+    _hint: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _known: dict[str, Replica] = field(init=False, default_factory=dict)
+    _early: deque[Event] = field(init=False, default_factory=lambda: deque(maxlen=_EARLY))  # kills of the not yet known
+    _heard: int | None = field(init=False, default=None)  # when the last event was, in the engine's epoch seconds
+    _pause: float = field(init=False, default=0.0)  # before the next attempt; 0 while all is well
+
+    async def run(self) -> NoReturn:
+        """Follow the replicas until cancelled."""
+        while True:
+            try:
+                with await self.engine.events(self._heard, self.pace.quiet) as events:
+                    await self._follow(events)
+            except* ComposectlError as failures:
+                self._lose(failures.exceptions[0])
+            await asyncio.sleep(self._pause)
+
+    # Private
+
+    async def _follow(self, events: Events) -> None:
+        async with asyncio.TaskGroup() as group:
+            listing = group.create_task(self._keep_listing())
+            async for event in events:
+                self._hear(event)
+            listing.cancel()
+
+    def _hear(self, event: Event) -> None:
+        self._heard = event.get("time", self._heard)
+        if not concerns(event, self.project):
+            return
+        self._hint.set()
+        if is_kill(event):
+            self._heed(event)
+
+    def _heed(self, kill: Event) -> None:
+        replica = self._known.get(container_of(kill))
+        if replica is None:
+            self._early.append(kill)
+        elif ends(kill, replica):
+            self.leave(replica.id, "its container is told to stop")
+
+    async def _keep_listing(self) -> NoReturn:
+        while True:
+            self._hint.clear()
+            await self._list()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.pace.relist):
+                    await self._hint.wait()
+                    await asyncio.sleep(self.pace.gather)
+
+    async def _list(self) -> None:
+        found = await self.engine.replicas(self.project, self.services)
+        self._regain()
+        for service, replicas in found.items():
+            self.observe(service, replicas)
+        self._known = {replica.id: replica for replicas in found.values() for replica in replicas}
+        early, self._early = self._early, deque(maxlen=_EARLY)
+        for kill in early:
+            self._heed(kill)
+
+    def _lose(self, why: Exception) -> None:
+        if not self._pause:
+            self.lost(str(why))
+        self._pause = min(self._pause * 2 or self.pace.first_pause, self.pace.longest_pause)
+
+    def _regain(self) -> None:
+        if self._pause:
+            self._pause = 0.0
+            self.back()
