@@ -1,0 +1,120 @@
+"""What the engine says of a container, as a value."""
+
+from typing import Any
+
+import pytest
+
+from composectl.balance.replica import Replica, Report
+from composectl.engine.describe import Ended, Holder, describe, describe_ended, describe_holder, stop_signal
+from composectl.engine.labels import HOOK, ONE_OFF, PROJECT, SERVICE
+from tests.engine.fake_engine import STARTED, container
+
+
+def networks(**addresses: dict[str, str]) -> dict[str, Any]:
+    return {"Networks": addresses}
+
+
+def described(**changed: Any) -> Replica:
+    replica = describe(container(1, **changed))
+    assert replica
+    return replica
+
+
+def test_a_running_container_is_a_replica() -> None:
+    assert describe(container(3)) == Replica(
+        f"{3:064x}", STARTED, 3, "shop-echo-3", "10.0.0.3", Report.SILENT, 10.0, 15
+    )
+
+
+@pytest.mark.parametrize("status", ["created", "restarting", "removing", "exited", "dead"])
+def test_a_container_that_does_not_run_is_no_replica(status: str) -> None:
+    assert describe(container(1, State={"Status": status})) is None
+
+
+@pytest.mark.parametrize("labels", [{ONE_OFF: "True"}, {HOOK: "pre_start"}, {SERVICE: ""}])
+def test_a_one_off_or_a_hook_is_no_replica(labels: dict[str, str]) -> None:
+    assert describe(container(1, Labels=labels)) is None
+
+
+@pytest.mark.parametrize("settings", [networks(), networks(host={"IPAddress": ""}), {"Networks": None}, {}])
+def test_a_container_without_an_address_of_its_own_is_no_replica(settings: dict[str, Any]) -> None:
+    assert describe(container(1, NetworkSettings=settings)) is None
+
+
+def test_of_several_networks_the_first_by_name_with_an_ipv4_address_counts() -> None:
+    settings = networks(
+        zoo={"IPAddress": "10.9.0.1"}, bar={"IPAddress": "10.1.0.1"}, ant={"GlobalIPv6Address": "fd::1"}
+    )
+    assert described(NetworkSettings=settings).host == "10.1.0.1"
+
+
+def test_an_ipv6_address_serves_where_there_is_no_other() -> None:
+    settings = networks(ant={"IPAddress": "", "GlobalIPv6Address": "fd00::5"})
+    assert described(NetworkSettings=settings).host == "fd00::5"
+
+
+def test_the_default_bridge_counts() -> None:
+    assert described(NetworkSettings=networks(bridge={"IPAddress": "172.17.0.2"})).host == "172.17.0.2"
+
+
+@pytest.mark.parametrize(
+    ("health", "report"),
+    [
+        ("healthy", Report.UP),
+        ("starting", Report.DOWN),
+        ("unhealthy", Report.DOWN),
+        ("none", Report.SILENT),
+    ],
+)
+def test_health_is_reported(health: str, report: Report) -> None:
+    assert described(State={"Health": {"Status": health}}).report is report
+
+
+def test_a_paused_replica_is_down_however_healthy() -> None:
+    assert described(State={"Status": "paused", "Health": {"Status": "healthy"}}).report is Report.DOWN
+
+
+@pytest.mark.parametrize(("said", "grace"), [(0, 0.0), (30, 30.0), (None, 10.0)])
+def test_the_grace_is_the_containers_or_dockers(said: int | None, grace: float) -> None:
+    assert described(Config={"Labels": container(1)["Config"]["Labels"], "StopTimeout": said}).grace == grace
+
+
+@pytest.mark.parametrize(("said", "number"), [("SIGQUIT", 3), ("WINCH", 28), ("12", 12), ("", 15), ("nonsense", 15)])
+def test_the_stop_signal_is_the_containers_or_sigterm(said: str, number: int) -> None:
+    assert stop_signal({"Config": {"StopSignal": said}}) == number
+
+
+@pytest.mark.parametrize("state", [{"Status": "running"}, {"Status": "paused"}, {"Status": "created"}])
+def test_what_runs_or_was_never_started_has_not_ended(state: dict[str, str]) -> None:
+    assert describe_ended(container(1, State=state)) is None
+
+
+def test_the_end_of_a_container_tells_its_exit_code() -> None:
+    ended = describe_ended(container(1, State={"Status": "exited", "ExitCode": 3}))
+    assert ended == Ended(f"{1:064x}", "shop-echo-1", 3, restarting=False)
+
+
+def test_a_container_that_is_started_over_and_over_has_ended() -> None:
+    ended = describe_ended(container(1, State={"Status": "restarting", "ExitCode": 1}))
+    assert ended
+    assert ended.restarting
+
+
+def test_a_container_that_could_not_be_started_has_ended_and_says_why() -> None:
+    ended = describe_ended(container(1, State={"Status": "created", "ExitCode": 128, "Error": "no such executable"}))
+    assert ended == Ended(f"{1:064x}", "shop-echo-1", 128, restarting=False, error="no such executable")
+
+
+def test_the_holder_of_a_port_is_named_by_its_own_name() -> None:
+    listed = {
+        "Names": ["/shop-web-1/alias", "/shop-echo-1"],
+        "Labels": {PROJECT: "shop", SERVICE: "echo"},
+        "Ports": [{"PrivatePort": 80, "Type": "tcp"}, {"PrivatePort": 80, "PublicPort": 9090, "Type": "tcp"}],
+    }
+    assert describe_holder(listed, 9090) == Holder("shop-echo-1", "shop", "echo")
+    assert describe_holder(listed, 80) is None
+
+
+def test_a_udp_port_is_not_held() -> None:
+    listed = {"Names": ["/dns"], "Labels": None, "Ports": [{"PrivatePort": 53, "PublicPort": 53, "Type": "udp"}]}
+    assert describe_holder(listed, 53) is None

@@ -1,0 +1,53 @@
+"""What an event means."""
+
+import pytest
+
+from composectl.balance.replica import Replica
+from composectl.engine.describe import describe
+from composectl.engine.hint import concerns, container_of, ends, is_kill
+from composectl.engine.labels import PROJECT
+from tests.engine.fake_engine import container, event
+
+
+@pytest.fixture
+def replica() -> Replica:
+    replica = describe(container(1))
+    assert replica
+    return replica
+
+
+def test_a_container_of_the_project_concerns_it() -> None:
+    assert concerns(event("start"), "shop")
+
+
+def test_a_container_of_another_project_does_not() -> None:
+    assert not concerns(event("start", **{PROJECT: "bank"}), "shop")
+
+
+def test_a_network_concerns_everyone_as_it_names_no_project() -> None:
+    assert concerns({"Type": "network", "Action": "disconnect"}, "shop")
+
+
+def test_what_is_no_event_concerns_nobody() -> None:
+    assert not concerns({"message": "out of luck"}, "shop")
+
+
+def test_a_kill_tells_its_container() -> None:
+    assert is_kill(event("kill", 7, signal="15"))
+    assert container_of(event("kill", 7, signal="15")) == f"{7:064x}"
+
+
+@pytest.mark.parametrize("signal", ["15", "9", "SIGTERM"])
+def test_the_stop_signal_and_sigkill_end_a_replica(replica: Replica, signal: str) -> None:
+    assert ends(event("kill", signal=signal), replica)
+
+
+@pytest.mark.parametrize("signal", ["1", "10", "HUP", ""])
+def test_other_signals_mean_nothing(replica: Replica, signal: str) -> None:
+    assert not ends(event("kill", signal=signal), replica)
+
+
+def test_a_kill_from_before_the_start_was_meant_for_the_run_before(replica: Replica) -> None:
+    late = event("kill", signal="15")
+    late["timeNano"] -= 2 * 10**9
+    assert not ends(late, replica)
