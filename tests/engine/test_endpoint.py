@@ -1,0 +1,143 @@
+"""Which engine to talk to."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from composectl.engine.endpoint import Endpoint, Tls, child_environ, resolve_endpoint
+from composectl.errors import ComposectlError
+
+DEFAULT = Endpoint("unix:///var/run/docker.sock")
+
+
+class DockerFolder:
+    """A folder like ~/.docker, which DOCKER_CONFIG names."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.environ = {"DOCKER_CONFIG": str(path)}
+
+    def choose(self, name: str) -> None:
+        (self.path / "config.json").write_text(json.dumps({"currentContext": name}))
+
+    def add(self, name: str, **docker: Any) -> None:
+        folder = self.path / "contexts" / "meta" / sha256(name.encode()).hexdigest()
+        folder.mkdir(parents=True)
+        (folder / "meta.json").write_text(json.dumps({"Name": name, "Endpoints": {"docker": docker}}))
+
+    def add_tls(self, name: str) -> Path:
+        folder = self.path / "contexts" / "tls" / sha256(name.encode()).hexdigest() / "docker"
+        folder.mkdir(parents=True)
+        return folder
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> DockerFolder:
+    folder = DockerFolder(tmp_path)
+    folder.add("far", Host="tcp://far:2376")
+    folder.add("near", Host="unix:///near.sock")
+    return folder
+
+
+def test_nothing_said_is_the_default_socket(docker: DockerFolder) -> None:
+    assert resolve_endpoint(None, None, docker.environ) == DEFAULT
+
+
+def test_the_current_context_counts_where_nothing_else_is_said(docker: DockerFolder) -> None:
+    docker.choose("near")
+    assert resolve_endpoint(None, None, docker.environ) == Endpoint("unix:///near.sock")
+
+
+def test_docker_context_goes_before_the_current_context(docker: DockerFolder) -> None:
+    docker.choose("near")
+    environ = docker.environ | {"DOCKER_CONTEXT": "far"}
+    assert resolve_endpoint(None, None, environ) == Endpoint("tcp://far:2376")
+
+
+def test_docker_host_goes_before_docker_context(docker: DockerFolder) -> None:
+    environ = docker.environ | {"DOCKER_CONTEXT": "far", "DOCKER_HOST": "tcp://here:1"}
+    assert resolve_endpoint(None, None, environ) == Endpoint("tcp://here:1")
+
+
+def test_c_goes_before_docker_host(docker: DockerFolder) -> None:
+    environ = docker.environ | {"DOCKER_HOST": "tcp://here:1"}
+    assert resolve_endpoint(None, "near", environ) == Endpoint("unix:///near.sock")
+
+
+def test_h_goes_before_all(docker: DockerFolder) -> None:
+    environ = docker.environ | {"DOCKER_HOST": "tcp://here:1"}
+    assert resolve_endpoint("tcp://there:2", "near", environ) == Endpoint("tcp://there:2")
+
+
+def test_the_context_named_default_is_what_the_environment_says(docker: DockerFolder) -> None:
+    assert resolve_endpoint(None, "default", docker.environ) == DEFAULT
+    assert resolve_endpoint(None, "default", docker.environ | {"DOCKER_HOST": "tcp://here:1"}).url == "tcp://here:1"
+
+
+@pytest.mark.parametrize("how", ["-c", "DOCKER_CONTEXT", "currentContext"])
+def test_an_unknown_context_is_never_taken_for_the_default(docker: DockerFolder, how: str) -> None:
+    if how == "currentContext":
+        docker.choose("gone")
+    environ = docker.environ | ({"DOCKER_CONTEXT": "gone"} if how == "DOCKER_CONTEXT" else {})
+    with pytest.raises(ComposectlError, match="no Docker context `gone`"):
+        resolve_endpoint(None, "gone" if how == "-c" else None, environ)
+
+
+def test_a_context_brings_its_certificates(docker: DockerFolder) -> None:
+    folder = docker.add_tls("far")
+    endpoint = resolve_endpoint(None, "far", docker.environ)
+    assert endpoint.tls == Tls(folder, verify=True)
+    assert endpoint.tls.ca == folder / "ca.pem"
+
+
+def test_a_context_may_skip_the_check_of_the_server(docker: DockerFolder) -> None:
+    docker.add("lax", Host="tcp://lax:2376", SkipTLSVerify=True)
+    assert resolve_endpoint(None, "lax", docker.environ).tls is None
+    folder = docker.add_tls("lax")
+    assert resolve_endpoint(None, "lax", docker.environ).tls == Tls(folder, verify=False)
+
+
+def test_a_file_of_dockers_that_cannot_be_read_is_told(docker: DockerFolder) -> None:
+    (docker.path / "config.json").write_text("{")
+    with pytest.raises(ComposectlError, match=r"config\.json cannot be read"):
+        resolve_endpoint(None, None, docker.environ)
+
+
+def test_the_environment_brings_certificates(docker: DockerFolder) -> None:
+    environ = docker.environ | {"DOCKER_HOST": "tcp://here:1", "DOCKER_TLS_VERIFY": "1"}
+    assert resolve_endpoint(None, None, environ).tls == Tls(docker.path, verify=True)
+    assert resolve_endpoint(None, None, environ | {"DOCKER_CERT_PATH": "/certs"}).tls == Tls(Path("/certs"))
+
+
+@pytest.mark.parametrize("url", ["unix:///a.sock", "ssh://me@host", "tcp://[::1]:2375", "npipe:////./pipe/engine"])
+def test_every_kind_of_address_is_taken(url: str) -> None:
+    assert resolve_endpoint(url, None, {}).url == url
+
+
+def test_an_address_without_a_scheme_is_tcp() -> None:
+    assert resolve_endpoint("localhost:2375", None, {}).url == "tcp://localhost:2375"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["tcp://", "tcp://host", "tcp://host:port", "unix://", "unix:/a.sock", "ftp://host:1", "ssh://host/path", "x"],
+)
+def test_a_malformed_address_is_told(url: str) -> None:
+    with pytest.raises(ComposectlError, match="is not a Docker Engine's address"):
+        resolve_endpoint(url, None, {})
+
+
+def test_compose_is_told_the_same_engine_and_nothing_else() -> None:
+    environ = {"DOCKER_CONTEXT": "far", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/old", "PATH": "/bin"}
+    assert child_environ(environ, DEFAULT) == {"PATH": "/bin", "DOCKER_HOST": DEFAULT.url}
+
+
+@pytest.mark.parametrize(("verify", "variable"), [(True, "DOCKER_TLS_VERIFY"), (False, "DOCKER_TLS")])
+def test_compose_is_told_the_certificates(verify: bool, variable: str) -> None:
+    endpoint = Endpoint("tcp://far:2376", Tls(Path("/certs"), verify))
+    told = {"DOCKER_HOST": "tcp://far:2376", "DOCKER_CERT_PATH": "/certs", variable: "1"}
+    assert child_environ({}, endpoint) == told
+    assert resolve_endpoint(None, None, told) == endpoint
