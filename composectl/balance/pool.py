@@ -122,6 +122,11 @@ class Pool:
             if not backend.in_flight:
                 self._signal(backend, Signal.EMPTIED, "nothing in flight")
 
+    def leave_all(self, why: str) -> None:
+        """No new request for anybody."""
+        for backend in self.backends:
+            self.leave(backend.replica.id, why)
+
     def probed(self, backend: Backend, error: str | None) -> None:
         """Take the result of a probe, or of a connection for a request: None where it succeeded."""
         if error is None:

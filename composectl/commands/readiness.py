@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from composectl import errors
 from composectl.commands.balanced import Balanced
@@ -17,15 +18,31 @@ _LOG_LINES = 10
 async def until_serving(running: Running, seconds: float | None) -> None:
     """Wait until every balanced service has a ready backend. Raises `replica_died` and `not_ready`."""
     for balanced in running.balanced.values():
-        await _until(running, balanced, lambda one: one.pool.ready > 0 or not one.wanted, seconds)
+        await _until(running, balanced, _is_serving, seconds)
+
+
+async def settle(running: Running, seconds: float) -> None:
+    """Give the others, once there is a ready backend, `seconds` to join it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for balanced in running.balanced.values():
+                await running.journal.until(partial(_is_complete, balanced))
 
 
 async def until_complete(running: Running, balanced: Balanced, seconds: float) -> None:
     """Wait until exactly the wanted backends are there, and ready. Raises `replica_died` and `not_ready`."""
-    await _until(running, balanced, lambda one: one.pool.ready == len(one.pool.backends) == one.wanted, seconds)
+    await _until(running, balanced, _is_complete, seconds)
 
 
 # Private
+
+
+def _is_serving(balanced: Balanced) -> bool:
+    return balanced.pool.ready > 0 or not balanced.wanted
+
+
+def _is_complete(balanced: Balanced) -> bool:
+    return balanced.pool.ready == len(balanced.pool.backends) == balanced.wanted
 
 
 async def _until(running: Running, balanced: Balanced, true: Callable[[Balanced], bool], seconds: float | None) -> None:
@@ -33,7 +50,7 @@ async def _until(running: Running, balanced: Balanced, true: Callable[[Balanced]
         async with asyncio.timeout(seconds):
             while not true(balanced):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(running.journal.until(lambda: true(balanced)), _LOOK_EVERY)
+                    await asyncio.wait_for(running.journal.until(partial(true, balanced)), _LOOK_EVERY)
                     return
                 await _check_alive(running, balanced)
     except TimeoutError:

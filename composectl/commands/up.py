@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, NoReturn
 
 from composectl import errors
 from composectl.balance.change import Change
+from composectl.balance.snapshot import Snapshot
 from composectl.commands.balanced import Balanced
 from composectl.commands.detach import Announce, detach
 from composectl.commands.interrupts import Interrupted, Interrupts, unless
 from composectl.commands.invocation import Invocation
 from composectl.commands.loop import run
 from composectl.commands.prepare import prepare
-from composectl.commands.readiness import until_serving
+from composectl.commands.readiness import settle, until_serving
 from composectl.commands.running import Running
 from composectl.commands.scaling import scale
 from composectl.commands.wish import Wish
@@ -29,6 +30,7 @@ from composectl.screen.live import LiveTable, is_live
 from composectl.screen.progress import waiting
 
 _DRAIN_SECONDS = 10.0
+_SETTLE_SECONDS = 2.0
 _RELEASE_SECONDS = 5.0
 _RELEASE_PAUSE = 0.05
 
@@ -63,6 +65,7 @@ class _Up:
         self._wish = wish
         self._interrupts = interrupts
         self._announce = announce
+        self._announced = False
 
     async def run(self) -> int:
         with _only_error():
@@ -112,13 +115,16 @@ class _Up:
     async def _work(self) -> int:
         try:
             await unless(self._interrupts.asked, self._start())
-            await self._stay()
+            async with self._shown():
+                await self._interrupts.asked.wait()
+                await unless(self._interrupts.forced, self._running.drain())
+            if not self._leaves:
+                await unless(self._interrupts.forced, self._running.stack.stop(self._services))
         except Interrupted:
-            pass
+            await self._give_up()
         except errors.ReplicasFailed:
             await self._running.stack.stop(self._services)
             raise
-        await self._end()
         return self._interrupts.exit_code
 
     async def _start(self) -> None:
@@ -131,34 +137,53 @@ class _Up:
             await balanced.serve(_DRAIN_SECONDS)
         with waiting("Waiting for a replica to be ready"):
             await until_serving(running, self._wish.ready_seconds if self._wish.detach else None)
+            await settle(running, _SETTLE_SECONDS)
 
-    async def _stay(self) -> None:
-        running, over = self._running, self._interrupts.asked
+    @asynccontextmanager
+    async def _shown(self) -> AsyncIterator[None]:
+        """Show what goes on: in the log of the background process, in the table, or in lines."""
         if self._announce is not None:
-            self._announce("".join(map(_sentence, running.balanced.values())), running.claim.log)
-            running.journal.read_by(_print_change)
+            self._tell_caller(self._announce)
+            yield
         elif is_live():
-            await LiveTable().show(running.snapshot, over)
-        await over.wait()
+            async with _drawn(self._running.snapshot):
+                yield
+        else:
+            yield
 
-    async def _end(self) -> None:
-        """Drain; then stop the replicas as Compose does, unless they are to go on without us."""
-        forced, stack = self._interrupts.forced, self._running.stack
-        leaves = self._announce is not None or not self._interrupts.number
-        try:
-            with waiting("Draining"):
-                await unless(forced, self._running.drain())
-            if not leaves:
-                await unless(forced, stack.stop(self._services))
-        except Interrupted:
-            if not leaves:
-                await stack.kill(self._services)
+    def _tell_caller(self, announce: Announce) -> None:
+        announce("".join(map(_sentence, self._running.balanced.values())), self._running.claim.log)
+        self._announced = True
+        self._running.journal.read_by(_print_change)
+
+    async def _give_up(self) -> None:
+        """Interrupted while it came up, or forced: no more patience with anything."""
+        if not self._leaves:
+            stack = self._running.stack
+            stop = stack.kill if self._interrupts.forced.is_set() else stack.stop
+            await stop(self._services)
+
+    @property
+    def _leaves(self) -> bool:
+        """Whether the replicas go on without us: in the background, or when another terminal asked us to end."""
+        return self._announced or not self._interrupts.number
 
     @property
     def _services(self) -> tuple[str, ...]:
         """The services that are ours to stop: all, unless some were named."""
         named = self._wish.arguments.services
         return tuple(dict.fromkeys((*named, *self._wish.scales))) if named else ()
+
+
+@asynccontextmanager
+async def _drawn(snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
+    over = asyncio.Event()
+    table = asyncio.create_task(LiveTable().show(snapshot, over))
+    try:
+        yield
+    finally:
+        over.set()
+        await table
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Outbound(asyncio.Protocol):
         self.backend = backend
         self._identity = identity
         self._exchange: Exchange | None = None
-        self._parser = HttpResponseParser(self)
+        self._parser = self._make_parser()
         self._out: list[bytes] = []
         self._fields: list[tuple[bytes, bytes]] = []
         self._paused = False
@@ -188,6 +188,12 @@ class Outbound(asyncio.Protocol):
         assert self._exchange is not None
         return self._exchange
 
+    def _make_parser(self) -> HttpResponseParser:
+        parser = HttpResponseParser(self)
+        # CGI scripts end their lines so; RFC 9112, section 2.2, allows it, and what we write ends in CRLF.
+        parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        return parser
+
     def _relay_head(self, status: int) -> None:
         exchange = self._asked
         head = response_head(
@@ -228,7 +234,7 @@ class Outbound(asyncio.Protocol):
         exchange, self._exchange = self._asked, None
         self.resume_reading()
         if exchange.method == b"HEAD":
-            self._parser = HttpResponseParser(self)  # the old one waits for a body
+            self._parser = self._make_parser()  # the old one waits for a body
         self._used = True
         if self._reusable and exchange.uploaded:
             self._connections.keep(self)

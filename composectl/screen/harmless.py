@@ -1,0 +1,26 @@
+"""Text that others chose, made safe to write to a terminal."""
+
+import re
+
+_LONGEST = 10_000
+
+# A string (OSC, DCS, ...) ends at the next escape at the latest, so that no input takes quadratic time.
+_SEQUENCE = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+_STRING = r"\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+_ESCAPES = re.compile(rf"{_SEQUENCE}|{_STRING}|\x1b[ -/]*[0-~]")
+
+
+def harmless(text: str) -> str:
+    """`text` on one line, without escape sequences, control or invisible characters, 10,000 characters at most."""
+    if len(text) <= _LONGEST and text.isprintable():
+        return text
+    return "".join(map(_printable, _ESCAPES.sub("", text[:_LONGEST])))
+
+
+# Private
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else ""
