@@ -13,8 +13,8 @@ require_packages() { # MISSING PACKAGE...
         exit 1
     fi
     echo "$missing is missing: installing $*" >&2
-    apt-get -qq update >&2
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "$@" </dev/null >&2
+    apt-get -qq update >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "$@" </dev/null >/dev/null
 }
 
 may_install() {

@@ -22,7 +22,7 @@ from tests.e2e import leftovers
 from tests.e2e.patience import eventually
 
 REPOSITORY = Path(__file__).parents[2]
-IMAGE = "composectl-e2e-echo"
+IMAGE = f"composectl-e2e-echo:{os.getpid()}"  # of this run: another one may end meanwhile
 
 ECHO = """\
 services:
