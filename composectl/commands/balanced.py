@@ -38,17 +38,19 @@ class Balanced:
             (port, ProxyServer(Route(self.pool, Connections(port.target, identify=identify)))) for port in ports
         ]
         self._sockets: dict[Port, list[socket.socket]] = {}
+        self._listeners: list[str] = []
         self._runners: list[web.ServerRunner] = []
 
     @property
     def listeners(self) -> tuple[str, ...]:
         """Where it is reached, as `host:port`."""
-        return tuple(address_of(one) for sockets in self._sockets.values() for one in sockets)
+        return tuple(self._listeners)
 
     def bind(self, port: Port) -> None:
         """Take the host port. Raises PortTaken and ComposectlError."""
         first, last = port.published
         self._sockets[port] = bind(port.host_ip, (0,) if port.published == ANY else range(first, last + 1))
+        self._listeners += map(address_of, self._sockets[port])
 
     @property
     def unbound(self) -> list[Port]:

@@ -47,12 +47,14 @@ class Connections:
 
     def keep(self, outbound: Outbound) -> None:
         """Keep a connection for the next request, unless its backend is on its way out."""
-        kept = self._kept.setdefault(outbound.backend, [])
-        if outbound.backend.phase != "ready" or len(kept) >= _KEPT_PER_BACKEND:
+        if outbound.backend.phase != "ready":
             outbound.close()
-        else:
-            outbound.idle_since = self._tick
-            kept.append(outbound)
+            return
+        kept = self._kept.setdefault(outbound.backend, [])
+        kept.append(outbound)
+        outbound.idle_since = self._tick
+        if len(kept) > _KEPT_PER_BACKEND:
+            kept.pop(0).close()
 
     def lost(self, outbound: Outbound) -> None:
         """A kept connection was closed by its backend."""

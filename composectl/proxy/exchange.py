@@ -138,14 +138,14 @@ class Exchange:
         self._outbound = None
         lease = self._take_lease()
         client, first_bytes = self.inbound.hand_over()
-        client.write(rest)
-        outbound.transport.write(first_bytes)
 
         def ended() -> None:
             lease.switched()
             self.inbound.taken_back()
 
         join(client, outbound.transport, ended)
+        client.write(rest)
+        outbound.transport.write(first_bytes)
 
     def broken(self, reason: str, *, reused: bool) -> None:
         """The backend's connection ended before the response did, or its response is none."""
@@ -181,6 +181,9 @@ class Exchange:
     def _use(self, outbound: Outbound) -> None:
         self._outbound = outbound
         outbound.carry(self)
+        if self.inbound.congested:
+            outbound.pause_reading()
+        self.inbound.release_upload()
         self.flush()
 
     def _dial(self, lease: Lease) -> None:
@@ -197,7 +200,6 @@ class Exchange:
             self._try_another("backend-unreachable", connected=False)
         else:
             self._dialling = None
-            self.inbound.release_upload()
             self._use(outbound)
 
     def _remember(self, data: bytes) -> None:
@@ -228,7 +230,7 @@ class Exchange:
     def _give_up(self, status: int, reason: str) -> None:
         self._take_lease().failed()
         if self.inbound.answering:
-            self.inbound.break_off()
+            self.inbound.break_off(reset=self.http_1_0)
         else:
             self._answer(status, reason)
 

@@ -11,6 +11,7 @@ Fields = Sequence[tuple[bytes, bytes]]
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CLOSE = b"Connection: close\r\n"
 KEEP_ALIVE = b"Connection: keep-alive\r\n"
+_NO_BODY = b"Content-Length: 0\r\n"
 _TRAILERS_WELCOME = b"Connection: TE\r\nTE: trailers\r\n"
 
 _MAX_FIELDS = 100
@@ -65,11 +66,12 @@ class BadHead(Exception):
 class RequestHead:
     """A request head for a backend.
 
-    `chunked` tells how its body is framed, `upgrade` that it asks for another protocol, `trailers` that the client
-    takes them.
+    `framing` is the line that tells of its body, if it may have one, and `chunked` whether that comes in chunks;
+    `upgrade` tells that it asks for another protocol, `trailers` that the client takes them.
     """
 
     data: bytes
+    framing: bytes
     chunked: bool
     upgrade: bool
     trailers: bool
@@ -103,19 +105,19 @@ def request_head(method: bytes, target: bytes, version: str, fields: Fields, for
     """
     lines, ours = _sort(fields, _OUR_REQUEST_FIELDS)
     host = ours.get(b"host")
+    _check(target, host, version, fields)
     if target[0] != 0x2F:  # not a path
         target, host = _origin_form(method, target, host)
-    _check(target, host, version, fields)
     tokens = _connection_tokens(ours, lines)
-    upgrade = _upgrade(ours, tokens)
     framing, chunked = _request_framing(ours, version)
+    upgrade = _upgrade(ours, tokens, framing)
     trailers = not upgrade and b"trailers" in ours.get(b"te", b"").lower()
     hop = upgrade or (_TRAILERS_WELCOME if trailers else b"")
     start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host or b"", b"\r\n")
     data = b"".join((*start, *lines, forwarded, host or b"", b"\r\n", framing, hop, b"\r\n"))
     if len(data) > _MAX_HEAD:
         raise BadHead(431, "head-too-large")
-    return RequestHead(data, chunked, bool(upgrade), trailers)
+    return RequestHead(data, framing, chunked, bool(upgrade), trailers)
 
 
 def response_head(
@@ -188,7 +190,7 @@ def _origin_form(method: bytes, target: bytes, host: bytes | None) -> tuple[byte
     if target == b"*" and method == b"OPTIONS":
         return target, host
     absolute = _ABSOLUTE_FORM.fullmatch(target)
-    if absolute is None:
+    if absolute is None or not _HOST.fullmatch(absolute[1]):
         raise BadHead(400, "bad-target")
     authority, path = absolute.groups()
     return (path if path.startswith(b"/") else b"/" + path), authority
@@ -225,11 +227,13 @@ def _is_named(field: bytes, tokens: Collection[bytes]) -> bool:
     return field in tokens and field not in _END_TO_END
 
 
-def _upgrade(ours: dict[bytes, bytes], tokens: Collection[bytes]) -> bytes:
+def _upgrade(ours: dict[bytes, bytes], tokens: Collection[bytes], framing: bytes) -> bytes:
     protocol = ours.get(b"upgrade")
     # h2c would take the connection out of our sight: RFC 9113, section 3.1, has dropped it.
     if protocol is None or b"upgrade" not in tokens or b"h2c" in protocol.lower():
         return b""
+    if framing not in (b"", _NO_BODY):
+        return b""  # as RFC 9110, section 7.8, allows: the body comes first, and in HTTP
     return b"Connection: Upgrade\r\nUpgrade: " + protocol + b"\r\n"
 
 

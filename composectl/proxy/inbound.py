@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -19,25 +21,29 @@ _MAX_HEAD = 32 * 1024
 _HEAD_SECONDS = 10
 _IDLE_SECONDS = 75
 _LINGER_SECONDS = 5
+_MAX_REST = 64 * 1024
+
+_RESET = struct.pack("ii", 1, 0)  # linger, for no time at all
 
 
 class Inbound(asyncio.Protocol):
     """Queues the requests as they come; the first of the queue is the one that is being answered.
 
-    `answering`: a byte of the response to the current request was sent; `closing`: no further request is taken.
+    `answering`: a byte of the response to the current request was sent; `closing`: no further request is taken;
+    `congested`: the client reads slower than we write.
     """
 
     __slots__ = (
         "_awaits_switch",
-        "_congested",
+        "_barren",
         "_fields",
         "_forwarded",
-        "_head_size",
         "_holds_upload",
         "_in_head",
         "_incoming",
         "_lingering",
         "_parser",
+        "_postponed",
         "_pumping",
         "_queue",
         "_reading",
@@ -47,8 +53,10 @@ class Inbound(asyncio.Protocol):
         "_since",
         "_target",
         "_transport",
+        "_unsent",
         "answering",
         "closing",
+        "congested",
     )
 
     _transport: asyncio.Transport
@@ -58,18 +66,20 @@ class Inbound(asyncio.Protocol):
         self._parser = HttpRequestParser(self)
         self._queue: deque[Exchange] = deque()
         self._incoming: Exchange | None = None  # its body is still coming
+        self._postponed: tuple[Exchange, bytes] | None = None  # its body, framed so, is to be read by another parser
         self._refusal: BadHead | None = None  # what to answer after the queue, and no more
         self._awaits_switch = False
         self._rest = b""  # what follows a request to switch protocols
         self._fields: list[tuple[bytes, bytes]] = []
         self._target = b""
-        self._head_size = 0
+        self._barren = 0  # bytes since the parser last made something of them
         self._in_head = False
         self._reading = True
         self._holds_upload = False
-        self._congested = False
+        self.congested = False
         self._pumping = False
         self._lingering = False
+        self._unsent = 0
         self._since = server.tick
         self.answering = False
         self.closing = False
@@ -93,13 +103,19 @@ class Inbound(asyncio.Protocol):
         if self.closing:
             self._end(linger=not exchange.uploaded)
             return
-        if self._awaits_switch:
+        if self._awaits_switch and not self._queue:
             self._decline_switch()
         self._pump()
         self._regulate()
 
-    def break_off(self) -> None:
-        """The rest of the response will never come: the client must see that it is not whole."""
+    def break_off(self, *, reset: bool) -> None:
+        """The rest of the response will never come: the client must see that it is not whole.
+
+        `reset`: an orderly end of the connection would be the end of the body.
+        """
+        if reset:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
         self._end(linger=False)
 
     def hold_upload(self) -> None:
@@ -139,13 +155,12 @@ class Inbound(asyncio.Protocol):
         """Enforce the deadlines; called once a second."""
         waited = tick - self._since
         if self._lingering:
-            if waited > _LINGER_SECONDS:
-                self._transport.abort()
-        elif self._in_head and waited > _HEAD_SECONDS and self._refusal is None:
+            self._linger(tick)
+        elif self._in_head and self._reading and waited > _HEAD_SECONDS and self._refusal is None:
             self._refuse(BadHead(408, "head-too-slow"))
             self._pump()
         elif not self._queue and waited > _IDLE_SECONDS:
-            self._transport.close()
+            self._end(linger=False)
 
     # asyncio's side
 
@@ -161,18 +176,19 @@ class Inbound(asyncio.Protocol):
             return
         if self._awaits_switch:
             self._rest += data
+            self._regulate()
             return
         self._feed(data)
         self._pump()
         self._regulate()
 
     def pause_writing(self) -> None:
-        self._congested = True
+        self.congested = True
         if self._queue:
             self._queue[0].pause_response()
 
     def resume_writing(self) -> None:
-        self._congested = False
+        self.congested = False
         if self._queue:
             self._queue[0].resume_response()
         self._pump()
@@ -191,7 +207,7 @@ class Inbound(asyncio.Protocol):
         self._since = self._server.tick
         self._target = b""
         self._fields = []
-        self._head_size = 0
+        self._barren = 0
 
     def on_url(self, target: bytes) -> None:
         self._target += target
@@ -201,6 +217,10 @@ class Inbound(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._barren = 0
+        if self._postponed is not None:
+            self._take_up_postponed()
+            return
         method, version = self._parser.get_method(), self._parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise BadHead(505, "version-not-supported")
@@ -208,7 +228,7 @@ class Inbound(asyncio.Protocol):
             raise BadHead(405, "no-connect")
         head = request_head(method, self._target, version, self._fields, self._forwarded)
         self._fields = []  # trailers from here on
-        self._incoming = Exchange(
+        exchange = Exchange(
             self._server.route,
             self,
             method,
@@ -216,13 +236,19 @@ class Inbound(asyncio.Protocol):
             keep_alive=self._parser.should_keep_alive(),
             http_1_0=version == "1.0",
         )
-        self._queue.append(self._incoming)
+        self._queue.append(exchange)
+        if head.framing and not head.upgrade and self._parser.should_upgrade():
+            self._postponed = (exchange, head.framing)
+        else:
+            self._incoming = exchange
 
     def on_body(self, data: bytes) -> None:
+        self._barren = 0
         if self._incoming is not None:
             self._incoming.add_body(data)
 
     def on_message_complete(self) -> None:
+        self._barren = 0
         if self._incoming is not None:
             self._incoming.end_body(self._fields)
             self._incoming = None
@@ -230,28 +256,41 @@ class Inbound(asyncio.Protocol):
     # Private
 
     def _feed(self, data: bytes) -> None:
-        began_earlier = self._in_head
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            self._awaits_switch = True
-            self._rest = data[upgrade.args[0] :]
-        except HttpParserError as error:
-            self._refuse(_what_is_wrong(error))
-        if self._in_head and began_earlier:
-            self._limit_head(len(data))
+        self._barren += len(data)
+        while data:
+            try:
+                self._parser.feed_data(data)
+                break
+            except HttpParserUpgrade as upgrade:
+                data = self._go_beyond(data[upgrade.args[0] :])
+            except HttpParserError as error:
+                self._refuse(_what_is_wrong(error))
+                break
+        if self._barren > _MAX_HEAD and self._refusal is None:
+            self._refuse(BadHead(431, "head-too-large") if self._in_head else BadHead(400, "bad-request"))
 
-    def _limit_head(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > _MAX_HEAD:
-            self._refuse(BadHead(431, "head-too-large"))
+    def _go_beyond(self, rest: bytes) -> bytes:
+        """The parser leaves what follows a request with `Upgrade` to others; returns what is HTTP all the same."""
+        if self._queue[-1].upgrade:
+            self._awaits_switch = True
+            self._rest = rest
+            return b""
+        self._parser = HttpRequestParser(self)
+        if self._postponed is None:
+            return rest
+        return b"POST / HTTP/1.1\r\n" + self._postponed[1] + b"\r\n" + rest
+
+    def _take_up_postponed(self) -> None:
+        assert self._postponed is not None
+        self._incoming, self._postponed = self._postponed[0], None
+        self._fields = []
 
     def _pump(self) -> None:
         """Begin the first request of the queue, or send on what has come of it."""
         if self._pumping:
             return
         self._pumping = True
-        while self._queue and not self._queue[0].begun and not self._congested:
+        while self._queue and not self._queue[0].begun and not self.congested:
             self._queue[0].begin()
         self._pumping = False
         if self._queue:
@@ -263,7 +302,7 @@ class Inbound(asyncio.Protocol):
     def _regulate(self) -> None:
         """Read only while there is somewhere to put what is read."""
         queue = self._queue
-        reads = not (self._holds_upload or self._awaits_switch or len(queue) > 1 or (queue and not queue[0].begun))
+        reads = not (self._holds_upload or len(self._rest) > _MAX_REST or len(queue) > 1 or (queue and not queue[0].begun))
         if reads != self._reading and not self._transport.is_closing():
             self._reading = reads
             if reads:
@@ -281,7 +320,7 @@ class Inbound(asyncio.Protocol):
         unfinished.client_gone()  # the backend must not take it for a whole request
         self._queue.remove(unfinished)
         if self.answering and not self._queue:
-            self.break_off()
+            self.break_off(reset=unfinished.http_1_0)
 
     def _decline_switch(self) -> None:
         """The backend went on in HTTP: so may the client."""
@@ -296,12 +335,21 @@ class Inbound(asyncio.Protocol):
         self._queue.clear()
         self._lingering = True
         self._holds_upload = self._awaits_switch = False
+        self._rest = b""
         self._since = self._server.tick
         if linger and self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
             self._regulate()
         else:
             self._transport.close()
+
+    def _linger(self, tick: int) -> None:
+        """Wait for the client to take what is not yet sent, then, for less long, to close."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._since = unsent, tick
+        elif tick - self._since > (_IDLE_SECONDS if unsent else _LINGER_SECONDS):
+            self._transport.abort()
 
 
 # Private

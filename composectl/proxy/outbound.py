@@ -22,12 +22,12 @@ class Outbound(asyncio.Protocol):
     """Carries one exchange at a time; `identity` is the line that names the backend to the client."""
 
     __slots__ = (
+        "_barren",
         "_chunked",
         "_complete",
         "_connections",
         "_exchange",
         "_fields",
-        "_head_size",
         "_identity",
         "_in_body",
         "_interims",
@@ -64,7 +64,7 @@ class Outbound(asyncio.Protocol):
         """The next response belongs to this exchange."""
         self._exchange = exchange
         self._status = 0
-        self._head_size = 0
+        self._barren = 0  # bytes since the parser last made something of them
         self._interims = 0
         self._in_body = False
         self._complete = False
@@ -107,6 +107,7 @@ class Outbound(asyncio.Protocol):
             self.transport.abort()  # nobody asked
             return
         exchange.heard = True
+        self._barren += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
@@ -122,8 +123,8 @@ class Outbound(asyncio.Protocol):
             self._out.clear()
         if self._complete:
             self._finish()
-        elif not self._in_body:
-            self._limit_head(len(data))
+        elif self._barren > _MAX_HEAD:
+            self._break("head-too-large")
 
     def eof_received(self) -> None:
         if self._exchange is not None and self._until_close and not self._complete:
@@ -148,6 +149,8 @@ class Outbound(asyncio.Protocol):
     # The parser's side
 
     def on_message_begin(self) -> None:
+        if self._complete:
+            self._reusable = False  # it begins another response
         self._reason = b""
         self._fields = []
 
@@ -167,6 +170,7 @@ class Outbound(asyncio.Protocol):
             self._relay_head(status)
 
     def on_body(self, data: bytes) -> None:
+        self._barren = 0
         if self._complete:
             self._reusable = False
         elif self._chunked:
@@ -208,6 +212,7 @@ class Outbound(asyncio.Protocol):
         self._fields = []  # trailers from here on
         self._status, self._chunked, self._until_close = status, head.chunked, head.until_close
         self._in_body = True
+        self._barren = 0
         exchange.inbound.begin_answer(close=head.closes)
         self._out.append(head.data)
         if exchange.method == b"HEAD":
@@ -220,7 +225,7 @@ class Outbound(asyncio.Protocol):
         if self._interims > _MAX_INTERIM:
             raise BadHead(502, "too-many-interim-responses")
         if status == 101:
-            if not exchange.upgrade:
+            if not (exchange.upgrade and exchange.uploaded and self._parser.should_upgrade()):
                 raise BadHead(502, "unasked-upgrade")
             self._out.append(interim_head(status, self._reason, self._fields, self._identity))
         elif not exchange.http_1_0:
@@ -236,10 +241,10 @@ class Outbound(asyncio.Protocol):
         if exchange.method == b"HEAD":
             self._parser = self._make_parser()  # the old one waits for a body
         self._used = True
-        if self._reusable and exchange.uploaded:
+        if self._reusable and exchange.uploaded and not self.transport.get_write_buffer_size():
             self._connections.keep(self)
         else:
-            self.close()
+            self.transport.abort()  # what is not yet sent of the request is of no use any more
         exchange.completed(self._status)
 
     def _break(self, reason: str) -> None:
@@ -247,11 +252,6 @@ class Outbound(asyncio.Protocol):
         self._out.clear()
         self.transport.abort()
         exchange.broken(reason, reused=self._used)
-
-    def _limit_head(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > _MAX_HEAD:
-            self._break("head-too-large")
 
 
 # Private

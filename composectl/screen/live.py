@@ -59,12 +59,12 @@ class LiveTable:
 
     async def _follow(self, snapshot: Callable[[], Snapshot], until: asyncio.Event) -> None:
         while not until.is_set():
+            self._settle()
             await asyncio.to_thread(self._draw, snapshot())
             await _set_within(until, self._every)
         self._live.update(_table(snapshot(), self._console.width, None))
 
     def _draw(self, snapshot: Snapshot) -> None:
-        self._settle()
         self._live.update(_table(snapshot, *self._size), refresh=True)
 
     def _settle(self) -> None:
