@@ -1,0 +1,37 @@
+"""Without a terminal, a change is one plain line."""
+
+import subprocess
+import sys
+
+from composectl.balance.change import Change
+from composectl.balance.phase import Phase
+from composectl.balance.snapshot import ChangeView, iso
+from composectl.screen.clock import time_of_day
+from composectl.screen.lines import change_line
+
+AT = 1_800_000_000.0
+CHANGE = Change(AT, "echo", 3, "demo-echo-3", Phase.STARTING, Phase.READY, "its port accepts")
+VIEW = ChangeView(iso(AT), 3, "demo-echo-3", "starting", "ready", "its port accepts")
+
+
+def test_a_change_is_told_in_one_line() -> None:
+    assert change_line("echo", CHANGE) == f"{time_of_day(AT)} echo-3 starting -> ready: its port accepts"
+
+
+def test_a_change_and_its_view_read_the_same() -> None:
+    assert change_line("echo", VIEW) == change_line("echo", CHANGE)
+
+
+def test_a_change_without_a_reason_has_no_colon_after_it() -> None:
+    assert change_line("echo", ChangeView(iso(AT), 3, "", "ready", "gone", "")).endswith("ready -> gone")
+
+
+def test_a_hostile_reason_stays_on_its_line() -> None:
+    hostile = ChangeView(iso(AT), 3, "", "ready", "failing", "\x1b[2Jgone\nand [bold]more")
+    assert change_line("echo", hostile).endswith("failing: gone and [bold]more")
+
+
+def test_plain_lines_do_not_wait_for_rich() -> None:
+    modules = "composectl.screen.lines, composectl.screen.live, composectl.screen.progress"
+    code = f"import sys, {modules}; sys.exit(any(name.split('.')[0] == 'rich' for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

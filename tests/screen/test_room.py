@@ -1,0 +1,48 @@
+"""Lines are shared fairly."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from composectl.screen.room import Room, divide, furnish, wanted
+
+
+@pytest.mark.parametrize(
+    ("lines", "wants", "given_"),
+    [
+        (30, [10, 10], [10, 10]),
+        (30, [100, 100], [15, 15]),
+        (30, [100, 6], [24, 6]),
+        (30, [100, 6, 100], [12, 6, 12]),
+        (2, [5, 5, 5], [0, 1, 1]),
+        (5, [], []),
+    ],
+)
+def test_whoever_wants_little_leaves_the_rest_to_the_others(lines: int, wants: list[int], given_: list[int]) -> None:
+    assert divide(lines, wants) == given_
+
+
+def test_all_is_shown_where_there_is_room() -> None:
+    assert furnish(wanted(10, 5), 10, 5) == Room(10, 5, airy=True)
+
+
+def test_changes_give_way_to_rows() -> None:
+    assert furnish(18, 10, 5) == Room(10, 3, airy=True)
+    assert furnish(14, 10, 5) == Room(10, 0, airy=True)
+
+
+def test_one_line_is_kept_for_the_rows_left_out() -> None:
+    room = furnish(24, 100, 5)
+    assert room.airy
+    assert room == Room(14, 4, airy=True)
+
+
+@given(st.integers(3, 100), st.integers(0, 200), st.integers(0, 5))
+def test_what_is_shown_fits(lines: int, rows: int, changes: int) -> None:
+    room = furnish(lines, rows, changes)
+    heading = 1 if room.rows else 0
+    others = 1 if room.rows < rows else 0
+    taken = 2 + room.airy + heading + room.rows + others + (room.airy + room.changes if room.changes else 0)
+    assert taken <= lines or (rows == 0 and room.rows == 0)
+    assert 0 <= room.rows <= rows
+    assert 0 <= room.changes <= changes
