@@ -1,0 +1,30 @@
+"""A program that shows a live table of so many backends, their counts rising, until it is interrupted."""
+
+import asyncio
+import itertools
+import signal
+import sys
+
+from composectl.balance.snapshot import Snapshot
+from composectl.screen.live import LiveTable
+from tests.screen.made_up import backend, service, snapshot
+
+_TICKS = itertools.count(1)
+
+
+def rising(backends: int) -> Snapshot:
+    tick = next(_TICKS)
+    if tick > 3 and "--fault" in sys.argv:
+        raise RuntimeError("no more snapshots")
+    return snapshot(service(backends=tuple(backend(number, requests=tick * 1000) for number in range(1, backends + 1))))
+
+
+async def main() -> None:
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, over.set)
+    await LiveTable(every=0.02).show(lambda: rising(int(sys.argv[1])), over)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    sys.stdout.write("the end\n")
