@@ -1,10 +1,11 @@
-.PHONY: help demo test lint venv bench
+.PHONY: help demo test lint venv bench picture
 
 help:
-	@echo "make demo   ten replicas of examples/echo behind its port"
-	@echo "make test   everything, from lint to end-to-end on a real Docker Engine"
-	@echo "make lint   ruff, mypy, import-linter"
-	@echo "make bench  the proxy beside nginx"
+	@echo "make demo      ten replicas of examples/echo behind its port"
+	@echo "make test      everything, from lint to end-to-end on a real Docker Engine"
+	@echo "make lint      ruff, mypy, import-linter"
+	@echo "make bench     the proxy beside nginx"
+	@echo "make picture   docs/table.svg, from a real run"
 
 demo: venv
 	@scripts/with-engine scripts/demo
@@ -22,6 +23,10 @@ lint: venv
 
 bench: venv
 	@bench/run
+
+picture: venv
+	@scripts/compose-v2
+	@scripts/with-engine scripts/picture
 
 venv:
 	@scripts/venv

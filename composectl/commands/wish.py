@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from composectl import errors
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments
@@ -63,6 +64,19 @@ def parse_listen(text: str, target: int) -> Port:
 
 
 def _port(text: str, host: str, port: str, target: str) -> Port:
-    if not (port.isdigit() and target.isdigit() and int(port) < 65536 and int(target) < 65536):
+    host = host.strip("[]")
+    if not (_is_port(port) and _is_port(target) and (not host or _is_address(host))):
         raise errors.bad_listen(text)
-    return Port(host.strip("[]"), (int(port), int(port)), int(target), "tcp")
+    return Port(host, (int(port), int(port)), int(target), "tcp")
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and int(text) < 65536
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

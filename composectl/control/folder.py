@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from composectl import errors
@@ -19,7 +20,8 @@ def runtime_folder(environ: Mapping[str, str]) -> Path:
     """The folder, made with mode 0700 if it is missing. Raises ComposectlError where somebody else could write."""
     parent = _parent(environ)
     folder = parent / "composectl" if parent is not None else Path(tempfile.gettempdir()) / f"composectl-{os.getuid()}"
-    folder.mkdir(mode=_PRIVATE, parents=False, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=_PRIVATE)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise errors.unsafe_folder(str(folder))

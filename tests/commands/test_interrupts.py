@@ -1,0 +1,63 @@
+"""Ctrl-C: the first asks, the second forces."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from composectl.commands.interrupts import Interrupted, Interrupts, unless
+
+
+async def test_the_first_signal_asks_and_the_second_forces() -> None:
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.wait_for(interrupts.asked.wait(), 5)
+        assert not interrupts.forced.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.wait_for(interrupts.forced.wait(), 5)
+    assert interrupts.exit_code == 130
+
+
+async def test_the_exit_code_is_that_of_the_first_signal() -> None:
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(interrupts.asked.wait(), 5)
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.wait_for(interrupts.forced.wait(), 5)
+    assert interrupts.exit_code == 143
+
+
+async def test_being_asked_otherwise_is_no_failure() -> None:
+    with Interrupts() as interrupts:
+        interrupts.ask()
+    assert interrupts.asked.is_set()
+    assert interrupts.exit_code == 0
+
+
+async def test_work_that_ends_gives_its_result() -> None:
+    assert await unless(asyncio.Event(), asyncio.sleep(0, "done")) == "done"
+
+
+async def test_work_is_cancelled_to_its_end_before_interrupted_is_raised() -> None:
+    event, cleaned = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        event.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.set()
+
+    with pytest.raises(Interrupted):
+        await unless(event, work())
+    assert cleaned.is_set()
+
+
+async def test_the_works_own_failure_comes_through() -> None:
+    async def work() -> None:
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        await unless(asyncio.Event(), work())

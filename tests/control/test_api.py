@@ -1,0 +1,150 @@
+"""The control API and its client, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from composectl import errors
+from composectl.balance.snapshot import VERSION, Snapshot
+from composectl.control.about import About
+from composectl.control.api import Handlers, serve_api
+from composectl.control.client import Client, find, running
+from composectl.control.folder import sockets
+
+ABOUT = About("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
+
+
+class House:
+    """What the API asks."""
+
+    def __init__(self, about: About = ABOUT) -> None:
+        self.about = about
+        self.stopped = 0
+        self.scaled: list[Mapping[str, int]] = []
+        self.is_asked = asyncio.Event()
+
+    async def scale(self, wanted: Mapping[str, int], progress: Callable[[str], None]) -> None:
+        self.scaled.append(wanted)
+        self.is_asked.set()
+        progress("echo-2 draining, 1 in flight")
+        await asyncio.sleep(0)
+        if "nobody" in wanted:
+            raise errors.not_balanced("nobody", ["echo"])
+        progress("echo-2 removed")
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    @asynccontextmanager
+    async def open(self, folder: Path) -> AsyncIterator[Path]:
+        path = folder / f"{self.about.project}.sock"
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))
+        snapshot = Snapshot(VERSION, self.about.project, ())
+        handlers = Handlers(lambda: self.about, lambda: snapshot, self.scale, self.stop)
+        runner = await serve_api(handlers, listening)
+        try:
+            yield path
+        finally:
+            await runner.cleanup()
+
+
+async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
+    async with House().open(tmp_path) as path:
+        client = await asyncio.to_thread(Client, path)
+        assert client.about == ABOUT
+        assert await asyncio.to_thread(client.status) == {"version": 1, "project": "shop", "services": []}
+
+
+async def test_scaling_tells_each_step(tmp_path: Path) -> None:
+    house = House()
+    async with house.open(tmp_path) as path:
+        client = await asyncio.to_thread(Client, path)
+        lines = await asyncio.to_thread(lambda: list(client.scale({"echo": 1})))
+    assert lines == ["echo-2 draining, 1 in flight", "echo-2 removed"]
+    assert house.scaled == [{"echo": 1}]
+
+
+async def test_an_error_of_scaling_comes_through_whole(tmp_path: Path) -> None:
+    async with House().open(tmp_path) as path:
+        client = await asyncio.to_thread(Client, path)
+        with pytest.raises(errors.ComposectlError) as raised:
+            await asyncio.to_thread(lambda: list(client.scale({"nobody": 1})))
+    assert (raised.value.message, raised.value.hint) == ("service `nobody` is not balanced", "balanced are `echo`")
+
+
+async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> None:
+    house = House()
+    async with house.open(tmp_path) as path:
+        _, writer = await asyncio.open_unix_connection(str(path))
+        body = json.dumps({"echo": 1})
+        writer.write(f"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        await writer.drain()
+        await asyncio.wait_for(house.is_asked.wait(), 5)
+        writer.transport.abort()
+        client = await asyncio.to_thread(Client, path)
+        assert client.about == ABOUT
+
+
+@pytest.mark.parametrize("body", ["", "[]", '"echo"', '{"echo": -1}', '{"echo": "1"}', '{"echo": true}'])
+async def test_a_scale_that_is_none_is_refused(tmp_path: Path, body: str) -> None:
+    house = House()
+    async with house.open(tmp_path) as path:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(f"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        assert await reader.readline() == b"HTTP/1.1 400 Bad Request\r\n"
+        writer.close()
+    assert house.scaled == []
+
+
+async def test_i6_garbage_and_a_huge_body_leave_it_answering(tmp_path: Path) -> None:
+    async with House().open(tmp_path) as path:
+        for bytes_sent in (
+            b"\0\xff garbage\r\n\r\n",
+            b"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+        ):
+            _, writer = await asyncio.open_unix_connection(str(path))
+            writer.write(bytes_sent + b"x" * 200_000)
+        assert (await asyncio.to_thread(Client, path)).about == ABOUT
+
+
+async def test_stop_is_passed_on(tmp_path: Path) -> None:
+    house = House()
+    async with house.open(tmp_path) as path:
+        client = await asyncio.to_thread(Client, path)
+        await asyncio.to_thread(client.stop)
+    assert house.stopped == 1
+
+
+async def test_the_project_is_found_by_its_name_and_by_its_directory(tmp_path: Path) -> None:
+    blog = House(About("blog", 1, "/srv/blog", ()))
+    async with House().open(tmp_path), blog.open(tmp_path):
+        by_name = await asyncio.to_thread(find, tmp_path, "blog", Path("/srv/shop"))
+        by_directory = await asyncio.to_thread(find, tmp_path, "", Path("/srv/shop"))
+    assert (by_name.about.project, by_directory.about.project) == ("blog", "shop")
+
+
+async def test_two_projects_of_one_directory_must_be_named(tmp_path: Path) -> None:
+    other = House(About("other", 1, ABOUT.directory, ()))
+    async with House().open(tmp_path), other.open(tmp_path):
+        with pytest.raises(errors.ComposectlError, match="`other`, `shop`"):
+            await asyncio.to_thread(find, tmp_path, "", Path(ABOUT.directory))
+
+
+async def test_nothing_runs_is_said(tmp_path: Path) -> None:
+    with pytest.raises(errors.NothingRuns, match="no composectl is running for project `shop`"):
+        await asyncio.to_thread(find, tmp_path, "shop", Path("/srv/shop"))
+
+
+async def test_i4_a_stale_socket_is_passed_over(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(tmp_path / "stale.sock"))
+    assert sockets(tmp_path)
+    assert await asyncio.to_thread(running, tmp_path) == []

@@ -1,0 +1,63 @@
+"""The folder of the sockets is its owner's alone."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from composectl.control.folder import runtime_folder, sockets, stem_of
+from composectl.errors import ComposectlError
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_i1_it_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    folder = runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)})
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_it_may_be_there_already(tmp_path: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert runtime_folder(environ) == runtime_folder(environ)
+
+
+def test_i3_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    (tmp_path / "composectl").symlink_to(elsewhere)
+    with pytest.raises(ComposectlError, match="not a folder of yours alone"):
+        runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)})
+
+
+def test_i3_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "composectl").mkdir()
+    (tmp_path / "composectl").chmod(0o777)
+    with pytest.raises(ComposectlError, match="not a folder of yours alone"):
+        runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)})
+
+
+def test_i3_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "composectl").write_text("")
+    with pytest.raises(ComposectlError, match="not a folder of yours alone"):
+        runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)})
+
+
+def test_i5_names_differ_by_project_and_by_engine() -> None:
+    assert len({stem_of("a", "unix:///1"), stem_of("b", "unix:///1"), stem_of("a", "unix:///2")}) == 3
+
+
+def test_i5_a_long_name_leaves_room_in_the_path() -> None:
+    assert len(stem_of("x" * 200, "unix:///1")) < 50
+
+
+def test_only_sockets_are_listed(tmp_path: Path) -> None:
+    for name in ("b.sock", "a.sock", "a.lock", "a.log"):
+        (tmp_path / name).touch()
+    assert [path.name for path in sockets(tmp_path)] == ["a.sock", "b.sock"]

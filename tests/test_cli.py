@@ -1,0 +1,49 @@
+"""The command line, as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from composectl import __version__
+
+
+def composectl(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "composectl", *words], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_it_tells_its_version() -> None:
+    assert composectl("--version").stdout == f"composectl, version {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [(), ("up",), ("scale",), ("status",), ("down",)])
+def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
+    helped = composectl(*words, "--help")
+    assert helped.returncode == 0
+    assert "composectl " + (words[0] if words else "up") in helped.stdout.replace("Usage: ", "", 1).split("\n", 1)[1]
+
+
+def test_a_wrong_option_is_told_in_our_words() -> None:
+    refused = composectl("status", "--jsn")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: No such option")
+    assert "\n\nhint: " in refused.stderr
+
+
+def test_options_of_balancing_want_balance() -> None:
+    refused = composectl("up", "--policy", "p2c")
+    assert refused.returncode == 2
+    assert (
+        refused.stderr
+        == "error: `--policy` goes with `--balance SERVICE=N`\n\nhint: for example: `--balance echo=10`\n"
+    )
+
+
+@pytest.mark.parametrize("slow", ["docker", "aiohttp", "rich", "yaml", "uvloop"])
+def test_starting_up_imports_nothing_slow(slow: str) -> None:
+    code = f"import sys, composectl.cli; sys.exit({slow!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
