@@ -144,6 +144,8 @@ class Exchange:
             self.inbound.taken_back()
 
         join(client, outbound.transport, ended)
+        if self.inbound.congested:
+            outbound.transport.pause_reading()
         client.write(rest)
         outbound.transport.write(first_bytes)
 

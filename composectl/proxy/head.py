@@ -50,7 +50,7 @@ _NOT_IN_TRAILERS = (
 )
 _COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
-_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
 
 
 class BadHead(Exception):
@@ -110,7 +110,7 @@ def request_head(method: bytes, target: bytes, version: str, fields: Fields, for
         target, host = _origin_form(method, target, host)
     tokens = _connection_tokens(ours, lines)
     framing, chunked = _request_framing(ours, version)
-    upgrade = _upgrade(ours, tokens, framing)
+    upgrade = _upgrade(ours, tokens, framing) if version == "1.1" else b""
     trailers = not upgrade and b"trailers" in ours.get(b"te", b"").lower()
     hop = upgrade or (_TRAILERS_WELCOME if trailers else b"")
     start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host or b"", b"\r\n")

@@ -22,6 +22,7 @@ _HEAD_SECONDS = 10
 _IDLE_SECONDS = 75
 _LINGER_SECONDS = 5
 _MAX_REST = 64 * 1024
+_MAX_QUEUE = 16
 
 _RESET = struct.pack("ii", 1, 0)  # linger, for no time at all
 
@@ -300,9 +301,14 @@ class Inbound(asyncio.Protocol):
             self._end(linger=True)
 
     def _regulate(self) -> None:
-        """Read only while there is somewhere to put what is read."""
-        queue = self._queue
-        reads = not (self._holds_upload or len(self._rest) > _MAX_REST or len(queue) > 1 or (queue and not queue[0].begun))
+        """Read while there is somewhere to put what is read: that is also how the end of a client shows."""
+        incoming = self._incoming
+        reads = not (
+            self._holds_upload
+            or (incoming is not None and not incoming.begun)
+            or len(self._queue) > _MAX_QUEUE
+            or len(self._rest) > _MAX_REST
+        )
         if reads != self._reading and not self._transport.is_closing():
             self._reading = reads
             if reads:

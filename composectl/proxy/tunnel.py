@@ -18,11 +18,6 @@ class _End(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._there.write(data)
 
-    def eof_received(self) -> bool:
-        if self._there.can_write_eof() and not self._there.is_closing():
-            self._there.write_eof()
-        return True
-
     def pause_writing(self) -> None:
         self._there.pause_reading()
 
@@ -31,7 +26,10 @@ class _End(asyncio.Protocol):
             self._there.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._there.close()
+        if error is None:
+            self._there.close()
+        else:
+            self._there.abort()
         self._ended()
 
 

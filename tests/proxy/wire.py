@@ -1,0 +1,121 @@
+"""One end of a raw TCP connection: nothing is read before it is asked for, and every byte is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+
+PATIENCE = 10.0
+_PIECE = 64 * 1024
+
+
+class Wire:
+    """`received` holds every byte that was read; the methods that read take from where the last one stopped."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.received = bytearray()
+        self._taken = 0
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, data: bytes) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await self._loop.sock_sendall(self.sock, data)
+
+    async def send_bytewise(self, data: bytes) -> None:
+        """Send each byte in a segment of its own, one turn of the loop after the other."""
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in data:
+            await self.send(bytes([byte]))
+            await asyncio.sleep(0)
+
+    async def until(self, mark: bytes) -> bytes:
+        """Everything up to and with `mark`."""
+        while (at := self.received.find(mark, self._taken)) < 0:
+            assert await self._read(), f"ended before {mark!r}: {bytes(self.received[self._taken :])!r}"
+        return self._take(at + len(mark) - self._taken)
+
+    async def exactly(self, size: int) -> bytes:
+        while len(self.received) - self._taken < size:
+            assert await self._read(), f"ended before {size} bytes: {bytes(self.received[self._taken :])!r}"
+        return self._take(size)
+
+    async def head(self) -> bytes:
+        return await self.until(b"\r\n\r\n")
+
+    async def rest(self) -> bytes:
+        """What comes until the other side ends the connection, by whatever means."""
+        with contextlib.suppress(ConnectionResetError):
+            while await self._read():
+                pass
+        return self._take(len(self.received) - self._taken)
+
+    async def was_reset(self) -> bool:
+        """Whether the other side ended the connection, whatever came before, with a reset and not in order."""
+        try:
+            while await self._read():
+                pass
+        except ConnectionResetError:
+            return True
+        return False
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The pieces as they come, kept nowhere."""
+        while piece := await self._piece():
+            yield piece
+
+    def silent(self) -> bool:
+        """Whether nothing waits to be read, and the connection stands."""
+        try:
+            self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return len(self.received) == self._taken
+        return False
+
+    def half_close(self) -> None:
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self.sock.close()
+
+    def reset(self) -> None:
+        """Go away as a process does that is killed with bytes unread."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    # Private
+
+    async def _piece(self) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            return await self._loop.sock_recv(self.sock, _PIECE)
+
+    async def _read(self) -> bool:
+        piece = await self._piece()
+        self.received += piece
+        return bool(piece)
+
+    def _take(self, size: int) -> bytes:
+        self._taken += size
+        return bytes(self.received[self._taken - size : self._taken])
+
+
+async def connect(address: tuple[str, int], *, receive_buffer: int = 0) -> Wire:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    return Wire(sock)
+
+
+async def eventually(true: Callable[[], object]) -> None:
+    """Wait until `true()`."""
+    async with asyncio.timeout(PATIENCE):
+        while not true():  # noqa: ASYNC110 - whatever it looks at tells nobody
+            await asyncio.sleep(0.001)
