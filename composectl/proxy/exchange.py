@@ -238,6 +238,7 @@ class Exchange:
 
     def _answer(self, status: int, reason: str) -> None:
         close = self.inbound.closing or not (self.keep_alive and self.uploaded)
-        self.inbound.begin_answer(close=close)
+        if close:
+            self.inbound.close_after()
         self.inbound.write(error_page(status, reason, close=close, body=self.method != b"HEAD"))
         self.inbound.finished(self)

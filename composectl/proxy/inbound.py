@@ -87,10 +87,9 @@ class Inbound(asyncio.Protocol):
 
     # The exchange's side
 
-    def begin_answer(self, *, close: bool) -> None:
-        """The response to the current request begins; `close`: the connection ends with it."""
-        self.answering = True
-        self.closing = self.closing or close
+    def close_after(self) -> None:
+        """The connection ends with the response to the current request."""
+        self.closing = True
 
     def write(self, data: bytes) -> None:
         """Send a part of the response to the current request."""

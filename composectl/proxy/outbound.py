@@ -120,6 +120,7 @@ class Outbound(asyncio.Protocol):
             self._reusable = False  # the response was whole; what follows it is not for anybody
         if self._out:
             exchange.inbound.write(b"".join(self._out))
+            exchange.inbound.answering = self._in_body
             self._out.clear()
         if self._complete:
             self._finish()
@@ -213,7 +214,8 @@ class Outbound(asyncio.Protocol):
         self._status, self._chunked, self._until_close = status, head.chunked, head.until_close
         self._in_body = True
         self._barren = 0
-        exchange.inbound.begin_answer(close=head.closes)
+        if head.closes:
+            exchange.inbound.close_after()
         self._out.append(head.data)
         if exchange.method == b"HEAD":
             self._complete = True

@@ -25,6 +25,6 @@ def test_a_draining_backend_is_deaf_to_all_but_its_end(signal: Signal) -> None:
     assert after(Phase.DRAINED, signal) is None
 
 
-@pytest.mark.parametrize(("phase", "signal"), product(set(Phase) - {Phase.GONE}, [Signal.VANISHED]))
+@pytest.mark.parametrize(("phase", "signal"), list(product(set(Phase) - {Phase.GONE}, [Signal.VANISHED])))
 def test_whatever_vanishes_is_gone(phase: Phase, signal: Signal) -> None:
     assert after(phase, signal) is Phase.GONE

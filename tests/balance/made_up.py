@@ -1,0 +1,32 @@
+"""Replicas and pools that are easy to make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from composectl.balance.backend import Backend
+from composectl.balance.change import Change
+from composectl.balance.policy import LeastRequest, Policy
+from composectl.balance.pool import Pool
+from composectl.balance.replica import Replica, Report
+
+
+def replica(number: int, report: Report = Report.UP, run: str = "1") -> Replica:
+    return Replica(f"{number:064x}", run, number, f"echo-{number}", f"10.0.0.{number}", report)
+
+
+class Watched:
+    """A pool, and the changes that it told."""
+
+    def __init__(self, count: int = 0, policy: Callable[[], Policy] = LeastRequest) -> None:
+        self.changes: list[Change] = []
+        self.now = 1000.0
+        self.pool = Pool("echo", policy(), lambda: self.now, self._tell)
+        self.pool.observe(replica(number) for number in range(1, count + 1))
+
+    def backend(self, number: int) -> Backend:
+        return next(one for one in self.pool.backends if one.replica.number == number)
+
+    def _tell(self, change: Change, backend: Backend) -> None:
+        assert backend.phase is change.after
+        self.changes.append(change)

@@ -1,0 +1,31 @@
+"""Latencies are told within an eighth."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from composectl.balance.latency import Latency
+
+
+def test_nothing_measured_is_none() -> None:
+    assert Latency().percentile(50) is None
+
+
+@given(st.lists(st.integers(0, 2**40), min_size=1), st.sampled_from([1, 50, 95, 99, 100]))
+def test_a_percentile_is_at_most_an_eighth_above_the_truth(durations: list[int], percent: int) -> None:
+    latency = Latency()
+    for duration in durations:
+        latency.record(duration)
+    rank = max(1, -(-len(durations) * percent // 100))
+    truth = min(sorted(durations)[rank - 1], 2**32 - 1)
+    told = latency.percentile(percent)
+    assert told is not None
+    if truth < 2**31:
+        assert truth / 1000 <= told <= max(truth * 1.125, truth + 1) / 1000
+
+
+@pytest.mark.parametrize("duration", [2**32, 2**50])
+def test_what_takes_over_an_hour_is_still_counted(duration: int) -> None:
+    latency = Latency()
+    latency.record(duration)
+    assert sum(latency.counts) == 1

@@ -1,0 +1,58 @@
+"""The picture of everything, and its JSON."""
+
+import json
+
+from composectl.balance.snapshot import VERSION, Snapshot, iso, join_address, view_service
+from tests.balance.made_up import Watched
+
+KEYS = {"service", "policy", "listeners", "wanted", "since", "totals", "backends", "changes"}
+TOTALS = {"requests", "in_flight", "failed", "retried", "held", "responses"}
+BACKEND = {
+    *("number", "id", "name", "address", "phase", "in_flight", "requests", "failed", "retried", "responses"),
+    *("p50_ms", "p95_ms", "p99_ms", "since"),
+}
+
+
+def snapshot(watched: Watched) -> Snapshot:
+    service = view_service(
+        watched.pool, policy="p2c", listeners=["[::]:80"], wanted=2, port=9090, changes=watched.changes
+    )
+    return Snapshot(VERSION, "shop", (service,))
+
+
+def test_the_keys_are_the_documented_ones() -> None:
+    told = snapshot(Watched(2)).as_json()
+    service = told["services"][0]
+    assert (told["version"], told["project"]) == (1, "shop")
+    assert set(service) >= KEYS
+    assert set(service["totals"]) == TOTALS
+    assert set(service["backends"][0]) >= BACKEND
+    assert set(service["totals"]["responses"]) == {"1xx", "2xx", "3xx", "4xx", "5xx"}
+
+
+def test_it_survives_the_way_through_json() -> None:
+    watched = Watched(3)
+    lease = watched.pool.lease()
+    assert lease is not None
+    lease.answered(204, 1500)
+    before = snapshot(watched)
+    assert Snapshot.from_json(json.loads(json.dumps(before.as_json()))) == before
+
+
+def test_keys_of_a_later_version_are_ignored() -> None:
+    told = snapshot(Watched(1)).as_json()
+    told["services"][0]["backends"][0]["colour"] = "blue"
+    assert Snapshot.from_json(told) == snapshot(Watched(1))
+
+
+def test_ids_are_short_and_addresses_have_the_port() -> None:
+    (backend,) = snapshot(Watched(1)).services[0].backends
+    assert (backend.id, backend.address) == ("000000000000", "10.0.0.1:9090")
+
+
+def test_an_ipv6_address_has_brackets() -> None:
+    assert join_address("fd00::2", 80) == "[fd00::2]:80"
+
+
+def test_moments_are_iso_8601() -> None:
+    assert iso(0.25) == "1970-01-01T00:00:00.250+00:00"

@@ -1,0 +1,74 @@
+"""Listening where Docker would have published."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from composectl.errors import ComposectlError
+from composectl.proxy.holder import process_on
+from composectl.proxy.listen import PortTaken, address_of, bind
+
+Bind = Callable[..., list[socket.socket]]
+
+
+@pytest.fixture
+def bound() -> Iterator[Bind]:
+    opened: list[socket.socket] = []
+
+    def bind_for_now(host: str, ports: list[int]) -> list[socket.socket]:
+        sockets = bind(host, ports)
+        opened.extend(sockets)
+        return sockets
+
+    yield bind_for_now
+    for one in opened:
+        one.close()
+
+
+def port_of(one: socket.socket) -> int:
+    return int(one.getsockname()[1])
+
+
+def test_i11_the_host_address_is_honoured(bound: Bind) -> None:
+    (one,) = bound("127.0.0.1", [0])
+    assert address_of(one).startswith("127.0.0.1:")
+
+
+def test_an_ipv6_address_is_honoured(bound: Bind) -> None:
+    (one,) = bound("::1", [0])
+    assert address_of(one).startswith("[::1]:")
+
+
+def test_a_port_that_is_held_is_taken(bound: Bind) -> None:
+    (one,) = bound("127.0.0.1", [0])
+    with pytest.raises(PortTaken) as taken:
+        bound("127.0.0.1", [port_of(one)])
+    assert (taken.value.address, taken.value.port) == (address_of(one), port_of(one))
+
+
+def test_the_first_free_port_of_a_range_is_taken(bound: Bind) -> None:
+    (held,) = bound("127.0.0.1", [0])
+    (free,) = bound("127.0.0.1", [0])
+    free.close()
+    (one,) = bound("127.0.0.1", [port_of(held), int(address_of(held).rpartition(":")[2]), 0])
+    assert port_of(one) != port_of(held)
+
+
+def test_an_address_of_somebody_else_is_refused() -> None:
+    with pytest.raises(ComposectlError, match=r"192\.0\.2\.1:0 is not an address of this machine"):
+        bind("192.0.2.1", [0])
+
+
+def test_who_holds_a_port_is_known(bound: Bind) -> None:
+    (one,) = bound("127.0.0.1", [0])
+    assert "(process " in process_on(port_of(one))
+
+
+def test_nobody_holds_a_free_port(bound: Bind) -> None:
+    (one,) = bound("127.0.0.1", [0])
+    port = port_of(one)
+    one.close()
+    assert process_on(port) == ""

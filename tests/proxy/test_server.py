@@ -1,0 +1,76 @@
+"""The proxy's end: what is in flight is finished, what is idle is closed, what takes too long is cut."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.proxy.conftest import OpenStage
+from tests.proxy.messages import GET, OK, get, status
+from tests.proxy.scripted import answers
+from tests.proxy.stage import Stage
+from tests.proxy.test_tunnel import opened
+
+
+async def test_f10_what_is_in_flight_is_finished_and_the_connection_closed(stage: Stage) -> None:
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    ending = asyncio.create_task(stage.shut_down())
+    await asyncio.wait_for(_draining(stage), 5)
+    await backend.send(OK)
+    assert b"Connection: close\r\n" in await client.head()
+    assert await client.rest() == b"ok"
+    await asyncio.wait_for(ending, 5)
+    assert stage.phases() == ["drained"]
+
+
+async def test_f10_what_is_idle_is_closed_at_once(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    client = await stage.client()
+    await client.send(GET)
+    await client.head()
+    await client.exactly(2)
+    await asyncio.wait_for(stage.shut_down(), 5)
+    assert await client.rest() == b""
+
+
+async def test_p2_what_takes_too_long_is_cut(open_stage: OpenStage) -> None:
+    stage = await open_stage(drain_seconds=0.05)
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await asyncio.wait_for(stage.shut_down(), 5)
+    assert await client.rest() == b""
+    await backend.rest()
+
+
+async def test_p2_a_tunnel_is_cut_too(open_stage: OpenStage) -> None:
+    stage = await open_stage(drain_seconds=0.05)
+    client, backend = await opened(stage)
+    await asyncio.wait_for(stage.shut_down(), 5)
+    assert await client.rest() == b""
+    assert await backend.rest() == b""
+
+
+async def test_nobody_is_accepted_any_more(stage: Stage) -> None:
+    await stage.shut_down()
+    try:
+        client = await stage.client()
+        await client.send(GET)
+        assert await client.rest() == b""
+    except OSError:
+        pass  # refused
+
+
+async def test_many_clients_at_once_are_all_answered(open_stage: OpenStage) -> None:
+    stage = await open_stage(4)
+    for backend in stage.backends:
+        backend.play(answers(OK))
+    clients = [await stage.client() for _ in range(150)]
+    for number, client in enumerate(clients):
+        await client.send(get(f"/{number}"))
+    assert [status(await client.head()) for client in clients] == [200] * 150
+    assert stage.pool.requests == 150
+
+
+async def _draining(stage: Stage) -> None:
+    while stage.phases() != ["draining"]:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.001)

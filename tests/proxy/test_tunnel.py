@@ -1,0 +1,122 @@
+"""After a backend's 101, bytes go both ways as they come."""
+
+from __future__ import annotations
+
+from tests.proxy.messages import GET, OK, get, identity, status
+from tests.proxy.stage import Stage
+from tests.proxy.wire import Wire, eventually
+
+ASK = get("/chat?a=%2F", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Protocol: chat")
+SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"
+)
+
+
+async def opened(stage: Stage) -> tuple[Wire, Wire]:
+    client, backend = await stage.ask(ASK)
+    await backend.head()
+    await backend.send(SWITCH)
+    await client.head()
+    return client, backend
+
+
+async def test_g1_bytes_go_both_ways(stage: Stage) -> None:
+    client, backend = await opened(stage)
+    for number in range(3):
+        await client.send(b"ping %d" % number)
+        assert await backend.exactly(6) == b"ping %d" % number
+        await backend.send(b"pong %d" % number)
+        assert await client.exactly(6) == b"pong %d" % number
+    assert stage.pool.tally().in_flight == 1
+
+
+async def test_g3_the_request_and_the_101_go_on_as_they_are(stage: Stage) -> None:
+    client, backend = await stage.ask(ASK)
+    head = await backend.head()
+    assert head.startswith(b"GET /chat?a=%2F HTTP/1.1\r\n")
+    for line in (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Protocol: chat"):
+        assert line in head
+    await backend.send(SWITCH)
+    head = await client.head()
+    for line in (
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Accept: x",
+        identity(stage.backend.address),
+    ):
+        assert line in head
+
+
+async def test_g4_a_refusal_goes_on_and_the_connection_with_it(stage: Stage) -> None:
+    client, backend = await stage.ask(ASK)
+    await backend.head()
+    await backend.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    assert status(await client.head()) == 403
+    await client.send(GET)
+    await backend.head()
+    await backend.send(OK)
+    assert status(await client.head()) == 200
+
+
+async def test_g5_with_the_backend_down_there_is_no_101(stage: Stage) -> None:
+    stage.backend.refuse()
+    client = await stage.client()
+    await client.send(ASK)
+    assert status(await client.head()) == 502
+
+
+async def test_g6_when_the_client_leaves_the_backend_is_told(stage: Stage) -> None:
+    client, backend = await opened(stage)
+    client.close()
+    assert await backend.rest() == b""
+    await eventually(lambda: stage.pool.tally().responses[1] == 1)
+
+
+async def test_g6_when_the_backend_leaves_the_client_is_told(stage: Stage) -> None:
+    client, backend = await opened(stage)
+    await backend.send(b"bye")
+    backend.close()
+    assert await client.rest() == b"bye"
+
+
+async def test_g7_bytes_right_behind_the_handshake_arrive(stage: Stage) -> None:
+    client, backend = await stage.ask(ASK + b"early")
+    await backend.head()
+    await backend.send(SWITCH + b"prompt")
+    await client.head()
+    assert await client.exactly(6) == b"prompt"
+    assert await backend.exactly(5) == b"early"
+
+
+async def test_g8_a_long_message_arrives_whole(stage: Stage) -> None:
+    client, backend = await opened(stage)
+    message = bytes(range(256)) * 400
+    for _ in range(10):
+        await client.send(message)
+        assert await backend.exactly(len(message)) == message
+
+
+async def test_g11_any_other_protocol_is_tunnelled_too(stage: Stage) -> None:
+    client, backend = await stage.ask(get("/", "Connection: upgrade", "Upgrade: foo/2"))
+    assert b"Upgrade: foo/2\r\n" in await backend.head()
+    await backend.send(SWITCH.replace(b"websocket", b"foo/2"))
+    assert b"Upgrade: foo/2\r\n" in await client.head()
+
+
+async def test_a19_h2c_is_not_asked_for(stage: Stage) -> None:
+    client, backend = await stage.ask(
+        get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x")
+    )
+    head = (await backend.head()).lower()
+    assert b"upgrade" not in head
+    assert b"http2-settings" not in head
+    await backend.send(SWITCH.replace(b"websocket", b"h2c"))
+    assert status(await client.head()) == 502
+
+
+async def test_g10_a_tunnel_holds_its_backend_until_it_ends(stage: Stage) -> None:
+    client, _ = await opened(stage)
+    stage.leave(0)
+    assert stage.phases() == ["draining"]
+    client.close()
+    await eventually(lambda: stage.phases() == ["drained"])

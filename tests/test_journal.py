@@ -1,0 +1,59 @@
+"""The last changes, and waiting until something is true."""
+
+import asyncio
+
+import pytest
+
+from composectl.balance.change import Change
+from composectl.balance.phase import Phase
+from composectl.journal import Journal
+
+
+def change(number: int) -> Change:
+    return Change(0.0, "echo", number, f"echo-{number}", Phase.STARTING, Phase.READY, "healthy")
+
+
+def test_the_last_hundred_are_kept() -> None:
+    journal = Journal()
+    for number in range(150):
+        journal.tell(change(number))
+    assert [one.number for one in journal.changes] == list(range(50, 150))
+
+
+def test_a_reader_hears_what_was_and_what_comes() -> None:
+    journal, heard = Journal(), list[int]()
+    journal.tell(change(1))
+    journal.read_by(lambda one: heard.append(one.number))
+    journal.tell(change(2))
+    assert heard == [1, 2]
+
+
+async def test_who_waits_is_woken_by_the_change_that_makes_it_true() -> None:
+    journal = Journal()
+    waiting = asyncio.create_task(journal.until(lambda: len(journal.changes) == 2))
+    await asyncio.sleep(0)
+    journal.tell(change(1))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    journal.tell(change(2))
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_what_is_true_already_is_not_waited_for() -> None:
+    await asyncio.wait_for(Journal().until(lambda: True), 5)
+
+
+async def test_a_nudge_makes_it_look_again() -> None:
+    journal, true = Journal(), list[bool]()
+    waiting = asyncio.create_task(journal.until(lambda: bool(true)))
+    await asyncio.sleep(0)
+    true.append(True)
+    journal.nudge()
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_who_gives_up_is_forgotten() -> None:
+    journal = Journal()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(journal.until(lambda: False), 0)
+    journal.nudge()
