@@ -105,6 +105,10 @@ class Project:
         services = json.loads(self.does("status", "--json"))["services"]
         return next(one for one in services if one["service"] == service)
 
+    def has_ready(self, replicas: int) -> bool:
+        """Whether it comes to so many ready backends: `up -d` waits for the first one only."""
+        return eventually(lambda: [one["phase"] for one in self.status()["backends"]] == ["ready"] * replicas)
+
     def containers(self) -> list[Container]:
         return leftovers.containers(self.engine, self.name)
 

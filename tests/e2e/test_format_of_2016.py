@@ -18,6 +18,7 @@ echo:
 def test_compose_1_balances_it(project: Project) -> None:
     project.write(AS_IN_2016)
     project.does("up", "--balance", "echo=3", "-d")
+    assert project.has_ready(3)
 
     answers = burst(project.port, 60, concurrency=3)
     assert all(answer.is_whole for answer in answers)

@@ -14,6 +14,7 @@ REPLICAS = 10
 @pytest.fixture
 def answers(project: Project) -> list[Answer]:
     project.does("up", "--balance", f"echo={REPLICAS}", "-d")
+    assert project.has_ready(REPLICAS)
     return burst(project.port, REQUESTS, concurrency=20)
 
 
@@ -37,3 +38,12 @@ def test_each_answer_names_the_replica_that_made_it(answers: list[Answer]) -> No
         address, port = answer.backend.split(":")
         assert f" at {address}\n" in answer.text
         assert port == "9090"
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_in_turn_means_the_same_number_for_each(project: Project) -> None:
+    project.does("up", "--balance", f"echo={REPLICAS}", "--policy", "round-robin", "-d")
+    assert project.has_ready(REPLICAS)
+
+    shares = Counter(answer.backend for answer in burst(project.port, 200, concurrency=20))
+    assert set(shares.values()) == {20}, shares
