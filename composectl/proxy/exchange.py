@@ -144,8 +144,6 @@ class Exchange:
             self.inbound.taken_back()
 
         join(client, outbound.transport, ended)
-        if self.inbound.congested:
-            outbound.transport.pause_reading()
         client.write(rest)
         outbound.transport.write(first_bytes)
 
@@ -183,8 +181,6 @@ class Exchange:
     def _use(self, outbound: Outbound) -> None:
         self._outbound = outbound
         outbound.carry(self)
-        if self.inbound.congested:
-            outbound.pause_reading()
         self.inbound.release_upload()
         self.flush()
 

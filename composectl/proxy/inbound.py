@@ -30,13 +30,13 @@ _RESET = struct.pack("ii", 1, 0)  # linger, for no time at all
 class Inbound(asyncio.Protocol):
     """Queues the requests as they come; the first of the queue is the one that is being answered.
 
-    `answering`: a byte of the response to the current request was sent; `closing`: no further request is taken;
-    `congested`: the client reads slower than we write.
+    `answering`: a byte of the response to the current request was sent; `closing`: no further request is taken.
     """
 
     __slots__ = (
         "_awaits_switch",
         "_barren",
+        "_congested",
         "_fields",
         "_forwarded",
         "_holds_upload",
@@ -57,7 +57,6 @@ class Inbound(asyncio.Protocol):
         "_unsent",
         "answering",
         "closing",
-        "congested",
     )
 
     _transport: asyncio.Transport
@@ -77,7 +76,7 @@ class Inbound(asyncio.Protocol):
         self._in_head = False
         self._reading = True
         self._holds_upload = False
-        self.congested = False
+        self._congested = False
         self._pumping = False
         self._lingering = False
         self._unsent = 0
@@ -183,12 +182,12 @@ class Inbound(asyncio.Protocol):
         self._regulate()
 
     def pause_writing(self) -> None:
-        self.congested = True
+        self._congested = True
         if self._queue:
             self._queue[0].pause_response()
 
     def resume_writing(self) -> None:
-        self.congested = False
+        self._congested = False
         if self._queue:
             self._queue[0].resume_response()
         self._pump()
@@ -290,7 +289,7 @@ class Inbound(asyncio.Protocol):
         if self._pumping:
             return
         self._pumping = True
-        while self._queue and not self._queue[0].begun and not self.congested:
+        while self._queue and not self._queue[0].begun and not self._congested:
             self._queue[0].begin()
         self._pumping = False
         if self._queue:
