@@ -12,7 +12,7 @@ from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, OK, forwarded, get, ok, post, status
 from tests.proxy.scripted import answers
 from tests.proxy.stage import Stage
-from tests.proxy.wire import Wire, eventually
+from tests.proxy.wire import Wire, eventually, fill
 
 CHUNKED_POST = b"POST /two HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 
@@ -449,20 +449,6 @@ async def test_e5_a_backend_that_stops_stops_the_upload(open_stage: OpenStage) -
     assert unsent_to_backends(stage) < 1024 * 1024
     await backend.head()
     await backend.exactly(sent)
-
-
-async def fill(wire: Wire) -> int:
-    """Send until nothing more is taken; returns how much that was."""
-    sent = refused = 0
-    while refused < 100:
-        try:
-            sent += wire.sock.send(b"x" * 65536)
-            refused = 0
-        except BlockingIOError:
-            refused += 1
-        await asyncio.sleep(0.001)
-        assert sent < 100_000_000, "everything is taken"
-    return sent
 
 
 def unsent_to_clients(stage: Stage) -> int:

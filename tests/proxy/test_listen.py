@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from composectl.errors import ComposectlError
-from composectl.proxy.holder import process_on
 from composectl.proxy.listen import PortTaken, address_of, bind
 
 Bind = Callable[..., list[socket.socket]]
@@ -42,6 +41,21 @@ def test_an_ipv6_address_is_honoured(bound: Bind) -> None:
     assert address_of(one).startswith("[::1]:")
 
 
+def test_no_host_is_every_address_of_both_kinds_on_one_port(bound: Bind) -> None:
+    four, six = bound("", [0])
+    assert (address_of(four), address_of(six)) == (f"0.0.0.0:{port_of(four)}", f"[::]:{port_of(four)}")
+    for host in ("127.0.0.1", "::1"):
+        socket.create_connection((host, port_of(four)), timeout=5).close()
+
+
+def test_every_address_is_taken_where_one_of_them_is(bound: Bind) -> None:
+    (one,) = bound("::1", [0])
+    with pytest.raises(PortTaken) as taken:
+        bound("", [port_of(one)])
+    assert taken.value.address == f"[::]:{port_of(one)}"
+    socket.create_server(("0.0.0.0", port_of(one))).close()  # nothing was left behind
+
+
 def test_a_port_that_is_held_is_taken(bound: Bind) -> None:
     (one,) = bound("127.0.0.1", [0])
     with pytest.raises(PortTaken) as taken:
@@ -60,15 +74,3 @@ def test_the_first_free_port_of_a_range_is_taken(bound: Bind) -> None:
 def test_an_address_of_somebody_else_is_refused() -> None:
     with pytest.raises(ComposectlError, match=r"192\.0\.2\.1:0 is not an address of this machine"):
         bind("192.0.2.1", [0])
-
-
-def test_who_holds_a_port_is_known(bound: Bind) -> None:
-    (one,) = bound("127.0.0.1", [0])
-    assert "(process " in process_on(port_of(one))
-
-
-def test_nobody_holds_a_free_port(bound: Bind) -> None:
-    (one,) = bound("127.0.0.1", [0])
-    port = port_of(one)
-    one.close()
-    assert process_on(port) == ""

@@ -119,3 +119,17 @@ async def eventually(true: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110 - whatever it looks at tells nobody
             await asyncio.sleep(0.001)
+
+
+async def fill(wire: Wire) -> int:
+    """Send until nothing more is taken; returns how much that was."""
+    sent = refused = 0
+    while refused < 100:
+        try:
+            sent += wire.sock.send(b"x" * 65536)
+            refused = 0
+        except BlockingIOError:
+            refused += 1
+        await asyncio.sleep(0.001)
+        assert sent < 100_000_000, "everything is taken"
+    return sent

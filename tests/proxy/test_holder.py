@@ -1,0 +1,31 @@
+"""Who holds a port, as far as the machine tells."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+import pytest
+
+from composectl.proxy.holder import process_on
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_process_that_listens_is_named(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listening:
+        assert process_on(listening.getsockname()[1]).endswith(f"(process {os.getpid()})")
+
+
+def test_one_that_is_only_connected_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as one:
+        assert process_on(one.getsockname()[1]) == ""
+
+
+def test_nobody_holds_a_free_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    assert process_on(port) == ""
