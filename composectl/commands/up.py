@@ -191,8 +191,16 @@ def _only_error() -> Iterator[None]:
     """The one error that a group of tasks ended with, without the group."""
     try:
         yield
-    except* errors.ComposectlError as group:
-        raise group.exceptions[0] from None
+    except BaseExceptionGroup as group:
+        told, others = group.split(errors.ComposectlError)
+        if told is None or others is not None:
+            raise
+        raise _first(told) from None
+
+
+def _first(group: BaseExceptionGroup[errors.ComposectlError]) -> errors.ComposectlError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _bind_rest(running: Running, balanced: Balanced) -> None:

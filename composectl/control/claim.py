@@ -5,16 +5,18 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from composectl import errors
-from composectl.control.folder import stem_of
+from composectl.control.folder import make_private, stem_of
 
 
 class Claim:
     """Holds a project until `release`, or until the process ends; a stale socket is cleared away."""
 
     def __init__(self, folder: Path, project: str, engine: str) -> None:
+        self._folder = folder
         stem = folder / stem_of(project, engine)
         self.project = project
         self.socket = stem.with_name(stem.name + ".sock")
@@ -38,12 +40,18 @@ class Claim:
         for path in (self.socket, self.log, self._lock):
             path.unlink(missing_ok=True)
         os.close(self._held)
+        with suppress(OSError):  # others may be there
+            self._folder.rmdir()
 
     # Private
 
     def _acquire(self) -> int:
         while True:
-            held = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            make_private(self._folder)
+            try:
+                held = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            except FileNotFoundError:
+                continue  # whoever was the last to leave has removed the folder
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -17,15 +17,24 @@ _NAME_LENGTH = 32  # a socket's path has 107 bytes at most (unix(7))
 
 
 def runtime_folder(environ: Mapping[str, str]) -> Path:
-    """The folder, made with mode 0700 if it is missing. Raises ComposectlError where somebody else could write."""
-    parent = _parent(environ)
-    folder = parent / "composectl" if parent is not None else Path(tempfile.gettempdir()) / f"composectl-{os.getuid()}"
+    """Where the folder is, or will be."""
+    candidates = [environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.getuid()}"]
+    parent = next((Path(one) for one in candidates if one and Path(one).is_dir()), None)
+    return Path(tempfile.gettempdir()) / f"composectl-{os.getuid()}" if parent is None else parent / "composectl"
+
+
+def make_private(folder: Path) -> None:
+    """Make it with mode 0700 if it is missing. Raises ComposectlError where somebody else could write."""
     with suppress(FileExistsError):
         folder.mkdir(mode=_PRIVATE)
+    check_private(folder)
+
+
+def check_private(folder: Path) -> None:
+    """Raise ComposectlError where somebody else could write."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise errors.unsafe_folder(str(folder))
-    return folder
 
 
 def stem_of(project: str, engine: str) -> str:
@@ -35,13 +44,9 @@ def stem_of(project: str, engine: str) -> str:
 
 
 def sockets(folder: Path) -> list[Path]:
-    """The control sockets that are there, live or stale."""
+    """The control sockets that are there, live or stale. Raises ComposectlError where somebody else could write."""
+    try:
+        check_private(folder)
+    except FileNotFoundError:
+        return []
     return sorted(folder.glob("*.sock"))
-
-
-# Private
-
-
-def _parent(environ: Mapping[str, str]) -> Path | None:
-    candidates = [environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.getuid()}"]
-    return next((Path(one) for one in candidates if one and Path(one).is_dir()), None)

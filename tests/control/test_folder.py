@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from composectl.control.folder import runtime_folder, sockets, stem_of
+from composectl.control.folder import make_private, runtime_folder, sockets, stem_of
 from composectl.errors import ComposectlError
+
+
+def made(parent: Path) -> Path:
+    folder = runtime_folder({"XDG_RUNTIME_DIR": str(parent)})
+    make_private(folder)
+    return folder
 
 
 @pytest.fixture
@@ -19,13 +25,12 @@ def open_umask() -> Iterator[None]:
 
 @pytest.mark.usefixtures("open_umask")
 def test_i1_it_is_private_whatever_the_umask(tmp_path: Path) -> None:
-    folder = runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)})
+    folder = made(tmp_path)
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_it_may_be_there_already(tmp_path: Path) -> None:
-    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    assert runtime_folder(environ) == runtime_folder(environ)
+    assert made(tmp_path) == made(tmp_path)
 
 
 def test_i3_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
@@ -33,20 +38,20 @@ def test_i3_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
     elsewhere.mkdir(mode=0o700)
     (tmp_path / "composectl").symlink_to(elsewhere)
     with pytest.raises(ComposectlError, match="not a folder of yours alone"):
-        runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)})
+        made(tmp_path)
 
 
 def test_i3_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
     (tmp_path / "composectl").mkdir()
     (tmp_path / "composectl").chmod(0o777)
     with pytest.raises(ComposectlError, match="not a folder of yours alone"):
-        runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)})
+        made(tmp_path)
 
 
 def test_i3_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "composectl").write_text("")
     with pytest.raises(ComposectlError, match="not a folder of yours alone"):
-        runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)})
+        made(tmp_path)
 
 
 def test_i5_names_differ_by_project_and_by_engine() -> None:
@@ -58,6 +63,17 @@ def test_i5_a_long_name_leaves_room_in_the_path() -> None:
 
 
 def test_only_sockets_are_listed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
     for name in ("b.sock", "a.sock", "a.lock", "a.log"):
         (tmp_path / name).touch()
     assert [path.name for path in sockets(tmp_path)] == ["a.sock", "b.sock"]
+
+
+def test_where_nothing_ever_ran_there_is_no_socket(tmp_path: Path) -> None:
+    assert sockets(tmp_path / "composectl") == []
+
+
+def test_i3_sockets_in_a_folder_of_others_are_not_trusted(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(ComposectlError, match="not a folder of yours alone"):
+        sockets(tmp_path)

@@ -43,13 +43,13 @@ def ask(port: int, path: str = "/", host: str = "localhost", **headers: str) -> 
         connection.close()
 
 
-def burst(port: int, requests: int, concurrency: int) -> list[Answer]:
+def burst(port: int, requests: int, concurrency: int, path: str = "/") -> list[Answer]:
     """So many GETs, each worker on a connection that it keeps."""
 
     def work(share: int) -> list[Answer]:
         connection = HTTPConnection("localhost", port, timeout=TIMEOUT)
         try:
-            return [_ask(connection, "/") for _ in range(share)]
+            return [_ask(connection, path) for _ in range(share)]
         finally:
             connection.close()
 
