@@ -342,10 +342,16 @@ class Inbound(asyncio.Protocol):
         self._rest = b""
         self._since = self._server.tick
         if linger and self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
+            self._write_eof()
             self._regulate()
         else:
             self._transport.close()
+
+    def _write_eof(self) -> None:
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client has gone, unnoticed while we did not read
+            self._transport.abort()
 
     def _linger(self, tick: int) -> None:
         """Wait for the client to take what is not yet sent, then, for less long, to close."""

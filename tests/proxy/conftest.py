@@ -27,8 +27,8 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 async def open_stage() -> AsyncIterator[OpenStage]:
     async with AsyncExitStack() as closing:
 
-        async def opened(backends: int = 1, *, receive_buffer: int = 0, **how: object) -> Stage:
-            stage = Stage(backends, receive_buffer=receive_buffer)
+        async def opened(backends: int = 1, *, receive_buffer: int = 0, backlog: int = 100, **how: object) -> Stage:
+            stage = Stage(backends, receive_buffer=receive_buffer, backlog=backlog)
             await stage.open(**how)  # type: ignore[arg-type]
             closing.push_async_callback(stage.close)
             return stage

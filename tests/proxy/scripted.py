@@ -66,7 +66,7 @@ class ScriptedBackend:
         self._tasks.add(asyncio.ensure_future(work))
 
 
-def listen_on(hosts: list[str], *, receive_buffer: int = 0) -> list[ScriptedBackend]:
+def listen_on(hosts: list[str], *, receive_buffer: int = 0, backlog: int = 100) -> list[ScriptedBackend]:
     """A backend on each of `hosts`, all on one port."""
     sockets: list[socket.socket] = []
     for host in hosts:
@@ -75,7 +75,7 @@ def listen_on(hosts: list[str], *, receive_buffer: int = 0) -> list[ScriptedBack
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind((host, sockets[0].getsockname()[1] if sockets else 0))
-        one.listen()
+        one.listen(backlog)
         sockets.append(one)
     return [ScriptedBackend(one) for one in sockets]
 

@@ -31,9 +31,9 @@ class Stage:
     address: tuple[str, int]
     _runner: web.ServerRunner
 
-    def __init__(self, backends: int = 1, *, receive_buffer: int = 0) -> None:
+    def __init__(self, backends: int = 1, *, receive_buffer: int = 0, backlog: int = 100) -> None:
         hosts = [f"127.0.0.{number}" for number in range(1, backends + 1)]
-        self.backends: Sequence[ScriptedBackend] = listen_on(hosts, receive_buffer=receive_buffer)
+        self.backends: Sequence[ScriptedBackend] = listen_on(hosts, receive_buffer=receive_buffer, backlog=backlog)
         self.changes: list[Change] = []
         self.errors: list[dict[str, Any]] = []
         self._clients: list[Wire] = []
@@ -102,7 +102,7 @@ class Stage:
         for backend in self.backends:
             await backend.close()
         await eventually(lambda: asyncio.all_tasks() <= {asyncio.current_task()})
-        assert not self.errors
+        assert not self.errors, self.errors
 
     # Private
 
