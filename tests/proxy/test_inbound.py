@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
 
@@ -12,7 +11,7 @@ from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, OK, forwarded, get, ok, post, status
 from tests.proxy.scripted import answers
 from tests.proxy.stage import Stage
-from tests.proxy.wire import Wire, eventually, fill
+from tests.proxy.wire import Wire, eventually, fill, send_endlessly
 
 CHUNKED_POST = b"POST /two HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 
@@ -128,15 +127,6 @@ async def test_endless_trailers_are_refused(stage: Stage, piece: bytes) -> None:
     await send_endlessly(client, piece)
     assert await refusal(client) == 400
     assert b"0\r\n" not in await backend.rest()
-
-
-async def send_endlessly(client: Wire, piece: bytes) -> None:
-    for _ in range(1024):
-        if not client.silent():
-            return
-        await client.send(piece)
-        await asyncio.sleep(0)
-    raise AssertionError("a mebibyte was taken")
 
 
 async def test_a17_trailers_never_become_fields(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, HEAD, NO_CONTENT, OK, get, identity, ok, post, put, status
 from tests.proxy.scripted import answers
 from tests.proxy.stage import Stage
-from tests.proxy.wire import Wire
+from tests.proxy.wire import Wire, send_endlessly
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -158,6 +158,28 @@ async def test_b12_an_endless_head_is_a_502(stage: Stage) -> None:
     except OSError:
         pass  # it was cut off
     assert status(await client.head()) == 502
+
+
+@pytest.mark.parametrize("piece", [b"x" * 1024, b"X-A: b\r\n" * 100], ids=["one field", "many fields"])
+async def test_b12_endless_trailers_break_the_answer_off(stage: Stage, piece: bytes) -> None:
+    client, backend = await answered(stage, CHUNKED + b"2\r\nok\r\n0\r\n")
+    await client.until(b"ok\r\n")
+    await send_endlessly(backend, piece)
+    assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("code", [200, 206, 301, 304, 404, 418, 426, 500, 503, 599])
+async def test_b15_statuses_go_on(stage: Stage, code: int) -> None:
+    client, _ = await answered(stage, b"HTTP/1.1 %d Any\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n" % code)
+    assert status(await client.head()) == code
+    assert stage.pool.tally().responses[code // 100] == 1
+
+
+async def test_c19_until_the_end_of_the_connection_for_http_1_0_too(stage: Stage) -> None:
+    client, backend = await answered(stage, b"HTTP/1.0 200 OK\r\n\r\nhello", b"GET / HTTP/1.0\r\n\r\n")
+    assert b"Connection: close\r\n" in await client.head()
+    backend.close()
+    assert await client.rest() == b"hello"
 
 
 async def test_b14_a_body_until_the_end_of_the_connection_is_chunked(stage: Stage) -> None:

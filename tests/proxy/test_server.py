@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from composectl.balance.backend import Backend
+from composectl.balance.policy import Avoid, RoundRobin
 from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, OK, get, status
 from tests.proxy.scripted import answers
@@ -69,6 +71,30 @@ async def test_many_clients_at_once_are_all_answered(open_stage: OpenStage) -> N
         await client.send(get(f"/{number}"))
     assert [status(await client.head()) for client in clients] == [200] * 150
     assert stage.pool.requests == 150
+
+
+async def test_d12_a_fault_of_ours_ends_one_connection_and_no_other(open_stage: OpenStage) -> None:
+    faulty = Faulty()
+    stage = await open_stage(policy=lambda: faulty)
+    stage.backend.play(answers(OK))
+    victim, other = await stage.client(), await stage.client()
+    faulty.armed = True
+    await victim.send(GET)
+    assert await victim.rest() == b""
+    faulty.armed = False
+    await other.send(GET)
+    assert status(await other.until(b"ok")) == 200
+    assert [str(error["exception"]) for error in stage.errors] == ["a fault of ours"]
+    stage.errors.clear()
+
+
+class Faulty(RoundRobin):
+    armed = False
+
+    def take(self, avoid: Avoid = ()) -> Backend | None:
+        if self.armed:
+            raise RuntimeError("a fault of ours")
+        return super().take(avoid)
 
 
 async def _draining(stage: Stage) -> None:

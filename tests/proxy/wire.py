@@ -12,6 +12,10 @@ PATIENCE = 10.0
 _PIECE = 64 * 1024
 
 
+class Ended(AssertionError):
+    """The other side ended the connection before it had said what was awaited."""
+
+
 class Wire:
     """`received` holds every byte that was read; the methods that read take from where the last one stopped."""
 
@@ -36,12 +40,12 @@ class Wire:
     async def until(self, mark: bytes) -> bytes:
         """Everything up to and with `mark`."""
         while (at := self.received.find(mark, self._taken)) < 0:
-            assert await self._read(), f"ended before {mark!r}: {bytes(self.received[self._taken :])!r}"
+            await self._read_more()
         return self._take(at + len(mark) - self._taken)
 
     async def exactly(self, size: int) -> bytes:
         while len(self.received) - self._taken < size:
-            assert await self._read(), f"ended before {size} bytes: {bytes(self.received[self._taken :])!r}"
+            await self._read_more()
         return self._take(size)
 
     async def head(self) -> bytes:
@@ -98,6 +102,10 @@ class Wire:
         self.received += piece
         return bool(piece)
 
+    async def _read_more(self) -> None:
+        if not await self._read():
+            raise Ended(f"after {bytes(self.received[self._taken :])!r}")
+
     def _take(self, size: int) -> bytes:
         self._taken += size
         return bytes(self.received[self._taken - size : self._taken])
@@ -133,3 +141,14 @@ async def fill(wire: Wire) -> int:
         await asyncio.sleep(0.001)
         assert sent < 100_000_000, "everything is taken"
     return sent
+
+
+async def send_endlessly(wire: Wire, piece: bytes) -> None:
+    """Send `piece` again and again until the other side says something or ends the connection."""
+    with contextlib.suppress(ConnectionError):
+        for _ in range(1024):
+            if not wire.silent():
+                return
+            await wire.send(piece)
+            await asyncio.sleep(0)
+        raise AssertionError("everything is taken")
