@@ -38,17 +38,23 @@ def make_wish(
     arguments: Sequence[str],
 ) -> Wish:
     """The wish behind the words of a command line. Raises ComposectlError where they make no sense."""
-    scales: dict[str, int] = {}
-    for text in balance:
-        service, scale = parse_scale(text)
-        if service in scales:
-            raise errors.balanced_twice(service)
-        scales[service] = scale
+    scales = parse_scales(balance)
     if listen and len(scales) > 1:
         raise errors.listen_for_whom()
     for text in listen:
         parse_listen(text, 0)
     return Wish(scales, policy, tuple(listen), identify, detach, ready_seconds, sort_up_arguments(arguments, scales))
+
+
+def parse_scales(texts: Sequence[str]) -> dict[str, int]:
+    """Each `SERVICE=N`, by service. Raises `bad_scale` and `balanced_twice`."""
+    scales: dict[str, int] = {}
+    for text in texts:
+        service, scale = parse_scale(text)
+        if service in scales:
+            raise errors.balanced_twice(service)
+        scales[service] = scale
+    return scales
 
 
 def parse_listen(text: str, target: int) -> Port:
