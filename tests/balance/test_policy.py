@@ -41,7 +41,7 @@ def give_back(policy: Policy, backend: Backend) -> None:
 def test_one_at_a_time_everybody_has_a_turn(policy: type[LeastRequest | RoundRobin], size: int) -> None:
     chosen = policy()
     filled(chosen, size)
-    turns = Counter()
+    turns: Counter[Backend] = Counter()
     for _ in range(5 * size):
         backend = take(chosen)
         turns[backend] += 1
