@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -62,8 +62,7 @@ class BadHead(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """A request head for a backend.
 
     `framing` is the line that tells of its body, if it may have one, and `chunked` whether that comes in chunks;
@@ -77,8 +76,7 @@ class RequestHead:
     trailers: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """A response head for a client.
 
     `chunked` tells how its body is framed, `closes` that the client's connection ends after it, `until_close` that the
