@@ -18,7 +18,7 @@ class Replica:
 
     `id` is the container's 64 hex digits, `started` its start time as Docker writes it, `host` the address at
     which it is reached, `grace` the seconds that it is given to stop, `stop_signal` the number of
-    the signal by which it is told to.
+    the signal by which it is told to. `port` is that of a replica with one of its own; 0 where the service tells it.
     """
 
     id: str
@@ -29,8 +29,13 @@ class Replica:
     report: Report = Report.SILENT
     grace: float = 10.0
     stop_signal: int = 15
+    port: int = 0
 
     @property
     def key(self) -> tuple[str, str]:
         """The identity of this run."""
         return self.id, self.started
+
+    def address(self, target: int) -> tuple[str, int]:
+        """Where it is reached; `target` is the port that its service serves."""
+        return self.host, self.port or target

@@ -141,7 +141,7 @@ def _view_backend(backend: Backend, port: int) -> BackendView:
         number=backend.replica.number,
         id=backend.replica.id[:12],
         name=backend.replica.name,
-        address=join_address(backend.replica.host, port),
+        address=join_address(*backend.replica.address(port)),
         phase=backend.phase,
         in_flight=backend.in_flight,
         requests=backend.requests,

@@ -37,11 +37,11 @@ class Connections:
 
     async def dial(self, backend: Backend) -> Outbound:
         """A new connection to this backend. Raises OSError, TimeoutError among them."""
-        address = join_address(backend.replica.host, self._port)
-        identity = f"X-Internal-Service: {address}\r\n".encode() if self._identify else b""
+        host, port = backend.replica.address(self._port)
+        identity = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
         async with asyncio.timeout(_CONNECT_TIMEOUT):
             _, outbound = await asyncio.get_running_loop().create_connection(
-                lambda: Outbound(self, backend, identity), backend.replica.host, self._port
+                lambda: Outbound(self, backend, identity), host, port
             )
         return outbound
 

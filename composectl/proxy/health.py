@@ -24,7 +24,7 @@ async def watch_health(pool: Pool, port: int, *, interval: float = 0.2, timeout:
 
 
 async def _probe(pool: Pool, backend: Backend, port: int, timeout: float) -> None:
-    pool.probed(backend, await _connect_error(backend.replica.host, port, timeout))
+    pool.probed(backend, await _connect_error(*backend.replica.address(port), timeout))
 
 
 async def _connect_error(host: str, port: int, timeout: float) -> str | None:

@@ -1,6 +1,7 @@
 """The picture of everything, and its JSON."""
 
 import json
+from dataclasses import replace
 
 from composectl.balance.snapshot import VERSION, Snapshot, iso, join_address, view_service
 from tests.balance.made_up import Watched
@@ -48,6 +49,13 @@ def test_keys_of_a_later_version_are_ignored() -> None:
 def test_ids_are_short_and_addresses_have_the_port() -> None:
     (backend,) = snapshot(Watched(1)).services[0].backends
     assert (backend.id, backend.address) == ("000000000000", "10.0.0.1:9090")
+
+
+def test_a_replica_with_a_port_of_its_own_is_shown_with_that() -> None:
+    watched = Watched(1)
+    watched.pool.observe([replace(watched.backend(1).replica, port=8081)])
+    (backend,) = snapshot(watched).services[0].backends
+    assert backend.address == "10.0.0.1:8081"
 
 
 def test_an_ipv6_address_has_brackets() -> None:

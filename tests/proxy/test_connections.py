@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, OK, get, post, status
+from tests.proxy.scripted import listen_on
 from tests.proxy.stage import Stage
 from tests.proxy.wire import Wire, eventually
 
@@ -116,3 +119,15 @@ async def test_b1_a_backend_that_does_not_wait_to_be_asked_hangs_nobody_up(stage
         else:
             backend.close()
         assert status(await client.head()) == 502
+
+
+async def test_a_backend_with_a_port_of_its_own_is_dialled_there(stage: Stage) -> None:
+    (elsewhere,) = listen_on(["127.0.0.1"])
+    stage.pool.observe([replace(stage.replica(0), started="second", port=elsewhere.port)])
+    client = await stage.client()
+    await client.send(GET)
+    backend = await elsewhere.accept()
+    await backend.head()
+    await backend.send(OK)
+    assert f"X-Internal-Service: {elsewhere.address}\r\n".encode() in await client.until(b"ok")
+    await elsewhere.close()

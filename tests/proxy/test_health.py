@@ -47,5 +47,16 @@ async def test_what_docker_holds_for_unwell_is_not_asked() -> None:
     await backend.close()
 
 
-def replica(number: int, host: str, report: Report) -> Replica:
-    return Replica(f"{number:064x}", "", number, f"echo-{number}", host, report)
+async def test_a_replica_with_a_port_of_its_own_is_asked_there() -> None:
+    (backend,) = listen_on(["127.0.0.1"])
+    pool = Pool("echo", LeastRequest(), time.time, lambda change, one: None)
+    pool.observe([replica(1, backend.host, Report.SILENT, port=backend.port)])
+    probing = asyncio.create_task(watch_health(pool, 1, interval=0.001, timeout=0.5))
+    await eventually(lambda: pool.ready == 1)
+    probing.cancel()
+    await asyncio.gather(probing, return_exceptions=True)
+    await backend.close()
+
+
+def replica(number: int, host: str, report: Report, port: int = 0) -> Replica:
+    return Replica(f"{number:064x}", "", number, f"echo-{number}", host, report, port=port)
