@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ from composectl.compose.options import Options
 
 _AS_TYPED: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+
+_BALANCING = (
+    click.option("--policy", type=click.Choice(sorted(POLICIES)), help="How a backend is picked.  [least-request]"),
+    click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses."),
+)
+
+
+def _balancing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `up` and `proxy` that say how requests are balanced."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_BALANCING), command)
 
 
 class _Commands(click.Group):
@@ -67,9 +78,8 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 
 @cli.command(context_settings=_AS_TYPED)
 @click.option("--balance", multiple=True, metavar="SERVICE=N", help="Run N replicas behind the service's port.")
-@click.option("--policy", type=click.Choice(sorted(POLICIES)), help="How a backend is picked.  [least-request]")
 @click.option("--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes.")
-@click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses.")
+@_balancing_options
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @_ARGUMENTS
@@ -87,14 +97,14 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
     """
     if not given["balance"]:
         return _plain_up(invocation, arguments, given)
+    from composectl.commands.balancing import balancing
     from composectl.commands.up import up as run_up
     from composectl.commands.wish import make_wish
 
     wish = make_wish(
         given["balance"],
-        given["policy"] or "least-request",
+        balancing(given),
         given["listen"],
-        identify=not given["no_identity"],
         detach=given["detach"],
         ready_seconds=given["ready_timeout"] or 60.0,
         arguments=arguments,

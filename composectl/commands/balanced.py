@@ -15,6 +15,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.policy import POLICIES
 from composectl.balance.pool import Pool
 from composectl.balance.snapshot import ServiceView, view_service
+from composectl.commands.balancing import Balancing
 from composectl.compose.ports import ANY, Port
 from composectl.journal import Journal
 from composectl.proxy.connections import Connections
@@ -27,16 +28,16 @@ from composectl.proxy.server import ProxyServer, serve
 class Balanced:
     """`ports`: what the service publishes, a listener each; the first one's target is what the probes try."""
 
-    def __init__(self, service: str, wanted: int, ports: Sequence[Port], policy: str, identify: bool, journal: Journal):
+    def __init__(
+        self, service: str, wanted: int, ports: Sequence[Port], balancing: Balancing, journal: Journal
+    ) -> None:
         self.service = service
         self.wanted = wanted
-        self.pool = Pool(service, POLICIES[policy](), time.time, self._tell)
-        self._policy = policy
+        self.pool = Pool(service, POLICIES[balancing.policy](), time.time, self._tell)
+        self._balancing = balancing
         self._journal = journal
         self._target = ports[0].target
-        self._servers = [
-            (port, ProxyServer(Route(self.pool, Connections(port.target, identify=identify)))) for port in ports
-        ]
+        self._servers = [(port, self._make_server(port)) for port in ports]
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._listeners: list[str] = []
         self._runners: list[web.ServerRunner] = []
@@ -85,7 +86,7 @@ class Balanced:
         """The picture of this service."""
         return view_service(
             self.pool,
-            policy=self._policy,
+            policy=self._balancing.policy,
             listeners=self.listeners,
             wanted=self.wanted,
             port=self._target,
@@ -94,8 +95,8 @@ class Balanced:
 
     # Private
 
-    def _make_server(self, port: Port, identify: bool) -> ProxyServer:
-        return ProxyServer(Route(self.pool, Connections(port.target, identify=identify)))
+    def _make_server(self, port: Port) -> ProxyServer:
+        return ProxyServer(Route(self.pool, Connections(port.target, identify=self._balancing.identify)))
 
     def _tell(self, change: Change, backend: Backend) -> None:
         if change.after is not Phase.READY:

@@ -9,7 +9,7 @@ from pathlib import Path
 from composectl import errors
 from composectl.commands.balanced import Balanced
 from composectl.commands.invocation import Invocation
-from composectl.commands.running import Running
+from composectl.commands.running_project import RunningProject
 from composectl.commands.wish import Wish, parse_listen
 from composectl.compose.locate import find_compose
 from composectl.compose.name import project_name
@@ -28,7 +28,7 @@ from composectl.proxy.holder import process_on
 from composectl.proxy.listen import PortTaken
 
 
-async def prepare(invocation: Invocation, wish: Wish) -> Running:
+async def prepare(invocation: Invocation, wish: Wish) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
     endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
     environ = child_environ(invocation.environ, endpoint)
@@ -49,10 +49,10 @@ async def prepare(invocation: Invocation, wish: Wish) -> Running:
     claim = Claim(folder, stack.project, endpoint.url)
     journal = Journal()
     balanced = {
-        service: Balanced(service, scale, ports[service], wish.policy, wish.identify, journal)
+        service: Balanced(service, scale, ports[service], wish.balancing, journal)
         for service, scale in wish.scales.items()
     }
-    prepared = Running(stack, engine, claim, journal, balanced)
+    prepared = RunningProject(stack, engine, claim, journal, balanced)
     try:
         for one in balanced.values():
             await _bind(prepared, one, folder)
@@ -84,7 +84,7 @@ def _ports_of(project: Project, service: str, scale: int, listen: tuple[str, ...
     return ports
 
 
-async def _bind(prepared: Running, balanced: Balanced, folder: Path) -> None:
+async def _bind(prepared: RunningProject, balanced: Balanced, folder: Path) -> None:
     """Take the ports, except those that our own replicas still hold: `up` makes them anew, without the port."""
     for port in balanced.unbound:
         try:

@@ -6,16 +6,20 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from composectl import errors
 from composectl.commands.balanced import Balanced
 from composectl.commands.running import Running
 
+if TYPE_CHECKING:  # a proxy over fixed backends settles too, and needs neither the engine nor Compose
+    from composectl.commands.running_project import RunningProject
+
 _LOOK_EVERY = 0.5
 _LOG_LINES = 10
 
 
-async def until_serving(running: Running, seconds: float | None) -> None:
+async def until_serving(running: RunningProject, seconds: float | None) -> None:
     """Wait until every balanced service has a ready backend. Raises `replica_died` and `not_ready`."""
     for balanced in running.balanced.values():
         await _until(running, balanced, _is_serving, seconds)
@@ -29,7 +33,7 @@ async def settle(running: Running, seconds: float) -> None:
                 await running.journal.until(partial(_is_complete, balanced))
 
 
-async def until_complete(running: Running, balanced: Balanced, seconds: float) -> None:
+async def until_complete(running: RunningProject, balanced: Balanced, seconds: float) -> None:
     """Wait until exactly the wanted backends are there, and ready. Raises `replica_died` and `not_ready`."""
     await _until(running, balanced, _is_complete, seconds)
 
@@ -45,7 +49,9 @@ def _is_complete(balanced: Balanced) -> bool:
     return balanced.pool.ready == len(balanced.pool.backends) == balanced.wanted
 
 
-async def _until(running: Running, balanced: Balanced, true: Callable[[Balanced], bool], seconds: float | None) -> None:
+async def _until(
+    running: RunningProject, balanced: Balanced, true: Callable[[Balanced], bool], seconds: float | None
+) -> None:
     try:
         async with asyncio.timeout(seconds):
             while not true(balanced):
@@ -57,7 +63,7 @@ async def _until(running: Running, balanced: Balanced, true: Callable[[Balanced]
         raise errors.not_ready(balanced.service, balanced.pool.ready, balanced.wanted, seconds or 0) from None
 
 
-async def _check_alive(running: Running, balanced: Balanced) -> None:
+async def _check_alive(running: RunningProject, balanced: Balanced) -> None:
     """Raise `replica_died` where no replica is left that could still become ready."""
     service, project = balanced.service, running.stack.project
     ended = await running.engine.ended(project, service)

@@ -1,4 +1,4 @@
-"""A running composectl: the project, the engine, the balanced services, and what it says of them."""
+"""A running composectl: its claim, the balanced services, and what it says of them."""
 
 from __future__ import annotations
 
@@ -7,47 +7,30 @@ import os
 from collections.abc import Mapping
 
 from composectl import errors
-from composectl.balance.replica import Replica
 from composectl.balance.snapshot import VERSION, Snapshot
 from composectl.commands.balanced import Balanced
-from composectl.compose.stack import Stack
 from composectl.control.about import About
 from composectl.control.claim import Claim
-from composectl.engine.client import Engine
 from composectl.journal import Journal
 
 
 class Running:
-    """Owns everything until `close`; `scaling` is held by whoever changes how many replicas there are."""
+    """Owns everything until `close`; `directory` is the project's, empty where there is no project."""
 
-    def __init__(
-        self, stack: Stack, engine: Engine, claim: Claim, journal: Journal, balanced: Mapping[str, Balanced]
-    ) -> None:
-        self.stack = stack
-        self.engine = engine
+    def __init__(self, claim: Claim, directory: str, journal: Journal, balanced: Mapping[str, Balanced]) -> None:
         self.claim = claim
+        self.directory = directory
         self.journal = journal
         self.balanced = balanced
-        self.scaling = asyncio.Lock()
 
     def about(self) -> About:
         """For other terminals that look for us."""
         listeners = tuple(listener for one in self.balanced.values() for listener in one.listeners)
-        return About(self.stack.project, os.getpid(), str(self.stack.directory), listeners)
+        return About(self.claim.project, os.getpid(), self.directory, listeners)
 
     def snapshot(self) -> Snapshot:
         """The picture of everything, now."""
-        return Snapshot(VERSION, self.stack.project, tuple(one.view() for one in self.balanced.values()))
-
-    def observe(self, service: str, replicas: list[Replica]) -> None:
-        """The engine has listed the running replicas of a service."""
-        self.balanced[service].pool.observe(replicas)
-        self.journal.nudge()
-
-    def leave(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
-        """A container is on its way out."""
-        for one in self.balanced.values():
-            one.pool.leave(id, why)
+        return Snapshot(VERSION, self.claim.project, tuple(one.view() for one in self.balanced.values()))
 
     def service(self, name: str) -> Balanced:
         """A balanced service. Raises `not_balanced`."""
@@ -60,8 +43,7 @@ class Running:
         await asyncio.gather(*(one.drain() for one in self.balanced.values()))
 
     def close(self) -> None:
-        """Free the ports, the project and the engine."""
+        """Free the ports and the name."""
         for one in self.balanced.values():
             one.close()
         self.claim.release()
-        self.engine.close()

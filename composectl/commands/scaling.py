@@ -11,7 +11,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
 from composectl.commands.balanced import Balanced
 from composectl.commands.readiness import until_complete
-from composectl.commands.running import Running
+from composectl.commands.running_project import RunningProject
 
 Progress = Callable[[str], None]
 
@@ -20,7 +20,7 @@ _READY_SECONDS = 60.0
 _OUT = (Phase.DRAINED, Phase.GONE)
 
 
-async def scale(running: Running, wanted: Mapping[str, int], progress: Progress) -> None:
+async def scale(running: RunningProject, wanted: Mapping[str, int], progress: Progress) -> None:
     """Reach the wanted number of ready replicas of each service. Raises ComposectlError."""
     services = [(running.service(name), count) for name, count in wanted.items()]
     async with running.scaling:
@@ -31,7 +31,7 @@ async def scale(running: Running, wanted: Mapping[str, int], progress: Progress)
 # Private
 
 
-async def _scale(running: Running, balanced: Balanced, wanted: int, progress: Progress) -> None:
+async def _scale(running: RunningProject, balanced: Balanced, wanted: int, progress: Progress) -> None:
     balanced.wanted = wanted
     plan = plan_scale(balanced.pool.backends, wanted)
     await asyncio.gather(*(_retire(running, balanced, backend, progress) for backend in plan.leaving))
@@ -42,7 +42,7 @@ async def _scale(running: Running, balanced: Balanced, wanted: int, progress: Pr
     progress(f"{balanced.service}: {balanced.pool.ready} of {wanted} ready")
 
 
-async def _retire(running: Running, balanced: Balanced, backend: Backend, progress: Progress) -> None:
+async def _retire(running: RunningProject, balanced: Balanced, backend: Backend, progress: Progress) -> None:
     """Drain for as long as the replica is given to stop, then stop it and remove it, by its id."""
     replica = backend.replica
     progress(f"{replica.name} draining, {backend.in_flight} in flight")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from composectl import errors
+from composectl.commands.balancing import Balancing
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments
 from composectl.compose.ports import Port
 
@@ -19,9 +20,8 @@ class Wish:
     """
 
     scales: dict[str, int]
-    policy: str
+    balancing: Balancing
     listen: tuple[str, ...]
-    identify: bool
     detach: bool
     ready_seconds: float
     arguments: UpArguments
@@ -29,10 +29,9 @@ class Wish:
 
 def make_wish(
     balance: Sequence[str],
-    policy: str,
+    balancing: Balancing,
     listen: Sequence[str],
     *,
-    identify: bool,
     detach: bool,
     ready_seconds: float,
     arguments: Sequence[str],
@@ -43,7 +42,7 @@ def make_wish(
         raise errors.listen_for_whom()
     for text in listen:
         parse_listen(text, 0)
-    return Wish(scales, policy, tuple(listen), identify, detach, ready_seconds, sort_up_arguments(arguments, scales))
+    return Wish(scales, balancing, tuple(listen), detach, ready_seconds, sort_up_arguments(arguments, scales))
 
 
 def parse_scales(texts: Sequence[str]) -> dict[str, int]:

@@ -2,15 +2,14 @@
 
 import pytest
 
+from composectl.commands.balancing import Balancing
 from composectl.commands.wish import Wish, make_wish, parse_listen
 from composectl.compose.ports import Port
 from composectl.errors import USAGE, ComposectlError
 
 
 def wish(*balance: str, listen: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> Wish:
-    return make_wish(
-        balance, "least-request", listen, identify=True, detach=False, ready_seconds=60.0, arguments=arguments
-    )
+    return make_wish(balance, Balancing(), listen, detach=False, ready_seconds=60.0, arguments=arguments)
 
 
 def test_services_and_their_numbers() -> None:

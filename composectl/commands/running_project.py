@@ -1,0 +1,41 @@
+"""A running composectl whose backends are the replicas of a project."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from composectl.balance.replica import Replica
+from composectl.commands.balanced import Balanced
+from composectl.commands.running import Running
+from composectl.compose.stack import Stack
+from composectl.control.claim import Claim
+from composectl.engine.client import Engine
+from composectl.journal import Journal
+
+
+class RunningProject(Running):
+    """Owns the project and the engine as well; `scaling` is held by whoever changes how many replicas there are."""
+
+    def __init__(
+        self, stack: Stack, engine: Engine, claim: Claim, journal: Journal, balanced: Mapping[str, Balanced]
+    ) -> None:
+        super().__init__(claim, str(stack.directory), journal, balanced)
+        self.stack = stack
+        self.engine = engine
+        self.scaling = asyncio.Lock()
+
+    def observe(self, service: str, replicas: list[Replica]) -> None:
+        """The engine has listed the running replicas of a service."""
+        self.balanced[service].pool.observe(replicas)
+        self.journal.nudge()
+
+    def leave(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
+        """A container is on its way out."""
+        for one in self.balanced.values():
+            one.pool.leave(id, why)
+
+    def close(self) -> None:
+        """Free the ports, the project and the engine."""
+        super().close()
+        self.engine.close()
