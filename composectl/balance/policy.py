@@ -24,8 +24,8 @@ class Policy(Protocol):
     def remove(self, backend: Backend) -> None:
         """`backend` is ready no more."""
 
-    def take(self, avoid: Avoid = ()) -> Backend | None:
-        """Pick a backend that is not in `avoid` for one more request; None where there is none."""
+    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
+        """Pick a backend that is not in `avoid` for one more request of this address; None where there is none."""
 
     def give_back(self, backend: Backend) -> None:
         """A request of a still ready `backend` has ended."""
@@ -51,20 +51,25 @@ class LeastRequest:
         self._size -= 1
         del self._levels[backend.in_flight][backend]
 
-    def take(self, avoid: Avoid = ()) -> Backend | None:
+    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
         if not self._size:
             return None
-        while not self._levels[self._lowest]:
-            self._lowest += 1
-        backend = self._first_outside(avoid) if avoid else next(iter(self._levels[self._lowest]))
-        if backend is not None:
-            del self._levels[backend.in_flight][backend]
-            self._put(backend, backend.in_flight + 1)
+        levels, lowest = self._levels, self._lowest
+        while not levels[lowest]:
+            lowest += 1
+        self._lowest = lowest
+        if avoid:
+            return self._take_outside(avoid)
+        backend, _ = levels[lowest].popitem(False)
+        self._put(backend, lowest + 1)
         return backend
 
     def give_back(self, backend: Backend) -> None:
-        del self._levels[backend.in_flight + 1][backend]
-        self._put(backend, backend.in_flight)
+        level, levels = backend.in_flight, self._levels
+        del levels[level + 1][backend]
+        levels[level][backend] = None
+        if level < self._lowest:
+            self._lowest = level
 
     # Private
 
@@ -75,9 +80,13 @@ class LeastRequest:
         if level < self._lowest:
             self._lowest = level
 
-    def _first_outside(self, avoid: Avoid) -> Backend | None:
+    def _take_outside(self, avoid: Avoid) -> Backend | None:
         in_order = (backend for level in self._levels[self._lowest :] for backend in level)
-        return next((backend for backend in in_order if backend not in avoid), None)
+        backend = next(_outside(avoid, in_order), None)
+        if backend is not None:
+            del self._levels[backend.in_flight][backend]
+            self._put(backend, backend.in_flight + 1)
+        return backend
 
 
 class RoundRobin:
@@ -92,7 +101,7 @@ class RoundRobin:
     def remove(self, backend: Backend) -> None:
         del self._turns[backend]
 
-    def take(self, avoid: Avoid = ()) -> Backend | None:
+    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
         backend = next(_outside(avoid, iter(self._turns)), None)
         if backend is not None:
             self._turns.move_to_end(backend)
@@ -115,7 +124,7 @@ class PowerOfTwo:
     def remove(self, backend: Backend) -> None:
         self._backends.remove(backend)
 
-    def take(self, avoid: Avoid = ()) -> Backend | None:
+    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
         candidates = list(_outside(avoid, iter(self._backends))) if avoid else self._backends
         if len(candidates) < 2:
             return candidates[0] if candidates else None

@@ -98,9 +98,12 @@ class Pool:
             total.add(tally)
         return total
 
-    def lease(self, avoid: Avoid = ()) -> Lease | None:
-        """Choose a ready backend and count the request there, in one step; None where nobody is ready."""
-        backend = self._policy.take(avoid)
+    def lease(self, avoid: Avoid = (), client: str = "") -> Lease | None:
+        """Choose a ready backend and count the request there, in one step; None where nobody is ready.
+
+        `client`: the address that the request came from.
+        """
+        backend = self._policy.take(avoid, client)
         if backend is None:
             return None
         backend.in_flight += 1

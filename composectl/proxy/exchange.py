@@ -77,7 +77,7 @@ class Exchange:
         """Choose a backend and send what there is of the request."""
         self.begun = True
         self._began = monotonic_ns()
-        lease = self._route.pool.lease()
+        lease = self._route.pool.lease((), self.inbound.client)
         if lease is None:
             self._route.pool.unserved += 1
             self._answer(503, "no-backend-ready")
@@ -218,7 +218,7 @@ class Exchange:
     def _try_another(self, reason: str, *, connected: bool) -> None:
         whole = self._rewind() if connected else True
         retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
-        lease = self._route.pool.lease(self._tried) if retry else None
+        lease = self._route.pool.lease(self._tried, self.inbound.client) if retry else None
         if lease is None:
             self._give_up(502, reason)
         else:

@@ -30,7 +30,8 @@ _RESET = struct.pack("ii", 1, 0)  # linger, for no time at all
 class Inbound(asyncio.Protocol):
     """Queues the requests as they come; the first of the queue is the one that is being answered.
 
-    `answering`: a byte of the response to the current request was sent; `closing`: no further request is taken.
+    `answering`: a byte of the response to the current request was sent; `closing`: no further request is taken;
+    `client`: the address of the other side.
     """
 
     __slots__ = (
@@ -56,9 +57,11 @@ class Inbound(asyncio.Protocol):
         "_transport",
         "_unsent",
         "answering",
+        "client",
         "closing",
     )
 
+    client: str
     _transport: asyncio.Transport
 
     def __init__(self, server: ProxyServer) -> None:
@@ -165,9 +168,10 @@ class Inbound(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        client = transport.get_extra_info("peername")
+        peer = transport.get_extra_info("peername")
+        self.client = peer[0] if peer else "unknown"
         scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._forwarded = forwarded_for(client[0] if client else "unknown", scheme)
+        self._forwarded = forwarded_for(self.client, scheme)
         self._server.opened(self)
 
     def data_received(self, data: bytes) -> None:
