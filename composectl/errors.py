@@ -127,6 +127,14 @@ def no_such_address(address: str) -> ComposectlError:
     return ComposectlError(f"{address} is not an address of this machine", "`--listen` takes another one")
 
 
+def too_many_connections(asked: int, most: int) -> ComposectlError:
+    return ComposectlError(
+        f"`--max-connections {asked}` is more than the limit of open files allows, which is {most}",
+        "`ulimit -Hn` shows the limit of open files: two are needed for each connection",
+        USAGE,
+    )
+
+
 # Compose
 
 

@@ -8,10 +8,16 @@ from typing import NoReturn
 
 from aiohttp import web
 
+from composectl.proxy.gate import Gate
 from composectl.proxy.inbound import Inbound
+from composectl.proxy.limits import Limits
 from composectl.proxy.route import Route
 
 _BACKLOG = 4096
+# Plain asyncio accepts so many before it lets us count them.
+_AT_ONCE = 16
+_RETRY_SECONDS = 1.0
+_NO_LIMITS = Limits()
 
 
 class ProxyServer(web.Server):
@@ -20,9 +26,11 @@ class ProxyServer(web.Server):
     `tick` counts the seconds since the start: a clock that costs the hot path nothing.
     """
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, limits: Limits = _NO_LIMITS, gate: Gate | None = None) -> None:
         super().__init__(_never_called)
         self.route = route
+        self.limits = limits
+        self.gate = gate or Gate()
         self.tick = 0
         self._inbound: set[Inbound] = set()
         self._tunnels: set[asyncio.Transport] = set()
@@ -32,6 +40,7 @@ class ProxyServer(web.Server):
     # aiohttp's side
 
     def __call__(self) -> Inbound:  # type: ignore[override]
+        self.gate.entered()
         return Inbound(self)
 
     def pre_shutdown(self) -> None:
@@ -61,6 +70,7 @@ class ProxyServer(web.Server):
 
     def gone(self, inbound: Inbound) -> None:
         """A client's connection has ended."""
+        self.gate.left()
         self._inbound.discard(inbound)
         self._note_emptiness()
 
@@ -71,6 +81,7 @@ class ProxyServer(web.Server):
 
     def untunnelled(self, transport: asyncio.Transport) -> None:
         """A tunnel has ended."""
+        self.gate.left()
         self._tunnels.discard(transport)
         self._note_emptiness()
 
@@ -93,11 +104,72 @@ async def serve(server: ProxyServer, sockets: list[socket.socket], drain_seconds
     runner = web.ServerRunner(server, shutdown_timeout=drain_seconds)
     await runner.setup()
     for one in sockets:
-        await web.SockSite(runner, one, backlog=_BACKLOG).start()
+        await _Entrance(runner, one, server.gate).start()
     return runner
 
 
 # Private
+
+
+class _Entrance(web.SockSite):
+    """A listening socket that can be shut and opened again: what is closed then is only a duplicate of it."""
+
+    __slots__ = ("_gate", "_opening", "_wanted")
+
+    _server: asyncio.Server | None
+
+    def __init__(self, runner: web.ServerRunner, sock: socket.socket, gate: Gate) -> None:
+        super().__init__(runner, sock)
+        self._gate = gate
+        self._wanted = False
+        self._opening: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        self._wanted = True
+        self._server = await self._listen()
+        self._gate.add(self)
+
+    async def stop(self) -> None:
+        self._gate.remove(self)
+        self.shut()
+        await super().stop()
+        self._sock.close()
+
+    def shut(self) -> None:
+        self._wanted = False
+        if self._server is not None:
+            server, self._server = self._server, None
+            loop = asyncio.get_running_loop()
+            for one in server.sockets:
+                loop.remove_reader(one.fileno())  # plain asyncio accepts no more from here on
+            # Whom the loop has accepted just now still needs the server that it came by.
+            loop.call_soon(loop.call_soon, server.close)
+
+    def reopen(self) -> None:
+        self._wanted = True
+        if self._server is None and self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+
+    # Private
+
+    async def _open(self) -> None:
+        while self._wanted and self._server is None:
+            try:
+                self._server = await self._listen()
+            except OSError:  # no descriptor is left
+                await asyncio.sleep(_RETRY_SECONDS)
+        self._opening = None
+        if not self._wanted:
+            self.shut()
+
+    async def _listen(self) -> asyncio.Server:
+        assert self._runner.server is not None
+        server = await asyncio.get_running_loop().create_server(
+            self._runner.server, sock=self._sock.dup(), backlog=_AT_ONCE
+        )
+        self._sock.listen(_BACKLOG)
+        return server
 
 
 async def _never_called(_: web.BaseRequest) -> NoReturn:

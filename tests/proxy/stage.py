@@ -16,6 +16,8 @@ from composectl.balance.policy import Policy, RoundRobin
 from composectl.balance.pool import Pool
 from composectl.balance.replica import Replica, Report
 from composectl.proxy.connections import Connections
+from composectl.proxy.gate import Gate
+from composectl.proxy.limits import Limits
 from composectl.proxy.listen import bind
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer, serve
@@ -45,12 +47,14 @@ class Stage:
         identify: bool = True,
         drain_seconds: float = 10.0,
         host: str = "127.0.0.1",
+        limits: Limits | None = None,
+        gate: Gate | None = None,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = Connections(self.backends[0].port, identify=identify)
         self.pool = Pool("echo", policy(), time.time, self._tell)
         self.observe(range(len(self.backends)))
-        self.server = ProxyServer(Route(self.pool, self.connections))
+        self.server = ProxyServer(Route(self.pool, self.connections), limits or Limits(), gate)
         sockets = bind(host, [0])
         self.address = sockets[0].getsockname()[:2]
         self._runner = await serve(self.server, sockets, drain_seconds)
