@@ -1,0 +1,65 @@
+"""The command line of `bench/run`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.parts.all import PARTS
+from bench.peers.all import PEERS
+
+_ALWAYS = ("nginx", "composectl")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What to measure, and for how long; `whole` where nothing was left out."""
+
+    parts: tuple[str, ...]
+    peers: tuple[str, ...]
+    rounds: int
+    seconds: int
+
+    @property
+    def whole(self) -> bool:
+        return len(self.parts) == len(PARTS) and len(self.peers) == len(PEERS)
+
+
+def parse(words: Sequence[str] | None = None) -> Arguments:
+    """From the words typed; leaves with a message where they make no sense."""
+    parser = argparse.ArgumentParser(prog="bench/run", description="composectl beside its peers, in one run.")
+    parser.add_argument("--only", type=_some_of(PARTS), metavar="PART,...", help=f"of {', '.join(PARTS)}; all")
+    parser.add_argument(
+        "--with",
+        type=_some_of(PEERS),
+        dest="peers",
+        metavar="PEER,...",
+        help=f"besides nginx and composectl: of {', '.join(PEERS)}, or `all`; with --only none, else all",
+    )
+    parser.add_argument("--rounds", type=int, default=7, help="7")
+    parser.add_argument("--seconds", type=int, default=2, help="of one round of one proxy; 2")
+    given = parser.parse_args(words)
+    peers = given.peers if given.peers is not None else () if given.only else PEERS
+    return Arguments(
+        given.only or tuple(PARTS),
+        tuple(name for name in PEERS if name in (*_ALWAYS, *peers)),
+        given.rounds,
+        given.seconds,
+    )
+
+
+# Private
+
+
+def _some_of(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    names = tuple(known)
+
+    def some(words: str) -> tuple[str, ...]:
+        chosen = names if words == "all" else tuple(words.split(","))
+        for word in chosen:
+            if word not in names:
+                raise argparse.ArgumentTypeError(f"no `{word}`; there are {', '.join(names)}")
+        return chosen
+
+    return some

@@ -1,0 +1,80 @@
+"""What the proxies stand before: one nginx on the core of the load, which is reached at many addresses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.cores import LOAD_CORE
+from bench.process import started
+
+ANSWER = b"hello, hello, hello, yes"
+FILES = {"/64k": 64 * 1024, "/10m": 10 * 2**20}
+
+_CONFIG = """
+daemon off; master_process off; pid {folder}/backends.pid; error_log {folder}/backends.log error;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 3600; sendfile on;
+  client_body_temp_path {folder}; proxy_temp_path {folder};
+  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{
+    {listen}
+    root {folder}/files;
+    location / {{ return 200 "{answer}"; }}
+    {files}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Servers at 127.0.0.1, 127.0.0.2, ... on one port: `/` has 24 bytes and takes any body."""
+
+    count: int
+    port: int
+
+    @property
+    def hosts(self) -> list[str]:
+        return [f"127.0.0.{number}" for number in range(1, self.count + 1)]
+
+    @property
+    def addresses(self) -> list[str]:
+        return [f"{host}:{self.port}" for host in self.hosts]
+
+    def first(self, count: int) -> Backends:
+        """So many of them."""
+        return Backends(count, self.port)
+
+
+@contextmanager
+def serving(backends: Backends, folder: Path) -> Iterator[None]:
+    """Answer at all of them."""
+    _write_files(folder / "files")
+    config = folder / "backends.conf"
+    config.write_text(
+        _CONFIG.format(
+            folder=folder,
+            listen=" ".join(f"listen {address} backlog=4096;" for address in backends.addresses),
+            answer=ANSWER.decode(),
+            files=" ".join(f"location = {path} {{ }}" for path in FILES),
+        )
+    )
+    command = ["nginx", "-c", str(config)]
+    with started(command, core=LOAD_CORE, port=backends.port, log=folder / "backends.out"):
+        yield
+
+
+# Private
+
+
+def _write_files(folder: Path) -> None:
+    folder.mkdir()
+    for path, size in FILES.items():
+        (folder / path[1:]).write_bytes(os.urandom(2**16) * (size // 2**16))
+    for readable in (*folder.iterdir(), folder, folder.parent):
+        readable.chmod(0o755)  # nginx gives up being root

@@ -1,0 +1,41 @@
+"""CPU time per request: 64 connections, a 24-byte answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.figures import FAILED, WAITED, Figure
+from bench.parts.part import Part, Target
+from bench.process import spent
+from bench.wrk import Load, Outcome, put
+
+CPU = Figure("CPU", "µs/request")
+USER = Figure("user", "µs")
+SYSTEM = Figure("system", "µs")
+SPEED = Figure("speed", "requests/s", 0)
+
+
+def measure(load: Load, target: Target, seconds: int) -> tuple[Outcome, dict[Figure, float]]:
+    """One round of `load`, and what it took."""
+    before = spent(target.pid)
+    outcome = put(load, target.port, seconds)
+    took = spent(target.pid) - before
+    micro = 1e6 / max(1, outcome.requests)
+    return outcome, {
+        CPU: took.ran * micro,
+        USER: took.user * micro,
+        SYSTEM: took.system * micro,
+        SPEED: outcome.requests / outcome.seconds,
+        WAITED: 100 * took.waited / outcome.seconds,
+        FAILED: outcome.failed,
+    }
+
+
+# Private
+
+
+def _measure(target: Target, seconds: int) -> Mapping[Figure, float]:
+    return measure(Load(), target, seconds)[1]
+
+
+PART = Part("cpu", "A 24-byte answer, 64 connections", (CPU, USER, SYSTEM, SPEED), _measure)

@@ -1,0 +1,47 @@
+"""A part of the measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.figures import Figure, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A proxy that runs: its process, and its port on 127.0.0.1."""
+
+    pid: int
+    port: int
+
+
+Measure = Callable[[Target, int], Mapping[Figure, float]]
+NGINX = Row("nginx")
+
+
+def to_nginx(_: Row) -> Row:
+    """All are compared to nginx."""
+    return NGINX
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`measure` takes so many seconds for one reading; `base` is the row that a row is compared to.
+
+    `figures` are shown, `peers` (all, if empty) take part, before each of `backends`; `rounds` bounds the rounds.
+    """
+
+    name: str
+    title: str
+    figures: tuple[Figure, ...]
+    measure: Measure
+    base: Callable[[Row], Row] = to_nginx
+    peers: tuple[str, ...] = ()
+    backends: tuple[int, ...] = (4,)
+    rounds: int = 1000
+
+    def rows(self, peers: Sequence[str]) -> list[Row]:
+        """Who of `peers` is measured, before how many backends."""
+        names = [name for name in peers if not self.peers or name in self.peers]
+        return [Row(name, count) for count in self.backends for name in names]

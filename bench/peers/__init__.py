@@ -1,0 +1,1 @@
+"""The proxies that are compared, each doing what ours does as far as it can."""

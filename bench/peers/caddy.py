@@ -1,0 +1,43 @@
+"""Caddy as a proxy that does what ours does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bench.cores import PROXY_CORE
+from bench.peers.peer import Peer, Place
+from bench.process import started
+
+_CONFIG = """
+{{
+  admin off
+  auto_https off
+}}
+http://:{port} {{
+  bind 127.0.0.1
+  reverse_proxy {addresses} {{
+    lb_policy least_conn
+    header_up Via "1.1 caddy"
+    header_down X-Internal-Service {{http.reverse_proxy.upstream.hostport}}
+    transport http {{
+      keepalive_idle_conns_per_host 1024
+    }}
+  }}
+}}
+"""
+
+
+@contextmanager
+def _start(place: Place) -> Iterator[int]:
+    config = place.folder / "Caddyfile"
+    config.write_text(_CONFIG.format(port=place.port, addresses=" ".join(place.backends.addresses)))
+    command = ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"]
+    homes = {name: str(place.folder) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    environment = {"GOMAXPROCS": "1", **homes}
+    log = place.folder / "out"
+    with started(command, core=PROXY_CORE, port=place.port, log=log, environment=environment) as pid:
+        yield pid
+
+
+CADDY = Peer("caddy", _start, ("caddy", "version"))

@@ -1,0 +1,48 @@
+"""HAProxy as a proxy that does what ours does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bench.cores import PROXY_CORE
+from bench.peers.peer import Peer, Place
+from bench.process import started
+
+_CONFIG = """
+global
+  nbthread 1
+  maxconn 16000
+  no strict-limits
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 3600s
+  timeout server 3600s
+  timeout http-keep-alive 3600s
+  option forwardfor
+  http-reuse always
+frontend clients
+  bind 127.0.0.1:{port} backlog 4096
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header Via "1.1 haproxy"
+  default_backend backends
+backend backends
+  balance leastconn
+  http-response set-header X-Internal-Service %si:%sp
+  {servers}
+"""
+
+
+@contextmanager
+def _start(place: Place) -> Iterator[int]:
+    config = place.folder / "haproxy.cfg"
+    servers = "\n  ".join(f"server s{number} {address}" for number, address in enumerate(place.backends.addresses, 1))
+    config.write_text(_CONFIG.format(port=place.port, servers=servers))
+    command = ["haproxy", "-db", "-f", str(config)]
+    with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as pid:
+        yield pid
+
+
+HAPROXY = Peer("haproxy", _start, ("haproxy", "-v"))

@@ -1,0 +1,51 @@
+"""nginx as a proxy that does what ours does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.cores import PROXY_CORE
+from bench.peers.peer import Peer, Place
+from bench.process import started
+
+_CONFIG = """
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log error;
+worker_rlimit_nofile 20000;
+events {{ worker_connections 16384; }}
+http {{
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 3600;
+  client_max_body_size 0; client_body_temp_path {folder}; proxy_temp_path {folder};
+  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  upstream backends {{ least_conn; {servers} keepalive 1024; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass http://backends; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header Host $http_host; proxy_set_header Via "1.1 nginx";
+      proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host; add_header X-Internal-Service $upstream_addr;
+      proxy_request_buffering off; proxy_max_temp_file_size 0;
+    }}
+  }}
+}}
+"""
+
+
+@contextmanager
+def _start(place: Place) -> Iterator[int]:
+    config = place.folder / "nginx.conf"
+    servers = " ".join(f"server {address};" for address in place.backends.addresses)
+    config.write_text(_CONFIG.format(folder=place.folder, port=place.port, servers=servers))
+    place.folder.chmod(0o777)  # nginx gives up being root
+    command = ["nginx", "-c", str(config)]
+    with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as master:
+        yield _worker_of(master)
+
+
+def _worker_of(master: int) -> int:
+    return int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+
+
+NGINX = Peer("nginx", _start, ("nginx", "-v"))

@@ -1,0 +1,28 @@
+"""Ports that are free, so that two runs on one machine do not meet."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ports that nobody has on 127.0.0.1, below those that outgoing connections get."""
+    with ExitStack() as stack:
+        return [_free_port(stack) for _ in range(count)]
+
+
+# Private
+
+_LOWEST, _HIGHEST = 20_000, 32_000
+
+
+def _free_port(stack: ExitStack) -> int:
+    for port in range(_LOWEST, _HIGHEST):
+        one = stack.enter_context(socket.socket())
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
+    raise SystemExit("error: no port is free")

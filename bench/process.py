@@ -1,0 +1,121 @@
+"""A process that is measured: started on one core, stopped while others are measured, ended with the run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import create_connection
+
+from bench.cores import on
+
+_START_SECONDS = 20
+_END_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds that a process `ran`, and that it `waited` for its core because others had it."""
+
+    ran: float
+    waited: float
+    user_ticks: int
+    system_ticks: int
+
+    def __sub__(self, earlier: Spent) -> Spent:
+        return Spent(
+            self.ran - earlier.ran,
+            self.waited - earlier.waited,
+            self.user_ticks - earlier.user_ticks,
+            self.system_ticks - earlier.system_ticks,
+        )
+
+    @property
+    def user(self) -> float:
+        """Seconds outside the kernel."""
+        return self.ran * self.user_ticks / max(1, self.user_ticks + self.system_ticks)
+
+    @property
+    def system(self) -> float:
+        """Seconds in the kernel."""
+        return self.ran - self.user
+
+
+def spent(pid: int) -> Spent:
+    """So far, by all threads: `schedstat` counts nanoseconds, and `stat` has ticks of user and system (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    ran, waited = (sum(int(thread[column]) for thread in threads) / 1e9 for column in (0, 1))
+    return Spent(ran, waited, int(fields[11]), int(fields[12]))
+
+
+def resident(pid: int) -> float:
+    """The memory of a process that is resident, in MiB (proc(5))."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def descriptors(pid: int) -> int:
+    """How many files and sockets a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+@contextmanager
+def started(
+    command: list[str],
+    *,
+    core: int,
+    port: int,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    terminal: int | None = None,
+) -> Iterator[int]:
+    """The id of a process on one core that listens on `port`; it writes to `log`, or to the descriptor `terminal`.
+
+    Raises SystemExit with what it has said where it does not listen in time.
+    """
+    with log.open("wb") as said:
+        output = said.fileno() if terminal is None else terminal
+        process = subprocess.Popen(
+            on(core, command),
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **(environment or {})},
+        )
+    try:
+        if not _comes_to_listen(process, port):
+            raise SystemExit(f"error: `{' '.join(command)}` does not listen\n\n{log.read_text(errors='replace')}")
+        yield process.pid
+    finally:
+        _end(process)
+
+
+# Private
+
+
+def _comes_to_listen(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGCONT)
+    process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,67 @@
+"""The rounds: every proxy in turn, the others stopped meanwhile, and the way back in every other round."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench.backends import Backends
+from bench.figures import Row, Samples
+from bench.parts.part import Part, Target
+from bench.peers.all import PEERS
+from bench.peers.peer import Peer, Place
+from bench.ports import free_ports
+from bench.wrk import Load, put
+
+_SETTLE_SECONDS = 0.2
+
+
+def measure(part: Part, rows: list[Row], backends: Backends, folder: Path, rounds: int, seconds: int) -> Samples:
+    """All rounds of one part."""
+    samples = Samples()
+    with _all_started(rows, backends, folder) as targets:
+        for number in range(min(rounds, part.rounds)):
+            for row in rows if number % 2 == 0 else rows[::-1]:
+                with _awake(targets[row]):
+                    samples.add(row, part.measure(targets[row], seconds))
+    return samples
+
+
+# Private
+
+
+@contextmanager
+def _all_started(rows: list[Row], backends: Backends, folder: Path) -> Iterator[dict[Row, Target]]:
+    with ExitStack() as stack:
+        targets = {}
+        for row, port in zip(rows, free_ports(len(rows)), strict=True):
+            targets[row] = stack.enter_context(_started(PEERS[row.peer], backends.first(row.backends), port, folder))
+            put(Load(), port, 1)
+            os.kill(targets[row].pid, signal.SIGSTOP)
+        yield targets
+
+
+@contextmanager
+def _started(peer: Peer, backends: Backends, port: int, folder: Path) -> Iterator[Target]:
+    place = Place(port, backends, folder / f"{peer.name}-{backends.count}-{port}")
+    place.folder.mkdir()
+    with peer.start(place) as pid:
+        try:
+            yield Target(pid, port)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def _awake(target: Target) -> Iterator[None]:
+    """A proxy that draws, or collects its garbage, would disturb the others: only one is not stopped."""
+    os.kill(target.pid, signal.SIGCONT)
+    time.sleep(_SETTLE_SECONDS)
+    try:
+        yield
+    finally:
+        os.kill(target.pid, signal.SIGSTOP)
