@@ -144,7 +144,7 @@ def response_head(
     closes = not keep_alive or (unknown_length and http_1_0)
     framing = CHUNKED if chunked else b""
     if length is not None and status != 204:
-        framing = b"Content-Length: " + length + b"\r\n"
+        framing = b"Content-Length: " + _plain_length(length) + b"\r\n"
     connection = CLOSE if closes else KEEP_ALIVE if http_1_0 else b""
     start = b"HTTP/1.1 %d %b\r\n" % (status, reason)
     data = b"".join((start, *lines, identity, framing, connection, b"\r\n"))
@@ -245,7 +245,12 @@ def _request_framing(ours: dict[bytes, bytes], version: str) -> tuple[bytes, boo
         return b"", False
     if not length.isdigit():
         raise BadHead(400, "bad-content-length")
-    return b"Content-Length: " + length + b"\r\n", False
+    return b"Content-Length: " + _plain_length(length) + b"\r\n", False
+
+
+def _plain_length(length: bytes) -> bytes:
+    """Without zeros in front, which some read as octal and some do not read at all."""
+    return length.lstrip(b"0") or b"0"
 
 
 def _check_coding(coding: bytes, version: str) -> None:

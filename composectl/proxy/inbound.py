@@ -50,6 +50,7 @@ class Inbound(asyncio.Protocol):
         "_queue",
         "_reading",
         "_refusal",
+        "_refuses_head",
         "_rest",
         "_server",
         "_since",
@@ -299,7 +300,8 @@ class Inbound(asyncio.Protocol):
         if self._queue:
             self._queue[0].flush()
         elif self._refusal is not None and not self._lingering:
-            self._transport.write(error_page(self._refusal.status, self._refusal.reason, close=True))
+            body = not self._refuses_head
+            self._transport.write(error_page(self._refusal.status, self._refusal.reason, close=True, body=body))
             self._end(linger=True)
 
     def _regulate(self) -> None:
@@ -320,9 +322,10 @@ class Inbound(asyncio.Protocol):
 
     def _refuse(self, refusal: BadHead) -> None:
         """Answer what came before, then this, and nothing more."""
-        self._refusal = refusal
-        self._in_head = False
         unfinished, self._incoming = self._incoming, None
+        method = unfinished.method if unfinished else self._target and self._parser.get_method()
+        self._refusal, self._refuses_head = refusal, method == b"HEAD"
+        self._in_head = False
         if unfinished is None:
             return
         unfinished.client_gone()  # the backend must not take it for a whole request

@@ -131,6 +131,12 @@ def test_c11_an_empty_body_stays_an_empty_body() -> None:
     assert sent_on("Content-Length: 0", method=b"POST") == ["Content-Length: 0"]
 
 
+@pytest.mark.parametrize(("said", "told"), [("010", "10"), ("00", "0"), ("0" * 90 + "5", "5")])
+def test_a4_a_length_goes_on_without_zeros_in_front(said: str, told: str) -> None:
+    assert sent_on(f"Content-Length: {said}", method=b"POST") == [f"Content-Length: {told}"]
+    assert answered(f"Content-Length: {said}") == f"HTTP/1.1 200 Fine\r\nContent-Length: {told}\r\n\r\n".encode()
+
+
 def test_http_1_0_may_do_without_a_host() -> None:
     head = request_head(b"GET", b"/", "1.0", [], forwarded_for("::1", "https")).data
     assert head.startswith(b"GET / HTTP/1.1\r\nHost: \r\n")

@@ -93,6 +93,13 @@ async def test_a_bad_head_is_refused_and_reaches_no_backend(stage: Stage, head: 
     assert stage.backend.untouched()
 
 
+async def test_the_refusal_of_a_head_request_has_no_body(stage: Stage) -> None:
+    client = await stage.client()
+    await client.send(b"HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n")
+    head, _, body = (await client.rest()).partition(b"\r\n\r\n")
+    assert (status(head), body) == (400, b"")
+
+
 @pytest.mark.parametrize(
     "chunk",
     [b"+5\r\nhello", b"-5\r\nhello", b"0x5\r\nhello", b"5 \r\nhello", b"f" * 17 + b"\r\n", b"5\nhello", b"5\r\nhelloX"],
