@@ -91,10 +91,10 @@ async def test_d12_a_fault_of_ours_ends_one_connection_and_no_other(open_stage: 
 class Faulty(RoundRobin):
     armed = False
 
-    def take(self, avoid: Avoid = ()) -> Backend | None:
+    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
         if self.armed:
             raise RuntimeError("a fault of ours")
-        return super().take(avoid)
+        return super().take(avoid, client)
 
 
 async def _draining(stage: Stage) -> None:
