@@ -50,6 +50,7 @@ _NOT_IN_TRAILERS = (
 )
 _COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
 
 
@@ -146,17 +147,20 @@ def response_head(
     if length is not None and status != 204:
         framing = b"Content-Length: " + _plain_length(length) + b"\r\n"
     connection = CLOSE if closes else KEEP_ALIVE if http_1_0 else b""
-    start = b"HTTP/1.1 %d %b\r\n" % (status, reason)
+    start = _status_line(status, reason)
     data = b"".join((start, *lines, identity, framing, connection, b"\r\n"))
     return ResponseHead(data, chunked, closes, unknown_length and coding is None)
 
 
 def interim_head(status: int, reason: bytes, fields: Fields, identity: bytes = b"") -> bytes:
-    """A 1xx response for a client (RFC 9110, section 15.2); a 101 keeps the protocol that it switches to."""
+    """A 1xx response for a client (RFC 9110, section 15.2); a 101 keeps the protocol that it switches to.
+
+    Raises BadHead.
+    """
     lines, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
     _connection_tokens(ours, lines)
     switch = b"Connection: Upgrade\r\nUpgrade: " + ours.get(b"upgrade", b"") + b"\r\n" if status == 101 else b""
-    return b"".join((b"HTTP/1.1 %d %b\r\n" % (status, reason), *lines, identity, switch, b"\r\n"))
+    return b"".join((_status_line(status, reason), *lines, identity, switch, b"\r\n"))
 
 
 def last_chunk(trailers: Fields) -> bytes:
@@ -181,6 +185,12 @@ def _sort(fields: Fields, known: Collection[bytes]) -> tuple[list[bytes], dict[b
         else:
             ours[lower] = value.strip(b" \t")
     return lines, ours
+
+
+def _status_line(status: int, reason: bytes) -> bytes:
+    if reason != b"OK" and _CONTROL.search(reason):
+        raise BadHead(502, "bad-reason")
+    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
 
 
 def _origin_form(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None]:

@@ -226,12 +226,12 @@ class Outbound(asyncio.Protocol):
         self._interims += 1
         if self._interims > _MAX_INTERIM:
             raise BadHead(502, "too-many-interim-responses")
-        if status == 101:
-            if not (exchange.upgrade and exchange.uploaded and self._parser.should_upgrade()):
-                raise BadHead(502, "unasked-upgrade")
-            self._out.append(interim_head(status, self._reason, self._fields, self._identity))
-        elif not exchange.http_1_0:
-            self._out.append(interim_head(status, self._reason, self._fields))
+        asked_for = exchange.upgrade and exchange.uploaded
+        if status == 101 and not (asked_for and self._parser.should_upgrade()):
+            raise BadHead(502, "unasked-upgrade")
+        head = interim_head(status, self._reason, self._fields, self._identity if status == 101 else b"")
+        if not exchange.http_1_0:
+            self._out.append(head)
 
     def _switch(self, exchange: Exchange, rest: bytes) -> None:
         self._exchange = None
