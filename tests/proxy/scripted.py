@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import re
 import socket
 from collections.abc import Awaitable, Callable
@@ -68,16 +70,21 @@ class ScriptedBackend:
 
 def listen_on(hosts: list[str], *, receive_buffer: int = 0, backlog: int = 100) -> list[ScriptedBackend]:
     """A backend on each of `hosts`, all on one port."""
-    sockets: list[socket.socket] = []
-    for host in hosts:
-        one = socket.socket()
-        if receive_buffer:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind((host, sockets[0].getsockname()[1] if sockets else 0))
-        one.listen(backlog)
-        sockets.append(one)
-    return [ScriptedBackend(one) for one in sockets]
+    while True:
+        with contextlib.ExitStack() as undo:
+            sockets: list[socket.socket] = []
+            for host in hosts:
+                one = undo.enter_context(socket.socket())
+                if receive_buffer:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if not _is_free(one, host, sockets[0].getsockname()[1] if sockets else 0):
+                    break
+                one.listen(backlog)
+                sockets.append(one)
+            else:
+                undo.pop_all()
+                return [ScriptedBackend(one) for one in sockets]
 
 
 def answers(response: bytes) -> Script:
@@ -94,6 +101,17 @@ def answers(response: bytes) -> Script:
 
 
 # Private
+
+
+def _is_free(sock: socket.socket, host: str, port: int) -> bool:
+    """Bind to a port, unless somebody else on this machine has it at this address."""
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        if port and error.errno == errno.EADDRINUSE:
+            return False
+        raise
+    return True
 
 
 async def _ignore_the_end(script: Script, wire: Wire) -> None:
