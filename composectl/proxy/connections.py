@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from composectl.balance.phase import Phase
 from composectl.balance.snapshot import join_address
 from composectl.proxy.outbound import Outbound
 
@@ -48,14 +47,12 @@ class Connections:
 
     def keep(self, outbound: Outbound) -> None:
         """Keep a connection for the next request, unless its backend is on its way out."""
-        if outbound.backend.phase is not Phase.READY:
+        if outbound.backend.phase != "ready":
             outbound.close()
             return
-        outbound.idle_since = self._tick
-        kept = self._kept.get(outbound.backend)
-        if kept is None:
-            kept = self._kept[outbound.backend] = []
+        kept = self._kept.setdefault(outbound.backend, [])
         kept.append(outbound)
+        outbound.idle_since = self._tick
         if len(kept) > _KEPT_PER_BACKEND:
             kept.pop(0).close()
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from composectl.balance.backend import Backend
 from composectl.balance.pool import Lease
-from composectl.balance.retry import IDEMPOTENT, may_retry
+from composectl.balance.retry import is_idempotent, may_retry
+from composectl.proxy.date import http_date
 from composectl.proxy.head import Fields, RequestHead, last_chunk
 from composectl.proxy.pages import error_page
 from composectl.proxy.tunnel import join
 
 if TYPE_CHECKING:
     from composectl.proxy.inbound import Inbound
+    from composectl.proxy.limits import Limits
     from composectl.proxy.outbound import Outbound
+    from composectl.proxy.route import Route
 
 _REPLAYABLE = 1024 * 1024
+_NOTHING_HEARD = ("backend-hung-up", "backend-too-slow")
+_STATUS = {"backend-too-slow": 504, "connect-timeout": 504, "internal-error": 500, "too-many-open-files": 503}
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Exchange:
@@ -32,6 +39,7 @@ class Exchange:
         "_lease",
         "_outbound",
         "_pending",
+        "_route",
         "_sent",
         "_sent_size",
         "_tried",
@@ -47,7 +55,10 @@ class Exchange:
         "uploaded",
     )
 
-    def __init__(self, inbound: Inbound, method: bytes, head: RequestHead, keep_alive: bool, http_1_0: bool) -> None:
+    def __init__(
+        self, route: Route, inbound: Inbound, method: bytes, head: RequestHead, *, keep_alive: bool, http_1_0: bool
+    ) -> None:
+        self._route = route
         self.inbound = inbound
         self.method = method
         self.keep_alive = keep_alive
@@ -59,7 +70,7 @@ class Exchange:
         self.uploaded = False  # the whole request has come from the client
         self.heard = False  # a byte of the response has come from the backend
         self._pending = [head.data]
-        self._sent: list[bytes] | None = [] if method in IDEMPOTENT else None
+        self._sent: list[bytes] | None = [] if is_idempotent(method) else None
         self._sent_size = 0
         self._tried: tuple[Backend, ...] = ()
         self._lease: Lease | None = None
@@ -72,9 +83,9 @@ class Exchange:
         """Choose a backend and send what there is of the request."""
         self.begun = True
         self._began = monotonic_ns()
-        lease = self.inbound.route.pool.lease((), self.inbound.client)
+        lease = self._route.pool.lease((), self.inbound.client)
         if lease is None:
-            self.inbound.route.pool.unserved += 1
+            self._route.pool.unserved += 1
             self._answer(503, "no-backend-ready")
         else:
             self._go_to(lease)
@@ -94,13 +105,11 @@ class Exchange:
 
     def flush(self) -> None:
         """Send on what has come."""
-        pending = self._pending
-        if self._outbound is not None and pending:
-            self._pending = []
-            data = pending[0] if len(pending) == 1 else b"".join(pending)
-            if self._sent is not None:
-                self._remember(data, self._sent)
-            self._outbound.transport.write(data)
+        if self._outbound is not None and self._pending:
+            data = b"".join(self._pending)
+            self._pending.clear()
+            self._remember(data)
+            self._outbound.send(data)
 
     def client_gone(self) -> None:
         """The client will not read the response: the backend must not go on with it."""
@@ -111,6 +120,11 @@ class Exchange:
         if self._lease is not None:
             self._lease.abandoned()
             self._lease = None
+
+    def sweep(self, limits: Limits) -> None:
+        """A second has passed: enforce what a backend may take."""
+        if self._outbound is not None:
+            self._outbound.sweep(limits)
 
     def pause_response(self) -> None:
         """The client reads slower than the backend writes."""
@@ -147,9 +161,9 @@ class Exchange:
     def broken(self, reason: str, *, reused: bool) -> None:
         """The backend's connection ended before the response did, or its response is none."""
         self._outbound = None
-        if self.heard or reason != "backend-hung-up":
-            self._give_up(502, reason)
-        elif reused and self._rewind():
+        if self.heard or reason not in _NOTHING_HEARD:
+            self._give_up(reason)
+        elif reused and reason == "backend-hung-up" and self._rewind():
             self._dial(self._leased)  # it had only been closed for idleness
         else:
             self._try_another(reason, connected=True)
@@ -169,7 +183,7 @@ class Exchange:
         self._lease = lease
         self._tried += (lease.backend,)
         # A kept connection may be closed just now by the other side, and only what is idempotent may be sent twice.
-        kept = self.inbound.route.connections.take(lease.backend) if self._sent is not None else None
+        kept = self._route.connections.take(lease.backend) if self._sent is not None else None
         if kept is None:
             self._dial(lease)
         else:
@@ -188,20 +202,28 @@ class Exchange:
 
     async def _connect(self, backend: Backend) -> None:
         try:
-            outbound = await self.inbound.route.connections.dial(backend)
+            outbound = await self._route.connections.dial(backend)
         except OSError as error:
             self._dialling = None
-            self.inbound.route.pool.probed(backend, error.strerror or "no connection in time")
-            self._try_another("backend-unreachable", connected=False)
+            self._could_not_dial(backend, error)
         else:
             self._dialling = None
             self._use(outbound)
 
-    def _remember(self, data: bytes, sent: list[bytes]) -> None:
-        sent.append(data)
-        self._sent_size += len(data)
-        if self._sent_size > _REPLAYABLE:
-            self._sent = None
+    def _could_not_dial(self, backend: Backend, error: OSError) -> None:
+        if error.errno in _EXHAUSTED:  # no backend is to blame
+            self._give_up("too-many-open-files")
+            return
+        self._route.pool.probed(backend, error.strerror or "no connection in time")
+        late = isinstance(error, TimeoutError)
+        self._try_another("connect-timeout" if late else "backend-unreachable", connected=False)
+
+    def _remember(self, data: bytes) -> None:
+        if self._sent is not None:
+            self._sent.append(data)
+            self._sent_size += len(data)
+            if self._sent_size > _REPLAYABLE:
+                self._sent = None
 
     def _rewind(self) -> bool:
         """Make all that was sent pending again, if it is still there."""
@@ -214,23 +236,23 @@ class Exchange:
     def _try_another(self, reason: str, *, connected: bool) -> None:
         whole = self._rewind() if connected else True
         retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
-        lease = self.inbound.route.pool.lease(self._tried, self.inbound.client) if retry else None
+        lease = self._route.pool.lease(self._tried, self.inbound.client) if retry else None
         if lease is None:
-            self._give_up(502, reason)
+            self._give_up(reason)
         else:
             self._take_lease().moved()
             self._go_to(lease)
 
-    def _give_up(self, status: int, reason: str) -> None:
+    def _give_up(self, reason: str) -> None:
         self._take_lease().failed()
         if self.inbound.answering:
             self.inbound.break_off(reset=self.http_1_0)
         else:
-            self._answer(status, reason)
+            self._answer(_STATUS.get(reason, 502), reason)
 
     def _answer(self, status: int, reason: str) -> None:
         close = self.inbound.closing or not (self.keep_alive and self.uploaded)
         if close:
             self.inbound.close_after()
-        self.inbound.transport.write(error_page(status, reason, close=close, body=self.method != b"HEAD"))
+        self.inbound.write(error_page(status, reason, date=http_date(), close=close, body=self.method != b"HEAD"))
         self.inbound.finished(self)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import product
+from types import MappingProxyType
 from typing import NamedTuple
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -18,6 +19,7 @@ _TRAILERS_WELCOME = b"Connection: TE\r\nTE: trailers\r\n"
 _MAX_FIELDS = 100
 _MAX_HEAD = 32 * 1024
 _MAX_TARGET = 8 * 1024
+_MAX_DIGITS = 9
 
 # RFC 9110, section 7.6.1, and the framing, which we write ourselves
 _HOP_BY_HOP = frozenset(
@@ -31,38 +33,38 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
+_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
+_FRAMING = (b"content-length", b"transfer-encoding")
+# Heeded by us, and then said again
+_HEEDED = frozenset((b"expect", b"max-forwards", b"via"))
+
+
+def _twins(name: bytes) -> list[bytes]:
+    """This name, and those that CGI and its heirs, which write `_` for `-`, take for it."""
+    spellings = product(*(b"-_" if letter == 0x2D else (letter,) for letter in name))
+    return [bytes(spelling) for spelling in spellings]
+
+
 # Said by us alone: a client that is not trusted may not say whom it forwards for.
-_OUR_REQUEST_FIELDS = _HOP_BY_HOP | {
-    b"forwarded",
-    b"host",
-    b"http2-settings",
-    b"x-forwarded-for",
-    b"x-forwarded-host",
-    b"x-forwarded-proto",
-}
-_OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"x-internal-service"}
+_OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
+    (b"host", b"http2-settings"), _HEEDED, *(_twins(name) for name in (*_FORWARDED, *_FRAMING))
+)
+_OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-internal-service"}
 # What the `Connection` of a client or a backend does not take away
 _END_TO_END = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
 _NOT_IN_TRAILERS = (
     _OUR_REQUEST_FIELDS
     | _OUR_RESPONSE_FIELDS
     | _END_TO_END
-    | {b"content-encoding", b"content-range", b"content-type", b"expect", b"max-forwards", b"range", b"trailer"}
+    | {b"content-encoding", b"content-range", b"content-type", b"range", b"trailer"}
 )
-# Sent on as they are, and common enough to be told by their spelling
-_USUAL = frozenset(
-    name
-    for field in (
-        b"Accept Accept-Encoding Accept-Language Accept-Ranges Age Cache-Control Content-Encoding Content-Type Cookie"
-        b" Date ETag Expires Last-Modified Location Origin Referer Server Set-Cookie User-Agent Vary X-Request-ID"
-    ).split()
-    for name in (field, field.lower())
-)
-_BODYLESS = (204, 304)
 _COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
+
+
+_NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 class BadHead(Exception):
@@ -101,38 +103,53 @@ class ResponseHead(NamedTuple):
     until_close: bool
 
 
-def forwarded_for(client: str, scheme: str) -> bytes:
-    """The lines that tell a backend of the client; the last one wants the host."""
-    return (
-        f"Via: 1.1 composectl\r\nX-Forwarded-For: {client}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: "
-    ).encode()
+def forwarded_for(client: str, scheme: str, name: str, said: Mapping[bytes, bytes] = _NOTHING) -> bytes:
+    """The lines that tell a backend of the client, and of us by our `name`; the last one wants the host.
+
+    `said`: what the client says of those before it, if its word is taken; comes from `said_of_others`.
+    """
+    before = said.get(b"x-forwarded-for", b"")
+    return b"".join(
+        (
+            b"Via: 1.1 %b\r\n" % name.encode(),
+            b"Forwarded: %b\r\n" % said[b"forwarded"] if b"forwarded" in said else b"",
+            b"X-Forwarded-For: %b%b\r\n" % (before and before + b", ", client.encode()),
+            b"X-Forwarded-Proto: %b\r\n" % said.get(b"x-forwarded-proto", scheme.encode()),
+            b"X-Forwarded-Host: ",
+        )
+    )
 
 
-def request_head(method: bytes, target: bytes, version: str, fields: Fields, forwarded: bytes) -> RequestHead:
-    """The head to send to a backend; `forwarded` comes from `forwarded_for`.
+def said_of_others(fields: Fields) -> dict[bytes, bytes]:
+    """What a client says of those for whom it forwards (RFC 7239, and the fields from before it)."""
+    return _sort(fields, _FORWARDED)[1]
 
-    Raises BadHead for what RFC 9112, sections 3.2 and 6.1, forbids, and for what is over our limits.
+
+def request_head(
+    method: bytes, target: bytes, version: str, fields: Fields, forwarded: bytes, forwarded_host: bytes = b""
+) -> RequestHead:
+    """The head to send to a backend; `forwarded` comes from `forwarded_for`, `forwarded_host` from a trusted client.
+
+    Raises BadHead for what RFC 9112, sections 3.2 and 6.1, forbids, for what is over our limits, and for what RFC 9110,
+    sections 7.6 and 10.1.1, lets us answer ourselves.
     """
     lines, ours = _sort(fields, _OUR_REQUEST_FIELDS)
     host = ours.get(b"host")
     _check(target, host, version, fields)
     if target[0] != 0x2F:  # not a path
         target, host = _origin_form(method, target, host)
-    framing, hop = b"", b""
-    chunked = upgrade = trailers = False
-    if len(ours) > 1:
-        tokens = _connection_tokens(ours, lines)
-        framing, chunked = _request_framing(ours, version)
-        switch = _upgrade(ours, tokens, framing) if version == "1.1" else b""
-        upgrade = bool(switch)
-        trailers = not upgrade and b"trailers" in ours.get(b"te", b"").lower()
-        hop = switch or (_TRAILERS_WELCOME if trailers else b"")
-    host = host or b""
-    start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n")
-    data = b"".join((*start, *lines, forwarded, host, b"\r\n", framing, hop, b"\r\n"))
+    if len(ours) > 1 and not _HEEDED.isdisjoint(ours):
+        forwarded = _heed(method, version, ours, forwarded) + forwarded
+    tokens = _connection_tokens(ours, lines)
+    framing, chunked = _request_framing(ours, version)
+    upgrade = _upgrade(ours, tokens, framing) if version == "1.1" else b""
+    trailers = not upgrade and b"trailers" in ours.get(b"te", b"").lower()
+    hop = upgrade or (_TRAILERS_WELCOME if trailers else b"")
+    start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host or b"", b"\r\n")
+    data = b"".join((*start, *lines, forwarded, forwarded_host or host or b"", b"\r\n", framing, hop, b"\r\n"))
     if len(data) > _MAX_HEAD:
         raise BadHead(431, "head-too-large")
-    return RequestHead(data, framing, chunked, upgrade, trailers)
+    return RequestHead(data, framing, chunked, bool(upgrade), trailers)
 
 
 def response_head(
@@ -144,19 +161,21 @@ def response_head(
     bodyless: bool,
     keep_alive: bool,
     http_1_0: bool,
+    date: Callable[[], bytes],
 ) -> ResponseHead:
     """The head to send to a client.
 
     `identity` is a line of ours or empty, `bodyless` a response to HEAD, `keep_alive` whether the client's connection
-    may go on, `http_1_0` whether the client knows no chunks. Raises BadHead.
+    may go on, `http_1_0` whether the client knows no chunks; `date` gives the time, for a response without one (RFC
+    9110, section 6.6.1). Raises BadHead.
     """
     lines, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
-    if b"connection" in ours:
-        _connection_tokens(ours, lines)
+    _connection_tokens(ours, lines)
     length, coding = ours.get(b"content-length"), ours.get(b"transfer-encoding")
     if coding is not None and coding.lower() != b"chunked":
         raise BadHead(502, "bad-transfer-encoding")
-    unknown_length = length is None and not (bodyless or status in _BODYLESS)
+    bodyless = bodyless or status in (204, 304)
+    unknown_length = length is None and not bodyless
     chunked = unknown_length and not http_1_0
     closes = not keep_alive or (unknown_length and http_1_0)
     framing = CHUNKED if chunked else b""
@@ -164,7 +183,8 @@ def response_head(
         framing = b"Content-Length: " + _plain_length(length) + b"\r\n"
     connection = CLOSE if closes else KEEP_ALIVE if http_1_0 else b""
     start = _status_line(status, reason)
-    data = b"".join((start, *lines, identity, framing, connection, b"\r\n"))
+    made = ours.get(b"date") or date()
+    data = b"".join((start, *lines, b"Date: ", made, b"\r\n", identity, framing, connection, b"\r\n"))
     return ResponseHead(data, chunked, closes, unknown_length and coding is None)
 
 
@@ -193,7 +213,8 @@ def _sort(fields: Fields, known: Collection[bytes]) -> tuple[list[bytes], dict[b
     lines: list[bytes] = []
     ours: dict[bytes, bytes] = {}
     for name, value in fields:
-        if name in _USUAL or (lower := name.lower()) not in known:
+        lower = name.lower()
+        if lower not in known:
             lines += (name, b": ", value, b"\r\n")
         elif lower in ours:
             ours[lower] += b", " + value.strip(b" \t")
@@ -228,13 +249,8 @@ def _check(target: bytes, host: bytes | None, version: str, fields: Fields) -> N
         raise BadHead(400, "bad-target")
     if host is None and version == "1.1":
         raise BadHead(400, "no-host")
-    if host is not None and not _is_host(host):
+    if host is not None and not _HOST.fullmatch(host):
         raise BadHead(400, "bad-host")
-
-
-@lru_cache(64)
-def _is_host(host: bytes) -> bool:
-    return _HOST.fullmatch(host) is not None
 
 
 def _connection_tokens(ours: dict[bytes, bytes], lines: list[bytes]) -> Collection[bytes]:
@@ -246,10 +262,55 @@ def _connection_tokens(ours: dict[bytes, bytes], lines: list[bytes]) -> Collecti
     if lower in _COMMON_CONNECTIONS:
         return (lower,)
     tokens = {token.strip(b" \t") for token in lower.split(b",")}
-    named = tokens - _END_TO_END
-    kept = [lines[at : at + 4] for at in range(0, len(lines), 4) if lines[at].lower() not in named]
+    kept = [lines[at : at + 4] for at in range(0, len(lines), 4) if not _is_named(lines[at].lower(), tokens)]
     lines[:] = [part for line in kept for part in line]
     return tokens
+
+
+def _is_named(field: bytes, tokens: Collection[bytes]) -> bool:
+    return field in tokens and field not in _END_TO_END
+
+
+def _heed(method: bytes, version: str, ours: Mapping[bytes, bytes], forwarded: bytes) -> bytes:
+    """The lines of what is heeded on the way and goes on; raises BadHead where it does not."""
+    heeded = (
+        _via(ours.get(b"via"), forwarded),
+        _expectation(ours.get(b"expect"), version),
+        _max_forwards(ours.get(b"max-forwards"), method),
+    )
+    return b"".join(heeded)
+
+
+def _via(via: bytes | None, forwarded: bytes) -> bytes:
+    """RFC 9110, section 7.6.3."""
+    if via is None:
+        return b""
+    our_name = forwarded.partition(b"\r\n")[0].split()[2]
+    if any(our_name in entry.split()[1:2] for entry in via.split(b",")):
+        raise BadHead(508, "loop")
+    return b"Via: %b\r\n" % via
+
+
+def _expectation(expect: bytes | None, version: str) -> bytes:
+    """RFC 9110, section 10.1.1: a client of HTTP/1.0 cannot expect anything."""
+    if expect is None or version == "1.0":
+        return b""
+    if expect.lower() != b"100-continue":
+        raise BadHead(417, "unknown-expectation")
+    return b"Expect: 100-continue\r\n"
+
+
+def _max_forwards(number: bytes | None, method: bytes) -> bytes:
+    """RFC 9110, section 7.6.2."""
+    if number is None:
+        return b""
+    if method not in (b"OPTIONS", b"TRACE"):
+        return b"Max-Forwards: %b\r\n" % number
+    if not number.isdigit() or len(number) > _MAX_DIGITS:
+        raise BadHead(400, "bad-max-forwards")
+    if int(number) == 0:
+        raise BadHead(200 if method == b"OPTIONS" else 405, "no-further-forwards")
+    return b"Max-Forwards: %d\r\n" % (int(number) - 1)
 
 
 def _upgrade(ours: dict[bytes, bytes], tokens: Collection[bytes], framing: bytes) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +22,16 @@ class Limits:
     head_seconds: int | None = None
     stall_seconds: int | None = None
     body_bytes: int | None = None
-    trusted: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted: Networks = ()
     hosts: frozenset[bytes] = frozenset()
+
+
+def is_within(client: str, networks: Networks) -> bool:
+    """Whether one of `networks` holds this address; what is no address is in none."""
+    try:
+        address = ip_address(client)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return any(address in network for network in networks)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from composectl.proxy.date import http_date
+from composectl.proxy.fault import report
 from composectl.proxy.head import BadHead, interim_head, last_chunk, response_head
 
 if TYPE_CHECKING:
     from composectl.balance.backend import Backend
     from composectl.proxy.connections import Connections
     from composectl.proxy.exchange import Exchange
+    from composectl.proxy.limits import Limits
 
 _MAX_HEAD = 64 * 1024
 _MAX_INTERIM = 32
@@ -34,6 +37,7 @@ class Outbound(asyncio.Protocol):
         "_out",
         "_parser",
         "_paused",
+        "_quiet",
         "_reason",
         "_reusable",
         "_status",
@@ -65,11 +69,16 @@ class Outbound(asyncio.Protocol):
         self._exchange = exchange
         self._status = 0
         self._barren = 0  # bytes since the parser last made something of them
+        self._quiet = 0  # seconds since it was our turn to wait, or since the last byte
         self._interims = 0
         self._in_body = False
         self._complete = False
         self._reusable = False
         self._until_close = False
+
+    def send(self, data: bytes) -> None:
+        """Send a part of the request."""
+        self.transport.write(data)
 
     def pause_reading(self) -> None:
         """The client cannot take more now."""
@@ -82,6 +91,15 @@ class Outbound(asyncio.Protocol):
         if self._paused:
             self._paused = False
             self.transport.resume_reading()
+
+    def sweep(self, limits: Limits) -> None:
+        """A second has passed: end the exchange whose backend is silent for too long."""
+        if self._paused or not (self._asked.uploaded or self._asked.inbound.holds_upload):
+            return  # it is the client that is waited for
+        self._quiet += 1
+        patience = limits.stall_seconds if self._in_body else limits.head_seconds
+        if patience is not None and self._quiet > patience:
+            self._break("backend-too-slow")
 
     def drop(self) -> None:
         """Nobody waits for the response any more."""
@@ -103,6 +121,7 @@ class Outbound(asyncio.Protocol):
             self.transport.abort()  # nobody asked
             return
         exchange.heard = True
+        self._quiet = 0
         self._barren += len(data)
         try:
             self._parser.feed_data(data)
@@ -115,10 +134,9 @@ class Outbound(asyncio.Protocol):
                 return
             self._reusable = False  # the response was whole; what follows it is not for anybody
         if self._out:
-            out, self._out = self._out, []
-            inbound = exchange.inbound
-            inbound.transport.write(out[0] if len(out) == 1 else b"".join(out))
-            inbound.answering = self._in_body
+            exchange.inbound.write(b"".join(self._out))
+            exchange.inbound.answering = self._in_body
+            self._out.clear()
         if self._complete:
             self._finish()
         elif self._barren > _MAX_HEAD:
@@ -127,7 +145,7 @@ class Outbound(asyncio.Protocol):
     def eof_received(self) -> None:
         if self._exchange is not None and self._until_close and not self._complete:
             if self._chunked:
-                self._exchange.inbound.transport.write(last_chunk(()))
+                self._exchange.inbound.write(last_chunk(()))
             self._finish()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -178,10 +196,10 @@ class Outbound(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._in_body and not self._complete:
-            self._complete = True
-            self._reusable = self._parser.should_keep_alive()
             if self._chunked:
                 self._out.append(last_chunk(self._fields if self._asked.trailers_welcome else ()))
+            self._complete = True
+            self._reusable = self._parser.should_keep_alive()
 
     # Private
 
@@ -206,6 +224,7 @@ class Outbound(asyncio.Protocol):
             bodyless=exchange.method == b"HEAD",
             keep_alive=exchange.keep_alive and exchange.uploaded and not exchange.inbound.closing,
             http_1_0=exchange.http_1_0,
+            date=http_date,
         )
         self._fields = []  # trailers from here on
         self._status, self._chunked, self._until_close = status, head.chunked, head.until_close
@@ -236,8 +255,7 @@ class Outbound(asyncio.Protocol):
 
     def _finish(self) -> None:
         exchange, self._exchange = self._asked, None
-        if self._paused:
-            self.resume_reading()
+        self.resume_reading()
         if exchange.method == b"HEAD":
             self._parser = self._make_parser()  # the old one waits for a body
         self._used = True
@@ -259,4 +277,7 @@ class Outbound(asyncio.Protocol):
 
 def _reason(error: HttpParserError) -> str:
     cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
-    return cause.reason if isinstance(cause, BadHead) else "bad-response"
+    if cause is None or isinstance(cause, BadHead):
+        return cause.reason if cause else "bad-response"
+    report(cause)
+    return "internal-error"

@@ -6,15 +6,22 @@ from http import HTTPStatus
 
 from composectl.proxy.head import CLOSE
 
+_MORE_LINES = {
+    HTTPStatus.METHOD_NOT_ALLOWED: b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
+    HTTPStatus.SERVICE_UNAVAILABLE: b"Retry-After: 1\r\n",
+}
 
-def error_page(status: int, reason: str, *, close: bool, body: bool = True) -> bytes:
+
+def error_page(status: int, reason: str, *, date: bytes, close: bool, body: bool = True) -> bytes:
     """A whole response; `reason` is one word of ours for `X-Composectl-Error`; a response to HEAD has no `body`."""
     text = f"{status} {HTTPStatus(status).phrase}\n".encode()
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(text)}\r\n"
+        f"Date: {date.decode()}\r\n"
         f"X-Composectl-Error: {reason}\r\n"
     ).encode()
-    retry_after = b"Retry-After: 1\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else b""
-    return head + retry_after + (CLOSE if close else b"") + b"\r\n" + (text if body else b"")
+    return (
+        head + _MORE_LINES.get(HTTPStatus(status), b"") + (CLOSE if close else b"") + b"\r\n" + (text if body else b"")
+    )

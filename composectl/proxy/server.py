@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from secrets import token_hex
 from typing import NoReturn
 
 from aiohttp import web
 
 from composectl.proxy.gate import Gate
 from composectl.proxy.inbound import Inbound
-from composectl.proxy.limits import Limits
-from composectl.proxy.lingering import Lingering
+from composectl.proxy.limits import Limits, is_within
 from composectl.proxy.route import Route
 
 _BACKLOG = 4096
@@ -24,16 +24,19 @@ _NO_LIMITS = Limits()
 class ProxyServer(web.Server):
     """Makes a connection for each client of one route, and keeps them in sight until they end.
 
-    `tick` counts the seconds since the start: a clock that costs the hot path nothing.
+    `tick` counts the seconds since the start: a clock that costs the hot path nothing. `name` is what `Via` calls this
+    listener, by default a name of its own, so that a request may well pass several of us, but none of us twice.
     """
 
-    def __init__(self, route: Route, limits: Limits = _NO_LIMITS, gate: Gate | None = None) -> None:
+    def __init__(self, route: Route, limits: Limits = _NO_LIMITS, gate: Gate | None = None, name: str = "") -> None:
         super().__init__(_never_called)
         self.route = route
         self.limits = limits
+        self.is_choosy = bool(limits.hosts) or limits.body_bytes is not None
         self.gate = gate or Gate()
+        self.name = name or f"composectl-{token_hex(4)}"
         self.tick = 0
-        self._inbound: set[Inbound | Lingering] = set()
+        self._inbound: set[Inbound] = set()
         self._tunnels: set[asyncio.Transport] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -42,7 +45,7 @@ class ProxyServer(web.Server):
 
     def __call__(self) -> Inbound:  # type: ignore[override]
         self.gate.entered()
-        return Inbound(self, self.route)
+        return Inbound(self)
 
     def pre_shutdown(self) -> None:
         """Let every connection end with the request that it is at."""
@@ -69,12 +72,7 @@ class ProxyServer(web.Server):
         self._inbound.add(inbound)
         self._empty.clear()
 
-    def replaced(self, inbound: Inbound, lingering: Lingering) -> None:
-        """A client's connection is about to end."""
-        self._inbound.discard(inbound)
-        self._inbound.add(lingering)
-
-    def gone(self, inbound: Inbound | Lingering) -> None:
+    def gone(self, inbound: Inbound) -> None:
         """A client's connection has ended."""
         self.gate.left()
         self._inbound.discard(inbound)
@@ -90,6 +88,10 @@ class ProxyServer(web.Server):
         self.gate.left()
         self._tunnels.discard(transport)
         self._note_emptiness()
+
+    def trusts(self, client: str) -> bool:
+        """Whether the word of this address is taken for whom it forwards for."""
+        return bool(self.limits.trusted) and is_within(client, self.limits.trusted)
 
     def sweep(self) -> None:
         """Enforce all deadlines; to be called once a second."""

@@ -49,12 +49,13 @@ class Stage:
         host: str = "127.0.0.1",
         limits: Limits | None = None,
         gate: Gate | None = None,
+        name: str = "composectl",
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = Connections(self.backends[0].port, identify=identify)
         self.pool = Pool("echo", policy(), time.time, self._tell)
         self.observe(range(len(self.backends)))
-        self.server = ProxyServer(Route(self.pool, self.connections), limits or Limits(), gate)
+        self.server = ProxyServer(Route(self.pool, self.connections), limits or Limits(), gate, name)
         sockets = bind(host, [0])
         self.address = sockets[0].getsockname()[:2]
         self._runner = await serve(self.server, sockets, drain_seconds)

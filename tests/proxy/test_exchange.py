@@ -237,7 +237,7 @@ async def test_an_upload_that_was_held_goes_on_to_the_kept_connection_of_another
     assert outbound is not None
     outbound.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     sending = asyncio.create_task(client.send(b"x" * 600_000))
-    await eventually(lambda: inbound._holds_upload)
+    await eventually(lambda: inbound.holds_upload)
     stalled.reset()
     assert status(await client.until(b"ok")) == 200
     await sending

@@ -17,13 +17,19 @@ from composectl.proxy.head import (
 OURS = b"Via: 1.1 composectl\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n"
 
 
+NOW = b"Mon, 23 Nov 2026 12:00:00 GMT"
+DATED = b"Date: " + NOW + b"\r\n"
+
+
 def fields(*lines: str) -> list[tuple[bytes, bytes]]:
     pairs = (line.partition(": ") for line in lines)
     return [(name.encode(), value.encode("latin-1")) for name, _, value in pairs]
 
 
 def asked(*lines: str, method: bytes = b"GET", target: bytes = b"/", version: str = "1.1") -> RequestHead:
-    return request_head(method, target, version, fields("Host: a", *lines), forwarded_for("192.0.2.1", "http"))
+    return request_head(
+        method, target, version, fields("Host: a", *lines), forwarded_for("192.0.2.1", "http", "composectl")
+    )
 
 
 def sent_on(*lines: str, method: bytes = b"GET") -> list[str]:
@@ -34,7 +40,7 @@ def sent_on(*lines: str, method: bytes = b"GET") -> list[str]:
 
 def answered(*lines: str, status: int = 200, **how: bool) -> bytes:
     asked_how = {"bodyless": False, "keep_alive": True, "http_1_0": False, **how}
-    return response_head(status, b"Fine", fields(*lines), identity=b"", **asked_how).data
+    return response_head(status, b"Fine", fields(*lines), identity=b"", date=lambda: NOW, **asked_how).data
 
 
 # Requests
@@ -134,11 +140,11 @@ def test_c11_an_empty_body_stays_an_empty_body() -> None:
 @pytest.mark.parametrize(("said", "told"), [("010", "10"), ("00", "0"), ("0" * 90 + "5", "5")])
 def test_a4_a_length_goes_on_without_zeros_in_front(said: str, told: str) -> None:
     assert sent_on(f"Content-Length: {said}", method=b"POST") == [f"Content-Length: {told}"]
-    assert answered(f"Content-Length: {said}") == f"HTTP/1.1 200 Fine\r\nContent-Length: {told}\r\n\r\n".encode()
+    assert answered(f"Content-Length: {said}").endswith(f"\r\nContent-Length: {told}\r\n\r\n".encode())
 
 
 def test_http_1_0_may_do_without_a_host() -> None:
-    head = request_head(b"GET", b"/", "1.0", [], forwarded_for("::1", "https")).data
+    head = request_head(b"GET", b"/", "1.0", [], forwarded_for("::1", "https", "composectl")).data
     assert head.startswith(b"GET / HTTP/1.1\r\nHost: \r\n")
     assert b"X-Forwarded-For: ::1\r\nX-Forwarded-Proto: https\r\n" in head
 
@@ -181,21 +187,21 @@ def test_a23_what_is_no_target_is_refused(target: bytes) -> None:
 
 def test_a_response_keeps_its_bytes_and_gets_our_framing() -> None:
     assert answered("Content-Length: 2", "Server: x", "Connection: close") == (
-        b"HTTP/1.1 200 Fine\r\nServer: x\r\nContent-Length: 2\r\n\r\n"
+        b"HTTP/1.1 200 Fine\r\nServer: x\r\n" + DATED + b"Content-Length: 2\r\n\r\n"
     )
 
 
 def test_a_response_of_unknown_length_is_chunked() -> None:
-    assert answered() == b"HTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert answered() == b"HTTP/1.1 200 Fine\r\n" + DATED + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def test_c19_or_ends_with_the_connection_for_http_1_0() -> None:
-    assert answered(http_1_0=True) == b"HTTP/1.1 200 Fine\r\nConnection: close\r\n\r\n"
+    assert answered(http_1_0=True) == b"HTTP/1.1 200 Fine\r\n" + DATED + b"Connection: close\r\n\r\n"
 
 
 def test_c2_a_response_s_connection_names_fields_too_but_not_cookies() -> None:
     told = answered("Connection: X-Hop, Set-Cookie", "X-Hop: 1", "Set-Cookie: a=b", "Content-Length: 0")
-    assert told == b"HTTP/1.1 200 Fine\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+    assert told == b"HTTP/1.1 200 Fine\r\nSet-Cookie: a=b\r\n" + DATED + b"Content-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +210,7 @@ def test_c2_a_response_s_connection_names_fields_too_but_not_cookies() -> None:
 )
 def test_c14_statuses_without_a_body(status: int, length: list[str], expected: bytes) -> None:
     framing = b"Content-Length: " + expected + b"\r\n" if expected else b""
-    assert answered(*length, status=status) == b"HTTP/1.1 %d Fine\r\n%b\r\n" % (status, framing)
+    assert answered(*length, status=status) == b"HTTP/1.1 %d Fine\r\n%b%b\r\n" % (status, DATED, framing)
 
 
 def test_an_interim_response_is_no_place_for_framing() -> None:

@@ -6,10 +6,12 @@ import pytest
 
 from composectl.proxy.pages import error_page
 
+NOW = b"Mon, 23 Nov 2026 12:00:00 GMT"
+
 
 @pytest.mark.parametrize("status", [400, 405, 408, 414, 431, 501, 502, 503, 505])
 def test_a32_a_page_is_short_and_plain_and_of_the_length_that_it_says(status: int) -> None:
-    head, _, body = error_page(status, "some-reason", close=True).partition(b"\r\n\r\n")
+    head, _, body = error_page(status, "some-reason", date=NOW, close=True).partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert lines[0].startswith(b"HTTP/1.1 %d " % status)
     assert b"Content-Type: text/plain; charset=utf-8" in lines
@@ -20,12 +22,12 @@ def test_a32_a_page_is_short_and_plain_and_of_the_length_that_it_says(status: in
 
 
 def test_only_who_may_come_back_soon_is_told_when() -> None:
-    assert b"\r\nRetry-After: 1\r\n" in error_page(503, "no-backend-ready", close=False)
-    assert b"Retry-After" not in error_page(502, "backend-hung-up", close=False)
+    assert b"\r\nRetry-After: 1\r\n" in error_page(503, "no-backend-ready", date=NOW, close=False)
+    assert b"Retry-After" not in error_page(502, "backend-hung-up", date=NOW, close=False)
 
 
 def test_the_answer_to_head_says_the_length_of_what_it_leaves_out() -> None:
-    whole, head = (error_page(502, "x", close=False, body=body) for body in (True, False))
+    whole, head = (error_page(502, "x", date=NOW, close=False, body=body) for body in (True, False))
     assert head.endswith(b"\r\n\r\n")
     assert whole.startswith(head)
     assert b"Connection" not in head

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from composectl.balance.backend import Backend
 from composectl.balance.policy import Avoid, RoundRobin
 from tests.proxy.conftest import OpenStage
@@ -79,8 +81,11 @@ async def test_d12_a_fault_of_ours_ends_one_connection_and_no_other(open_stage: 
     stage.backend.play(answers(OK))
     victim, other = await stage.client(), await stage.client()
     faulty.armed = True
-    await victim.send(GET)
-    assert await victim.rest() == b""
+    await victim.send(get("/secret"))
+    answer = await victim.rest()
+    assert status(answer) == 500
+    assert b"X-Composectl-Error: internal-error\r\n" in answer
+    assert not any(word in answer for word in (b"secret", b"Traceback", b"fault of ours"))
     faulty.armed = False
     await other.send(GET)
     assert status(await other.until(b"ok")) == 200
@@ -95,6 +100,25 @@ class Faulty(RoundRobin):
         if self.armed:
             raise RuntimeError("a fault of ours")
         return super().take(avoid, client)
+
+
+@pytest.mark.parametrize("place", ["response_head", "last_chunk"])
+async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(f"composectl.proxy.outbound.{place}", fails)
+    stage.backend.play(answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"))
+    client = await stage.client()
+    await client.send(GET)
+    assert status(await client.until(b"500 Internal Server Error\n")) == 500
+    assert [type(error["exception"]) for error in stage.errors] == [ZeroDivisionError]
+    stage.errors.clear()
+    monkeypatch.undo()
+    await client.send(GET)
+    assert status(await client.until(b"0\r\n\r\n")) == 200
 
 
 async def _draining(stage: Stage) -> None:
