@@ -113,6 +113,32 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 
 
 @cli.command()
+@click.option("--listen", multiple=True, required=True, metavar="[HOST:]PORT", help="Where to listen; may be repeated.")
+@click.option("--backend", "backends", multiple=True, required=True, metavar="HOST:PORT", help="A backend; repeat it.")
+@_balancing_options
+@click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
+@click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
+@click.pass_obj
+def proxy(invocation: Invocation, /, **given: Any) -> int:
+    """Balance over backends that are fixed: no Docker, no Compose, no compose file.
+
+    \b
+    composectl proxy --listen 8080 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002
+    composectl proxy --listen 127.0.0.1:8080 --backend app.internal:80 --policy p2c
+    composectl proxy --listen [::1]:8080 --backend [::1]:9001 --name edge -d
+    composectl -p edge status
+    composectl -p edge down
+    """
+    from composectl.commands.balancing import balancing
+    from composectl.commands.fixed import make_fixed_wish
+    from composectl.commands.proxy import proxy as run_proxy
+
+    name = given["name"] or invocation.options.project_name
+    wish = make_fixed_wish(given["listen"], given["backends"], balancing(given), name=name, detach=given["detach"])
+    return run_proxy(invocation, wish)
+
+
+@cli.command()
 @click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...")
 @click.pass_obj
 def scale(invocation: Invocation, scales: Sequence[str]) -> int:

@@ -52,6 +52,30 @@ def bad_listen(text: str) -> ComposectlError:
     )
 
 
+def bad_listener(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is not of the form [HOST:]PORT", "for example: `8080`, `127.0.0.1:8080`, `[::1]:8080`", USAGE
+    )
+
+
+def bad_backend(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is not of the form HOST:PORT", "for example: `127.0.0.1:9001`, `[::1]:9001`, `localhost:9001`", USAGE
+    )
+
+
+def bad_name(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is not a name: small letters, digits, `-` and `_`, a letter or digit first",
+        "for example: `--name edge`",
+        USAGE,
+    )
+
+
+def given_twice(option: str, text: str) -> ComposectlError:
+    return ComposectlError(f"`{option} {text}` is given twice", "once is enough", USAGE)
+
+
 def listen_for_whom() -> ComposectlError:
     return ComposectlError(
         "`--listen` is for one service, and several are balanced",
@@ -133,6 +157,10 @@ def too_many_connections(asked: int, most: int) -> ComposectlError:
         "`ulimit -Hn` shows the limit of open files: two are needed for each connection",
         USAGE,
     )
+
+
+def unknown_host(host: str) -> ComposectlError:
+    return ComposectlError(f"`{host}` is not known to have an address", "`--listen` takes an address of this machine")
 
 
 # Compose
@@ -222,10 +250,28 @@ def runs_already(project: str, pid: int) -> ComposectlError:
     )
 
 
-def which_project(projects: Iterable[str]) -> ComposectlError:
+def name_taken(name: str, pid: int) -> ComposectlError:
     return ComposectlError(
-        f"several projects run from here: {', '.join(f'`{project}`' for project in sorted(projects))}",
-        "name one with `-p`",
+        f"a proxy `{name}` runs already (process {pid})",
+        f"`composectl -p {name} down` ends it, `--name` gives this one another name",
+    )
+
+
+def no_proxy_runs() -> NothingRuns:
+    return NothingRuns(
+        "no composectl is running, and no compose file is here",
+        "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`",
+    )
+
+
+def which_one(titles: Iterable[str]) -> ComposectlError:
+    return ComposectlError(f"several run: {', '.join(sorted(titles))}", "name one, before the command: `-p NAME`")
+
+
+def fixed_backends(name: str) -> ComposectlError:
+    return ComposectlError(
+        f"the backends of proxy `{name}` are fixed",
+        f"`composectl -p {name} down` ends it; start it again with other `--backend`s",
     )
 
 

@@ -1,4 +1,4 @@
-"""`composectl down`: the running composectl ended, then Compose's own `down`."""
+"""`composectl down`: the running composectl ended, then Compose's own `down` where there is a project."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
         pass
     else:
         _end(client)
+        if not client.about.has_project:
+            return 0
         invocation = replace(invocation, options=replace(invocation.options, project_name=client.about.project))
     return pass_through(invocation, ("down", *arguments))
 

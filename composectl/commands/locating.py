@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from composectl import errors
 from composectl.commands.invocation import Invocation
-from composectl.compose.options import project_directory_of
-from composectl.control.client import Client, find
+from composectl.compose.options import known_directory_of
+from composectl.control.client import Client, find, find_proxy
 from composectl.control.folder import runtime_folder
 
 
 def find_running(invocation: Invocation) -> Client:
-    """The composectl of the project that is named, else of the project's directory. Raises ComposectlError."""
-    options, environ = invocation.options, invocation.environ
-    project = options.project_name or environ.get("COMPOSE_PROJECT_NAME", "")
-    return find(runtime_folder(environ), project, project_directory_of(options, environ, invocation.cwd))
+    """The composectl of the project or proxy that is named, else of the project's directory.
+
+    Where there is no project at all, it is the only proxy. Raises ComposectlError.
+    """
+    options, environ, cwd = invocation.options, invocation.environ, invocation.cwd
+    folder = runtime_folder(environ)
+    name = options.project_name or environ.get("COMPOSE_PROJECT_NAME", "")
+    directory = known_directory_of(options, environ, cwd)
+    try:
+        return find(folder, name, directory or cwd)
+    except errors.NothingRuns:
+        if name or directory:
+            raise
+        return find_proxy(folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from composectl import errors
 from composectl.commands.balanced import Balanced
 from composectl.commands.invocation import Invocation
+from composectl.commands.occupant import occupant
 from composectl.commands.running_project import RunningProject
 from composectl.commands.wish import Wish, parse_listen
 from composectl.compose.locate import find_compose
@@ -19,12 +20,10 @@ from composectl.compose.project import Project, balanced_document, parse_project
 from composectl.compose.run import render_config
 from composectl.compose.stack import Stack
 from composectl.control.claim import Claim
-from composectl.control.client import running
 from composectl.control.folder import runtime_folder
 from composectl.engine.client import Engine
 from composectl.engine.endpoint import child_environ, resolve_endpoint
 from composectl.journal import Journal
-from composectl.proxy.holder import process_on
 from composectl.proxy.listen import PortTaken
 
 
@@ -93,12 +92,5 @@ async def _bind(prepared: RunningProject, balanced: Balanced, folder: Path) -> N
             holder = await prepared.engine.holder_of(taken.port)
             if holder is not None and (holder.project, holder.service) == (prepared.stack.project, balanced.service):
                 continue
-            named = f"container `{holder.name}`" if holder else await asyncio.to_thread(_who_else, taken, folder)
+            named = f"container `{holder.name}`" if holder else await asyncio.to_thread(occupant, taken.port, folder)
             raise errors.port_taken(taken.address, named) from taken
-
-
-def _who_else(taken: PortTaken, folder: Path) -> str:
-    for client in running(folder):
-        if any(listener.rpartition(":")[2] == str(taken.port) for listener in client.about.listeners):
-            return f"composectl of project `{client.about.project}`"
-    return process_on(taken.port)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 
 from composectl import errors
+from composectl.balance.change import Change
 from composectl.balance.snapshot import VERSION, Snapshot
 from composectl.commands.balanced import Balanced
 from composectl.control.about import About
@@ -15,7 +16,7 @@ from composectl.journal import Journal
 
 
 class Running:
-    """Owns everything until `close`; `directory` is the project's, empty where there is no project."""
+    """Owns everything until `close`; `directory` is the project's, empty where there is none."""
 
     def __init__(self, claim: Claim, directory: str, journal: Journal, balanced: Mapping[str, Balanced]) -> None:
         self.claim = claim
@@ -31,6 +32,10 @@ class Running:
     def snapshot(self) -> Snapshot:
         """The picture of everything, now."""
         return Snapshot(VERSION, self.claim.project, tuple(one.view() for one in self.balanced.values()))
+
+    def who(self, change: Change) -> str:
+        """What a line calls the backend of `change`."""
+        return change.name
 
     def service(self, name: str) -> Balanced:
         """A balanced service. Raises `not_balanced`."""

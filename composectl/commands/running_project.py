@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from composectl.balance.change import Change
 from composectl.balance.replica import Replica
 from composectl.commands.balanced import Balanced
 from composectl.commands.running import Running
@@ -24,6 +25,10 @@ class RunningProject(Running):
         self.stack = stack
         self.engine = engine
         self.scaling = asyncio.Lock()
+
+    def who(self, change: Change) -> str:
+        """What a line calls the backend of `change`: short, as its service and number."""
+        return f"{change.service}-{change.number}"
 
     def observe(self, service: str, replicas: list[Replica]) -> None:
         """The engine has listed the running replicas of a service."""

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NoReturn
 
 from composectl import errors
-from composectl.balance.change import Change
 from composectl.commands.detach import Announce
 from composectl.commands.running import Running
 from composectl.control.api import Handlers, serve_api
@@ -44,7 +43,7 @@ async def shown(running: Running, announce: Announce | None, summary: str) -> As
     """
     if announce is not None:
         announce(summary, running.claim.log)
-        running.journal.read_by(print_change)
+        print_changes(running)
         yield
     elif is_live():
         async with _drawn(running):
@@ -58,9 +57,14 @@ def prints_lines(announce: Announce | None) -> bool:
     return announce is None and not is_live()
 
 
-def print_change(change: Change) -> None:
-    """One line on stdout."""
-    sys.stdout.write(change_line(change.service, change) + "\n")
+def print_changes(running: Running) -> None:
+    """Make each change a line on stdout, those that are kept and those to come."""
+    running.journal.read_by(lambda change: say(f"{change_line(running.who(change), change)}\n"))
+
+
+def say(text: str) -> None:
+    """Say it on stdout at once, whoever reads it."""
+    sys.stdout.write(text)
     sys.stdout.flush()
 
 

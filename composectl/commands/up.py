@@ -16,7 +16,7 @@ from composectl.commands.prepare import prepare
 from composectl.commands.readiness import settle, until_serving
 from composectl.commands.running_project import RunningProject
 from composectl.commands.scaling import scale
-from composectl.commands.serving import DRAIN_SECONDS, print_change, prints_lines, serving, shown
+from composectl.commands.serving import DRAIN_SECONDS, print_changes, prints_lines, serving, shown
 from composectl.commands.wish import Wish
 from composectl.compose.ports import Port
 from composectl.control.api import Handlers
@@ -107,7 +107,7 @@ class _Up:
     async def _start(self) -> None:
         running = self._running
         if prints_lines(self._announce):
-            running.journal.read_by(print_change)
+            print_changes(running)
         await running.stack.up(self._wish.arguments, self._wish.scales)
         for balanced in running.balanced.values():
             await _bind_rest(running, balanced)

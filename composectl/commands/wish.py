@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from composectl import errors
+from composectl.commands.addresses import is_address, is_port
 from composectl.commands.balancing import Balancing
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments
 from composectl.compose.ports import Port
@@ -70,18 +70,6 @@ def parse_listen(text: str, target: int) -> Port:
 
 def _port(text: str, host: str, port: str, target: str) -> Port:
     host = host.strip("[]")
-    if not (_is_port(port) and _is_port(target) and (not host or _is_address(host))):
+    if not (is_port(port) and is_port(target) and (not host or is_address(host))):
         raise errors.bad_listen(text)
     return Port(host, (int(port), int(port)), int(target), "tcp")
-
-
-def _is_port(text: str) -> bool:
-    return text.isdecimal() and int(text) < 65536
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -49,11 +49,15 @@ class Options:
 
 def project_directory_of(options: Options, environ: Mapping[str, str], cwd: Path) -> Path:
     """The absolute directory that Compose takes as the project's; `cwd` where nothing tells."""
+    return known_directory_of(options, environ, cwd) or cwd
+
+
+def known_directory_of(options: Options, environ: Mapping[str, str], cwd: Path) -> Path | None:
+    """The project's absolute directory where an option, a variable or a compose file tells it."""
     return (
         _told_directory(options, environ, cwd)
         or _told_directory(options, settings(options, environ, cwd), cwd)
         or _found_directory(cwd)
-        or cwd
     )
 
 

@@ -1,4 +1,4 @@
-"""One composectl a project: a lock, and the files that go with it."""
+"""One composectl a project, or a name: a lock, and the files that go with it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from composectl.control.folder import make_private, stem_of
 
 
 class Claim:
-    """Holds a project until `release`, or until the process ends; a stale socket is cleared away."""
+    """Holds a project until `release`, or until the process ends; a stale socket is cleared away.
 
-    def __init__(self, folder: Path, project: str, engine: str) -> None:
+    A proxy over fixed backends has no engine, and its own name as `project`.
+    """
+
+    def __init__(self, folder: Path, project: str, engine: str = "") -> None:
         self._folder = folder
         stem = folder / stem_of(project, engine)
         self.project = project
         self.socket = stem.with_name(stem.name + ".sock")
         self.log = stem.with_name(stem.name + ".log")
         self._lock = stem.with_name(stem.name + ".lock")
+        self._taken = errors.runs_already if engine else errors.name_taken
         self._held = self._acquire()
 
     def listen(self) -> socket.socket:
@@ -57,7 +61,7 @@ class Claim:
             except BlockingIOError:
                 pid = os.read(held, 20).decode().strip()
                 os.close(held)
-                raise errors.runs_already(self.project, int(pid or 0)) from None
+                raise self._taken(self.project, int(pid or 0)) from None
             if self._is_current(held):
                 os.ftruncate(held, 0)
                 os.write(held, str(os.getpid()).encode())

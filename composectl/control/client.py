@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +76,23 @@ def find(folder: Path, project: str, directory: Path) -> Client:
         for client in running(folder)
         if (client.about.project == project.lower() if project else client.about.directory == str(directory))
     ]
-    if not matching:
-        raise errors.nothing_runs(project)
-    if len(matching) > 1:
-        raise errors.which_project(client.about.project for client in matching)
-    return matching[0]
+    return _only(matching, errors.nothing_runs(project))
+
+
+def find_proxy(folder: Path) -> Client:
+    """The only proxy over fixed backends. Raises ComposectlError."""
+    return _only([client for client in running(folder) if not client.about.has_project], errors.no_proxy_runs())
 
 
 # Private
+
+
+def _only(matching: Sequence[Client], none: errors.NothingRuns) -> Client:
+    if not matching:
+        raise none
+    if len(matching) > 1:
+        raise errors.which_one(client.about.title for client in matching)
+    return matching[0]
 
 
 class _Connection(http.client.HTTPConnection):

@@ -21,14 +21,15 @@ class PortTaken(Exception):
 
 
 def bind(host: str, ports: Iterable[int]) -> list[socket.socket]:
-    """Sockets on the first free of `ports` (0: any): one, or for an empty `host` one for IPv4 and one for IPv6.
+    """Sockets on the first free of `ports` (0: any): one for each address of `host`, or for IPv4 and for IPv6 if empty.
 
     Raises PortTaken, or ComposectlError where there is no right or no such address.
     """
+    hosts = _addresses(host) if host else ["0.0.0.0", "::"]
     taken: PortTaken | None = None
     for port in ports:
         try:
-            return _bind_all([host] if host else ["0.0.0.0", "::"], port)
+            return _bind_all(hosts, port)
         except PortTaken as error:
             taken = error
     assert taken is not None
@@ -44,11 +45,20 @@ def address_of(listening: socket.socket) -> str:
 # Private
 
 
+def _addresses(host: str) -> list[str]:
+    """Each address of a name, or the one that `host` is; IPv4 first."""
+    try:
+        found = {str(place[0]) for *_, place in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        raise errors.unknown_host(host) from None
+    return sorted(found, key=lambda address: (":" in address, address))
+
+
 def _bind_all(hosts: list[str], port: int) -> list[socket.socket]:
     with ExitStack() as undo:
         bound: list[socket.socket] = []
         for host in hosts:
-            if host == "::" and bound and not _has_ipv6():
+            if ":" in host and bound and not _has_ipv6():
                 continue
             # Where any port will do, IPv6 gets the one that IPv4 was given.
             one = _bind_one(host, bound[0].getsockname()[1] if bound else port)

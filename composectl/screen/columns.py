@@ -1,5 +1,7 @@
 """What the table shows of a backend, column by column."""
 
+from collections.abc import Sequence
+
 from composectl.screen import palette
 from composectl.screen.figures import bar, count, figure, percent
 from composectl.screen.harmless import harmless
@@ -13,6 +15,13 @@ def errors(entry: Entry) -> int:
     """The requests that failed, and those answered with a 5xx."""
     return entry.backend.failed + entry.backend.responses.get("5xx", 0)
 
+
+_ADDRESS = Column(
+    heading="address",
+    rank=8,
+    text=lambda entry, room: harmless(entry.backend.address),
+    left=True,
+)
 
 COLUMNS = (
     Column(
@@ -28,12 +37,7 @@ COLUMNS = (
         left=True,
         least=16,
     ),
-    Column(
-        heading="address",
-        rank=8,
-        text=lambda entry, room: harmless(entry.backend.address),
-        left=True,
-    ),
+    _ADDRESS,
     Column(
         heading="phase",
         rank=0,
@@ -96,3 +100,9 @@ COLUMNS = (
         style=lambda entry: palette.of_count(entry.backend.p95_ms),
     ),
 )
+
+
+def columns_for(entries: Sequence[Entry]) -> Sequence[Column]:
+    """All of them, but for the addresses where backends are named by them."""
+    named = any(entry.backend.name != entry.backend.address for entry in entries)
+    return [column for column in COLUMNS if named or column is not _ADDRESS]

@@ -6,8 +6,8 @@ from composectl.screen.clock import time_of_day
 from composectl.screen.harmless import harmless
 
 
-def change_line(service: str, change: Change | ChangeView) -> str:
+def change_line(who: str, change: Change | ChangeView) -> str:
     """`12:03:44 echo-3 starting -> ready: its port accepts`."""
     why = f": {change.why}" if change.why else ""
-    move = f"{service}-{change.number} {change.before} -> {change.after}{why}"
+    move = f"{who} {change.before} -> {change.after}{why}"
     return f"{time_of_day(change.at)} {harmless(move)}"

@@ -9,7 +9,7 @@ from rich.segment import Segment, Segments
 
 from composectl.balance.snapshot import ServiceView, Snapshot
 from composectl.screen.block import furnished, lines_wanted
-from composectl.screen.columns import COLUMNS
+from composectl.screen.columns import columns_for
 from composectl.screen.layout import fit
 from composectl.screen.line import Line
 from composectl.screen.palette import QUIET
@@ -35,7 +35,8 @@ def _lines(services: Sequence[ServiceView], now: float, width: int, height: int 
     between = 1 if height >= _AIRY_SERVICE * len(services) else 0
     rooms = divide(height - between * (len(services) - 1), [lines_wanted(service) for service in services])
     blocks = [furnished(service, room) for service, room in zip(services, rooms, strict=True)]
-    layout = fit(COLUMNS, [entry for block in blocks for entry in block.entries], width)
+    entries = [entry for block in blocks for entry in block.entries]
+    layout = fit(columns_for(entries), entries, width)
     return _stack([block.lines(layout, now, width)[:room] for block, room in zip(blocks, rooms, strict=True)], between)
 
 

@@ -15,7 +15,7 @@ from composectl import errors
 from composectl.balance.snapshot import VERSION, Snapshot
 from composectl.control.about import About
 from composectl.control.api import Handlers, serve_api
-from composectl.control.client import Client, find, running
+from composectl.control.client import Client, find, find_proxy, running
 from composectl.control.folder import sockets
 
 ABOUT = About("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
@@ -134,8 +134,30 @@ async def test_the_project_is_found_by_its_name_and_by_its_directory(tmp_path: P
 async def test_two_projects_of_one_directory_must_be_named(tmp_path: Path) -> None:
     other = House(About("other", 1, ABOUT.directory, ()))
     async with House().open(tmp_path), other.open(tmp_path):
-        with pytest.raises(errors.ComposectlError, match="`other`, `shop`"):
+        with pytest.raises(errors.ComposectlError, match="project `other`, project `shop`"):
             await asyncio.to_thread(find, tmp_path, "", Path(ABOUT.directory))
+
+
+async def test_a_proxy_without_a_project_is_found_by_its_name_or_when_it_is_the_only_one(tmp_path: Path) -> None:
+    proxy = House(About("proxy-8080", 1, "", ()))
+    async with House().open(tmp_path), proxy.open(tmp_path):
+        by_name = await asyncio.to_thread(find, tmp_path, "proxy-8080", Path("/srv/shop"))
+        the_only_one = await asyncio.to_thread(find_proxy, tmp_path)
+    assert by_name.about == the_only_one.about == About("proxy-8080", 1, "", ())
+
+
+async def test_of_two_proxies_one_must_be_named(tmp_path: Path) -> None:
+    proxies = [House(About(name, 1, "", ())) for name in ("edge", "proxy-8080")]
+    async with proxies[0].open(tmp_path), proxies[1].open(tmp_path):
+        with pytest.raises(errors.ComposectlError, match="several run: proxy `edge`, proxy `proxy-8080`") as raised:
+            await asyncio.to_thread(find_proxy, tmp_path)
+    assert "`-p NAME`" in raised.value.hint
+
+
+async def test_a_project_is_never_taken_for_a_proxy(tmp_path: Path) -> None:
+    async with House().open(tmp_path):
+        with pytest.raises(errors.NothingRuns, match="no composectl is running"):
+            await asyncio.to_thread(find_proxy, tmp_path)
 
 
 async def test_nothing_runs_is_said(tmp_path: Path) -> None:

@@ -19,6 +19,14 @@ def test_a_second_claim_is_refused_and_told_by_whom(tmp_path: Path) -> None:
     claim.release()
 
 
+def test_a_proxy_holds_its_name_and_no_projects(tmp_path: Path) -> None:
+    claims = [Claim(tmp_path, "edge"), Claim(tmp_path, "edge", ENGINE)]
+    with pytest.raises(ComposectlError, match=f"proxy `edge` runs already \\(process {os.getpid()}\\)"):
+        Claim(tmp_path, "edge")
+    for claim in claims:
+        claim.release()
+
+
 def test_another_project_and_another_engine_are_free(tmp_path: Path) -> None:
     claims = [Claim(tmp_path, "shop", ENGINE), Claim(tmp_path, "blog", ENGINE), Claim(tmp_path, "shop", "tcp://b:1")]
     for claim in claims:

@@ -28,6 +28,13 @@ def test_a_narrow_terminal_gets_the_columns_that_matter_most(width: int, heading
     assert drawn(width=width)[3].split() == headings.split()
 
 
+def test_backends_that_are_named_by_their_addresses_show_them_once() -> None:
+    fixed = service(backends=(backend(1, name="[::1]:9001", address="[::1]:9001"),))
+    headings, row = drawn(fixed, width=200)[3:5]
+    assert headings.split()[:3] == ["#", "name", "phase"]
+    assert row.count("[::1]:9001") == 1
+
+
 @pytest.mark.parametrize("width", [200, 120, 100, 80, 60, 40, 30, 20, 15, 8, 1])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     crowded = service(120, service="a-service-with-a-long-name", listeners=("0.0.0.0:80", "[::]:80", "0.0.0.0:443"))
