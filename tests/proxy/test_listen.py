@@ -48,6 +48,17 @@ def test_no_host_is_every_address_of_both_kinds_on_one_port(bound: Bind) -> None
         socket.create_connection((host, port_of(four)), timeout=5).close()
 
 
+def test_a_name_is_each_of_its_addresses_on_one_port(bound: Bind) -> None:
+    sockets = bound("localhost", [0])
+    assert address_of(sockets[0]) == f"127.0.0.1:{port_of(sockets[0])}"
+    assert {port_of(one) for one in sockets} == {port_of(sockets[0])}
+
+
+def test_a_name_without_an_address_is_refused() -> None:
+    with pytest.raises(ComposectlError, match=r"`nobody\.invalid` is not known to have an address"):
+        bind("nobody.invalid", [0])
+
+
 def test_every_address_is_taken_where_one_of_them_is(bound: Bind) -> None:
     (one,) = bound("::1", [0])
     with pytest.raises(PortTaken) as taken:
