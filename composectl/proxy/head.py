@@ -93,12 +93,13 @@ class RequestHead(NamedTuple):
 class ResponseHead(NamedTuple):
     """A response head for a client.
 
-    `chunked` tells how its body is framed, `closes` that the client's connection ends after it, `until_close` that the
-    body lasts until the backend's connection ends.
+    `chunked` tells how its body is framed, `came_chunked` how it was, `closes` that the client's connection ends after
+    it, `until_close` that the body lasts until the backend's connection ends.
     """
 
     data: bytes
     chunked: bool
+    came_chunked: bool
     closes: bool
     until_close: bool
 
@@ -185,7 +186,7 @@ def response_head(
     start = _status_line(status, reason)
     made = ours.get(b"date") or date()
     data = b"".join((start, *lines, b"Date: ", made, b"\r\n", identity, framing, connection, b"\r\n"))
-    return ResponseHead(data, chunked, closes, unknown_length and coding is None)
+    return ResponseHead(data, chunked, coding is not None, closes, unknown_length and coding is None)
 
 
 def interim_head(status: int, reason: bytes, fields: Fields, identity: bytes = b"") -> bytes:

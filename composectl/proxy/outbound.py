@@ -41,6 +41,7 @@ class Outbound(asyncio.Protocol):
         "_reason",
         "_reusable",
         "_status",
+        "_strict",
         "_until_close",
         "_used",
         "backend",
@@ -210,9 +211,14 @@ class Outbound(asyncio.Protocol):
 
     def _make_parser(self) -> HttpResponseParser:
         parser = HttpResponseParser(self)
-        # CGI scripts end their lines so; RFC 9112, section 2.2, allows it, and what we write ends in CRLF.
+        # CGI scripts end their lines so; RFC 9112, section 2.2, allows it in heads, and what we write ends in CRLF.
         parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        self._strict = False
         return parser
+
+    def _be_strict(self) -> None:
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
+        self._strict = True
 
     def _relay_head(self, status: int) -> None:
         exchange = self._asked
@@ -232,6 +238,8 @@ class Outbound(asyncio.Protocol):
         self._barren = 0
         if head.closes:
             exchange.inbound.close_after()
+        if head.came_chunked:
+            self._be_strict()
         self._out.append(head.data)
         if exchange.method == b"HEAD":
             self._complete = True
@@ -256,8 +264,8 @@ class Outbound(asyncio.Protocol):
     def _finish(self) -> None:
         exchange, self._exchange = self._asked, None
         self.resume_reading()
-        if exchange.method == b"HEAD":
-            self._parser = self._make_parser()  # the old one waits for a body
+        if exchange.method == b"HEAD" or self._strict:
+            self._parser = self._make_parser()  # the old one waits for a body, or takes no bare line feed
         self._used = True
         if self._reusable and exchange.uploaded and not self.transport.get_write_buffer_size():
             self._connections.keep(self)

@@ -96,6 +96,24 @@ async def test_b6_bare_line_feeds_are_mended(stage: Stage) -> None:
     assert await client.exactly(2) == b"ok"
 
 
+@pytest.mark.parametrize("body", [b"2\nok\r\n0\r\n\r\n", b"3\r\nok\r\n0\r\n\r\n", b"2\r\nok\r\n0\n\n"])
+async def test_b6_bare_line_feeds_end_no_chunk(stage: Stage, body: bytes) -> None:
+    client, backend = await answered(stage, CHUNKED)
+    await client.head()
+    await backend.send(body)
+    assert b"0\r\n" not in await client.rest()
+
+
+async def test_b6_bare_line_feeds_are_mended_after_chunks_too(stage: Stage) -> None:
+    client, backend = await answered(stage, CHUNKED + b"2\r\nok\r\n0\r\n\r\n")
+    await client.until(b"0\r\n\r\n")
+    await client.send(GET)
+    await backend.head()
+    await backend.send(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok")
+    await client.head()
+    assert await client.exactly(2) == b"ok"
+
+
 async def test_b7_odd_bytes_are_kept(stage: Stage) -> None:
     client, _ = await answered(stage, b"HTTP/1.1 200 \xfcber gut\r\nX-Caf\x65: caf\xe9\r\nContent-Length: 0\r\n\r\n")
     head = await client.head()
