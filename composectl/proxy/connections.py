@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from composectl.balance.snapshot import join_address
+from composectl.proxy.descriptors import open_files
 from composectl.proxy.outbound import Outbound
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ _CONNECT_TIMEOUT = 1.0
 # Below the 5 s after which Node.js, the least patient of the usual servers, closes an idle connection.
 _IDLE_SECONDS = 4
 _KEPT_PER_BACKEND = 256
+# Of all files that may be open, this part is for connections that are kept.
+KEPT_PART = 8
 
 
 class Connections:
@@ -25,6 +28,7 @@ class Connections:
         self._identify = identify
         self._kept: dict[Backend, list[Outbound]] = {}
         self._tick = 0
+        self._most = open_files() // KEPT_PART
 
     def take(self, backend: Backend) -> Outbound | None:
         """A kept connection to this backend, if there is one."""
@@ -53,7 +57,7 @@ class Connections:
         kept = self._kept.setdefault(outbound.backend, [])
         kept.append(outbound)
         outbound.idle_since = self._tick
-        if len(kept) > _KEPT_PER_BACKEND:
+        if len(kept) > _KEPT_PER_BACKEND or len(kept) * len(self._kept) > self._most:
             kept.pop(0).close()
 
     def lost(self, outbound: Outbound) -> None:
@@ -70,6 +74,7 @@ class Connections:
     def sweep(self) -> None:
         """Close what was idle for too long; to be called once a second."""
         self._tick += 1
+        self._most = open_files() // KEPT_PART
         for kept in self._kept.values():
             while kept and self._tick - kept[0].idle_since > _IDLE_SECONDS:
                 kept.pop(0).close()

@@ -6,11 +6,12 @@ import sys
 from typing import Protocol
 
 from composectl import errors
+from composectl.proxy.connections import KEPT_PART
+from composectl.proxy.descriptors import raise_open_files
 
-# For listeners, sockets of ours, pipes of Compose, and connections that are kept to backends
-_RESERVED = 256
+# For listeners, sockets of ours, pipes of Compose, and whoever comes in a rush
+_RESERVED = 128
 _PER_EXCHANGE = 2
-_ENDLESS = 1_048_576
 
 
 class Door(Protocol):
@@ -69,21 +70,8 @@ def make_gate(limit: int | None = None) -> Gate:
 
     Without a `limit`, as many as the open files allow. Raises ComposectlError where they do not allow the `limit`.
     """
-    most = max(1, (_open_files() - _RESERVED) // _PER_EXCHANGE)
+    files = raise_open_files()
+    most = max(1, (files - files // KEPT_PART - _RESERVED) // _PER_EXCHANGE)
     if limit is not None and limit > most:
         raise errors.too_many_connections(limit, most)
     return Gate(most if limit is None else limit)
-
-
-# Private
-
-
-def _open_files() -> int:
-    if sys.platform == "win32":
-        return _ENDLESS
-    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
-
-    _, hard = getrlimit(RLIMIT_NOFILE)
-    most = _ENDLESS if hard == RLIM_INFINITY else hard
-    setrlimit(RLIMIT_NOFILE, (most, hard))
-    return most
