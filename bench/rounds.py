@@ -48,7 +48,7 @@ def _all_started(rows: list[Row], backends: Backends, folder: Path) -> Iterator[
 @contextmanager
 def _started(peer: Peer, backends: Backends, port: int, folder: Path) -> Iterator[Target]:
     place = Place(port, backends, folder / f"{peer.name}-{backends.count}-{port}")
-    place.folder.mkdir()
+    place.folder.mkdir(exist_ok=True)
     with peer.start(place) as pid:
         try:
             yield Target(pid, port)

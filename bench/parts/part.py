@@ -44,4 +44,4 @@ class Part:
     def rows(self, peers: Sequence[str]) -> list[Row]:
         """Who of `peers` is measured, before how many backends."""
         names = [name for name in peers if not self.peers or name in self.peers]
-        return [Row(name, count) for count in self.backends for name in names]
+        return [Row(name, count) for name in names for count in self.backends]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import re
 import socket
 from collections.abc import Awaitable, Callable
@@ -67,14 +69,22 @@ class ScriptedBackend:
 
 
 def listen_on(hosts: list[str], *, receive_buffer: int = 0, backlog: int = 100) -> list[ScriptedBackend]:
-    """A backend on each of `hosts`, all on one port that is free on each."""
-    while (sockets := _bind([socket.socket() for _ in hosts], hosts)) is None:
-        pass
-    for one in sockets:
-        if receive_buffer:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        one.listen(backlog)
-    return [ScriptedBackend(one) for one in sockets]
+    """A backend on each of `hosts`, all on one port."""
+    while True:
+        with contextlib.ExitStack() as undo:
+            sockets: list[socket.socket] = []
+            for host in hosts:
+                one = undo.enter_context(socket.socket())
+                if receive_buffer:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if not _is_free(one, host, sockets[0].getsockname()[1] if sockets else 0):
+                    break
+                one.listen(backlog)
+                sockets.append(one)
+            else:
+                undo.pop_all()
+                return [ScriptedBackend(one) for one in sockets]
 
 
 def answers(response: bytes) -> Script:
@@ -93,18 +103,15 @@ def answers(response: bytes) -> Script:
 # Private
 
 
-def _bind(sockets: list[socket.socket], hosts: list[str]) -> list[socket.socket] | None:
-    port = 0
-    for one, host in zip(sockets, hosts, strict=True):
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind((host, port))
-        except OSError:  # a program that is none of ours has it there
-            for each in sockets:
-                each.close()
-            return None
-        port = one.getsockname()[1]
-    return sockets
+def _is_free(sock: socket.socket, host: str, port: int) -> bool:
+    """Bind to a port, unless somebody else on this machine has it at this address."""
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        if port and error.errno == errno.EADDRINUSE:
+            return False
+        raise
+    return True
 
 
 async def _ignore_the_end(script: Script, wire: Wire) -> None:

@@ -1,0 +1,56 @@
+"""Clients that have had an answer and keep their connection, from several addresses."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from bench.backends import ANSWER
+
+_PER_ADDRESS = 5000
+_SPARE_DESCRIPTORS = 200
+_PATIENCE = 10.0
+
+
+@contextmanager
+def idle(port: int, connections: int) -> Iterator[list[socket.socket]]:
+    """So many of them, and the descriptors for it. Raises SystemExit where the system allows fewer."""
+    with _descriptors(connections + _SPARE_DESCRIPTORS), ExitStack() as stack:
+        clients = [stack.enter_context(_connected(port, number)) for number in range(connections)]
+        yield [one for one in clients if answers(one)]
+
+
+def answers(client: socket.socket) -> bool:
+    """Whether the connection is good for one more request."""
+    try:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        read = b""
+        while data := client.recv(4096):
+            read += data
+            if read.endswith(ANSWER):
+                return read.startswith(b"HTTP/1.1 200 ")
+    except OSError:
+        pass
+    return False
+
+
+# Private
+
+
+def _connected(port: int, number: int) -> socket.socket:
+    address = f"127.0.0.{1 + number // _PER_ADDRESS}"
+    return socket.create_connection(("127.0.0.1", port), _PATIENCE, (address, 0))
+
+
+@contextmanager
+def _descriptors(needed: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise SystemExit(f"error: {needed} open files are needed, and {hard} are allowed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,0 +1,24 @@
+"""How long a request takes at a rate that all can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.figures import FAILED, WAITED, Figure
+from bench.parts.part import Part, Target
+from bench.process import spent
+from bench.steady import steady
+
+PER_SECOND = 2000
+P50 = Figure("p50", "µs", 0)
+P99 = Figure("p99", "µs", 0)
+
+
+def _measure(target: Target, seconds: int) -> Mapping[Figure, float]:
+    before = spent(target.pid)
+    latency = steady(target.port, PER_SECOND, seconds)
+    waited = (spent(target.pid) - before).waited
+    return {P50: latency.p50, P99: latency.p99, WAITED: 100 * waited / seconds, FAILED: latency.failed}
+
+
+PART = Part("latency", f"A 24-byte answer, {PER_SECOND:,} requests/s", (P99, P50), _measure)
