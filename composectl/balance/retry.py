@@ -1,14 +1,14 @@
 """When a request may be sent to another backend."""
 
 # RFC 9110, section 9.2.2
-_IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
 FURTHER_BACKENDS = 2
 
 
 def is_idempotent(method: bytes) -> bool:
     """Whether sending a request of this method twice is the same as sending it once (RFC 9110, section 9.2.2)."""
-    return method in _IDEMPOTENT
+    return method in IDEMPOTENT
 
 
 def may_retry(method: bytes, *, connected: bool, whole: bool, tried: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from composectl.balance.phase import Phase
 from composectl.balance.snapshot import join_address
 from composectl.proxy.descriptors import open_files
 from composectl.proxy.outbound import Outbound
@@ -51,12 +52,14 @@ class Connections:
 
     def keep(self, outbound: Outbound) -> None:
         """Keep a connection for the next request, unless its backend is on its way out."""
-        if outbound.backend.phase != "ready":
+        if outbound.backend.phase is not Phase.READY:
             outbound.close()
             return
-        kept = self._kept.setdefault(outbound.backend, [])
-        kept.append(outbound)
         outbound.idle_since = self._tick
+        kept = self._kept.get(outbound.backend)
+        if kept is None:
+            kept = self._kept[outbound.backend] = []
+        kept.append(outbound)
         if len(kept) > _KEPT_PER_BACKEND or len(kept) * len(self._kept) > self._most:
             kept.pop(0).close()
 

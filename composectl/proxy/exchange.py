@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from composectl.balance.backend import Backend
 from composectl.balance.pool import Lease
-from composectl.balance.retry import is_idempotent, may_retry
+from composectl.balance.retry import IDEMPOTENT, may_retry
 from composectl.proxy.date import http_date
 from composectl.proxy.head import Fields, RequestHead, last_chunk
 from composectl.proxy.pages import error_page
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from composectl.proxy.inbound import Inbound
     from composectl.proxy.limits import Limits
     from composectl.proxy.outbound import Outbound
-    from composectl.proxy.route import Route
 
 _REPLAYABLE = 1024 * 1024
 _NOTHING_HEARD = ("backend-hung-up", "backend-too-slow")
@@ -39,7 +38,6 @@ class Exchange:
         "_lease",
         "_outbound",
         "_pending",
-        "_route",
         "_sent",
         "_sent_size",
         "_tried",
@@ -55,10 +53,7 @@ class Exchange:
         "uploaded",
     )
 
-    def __init__(
-        self, route: Route, inbound: Inbound, method: bytes, head: RequestHead, *, keep_alive: bool, http_1_0: bool
-    ) -> None:
-        self._route = route
+    def __init__(self, inbound: Inbound, method: bytes, head: RequestHead, keep_alive: bool, http_1_0: bool) -> None:
         self.inbound = inbound
         self.method = method
         self.keep_alive = keep_alive
@@ -70,7 +65,7 @@ class Exchange:
         self.uploaded = False  # the whole request has come from the client
         self.heard = False  # a byte of the response has come from the backend
         self._pending = [head.data]
-        self._sent: list[bytes] | None = [] if is_idempotent(method) else None
+        self._sent: list[bytes] | None = [] if method in IDEMPOTENT else None
         self._sent_size = 0
         self._tried: tuple[Backend, ...] = ()
         self._lease: Lease | None = None
@@ -83,9 +78,9 @@ class Exchange:
         """Choose a backend and send what there is of the request."""
         self.begun = True
         self._began = monotonic_ns()
-        lease = self._route.pool.lease((), self.inbound.client)
+        lease = self.inbound.route.pool.lease((), self.inbound.client)
         if lease is None:
-            self._route.pool.unserved += 1
+            self.inbound.route.pool.unserved += 1
             self._answer(503, "no-backend-ready")
         else:
             self._go_to(lease)
@@ -105,11 +100,13 @@ class Exchange:
 
     def flush(self) -> None:
         """Send on what has come."""
-        if self._outbound is not None and self._pending:
-            data = b"".join(self._pending)
-            self._pending.clear()
-            self._remember(data)
-            self._outbound.send(data)
+        pending = self._pending
+        if self._outbound is not None and pending:
+            self._pending = []
+            data = pending[0] if len(pending) == 1 else b"".join(pending)
+            if self._sent is not None:
+                self._remember(data, self._sent)
+            self._outbound.transport.write(data)
 
     def client_gone(self) -> None:
         """The client will not read the response: the backend must not go on with it."""
@@ -183,7 +180,7 @@ class Exchange:
         self._lease = lease
         self._tried += (lease.backend,)
         # A kept connection may be closed just now by the other side, and only what is idempotent may be sent twice.
-        kept = self._route.connections.take(lease.backend) if self._sent is not None else None
+        kept = self.inbound.route.connections.take(lease.backend) if self._sent is not None else None
         if kept is None:
             self._dial(lease)
         else:
@@ -202,7 +199,7 @@ class Exchange:
 
     async def _connect(self, backend: Backend) -> None:
         try:
-            outbound = await self._route.connections.dial(backend)
+            outbound = await self.inbound.route.connections.dial(backend)
         except OSError as error:
             self._dialling = None
             self._could_not_dial(backend, error)
@@ -214,16 +211,15 @@ class Exchange:
         if error.errno in _EXHAUSTED:  # no backend is to blame
             self._give_up("too-many-open-files")
             return
-        self._route.pool.probed(backend, error.strerror or "no connection in time")
+        self.inbound.route.pool.probed(backend, error.strerror or "no connection in time")
         late = isinstance(error, TimeoutError)
         self._try_another("connect-timeout" if late else "backend-unreachable", connected=False)
 
-    def _remember(self, data: bytes) -> None:
-        if self._sent is not None:
-            self._sent.append(data)
-            self._sent_size += len(data)
-            if self._sent_size > _REPLAYABLE:
-                self._sent = None
+    def _remember(self, data: bytes, sent: list[bytes]) -> None:
+        sent.append(data)
+        self._sent_size += len(data)
+        if self._sent_size > _REPLAYABLE:
+            self._sent = None
 
     def _rewind(self) -> bool:
         """Make all that was sent pending again, if it is still there."""
@@ -236,7 +232,7 @@ class Exchange:
     def _try_another(self, reason: str, *, connected: bool) -> None:
         whole = self._rewind() if connected else True
         retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
-        lease = self._route.pool.lease(self._tried, self.inbound.client) if retry else None
+        lease = self.inbound.route.pool.lease(self._tried, self.inbound.client) if retry else None
         if lease is None:
             self._give_up(reason)
         else:
@@ -254,5 +250,6 @@ class Exchange:
         close = self.inbound.closing or not (self.keep_alive and self.uploaded)
         if close:
             self.inbound.close_after()
-        self.inbound.write(error_page(status, reason, date=http_date(), close=close, body=self.method != b"HEAD"))
+        page = error_page(status, reason, date=http_date(), close=close, body=self.method != b"HEAD")
+        self.inbound.transport.write(page)
         self.inbound.finished(self)

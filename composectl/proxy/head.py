@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
@@ -58,6 +59,7 @@ _NOT_IN_TRAILERS = (
     | _END_TO_END
     | {b"content-encoding", b"content-range", b"content-type", b"range", b"trailer"}
 )
+_BODYLESS = (204, 304)
 _COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -139,18 +141,23 @@ def request_head(
     _check(target, host, version, fields)
     if target[0] != 0x2F:  # not a path
         target, host = _origin_form(method, target, host)
-    if len(ours) > 1 and not _HEEDED.isdisjoint(ours):
-        forwarded = _heed(method, version, ours, forwarded) + forwarded
-    tokens = _connection_tokens(ours, lines)
-    framing, chunked = _request_framing(ours, version)
-    upgrade = _upgrade(ours, tokens, framing) if version == "1.1" else b""
-    trailers = not upgrade and b"trailers" in ours.get(b"te", b"").lower()
-    hop = upgrade or (_TRAILERS_WELCOME if trailers else b"")
-    start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host or b"", b"\r\n")
-    data = b"".join((*start, *lines, forwarded, forwarded_host or host or b"", b"\r\n", framing, hop, b"\r\n"))
+    framing, hop = b"", b""
+    chunked = upgrade = trailers = False
+    if len(ours) > 1:
+        if not _HEEDED.isdisjoint(ours):
+            forwarded = _heed(method, version, ours, forwarded) + forwarded
+        tokens = _connection_tokens(ours, lines)
+        framing, chunked = _request_framing(ours, version)
+        switch = _upgrade(ours, tokens, framing) if version == "1.1" else b""
+        upgrade = bool(switch)
+        trailers = not upgrade and b"trailers" in ours.get(b"te", b"").lower()
+        hop = switch or (_TRAILERS_WELCOME if trailers else b"")
+    host = host or b""
+    start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n")
+    data = b"".join((*start, *lines, forwarded, forwarded_host or host, b"\r\n", framing, hop, b"\r\n"))
     if len(data) > _MAX_HEAD:
         raise BadHead(431, "head-too-large")
-    return RequestHead(data, framing, chunked, bool(upgrade), trailers)
+    return RequestHead(data, framing, chunked, upgrade, trailers)
 
 
 def response_head(
@@ -171,12 +178,12 @@ def response_head(
     9110, section 6.6.1). Raises BadHead.
     """
     lines, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
-    _connection_tokens(ours, lines)
+    if b"connection" in ours:
+        _connection_tokens(ours, lines)
     length, coding = ours.get(b"content-length"), ours.get(b"transfer-encoding")
     if coding is not None and coding.lower() != b"chunked":
         raise BadHead(502, "bad-transfer-encoding")
-    bodyless = bodyless or status in (204, 304)
-    unknown_length = length is None and not bodyless
+    unknown_length = length is None and not (bodyless or status in _BODYLESS)
     chunked = unknown_length and not http_1_0
     closes = not keep_alive or (unknown_length and http_1_0)
     framing = CHUNKED if chunked else b""
@@ -250,8 +257,13 @@ def _check(target: bytes, host: bytes | None, version: str, fields: Fields) -> N
         raise BadHead(400, "bad-target")
     if host is None and version == "1.1":
         raise BadHead(400, "no-host")
-    if host is not None and not _HOST.fullmatch(host):
+    if host is not None and not _is_host(host):
         raise BadHead(400, "bad-host")
+
+
+@lru_cache(64)
+def _is_host(host: bytes) -> bool:
+    return _HOST.fullmatch(host) is not None
 
 
 def _connection_tokens(ours: dict[bytes, bytes], lines: list[bytes]) -> Collection[bytes]:
@@ -263,13 +275,10 @@ def _connection_tokens(ours: dict[bytes, bytes], lines: list[bytes]) -> Collecti
     if lower in _COMMON_CONNECTIONS:
         return (lower,)
     tokens = {token.strip(b" \t") for token in lower.split(b",")}
-    kept = [lines[at : at + 4] for at in range(0, len(lines), 4) if not _is_named(lines[at].lower(), tokens)]
+    named = tokens - _END_TO_END
+    kept = [lines[at : at + 4] for at in range(0, len(lines), 4) if lines[at].lower() not in named]
     lines[:] = [part for line in kept for part in line]
     return tokens
-
-
-def _is_named(field: bytes, tokens: Collection[bytes]) -> bool:
-    return field in tokens and field not in _END_TO_END
 
 
 def _heed(method: bytes, version: str, ours: Mapping[bytes, bytes], forwarded: bytes) -> bytes:

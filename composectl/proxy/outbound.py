@@ -77,10 +77,6 @@ class Outbound(asyncio.Protocol):
         self._reusable = False
         self._until_close = False
 
-    def send(self, data: bytes) -> None:
-        """Send a part of the request."""
-        self.transport.write(data)
-
     def pause_reading(self) -> None:
         """The client cannot take more now."""
         if not self._paused:
@@ -135,9 +131,10 @@ class Outbound(asyncio.Protocol):
                 return
             self._reusable = False  # the response was whole; what follows it is not for anybody
         if self._out:
-            exchange.inbound.write(b"".join(self._out))
-            exchange.inbound.answering = self._in_body
-            self._out.clear()
+            out, self._out = self._out, []
+            inbound = exchange.inbound
+            inbound.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            inbound.answering = self._in_body
         if self._complete:
             self._finish()
         elif self._barren > _MAX_HEAD:
@@ -146,7 +143,7 @@ class Outbound(asyncio.Protocol):
     def eof_received(self) -> None:
         if self._exchange is not None and self._until_close and not self._complete:
             if self._chunked:
-                self._exchange.inbound.write(last_chunk(()))
+                self._exchange.inbound.transport.write(last_chunk(()))
             self._finish()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -263,7 +260,8 @@ class Outbound(asyncio.Protocol):
 
     def _finish(self) -> None:
         exchange, self._exchange = self._asked, None
-        self.resume_reading()
+        if self._paused:
+            self.resume_reading()
         if exchange.method == b"HEAD" or self._strict:
             self._parser = self._make_parser()  # the old one waits for a body, or takes no bare line feed
         self._used = True

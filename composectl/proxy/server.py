@@ -12,6 +12,7 @@ from aiohttp import web
 from composectl.proxy.gate import Gate
 from composectl.proxy.inbound import Inbound
 from composectl.proxy.limits import Limits, is_within
+from composectl.proxy.lingering import Lingering
 from composectl.proxy.route import Route
 
 _BACKLOG = 4096
@@ -36,7 +37,7 @@ class ProxyServer(web.Server):
         self.gate = gate or Gate()
         self.name = name or f"composectl-{token_hex(4)}"
         self.tick = 0
-        self._inbound: set[Inbound] = set()
+        self._inbound: set[Inbound | Lingering] = set()
         self._tunnels: set[asyncio.Transport] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -45,7 +46,7 @@ class ProxyServer(web.Server):
 
     def __call__(self) -> Inbound:  # type: ignore[override]
         self.gate.entered()
-        return Inbound(self)
+        return Inbound(self, self.route)
 
     def pre_shutdown(self) -> None:
         """Let every connection end with the request that it is at."""
@@ -72,7 +73,12 @@ class ProxyServer(web.Server):
         self._inbound.add(inbound)
         self._empty.clear()
 
-    def gone(self, inbound: Inbound) -> None:
+    def replaced(self, inbound: Inbound, lingering: Lingering) -> None:
+        """A client's connection is about to end."""
+        self._inbound.discard(inbound)
+        self._inbound.add(lingering)
+
+    def gone(self, inbound: Inbound | Lingering) -> None:
         """A client's connection has ended."""
         self.gate.left()
         self._inbound.discard(inbound)

@@ -347,7 +347,7 @@ async def test_p9_dribbling_gains_no_time(stage: Stage) -> None:
 
 
 def waits_in_a_head(stage: Stage) -> bool:
-    return any(inbound._in_head for inbound in stage.server._inbound)
+    return any(inbound._reader.in_head for inbound in stage.server._inbound)
 
 
 async def test_an_idle_connection_is_closed(stage: Stage) -> None:
@@ -422,7 +422,7 @@ async def a_client_behind_narrow_buffers(stage: Stage) -> Wire:
     client = await stage.client(receive_buffer=4096)
     await eventually(lambda: stage.server._inbound)
     for inbound in stage.server._inbound:
-        inbound._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        inbound.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     return client
 
 
@@ -449,7 +449,7 @@ async def test_e5_a_backend_that_stops_stops_the_upload(open_stage: OpenStage) -
 
 
 def unsent_to_clients(stage: Stage) -> int:
-    return sum(inbound._transport.get_write_buffer_size() for inbound in stage.server._inbound)
+    return sum(inbound.transport.get_write_buffer_size() for inbound in stage.server._inbound)
 
 
 def unsent_to_backends(stage: Stage) -> int:

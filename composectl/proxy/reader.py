@@ -1,0 +1,196 @@
+"""The reader of a client's bytes: makes exchanges of them, strictly."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from composectl.proxy.admission import admit, admit_body
+from composectl.proxy.exchange import Exchange
+from composectl.proxy.fault import report
+from composectl.proxy.head import BadHead, RequestHead, forwarded_for, request_head, said_of_others
+
+if TYPE_CHECKING:
+    from composectl.proxy.inbound import Inbound
+    from composectl.proxy.server import ProxyServer
+
+_MAX_HEAD = 32 * 1024
+_VERSIONS = ("1.1", "1.0")
+
+
+class Reader:
+    """Appends an exchange to `queue` for each head, and feeds it with the body.
+
+    `incoming` is the exchange whose body is still coming; `refusal` what to answer after the queue, and no more
+    (to a HEAD where `refuses_head`);
+    `rest` what follows a request to switch protocols. `takes_more` is false once there is a refusal or such a request.
+    """
+
+    __slots__ = (
+        "_barren",
+        "_fields",
+        "_forwarded",
+        "_inbound",
+        "_parser",
+        "_postponed",
+        "_queue",
+        "_scheme",
+        "_server",
+        "_size",
+        "_target",
+        "_trusted",
+        "began",
+        "in_head",
+        "incoming",
+        "refusal",
+        "refuses_head",
+        "rest",
+        "takes_more",
+    )
+
+    def __init__(self, server: ProxyServer, inbound: Inbound, queue: deque[Exchange], scheme: str) -> None:
+        self._server = server
+        self._inbound = inbound
+        self._queue = queue
+        self._scheme = scheme
+        self._forwarded = forwarded_for(inbound.client, scheme, server.name)
+        self._trusted = server.trusts(inbound.client)
+        self._parser = HttpRequestParser(self)
+        self._postponed: tuple[Exchange, bytes] | None = None  # its body, framed so, is to be read by another parser
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._target = b""
+        self._barren = 0  # bytes since the parser last made something of them
+        self.began = 0
+        self.in_head = False
+        self.incoming: Exchange | None = None
+        self.refusal: BadHead | None = None
+        self.refuses_head = False
+        self.rest = b""
+        self.takes_more = True
+
+    def feed(self, data: bytes) -> None:
+        """Take what the client has sent."""
+        if not self.takes_more:
+            if self.refusal is None:
+                self.rest += data
+            return
+        self._barren += len(data)
+        while data:
+            try:
+                self._parser.feed_data(data)
+                break
+            except HttpParserUpgrade as upgrade:
+                data = self._go_beyond(data[upgrade.args[0] :])
+            except HttpParserError as error:
+                self.refuse(_what_is_wrong(error))
+                return
+        if self._barren > _MAX_HEAD and self.takes_more:
+            self.refuse(BadHead(431, "head-too-large") if self.in_head else BadHead(400, "bad-request"))
+
+    def refuse(self, refusal: BadHead) -> None:
+        """Answer what came before, then this, and nothing more."""
+        unfinished, self.incoming = self.incoming, None
+        method = unfinished.method if unfinished else self._target and self._parser.get_method()
+        self.refusal, self.refuses_head = refusal, method == b"HEAD"
+        self.takes_more = False
+        self.in_head = False
+        if unfinished is not None:
+            self._inbound.spoiled(unfinished)
+
+    def decline_switch(self) -> None:
+        """The backend went on in HTTP: so may the client."""
+        self.takes_more = True
+        self._parser = HttpRequestParser(self)
+        rest, self.rest = self.rest, b""
+        self.feed(rest)
+
+    # The parser's side
+
+    def on_message_begin(self) -> None:
+        self.in_head = True
+        self.began = self._server.tick
+        self._target = b""
+        self._fields = []
+        self._barren = 0
+
+    def on_url(self, target: bytes) -> None:
+        self._target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.in_head = False
+        self._barren = 0
+        if self._postponed is not None:
+            self._take_up_postponed()
+            return
+        parser = self._parser
+        method, version = parser.get_method(), parser.get_http_version()
+        if version not in _VERSIONS:
+            raise BadHead(505, "version-not-supported")
+        if method == b"CONNECT":
+            raise BadHead(405, "no-connect")
+        head = self._make_head(method, version)
+        if self._server.is_choosy:
+            self._size = 0
+            admit(head, self._server.limits)
+        self._fields = []  # trailers from here on
+        exchange = Exchange(self._inbound, method, head, parser.should_keep_alive(), version == "1.0")
+        self._queue.append(exchange)
+        if head.framing and not head.upgrade and parser.should_upgrade():
+            self._postponed = (exchange, head.framing)
+        else:
+            self.incoming = exchange
+
+    def on_body(self, data: bytes) -> None:
+        self._barren = 0
+        if self._server.is_choosy:
+            self._size += len(data)
+            admit_body(self._size, self._server.limits)
+        if self.incoming is not None:
+            self.incoming.add_body(data)
+
+    def on_message_complete(self) -> None:
+        self._barren = 0
+        if self.incoming is not None:
+            self.incoming.end_body(self._fields)
+            self.incoming = None
+
+    # Private
+
+    def _make_head(self, method: bytes, version: str) -> RequestHead:
+        if not self._trusted:
+            return request_head(method, self._target, version, self._fields, self._forwarded)
+        said = said_of_others(self._fields)
+        forwarded = forwarded_for(self._inbound.client, self._scheme, self._server.name, said)
+        return request_head(method, self._target, version, self._fields, forwarded, said.get(b"x-forwarded-host", b""))
+
+    def _go_beyond(self, rest: bytes) -> bytes:
+        """The parser leaves what follows a request with `Upgrade` to others; returns what is HTTP all the same."""
+        if self._queue[-1].upgrade:
+            self.takes_more = False
+            self.rest = rest
+            return b""
+        self._parser = HttpRequestParser(self)
+        if self._postponed is None:
+            return rest
+        return b"POST / HTTP/1.1\r\n" + self._postponed[1] + b"\r\n" + rest
+
+    def _take_up_postponed(self) -> None:
+        assert self._postponed is not None
+        self.incoming, self._postponed = self._postponed[0], None
+        self._fields = []
+
+
+# Private
+
+
+def _what_is_wrong(error: HttpParserError) -> BadHead:
+    cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
+    if cause is None or isinstance(cause, BadHead):
+        return cause or BadHead(400, "bad-request")
+    report(cause)
+    return BadHead(500, "internal-error")
