@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
-from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import (
+    HttpParserCallbackError,
+    HttpParserError,
+    HttpParserInvalidMethodError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+)
 
 from composectl.proxy.admission import admit, admit_body
 from composectl.proxy.exchange import Exchange
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
     from composectl.proxy.server import ProxyServer
 
 _MAX_HEAD = 32 * 1024
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 _VERSIONS = ("1.1", "1.0")
 
 
@@ -84,7 +92,7 @@ class Reader:
             except HttpParserUpgrade as upgrade:
                 data = self._go_beyond(data[upgrade.args[0] :])
             except HttpParserError as error:
-                self.refuse(_what_is_wrong(error))
+                self.refuse(_what_is_wrong(error, data))
                 return
         if self._barren > _MAX_HEAD and self.takes_more:
             self.refuse(BadHead(431, "head-too-large") if self.in_head else BadHead(400, "bad-request"))
@@ -188,7 +196,9 @@ class Reader:
 # Private
 
 
-def _what_is_wrong(error: HttpParserError) -> BadHead:
+def _what_is_wrong(error: HttpParserError, data: bytes) -> BadHead:
+    if isinstance(error, HttpParserInvalidMethodError) and _METHOD.match(data):
+        return BadHead(501, "unknown-method")
     cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
     if cause is None or isinstance(cause, BadHead):
         return cause or BadHead(400, "bad-request")
