@@ -24,7 +24,7 @@ from composectl.journal import Journal
 from composectl.proxy.listen import PortTaken
 
 _SERVICE = "proxy"
-_SETTLE_SECONDS = 0.5
+_SETTLE_SECONDS = 1.0
 
 
 def proxy(invocation: Invocation, wish: FixedWish) -> int:

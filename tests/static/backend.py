@@ -1,0 +1,59 @@
+"""A backend: a real HTTP server on loopback, in threads of this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PATIENCE = 30.0
+
+
+class Backend:
+    """Answers each GET with its own address; `/held` once `release` is set, and `asked` tells that it has come."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.asked = threading.Event()
+        self.release = threading.Event()
+        self._server = _Server((host, port), self)
+        self.port = int(self._server.server_address[1])
+        self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.release.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+# Private
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], backend: Backend) -> None:
+        self.backend = backend
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        backend = self.server.backend
+        if self.path == "/held":
+            backend.asked.set()
+            assert backend.release.wait(PATIENCE)
+        body = backend.address.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
