@@ -21,6 +21,7 @@ _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 
 _BALANCING = (
     click.option("--policy", type=click.Choice(sorted(POLICIES)), help="How a backend is picked.  [least-request]"),
+    click.option("--health", metavar="PATH", help="A backend is well if this answers 2xx or 3xx.  [its port accepts]"),
     click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses."),
 )
 
@@ -212,7 +213,7 @@ def _compose_command(name: str) -> click.Command:
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:
-    for option in ("policy", "listen", "no_identity", "ready_timeout"):
+    for option in ("policy", "health", "listen", "no_identity", "ready_timeout"):
         if given[option]:
             raise errors.needs_balance("--" + option.replace("_", "-"))
     return _pass_through(invocation, ("up", *(("-d",) if given["detach"] else ()), *arguments))

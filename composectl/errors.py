@@ -76,6 +76,14 @@ def given_twice(option: str, text: str) -> ComposectlError:
     return ComposectlError(f"`{option} {text}` is given twice", "once is enough", USAGE)
 
 
+def bad_health(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is not a path that can be asked for",
+        "for example: `--health /healthz`; percent-encode the rest",
+        USAGE,
+    )
+
+
 def listen_for_whom() -> ComposectlError:
     return ComposectlError(
         "`--listen` is for one service, and several are balanced",

@@ -6,6 +6,7 @@ from composectl.balance.latency import Latency
 from composectl.balance.phase import Phase
 from composectl.balance.rate import Rate
 from composectl.balance.replica import Replica
+from composectl.balance.standing import Standing
 
 
 class Tally:
@@ -33,17 +34,17 @@ class Tally:
 class Backend(Tally):
     """One replica behind the balancer; the pool alone changes `phase`.
 
-    `since` is when the phase began, in epoch seconds; `misses` the failures to connect in a row.
+    `since` is when the phase began, in epoch seconds.
     """
 
-    __slots__ = ("misses", "phase", "rate", "replica", "since")
+    __slots__ = ("phase", "rate", "replica", "since", "standing")
 
     def __init__(self, replica: Replica, since: float) -> None:
         super().__init__()
         self.replica = replica
         self.phase = Phase.STARTING
         self.since = since
-        self.misses = 0
+        self.standing = Standing()
         self.rate = Rate()
 
     def __repr__(self) -> str:

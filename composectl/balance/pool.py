@@ -10,8 +10,11 @@ from composectl.balance.phase import Phase, Signal, after
 from composectl.balance.policy import Avoid, Policy
 from composectl.balance.rate import Rate
 from composectl.balance.replica import Replica, Report
+from composectl.balance.retry import Budget
 
 Tell = Callable[[Change, Backend], None]
+
+_PROBED = (Phase.STARTING, Phase.FAILING)
 
 
 class Lease:
@@ -56,6 +59,31 @@ class Lease:
         pool._take_back(self.backend)
 
 
+class FurtherLease(Lease):
+    """A lease for a request that others have failed, on the budget of such attempts."""
+
+    __slots__ = ("_budget",)
+
+    def __init__(self, pool: Pool, backend: Backend, budget: Budget) -> None:
+        super().__init__(pool, backend)
+        self._budget = budget
+        budget.begin()
+
+    def failed(self) -> None:
+        self._budget.spend()
+        super().failed()
+
+    def moved(self) -> None:
+        self._budget.spend()
+        super().moved()
+
+    # Private
+
+    def _end(self) -> None:
+        super()._end()
+        self._budget.end()
+
+
 class Pool:
     """Who is there, who is well, who gets the next request.
 
@@ -74,6 +102,9 @@ class Pool:
         self._lingering: set[Backend] = set()  # gone, with requests still in flight
         self._retired = Tally()  # the sums of those that are gone for good
         self._ready = 0
+        self._begun = self._ended = 0  # leases
+        self._further = 0  # those of them that went to requests which had one before
+        self._budget = Budget()
 
     @property
     def backends(self) -> list[Backend]:
@@ -88,8 +119,7 @@ class Pool:
     @property
     def requests(self) -> int:
         """Requests of clients so far; one that was tried on several backends counts once."""
-        every = (self._retired, *self._lingering, *self._backends.values())
-        return self.unserved + sum(tally.requests - tally.retried for tally in every)
+        return self.unserved + self._begun - self._further
 
     def tally(self) -> Tally:
         """The sums over all backends, those that are gone included."""
@@ -108,7 +138,25 @@ class Pool:
             return None
         backend.in_flight += 1
         backend.requests += 1
+        self._begun += 1
         return Lease(self, backend)
+
+    def lease_again(self, tried: Avoid, client: str = "", *, connected: bool) -> Lease | None:
+        """Choose another backend for a request that those in `tried` have failed; None where nobody may have it.
+
+        `connected`: the last of them may have got it. Where it has not, nobody has had any work yet: the attempt
+        is free, and comes to an end when those that refuse connections are failing. Others are on a budget.
+        """
+        if connected and not self._budget.allows(self._begun - self._further, self._begun - self._ended):
+            return None
+        backend = self._policy.take(tried, client)
+        if backend is None:
+            return None
+        backend.in_flight += 1
+        backend.requests += 1
+        self._begun += 1
+        self._further += 1
+        return FurtherLease(self, backend, self._budget) if connected else Lease(self, backend)
 
     def observe(self, replicas: Iterable[Replica]) -> None:
         """Take over the whole list of running replicas, as Docker reports it now."""
@@ -130,16 +178,35 @@ class Pool:
         for backend in self.backends:
             self.leave(backend.replica.id, why)
 
-    def probed(self, backend: Backend, error: str | None) -> None:
-        """Take the result of a probe, or of a connection for a request: None where it succeeded."""
-        if error is None:
-            backend.misses = 0
-            if backend.replica.report is not Report.DOWN:
-                self._signal(backend, Signal.CAME_UP, "its port accepts")
-        else:
-            backend.misses += 1
-            if not self._is_last_ready(backend):
-                self._signal(backend, Signal.WENT_DOWN, error)
+    def reached(self, backend: Backend) -> None:
+        """A connection for a request was made."""
+        backend.standing.reached()
+
+    def refused(self, backend: Backend, error: str) -> None:
+        """A connection for a request was not made: two in a row take a backend out, for a while, but never the last."""
+        if backend.standing.refused() and backend.phase is Phase.READY and self._ready > 1:
+            now = self._clock()
+            backend.standing.leave_alone(now, well_for=now - backend.since)
+            self._signal(backend, Signal.WENT_DOWN, error)
+
+    def to_probe(self, *, ready: bool = False) -> list[Backend]:
+        """Who is to be probed now: who is not ready, unless Docker holds it for unwell or it is left alone.
+
+        Where nobody is ready, nobody is left alone. `ready`: those that are ready, too.
+        """
+        now = self._clock()
+        return [backend for backend in self._backends.values() if self._is_to_be_probed(backend, now, ready)]
+
+    def probed(self, backend: Backend, error: str | None, why: str = "its port accepts") -> None:
+        """Take the result of a probe, None where it succeeded: then `why` it is well.
+
+        Three failures in a row take a ready backend out, but never the last.
+        """
+        if error is not None:
+            self._failed_probe(backend, error)
+        elif backend.replica.report is not Report.DOWN:
+            backend.standing.passed_check()
+            self._signal(backend, Signal.CAME_UP, why)
 
     def sample(self) -> None:
         """Take the counters for the rates; to be called once a second."""
@@ -155,14 +222,25 @@ class Pool:
         return backend
 
     def _heed(self, backend: Backend, replica: Replica) -> None:
+        news = backend.phase is Phase.STARTING or replica.report is not backend.replica.report
         backend.replica = replica
-        if replica.report is Report.UP:
+        if replica.report is Report.UP and news:
             self._signal(backend, Signal.CAME_UP, "healthy")
         elif replica.report is Report.DOWN:
             self._signal(backend, Signal.WENT_DOWN, "unhealthy or paused")
 
-    def _is_last_ready(self, backend: Backend) -> bool:
-        return backend.phase is Phase.READY and self._ready == 1
+    def _is_to_be_probed(self, backend: Backend, now: float, ready: bool) -> bool:
+        if backend.phase is Phase.READY:
+            return ready
+        if backend.phase not in _PROBED or backend.replica.report is Report.DOWN:
+            return False
+        return not (self._ready and backend.standing.is_left_alone(now))
+
+    def _failed_probe(self, backend: Backend, error: str) -> None:
+        if backend.phase is not Phase.READY:
+            backend.standing.still_fails(self._clock())
+        elif backend.standing.failed_check() and self._ready > 1:
+            self._signal(backend, Signal.WENT_DOWN, error)
 
     def _signal(self, backend: Backend, signal: Signal, why: str) -> None:
         before, phase = backend.phase, after(backend.phase, signal)
@@ -177,6 +255,7 @@ class Pool:
 
     def _reorder(self, backend: Backend, before: Phase) -> None:
         if backend.phase is Phase.READY:
+            backend.standing.came_up()
             self._ready += 1
             self._policy.add(backend)
         elif before is Phase.READY:
@@ -194,6 +273,7 @@ class Pool:
             self._retired.add(backend)
 
     def _take_back(self, backend: Backend) -> None:
+        self._ended += 1
         backend.in_flight -= 1
         if backend.phase is Phase.READY:
             self._policy.give_back(backend)

@@ -1,9 +1,14 @@
 """When a request may be sent to another backend."""
 
+from __future__ import annotations
+
 # RFC 9110, section 9.2.2
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
 FURTHER_BACKENDS = 2
+
+_PRICE = 5  # requests for a further attempt: 20 %
+_FLOOR = 3 * _PRICE
 
 
 def is_idempotent(method: bytes) -> bool:
@@ -18,3 +23,36 @@ def may_retry(method: bytes, *, connected: bool, whole: bool, tried: int) -> boo
     backends that it went to so far.
     """
     return whole and tried <= FURTHER_BACKENDS and (not connected or is_idempotent(method))
+
+
+class Budget:
+    """Further attempts: at once 20 % of the active requests, or three; that fail, 20 % of all requests, or three.
+
+    Each request pays in a fifth of a further attempt, the first fifteen the three that are there from the beginning.
+    No more is saved than there may be at once. What fails is spent; what succeeds costs nothing.
+    """
+
+    __slots__ = ("_begun", "_paid", "_saved")
+
+    def __init__(self) -> None:
+        self._saved = self._paid = _FLOOR
+        self._begun = 0
+
+    def allows(self, requests: int, active: int) -> bool:
+        """Whether there may be one more, after so many requests in all, with so many of them in flight."""
+        income = max(0, requests - self._paid)
+        self._paid += income
+        self._saved = min(self._saved + income, max(active, _FLOOR))
+        return (self._begun + 1) * _PRICE <= self._saved
+
+    def begin(self) -> None:
+        """A further attempt begins."""
+        self._begun += 1
+
+    def end(self) -> None:
+        """A further attempt has ended, however it did."""
+        self._begun -= 1
+
+    def spend(self) -> None:
+        """A further attempt has failed."""
+        self._saved = max(0, self._saved - _PRICE)

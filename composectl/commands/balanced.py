@@ -19,7 +19,7 @@ from composectl.commands.balancing import Balancing
 from composectl.compose.ports import ANY, Port
 from composectl.journal import Journal
 from composectl.proxy.connections import Connections
-from composectl.proxy.health import watch_health
+from composectl.proxy.health import probes_of, watch_health
 from composectl.proxy.listen import address_of, bind
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer, serve
@@ -73,8 +73,8 @@ class Balanced:
                 one.close()
 
     async def watch_health(self) -> None:
-        """Probe what is not ready, for ever."""
-        await watch_health(self.pool, self._target)
+        """Probe the backends, for ever."""
+        await watch_health(self.pool, self._target, probes_of(self._balancing.health))
 
     def sweep(self) -> None:
         """To be called once a second."""

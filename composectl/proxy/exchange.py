@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from composectl.balance.backend import Backend
 from composectl.balance.pool import Lease
 from composectl.balance.retry import IDEMPOTENT, may_retry
 from composectl.proxy.date import http_date
+from composectl.proxy.dial_error import is_exhaustion, reason_of
 from composectl.proxy.head import Fields, RequestHead, last_chunk
 from composectl.proxy.pages import error_page
 from composectl.proxy.tunnel import join
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _REPLAYABLE = 1024 * 1024
 _NOTHING_HEARD = ("backend-hung-up", "backend-too-slow")
 _STATUS = {"backend-too-slow": 504, "connect-timeout": 504, "internal-error": 500, "too-many-open-files": 503}
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Exchange:
@@ -205,13 +204,14 @@ class Exchange:
             self._could_not_dial(backend, error)
         else:
             self._dialling = None
+            self.inbound.route.pool.reached(backend)
             self._use(outbound)
 
     def _could_not_dial(self, backend: Backend, error: OSError) -> None:
-        if error.errno in _EXHAUSTED:  # no backend is to blame
+        if is_exhaustion(error):
             self._give_up("too-many-open-files")
             return
-        self.inbound.route.pool.probed(backend, error.strerror or "no connection in time")
+        self.inbound.route.pool.refused(backend, reason_of(error))
         late = isinstance(error, TimeoutError)
         self._try_another("connect-timeout" if late else "backend-unreachable", connected=False)
 
@@ -232,7 +232,8 @@ class Exchange:
     def _try_another(self, reason: str, *, connected: bool) -> None:
         whole = self._rewind() if connected else True
         retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
-        lease = self.inbound.route.pool.lease(self._tried, self.inbound.client) if retry else None
+        inbound = self.inbound
+        lease = inbound.route.pool.lease_again(self._tried, inbound.client, connected=connected) if retry else None
         if lease is None:
             self._give_up(reason)
         else:

@@ -1,37 +1,63 @@
-"""Probes: does a backend's port accept?"""
+"""Who is well: backends are probed as often as it makes sense, and the pool is told."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from functools import partial
 
 from composectl.balance.backend import Backend
-from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
-from composectl.balance.replica import Report
+from composectl.proxy.dial_error import is_exhaustion, reason_of
+from composectl.proxy.probe import Unwell, ask, try_port
 
-_PROBED = (Phase.STARTING, Phase.FAILING)
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Every `interval` seconds, with an answer within `timeout` seconds.
+
+    Without a `path`, the ports of those that are not ready are tried. With one, all are asked for it.
+    """
+
+    path: str = ""
+    interval: float = 0.2
+    timeout: float = 1.0
 
 
-async def watch_health(pool: Pool, port: int, *, interval: float = 0.2, timeout: float = 1.0) -> None:
-    """Probe, for ever, the backends that are not ready and that Docker does not hold for unwell."""
-    while True:
-        waiting = [one for one in pool.backends if one.phase in _PROBED and one.replica.report is not Report.DOWN]
-        await asyncio.gather(*(_probe(pool, backend, port, timeout) for backend in waiting))
-        await asyncio.sleep(interval)
+def probes_of(path: str) -> Probes:
+    """Those for `--health PATH`, or, where it is "", for its absence."""
+    return Probes(path, interval=1.0, timeout=2.0) if path else Probes()
+
+
+async def watch_health(pool: Pool, port: int, probes: Probes) -> None:
+    """Probe the backends, for ever; nobody is kept waiting by another that does not answer."""
+    under_way: set[Backend] = set()
+    async with asyncio.TaskGroup() as group:
+        while True:
+            for backend in pool.to_probe(ready=bool(probes.path)):
+                if backend not in under_way:
+                    under_way.add(backend)
+                    task = group.create_task(_probe(pool, backend, port, probes))
+                    task.add_done_callback(partial(_over, under_way, backend))
+            await asyncio.sleep(probes.interval)
 
 
 # Private
 
 
-async def _probe(pool: Pool, backend: Backend, port: int, timeout: float) -> None:
-    pool.probed(backend, await _connect_error(*backend.replica.address(port), timeout))
-
-
-async def _connect_error(host: str, port: int, timeout: float) -> str | None:
+async def _probe(pool: Pool, backend: Backend, port: int, probes: Probes) -> None:
+    address = backend.replica.address(port)
     try:
-        async with asyncio.timeout(timeout):
-            _, writer = await asyncio.open_connection(host, port)
+        async with asyncio.timeout(probes.timeout):
+            why = await (ask(*address, probes.path) if probes.path else try_port(*address))
+    except Unwell as unwell:
+        pool.probed(backend, str(unwell))
     except OSError as error:
-        return error.strerror or "no connection in time"
-    writer.close()
-    return None
+        if not is_exhaustion(error):
+            pool.probed(backend, reason_of(error))
+    else:
+        pool.probed(backend, None, why)
+
+
+def _over(under_way: set[Backend], backend: Backend, _: asyncio.Task[None]) -> None:
+    under_way.discard(backend)

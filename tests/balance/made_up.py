@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from composectl.balance.backend import Backend
 from composectl.balance.change import Change
+from composectl.balance.phase import Phase
 from composectl.balance.policy import LeastRequest, Policy
 from composectl.balance.pool import Pool
 from composectl.balance.replica import Replica, Report
@@ -26,6 +27,14 @@ class Watched:
 
     def backend(self, number: int) -> Backend:
         return next(one for one in self.pool.backends if one.replica.number == number)
+
+    def eject(self, number: int) -> Backend:
+        """Let the backend refuse as many connections as it takes."""
+        backend = self.backend(number)
+        for _ in range(2):
+            self.pool.refused(backend, "Connection refused")
+        assert backend.phase is Phase.FAILING
+        return backend
 
     def _tell(self, change: Change, backend: Backend) -> None:
         assert backend.phase is change.after

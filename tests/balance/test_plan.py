@@ -14,7 +14,7 @@ def test_the_highest_numbers_leave_first() -> None:
 
 def test_those_that_are_not_ready_leave_before_all_others() -> None:
     watched = Watched(4)
-    watched.pool.probed(watched.backend(2), "refused")
+    watched.eject(2)
     assert leaving(watched, 2) == [2, 4]
 
 

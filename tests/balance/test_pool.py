@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase, after
 from composectl.balance.phase import Signal as PhaseSignal
 from composectl.balance.pool import Lease
@@ -39,14 +40,6 @@ def test_an_unhealthy_report_takes_even_the_last_one_out() -> None:
     watched = Watched(1)
     watched.pool.observe([replica(1, Report.DOWN)])
     assert watched.pool.lease() is None
-
-
-def test_a_failed_connection_takes_a_backend_out_but_never_the_last_one() -> None:
-    watched = Watched(2)
-    for number in (1, 2):
-        watched.pool.probed(watched.backend(number), "Connection refused")
-    assert [one.phase for one in watched.pool.backends] == [Phase.FAILING, Phase.READY]
-    assert watched.changes[-1].why == "Connection refused"
 
 
 def test_a_restarted_container_is_another_backend() -> None:
@@ -103,7 +96,7 @@ def test_counts_of_backends_that_are_gone_stay_in_the_sums() -> None:
 def test_a_request_that_moved_counts_once_and_one_that_nobody_took_counts_too() -> None:
     watched = Watched(2)
     first = leased(watched)
-    second = watched.pool.lease((first.backend,))
+    second = watched.pool.lease_again((first.backend,), connected=True)
     assert second is not None
     first.moved()
     second.answered(200, 1000)
@@ -143,6 +136,20 @@ class Histories(RuleBasedStateMachine):
         backends = self.pool.backends
         self.pool.probed(backends[index % len(backends)], error)
 
+    @precondition(lambda self: self.pool.backends)
+    @rule(index=st.integers(0, 99), error=st.sampled_from(["", "refused"]))
+    def connect(self, index: int, error: str) -> None:
+        ready, backend = self.pool.ready, self.pool.backends[index % len(self.pool.backends)]
+        if error:
+            self.pool.refused(backend, error)
+        else:
+            self.pool.reached(backend)
+        assert self.pool.ready >= min(ready, 1)
+
+    @rule(seconds=st.floats(-5.0, 70.0))
+    def wait(self, seconds: float) -> None:
+        self.watched.now += seconds
+
     @rule()
     def lease(self) -> None:
         lease = self.pool.lease()
@@ -153,6 +160,20 @@ class Histories(RuleBasedStateMachine):
             self.given += 1
 
     @precondition(lambda self: self.leases)
+    @rule(index=st.integers(0, 99), connected=st.booleans())
+    def move(self, index: int, connected: bool) -> None:
+        lease = self.leases.pop(index % len(self.leases))
+        again = self.pool.lease_again((lease.backend,), connected=connected)
+        if again is None:
+            assert connected or self.ready <= {lease.backend}
+            lease.failed()
+        else:
+            assert again.backend.phase is Phase.READY
+            assert again.backend is not lease.backend
+            lease.moved()
+            self.leases.append(again)
+
+    @precondition(lambda self: self.leases)
     @rule(index=st.integers(0, 99), end=st.sampled_from(["answered", "failed", "abandoned", "switched"]))
     def end(self, index: int, end: str) -> None:
         lease = self.leases.pop(index % len(self.leases))
@@ -161,9 +182,22 @@ class Histories(RuleBasedStateMachine):
         else:
             getattr(lease, end)()
 
+    @property
+    def ready(self) -> set[Backend]:
+        return {one for one in self.pool.backends if one.phase is Phase.READY}
+
+    @invariant()
+    def nobody_who_is_well_is_probed_and_nobody_is_forgotten(self) -> None:
+        probed = self.pool.to_probe()
+        assert all(one.phase in (Phase.STARTING, Phase.FAILING) for one in probed)
+        self.watched.now += 60
+        waiting = {one for one in self.pool.backends if one.phase in (Phase.STARTING, Phase.FAILING)}
+        assert set(self.pool.to_probe()) == {one for one in waiting if one.replica.report is not Report.DOWN}
+        self.watched.now -= 60
+
     @invariant()
     def what_is_counted_is_so(self) -> None:
-        assert self.pool.ready == sum(one.phase is Phase.READY for one in self.pool.backends)
+        assert self.pool.ready == len(self.ready)
         assert self.pool.tally().in_flight == len(self.leases)
         assert self.pool.requests == self.given
 

@@ -1,8 +1,10 @@
 """A request is sent again only where that is safe."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from composectl.balance.retry import FURTHER_BACKENDS, is_idempotent, may_retry
+from composectl.balance.retry import FURTHER_BACKENDS, Budget, is_idempotent, may_retry
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"])
@@ -24,3 +26,78 @@ def test_nothing_is_sent_again_in_part() -> None:
 def test_two_further_backends_are_enough() -> None:
     assert may_retry(b"GET", connected=False, whole=True, tried=FURTHER_BACKENDS)
     assert not may_retry(b"GET", connected=False, whole=True, tried=FURTHER_BACKENDS + 1)
+
+
+def begun(budget: Budget, count: int) -> None:
+    for _ in range(count):
+        budget.begin()
+
+
+def test_p3_three_further_attempts_are_always_there() -> None:
+    budget = Budget()
+    for _ in range(3):
+        assert budget.allows(requests=1, active=1)
+        budget.begin()
+    assert not budget.allows(requests=1, active=1)
+    budget.end()
+    assert budget.allows(requests=1, active=1)
+
+
+def test_p3_a_fifth_of_the_active_requests_is_the_most() -> None:
+    budget = Budget()
+    assert budget.allows(requests=1000, active=100)
+    begun(budget, 19)
+    assert budget.allows(requests=1000, active=100)
+    begun(budget, 1)
+    assert not budget.allows(requests=1000, active=100)
+
+
+def test_what_succeeds_costs_nothing() -> None:
+    budget = Budget()
+    for _ in range(100):
+        assert budget.allows(requests=1, active=1)
+        budget.begin()
+        budget.end()
+
+
+def test_what_fails_is_paid_for_by_five_requests() -> None:
+    budget = Budget()
+    for _ in range(3):
+        budget.begin()
+        budget.spend()
+        budget.end()
+    assert not budget.allows(requests=15, active=1)
+    assert not budget.allows(requests=19, active=1)
+    assert budget.allows(requests=20, active=1)
+
+
+def test_good_times_are_not_saved_for_bad_ones() -> None:
+    budget = Budget()
+    assert budget.allows(requests=1_000_000, active=10)
+    begun(budget, 3)
+    assert not budget.allows(requests=1_000_000, active=10)
+
+
+STEPS = st.lists(st.sampled_from(["request", "request", "answer", "fail", "succeed"]), max_size=300)
+
+
+@given(STEPS)
+def test_d10_failed_further_attempts_are_never_more_than_a_fifth_of_the_requests(steps: list[str]) -> None:
+    budget = Budget()
+    requests = active = running = failed = 0
+    for step in steps:
+        if step == "request":
+            requests, active = requests + 1, active + 1
+        elif step == "answer":
+            active = max(running, active - 1)
+        elif running:
+            running -= 1
+            if step == "fail":
+                budget.spend()
+                failed += 1
+            budget.end()
+        if active > running and budget.allows(requests, active):
+            budget.begin()
+            running += 1
+            assert 5 * running <= max(15, active)
+        assert 5 * (failed + running) <= max(15, requests)

@@ -48,15 +48,31 @@ class ScriptedBackend:
         """Listen no more."""
         self._listening.close()
 
+    async def die(self) -> None:
+        """Go as a process does that is killed: nobody listens, and what was open is reset."""
+        await self._stop()
+        self.refuse()
+        for wire in self.wires:
+            if wire.sock.fileno() >= 0:
+                wire.reset()
+
+    def listen_again(self) -> None:
+        """Listen where it did before."""
+        self._listening = socket.create_server((self.host, self.port))
+        self._listening.setblocking(False)
+
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stop()
         self.refuse()
         for wire in self.wires:
             wire.close()
 
     # Private
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept_all(self, script: Script) -> None:
         while True:

@@ -38,6 +38,7 @@ class Stage:
         self.backends: Sequence[ScriptedBackend] = listen_on(hosts, receive_buffer=receive_buffer, backlog=backlog)
         self.changes: list[Change] = []
         self.errors: list[dict[str, Any]] = []
+        self.later = 0.0  # seconds by which the pool's clock is ahead
         self._clients: list[Wire] = []
 
     async def open(
@@ -53,7 +54,7 @@ class Stage:
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = Connections(self.backends[0].port, identify=identify)
-        self.pool = Pool("echo", policy(), time.time, self._tell)
+        self.pool = Pool("echo", policy(), lambda: time.time() + self.later, self._tell)
         self.observe(range(len(self.backends)))
         self.server = ProxyServer(Route(self.pool, self.connections), limits or Limits(), gate, name)
         sockets = bind(host, [0])
@@ -76,6 +77,12 @@ class Stage:
     def leave(self, number: int) -> None:
         """Tell the pool that this backend is to leave."""
         self.pool.leave(f"{number:064x}", "the test says so")
+
+    def eject(self, number: int) -> None:
+        """Tell the pool that this backend has refused as many connections as it takes."""
+        backend = self.pool.backends[number]
+        for _ in range(2):
+            self.pool.refused(backend, "Connection refused")
 
     def phases(self) -> list[Phase]:
         return [backend.phase for backend in self.pool.backends]

@@ -69,7 +69,7 @@ async def test_a_failing_backend_s_kept_connections_are_closed(open_stage: OpenS
     stage = await open_stage(2)
     client, backend = await stage.ask(GET)
     await answer(client, backend)
-    stage.pool.probed(stage.pool.backends[0], "Connection refused")
+    stage.eject(0)
     assert await backend.rest() == b""
 
 

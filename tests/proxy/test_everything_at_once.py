@@ -145,7 +145,10 @@ async def shuffle(stage: Stage, random: Random) -> None:
         elif event == 1:
             stage.leave(random.randrange(4))
         elif backends:
-            stage.pool.probed(random.choice(backends), random.choice((None, "refused")))
+            if random.random() < 0.5:
+                stage.pool.probed(random.choice(backends), None)
+            else:
+                stage.eject(random.randrange(len(backends)))
 
 
 @pytest.mark.parametrize("seed", range(6))

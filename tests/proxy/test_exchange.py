@@ -110,19 +110,6 @@ async def test_d5_nobody_ready_is_a_503_and_the_connection_stays(stage: Stage) -
     assert stage.pool.requests == stage.pool.unserved == 2
 
 
-async def test_d6_one_of_two_is_dead_and_nobody_notices(open_stage: OpenStage) -> None:
-    stage = await open_stage(2)
-    stage.backends[0].refuse()
-    stage.backends[1].play(answers(OK))
-    client = await stage.client()
-    for number in range(200):
-        await client.send(post(b"hello") if number % 2 else GET)
-        assert status(await client.head()) == 200
-        await client.exactly(2)
-    assert stage.phases() == ["failing", "ready"]
-    assert stage.pool.tally().failed == 0
-
-
 @pytest.mark.parametrize(
     "start",
     [
@@ -291,10 +278,11 @@ async def test_d2_a_backend_that_does_not_accept_is_left_for_another(open_stage:
     stage.backends[1].play(answers(OK))
     async with crowd(stage.backends[0]):
         client = await stage.client()
-        await client.send(post(b"hello"))
-        assert status(await client.until(b"ok")) == 200
+        for _ in range(2):
+            await client.send(post(b"hello"))
+            assert status(await client.until(b"ok")) == 200
     assert stage.phases() == ["failing", "ready"]
-    assert stage.pool.tally().retried == 1
+    assert stage.pool.tally().retried == 2
 
 
 @contextlib.asynccontextmanager
