@@ -44,6 +44,10 @@ class ScriptedBackend:
         """Let `script` serve each connection to come."""
         self._start(self._accept_all(script))
 
+    def hand_over(self) -> socket.socket:
+        """The listening socket, for a server that is none of ours."""
+        return self._listening.dup()
+
     def refuse(self) -> None:
         """Listen no more."""
         self._listening.close()
