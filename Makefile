@@ -1,9 +1,10 @@
-.PHONY: help demo test lint venv bench picture
+.PHONY: help demo test lint venv bench picture fuzz
 
 help:
 	@echo "make demo      ten replicas of examples/echo behind its port"
 	@echo "make test      everything, from lint to end-to-end on a real Docker Engine"
 	@echo "make lint      ruff, mypy, import-linter"
+	@echo "make fuzz      an hour of odd bytes on both sides of the proxy"
 	@echo "make bench     the proxy beside nginx"
 	@echo "make picture   docs/table.svg, from a real run"
 
@@ -13,6 +14,7 @@ demo: venv
 test: lint
 	@scripts/compose-v1
 	@scripts/compose-v2
+	@scripts/fuzz 20
 	@scripts/with-engine .venv/bin/pytest
 
 lint: venv
@@ -20,6 +22,10 @@ lint: venv
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+fuzz: venv
+	@COMPOSECTL_TIMES_EXAMPLES=100 .venv/bin/pytest tests/proxy/test_odd_requests.py tests/proxy/test_odd_responses.py
+	@scripts/fuzz 1200
 
 bench: venv
 	@bench/run

@@ -212,6 +212,8 @@ def interim_head(status: int, reason: bytes, fields: Fields, identity: bytes = b
     """
     lines, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
     _connection_tokens(ours, lines)
+    if b"transfer-encoding" in ours or ours.get(b"content-length", b"0") != b"0":
+        raise BadHead(502, "interim-response-with-a-body")  # it has none, but our parser would look for it
     switch = b"Connection: Upgrade\r\nUpgrade: " + ours.get(b"upgrade", b"") + b"\r\n" if status == 101 else b""
     return b"".join((_status_line(status, reason), *lines, identity, switch, b"\r\n"))
 

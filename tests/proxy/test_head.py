@@ -214,7 +214,7 @@ def test_c14_statuses_without_a_body(status: int, length: list[str], expected: b
 
 
 def test_an_interim_response_is_no_place_for_framing() -> None:
-    told = interim_head(103, b"Early Hints", fields("Link: </a>", "Content-Length: 5", "Connection: X", "X: y"))
+    told = interim_head(103, b"Early Hints", fields("Link: </a>", "Content-Length: 0", "Connection: X", "X: y"))
     assert told == b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 

@@ -1,0 +1,11 @@
+"""A target for libFuzzer: whatever backends send. `make fuzz` runs it."""
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["composectl", "h11"]):
+    from tests.proxy.judge_responses import judge_blindly
+
+atheris.Setup(sys.argv, judge_blindly)
+atheris.Fuzz()

@@ -1,0 +1,19 @@
+"""Each file of the corpus, be it written by hand or found by the fuzzer, is judged in every run of the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.proxy import judge_requests, judge_responses
+
+CORPUS = Path(__file__).parent / "corpus"
+JUDGES = {"requests": judge_requests.judge_blindly, "responses": judge_responses.judge_blindly}
+CASES = [(judge, file) for kind, judge in JUDGES.items() for file in sorted((CORPUS / kind).iterdir())]
+
+
+@pytest.mark.parametrize(("judge", "file"), CASES, ids=[f"{file.parent.name}/{file.name}" for _, file in CASES])
+def test_the_corpus_is_read_as_h11_reads_it(judge: Callable[[bytes], None], file: Path) -> None:
+    judge(file.read_bytes())
