@@ -1,32 +1,56 @@
-"""`python -m bench`: measure, and print."""
+"""`python -m bench`: measure, and print; a whole run is also written down."""
 
 from __future__ import annotations
 
+import datetime
 import tempfile
 from pathlib import Path
 
 from bench.arguments import Arguments, parse
 from bench.backends import Backends, serving
 from bench.cores import stay_off_the_proxy_core
+from bench.figures import Samples
+from bench.machine import machine, versions
 from bench.parts.all import PARTS
+from bench.peers.all import PEERS
 from bench.ports import free_ports
+from bench.report import report
+from bench.requirements import verdicts
+from bench.results import Results
 from bench.rounds import measure
-from bench.text import table
+from bench.summary import drawn, put_into, summary
+from bench.text import table, verdict_lines
 
 _MOST_BACKENDS = 200
+_HOME = Path(__file__).parents[1]
 
 
-def run(given: Arguments, folder: Path) -> None:
+def run(given: Arguments, folder: Path) -> Results:
     """Measure part by part, and print each as soon as it is done."""
+    measured: dict[str, Samples] = {}
     backends = Backends(_MOST_BACKENDS, free_ports(1)[0])
     with serving(backends, folder):
         for part in (PARTS[name] for name in given.parts):
-            samples = measure(part, part.rows(given.peers), backends, folder, given.rounds, given.seconds)
-            print(table(part, samples), end="\n\n", flush=True)
+            measured[part.name] = measure(part, part.rows(given.peers), backends, folder, given.rounds, given.seconds)
+            print(table(part, measured[part.name]), end="\n\n", flush=True)
+    print(verdict_lines(verdicts(measured)))
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    peers = versions(PEERS[name] for name in given.peers)
+    return Results(date, machine(), peers, given.rounds, given.seconds, measured)
+
+
+def write_down(results: Results, home: Path) -> None:
+    """RESULTS.md, the picture, and the table in the README."""
+    (home / "bench" / "RESULTS.md").write_text(report(results))
+    (home / "docs" / "bench.svg").write_text(drawn(results))
+    readme = home / "README.md"
+    readme.write_text(put_into(readme.read_text(), summary(results)))
 
 
 if __name__ == "__main__":
     stay_off_the_proxy_core()
     given = parse()
     with tempfile.TemporaryDirectory() as name:
-        run(given, Path(name))
+        results = run(given, Path(name))
+    if given.whole:
+        write_down(results, _HOME)

@@ -51,7 +51,7 @@ def _started(peer: Peer, backends: Backends, port: int, folder: Path) -> Iterato
     place.folder.mkdir(exist_ok=True)
     with peer.start(place) as pid:
         try:
-            yield Target(pid, port)
+            yield Target(pid, port, place.folder)
         finally:
             os.kill(pid, signal.SIGCONT)
 

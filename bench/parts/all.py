@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bench.parts import bodies, cpu, growth, latency, memory
+from bench.parts import bodies, commands, cpu, growth, latency, memory
 from bench.parts.part import Part
 
-PARTS: dict[str, Part] = {part.name: part for part in (cpu.PART, latency.PART, *bodies.PARTS, growth.PART, memory.PART)}
+PARTS: dict[str, Part] = {
+    part.name: part for part in (cpu.PART, latency.PART, *bodies.PARTS, growth.PART, memory.PART, commands.PART)
+}

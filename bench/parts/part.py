@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.figures import Figure, Row
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A proxy that runs: its process, and its port on 127.0.0.1."""
+    """A proxy that runs: its process, its port on 127.0.0.1, and its folder."""
 
     pid: int
     port: int
+    folder: Path
 
 
 Measure = Callable[[Target, int], Mapping[Figure, float]]

@@ -12,6 +12,7 @@ from bench.peers.peer import Peer, Place
 from bench.process import started
 from bench.terminal import terminal
 
+NAME = "bench"
 _HERE = Path(__file__).parents[2]
 
 
@@ -26,17 +27,16 @@ def composectl(name: str, *, table: bool, home: Path = _HERE) -> Peer:
 def _starter(home: Path, table: bool) -> Callable[[Place], AbstractContextManager[int]]:
     @contextmanager
     def start(place: Place) -> Iterator[int]:
-        backends = place.backends
         command = [
-            *(sys.executable, str(home / "bench" / "serve.py")),
-            *(str(place.port), str(backends.count), str(backends.port)),
+            *(sys.executable, "-m", "composectl", "proxy", "--name", NAME, "--listen", f"127.0.0.1:{place.port}"),
+            *(word for address in place.backends.addresses for word in ("--backend", address)),
         ]
-        environment = {"PYTHONPATH": str(home), "TERM": "xterm-256color"}
+        environment = {"PYTHONPATH": str(home), "XDG_RUNTIME_DIR": str(place.folder), "TERM": "xterm-256color"}
         log = place.folder / "out"
         with (
             terminal() as drawn,
             started(
-                [*command, "table"] if table else command,
+                command,
                 core=PROXY_CORE,
                 port=place.port,
                 log=log,

@@ -1,0 +1,82 @@
+"""What the figures have to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bench.figures import Figure, Row, Samples
+from bench.parts import bodies, commands, cpu, growth, latency, memory
+
+_OURS = Row("composectl")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """`limit` is the most that the value may be, or with `at_least` the least; `unit` stands behind both."""
+
+    text: str
+    part: str
+    value: Callable[[Samples], float | None]
+    limit: float
+    unit: str = "x"
+    at_least: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A requirement, and what was measured."""
+
+    requirement: Requirement
+    value: float
+
+    @property
+    def met(self) -> bool:
+        """Whether it is held."""
+        required = self.requirement
+        return self.value >= required.limit if required.at_least else self.value <= required.limit
+
+    @property
+    def limit(self) -> str:
+        """The limit in words."""
+        word = "at least" if self.requirement.at_least else "at most"
+        return f"{word} {self.requirement.limit:g} {self.requirement.unit}"
+
+
+def verdicts(measured: Mapping[str, Samples]) -> list[Verdict]:
+    """On all that was measured; `measured` is by the names of the parts."""
+    values = [(one, one.value(measured[one.part])) for one in REQUIREMENTS if one.part in measured]
+    return [Verdict(one, value) for one, value in values if value is not None]
+
+
+# Private
+
+
+def _ratio(figure: Figure, row: Row, base: Row) -> Callable[[Samples], float | None]:
+    return lambda samples: samples.ratio(figure, row, base)
+
+
+def _cpu_against(peer: str) -> Callable[[Samples], float | None]:
+    return _ratio(cpu.CPU, _OURS, Row(peer))
+
+
+def _median(figure: Figure) -> Callable[[Samples], float | None]:
+    return lambda samples: samples.median(figure, _OURS) if _OURS in samples.rows(figure) else None
+
+
+_LARGE = _ratio(bodies.PER_CPU_SECOND, _OURS, Row("nginx"))
+_GROWTH = _ratio(cpu.CPU, Row("composectl", growth.MANY), Row("composectl", growth.FEW))
+_TABLE = _ratio(latency.P99, _OURS, Row("composectl-quiet"))
+
+REQUIREMENTS = (
+    Requirement("CPU per request against nginx", "cpu", _cpu_against("nginx"), 1.6),
+    Requirement("CPU per request against HAProxy", "cpu", _cpu_against("haproxy"), 1.6),
+    Requirement("CPU per request against the tuned Go proxy", "cpu", _cpu_against("go-tuned"), 0.5),
+    Requirement("CPU per request against Caddy", "cpu", _cpu_against("caddy"), 0.4),
+    Requirement("10 MiB bodies per CPU second against nginx", "10m", _LARGE, 0.8, at_least=True),
+    Requirement("CPU per request before 200 backends against 4", "growth", _GROWTH, 1.05),
+    Requirement("p99 with the table drawn against without", "latency", _TABLE, 1.3),
+    Requirement("memory at 10,000 idle connections", "memory", _median(memory.RESIDENT), 100, "MiB"),
+    Requirement("`composectl --version`", "commands", _median(commands.VERSION), 100, "ms of CPU"),
+    Requirement("`composectl status`", "commands", _median(commands.STATUS), 300, "ms of CPU"),
+)
