@@ -8,11 +8,10 @@ from pathlib import Path
 
 from bench.arguments import Arguments, parse
 from bench.backends import Backends, serving
-from bench.cores import stay_off_the_proxy_core
+from bench.cores import in_place
 from bench.figures import Samples
 from bench.machine import machine, versions
 from bench.parts.all import PARTS
-from bench.peers.all import PEERS
 from bench.ports import free_ports
 from bench.report import report
 from bench.requirements import verdicts
@@ -31,11 +30,11 @@ def run(given: Arguments, folder: Path) -> Results:
     backends = Backends(_MOST_BACKENDS, free_ports(1)[0])
     with serving(backends, folder):
         for part in (PARTS[name] for name in given.parts):
-            measured[part.name] = measure(part, part.rows(given.peers), backends, folder, given.rounds, given.seconds)
+            measured[part.name] = measure(part, given.peers, backends, folder, given.rounds, given.seconds)
             print(table(part, measured[part.name]), end="\n\n", flush=True)
     print(verdict_lines(verdicts(measured)))
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    peers = versions(PEERS[name] for name in given.peers)
+    peers = versions(given.peers.values())
     return Results(date, machine(), peers, given.rounds, given.seconds, measured)
 
 
@@ -48,9 +47,8 @@ def write_down(results: Results, home: Path) -> None:
 
 
 if __name__ == "__main__":
-    stay_off_the_proxy_core()
     given = parse()
-    with tempfile.TemporaryDirectory() as name:
+    with in_place(), tempfile.TemporaryDirectory() as name:
         results = run(given, Path(name))
     if given.whole:
         write_down(results, _HOME)

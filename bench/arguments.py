@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.parts.all import PARTS
 from bench.peers.all import PEERS
+from bench.peers.ours import composectl
+from bench.peers.peer import Peer
 
 _ALWAYS = ("nginx", "composectl")
 
@@ -17,13 +20,13 @@ class Arguments:
     """What to measure, and for how long; `whole` where nothing was left out."""
 
     parts: tuple[str, ...]
-    peers: tuple[str, ...]
+    peers: Mapping[str, Peer]
     rounds: int
     seconds: int
 
     @property
     def whole(self) -> bool:
-        return len(self.parts) == len(PARTS) and len(self.peers) == len(PEERS)
+        return self.parts == tuple(PARTS) and self.peers.keys() == PEERS.keys()
 
 
 def parse(words: Sequence[str] | None = None) -> Arguments:
@@ -37,16 +40,16 @@ def parse(words: Sequence[str] | None = None) -> Arguments:
         metavar="PEER,...",
         help=f"besides nginx and composectl: of {', '.join(PEERS)}, or `all`; with --only none, else all",
     )
+    parser.add_argument(
+        "--against", type=Path, action="append", default=[], metavar="DIR", help="and composectl as it is in DIR"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="7")
     parser.add_argument("--seconds", type=int, default=2, help="of one round of one proxy; 2")
     given = parser.parse_args(words)
-    peers = given.peers if given.peers is not None else () if given.only else PEERS
-    return Arguments(
-        given.only or tuple(PARTS),
-        tuple(name for name in PEERS if name in (*_ALWAYS, *peers)),
-        given.rounds,
-        given.seconds,
-    )
+    wanted = given.peers if given.peers is not None else () if given.only else PEERS
+    peers = {name: peer for name, peer in PEERS.items() if name in (*_ALWAYS, *wanted)}
+    others = {str(home): composectl(str(home), table=True, home=home.resolve()) for home in given.against}
+    return Arguments(given.only or tuple(PARTS), peers | others, given.rounds, given.seconds)
 
 
 # Private

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 from bench.backends import Backends
 from bench.figures import Row, Samples
 from bench.parts.part import Part, Target
-from bench.peers.all import PEERS
 from bench.peers.peer import Peer, Place
 from bench.ports import free_ports
 from bench.wrk import Load, put
@@ -20,10 +20,13 @@ from bench.wrk import Load, put
 _SETTLE_SECONDS = 0.2
 
 
-def measure(part: Part, rows: list[Row], backends: Backends, folder: Path, rounds: int, seconds: int) -> Samples:
+def measure(
+    part: Part, peers: Mapping[str, Peer], backends: Backends, folder: Path, rounds: int, seconds: int
+) -> Samples:
     """All rounds of one part."""
     samples = Samples()
-    with _all_started(rows, backends, folder) as targets:
+    rows = part.rows(tuple(peers))
+    with _all_started(rows, peers, backends, folder) as targets:
         for number in range(min(rounds, part.rounds)):
             for row in rows if number % 2 == 0 else rows[::-1]:
                 with _awake(targets[row]):
@@ -35,11 +38,13 @@ def measure(part: Part, rows: list[Row], backends: Backends, folder: Path, round
 
 
 @contextmanager
-def _all_started(rows: list[Row], backends: Backends, folder: Path) -> Iterator[dict[Row, Target]]:
+def _all_started(
+    rows: list[Row], peers: Mapping[str, Peer], backends: Backends, folder: Path
+) -> Iterator[dict[Row, Target]]:
     with ExitStack() as stack:
         targets = {}
         for row, port in zip(rows, free_ports(len(rows)), strict=True):
-            targets[row] = stack.enter_context(_started(PEERS[row.peer], backends.first(row.backends), port, folder))
+            targets[row] = stack.enter_context(_started(peers[row.peer], backends.first(row.backends), port, folder))
             put(Load(), port, 1)
             os.kill(targets[row].pid, signal.SIGSTOP)
         yield targets
@@ -47,8 +52,7 @@ def _all_started(rows: list[Row], backends: Backends, folder: Path) -> Iterator[
 
 @contextmanager
 def _started(peer: Peer, backends: Backends, port: int, folder: Path) -> Iterator[Target]:
-    place = Place(port, backends, folder / f"{peer.name}-{backends.count}-{port}")
-    place.folder.mkdir(exist_ok=True)
+    place = Place(port, backends, Path(mkdtemp(dir=folder)))
     with peer.start(place) as pid:
         try:
             yield Target(pid, port, place.folder)

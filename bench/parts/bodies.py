@@ -34,8 +34,17 @@ def _measuring(load: Load) -> Measure:
 
 
 _PER_REQUEST = (CPU, USER, SYSTEM, SPEED)
-LARGE = Part("10m", "Bodies of 10 MiB, 16 connections", (PER_CPU_SECOND, PER_SECOND), _measure_large)
-MIDDLE = Part("64k", "Bodies of 64 KiB, 64 connections", _PER_REQUEST, _measuring(Load("/64k")))
-UPLOAD = Part("post", "POST of 16 KiB, 64 connections", _PER_REQUEST, _measuring(Load(method="POST", body=16 * 1024)))
-CLOSING = Part("connect", "A new connection per request, 64 at once", _PER_REQUEST, _measuring(Load(close=True)))
+_PEERS = ("nginx", "composectl", "haproxy", "go", "go-tuned", "caddy")
+LARGE = Part("10m", "Bodies of 10 MiB, 16 connections", (PER_CPU_SECOND, PER_SECOND), _measure_large, peers=_PEERS)
+MIDDLE = Part("64k", "Bodies of 64 KiB, 64 connections", _PER_REQUEST, _measuring(Load("/64k")), peers=_PEERS)
+UPLOAD = Part(
+    "post",
+    "POST of 16 KiB, 64 connections",
+    _PER_REQUEST,
+    _measuring(Load(method="POST", body=16 * 1024)),
+    peers=_PEERS,
+)
+CLOSING = Part(
+    "connect", "A new connection per request, 64 at once", _PER_REQUEST, _measuring(Load(close=True)), peers=_PEERS
+)
 PARTS = (LARGE, MIDDLE, UPLOAD, CLOSING)

@@ -15,8 +15,11 @@ from bench.process import started
 _SOURCE = Path(__file__).with_name("goproxy") / "main.go"
 
 
-def _build(folder: Path) -> Path:
+def _built(folder: Path) -> Path:
+    """The program, made once in a run."""
     built = folder / "goproxy"
+    if built.exists():
+        return built
     environment = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": str(folder / "cache"), "GO111MODULE": "off"}
     subprocess.run(["go", "build", "-o", str(built), str(_SOURCE)], env=environment, check=True)
     return built
@@ -25,7 +28,7 @@ def _build(folder: Path) -> Path:
 def _starter(*flags: str) -> Callable[[Place], AbstractContextManager[int]]:
     @contextmanager
     def start(place: Place) -> Iterator[int]:
-        command = [str(_build(place.folder)), *flags, f"127.0.0.1:{place.port}", *place.backends.addresses]
+        command = [str(_built(place.folder.parent)), *flags, f"127.0.0.1:{place.port}", *place.backends.addresses]
         log, environment = place.folder / "out", {"GOMAXPROCS": "1"}
         with started(command, core=PROXY_CORE, port=place.port, log=log, environment=environment) as pid:
             yield pid
