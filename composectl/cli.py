@@ -19,10 +19,17 @@ from composectl.compose.options import Options
 _AS_TYPED: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 
+_OF_COMPOSE_TOO = ("detach", "timeout")  # without --balance
 _BALANCING = (
     click.option("--policy", type=click.Choice(sorted(POLICIES)), help="How a backend is picked.  [least-request]"),
     click.option("--health", metavar="PATH", help="A backend is well if this answers 2xx or 3xx.  [its port accepts]"),
     click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses."),
+    click.option("--timeout", metavar="SECONDS", help="For a backend to begin its answer.  [none]"),
+    click.option("--stall-timeout", metavar="SECONDS", help="Of silence within an answer.  [none]"),
+    click.option("--max-connections", metavar="N", help="Clients at once.  [as the open files allow]"),
+    click.option("--max-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
+    click.option("--trust", multiple=True, metavar="CIDR", help="Proxies whose X-Forwarded-* are believed.  [none]"),
+    click.option("--allow-host", multiple=True, metavar="HOST", help="A name that is answered for.  [all]"),
 )
 
 
@@ -213,10 +220,11 @@ def _compose_command(name: str) -> click.Command:
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:
-    for option in ("policy", "health", "listen", "no_identity", "ready_timeout"):
-        if given[option]:
+    for option, value in given.items():
+        if value and option not in _OF_COMPOSE_TOO:
             raise errors.needs_balance("--" + option.replace("_", "-"))
-    return _pass_through(invocation, ("up", *(("-d",) if given["detach"] else ()), *arguments))
+    timeout = ("--timeout", given["timeout"]) if given["timeout"] is not None else ()
+    return _pass_through(invocation, ("up", *(("-d",) if given["detach"] else ()), *timeout, *arguments))
 
 
 def _pass_through(invocation: Invocation, arguments: Sequence[str]) -> int:

@@ -84,6 +84,26 @@ def bad_health(text: str) -> ComposectlError:
     )
 
 
+def bad_number(option: str, text: str) -> ComposectlError:
+    return ComposectlError(f"`{option} {text}`: not a whole number from 1", f"for example: `{option} 30`", USAGE)
+
+
+def bad_size(text: str) -> ComposectlError:
+    return ComposectlError(f"`{text}` is not a size", "for example: `--max-body 10m`, `512k`, `1g`, `1000`", USAGE)
+
+
+def bad_network(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is not a network", "for example: `--trust 10.0.0.0/8`, `192.0.2.7`, `fd00::/8`", USAGE
+    )
+
+
+def bad_host(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is not a host", "without a port, for example: `--allow-host shop.example`, `[::1]`", USAGE
+    )
+
+
 def listen_for_whom() -> ComposectlError:
     return ComposectlError(
         "`--listen` is for one service, and several are balanced",

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from composectl import __version__
 
 
-def composectl(*words: str) -> subprocess.CompletedProcess[str]:
+def composectl(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "composectl", *words], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "composectl", *words],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
@@ -41,6 +48,14 @@ def test_options_of_balancing_want_balance() -> None:
         refused.stderr
         == "error: `--policy` goes with `--balance SERVICE=N`\n\nhint: for example: `--balance echo=10`\n"
     )
+
+
+def test_the_timeout_of_a_plain_up_goes_to_compose(tmp_path: Path) -> None:
+    compose = tmp_path / "compose"
+    compose.write_text('#!/bin/sh\n[ "$1" = version ] && echo 2.29.0 || echo "$@"\n')
+    compose.chmod(0o700)
+    passed = composectl("up", "-d", "--timeout", "0", "db", COMPOSECTL_COMPOSE=str(compose))
+    assert passed.stdout == "up -d --timeout 0 db\n"
 
 
 @pytest.mark.parametrize("slow", ["docker", "aiohttp", "rich", "yaml", "uvloop"])

@@ -28,7 +28,7 @@ class Address:
 def parse_backend(text: str) -> Address:
     """`HOST:PORT`, with brackets round an IPv6 address. Raises `bad_backend`."""
     host, _, port = text.rpartition(":")
-    if not (_is_host(host) and is_port(port) and int(port)):
+    if not (is_host(host) and is_port(port) and int(port)):
         raise errors.bad_backend(text)
     return Address(host.strip("[]"), int(port))
 
@@ -36,9 +36,16 @@ def parse_backend(text: str) -> Address:
 def parse_listener(text: str) -> Address:
     """`[HOST:]PORT`, where port 0 is any free one. Raises `bad_listener`."""
     host, colon, port = text.rpartition(":")
-    if not (is_port(port) and (_is_host(host) or not colon)):
+    if not (is_port(port) and (is_host(host) or not colon)):
         raise errors.bad_listener(text)
     return Address(host.strip("[]"), int(port))
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a name, an IPv4 address, or an IPv6 address in brackets."""
+    if text.startswith("["):
+        return text.endswith("]") and _is_ipv6(text[1:-1])
+    return is_address(text) if _NUMBERS.fullmatch(text) else _NAME.fullmatch(text) is not None
 
 
 def is_port(text: str) -> bool:
@@ -56,12 +63,6 @@ def is_address(text: str) -> bool:
 
 
 # Private
-
-
-def _is_host(text: str) -> bool:
-    if text.startswith("["):
-        return text.endswith("]") and _is_ipv6(text[1:-1])
-    return is_address(text) if _NUMBERS.fullmatch(text) else _NAME.fullmatch(text) is not None
 
 
 def _is_ipv6(text: str) -> bool:

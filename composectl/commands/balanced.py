@@ -19,6 +19,7 @@ from composectl.commands.balancing import Balancing
 from composectl.compose.ports import ANY, Port
 from composectl.journal import Journal
 from composectl.proxy.connections import Connections
+from composectl.proxy.gate import Gate
 from composectl.proxy.health import probes_of, watch_health
 from composectl.proxy.listen import address_of, bind
 from composectl.proxy.route import Route
@@ -26,10 +27,13 @@ from composectl.proxy.server import ProxyServer, serve
 
 
 class Balanced:
-    """`ports`: what the service publishes, a listener each; the first one's target is what the probes try."""
+    """`ports`: what the service publishes, a listener each; the first one's target is what the probes try.
+
+    `gate` counts the clients of all that is balanced in this process.
+    """
 
     def __init__(
-        self, service: str, wanted: int, ports: Sequence[Port], balancing: Balancing, journal: Journal
+        self, service: str, wanted: int, ports: Sequence[Port], balancing: Balancing, gate: Gate, journal: Journal
     ) -> None:
         self.service = service
         self.wanted = wanted
@@ -37,7 +41,7 @@ class Balanced:
         self._balancing = balancing
         self._journal = journal
         self._target = ports[0].target
-        self._servers = [(port, self._make_server(port)) for port in ports]
+        self._servers = [(port, self._make_server(port, gate)) for port in ports]
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._listeners: list[str] = []
         self._runners: list[web.ServerRunner] = []
@@ -95,8 +99,9 @@ class Balanced:
 
     # Private
 
-    def _make_server(self, port: Port) -> ProxyServer:
-        return ProxyServer(Route(self.pool, Connections(port.target, identify=self._balancing.identify)))
+    def _make_server(self, port: Port, gate: Gate) -> ProxyServer:
+        route = Route(self.pool, Connections(port.target, identify=self._balancing.identify))
+        return ProxyServer(route, self._balancing.limits, gate)
 
     def _tell(self, change: Change, backend: Backend) -> None:
         if change.after is not Phase.READY:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from composectl import errors
+from composectl.commands.limiting import limits, number
+from composectl.proxy.limits import Limits
 
 # A target in origin-form, as it is sent (RFC 9112, section 3.2.1)
 _PATH = re.compile(r"/[!-\"$-~]*")
@@ -18,16 +20,31 @@ class Balancing:
     """`policy` is a name of `POLICIES`; `identify`: responses carry `X-Internal-Service`.
 
     `health`: the path whose answer tells whether a backend is well; "" where its port does.
+    `connections`: how many clients may be connected at once; None for as many as the open files allow.
     """
 
     policy: str = "least-request"
     identify: bool = True
     health: str = ""
+    limits: Limits = field(default_factory=Limits)
+    connections: int | None = None
 
 
 def balancing(given: Mapping[str, Any]) -> Balancing:
-    """The meaning of the options as the command line gives them. Raises `bad_health`."""
-    health = given["health"]
+    """The meaning of the options as the command line gives them. Raises ComposectlError."""
+    return Balancing(
+        policy=given["policy"] or "least-request",
+        identify=not given["no_identity"],
+        health=_path(given["health"]),
+        limits=limits(given),
+        connections=number(given, "max_connections"),
+    )
+
+
+# Private
+
+
+def _path(health: str | None) -> str:
     if health is not None and not _PATH.fullmatch(health):
         raise errors.bad_health(health)
-    return Balancing(policy=given["policy"] or "least-request", identify=not given["no_identity"], health=health or "")
+    return health or ""

@@ -24,11 +24,13 @@ from composectl.control.folder import runtime_folder
 from composectl.engine.client import Engine
 from composectl.engine.endpoint import child_environ, resolve_endpoint
 from composectl.journal import Journal
+from composectl.proxy.gate import make_gate
 from composectl.proxy.listen import PortTaken
 
 
 async def prepare(invocation: Invocation, wish: Wish) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
+    gate = make_gate(wish.balancing.connections)
     endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
     environ = child_environ(invocation.environ, endpoint)
     compose = await asyncio.to_thread(find_compose, environ)
@@ -48,7 +50,7 @@ async def prepare(invocation: Invocation, wish: Wish) -> RunningProject:
     claim = Claim(folder, stack.project, endpoint.url)
     journal = Journal()
     balanced = {
-        service: Balanced(service, scale, ports[service], wish.balancing, journal)
+        service: Balanced(service, scale, ports[service], wish.balancing, gate, journal)
         for service, scale in wish.scales.items()
     }
     prepared = RunningProject(stack, engine, claim, journal, balanced)

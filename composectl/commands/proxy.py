@@ -21,6 +21,7 @@ from composectl.control.api import Handlers, Progress
 from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
 from composectl.journal import Journal
+from composectl.proxy.gate import make_gate
 from composectl.proxy.listen import PortTaken
 
 _SERVICE = "proxy"
@@ -69,8 +70,8 @@ async def _start(running: Running) -> None:
 
 def _opened(wish: FixedWish, folder: Path) -> Running:
     """A composectl that holds its ports and its name, and serves nobody yet. Raises ComposectlError."""
-    journal = Journal()
-    balanced = Balanced(_SERVICE, len(wish.backends), wish.ports, wish.balancing, journal)
+    journal, gate = Journal(), make_gate(wish.balancing.connections)
+    balanced = Balanced(_SERVICE, len(wish.backends), wish.ports, wish.balancing, gate, journal)
     with ExitStack() as undo:
         undo.callback(balanced.close)
         _bind(balanced, folder)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from composectl.commands.balancing import Balancing, balancing
 from composectl.errors import USAGE, ComposectlError
-
-
-def given(**words: Any) -> dict[str, Any]:
-    return {"policy": None, "no_identity": False, "health": None, **words}
+from tests.commands.typed import given
 
 
 def test_without_a_word_it_is_the_default() -> None:

@@ -1,0 +1,12 @@
+"""The options of balancing, as the command line gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_UNTYPED = dict.fromkeys(("policy", "health", "timeout", "stall_timeout", "max_connections", "max_body"))
+
+
+def given(**typed: Any) -> dict[str, Any]:
+    """These, and the others as they are where they were not typed."""
+    return _UNTYPED | {"no_identity": False, "trust": (), "allow_host": ()} | typed
