@@ -37,6 +37,21 @@ def test_an_unknown_policy_and_an_unknown_listen(project: Project) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("--timeout", "soon"), ("--max-connections", "0"), ("--max-body", "big")),
+        *(("--trust", "proxy"), ("--allow-host", "shop:80")),
+    ],
+)
+def test_a_limit_that_is_none(project: Project, words: tuple[str, str]) -> None:
+    told = refusal(project, "up", "--balance", "echo=1", *words, "-d")
+    assert told.exit_code == 2
+    assert words[1] in told.message
+    assert words[0] in told.hint
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_scale_without_a_running_composectl(project: Project) -> None:
     told = refusal(project, "scale", "echo=2")
     assert told.exit_code == 1

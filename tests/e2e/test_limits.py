@@ -1,0 +1,28 @@
+"""The limits of `up`, and Compose's own option of the same name beside them."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection
+
+import pytest
+
+from tests.e2e.load import TIMEOUT, ask
+from tests.e2e.project import Project
+
+pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
+
+
+def test_a_body_of_more_is_refused_and_whatever_is_within_the_limits_is_served(project: Project) -> None:
+    project.does("up", "--balance", "echo=1", "--max-body", "1k", "--timeout", "30", "-t", "5", "-d")
+    assert ask(project.port).is_whole
+    assert status_of_post(project.port, b"x" * 1024) == 200
+    assert status_of_post(project.port, b"x" * 1025) == 413
+
+
+def status_of_post(port: int, body: bytes) -> int:
+    connection = HTTPConnection("localhost", port, timeout=TIMEOUT)
+    try:
+        connection.request("POST", "/", body)
+        return connection.getresponse().status
+    finally:
+        connection.close()
