@@ -31,7 +31,8 @@ def test_a_service_balanced_twice(project: Project) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_an_unknown_policy_and_an_unknown_listen(project: Project) -> None:
+def test_an_unknown_policy_an_unknown_listen_and_a_path_that_is_none(project: Project) -> None:
+    assert refusal(project, "up", "--balance", "echo=1", "--health", "healthz", "-d").exit_code == 2
     assert refusal(project, "up", "--balance", "echo=1", "--policy", "lucky", "-d").exit_code == 2
     assert refusal(project, "up", "--balance", "echo=1", "--listen", "http", "-d").exit_code == 2
 

@@ -10,11 +10,17 @@ PATIENCE = 30.0
 
 
 class Backend:
-    """Answers each GET with its own address; `/held` once `release` is set, and `asked` tells that it has come."""
+    """Answers each GET with its own address; `/held` once `release` is set, and `asked` tells that it has come.
+
+    `/well` is answered badly while `well` is not set, and `refused` counts how often.
+    """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.asked = threading.Event()
         self.release = threading.Event()
+        self.well = threading.Event()
+        self.well.set()
+        self.refused = threading.Semaphore(0)
         self._server = _Server((host, port), self)
         self.port = int(self._server.server_address[1])
         self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
@@ -49,8 +55,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/held":
             backend.asked.set()
             assert backend.release.wait(PATIENCE)
+        unwell = self.path == "/well" and not backend.well.is_set()
+        if unwell:
+            backend.refused.release()
         body = backend.address.encode()
-        self.send_response(200)
+        self.send_response(503 if unwell else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

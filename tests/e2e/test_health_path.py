@@ -1,0 +1,37 @@
+"""`--health PATH`: a replica is left out while its path answers badly."""
+
+import pytest
+
+from tests.e2e.load import burst
+from tests.e2e.patience import eventually
+from tests.e2e.project import Project
+
+SCRIPT = "/www/cgi-bin/index.cgi"
+
+
+def phases(project: Project) -> list[str]:
+    return [one["phase"] for one in project.status()["backends"]]
+
+
+def answering(project: Project) -> set[str | None]:
+    """Who answers 60 requests, each of which must be answered well."""
+    answers = burst(project.port, 60, concurrency=6)
+    assert all(answer.is_whole for answer in answers)
+    return {answer.backend for answer in answers}
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_replica_without_its_page_gets_no_requests_until_it_has_it_again(project: Project) -> None:
+    project.does("up", "--balance", "echo=3", "--policy", "round-robin", "--health", "/?health", "-d")
+    assert project.has_ready(3)
+    second = project.status()["backends"][1]
+    container = project.engine.containers.get(second["id"])
+
+    container.exec_run(["mv", SCRIPT, "/tmp/"])
+    assert eventually(lambda: phases(project) == ["ready", "failing", "ready"])
+    assert project.status()["changes"][-1]["why"] == "/?health answered 404"
+    assert second["address"] not in answering(project)
+
+    container.exec_run(["mv", "/tmp/index.cgi", SCRIPT])
+    assert project.has_ready(3)
+    assert second["address"] in answering(project)
