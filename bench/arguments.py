@@ -43,8 +43,8 @@ def parse(words: Sequence[str] | None = None) -> Arguments:
     parser.add_argument(
         "--against", type=Path, action="append", default=[], metavar="DIR", help="and composectl as it is in DIR"
     )
-    parser.add_argument("--rounds", type=int, default=7, help="7")
-    parser.add_argument("--seconds", type=int, default=2, help="of one round of one proxy; 2")
+    parser.add_argument("--rounds", type=_positive, default=7, help="7")
+    parser.add_argument("--seconds", type=_positive, default=2, help="of one round of one proxy; 2")
     given = parser.parse_args(words)
     wanted = given.peers if given.peers is not None else () if given.only else PEERS
     peers = {name: peer for name, peer in PEERS.items() if name in (*_ALWAYS, *wanted)}
@@ -53,6 +53,12 @@ def parse(words: Sequence[str] | None = None) -> Arguments:
 
 
 # Private
+
+
+def _positive(word: str) -> int:
+    if not word.isdigit() or not int(word):
+        raise argparse.ArgumentTypeError(f"`{word}` is not a whole number above 0")
+    return int(word)
 
 
 def _some_of(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:

@@ -24,8 +24,7 @@ http {{
   server {{
     {listen}
     root {folder}/files;
-    location / {{ return 200 "{answer}"; }}
-    {files}
+    location = / {{ return 200 "{answer}"; }}
   }}
 }}
 """
@@ -33,7 +32,7 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Servers at 127.0.0.1, 127.0.0.2, ... on one port: `/` has 24 bytes and takes any body."""
+    """Servers at 127.0.0.1, 127.0.0.2, ... on one port: `/` has 24 bytes and takes any body, `FILES` are there too."""
 
     count: int
     port: int
@@ -61,7 +60,6 @@ def serving(backends: Backends, folder: Path) -> Iterator[None]:
             folder=folder,
             listen=" ".join(f"listen {address} backlog=4096;" for address in backends.addresses),
             answer=ANSWER.decode(),
-            files=" ".join(f"location = {path} {{ }}" for path in FILES),
         )
     )
     command = ["nginx", "-c", str(config)]

@@ -10,14 +10,14 @@ from contextlib import ExitStack, contextmanager
 from bench.backends import ANSWER
 
 _PER_ADDRESS = 5000
-_SPARE_DESCRIPTORS = 200
+SPARE_DESCRIPTORS = 200
 _PATIENCE = 10.0
 
 
 @contextmanager
 def idle(port: int, connections: int) -> Iterator[list[socket.socket]]:
     """So many of them, and the descriptors for it. Raises SystemExit where the system allows fewer."""
-    with _descriptors(connections + _SPARE_DESCRIPTORS), ExitStack() as stack:
+    with _descriptors(connections + SPARE_DESCRIPTORS), ExitStack() as stack:
         clients = [stack.enter_context(_connected(port, number)) for number in range(connections)]
         yield [one for one in clients if answers(one)]
 

@@ -42,7 +42,7 @@ def drawn(results: Results) -> str:
 def summary(results: Results) -> str:
     """The table, and where it comes from."""
     rows = _rows(results.measured["cpu"])
-    lines = [["", *(title for title, _, _ in _COLUMNS)]]
+    lines = [["proxy", *(title for title, _, _ in _COLUMNS)]]
     lines += [
         [NAMES[row.peer], *(_cell(results.measured, part, figure, row) for _, part, figure in _COLUMNS)] for row in rows
     ]

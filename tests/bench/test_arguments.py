@@ -1,0 +1,37 @@
+"""What is typed chooses parts and peers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.arguments import parse
+from bench.parts.all import PARTS
+from bench.peers.all import PEERS
+
+
+def test_without_words_everything_is_measured() -> None:
+    given = parse([])
+    assert given.parts == tuple(PARTS)
+    assert list(given.peers) == list(PEERS)
+    assert given.whole
+
+
+def test_a_part_alone_is_measured_against_nginx_alone() -> None:
+    given = parse(["--only", "cpu", "--rounds", "5", "--seconds", "4"])
+    assert (given.parts, list(given.peers), given.rounds, given.seconds) == (("cpu",), ["nginx", "composectl"], 5, 4)
+    assert not given.whole
+
+
+def test_peers_and_working_copies_join_by_name() -> None:
+    given = parse(["--only", "cpu,10m", "--with", "caddy", "--against", "there"])
+    assert list(given.peers) == ["nginx", "composectl", "caddy", str(Path("there"))]
+
+
+@pytest.mark.parametrize("words", [["--only", "cpx"], ["--with", "ngin"], ["--rounds", "0"], ["--seconds", "x"]])
+def test_words_that_make_no_sense_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        parse(words)
+    assert left.value.code == 2
+    assert "error: argument" in capsys.readouterr().err

@@ -1,0 +1,20 @@
+"""Idle connections cost little, however many there are."""
+
+from __future__ import annotations
+
+import resource
+
+from bench.figures import FAILED
+from bench.idle import SPARE_DESCRIPTORS
+from bench.parts import memory
+from bench.parts.part import Target
+
+_HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def test_F7_P5_as_many_idle_connections_as_the_system_allows_are_held_in_100_mib(ours: Target) -> None:
+    most = memory.CONNECTIONS if _HARD_LIMIT == resource.RLIM_INFINITY else _HARD_LIMIT - 2 * SPARE_DESCRIPTORS
+    reading = memory.measure(ours, min(memory.CONNECTIONS, most))
+    assert reading[FAILED] == 0
+    assert reading[memory.EACH] < 10
+    assert reading[memory.RESIDENT] <= 100

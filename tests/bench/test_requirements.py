@@ -1,0 +1,44 @@
+"""Each requirement is met up to its limit, and not beyond."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.figures import Row
+from bench.parts import bodies
+from bench.requirements import REQUIREMENTS, verdicts
+from tests.bench.made_up import results
+
+
+def test_a_run_that_is_fast_enough_meets_all() -> None:
+    made = verdicts(results(composectl=1.5).measured)
+    assert [verdict.requirement for verdict in made] == list(REQUIREMENTS)
+    assert all(verdict.met for verdict in made)
+
+
+@pytest.mark.parametrize(
+    ("cost", "texts"),
+    [
+        ({"nginx": 0.9}, ["CPU per request against nginx"]),
+        ({"haproxy": 0.9}, ["CPU per request against HAProxy"]),
+        ({"go_tuned": 2.9}, ["CPU per request against the tuned Go proxy"]),
+        ({"caddy": 3.7}, ["CPU per request against Caddy"]),
+        ({"composectl_quiet": 1.1}, ["p99 with the table drawn against without"]),
+    ],
+)
+def test_what_is_not_met_is_told(cost: dict[str, float], texts: list[str]) -> None:
+    made = verdicts(results(**cost).measured)
+    assert [verdict.requirement.text for verdict in made if not verdict.met] == texts
+
+
+def test_of_bodies_relayed_in_a_second_more_is_better() -> None:
+    measured = results().measured
+    readings = measured["10m"].readings[bodies.PER_CPU_SECOND]
+    for relayed, met in ((790.0, False), (800.0, True), (1600.0, True)):
+        readings[Row("nginx")], readings[Row("composectl")] = [1000.0], [relayed]
+        assert [one.met for one in verdicts(measured) if one.requirement.part == "10m"] == [met]
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    assert verdicts({"cpu": results().measured["memory"]}) == []
+    assert verdicts({}) == []
