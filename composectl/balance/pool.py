@@ -26,6 +26,9 @@ class Lease:
         self._pool: Pool | None = pool
         self.backend = backend
 
+    def heard(self) -> None:
+        """The backend has begun to answer; to be told of what may go on for long."""
+
     def answered(self, status: int, microseconds: int) -> None:
         """The backend's final response, with this status, was relayed whole."""
         backend = self.backend
@@ -60,28 +63,37 @@ class Lease:
 
 
 class FurtherLease(Lease):
-    """A lease for a request that others have failed, on the budget of such attempts."""
+    """A lease for a request that others have failed, on the budget of such attempts until it is heard."""
 
     __slots__ = ("_budget",)
 
     def __init__(self, pool: Pool, backend: Backend, budget: Budget) -> None:
         super().__init__(pool, backend)
-        self._budget = budget
+        self._budget: Budget | None = budget
         budget.begin()
 
+    def heard(self) -> None:
+        budget, self._budget = self._budget, None
+        if budget is not None:
+            budget.end()
+
     def failed(self) -> None:
-        self._budget.spend()
+        self._spend()
         super().failed()
 
     def moved(self) -> None:
-        self._budget.spend()
+        self._spend()
         super().moved()
 
     # Private
 
+    def _spend(self) -> None:
+        if self._budget is not None:
+            self._budget.spend()
+
     def _end(self) -> None:
         super()._end()
-        self._budget.end()
+        self.heard()
 
 
 class Pool:

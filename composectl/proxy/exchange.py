@@ -119,6 +119,8 @@ class Exchange:
 
     def sweep(self, limits: Limits) -> None:
         """A second has passed: enforce what a backend may take."""
+        if self.heard and self._lease is not None:
+            self._lease.heard()
         if self._outbound is not None:
             self._outbound.sweep(limits)
 
@@ -144,6 +146,7 @@ class Exchange:
         """The backend speaks the other protocol from here on; `rest` are its first bytes."""
         self._outbound = None
         lease = self._take_lease()
+        lease.heard()
         client, first_bytes = self.inbound.hand_over()
 
         def ended() -> None:

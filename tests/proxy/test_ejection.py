@@ -14,8 +14,8 @@ from composectl.balance.backend import Backend
 from composectl.balance.policy import LeastRequest, Policy, RoundRobin
 from composectl.proxy.health import Probes, watch_health
 from tests.proxy.conftest import OpenStage
-from tests.proxy.messages import GET, OK, post, status
-from tests.proxy.scripted import answers
+from tests.proxy.messages import GET, OK, get, post, status
+from tests.proxy.scripted import Script, answers
 from tests.proxy.stage import Stage
 from tests.proxy.wire import Wire, eventually
 
@@ -170,3 +170,34 @@ async def test_d11_want_of_descriptors_is_held_against_nobody(open_stage: OpenSt
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert stage.phases() == ["ready", "ready"]
+
+
+async def switches(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+    await wire.rest()
+
+
+async def streams(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    await wire.rest()
+
+
+@pytest.mark.parametrize(
+    ("script", "request_", "expected"),
+    [(switches, get("/", "Connection: Upgrade", "Upgrade: echo"), 101), (streams, GET, 200)],
+    ids=["tunnel", "stream"],
+)
+async def test_what_has_begun_to_answer_is_no_further_attempt_any_more_however_long_it_lasts(
+    open_stage: OpenStage, script: Script, request_: bytes, expected: int
+) -> None:
+    stage = await open_stage(2)
+    stage.backends[0].play(reset)
+    stage.backends[1].play(script)
+    for _ in range(10):
+        client = await stage.client()
+        await client.send(request_)
+        assert status(await client.head()) == expected
+        stage.seconds_pass(1)
+    assert stage.pool.tally().retried == 10
