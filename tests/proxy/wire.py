@@ -68,7 +68,9 @@ class Wire:
         return False
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The pieces as they come, kept nowhere."""
+        """The pieces as they come, kept nowhere, but for what was read already."""
+        if self._taken < len(self.received):
+            yield self._take(len(self.received) - self._taken)
         while piece := await self._piece():
             yield piece
 
