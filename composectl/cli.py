@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from composectl import __version__, errors
-from composectl.balance.policy import POLICIES
 from composectl.commands.invocation import Invocation
 from composectl.compose.options import Options
 
@@ -21,7 +20,9 @@ _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 
 _OF_COMPOSE_TOO = ("detach", "timeout")  # without --balance
 _BALANCING = (
-    click.option("--policy", type=click.Choice(sorted(POLICIES)), help="How a backend is picked.  [least-request]"),
+    click.option(
+        "--policy", metavar="NAME", help="least-request, round-robin, random, p2c or source.  [least-request]"
+    ),
     click.option("--health", metavar="PATH", help="A backend is well if this answers 2xx or 3xx.  [its port accepts]"),
     click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses."),
     click.option("--timeout", metavar="SECONDS", help="For a backend to begin its answer.  [none]"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Iterable, Sequence
 
 USAGE = 2
 
@@ -30,10 +29,11 @@ class NothingRuns(ComposectlError):
 
 
 def unknown_service(name: str, known: Iterable[str]) -> ComposectlError:
-    known = sorted(known)
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"the services are {', '.join(f'`{one}`' for one in known)}"
-    return ComposectlError(f"no service `{name}` in the compose file", hint)
+    return ComposectlError(f"no service `{name}` in the compose file", _meant(name, "services", sorted(known)))
+
+
+def unknown_policy(name: str, known: Iterable[str]) -> ComposectlError:
+    return ComposectlError(f"no policy `{name}`", _meant(name, "policies", sorted(known)), USAGE)
 
 
 def bad_scale(text: str) -> ComposectlError:
@@ -313,3 +313,13 @@ def unsafe_folder(path: str) -> ComposectlError:
     return ComposectlError(
         f"{path} is not a folder of yours alone", "remove it, or set XDG_RUNTIME_DIR to a folder of yours"
     )
+
+
+# Private
+
+
+def _meant(name: str, kind: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches  # only a mistake needs it
+
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"the {kind} are {', '.join(f'`{one}`' for one in known)}"

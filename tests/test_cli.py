@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from composectl import __version__
+from composectl.balance.policy import POLICIES
 
 
 def composectl(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -32,6 +33,12 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
     helped = composectl(*words, "--help")
     assert helped.returncode == 0
     assert "composectl " + (words[0] if words else "up") in helped.stdout.replace("Usage: ", "", 1).split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("command", ["up", "proxy"])
+def test_the_help_names_every_policy(command: str) -> None:
+    helped = " ".join(composectl(command, "--help").stdout.split())
+    assert all(f" {policy}" in helped for policy in POLICIES)
 
 
 def test_a_wrong_option_is_told_in_our_words() -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from composectl import errors
+from composectl.balance.policy import POLICIES
 from composectl.commands.limiting import limits, number
 from composectl.proxy.limits import Limits
 
+_DEFAULT_POLICY = "least-request"
 # A target in origin-form, as it is sent (RFC 9112, section 3.2.1)
 _PATH = re.compile(r"/[!-\"$-~]*")
 
@@ -23,7 +25,7 @@ class Balancing:
     `connections`: how many clients may be connected at once; None for as many as the open files allow.
     """
 
-    policy: str = "least-request"
+    policy: str = _DEFAULT_POLICY
     identify: bool = True
     health: str = ""
     limits: Limits = field(default_factory=Limits)
@@ -33,7 +35,7 @@ class Balancing:
 def balancing(given: Mapping[str, Any]) -> Balancing:
     """The meaning of the options as the command line gives them. Raises ComposectlError."""
     return Balancing(
-        policy=given["policy"] or "least-request",
+        policy=_policy(given["policy"] or _DEFAULT_POLICY),
         identify=not given["no_identity"],
         health=_path(given["health"]),
         limits=limits(given),
@@ -42,6 +44,12 @@ def balancing(given: Mapping[str, Any]) -> Balancing:
 
 
 # Private
+
+
+def _policy(name: str) -> str:
+    if name not in POLICIES:
+        raise errors.unknown_policy(name, POLICIES)
+    return name
 
 
 def _path(health: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from composectl.balance.policy import POLICIES
 from composectl.commands.balancing import Balancing, balancing
 from composectl.errors import USAGE, ComposectlError
 from tests.commands.typed import given
@@ -11,6 +12,19 @@ from tests.commands.typed import given
 
 def test_without_a_word_it_is_the_default() -> None:
     assert balancing(given()) == Balancing()
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_every_policy_can_be_named(name: str) -> None:
+    assert balancing(given(policy=name)).policy == name
+
+
+@pytest.mark.parametrize(("name", "hint"), [("lucky", "the policies are `least-request`,"), ("raandom", "`random`?")])
+def test_a_policy_that_is_none_is_refused(name: str, hint: str) -> None:
+    with pytest.raises(ComposectlError, match=f"no policy `{name}`") as raised:
+        balancing(given(policy=name))
+    assert raised.value.exit_code == USAGE
+    assert hint in raised.value.hint
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/up?full=1&x=%20", "/~a;b=c"])

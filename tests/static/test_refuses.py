@@ -21,7 +21,7 @@ GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
         ((*GOOD, "--backend", "http://127.0.0.1:9001/"), "`http://127.0.0.1:9001/`"),
         ((*GOOD, "--backend", "::1:9001"), "`::1:9001`"),
         ((*GOOD, "--backend", "127.0.0.1:9001"), "`--backend 127.0.0.1:9001`"),
-        ((*GOOD, "--policy", "lucky"), "'lucky'"),
+        ((*GOOD, "--policy", "lucky"), "`lucky`"),
         ((*GOOD, "--health", "healthz"), "`healthz`"),
         ((*GOOD, "--name", "No Name"), "`No Name`"),
         ((*GOOD, "surplus"), "surplus"),
