@@ -14,6 +14,7 @@ demo: venv
 test: lint
 	@scripts/compose-v1
 	@scripts/compose-v2
+	@scripts/thirdparty
 	@scripts/fuzz 20
 	@scripts/with-engine .venv/bin/pytest
 
