@@ -25,8 +25,17 @@ http {{
     {listen}
     root {folder}/files;
     location = / {{ return 200 "{answer}"; }}
+    {more}
   }}
 }}
+"""
+
+_BEHIND = """
+    location = /upload {{ client_max_body_size 0; proxy_pass http://127.0.0.1:{port}; }}
+    location = /ws {{
+      proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1; proxy_read_timeout 3600;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; proxy_buffering off;
+    }}
 """
 
 
@@ -51,8 +60,8 @@ class Backends:
 
 
 @contextmanager
-def serving(backends: Backends, folder: Path) -> Iterator[None]:
-    """Answer at all of them."""
+def serving(backends: Backends, folder: Path, behind: int = 0) -> Iterator[None]:
+    """Answer at all of them; `/ws` and `/upload` by who is on the port `behind`, if it is given."""
     _write_files(folder / "files")
     config = folder / "backends.conf"
     config.write_text(
@@ -60,6 +69,7 @@ def serving(backends: Backends, folder: Path) -> Iterator[None]:
             folder=folder,
             listen=" ".join(f"listen {address} backlog=4096;" for address in backends.addresses),
             answer=ANSWER.decode(),
+            more=_BEHIND.format(port=behind) if behind else "",
         )
     )
     command = ["nginx", "-c", str(config)]

@@ -20,8 +20,12 @@ PACKAGES = Path(__file__).parents[2] / "bench" / "packages"
 
 
 @pytest.fixture(scope="session")
-def backends() -> Iterator[Backends]:
+def packages() -> None:
     subprocess.run([PACKAGES], check=True)
+
+
+@pytest.fixture(scope="session")
+def backends(packages: None) -> Iterator[Backends]:
     every = Backends(4, free_ports(1)[0])
     with TemporaryDirectory() as folder, serving(every, Path(folder)):
         yield every

@@ -1,0 +1,125 @@
+"""`python -m bench.soaking [MINUTES]`: the soak, and its page."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import uvloop
+
+from bench.backends import Backends, serving
+from bench.cores import in_place
+from bench.machine import machine
+from bench.parts.part import Target
+from bench.peers.ours import COMPOSECTL, NAME
+from bench.peers.peer import Place
+from bench.ports import free_ports
+from bench.process import descriptors, resident
+from bench.soaking import aborting, clients
+from bench.soaking.clients import Client
+from bench.soaking.echo import echoing
+from bench.soaking.outcomes import Outcomes
+from bench.soaking.page import Soak, page
+from bench.soaking.samples import Held
+
+_HOME = Path(__file__).parents[2]
+_DEFAULT_MINUTES = 10.0
+_EVERY = 5.0
+_REST_SECONDS = 8.0
+
+# So many of each at once
+_CLIENTS: dict[Client, int] = {
+    clients.keep_alive: 1,
+    clients.churn: 1,
+    clients.downloads: 1,
+    clients.upload: 4,
+    clients.websocket: 50,
+    aborting.mid_head: 2,
+    aborting.mid_upload: 2,
+    aborting.mid_download: 2,
+    aborting.mid_frame: 2,
+}
+
+
+def main(minutes: float) -> int:
+    """Soak, print the page, write it down where the soak was long enough. Returns the exit code."""
+    subprocess.run([_HOME / "bench" / "packages"], check=True)
+    with in_place(), tempfile.TemporaryDirectory() as name:
+        soak = uvloop.run(_soak(minutes, Path(name)))
+    print(page(soak))
+    if minutes >= _DEFAULT_MINUTES:
+        (_HOME / "bench" / "SOAK.md").write_text(page(soak))
+    return 0 if soak.passed else 1
+
+
+# Private
+
+
+async def _soak(minutes: float, folder: Path) -> Soak:
+    port, backend_port, echo_port = free_ports(3)
+    backends = Backends(4, backend_port)
+    place = Place(port, backends, folder / "proxy")
+    place.folder.mkdir()
+    async with echoing(echo_port):
+        with serving(backends, folder, echo_port), COMPOSECTL.start(place) as pid:
+            return await _soaked(Target(pid, port, place.folder), minutes)
+
+
+async def _soaked(target: Target, minutes: float) -> Soak:
+    outcomes, begun = Outcomes(), time.monotonic()
+    before = _held(target.pid, begun)
+    held = await _all_at_once(target, begun, minutes * 60, outcomes)
+    await asyncio.sleep(_REST_SECONDS)
+    after = _held(target.pid, begun)
+    counted = await asyncio.to_thread(_counted, target.folder)
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return Soak(date, machine(), minutes, outcomes, held, (before, after), counted)
+
+
+async def _all_at_once(target: Target, begun: float, seconds: float, outcomes: Outcomes) -> Sequence[Held]:
+    held: list[Held] = []
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for client, count in _CLIENTS.items():
+            for _ in range(count):
+                group.create_task(_repeat(client, target.port, outcomes, over))
+        while time.monotonic() < begun + seconds:
+            await asyncio.sleep(_EVERY)
+            held.append(_held(target.pid, begun))
+        over.set()
+    return held
+
+
+async def _repeat(client: Client, port: int, outcomes: Outcomes, over: asyncio.Event) -> None:
+    while not over.is_set():
+        try:
+            await client(port, outcomes)
+        except Exception as error:
+            outcomes.failed(client.__name__, repr(error)[:100])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), 1)
+
+
+def _held(pid: int, begun: float) -> Held:
+    return Held(time.monotonic() - begun, resident(pid), descriptors(pid))
+
+
+def _counted(folder: Path) -> str:
+    command = [sys.executable, "-m", "composectl", "-p", NAME, "status", "--json"]
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    totals = json.loads(done.stdout)["services"][0]["totals"]
+    return ", ".join(f"{totals[key]:,} {key}" for key in ("requests", "in_flight", "failed", "retried"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else _DEFAULT_MINUTES))

@@ -1,0 +1,22 @@
+"""How everything that the clients began has ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+class Outcomes:
+    """Counts by who and how; `unexplained` are the errors."""
+
+    def __init__(self) -> None:
+        self.expected: Counter[tuple[str, str]] = Counter()
+        self.unexplained: Counter[tuple[str, str]] = Counter()
+
+    def ended(self, who: str, how: str, times: int = 1) -> None:
+        """As it should."""
+        self.expected[who, how] += times
+
+    def failed(self, who: str, why: str, times: int = 1) -> None:
+        """For a reason that a client must not meet."""
+        if times:
+            self.unexplained[who, why] += times

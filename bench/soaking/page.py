@@ -1,0 +1,78 @@
+"""SOAK.md: what was begun, how it ended, and what was held."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.report import markdown
+from bench.soaking.outcomes import Outcomes
+from bench.soaking.samples import Drift, Held, drift
+
+_ROWS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """A run: `rest` is what the proxy held before all and after it, `counted` what it says itself."""
+
+    date: str
+    machine: str
+    minutes: float
+    outcomes: Outcomes
+    held: Sequence[Held]
+    rest: tuple[Held, Held]
+    counted: str
+
+    @property
+    def memory(self) -> Drift:
+        return drift([one.memory for one in self.held])
+
+    @property
+    def descriptors(self) -> Drift:
+        return drift([one.descriptors for one in self.held])
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is unexplained and all stayed flat."""
+        return not self.outcomes.unexplained and self.memory.is_flat and self.descriptors.is_flat
+
+
+def page(soak: Soak) -> str:
+    """The page."""
+    before, after = soak.rest
+    return "\n".join(
+        [
+            f"# Soak\n\nWritten by `bench/soak {soak.minutes:g}`, {soak.date}, on {soak.machine}.\n",
+            f"{sum(soak.outcomes.unexplained.values())} unexplained errors.",
+            f"Memory {_told(soak.memory, 'MiB')}.",
+            f"Descriptors {_told(soak.descriptors, '')}.",
+            f"Before all {before.descriptors} descriptors and {before.memory:.1f} MiB, "
+            f"after it {after.descriptors} and {after.memory:.1f} MiB.",
+            f"The proxy counted {soak.counted}.\n",
+            *(["## Unexplained\n", _table(soak.outcomes.unexplained)] if soak.outcomes.unexplained else []),
+            "## How it ended\n",
+            _table(soak.outcomes.expected),
+            "## What was held\n",
+            _held(soak.held),
+        ]
+    )
+
+
+# Private
+
+
+def _told(one: Drift, unit: str) -> str:
+    word = "flat" if one.is_flat else "NOT FLAT"
+    return f"{word}: first third {one.first:.1f}, last third {one.last:.1f} {unit}".rstrip() + f" ({one.share:+.1%})"
+
+
+def _table(counts: Counter[tuple[str, str]]) -> str:
+    return markdown([["who, how", "times"], *([f"{who}: {how}", f"{times:,}"] for (who, how), times in counts.items())])
+
+
+def _held(held: Sequence[Held]) -> str:
+    every = max(1, len(held) // _ROWS)
+    lines = [[f"{one.at:.0f} s", f"{one.memory:.1f} MiB", str(one.descriptors)] for one in held[::every]]
+    return markdown([["at", "memory", "descriptors"], *lines])
