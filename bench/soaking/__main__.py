@@ -29,11 +29,11 @@ from bench.soaking.clients import Client
 from bench.soaking.echo import echoing
 from bench.soaking.outcomes import Outcomes
 from bench.soaking.page import Soak, page
-from bench.soaking.samples import Held
+from bench.soaking.samples import Held, mean
 
 _HOME = Path(__file__).parents[2]
 _DEFAULT_MINUTES = 10.0
-_EVERY = 5.0
+_EVERY_SECONDS = 5
 _REST_SECONDS = 8.0
 
 # So many of each at once
@@ -93,8 +93,7 @@ async def _all_at_once(target: Target, begun: float, seconds: float, outcomes: O
             for _ in range(count):
                 group.create_task(_repeat(client, target.port, outcomes, over))
         while time.monotonic() < begun + seconds:
-            await asyncio.sleep(_EVERY)
-            held.append(_held(target.pid, begun))
+            held.append(await _held_meanwhile(target.pid, begun))
         over.set()
     return held
 
@@ -107,6 +106,15 @@ async def _repeat(client: Client, port: int, outcomes: Outcomes, over: asyncio.E
             outcomes.failed(client.__name__, repr(error)[:100])
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), 1)
+
+
+async def _held_meanwhile(pid: int, begun: float) -> Held:
+    """The next sample: the means of some seconds, for connections come and go."""
+    readings = []
+    for _ in range(_EVERY_SECONDS):
+        await asyncio.sleep(1)
+        readings.append(_held(pid, begun))
+    return mean(readings)
 
 
 def _held(pid: int, begun: float) -> Held:

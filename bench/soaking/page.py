@@ -48,8 +48,8 @@ def page(soak: Soak) -> str:
             f"{sum(soak.outcomes.unexplained.values())} unexplained errors.",
             f"Memory {_told(soak.memory, 'MiB')}.",
             f"Descriptors {_told(soak.descriptors, '')}.",
-            f"Before all {before.descriptors} descriptors and {before.memory:.1f} MiB, "
-            f"after it {after.descriptors} and {after.memory:.1f} MiB.",
+            f"Before all {before.descriptors:.0f} descriptors and {before.memory:.1f} MiB, "
+            f"after it {after.descriptors:.0f} and {after.memory:.1f} MiB.",
             f"The proxy counted {soak.counted}.\n",
             *(["## Unexplained\n", _table(soak.outcomes.unexplained)] if soak.outcomes.unexplained else []),
             "## How it ended\n",
@@ -74,5 +74,5 @@ def _table(counts: Counter[tuple[str, str]]) -> str:
 
 def _held(held: Sequence[Held]) -> str:
     every = max(1, len(held) // _ROWS)
-    lines = [[f"{one.at:.0f} s", f"{one.memory:.1f} MiB", str(one.descriptors)] for one in held[::every]]
+    lines = [[f"{one.at:.0f} s", f"{one.memory:.1f} MiB", f"{one.descriptors:.0f}"] for one in held[::every]]
     return markdown([["at", "memory", "descriptors"], *lines])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 
 _WARM_UP = 0.2
 _TOLERANCE = 0.05
@@ -16,7 +16,7 @@ class Held:
 
     at: float
     memory: float
-    descriptors: int
+    descriptors: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,13 @@ class Drift:
 
     @property
     def is_flat(self) -> bool:
-        return abs(self.share) <= _TOLERANCE
+        return abs(self.last - self.first) <= self.first * _TOLERANCE
+
+
+def mean(readings: Sequence[Held]) -> Held:
+    """One sample out of some readings, at the time of the last."""
+    memory, descriptors = fmean(one.memory for one in readings), fmean(one.descriptors for one in readings)
+    return Held(readings[-1].at, memory, descriptors)
 
 
 def drift(values: Sequence[float]) -> Drift:

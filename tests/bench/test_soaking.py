@@ -19,7 +19,7 @@ from bench.soaking.clients import Client
 from bench.soaking.echo import echoing
 from bench.soaking.outcomes import Outcomes
 from bench.soaking.page import Soak, page
-from bench.soaking.samples import Held, drift
+from bench.soaking.samples import Held, drift, mean
 
 _ABORTED = "aborted clients"
 
@@ -30,9 +30,9 @@ async def proxy(packages: None, tmp_path: Path) -> AsyncIterator[Target]:
     with TemporaryDirectory() as folder:
         backends = Backends(2, backend_port)
         async with echoing(echo_port):
-            with serving(backends, Path(folder), echo_port):
-                with PEERS["composectl-quiet"].start(Place(port, backends, tmp_path)) as pid:
-                    yield Target(pid, port, tmp_path)
+            place = Place(port, backends, tmp_path)
+            with serving(backends, Path(folder), echo_port), PEERS["composectl-quiet"].start(place) as pid:
+                yield Target(pid, port, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,10 @@ def test_what_grows_by_more_than_a_twentieth_is_not_flat() -> None:
     assert drift([*warm_up, *[100.0] * 10, *[105.0] * 10]).is_flat
     assert not drift([*warm_up, *[100.0] * 10, *[106.0] * 10]).is_flat
     assert not drift([*warm_up, *[100.0] * 10, *[94.0] * 10]).is_flat
+
+
+def test_a_sample_is_the_mean_of_its_readings() -> None:
+    assert mean([Held(1, 10, 100), Held(2, 20, 201)]) == Held(2, 15, 150.5)
 
 
 def test_a_page_tells_what_is_unexplained_and_what_grew() -> None:
