@@ -17,6 +17,8 @@ test: lint
 	@scripts/thirdparty
 	@scripts/fuzz 20
 	@scripts/with-engine .venv/bin/pytest
+	@scripts/compiled
+	@PYTHONPATH=$(CURDIR)/.tools/compiled .venv/bin/pytest -m 'not interpreted' tests/proxy tests/balance
 
 lint: venv
 	@.venv/bin/ruff check

@@ -9,6 +9,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.snapshot import join_address
 from composectl.proxy.descriptors import open_files
 from composectl.proxy.outbound import Outbound
+from composectl.proxy.protocol import as_protocol
 
 if TYPE_CHECKING:
     from composectl.balance.backend import Backend
@@ -44,10 +45,9 @@ class Connections:
         """A new connection to this backend. Raises OSError, TimeoutError among them."""
         host, port = backend.replica.address(self._port)
         identity = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
+        outbound = Outbound(self, backend, identity)
         async with asyncio.timeout(_CONNECT_TIMEOUT):
-            _, outbound = await asyncio.get_running_loop().create_connection(
-                lambda: Outbound(self, backend, identity), host, port
-            )
+            await asyncio.get_running_loop().create_connection(lambda: as_protocol(outbound), host, port)
         return outbound
 
     def keep(self, outbound: Outbound) -> None:

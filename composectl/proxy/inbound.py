@@ -28,7 +28,7 @@ _MAX_QUEUE = 16
 _RESET = struct.pack("ii", 1, 0)  # linger, for no time at all
 
 
-class Inbound(asyncio.Protocol):
+class Inbound:
     """Queues the requests as they come; the first of the queue is the one that is being answered.
 
     `client`: the address of the other side; `answering`: a byte of the response to the current request was sent;
@@ -162,6 +162,9 @@ class Inbound(asyncio.Protocol):
             self._take(data)
         except Exception as fault:
             self._admit(fault)
+
+    def eof_received(self) -> None:
+        """Who will send no more has gone, for us: the end follows."""
 
     def pause_writing(self) -> None:
         self._congested = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from composectl.proxy.protocol import as_protocol
+
 if TYPE_CHECKING:
     from composectl.proxy.server import ProxyServer
 
@@ -12,7 +14,7 @@ _LINGER_SECONDS = 5
 _STALLED_SECONDS = 75
 
 
-class Lingering(asyncio.Protocol):
+class Lingering:
     """Takes over a connection after its last response, and reads what still comes, for nobody, until it is closed."""
 
     __slots__ = ("_server", "_since", "_transport", "_unsent")
@@ -25,7 +27,7 @@ class Lingering(asyncio.Protocol):
 
     def begin(self, *, wait: bool) -> None:
         """`wait` for the client to close: a close of ours, with bytes unread, would take our last words away."""
-        self._transport.set_protocol(self)
+        self._transport.set_protocol(as_protocol(self))
         if not wait or self._transport.is_closing() or not self._transport.can_write_eof():
             self._transport.close()
             return
@@ -55,6 +57,15 @@ class Lingering(asyncio.Protocol):
     # asyncio's side
 
     def data_received(self, data: bytes) -> None:
+        pass
+
+    def eof_received(self) -> None:
+        pass
+
+    def pause_writing(self) -> None:
+        pass
+
+    def resume_writing(self) -> None:
         pass
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -21,7 +21,7 @@ _MAX_HEAD = 64 * 1024
 _MAX_INTERIM = 32
 
 
-class Outbound(asyncio.Protocol):
+class Outbound:
     """Carries one exchange at a time; `identity` is the line that names the backend to the client."""
 
     __slots__ = (

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from composectl.proxy.protocol import as_protocol
 
-class _End(asyncio.Protocol):
+
+class _End:
     """One end of a tunnel: what comes in here goes out there."""
 
     __slots__ = ("_ended", "_there")
@@ -17,6 +19,9 @@ class _End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._there.write(data)
+
+    def eof_received(self) -> None:
+        pass
 
     def pause_writing(self) -> None:
         self._there.pause_reading()
@@ -42,8 +47,8 @@ def join(one: asyncio.Transport, other: asyncio.Transport, ended: Callable[[], N
         if not left:
             ended()
 
-    one.set_protocol(_End(other, end))
-    other.set_protocol(_End(one, end))
+    one.set_protocol(as_protocol(_End(other, end)))
+    other.set_protocol(as_protocol(_End(one, end)))
     for transport in (one, other):
         if not transport.is_closing():
             transport.resume_reading()

@@ -53,6 +53,7 @@ def answered(stage: Stage) -> list[int]:
     return [backend.responses[2] for backend in stage.pool.backends]
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("policy", [LeastRequest, RoundRobin])
 async def test_d6_one_of_two_is_dead_and_nobody_notices(
     open_stage: OpenStage, policy: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch

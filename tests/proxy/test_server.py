@@ -102,6 +102,7 @@ class Faulty(RoundRobin):
         return super().take(avoid, client)
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("place", ["response_head", "last_chunk"])
 async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, place: str

@@ -16,6 +16,8 @@ from composectl.balance.policy import AtRandom, LeastRequest, Policy, PowerOfTwo
 from tests.balance.made_up import replica
 from tests.balance.policy.hands import give_back, take
 
+pytestmark = pytest.mark.interpreted
+
 REQUESTS = 300
 
 POLICIES: dict[str, Callable[[], Policy]] = {
