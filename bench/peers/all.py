@@ -6,7 +6,9 @@ from bench.peers.caddy import CADDY
 from bench.peers.go import GO, GO_TUNED
 from bench.peers.haproxy import HAPROXY
 from bench.peers.nginx import NGINX
-from bench.peers.ours import COMPOSECTL, WITHOUT_TABLE
+from bench.peers.ours import COMPOSECTL, INTERPRETED, WITHOUT_TABLE
 from bench.peers.peer import Peer
 
-PEERS: dict[str, Peer] = {peer.name: peer for peer in (NGINX, COMPOSECTL, WITHOUT_TABLE, HAPROXY, GO, GO_TUNED, CADDY)}
+PEERS: dict[str, Peer] = {
+    peer.name: peer for peer in (NGINX, COMPOSECTL, INTERPRETED, WITHOUT_TABLE, HAPROXY, GO, GO_TUNED, CADDY)
+}

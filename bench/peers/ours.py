@@ -1,4 +1,4 @@
-"""composectl: with its live table drawn on a terminal, and without it."""
+"""composectl: with its live table drawn on a terminal, without it, and with nothing compiled."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from bench.terminal import terminal
 
 NAME = "bench"
 _HERE = Path(__file__).parents[2]
+_INSTALLED = _HERE / ".tools" / "compiled"  # made by scripts/compiled
 
 
-def composectl(name: str, *, table: bool, home: Path = _HERE) -> Peer:
-    """The proxy as it is in the working copy at `home`."""
-    return Peer(name, _starter(home, table), (sys.executable, "-m", "composectl", "--version"))
+def composectl(name: str, *, table: bool = True, home: Path = _INSTALLED) -> Peer:
+    """The proxy as it is in the folder `home`."""
+    return Peer(name, _starter(home, table), (sys.executable, "-P", "-m", "composectl", "--version"))
 
 
 # Private
@@ -28,7 +29,7 @@ def _starter(home: Path, table: bool) -> Callable[[Place], AbstractContextManage
     @contextmanager
     def start(place: Place) -> Iterator[int]:
         command = [
-            *(sys.executable, "-m", "composectl", "proxy", "--name", NAME, "--listen", f"127.0.0.1:{place.port}"),
+            *(sys.executable, "-P", "-m", "composectl", "proxy", "--name", NAME, "--listen", f"127.0.0.1:{place.port}"),
             *(word for address in place.backends.addresses for word in ("--backend", address)),
         ]
         environment = {"PYTHONPATH": str(home), "XDG_RUNTIME_DIR": str(place.folder), "TERM": "xterm-256color"}
@@ -49,5 +50,6 @@ def _starter(home: Path, table: bool) -> Callable[[Place], AbstractContextManage
     return start
 
 
-COMPOSECTL = composectl("composectl", table=True)
+COMPOSECTL = composectl("composectl")
+INTERPRETED = composectl("composectl-interpreted", home=_HERE)
 WITHOUT_TABLE = composectl("composectl-quiet", table=False)
