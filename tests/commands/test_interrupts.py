@@ -9,7 +9,7 @@ import pytest
 from composectl.commands.interrupts import Interrupted, Interrupts, unless
 
 
-async def test_the_first_signal_asks_and_the_second_forces() -> None:
+async def test_f10_the_first_signal_asks_and_the_second_forces() -> None:
     with Interrupts() as interrupts:
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.wait_for(interrupts.asked.wait(), 5)
@@ -19,7 +19,7 @@ async def test_the_first_signal_asks_and_the_second_forces() -> None:
     assert interrupts.exit_code == 130
 
 
-async def test_the_exit_code_is_that_of_the_first_signal() -> None:
+async def test_f11_the_exit_code_is_that_of_the_first_signal() -> None:
     with Interrupts() as interrupts:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(interrupts.asked.wait(), 5)

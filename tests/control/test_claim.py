@@ -12,7 +12,7 @@ from composectl.errors import ComposectlError
 ENGINE = "unix:///var/run/docker.sock"
 
 
-def test_a_second_claim_is_refused_and_told_by_whom(tmp_path: Path) -> None:
+def test_i4_a_second_claim_is_refused_and_told_by_whom(tmp_path: Path) -> None:
     claim = Claim(tmp_path, "shop", ENGINE)
     with pytest.raises(ComposectlError, match=f"balances project `shop` already \\(process {os.getpid()}\\)"):
         Claim(tmp_path, "shop", ENGINE)

@@ -18,7 +18,7 @@ BACKEND = {
 }
 
 
-def test_the_json_has_the_keys_that_the_readme_promises(project: Project) -> None:
+def test_i7_the_json_has_the_keys_that_the_readme_promises(project: Project) -> None:
     project.does("up", "--balance", "echo=2", "-d")
     ask(project.port)
 
@@ -66,7 +66,7 @@ def test_a_service_that_is_not_balanced_is_refused(project: Project) -> None:
     assert "ecoh" in done.stderr
 
 
-def test_with_nothing_running_it_says_so(project: Project) -> None:
+def test_i7_with_nothing_running_it_says_so(project: Project) -> None:
     told = refusal(project, "status")
     assert told.exit_code == 1
     assert "no composectl is running" in told.message

@@ -77,7 +77,7 @@ def test_keys_leave_no_trace() -> None:
         assert terminal.echoes()
 
 
-def test_the_table_follows_the_terminals_size() -> None:
+def test_i9_the_table_follows_the_terminals_size() -> None:
     with drawing("3", columns=100) as terminal:
         terminal.until("errors")
         terminal.resize(30, 30)
@@ -96,7 +96,7 @@ def test_what_did_not_fit_is_shown_at_the_end() -> None:
         assert re.search(r"echo-echo-60 .*the end", terminal.end(), re.DOTALL)
 
 
-def test_no_color_draws_without_colour() -> None:
+def test_i9_no_color_draws_without_colour() -> None:
     with drawing("3", NO_COLOR="1") as terminal:
         seen = terminal.until(ERASED) + terminal.until(ERASED)
         assert "echo-echo-3" in seen
@@ -112,7 +112,7 @@ def test_an_encoding_without_bars_gets_stand_ins() -> None:
 
 
 @pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1"}, {"COLUMNS": "40"}])
-def test_a_pipe_gets_every_row_uncut_and_without_escapes(picture: str, environment: dict[str, str]) -> None:
+def test_i9_a_pipe_gets_every_row_uncut_and_without_escapes(picture: str, environment: dict[str, str]) -> None:
     run = subprocess.run(
         [sys.executable, "-c", PRINT_TABLE, picture],
         capture_output=True,

@@ -36,7 +36,7 @@ def test_backends_that_are_named_by_their_addresses_show_them_once() -> None:
 
 
 @pytest.mark.parametrize("width", [200, 120, 100, 80, 60, 40, 30, 20, 15, 8, 1])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+def test_i9_no_line_is_wider_than_the_terminal(width: int) -> None:
     crowded = service(120, service="a-service-with-a-long-name", listeners=("0.0.0.0:80", "[::]:80", "0.0.0.0:443"))
     lines = drawn(crowded, width=width)
     assert len(lines) == len(drawn(crowded, width=200))
@@ -146,7 +146,7 @@ def test_wide_signs_do_not_shift_the_columns() -> None:
     assert one[at - len("反復") :].startswith("172.18.0.2")
 
 
-def test_a_hundred_backends_are_drawn_within_ten_milliseconds() -> None:
+def test_i10_a_hundred_backends_are_drawn_within_ten_milliseconds() -> None:
     hundred = snapshot(service(100))
     assert min(_seconds(lambda: render_table(hundred, now=NOW, width=120, height=50)) for _ in range(20)) < 0.01
 
