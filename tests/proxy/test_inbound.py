@@ -171,6 +171,33 @@ async def test_a23_a_target_with_two_slashes_goes_to_our_backend(stage: Stage) -
     assert (await backend.head()).startswith(b"GET //evil/x HTTP/1.1\r\nHost: a\r\n")
 
 
+MARK = b"<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET " + MARK + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /" + MARK + b" HTTP/9.9\r\nHost: a\r\n\r\n",
+        b"GET /" + MARK + b" HTTP/1.1\r\nX: no host\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: " + MARK + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: " + MARK + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + MARK + b": x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: " + MARK + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + MARK,
+        MARK + b" / HTTP/1.1\r\nHost: a\r\n\r\n",
+        get("/" + MARK.decode() * 1000),
+    ],
+)
+async def test_a32_a_refusal_is_plain_text_and_no_echo(stage: Stage, request_: bytes) -> None:
+    client = await stage.client()
+    await client.send(request_)
+    head, _, body = (await client.rest()).partition(b"\r\n\r\n")
+    assert b"\r\nContent-Type: text/plain; charset=utf-8" in head
+    assert 0 < len(body) <= 200
+    assert not any(word in head + body for word in (b"script", b"alert"))
+
+
 # A24: limits
 
 

@@ -1,0 +1,38 @@
+"""Every row of docs/http.md has a test that names it, and every row that a test names is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROW = re.compile(r"^\| ([A-G]\d+) \|", re.MULTILINE)
+NAMED = re.compile(r"(?<![a-z0-9])([a-g]\d{1,2})(?![a-z0-9])")
+# No such rows: they were folded into others.
+GAPS = {"A9", "A29", "A30"}
+LAST = {"A": 32, "B": 15, "C": 20, "D": 12, "E": 10, "F": 12, "G": 13}
+
+ROWS = ROW.findall((ROOT / "docs" / "http.md").read_text())
+
+
+@pytest.fixture(scope="module")
+def named() -> set[str]:
+    """The rows that the names of tests, their parameters included, tell of."""
+    collecting = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/proxy", "tests/apart", "tests/balance"]
+    collected = subprocess.run(collecting, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tests = [line.partition("::")[2] for line in collected.splitlines()]
+    return {row.upper() for test in tests for row in NAMED.findall(test)}
+
+
+def test_no_row_is_missing_or_there_twice() -> None:
+    every = [f"{letter}{number}" for letter, last in LAST.items() for number in range(1, last + 1)]
+    assert [row for row in every if row not in GAPS] == ROWS
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_has_a_test_that_names_it(named: set[str], row: str) -> None:
+    assert row in named
