@@ -1,60 +1,55 @@
-"""A backend for tools that ask a lot: a real HTTP server on loopback, in threads of this process."""
+"""A backend for tools that ask a lot: a few lines of HTTP on loopback, on a loop in a thread of its own."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
+
+import uvloop
 
 LARGE = b"x" * 1_000_000
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
 
 
 class LargeBackend:
-    """Answers every GET, `/large` with a megabyte, and every POST once its body is whole."""
+    """Answers every request once its body is whole; `/large` with a megabyte."""
 
     def __init__(self) -> None:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._loop = uvloop.new_event_loop()
+        self._server = self._loop.run_until_complete(
+            self._loop.create_server(_Connection, "127.0.0.1", 0, backlog=1024)
+        )
+        self.address = "{}:{}".format(*self._server.sockets[0].getsockname())
+        self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more."""
-        self._server.shutdown()
+        """Listen no more, and hang up."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._server.server_close()
+        self._server.close()
+        self._loop.close()
 
 
 # Private
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 1024
+class _Connection(asyncio.Protocol):
+    def __init__(self) -> None:
+        self._heard = bytearray()
 
-    def handle_error(self, *_: object) -> None:
-        """The proxy hangs up where a client has gone."""
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def do_GET(self) -> None:
-        self._answer(LARGE if self.path == "/large" else b"hello")
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(b"thanks")
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    # Private
-
-    def _answer(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    def data_received(self, data: bytes) -> None:
+        self._heard += data
+        while (end := self._heard.find(b"\r\n\r\n")) >= 0:
+            length = _LENGTH.search(self._heard, 0, end + 2)
+            whole = end + 4 + (int(length[1]) if length else 0)
+            if len(self._heard) < whole:
+                return
+            body = LARGE if self._heard.startswith(b"GET /large ") else b"hello"
+            del self._heard[:whole]
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
