@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
 import h11
 
-from tests.proxy.memory import MemoryTransport
 from tests.proxy.memory_stage import LOOP, MemoryStage, cut, run, sizes_of
 from tests.proxy.reading import (
     End,
@@ -54,24 +53,22 @@ class Habits:
 
 @dataclass
 class Heard:
-    """The whole requests that backends have heard, in their order."""
+    """The whole requests that backends have heard, in their order, of a client at this address."""
 
     habits: Habits
+    client: bytes = b"192.0.2.1"
     requests: list[Request] = field(default_factory=list)
 
 
 class StrictBackend:
     """Reads with h11, minds every letter, and answers each request with its number."""
 
-    def __init__(self, heard: Heard, transport: MemoryTransport) -> None:
+    def __init__(self, heard: Heard, say: Callable[[bytes], object]) -> None:
         self._heard = heard
-        self._transport = transport
+        self._say = say
         self._h11 = h11.Connection(h11.SERVER, 1 << 20)
         self._bytes = bytearray()
         self._request: Request | None = None
-
-    def listen(self) -> None:
-        self._transport.heard = self.hear
 
     def hear(self, data: bytes) -> None:
         if self._h11.our_state is h11.IDLE:
@@ -117,11 +114,11 @@ class StrictBackend:
             said += send(h11.Data(data=text)) or b""
         said += send(h11.EndOfMessage()) or b""
         for at in range(len(said)) if habits.bytewise else ():
-            self._transport.later(said[at : at + 1])
+            self._say(said[at : at + 1])
         if not habits.bytewise:
-            self._transport.later(said)
+            self._say(said)
         if habits.closes:
-            self._transport.later(b"")
+            self._say(b"")
 
 
 def judge(data: bytes, sizes: Sequence[int] = (), habits: Habits | None = None) -> list[Response]:
@@ -132,10 +129,28 @@ def judge(data: bytes, sizes: Sequence[int] = (), habits: Habits | None = None) 
     heard, responses = Heard(habits or Habits()), []
 
     async def play() -> None:
-        stage = MemoryStage(LOOP, lambda transport: StrictBackend(heard, transport).listen())
+        stage = MemoryStage(LOOP, lambda transport: transport.listen(StrictBackend(heard, transport.later).hear))
         responses.extend(await _judge(stage, heard, cut(data, sizes)))
 
     run(play())
+    return responses
+
+
+def check(data: bytes, heard: Heard, received: bytes, ended: str) -> list[Response]:
+    """The responses to `data` in what the client received; raises AssertionError where it does not fit `heard`.
+
+    `ended` tells how the client's connection did: not yet, in order or by a reset.
+    """
+    requests, end, begun = read_requests(data)
+    asked = [*requests, begun] if begun and heard.habits.early else requests
+    responses = _read_all(received, ended, [*requests, begun or GET])
+    refused = _check_responses(asked, heard, responses)
+    if refused or end is End.LAST:
+        assert ended, "the connection should have ended"
+    elif not heard.habits.early:
+        assert end is not End.BAD, "what is bad should have been refused"
+        assert len(responses) == len(requests), "a request has no answer"
+        assert not ended
     return responses
 
 
@@ -148,23 +163,13 @@ def judge_blindly(data: bytes) -> None:
 
 
 async def _judge(stage: MemoryStage, heard: Heard, segments: Sequence[bytes]) -> list[Response]:
-    requests, end, begun = read_requests(b"".join(segments))
     if heard.habits.slow_reader:
         stage.client.stall()
     await stage.send(segments, in_haste=heard.habits.in_haste)
     if heard.habits.slow_reader:
         stage.client.read_on()
         await stage.loop.settle()
-    received = bytes(stage.received)
-    asked = [*requests, begun] if begun and heard.habits.early else requests
-    responses = _read_all(received, stage.client.ended, [*requests, begun or GET])
-    refused = _check_responses(asked, heard, responses)
-    if refused or end is End.LAST:
-        assert stage.client.ended, "the connection should have ended"
-    elif not heard.habits.early:
-        assert end is not End.BAD, "what is bad should have been refused"
-        assert len(responses) == len(requests), "a request has no answer"
-        assert not stage.client.ended
+    responses = check(b"".join(segments), heard, bytes(stage.received), stage.client.ended)
     await stage.leave()
     return responses
 
@@ -189,7 +194,7 @@ def _check_responses(requests: list[Request], heard: Heard, responses: list[Resp
         if number is not None:
             assert request is not None, "an answer to what is no request"
             _check_relayed(response, request)
-            _check_same(request, heard.requests[int(number)], heard.habits)
+            _check_same(request, heard.requests[int(number)], heard)
             numbers.append(int(number))
         else:
             assert _is_refusal(response), response
@@ -213,19 +218,19 @@ def _check_relayed(response: Response, request: Request) -> None:
     assert response.body == (b"" if request.method == b"HEAD" else b"number " + (response.field(b"X-Number") or b""))
 
 
-def _check_same(asked: Request, heard: Request, habits: Habits) -> None:
+def _check_same(asked: Request, heard: Request, by: Heard) -> None:
     target, host = _target_and_host(asked)
     assert (heard.method, heard.target, heard.version) == (asked.method, target, b"1.1")
     assert _end_to_end(heard.fields) == _end_to_end(asked.fields)
     assert only(heard.fields, b"host") == host
     assert only(heard.fields, b"x-forwarded-host") == host
-    assert only(heard.fields, b"x-forwarded-for") == b"192.0.2.1"
+    assert only(heard.fields, b"x-forwarded-for") == by.client
     assert only(heard.fields, b"x-forwarded-proto") == b"http"
     assert tokens(heard.fields, b"via") == [*tokens(asked.fields, b"via"), b"1.1 composectl"]
     _check_heeded(asked, heard)
     assert len([name for name, _ in heard.fields if name.lower() in _FRAMING]) < 2
     assert set(tokens(heard.fields, b"connection")) <= {b"upgrade", b"te"}
-    if not habits.early:
+    if not by.habits.early:
         assert heard.body == asked.body
         assert heard.trailers == [line for line in asked.trailers if not _is_no_trailer(line[0].lower())]
 

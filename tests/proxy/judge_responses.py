@@ -87,9 +87,6 @@ class ScriptedSpeaker:
         self._heard = bytearray()
         self._said: Said | None = None
 
-    def listen(self) -> None:
-        self._transport.heard = self.hear
-
     def hear(self, data: bytes) -> None:
         self._heard += data
         requests, end, _ = read_requests(bytes(self._heard))
@@ -129,11 +126,35 @@ def judge(asked: bytes, parts: Sequence[Part], *, slow_reader: bool = False) -> 
     script, responses = Script(deque(parts)), []
 
     async def play() -> None:
-        stage = MemoryStage(LOOP, lambda transport: ScriptedSpeaker(script, transport).listen())
+        stage = MemoryStage(LOOP, lambda transport: transport.listen(ScriptedSpeaker(script, transport).hear))
         responses.extend(await _judge(stage, script, asked, slow_reader))
 
     run(play())
     return responses
+
+
+def check_response(request: Request, response: Response, said: list[Said]) -> None:
+    """Raise AssertionError where this is neither a page of ours nor what was said to this request."""
+    named = values(response.fields, b"x-internal-service")
+    if not named:
+        assert response.field(b"X-Composectl-Error")
+        assert response.status == 502
+        return
+    assert len(named) == 1
+    answer = [one for one in said if one.request.target == request.target][-1]
+    expected, end, _ = answer.read()
+    assert expected, f"h11 reads no response: {answer.data!r} {end}"
+    assert (response.status, response.reason, response.body) == (expected.status, expected.reason, expected.body)
+    assert _end_to_end(response.fields) == _end_to_end(expected.fields)
+    if response.status != 101:
+        said = b", ".join(values(expected.fields, b"date"))
+        assert response.field(b"date")
+        assert said in (b"", response.field(b"date"))
+    assert response.interim == (expected.interim if request.version == b"1.1" else [])
+    assert set(response.trailers) <= set(expected.trailers if b"trailers" in tokens(request.fields, b"te") else [])
+    if expected.status == 304 or (request.method == b"HEAD" and expected.status != 204):
+        assert values(response.fields, b"content-length") == values(expected.fields, b"content-length")
+    _check_framing(request, response)
 
 
 def judge_blindly(data: bytes) -> None:
@@ -164,7 +185,7 @@ async def _judge(stage: MemoryStage, script: Script, asked: bytes, slow_reader: 
     responses, end, rest = read_responses(bytes(stage.received), stage.client.ended, requests)
     assert end is not End.BAD, (rest, stage.received)
     for request, response in zip(requests, responses, strict=False):
-        _check_response(request, response, script.said)
+        check_response(request, response, script.said)
     for said in script.said:
         assert not said.before or said.before.is_at_an_end(), "a connection was kept that was not at an end"
     if end is End.SWITCHED:
@@ -175,29 +196,6 @@ async def _judge(stage: MemoryStage, script: Script, asked: bytes, slow_reader: 
         assert stage.client.ended or not ends_after(requests[-1])
     await stage.leave()
     return responses
-
-
-def _check_response(request: Request, response: Response, said: list[Said]) -> None:
-    named = values(response.fields, b"x-internal-service")
-    if not named:
-        assert response.field(b"X-Composectl-Error")
-        assert response.status == 502
-        return
-    assert len(named) == 1
-    answer = [one for one in said if one.request.target == request.target][-1]
-    expected, end, _ = answer.read()
-    assert expected, f"h11 reads no response: {answer.data!r} {end}"
-    assert (response.status, response.reason, response.body) == (expected.status, expected.reason, expected.body)
-    assert _end_to_end(response.fields) == _end_to_end(expected.fields)
-    if response.status != 101:
-        said = b", ".join(values(expected.fields, b"date"))
-        assert response.field(b"date")
-        assert said in (b"", response.field(b"date"))
-    assert response.interim == (expected.interim if request.version == b"1.1" else [])
-    assert set(response.trailers) <= set(expected.trailers if b"trailers" in tokens(request.fields, b"te") else [])
-    if expected.status == 304 or (request.method == b"HEAD" and expected.status != 204):
-        assert values(response.fields, b"content-length") == values(expected.fields, b"content-length")
-    _check_framing(request, response)
 
 
 def _check_framing(request: Request, response: Response) -> None:

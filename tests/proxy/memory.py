@@ -35,7 +35,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 class MemoryTransport(asyncio.Transport):
     """The proxy's end of a connection, and what can be seen and done at the far end.
 
-    `heard` tells what comes out there; `ended` how that ended: not yet, in order or by a reset.
+    `ended` tells how it ended there: not yet, in order or by a reset.
     """
 
     def __init__(self, loop: MemoryLoop, protocol: asyncio.BaseProtocol) -> None:
@@ -46,10 +46,14 @@ class MemoryTransport(asyncio.Transport):
         self._unsent = bytearray()
         self._reading = True
         self._closing = self._lost = self._wrote_eof = self._resets = self._stalled = self._congested = False
-        self.heard: Callable[[bytes], None] = lambda data: None
+        self._heard: Callable[[bytes], None] = lambda data: None
         self.ended = ""
 
     # The far end
+
+    def listen(self, heard: Callable[[bytes], None]) -> None:
+        """Tell `heard` what comes out there."""
+        self._heard = heard
 
     def say(self, data: bytes) -> None:
         """Send a segment, empty for the end of all that is sent."""
@@ -150,7 +154,7 @@ class MemoryTransport(asyncio.Transport):
         self._unsent += data
         if not self._stalled:
             if self._unsent:
-                self._loop.call_soon(self.heard, bytes(self._unsent))
+                self._loop.call_soon(self._heard, bytes(self._unsent))
             self._unsent.clear()
             self._end_when_sent()
         elif len(self._unsent) > HIGH_WATER and not self._congested:

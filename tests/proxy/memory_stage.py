@@ -34,7 +34,7 @@ class MemoryStage:
         self.server = ProxyServer(Route(self._pool, self._connections), name="composectl")
         protocol = self.server()
         self.client = MemoryTransport(loop, protocol)
-        self.client.heard = self.received.extend
+        self.client.listen(self.received.extend)
         protocol.connection_made(self.client)
 
     async def send(self, segments: Sequence[bytes], *, in_haste: bool) -> None:
