@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from itertools import product
 from types import MappingProxyType
-from typing import NamedTuple
 
-Fields = Sequence[tuple[bytes, bytes]]
+Fields = list[tuple[bytes, bytes]]
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CLOSE = b"Connection: close\r\n"
@@ -34,7 +33,7 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
-_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
+_FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
 _FRAMING = (b"content-length", b"transfer-encoding")
 # Heeded by us, and then said again
 _HEEDED = frozenset((b"expect", b"max-forwards", b"via"))
@@ -87,32 +86,38 @@ class BadHead(Exception):
         self.reason = reason
 
 
-class RequestHead(NamedTuple):
+class RequestHead:
     """A request head for a backend.
 
     `framing` is the line that tells of its body, if it may have one, and `chunked` whether that comes in chunks;
     `upgrade` tells that it asks for another protocol, `trailers` that the client takes them.
     """
 
-    data: bytes
-    framing: bytes
-    chunked: bool
-    upgrade: bool
-    trailers: bool
+    __slots__ = ("chunked", "data", "framing", "trailers", "upgrade")
+
+    def __init__(self, data: bytes, framing: bytes, chunked: bool, upgrade: bool, trailers: bool) -> None:
+        self.data = data
+        self.framing = framing
+        self.chunked = chunked
+        self.upgrade = upgrade
+        self.trailers = trailers
 
 
-class ResponseHead(NamedTuple):
+class ResponseHead:
     """A response head for a client.
 
     `chunked` tells how its body is framed, `came_chunked` how it was, `closes` that the client's connection ends after
     it, `until_close` that the body lasts until the backend's connection ends.
     """
 
-    data: bytes
-    chunked: bool
-    came_chunked: bool
-    closes: bool
-    until_close: bool
+    __slots__ = ("came_chunked", "chunked", "closes", "data", "until_close")
+
+    def __init__(self, data: bytes, chunked: bool, came_chunked: bool, closes: bool, until_close: bool) -> None:
+        self.data = data
+        self.chunked = chunked
+        self.came_chunked = came_chunked
+        self.closes = closes
+        self.until_close = until_close
 
 
 def forwarded_for(client: str, scheme: str, name: str, said: Mapping[bytes, bytes] = _NOTHING) -> bytes:
@@ -227,7 +232,7 @@ def last_chunk(trailers: Fields) -> bytes:
 # Private
 
 
-def _sort(fields: Fields, known: Collection[bytes]) -> tuple[list[bytes], dict[bytes, bytes]]:
+def _sort(fields: Fields, known: frozenset[bytes]) -> tuple[list[bytes], dict[bytes, bytes]]:
     """The lines to send on, in four parts each, and the fields that we write ourselves."""
     lines: list[bytes] = []
     ours: dict[bytes, bytes] = {}

@@ -143,7 +143,7 @@ class Outbound:
     def eof_received(self) -> None:
         if self._exchange is not None and self._until_close and not self._complete:
             if self._chunked:
-                self._exchange.inbound.transport.write(last_chunk(()))
+                self._exchange.inbound.transport.write(last_chunk([]))
             self._finish()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -195,7 +195,7 @@ class Outbound:
     def on_message_complete(self) -> None:
         if self._in_body and not self._complete:
             if self._chunked:
-                self._out.append(last_chunk(self._fields if self._asked.trailers_welcome else ()))
+                self._out.append(last_chunk(self._fields if self._asked.trailers_welcome else []))
             self._complete = True
             self._reusable = self._parser.should_keep_alive()
 
