@@ -144,7 +144,7 @@ class Inbound:
         if self._reader.in_head and self._reading and tick - self._reader.began > _HEAD_SECONDS:
             self._reader.refuse(BadHead(408, "head-too-slow"))
             self._pump()
-        elif not (self._queue or self._reader.in_head) and tick - self._since > _IDLE_SECONDS:
+        elif not (self._queue or self._reader.in_head or self._ended) and tick - self._since > _IDLE_SECONDS:
             self._end(linger=False)
 
     # asyncio's side
@@ -212,10 +212,13 @@ class Inbound:
 
     def _go_on(self) -> None:
         reader = self._reader
-        if not self._queue and not reader.takes_more and reader.refusal is None:
-            reader.decline_switch()
-        self._pump()
-        self._regulate()
+        try:
+            if not self._queue and not reader.takes_more and reader.refusal is None:
+                reader.decline_switch()
+            self._pump()
+            self._regulate()
+        except Exception as fault:
+            self._admit(fault)
 
     def _pump(self) -> None:
         """Begin the first request of the queue, and those behind it for as long as they are answered at once."""

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from aiohttp import web
 
+from composectl.proxy.fault import report
 from composectl.proxy.gate import Gate
 from composectl.proxy.inbound import Inbound
 from composectl.proxy.limits import Limits, is_within
@@ -103,7 +104,10 @@ class ProxyServer(web.Server):
         """Enforce all deadlines; to be called once a second."""
         self.tick += 1
         for inbound in list(self._inbound):
-            inbound.sweep(self.tick)
+            try:
+                inbound.sweep(self.tick)
+            except Exception as fault:
+                report(fault)
         self.route.connections.sweep()
 
     # Private

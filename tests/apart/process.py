@@ -78,10 +78,11 @@ class Apart:
 
 
 @asynccontextmanager
-async def apart(folder: Path, backends: Sequence[str], *options: str) -> AsyncIterator[Apart]:
-    """While entered, a proxy runs over these backends, all of which listen."""
+async def apart(folder: Path, backends: Sequence[str], *options: str, files: int = 0) -> AsyncIterator[Apart]:
+    """While entered, a proxy runs over these backends, all of which listen; it may open `files`, 0: any number."""
     words = [*options, *(word for backend in backends for word in ("--backend", backend))]
     process = await asyncio.create_subprocess_exec(
+        *(("prlimit", f"--nofile={files}:{files}") if files else ()),
         *(sys.executable, "-m", "composectl", "proxy", "--listen", "127.0.0.1:0", *words),
         env={**os.environ, "XDG_RUNTIME_DIR": str(folder)},
         stdout=asyncio.subprocess.PIPE,
@@ -98,13 +99,15 @@ async def apart(folder: Path, backends: Sequence[str], *options: str) -> AsyncIt
 
 
 @asynccontextmanager
-async def before(folder: Path, script: Script, *options: str) -> AsyncIterator[tuple[Apart, ScriptedBackend]]:
+async def before(
+    folder: Path, script: Script, *options: str, files: int = 0
+) -> AsyncIterator[tuple[Apart, ScriptedBackend]]:
     """A proxy apart, and the backend behind it, which plays `script`; connections of probes end unheard."""
     raise_open_files()
     (backend,) = listen_on(["127.0.0.1"], backlog=1024)
     backend.play(script)
     try:
-        async with apart(folder, [backend.address], *options) as proxy:
+        async with apart(folder, [backend.address], *options, files=files) as proxy:
             yield proxy, backend
     finally:
         await backend.close()

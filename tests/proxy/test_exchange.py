@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import socket
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,7 +15,7 @@ from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, OK, get, post, put, status
 from tests.proxy.scripted import ScriptedBackend, answers
 from tests.proxy.stage import Stage
-from tests.proxy.wire import Wire, eventually, fill
+from tests.proxy.wire import PATIENCE, Wire, eventually, fill
 
 MEGABYTE = 1024 * 1024
 
@@ -188,6 +189,23 @@ async def test_e2_one_byte_chunks_arrive_as_they_were(stage: Stage) -> None:
     body = (await backend.until(b"0\r\n\r\n")).partition(b"\r\n\r\n")[2]
     await sending
     assert (body or await backend.until(b"0\r\n\r\n")) == b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+
+
+async def test_e2_ten_times_as_many_chunks_take_no_more_than_some_ten_times_as_long(stage: Stage) -> None:
+    times = []
+    for count in (5_000, 50_000):
+        client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await backend.head()
+        chunks, began = b"1\r\nx\r\n" * count, time.process_time()
+        sending = asyncio.create_task(client.send(chunks))
+        async with asyncio.timeout(PATIENCE):
+            async for piece in backend.stream():
+                count -= piece.count(b"x")
+                if not count:
+                    break
+        times.append(time.process_time() - began)
+        await sending
+    assert times[1] < 40 * times[0]
 
 
 async def test_p3_more_than_a_mebibyte_is_not_sent_again(open_stage: OpenStage) -> None:

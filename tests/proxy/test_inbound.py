@@ -311,6 +311,16 @@ async def test_a27_ten_thousand_requests_at_once_are_all_answered(stage: Stage) 
     assert client.silent()
 
 
+async def test_f3_who_asks_for_the_end_of_the_connection_gets_it_after_the_answer(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    client = await stage.client()
+    await client.send(get("/1") + get("/2", "Connection: close") + get("/3"))
+    assert b"Connection: " not in await client.until(b"ok")
+    assert b"\r\nConnection: close\r\n" in await client.until(b"ok")
+    assert await client.rest() == b""
+    assert stage.pool.requests == 2
+
+
 # A28: segments
 
 

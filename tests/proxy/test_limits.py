@@ -114,6 +114,14 @@ async def test_d4_a_body_that_stalls_is_broken_off(open_stage: OpenStage) -> Non
     assert stage.pool.tally().failed == 1
 
 
+async def test_d4_an_old_connection_is_broken_off_once(open_stage: OpenStage) -> None:
+    stage = await open_stage(limits=Limits(stall_seconds=100))
+    client = await stalled_in_its_body(stage)
+    stage.seconds_pass(101)
+    assert await client.rest() == b""
+    await eventually(lambda: not stage.server._inbound)
+
+
 @pytest.mark.parametrize("limits", [Limits(), Limits(head_seconds=5)], ids=["no limit", "of heads alone"])
 async def test_d4_without_a_limit_a_body_may_take_its_time(open_stage: OpenStage, limits: Limits) -> None:
     stage = await open_stage(limits=limits)

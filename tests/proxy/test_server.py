@@ -8,11 +8,14 @@ import pytest
 
 from composectl.balance.backend import Backend
 from composectl.balance.policy import Avoid, RoundRobin
+from composectl.proxy.head import BadHead
+from composectl.proxy.reader import Reader
 from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, OK, get, status
 from tests.proxy.scripted import answers
 from tests.proxy.stage import Stage
 from tests.proxy.test_tunnel import opened
+from tests.proxy.wire import eventually
 
 
 async def test_f10_what_is_in_flight_is_finished_and_the_connection_closed(stage: Stage) -> None:
@@ -90,6 +93,43 @@ async def test_d12_a_fault_of_ours_ends_one_connection_and_no_other(open_stage: 
     await other.send(GET)
     assert status(await other.until(b"ok")) == 200
     assert [str(error["exception"]) for error in stage.errors] == ["a fault of ours"]
+    stage.errors.clear()
+
+
+async def test_d12_a_fault_over_a_request_that_had_to_wait_is_a_500_too(open_stage: OpenStage) -> None:
+    faulty = Faulty()
+    stage = await open_stage(policy=lambda: faulty)
+    client, backend = await stage.ask(GET * 2)
+    await backend.head()
+    faulty.armed = True
+    await backend.send(OK)
+    assert status(await client.until(b"ok")) == 200
+    assert status(await client.rest()) == 500
+    assert [str(error["exception"]) for error in stage.errors] == ["a fault of ours"]
+    stage.errors.clear()
+    faulty.armed = False
+
+
+async def test_d12_a_fault_over_a_deadline_ends_no_other_deadline(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = [await stage.client() for _ in range(3)]
+    for client in slow:
+        await client.send(b"GET / HTTP/1.1\r\n")
+    await eventually(lambda: sum(one._reader.in_head for one in stage.server._inbound) == 3)  # type: ignore[union-attr]
+    stage.seconds_pass(10)
+    fails_once = iter([ZeroDivisionError("a fault of ours")])
+    refuse = Reader.refuse
+
+    def refuse_or_fail(reader: Reader, refusal: BadHead) -> None:
+        for fault in fails_once:
+            raise fault
+        refuse(reader, refusal)
+
+    monkeypatch.setattr(Reader, "refuse", refuse_or_fail)
+    stage.seconds_pass(2)
+    assert [status(await client.head()) for client in slow] == [408] * 3
+    assert [type(error["exception"]) for error in stage.errors] == [ZeroDivisionError]
     stage.errors.clear()
 
 
