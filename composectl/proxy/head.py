@@ -152,12 +152,13 @@ def request_head(
     """
     lines, ours = _sort(fields, _OUR_REQUEST_FIELDS)
     host = ours.get(b"host")
+    plain = len(ours) == 1 and host is not None
     _check(target, host, version, fields)
     if target[0] != 0x2F:  # not a path
         target, host = _origin_form(method, target, host)
     framing, hop = b"", b""
     chunked = upgrade = trailers = False
-    if len(ours) > 1:
+    if not plain:
         if not _HEEDED.isdisjoint(ours):
             forwarded = _heed(method, version, ours, forwarded) + forwarded
         tokens = _connection_tokens(ours, lines)

@@ -149,6 +149,13 @@ def test_http_1_0_may_do_without_a_host() -> None:
     assert b"X-Forwarded-For: ::1\r\nX-Forwarded-Proto: https\r\n" in head
 
 
+@pytest.mark.parametrize("target", [b"/", b"http://b/"])
+@pytest.mark.parametrize("line", ["Content-Length: 5", "Via: 1.0 edge"])
+def test_c19_http_1_0_loses_nothing_where_it_does_without_a_host(target: bytes, line: str) -> None:
+    head = request_head(b"POST", target, "1.0", fields(line), forwarded_for("::1", "http", "composectl")).data
+    assert f"\r\n{line}\r\n".encode() in head
+
+
 def test_an_upgrade_goes_on() -> None:
     head = asked("Connection: keep-alive, Upgrade", "Upgrade: websocket")
     assert head.upgrade
