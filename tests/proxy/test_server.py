@@ -110,6 +110,7 @@ async def test_d12_a_fault_over_a_request_that_had_to_wait_is_a_500_too(open_sta
     faulty.armed = False
 
 
+@pytest.mark.interpreted
 async def test_d12_a_fault_over_a_deadline_ends_no_other_deadline(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
