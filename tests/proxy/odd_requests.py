@@ -56,14 +56,27 @@ some_fields = _fields.map(_lines)
 
 
 @st.composite
-def requests(draw: st.DrawFn) -> bytes:
-    """One valid request, after which the connection goes on."""
+def _requests(draw: st.DrawFn) -> bytes:
     head = draw(_methods) + b" " + draw(_targets) + b" HTTP/1.1\r\nHost: a\r\n" + draw(some_fields)
     hops = draw(_connections) or draw(_switches)
     return head + hops + draw(st.one_of(st.just(b"\r\n"), sized_or_chunked))
 
 
-pipelines = st.lists(requests(), min_size=1, max_size=4).map(b"".join)
+@st.composite
+def _old_requests(draw: st.DrawFn) -> bytes:
+    head = draw(_methods) + b" " + draw(_targets) + b" HTTP/1.0\r\nConnection: keep-alive\r\n"
+    host = draw(st.sampled_from([b"", b"Host: a\r\n"]))
+    return head + host + draw(some_fields) + draw(st.one_of(st.just(b"\r\n"), _sized()))
+
+
+@st.composite
+def _last_requests(draw: st.DrawFn) -> bytes:
+    head = draw(_methods) + b" " + draw(_targets) + b" HTTP/1.0\r\n"
+    return head + draw(st.one_of(st.just(b"\r\n"), _sized()))
+
+
+_some_requests = st.lists(st.one_of(_requests(), _requests(), _old_requests()), min_size=1, max_size=4).map(b"".join)
+pipelines = st.one_of(_some_requests, _last_requests(), st.builds(bytes.__add__, _some_requests, _last_requests()))
 
 _INSERTED = [
     *(
