@@ -28,6 +28,7 @@ HOT_PATH = [
     "composectl/proxy/outbound.py",
     "composectl/proxy/pages.py",
     "composectl/proxy/protocol.py",
+    "composectl/proxy/quiet.py",
     "composectl/proxy/reader.py",
     "composectl/proxy/route.py",
     "composectl/proxy/tunnel.py",

@@ -10,6 +10,7 @@ from composectl.balance.snapshot import join_address
 from composectl.proxy.descriptors import open_files
 from composectl.proxy.outbound import Outbound
 from composectl.proxy.protocol import as_protocol
+from composectl.proxy.quiet import CAN_TELL
 
 if TYPE_CHECKING:
     from composectl.balance.backend import Backend
@@ -18,6 +19,7 @@ _CONNECT_TIMEOUT = 1.0
 # Below the 5 s after which Node.js, the least patient of the usual servers, closes an idle connection.
 _IDLE_SECONDS = 4
 _KEPT_PER_BACKEND = 256
+_PROVEN = 2  # requests on one connection
 # Of all files that may be open, this part is for connections that are kept.
 KEPT_PART = 8
 
@@ -39,6 +41,13 @@ class Connections:
             outbound = kept.pop()
             if not outbound.transport.is_closing():
                 return outbound
+        return None
+
+    def take_proven(self, backend: Backend) -> Outbound | None:
+        """One for what must not be sent twice: its backend has shown lately that it does not close it soon."""
+        kept = self._kept.get(backend)
+        if CAN_TELL and kept and kept[-1].served >= _PROVEN and kept[-1].idle_since == self._tick:
+            return self.take(backend)
         return None
 
     async def dial(self, backend: Backend) -> Outbound:

@@ -105,7 +105,9 @@ class Exchange:
             data = pending[0] if len(pending) == 1 else b"".join(pending)
             if self._sent is not None:
                 self._remember(data, self._sent)
-            self._outbound.transport.write(data)
+                self._outbound.transport.write(data)
+            elif not self._outbound.send_once(data):
+                self._dial_instead(data)
 
     def client_gone(self) -> None:
         """The client will not read the response: the backend must not go on with it."""
@@ -181,8 +183,9 @@ class Exchange:
     def _go_to(self, lease: Lease) -> None:
         self._lease = lease
         self._tried += (lease.backend,)
+        connections = self.inbound.route.connections
         # A kept connection may be closed just now by the other side, and only what is idempotent may be sent twice.
-        kept = self.inbound.route.connections.take(lease.backend) if self._sent is not None else None
+        kept = connections.take_proven(lease.backend) if self._sent is None else connections.take(lease.backend)
         if kept is None:
             self._dial(lease)
         else:
@@ -198,6 +201,13 @@ class Exchange:
         if not self.uploaded:
             self.inbound.hold_upload()
         self._dialling = asyncio.get_running_loop().create_task(self._connect(lease.backend))
+
+    def _dial_instead(self, unsent: bytes) -> None:
+        assert self._outbound is not None
+        self._outbound.drop()
+        self._outbound = None
+        self._pending.insert(0, unsent)
+        self._dial(self._leased)
 
     async def _connect(self, backend: Backend) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -10,6 +11,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from composectl.proxy.date import http_date
 from composectl.proxy.fault import report
 from composectl.proxy.head import BadHead, interim_head, last_chunk, response_head
+from composectl.proxy.quiet import is_quiet
 
 if TYPE_CHECKING:
     from composectl.balance.backend import Backend
@@ -29,6 +31,7 @@ class Outbound:
         "_chunked",
         "_complete",
         "_connections",
+        "_doubtful",
         "_exchange",
         "_fields",
         "_identity",
@@ -43,9 +46,9 @@ class Outbound:
         "_status",
         "_strict",
         "_until_close",
-        "_used",
         "backend",
         "idle_since",
+        "served",
         "transport",
     )
 
@@ -60,7 +63,8 @@ class Outbound:
         self._out: list[bytes] = []
         self._fields: list[tuple[bytes, bytes]] = []
         self._paused = False
-        self._used = False
+        self._doubtful = False  # it was kept, and may be closed by now
+        self.served = 0
         self.idle_since = 0
 
     # The exchange's side
@@ -68,6 +72,7 @@ class Outbound:
     def carry(self, exchange: Exchange) -> None:
         """The next response belongs to this exchange."""
         self._exchange = exchange
+        self._doubtful = self.served > 0
         self._status = 0
         self._barren = 0  # bytes since the parser last made something of them
         self._quiet = 0  # seconds since it was our turn to wait, or since the last byte
@@ -76,6 +81,19 @@ class Outbound:
         self._complete = False
         self._reusable = False
         self._until_close = False
+
+    def send_once(self, data: bytes) -> bool:
+        """Send a part of what must not be sent twice; false where the backend had ended, and nothing was sent."""
+        if self._doubtful:
+            self._doubtful = False
+            descriptor = self.transport.get_extra_info("socket").fileno()
+            if not is_quiet(descriptor):
+                return False
+            # Now, and not at the end of the loop's turn: the backend may be closing.
+            data = data[_write(descriptor, data) :]
+        if data:
+            self.transport.write(data)
+        return True
 
     def pause_reading(self) -> None:
         """The client cannot take more now."""
@@ -264,7 +282,7 @@ class Outbound:
             self.resume_reading()
         if exchange.method == b"HEAD" or self._strict:
             self._parser = self._make_parser()  # the old one waits for a body, or takes no bare line feed
-        self._used = True
+        self.served += 1
         if self._reusable and exchange.uploaded and not self.transport.get_write_buffer_size():
             self._connections.keep(self)
         else:
@@ -275,10 +293,17 @@ class Outbound:
         exchange, self._exchange = self._asked, None
         self._out.clear()
         self.transport.abort()
-        exchange.broken(reason, reused=self._used)
+        exchange.broken(reason, reused=self.served > 0)
 
 
 # Private
+
+
+def _write(descriptor: int, data: bytes) -> int:
+    try:
+        return os.write(descriptor, data)
+    except OSError:  # the transport will meet it too, and tell
+        return 0
 
 
 def _reason(error: HttpParserError) -> str:

@@ -47,13 +47,50 @@ async def test_c16_what_one_client_says_is_not_said_for_another(stage: Stage) ->
     assert b"secret" not in await backend.head()
 
 
-async def test_d8_a_post_never_goes_out_on_a_kept_connection(stage: Stage) -> None:
+async def proven(stage: Stage) -> tuple[Wire, Wire]:
+    """A client, and a kept connection that has shown that its backend does not close it soon."""
+    client, kept = await stage.ask(GET)
+    await answer(client, kept)
+    await exchanged(client, kept)
+    return client, kept
+
+
+async def test_d8_a_post_goes_out_on_a_kept_connection_that_is_proven(stage: Stage) -> None:
+    client, kept = await proven(stage)
+    await client.send(post(b"hello"))
+    assert (await kept.until(b"hello")).startswith(b"POST ")
+
+
+async def test_d8_a_post_goes_out_on_no_other_kept_connection(stage: Stage) -> None:
     client, kept = await stage.ask(GET)
     await answer(client, kept)
     await client.send(post(b"hello"))
     fresh = await stage.backend.accept()
     assert (await fresh.until(b"hello")).startswith(b"POST ")
     assert kept.silent()
+
+
+async def test_d8_a_post_goes_out_on_none_that_was_idle_for_a_second(stage: Stage) -> None:
+    client, kept = await proven(stage)
+    stage.seconds_pass(1)
+    await client.send(post(b"hello"))
+    fresh = await stage.backend.accept()
+    assert (await fresh.until(b"hello")).startswith(b"POST ")
+    assert kept.silent()
+
+
+async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(stage: Stage) -> None:
+    for _ in range(100):
+        client, kept = await proven(stage)
+        kept.close()
+        client.sock.send(post(b"hello"))  # before the loop turns, so that it hears of both at once
+        fresh = await stage.backend.accept()
+        assert (await fresh.until(b"hello")).startswith(b"POST ")
+        await fresh.send(OK)
+        assert status(await client.until(b"ok")) == 200
+        client.close()
+        stage.connections.forget(stage.pool.backends[0])
+    assert stage.pool.tally().failed == 0
 
 
 async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run(stage: Stage) -> None:
