@@ -82,8 +82,8 @@ async def test_d8_a_post_goes_out_on_none_that_was_idle_for_a_second(stage: Stag
 async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(stage: Stage) -> None:
     for _ in range(100):
         client, kept = await proven(stage)
-        kept.close()
-        client.sock.send(post(b"hello"))  # before the loop turns, so that it hears of both at once
+        client.sock.send(post(b"hello"))
+        kept.close()  # before the loop turns: it hears of this after the request
         fresh = await stage.backend.accept()
         assert (await fresh.until(b"hello")).startswith(b"POST ")
         await fresh.send(OK)
