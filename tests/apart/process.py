@@ -15,6 +15,8 @@ from composectl.proxy.descriptors import raise_open_files
 from tests.proxy.scripted import Script, ScriptedBackend, listen_on
 from tests.proxy.wire import PATIENCE, Wire, connect
 
+_LISTEN = "0A"  # in /proc/net/tcp (proc(5))
+
 
 class Apart:
     """A running proxy; `folder` is where its socket is while it runs."""
@@ -39,6 +41,13 @@ class Apart:
 
     def forget_peak(self) -> None:
         Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+
+    def listening(self) -> list[str]:
+        """The addresses on which it listens for TCP, as `/proc/net/tcp` writes them."""
+        proc = Path(f"/proc/{self._process.pid}")
+        open_ = {os.readlink(one) for one in (proc / "fd").iterdir()}
+        tables = [line.split() for name in ("tcp", "tcp6") for line in (proc / "net" / name).read_text().splitlines()]
+        return [fields[1] for fields in tables if fields[3] == _LISTEN and f"socket:[{fields[9]}]" in open_]
 
     def send_signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

@@ -114,6 +114,11 @@ async def test_i6_a_thousand_who_hold_the_control_socket_delay_no_request(tmp_pa
         assert (await service(tmp_path))["totals"]["requests"] == 200
 
 
+async def test_i11_it_listens_where_it_was_told_and_nowhere_else(tmp_path: Path) -> None:
+    async with before(tmp_path, answers(OK)) as (proxy, _):
+        assert proxy.listening() == [f"0100007F:{proxy.address[1]:04X}"]
+
+
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder into which everybody can look."""
