@@ -147,9 +147,9 @@ def check_response(request: Request, response: Response, said: list[Said]) -> No
     assert (response.status, response.reason, response.body) == (expected.status, expected.reason, expected.body)
     assert _end_to_end(response.fields) == _end_to_end(expected.fields)
     if response.status != 101:
-        said = b", ".join(values(expected.fields, b"date"))
+        date = b", ".join(values(expected.fields, b"date"))
         assert response.field(b"date")
-        assert said in (b"", response.field(b"date"))
+        assert date in (b"", response.field(b"date"))
     assert response.interim == (expected.interim if request.version == b"1.1" else [])
     assert set(response.trailers) <= set(expected.trailers if b"trailers" in tokens(request.fields, b"te") else [])
     if expected.status == 304 or (request.method == b"HEAD" and expected.status != 204):

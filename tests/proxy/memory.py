@@ -38,10 +38,10 @@ class MemoryTransport(asyncio.Transport):
     `ended` tells how it ended there: not yet, in order or by a reset.
     """
 
-    def __init__(self, loop: MemoryLoop, protocol: asyncio.BaseProtocol) -> None:
+    def __init__(self, loop: MemoryLoop, protocol: Any) -> None:
         super().__init__()
         self._loop = loop
-        self._protocol: Any = protocol
+        self._protocol = protocol
         self._coming: deque[bytes | Exception] = deque()
         self._unsent = bytearray()
         self._reading = True

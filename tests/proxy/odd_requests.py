@@ -131,17 +131,14 @@ def _mutations(draw: st.DrawFn) -> Mutation:
     inserted = draw(st.sampled_from(_INSERTED))
     old, new = draw(st.sampled_from(_REPLACED))
     where = draw(st.integers(0, 5))
-    return draw(
-        st.sampled_from(
-            [
-                lambda data: data[: at % (len(data) + 1)] + inserted + data[at % (len(data) + 1) :],
-                lambda data: data[:at] + data[at + count :],
-                lambda data: data[:at] + data[at : at + count] + data[at:],
-                lambda data: _replace_one(data, old, new, where),
-                lambda data: _replace_one(data, old, new, where),
-            ]
-        )
-    )
+    ways: list[Mutation] = [
+        lambda data: data[: at % (len(data) + 1)] + inserted + data[at % (len(data) + 1) :],
+        lambda data: data[:at] + data[at + count :],
+        lambda data: data[:at] + data[at : at + count] + data[at:],
+        lambda data: _replace_one(data, old, new, where),
+        lambda data: _replace_one(data, old, new, where),
+    ]
+    return draw(st.sampled_from(ways))
 
 
 def _replace_one(data: bytes, old: bytes, new: bytes, where: int) -> bytes:
@@ -162,4 +159,6 @@ def mutated(draw: st.DrawFn, valid: st.SearchStrategy[bytes]) -> bytes:
 
 
 attacks = mutated(pipelines)
-segments = st.one_of(st.just([]), st.just([1]), st.lists(st.integers(1, 60), min_size=1, max_size=8))
+segments: st.SearchStrategy[list[int]] = st.one_of(
+    st.just([]), st.just([1]), st.lists(st.integers(1, 60), min_size=1, max_size=8)
+)

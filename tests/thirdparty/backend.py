@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import threading
 from typing import cast
 
@@ -18,10 +19,9 @@ class LargeBackend:
 
     def __init__(self) -> None:
         self._loop = uvloop.new_event_loop()
-        self._server = self._loop.run_until_complete(
-            self._loop.create_server(_Connection, "127.0.0.1", 0, backlog=1024)
-        )
-        self.address = "{}:{}".format(*self._server.sockets[0].getsockname())
+        listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.address = "{}:{}".format(*listening.getsockname())
+        self._server = self._loop.run_until_complete(self._loop.create_server(_Connection, sock=listening))
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
 
