@@ -1,0 +1,86 @@
+"""`python -m bench.exchange`: one GET after the other through the proxy, over connections in memory: our part alone.
+
+Run it with PYTHONPATH=.tools/compiled and `-P` for the form that is installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, cast
+
+from composectl.balance.policy import LeastRequest
+from composectl.balance.pool import Pool
+from composectl.balance.replica import Replica, Report
+from composectl.proxy import head
+from composectl.proxy.connections import Connections
+from composectl.proxy.outbound import Outbound
+from composectl.proxy.route import Route
+from composectl.proxy.server import ProxyServer
+
+_REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
+_RESPONSE = (
+    b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 24\r\nConnection: keep-alive\r\n\r\nhello, hello, hello, yes"
+)
+_CLIENTS, _BACKENDS = 64, 4
+_ROUNDS, _REQUESTS = 20, 10_000
+
+
+class _Transport:
+    """Takes whatever is written; the newest request is known by `asked`."""
+
+    asked: _Transport
+    protocol: Any = None
+
+    def write(self, data: bytes) -> None:
+        _Transport.asked = self
+
+    def get_extra_info(self, name: str) -> object:
+        return ("127.0.0.1", 50000) if name == "peername" else None
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def main() -> None:
+    """Print the least microseconds of CPU time per request of all rounds."""
+    clients, backends = asyncio.run(_stage())
+    least = min(_round(clients, backends) for _ in range(_ROUNDS))
+    print(f"{least * 1e6 / _REQUESTS:.2f} µs/request ({head.__file__.rpartition('.')[2]})")
+
+
+# Private
+
+
+async def _stage() -> tuple[list[Any], dict[_Transport, Outbound]]:
+    pool = Pool("bench", LeastRequest(), time.time, lambda change, backend: None)
+    hosts = [f"127.0.0.{number}" for number in range(1, _BACKENDS + 1)]
+    pool.observe([Replica(host, "", number, host, host, Report.UP) for number, host in enumerate(hosts, 1)])
+    connections = Connections(80)
+    server = ProxyServer(Route(pool, connections))
+    backends = {}
+    for backend in pool.backends * _CLIENTS:
+        outbound, transport = Outbound(connections, backend, b"X-Internal-Service: 127.0.0.1:80\r\n"), _Transport()
+        outbound.connection_made(cast(asyncio.Transport, transport))
+        connections.keep(outbound)
+        backends[transport] = outbound
+    clients = [server() for _ in range(_CLIENTS)]
+    for client in clients:
+        client.connection_made(cast(asyncio.Transport, _Transport()))
+    return clients, backends
+
+
+def _round(clients: list[Any], backends: dict[_Transport, Outbound]) -> float:
+    before = time.process_time()
+    for number in range(_REQUESTS):
+        clients[number % _CLIENTS].data_received(_REQUEST)
+        backends[_Transport.asked].data_received(_RESPONSE)
+    return time.process_time() - before
+
+
+if __name__ == "__main__":
+    main()
