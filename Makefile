@@ -5,7 +5,7 @@ help:
 	@echo "make test      everything, from lint to end-to-end on a real Docker Engine"
 	@echo "make lint      ruff, mypy, import-linter"
 	@echo "make fuzz      an hour of odd bytes on both sides of the proxy"
-	@echo "make bench     the proxy beside nginx"
+	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
 	@echo "make picture   docs/table.svg, from a real run"
 
 demo: venv

@@ -44,9 +44,9 @@ def value(verdict: Verdict) -> str:
 
 def remarks(samples: Samples) -> list[str]:
     """What a reader of the figures should know."""
-    failed = samples.total(FAILED)
+    failed = {row: sum(samples.readings[FAILED][row]) for row in samples.rows(FAILED)}
     waited = max((samples.median(WAITED, row) for row in samples.rows(WAITED)), default=0)
     return [
-        *([f"{failed:.0f} requests failed"] if failed else []),
+        *(f"{row.peer}: {count:,.0f} requests failed" for row, count in failed.items() if count),
         *([f"busy machine: a proxy waited {waited:.0f} % of the time for its core"] if waited > _BUSY_PERCENT else []),
     ]

@@ -47,7 +47,7 @@ def test_failed_requests_and_a_busy_machine_are_told() -> None:
     made.add(Row("nginx"), {FAILED: 3})
     made.readings[WAITED][Row("nginx")] = [40.0]
     assert text.table(cpu.PART, made).splitlines()[-2:] == [
-        "3 requests failed",
+        "nginx: 3 requests failed",
         "busy machine: a proxy waited 40 % of the time for its core",
     ]
 
