@@ -49,7 +49,7 @@ def write_down(results: Results, home: Path) -> None:
 
 if __name__ == "__main__":
     given = parse()
-    subprocess.run([_HOME / "bench" / "packages", *given.peers], check=True)
+    subprocess.run([_HOME / "bench" / "prepare", *given.peers], check=True)
     with in_place(), tempfile.TemporaryDirectory() as name:
         results = run(given, Path(name))
     if given.whole:

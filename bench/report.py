@@ -21,8 +21,9 @@ Every proxy has one worker on one core; the load and the backends (nginx, at fou
 their connections to the backends and add what composectl adds: `X-Forwarded-For`, `-Proto` and `-Host`, `Via`, and
 `X-Internal-Service`. None logs requests. The proxies take turns of {seconds} s, {rounds} rounds, the others being
 stopped meanwhile. Shown are medians, the range in brackets; a ratio is the median of the ratios within each round.
-`composectl` draws its live table on a terminal all the time, `composectl-quiet` does not; `go` is Go's
-`httputil.ReverseProxy` as it comes, `go-tuned` with more kept connections and buffers.
+`composectl` draws its live table on a terminal all the time, `composectl-quiet` does not, and of
+`composectl-interpreted` nothing is compiled; `go` is Go's `httputil.ReverseProxy` as it comes, `go-tuned` keeps more
+connections, and its buffers.
 """
 
 

@@ -52,7 +52,7 @@ _CLIENTS: dict[Client, int] = {
 
 def main(minutes: float) -> int:
     """Soak, print the page, write it down where the soak was long enough. Returns the exit code."""
-    subprocess.run([_HOME / "bench" / "packages"], check=True)
+    subprocess.run([_HOME / "bench" / "prepare"], check=True)
     with in_place(), tempfile.TemporaryDirectory() as name:
         soak = uvloop.run(_soak(minutes, Path(name)))
     print(page(soak))

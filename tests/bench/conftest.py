@@ -16,16 +16,16 @@ from bench.peers.all import PEERS
 from bench.peers.peer import Place
 from bench.ports import free_ports
 
-PACKAGES = Path(__file__).parents[2] / "bench" / "packages"
+PREPARE = Path(__file__).parents[2] / "bench" / "prepare"
 
 
 @pytest.fixture(scope="session")
-def packages() -> None:
-    subprocess.run([PACKAGES], check=True)
+def prepared() -> None:
+    subprocess.run([PREPARE], check=True)
 
 
 @pytest.fixture(scope="session")
-def backends(packages: None) -> Iterator[Backends]:
+def backends(prepared: None) -> Iterator[Backends]:
     every = Backends(4, free_ports(1)[0])
     with TemporaryDirectory() as folder, serving(every, Path(folder)):
         yield every

@@ -25,7 +25,7 @@ _ABORTED = "aborted clients"
 
 
 @pytest.fixture
-async def proxy(packages: None, tmp_path: Path) -> AsyncIterator[Target]:
+async def proxy(prepared: None, tmp_path: Path) -> AsyncIterator[Target]:
     port, backend_port, echo_port = free_ports(3)
     with TemporaryDirectory() as folder:
         backends = Backends(2, backend_port)
