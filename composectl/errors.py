@@ -182,7 +182,7 @@ def no_such_address(address: str) -> ComposectlError:
 def too_many_connections(asked: int, most: int) -> ComposectlError:
     return ComposectlError(
         f"`--max-connections {asked}` is more than the limit of open files allows, which is {most}",
-        "`ulimit -Hn` shows the limit of open files: two are needed for each connection",
+        "`ulimit -Hn` shows the limit of open files: a client needs one, and another while it is answered",
         USAGE,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,6 +14,7 @@ from bench.process import started
 from bench.terminal import terminal
 
 NAME = "bench"
+_CLIENTS = 12_000  # so many are let in, where the open files allow it: most of them are idle
 _HERE = Path(__file__).parents[2]
 _INSTALLED = _HERE / ".tools" / "compiled"  # made by scripts/compiled
 
@@ -25,12 +27,18 @@ def composectl(name: str, *, table: bool = True, home: Path = _INSTALLED) -> Pee
 # Private
 
 
+def _allows_clients() -> bool:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return hard == resource.RLIM_INFINITY or hard > _CLIENTS * 5 // 4
+
+
 def _starter(home: Path, table: bool) -> Callable[[Place], AbstractContextManager[int]]:
     @contextmanager
     def start(place: Place) -> Iterator[int]:
         command = [
             *(sys.executable, "-P", "-m", "composectl", "proxy", "--name", NAME, "--listen", f"127.0.0.1:{place.port}"),
             *(word for address in place.backends.addresses for word in ("--backend", address)),
+            *(("--max-connections", str(_CLIENTS)) if _allows_clients() else ()),
         ]
         environment = {"PYTHONPATH": str(home), "XDG_RUNTIME_DIR": str(place.folder), "TERM": "xterm-256color"}
         log = place.folder / "out"

@@ -22,7 +22,7 @@ class Balancing:
     """`policy` is a name of `POLICIES`; `identify`: responses carry `X-Internal-Service`.
 
     `health`: the path whose answer tells whether a backend is well; "" where its port does.
-    `connections`: how many clients may be connected at once; None for as many as the open files allow.
+    `connections`: how many clients may be connected at once; None for as many as can all be answered at once.
     """
 
     policy: str = _DEFAULT_POLICY

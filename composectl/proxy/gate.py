@@ -68,10 +68,11 @@ class Gate:
 def make_gate(limit: int | None = None) -> Gate:
     """A gate for this process, whose limit of open files is raised as far as it may go.
 
-    Without a `limit`, as many as the open files allow. Raises ComposectlError where they do not allow the `limit`.
+    Without a `limit`, as many as can all be answered at once. Raises ComposectlError where the open files do not allow
+    the `limit`, with a file for each client.
     """
     files = raise_open_files()
-    most = max(1, (files - files // KEPT_PART - _RESERVED) // _PER_EXCHANGE)
+    most = max(_PER_EXCHANGE, files - files // KEPT_PART - _RESERVED)
     if limit is not None and limit > most:
         raise errors.too_many_connections(limit, most)
-    return Gate(most if limit is None else limit)
+    return Gate(most // _PER_EXCHANGE if limit is None else limit)
