@@ -58,15 +58,6 @@ _NOT_IN_TRAILERS = (
     | _END_TO_END
     | {b"content-encoding", b"content-range", b"content-type", b"range", b"trailer"}
 )
-# Sent on as they are, and common enough to be told by their spelling
-_USUAL = frozenset(
-    name
-    for field in (
-        b"Accept Accept-Encoding Accept-Language Accept-Ranges Age Cache-Control Content-Encoding Content-Type Cookie"
-        b" ETag Expires Last-Modified Location Origin Referer Server Set-Cookie User-Agent Vary X-Request-ID"
-    ).split()
-    for name in (field, field.lower())
-)
 _BODYLESS = (204, 304)
 _COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
@@ -238,7 +229,8 @@ def _sort(fields: Fields, known: frozenset[bytes]) -> tuple[list[bytes], dict[by
     lines: list[bytes] = []
     ours: dict[bytes, bytes] = {}
     for name, value in fields:
-        if name in _USUAL or (lower := name.lower()) not in known:
+        lower = name.lower()
+        if lower not in known:
             lines += (name, b": ", value, b"\r\n")
         elif lower in ours:
             ours[lower] += b", " + value.strip(b" \t")
