@@ -12,6 +12,7 @@ from bench.results import Results
 COST = {
     "nginx": 1.0,
     "composectl": 1.5,
+    "composectl-interpreted": 1.8,
     "composectl-quiet": 1.4,
     "haproxy": 1.1,
     "go": 8.0,
