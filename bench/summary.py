@@ -19,6 +19,7 @@ NAMES = {
     "caddy": "Caddy",
     "go": "Go",
 }
+_VERSIONS = ("nginx", "haproxy", "caddy", "go", "Python")
 BEGIN, END = "<!-- written by make bench -->\n", "<!-- end -->\n"
 
 _COLUMNS: tuple[tuple[str, str, Figure], ...] = (
@@ -41,17 +42,9 @@ def drawn(results: Results) -> str:
 
 def summary(results: Results) -> str:
     """The table, and where it comes from."""
-    rows = _rows(results.measured["cpu"])
     lines = [["proxy", *(title for title, _, _ in _COLUMNS)]]
-    lines += [
-        [NAMES[row.peer], *(_cell(results.measured, part, figure, row) for _, part, figure in _COLUMNS)] for row in rows
-    ]
-    versions = ", ".join(
-        f"{NAMES.get(name, name)} {version}"
-        for name, version in results.versions.items()
-        if name in ("nginx", "haproxy", "caddy", "go", "Python")
-    )
-    return f"{markdown(lines)}\nMedians of {results.date} on {results.machine}, each proxy on one core; {versions}.\n"
+    lines += [_line(results.measured, row) for row in _rows(results.measured["cpu"])]
+    return f"{markdown(lines)}\n{_origin(results)}"
 
 
 def put_into(page: str, text: str) -> str:
@@ -74,6 +67,19 @@ def _rows(samples: Samples) -> list[Row]:
 def _bar(samples: Samples, row: Row) -> Bar:
     value = samples.median(cpu.CPU, row)
     return Bar(NAMES[row.peer], value, number(cpu.CPU, value), row.peer == "composectl")
+
+
+def _line(measured: Mapping[str, Samples], row: Row) -> list[str]:
+    return [NAMES[row.peer], *(_cell(measured, part, figure, row) for _, part, figure in _COLUMNS)]
+
+
+def _origin(results: Results) -> str:
+    versions = ", ".join(f"{NAMES.get(name, name)} {results.versions[name]}" for name in _VERSIONS)
+    tuned = _cell(results.measured, "10m", bodies.PER_CPU_SECOND, Row("nginx-tuned"))
+    return (
+        f"Medians of {results.date} on {results.machine}, each proxy on one core: {versions}.\n"
+        f"With buffers of 64 KiB instead of its own, nginx relays {tuned} MB in a CPU second.\n"
+    )
 
 
 def _cell(measured: Mapping[str, Samples], part: str, figure: Figure, row: Row) -> str:

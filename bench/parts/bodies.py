@@ -34,17 +34,17 @@ def _measuring(load: Load) -> Measure:
 
 
 _PER_REQUEST = (CPU, USER, SYSTEM, SPEED)
-_PEERS = ("nginx", "composectl", "haproxy", "go", "go-tuned", "caddy")
-LARGE = Part("10m", "Bodies of 10 MiB, 16 connections", (PER_CPU_SECOND, PER_SECOND), _measure_large, peers=_PEERS)
-MIDDLE = Part("64k", "Bodies of 64 KiB, 64 connections", _PER_REQUEST, _measuring(Load("/64k")), peers=_PEERS)
+_VARIANTS = ("composectl-interpreted", "composectl-quiet")
+LARGE = Part("10m", "Bodies of 10 MiB, 16 connections", (PER_CPU_SECOND, PER_SECOND), _measure_large, without=_VARIANTS)
+MIDDLE = Part("64k", "Bodies of 64 KiB, 64 connections", _PER_REQUEST, _measuring(Load("/64k")), without=_VARIANTS)
 UPLOAD = Part(
     "post",
     "POST of 16 KiB, 64 connections",
     _PER_REQUEST,
     _measuring(Load(method="POST", body=16 * 1024)),
-    peers=_PEERS,
+    without=_VARIANTS,
 )
 CLOSING = Part(
-    "connect", "A new connection per request, 64 at once", _PER_REQUEST, _measuring(Load(close=True)), peers=_PEERS
+    "connect", "A new connection per request, 64 at once", _PER_REQUEST, _measuring(Load(close=True)), without=_VARIANTS
 )
 PARTS = (LARGE, MIDDLE, UPLOAD, CLOSING)

@@ -19,6 +19,6 @@ PART = Part(
     cpu.PART.figures,
     cpu.PART.measure,
     base=_to_few,
-    peers=("nginx", "composectl", "haproxy"),
+    without=("nginx-tuned", "composectl-interpreted", "composectl-quiet", "go", "go-tuned", "caddy"),
     backends=(1, FEW, MANY),
 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from bench.figures import FAILED, Figure
 from bench.idle import answers, idle
+from bench.parts.latency import WITHOUT
 from bench.parts.part import Part, Target
 from bench.process import resident
 
@@ -36,4 +37,6 @@ def _measure(target: Target, _: int) -> Mapping[Figure, float]:
     return measure(target, CONNECTIONS)
 
 
-PART = Part("memory", f"{CONNECTIONS:,} idle connections", (RESIDENT, BEFORE, EACH), _measure, rounds=1)
+PART = Part(
+    "memory", f"{CONNECTIONS:,} idle connections", (RESIDENT, BEFORE, EACH), _measure, without=WITHOUT, rounds=1
+)

@@ -31,7 +31,8 @@ def to_nginx(_: Row) -> Row:
 class Part:
     """`measure` takes so many seconds for one reading; `base` is the row that a row is compared to.
 
-    `figures` are shown, `peers` (all, if empty) take part, before each of `backends`; `rounds` bounds the rounds.
+    `figures` are shown; `only` these peers (any, if empty) take part, and nobody of `without`, before each of
+    `backends`; `rounds` bounds the rounds.
     """
 
     name: str
@@ -39,11 +40,12 @@ class Part:
     figures: tuple[Figure, ...]
     measure: Measure
     base: Callable[[Row], Row] = to_nginx
-    peers: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     backends: tuple[int, ...] = (4,)
     rounds: int = 1000
 
     def rows(self, peers: Sequence[str]) -> list[Row]:
         """Who of `peers` is measured, before how many backends."""
-        names = [name for name in peers if not self.peers or name in self.peers]
+        names = [name for name in peers if name not in self.without and (not self.only or name in self.only)]
         return [Row(name, count) for name in names for count in self.backends]

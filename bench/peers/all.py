@@ -5,10 +5,11 @@ from __future__ import annotations
 from bench.peers.caddy import CADDY
 from bench.peers.go import GO, GO_TUNED
 from bench.peers.haproxy import HAPROXY
-from bench.peers.nginx import NGINX
+from bench.peers.nginx import NGINX, NGINX_TUNED
 from bench.peers.ours import COMPOSECTL, INTERPRETED, WITHOUT_TABLE
 from bench.peers.peer import Peer
 
 PEERS: dict[str, Peer] = {
-    peer.name: peer for peer in (NGINX, COMPOSECTL, INTERPRETED, WITHOUT_TABLE, HAPROXY, GO, GO_TUNED, CADDY)
+    peer.name: peer
+    for peer in (NGINX, NGINX_TUNED, COMPOSECTL, INTERPRETED, WITHOUT_TABLE, HAPROXY, GO, GO_TUNED, CADDY)
 }

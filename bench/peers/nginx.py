@@ -1,9 +1,9 @@
-"""nginx as a proxy that does what ours does."""
+"""nginx as a proxy that does what ours does, with its own buffers and with larger ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from bench.cores import PROXY_CORE
@@ -26,26 +26,34 @@ http {{
       proxy_set_header Host $http_host; proxy_set_header Via "1.1 nginx";
       proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $http_host; add_header X-Internal-Service $upstream_addr;
-      proxy_request_buffering off; proxy_max_temp_file_size 0;
+      proxy_request_buffering off; proxy_max_temp_file_size 0; {buffers}
     }}
   }}
 }}
 """
 
 
-@contextmanager
-def _start(place: Place) -> Iterator[int]:
-    config = place.folder / "nginx.conf"
-    servers = " ".join(f"server {address};" for address in place.backends.addresses)
-    config.write_text(_CONFIG.format(folder=place.folder, port=place.port, servers=servers))
-    place.folder.chmod(0o777)  # nginx gives up being root
-    command = ["nginx", "-c", str(config)]
-    with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as master:
-        yield _worker_of(master)
+_LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
+
+
+def _starter(buffers: str = "") -> Callable[[Place], AbstractContextManager[int]]:
+    @contextmanager
+    def start(place: Place) -> Iterator[int]:
+        config = place.folder / "nginx.conf"
+        servers = " ".join(f"server {address};" for address in place.backends.addresses)
+        text = _CONFIG.format(folder=place.folder, port=place.port, servers=servers, buffers=buffers)
+        config.write_text(text)
+        place.folder.chmod(0o777)  # nginx gives up being root
+        command = ["nginx", "-c", str(config)]
+        with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as master:
+            yield _worker_of(master)
+
+    return start
 
 
 def _worker_of(master: int) -> int:
     return int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
 
 
-NGINX = Peer("nginx", _start, ("nginx", "-v"))
+NGINX = Peer("nginx", _starter(), ("nginx", "-v"))
+NGINX_TUNED = Peer("nginx-tuned", _starter(_LARGE_BUFFERS), ("nginx", "-v"))

@@ -16,10 +16,10 @@ from bench.terminal import terminal
 NAME = "bench"
 _CLIENTS = 12_000  # so many are let in, where the open files allow it: most of them are idle
 _HERE = Path(__file__).parents[2]
-_INSTALLED = _HERE / ".tools" / "compiled"  # made by scripts/compiled
+INSTALLED = _HERE / ".tools" / "compiled"  # made by scripts/compiled
 
 
-def composectl(name: str, *, table: bool = True, home: Path = _INSTALLED) -> Peer:
+def composectl(name: str, *, table: bool = True, home: Path = INSTALLED) -> Peer:
     """The proxy as it is in the folder `home`."""
     return Peer(name, _starter(home, table), (sys.executable, "-P", "-m", "composectl", "--version"))
 

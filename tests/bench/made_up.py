@@ -14,6 +14,7 @@ COST = {
     "composectl": 1.5,
     "composectl-interpreted": 1.8,
     "composectl-quiet": 1.4,
+    "nginx-tuned": 0.9,
     "haproxy": 1.1,
     "go": 8.0,
     "go-tuned": 5.0,
@@ -39,7 +40,7 @@ def results(**cost: float) -> Results:
             for row in part.rows(tuple(PEERS)):
                 reading = {figure: _value(figure, costs[row.peer]) * drift for figure in part.figures}
                 measured[part.name].add(row, {**reading, WAITED: 0, FAILED: 0})
-    return Results("2026-01-31", "a machine, 2 cores", dict.fromkeys(PEERS, "1.2.3"), 2, 1, measured)
+    return Results("2026-01-31", "a machine, 2 cores", dict.fromkeys((*PEERS, "Python"), "1.2.3"), 2, 1, measured)
 
 
 # Private
