@@ -43,7 +43,7 @@ def parse(words: Sequence[str] | None = None) -> Arguments:
     parser.add_argument(
         "--against", type=Path, action="append", default=[], metavar="DIR", help="and composectl as it is in DIR"
     )
-    parser.add_argument("--rounds", type=_positive, default=7, help="7")
+    parser.add_argument("--rounds", type=_positive, default=5, help="5")
     parser.add_argument("--seconds", type=_positive, default=2, help="of one round of one proxy; 2")
     given = parser.parse_args(words)
     wanted = given.peers if given.peers is not None else () if given.only else PEERS

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +22,11 @@ def on(core: int, command: list[str]) -> list[str]:
 
 @contextmanager
 def in_place() -> Iterator[None]:
-    """Run this process with the load; where we may, it and all that it starts go before what else the machine does."""
+    """Run this process with the load, and let a SIGTERM end it in order.
+
+    Where we may, it and all that it starts go before what else the machine does.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.sched_setaffinity(0, {LOAD_CORE})
     before = _AUTOGROUP.read_text().split()[-1] if _AUTOGROUP.exists() else "0"
     _prefer("-20")
