@@ -1,23 +1,26 @@
-"""The table on this terminal: drawn over and over while something runs, or once."""
+"""The table on this terminal: drawn over and over by a process of its own while something runs, or once."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import json
+import subprocess
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 from composectl.balance.snapshot import Snapshot
 from composectl.screen import keys
 from composectl.screen.terminal import console_on, is_terminal
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.live import Live
-
 _EVERY = 0.25
+_LAST_DRAW_SECONDS = 5.0
+_ROOT = str(Path(__file__).parents[2])
+# Not by `-m`, which would look for modules where the user happens to be.
+_PAINTER = f"import sys; sys.path.append({_ROOT!r}); from composectl.screen.painter import main; main()"
 
 
 def is_live() -> bool:
@@ -27,67 +30,80 @@ def is_live() -> bool:
 
 def print_table(snapshot: Snapshot) -> None:
     """The whole table on stdout, once; a pipe gets it without colour and with nothing cut."""
+    from composectl.screen.table import render_table
+
     console = console_on(sys.stdout)
-    console.print(_table(snapshot, console.width, None))
+    console.print(render_table(snapshot, now=time.time(), width=console.width, height=None))
 
 
 class LiveTable:
-    """The table on stdout, drawn anew every `every` seconds; it follows the terminal's size."""
+    """The table on stdout, drawn anew every `every` seconds."""
 
     def __init__(self, every: float = _EVERY) -> None:
         self._every = every
-        self._console = console_on(sys.stdout)
-        self._size = self._console.size
-        self._live = self._new_live()
 
     async def show(self, snapshot: Callable[[], Snapshot], until: asyncio.Event) -> None:
-        """Draw until `until` is set, then leave the whole table on the screen and the cursor below it.
-
-        Drawing is done in a thread: a snapshot is frozen, and the loop has requests to serve.
-        """
+        """Draw until `until` is set, then leave the whole table on the screen and the cursor below it."""
         with keys.unseen():
-            try:
-                await self._follow(snapshot, until)
-            except OSError:
-                # The terminal has gone; what it showed goes on.
-                await until.wait()
-            finally:
-                with contextlib.suppress(OSError):
-                    self._live.stop()
+            async with _painting() as pipe:
+                with contextlib.redirect_stderr(_Above(pipe)):
+                    await self._feed(pipe, snapshot, until)
 
     # Private
 
-    async def _follow(self, snapshot: Callable[[], Snapshot], until: asyncio.Event) -> None:
+    async def _feed(self, pipe: asyncio.WriteTransport, snapshot: Callable[[], Snapshot], until: asyncio.Event) -> None:
         while not until.is_set():
-            self._settle()
-            await asyncio.to_thread(self._draw, snapshot())
+            if not pipe.get_write_buffer_size():  # else it is still drawing what it got
+                _pass_on(pipe, snapshot().as_json())
             await _set_within(until, self._every)
-        self._live.update(_table(snapshot(), self._console.width, None))
-
-    def _draw(self, snapshot: Snapshot) -> None:
-        self._live.update(_table(snapshot, *self._size), refresh=True)
-
-    def _settle(self) -> None:
-        """Begin, and begin anew on a clear screen where the size has changed: lines drawn before may have wrapped."""
-        if self._size != self._console.size:
-            self._live.stop()
-            self._console.clear()
-            self._size, self._live = self._console.size, self._new_live()
-        self._live.start()
-
-    def _new_live(self) -> Live:
-        from rich.live import Live
-
-        return Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+        _pass_on(pipe, snapshot().as_json())
 
 
 # Private
 
 
-def _table(snapshot: Snapshot, width: int, height: int | None) -> RenderableType:
-    from composectl.screen.table import render_table
+class _Above(io.TextIOBase):
+    """Takes what is said while the table is drawn, and has it shown above."""
 
-    return render_table(snapshot, now=time.time(), width=width, height=height)
+    def __init__(self, pipe: asyncio.WriteTransport) -> None:
+        self._pipe = pipe
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            _pass_on(self._pipe, text.rstrip("\n"))
+        return len(text)
+
+
+@contextlib.asynccontextmanager
+async def _painting() -> AsyncIterator[asyncio.WriteTransport]:
+    """A pipe to the process that draws; afterwards that has drawn all it got, and ended."""
+    painter = _start_painter()
+    pipe, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, painter.stdin)
+    try:
+        yield pipe
+    finally:
+        pipe.close()
+        await asyncio.to_thread(_await_end, painter)
+
+
+def _start_painter() -> subprocess.Popen[bytes]:
+    # In a process group of its own, for Ctrl-C is not to end the table before the end.
+    group = 0 if sys.platform != "win32" else None
+    return subprocess.Popen([sys.executable, "-P", "-c", _PAINTER], stdin=subprocess.PIPE, process_group=group)
+
+
+def _await_end(painter: subprocess.Popen[bytes]) -> None:
+    try:
+        painter.wait(_LAST_DRAW_SECONDS)
+    except subprocess.TimeoutExpired:  # the terminal takes nothing
+        painter.kill()
+        painter.wait()
+
+
+def _pass_on(pipe: asyncio.WriteTransport, what: object) -> None:
+    """One line for the process that draws; a terminal that has gone may have taken it away."""
+    if not pipe.is_closing():
+        pipe.write(json.dumps(what).encode() + b"\n")
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

@@ -1,0 +1,38 @@
+"""The process that draws, so that the loop that serves requests does not: a snapshot in each line of stdin, as JSON.
+
+A line that is a string is shown above the table. The end of stdin, by whatever death of the other side, is the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+
+from composectl.balance.snapshot import Snapshot
+from composectl.screen.canvas import Canvas
+
+
+def main() -> None:
+    """Draw what comes until nothing more does."""
+    if sys.platform != "win32":
+        # It is no job of its own for the shell, though it has a process group, so that Ctrl-C is not for it.
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # the terminal has gone
+        _paint(Canvas())
+
+
+# Private
+
+
+def _paint(canvas: Canvas) -> None:
+    try:
+        for line in sys.stdin:
+            given = json.loads(line)
+            if isinstance(given, str):
+                canvas.say(given)
+            else:
+                canvas.draw(Snapshot.from_json(given))
+    finally:
+        canvas.leave()
