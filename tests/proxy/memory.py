@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections import deque
@@ -85,6 +86,10 @@ class MemoryTransport(asyncio.Transport):
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return {"peername": ("192.0.2.1", 50000), "socket": self}.get(name, default)
+
+    def fileno(self) -> int:
+        """A descriptor on which there is something to read if there is here, and which takes nothing."""
+        return (_SPEAKING if self._coming or self.ended else _SILENT).fileno()
 
     def setsockopt(self, level: int, option: int, value: Any) -> None:
         if (level, option, value) == (socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE):
@@ -173,3 +178,21 @@ class MemoryTransport(asyncio.Transport):
             self._lost = True
             self.ended = self.ended or ("by a reset" if self._resets or error else "in order")
             self._loop.call_soon(self._protocol.connection_lost, error)
+
+
+# Private
+
+
+def _full() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a connection, of which the first takes nothing any more."""
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            one.send(b"x" * 65536)
+    return one, other
+
+
+_SILENT, _its_other_end = _full()
+_SPEAKING, _speaker = _full()
+_speaker.send(b"x")
