@@ -27,6 +27,14 @@ class Spent:
     user_ticks: int
     system_ticks: int
 
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.ran + other.ran,
+            self.waited + other.waited,
+            self.user_ticks + other.user_ticks,
+            self.system_ticks + other.system_ticks,
+        )
+
     def __sub__(self, earlier: Spent) -> Spent:
         return Spent(
             self.ran - earlier.ran,
@@ -47,11 +55,8 @@ class Spent:
 
 
 def spent(pid: int) -> Spent:
-    """So far, by all threads: `schedstat` counts nanoseconds, and `stat` has ticks of user and system (proc(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
-    ran, waited = (sum(int(thread[column]) for thread in threads) / 1e9 for column in (0, 1))
-    return Spent(ran, waited, int(fields[11]), int(fields[12]))
+    """So far, by a process and those that it has started, as composectl starts one to draw its table."""
+    return sum((spent(child) for child in _children(pid)), _spent_alone(pid))
 
 
 def resident(pid: int) -> float:
@@ -97,6 +102,19 @@ def started(
 
 
 # Private
+
+
+def _spent_alone(pid: int) -> Spent:
+    # `schedstat` counts nanoseconds of each thread, `stat` has ticks of user and system (proc(5)).
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    ran, waited = (sum(int(thread[column]) for thread in threads) / 1e9 for column in (0, 1))
+    return Spent(ran, waited, int(fields[11]), int(fields[12]))
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def _comes_to_listen(process: subprocess.Popen[bytes], port: int) -> bool:

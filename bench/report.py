@@ -23,7 +23,7 @@ their connections to the backends and add what composectl adds: `X-Forwarded-For
 stopped meanwhile. Shown are medians, the range in brackets; a ratio is the median of the ratios within each round.
 `composectl` draws its live table on a terminal all the time, `composectl-quiet` does not, and of
 `composectl-interpreted` nothing is compiled. `nginx-tuned` has larger buffers, of 64 KiB each; `go` is Go's
-`httputil.ReverseProxy` as it comes, and `go-tuned` keeps more connections, and its buffers.
+`httputil.ReverseProxy` as it comes, `go-tuned` keeps more connections, and `go-pooled` its buffers, too.
 """
 
 

@@ -16,6 +16,7 @@ NAMES = {
     "haproxy": "HAProxy",
     "composectl": "composectl",
     "go-tuned": "Go, tuned",
+    "go-pooled": "Go, tuned and pooled",
     "caddy": "Caddy",
     "go": "Go",
 }

@@ -19,6 +19,6 @@ PART = Part(
     cpu.PART.figures,
     cpu.PART.measure,
     base=_to_few,
-    without=("nginx-tuned", "composectl-interpreted", "composectl-quiet", "go", "go-tuned", "caddy"),
+    without=("nginx-tuned", "composectl-interpreted", "composectl-quiet", "go", "go-tuned", "go-pooled", "caddy"),
     backends=(1, FEW, MANY),
 )

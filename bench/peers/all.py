@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.peers.caddy import CADDY
-from bench.peers.go import GO, GO_TUNED
+from bench.peers.go import GO, GO_POOLED, GO_TUNED
 from bench.peers.haproxy import HAPROXY
 from bench.peers.nginx import NGINX, NGINX_TUNED
 from bench.peers.ours import COMPOSECTL, INTERPRETED, WITHOUT_TABLE
@@ -11,5 +11,5 @@ from bench.peers.peer import Peer
 
 PEERS: dict[str, Peer] = {
     peer.name: peer
-    for peer in (NGINX, NGINX_TUNED, COMPOSECTL, INTERPRETED, WITHOUT_TABLE, HAPROXY, GO, GO_TUNED, CADDY)
+    for peer in (NGINX, NGINX_TUNED, COMPOSECTL, INTERPRETED, WITHOUT_TABLE, HAPROXY, GO, GO_TUNED, GO_POOLED, CADDY)
 }

@@ -1,4 +1,4 @@
-"""Go's own reverse proxy, as it comes and with a tuned transport."""
+"""Go's own reverse proxy: as it comes, with a tuned transport, and with a pool of buffers as well."""
 
 from __future__ import annotations
 
@@ -38,3 +38,4 @@ def _starter(*flags: str) -> Callable[[Place], AbstractContextManager[int]]:
 
 GO = Peer("go", _starter(), ("go", "version"))
 GO_TUNED = Peer("go-tuned", _starter("-tuned"), ("go", "version"))
+GO_POOLED = Peer("go-pooled", _starter("-tuned", "-pooled"), ("go", "version"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import accumulate
+
 _STEPS = 8  # buckets per doubling
 _BUCKETS = 32 * _STEPS  # up to 2**32 us, over an hour
 
@@ -20,18 +23,13 @@ class Latency:
         index = microseconds if exponent < 4 else ((exponent - 3) << 3) + ((microseconds >> (exponent - 4)) & 7)
         self.counts[index if index < _BUCKETS else _BUCKETS - 1] += 1
 
-    def percentile(self, percent: float) -> float | None:
-        """The duration in milliseconds that `percent` % of the requests did not exceed; None without requests."""
-        total = sum(self.counts)
-        if not total:
-            return None
-        rank = max(1, -(-total * percent // 100))
-        seen = 0
-        for index, count in enumerate(self.counts):
-            seen += count
-            if seen >= rank:
-                return _upper_bound(index) / 1000
-        raise AssertionError("the counts add up to their total")
+    def percentiles(self, *percents: float) -> list[float | None]:
+        """The durations in milliseconds that so many % of the requests did not exceed; None without requests."""
+        up_to = list(accumulate(self.counts))
+        if not up_to[-1]:
+            return [None for _ in percents]
+        ranks = (max(1, -(-up_to[-1] * percent // 100)) for percent in percents)
+        return [_upper_bound(bisect_left(up_to, rank)) / 1000 for rank in ranks]
 
 
 # Private

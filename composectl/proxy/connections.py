@@ -19,7 +19,7 @@ _CONNECT_TIMEOUT = 1.0
 # Below the 5 s after which Node.js, the least patient of the usual servers, closes an idle connection.
 _IDLE_SECONDS = 4
 _KEPT_PER_BACKEND = 256
-_PROVEN = 2  # requests on one connection
+_HASTY_SECONDS = 60
 # Of all files that may be open, this part is for connections that are kept.
 KEPT_PART = 8
 
@@ -31,6 +31,7 @@ class Connections:
         self._port = port
         self._identify = identify
         self._kept: dict[Backend, list[Outbound]] = {}
+        self._hasty: dict[Backend, int] = {}  # when it closed one of them within a second
         self._tick = 0
         self._most = open_files() // KEPT_PART
 
@@ -43,12 +44,14 @@ class Connections:
                 return outbound
         return None
 
-    def take_proven(self, backend: Backend) -> Outbound | None:
-        """One for what must not be sent twice: its backend has shown lately that it does not close it soon."""
+    def take_recent(self, backend: Backend) -> Outbound | None:
+        """One for what must not be sent twice: used this second, by a backend that does not close so soon."""
         kept = self._kept.get(backend)
-        if CAN_TELL and kept and kept[-1].served >= _PROVEN and kept[-1].idle_since == self._tick:
-            return self.take(backend)
-        return None
+        if not (CAN_TELL and kept) or kept[-1].idle_since != self._tick:
+            return None
+        if self._hasty.get(backend, -_HASTY_SECONDS) > self._tick - _HASTY_SECONDS:
+            return None
+        return self.take(backend)
 
     async def dial(self, backend: Backend) -> Outbound:
         """A new connection to this backend. Raises OSError, TimeoutError among them."""
@@ -77,9 +80,12 @@ class Connections:
         kept = self._kept.get(outbound.backend, [])
         if outbound in kept:
             kept.remove(outbound)
+            if outbound.idle_since == self._tick:
+                self._hasty[outbound.backend] = self._tick
 
     def forget(self, backend: Backend) -> None:
         """Close what is kept to a backend: its address may soon be somebody else's."""
+        self._hasty.pop(backend, None)
         for outbound in self._kept.pop(backend, ()):
             outbound.close()
 

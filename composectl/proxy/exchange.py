@@ -185,7 +185,7 @@ class Exchange:
         self._tried += (lease.backend,)
         connections = self.inbound.route.connections
         # A kept connection may be closed just now by the other side, and only what is idempotent may be sent twice.
-        kept = connections.take_proven(lease.backend) if self._sent is None else connections.take(lease.backend)
+        kept = connections.take_recent(lease.backend) if self._sent is None else connections.take(lease.backend)
         if kept is None:
             self._dial(lease)
         else:

@@ -17,6 +17,7 @@ from composectl.screen import keys
 from composectl.screen.terminal import console_on, is_terminal
 
 _EVERY = 0.25
+_SHARE = 0.01  # of the time, at most, for pictures: the loop has requests to serve
 _LAST_DRAW_SECONDS = 5.0
 _ROOT = str(Path(__file__).parents[2])
 # Not by `-m`, which would look for modules where the user happens to be.
@@ -53,9 +54,11 @@ class LiveTable:
 
     async def _feed(self, pipe: asyncio.WriteTransport, snapshot: Callable[[], Snapshot], until: asyncio.Event) -> None:
         while not until.is_set():
+            began = time.perf_counter()
             if not pipe.get_write_buffer_size():  # else it is still drawing what it got
                 _pass_on(pipe, snapshot().as_json())
-            await _set_within(until, self._every)
+            took = time.perf_counter() - began
+            await _set_within(until, max(self._every, took / _SHARE))
         _pass_on(pipe, snapshot().as_json())
 
 

@@ -18,6 +18,7 @@ COST = {
     "haproxy": 1.1,
     "go": 8.0,
     "go-tuned": 5.0,
+    "go-pooled": 3.0,
     "caddy": 6.0,
 }
 

@@ -1,4 +1,4 @@
-// Go's own reverse proxy before a list of backends, in turn: goproxy [-tuned] ADDRESS BACKEND...
+// Go's own reverse proxy before a list of backends, in turn: goproxy [-tuned] [-pooled] ADDRESS BACKEND...
 package main
 
 import (
@@ -21,7 +21,8 @@ func newBuffer() any {
 }
 
 func main() {
-	tuned := flag.Bool("tuned", false, "keep enough connections, and the buffers")
+	tuned := flag.Bool("tuned", false, "keep enough connections")
+	pooled := flag.Bool("pooled", false, "use the buffers again")
 	flag.Parse()
 	backends := flag.Args()[1:]
 	var turn uint64
@@ -40,7 +41,10 @@ func main() {
 	if *tuned {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConns, transport.MaxIdleConnsPerHost, transport.DisableCompression = 0, 1024, true
-		proxy.Transport, proxy.BufferPool = transport, &buffers{sync.Pool{New: newBuffer}}
+		proxy.Transport = transport
+	}
+	if *pooled {
+		proxy.BufferPool = &buffers{sync.Pool{New: newBuffer}}
 	}
 	log.Fatal(http.ListenAndServe(flag.Arg(0), proxy))
 }
