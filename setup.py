@@ -18,6 +18,7 @@ HOT_PATH = [
     "composectl/balance/replica.py",
     "composectl/balance/retry.py",
     "composectl/proxy/admission.py",
+    "composectl/proxy/clock.py",
     "composectl/proxy/connections.py",
     "composectl/proxy/date.py",
     "composectl/proxy/exchange.py",

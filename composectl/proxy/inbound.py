@@ -36,6 +36,7 @@ class Inbound:
     """
 
     __slots__ = (
+        "_clock",
         "_congested",
         "_ended",
         "_pumping",
@@ -65,7 +66,8 @@ class Inbound:
         self._congested = False
         self._pumping = False
         self._ended = False
-        self._since = server.tick
+        self._clock = server.clock
+        self._since = self._clock.tick
         self.answering = False
         self.closing = False
 
@@ -79,7 +81,7 @@ class Inbound:
         """The response to the current request was sent whole."""
         self._queue.popleft()
         self.answering = False
-        self._since = self._server.tick
+        self._since = self._clock.tick
         if self.closing:
             self._end(linger=not exchange.uploaded)
         elif self._queue or not self._reading or not self._reader.takes_more:

@@ -23,7 +23,7 @@ class Lingering:
         self._server = server
         self._transport = transport
         self._unsent = 0
-        self._since = server.tick
+        self._since = server.clock.tick
 
     def begin(self, *, wait: bool) -> None:
         """`wait` for the client to close: a close of ours, with bytes unread, would take our last words away."""

@@ -38,9 +38,11 @@ class Reader:
 
     __slots__ = (
         "_barren",
+        "_clock",
         "_fields",
         "_forwarded",
         "_inbound",
+        "_limits",
         "_parser",
         "_postponed",
         "_queue",
@@ -65,6 +67,8 @@ class Reader:
         self._scheme = scheme
         self._forwarded = forwarded_for(inbound.client, scheme, server.name)
         self._trusted = server.trusts(inbound.client)
+        self._clock = server.clock
+        self._limits = server.limits if server.is_choosy else None  # of what it refuses
         self._parser = HttpRequestParser(self)
         self._postponed: tuple[Exchange, bytes] | None = None  # its body, framed so, is to be read by another parser
         self._fields: list[tuple[bytes, bytes]] = []
@@ -118,7 +122,7 @@ class Reader:
 
     def on_message_begin(self) -> None:
         self.in_head = True
-        self.began = self._server.tick
+        self.began = self._clock.tick
         self._target = b""
         self._fields = []
         self._barren = 0
@@ -142,9 +146,9 @@ class Reader:
         if method == b"CONNECT":
             raise BadHead(405, "no-connect")
         head = self._make_head(method, version)
-        if self._server.is_choosy:
+        if self._limits is not None:
             self._size = 0
-            admit(head, self._server.limits)
+            admit(head, self._limits)
         self._fields = []  # trailers from here on
         exchange = Exchange(self._inbound, method, head, parser.should_keep_alive(), version == "1.0")
         self._queue.append(exchange)
@@ -155,9 +159,9 @@ class Reader:
 
     def on_body(self, data: bytes) -> None:
         self._barren = 0
-        if self._server.is_choosy:
+        if self._limits is not None:
             self._size += len(data)
-            admit_body(self._size, self._server.limits)
+            admit_body(self._size, self._limits)
         if self.incoming is not None:
             self.incoming.add_body(data)
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from aiohttp import web
 
+from composectl.proxy.clock import Clock
 from composectl.proxy.fault import report
 from composectl.proxy.gate import Gate
 from composectl.proxy.inbound import Inbound
@@ -26,8 +27,8 @@ _NO_LIMITS = Limits()
 class ProxyServer(web.Server):
     """Makes a connection for each client of one route, and keeps them in sight until they end.
 
-    `tick` counts the seconds since the start: a clock that costs the hot path nothing. `name` is what `Via` calls this
-    listener, by default a name of its own, so that a request may well pass several of us, but none of us twice.
+    `name` is what `Via` calls this listener, by default a name of its own, so that a request may well pass several of
+    us, but none of us twice.
     """
 
     def __init__(self, route: Route, limits: Limits = _NO_LIMITS, gate: Gate | None = None, name: str = "") -> None:
@@ -37,7 +38,7 @@ class ProxyServer(web.Server):
         self.is_choosy = bool(limits.hosts) or limits.body_bytes is not None
         self.gate = gate or Gate()
         self.name = name or f"composectl-{token_hex(4)}"
-        self.tick = 0
+        self.clock = Clock()
         self._inbound: set[Inbound | Lingering] = set()
         self._tunnels: set[asyncio.Transport] = set()
         self._empty = asyncio.Event()
@@ -102,10 +103,10 @@ class ProxyServer(web.Server):
 
     def sweep(self) -> None:
         """Enforce all deadlines; to be called once a second."""
-        self.tick += 1
+        self.clock.tick += 1
         for inbound in list(self._inbound):
             try:
-                inbound.sweep(self.tick)
+                inbound.sweep(self.clock.tick)
             except Exception as fault:
                 report(fault)
         self.route.connections.sweep()

@@ -16,7 +16,7 @@ from composectl.balance.snapshot import Snapshot
 from composectl.screen import keys
 from composectl.screen.terminal import console_on, is_terminal
 
-_EVERY = 0.25
+_EVERY = 0.5
 _SHARE = 0.01  # of the time, at most, for pictures: the loop has requests to serve
 _LAST_DRAW_SECONDS = 5.0
 _ROOT = str(Path(__file__).parents[2])

@@ -260,12 +260,12 @@ async def test_p8_f1_within_a_second_of_a_client_s_leaving_its_backend_knows(
 @pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
 async def test_f12_a_clock_that_jumps_ends_nothing(stage: Stage, jump: float) -> None:
     backend_of = {}
+    asking, backend_of[1] = await stage.ask(post(b"he", 5))
+    await backend_of[1].until(b"he")
     idle, backend_of[0] = await stage.ask(GET)
     await backend_of[0].head()
     await backend_of[0].send(OK)
     await idle.until(b"ok")
-    asking, backend_of[1] = await stage.ask(post(b"he", 5))
-    await backend_of[1].until(b"he")
     stage.later += jump
     stage.seconds_pass(1)
     await asking.send(b"llo")
