@@ -28,7 +28,7 @@ def in_place() -> Iterator[None]:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.sched_setaffinity(0, {LOAD_CORE})
-    before = _AUTOGROUP.read_text().split()[-1] if _AUTOGROUP.exists() else "0"
+    before = _preference()
     _prefer("-20")
     try:
         yield
@@ -40,6 +40,14 @@ def in_place() -> Iterator[None]:
 
 # The scheduler weighs the processes of a terminal as one (sched(7)), and `nice` within it.
 _AUTOGROUP = Path("/proc/self/autogroup")
+
+
+def _preference() -> str:
+    try:
+        said = _AUTOGROUP.read_text().split()  # "/autogroup-25 nice 0"; nothing where the kernel weighs by other groups
+    except OSError:
+        return "0"
+    return said[-1] if said else "0"
 
 
 def _prefer(nice: str) -> None:

@@ -6,11 +6,12 @@ import asyncio
 import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def main(minutes: float) -> int:
     """Soak, print the page, write it down where the soak was long enough. Returns the exit code."""
     subprocess.run([_HOME / "bench" / "prepare"], check=True)
     with in_place(), tempfile.TemporaryDirectory() as name:
-        soak = uvloop.run(_soak(minutes, Path(name)))
+        soak = uvloop.run(_terminable(_soak(minutes, Path(name))))
     print(page(soak))
     if minutes >= _DEFAULT_MINUTES:
         (_HOME / "bench" / "SOAK.md").write_text(page(soak))
@@ -62,6 +63,16 @@ def main(minutes: float) -> int:
 
 
 # Private
+
+
+async def _terminable(soak: Coroutine[None, None, Soak]) -> Soak:
+    """A SIGTERM ends the task, and all that it has started with it; raised in a callback, uvloop would swallow it."""
+    soaking = asyncio.create_task(soak)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, soaking.cancel)
+    try:
+        return await soaking
+    except asyncio.CancelledError:
+        raise SystemExit(128 + signal.SIGTERM) from None
 
 
 async def _soak(minutes: float, folder: Path) -> Soak:
