@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import sys
 
 from composectl.balance.snapshot import Snapshot
 from composectl.screen.canvas import Canvas
 
+_NICE = 10  # where both want one core, requests come before pictures
+
 
 def main() -> None:
     """Draw what comes until nothing more does."""
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
     if sys.platform != "win32":
         # It is no job of its own for the shell, though it has a process group, so that Ctrl-C is not for it.
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)

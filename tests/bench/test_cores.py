@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from bench import cores
+from bench.cores import in_place
 
 _RUN = """
 import signal, tempfile
@@ -31,3 +37,24 @@ def test_sigterm_ends_what_was_started(prepared: None) -> None:
         assert run.wait(20) == 128 + signal.SIGTERM
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 10)
+
+
+@pytest.fixture
+def own_core() -> Iterator[None]:
+    handler, affinity = signal.getsignal(signal.SIGTERM), os.sched_getaffinity(0)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    os.sched_setaffinity(0, affinity)
+
+
+@pytest.mark.parametrize("said", ["/autogroup-25 nice 3\n", "", None])
+def test_the_preference_of_before_is_restored(
+    own_core: None, said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    autogroup = tmp_path / "autogroup"
+    if said is not None:
+        autogroup.write_text(said)
+    monkeypatch.setattr(cores, "_AUTOGROUP", autogroup)
+    with in_place():
+        assert autogroup.read_text() == "-20"
+    assert autogroup.read_text() == ("3" if said else "0")
