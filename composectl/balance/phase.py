@@ -9,6 +9,7 @@ class Phase(StrEnum):
     STARTING = "starting"
     READY = "ready"
     FAILING = "failing"
+    RESTING = "resting"
     DRAINING = "draining"
     DRAINED = "drained"
     GONE = "gone"
@@ -19,25 +20,36 @@ class Signal(StrEnum):
 
     CAME_UP = "came up"
     WENT_DOWN = "went down"
+    REST = "rest"
+    RETURN = "return"
     LEAVE = "leave"
     EMPTIED = "emptied"
     VANISHED = "vanished"
 
 
-# Intent beats observation: a draining backend is deaf to good news.
+# Intent beats observation: who rests, or drains, is deaf to good news. Whose container is to be stopped never returns;
+# who rests is to stay, so that the two are not one phase.
 TABLE: dict[Phase, dict[Signal, Phase]] = {
     Phase.STARTING: {
         Signal.CAME_UP: Phase.READY,
+        Signal.REST: Phase.RESTING,
         Signal.LEAVE: Phase.DRAINING,
         Signal.VANISHED: Phase.GONE,
     },
     Phase.READY: {
         Signal.WENT_DOWN: Phase.FAILING,
+        Signal.REST: Phase.RESTING,
         Signal.LEAVE: Phase.DRAINING,
         Signal.VANISHED: Phase.GONE,
     },
     Phase.FAILING: {
         Signal.CAME_UP: Phase.READY,
+        Signal.REST: Phase.RESTING,
+        Signal.LEAVE: Phase.DRAINING,
+        Signal.VANISHED: Phase.GONE,
+    },
+    Phase.RESTING: {
+        Signal.RETURN: Phase.STARTING,
         Signal.LEAVE: Phase.DRAINING,
         Signal.VANISHED: Phase.GONE,
     },

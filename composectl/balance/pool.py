@@ -178,9 +178,20 @@ class Pool:
         for key, replica in seen.items():
             self._heed(self._backends.get(key) or self._admit(replica), replica)
 
+    def rest(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
+        """No new request for the backends of this container until they return."""
+        for backend in self._of(id):
+            self._signal(backend, Signal.REST, why)
+
+    def come_back(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
+        """Those of this container that rest begin anew: ready once they are found to be well."""
+        for backend in self._of(id):
+            self._signal(backend, Signal.RETURN, why)
+            self._heed(backend, backend.replica)
+
     def leave(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
         """No new request for the backends of this container."""
-        for backend in [backend for backend in self._backends.values() if backend.replica.id == id]:
+        for backend in self._of(id):
             self._signal(backend, Signal.LEAVE, why)
             if not backend.in_flight:
                 self._signal(backend, Signal.EMPTIED, "nothing in flight")
@@ -227,6 +238,9 @@ class Pool:
             backend.rate.sample(backend.requests)
 
     # Private
+
+    def _of(self, id: str) -> list[Backend]:  # noqa: A002 - Docker's word
+        return [backend for backend in self._backends.values() if backend.replica.id == id]
 
     def _admit(self, replica: Replica) -> Backend:
         backend = Backend(replica, self._clock())

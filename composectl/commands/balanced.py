@@ -85,6 +85,7 @@ class Balanced:
         for _, server in self._servers:
             server.sweep()
         self.pool.sample()
+        self._journal.nudge()  # what is in flight at a resting backend is waited for, too
 
     def view(self) -> ServiceView:
         """The picture of this service."""

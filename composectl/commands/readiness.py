@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from composectl import errors
+from composectl.balance.phase import Phase
 from composectl.commands.balanced import Balanced
 from composectl.commands.running import Running
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # a proxy over fixed backends settles too, and needs neither 
 
 _LOOK_EVERY = 0.5
 _LOG_LINES = 10
+_THERE = (Phase.READY, Phase.RESTING)
 
 
 async def until_serving(running: RunningProject, seconds: float | None) -> None:
@@ -46,7 +48,8 @@ def _is_serving(balanced: Balanced) -> bool:
 
 
 def _is_complete(balanced: Balanced) -> bool:
-    return balanced.pool.ready == len(balanced.pool.backends) == balanced.wanted
+    phases = [backend.phase for backend in balanced.pool.backends]
+    return len(phases) == balanced.wanted and all(phase in _THERE for phase in phases)
 
 
 async def _until(

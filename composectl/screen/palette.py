@@ -12,7 +12,7 @@ GOOD = Style.parse("green")
 UNEASY = Style.parse("yellow")
 BAD = Style.parse("red")
 
-_PHASES = {"starting": PLACE, "ready": GOOD, "failing": BAD, "draining": UNEASY}
+_PHASES = {"starting": PLACE, "ready": GOOD, "failing": BAD, "resting": UNEASY, "draining": UNEASY}
 
 
 def of_phase(phase: str) -> Style:

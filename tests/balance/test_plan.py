@@ -20,9 +20,16 @@ def test_those_that_are_not_ready_leave_before_all_others() -> None:
 
 def test_those_on_their_way_out_do_not_count() -> None:
     watched = Watched(3)
-    watched.pool.leave(watched.backend(3).replica.id, "drained by hand")
+    watched.pool.leave(watched.backend(3).replica.id, "told to stop")
     assert plan_scale(watched.pool.backends, 3).coming == 1
     assert leaving(watched, 2) == []
+
+
+def test_who_rests_counts_and_leaves_first() -> None:
+    watched = Watched(3)
+    watched.pool.rest(watched.backend(1).replica.id, "drained by hand")
+    assert plan_scale(watched.pool.backends, 3).coming == 0
+    assert leaving(watched, 2) == [1]
 
 
 def test_whoever_is_missing_comes() -> None:

@@ -75,6 +75,67 @@ def test_a_draining_backend_is_deaf_to_good_news() -> None:
     lease.failed()
 
 
+def test_who_rests_gets_nothing_and_finishes_what_it_has() -> None:
+    watched = Watched(2)
+    lease = leased(watched)
+    resting, other = lease.backend, leased(watched).backend
+    watched.pool.rest(resting.replica.id, "drained by hand")
+    assert {leased(watched).backend for _ in range(5)} == {other}
+    lease.answered(200, 1000)
+    assert (resting.phase, resting.in_flight) == (Phase.RESTING, 0)
+
+
+def test_who_rests_is_deaf_to_good_news_and_is_not_probed() -> None:
+    watched = Watched(2)
+    watched.pool.rest(replica(1).id, "drained by hand")
+    watched.pool.observe([replica(1, Report.DOWN), replica(2)])
+    watched.pool.observe([replica(1), replica(2)])
+    watched.pool.probed(watched.backend(1), None)
+    assert watched.backend(1).phase is Phase.RESTING
+    assert watched.pool.to_probe(ready=True) == [watched.backend(2)]
+
+
+def test_the_last_one_may_rest_and_return() -> None:
+    watched = Watched(1)
+    watched.pool.rest(replica(1).id, "drained by hand")
+    assert watched.pool.lease() is None
+    watched.pool.come_back(replica(1).id, "undrained by hand")
+    assert leased(watched).backend is watched.backend(1)
+    assert [change.after for change in watched.changes[1:]] == [Phase.RESTING, Phase.STARTING, Phase.READY]
+
+
+@pytest.mark.parametrize("report", [Report.SILENT, Report.DOWN])
+def test_who_returns_gets_requests_once_it_is_well(report: Report) -> None:
+    watched = Watched(1)
+    watched.pool.rest(replica(1).id, "drained by hand")
+    watched.pool.observe([replica(1, report)])
+    watched.pool.come_back(replica(1).id, "undrained by hand")
+    assert watched.backend(1).phase is Phase.STARTING
+    assert bool(watched.pool.to_probe()) == (report is Report.SILENT)
+    watched.pool.observe([replica(1, Report.UP)])
+    assert watched.backend(1).phase is Phase.READY
+
+
+def test_who_was_told_to_leave_neither_rests_nor_returns() -> None:
+    watched = Watched(1)
+    lease = leased(watched)
+    watched.pool.rest(replica(1).id, "drained by hand")
+    watched.pool.leave(replica(1).id, "its container is told to stop")
+    watched.pool.come_back(replica(1).id, "undrained by hand")
+    watched.pool.rest(replica(1).id, "drained by hand")
+    assert watched.backend(1).phase is Phase.DRAINING
+    lease.answered(200, 1000)
+    watched.pool.come_back(replica(1).id, "undrained by hand")
+    assert watched.backend(1).phase is Phase.DRAINED
+
+
+def test_a_restarted_container_does_not_rest() -> None:
+    watched = Watched(1)
+    watched.pool.rest(replica(1).id, "drained by hand")
+    watched.pool.observe([replica(1, run="2")])
+    assert watched.backend(1).phase is Phase.READY
+
+
 def test_a_lease_ends_once() -> None:
     lease = leased(Watched(1))
     lease.abandoned()
@@ -129,6 +190,14 @@ class Histories(RuleBasedStateMachine):
     @rule(number=st.integers(1, 5))
     def leave(self, number: int) -> None:
         self.pool.leave(replica(number).id, "told to")
+
+    @rule(number=st.integers(1, 5))
+    def rest(self, number: int) -> None:
+        self.pool.rest(replica(number).id, "told to")
+
+    @rule(number=st.integers(1, 5))
+    def come_back(self, number: int) -> None:
+        self.pool.come_back(replica(number).id, "told to")
 
     @precondition(lambda self: self.pool.backends)
     @rule(index=st.integers(0, 99), error=st.sampled_from([None, "refused"]))

@@ -1,0 +1,21 @@
+"""The page with the grid of phases as the table has it now: `python scripts/phases.py docs/design.md`."""
+
+import re
+import sys
+from pathlib import Path
+
+from composectl.balance.phase import grid
+
+_GRID = re.compile(r"^\| phase \|.*(?:\n\|.*)*", re.MULTILINE)
+
+
+def renewed(page: str) -> str:
+    """The page with its one grid written anew."""
+    made, count = _GRID.subn(grid(), page)
+    assert count == 1, f"{count} grids"
+    return made
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    page.write_text(renewed(page.read_text()))
