@@ -33,6 +33,7 @@ HOT_PATH = [
     "composectl/proxy/reader.py",
     "composectl/proxy/route.py",
     "composectl/proxy/tunnel.py",
+    "composectl/proxy/waiting_room.py",
 ]
 
 

@@ -17,6 +17,7 @@ from composectl.proxy.connections import Connections
 from composectl.proxy.outbound import Outbound
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer
+from composectl.proxy.waiting_room import Holding, WaitingRoom
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
 _RESPONSE = (
@@ -61,7 +62,7 @@ async def _stage() -> tuple[list[Any], dict[_Transport, Outbound]]:
     hosts = [f"127.0.0.{number}" for number in range(1, _BACKENDS + 1)]
     pool.observe([Replica(host, "", number, host, host, Report.UP) for number, host in enumerate(hosts, 1)])
     connections = Connections(80)
-    server = ProxyServer(Route(pool, connections))
+    server = ProxyServer(Route(pool, connections, WaitingRoom(pool, Holding())))
     backends = {}
     for backend in pool.backends * _CLIENTS:
         outbound, transport = Outbound(connections, backend, b"X-Internal-Service: 127.0.0.1:80\r\n"), _Transport()

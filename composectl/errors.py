@@ -84,8 +84,8 @@ def bad_health(text: str) -> ComposectlError:
     )
 
 
-def bad_number(option: str, text: str) -> ComposectlError:
-    return ComposectlError(f"`{option} {text}`: not a whole number from 1", f"for example: `{option} 30`", USAGE)
+def bad_number(option: str, text: str, least: int) -> ComposectlError:
+    return ComposectlError(f"`{option} {text}`: not a whole number from {least}", f"for example: `{option} 30`", USAGE)
 
 
 def bad_size(text: str) -> ComposectlError:

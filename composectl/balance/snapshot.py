@@ -96,16 +96,16 @@ class Snapshot:
 
 
 def view_service(
-    pool: Pool, *, policy: str, listeners: Iterable[str], wanted: int, port: int, changes: Iterable[Change]
+    pool: Pool, *, policy: str, listeners: Iterable[str], wanted: int, held: int, port: int, changes: Iterable[Change]
 ) -> ServiceView:
-    """The picture of one pool whose backends are reached on `port`."""
+    """The picture of one pool whose backends are reached on `port`, and for which so many requests are `held`."""
     return ServiceView(
         service=pool.service,
         policy=policy,
         listeners=tuple(listeners),
         wanted=wanted,
         since=iso(pool.since),
-        totals=_totals(pool),
+        totals=_totals(pool, held),
         backends=tuple(_view_backend(backend, port) for backend in pool.backends),
         changes=tuple(_view_change(change) for change in changes if change.service == pool.service),
         last_minute=pool.rate.minute,
@@ -125,14 +125,14 @@ def join_address(host: str, port: int) -> str:
 # Private
 
 
-def _totals(pool: Pool) -> Totals:
+def _totals(pool: Pool, held: int) -> Totals:
     total = pool.tally()
     return Totals(
         requests=pool.requests,
         in_flight=total.in_flight,
         failed=total.failed + pool.unserved,
         retried=total.retried,
-        held=0,
+        held=held,
         responses=_by_class(total),
     )
 

@@ -24,6 +24,7 @@ from composectl.proxy.health import probes_of, watch_health
 from composectl.proxy.listen import address_of, bind
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer, serve
+from composectl.proxy.waiting_room import WaitingRoom
 
 
 class Balanced:
@@ -38,6 +39,7 @@ class Balanced:
         self.service = service
         self.wanted = wanted
         self.pool = Pool(service, POLICIES[balancing.policy](), time.time, self._tell)
+        self._room = WaitingRoom(self.pool, balancing.holding)
         self._balancing = balancing
         self._journal = journal
         self._target = ports[0].target
@@ -84,6 +86,7 @@ class Balanced:
         """To be called once a second."""
         for _, server in self._servers:
             server.sweep()
+        self._room.sweep()
         self.pool.sample()
         self._journal.nudge()  # what is in flight at a resting backend is waited for, too
 
@@ -94,6 +97,7 @@ class Balanced:
             policy=self._balancing.policy,
             listeners=self.listeners,
             wanted=self.wanted,
+            held=self._room.held,
             port=self._target,
             changes=self._journal.changes,
         )
@@ -101,11 +105,13 @@ class Balanced:
     # Private
 
     def _make_server(self, port: Port, gate: Gate) -> ProxyServer:
-        route = Route(self.pool, Connections(port.target, identify=self._balancing.identify))
+        route = Route(self.pool, Connections(port.target, identify=self._balancing.identify), self._room)
         return ProxyServer(route, self._balancing.limits, gate)
 
     def _tell(self, change: Change, backend: Backend) -> None:
-        if change.after is not Phase.READY:
+        if change.after is Phase.READY:
+            self._room.open()
+        else:
             for _, server in self._servers:
                 server.route.connections.forget(backend)
         self._journal.tell(change)

@@ -11,6 +11,7 @@ from composectl import errors
 from composectl.balance.policy import POLICIES
 from composectl.commands.limiting import limits, number
 from composectl.proxy.limits import Limits
+from composectl.proxy.waiting_room import Holding
 
 _DEFAULT_POLICY = "least-request"
 # A target in origin-form, as it is sent (RFC 9112, section 3.2.1)
@@ -30,6 +31,7 @@ class Balancing:
     health: str = ""
     limits: Limits = field(default_factory=Limits)
     connections: int | None = None
+    holding: Holding = field(default_factory=Holding)
 
 
 def balancing(given: Mapping[str, Any]) -> Balancing:
@@ -40,6 +42,7 @@ def balancing(given: Mapping[str, Any]) -> Balancing:
         health=_path(given["health"]),
         limits=limits(given),
         connections=number(given, "max_connections"),
+        holding=_holding(given),
     )
 
 
@@ -50,6 +53,11 @@ def _policy(name: str) -> str:
     if name not in POLICIES:
         raise errors.unknown_policy(name, POLICIES)
     return name
+
+
+def _holding(given: Mapping[str, Any]) -> Holding:
+    told = {"seconds": number(given, "hold", least=0), "most": number(given, "max_held")}
+    return Holding(**{name: value for name, value in told.items() if value is not None})
 
 
 def _path(health: str | None) -> str:

@@ -27,12 +27,14 @@ def limits(given: Mapping[str, Any]) -> Limits:
     )
 
 
-def number(given: Mapping[str, Any], option: str) -> int | None:
-    """The whole number from 1 that was given for this option, or None. Raises `bad_number`."""
+def number(given: Mapping[str, Any], option: str, *, least: int = 1) -> int | None:
+    """The whole number from `least`, 0 or 1, that was given for this option, or None. Raises `bad_number`."""
     text = given[option]
-    if text is not None and not _NUMBER.fullmatch(text):
-        raise errors.bad_number("--" + option.replace("_", "-"), text)
-    return None if text is None else int(text)
+    if text is None:
+        return None
+    if not (_NUMBER.fullmatch(text) or text == "0" == str(least)):
+        raise errors.bad_number("--" + option.replace("_", "-"), text, least)
+    return int(text)
 
 
 def parse_size(text: str) -> int:

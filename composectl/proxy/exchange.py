@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 _REPLAYABLE = 1024 * 1024
 _NOTHING_HEARD = ("backend-hung-up", "backend-too-slow")
-_STATUS = {"backend-too-slow": 504, "connect-timeout": 504, "internal-error": 500, "too-many-open-files": 503}
+_NOBODY = "no-backend-ready"
+_STATUS = {
+    "backend-too-slow": 504,
+    "connect-timeout": 504,
+    "internal-error": 500,
+    "too-many-open-files": 503,
+    _NOBODY: 503,
+}
 
 
 class Exchange:
@@ -39,6 +46,7 @@ class Exchange:
         "_pending",
         "_sent",
         "_sent_size",
+        "_setback",
         "_tried",
         "begun",
         "chunked_upload",
@@ -74,15 +82,14 @@ class Exchange:
     # The client's side
 
     def begin(self) -> None:
-        """Choose a backend and send what there is of the request."""
+        """Choose a backend and send what there is of the request; where nobody is ready, wait if that may be."""
         self.begun = True
-        self._began = monotonic_ns()
-        lease = self.inbound.route.pool.lease((), self.inbound.client)
-        if lease is None:
-            self.inbound.route.pool.unserved += 1
-            self._answer(503, "no-backend-ready")
-        else:
-            self._go_to(lease)
+        route = self.inbound.route
+        lease = None if route.room.goes_first else route.pool.lease((), self.inbound.client)
+        if lease is not None:
+            self._begin_at(lease)
+        elif not self._wait():
+            self.turned_away()
 
     def add_body(self, data: bytes) -> None:
         """A piece of the request's body has come."""
@@ -111,6 +118,7 @@ class Exchange:
 
     def client_gone(self) -> None:
         """The client will not read the response: the backend must not go on with it."""
+        self.inbound.route.room.leave(self)
         if self._dialling is not None:
             self._dialling.cancel()
         if self._outbound is not None:
@@ -125,6 +133,8 @@ class Exchange:
             self._lease.heard()
         if self._outbound is not None:
             self._outbound.sweep(limits)
+        else:
+            self.inbound.notice_end()
 
     def pause_response(self) -> None:
         """The client reads slower than the backend writes."""
@@ -135,6 +145,33 @@ class Exchange:
         """The client has caught up."""
         if self._outbound is not None:
             self._outbound.resume_reading()
+
+    # The waiting room's side
+
+    @property
+    def is_connecting(self) -> bool:
+        """A connection is being made for it."""
+        return self._dialling is not None
+
+    def admitted(self) -> None:
+        """Somebody is ready, and it is this request's turn."""
+        if self._lease is not None:
+            reason, connected = self._setback
+            self._try_another(reason, connected=connected)
+            return
+        lease = self.inbound.route.pool.lease((), self.inbound.client)
+        if lease is None:
+            self.turned_away()
+        else:
+            self._begin_at(lease)
+
+    def turned_away(self) -> None:
+        """Nobody is ready, and there is no waiting, or no longer."""
+        if self._lease is not None:
+            self._give_up(_NOBODY)
+        else:
+            self.inbound.route.pool.unserved += 1
+            self._answer(503, _NOBODY)
 
     # The backend's side
 
@@ -179,6 +216,17 @@ class Exchange:
     def _take_lease(self) -> Lease:
         lease, self._lease = self._leased, None
         return lease
+
+    def _wait(self) -> bool:
+        """Be held until somebody is ready, if there is room for one more."""
+        held = self.inbound.route.room.hold(self)
+        if held and not self.uploaded:
+            self.inbound.hold_upload()
+        return held
+
+    def _begin_at(self, lease: Lease) -> None:
+        self._began = monotonic_ns()
+        self._go_to(lease)
 
     def _go_to(self, lease: Lease) -> None:
         self._lease = lease
@@ -245,8 +293,11 @@ class Exchange:
     def _try_another(self, reason: str, *, connected: bool) -> None:
         whole = self._rewind() if connected else True
         retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
-        inbound = self.inbound
-        lease = inbound.route.pool.lease_again(self._tried, inbound.client, connected=connected) if retry else None
+        inbound, pool = self.inbound, self.inbound.route.pool
+        if retry and not pool.ready and self._wait():
+            self._setback = reason, connected
+            return
+        lease = pool.lease_again(self._tried, inbound.client, connected=connected) if retry else None
         if lease is None:
             self._give_up(reason)
         else:

@@ -14,6 +14,7 @@ from composectl.proxy.fault import report
 from composectl.proxy.head import BadHead
 from composectl.proxy.lingering import Lingering
 from composectl.proxy.pages import error_page
+from composectl.proxy.quiet import has_ended
 from composectl.proxy.reader import Reader
 
 if TYPE_CHECKING:
@@ -108,6 +109,11 @@ class Inbound:
             self.holds_upload = False
             self._regulate()
 
+    def notice_end(self) -> None:
+        """While nothing is read, the loop does not tell that the client has gone: ask the kernel."""
+        if not self._reading and has_ended(self.transport.get_extra_info("socket").fileno()):
+            self.abort()
+
     def hand_over(self) -> tuple[asyncio.Transport, bytes]:
         """Give the connection away to a tunnel, with what the client sent behind its request."""
         self._queue.clear()
@@ -126,6 +132,19 @@ class Inbound:
         self._queue.remove(exchange)
         if self.answering and not self._queue:
             self.break_off(reset=exchange.http_1_0)
+
+    # The waiting room's side
+
+    def own_up(self, fault: Exception) -> None:
+        """A fault of ours ends this connection, with an answer where none was begun, and no other."""
+        report(fault)
+        if self._queue:
+            self._queue[0].client_gone()
+            self._queue.clear()
+        if self.answering:
+            self.break_off(reset=True)
+        elif not self._ended:
+            self._say_last(500, "internal-error", body=True)
 
     # The server's side
 
@@ -163,7 +182,7 @@ class Inbound:
         try:
             self._take(data)
         except Exception as fault:
-            self._admit(fault)
+            self.own_up(fault)
 
     def eof_received(self) -> None:
         """Who will send no more has gone, for us: the end follows."""
@@ -197,17 +216,6 @@ class Inbound:
         if len(queue) > 1 or self._reader.incoming is not None or not self._reader.takes_more:
             self._regulate()
 
-    def _admit(self, fault: Exception) -> None:
-        """A fault of ours ends this connection, with an answer where none was begun, and no other."""
-        report(fault)
-        if self._queue:
-            self._queue[0].client_gone()
-            self._queue.clear()
-        if self.answering:
-            self.break_off(reset=True)
-        elif not self._ended:
-            self._say_last(500, "internal-error", body=True)
-
     def _say_last(self, status: int, reason: str, *, body: bool) -> None:
         self.transport.write(error_page(status, reason, date=http_date(), close=True, body=body))
         self._end(linger=True)
@@ -220,7 +228,7 @@ class Inbound:
             self._pump()
             self._regulate()
         except Exception as fault:
-            self._admit(fault)
+            self.own_up(fault)
 
     def _pump(self) -> None:
         """Begin the first request of the queue, and those behind it for as long as they are answered at once."""

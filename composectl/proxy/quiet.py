@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 
 CAN_TELL = hasattr(select, "poll")
+_END: int = getattr(select, "POLLRDHUP", 0)  # Linux
 
 
 def is_quiet(descriptor: int) -> bool:
@@ -12,3 +13,12 @@ def is_quiet(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return not poll.poll(0)
+
+
+def has_ended(descriptor: int) -> bool:
+    """The other side sends no more, whatever is still to be read; false where the system does not tell."""
+    if not CAN_TELL or not _END:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, _END)
+    return bool(poll.poll(0))

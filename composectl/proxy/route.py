@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from composectl.balance.pool import Pool
 from composectl.proxy.connections import Connections
+from composectl.proxy.waiting_room import WaitingRoom
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A pool, and the connections to the port of its backends that the listener stands for."""
+    """A pool, the connections to the port of its backends that the listener stands for, and where requests wait."""
 
     pool: Pool
     connections: Connections
+    room: WaitingRoom

@@ -58,6 +58,7 @@ class ProxyServer(web.Server):
     async def shutdown(self, timeout: float | None = None) -> None:
         """Wait for `timeout` seconds until all connections have ended, then cut them."""
         self.route.pool.leave_all("composectl ends")
+        self.route.room.close()
         try:
             async with asyncio.timeout(timeout):
                 await self._empty.wait()

@@ -44,8 +44,8 @@ def _how(service: ServiceView, width: int) -> Line:
 def _troubles(service: ServiceView) -> list[Piece]:
     totals = service.totals
     troubles = [
+        (totals.held, "held", palette.UNEASY),
         (totals.failed, "failed", palette.BAD),
         (totals.retried, "retried", palette.UNEASY),
-        (totals.held, "held", palette.UNEASY),
     ]
     return [(f"{count(number)} {word}", style) for number, word, style in troubles if number]

@@ -16,7 +16,7 @@ BACKEND = {
 
 def snapshot(watched: Watched) -> Snapshot:
     service = view_service(
-        watched.pool, policy="p2c", listeners=["[::]:80"], wanted=2, port=9090, changes=watched.changes
+        watched.pool, policy="p2c", listeners=["[::]:80"], wanted=2, held=3, port=9090, changes=watched.changes
     )
     return Snapshot(VERSION, "shop", (service,))
 
@@ -27,6 +27,7 @@ def test_the_keys_are_the_documented_ones() -> None:
     assert (told["version"], told["project"]) == (1, "shop")
     assert set(service) >= KEYS
     assert set(service["totals"]) == TOTALS
+    assert service["totals"]["held"] == 3
     assert set(service["backends"][0]) >= BACKEND
     assert set(service["totals"]["responses"]) == {"1xx", "2xx", "3xx", "4xx", "5xx"}
 

@@ -7,6 +7,7 @@ import pytest
 from composectl.balance.policy import POLICIES
 from composectl.commands.balancing import Balancing, balancing
 from composectl.errors import USAGE, ComposectlError
+from composectl.proxy.waiting_room import Holding
 from tests.commands.typed import given
 
 
@@ -25,6 +26,25 @@ def test_a_policy_that_is_none_is_refused(name: str, hint: str) -> None:
         balancing(given(policy=name))
     assert raised.value.exit_code == USAGE
     assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("typed", "holding"),
+    [
+        ({}, Holding(30, 1000)),
+        ({"hold": "5", "max_held": "20"}, Holding(5, 20)),
+        ({"hold": "0"}, Holding(0, 1000)),
+    ],
+)
+def test_how_long_requests_wait_and_how_many(typed: dict[str, str], holding: Holding) -> None:
+    assert balancing(given(**typed)).holding == holding
+
+
+@pytest.mark.parametrize("text", ["", "00", "-1", "1.5", "ten"])
+def test_for_what_is_no_time_no_request_waits(text: str) -> None:
+    with pytest.raises(ComposectlError, match=f"`--hold {text}`: not a whole number from 0") as raised:
+        balancing(given(hold=text))
+    assert raised.value.exit_code == USAGE
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/up?full=1&x=%20", "/~a;b=c"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-_UNTYPED = dict.fromkeys(("policy", "health", "timeout", "stall_timeout", "max_connections", "max_body"))
+_UNTYPED = dict.fromkeys(
+    ("policy", "health", "timeout", "stall_timeout", "hold", "max_held", "max_connections", "max_body")
+)
 
 
 def given(**typed: Any) -> dict[str, Any]:

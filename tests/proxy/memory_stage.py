@@ -14,6 +14,7 @@ from composectl.balance.replica import Replica, Report
 from composectl.proxy.connections import Connections
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer
+from composectl.proxy.waiting_room import Holding, WaitingRoom
 from tests.proxy.memory import MemoryLoop, MemoryTransport
 
 LOOP = MemoryLoop()
@@ -31,7 +32,9 @@ class MemoryStage:
         self._connections = Connections(80)
         self._pool = Pool("echo", RoundRobin(), time.time, lambda change, backend: None)
         self._pool.observe(_replica(number) for number in (1, 2))
-        self.server = ProxyServer(Route(self._pool, self._connections), name="composectl")
+        self.server = ProxyServer(
+            Route(self._pool, self._connections, WaitingRoom(self._pool, Holding())), name="composectl"
+        )
         protocol = self.server()
         self.client = MemoryTransport(loop, protocol)
         self.client.listen(self.received.extend)

@@ -21,8 +21,11 @@ from composectl.proxy.limits import Limits
 from composectl.proxy.listen import bind
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer, serve
+from composectl.proxy.waiting_room import Holding, WaitingRoom
 from tests.proxy.scripted import ScriptedBackend, listen_on
 from tests.proxy.wire import Wire, connect, eventually
+
+_NONE_HELD = Holding(0)
 
 
 class Stage:
@@ -50,13 +53,15 @@ class Stage:
         host: str = "127.0.0.1",
         limits: Limits | None = None,
         gate: Gate | None = None,
+        holding: Holding = _NONE_HELD,
         name: str = "composectl",
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = Connections(self.backends[0].port, identify=identify)
         self.pool = Pool("echo", policy(), lambda: time.time() + self.later, self._tell)
+        self.room = WaitingRoom(self.pool, holding)
         self.observe(range(len(self.backends)))
-        self.server = ProxyServer(Route(self.pool, self.connections), limits or Limits(), gate, name)
+        self.server = ProxyServer(Route(self.pool, self.connections, self.room), limits or Limits(), gate, name)
         sockets = bind(host, [0])
         self.address = sockets[0].getsockname()[:2]
         self._runner = await serve(self.server, sockets, drain_seconds)
@@ -101,6 +106,7 @@ class Stage:
     def seconds_pass(self, seconds: int) -> None:
         for _ in range(seconds):
             self.server.sweep()
+            self.room.sweep()
 
     async def shut_down(self) -> None:
         await self._runner.cleanup()
@@ -120,5 +126,7 @@ class Stage:
 
     def _tell(self, change: Change, backend: Backend) -> None:
         self.changes.append(change)
-        if change.after is not Phase.READY:
+        if change.after is Phase.READY:
+            self.room.open()
+        else:
             self.connections.forget(backend)

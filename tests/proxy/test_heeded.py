@@ -8,7 +8,6 @@ from time import time
 
 import pytest
 
-from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer
 from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, OK, get, post, status
@@ -93,7 +92,7 @@ async def test_c7_a_request_that_has_passed_others_goes_on(stage: Stage, via: st
 
 
 async def test_c7_each_listener_has_a_name_of_its_own(stage: Stage) -> None:
-    names = {ProxyServer(Route(stage.pool, stage.connections)).name for _ in range(10)}
+    names = {ProxyServer(stage.server.route).name for _ in range(10)}
     assert len(names) == 10
     assert all(re.fullmatch("composectl-[0-9a-f]{8}", name) for name in names)
 

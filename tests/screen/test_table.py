@@ -64,6 +64,13 @@ def test_failures_and_retries_are_told_where_there_are_any() -> None:
     assert "3 failed  1,011 retried" in drawn(troubled)[1]
 
 
+def test_how_many_requests_wait_is_told_also_where_there_is_little_room() -> None:
+    assert "held" not in "".join(drawn())
+    nobody = service(0, totals=Totals(5, 0, 3, 0, 1_000, {}))
+    assert "1,000 held" in drawn(nobody)[1]
+    assert "1,000 held" in drawn(nobody, width=40)[1]
+
+
 def test_backends_stand_in_the_order_of_their_numbers() -> None:
     shuffled = service(backends=tuple(backend(number) for number in (10, 9, 1, 11, 2)))
     assert [line.split()[0] for line in drawn(shuffled)[4:9]] == ["1", "2", "9", "10", "11"]

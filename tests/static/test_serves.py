@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -61,10 +62,35 @@ def test_a_backend_is_starting_until_its_port_accepts_failing_when_it_refuses_an
     proxy.ends_by(signal.SIGINT)
 
 
-def test_with_no_backend_there_it_serves_all_the_same(place: Place) -> None:
+def test_with_no_backend_there_requests_wait_for_one(place: Place) -> None:
+    late = place.backend()
+    late.close()
+    proxy = place.proxy(late)
+    with ThreadPoolExecutor(3) as clients:
+        asked = [clients.submit(ask, proxy.port, host=HOST) for _ in range(3)]
+        assert eventually(lambda: place.status()["totals"]["held"] == 3)
+        assert " 3 held" in place.does("status")
+        place.backend(port=late.port)
+        assert {one.result().backend for one in asked} == {late.address}
+    assert place.status()["totals"]["held"] == 0
+    proxy.ends_by(signal.SIGINT)
+
+
+def test_those_who_wait_are_told_of_the_end(place: Place) -> None:
     gone = place.backend()
     gone.close()
     proxy = place.proxy(gone)
+    with ThreadPoolExecutor(1) as client:
+        asked = client.submit(ask, proxy.port, host=HOST)
+        assert eventually(lambda: place.status()["totals"]["held"] == 1)
+        assert proxy.ends_by(signal.SIGINT)[0] == 130
+        assert asked.result().status == 503
+
+
+def test_with_no_backend_there_and_no_waiting_it_serves_all_the_same(place: Place) -> None:
+    gone = place.backend()
+    gone.close()
+    proxy = place.proxy(gone, words=("--hold", "0"))
     answer = ask(proxy.port, host=HOST)
     assert (answer.status, answer.headers["X-Composectl-Error"]) == (503, "no-backend-ready")
     assert place.does("status").count("starting") == 1

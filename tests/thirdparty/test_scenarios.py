@@ -17,6 +17,7 @@ from composectl.proxy.connections import Connections
 from composectl.proxy.listen import bind
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer, serve
+from composectl.proxy.waiting_room import Holding, WaitingRoom
 from tests.thirdparty.conftest import said_by
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").iterdir())
@@ -28,7 +29,7 @@ async def proxy_before(port: int) -> AsyncIterator[str]:
     pool = Pool("vtc", RoundRobin(), time.time, lambda change, backend: None)
     pool.observe([Replica("1", "", 1, "vtc-1", "127.0.0.1", Report.UP)])
     (listening,) = bind("127.0.0.1", [0])
-    runner = await serve(ProxyServer(Route(pool, Connections(port))), [listening], 0)
+    runner = await serve(ProxyServer(Route(pool, Connections(port), WaitingRoom(pool, Holding()))), [listening], 0)
     host, own = listening.getsockname()
     yield f"{host}:{own}"
     await runner.cleanup()
