@@ -27,6 +27,7 @@ _BALANCING = (
     click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses."),
     click.option("--timeout", metavar="SECONDS", help="For a backend to begin its answer.  [none]"),
     click.option("--stall-timeout", metavar="SECONDS", help="Of silence within an answer.  [none]"),
+    click.option("--slow-start", metavar="SECONDS", help="For the share of a new backend to rise.  [none]"),
     click.option("--hold", metavar="SECONDS", help="For requests to wait where nobody is ready; 0 is off.  [30]"),
     click.option("--max-held", metavar="N", help="Requests that wait at once.  [1000]"),
     click.option("--max-connections", metavar="N", help="Clients at once.  [half the open files]"),

@@ -88,6 +88,14 @@ def bad_number(option: str, text: str, least: int) -> ComposectlError:
     return ComposectlError(f"`{option} {text}`: not a whole number from {least}", f"for example: `{option} 30`", USAGE)
 
 
+def no_slow_start_by_source() -> ComposectlError:
+    return ComposectlError(
+        "`--slow-start` does not go with `--policy source`: a client would not stay with its backend",
+        "leave one of the two out",
+        USAGE,
+    )
+
+
 def bad_size(text: str) -> ComposectlError:
     return ComposectlError(f"`{text}` is not a size", "for example: `--max-body 10m`, `512k`, `1g`, `1000`", USAGE)
 

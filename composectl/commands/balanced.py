@@ -12,7 +12,6 @@ from aiohttp import web
 from composectl.balance.backend import Backend
 from composectl.balance.change import Change
 from composectl.balance.phase import Phase
-from composectl.balance.policy import POLICIES
 from composectl.balance.pool import Pool
 from composectl.balance.snapshot import ServiceView, view_service
 from composectl.commands.balancing import Balancing
@@ -38,7 +37,7 @@ class Balanced:
     ) -> None:
         self.service = service
         self.wanted = wanted
-        self.pool = Pool(service, POLICIES[balancing.policy](), time.time, self._tell)
+        self.pool = Pool(service, balancing.make_policy(time.monotonic), time.time, self._tell)
         self._room = WaitingRoom(self.pool, balancing.holding)
         self._balancing = balancing
         self._journal = journal

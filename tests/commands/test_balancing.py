@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.balance.policy import POLICIES
+from composectl.balance.policy import POLICIES, SlowStart
 from composectl.commands.balancing import Balancing, balancing
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.waiting_room import Holding
@@ -44,6 +44,18 @@ def test_how_long_requests_wait_and_how_many(typed: dict[str, str], holding: Hol
 def test_for_what_is_no_time_no_request_waits(text: str) -> None:
     with pytest.raises(ComposectlError, match=f"`--hold {text}`: not a whole number from 0") as raised:
         balancing(given(hold=text))
+    assert raised.value.exit_code == USAGE
+
+
+def test_a_slow_start_is_the_policy_s_own() -> None:
+    told = balancing(given(slow_start="10", policy="p2c"))
+    assert isinstance(told.make_policy(lambda: 0.0), SlowStart)
+    assert not isinstance(balancing(given()).make_policy(lambda: 0.0), SlowStart)
+
+
+def test_a_slow_start_does_not_go_with_source() -> None:
+    with pytest.raises(ComposectlError, match="`--slow-start` does not go with `--policy source`") as raised:
+        balancing(given(slow_start="10", policy="source"))
     assert raised.value.exit_code == USAGE
 
 

@@ -39,7 +39,7 @@ def test_each_option_is_its_limit() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "1e3", "ten", "10s", " 1", "1" * 10, "\u0661"])
-@pytest.mark.parametrize("option", ["timeout", "stall_timeout", "max_held", "max_connections"])
+@pytest.mark.parametrize("option", ["timeout", "stall_timeout", "slow_start", "max_held", "max_connections"])
 def test_what_is_no_number_is_refused(option: str, text: str) -> None:
     with pytest.raises(ComposectlError, match="not a whole number from 1") as raised:
         balancing(given(**{option: text}))

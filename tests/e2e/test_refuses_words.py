@@ -42,7 +42,7 @@ def test_an_unknown_policy_an_unknown_listen_and_a_path_that_is_none(project: Pr
     "words",
     [
         *(("--timeout", "soon"), ("--max-connections", "0"), ("--max-body", "big")),
-        *(("--trust", "proxy"), ("--allow-host", "shop:80")),
+        *(("--trust", "proxy"), ("--allow-host", "shop:80"), ("--hold", "soon"), ("--slow-start", "0")),
     ],
 )
 def test_a_limit_that_is_none(project: Project, words: tuple[str, str]) -> None:

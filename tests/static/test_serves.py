@@ -62,6 +62,21 @@ def test_a_backend_is_starting_until_its_port_accepts_failing_when_it_refuses_an
     proxy.ends_by(signal.SIGINT)
 
 
+def test_after_a_slow_start_a_backend_gets_as_many_requests_as_the_other(place: Place) -> None:
+    steady, late = place.backend(), place.backend()
+    late.close()
+    proxy = place.proxy(steady, late, words=("--slow-start", "1"))
+    assert place.comes_to("ready", "starting")
+    late = place.backend(port=late.port)
+    assert place.comes_to("ready", "ready")
+
+    def is_even() -> bool:
+        return [ask(proxy.port, host=HOST).backend for _ in range(10)].count(late.address) == 5
+
+    assert eventually(is_even)
+    proxy.ends_by(signal.SIGINT)
+
+
 def test_with_no_backend_there_requests_wait_for_one(place: Place) -> None:
     late = place.backend()
     late.close()

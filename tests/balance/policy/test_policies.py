@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from composectl.balance.backend import Backend
-from composectl.balance.policy import POLICIES
 from tests.balance.policy.hands import backend, filled, give_back, take
+from tests.balance.policy.kinds import KINDS
 
 NUMBERS = st.integers(0, 5)
 SETTINGS = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("name", sorted(KINDS))
 def test_nobody_is_picked_from_nobody(name: str) -> None:
-    policy = POLICIES[name]()
+    policy = KINDS[name]()
     assert policy.take() is None
     backends = filled(policy, 2)
     for one in backends:
@@ -25,16 +25,16 @@ def test_nobody_is_picked_from_nobody(name: str) -> None:
     assert policy.take() is None
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("name", sorted(KINDS))
 def test_who_is_to_be_avoided_is_avoided(name: str) -> None:
-    policy = POLICIES[name]()
+    policy = KINDS[name]()
     backends = filled(policy, 3)
     for _ in range(20):
         assert take(policy, backends[:2]) is backends[2]
     assert policy.take(backends) is None
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("name", sorted(KINDS))
 def test_whatever_happens_only_who_is_ready_and_not_avoided_is_picked(name: str) -> None:
     run_state_machine_as_test(lambda: Histories(name), settings=SETTINGS)
 
@@ -45,7 +45,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.policy = POLICIES[name]()
+        self.policy = KINDS[name]()
         self.backends = [backend(number) for number in range(6)]
         self.ready: set[Backend] = set()
         self.in_flight: list[Backend] = []
