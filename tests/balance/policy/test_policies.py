@@ -12,7 +12,7 @@ from tests.balance.policy.hands import backend, filled, give_back, take
 from tests.balance.policy.kinds import KINDS
 
 NUMBERS = st.integers(0, 5)
-SETTINGS = settings(max_examples=100, stateful_step_count=40, deadline=None)
+SETTINGS = settings(max_examples=50, stateful_step_count=30, deadline=None)
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
