@@ -271,6 +271,20 @@ def not_ready(service: str, ready: int, wanted: int, seconds: float) -> Replicas
     )
 
 
+def rollout_stopped(service: str, why: str, log: Sequence[str], new: int, wanted: int) -> ReplicasFailed:
+    """`why` is a sentence about the new replica; `new` of `wanted` replicas are of the new kind."""
+    lines = "".join(f"\n  {line}" for line in log)
+    serve = "the old replicas serve on" if not new else f"{new} of {wanted} replicas are new, the others are old"
+    return ReplicasFailed(
+        f"rollout of `{service}` stopped: {why}{f'; its last lines:{lines}' if lines else ', and it said nothing'}",
+        f"{serve}; mend it, then `composectl rollout {service}`",
+    )
+
+
+def bad_duration(option: str, text: str) -> ComposectlError:
+    return ComposectlError(f"`{option} {text}`: not a time", f"for example: `{option} 5s`, `500ms`, `2m`", USAGE)
+
+
 # Running composectls
 
 
@@ -315,6 +329,28 @@ def not_balanced(service: str, balanced: Iterable[str]) -> ComposectlError:
     return ComposectlError(
         f"service `{service}` is not balanced", f"balanced are {', '.join(f'`{one}`' for one in sorted(balanced))}"
     )
+
+
+def other_composectl(pid: int, status: int) -> ComposectlError:
+    return ComposectlError(
+        f"the running composectl (process {pid}) does not understand this one (status {status})",
+        "it is of another version: `composectl down` ends it",
+    )
+
+
+def no_such_replica(service: str, number: int, there: Iterable[int]) -> ComposectlError:
+    numbers = ", ".join(map(str, there))
+    return ComposectlError(
+        f"service `{service}` has no replica {number}", f"there are {numbers}" if numbers else "there is none"
+    )
+
+
+def not_drained(name: str, phase: str) -> ComposectlError:
+    return ComposectlError(f"`{name}` is {phase}, not drained by hand", "`composectl status` shows who is")
+
+
+def ends_now(project: str) -> ComposectlError:
+    return ComposectlError(f"the composectl of project `{project}` ends", "start it again, then say it again")
 
 
 def unsafe_folder(path: str) -> ComposectlError:

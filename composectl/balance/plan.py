@@ -1,6 +1,6 @@
-"""Who leaves and how many come when a service is scaled: a decision, as a value."""
+"""Who leaves and how many come when a service is scaled or rolled out: a decision, as a value."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from composectl.balance.backend import Backend
@@ -17,9 +17,50 @@ class Plan:
     coming: int
 
 
-def plan_scale(backends: Iterable[Backend], wanted: int) -> Plan:
-    """Reach `wanted` backends: those that are not ready leave first, then the highest numbers."""
+def plan_scale(backends: Iterable[Backend], wanted: int, *, oldest_first: bool = False) -> Plan:
+    """Reach `wanted` backends: those that are not ready leave first, then the highest numbers.
+
+    `oldest_first`: then those that started first.
+    """
     staying = [backend for backend in backends if backend.phase not in _ON_THE_WAY_OUT]
-    staying.sort(key=lambda backend: (backend.phase is Phase.READY, -backend.replica.number))
+    staying.sort(key=_by_start if oldest_first else _by_number)
     surplus = max(0, len(staying) - wanted)
     return Plan(tuple(staying[:surplus]), max(0, wanted - len(staying)))
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One step of a rollout: `coming` new backends are added first, and are ready; then `leaving` go, in this order."""
+
+    coming: int
+    leaving: tuple[Backend, ...]
+
+
+def plan_swap(backends: Iterable[Backend], old: Collection[str], wanted: int, parallel: int) -> Swap | None:
+    """The next step until none of the containers in `old` is left among `wanted` backends; None where that is so.
+
+    There are never fewer ready than before and wanted, and never more than `wanted` + `parallel`. Those of `old` that
+    are on their way out go at once; else those that are not ready go first, then the lowest numbers.
+    """
+    there = sorted(backends, key=lambda backend: (backend.phase is Phase.READY, backend.replica.number))
+    idle = tuple(one for one in there if one.replica.id in old and one.phase in _ON_THE_WAY_OUT)
+    if idle:
+        return Swap(0, idle)
+    staying = [one for one in there if one.phase not in _ON_THE_WAY_OUT]
+    leaving = [one for one in staying if one.replica.id in old]
+    if not leaving:
+        return None
+    new = len(staying) - len(leaving)
+    coming = max(0, min(wanted - new, wanted + parallel - len(staying)))
+    return Swap(coming, tuple(leaving[: len(staying) + coming - wanted]))
+
+
+# Private
+
+
+def _by_number(backend: Backend) -> tuple[bool, int]:
+    return backend.phase is Phase.READY, -backend.replica.number
+
+
+def _by_start(backend: Backend) -> tuple[bool, str, int]:
+    return backend.phase is Phase.READY, backend.replica.started, backend.replica.number

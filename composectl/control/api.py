@@ -7,31 +7,36 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from composectl.balance.snapshot import Snapshot
 from composectl.control.about import About
+from composectl.control.orders import BadOrder, Place, Rollout, Scaling, parse_place, parse_rollout, parse_scaling
 from composectl.errors import ComposectlError
 
-_MAX_BODY = 64 * 1024
+_MAX_BODY = 4 * 1024 * 1024  # a rendered project is in it
 _SHUTDOWN_SECONDS = 2.0
 _MAX_LINES = 1000
 
 Progress = Callable[[str], None]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_Order = TypeVar("_Order", Rollout, Place, Scaling)
 
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """What the API can ask for; `scale` tells its progress in lines and raises ComposectlError."""
+    """What the API can ask for; what takes an order tells its progress in lines and raises ComposectlError."""
 
     about: Callable[[], About]
     snapshot: Callable[[], Snapshot]
-    scale: Callable[[Mapping[str, int], Progress], Awaitable[None]]
+    scale: Callable[[Scaling, Progress], Awaitable[None]]
+    rollout: Callable[[Rollout, Progress], Awaitable[None]]
+    drain: Callable[[Place, Progress], Awaitable[None]]
+    undrain: Callable[[Place, Progress], Awaitable[None]]
     stop: Callable[[], None]
 
 
@@ -41,7 +46,10 @@ async def serve_api(handlers: Handlers, listening: socket.socket) -> web.AppRunn
     app = web.Application(middlewares=[_owner_only], client_max_size=_MAX_BODY)
     app.router.add_get("/v1/about", api.about)
     app.router.add_get("/v1/status", api.status)
-    app.router.add_post("/v1/scale", api.scale)
+    app.router.add_post("/v1/scale", api.obeys(parse_scaling, handlers.scale))
+    app.router.add_post("/v1/rollout", api.obeys(parse_rollout, handlers.rollout))
+    app.router.add_post("/v1/drain", api.obeys(parse_place, handlers.drain))
+    app.router.add_post("/v1/undrain", api.obeys(parse_place, handlers.undrain))
     app.router.add_post("/v1/stop", api.stop)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
@@ -67,28 +75,33 @@ class _Api:
         self._handlers.stop()
         return web.json_response({"stopping": True})
 
-    async def scale(self, request: web.Request) -> web.StreamResponse:
+    def obeys(self, parse: Callable[[Any], _Order], obey: Callable[[_Order, Progress], Awaitable[None]]) -> Handler:
         """JSON lines: `{"progress": ...}` as it goes on, then `{"done": true}` or `{"error": ..., "hint": ...}`."""
-        wanted = _wanted(await request.text())
-        lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MAX_LINES)
-        work = asyncio.create_task(self._scale(wanted, lines))
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
-        return await _stream(request, lines)
 
-    async def _scale(self, wanted: Mapping[str, int], lines: asyncio.Queue[dict[str, Any]]) -> None:
-        def progress(line: str) -> None:
-            if not lines.full():  # the client does not read
-                lines.put_nowait({"progress": line})
+        async def answer(request: web.Request) -> web.StreamResponse:
+            order = _parsed(await request.text(), parse)
+            lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MAX_LINES)
+            work = asyncio.create_task(_tell(lambda progress: obey(order, progress), lines))
+            self._work.add(work)
+            work.add_done_callback(self._work.discard)
+            return await _stream(request, lines)
 
-        try:
-            await self._handlers.scale(wanted, progress)
-            await lines.put({"done": True})
-        except ComposectlError as error:
-            await lines.put({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
-        except Exception as error:
-            await lines.put({"error": f"scaling failed: {error!r}", "hint": "", "exit_code": 1})
-            raise
+        return answer
+
+
+async def _tell(work: Callable[[Progress], Awaitable[None]], lines: asyncio.Queue[dict[str, Any]]) -> None:
+    def progress(line: str) -> None:
+        if not lines.full():  # the client does not read
+            lines.put_nowait({"progress": line})
+
+    try:
+        await work(progress)
+        await lines.put({"done": True})
+    except ComposectlError as error:
+        await lines.put({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
+    except Exception as error:
+        await lines.put({"error": f"it failed: {error!r}", "hint": "", "exit_code": 1})
+        raise
 
 
 async def _stream(request: web.Request, lines: asyncio.Queue[dict[str, Any]]) -> web.StreamResponse:
@@ -102,14 +115,13 @@ async def _stream(request: web.Request, lines: asyncio.Queue[dict[str, Any]]) ->
     return response
 
 
-def _wanted(body: str) -> dict[str, int]:
+def _parsed(body: str, parse: Callable[[Any], _Order]) -> _Order:
     try:
-        wanted = json.loads(body)
+        return parse(json.loads(body))
+    except BadOrder as bad:
+        raise web.HTTPBadRequest(text=f"`{bad}` is missing, or not what it should be\n") from None
     except ValueError:
-        wanted = None
-    if not isinstance(wanted, dict) or not all(type(count) is int and count >= 0 for count in wanted.values()):
-        raise web.HTTPBadRequest(text="the body is an object of services and whole numbers\n")
-    return wanted
+        raise web.HTTPBadRequest(text="the body is not JSON\n") from None
 
 
 @web.middleware

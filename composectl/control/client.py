@@ -5,13 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from composectl import errors
 from composectl.control.about import About
 from composectl.control.folder import sockets
+from composectl.control.orders import Place, Rollout, Scaling
 
 _PATIENCE = 10.0  # seconds that a running composectl may be silent
 
@@ -28,16 +30,21 @@ class Client:
         """The JSON of `status --json`."""
         return self._get("/v1/status")
 
-    def scale(self, wanted: Mapping[str, int]) -> Iterator[str]:
+    def scale(self, scaling: Scaling) -> Iterator[str]:
         """Lines of progress, until it is so. Raises ComposectlError."""
-        with _Connection(self._path, timeout=None) as connection:
-            connection.request("POST", "/v1/scale", json.dumps(dict(wanted)))
-            for line in connection.getresponse():
-                told = json.loads(line)
-                if "error" in told:
-                    raise errors.ComposectlError(told["error"], told["hint"], told["exit_code"])
-                if "progress" in told:
-                    yield told["progress"]
+        return self._order("/v1/scale", scaling)
+
+    def rollout(self, rollout: Rollout) -> Iterator[str]:
+        """Lines of progress, until it is over. Raises ComposectlError."""
+        return self._order("/v1/rollout", rollout)
+
+    def drain(self, place: Place) -> Iterator[str]:
+        """Lines of progress, until nothing is in flight there. Raises ComposectlError."""
+        return self._order("/v1/drain", place)
+
+    def undrain(self, place: Place) -> Iterator[str]:
+        """Lines of progress, until it is so. Raises ComposectlError."""
+        return self._order("/v1/undrain", place)
 
     def stop(self) -> None:
         """Ask it to drain and end."""
@@ -50,6 +57,19 @@ class Client:
         return self._path.exists()
 
     # Private
+
+    def _order(self, path: str, order: Scaling | Rollout | Place) -> Iterator[str]:
+        with _Connection(self._path, timeout=None) as connection:
+            connection.request("POST", path, json.dumps(order.as_json()))
+            response = connection.getresponse()
+            if response.status != HTTPStatus.OK:
+                raise errors.other_composectl(self.about.pid, response.status)
+            for line in response:
+                told = json.loads(line)
+                if "error" in told:
+                    raise errors.ComposectlError(told["error"], told["hint"], told["exit_code"])
+                if "progress" in told:
+                    yield told["progress"]
 
     def _get(self, path: str) -> dict[str, Any]:
         with _Connection(self._path, _PATIENCE) as connection:

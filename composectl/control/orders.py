@@ -1,0 +1,110 @@
+"""What another terminal may ask a running composectl for, as it goes over the socket: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+class BadOrder(ValueError):
+    """What came is not such an order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """New replicas for old ones of `services`, made from the project `rendered`.
+
+    `parallel`: how many more than wanted may be there. `pause_seconds`: how long a new replica is watched before an old
+    one leaves. `ready_seconds`: how long it may take to be ready. `only_changed`: not for a service that is as it was.
+    """
+
+    services: tuple[str, ...]
+    rendered: str
+    parallel: int = 1
+    pause_seconds: float = 5.0
+    ready_seconds: float = 60.0
+    only_changed: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The inverse of `parse_rollout`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One backend of a service, by its number."""
+
+    service: str
+    number: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The inverse of `parse_place`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How many replicas of which service; `oldest_first`: who leaves, in place of the highest numbers."""
+
+    wanted: Mapping[str, int]
+    oldest_first: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The inverse of `parse_scaling`."""
+        return asdict(self)
+
+
+def parse_rollout(told: Any) -> Rollout:
+    """A rollout in JSON. Raises BadOrder."""
+    return Rollout(
+        services=tuple(_take(told, "services", _are_names)),
+        rendered=_take(told, "rendered", _is_text),
+        parallel=_take(told, "parallel", _is_number_from_1),
+        pause_seconds=float(_take(told, "pause_seconds", _is_time)),
+        ready_seconds=float(_take(told, "ready_seconds", _is_time)),
+        only_changed=_take(told, "only_changed", _is_bool),
+    )
+
+
+def parse_place(told: Any) -> Place:
+    """A backend's place in JSON. Raises BadOrder."""
+    return Place(_take(told, "service", _is_text), _take(told, "number", _is_number_from_1))
+
+
+def parse_scaling(told: Any) -> Scaling:
+    """Services and whole numbers in JSON. Raises BadOrder."""
+    return Scaling(_take(told, "wanted", _are_counts), _take(told, "oldest_first", _is_bool))
+
+
+# Private
+
+
+def _take(told: Any, key: str, fits: Callable[[Any], bool]) -> Any:
+    if not isinstance(told, dict) or not fits(told.get(key)):
+        raise BadOrder(key)
+    return told[key]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number_from_1(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < float("inf")
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_text, value))
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(type(count) is int and count >= 0 for count in value.values())
