@@ -152,8 +152,9 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
 
 @cli.command()
 @click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...")
+@click.option("--oldest-first", is_flag=True, help="Who started first leaves first.  [the highest number]")
 @click.pass_obj
-def scale(invocation: Invocation, scales: Sequence[str]) -> int:
+def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> int:
     """Change how many replicas there are, without losing a request.
 
     \b
@@ -161,7 +162,59 @@ def scale(invocation: Invocation, scales: Sequence[str]) -> int:
     """
     from composectl.commands.scale import scale as run_scale
 
-    return run_scale(invocation, scales)
+    return run_scale(invocation, scales, oldest_first=oldest_first)
+
+
+@cli.command()
+@click.argument("services", nargs=-1, required=True, metavar="SERVICE...")
+@click.option("--parallel", metavar="N", help="So many at a time.  [1]")
+@click.option("--pause", metavar="TIME", help="How long a new replica is watched before an old one leaves.  [5s]")
+@click.option("--ready-timeout", metavar="TIME", help="How long it may take to be ready.  [60s]")
+@click.pass_obj
+def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) -> int:
+    """Take new replicas for old ones, without losing a request: the new one serves before the old one leaves.
+
+    The compose files and images are taken as they are now. A new replica that does not serve, or that fails requests
+    which the old ones do not, is removed again, and the old ones stay.
+
+    \b
+    composectl rollout echo
+    composectl build echo && composectl rollout echo --pause 30s
+    """
+    from composectl.commands.care import make_care
+    from composectl.commands.rollout import rollout as run_rollout
+
+    return run_rollout(invocation, services, make_care(given))
+
+
+@cli.command()
+@click.argument("service")
+@click.argument("number", type=int)
+@click.pass_obj
+def drain(invocation: Invocation, service: str, number: int) -> int:
+    """Send nothing more to one replica, and wait until it has finished; its container runs on.
+
+    \b
+    composectl drain echo 3
+    """
+    from composectl.commands.drain import drain as run_drain
+
+    return run_drain(invocation, service, number)
+
+
+@cli.command()
+@click.argument("service")
+@click.argument("number", type=int)
+@click.pass_obj
+def undrain(invocation: Invocation, service: str, number: int) -> int:
+    """Let a replica that was drained by hand serve again.
+
+    \b
+    composectl undrain echo 3
+    """
+    from composectl.commands.drain import undrain as run_undrain
+
+    return run_undrain(invocation, service, number)
 
 
 @cli.command()

@@ -26,7 +26,7 @@ class Outcome:
 
 
 def outcome_of(tallies: Iterable[Tally]) -> Outcome:
-    """Their sum. Bad is an answer of 5xx, an answer that did not come, and an attempt that another backend had to save."""
+    """Their sum. Bad is an answer of 5xx, one that did not come, and an attempt that another backend had to save."""
     counted = [_outcome(one) for one in tallies]
     return Outcome(sum(one.ended for one in counted), sum(one.bad for one in counted))
 

@@ -10,19 +10,17 @@ from composectl import errors
 from composectl.commands.balanced import Balanced
 from composectl.commands.invocation import Invocation
 from composectl.commands.occupant import occupant
+from composectl.commands.rendering import find_means, read_project
 from composectl.commands.running_project import RunningProject
 from composectl.commands.wish import Wish, parse_listen
-from composectl.compose.locate import find_compose
 from composectl.compose.name import project_name
 from composectl.compose.options import project_directory_of
 from composectl.compose.ports import Port
-from composectl.compose.project import Project, balanced_document, parse_project, render
-from composectl.compose.run import render_config
+from composectl.compose.project import Project, balanced_document, render
 from composectl.compose.stack import Stack
 from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
 from composectl.engine.client import Engine
-from composectl.engine.endpoint import child_environ, resolve_endpoint
 from composectl.journal import Journal
 from composectl.proxy.gate import make_gate
 from composectl.proxy.listen import PortTaken
@@ -31,23 +29,20 @@ from composectl.proxy.listen import PortTaken
 async def prepare(invocation: Invocation, wish: Wish) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
     gate = make_gate(wish.balancing.connections)
-    endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
-    environ = child_environ(invocation.environ, endpoint)
-    compose = await asyncio.to_thread(find_compose, environ)
-    engine = await Engine.connect(endpoint)
-    printed = await render_config(compose, invocation.options, environ, invocation.cwd)
-    project = parse_project(printed, compose.major)
+    means = await asyncio.to_thread(find_means, invocation)
+    engine = await Engine.connect(means.endpoint)
+    project = await read_project(means, invocation)
     ports = _ports(project, wish)
     stack = Stack(
-        compose=compose,
+        compose=means.compose,
         options=invocation.options.absolute(invocation.cwd),
-        environ=environ,
-        project=project_name(project, invocation.options, environ, invocation.cwd),
-        directory=project_directory_of(invocation.options, environ, invocation.cwd),
+        environ=means.environ,
+        project=project_name(project, invocation.options, means.environ, invocation.cwd),
+        directory=project_directory_of(invocation.options, means.environ, invocation.cwd),
         rendered=render(balanced_document(project, wish.scales)),
     )
     folder = runtime_folder(invocation.environ)
-    claim = Claim(folder, stack.project, endpoint.url)
+    claim = Claim(folder, stack.project, means.endpoint.url)
     journal = Journal()
     balanced = {
         service: Balanced(service, scale, ports[service], wish.balancing, gate, journal)

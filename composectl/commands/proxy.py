@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from composectl import errors
@@ -15,11 +15,13 @@ from composectl.commands.invocation import Invocation
 from composectl.commands.loop import run
 from composectl.commands.occupant import occupant
 from composectl.commands.readiness import settle
+from composectl.commands.resting import drain, undrain
 from composectl.commands.running import Running
 from composectl.commands.serving import DRAIN_SECONDS, print_changes, prints_lines, say, serving, shown
 from composectl.control.api import Handlers, Progress
 from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
+from composectl.control.orders import Rollout, Scaling
 from composectl.journal import Journal
 from composectl.proxy.gate import make_gate
 from composectl.proxy.listen import PortTaken
@@ -94,10 +96,18 @@ def _name_after(balanced: Balanced) -> str:
 
 
 def _handlers(running: Running, interrupts: Interrupts) -> Handlers:
-    async def refuse(wanted: Mapping[str, int], progress: Progress) -> None:
+    async def refuse(_: Scaling | Rollout, __: Progress) -> None:
         raise errors.fixed_backends(running.claim.project)
 
-    return Handlers(about=running.about, snapshot=running.snapshot, scale=refuse, stop=interrupts.ask)
+    return Handlers(
+        about=running.about,
+        snapshot=running.snapshot,
+        scale=refuse,
+        rollout=refuse,
+        drain=partial(drain, running),
+        undrain=partial(undrain, running),
+        stop=interrupts.ask,
+    )
 
 
 def _summary(running: Running) -> str:

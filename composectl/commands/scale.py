@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from composectl.commands.invocation import Invocation
 from composectl.commands.locating import find_running
 from composectl.commands.wish import parse_scales
+from composectl.control.orders import Scaling
 
 
-def scale(invocation: Invocation, scales: Sequence[str]) -> int:
+def scale(invocation: Invocation, scales: Sequence[str], *, oldest_first: bool = False) -> int:
     """Wait until it is so, telling each step on stderr. Raises ComposectlError."""
-    wanted = parse_scales(scales)
-    for line in find_running(invocation).scale(wanted):
+    scaling = Scaling(parse_scales(scales), oldest_first)
+    for line in find_running(invocation).scale(scaling):
         sys.stderr.write(line + "\n")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 from composectl.balance.backend import Backend
@@ -12,6 +12,7 @@ from composectl.balance.plan import plan_scale
 from composectl.commands.balanced import Balanced
 from composectl.commands.readiness import until_complete
 from composectl.commands.running_project import RunningProject
+from composectl.control.orders import Scaling
 
 Progress = Callable[[str], None]
 
@@ -20,36 +21,40 @@ _READY_SECONDS = 60.0
 _OUT = (Phase.DRAINED, Phase.GONE)
 
 
-async def scale(running: RunningProject, wanted: Mapping[str, int], progress: Progress) -> None:
+async def scale(running: RunningProject, scaling: Scaling, progress: Progress) -> None:
     """Reach the wanted number of ready replicas of each service. Raises ComposectlError."""
-    services = [(running.service(name), count) for name, count in wanted.items()]
+    services = [(running.service(name), count) for name, count in scaling.wanted.items()]
     async with running.scaling:
         for balanced, count in services:
-            await _scale(running, balanced, count, progress)
+            await _scale(running, balanced, count, scaling.oldest_first, progress)
 
 
-# Private
-
-
-async def _scale(running: RunningProject, balanced: Balanced, wanted: int, progress: Progress) -> None:
-    balanced.wanted = wanted
-    plan = plan_scale(balanced.pool.backends, wanted)
-    await asyncio.gather(*(_retire(running, balanced, backend, progress) for backend in plan.leaving))
-    if plan.coming:
-        progress(f"{balanced.service}: adding {plan.coming}")
-        await running.stack.converge(balanced.service, wanted)
-    await until_complete(running, balanced, _READY_SECONDS)
-    progress(f"{balanced.service}: {balanced.pool.ready} of {wanted} ready")
-
-
-async def _retire(running: RunningProject, balanced: Balanced, backend: Backend, progress: Progress) -> None:
+async def retire(
+    running: RunningProject, balanced: Balanced, backend: Backend, why: str, progress: Progress = lambda _: None
+) -> None:
     """Drain for as long as the replica is given to stop, then stop it and remove it, by its id."""
     replica = backend.replica
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
-    balanced.pool.leave(replica.id, "scaled down")
+    balanced.pool.leave(replica.id, why)
     with suppress(TimeoutError):
         async with asyncio.timeout(min(replica.grace, _LONGEST_DRAIN)):
             await running.journal.until(lambda: backend.phase in _OUT)
     await running.engine.stop(replica.id, replica.grace)
     await running.engine.remove(replica.id)
     progress(f"{replica.name} removed")
+
+
+# Private
+
+
+async def _scale(
+    running: RunningProject, balanced: Balanced, wanted: int, oldest_first: bool, progress: Progress
+) -> None:
+    balanced.wanted = wanted
+    plan = plan_scale(balanced.pool.backends, wanted, oldest_first=oldest_first)
+    await asyncio.gather(*(retire(running, balanced, backend, "scaled down", progress) for backend in plan.leaving))
+    if plan.coming:
+        progress(f"{balanced.service}: adding {plan.coming}")
+        await running.stack.converge(balanced.service, wanted)
+    await until_complete(running, balanced, _READY_SECONDS)
+    progress(f"{balanced.service}: {balanced.pool.ready} of {wanted} ready")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
 
 from composectl import errors
 from composectl.commands.balanced import Balanced
@@ -14,12 +17,14 @@ from composectl.commands.invocation import Invocation
 from composectl.commands.loop import run
 from composectl.commands.prepare import prepare
 from composectl.commands.readiness import settle, until_serving
+from composectl.commands.resting import drain, undrain
+from composectl.commands.rolling import roll_out
 from composectl.commands.running_project import RunningProject
 from composectl.commands.scaling import scale
 from composectl.commands.serving import DRAIN_SECONDS, print_changes, prints_lines, serving, shown
 from composectl.commands.wish import Wish
 from composectl.compose.ports import Port
-from composectl.control.api import Handlers
+from composectl.control.api import Handlers, Progress
 from composectl.engine.watch import Watch
 from composectl.proxy.listen import PortTaken
 from composectl.screen.progress import waiting
@@ -27,6 +32,8 @@ from composectl.screen.progress import waiting
 _SETTLE_SECONDS = 2.0
 _RELEASE_SECONDS = 5.0
 _RELEASE_PAUSE = 0.05
+
+_Order = TypeVar("_Order")
 
 
 def up(invocation: Invocation, wish: Wish) -> int:
@@ -84,9 +91,23 @@ class _Up:
         return Handlers(
             about=running.about,
             snapshot=running.snapshot,
-            scale=lambda wanted, progress: scale(running, wanted, progress),
+            scale=self._unless_it_ends(scale),
+            rollout=self._unless_it_ends(roll_out),
+            drain=partial(drain, running),
+            undrain=partial(undrain, running),
             stop=self._interrupts.ask,
         )
+
+    def _unless_it_ends(
+        self, work: Callable[[RunningProject, _Order, Progress], Coroutine[Any, Any, None]]
+    ) -> Callable[[_Order, Progress], Coroutine[Any, Any, None]]:
+        async def obey(order: _Order, progress: Progress) -> None:
+            try:
+                await unless(self._interrupts.asked, work(self._running, order, progress))
+            except Interrupted:
+                raise errors.ends_now(self._running.stack.project) from None
+
+        return obey
 
     async def _work(self) -> int:
         try:

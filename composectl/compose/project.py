@@ -88,7 +88,26 @@ def render(document: Document) -> bytes:
     return written
 
 
+def is_another(service: str, rendered: bytes, other: bytes) -> bool:
+    """Whether a replica of the service would be another one by the second of two rendered projects.
+
+    How it is built, when it starts, and how many there are is no part of it.
+    """
+    return _definition(service, rendered) != _definition(service, other)
+
+
 # Private
+
+
+_NOT_OF_A_REPLICA = ("build", "depends_on", "ports", "profiles", "pull_policy", "scale")
+
+
+def _definition(service: str, rendered: bytes) -> Document | None:
+    found = (yaml.safe_load(rendered).get("services") or {}).get(service)
+    if not found:
+        return None
+    deploy = {key: value for key, value in (found.get("deploy") or {}).items() if key != "replicas"}
+    return {key: value for key, value in found.items() if key not in _NOT_OF_A_REPLICA} | {"deploy": deploy}
 
 
 class _Dumper(yaml.SafeDumper):

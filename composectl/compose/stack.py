@@ -36,6 +36,14 @@ class Stack:
         argv = converge_argv(self.compose, self.options, self.project, self.directory, service, scale)
         await run_quietly(argv, self.environ, self.rendered, self.directory)
 
+    async def up_others(self, options: Sequence[str], services: Sequence[str]) -> None:
+        """Bring up these services and no others, with Compose's own progress on stderr. Raises `compose_failed`."""
+        arguments = UpArguments(("--no-deps", *options), tuple(services))
+        argv = up_argv(self.compose, self.options, self.project, self.directory, arguments, {})
+        exit_code = await run_compose(argv, self.environ, self.rendered, self.directory)
+        if exit_code:
+            raise errors.compose_failed(f"{self.compose} up", exit_code)
+
     async def stop(self, services: Sequence[str]) -> None:
         """Stop these services, or all of the project where none is named."""
         argv = stop_argv(self.compose, self.options, self.project, self.directory, services)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from composectl import errors
 from composectl.balance.replica import Replica
-from composectl.engine.describe import Ended, Holder, describe, describe_ended, describe_holder
+from composectl.engine.describe import Ended, Holder, Make, describe, describe_ended, describe_holder, describe_make
 from composectl.engine.endpoint import Endpoint, Tls
 from composectl.engine.hint import FILTERS, Event
 from composectl.engine.labels import replicas_of, service_of
@@ -51,6 +51,15 @@ class Engine:
         """The containers of the service that ended, could not be started, or are about to be started again."""
         inspected = await self._call(lambda: list(self._inspect(project, (service,), every=True)))
         return [ended for _, inspect in inspected if (ended := describe_ended(inspect))]
+
+    async def containers(self, project: str, service: str) -> dict[str, Make]:
+        """All containers of the service, in whatever state, by their ids."""
+        inspected = await self._call(lambda: list(self._inspect(project, (service,), every=True)))
+        return {inspect["Id"]: describe_make(inspect) for _, inspect in inspected}
+
+    async def image_id(self, name: str) -> str:
+        """The id of the image that has this name now; "" where there is none (GET /images/{name}/json)."""
+        return await self._call(partial(self._image_id, name))
 
     async def holder_of(self, port: int) -> Holder | None:
         """The running container that publishes this TCP port of the host (GET /containers/json)."""
@@ -103,6 +112,14 @@ class Engine:
             if service in services:
                 with suppress(NotFound):  # removed since it was listed
                     yield service, self._client.inspect_container(listed["Id"])
+
+    def _image_id(self, name: str) -> str:
+        from docker.errors import NotFound
+
+        try:
+            return str(self._client.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
+        except NotFound:
+            return ""
 
     def _subscribe(self, since: int | None, quiet: float) -> requests.Response:
         # The SDK's own `events` waits without a timeout, for the connection and for each event.

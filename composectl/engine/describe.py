@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from composectl.balance.replica import Replica, Report
-from composectl.engine.labels import PROJECT, Labels, number_of, service_of
+from composectl.engine.labels import CONFIG_HASH, PROJECT, Labels, number_of, service_of
 from composectl.engine.signals import TERM, signal_number
 
 _RUNS = ("running", "paused")
@@ -24,6 +24,16 @@ class Ended:
     exit_code: int
     restarting: bool
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """What a container was made from: its definition, as the hash that Compose notes, and its image by name and id."""
+
+    name: str
+    definition: str
+    image: str
+    image_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,12 @@ def describe_ended(inspect: Mapping[str, Any]) -> Ended | None:
     if state["Status"] in _RUNS or (state["Status"] == "created" and not error):
         return None
     return Ended(inspect["Id"], _name(inspect), state["ExitCode"], state["Status"] == "restarting", error)
+
+
+def describe_make(inspect: Mapping[str, Any]) -> Make:
+    """The make of the container in an answer of GET /containers/{id}/json."""
+    definition = labels_of(inspect).get(CONFIG_HASH, "")
+    return Make(_name(inspect), definition, inspect["Config"].get("Image", ""), inspect.get("Image", ""))
 
 
 def describe_holder(listed: Mapping[str, Any], port: int) -> Holder | None:

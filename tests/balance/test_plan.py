@@ -103,11 +103,12 @@ def test_never_fewer_ready_than_wanted_and_never_more_than_wanted_and_parallel(
         watched.eject(number)
     leaving = old(*range(1, count + 1))
     least, most = min(wanted, watched.pool.ready), max(count, wanted + parallel)
-    number = count
+    highest = count
     while swap := plan_swap(watched.pool.backends, leaving, wanted, parallel):
         assert swap.coming or swap.leaving
-        for number in range(number + 1, number + 1 + swap.coming):
-            watched.pool.observe([*(one.replica for one in watched.pool.backends), replica(number)])
+        added = [replica(highest + one) for one in range(1, swap.coming + 1)]
+        highest += swap.coming
+        watched.pool.observe([*(one.replica for one in watched.pool.backends), *added])
         assert len(watched.pool.backends) <= most
         gone = {one.replica.id for one in swap.leaving}
         watched.pool.observe([one.replica for one in watched.pool.backends if one.replica.id not in gone])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from composectl.control.about import About
 from composectl.control.api import Handlers, serve_api
 from composectl.control.client import Client, find, find_proxy, running
 from composectl.control.folder import sockets
+from composectl.control.orders import Place, Rollout, Scaling
+
+Order = Scaling | Rollout | Place
 
 ABOUT = About("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
 
@@ -27,15 +30,15 @@ class House:
     def __init__(self, about: About = ABOUT) -> None:
         self.about = about
         self.stopped = 0
-        self.scaled: list[Mapping[str, int]] = []
+        self.orders: list[Order] = []
         self.is_asked = asyncio.Event()
 
-    async def scale(self, wanted: Mapping[str, int], progress: Callable[[str], None]) -> None:
-        self.scaled.append(wanted)
+    async def obey(self, order: Order, progress: Callable[[str], None]) -> None:
+        self.orders.append(order)
         self.is_asked.set()
         progress("echo-2 draining, 1 in flight")
         await asyncio.sleep(0)
-        if "nobody" in wanted:
+        if "nobody" in getattr(order, "wanted", ()):
             raise errors.not_balanced("nobody", ["echo"])
         progress("echo-2 removed")
 
@@ -48,7 +51,8 @@ class House:
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(str(path))
         snapshot = Snapshot(VERSION, self.about.project, ())
-        handlers = Handlers(lambda: self.about, lambda: snapshot, self.scale, self.stop)
+        obey = self.obey
+        handlers = Handlers(lambda: self.about, lambda: snapshot, obey, obey, obey, obey, self.stop)
         runner = await serve_api(handlers, listening)
         try:
             yield path
@@ -63,20 +67,32 @@ async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
         assert await asyncio.to_thread(client.status) == {"version": 1, "project": "shop", "services": []}
 
 
-async def test_scaling_tells_each_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "order"),
+    [
+        (Client.scale, Scaling({"echo": 1})),
+        (Client.scale, Scaling({"echo": 1, "web": 0}, oldest_first=True)),
+        (Client.rollout, Rollout(("echo", "web"), "services: {}", 2, 0.5, 90, only_changed=True)),
+        (Client.drain, Place("echo", 2)),
+        (Client.undrain, Place("echo", 2)),
+    ],
+)
+async def test_an_order_arrives_whole_and_each_step_is_told(
+    tmp_path: Path, method: Callable[[Client, Order], Iterator[str]], order: Order
+) -> None:
     house = House()
     async with house.open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
-        lines = await asyncio.to_thread(lambda: list(client.scale({"echo": 1})))
+        lines = await asyncio.to_thread(lambda: list(method(client, order)))
     assert lines == ["echo-2 draining, 1 in flight", "echo-2 removed"]
-    assert house.scaled == [{"echo": 1}]
+    assert house.orders == [order]
 
 
 async def test_an_error_of_scaling_comes_through_whole(tmp_path: Path) -> None:
     async with House().open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         with pytest.raises(errors.ComposectlError) as raised:
-            await asyncio.to_thread(lambda: list(client.scale({"nobody": 1})))
+            await asyncio.to_thread(lambda: list(client.scale(Scaling({"nobody": 1}))))
     assert (raised.value.message, raised.value.hint) == ("service `nobody` is not balanced", "balanced are `echo`")
 
 
@@ -84,7 +100,7 @@ async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> 
     house = House()
     async with house.open(tmp_path) as path:
         _, writer = await asyncio.open_unix_connection(str(path))
-        body = json.dumps({"echo": 1})
+        body = json.dumps({"wanted": {"echo": 1}, "oldest_first": False})
         writer.write(f"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         await writer.drain()
         await asyncio.wait_for(house.is_asked.wait(), 5)
@@ -93,15 +109,16 @@ async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> 
         assert client.about == ABOUT
 
 
-@pytest.mark.parametrize("body", ["", "[]", '"echo"', '{"echo": -1}', '{"echo": "1"}', '{"echo": true}'])
-async def test_a_scale_that_is_none_is_refused(tmp_path: Path, body: str) -> None:
+@pytest.mark.parametrize("path", ["scale", "rollout", "drain", "undrain"])
+@pytest.mark.parametrize("body", ["", "[]", '"echo"', "{}", '{"wanted": {"echo": -1}, "oldest_first": false}'])
+async def test_an_order_that_is_none_is_refused(tmp_path: Path, path: str, body: str) -> None:
     house = House()
-    async with house.open(tmp_path) as path:
-        reader, writer = await asyncio.open_unix_connection(str(path))
-        writer.write(f"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    async with house.open(tmp_path) as socket_path:
+        reader, writer = await asyncio.open_unix_connection(str(socket_path))
+        writer.write(f"POST /v1/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         assert await reader.readline() == b"HTTP/1.1 400 Bad Request\r\n"
         writer.close()
-    assert house.scaled == []
+    assert house.orders == []
 
 
 async def test_i6_garbage_and_a_huge_body_leave_it_answering(tmp_path: Path) -> None:

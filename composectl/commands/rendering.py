@@ -1,0 +1,35 @@
+"""The project as the compose files and the environment of one command line make it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from composectl.commands.invocation import Invocation
+from composectl.compose.locate import find_compose
+from composectl.compose.project import Project, parse_project
+from composectl.compose.run import render_config
+from composectl.compose.version import Compose
+from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The engine that is meant, a Compose, and the environment in which it talks to that engine."""
+
+    endpoint: Endpoint
+    environ: Mapping[str, str]
+    compose: Compose
+
+
+def find_means(invocation: Invocation) -> Means:
+    """Raises ComposectlError where there is no Compose, or no such engine."""
+    endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
+    environ = child_environ(invocation.environ, endpoint)
+    return Means(endpoint, environ, find_compose(environ))
+
+
+async def read_project(means: Means, invocation: Invocation) -> Project:
+    """The project, rendered by its Compose. Raises ComposectlError."""
+    printed = await render_config(means.compose, invocation.options, means.environ, invocation.cwd)
+    return parse_project(printed, means.compose.major)

@@ -1,0 +1,136 @@
+"""New replicas for old ones while clients come and go; what is no good is taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.load import SteadyLoad, ask
+from tests.e2e.project import Finished, Project
+
+OF_VERSION = """\
+services:
+  echo:
+    image: {image}
+    environment:
+      VERSION: "{version}"
+    ports:
+      - "{port}:9090"
+"""
+
+COMMANDED = """\
+services:
+  echo:
+    image: {image}
+    command: ["sh", "-c", "{script}"]
+    ports:
+      - "{port}:9090"
+"""
+
+NEVER_LISTENS = "trap 'exit 0' TERM; echo not today; sleep 600 & wait"
+DIES = "echo kaboom; exit 3"
+DIES_SOON = "httpd -p 9090 -h /www; sleep 2; echo that was it; exit 4"
+ANSWERS_500 = (
+    "mkdir -p /ill/cgi-bin; printf '#!/bin/sh\\\\necho Status: 500\\\\necho\\\\n' > /ill/cgi-bin/index.cgi;"
+    " chmod +x /ill/cgi-bin/index.cgi; echo I am ill; trap 'exit 0' TERM; httpd -f -p 9090 -h /ill & wait"
+)
+
+
+@pytest.fixture
+def three(project: Project) -> Project:
+    """A project with three replicas of version 1, ready."""
+    project.write(OF_VERSION, version=1)
+    project.does("up", "--balance", "echo=3", "-d")
+    assert project.has_ready(3)
+    return project
+
+
+def test_all_are_new_and_no_request_is_lost(three: Project) -> None:
+    old = ids(three)
+    three.write(OF_VERSION, version=2)
+    with SteadyLoad(three.port, per_second=60) as load:
+        told = rolled_out(three, "--pause", "500ms")
+    assert told.returncode == 0, told.stderr
+    assert load.lost == []
+    assert len(load.backends) > 60
+    assert versions(three) == ["2"] * 3
+    assert not old & ids(three)
+    assert_one_at_a_time(told.stderr)
+    assert told.stderr.endswith("echo: 3 of 3 ready\n")
+
+    three.does("scale", "echo=4")
+    assert versions(three) == ["2"] * 4
+
+
+def test_without_a_change_they_are_exchanged_too_two_at_a_time(three: Project) -> None:
+    old = ids(three)
+    told = rolled_out(three, "--pause", "0", "--parallel", "2")
+    assert told.returncode == 0, told.stderr
+    assert len(ids(three)) == 3
+    assert not old & ids(three)
+    assert three.has_ready(3)
+
+
+def test_one_that_never_listens_is_taken_back(three: Project) -> None:
+    assert_taken_back(three, NEVER_LISTENS, "is not ready after 2 s", "not today", "--ready-timeout", "2s")
+
+
+def test_one_that_dies_at_once_is_taken_back(three: Project) -> None:
+    assert_taken_back(three, DIES, "ended with exit code 3", "kaboom")
+
+
+def test_one_that_dies_while_it_is_watched_is_taken_back(three: Project) -> None:
+    assert_taken_back(three, DIES_SOON, "ended with exit code 4", "that was it", "--pause", "20s")
+
+
+def test_one_that_answers_500_is_taken_back(three: Project) -> None:
+    lost = assert_taken_back(three, ANSWERS_500, "requests failed at", "I am ill", "--pause", "20s")
+    assert lost
+    assert all(": 500 " in one for one in lost), lost
+
+
+def test_a_service_that_is_not_balanced_is_refused(three: Project) -> None:
+    told = three.composectl("rollout", "ech")
+    assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: service `ech` is not balanced")
+
+
+def rolled_out(project: Project, *words: str) -> Finished:
+    return project.composectl("rollout", "echo", *words)
+
+
+def assert_taken_back(project: Project, script: str, why: str, said: str, *words: str) -> list[str]:
+    """The rollout fails for this reason, the old replicas serve on; what was lost, of the ill one alone."""
+    old = ids(project)
+    project.write(COMMANDED, script=script)
+    with SteadyLoad(project.port, per_second=60) as load:
+        told = rolled_out(project, *words)
+    assert told.returncode == 1, told.stderr
+    error = told.stderr.partition("error: ")[2]
+    assert error.startswith("rollout of `echo` stopped: ")
+    assert why in error
+    assert f"\n  {said}\n" in error
+    assert "hint: the old replicas serve on" in error
+    assert ids(project) == old
+    assert [one["phase"] for one in project.status()["backends"]] == ["ready"] * 3
+    assert ask(project.port).is_whole
+
+    project.does("scale", "echo=4")
+    assert versions(project) == ["1"] * 4
+    return [one for one in load.lost if script is ANSWERS_500 or pytest.fail(one)]
+
+
+def assert_one_at_a_time(stderr: str) -> None:
+    steps = [line for line in stderr.splitlines() if " starting" in line or " removed" in line]
+    assert [step.rpartition(" ")[2] for step in steps] == ["starting", "removed"] * 3, stderr
+
+
+def ids(project: Project) -> set[str | None]:
+    return {one.id for one in project.containers()}
+
+
+def versions(project: Project) -> list[str]:
+    return [
+        variable.removeprefix("VERSION=")
+        for one in project.containers()
+        for variable in one.attrs["Config"]["Env"]
+        if variable.startswith("VERSION=")
+    ]
