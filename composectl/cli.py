@@ -107,14 +107,15 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
     composectl up --balance echo=10 --build -d
     composectl up --balance worker=4 --listen 8080:80
     """
-    if not given["balance"]:
+    balance = given["balance"] or _kept(invocation, arguments)
+    if not balance:
         return _plain_up(invocation, arguments, given)
     from composectl.commands.balancing import balancing
     from composectl.commands.up import up as run_up
     from composectl.commands.wish import make_wish
 
     wish = make_wish(
-        given["balance"],
+        balance,
         balancing(given),
         given["listen"],
         detach=given["detach"],
@@ -274,6 +275,16 @@ def _compose_command(name: str) -> click.Command:
         return _pass_through(invocation, (name, *arguments))
 
     return command
+
+
+def _kept(invocation: Invocation, arguments: Sequence[str]) -> list[str]:
+    """The scales of a project that was balanced before, said in a line."""
+    from composectl.commands.kept import kept_scales
+
+    kept = [f"{service}={count}" for service, count in kept_scales(invocation, tuple(arguments)).items()]
+    if kept:
+        click.echo(f"balanced as before: {', '.join(kept)}; `--balance SERVICE=N` changes it", err=True)
+    return kept
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:

@@ -21,6 +21,17 @@ class ReplicasFailed(ComposectlError):
     """The replicas were started, and do not serve."""
 
 
+class RunsAlready(ComposectlError):
+    """Another composectl balances the project."""
+
+    def __init__(self, project: str, pid: int) -> None:
+        super().__init__(
+            f"composectl balances project `{project}` already (process {pid})",
+            "`composectl scale SERVICE=N` changes it, `composectl down` ends it",
+        )
+        self.project = project
+
+
 class NothingRuns(ComposectlError):
     """There is no running composectl of the kind that was looked for."""
 
@@ -293,10 +304,10 @@ def nothing_runs(project: str = "") -> NothingRuns:
     return NothingRuns(f"no composectl is running{of}", "start one: `composectl up --balance SERVICE=N`")
 
 
-def runs_already(project: str, pid: int) -> ComposectlError:
+def not_balanced_yet(service: str, pid: int) -> ComposectlError:
     return ComposectlError(
-        f"composectl balances project `{project}` already (process {pid})",
-        "`composectl scale SERVICE=N` changes it, `composectl down` ends it",
+        f"the running composectl (process {pid}) does not balance service `{service}`",
+        "`composectl down` ends it, then `composectl up --balance ...` with all that is to be balanced",
     )
 
 

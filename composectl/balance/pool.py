@@ -129,6 +129,11 @@ class Pool:
         return self._ready
 
     @property
+    def grace(self) -> float:
+        """The seconds that its backends are given to stop, the longest of them; without end where there is none."""
+        return max((backend.replica.grace for backend in self._backends.values()), default=float("inf"))
+
+    @property
     def requests(self) -> int:
         """Requests of clients so far; one that was tried on several backends counts once."""
         return self.unserved + self._begun - self._further

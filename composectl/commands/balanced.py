@@ -64,7 +64,7 @@ class Balanced:
         return [port for port, _ in self._servers if port not in self._sockets]
 
     async def serve(self, drain_seconds: float) -> None:
-        """Accept clients on what is bound; at the end they have `drain_seconds` to finish."""
+        """Accept clients on what is bound; at the end they have `drain_seconds` to finish, or less (`Pool.grace`)."""
         self._runners = [await serve(server, self._sockets[port], drain_seconds) for port, server in self._servers]
 
     async def drain(self) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from composectl import errors
 from composectl.commands.balanced import Balanced
 from composectl.commands.invocation import Invocation
 from composectl.commands.occupant import occupant
-from composectl.commands.rendering import find_means, read_project
+from composectl.commands.rendering import Means, find_means, read_project
 from composectl.commands.running_project import RunningProject
 from composectl.commands.wish import Wish, parse_listen
 from composectl.compose.name import project_name
@@ -33,14 +33,7 @@ async def prepare(invocation: Invocation, wish: Wish) -> RunningProject:
     engine = await Engine.connect(means.endpoint)
     project = await read_project(means, invocation)
     ports = _ports(project, wish)
-    stack = Stack(
-        compose=means.compose,
-        options=invocation.options.absolute(invocation.cwd),
-        environ=means.environ,
-        project=project_name(project, invocation.options, means.environ, invocation.cwd),
-        directory=project_directory_of(invocation.options, means.environ, invocation.cwd),
-        rendered=render(balanced_document(project, wish.scales)),
-    )
+    stack = make_stack(invocation, means, project, wish.scales)
     folder = runtime_folder(invocation.environ)
     claim = Claim(folder, stack.project, means.endpoint.url)
     journal = Journal()
@@ -56,6 +49,18 @@ async def prepare(invocation: Invocation, wish: Wish) -> RunningProject:
         prepared.close()
         raise
     return prepared
+
+
+def make_stack(invocation: Invocation, means: Means, project: Project, balanced: Collection[str]) -> Stack:
+    """The project with room for us before the `balanced` services, in the hands of its Compose."""
+    return Stack(
+        compose=means.compose,
+        options=invocation.options.absolute(invocation.cwd),
+        environ=means.environ,
+        project=project_name(project, invocation.options, means.environ, invocation.cwd),
+        directory=project_directory_of(invocation.options, means.environ, invocation.cwd),
+        rendered=render(balanced_document(project, balanced)),
+    )
 
 
 # Private

@@ -29,7 +29,7 @@ def find_means(invocation: Invocation) -> Means:
     return Means(endpoint, environ, find_compose(environ))
 
 
-async def read_project(means: Means, invocation: Invocation) -> Project:
-    """The project, rendered by its Compose. Raises ComposectlError."""
-    printed = await render_config(means.compose, invocation.options, means.environ, invocation.cwd)
+async def read_project(means: Means, invocation: Invocation, *, quiet: bool = False) -> Project:
+    """The project, rendered by its Compose, whose warnings are shown unless we are `quiet`. Raises ComposectlError."""
+    printed = await render_config(means.compose, invocation.options, means.environ, invocation.cwd, quiet=quiet)
     return parse_project(printed, means.compose.major)

@@ -22,9 +22,12 @@ from composectl.commands.rolling import roll_out
 from composectl.commands.running_project import RunningProject
 from composectl.commands.scaling import scale
 from composectl.commands.serving import DRAIN_SECONDS, print_changes, prints_lines, serving, shown
+from composectl.commands.up_again import up_again
 from composectl.commands.wish import Wish
 from composectl.compose.ports import Port
 from composectl.control.api import Handlers, Progress
+from composectl.control.client import find
+from composectl.control.folder import runtime_folder
 from composectl.engine.watch import Watch
 from composectl.proxy.listen import PortTaken
 from composectl.screen.progress import waiting
@@ -39,11 +42,22 @@ _Order = TypeVar("_Order")
 def up(invocation: Invocation, wish: Wish) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
     if wish.detach:
-        return detach(lambda announce: run(_up(invocation, wish, announce)))
-    return run(_up(invocation, wish, None))
+        return detach(lambda announce: _first_or_again(invocation, wish, announce))
+    return _first_or_again(invocation, wish, None)
 
 
 # Private
+
+
+def _first_or_again(invocation: Invocation, wish: Wish, announce: Announce | None) -> int:
+    try:
+        return run(_up(invocation, wish, announce))
+    except errors.RunsAlready as runs:
+        try:
+            client = find(runtime_folder(invocation.environ), runs.project, invocation.cwd)
+        except errors.NothingRuns:  # it comes up, or ends, just now
+            raise runs from None
+        return up_again(invocation, wish, client)
 
 
 async def _up(invocation: Invocation, wish: Wish, announce: Announce | None) -> int:

@@ -108,6 +108,13 @@ def converge_argv(
     )
 
 
+def build_argv(
+    compose: Compose, options: Options, project_name: str, project_directory: Path, services: Sequence[str]
+) -> tuple[str, ...]:
+    """Build the images of services of the project that is on stdin."""
+    return (*_rendered(compose, options, project_name, project_directory), "build", *services)
+
+
 def stop_argv(
     compose: Compose,
     options: Options,

@@ -38,6 +38,11 @@ class Project:
         """Those of its ports that we can balance."""
         return tuple(port for port in self.ports(service) if port.protocol == "tcp")
 
+    def started_by(self, profiles: Collection[str]) -> tuple[str, ...]:
+        """The services that `up` starts where none is named: those without a profile, and those of these `profiles`."""
+        of = {service: self._service(service).get("profiles") or () for service in self.services}
+        return tuple(one for one, its in of.items() if not its or "*" in profiles or set(its) & set(profiles))
+
     def check_balanced(self, service: str, scale: int, *, listens: bool = False) -> None:
         """Raise why `service` cannot be balanced over `scale` replicas, if so; `listens`: it is told where to listen.
 

@@ -32,8 +32,10 @@ def ask(commands: Sequence[Sequence[str]], environ: Mapping[str, str], seconds: 
         return list(threads.map(lambda command: _answer(command, environ, seconds), commands))
 
 
-async def render_config(compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path) -> str:
-    """The project as `config` prints it; its warnings go to our stderr.
+async def render_config(
+    compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path, *, quiet: bool = False
+) -> str:
+    """The project as `config` prints it; its warnings go to our stderr, unless we are `quiet`.
 
     Raises `compose_failed` with the error as Compose words it, and its exit code.
     """
@@ -44,7 +46,8 @@ async def render_config(compose: Compose, options: Options, environ: Mapping[str
     if process.returncode:
         words = one_line(complaints)
         raise errors.compose_failed(f"{compose} config", _exit_code(process), words, hint_for(words))
-    sys.stderr.write(complaints)
+    if not quiet:
+        sys.stderr.write(complaints)
     return printed
 
 

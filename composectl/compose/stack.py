@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composectl import errors
-from composectl.compose.argv import UpArguments, converge_argv, kill_argv, stop_argv, up_argv
+from composectl.compose.argv import UpArguments, build_argv, converge_argv, kill_argv, stop_argv, up_argv
 from composectl.compose.options import Options
 from composectl.compose.run import run_compose, run_quietly
 from composectl.compose.version import Compose
@@ -38,11 +38,14 @@ class Stack:
 
     async def up_others(self, options: Sequence[str], services: Sequence[str]) -> None:
         """Bring up these services and no others, with Compose's own progress on stderr. Raises `compose_failed`."""
-        arguments = UpArguments(("--no-deps", *options), tuple(services))
-        argv = up_argv(self.compose, self.options, self.project, self.directory, arguments, {})
+        await self.up(UpArguments(("--no-deps", *options), tuple(services)), {})
+
+    async def build(self, services: Sequence[str]) -> None:
+        """Build the images of these services, with Compose's own progress on stderr. Raises `compose_failed`."""
+        argv = build_argv(self.compose, self.options, self.project, self.directory, services)
         exit_code = await run_compose(argv, self.environ, self.rendered, self.directory)
         if exit_code:
-            raise errors.compose_failed(f"{self.compose} up", exit_code)
+            raise errors.compose_failed(f"{self.compose} build", exit_code)
 
     async def stop(self, services: Sequence[str]) -> None:
         """Stop these services, or all of the project where none is named."""

@@ -25,7 +25,7 @@ class Claim:
         self.socket = stem.with_name(stem.name + ".sock")
         self.log = stem.with_name(stem.name + ".log")
         self._lock = stem.with_name(stem.name + ".lock")
-        self._taken = errors.runs_already if engine else errors.name_taken
+        self._taken = errors.RunsAlready if engine else errors.name_taken
         self._held = self._acquire()
 
     def listen(self) -> socket.socket:

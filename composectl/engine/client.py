@@ -14,7 +14,7 @@ from composectl.balance.replica import Replica
 from composectl.engine.describe import Ended, Holder, Make, describe, describe_ended, describe_holder, describe_make
 from composectl.engine.endpoint import Endpoint, Tls
 from composectl.engine.hint import FILTERS, Event
-from composectl.engine.labels import replicas_of, service_of
+from composectl.engine.labels import PROJECT, replicas_of, service_of
 from composectl.engine.log import plain_lines
 from composectl.engine.stream import Events
 from composectl.engine.threads import in_thread
@@ -56,6 +56,16 @@ class Engine:
         """All containers of the service, in whatever state, by their ids."""
         inspected = await self._call(lambda: list(self._inspect(project, (service,), every=True)))
         return {inspect["Id"]: describe_make(inspect) for _, inspect in inspected}
+
+    async def scales(self) -> dict[str, dict[str, int]]:
+        """How many containers, in whatever state, there are of each service of each project (GET /containers/json)."""
+        listed = await self._call(lambda: self._client.containers(all=True, filters={"label": [PROJECT]}))
+        scales: dict[str, dict[str, int]] = {}
+        for labels in (one["Labels"] for one in listed):
+            if service := service_of(labels):
+                services = scales.setdefault(labels[PROJECT], {})
+                services[service] = services.get(service, 0) + 1
+        return scales
 
     async def image_id(self, name: str) -> str:
         """The id of the image that has this name now; "" where there is none (GET /images/{name}/json)."""

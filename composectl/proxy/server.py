@@ -56,11 +56,12 @@ class ProxyServer(web.Server):
             inbound.close()
 
     async def shutdown(self, timeout: float | None = None) -> None:
-        """Wait for `timeout` seconds until all connections have ended, then cut them."""
+        """Wait for all connections to end, for `timeout` seconds or as long as a backend may take to stop; cut them."""
+        seconds = min(float("inf") if timeout is None else timeout, self.route.pool.grace)
         self.route.pool.leave_all("composectl ends")
         self.route.room.close()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
             for inbound in list(self._inbound):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,15 @@ async def test_p2_a_tunnel_is_cut_too(open_stage: OpenStage) -> None:
     await asyncio.wait_for(stage.shut_down(), 5)
     assert await client.rest() == b""
     assert await backend.rest() == b""
+
+
+async def test_p2_nobody_gets_longer_than_the_backends_take_to_stop(stage: Stage) -> None:
+    stage.pool.observe([replace(stage.replica(0), grace=0.05)])
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await asyncio.wait_for(stage.shut_down(), 5)
+    assert await client.rest() == b""
+    await backend.rest()
 
 
 async def test_nobody_is_accepted_any_more(stage: Stage) -> None:

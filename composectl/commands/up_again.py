@@ -1,0 +1,81 @@
+"""`composectl up` where a composectl runs the project already: that one scales and rolls out what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from composectl import errors
+from composectl.commands.care import Care
+from composectl.commands.invocation import Invocation
+from composectl.commands.prepare import make_stack
+from composectl.commands.rendering import find_means, read_project
+from composectl.commands.rollout import make_rollout
+from composectl.commands.wish import Wish
+from composectl.compose.options import settings
+from composectl.compose.project import Project
+from composectl.control.client import Client
+from composectl.control.orders import Scaling
+
+_BUILD = "--build"
+_ANEW = "--force-recreate"
+
+
+def up_again(invocation: Invocation, wish: Wish, client: Client) -> int:
+    """Wait until it is as wished, telling each step on stderr. Raises ComposectlError."""
+    before = _wanted(client)
+    for service in wish.scales:
+        if service not in before:
+            raise errors.not_balanced_yet(service, client.about.pid)
+    _say(_sentence(client, before, wish.scales))
+    project = asyncio.run(_bring_up_others(invocation, wish, tuple(before)))
+    anew = _ANEW in wish.arguments.options
+    rollout = make_rollout(client, project, tuple(wish.scales), Care(), only_changed=not anew)
+    fewer = {service: count for service, count in wish.scales.items() if count < before[service]}
+    for lines in (client.scale(Scaling(fewer)), client.rollout(rollout), client.scale(Scaling(wish.scales))):
+        for line in lines:
+            _say(line)
+    if wish.detach:
+        sys.stdout.write("".join(map(_summary, client.status()["services"])))
+    return 0
+
+
+# Private
+
+
+def _wanted(client: Client) -> dict[str, int]:
+    return {one["service"]: one["wanted"] for one in client.status()["services"]}
+
+
+async def _bring_up_others(invocation: Invocation, wish: Wish, balanced: tuple[str, ...]) -> Project:
+    """The services that are not balanced, as Compose's own `up` would; the project as it is now."""
+    means = find_means(invocation)
+    project = await read_project(means, invocation)
+    stack = make_stack(invocation, means, project, balanced)
+    if _BUILD in wish.arguments.options:
+        await stack.build(tuple(wish.scales))
+    asked = wish.arguments.services or project.started_by(_profiles(invocation, means.environ))
+    others = [service for service in asked if service not in balanced]
+    if others:
+        await stack.up_others(wish.arguments.options, others)
+    return project
+
+
+def _profiles(invocation: Invocation, environ: Mapping[str, str]) -> tuple[str, ...]:
+    told = settings(invocation.options, environ, invocation.cwd).get("COMPOSE_PROFILES", "")
+    return (*invocation.options.profiles, *filter(None, told.split(",")))
+
+
+def _sentence(client: Client, before: Mapping[str, int], wanted: Mapping[str, int]) -> str:
+    changes = ", ".join(f"{service} from {before[service]} to {count}" for service, count in wanted.items())
+    return f"composectl runs already (process {client.about.pid}), and is told: {changes}"
+
+
+def _summary(service: Mapping[str, Any]) -> str:
+    return f"{service['service']}: {service['wanted']} replicas behind {', '.join(service['listeners'])}\n"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,53 @@
+"""One replica out of rotation by hand, and back."""
+
+from __future__ import annotations
+
+import threading
+
+from tests.e2e.load import Answer, SteadyLoad, ask
+from tests.e2e.patience import eventually
+from tests.e2e.project import Project
+
+
+def test_who_is_drained_finishes_what_it_has_gets_nothing_more_and_returns(project: Project) -> None:
+    project.does("up", "--balance", "echo=2", "-d")
+    assert project.has_ready(2)
+    answers: list[Answer] = []
+    slow = threading.Thread(target=lambda: answers.append(ask(project.port, "/?sleep=3")))
+    slow.start()
+    assert eventually(lambda: project.status()["totals"]["in_flight"] == 1)
+    (busy,) = (one for one in project.status()["backends"] if one["in_flight"])
+    number = str(busy["number"])
+
+    with SteadyLoad(project.port, per_second=40) as load:
+        told = project.composectl("drain", "echo", number)
+        assert told.returncode == 0, told.stderr
+        assert told.stderr.splitlines()[-1] == f"{busy['name']} drained, nothing in flight"
+        slow.join()
+        assert answers[0].is_whole
+        assert answers[0].backend == busy["address"]
+        assert phase_of(project, busy["number"]) == "resting"
+        drained = len(load.backends)
+        assert eventually(lambda: len(load.backends) > drained + 40)
+        assert busy["address"] not in load.backends[drained:]
+
+        told = project.composectl("undrain", "echo", number)
+        assert (told.returncode, told.stderr) == (0, f"{busy['name']} ready\n")
+        returned = len(load.backends)
+        assert eventually(lambda: busy["address"] in load.backends[returned:])
+    assert load.lost == []
+    assert len(project.containers()) == 2
+
+
+def test_who_is_not_there_or_was_not_drained_is_told(project: Project) -> None:
+    project.does("up", "--balance", "echo=1", "-d")
+    missing = project.composectl("drain", "echo", "7")
+    assert missing.returncode == 1
+    assert "error: service `echo` has no replica 7\n\nhint: there are 1\n" in missing.stderr
+    serving = project.composectl("undrain", "echo", "1")
+    assert serving.returncode == 1
+    assert "is ready, not drained by hand" in serving.stderr
+
+
+def phase_of(project: Project, number: int) -> str:
+    return next(str(one["phase"]) for one in project.status()["backends"] if one["number"] == number)

@@ -1,0 +1,101 @@
+"""`up` again: what runs is scaled, rolled out where it changed, and kept as it was where nothing is said."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.e2e.load import SteadyLoad, ask
+from tests.e2e.patience import eventually
+from tests.e2e.project import Project
+from tests.e2e.test_rollout import OF_VERSION, ids, versions
+
+WITH_ANOTHER = (
+    OF_VERSION
+    + """\
+  other:
+    image: {image}
+"""
+)
+
+
+@pytest.fixture
+def two(project: Project) -> Project:
+    """A project with two replicas of version 1, ready."""
+    project.write(OF_VERSION, version=1)
+    project.does("up", "--balance", "echo=2", "-d")
+    assert project.has_ready(2)
+    return project
+
+
+def test_with_another_number_it_is_scaled(two: Project) -> None:
+    old, pid = ids(two), composectl_of(two)
+    told = two.composectl("up", "--balance", "echo=4", "-d")
+    assert told.returncode == 0, told.stderr
+    assert told.stderr.startswith(f"composectl runs already (process {pid}), and is told: echo from 2 to 4\n")
+    assert told.stdout == f"echo: 4 replicas behind 0.0.0.0:{two.port}, [::]:{two.port}\n"
+    assert two.has_ready(4)
+    assert old < ids(two)
+
+    two.does("up", "--balance", "echo=1", "-d")
+    assert len(two.containers()) == 1
+    assert composectl_of(two) == pid
+
+
+def test_with_another_definition_it_is_rolled_out_and_the_rest_comes_up(two: Project) -> None:
+    old = ids(two)
+    two.write(WITH_ANOTHER, version=2)
+    with SteadyLoad(two.port, per_second=40) as load:
+        told = two.composectl("up", "--balance", "echo=3", "-d")
+    assert told.returncode == 0, told.stderr
+    assert load.lost == []
+    assert versions(two) == ["2"] * 3
+    assert not old & ids(two)
+    assert [one.name for one in two.containers() if "other" in str(one.name)]
+    assert two.has_ready(3)
+
+
+def test_without_balance_it_is_kept(two: Project) -> None:
+    old, pid = ids(two), composectl_of(two)
+    told = two.composectl("up", "-d")
+    assert told.returncode == 0, told.stderr
+    assert told.stderr.startswith("balanced as before: echo=2; `--balance SERVICE=N` changes it\n")
+    assert (ids(two), composectl_of(two)) == (old, pid)
+
+
+def test_without_balance_it_is_kept_though_composectl_was_killed(two: Project) -> None:
+    old = ids(two)
+    os.kill(composectl_of(two), signal.SIGKILL)
+    told = two.composectl("up", "-d")
+    assert told.returncode == 0, told.stderr
+    assert told.stderr.startswith("balanced as before: echo=2; `--balance SERVICE=N` changes it\n")
+    assert ids(two) == old
+    assert two.has_ready(2)
+    assert ask(two.port).is_whole
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_service_that_is_not_balanced_yet_is_refused(two: Project) -> None:
+    two.write(WITH_ANOTHER, version=1)
+    told = two.composectl("up", "--balance", "other=2", "--listen", "0:80", "-d")
+    assert told.returncode == 1
+    assert "does not balance service `other`" in told.stderr
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_those_that_started_first_leave_first_if_that_is_said(two: Project) -> None:
+    (first,) = {one.id for one in two.containers() if str(one.name).endswith("1")}
+    (second,) = ids(two) - {first}
+    two.engine.containers.get(first).restart(timeout=0)
+    assert eventually(lambda: two.has_ready(2))
+    two.does("scale", "echo=1", "--oldest-first")
+    assert ids(two) == {first}
+    assert second not in ids(two)
+
+
+def composectl_of(project: Project) -> int:
+    """The process that balances it."""
+    (lock,) = project.runtime.rglob("*.lock")
+    return int(lock.read_text())
