@@ -93,6 +93,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @click.option("--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes.")
 @_balancing_options
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
+@click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @_ARGUMENTS
 @click.pass_obj
@@ -121,6 +122,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
         detach=given["detach"],
         ready_seconds=given["ready_timeout"] or 60.0,
         arguments=arguments,
+        handover=given["handover"],
     )
     return run_up(invocation, wish)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
@@ -58,6 +58,18 @@ class Balanced:
         self._sockets[port] = bind(port.host_ip, (0,) if port.published == ANY else range(first, last + 1))
         self._listeners += map(address_of, self._sockets[port])
 
+    def inherit(self, listening: Mapping[str, Sequence[socket.socket]]) -> None:
+        """Take those of our ports that are among these listening sockets, by the name that `listening` gives them."""
+        for port in self.unbound:
+            if sockets := listening.get(self._name(port)):
+                self._sockets[port] = list(sockets)
+                self._listeners += map(address_of, sockets)
+
+    @property
+    def listening(self) -> dict[str, list[socket.socket]]:
+        """The listening sockets, by the names of the ports."""
+        return {self._name(port): sockets for port, sockets in self._sockets.items()}
+
     @property
     def unbound(self) -> list[Port]:
         """The ports that are still to be bound."""
@@ -66,6 +78,12 @@ class Balanced:
     async def serve(self, drain_seconds: float) -> None:
         """Accept clients on what is bound; at the end they have `drain_seconds` to finish, or less (`Pool.grace`)."""
         self._runners = [await serve(server, self._sockets[port], drain_seconds) for port, server in self._servers]
+
+    async def part(self, seconds: float) -> None:
+        """Accept no more, and send nobody away before one more response, for so long: another process goes on."""
+        for site in [site for runner in self._runners for site in runner.sites]:
+            await site.stop()
+        await asyncio.gather(*(server.part(seconds) for _, server in self._servers))
 
     async def drain(self) -> None:
         """Accept no more, and wait for what is in flight."""
@@ -102,6 +120,9 @@ class Balanced:
         )
 
     # Private
+
+    def _name(self, port: Port) -> str:
+        return f"{self.service} {port}"
 
     def _make_server(self, port: Port, gate: Gate) -> ProxyServer:
         route = Route(self.pool, Connections(port.target, identify=self._balancing.identify), self._room)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+import socket
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from composectl import errors
@@ -19,7 +20,9 @@ from composectl.compose.ports import Port
 from composectl.compose.project import Project, balanced_document, render
 from composectl.compose.stack import Stack
 from composectl.control.claim import Claim
+from composectl.control.client import find
 from composectl.control.folder import runtime_folder
+from composectl.control.handover import Predecessor
 from composectl.engine.client import Engine
 from composectl.journal import Journal
 from composectl.proxy.gate import make_gate
@@ -35,15 +38,16 @@ async def prepare(invocation: Invocation, wish: Wish) -> RunningProject:
     ports = _ports(project, wish)
     stack = make_stack(invocation, means, project, wish.scales)
     folder = runtime_folder(invocation.environ)
-    claim = Claim(folder, stack.project, means.endpoint.url)
+    claim, inherited, predecessor = _claim(folder, stack.project, means.endpoint.url, handover=wish.handover)
     journal = Journal()
     balanced = {
         service: Balanced(service, scale, ports[service], wish.balancing, gate, journal)
         for service, scale in wish.scales.items()
     }
-    prepared = RunningProject(stack, engine, claim, journal, balanced)
+    prepared = RunningProject(stack, engine, claim, journal, balanced, predecessor)
     try:
         for one in balanced.values():
+            one.inherit(inherited)
             await _bind(prepared, one, folder)
     except BaseException:
         prepared.close()
@@ -64,6 +68,20 @@ def make_stack(invocation: Invocation, means: Means, project: Project, balanced:
 
 
 # Private
+
+_Listening = Mapping[str, Sequence[socket.socket]]
+
+
+def _claim(folder: Path, project: str, engine: str, *, handover: bool) -> tuple[Claim, _Listening, Predecessor | None]:
+    """The project; with `handover` that of the composectl that has it, and its listening sockets."""
+    try:
+        return Claim(folder, project, engine), {}, None
+    except errors.RunsAlready:
+        if not handover:
+            raise
+        predecessor = find(folder, project, folder).predecessor()
+        estate = predecessor.estate()
+        return Claim(folder, project, engine, inherited=estate.lock), estate.listening, predecessor
 
 
 def _ports(project: Project, wish: Wish) -> Mapping[str, list[Port]]:

@@ -106,6 +106,7 @@ def _handlers(running: Running, interrupts: Interrupts) -> Handlers:
         rollout=refuse,
         drain=partial(drain, running),
         undrain=partial(undrain, running),
+        estate=None,
         stop=interrupts.ask,
     )
 

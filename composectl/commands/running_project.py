@@ -11,19 +11,33 @@ from composectl.commands.balanced import Balanced
 from composectl.commands.running import Running
 from composectl.compose.stack import Stack
 from composectl.control.claim import Claim
+from composectl.control.handover import Estate, Predecessor
 from composectl.engine.client import Engine
 from composectl.journal import Journal
 
+# As long as the usual clients keep a connection that is idle
+_PART_SECONDS = 5.0
+
 
 class RunningProject(Running):
-    """Owns the project and the engine as well; `scaling` is held by whoever changes how many replicas there are."""
+    """Owns the project and the engine as well; `scaling` is held by whoever changes how many replicas there are.
+
+    `predecessor`: the composectl that serves until we do, if there is one.
+    """
 
     def __init__(
-        self, stack: Stack, engine: Engine, claim: Claim, journal: Journal, balanced: Mapping[str, Balanced]
+        self,
+        stack: Stack,
+        engine: Engine,
+        claim: Claim,
+        journal: Journal,
+        balanced: Mapping[str, Balanced],
+        predecessor: Predecessor | None = None,
     ) -> None:
         super().__init__(claim, str(stack.directory), journal, balanced)
         self.stack = stack
         self.engine = engine
+        self.predecessor = predecessor
         self.scaling = asyncio.Lock()
 
     def who(self, change: Change) -> str:
@@ -39,6 +53,17 @@ class RunningProject(Running):
         """A container is on its way out."""
         for one in self.balanced.values():
             one.pool.leave(id, why)
+
+    def estate(self) -> Estate:
+        """What the next composectl takes over."""
+        listening = {name: sockets for one in self.balanced.values() for name, sockets in one.listening.items()}
+        return Estate(listening, self.claim.held)
+
+    async def drain(self) -> None:
+        """Accept nothing more, and wait for what is in flight; where we have a successor, clients are let go gently."""
+        if not self.claim.is_ours:
+            await asyncio.gather(*(one.part(_PART_SECONDS) for one in self.balanced.values()))
+        await super().drain()
 
     def close(self) -> None:
         """Free the ports, the project and the engine."""

@@ -28,6 +28,7 @@ from composectl.compose.ports import Port
 from composectl.control.api import Handlers, Progress
 from composectl.control.client import find
 from composectl.control.folder import runtime_folder
+from composectl.control.orders import Scaling
 from composectl.engine.watch import Watch
 from composectl.proxy.listen import PortTaken
 from composectl.screen.progress import waiting
@@ -109,6 +110,7 @@ class _Up:
             rollout=self._unless_it_ends(roll_out),
             drain=partial(drain, running),
             undrain=partial(undrain, running),
+            estate=running.estate,
             stop=self._interrupts.ask,
         )
 
@@ -135,7 +137,8 @@ class _Up:
         except Interrupted:
             await self._give_up()
         except errors.ReplicasFailed:
-            await self._running.stack.stop(self._services)
+            if self._running.predecessor is None:
+                await self._running.stack.stop(self._services)
             raise
         return self._interrupts.exit_code
 
@@ -143,13 +146,23 @@ class _Up:
         running = self._running
         if prints_lines(self._announce):
             print_changes(running)
-        await running.stack.up(self._wish.arguments, self._wish.scales)
-        for balanced in running.balanced.values():
-            await _bind_rest(running, balanced)
-            await balanced.serve(DRAIN_SECONDS)
+        if running.predecessor is None:
+            await running.stack.up(self._wish.arguments, self._wish.scales)
+            await self._serve()
         with waiting("Waiting for a replica to be ready"):
             await until_serving(running, self._wish.ready_seconds if self._wish.detach else None)
             await settle(running, _SETTLE_SECONDS)
+        if running.predecessor is not None:
+            await self._serve()
+            running.claim.take_over()
+            await asyncio.to_thread(running.predecessor.dismiss)
+            running.predecessor = None
+            await scale(running, Scaling(self._wish.scales), _say)
+
+    async def _serve(self) -> None:
+        for balanced in self._running.balanced.values():
+            await _bind_rest(self._running, balanced)
+            await balanced.serve(DRAIN_SECONDS)
 
     @property
     def _summary(self) -> str:
@@ -164,8 +177,10 @@ class _Up:
 
     @property
     def _leaves(self) -> bool:
-        """Whether the replicas go on without us: in the background, or when another terminal asked us to end."""
-        return self._announced or not self._interrupts.number
+        """Whether the replicas go on without us: in the background, when another terminal asked us to end, or where
+        the composectl that we were to take over from goes on.
+        """
+        return self._announced or not self._interrupts.number or self._running.predecessor is not None
 
     @property
     def _services(self) -> tuple[str, ...]:

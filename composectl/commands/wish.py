@@ -16,7 +16,7 @@ from composectl.compose.ports import Port
 class Wish:
     """`scales`: how many replicas of which service; `listen`: where to listen in place of the published ports.
 
-    `ready_seconds`: how long `-d` waits for the first backend.
+    `ready_seconds`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
     """
 
     scales: dict[str, int]
@@ -25,6 +25,7 @@ class Wish:
     detach: bool
     ready_seconds: float
     arguments: UpArguments
+    handover: bool = False
 
 
 def make_wish(
@@ -35,6 +36,7 @@ def make_wish(
     detach: bool,
     ready_seconds: float,
     arguments: Sequence[str],
+    handover: bool = False,
 ) -> Wish:
     """The wish behind the words of a command line. Raises ComposectlError where they make no sense."""
     scales = parse_scales(balance)
@@ -42,7 +44,8 @@ def make_wish(
         raise errors.listen_for_whom()
     for text in listen:
         parse_listen(text, 0)
-    return Wish(scales, balancing, tuple(listen), detach, ready_seconds, sort_up_arguments(arguments, scales))
+    sorted_arguments = sort_up_arguments(arguments, scales)
+    return Wish(scales, balancing, tuple(listen), detach, ready_seconds, sorted_arguments, handover)
 
 
 def parse_scales(texts: Sequence[str]) -> dict[str, int]:

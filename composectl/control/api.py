@@ -15,6 +15,7 @@ from aiohttp import web
 
 from composectl.balance.snapshot import Snapshot
 from composectl.control.about import About
+from composectl.control.handover import Estate, give
 from composectl.control.orders import BadOrder, Place, Rollout, Scaling, parse_place, parse_rollout, parse_scaling
 from composectl.errors import ComposectlError
 
@@ -29,7 +30,10 @@ _Order = TypeVar("_Order", Rollout, Place, Scaling)
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """What the API can ask for; what takes an order tells its progress in lines and raises ComposectlError."""
+    """What the API can ask for; what takes an order tells its progress in lines and raises ComposectlError.
+
+    `estate`: what the next composectl takes over; None where there is none to come.
+    """
 
     about: Callable[[], About]
     snapshot: Callable[[], Snapshot]
@@ -37,6 +41,7 @@ class Handlers:
     rollout: Callable[[Rollout, Progress], Awaitable[None]]
     drain: Callable[[Place, Progress], Awaitable[None]]
     undrain: Callable[[Place, Progress], Awaitable[None]]
+    estate: Callable[[], Estate] | None
     stop: Callable[[], None]
 
 
@@ -50,6 +55,7 @@ async def serve_api(handlers: Handlers, listening: socket.socket) -> web.AppRunn
     app.router.add_post("/v1/rollout", api.obeys(parse_rollout, handlers.rollout))
     app.router.add_post("/v1/drain", api.obeys(parse_place, handlers.drain))
     app.router.add_post("/v1/undrain", api.obeys(parse_place, handlers.undrain))
+    app.router.add_post("/v1/handover", api.hand_over)
     app.router.add_post("/v1/stop", api.stop)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
@@ -74,6 +80,15 @@ class _Api:
     async def stop(self, _: web.Request) -> web.Response:
         self._handlers.stop()
         return web.json_response({"stopping": True})
+
+    async def hand_over(self, request: web.Request) -> web.Response:
+        """Descriptors go out before the answer, which is then of no use."""
+        told = request.get_extra_info("socket")
+        if self._handlers.estate is None or told is None:
+            raise web.HTTPNotFound
+        with socket.socket(fileno=os.dup(told.fileno())) as connection:
+            give(connection, self._handlers.estate())
+        return web.Response()
 
     def obeys(self, parse: Callable[[Any], _Order], obey: Callable[[_Order, Progress], Awaitable[None]]) -> Handler:
         """JSON lines: `{"progress": ...}` as it goes on, then `{"done": true}` or `{"error": ..., "hint": ...}`."""

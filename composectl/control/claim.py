@@ -15,10 +15,11 @@ from composectl.control.folder import make_private, stem_of
 class Claim:
     """Holds a project until `release`, or until the process ends; a stale socket is cleared away.
 
-    A proxy over fixed backends has no engine, and its own name as `project`.
+    A proxy over fixed backends has no engine, and its own name as `project`. `inherited`: the lock, held already by
+    this descriptor; the one that it comes from keeps its control socket until `take_over`.
     """
 
-    def __init__(self, folder: Path, project: str, engine: str = "") -> None:
+    def __init__(self, folder: Path, project: str, engine: str = "", *, inherited: int | None = None) -> None:
         self._folder = folder
         stem = folder / stem_of(project, engine)
         self.project = project
@@ -26,24 +27,37 @@ class Claim:
         self.log = stem.with_name(stem.name + ".log")
         self._lock = stem.with_name(stem.name + ".lock")
         self._taken = errors.RunsAlready if engine else errors.name_taken
-        self._held = self._acquire()
+        self._next = self.socket if inherited is None else stem.with_name(stem.name + ".next")
+        self.held = self._acquire() if inherited is None else inherited
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is, and was not inherited by another composectl meanwhile, or was not yet by us."""
+        return os.pread(self.held, 20, 0) == str(os.getpid()).encode()
 
     def listen(self) -> socket.socket:
         """The control socket, with mode 0600 from its first moment."""
-        self.socket.unlink(missing_ok=True)
+        self._next.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
-            listening.bind(str(self.socket))
+            listening.bind(str(self._next))
         finally:
             os.umask(before)
         return listening
 
+    def take_over(self) -> None:
+        """From here on other terminals find us, and no more the one that the lock was inherited from."""
+        self._next.rename(self.socket)
+        self._next = self.socket
+        self._sign()
+
     def release(self) -> None:
-        """Leave nothing behind."""
-        for path in (self.socket, self.log, self._lock):
+        """Leave nothing behind, but what another one has inherited."""
+        mine = (self.socket, self.log, self._lock) if self.is_ours else ()
+        for path in (*mine, *({self._next} - {self.socket})):
             path.unlink(missing_ok=True)
-        os.close(self._held)
+        os.close(self.held)
         with suppress(OSError):  # others may be there
             self._folder.rmdir()
 
@@ -63,10 +77,14 @@ class Claim:
                 os.close(held)
                 raise self._taken(self.project, int(pid or 0)) from None
             if self._is_current(held):
-                os.ftruncate(held, 0)
-                os.write(held, str(os.getpid()).encode())
+                self.held = held
+                self._sign()
                 return held
             os.close(held)  # its last holder has removed it meanwhile
+
+    def _sign(self) -> None:
+        os.ftruncate(self.held, 0)
+        os.pwrite(self.held, str(os.getpid()).encode(), 0)
 
     def _is_current(self, held: int) -> bool:
         try:

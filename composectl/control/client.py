@@ -13,6 +13,7 @@ from typing import Any
 from composectl import errors
 from composectl.control.about import About
 from composectl.control.folder import sockets
+from composectl.control.handover import Predecessor
 from composectl.control.orders import Place, Rollout, Scaling
 
 _PATIENCE = 10.0  # seconds that a running composectl may be silent
@@ -51,6 +52,10 @@ class Client:
         with _Connection(self._path, _PATIENCE) as connection:
             connection.request("POST", "/v1/stop")
             connection.getresponse().read()
+
+    def predecessor(self) -> Predecessor:
+        """The same composectl, as the one that we take over from."""
+        return Predecessor(self._path, self.about.pid)
 
     def is_there(self) -> bool:
         """Whether it has not ended yet."""

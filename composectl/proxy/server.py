@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from secrets import token_hex
 from typing import NoReturn
 
@@ -41,6 +42,7 @@ class ProxyServer(web.Server):
         self.clock = Clock()
         self._inbound: set[Inbound | Lingering] = set()
         self._tunnels: set[asyncio.Transport] = set()
+        self._parting = False
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -70,12 +72,25 @@ class ProxyServer(web.Server):
                 tunnel.abort()
         self.route.connections.close()
 
+    # The end, where another process goes on
+
+    async def part(self, seconds: float) -> None:
+        """Let each client that is connected know with its next response that it is the last; wait for these."""
+        self._parting = True
+        for inbound in list(self._inbound):
+            inbound.close_after()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+
     # The connections' side
 
     def opened(self, inbound: Inbound) -> None:
         """A client has connected."""
         self._inbound.add(inbound)
         self._empty.clear()
+        if self._parting:
+            inbound.close_after()
 
     def replaced(self, inbound: Inbound, lingering: Lingering) -> None:
         """A client's connection is about to end."""

@@ -52,7 +52,7 @@ class House:
         listening.bind(str(path))
         snapshot = Snapshot(VERSION, self.about.project, ())
         obey = self.obey
-        handlers = Handlers(lambda: self.about, lambda: snapshot, obey, obey, obey, obey, self.stop)
+        handlers = Handlers(lambda: self.about, lambda: snapshot, obey, obey, obey, obey, None, self.stop)
         runner = await serve_api(handlers, listening)
         try:
             yield path
