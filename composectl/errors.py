@@ -292,6 +292,13 @@ def rollout_stopped(service: str, why: str, log: Sequence[str], new: int, wanted
     )
 
 
+def not_added(service: str, added: int, count: int) -> ReplicasFailed:
+    return ReplicasFailed(
+        f"rollout of `{service}` stopped: Compose added {added} of {count} new replicas",
+        "`composectl ps -a` shows what stands in their place",
+    )
+
+
 def bad_duration(option: str, text: str) -> ComposectlError:
     return ComposectlError(f"`{option} {text}`: not a time", f"for example: `{option} 5s`, `500ms`, `2m`", USAGE)
 

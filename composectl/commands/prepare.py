@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from composectl import errors
@@ -48,6 +48,8 @@ async def prepare(invocation: Invocation, wish: Wish) -> RunningProject:
     try:
         for one in balanced.values():
             one.inherit(inherited)
+        _close_rest(inherited, balanced.values())
+        for one in balanced.values():
             await _bind(prepared, one, folder)
     except BaseException:
         prepared.close()
@@ -82,6 +84,14 @@ def _claim(folder: Path, project: str, engine: str, *, handover: bool) -> tuple[
         predecessor = find(folder, project, folder).predecessor()
         estate = predecessor.estate()
         return Claim(folder, project, engine, inherited=estate.lock), estate.listening, predecessor
+
+
+def _close_rest(inherited: _Listening, balanced: Iterable[Balanced]) -> None:
+    """Nobody would be accepted there any more."""
+    taken = {name for one in balanced for name in one.listening}
+    for name in inherited.keys() - taken:
+        for one in inherited[name]:
+            one.close()
 
 
 def _ports(project: Project, wish: Wish) -> Mapping[str, list[Port]]:

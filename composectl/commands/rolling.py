@@ -98,6 +98,8 @@ class _Rolling:
         try:
             await self._start(before, len(before) + count)
             new = await self._list() - before
+            if len(new) < count:
+                raise errors.not_added(self._service, len(new), count)
             await self._until_ready(new)
             await self._watch(new)
         except _Unfit as unfit:
