@@ -39,9 +39,6 @@ class Lingering:
 
     # The server's side
 
-    def close_after(self) -> None:
-        """It is ending already."""
-
     def close(self) -> None:
         """It is ending already."""
 

@@ -22,6 +22,7 @@ _BACKLOG = 4096
 # Plain asyncio accepts so many before it lets us count them.
 _AT_ONCE = 16
 _RETRY_SECONDS = 1.0
+_PART_EVERY = 0.02
 _NO_LIMITS = Limits()
 
 
@@ -42,7 +43,6 @@ class ProxyServer(web.Server):
         self.clock = Clock()
         self._inbound: set[Inbound | Lingering] = set()
         self._tunnels: set[asyncio.Transport] = set()
-        self._parting = False
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -75,13 +75,17 @@ class ProxyServer(web.Server):
     # The end, where another process goes on
 
     async def part(self, seconds: float) -> None:
-        """Let each client that is connected know with its next response that it is the last; wait for these."""
-        self._parting = True
-        for inbound in list(self._inbound):
-            inbound.close_after()
+        """Let each client that is connected know with its next response that it is the last, for so long.
+
+        A response that has begun without such word cannot be the last: its client may send the next request already.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._empty.wait()
+                while not self._empty.is_set():
+                    for inbound in self._inbound:
+                        if isinstance(inbound, Inbound) and not inbound.answering:
+                            inbound.close_after()
+                    await asyncio.sleep(_PART_EVERY)
 
     # The connections' side
 
@@ -89,8 +93,6 @@ class ProxyServer(web.Server):
         """A client has connected."""
         self._inbound.add(inbound)
         self._empty.clear()
-        if self._parting:
-            inbound.close_after()
 
     def replaced(self, inbound: Inbound, lingering: Lingering) -> None:
         """A client's connection is about to end."""

@@ -53,7 +53,7 @@ def test_i4_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
     before = Claim(tmp_path, "shop", ENGINE)
     stale = before.listen()
     stale.close()
-    os.close(before._held)  # as the kernel does when a process is killed
+    os.close(before.held)  # as the kernel does when a process is killed
 
     claim = Claim(tmp_path, "shop", ENGINE)
     with claim.listen() as listening:

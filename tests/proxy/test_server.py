@@ -10,6 +10,7 @@ import pytest
 from composectl.balance.backend import Backend
 from composectl.balance.policy import Avoid, RoundRobin
 from composectl.proxy.head import BadHead
+from composectl.proxy.inbound import Inbound
 from composectl.proxy.reader import Reader
 from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, OK, get, status
@@ -65,6 +66,37 @@ async def test_p2_nobody_gets_longer_than_the_backends_take_to_stop(stage: Stage
     await asyncio.wait_for(stage.shut_down(), 5)
     assert await client.rest() == b""
     await backend.rest()
+
+
+async def test_who_parts_gives_each_client_a_last_response_that_says_so(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    client = await stage.client()
+    await client.send(GET)
+    assert b"Connection: close" not in await client.head()
+    await client.exactly(2)
+    parting = asyncio.create_task(stage.server.part(5))
+    await eventually(lambda: all(one.closing for one in stage.server._inbound if isinstance(one, Inbound)))
+    await client.send(GET)
+    assert b"Connection: close" in await client.head()
+    assert await client.rest() == b"ok"
+    await asyncio.wait_for(parting, 5)
+
+
+async def test_a_response_that_has_begun_is_not_the_last_one(stage: Stage) -> None:
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+    assert b"Connection: close" not in await client.head()
+    parting = asyncio.create_task(stage.server.part(5))
+    await asyncio.sleep(0)
+    await backend.send(b"k")
+    assert await client.exactly(2) == b"ok"
+    await client.send(GET)
+    await backend.head()
+    await backend.send(OK)
+    assert b"Connection: close" in await client.head()
+    assert await client.rest() == b"ok"
+    await asyncio.wait_for(parting, 5)
 
 
 async def test_nobody_is_accepted_any_more(stage: Stage) -> None:
