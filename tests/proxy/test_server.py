@@ -75,7 +75,7 @@ async def test_who_parts_gives_each_client_a_last_response_that_says_so(stage: S
     assert b"Connection: close" not in await client.head()
     await client.exactly(2)
     parting = asyncio.create_task(stage.server.part(5))
-    await eventually(lambda: all(one.closing for one in stage.server._inbound if isinstance(one, Inbound)))
+    await eventually(lambda: is_the_last(stage))
     await client.send(GET)
     assert b"Connection: close" in await client.head()
     assert await client.rest() == b"ok"
@@ -89,8 +89,10 @@ async def test_a_response_that_has_begun_is_not_the_last_one(stage: Stage) -> No
     assert b"Connection: close" not in await client.head()
     parting = asyncio.create_task(stage.server.part(5))
     await asyncio.sleep(0)
+    assert not is_the_last(stage)
     await backend.send(b"k")
     assert await client.exactly(2) == b"ok"
+    await eventually(lambda: is_the_last(stage))
     await client.send(GET)
     await backend.head()
     await backend.send(OK)
@@ -208,3 +210,8 @@ async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
 async def _draining(stage: Stage) -> None:
     while stage.phases() != ["draining"]:  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.001)
+
+
+def is_the_last(stage: Stage) -> bool:
+    """Whether no client's connection takes more than one further request."""
+    return all(one.closing for one in stage.server._inbound if isinstance(one, Inbound))
