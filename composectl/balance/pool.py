@@ -9,7 +9,7 @@ from composectl.balance.change import Change
 from composectl.balance.phase import Phase, Signal, after
 from composectl.balance.policy import Avoid, Policy
 from composectl.balance.rate import Rate
-from composectl.balance.replica import Replica, Report
+from composectl.balance.replica import Key, Replica, Report
 from composectl.balance.retry import Budget
 
 Tell = Callable[[Change, Backend], None]
@@ -110,7 +110,7 @@ class Pool:
         self._policy = policy
         self._clock = clock
         self._tell = tell
-        self._backends: dict[tuple[str, str], Backend] = {}
+        self._backends: dict[Key, Backend] = {}
         self._lingering: set[Backend] = set()  # gone, with requests still in flight
         self._retired = Tally()  # the sums of those that are gone for good
         self._ready = 0
@@ -179,7 +179,9 @@ class Pool:
         """Take over the whole list of running replicas, as Docker reports it now."""
         seen = {replica.key: replica for replica in replicas}
         for key in self._backends.keys() - seen.keys():
-            self._signal(self._backends[key], Signal.VANISHED, "its container stopped")
+            moved = any(key[:2] == other[:2] for other in seen)
+            why = "its container has another address" if moved else "its container stopped"
+            self._signal(self._backends[key], Signal.VANISHED, why)
         for key, replica in seen.items():
             self._heed(self._backends.get(key) or self._admit(replica), replica)
 
@@ -200,6 +202,11 @@ class Pool:
             self._signal(backend, Signal.LEAVE, why)
             if not backend.in_flight:
                 self._signal(backend, Signal.EMPTIED, "nothing in flight")
+
+    def vanish(self, key: Key, why: str) -> None:
+        """The address of this replica is nobody's from now on, or somebody else's."""
+        if backend := self._backends.get(key):
+            self._signal(backend, Signal.VANISHED, why)
 
     def leave_all(self, why: str) -> None:
         """No new request for anybody."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+Key = tuple[str, str, str, str]
+
 
 class Report(StrEnum):
     """What Docker itself says of a running replica."""
@@ -14,11 +16,13 @@ class Report(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One run of a container: the same container restarted is another replica.
+    """One run of a container at one address: restarted, or moved to another one, it is another replica.
 
     `id` is the container's 64 hex digits, `started` its start time as Docker writes it, `host` the address at
     which it is reached, `grace` the seconds that it is given to stop, `stop_signal` the number of
     the signal by which it is told to. `port` is that of a replica with one of its own; 0 where the service tells it.
+    `network` is the id of the network that the address belongs to, `endpoint` the id of its place there, a new one each
+    time that it joins; "" where there is none.
     """
 
     id: str
@@ -30,11 +34,13 @@ class Replica:
     grace: float = 10.0
     stop_signal: int = 15
     port: int = 0
+    network: str = ""
+    endpoint: str = ""
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The identity of this run."""
-        return self.id, self.started
+    def key(self) -> Key:
+        """The identity of this run at this address."""
+        return self.id, self.started, self.host, self.endpoint
 
     def address(self, target: int) -> tuple[str, int]:
         """Where it is reached; `target` is the port that its service serves."""

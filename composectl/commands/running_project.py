@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from composectl.balance.change import Change
-from composectl.balance.replica import Replica
+from composectl.balance.replica import Key, Replica
 from composectl.commands.balanced import Balanced
 from composectl.commands.running import Running
 from composectl.compose.stack import Stack
@@ -53,6 +54,19 @@ class RunningProject(Running):
         """A container is on its way out."""
         for one in self.balanced.values():
             one.pool.leave(id, why)
+
+    def vanish(self, key: Key, why: str) -> None:
+        """The address of a replica is its own no more."""
+        for one in self.balanced.values():
+            one.pool.vanish(key, why)
+
+    def lost(self) -> None:
+        """The engine cannot be followed any more."""
+        self.stale_since = time.time()
+
+    def back(self) -> None:
+        """The engine tells again who runs."""
+        self.stale_since = None
 
     def estate(self) -> Estate:
         """What the next composectl takes over."""

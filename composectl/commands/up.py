@@ -97,9 +97,18 @@ class _Up:
             tuple(running.balanced),
             observe=running.observe,
             leave=running.leave,
-            lost=_say,
-            back=lambda: _say("the Docker Engine answers again"),
+            vanish=running.vanish,
+            lost=self._lost,
+            back=self._back,
         ).run()
+
+    def _lost(self, why: str) -> None:
+        self._running.lost()
+        _say(why)
+
+    def _back(self) -> None:
+        self._running.back()
+        _say("the Docker Engine answers again")
 
     def _handlers(self) -> Handlers:
         running = self._running

@@ -47,7 +47,7 @@ class Holder:
 
 def describe(inspect: Mapping[str, Any]) -> Replica | None:
     """The replica in an answer of GET /containers/{id}/json; None where nothing can be sent to it."""
-    state, host = inspect["State"], _host(inspect)
+    state, (host, network, endpoint) = inspect["State"], _place(inspect)
     if state["Status"] not in _RUNS or not service_of(labels_of(inspect)) or not host:
         return None
     return Replica(
@@ -59,6 +59,8 @@ def describe(inspect: Mapping[str, Any]) -> Replica | None:
         report=_report(state),
         grace=_grace(inspect["Config"]),
         stop_signal=stop_signal(inspect),
+        network=network,
+        endpoint=endpoint,
     )
 
 
@@ -99,11 +101,15 @@ def stop_signal(inspect: Mapping[str, Any]) -> int:
 # Private
 
 
-def _host(inspect: Mapping[str, Any]) -> str:
+def _place(inspect: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The address, and the ids of the network and of the endpoint that it belongs to."""
     networks = inspect["NetworkSettings"].get("Networks") or {}
     joined = [networks[name] or {} for name in sorted(networks)]
-    addresses = [one.get(kind) for kind in ("IPAddress", "GlobalIPv6Address") for one in joined]
-    return next(filter(None, addresses), "")
+    for kind in ("IPAddress", "GlobalIPv6Address"):
+        for one in joined:
+            if host := one.get(kind):
+                return host, one.get("NetworkID") or "", one.get("EndpointID") or ""
+    return "", "", ""
 
 
 def _name(inspect: Mapping[str, Any]) -> str:

@@ -46,6 +46,23 @@ def ends(kill: Event, replica: Replica) -> bool:
     return number in (KILL, replica.stop_signal) and _seconds(kill) >= _start(replica)
 
 
+def is_over(event: Event, replica: Replica) -> bool:
+    """Whether this run of the replica's container has ended, with this `die`."""
+    died = event.get("Type") == "container" and event.get("Action") == "die"
+    return died and container_of(event) == replica.id and _seconds(event) >= _start(replica)
+
+
+def has_left(event: Event, replica: Replica, listed: float) -> bool:
+    """Whether the replica has left the network of its address, with this `disconnect`.
+
+    `listed`: when it was first listed at this address, in epoch seconds. What is heard late, or a second time, must not
+    be taken for the end of a place that it has got since.
+    """
+    network, attributes = event.get("Actor", {}).get("ID"), _attributes(event)
+    left = event.get("Type") == "network" and event.get("Action") == "disconnect" and network == replica.network
+    return left and attributes.get("container") == replica.id and bool(replica.endpoint) and _seconds(event) > listed
+
+
 # Private
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from composectl.balance.replica import Replica
+from composectl.balance.replica import Key, Replica
 from composectl.engine.client import QUIET, Engine
-from composectl.engine.hint import Event, concerns, container_of, ends, is_kill
+from composectl.engine.hint import Event, concerns, container_of, ends, has_left, is_kill, is_over
 from composectl.engine.stream import Events
 from composectl.errors import ComposectlError
 
@@ -25,7 +26,7 @@ class Pace:
     relist: float = 10.0
     gather: float = 0.05
     first_pause: float = 0.1
-    longest_pause: float = 5.0
+    longest_pause: float = 2.0
     quiet: float = QUIET
 
 
@@ -34,8 +35,9 @@ class Watch:
     """Keeps telling who runs, until it is cancelled; it never gives up.
 
     `observe` gets all the running replicas of a service, for each of `services`, after every listing; `leave` the
-    id of a container at the moment that it is told to stop, and why; `lost` why the engine cannot be followed, once,
-    and `back` is called when it can be again.
+    id of a container at the moment that it is told to stop, and why; `vanish` the key of a replica at the moment that
+    its address is its own no more, and why; `lost` why the engine cannot be followed, once, and `back` is called when
+    it can be again. `clock` gives epoch seconds.
     """
 
     engine: Engine
@@ -43,12 +45,16 @@ class Watch:
     services: Collection[str]
     observe: Callable[[str, list[Replica]], None]
     leave: Callable[[str, str], None]
+    vanish: Callable[[Key, str], None]
     lost: Callable[[str], None]
     back: Callable[[], None]
     pace: Pace = field(default_factory=Pace)
+    clock: Callable[[], float] = time.time
 
     _hint: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _known: dict[str, Replica] = field(init=False, default_factory=dict)
+    _listed: dict[Key, float] = field(init=False, default_factory=dict)  # since when each is known
+    _over: set[Key] = field(init=False, default_factory=set)  # vanished, and perhaps in a list that was made before
     _early: deque[Event] = field(init=False, default_factory=lambda: deque(maxlen=_EARLY))  # kills of the not yet known
     _heard: int | None = field(init=False, default=None)  # when the last event was, in the engine's epoch seconds
     _pause: float = field(init=False, default=0.0)  # before the next attempt; 0 while all is well
@@ -79,6 +85,19 @@ class Watch:
         self._hint.set()
         if is_kill(event):
             self._heed(event)
+        for replica in tuple(self._known.values()):
+            self._note_end(event, replica)
+
+    def _note_end(self, event: Event, replica: Replica) -> None:
+        """Its address may be another container's in no time: too soon to list first."""
+        if is_over(event, replica):
+            self._end(replica, "its container stopped")
+        elif has_left(event, replica, self._listed[replica.key]):
+            self._end(replica, "it left its network")
+
+    def _end(self, replica: Replica, why: str) -> None:
+        self._over.add(replica.key)
+        self.vanish(replica.key, why)
 
     def _heed(self, kill: Event) -> None:
         replica = self._known.get(container_of(kill))
@@ -100,11 +119,17 @@ class Watch:
         found = await self.engine.replicas(self.project, self.services)
         self._regain()
         for service, replicas in found.items():
-            self.observe(service, replicas)
-        self._known = {replica.id: replica for replicas in found.values() for replica in replicas}
+            self.observe(service, [replica for replica in replicas if replica.key not in self._over])
+        self._know([replica for replicas in found.values() for replica in replicas])
         early, self._early = self._early, deque(maxlen=_EARLY)
         for kill in early:
             self._heed(kill)
+
+    def _know(self, found: list[Replica]) -> None:
+        now = self.clock()
+        self._known = {replica.id: replica for replica in found}
+        self._listed = {replica.key: self._listed.get(replica.key, now) for replica in found}
+        self._over &= self._listed.keys()
 
     def _lose(self, why: Exception) -> None:
         if not self._pause:

@@ -60,6 +60,9 @@ class Connections:
         outbound = Outbound(self, backend, identity)
         async with asyncio.timeout(_CONNECT_TIMEOUT):
             await asyncio.get_running_loop().create_connection(lambda: as_protocol(outbound), host, port)
+        if backend.phase is Phase.GONE:  # and somebody else has its address by now
+            outbound.drop()
+            raise ConnectionAbortedError("its container is gone")
         return outbound
 
     def keep(self, outbound: Outbound) -> None:

@@ -12,6 +12,7 @@ from composectl.balance.retry import IDEMPOTENT, may_retry
 from composectl.proxy.date import http_date
 from composectl.proxy.dial_error import is_exhaustion, reason_of
 from composectl.proxy.head import Fields, RequestHead, last_chunk
+from composectl.proxy.keepalive import keep_alive
 from composectl.proxy.pages import error_page
 from composectl.proxy.tunnel import join
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from composectl.proxy.limits import Limits
     from composectl.proxy.outbound import Outbound
 
+_TUNNEL_IDLE = 5
 _REPLAYABLE = 1024 * 1024
 _NOTHING_HEARD = ("backend-hung-up", "backend-too-slow")
 _NOBODY = "no-backend-ready"
@@ -186,6 +188,7 @@ class Exchange:
         self._outbound = None
         lease = self._take_lease()
         lease.heard()
+        keep_alive(outbound.transport, idle=_TUNNEL_IDLE)
         client, first_bytes = self.inbound.hand_over()
 
         def ended() -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from composectl.balance.phase import Phase
 from composectl.proxy.date import http_date
 from composectl.proxy.fault import report
 from composectl.proxy.head import BadHead, interim_head, last_chunk, response_head
+from composectl.proxy.keepalive import give_up_soon
 from composectl.proxy.quiet import is_quiet
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Outbound:
         "_doubtful",
         "_exchange",
         "_fields",
+        "_forsaken",
         "_identity",
         "_in_body",
         "_interims",
@@ -64,6 +67,7 @@ class Outbound:
         self._fields: list[tuple[bytes, bytes]] = []
         self._paused = False
         self._doubtful = False  # it was kept, and may be closed by now
+        self._forsaken = False  # the address of its backend is not known to be its own any more
         self.served = 0
         self.idle_since = 0
 
@@ -109,6 +113,9 @@ class Outbound:
 
     def sweep(self, limits: Limits) -> None:
         """A second has passed: end the exchange whose backend is silent for too long."""
+        if self.backend.phase is Phase.GONE and not self._forsaken:
+            self._forsaken = True
+            give_up_soon(self.transport)
         if self._paused or not (self._asked.uploaded or self._asked.inbound.holds_upload):
             return  # it is the client that is waited for
         self._quiet += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from composectl.balance.phase import Phase
@@ -43,6 +45,27 @@ def test_a_restarted_container_is_another_backend() -> None:
     watched.pool.observe([replica(1, run="2")])
     assert before.phase is Phase.GONE
     assert watched.backend(1) is not before
+
+
+@pytest.mark.parametrize("place", [{"host": "10.0.0.9"}, {"endpoint": "another"}])
+def test_h9_a_container_at_another_address_is_another_backend(place: dict[str, str]) -> None:
+    watched = Watched(1)
+    before = watched.backend(1)
+    watched.pool.observe([replace(replica(1), **place)])  # type: ignore[arg-type]
+    assert before.phase is Phase.GONE
+    assert watched.changes[-2].why == "its container has another address"
+    assert watched.backend(1).phase is Phase.READY
+
+
+def test_h10_whoever_vanishes_gets_no_request_and_what_is_in_flight_is_counted_to_its_end() -> None:
+    watched = Watched(1)
+    lease = leased(watched)
+    watched.pool.vanish(replica(1).key, "it left its network")
+    watched.pool.vanish(replica(2).key, "nobody knows it")
+    assert watched.pool.lease() is None
+    assert [change.why for change in watched.changes] == ["healthy", "it left its network"]
+    lease.answered(200, 1000)
+    assert watched.pool.tally().in_flight == 0
 
 
 def test_leaving_waits_for_what_is_in_flight() -> None:

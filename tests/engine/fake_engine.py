@@ -41,6 +41,23 @@ def event(action: str, number: int = 1, **attributes: str) -> dict[str, Any]:
     }
 
 
+def disconnect(number: int = 1, network: str = "n1") -> dict[str, Any]:
+    """The event of a container that left a network, two seconds after every container's start."""
+    return {
+        "Type": "network",
+        "Action": "disconnect",
+        "Actor": {"ID": network, "Attributes": {"container": f"{number:064x}", "name": "shop_default"}},
+        "time": STARTED_NS // 10**9 + 2,
+        "timeNano": STARTED_NS + 2 * 10**9,
+    }
+
+
+def at(number: int, endpoint: str, network: str = "n1") -> dict[str, Any]:
+    """The running container with a place of its own on a network."""
+    place = {"IPAddress": f"10.0.0.{number}", "NetworkID": network, "EndpointID": endpoint}
+    return container(number, NetworkSettings={"Networks": {"shop_default": place}})
+
+
 class FakeEngine:
     """What it holds is in `containers`; `asked` tells what was asked of it, in order."""
 

@@ -53,6 +53,16 @@ def test_an_ipv6_address_serves_where_there_is_no_other() -> None:
     assert described(NetworkSettings=settings).host == "fd00::5"
 
 
+def test_h9_the_network_and_the_place_there_go_with_the_address() -> None:
+    settings = networks(
+        bar={"IPAddress": "10.1.0.1", "NetworkID": "n1", "EndpointID": "e1"},
+        zoo={"IPAddress": "10.9.0.1", "NetworkID": "n2", "EndpointID": "e2"},
+    )
+    one = described(NetworkSettings=settings)
+    assert (one.network, one.endpoint) == ("n1", "e1")
+    assert one.key == (f"{1:064x}", STARTED, "10.1.0.1", "e1")
+
+
 def test_the_default_bridge_counts() -> None:
     assert described(NetworkSettings=networks(bridge={"IPAddress": "172.17.0.2"})).host == "172.17.0.2"
 

@@ -4,9 +4,9 @@ import pytest
 
 from composectl.balance.replica import Replica
 from composectl.engine.describe import describe
-from composectl.engine.hint import concerns, container_of, ends, is_kill
+from composectl.engine.hint import Event, concerns, container_of, ends, has_left, is_kill, is_over
 from composectl.engine.labels import PROJECT
-from tests.engine.fake_engine import container, event
+from tests.engine.fake_engine import STARTED_NS, at, container, disconnect, event
 
 
 @pytest.fixture
@@ -51,3 +51,44 @@ def test_a_kill_from_before_the_start_was_meant_for_the_run_before(replica: Repl
     late = event("kill", signal="15")
     late["timeNano"] -= 2 * 10**9
     assert not ends(late, replica)
+
+
+def test_h8_the_end_of_a_container_is_the_end_of_its_run(replica: Replica) -> None:
+    assert is_over(event("die", exitCode="137"), replica)
+    assert not is_over(event("die", 2), replica)
+    assert not is_over(event("start"), replica)
+
+
+def test_an_end_from_before_the_start_was_of_the_run_before(replica: Replica) -> None:
+    late = event("die")
+    late["timeNano"] -= 2 * 10**9
+    assert not is_over(late, replica)
+
+
+LISTED = STARTED_NS / 1e9 + 1
+
+
+@pytest.fixture
+def placed() -> Replica:
+    replica = describe(at(1, "e1"))
+    assert replica
+    return replica
+
+
+def test_h9_leaving_the_network_of_its_address_is_noticed(placed: Replica) -> None:
+    assert has_left(disconnect(), placed, LISTED)
+
+
+@pytest.mark.parametrize(
+    "other", [disconnect(2), disconnect(network="n2"), disconnect() | {"Action": "connect"}, event("die")]
+)
+def test_h9_leaving_another_one_means_nothing(placed: Replica, other: Event) -> None:
+    assert not has_left(other, placed, LISTED)
+
+
+def test_h9_leaving_before_it_was_listed_there_was_leaving_another_place(placed: Replica) -> None:
+    assert not has_left(disconnect(), placed, LISTED + 2)
+
+
+def test_h9_without_the_id_of_its_place_it_cannot_be_told(replica: Replica) -> None:
+    assert not has_left(disconnect(network=""), replica, LISTED)

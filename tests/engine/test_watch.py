@@ -16,7 +16,7 @@ from composectl.engine.client import Engine
 from composectl.engine.labels import PROJECT
 from composectl.engine.threads import in_thread
 from composectl.engine.watch import Pace, Watch
-from tests.engine.fake_engine import FakeEngine, container, event
+from tests.engine.fake_engine import STARTED_NS, FakeEngine, at, container, disconnect, event
 
 HASTY = Pace(relist=60, gather=0.01, first_pause=0.01, longest_pause=0.05, quiet=60)
 
@@ -38,9 +38,11 @@ class Story:
             ("echo", "idle"),
             observe=self._observe,
             leave=lambda id, why: self._tell(f"leave {int(id, 16)}"),  # noqa: A006
+            vanish=lambda key, why: self._tell(f"vanish {int(key[0], 16)}: {why}"),
             lost=lambda why: self._tell("lost"),
             back=lambda: self._tell("back"),
             pace=pace,
+            clock=lambda: STARTED_NS / 1e9 + 1,
         )
         running = asyncio.create_task(watch.run())
         try:
@@ -189,6 +191,36 @@ async def test_a_replica_told_to_stop_before_it_was_ever_listed_leaves_when_it_i
         fake.run(container(1))
         await fake.say(event("kill", signal="15"))
         await story.tells("leave 1")
+
+
+async def test_h8_a_replica_that_ends_without_a_signal_vanishes_at_once(fake: FakeEngine, engine: Engine) -> None:
+    fake.run(container(1), container(2))
+    async with Story().of(engine, Pace(gather=60)) as story:
+        await story.shows(1, 2)
+        await fake.say(event("die", 2, exitCode="137"))
+        await story.tells("vanish 2: its container stopped")
+
+
+async def test_h9_a_replica_that_leaves_its_network_vanishes_at_once(fake: FakeEngine, engine: Engine) -> None:
+    fake.run(at(1, "e1"), at(2, "e2"))
+    async with Story().of(engine, Pace(gather=60)) as story:
+        await story.shows(1, 2)
+        await fake.say(disconnect(2, network="n2"), disconnect(2))
+        await story.tells("vanish 2: it left its network")
+    assert [what for what in story.told if what.startswith("vanish")] == ["vanish 2: it left its network"]
+
+
+async def test_h10_whoever_vanished_is_not_taken_from_a_list_that_was_made_before(
+    fake: FakeEngine, engine: Engine
+) -> None:
+    fake.run(at(1, "e1"), at(2, "e2"))
+    async with Story().of(engine) as story:
+        await story.shows(1, 2)
+        await fake.say(disconnect(2))
+        await story.shows(1)
+        fake.run(at(1, "e1"), at(2, "e3"))
+        await fake.say(event("start"))
+        await story.shows(1, 2)
 
 
 # Ending

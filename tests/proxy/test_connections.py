@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -102,6 +103,15 @@ async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run
     await client.send(GET)
     await stage.backend.accept()
     assert await former.rest() == b""
+
+
+async def test_h10_whoever_vanishes_while_it_is_dialled_is_not_sent_the_request(stage: Stage) -> None:
+    backend = stage.pool.backends[0]
+    dialling = asyncio.ensure_future(stage.connections.dial(backend))
+    stage.pool.vanish(backend.replica.key, "it left its network")
+    with pytest.raises(ConnectionAbortedError):
+        await dialling
+    assert await (await stage.backend.accept()).rest() == b""
 
 
 async def test_a_failing_backend_s_kept_connections_are_closed(open_stage: OpenStage) -> None:
