@@ -78,11 +78,15 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that one running composectl knows."""
+    """Everything that one running composectl knows.
+
+    `stale_since`: the ISO 8601 moment since when the engine cannot be asked who runs; None while it can.
+    """
 
     version: int
     project: str
     services: tuple[ServiceView, ...]
+    stale_since: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The answer of `status --json`."""
@@ -92,7 +96,8 @@ class Snapshot:
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Snapshot:
         """The inverse of `as_json`; keys of a later version are ignored."""
-        return cls(answer["version"], answer["project"], tuple(map(_service_from_json, answer["services"])))
+        services = tuple(map(_service_from_json, answer["services"]))
+        return cls(answer["version"], answer["project"], services, answer.get("stale_since"))
 
 
 def view_service(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from composectl import errors
 from composectl.balance.change import Change
-from composectl.balance.snapshot import VERSION, Snapshot
+from composectl.balance.snapshot import VERSION, Snapshot, iso
 from composectl.commands.balanced import Balanced
 from composectl.control.about import About
 from composectl.control.claim import Claim
@@ -23,6 +23,7 @@ class Running:
         self.directory = directory
         self.journal = journal
         self.balanced = balanced
+        self.stale_since: float | None = None  # epoch seconds
 
     def about(self) -> About:
         """For other terminals that look for us."""
@@ -31,7 +32,9 @@ class Running:
 
     def snapshot(self) -> Snapshot:
         """The picture of everything, now."""
-        return Snapshot(VERSION, self.claim.project, tuple(one.view() for one in self.balanced.values()))
+        services = tuple(one.view() for one in self.balanced.values())
+        stale_since = None if self.stale_since is None else iso(self.stale_since)
+        return Snapshot(VERSION, self.claim.project, services, stale_since)
 
     def who(self, change: Change) -> str:
         """What a line calls the backend of `change`."""

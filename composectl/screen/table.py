@@ -9,10 +9,11 @@ from rich.segment import Segment, Segments
 
 from composectl.balance.snapshot import ServiceView, Snapshot
 from composectl.screen.block import furnished, lines_wanted
+from composectl.screen.clock import time_of_day, uptime
 from composectl.screen.columns import columns_for
 from composectl.screen.layout import fit
-from composectl.screen.line import Line
-from composectl.screen.palette import QUIET
+from composectl.screen.line import Line, clipped
+from composectl.screen.palette import BAD, QUIET
 from composectl.screen.room import divide
 
 _AIRY_SERVICE = 8
@@ -20,11 +21,22 @@ _AIRY_SERVICE = 8
 
 def render_table(snapshot: Snapshot, *, now: float, width: int, height: int | None) -> RenderableType:
     """The table in `width` cells and at most `height` lines (None: as many as it takes); `now` in epoch seconds."""
-    lines = _lines(snapshot.services, now, width, height)
+    lines = _stale(snapshot, now, width)[:height]
+    room = None if height is None else height - len(lines)
+    if room != 0:
+        lines += _lines(snapshot.services, now, width, room)
     return Segments([segment for line in lines for segment in (*line, Segment.line())])
 
 
 # Private
+
+
+def _stale(snapshot: Snapshot, now: float, width: int) -> list[Line]:
+    since = snapshot.stale_since
+    if since is None:
+        return []
+    words = f"engine unreachable since {time_of_day(since)}, for {uptime(since, now)}: who runs may have changed"
+    return [clipped([Segment(words, BAD)], width)]
 
 
 def _lines(services: Sequence[ServiceView], now: float, width: int, height: int | None) -> list[Line]:

@@ -41,6 +41,12 @@ def test_it_survives_the_way_through_json() -> None:
     assert Snapshot.from_json(json.loads(json.dumps(before.as_json()))) == before
 
 
+def test_h12_it_tells_since_when_it_is_stale() -> None:
+    stale = replace(snapshot(Watched(1)), stale_since=iso(7))
+    assert stale.as_json()["stale_since"] == "1970-01-01T00:00:07.000+00:00"
+    assert Snapshot.from_json(stale.as_json()) == stale
+
+
 def test_keys_of_a_later_version_are_ignored() -> None:
     told = snapshot(Watched(1)).as_json()
     told["services"][0]["backends"][0]["colour"] = "blue"

@@ -23,7 +23,7 @@ def test_i7_the_json_has_the_keys_that_the_readme_promises(project: Project) -> 
     ask(project.port)
 
     told = json.loads(project.does("status", "--json"))
-    assert set(told) == {"version", "project", "services"}
+    assert set(told) >= {"version", "project", "stale_since", "services"}
     assert (told["version"], told["project"]) == (1, project.name)
     (service,) = told["services"]
     assert set(service) >= SERVICE

@@ -57,9 +57,12 @@ def snapshot(*services: ServiceView) -> Snapshot:
     return Snapshot(1, "demo", services or (service(),))
 
 
-def drawn(*services: ServiceView, width: int = 120, height: int | None = None) -> list[str]:
+def drawn(
+    *services: ServiceView, width: int = 120, height: int | None = None, stale_since: str | None = None
+) -> list[str]:
     """The lines of the table on a console without colour."""
     out = io.StringIO()
-    table = render_table(snapshot(*services), now=NOW, width=width, height=height)
+    shown = replace(snapshot(*services), stale_since=stale_since)
+    table = render_table(shown, now=NOW, width=width, height=height)
     Console(file=out, width=width, color_system=None).print(table)
     return out.getvalue().splitlines()

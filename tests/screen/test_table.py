@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from rich.cells import cell_len
 
-from composectl.balance.snapshot import ChangeView, Totals
+from composectl.balance.snapshot import ChangeView, Totals, iso
 from composectl.screen.table import render_table
 from tests.screen.made_up import NOW, backend, change, drawn, service, snapshot
 
@@ -69,6 +69,21 @@ def test_how_many_requests_wait_is_told_also_where_there_is_little_room() -> Non
     nobody = service(0, totals=Totals(5, 0, 3, 0, 1_000, {}))
     assert "1,000 held" in drawn(nobody)[1]
     assert "1,000 held" in drawn(nobody, width=40)[1]
+
+
+def test_h12_an_engine_that_cannot_be_reached_is_told_first() -> None:
+    first, second, *_ = drawn(stale_since=iso(NOW - 65))
+    assert first.startswith("engine unreachable since ")
+    assert ", for 1m 05s: " in first
+    assert second.startswith("echo ")
+
+
+@pytest.mark.parametrize("height", [10, 3, 2, 1])
+@pytest.mark.parametrize("services", [1, 3])
+def test_h12_that_takes_no_more_lines_than_there_are(services: int, height: int) -> None:
+    lines = drawn(*[service(20)] * services, width=30, height=height, stale_since=iso(NOW))
+    assert 0 < len(lines) <= height
+    assert max(map(cell_len, lines)) <= 30
 
 
 def test_backends_stand_in_the_order_of_their_numbers() -> None:
