@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +13,27 @@ import pytest
 from docker import DockerClient
 
 from tests.e2e.project import IMAGE, REPOSITORY, NewProject, Project
+from tests.e2e.stories import Row, Story, keep_table, table
 
 COMPOSES = {
     "1.29.2": REPOSITORY / ".tools" / "docker-compose-v1",
     "v2": REPOSITORY / ".tools" / "docker-compose-v2",
 }
+
+ROWS = pytest.StashKey[list[Row]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ROWS] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    rows = config.stash[ROWS]
+    if rows:
+        terminalreporter.section("stories")
+        terminalreporter.write(table(rows))
+    if rows and (page := os.environ.get("COMPOSECTL_STORIES_PAGE")):
+        keep_table(rows, Path(page))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,6 +63,20 @@ def echo_image(engine: DockerClient) -> Iterator[str]:
         engine.images.remove(image, force=True)
 
 
+@pytest.fixture(scope="session")
+def backend_image(engine: DockerClient, echo_image: str) -> Iterator[str]:
+    """The image of `tests/e2e/backend`, on the same busybox as `examples/echo`."""
+    name = f"composectl-e2e-backend:{os.getpid()}"
+    folder = REPOSITORY / "tests" / "e2e" / "backend"
+    with tempfile.TemporaryDirectory() as context:
+        compile_c = ["gcc", "-static", "-O2", "-pthread", "-o", f"{context}/backend", str(folder / "backend.c")]
+        subprocess.run(compile_c, check=True)
+        (Path(context) / "Dockerfile").write_bytes((folder / "Dockerfile").read_bytes())
+        engine.images.build(path=context, tag=name, rm=True)
+    yield name
+    engine.images.remove(name, force=True)
+
+
 @pytest.fixture(params=COMPOSES)
 def compose(request: pytest.FixtureRequest) -> Path:
     """The Compose to use; parametrize it with `indirect` where one will do."""
@@ -72,3 +104,9 @@ def new_project(compose: Path, engine: DockerClient, echo_image: str) -> Iterato
 @pytest.fixture
 def project(new_project: NewProject) -> Project:
     return new_project()
+
+
+@pytest.fixture
+def story(project: Project, backend_image: str, compose: Path, request: pytest.FixtureRequest) -> Story:
+    name = next(name for name, command in COMPOSES.items() if command == compose)
+    return Story(project, backend_image, name, request.config.stash[ROWS])

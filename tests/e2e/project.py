@@ -17,6 +17,7 @@ from typing import Any
 
 from docker import DockerClient
 from docker.models.containers import Container
+from docker.models.networks import Network
 
 from tests.e2e import leftovers
 from tests.e2e.patience import eventually
@@ -111,6 +112,9 @@ class Project:
 
     def containers(self) -> list[Container]:
         return leftovers.containers(self.engine, self.name)
+
+    def networks(self) -> list[Network]:
+        return leftovers.networks(self.engine, self.name)
 
     def litter(self) -> list[str]:
         """What of this project is on the machine, Docker's part and ours."""

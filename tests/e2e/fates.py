@@ -1,0 +1,221 @@
+"""A load of every kind that remembers what became of each request.
+
+Half of the workers keep their connections, the others take a fresh one each time; every third request is a POST with
+an id of its own. Beside them go a stream of server-sent events, a WebSocket, and whatever slow requests a story asks
+for. Nothing is ever sent twice, so that what is lost shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+PATIENCE = 60.0
+_WORKERS = 16
+_GOING_AWAY = 1001
+_OTHER_ENDS = (ConnectionClosed, OSError, EOFError)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one request: `trouble` is "" where it was answered whole and well; times in epoch seconds.
+
+    `service` is who says to have answered, `backend` whom composectl names; `late` how much longer it took than it
+    asked for.
+    """
+
+    method: str
+    id: str
+    sent: float
+    late: float
+    trouble: str
+    service: str
+    backend: str
+
+
+class Load:
+    """Requests at a steady rate for as long as the `with` block lasts, and until there were `at_least` so many."""
+
+    def __init__(self, port: int, per_second: int = 200, at_least: int = 0, streams: bool = True) -> None:
+        self.fates: list[Fate] = []
+        self.cut: list[str] = []  # streams that did not end well
+        self.messages = 0  # events and echoes
+        self._port = port
+        self._pause = _WORKERS / per_second
+        self._at_least = at_least
+        self._streams = streams
+        self._ids = count(1)
+        self._stop = asyncio.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="load")
+        self._work: list[Future[None]] = []
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        for number in range(_WORKERS):
+            self._go(self._send_steadily(keep=number % 2 == 0, delay=self._pause * number / _WORKERS))
+        if self._streams:
+            self._go(self._listen_to_events())
+            self._go(self._talk())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            while error[0] is None and len(self.fates) < self._at_least:
+                time.sleep(0.05)
+            self._loop.call_soon_threadsafe(self._stop.set)
+            for work in self._work:
+                work.result(PATIENCE)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def ask_slowly(self, requests: int, seconds: float) -> None:
+        """Send so many GETs at once that are answered after so many seconds."""
+        for _ in range(requests):
+            self._go(self._ask_alone("GET", seconds))
+
+    # What there is to tell
+
+    @property
+    def failed(self) -> list[Fate]:
+        return [fate for fate in self.fates if fate.trouble]
+
+    @property
+    def posted(self) -> list[str]:
+        """The ids of the POSTs that were answered well."""
+        return [fate.id for fate in self.fates if fate.method == "POST" and not fate.trouble]
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds beyond what was asked for, of those that were answered."""
+        return max((fate.late for fate in self.fates if not fate.trouble), default=0.0)
+
+    def since(self, moment: float) -> Iterator[Fate]:
+        """Of the requests sent after this epoch second."""
+        return (fate for fate in self.fates if fate.sent > moment)
+
+    # Private
+
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work.append(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def _send_steadily(self, *, keep: bool, delay: float) -> None:
+        line, due = _Line(self._port), time.monotonic() + delay
+        turn = count()
+        while not await self._is_over(due - time.monotonic()):
+            await self._ask(line, "GET" if next(turn) % 3 else "POST")
+            if not keep:
+                line.close()
+            due = max(due + self._pause, time.monotonic() - self._pause)
+        line.close()
+
+    async def _ask_alone(self, method: str, seconds: float) -> None:
+        line = _Line(self._port)
+        await self._ask(line, method, seconds)
+        line.close()
+
+    async def _ask(self, line: _Line, method: str, seconds: float = 0.0) -> None:
+        id = f"{next(self._ids)}"  # noqa: A001
+        sent, began = time.time(), time.monotonic()
+        service = backend = ""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                status, service, backend = await line.ask(method, id, seconds)
+                trouble = "" if status == 200 else f"{status} {service}"
+        except _OTHER_ENDS as error:
+            line.close()
+            trouble = repr(error)
+        late = time.monotonic() - began - seconds
+        self.fates.append(Fate(method, id, sent, late, trouble, service, backend))
+
+    async def _listen_to_events(self) -> None:
+        while not self._stop.is_set():
+            line = _Line(self._port)
+            try:
+                async for _ in line.events(self._stop):
+                    self.messages += 1
+            except _OTHER_ENDS as error:
+                self.cut.append(f"events: {error!r}")
+                await self._is_over(0.1)
+            line.close()
+
+    async def _talk(self) -> None:
+        while not self._stop.is_set():
+            try:
+                async with connect(f"ws://localhost:{self._port}/ws", compression=None, proxy=None) as socket:
+                    while not await self._is_over(0.1):
+                        await socket.send("hello")
+                        assert await socket.recv() == "hello"
+                        self.messages += 1
+            except ConnectionClosed as closed:
+                if closed.rcvd is None or closed.rcvd.code != _GOING_AWAY:
+                    self.cut.append(f"websocket: {closed!r}")
+            except (OSError, EOFError) as error:
+                self.cut.append(f"websocket: {error!r}")
+                await self._is_over(0.1)
+
+    async def _is_over(self, seconds: float) -> bool:
+        """Wait so long; whether the load is to stop."""
+        try:
+            await asyncio.wait_for(self._stop.wait(), max(0.0, seconds))
+        except TimeoutError:
+            return False
+        return True
+
+
+class _Line:
+    """One connection at a time, made when it is needed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._writer: asyncio.StreamWriter | None = None
+        self._reader: asyncio.StreamReader
+
+    async def ask(self, method: str, id: str, seconds: float) -> tuple[int, str, str]:  # noqa: A002
+        """The status, what was said, and by whom."""
+        slowly = f"&sleep={seconds}" if seconds else ""
+        fields, body = ("Content-Length: 6\r\n", "a body") if method == "POST" else ("", "")
+        target = f"/?id={id}{slowly}" if method == "POST" else f"/?{slowly}"
+        await self._send(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{body}")
+        status, heard = await self._head()
+        said = (await self._reader.readexactly(int(heard["content-length"]))).decode()
+        if heard.get("connection") == "close":
+            self.close()
+        return status, said.strip(), heard.get("x-internal-service", "")
+
+    async def events(self, stop: asyncio.Event) -> AsyncIterator[bytes]:
+        """Each event of a stream, until it ends as it should."""
+        await self._send("GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+        status, _ = await self._head()
+        if status != 200:
+            raise ConnectionError(f"answered {status}")
+        while not stop.is_set() and (size := int(await self._reader.readuntil(b"\r\n"), 16)):
+            yield (await self._reader.readexactly(size + 2))[:-2]
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    # Private
+
+    async def _send(self, request: str) -> None:
+        if self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection("localhost", self._port)
+        self._writer.write(request.encode())
+
+    async def _head(self) -> tuple[int, dict[str, str]]:
+        first, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        fields = (line.partition(":") for line in lines if line)
+        return int(first.split()[1]), {name.lower(): value.strip() for name, _, value in fields}
