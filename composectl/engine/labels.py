@@ -9,6 +9,8 @@ ONE_OFF = "com.docker.compose.oneoff"
 CONFIG_HASH = "com.docker.compose.config-hash"
 HOOK = "com.docker.compose.hook"
 
+_DIGITS = 9
+
 Labels = Mapping[str, str]
 
 
@@ -20,9 +22,9 @@ def service_of(labels: Labels) -> str:
 
 
 def number_of(labels: Labels) -> int:
-    """The container's number within its service, from 1; 0 where there is none."""
+    """The container's number within its service, from 1; 0 where there is none, or one that no Compose would give."""
     number = labels.get(NUMBER, "")
-    return int(number) if number.isdecimal() else 0
+    return int(number) if number.isdecimal() and len(number) <= _DIGITS else 0
 
 
 def replicas_of(project: str) -> dict[str, list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import docker
 import pytest
 from docker import DockerClient
 
+from tests.e2e.backend_image import build_backend
 from tests.e2e.project import IMAGE, REPOSITORY, NewProject, Project
 from tests.e2e.stories import Row, Story, keep_table, table
 
@@ -66,15 +66,9 @@ def echo_image(engine: DockerClient) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def backend_image(engine: DockerClient, echo_image: str) -> Iterator[str]:
     """The image of `tests/e2e/backend`, on the same busybox as `examples/echo`."""
-    name = f"composectl-e2e-backend:{os.getpid()}"
-    folder = REPOSITORY / "tests" / "e2e" / "backend"
-    with tempfile.TemporaryDirectory() as context:
-        compile_c = ["gcc", "-static", "-O2", "-pthread", "-o", f"{context}/backend", str(folder / "backend.c")]
-        subprocess.run(compile_c, check=True)
-        (Path(context) / "Dockerfile").write_bytes((folder / "Dockerfile").read_bytes())
-        engine.images.build(path=context, tag=name, rm=True)
-    yield name
-    engine.images.remove(name, force=True)
+    image = build_backend(engine)
+    yield image
+    engine.images.remove(image, force=True)
 
 
 @pytest.fixture(params=COMPOSES)

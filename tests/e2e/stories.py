@@ -85,7 +85,7 @@ class Story:
 
     def executed_twice(self) -> list[str]:
         """The ids of the POSTs that were executed more than once."""
-        return [id for id, times in self._executed().items() if times > 1]
+        return [post for post, times in self._executed().items() if times > 1]
 
     def lost_nothing(self, load: Load) -> bool:
         """Whether every request was answered well, and executed once; a stream was ended, never cut."""
@@ -109,20 +109,17 @@ class Story:
     # Private
 
     def _executed(self) -> Counter[str]:
-        return Counter(id for file in self._state.glob("executed-*") for id in file.read_text().split())
+        return Counter(post for file in self._state.glob("executed-*") for post in file.read_text().split())
 
 
 def table(rows: list[Row]) -> str:
     """The rows as Markdown."""
-    lines = [
-        "| story | Compose | requests | failed | executed twice | longest wait |",
-        "| --- | --- | --: | --: | --: | --: |",
-    ]
-    lines += [
-        f"| {row.story} | {row.compose} | {row.requests:,} | {row.failed} | {row.executed_twice} | {_wait(row)} |"
-        for row in rows
-    ]
-    return "\n".join(lines) + "\n"
+    lines = [_line("story", "Compose", "requests", "failed", "executed twice", "longest wait")]
+    lines.append(_line("---", "---", "--:", "--:", "--:", "--:"))
+    for row in rows:
+        wait = f"{1000 * row.longest_wait:,.0f} ms"
+        lines.append(_line(row.story, row.compose, f"{row.requests:,}", row.failed, row.executed_twice, wait))
+    return "".join(lines)
 
 
 def keep_table(rows: list[Row], file: Path) -> None:
@@ -135,5 +132,5 @@ def keep_table(rows: list[Row], file: Path) -> None:
 # Private
 
 
-def _wait(row: Row) -> str:
-    return f"{1000 * row.longest_wait:,.0f} ms"
+def _line(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |\n"

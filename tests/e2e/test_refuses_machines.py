@@ -33,7 +33,7 @@ def test_no_engine(project: Project) -> None:
     assert "running" in told.hint
 
 
-def test_an_engine_that_one_may_not_talk_to(project: Project, forbidden_socket: Path) -> None:
+def test_h20_an_engine_that_one_may_not_talk_to(project: Project, forbidden_socket: Path) -> None:
     told = refusal(project, *UP, rights=none_of_root(), DOCKER_HOST=f"unix://{forbidden_socket}")
     assert told.exit_code == 1
     assert "no right" in told.message

@@ -66,6 +66,8 @@ class FakeEngine:
         self.containers: dict[str, dict[str, Any]] = {}
         self.vanished: set[str] = set()  # listed, and removed before anyone can inspect them
         self.broken: set[str] = set()  # of "list" and "events": answered with 500
+        self.mute: set[str] = set()  # of the same: never answered
+        self.api = "1.41"
         self.ports: list[dict[str, Any]] = []
         self.log = b""
         self.asked: list[str] = []
@@ -128,12 +130,12 @@ class FakeEngine:
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._note])
         app.router.add_get("/version", self._version)
-        app.router.add_get("/v1.41/events", self._events)
-        app.router.add_get("/v1.41/containers/json", self._list)
-        app.router.add_get("/v1.41/containers/{id}/json", self._inspect)
-        app.router.add_get("/v1.41/containers/{id}/logs", self._logs)
-        app.router.add_post("/v1.41/containers/{id}/stop", self._stop)
-        app.router.add_delete("/v1.41/containers/{id}", self._remove)
+        app.router.add_get("/v{api}/events", self._events)
+        app.router.add_get("/v{api}/containers/json", self._list)
+        app.router.add_get("/v{api}/containers/{id}/json", self._inspect)
+        app.router.add_get("/v{api}/containers/{id}/logs", self._logs)
+        app.router.add_post("/v{api}/containers/{id}/stop", self._stop)
+        app.router.add_delete("/v{api}/containers/{id}", self._remove)
         return app
 
     @web.middleware
@@ -141,11 +143,15 @@ class FakeEngine:
         async with self._asked:
             self.asked.append(handler.__name__.removeprefix("_"))
             self._asked.notify_all()
+        if request.match_info.get("api", self.api) != self.api:
+            return _refusal(400, f"the API is {self.api}, not {request.path}")
+        if handler.__name__.removeprefix("_") in self.mute:
+            await asyncio.Event().wait()
         answer: web.StreamResponse = await handler(request)
         return answer
 
     async def _version(self, request: web.Request) -> web.Response:
-        return web.json_response({"ApiVersion": "1.41"})
+        return web.json_response({"ApiVersion": self.api})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         self.since.append(request.query.get("since", ""))

@@ -37,7 +37,7 @@ async def test_no_engine_is_told(tmp_path: Path) -> None:
         await Engine.connect(Endpoint(f"unix://{tmp_path}/none.sock"))
 
 
-async def test_an_engine_that_we_may_not_talk_to_is_told(monkeypatch: pytest.MonkeyPatch, fake: FakeEngine) -> None:
+async def test_h20_an_engine_that_we_may_not_talk_to_is_told(monkeypatch: pytest.MonkeyPatch, fake: FakeEngine) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -61,6 +61,19 @@ async def test_certificates_that_are_not_there_are_told(tmp_path: Path) -> None:
         await Engine.connect(Endpoint("tcp://127.0.0.1:1", Tls(tmp_path)))
 
 
+@pytest.mark.parametrize("api", ["1.24", "1.41", "1.51", "1.99"])
+async def test_h19_the_newest_api_that_the_engine_speaks_is_spoken(fake: FakeEngine, api: str) -> None:
+    fake.api = api
+    fake.run(container(1))
+    assert await numbers(await Engine.connect(fake.endpoint)) == [1]
+
+
+async def test_h19_an_engine_that_is_too_old_is_told(fake: FakeEngine) -> None:
+    fake.api = "1.10"
+    with pytest.raises(ComposectlError, match=r"1\.10"):
+        await Engine.connect(fake.endpoint)
+
+
 # Replicas
 
 
@@ -72,12 +85,12 @@ async def test_the_replicas_of_the_services_asked_for_are_listed(fake: FakeEngin
     assert fake.asked.count("inspect") == 2
 
 
-async def test_one_offs_and_hooks_are_not_listed(fake: FakeEngine, engine: Engine) -> None:
+async def test_h16_one_offs_and_hooks_are_not_listed(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2, Labels={ONE_OFF: "True"}), container(3, Labels={HOOK: "pre_start"}))
     assert await numbers(engine) == [1]
 
 
-async def test_a_container_removed_since_it_was_listed_is_passed_over(fake: FakeEngine, engine: Engine) -> None:
+async def test_h14_a_container_removed_since_it_was_listed_is_passed_over(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2))
     fake.vanished.add(f"{1:064x}")
     assert await numbers(engine) == [2]

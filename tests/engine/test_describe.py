@@ -32,23 +32,23 @@ def test_a_container_that_does_not_run_is_no_replica(status: str) -> None:
 
 
 @pytest.mark.parametrize("labels", [{ONE_OFF: "True"}, {HOOK: "pre_start"}, {SERVICE: ""}])
-def test_a_one_off_or_a_hook_is_no_replica(labels: dict[str, str]) -> None:
+def test_h16_a_one_off_or_a_hook_is_no_replica(labels: dict[str, str]) -> None:
     assert describe(container(1, Labels=labels)) is None
 
 
 @pytest.mark.parametrize("settings", [networks(), networks(host={"IPAddress": ""}), {"Networks": None}, {}])
-def test_a_container_without_an_address_of_its_own_is_no_replica(settings: dict[str, Any]) -> None:
+def test_h15_a_container_without_an_address_of_its_own_is_no_replica(settings: dict[str, Any]) -> None:
     assert describe(container(1, NetworkSettings=settings)) is None
 
 
-def test_of_several_networks_the_first_by_name_with_an_ipv4_address_counts() -> None:
+def test_h15_of_several_networks_the_first_by_name_with_an_ipv4_address_counts() -> None:
     settings = networks(
         zoo={"IPAddress": "10.9.0.1"}, bar={"IPAddress": "10.1.0.1"}, ant={"GlobalIPv6Address": "fd::1"}
     )
     assert described(NetworkSettings=settings).host == "10.1.0.1"
 
 
-def test_an_ipv6_address_serves_where_there_is_no_other() -> None:
+def test_h15_an_ipv6_address_serves_where_there_is_no_other() -> None:
     settings = networks(ant={"IPAddress": "", "GlobalIPv6Address": "fd00::5"})
     assert described(NetworkSettings=settings).host == "fd00::5"
 
@@ -76,11 +76,11 @@ def test_the_default_bridge_counts() -> None:
         ("none", Report.SILENT),
     ],
 )
-def test_health_is_reported(health: str, report: Report) -> None:
+def test_h7_health_is_reported(health: str, report: Report) -> None:
     assert described(State={"Health": {"Status": health}}).report is report
 
 
-def test_a_paused_replica_is_down_however_healthy() -> None:
+def test_h6_a_paused_replica_is_down_however_healthy() -> None:
     assert described(State={"Status": "paused", "Health": {"Status": "healthy"}}).report is Report.DOWN
 
 

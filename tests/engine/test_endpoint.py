@@ -46,7 +46,7 @@ def test_nothing_said_is_the_default_socket(docker: DockerFolder) -> None:
     assert resolve_endpoint(None, None, docker.environ) == DEFAULT
 
 
-def test_the_current_context_counts_where_nothing_else_is_said(docker: DockerFolder) -> None:
+def test_h21_the_current_context_counts_where_nothing_else_is_said(docker: DockerFolder) -> None:
     docker.choose("near")
     assert resolve_endpoint(None, None, docker.environ) == Endpoint("unix:///near.sock")
 
@@ -57,7 +57,7 @@ def test_docker_context_goes_before_the_current_context(docker: DockerFolder) ->
     assert resolve_endpoint(None, None, environ) == Endpoint("tcp://far:2376")
 
 
-def test_docker_host_goes_before_docker_context(docker: DockerFolder) -> None:
+def test_h21_docker_host_goes_before_docker_context(docker: DockerFolder) -> None:
     environ = docker.environ | {"DOCKER_CONTEXT": "far", "DOCKER_HOST": "tcp://here:1"}
     assert resolve_endpoint(None, None, environ) == Endpoint("tcp://here:1")
 
@@ -113,7 +113,7 @@ def test_the_environment_brings_certificates(docker: DockerFolder) -> None:
 
 
 @pytest.mark.parametrize("url", ["unix:///a.sock", "ssh://me@host", "tcp://[::1]:2375", "npipe:////./pipe/engine"])
-def test_every_kind_of_address_is_taken(url: str) -> None:
+def test_h21_every_kind_of_address_is_taken(url: str) -> None:
     assert resolve_endpoint(url, None, {}).url == url
 
 

@@ -43,7 +43,7 @@ def test_the_stop_signal_and_sigkill_end_a_replica(replica: Replica, signal: str
 
 
 @pytest.mark.parametrize("signal", ["1", "10", "HUP", ""])
-def test_other_signals_mean_nothing(replica: Replica, signal: str) -> None:
+def test_h17_other_signals_mean_nothing(replica: Replica, signal: str) -> None:
     assert not ends(event("kill", signal=signal), replica)
 
 

@@ -10,7 +10,7 @@ def test_a_container_of_compose_is_a_replica_of_its_service() -> None:
 
 
 @pytest.mark.parametrize("labels", [{}, {SERVICE: "echo", ONE_OFF: "True"}, {SERVICE: "echo", HOOK: "pre_start"}])
-def test_one_offs_hooks_and_strangers_are_replicas_of_nothing(labels: dict[str, str]) -> None:
+def test_h16_one_offs_hooks_and_strangers_are_replicas_of_nothing(labels: dict[str, str]) -> None:
     assert service_of(labels) == ""
 
 
@@ -23,5 +23,5 @@ def test_a_container_without_a_number_has_number_0() -> None:
     assert number_of({}) == 0
 
 
-def test_only_this_project_is_listed() -> None:
+def test_h16_only_this_project_is_listed() -> None:
     assert replicas_of("shop") == {"label": [f"{PROJECT}=shop", f"{ONE_OFF}=False"]}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from composectl.balance.replica import Replica, Report
 from composectl.engine.client import Engine
-from composectl.engine.labels import PROJECT
+from composectl.engine.labels import NUMBER, PROJECT
 from composectl.engine.threads import in_thread
 from composectl.engine.watch import Pace, Watch
 from tests.engine.fake_engine import STARTED_NS, FakeEngine, at, container, disconnect, event
@@ -108,7 +110,7 @@ async def test_an_event_is_a_hint_to_list_again(fake: FakeEngine, engine: Engine
         await story.shows(1, 2)
 
 
-async def test_a_pause_takes_a_replica_down(fake: FakeEngine, engine: Engine) -> None:
+async def test_h6_a_pause_takes_a_replica_down(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1))
     async with Story().of(engine) as story:
         await story.shows(1)
@@ -117,7 +119,7 @@ async def test_a_pause_takes_a_replica_down(fake: FakeEngine, engine: Engine) ->
         await story.until(lambda: story.replicas["echo"][0].report is Report.DOWN)
 
 
-async def test_a_lost_network_is_a_lost_replica(fake: FakeEngine, engine: Engine) -> None:
+async def test_h9_a_lost_network_is_a_lost_replica(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1))
     async with Story().of(engine) as story:
         await story.shows(1)
@@ -126,7 +128,7 @@ async def test_a_lost_network_is_a_lost_replica(fake: FakeEngine, engine: Engine
         await story.shows()
 
 
-async def test_another_project_is_no_reason_to_list(fake: FakeEngine, engine: Engine) -> None:
+async def test_h16_another_project_is_no_reason_to_list(fake: FakeEngine, engine: Engine) -> None:
     async with Story().of(engine) as story:
         await story.shows()
         await fake.say(event("start", 1, **{PROJECT: "bank"}))
@@ -136,6 +138,48 @@ async def test_another_project_is_no_reason_to_list(fake: FakeEngine, engine: En
     assert fake.asked.count("list") == 2
 
 
+@pytest.mark.parametrize("number", ["\x1b[31m1", "1\n2", "[bold]", "9" * 10_000, "\u0663", "-1", ""])
+async def test_h18_a_replica_with_odd_labels_is_followed_as_any_other(
+    fake: FakeEngine, engine: Engine, number: str
+) -> None:
+    fake.run(container(1, Labels={NUMBER: number, "x": "y" * 10_000}, Name="/" + "n" * 10_000))
+    async with Story().of(engine) as story:
+        await story.until(lambda: len(story.replicas.get("echo", ())) == 1)
+        assert "lost" not in story.told
+
+
+async def test_h13_a_thousand_events_a_second_do_not_hold_up_the_loop(fake: FakeEngine, engine: Engine) -> None:
+    fake.run(*(container(number) for number in range(1, 11)))
+    turns: list[float] = []
+
+    async def turn() -> NoReturn:
+        while True:
+            began = time.thread_time()  # what others do on this machine does not count
+            await asyncio.sleep(0)
+            turns.append(time.thread_time() - began)
+
+    async with Story().of(engine, Pace(relist=60)) as story:
+        await story.shows(*range(1, 11))
+        turning = asyncio.create_task(turn())
+        for _ in range(100):
+            await fake.say(*[event("health_status: healthy", n) for n in range(1, 11)])
+            await asyncio.sleep(0.01)
+        turning.cancel()
+    assert max(turns) < 0.1
+    assert fake.asked.count("list") < 40
+
+
+async def test_h11_a_list_that_hangs_is_given_up_and_made_again(fake: FakeEngine) -> None:
+    engine = await Engine.connect(fake.endpoint, timeout=0.1)  # type: ignore[arg-type]
+    fake.mute.add("list")
+    async with Story().of(engine) as story:
+        await fake.has_been_asked("list", times=2)
+        fake.run(container(1))
+        fake.mute.clear()
+        await story.shows(1)
+    assert story.told[:2] == ["lost", "back"]
+
+
 async def test_an_event_that_never_came_is_made_up_for(fake: FakeEngine, engine: Engine) -> None:
     async with Story().of(engine, Pace(relist=0.02)) as story:
         await story.shows()
@@ -143,7 +187,7 @@ async def test_an_event_that_never_came_is_made_up_for(fake: FakeEngine, engine:
         await story.shows(1)
 
 
-async def test_a_burst_of_events_is_a_handful_of_lists(fake: FakeEngine, engine: Engine) -> None:
+async def test_h13_a_burst_of_events_is_a_handful_of_lists(fake: FakeEngine, engine: Engine) -> None:
     async with Story().of(engine, Pace(relist=60)) as story:
         await story.shows()
         for _ in range(10):
@@ -154,7 +198,7 @@ async def test_a_burst_of_events_is_a_handful_of_lists(fake: FakeEngine, engine:
     assert fake.asked.count("list") < 10
 
 
-async def test_a_container_removed_since_it_was_listed_is_passed_over(fake: FakeEngine, engine: Engine) -> None:
+async def test_h14_a_container_removed_since_it_was_listed_is_passed_over(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2))
     fake.vanished.add(f"{1:064x}")
     async with Story().of(engine) as story:
@@ -174,7 +218,7 @@ async def test_a_replica_that_is_told_to_stop_leaves_before_it_ends(fake: FakeEn
         assert len(story.replicas["echo"]) == 2
 
 
-async def test_sighup_and_sigusr1_mean_nothing(fake: FakeEngine, engine: Engine) -> None:
+async def test_h17_sighup_and_sigusr1_mean_nothing(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2))
     async with Story().of(engine) as story:
         await story.shows(1, 2)
@@ -238,7 +282,7 @@ async def test_cancelling_it_ends_the_thread_that_reads(engine: Engine) -> None:
 # Losing the engine
 
 
-async def test_a_stream_cut_within_an_event_is_taken_up_again(fake: FakeEngine, engine: Engine) -> None:
+async def test_h11_a_stream_cut_within_an_event_is_taken_up_again(fake: FakeEngine, engine: Engine) -> None:
     async with Story().of(engine) as story:
         await story.shows()
         await fake.write(b'{"Type": "conta')
@@ -248,7 +292,7 @@ async def test_a_stream_cut_within_an_event_is_taken_up_again(fake: FakeEngine, 
     assert [what for what in story.told if " " not in what] == ["lost", "back"]
 
 
-async def test_what_happened_in_between_is_asked_for(fake: FakeEngine, engine: Engine) -> None:
+async def test_h11_what_happened_in_between_is_asked_for(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2))
     async with Story().of(engine) as story:
         await story.shows(1, 2)
@@ -259,13 +303,13 @@ async def test_what_happened_in_between_is_asked_for(fake: FakeEngine, engine: E
     assert fake.since == ["", str(event("kill")["time"])]
 
 
-async def test_a_quiet_stream_is_renewed_and_nobody_hears_of_it(fake: FakeEngine, engine: Engine) -> None:
+async def test_h11_a_quiet_stream_is_renewed_and_nobody_hears_of_it(fake: FakeEngine, engine: Engine) -> None:
     async with Story().of(engine, Pace(relist=60, quiet=0.05)) as story:
         await fake.has_been_asked("events", times=3)
     assert "lost" not in story.told
 
 
-async def test_a_failing_list_is_tried_until_it_succeeds(fake: FakeEngine, engine: Engine) -> None:
+async def test_h11_a_failing_list_is_tried_until_it_succeeds(fake: FakeEngine, engine: Engine) -> None:
     fake.broken.add("list")
     async with Story().of(engine) as story:
         await fake.has_been_asked("list", times=5)
@@ -275,7 +319,7 @@ async def test_a_failing_list_is_tried_until_it_succeeds(fake: FakeEngine, engin
     assert story.told[:2] == ["lost", "back"]
 
 
-async def test_a_refused_subscription_is_tried_until_it_succeeds(fake: FakeEngine, engine: Engine) -> None:
+async def test_h11_a_refused_subscription_is_tried_until_it_succeeds(fake: FakeEngine, engine: Engine) -> None:
     fake.broken.add("events")
     async with Story().of(engine) as story:
         await fake.has_been_asked("events", times=5)
@@ -284,7 +328,7 @@ async def test_a_refused_subscription_is_tried_until_it_succeeds(fake: FakeEngin
     assert story.told[:2] == ["lost", "back"]
 
 
-async def test_an_engine_that_comes_back_at_a_new_socket_is_found(tmp_path: Path) -> None:
+async def test_h12_an_engine_that_comes_back_at_a_new_socket_is_found(tmp_path: Path) -> None:
     socket, story = tmp_path / "docker.sock", Story()
     async with FakeEngine(socket).serving() as before:
         engine = await Engine.connect(before.endpoint)

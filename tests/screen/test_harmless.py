@@ -24,7 +24,7 @@ from composectl.screen.harmless import harmless
         ("接続しました é", "接続しました é"),
     ],
 )
-def test_nothing_but_printable_signs_is_left(hostile: str, left: str) -> None:
+def test_h18_nothing_but_printable_signs_is_left(hostile: str, left: str) -> None:
     assert harmless(hostile) == left
 
 

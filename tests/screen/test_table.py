@@ -143,7 +143,7 @@ def test_services_that_do_not_fit_are_counted() -> None:
 
 
 @pytest.mark.parametrize("width", [200, 80, 40, 20])
-def test_nothing_that_others_chose_steers_the_terminal(width: int) -> None:
+def test_h18_nothing_that_others_chose_steers_the_terminal(width: int) -> None:
     evil = backend(1, name=HOSTILE, address=HOSTILE, phase=HOSTILE)
     changed = ChangeView(change(1).at, 1, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     lines = drawn(
@@ -155,7 +155,7 @@ def test_nothing_that_others_chose_steers_the_terminal(width: int) -> None:
     assert lines[0].startswith("[bold")
 
 
-def test_names_are_cut_from_the_front_where_they_are_long() -> None:
+def test_h18_names_are_cut_from_the_front_where_they_are_long() -> None:
     row = drawn(service(backends=(backend(1, name=f"{'very-' * 9}long-project-echo-1"),)), width=100)[4]
     assert row.split()[1].startswith("…")
     assert row.split()[1].endswith("long-project-echo-1"[-15:])
