@@ -1,4 +1,4 @@
-.PHONY: help demo test lint venv bench picture fuzz
+.PHONY: help demo test lint venv bench picture fuzz stories
 
 help:
 	@echo "make demo      ten replicas of examples/echo behind its port"
@@ -6,6 +6,7 @@ help:
 	@echo "make lint      ruff, mypy, import-linter"
 	@echo "make fuzz      an hour of odd bytes on both sides of the proxy"
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
+	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
 	@echo "make picture   docs/table.svg, from a real run"
 
 demo: venv
@@ -32,6 +33,9 @@ fuzz: venv
 
 bench: venv
 	@bench/run
+
+stories: venv
+	@scripts/stories
 
 picture: venv
 	@scripts/compose-v2

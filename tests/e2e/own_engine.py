@@ -1,0 +1,73 @@
+"""A Docker Engine of our own, to be stopped and started at will; its containers run on meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import docker
+from docker import DockerClient
+
+from tests.e2e.patience import eventually
+
+_OPTIONS = (
+    # The machine's firewall is not touched, and no bridge or address of another engine.
+    *("--iptables=false", "--ip-forward=false", "--bridge=none"),
+    *("--default-address-pool", "base=10.213.0.0/16,size=24"),
+    "--live-restore",
+)
+
+
+class OwnEngine:
+    """All of it lives in one temporary folder."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="e2e-engine-"))
+        self.url = f"unix://{self._folder}/docker.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        folder = self._folder
+        (folder / "daemon.json").write_text("{}")
+        places = ("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid")
+        with (folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["dockerd", "--config-file", f"{folder}/daemon.json", "--host", self.url, *places, *_OPTIONS],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert eventually(self._answers, within=60), (folder / "log").read_text()[-2000:]
+
+    def stop(self) -> None:
+        """Stop it as an upgrade does."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(60)
+            self._process = None
+
+    def client(self) -> DockerClient:
+        return docker.DockerClient(self.url)
+
+    def clear(self) -> None:
+        """Stop it, and remove all that it has made."""
+        self.stop()
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+        for mount in (line.split()[4] for line in mounts):
+            if mount.startswith(f"{self._folder}/"):
+                subprocess.run(["umount", mount], check=True)
+        shutil.rmtree(self._folder)
+
+    # Private
+
+    def _answers(self) -> bool:
+        try:
+            client = self.client()
+        except docker.errors.DockerException:
+            return False
+        with client.api:
+            return bool(client.ping())
