@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # importing the SDK takes 0.1 s, which only those pay who con
 
 TIMEOUT = 10
 QUIET = 30.0
+_PATIENCE = 60  # a busy machine takes its time to stop and to remove
 _CONNECTIONS = 256  # past the pool's size, urllib3 throws connections away and warns each time
 
 _T = TypeVar("_T")
@@ -34,14 +35,16 @@ _T = TypeVar("_T")
 class Engine:
     """One engine. Every method raises ComposectlError where it does not answer, or answers that it cannot."""
 
-    def __init__(self, endpoint: Endpoint, client: docker.APIClient) -> None:
+    def __init__(self, endpoint: Endpoint, client: docker.APIClient, patient: docker.APIClient) -> None:
         self.endpoint = endpoint
         self._client = client
+        self._patient = patient
 
     @classmethod
     async def connect(cls, endpoint: Endpoint, timeout: int = TIMEOUT) -> Engine:
         """Talk to the engine, in the newest version of the API that it speaks (GET /version)."""
-        return cls(endpoint, await _call(endpoint, lambda: _open(endpoint, timeout)))
+        client = await _call(endpoint, lambda: _open(endpoint, timeout))
+        return cls(endpoint, client, await _call(endpoint, lambda: _open(endpoint, _PATIENCE, client.api_version)))
 
     async def replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
         """The running replicas of each of `services`, which may be none (GET /containers/json, then .../{id}/json)."""
@@ -82,11 +85,11 @@ class Engine:
 
     async def stop(self, id: str, grace: float) -> None:  # noqa: A002
         """Stop the container, by force after `grace` seconds; one that is gone is stopped (POST .../{id}/stop)."""
-        await self._call(lambda: _unless_gone(partial(self._client.stop, id, math.ceil(grace))))
+        await self._call(lambda: _unless_gone(partial(self._patient.stop, id, math.ceil(grace))))
 
     async def remove(self, id: str) -> None:  # noqa: A002
         """Remove the stopped container; one that is gone, or going, is removed (DELETE /containers/{id})."""
-        await self._call(lambda: _unless_gone(partial(self._client.remove_container, id)))
+        await self._call(lambda: _unless_gone(partial(self._patient.remove_container, id)))
 
     async def events(self, since: int | None = None, quiet: float = QUIET) -> Events:
         """Subscribe to what happens, from the epoch second `since` on (GET /events).
@@ -99,6 +102,7 @@ class Engine:
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._client.close()
+        self._patient.close()
 
     # Private
 
@@ -161,12 +165,12 @@ async def _call(endpoint: Endpoint, work: Callable[[], _T]) -> _T:
     return await in_thread(call)
 
 
-def _open(endpoint: Endpoint, timeout: int) -> docker.APIClient:
+def _open(endpoint: Endpoint, timeout: int, version: str = "auto") -> docker.APIClient:
     import docker
 
     return docker.APIClient(
         endpoint.url,
-        version="auto",
+        version=version,
         timeout=timeout,
         tls=_tls_config(endpoint.tls) if endpoint.tls else False,
         max_pool_size=_CONNECTIONS,

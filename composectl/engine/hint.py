@@ -32,7 +32,9 @@ def is_kill(event: Event) -> bool:
 
 
 def container_of(event: Event) -> str:
-    """The id of the container that a container's event is about."""
+    """The id of the container that the event is about, be it a container's or a network's."""
+    if event.get("Type") == "network":
+        return _attributes(event).get("container", "")
     return str(event.get("Actor", {}).get("ID", ""))
 
 
@@ -47,20 +49,20 @@ def ends(kill: Event, replica: Replica) -> bool:
 
 
 def is_over(event: Event, replica: Replica) -> bool:
-    """Whether this run of the replica's container has ended, with this `die`."""
+    """Whether this event of the replica's container is the end of this run of it."""
     died = event.get("Type") == "container" and event.get("Action") == "die"
-    return died and container_of(event) == replica.id and _seconds(event) >= _start(replica)
+    return died and _seconds(event) >= _start(replica)
 
 
 def has_left(event: Event, replica: Replica, listed: float) -> bool:
-    """Whether the replica has left the network of its address, with this `disconnect`.
+    """Whether the replica's container has left the network of its address, by this event of it.
 
     `listed`: when it was first listed at this address, in epoch seconds. What is heard late, or a second time, must not
     be taken for the end of a place that it has got since.
     """
-    network, attributes = event.get("Actor", {}).get("ID"), _attributes(event)
-    left = event.get("Type") == "network" and event.get("Action") == "disconnect" and network == replica.network
-    return left and attributes.get("container") == replica.id and bool(replica.endpoint) and _seconds(event) > listed
+    left = event.get("Type") == "network" and event.get("Action") == "disconnect"
+    its_own = bool(replica.endpoint) and event.get("Actor", {}).get("ID") == replica.network
+    return left and its_own and _seconds(event) > listed
 
 
 # Private

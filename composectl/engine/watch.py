@@ -85,7 +85,7 @@ class Watch:
         self._hint.set()
         if is_kill(event):
             self._heed(event)
-        for replica in tuple(self._known.values()):
+        if replica := self._known.get(container_of(event)):
             self._note_end(event, replica)
 
     def _note_end(self, event: Event, replica: Replica) -> None:

@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 PATIENCE = 60.0
 _WORKERS = 16
@@ -161,7 +161,7 @@ class Load:
             except ConnectionClosed as closed:
                 if closed.rcvd is None or closed.rcvd.code != _GOING_AWAY:
                     self.cut.append(f"websocket: {closed!r}")
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, InvalidHandshake) as error:
                 self.cut.append(f"websocket: {error!r}")
                 await self._is_over(0.1)
 

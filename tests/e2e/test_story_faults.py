@@ -29,12 +29,11 @@ SMALL = """\
 def test_h5_of_a_replica_that_is_killed_only_what_was_in_flight_is_lost(story: Story) -> None:
     story.serve(3)
     with story.under_load("kill -9 of one of three") as load:
-        in_flight = sum(one["in_flight"] for one in story.project.status()["backends"])
         killed = time.time()
         story.container(2).kill()
         assert story.comes_to("ready", "ready")
     assert all(fate.method == "POST" for fate in load.failed), load.failed
-    assert len(load.failed) <= 16 + in_flight
+    assert len(load.failed) <= 16  # one for each who sends
     assert all(fate.sent < killed + 1 for fate in load.failed), load.failed
     assert story.executed_twice() == []
 

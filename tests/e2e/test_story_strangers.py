@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import randrange
 
 import pytest
 from docker.models.containers import Container
@@ -23,6 +24,11 @@ OTHER = """\
     environment:
       MARKER: other
     stop_grace_period: 1s
+networks:
+  default:
+    ipam:
+      config:
+        - subnet: {subnet}
 """
 
 
@@ -70,7 +76,7 @@ def test_h16_one_offs_and_other_projects_get_no_request(story: Story, new_projec
 def serve_beside_another(story: Story) -> None:
     story.write()
     with story.project.file.open("a") as file:
-        file.write(OTHER.format(backend=story.image))
+        file.write(OTHER.format(backend=story.image, subnet=f"10.{randrange(214, 250)}.{randrange(256)}.0/24"))
     story.project.does("up", "--balance", "echo=2", "-d")
     assert story.project.has_ready(2)
 

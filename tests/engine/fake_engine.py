@@ -67,6 +67,7 @@ class FakeEngine:
         self.vanished: set[str] = set()  # listed, and removed before anyone can inspect them
         self.broken: set[str] = set()  # of "list" and "events": answered with 500
         self.mute: set[str] = set()  # of the same: never answered
+        self.slow_removal = 0.0  # seconds
         self.api = "1.41"
         self.ports: list[dict[str, Any]] = []
         self.log = b""
@@ -183,6 +184,7 @@ class FakeEngine:
         return web.Response(status=304) if request.match_info["id"] in self.containers else _refusal(404, "gone")
 
     async def _remove(self, request: web.Request) -> web.Response:
+        await asyncio.sleep(self.slow_removal)
         if request.match_info["id"] in self.vanished:
             return _refusal(409, "removal of container is already in progress")
         return _refusal(409, "You cannot remove a running container")

@@ -134,6 +134,13 @@ async def test_whatever_is_going_counts_as_removed(fake: FakeEngine, engine: Eng
     await engine.remove(f"{1:064x}")
 
 
+async def test_an_engine_that_takes_its_time_to_remove_is_waited_for(fake: FakeEngine) -> None:
+    engine = await Engine.connect(fake.endpoint, timeout=0.3)  # type: ignore[arg-type]
+    fake.vanished.add(f"{1:064x}")
+    fake.slow_removal = 0.6
+    await engine.remove(f"{1:064x}")
+
+
 async def test_a_container_that_runs_is_not_removed(fake: FakeEngine, engine: Engine) -> None:
     with pytest.raises(ComposectlError, match="running container"):
         await engine.remove(f"{2:064x}")

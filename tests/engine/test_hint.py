@@ -37,6 +37,11 @@ def test_a_kill_tells_its_container() -> None:
     assert container_of(event("kill", 7, signal="15")) == f"{7:064x}"
 
 
+def test_h9_a_network_tells_who_left_it() -> None:
+    assert container_of(disconnect(7)) == f"{7:064x}"
+    assert container_of({"Type": "network", "Action": "disconnect"}) == ""
+
+
 @pytest.mark.parametrize("signal", ["15", "9", "SIGTERM"])
 def test_the_stop_signal_and_sigkill_end_a_replica(replica: Replica, signal: str) -> None:
     assert ends(event("kill", signal=signal), replica)
@@ -55,7 +60,6 @@ def test_a_kill_from_before_the_start_was_meant_for_the_run_before(replica: Repl
 
 def test_h8_the_end_of_a_container_is_the_end_of_its_run(replica: Replica) -> None:
     assert is_over(event("die", exitCode="137"), replica)
-    assert not is_over(event("die", 2), replica)
     assert not is_over(event("start"), replica)
 
 
@@ -79,9 +83,7 @@ def test_h9_leaving_the_network_of_its_address_is_noticed(placed: Replica) -> No
     assert has_left(disconnect(), placed, LISTED)
 
 
-@pytest.mark.parametrize(
-    "other", [disconnect(2), disconnect(network="n2"), disconnect() | {"Action": "connect"}, event("die")]
-)
+@pytest.mark.parametrize("other", [disconnect(network="n2"), disconnect() | {"Action": "connect"}, event("die")])
 def test_h9_leaving_another_one_means_nothing(placed: Replica, other: Event) -> None:
     assert not has_left(other, placed, LISTED)
 

@@ -180,7 +180,7 @@ async def test_h11_a_list_that_hangs_is_given_up_and_made_again(fake: FakeEngine
     assert story.told[:2] == ["lost", "back"]
 
 
-async def test_an_event_that_never_came_is_made_up_for(fake: FakeEngine, engine: Engine) -> None:
+async def test_h11_an_event_that_never_came_is_made_up_for(fake: FakeEngine, engine: Engine) -> None:
     async with Story().of(engine, Pace(relist=0.02)) as story:
         await story.shows()
         fake.run(container(1))
