@@ -91,7 +91,8 @@ class Snapshot:
     def as_json(self) -> dict[str, Any]:
         """The answer of `status --json`."""
         services = [_service_as_json(service) for service in self.services]
-        return {"version": self.version, "project": self.project, "services": services}
+        told = {"version": self.version, "project": self.project, "stale_since": self.stale_since}
+        return told | {"services": services}
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Snapshot:

@@ -23,7 +23,7 @@ def test_h2_nothing_is_lost_while_replicas_come_and_go(story: Story) -> None:
         story.scale(3)
     assert story.lost_nothing(load)
     assert len(load.fates) >= REQUESTS
-    assert load.longest_wait < 2
+    assert load.longest_wait < 5
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
