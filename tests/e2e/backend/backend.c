@@ -6,7 +6,8 @@
    /events        server-sent events, ten a second
    /ws            a WebSocket that says again what it hears
 
-   SIGTERM ends it well: it listens no more, and finishes what it has begun. */
+   SIGTERM ends it well: it listens no more, and finishes what it has begun. STATUS in its environment is what it
+   answers with, in place of 200 OK. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +32,7 @@
 static volatile sig_atomic_t stopping;
 static atomic_int connections;
 static char host[256];
-static const char *marker;
+static const char *marker, *status;
 
 static void pause_for(double seconds) {
     struct timespec time = {(time_t)seconds, (long)((seconds - (time_t)seconds) * 1e9)};
@@ -219,8 +220,8 @@ static int answer(int client, const char *target, int last) {
         pause_for(atof(value));
     last = last || stopping;
     int length = snprintf(body, sizeof body, "I am %s of %s\n", host, marker);
-    int size = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n",
-                        length, last ? "Connection: close\r\n" : "");
+    int size = snprintf(head, sizeof head, "HTTP/1.1 %.64s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n",
+                        status, length, last ? "Connection: close\r\n" : "");
     memmove(head + size, body, (size_t)length);
     return say(client, head, (size_t)(size + length)) && !last;
 }
@@ -296,6 +297,7 @@ int main(void) {
     signal(SIGHUP, SIG_IGN);
     gethostname(host, sizeof host - 1);
     marker = getenv("MARKER") ? getenv("MARKER") : "nobody";
+    status = getenv("STATUS") ? getenv("STATUS") : "200 OK";
     setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     setsockopt(listening, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
     if (bind(listening, (struct sockaddr *)&anywhere, sizeof anywhere) || listen(listening, 1024)) {
