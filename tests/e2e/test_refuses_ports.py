@@ -47,16 +47,6 @@ def test_held_by_the_composectl_of_another_project(new_project: NewProject) -> N
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_held_by_the_composectl_of_this_project(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "-d")
-
-    told = refusal_told_in(project.composectl("up", "--balance", "echo=2", "-d"))
-    assert f"`{project.name}`" in told.message
-    assert len(project.containers()) == 1
-    assert ask(project.port).is_whole
-
-
-@pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_low_port_without_the_right_to_it(project: Project) -> None:
     project.port = 80
     project.write(ECHO)
