@@ -75,6 +75,11 @@ class Balanced:
         """The ports that are still to be bound."""
         return [port for port, _ in self._servers if port not in self._sockets]
 
+    @property
+    def is_served(self) -> bool:
+        """Whether clients are accepted."""
+        return bool(self._runners)
+
     async def serve(self, drain_seconds: float) -> None:
         """Accept clients on what is bound; at the end they have `drain_seconds` to finish, or less (`Pool.grace`)."""
         self._runners = [await serve(server, self._sockets[port], drain_seconds) for port, server in self._servers]

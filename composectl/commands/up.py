@@ -33,6 +33,7 @@ from composectl.engine.watch import Watch
 from composectl.proxy.listen import PortTaken
 from composectl.screen.progress import waiting
 
+_ADOPT_SECONDS = 0.5
 _SETTLE_SECONDS = 2.0
 _RELEASE_SECONDS = 5.0
 _RELEASE_PAUSE = 0.05
@@ -156,6 +157,7 @@ class _Up:
         if prints_lines(self._announce):
             print_changes(running)
         if running.predecessor is None:
+            await self._serve_those_there()
             await running.stack.up(self._wish.arguments, self._wish.scales)
             await self._serve()
         with waiting("Waiting for a replica to be ready"):
@@ -168,17 +170,32 @@ class _Up:
             running.predecessor = None
             await scale(running, Scaling(self._wish.scales), _say)
 
+    async def _serve_those_there(self) -> None:
+        """Replicas that an earlier composectl left behind serve at once: Compose takes its time to find them fit."""
+        running = self._running
+        there = await running.engine.replicas(running.stack.project, tuple(running.balanced))
+        left = [one for one in running.balanced.values() if there[one.service] and not one.unbound]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ADOPT_SECONDS):
+                await running.journal.until(lambda: all(one.pool.ready for one in left))
+        for balanced in left:
+            if balanced.pool.ready:
+                await balanced.serve(DRAIN_SECONDS)
+
     async def _serve(self) -> None:
         for balanced in self._running.balanced.values():
-            await _bind_rest(self._running, balanced)
-            await balanced.serve(DRAIN_SECONDS)
+            if not balanced.is_served:
+                await _bind_rest(self._running, balanced)
+                await balanced.serve(DRAIN_SECONDS)
 
     @property
     def _summary(self) -> str:
         return "".join(map(_sentence, self._running.balanced.values()))
 
     async def _give_up(self) -> None:
-        """Interrupted while it came up, or forced: no more patience with anything."""
+        """Interrupted while it came up, or forced: no more patience with anything, but with clients unless forced."""
+        with suppress(Interrupted):
+            await unless(self._interrupts.forced, self._running.drain())
         if not self._leaves:
             stack = self._running.stack
             stop = stack.kill if self._interrupts.forced.is_set() else stack.stop
