@@ -1,6 +1,6 @@
 """`python -m bench.exchange`: one GET after the other through the proxy, over connections in memory: our part alone.
 
-Run it with PYTHONPATH=.tools/compiled and `-P` for the form that is installed.
+Run it with PYTHONPATH=.tools/compiled:. and `-P` for the form that is installed.
 """
 
 from __future__ import annotations
