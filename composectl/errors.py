@@ -53,6 +53,14 @@ def bad_scale(text: str) -> ComposectlError:
     )
 
 
+def too_many_replicas(service: str, most: int) -> ComposectlError:
+    return ComposectlError(
+        f"service `{service}` can have {most:,} replicas at most",
+        "a bridge network of Linux has room for 1,023 containers",
+        USAGE,
+    )
+
+
 def balanced_twice(service: str) -> ComposectlError:
     return ComposectlError(f"service `{service}` is given twice", "one `--balance SERVICE=N` a service", USAGE)
 
@@ -96,7 +104,7 @@ def bad_health(text: str) -> ComposectlError:
 
 
 def bad_number(option: str, text: str, least: int) -> ComposectlError:
-    return ComposectlError(f"`{option} {text}`: not a whole number from {least}", f"for example: `{option} 30`", USAGE)
+    return ComposectlError(f"`{option} {text}`: not a whole number from {least}", f"for example: `{option} 10`", USAGE)
 
 
 def no_slow_start_by_source() -> ComposectlError:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 
+# A bridge of Linux has 1,023 ports (net/bridge/br_private.h), one for each container.
+MOST_REPLICAS = 1000
+
 _ON_THE_WAY_OUT = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 

@@ -69,8 +69,12 @@ def _profiles(invocation: Invocation, environ: Mapping[str, str]) -> tuple[str, 
 
 
 def _sentence(client: Client, before: Mapping[str, int], wanted: Mapping[str, int]) -> str:
-    changes = ", ".join(f"{service} from {before[service]} to {count}" for service, count in wanted.items())
-    return f"composectl runs already (process {client.about.pid}), and is told: {changes}"
+    changes = ", ".join(_change(service, before[service], count) for service, count in wanted.items())
+    return f"composectl runs already (process {client.about.pid}), and goes on: {changes}"
+
+
+def _change(service: str, before: int, wanted: int) -> str:
+    return f"{service} stays at {wanted}" if before == wanted else f"{service} from {before} to {wanted}"
 
 
 def _summary(service: Mapping[str, Any]) -> str:

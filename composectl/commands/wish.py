@@ -49,7 +49,7 @@ def make_wish(
 
 
 def parse_scales(texts: Sequence[str]) -> dict[str, int]:
-    """Each `SERVICE=N`, by service. Raises `bad_scale` and `balanced_twice`."""
+    """Each `SERVICE=N`, by service. Raises what `parse_scale` does, and `balanced_twice`."""
     scales: dict[str, int] = {}
     for text in texts:
         service, scale = parse_scale(text)

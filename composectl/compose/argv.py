@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composectl import errors
+from composectl.balance.plan import MOST_REPLICAS
 from composectl.compose.options import Options
 from composectl.compose.version import Compose
 
@@ -46,8 +47,8 @@ class UpArguments:
 def sort_up_arguments(arguments: Sequence[str], balanced: Collection[str] = ()) -> UpArguments:
     """Tell the options of Compose's `up` and their values from the names of services.
 
-    Raises `not_detachable` and `starts_nothing` for options that do not go with balancing, `bad_scale` and
-    `balanced_twice` for a `--scale` that is not of the form, or for one of the `balanced` services.
+    Raises `not_detachable` and `starts_nothing` for options that do not go with balancing, what `parse_scale` raises
+    for a `--scale`, and `balanced_twice` for one of the `balanced` services.
     """
     words = iter(arguments)
     options: list[str] = []
@@ -63,11 +64,14 @@ def sort_up_arguments(arguments: Sequence[str], balanced: Collection[str] = ()) 
 
 
 def parse_scale(text: str) -> tuple[str, int]:
-    """`echo=10` as ("echo", 10); raises `bad_scale`."""
+    """`echo=10` as ("echo", 10); raises `bad_scale` and `too_many_replicas`."""
     match = _SCALE.fullmatch(text)
     if not match:
         raise errors.bad_scale(text)
-    return match["service"], int(match["count"])
+    service, digits = match["service"], match["count"].lstrip("0")
+    if len(digits) > len(str(MOST_REPLICAS)) or int(digits or "0") > MOST_REPLICAS:
+        raise errors.too_many_replicas(service, MOST_REPLICAS)
+    return service, int(digits or "0")
 
 
 def config_argv(compose: Compose, options: Options) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from composectl.balance.plan import MOST_REPLICAS
+
 
 class BadOrder(ValueError):
     """What came is not such an order."""
@@ -107,4 +109,6 @@ def _are_names(value: Any) -> bool:
 
 
 def _are_counts(value: Any) -> bool:
-    return isinstance(value, dict) and all(type(count) is int and count >= 0 for count in value.values())
+    return isinstance(value, dict) and all(
+        type(count) is int and 0 <= count <= MOST_REPLICAS for count in value.values()
+    )

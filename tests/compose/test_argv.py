@@ -83,6 +83,14 @@ def test_anything_else_is_no_scale(text: str) -> None:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("count", ["1001", "1000000", "0" * 9 + "1001", "9" * 10_000])
+def test_there_are_no_more_replicas_than_a_network_has_room_for(count: str) -> None:
+    assert parse_scale("echo=01000") == ("echo", 1000)
+    with pytest.raises(ComposectlError, match="`echo` can have 1,000 replicas at most") as caught:
+        parse_scale(f"echo={count}")
+    assert caught.value.exit_code == 2
+
+
 # What Compose gets
 
 

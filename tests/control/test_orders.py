@@ -32,7 +32,9 @@ def test_a_rollout_with_anything_odd_in_it_is_none(key: str, value: Any) -> None
         parse_rollout(ROLLOUT | {key: value})
 
 
-@pytest.mark.parametrize("wanted", [{"echo": -1}, {"echo": "1"}, {"echo": True}, {"echo": 1.0}, [], "echo", None])
+@pytest.mark.parametrize(
+    "wanted", [{"echo": -1}, {"echo": 1001}, {"echo": "1"}, {"echo": True}, {"echo": 1.0}, [], "echo", None]
+)
 def test_a_scaling_has_whole_numbers(wanted: Any) -> None:
     with pytest.raises(BadOrder, match="wanted"):
         parse_scaling({"wanted": wanted, "oldest_first": False})

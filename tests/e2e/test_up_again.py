@@ -34,7 +34,7 @@ def test_with_another_number_it_is_scaled(two: Project) -> None:
     old, pid = ids(two), composectl_of(two)
     told = two.composectl("up", "--balance", "echo=4", "-d")
     assert told.returncode == 0, told.stderr
-    assert told.stderr.startswith(f"composectl runs already (process {pid}), and is told: echo from 2 to 4\n")
+    assert told.stderr.startswith(f"composectl runs already (process {pid}), and goes on: echo from 2 to 4\n")
     assert told.stdout == f"echo: 4 replicas behind 0.0.0.0:{two.port}, [::]:{two.port}\n"
     assert two.has_ready(4)
     assert old < ids(two)
