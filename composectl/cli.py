@@ -173,6 +173,9 @@ def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> 
 @click.option("--parallel", metavar="N", help="So many at a time.  [1]")
 @click.option("--pause", metavar="TIME", help="How long a new replica is watched before an old one leaves.  [5s]")
 @click.option("--ready-timeout", metavar="TIME", help="How long it may take to be ready.  [60s]")
+@click.option("--canary", metavar="SHARE", help="Hold one new replica at this share of the requests, as in 10%.")
+@click.option("--continue", "goes_on", is_flag=True, help="The canary is good: go on with its rollout.")
+@click.option("--abort", is_flag=True, help="Take the canary back.")
 @click.pass_obj
 def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) -> int:
     """Take new replicas for old ones, without losing a request: the new one serves before the old one leaves.
@@ -183,10 +186,15 @@ def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) ->
     \b
     composectl rollout echo
     composectl build echo && composectl rollout echo --pause 30s
+    composectl rollout echo --canary 10%
+    composectl rollout echo --continue
     """
-    from composectl.commands.care import make_care
+    from composectl.commands.care import is_verdict, make_care
+    from composectl.commands.rollout import judge
     from composectl.commands.rollout import rollout as run_rollout
 
+    if is_verdict(services, given):
+        return judge(invocation, services[0], goes_on=given["goes_on"])
     return run_rollout(invocation, services, make_care(given))
 
 

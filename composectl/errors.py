@@ -311,6 +311,48 @@ def bad_duration(option: str, text: str) -> ComposectlError:
     return ComposectlError(f"`{option} {text}`: not a time", f"for example: `{option} 5s`, `500ms`, `2m`", USAGE)
 
 
+def one_canary() -> ComposectlError:
+    return ComposectlError(
+        "`--canary` is for one service, and several are named",
+        "one after the other: `composectl rollout SERVICE --canary 10%`",
+        USAGE,
+    )
+
+
+def bad_share(option: str, text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{option} {text}`: not a share above 0% and below 100%", f"for example: `{option} 10%`", USAGE
+    )
+
+
+def no_canary_by_source() -> ComposectlError:
+    return ComposectlError(
+        "`--canary` does not go with `--policy source`: a client would not stay with its backend",
+        "`composectl rollout SERVICE` without it",
+    )
+
+
+def bad_verdict(option: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{option}` goes with one service, and with no other option",
+        f"for example: `composectl rollout echo {option}`",
+        USAGE,
+    )
+
+
+def canary_held(service: str) -> ComposectlError:
+    return ComposectlError(
+        f"a canary of service `{service}` is held",
+        f"`composectl rollout {service} --continue` goes on with its rollout, `--abort` takes it back",
+    )
+
+
+def no_canary(service: str) -> ComposectlError:
+    return ComposectlError(
+        f"no canary of service `{service}` is held", f"`composectl rollout {service} --canary 10%` begins with one"
+    )
+
+
 # Running composectls
 
 
@@ -361,6 +403,13 @@ def other_composectl(pid: int, status: int) -> ComposectlError:
     return ComposectlError(
         f"the running composectl (process {pid}) does not understand this one (status {status})",
         "it is of another version: `composectl down` ends it",
+    )
+
+
+def has_ended(pid: int) -> ComposectlError:
+    return ComposectlError(
+        f"the running composectl (process {pid}) has ended before it was done, or does not answer",
+        "`composectl status` tells who runs; where nobody does, `composectl up` takes over the replicas",
     )
 
 

@@ -43,7 +43,8 @@ def plan_swap(backends: Iterable[Backend], old: Collection[str], wanted: int, pa
     """The next step until none of the containers in `old` is left among `wanted` backends; None where that is so.
 
     There are never fewer ready than before and wanted, and never more than `wanted` + `parallel`. Those of `old` that
-    are on their way out go at once; else those that are not ready go first, then the lowest numbers.
+    are on their way out go at once; else those that are not ready go first, then the lowest numbers. A step of nothing
+    is one that waits for new ones to be ready.
     """
     there = sorted(backends, key=lambda backend: (backend.phase is Phase.READY, backend.replica.number))
     idle = tuple(one for one in there if one.replica.id in old and one.phase in _ON_THE_WAY_OUT)
@@ -55,7 +56,9 @@ def plan_swap(backends: Iterable[Backend], old: Collection[str], wanted: int, pa
         return None
     new = len(staying) - len(leaving)
     coming = max(0, min(wanted - new, wanted + parallel - len(staying)))
-    return Swap(coming, tuple(leaving[: len(staying) + coming - wanted]))
+    ill = [one for one in leaving if one.phase is not Phase.READY]
+    spare = max(0, sum(one.phase is Phase.READY for one in staying) + coming - wanted)
+    return Swap(coming, tuple(leaving[: min(len(ill) + spare, len(staying) + coming - wanted)]))
 
 
 # Private

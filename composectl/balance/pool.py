@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from composectl.balance.backend import Backend, Tally
 from composectl.balance.change import Change
 from composectl.balance.phase import Phase, Signal, after
-from composectl.balance.policy import Avoid, Policy
+from composectl.balance.policy import Avoid, Canary, Policy
 from composectl.balance.rate import Rate
 from composectl.balance.replica import Key, Replica, Report
 from composectl.balance.retry import Budget
@@ -108,6 +108,7 @@ class Pool:
         self.rate = Rate()
         self.unserved = 0  # requests for which there was no backend
         self._policy = policy
+        self._canary: Canary | None = None
         self._clock = clock
         self._tell = tell
         self._backends: dict[Key, Backend] = {}
@@ -242,6 +243,20 @@ class Pool:
         elif backend.replica.report is not Report.DOWN:
             backend.standing.passed_check()
             self._signal(backend, Signal.CAME_UP, why)
+
+    def begin_canary(self, old: Collection[str], share: float) -> None:
+        """From now on all backends but those of the containers `old` get this share of the requests, together."""
+        ready = [backend for backend in self._backends.values() if backend.phase is Phase.READY]
+        self._policy = self._canary = Canary(self._policy, old, share, ready)
+
+    def end_canary(self) -> None:
+        """Who was held at a share gets as much as all others."""
+        if self._canary is not None:
+            self._policy, self._canary = self._canary.end(), None
+
+    def canary_share(self, backend: Backend) -> float | None:
+        """The share of the requests at which it is held, together with others like it; None where it is not."""
+        return self._canary.share if self._canary is not None and self._canary.is_held(backend) else None
 
     def sample(self) -> None:
         """Take the counters for the rates; to be called once a second."""

@@ -30,7 +30,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class BackendView:
-    """One backend; latencies in milliseconds, None before the first response; `since` is ISO 8601."""
+    """One backend; latencies in milliseconds, None before the first response; `since` is ISO 8601.
+
+    `canary`: the share of the requests at which it is held; None where it is not.
+    """
 
     number: int
     id: str
@@ -47,6 +50,7 @@ class BackendView:
     p99_ms: float | None
     since: str
     requests_per_second: float
+    canary: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ def view_service(
         wanted=wanted,
         since=iso(pool.since),
         totals=_totals(pool, held),
-        backends=tuple(_view_backend(backend, port) for backend in pool.backends),
+        backends=tuple(_view_backend(pool, backend, port) for backend in pool.backends),
         changes=tuple(_view_change(change) for change in changes if change.service == pool.service),
         last_minute=pool.rate.minute,
     )
@@ -143,7 +147,7 @@ def _totals(pool: Pool, held: int) -> Totals:
     )
 
 
-def _view_backend(backend: Backend, port: int) -> BackendView:
+def _view_backend(pool: Pool, backend: Backend, port: int) -> BackendView:
     p50, p95, p99 = backend.latency.percentiles(50, 95, 99)
     return BackendView(
         number=backend.replica.number,
@@ -161,6 +165,7 @@ def _view_backend(backend: Backend, port: int) -> BackendView:
         p99_ms=p99,
         since=iso(backend.since),
         requests_per_second=round(backend.rate.recent, 1),
+        canary=pool.canary_share(backend),
     )
 
 
@@ -198,4 +203,4 @@ def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
 
 
 def _pick(kind: type[_View], values: Mapping[str, Any]) -> _View:
-    return kind(**{field.name: values[field.name] for field in fields(kind)})
+    return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})

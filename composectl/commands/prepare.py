@@ -9,6 +9,7 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.commands.balanced import Balanced
+from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
 from composectl.commands.occupant import occupant
 from composectl.commands.rendering import Means, find_means, read_project
@@ -81,7 +82,9 @@ def _claim(folder: Path, project: str, engine: str, *, handover: bool) -> tuple[
     except errors.RunsAlready:
         if not handover:
             raise
-        predecessor = find(folder, project, folder).predecessor()
+        client = find(folder, project, folder)
+        check_no_canary(client.status())
+        predecessor = client.predecessor()
         estate = predecessor.estate()
         return Claim(folder, project, engine, inherited=estate.lock), estate.listening, predecessor
 

@@ -21,7 +21,7 @@ from composectl.commands.serving import DRAIN_SECONDS, print_changes, prints_lin
 from composectl.control.api import Handlers, Progress
 from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
-from composectl.control.orders import Rollout, Scaling
+from composectl.control.orders import Rollout, Scaling, Verdict
 from composectl.journal import Journal
 from composectl.proxy.gate import make_gate
 from composectl.proxy.listen import PortTaken
@@ -96,7 +96,7 @@ def _name_after(balanced: Balanced) -> str:
 
 
 def _handlers(running: Running, interrupts: Interrupts) -> Handlers:
-    async def refuse(_: Scaling | Rollout, __: Progress) -> None:
+    async def refuse(_: Scaling | Rollout | Verdict, __: Progress) -> None:
         raise errors.fixed_backends(running.claim.project)
 
     return Handlers(
@@ -104,6 +104,7 @@ def _handlers(running: Running, interrupts: Interrupts) -> Handlers:
         snapshot=running.snapshot,
         scale=refuse,
         rollout=refuse,
+        judge=refuse,
         drain=partial(drain, running),
         undrain=partial(undrain, running),
         estate=None,

@@ -4,39 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from composectl import errors
 from composectl.commands.care import Care
+from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
 from composectl.commands.locating import find_running
 from composectl.commands.rendering import find_means, read_project
 from composectl.compose.project import Project, balanced_document, render
 from composectl.control.client import Client
-from composectl.control.orders import Rollout
+from composectl.control.orders import Rollout, Verdict
 
 
 def rollout(invocation: Invocation, services: Sequence[str], care: Care) -> int:
     """Wait until it is over, telling each step on stderr. Raises ComposectlError."""
-    client = find_running(invocation)
-    if not client.about.has_project:
-        raise errors.fixed_backends(client.about.project)
+    if care.canary is not None and len(set(services)) > 1:
+        raise errors.one_canary()
+    client = _find_project(invocation)
     project = asyncio.run(read_project(find_means(invocation), invocation))
-    for line in client.rollout(make_rollout(client, project, services, care)):
-        sys.stderr.write(line + "\n")
-    return 0
+    return _tell(client.rollout(make_rollout(client, project, services, care)))
+
+
+def judge(invocation: Invocation, service: str, *, goes_on: bool) -> int:
+    """Wait until the rollout of the canary is over, or that is gone. Raises ComposectlError."""
+    return _tell(_find_project(invocation).judge(Verdict(service, goes_on)))
 
 
 def make_rollout(
     client: Client, project: Project, services: Sequence[str], care: Care, *, only_changed: bool = False
 ) -> Rollout:
-    """The order for these services of the composectl that runs. Raises `not_balanced` and `unknown_service`."""
-    balanced = [str(one["service"]) for one in client.status()["services"]]
+    """The order for these services of the composectl that runs. Raises ComposectlError where it makes no sense."""
+    status = client.status()
+    check_no_canary(status)
+    policies = {str(one["service"]): one["policy"] for one in status["services"]}
+    balanced = [*policies]
     for service in services:
         if service not in balanced:
             raise errors.not_balanced(service, balanced)
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
+        if care.canary is not None and policies[service] == "source":
+            raise errors.no_canary_by_source()
     rendered = render(balanced_document(project, balanced)).decode()
     unique = tuple(dict.fromkeys(services))
-    return Rollout(unique, rendered, care.parallel, care.pause_seconds, care.ready_seconds, only_changed)
+    return Rollout(
+        unique, rendered, care.parallel, care.pause_seconds, care.ready_seconds, only_changed, canary=care.canary
+    )
+
+
+# Private
+
+
+def _find_project(invocation: Invocation) -> Client:
+    client = find_running(invocation)
+    if not client.about.has_project:
+        raise errors.fixed_backends(client.about.project)
+    return client
+
+
+def _tell(lines: Iterable[str]) -> int:
+    for line in lines:
+        sys.stderr.write(line + "\n")
+    return 0

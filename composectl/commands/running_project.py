@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+from composectl import errors
 from composectl.balance.change import Change
 from composectl.balance.replica import Key, Replica
 from composectl.commands.balanced import Balanced
+from composectl.commands.held_canary import HeldCanary
 from composectl.commands.running import Running
 from composectl.compose.stack import Stack
 from composectl.control.claim import Claim
@@ -40,6 +42,12 @@ class RunningProject(Running):
         self.engine = engine
         self.predecessor = predecessor
         self.scaling = asyncio.Lock()
+        self.canary: HeldCanary | None = None
+
+    def check_no_canary(self) -> None:
+        """Raise `canary_held` where one is: until it is said what becomes of it, nothing is scaled or rolled out."""
+        if self.canary is not None:
+            raise errors.canary_held(self.canary.service)
 
     def who(self, change: Change) -> str:
         """What a line calls the backend of `change`: short, as its service and number."""

@@ -25,6 +25,7 @@ async def scale(running: RunningProject, scaling: Scaling, progress: Progress) -
     """Reach the wanted number of ready replicas of each service. Raises ComposectlError."""
     services = [(running.service(name), count) for name, count in scaling.wanted.items()]
     async with running.scaling:
+        running.check_no_canary()
         for balanced, count in services:
             await _scale(running, balanced, count, scaling.oldest_first, progress)
 

@@ -18,7 +18,7 @@ from composectl.commands.loop import run
 from composectl.commands.prepare import prepare
 from composectl.commands.readiness import settle, until_serving
 from composectl.commands.resting import drain, undrain
-from composectl.commands.rolling import roll_out
+from composectl.commands.rolling import judge, roll_out
 from composectl.commands.running_project import RunningProject
 from composectl.commands.scaling import scale
 from composectl.commands.serving import DRAIN_SECONDS, print_changes, prints_lines, serving, shown
@@ -118,6 +118,7 @@ class _Up:
             snapshot=running.snapshot,
             scale=self._unless_it_ends(scale),
             rollout=self._unless_it_ends(roll_out),
+            judge=self._unless_it_ends(judge),
             drain=partial(drain, running),
             undrain=partial(undrain, running),
             estate=running.estate,

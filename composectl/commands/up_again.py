@@ -9,6 +9,7 @@ from typing import Any
 
 from composectl import errors
 from composectl.commands.care import Care
+from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
 from composectl.commands.prepare import make_stack
 from composectl.commands.rendering import find_means, read_project
@@ -25,7 +26,9 @@ _ANEW = "--force-recreate"
 
 def up_again(invocation: Invocation, wish: Wish, client: Client) -> int:
     """Wait until it is as wished, telling each step on stderr. Raises ComposectlError."""
-    before = _wanted(client)
+    status = client.status()
+    check_no_canary(status)
+    before = {str(one["service"]): int(one["wanted"]) for one in status["services"]}
     for service in wish.scales:
         if service not in before:
             raise errors.not_balanced_yet(service, client.about.pid)
@@ -43,10 +46,6 @@ def up_again(invocation: Invocation, wish: Wish, client: Client) -> int:
 
 
 # Private
-
-
-def _wanted(client: Client) -> dict[str, int]:
-    return {one["service"]: one["wanted"] for one in client.status()["services"]}
 
 
 async def _bring_up_others(invocation: Invocation, wish: Wish, balanced: tuple[str, ...]) -> Project:

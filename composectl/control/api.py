@@ -16,7 +16,17 @@ from aiohttp import web
 from composectl.balance.snapshot import Snapshot
 from composectl.control.about import About
 from composectl.control.handover import Estate, give
-from composectl.control.orders import BadOrder, Place, Rollout, Scaling, parse_place, parse_rollout, parse_scaling
+from composectl.control.orders import (
+    BadOrder,
+    Place,
+    Rollout,
+    Scaling,
+    Verdict,
+    parse_place,
+    parse_rollout,
+    parse_scaling,
+    parse_verdict,
+)
 from composectl.errors import ComposectlError
 
 _MAX_BODY = 4 * 1024 * 1024  # a rendered project is in it
@@ -25,7 +35,7 @@ _MAX_LINES = 1000
 
 Progress = Callable[[str], None]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_Order = TypeVar("_Order", Rollout, Place, Scaling)
+_Order = TypeVar("_Order", Rollout, Verdict, Place, Scaling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class Handlers:
     snapshot: Callable[[], Snapshot]
     scale: Callable[[Scaling, Progress], Awaitable[None]]
     rollout: Callable[[Rollout, Progress], Awaitable[None]]
+    judge: Callable[[Verdict, Progress], Awaitable[None]]
     drain: Callable[[Place, Progress], Awaitable[None]]
     undrain: Callable[[Place, Progress], Awaitable[None]]
     estate: Callable[[], Estate] | None
@@ -53,6 +64,7 @@ async def serve_api(handlers: Handlers, listening: socket.socket) -> web.AppRunn
     app.router.add_get("/v1/status", api.status)
     app.router.add_post("/v1/scale", api.obeys(parse_scaling, handlers.scale))
     app.router.add_post("/v1/rollout", api.obeys(parse_rollout, handlers.rollout))
+    app.router.add_post("/v1/judge", api.obeys(parse_verdict, handlers.judge))
     app.router.add_post("/v1/drain", api.obeys(parse_place, handlers.drain))
     app.router.add_post("/v1/undrain", api.obeys(parse_place, handlers.undrain))
     app.router.add_post("/v1/handover", api.hand_over)

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from composectl import errors
 from composectl.control.about import About
 from composectl.control.folder import sockets
 from composectl.control.handover import Predecessor
-from composectl.control.orders import Place, Rollout, Scaling
+from composectl.control.orders import Place, Rollout, Scaling, Verdict
 
 _PATIENCE = 10.0  # seconds that a running composectl may be silent
 
@@ -28,8 +29,9 @@ class Client:
         self.about = About(about["project"], about["pid"], about["directory"], tuple(about["listeners"]))
 
     def status(self) -> dict[str, Any]:
-        """The JSON of `status --json`."""
-        return self._get("/v1/status")
+        """The JSON of `status --json`. Raises ComposectlError."""
+        with self._answering():
+            return self._get("/v1/status")
 
     def scale(self, scaling: Scaling) -> Iterator[str]:
         """Lines of progress, until it is so. Raises ComposectlError."""
@@ -38,6 +40,10 @@ class Client:
     def rollout(self, rollout: Rollout) -> Iterator[str]:
         """Lines of progress, until it is over. Raises ComposectlError."""
         return self._order("/v1/rollout", rollout)
+
+    def judge(self, verdict: Verdict) -> Iterator[str]:
+        """Lines of progress, until its rollout is over. Raises ComposectlError."""
+        return self._order("/v1/judge", verdict)
 
     def drain(self, place: Place) -> Iterator[str]:
         """Lines of progress, until nothing is in flight there. Raises ComposectlError."""
@@ -63,8 +69,8 @@ class Client:
 
     # Private
 
-    def _order(self, path: str, order: Scaling | Rollout | Place) -> Iterator[str]:
-        with _Connection(self._path, timeout=None) as connection:
+    def _order(self, path: str, order: Scaling | Rollout | Verdict | Place) -> Iterator[str]:
+        with self._answering(), _Connection(self._path, timeout=None) as connection:
             connection.request("POST", path, json.dumps(order.as_json()))
             response = connection.getresponse()
             if response.status != HTTPStatus.OK:
@@ -73,8 +79,18 @@ class Client:
                 told = json.loads(line)
                 if "error" in told:
                     raise errors.ComposectlError(told["error"], told["hint"], told["exit_code"])
-                if "progress" in told:
-                    yield told["progress"]
+                if "done" in told:
+                    return
+                yield told["progress"]
+            raise errors.has_ended(self.about.pid)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Raise `has_ended` where it does so before it has answered."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise errors.has_ended(self.about.pid) from error
 
     def _get(self, path: str) -> dict[str, Any]:
         with _Connection(self._path, _PATIENCE) as connection:

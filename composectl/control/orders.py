@@ -19,6 +19,7 @@ class Rollout:
 
     `parallel`: how many more than wanted may be there. `pause_seconds`: how long a new replica is watched before an old
     one leaves. `ready_seconds`: how long it may take to be ready. `only_changed`: not for a service that is as it was.
+    `canary`: go no further than one new replica with this share of the requests, between 0 and 1, of the only service.
     """
 
     services: tuple[str, ...]
@@ -27,9 +28,22 @@ class Rollout:
     pause_seconds: float = 5.0
     ready_seconds: float = 60.0
     only_changed: bool = False
+    canary: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The inverse of `parse_rollout`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of the canary of a service: its rollout goes on, or it is taken back."""
+
+    service: str
+    goes_on: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The inverse of `parse_verdict`."""
         return asdict(self)
 
 
@@ -59,19 +73,26 @@ class Scaling:
 
 def parse_rollout(told: Any) -> Rollout:
     """A rollout in JSON. Raises BadOrder."""
+    services = _take(told, "services", _are_names)
     return Rollout(
-        services=tuple(_take(told, "services", _are_names)),
+        services=tuple(services),
         rendered=_take(told, "rendered", _is_text),
         parallel=_take(told, "parallel", _is_number_from_1),
         pause_seconds=float(_take(told, "pause_seconds", _is_time)),
         ready_seconds=float(_take(told, "ready_seconds", _is_time)),
         only_changed=_take(told, "only_changed", _is_bool),
+        canary=_take(told, "canary", _is_share if len(services) == 1 else _is_nothing),
     )
+
+
+def parse_verdict(told: Any) -> Verdict:
+    """A verdict in JSON. Raises BadOrder."""
+    return Verdict(_take(told, "service", _is_text), _take(told, "goes_on", _is_bool))
 
 
 def parse_place(told: Any) -> Place:
     """A backend's place in JSON. Raises BadOrder."""
-    return Place(_take(told, "service", _is_text), _take(told, "number", _is_number_from_1))
+    return Place(_take(told, "service", _is_text), _take(told, "number", _is_count))
 
 
 def parse_scaling(told: Any) -> Scaling:
@@ -96,8 +117,20 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _is_nothing(value: Any) -> bool:
+    return value is None
+
+
+def _is_share(value: Any) -> bool:
+    return value is None or (type(value) is float and 0 < value < 1)
+
+
 def _is_number_from_1(value: Any) -> bool:
     return type(value) is int and value > 0
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _is_time(value: Any) -> bool:
@@ -109,6 +142,4 @@ def _are_names(value: Any) -> bool:
 
 
 def _are_counts(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        type(count) is int and 0 <= count <= MOST_REPLICAS for count in value.values()
-    )
+    return isinstance(value, dict) and all(_is_count(count) and count <= MOST_REPLICAS for count in value.values())

@@ -34,11 +34,17 @@ def _readiness(service: ServiceView) -> Piece:
 
 def _how(service: ServiceView, width: int) -> Line:
     rate = (f"{figure(recent(service.last_minute))}/s", palette.PLAIN)
-    pieces = [(f"{count(service.totals.requests)} requests", palette.PLAIN), rate, *_troubles(service)]
+    requests = (f"{count(service.totals.requests)} requests", palette.PLAIN)
+    pieces = [requests, rate, *_canary(service), *_troubles(service)]
     room = min(_MINUTE, width - length(pieces) - GAP)
     if not service.last_minute or room < _SHORTEST_SPARKLINE:
         return sentence(pieces, width)
     return spread(pieces, (sparkline(service.last_minute, room), palette.FAINT), width)
+
+
+def _canary(service: ServiceView) -> list[Piece]:
+    held = {backend.number: backend.canary for backend in service.backends if backend.canary}
+    return [(f"canary {', '.join(map(str, held))} at {100 * max(held.values()):g}%", palette.UNEASY)] if held else []
 
 
 def _troubles(service: ServiceView) -> list[Piece]:

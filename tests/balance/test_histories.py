@@ -60,6 +60,18 @@ class Histories(RuleBasedStateMachine):
         self.pool.come_back(replica(number).id, "undrained by hand")
         assert not any(one.phase is Phase.RESTING for one in self.of(replica(number)))
 
+    @rule(numbers=st.sets(NUMBERS), share=st.floats(0.01, 0.99))
+    def begin_canary(self, numbers: set[int], share: float) -> None:
+        self.pool.end_canary()
+        self.pool.begin_canary({replica(number).id for number in numbers}, share)
+        held = {one for one in self.pool.backends if self.pool.canary_share(one) == share}
+        assert held == {one for one in self.pool.backends if one.replica.number not in numbers}
+
+    @rule()
+    def end_canary(self) -> None:
+        self.pool.end_canary()
+        assert not any(map(self.pool.canary_share, self.pool.backends))
+
     # Probes and connections
 
     @precondition(lambda self: self.pool.backends)

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis.strategies import integers, sets
 
+from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale, plan_swap
 from tests.balance.made_up import Watched, replica
 
@@ -94,24 +95,45 @@ def test_it_is_over_when_no_old_one_is_left() -> None:
     assert step(Watched(0), set(), 3) is None
 
 
-@given(count=integers(0, 6), wanted=integers(0, 6), parallel=integers(1, 4), ill=sets(integers(1, 6)))
+def test_no_old_one_goes_in_the_place_of_a_new_one_that_is_not_ready() -> None:
+    watched = Watched(3)
+    watched.eject(3)
+    assert step(watched, old(1, 2), 2) == (0, [])
+
+
+@given(
+    count=integers(0, 6),
+    wanted=integers(0, 6),
+    parallel=integers(1, 4),
+    ill=sets(integers(1, 6)),
+    fails=sets(integers(7, 12)),
+)
 def test_never_fewer_ready_than_wanted_and_never_more_than_wanted_and_parallel(
-    count: int, wanted: int, parallel: int, ill: set[int]
+    count: int, wanted: int, parallel: int, ill: set[int], fails: set[int]
 ) -> None:
     watched = Watched(count)
     for number in ill & set(range(2, count + 1)):
         watched.eject(number)
     leaving = old(*range(1, count + 1))
-    least, most = min(wanted, watched.pool.ready), max(count, wanted + parallel)
-    highest = count
+    most = max(count, wanted + parallel)
+    highest = 6
     while swap := plan_swap(watched.pool.backends, leaving, wanted, parallel):
-        assert swap.coming or swap.leaving
+        if not (swap.coming or swap.leaving):
+            break
         added = [replica(highest + one) for one in range(1, swap.coming + 1)]
         highest += swap.coming
         watched.pool.observe([*(one.replica for one in watched.pool.backends), *added])
         assert len(watched.pool.backends) <= most
+        ready = watched.pool.ready
         gone = {one.replica.id for one in swap.leaving}
         watched.pool.observe([one.replica for one in watched.pool.backends if one.replica.id not in gone])
-        assert watched.pool.ready >= least
-    assert not leaving & {one.replica.id for one in watched.pool.backends}
-    assert watched.pool.ready == (wanted if count else 0)
+        assert watched.pool.ready >= min(ready, wanted)
+        for one in added:
+            if one.number in fails and watched.pool.ready > 1:
+                watched.eject(one.number)
+    left = {one.replica.id for one in watched.pool.backends}
+    if swap:
+        assert any(one.phase is not Phase.READY and one.replica.id not in leaving for one in watched.pool.backends)
+    else:
+        assert not leaving & left
+        assert len(left) == (wanted if count else 0)

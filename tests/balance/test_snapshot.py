@@ -10,7 +10,7 @@ KEYS = {"service", "policy", "listeners", "wanted", "since", "totals", "backends
 TOTALS = {"requests", "in_flight", "failed", "retried", "held", "responses"}
 BACKEND = {
     *("number", "id", "name", "address", "phase", "in_flight", "requests", "failed", "retried", "responses"),
-    *("p50_ms", "p95_ms", "p99_ms", "since"),
+    *("p50_ms", "p95_ms", "p99_ms", "since", "canary"),
 }
 
 
@@ -30,6 +30,18 @@ def test_the_keys_are_the_documented_ones() -> None:
     assert service["totals"]["held"] == 3
     assert set(service["backends"][0]) >= BACKEND
     assert set(service["totals"]["responses"]) == {"1xx", "2xx", "3xx", "4xx", "5xx"}
+
+
+def test_a_canary_has_its_share() -> None:
+    watched = Watched(2)
+    watched.pool.begin_canary({watched.backend(1).replica.id}, 0.1)
+    assert [one.canary for one in snapshot(watched).services[0].backends] == [None, 0.1]
+
+
+def test_that_of_an_earlier_version_tells_of_no_canary() -> None:
+    told = snapshot(Watched(1)).as_json()
+    del told["services"][0]["backends"][0]["canary"]
+    assert Snapshot.from_json(told) == Snapshot.from_json(snapshot(Watched(1)).as_json())
 
 
 def test_it_survives_the_way_through_json() -> None:

@@ -17,9 +17,9 @@ from composectl.control.about import About
 from composectl.control.api import Handlers, serve_api
 from composectl.control.client import Client, find, find_proxy, running
 from composectl.control.folder import sockets
-from composectl.control.orders import Place, Rollout, Scaling
+from composectl.control.orders import Place, Rollout, Scaling, Verdict
 
-Order = Scaling | Rollout | Place
+Order = Scaling | Rollout | Verdict | Place
 
 ABOUT = About("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
 
@@ -52,7 +52,7 @@ class House:
         listening.bind(str(path))
         snapshot = Snapshot(VERSION, self.about.project, ())
         obey = self.obey
-        handlers = Handlers(lambda: self.about, lambda: snapshot, obey, obey, obey, obey, None, self.stop)
+        handlers = Handlers(lambda: self.about, lambda: snapshot, obey, obey, obey, obey, obey, None, self.stop)
         runner = await serve_api(handlers, listening)
         try:
             yield path
@@ -74,6 +74,8 @@ async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
         (Client.scale, Scaling({"echo": 1})),
         (Client.scale, Scaling({"echo": 1, "web": 0}, oldest_first=True)),
         (Client.rollout, Rollout(("echo", "web"), "services: {}", 2, 0.5, 90, only_changed=True)),
+        (Client.rollout, Rollout(("echo",), "services: {}", canary=0.1)),
+        (Client.judge, Verdict("echo", goes_on=True)),
         (Client.drain, Place("echo", 2)),
         (Client.undrain, Place("echo", 2)),
     ],
@@ -97,6 +99,29 @@ async def test_an_error_of_scaling_comes_through_whole(tmp_path: Path) -> None:
     assert (raised.value.message, raised.value.hint) == ("service `nobody` is not balanced", "balanced are `echo`")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11\r\n{"progress": "a"}\r\n',
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n12\r\n{"progress": "a"}\n\r\n0\r\n\r\n',
+    ],
+)
+async def test_one_that_is_killed_meanwhile_is_told_of(tmp_path: Path, answer: bytes) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        about = json.dumps({"project": "shop", "pid": 4711, "directory": "/", "listeners": []}).encode()
+        told = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(about), about)
+        writer.write(told if b"/about" in head else answer)
+        writer.close()
+
+    async with await asyncio.start_unix_server(respond, str(tmp_path / "shop.sock")):
+        client = await asyncio.to_thread(Client, tmp_path / "shop.sock")
+        with pytest.raises(errors.ComposectlError, match=r"the running composectl \(process 4711\) has ended"):
+            await asyncio.to_thread(lambda: [*client.scale(Scaling({"echo": 1})), client.status()])
+
+
 async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> None:
     house = House()
     async with house.open(tmp_path) as path:
@@ -110,7 +135,7 @@ async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> 
         assert client.about == ABOUT
 
 
-@pytest.mark.parametrize("path", ["scale", "rollout", "drain", "undrain"])
+@pytest.mark.parametrize("path", ["scale", "rollout", "judge", "drain", "undrain"])
 @pytest.mark.parametrize("body", ["", "[]", '"echo"', "{}", '{"wanted": {"echo": -1}, "oldest_first": false}'])
 async def test_an_order_that_is_none_is_refused(tmp_path: Path, path: str, body: str) -> None:
     house = House()

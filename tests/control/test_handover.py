@@ -43,6 +43,7 @@ class First:
             snapshot=lambda: Snapshot(VERSION, "shop", ()),
             scale=nothing,
             rollout=nothing,
+            judge=nothing,
             drain=nothing,
             undrain=nothing,
             estate=self._estate,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.load import SteadyLoad, ask
+from tests.e2e.patience import eventually
 from tests.e2e.project import Finished, Project
 
 OF_VERSION = """\
@@ -80,6 +81,18 @@ def test_one_that_dies_at_once_is_taken_back(three: Project) -> None:
 
 def test_one_that_dies_while_it_is_watched_is_taken_back(three: Project) -> None:
     assert_taken_back(three, DIES_SOON, "ended with exit code 4", "that was it", "--pause", "20s")
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: Project) -> None:
+    old = ids(three)
+    three.write(COMMANDED, script=DIES_SOON)
+    told = rolled_out(three, "--pause", "1s")
+    assert told.returncode == 1, told.stderr
+    assert "error: rollout of `echo` stopped: " in told.stderr
+    assert "ended with exit code 4; its last lines:\n  that was it\n" in told.stderr
+    assert old & ids(three)
+    assert eventually(lambda: versions(three) and ask(three.port).is_whole)
 
 
 def test_one_that_answers_500_is_taken_back(three: Project) -> None:

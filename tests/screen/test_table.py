@@ -64,6 +64,13 @@ def test_failures_and_retries_are_told_where_there_are_any() -> None:
     assert "3 failed  1,011 retried" in drawn(troubled)[1]
 
 
+def test_a_canary_is_told_with_its_share() -> None:
+    assert "canary" not in "".join(drawn())
+    with_canary = service(3, backends=(backend(1), backend(2), backend(3), backend(4, canary=0.07)))
+    assert "canary 4 at 7%" in drawn(with_canary)[1]
+    assert "canary 4 at 7%" in drawn(with_canary, width=50)[1]
+
+
 def test_how_many_requests_wait_is_told_also_where_there_is_little_room() -> None:
     assert "held" not in "".join(drawn())
     nobody = service(0, totals=Totals(5, 0, 3, 0, 1_000, {}))

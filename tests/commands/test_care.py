@@ -1,0 +1,67 @@
+"""With how much care a rollout goes on, and what becomes of its canary, as it is typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from composectl.commands.care import Care, is_verdict, make_care
+from composectl.errors import USAGE, ComposectlError
+
+UNTYPED = dict.fromkeys(("parallel", "pause", "ready_timeout", "canary")) | {"goes_on": False, "abort": False}
+
+
+def given(**typed: Any) -> dict[str, Any]:
+    """These, and the others as they are where they were not typed."""
+    return UNTYPED | typed
+
+
+def test_without_a_word_it_is_the_default() -> None:
+    assert make_care(given()) == Care()
+
+
+def test_all_of_it_can_be_said() -> None:
+    told = make_care(given(parallel="2", pause="0", ready_timeout="2m", canary="2.5%"))
+    assert told == Care(2, 0, 120, 0.025)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("parallel", "0", "`--parallel 0`: not a whole number from 1"),
+        ("parallel", "two", "`--parallel two`: not a whole number from 1"),
+        ("pause", "5 s", "`--pause 5 s`: not a time"),
+        ("ready_timeout", "-1s", "`--ready-timeout -1s`: not a time"),
+        *(
+            ("canary", text, f"`--canary {text}`: not a share above 0% and below 100%")
+            for text in ("0%", "0.00%", "100%", "200%", "-1%", "10", "0.1", "%", "", "10 %", "1e1%", "\u0661%", "10%\n")
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(option: str, text: str, message: str) -> None:
+    with pytest.raises(ComposectlError) as raised:
+        make_care(given(**{option: text}))
+    assert (raised.value.message, raised.value.exit_code) == (message, USAGE)
+    assert raised.value.hint.startswith("for example: ")
+
+
+def test_a_canary_goes_on_or_is_taken_back_or_nothing_is_said_of_it() -> None:
+    assert is_verdict(["echo"], given(goes_on=True))
+    assert is_verdict(["echo"], given(abort=True))
+    assert not is_verdict(["echo", "web"], given(parallel="2"))
+
+
+@pytest.mark.parametrize(
+    ("services", "typed"),
+    [
+        (["echo", "web"], {"goes_on": True}),
+        (["echo"], {"goes_on": True, "abort": True}),
+        (["echo"], {"goes_on": True, "pause": "5s"}),
+        (["echo"], {"abort": True, "canary": "10%"}),
+    ],
+)
+def test_a_verdict_stands_alone(services: list[str], typed: dict[str, Any]) -> None:
+    with pytest.raises(ComposectlError, match="goes with one service, and with no other option") as raised:
+        is_verdict(services, given(**typed))
+    assert raised.value.exit_code == USAGE

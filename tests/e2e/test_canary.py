@@ -1,0 +1,124 @@
+"""The first replica of a rollout is held at a share of the requests until it is said how it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.fates import Load
+from tests.e2e.patience import eventually
+from tests.e2e.project import Finished
+from tests.e2e.stories import Story
+
+REQUESTS = 600
+
+
+@pytest.fixture
+def rolling(story: Story) -> Iterator[Story]:
+    """Three replicas, and another definition."""
+    story.serve(3)
+    story.write("    labels:\n      version: 2\n")
+    return story
+
+
+def test_held_at_a_tenth_and_then_gone_on_with(rolling: Story) -> None:
+    old = ids(rolling)
+    with rolling.under_load("rollout --canary 10%, --continue") as load:
+        told = begin_canary(rolling)
+        assert_held(rolling, load)
+        assert f"{name_of_canary(rolling)} is held at 10% of the requests" in told.stderr
+        assert "canary 4 at 10%" in rolling.project.does("status")
+        assert_nothing_else_goes(rolling)
+        done = rolling.project.composectl("rollout", "echo", "--continue")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.endswith("echo: 3 of 3 ready\n")
+    assert rolling.lost_nothing(load)
+    assert len(ids(rolling)) == 3
+    assert old.isdisjoint(ids(rolling))
+    assert canaries(rolling) == []
+
+    rolling.scale(4)
+    assert {one.labels.get("version") for one in rolling.project.containers()} == {"2"}
+
+
+def test_held_at_a_tenth_and_then_taken_back(rolling: Story) -> None:
+    old = ids(rolling)
+    with rolling.under_load("rollout --canary 10%, --abort") as load:
+        begin_canary(rolling)
+        assert_held(rolling, load)
+        name = name_of_canary(rolling)
+        done = rolling.project.composectl("rollout", "echo", "--abort")
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "echo: 3 of 3 ready")
+        assert f"{name} is taken back\n" in done.stderr
+    assert rolling.lost_nothing(load)
+    assert ids(rolling) == old
+    assert canaries(rolling) == []
+
+    rolling.scale(4)
+    assert {one.labels.get("version") for one in rolling.project.containers()} == {None}
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Story) -> None:
+    old = ids(rolling)
+    begin_canary(rolling)
+    rolling.container(4).kill()
+    assert eventually(lambda: len(rolling.phases()) == 3)
+    done = rolling.project.composectl("rollout", "echo", "--continue")
+    assert done.returncode == 1
+    assert "error: rollout of `echo` stopped: " in done.stderr
+    assert "ended with exit code 137" in done.stderr
+    assert ids(rolling) == old
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Story) -> None:
+    for option in ("--continue", "--abort"):
+        told = rolling.project.composectl("rollout", "echo", option)
+        assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: no canary of service `echo` is held")
+
+
+def begin_canary(story: Story) -> Finished:
+    told = story.project.composectl("rollout", "echo", "--canary", "10%", "--pause", "1s")
+    assert told.returncode == 0, told.stderr
+    return told
+
+
+def assert_held(story: Story, load: Load) -> None:
+    """Four replicas are ready, and of what is sent from now on a tenth goes to the new one."""
+    backends = story.project.status()["backends"]
+    assert [(one["phase"], one["canary"]) for one in backends] == [("ready", None)] * 3 + [("ready", 0.1)]
+    before = len(load.fates)
+    assert eventually(lambda: len(load.fates) >= before + REQUESTS)
+    addresses = [fate.backend for fate in load.fates[before : before + REQUESTS]]
+    assert addresses.count(backends[-1]["address"]) == pytest.approx(REQUESTS / 10, abs=6)
+
+
+def assert_nothing_else_goes(story: Story) -> None:
+    """Neither scaling nor another rollout, `up` again or a handover, before it is said what becomes of the canary."""
+    for words in (
+        ("scale", "echo=2"),
+        ("rollout", "echo"),
+        ("up", "--balance", "echo=2", "-d"),
+        ("up", "--balance", "echo=2", "--handover", "-d"),
+    ):
+        told = story.project.composectl(*words)
+        assert (told.returncode, told.stderr) == (
+            1,
+            "error: a canary of service `echo` is held\n\n"
+            "hint: `composectl rollout echo --continue` goes on with its rollout, `--abort` takes it back\n",
+        )
+
+
+def canaries(story: Story) -> list[str]:
+    return [one["name"] for one in story.project.status()["backends"] if one["canary"]]
+
+
+def name_of_canary(story: Story) -> str:
+    (name,) = canaries(story)
+    return name
+
+
+def ids(story: Story) -> set[str | None]:
+    return {one.id for one in story.project.containers()}
