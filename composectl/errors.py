@@ -300,10 +300,10 @@ def rollout_stopped(service: str, why: str, log: Sequence[str], new: int, wanted
     )
 
 
-def not_added(service: str, added: int, count: int) -> ReplicasFailed:
-    return ReplicasFailed(
-        f"rollout of `{service}` stopped: Compose added {added} of {count} new replicas",
-        "`composectl ps -a` shows what stands in their place",
+def not_added(service: str, why: str) -> ComposectlError:
+    """Compose has not made the new replicas: `why`, as a sentence."""
+    return ComposectlError(
+        f"rollout of `{service}` stopped: {why}", f"the others serve on; mend it, then `composectl rollout {service}`"
     )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from composectl import errors
 from composectl.commands.care import Care
@@ -12,6 +11,7 @@ from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
 from composectl.commands.locating import find_running
 from composectl.commands.rendering import find_means, read_project
+from composectl.commands.telling import tell
 from composectl.compose.project import Project, balanced_document, render
 from composectl.control.client import Client
 from composectl.control.orders import Rollout, Verdict
@@ -23,12 +23,12 @@ def rollout(invocation: Invocation, services: Sequence[str], care: Care) -> int:
         raise errors.one_canary()
     client = _find_project(invocation)
     project = asyncio.run(read_project(find_means(invocation), invocation))
-    return _tell(client.rollout(make_rollout(client, project, services, care)))
+    return tell(client.rollout(make_rollout(client, project, services, care)))
 
 
 def judge(invocation: Invocation, service: str, *, goes_on: bool) -> int:
     """Wait until the rollout of the canary is over, or that is gone. Raises ComposectlError."""
-    return _tell(_find_project(invocation).judge(Verdict(service, goes_on)))
+    return tell(_find_project(invocation).judge(Verdict(service, goes_on)))
 
 
 def make_rollout(
@@ -61,9 +61,3 @@ def _find_project(invocation: Invocation) -> Client:
     if not client.about.has_project:
         raise errors.fixed_backends(client.about.project)
     return client
-
-
-def _tell(lines: Iterable[str]) -> int:
-    for line in lines:
-        sys.stderr.write(line + "\n")
-    return 0

@@ -59,7 +59,7 @@ class Swapping:
             await self._start(before, len(before) + count)
             new = await self._list() - before
             if len(new) < count:
-                raise errors.not_added(self._service, len(new), count)
+                raise errors.not_added(self._service, f"Compose added {len(new)} of {count} new replicas")
             await self._prove(new)
 
     async def go_on(self) -> None:
@@ -143,7 +143,7 @@ class Swapping:
             added = sorted(await self._list() - before)
             if added:
                 raise Unfit(error.message, added[0]) from None
-            raise
+            raise errors.not_added(self._service, error.message) from None
         for id in sorted(await self._list() - before):  # noqa: A001 - Docker's word
             self._progress(f"{self._names[id]} starting")
 

@@ -14,6 +14,7 @@ from composectl.commands.invocation import Invocation
 from composectl.commands.prepare import make_stack
 from composectl.commands.rendering import find_means, read_project
 from composectl.commands.rollout import make_rollout
+from composectl.commands.telling import say, tell
 from composectl.commands.wish import Wish
 from composectl.compose.options import settings
 from composectl.compose.project import Project
@@ -32,14 +33,13 @@ def up_again(invocation: Invocation, wish: Wish, client: Client) -> int:
     for service in wish.scales:
         if service not in before:
             raise errors.not_balanced_yet(service, client.about.pid)
-    _say(_sentence(client, before, wish.scales))
+    say(_sentence(client, before, wish.scales))
     project = asyncio.run(_bring_up_others(invocation, wish, tuple(before)))
     anew = _ANEW in wish.arguments.options
     rollout = make_rollout(client, project, tuple(wish.scales), Care(), only_changed=not anew)
     fewer = {service: count for service, count in wish.scales.items() if count < before[service]}
     for lines in (client.scale(Scaling(fewer)), client.rollout(rollout), client.scale(Scaling(wish.scales))):
-        for line in lines:
-            _say(line)
+        tell(lines)
     if wish.detach:
         sys.stdout.write("".join(map(_summary, client.status()["services"])))
     return 0
@@ -78,7 +78,3 @@ def _change(service: str, before: int, wanted: int) -> str:
 
 def _summary(service: Mapping[str, Any]) -> str:
     return f"{service['service']}: {service['wanted']} replicas behind {', '.join(service['listeners'])}\n"
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,18 +33,24 @@ def give(connection: socket.socket, estate: Estate) -> None:
 
 
 class Predecessor:
-    """The composectl behind a control socket, which is to go on until it is dismissed: by then it may have no name."""
+    """The composectl behind a control socket, which is to go on until it is dismissed: by then it may have no name.
+
+    Raises `has_ended` where it is gone.
+    """
 
     def __init__(self, path: Path, pid: int) -> None:
         self._pid = pid
-        self._will = _connected(path)
-        self._farewell = _connected(path)
+        with self._answering():
+            self._will = _connected(path)
+            self._farewell = _connected(path)
 
     def estate(self) -> Estate:
-        """What it holds, as duplicates of ours. Raises ComposectlError where it does not know how."""
-        with self._will:
+        """What it holds, as duplicates of ours. Raises ComposectlError where it does not know how, or has ended."""
+        with self._answering(), self._will:
             self._will.sendall(_REQUEST % b"handover")
             told, descriptors, _, _ = socket.recv_fds(self._will, _LONGEST, _MOST)
+        if not told:
+            raise errors.has_ended(self._pid)
         if not descriptors:
             raise errors.other_composectl(self._pid, 404)
         lock, *listening = descriptors
@@ -58,6 +64,15 @@ class Predecessor:
         with self._farewell, suppress(OSError):  # it has ended by itself
             self._farewell.sendall(_REQUEST % b"stop")
             self._farewell.recv(_LONGEST)
+
+    # Private
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise errors.has_ended(self._pid) from error
 
 
 # Private

@@ -16,7 +16,7 @@ from composectl.control.about import About
 from composectl.control.api import Handlers, serve_api
 from composectl.control.claim import Claim
 from composectl.control.client import Client
-from composectl.control.handover import Estate
+from composectl.control.handover import Estate, Predecessor
 from composectl.errors import ComposectlError, RunsAlready
 
 _T = TypeVar("_T")
@@ -117,3 +117,18 @@ async def test_one_that_has_nothing_to_hand_over_says_so(tmp_path: Path) -> None
         predecessor = (await in_thread(lambda: Client(first.claim.socket))).predecessor()
         with pytest.raises(ComposectlError, match="does not understand"):
             await in_thread(predecessor.estate)
+
+
+def test_one_that_has_ended_meanwhile_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sock"
+    with pytest.raises(ComposectlError, match=r"\(process 4711\) has ended"):
+        Predecessor(path, 4711)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        predecessor = Predecessor(path, 4711)
+        for _ in range(2):
+            listening.accept()[0].close()
+        with pytest.raises(ComposectlError, match="has ended"):
+            predecessor.estate()
+        predecessor.dismiss()

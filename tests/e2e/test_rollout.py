@@ -101,6 +101,20 @@ def test_one_that_answers_500_is_taken_back(three: Project) -> None:
     assert all(": 500 " in one for one in lost), lost
 
 
+def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: Project) -> None:
+    old = ids(three)
+    three.write(OF_VERSION.replace("{image}", "localhost:1/nowhere"), version=2)
+    told = rolled_out(three)
+    assert told.returncode == 1, told.stderr
+    error, _, hint = told.stderr.partition("error: ")[2].partition("\n\nhint: ")
+    assert error.startswith("rollout of `echo` stopped: ")
+    assert "localhost:1" in error
+    assert "\n" not in error
+    assert hint == "the others serve on; mend it, then `composectl rollout echo`\n"
+    assert ids(three) == old
+    assert three.has_ready(3)
+
+
 def test_a_service_that_is_not_balanced_is_refused(three: Project) -> None:
     told = three.composectl("rollout", "ech")
     assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: service `ech` is not balanced")

@@ -1,0 +1,26 @@
+"""What a running composectl tells of an order, on this terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from composectl.commands.telling import tell
+
+
+def test_each_line_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tell(["echo: adding 2", "echo: 3 of 3 ready"]) == 0
+    assert capsys.readouterr() == ("", "echo: adding 2\necho: 3 of 3 ready\n")
+
+
+def test_ctrl_c_leaves_the_running_composectl_at_it_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    def lines() -> Iterator[str]:
+        yield "echo: rolling out 3, 1 at a time"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tell(lines())
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "the running composectl goes on with it: `composectl status` shows how far it is"
+    ]
