@@ -7,6 +7,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from composectl.balance.backend import Backend
+from composectl.balance.phase import Phase
 from composectl.balance.pool import Lease
 from composectl.balance.retry import IDEMPOTENT, may_retry
 from composectl.proxy.date import http_date
@@ -25,6 +26,8 @@ _TUNNEL_IDLE = 5
 _REPLAYABLE = 1024 * 1024
 _NOTHING_HEARD = ("backend-hung-up", "backend-too-slow")
 _NOBODY = "no-backend-ready"
+_REFUSED = "backend-unreachable"
+_WORD_COMES = 1_000_000_000  # nanoseconds: who is told to stop listens no more before Docker says so
 _STATUS = {
     "backend-too-slow": 504,
     "connect-timeout": 504,
@@ -277,7 +280,7 @@ class Exchange:
             return
         self.inbound.route.pool.refused(backend, reason_of(error))
         late = isinstance(error, TimeoutError)
-        self._try_another("connect-timeout" if late else "backend-unreachable", connected=False)
+        self._try_another("connect-timeout" if late else _REFUSED, connected=False)
 
     def _remember(self, data: bytes, sent: list[bytes]) -> None:
         sent.append(data)
@@ -301,11 +304,18 @@ class Exchange:
             self._setback = reason, connected
             return
         lease = pool.lease_again(self._tried, inbound.client, connected=connected) if retry else None
-        if lease is None:
-            self._give_up(reason)
-        else:
+        if lease is not None:
             self._take_lease().moved()
             self._go_to(lease)
+        elif reason == _REFUSED and self._is_refused_by_all() and self._wait():
+            self._setback, self._tried = (reason, connected), ()
+        else:
+            self._give_up(reason)
+
+    def _is_refused_by_all(self) -> bool:
+        """Whoever is ready has refused it, and it began so lately that word of their end may be on its way."""
+        tried = sum(backend.phase is Phase.READY for backend in self._tried)
+        return tried == self.inbound.route.pool.ready and monotonic_ns() - self._began < _WORD_COMES
 
     def _give_up(self, reason: str) -> None:
         self._take_lease().failed()

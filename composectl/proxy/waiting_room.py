@@ -64,10 +64,12 @@ class WaitingRoom:
             self._turn = asyncio.get_running_loop().call_soon(self._admit_some)
 
     def sweep(self) -> None:
-        """Turn away who has waited for too long; to be called once a second."""
+        """Turn away who has waited for too long, and admit who has waited for word; to be called once a second."""
         self._tick += 1
         while self._line and self._tick - next(iter(self._line.values())) > self._seconds:
             self._first().turned_away()
+        if self._pool.ready:
+            self.open()
 
     def close(self) -> None:
         """Turn everybody away, from now on."""

@@ -287,6 +287,66 @@ async def test_p4_p3_where_nobody_else_comes_it_is_a_503_and_counts_once(open_st
     assert (stage.pool.requests, stage.pool.tally().failed, stage.pool.unserved) == (1, 1, 0)
 
 
+async def test_p4_d1_h3_who_is_refused_by_all_waits_for_word_that_they_are_told_to_stop(open_stage: OpenStage) -> None:
+    stage = await open_stage(3, holding=Holding())
+    for backend in stage.backends[:2]:
+        backend.refuse()
+    stage.observe([0, 1])
+    client = await held(stage, post(b"hello"))
+    stage.leave(0)
+    stage.leave(1)
+    stage.seconds_pass(5)
+    assert client.silent()
+    stage.observe([2])
+    other = await stage.backends[2].accept()
+    await other.head()
+    assert await other.exactly(5) == b"hello"
+    await other.send(OK)
+    assert status(await client.until(b"ok")) == 200
+    assert (stage.pool.requests, stage.pool.tally().failed) == (1, 0)
+
+
+async def test_p4_d1_h3_so_does_who_was_refused_by_as_many_as_a_request_may_go_to(open_stage: OpenStage) -> None:
+    stage = await open_stage(4, holding=Holding())
+    for backend in stage.backends[:3]:
+        backend.refuse()
+    stage.observe([0, 1, 2])
+    client = await held(stage)
+    stage.backends[3].play(answers(OK))
+    stage.observe([3])
+    assert status(await client.until(b"ok")) == 200
+
+
+async def test_p4_d1_h3_without_word_of_it_they_are_asked_once_more(open_stage: OpenStage) -> None:
+    stage = await open_stage(holding=Holding())
+    stage.backend.refuse()
+    client = await held(stage)
+    stage.backend.listen_again()
+    stage.backend.play(answers(OK))
+    stage.seconds_pass(1)
+    assert status(await client.until(b"ok")) == 200
+
+
+async def test_p4_d1_after_a_second_it_is_a_502(open_stage: OpenStage) -> None:
+    stage = await open_stage(holding=Holding())
+    stage.backend.refuse()
+    began, client = time.monotonic(), await held(stage)
+    await eventually(lambda: stage.seconds_pass(1) or not stage.pool.tally().in_flight)
+    assert b"X-Composectl-Error: backend-unreachable\r\n" in await client.head()
+    assert 0.9 < time.monotonic() - began < 2
+    assert (stage.pool.requests, stage.pool.tally().failed) == (1, 1)
+
+
+async def test_p4_d1_one_of_many_whom_a_few_refuse_holds_up_nobody(open_stage: OpenStage) -> None:
+    stage = await open_stage(4, holding=Holding())
+    for backend in stage.backends[:3]:
+        backend.refuse()
+    client = await stage.client()
+    await client.send(GET)
+    assert status(await client.head()) == 502
+    assert stage.room.held == 0
+
+
 async def test_p4_d7_a_post_that_a_backend_may_have_got_is_not_held(open_stage: OpenStage) -> None:
     stage = await open_stage(holding=Holding())
     client, backend = await stage.ask(post(b"hello"))
