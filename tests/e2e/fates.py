@@ -80,10 +80,10 @@ class Load:
             self._thread.join()
             self._loop.close()
 
-    def ask_slowly(self, requests: int, seconds: float) -> None:
-        """Send so many GETs at once that are answered after so many seconds."""
+    def ask_slowly(self, requests: int, seconds: float, method: str = "GET") -> None:
+        """Send so many requests at once that are answered after so many seconds."""
         for _ in range(requests):
-            self._go(self._ask_alone("GET", seconds))
+            self._go(self._ask_alone(method, seconds))
 
     # What there is to tell
 

@@ -89,8 +89,8 @@ class Story:
 
     def lost_nothing(self, load: Load) -> bool:
         """Whether every request was answered well, and executed once; a stream was ended, never cut."""
-        assert load.failed == []
-        assert load.cut == []
+        assert load.failed == [], load.failed
+        assert load.cut == [], load.cut
         assert self.executed_twice() == []
         assert load.messages > 0
         return True

@@ -28,12 +28,17 @@ SMALL = """\
 
 def test_h5_of_a_replica_that_is_killed_only_what_was_in_flight_is_lost(story: Story) -> None:
     story.serve(3)
-    with story.under_load("kill -9 of one of three") as load:
+    with story.under_load("kill -9 of one of three, slow requests in flight") as load:
+        load.ask_slowly(6, 2.0, "POST")
+        load.ask_slowly(2, 2.0)
+        assert eventually(lambda: all(one["in_flight"] for one in story.project.status()["backends"]))
         killed = time.time()
         story.container(2).kill()
         assert story.comes_to("ready", "ready")
+        assert eventually(lambda: len(list(load.since(killed + 1))) > 200)
+    assert load.failed
     assert all(fate.method == "POST" for fate in load.failed), load.failed
-    assert len(load.failed) <= 16  # one for each who sends
+    assert len(load.failed) <= 6 + 16  # the slow ones, and one for each who sends
     assert all(fate.sent < killed + 1 for fate in load.failed), load.failed
     assert story.executed_twice() == []
 

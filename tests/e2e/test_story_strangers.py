@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from random import randrange
 
@@ -37,10 +38,11 @@ def test_h10_addresses_that_change_hands_lead_nobody_to_another_service(story: S
     (network,) = story.project.networks()
     other, mine = one_of(story, "other"), story.container(2)
     with story.under_load(f"{SWAPS} swaps of an address with another service") as load:
-        for _ in range(SWAPS):
-            swap(network, mine, other)
+        away = [swap(network, mine, other) for _ in range(SWAPS)]
     assert Counter(service_of(fate.service) for fate in load.fates)["other"] == 0
     assert story.executed_twice() == []
+    assert all(fate.method == "POST" for fate in load.failed), load.failed
+    assert all(any(began - 1 < fate.sent < ended for began, ended in away) for fate in load.failed), (load.failed, away)
 
 
 def test_h10_an_address_that_another_service_gets_by_starting_first_leads_nobody_to_it(story: Story) -> None:
@@ -88,13 +90,16 @@ def one_of(story: Story, service: str) -> Container:
     return next(one for one in story.project.containers() if one.labels[label] == service)
 
 
-def swap(network: Network, one: Container, other: Container) -> None:
-    """Each gets the address that the other one had."""
+def swap(network: Network, one: Container, other: Container) -> tuple[float, float]:
+    """Each gets the address that the other one had; when `one` was taken off the network, in epoch seconds."""
     addresses = [address_on(network, container) for container in (one, other)]
-    for container in (one, other):
-        network.disconnect(container)
+    began = time.time()
+    network.disconnect(one)
+    ended = time.time()
+    network.disconnect(other)
     for container, address in zip((other, one), addresses, strict=True):
         network.connect(container, ipv4_address=address)
+    return began, ended
 
 
 def address_on(network: Network, container: Container) -> str:
