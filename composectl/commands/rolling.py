@@ -18,7 +18,7 @@ from composectl.control.orders import Rollout, Verdict
 async def roll_out(running: RunningProject, order: Rollout, progress: Progress) -> None:
     """Take new replicas for old ones, a service after the other, or hold a canary. Raises ComposectlError.
 
-    The project stays what it was where that fails: what is added later is as the old ones are.
+    A service stays what it was where that fails: what is added to it later is as the old ones are.
     """
     services = [running.service(name) for name in order.services]
     async with running.scaling:
@@ -30,6 +30,7 @@ async def roll_out(running: RunningProject, order: Rollout, progress: Progress) 
         for balanced in services:
             if not order.only_changed or await _is_changed(running, stack, balanced.service):
                 await Swapping(running, stack, balanced, order, progress).run()
+            running.stacks[balanced.service] = stack
         running.stack = stack
 
 
@@ -45,7 +46,7 @@ async def judge(running: RunningProject, verdict: Verdict, progress: Progress) -
             running.canary = None
             balanced.pool.end_canary()
             await swapping.go_on()
-            running.stack = held.stack
+            running.stack = running.stacks[held.service] = held.stack
         else:
             await swapping.give_up()
             running.canary = None
@@ -75,7 +76,7 @@ async def _hold_canary(
 
 async def _is_changed(running: RunningProject, stack: Stack, service: str) -> bool:
     """Whether Compose would make the replicas anew: another definition, or another image under the same name."""
-    if is_another(service, running.stack.rendered, stack.rendered):
+    if is_another(service, running.stacks[service].rendered, stack.rendered):
         return True
     makes = (await running.engine.containers(stack.project, service)).values()
     if len({one.definition for one in makes}) > 1:

@@ -25,7 +25,8 @@ _PART_SECONDS = 5.0
 class RunningProject(Running):
     """Owns the project and the engine as well; `scaling` is held by whoever changes how many replicas there are.
 
-    `predecessor`: the composectl that serves until we do, if there is one.
+    `stack`: the project as it is now; `stacks`: as the replicas of each service are made from it. `predecessor`: the
+    composectl that serves until we do, if there is one.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class RunningProject(Running):
     ) -> None:
         super().__init__(claim, str(stack.directory), journal, balanced)
         self.stack = stack
+        self.stacks = dict.fromkeys(balanced, stack)
         self.engine = engine
         self.predecessor = predecessor
         self.scaling = asyncio.Lock()

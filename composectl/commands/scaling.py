@@ -56,6 +56,6 @@ async def _scale(
     await asyncio.gather(*(retire(running, balanced, backend, "scaled down", progress) for backend in plan.leaving))
     if plan.coming:
         progress(f"{balanced.service}: adding {plan.coming}")
-        await running.stack.converge(balanced.service, wanted)
+        await running.stacks[balanced.service].converge(balanced.service, wanted)
     await until_complete(running, balanced, _READY_SECONDS)
     progress(f"{balanced.service}: {balanced.pool.ready} of {wanted} ready")
