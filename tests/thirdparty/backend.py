@@ -10,6 +10,7 @@ from typing import cast
 
 import uvloop
 
+_BACKLOG = 1024  # the loop listens, and would say 100
 LARGE = b"x" * 1_000_000
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
 
@@ -19,9 +20,10 @@ class LargeBackend:
 
     def __init__(self) -> None:
         self._loop = uvloop.new_event_loop()
-        listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        listening = socket.create_server(("127.0.0.1", 0))
         self.address = "{}:{}".format(*listening.getsockname())
-        self._server = self._loop.run_until_complete(self._loop.create_server(_Connection, sock=listening))
+        serving = self._loop.create_server(_Connection, sock=listening, backlog=_BACKLOG)
+        self._server = self._loop.run_until_complete(serving)
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
 
