@@ -29,6 +29,9 @@ class Lease:
     def heard(self) -> None:
         """The backend has begun to answer; to be told of what may go on for long."""
 
+    def lost(self) -> None:
+        """The backend did not answer, whatever becomes of the request; to be told before it goes elsewhere."""
+
     def answered(self, status: int, microseconds: int) -> None:
         """The backend's final response, with this status, was relayed whole."""
         backend = self.backend
@@ -65,31 +68,34 @@ class Lease:
 class FurtherLease(Lease):
     """A lease for a request that others have failed, on the budget of such attempts until it is heard."""
 
-    __slots__ = ("_budget",)
+    __slots__ = ("_budget", "_tell_freed")
 
     def __init__(self, pool: Pool, backend: Backend, budget: Budget) -> None:
         super().__init__(pool, backend)
         self._budget: Budget | None = budget
+        self._tell_freed = pool.tell_freed
         budget.begin()
 
     def heard(self) -> None:
         budget, self._budget = self._budget, None
         if budget is not None:
             budget.end()
+            self._tell_freed()
+
+    def lost(self) -> None:
+        if self._budget is not None:
+            self._budget.spend()
+        self.heard()
 
     def failed(self) -> None:
-        self._spend()
+        self.lost()
         super().failed()
 
     def moved(self) -> None:
-        self._spend()
+        self.lost()
         super().moved()
 
     # Private
-
-    def _spend(self) -> None:
-        if self._budget is not None:
-            self._budget.spend()
 
     def _end(self) -> None:
         super()._end()
@@ -118,6 +124,7 @@ class Pool:
         self._begun = self._ended = 0  # leases
         self._further = 0  # those of them that went to requests which had one before
         self._budget = Budget()
+        self.tell_freed: Callable[[], None] = _to_nobody  # hears that there may be a further attempt again
 
     @property
     def backends(self) -> list[Backend]:
@@ -133,6 +140,11 @@ class Pool:
     def grace(self) -> float:
         """The seconds that its backends are given to stop, the longest of them; without end where there is none."""
         return max((backend.replica.grace for backend in self._backends.values()), default=float("inf"))
+
+    @property
+    def is_retrying(self) -> bool:
+        """Whether a further attempt that is on the budget is under way."""
+        return self._budget.is_drawn_on
 
     @property
     def requests(self) -> int:
@@ -338,3 +350,10 @@ class Pool:
             self._retire(backend)
         else:
             self._signal(backend, Signal.EMPTIED, "nothing in flight")
+
+
+# Private
+
+
+def _to_nobody() -> None:
+    pass

@@ -45,6 +45,11 @@ class Budget:
         self._saved = min(self._saved + income, max(active, _FLOOR))
         return (self._begun + 1) * _PRICE <= self._saved
 
+    @property
+    def is_drawn_on(self) -> bool:
+        """Whether a further attempt is under way, whose end may make room for another."""
+        return self._begun > 0
+
     def begin(self) -> None:
         """A further attempt begins."""
         self._begun += 1

@@ -300,6 +300,7 @@ class Exchange:
         whole = self._rewind() if connected else True
         retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
         inbound, pool = self.inbound, self.inbound.route.pool
+        self._leased.lost()
         if retry and not pool.ready and self._wait():
             self._setback = reason, connected
             return
@@ -309,6 +310,8 @@ class Exchange:
             self._go_to(lease)
         elif reason == _REFUSED and self._is_refused_by_all() and self._wait():
             self._setback, self._tried = (reason, connected), ()
+        elif retry and connected and pool.is_retrying and inbound.route.room.line_up(self):
+            self._setback = reason, connected
         else:
             self._give_up(reason)
 

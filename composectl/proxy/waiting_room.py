@@ -30,9 +30,12 @@ class WaitingRoom:
 
     def __init__(self, pool: Pool, holding: Holding) -> None:
         self._pool = pool
+        pool.tell_freed = self.move_up
         self._seconds = holding.seconds
         self._most = holding.most if holding.seconds else 0
         self._line: OrderedDict[Exchange, int] = OrderedDict()  # and when each of them came, in ticks
+        self._behind: OrderedDict[Exchange, None] = OrderedDict()  # who wait for a further attempt of others to end
+        self._next: asyncio.Handle | None = None
         self._tick = 0
         self._turn: asyncio.Handle | None = None
         self._connecting: list[Exchange] = []  # of those who were admitted
@@ -40,7 +43,7 @@ class WaitingRoom:
     @property
     def held(self) -> int:
         """How many are held now."""
-        return len(self._line)
+        return len(self._line) + len(self._behind)
 
     @property
     def goes_first(self) -> bool:
@@ -54,14 +57,27 @@ class WaitingRoom:
         self._line[exchange] = self._tick
         return True
 
+    def line_up(self, exchange: Exchange) -> bool:
+        """Let this one wait, if there is room, until a further attempt has ended: there may be only so many at once."""
+        if len(self._behind) >= self._most:
+            return False
+        self._behind[exchange] = None
+        return True
+
     def leave(self, exchange: Exchange) -> None:
         """This one, if it waits at all, waits no longer."""
         self._line.pop(exchange, None)
+        self._behind.pop(exchange, None)
 
     def open(self) -> None:
         """Somebody is ready: admit them, once all are known who became ready at this moment."""
         if self._line and self._turn is None:
             self._turn = asyncio.get_running_loop().call_soon(self._admit_some)
+
+    def move_up(self) -> None:
+        """A further attempt has ended: admit those who wait for that, once its own request is done with."""
+        if self._behind and self._next is None:
+            self._next = asyncio.get_running_loop().call_soon(self._admit_behind)
 
     def sweep(self) -> None:
         """Turn away who has waited for too long, and admit who has waited for word; to be called once a second."""
@@ -76,6 +92,8 @@ class WaitingRoom:
         self._most = 0
         while self._line:
             self._first().turned_away()
+        while self._behind:
+            self._behind.popitem(False)[0].turned_away()
 
     # Private
 
@@ -93,6 +111,15 @@ class WaitingRoom:
             self._turn = asyncio.get_running_loop().call_later(_PAUSE, self._admit_some)
         else:
             self._connecting.clear()
+
+    def _admit_behind(self) -> None:
+        self._next = None
+        while self._behind:
+            exchange, _ = self._behind.popitem(False)
+            _admit(exchange)
+            if exchange in self._behind:  # it is too early
+                self._behind.move_to_end(exchange, last=False)
+                return
 
 
 # Private

@@ -13,6 +13,7 @@ import pytest
 from composectl.balance.backend import Backend
 from composectl.balance.policy import LeastRequest, Policy, RoundRobin
 from composectl.proxy.health import Probes, watch_health
+from composectl.proxy.waiting_room import Holding
 from tests.proxy.conftest import OpenStage
 from tests.proxy.messages import GET, OK, get, post, status
 from tests.proxy.scripted import Script, answers
@@ -115,6 +116,39 @@ async def test_a_backend_that_is_killed_under_load_costs_no_request(open_stage: 
     assert stage.phases() == ["failing", "ready", "ready"]
 
 
+async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_at_a_time(open_stage: OpenStage) -> None:
+    stage = await open_stage(3, holding=Holding())
+    clients = [await stage.client() for _ in range(90)]
+    for client in clients:
+        await client.send(GET)
+    doomed = [await stage.backends[0].accept() for _ in range(30)]
+    for wire in doomed:
+        await wire.head()
+    for backend in stage.backends[1:]:
+        for _ in range(30):
+            await backend.accept()
+        backend.play(answers(OK))
+    for wire in doomed:
+        wire.reset()
+    await eventually(lambda: sum(answered(stage)) == 30)
+    assert (stage.room.held, stage.pool.tally().retried, stage.pool.tally().failed) == (0, 30, 0)
+
+
+async def test_d10_f2_who_leaves_while_others_are_tried_again_waits_no_longer(open_stage: OpenStage) -> None:
+    stage = await open_stage(2, holding=Holding())
+    clients = [await stage.client() for _ in range(10)]
+    for client in clients:
+        await client.send(GET)
+    for wire in [await stage.backends[0].accept() for _ in range(5)]:
+        await wire.head()
+        wire.reset()
+    await eventually(lambda: stage.room.held == 2)
+    for client in clients:
+        client.reset()
+    await eventually(lambda: stage.room.held == 0)
+    assert stage.pool.tally().failed == 0
+
+
 async def reset(wire: Wire) -> None:
     await wire.head()
     wire.reset()
@@ -129,6 +163,15 @@ async def test_d10_when_all_reset_there_are_at_most_a_fifth_more_attempts_than_r
     assert 1000 < attempts <= 1200
     assert stage.pool.requests == 1000
     assert stage.pool.tally().requests == attempts
+
+
+async def test_d10_so_it_is_where_requests_are_held(open_stage: OpenStage) -> None:
+    stage = await open_stage(3, holding=Holding())
+    for backend in stage.backends:
+        backend.play(reset)
+    assert await ask_at_once(stage, 50, 20) == {502: 1000}
+    assert 1000 < sum(len(backend.wires) for backend in stage.backends) <= 1200
+    assert stage.room.held == 0
 
 
 async def test_d10_so_it_is_one_after_the_other(open_stage: OpenStage) -> None:
