@@ -30,6 +30,7 @@ _BALANCING = (
     click.option("--slow-start", metavar="SECONDS", help="For the share of a new backend to rise.  [none]"),
     click.option("--hold", metavar="SECONDS", help="For requests to wait where nobody is ready; 0 is off.  [30]"),
     click.option("--max-held", metavar="N", help="Requests that wait at once.  [1000]"),
+    click.option("--drain", metavar="SECONDS", help="For requests in flight when we end.  [30]"),
     click.option("--max-connections", metavar="N", help="Clients at once.  [half the open files]"),
     click.option("--max-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
     click.option("--trust", multiple=True, metavar="CIDR", help="Proxies whose X-Forwarded-* are believed.  [none]"),
@@ -100,31 +101,22 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int:
     """Bring the project up, with N replicas of a service behind its port.
 
-    The options of Compose's own `up` (--build, --force-recreate, --pull, ...) go through, and so does
-    the whole command without --balance.
+    The options of Compose's own `up` (--build, --force-recreate, --pull, ...) go through, and so does the whole
+    command where no --balance is given and no `x-balance` stands in the compose file.
 
     \b
     composectl up --balance echo=10
     composectl up --balance echo=10 --build -d
     composectl up --balance worker=4 --listen 8080:80
     """
-    balance = given["balance"] or _kept(invocation, arguments)
-    if not balance:
-        return _plain_up(invocation, arguments, given)
-    from composectl.commands.balancing import balancing
-    from composectl.commands.up import up as run_up
-    from composectl.commands.wish import make_wish
+    from composectl.commands.wishing import wished
 
-    wish = make_wish(
-        balance,
-        balancing(given),
-        given["listen"],
-        detach=given["detach"],
-        ready_seconds=given["ready_timeout"] or 60.0,
-        arguments=arguments,
-        handover=given["handover"],
-    )
-    return run_up(invocation, wish)
+    asked = wished(invocation, given, arguments)
+    if asked is None:
+        return _plain_up(invocation, arguments, given)
+    from composectl.commands.up import up as run_up
+
+    return run_up(invocation, *asked)
 
 
 @cli.command()
@@ -285,16 +277,6 @@ def _compose_command(name: str) -> click.Command:
         return _pass_through(invocation, (name, *arguments))
 
     return command
-
-
-def _kept(invocation: Invocation, arguments: Sequence[str]) -> list[str]:
-    """The scales of a project that was balanced before, said in a line."""
-    from composectl.commands.kept import kept_scales
-
-    kept = [f"{service}={count}" for service, count in kept_scales(invocation, tuple(arguments)).items()]
-    if kept:
-        click.echo(f"balanced as before: {', '.join(kept)}; `--balance SERVICE=N` changes it", err=True)
-    return kept
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:

@@ -95,10 +95,10 @@ def given_twice(option: str, text: str) -> ComposectlError:
     return ComposectlError(f"`{option} {text}` is given twice", "once is enough", USAGE)
 
 
-def bad_health(text: str) -> ComposectlError:
+def bad_health(option: str, text: str) -> ComposectlError:
     return ComposectlError(
         f"`{text}` is not a path that can be asked for",
-        "for example: `--health /healthz`; percent-encode the rest",
+        f"for example: `{option} /healthz`; percent-encode the rest",
         USAGE,
     )
 
@@ -107,27 +107,27 @@ def bad_number(option: str, text: str, least: int) -> ComposectlError:
     return ComposectlError(f"`{option} {text}`: not a whole number from {least}", f"for example: `{option} 10`", USAGE)
 
 
-def no_slow_start_by_source() -> ComposectlError:
+def no_slow_start_by_source(slow_start: str, policy: str) -> ComposectlError:
     return ComposectlError(
-        "`--slow-start` does not go with `--policy source`: a client would not stay with its backend",
+        f"`{slow_start}` does not go with `{policy} source`: a client would not stay with its backend",
         "leave one of the two out",
         USAGE,
     )
 
 
-def bad_size(text: str) -> ComposectlError:
-    return ComposectlError(f"`{text}` is not a size", "for example: `--max-body 10m`, `512k`, `1g`, `1000`", USAGE)
+def bad_size(option: str, text: str) -> ComposectlError:
+    return ComposectlError(f"`{text}` is not a size", f"for example: `{option} 10m`, `512k`, `1g`, `1000`", USAGE)
 
 
-def bad_network(text: str) -> ComposectlError:
+def bad_network(option: str, text: str) -> ComposectlError:
     return ComposectlError(
-        f"`{text}` is not a network", "for example: `--trust 10.0.0.0/8`, `192.0.2.7`, `fd00::/8`", USAGE
+        f"`{text}` is not a network", f"for example: `{option} 10.0.0.0/8`, `192.0.2.7`, `fd00::/8`", USAGE
     )
 
 
-def bad_host(text: str) -> ComposectlError:
+def bad_host(option: str, text: str) -> ComposectlError:
     return ComposectlError(
-        f"`{text}` is not a host", "without a port, for example: `--allow-host shop.example`, `[::1]`", USAGE
+        f"`{text}` is not a host", f"without a port, for example: `{option} shop.example`, `[::1]`", USAGE
     )
 
 
@@ -147,7 +147,11 @@ def no_target(service: str) -> ComposectlError:
 
 
 def needs_balance(option: str) -> ComposectlError:
-    return ComposectlError(f"`{option}` goes with `--balance SERVICE=N`", "for example: `--balance echo=10`", USAGE)
+    return ComposectlError(
+        f"`{option}` goes with `--balance SERVICE=N`",
+        "for example: `--balance echo=10`, or `x-balance: 10` in the compose file",
+        USAGE,
+    )
 
 
 def no_tcp_port(service: str) -> ComposectlError:
@@ -184,6 +188,48 @@ def starts_nothing(option: str) -> ComposectlError:
         f"`{option}` does not go with `--balance`: it starts nothing that could be balanced",
         f"`composectl up {option}` without `--balance` goes to Compose as it is",
         USAGE,
+    )
+
+
+# What the compose file says under `x-balance`
+
+
+def bad_declaration(service: str, error: ComposectlError) -> ComposectlError:
+    """`error` is what is wrong under the `x-balance` of this service."""
+    return ComposectlError(f"`x-balance` of service `{service}`: {error.message}", error.hint)
+
+
+def neither_number_nor_mapping(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is neither a number of replicas nor a mapping",
+        "for example: `x-balance: 10`, or `x-balance: {replicas: 10, policy: p2c}`",
+    )
+
+
+def unknown_key(key: str, known: Iterable[str]) -> ComposectlError:
+    return ComposectlError(f"no key `{key}`", _meant(key, "keys", sorted(known)))
+
+
+def not_one_value(key: str) -> ComposectlError:
+    return ComposectlError(f"`{key}:` takes one value", f"a single one, as in `{key}: ...`")
+
+
+def bad_truth(key: str, text: str) -> ComposectlError:
+    return ComposectlError(f"`{key}: {text}` is neither true nor false", f"for example: `{key}: true`")
+
+
+def bad_target(key: str, text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{key}: {text}` is not a port of the container",
+        "a whole number from 1 to 65535; `listen` is for the port of the host",
+    )
+
+
+def other_target(service: str, port: int, published: Iterable[int]) -> ComposectlError:
+    targets = ", ".join(map(str, published))
+    return ComposectlError(
+        f"service `{service}` does not publish port {port} of its containers, but {targets}",
+        "`port` is the container's own port; `listen` says where to listen",
     )
 
 
@@ -233,6 +279,10 @@ def not_a_compose(command: str) -> ComposectlError:
         f"`{command}` is not a Compose: it does not tell a Compose version",
         "COMPOSECTL_COMPOSE names a path or `docker compose`",
     )
+
+
+def no_project() -> ComposectlError:
+    return ComposectlError("Compose's `config` printed no project", "`composectl config` shows what it prints")
 
 
 def compose_failed(command: str, exit_code: int, words: str = "", hint: str = "") -> ComposectlError:

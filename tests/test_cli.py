@@ -51,9 +51,9 @@ def test_a_wrong_option_is_told_in_our_words() -> None:
 def test_options_of_balancing_want_balance() -> None:
     refused = composectl("up", "--policy", "p2c")
     assert refused.returncode == 2
-    assert (
-        refused.stderr
-        == "error: `--policy` goes with `--balance SERVICE=N`\n\nhint: for example: `--balance echo=10`\n"
+    assert refused.stderr == (
+        "error: `--policy` goes with `--balance SERVICE=N`\n\n"
+        "hint: for example: `--balance echo=10`, or `x-balance: 10` in the compose file\n"
     )
 
 

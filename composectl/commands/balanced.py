@@ -80,9 +80,14 @@ class Balanced:
         """Whether clients are accepted."""
         return bool(self._runners)
 
-    async def serve(self, drain_seconds: float) -> None:
+    @property
+    def drain_seconds(self) -> float:
+        """How long requests in flight may take to finish, where their backends are given as long to stop."""
+        return self._balancing.drain
+
+    async def serve(self) -> None:
         """Accept clients on what is bound; at the end they have `drain_seconds` to finish, or less (`Pool.grace`)."""
-        self._runners = [await serve(server, self._sockets[port], drain_seconds) for port, server in self._servers]
+        self._runners = [await serve(server, self._sockets[port], self.drain_seconds) for port, server in self._servers]
 
     async def part(self, seconds: float) -> None:
         """Accept no more, and send nobody away before one more response, for so long: another process goes on."""

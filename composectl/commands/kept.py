@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from composectl.commands.invocation import Invocation
-from composectl.commands.rendering import Means, find_means, read_project
-from composectl.compose.argv import sort_up_arguments
+from composectl.commands.loop import run
+from composectl.commands.rendering import Means, Reading
 from composectl.compose.name import project_name
 from composectl.compose.project import Project
 from composectl.control.client import Client, running
@@ -16,35 +15,28 @@ from composectl.engine.client import Engine
 from composectl.errors import ComposectlError
 
 
-def kept_scales(invocation: Invocation, arguments: tuple[str, ...]) -> dict[str, int]:
-    """How many replicas of which service a balanced project has, of those that `up` was told to bring up.
+def kept_scales(invocation: Invocation, reading: Reading) -> dict[str, int]:
+    """How many replicas of which service a balanced project has.
 
     That is what the running composectl was told last; where none runs, it is read from the containers: several of a
     service that publishes one port can only have been balanced. Empty where anything keeps us from knowing.
     """
     try:
-        named = sort_up_arguments(arguments).services
-        scales = asyncio.run(_scales(invocation))
+        return dict(run(_scales(invocation, reading)))
     except ComposectlError:
         return {}
-    return {service: count for service, count in scales.items() if not named or service in named}
 
 
 # Private
 
 
-async def _scales(invocation: Invocation) -> Mapping[str, int]:
-    clients = [client for client in running(runtime_folder(invocation.environ)) if client.about.has_project]
-    means = find_means(invocation)
-    there = await _there(means)
-    if not clients and not any(count > 1 for services in there.values() for count in services.values()):
-        return {}  # without rendering the project, which takes its time
-    project = await read_project(means, invocation, quiet=True)
-    name = project_name(project, invocation.options, means.environ, invocation.cwd)
-    for client in clients:
-        if client.about.project == name:
+async def _scales(invocation: Invocation, reading: Reading) -> Mapping[str, int]:
+    name = project_name(reading.project, invocation.options, reading.means.environ, invocation.cwd)
+    for client in running(runtime_folder(invocation.environ)):
+        if client.about.has_project and client.about.project == name:
             return _told(client)
-    return {service: count for service, count in there.get(name, {}).items() if _was_balanced(project, service, count)}
+    there = (await _there(reading.means)).get(name, {})
+    return {service: count for service, count in there.items() if _was_balanced(reading.project, service, count)}
 
 
 async def _there(means: Means) -> Mapping[str, Mapping[str, int]]:

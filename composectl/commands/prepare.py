@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from composectl import errors
 from composectl.commands.balanced import Balanced
 from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
+from composectl.commands.listening import parse_listen
 from composectl.commands.occupant import occupant
-from composectl.commands.rendering import Means, find_means, read_project
+from composectl.commands.rendering import Means, Reading
 from composectl.commands.running_project import RunningProject
-from composectl.commands.wish import Wish, parse_listen
+from composectl.commands.wish import ServiceWish, Wish
 from composectl.compose.name import project_name
 from composectl.compose.options import project_directory_of
 from composectl.compose.ports import Port
@@ -30,20 +32,20 @@ from composectl.proxy.gate import make_gate
 from composectl.proxy.listen import PortTaken
 
 
-async def prepare(invocation: Invocation, wish: Wish) -> RunningProject:
+async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
-    gate = make_gate(wish.balancing.connections)
-    means = await asyncio.to_thread(find_means, invocation)
+    gate = make_gate(wish.connections)
+    means, project = reading.means, reading.project
     engine = await Engine.connect(means.endpoint)
-    project = await read_project(means, invocation)
+    sys.stderr.write(reading.warnings)
     ports = _ports(project, wish)
     stack = make_stack(invocation, means, project, wish.scales)
     folder = runtime_folder(invocation.environ)
     claim, inherited, predecessor = _claim(folder, stack.project, means.endpoint.url, handover=wish.handover)
     journal = Journal()
     balanced = {
-        service: Balanced(service, scale, ports[service], wish.balancing, gate, journal)
-        for service, scale in wish.scales.items()
+        service: Balanced(service, one.scale, ports[service], one.balancing, gate, journal)
+        for service, one in wish.services.items()
     }
     prepared = RunningProject(stack, engine, claim, journal, balanced, predecessor)
     try:
@@ -68,6 +70,19 @@ def make_stack(invocation: Invocation, means: Means, project: Project, balanced:
         directory=project_directory_of(invocation.options, means.environ, invocation.cwd),
         rendered=render(balanced_document(project, balanced)),
     )
+
+
+def ports_of(project: Project, service: str, wish: ServiceWish) -> list[Port]:
+    """The ports to listen on for a service; the first one's target is checked. Raises why it cannot be balanced."""
+    project.check_balanced(service, wish.scale, listens=bool(wish.listen))
+    published = list(project.tcp_ports(service))
+    if not wish.listen:
+        return _checked_first(service, published, wish.port)
+    target = wish.port or (published[0].target if published else 0)
+    ports = [parse_listen(text, target) for text in wish.listen]
+    if not all(port.target for port in ports):
+        raise errors.no_target(service)
+    return ports
 
 
 # Private
@@ -101,19 +116,14 @@ def _ports(project: Project, wish: Wish) -> Mapping[str, list[Port]]:
     for service in wish.arguments.services:
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
-    return {service: _ports_of(project, service, scale, wish.listen) for service, scale in wish.scales.items()}
+    return {service: ports_of(project, service, one) for service, one in wish.services.items()}
 
 
-def _ports_of(project: Project, service: str, scale: int, listen: tuple[str, ...]) -> list[Port]:
-    project.check_balanced(service, scale, listens=bool(listen))
-    published = list(project.tcp_ports(service))
-    if not listen:
-        return published
-    target = published[0].target if published else 0
-    ports = [parse_listen(text, target) for text in listen]
-    if not all(port.target for port in ports):
-        raise errors.no_target(service)
-    return ports
+def _checked_first(service: str, published: list[Port], target: int | None) -> list[Port]:
+    targets = [port.target for port in published]
+    if target is not None and target not in targets:
+        raise errors.other_target(service, target, targets)
+    return sorted(published, key=lambda port: target is not None and port.target != target)
 
 
 async def _bind(prepared: RunningProject, balanced: Balanced, folder: Path) -> None:

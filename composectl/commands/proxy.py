@@ -17,7 +17,7 @@ from composectl.commands.occupant import occupant
 from composectl.commands.readiness import settle
 from composectl.commands.resting import drain, undrain
 from composectl.commands.running import Running
-from composectl.commands.serving import DRAIN_SECONDS, print_changes, prints_lines, say, serving, shown
+from composectl.commands.serving import print_changes, prints_lines, say, serving, shown
 from composectl.control.api import Handlers, Progress
 from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
@@ -67,7 +67,7 @@ async def _start(running: Running) -> None:
     """Accept clients once the backends were looked at: until then the kernel's backlog holds them."""
     await settle(running, _SETTLE_SECONDS)
     for balanced in running.balanced.values():
-        await balanced.serve(DRAIN_SECONDS)
+        await balanced.serve()
 
 
 def _opened(wish: FixedWish, folder: Path) -> Running:

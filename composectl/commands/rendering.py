@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from composectl.commands.invocation import Invocation
 from composectl.compose.locate import find_compose
 from composectl.compose.project import Project, parse_project
-from composectl.compose.run import render_config
+from composectl.compose.run import render_config, render_twice
 from composectl.compose.version import Compose
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
 
@@ -22,6 +22,15 @@ class Means:
     compose: Compose
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The project as it was read once, and what Compose warned of meanwhile."""
+
+    means: Means
+    project: Project
+    warnings: str
+
+
 def find_means(invocation: Invocation) -> Means:
     """Raises ComposectlError where there is no Compose, or no such engine."""
     endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
@@ -33,3 +42,10 @@ async def read_project(means: Means, invocation: Invocation, *, quiet: bool = Fa
     """The project, rendered by its Compose, whose warnings are shown unless we are `quiet`. Raises ComposectlError."""
     printed = await render_config(means.compose, invocation.options, means.environ, invocation.cwd, quiet=quiet)
     return parse_project(printed, means.compose.major)
+
+
+async def read_with_declared(invocation: Invocation) -> Reading:
+    """The project and what it declares under `x-balance`. Raises ComposectlError."""
+    means = find_means(invocation)
+    printed, in_yaml, warnings = await render_twice(means.compose, invocation.options, means.environ, invocation.cwd)
+    return Reading(means, parse_project(printed, means.compose.major, in_yaml), warnings)

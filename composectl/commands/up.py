@@ -17,11 +17,12 @@ from composectl.commands.invocation import Invocation
 from composectl.commands.loop import run
 from composectl.commands.prepare import prepare
 from composectl.commands.readiness import settle, until_serving
+from composectl.commands.rendering import Reading
 from composectl.commands.resting import drain, undrain
 from composectl.commands.rolling import judge, roll_out
 from composectl.commands.running_project import RunningProject
 from composectl.commands.scaling import scale
-from composectl.commands.serving import DRAIN_SECONDS, print_changes, prints_lines, serving, shown
+from composectl.commands.serving import print_changes, prints_lines, serving, shown
 from composectl.commands.up_again import up_again
 from composectl.commands.wish import Wish
 from composectl.compose.ports import Port
@@ -41,19 +42,19 @@ _RELEASE_PAUSE = 0.05
 _Order = TypeVar("_Order")
 
 
-def up(invocation: Invocation, wish: Wish) -> int:
+def up(invocation: Invocation, wish: Wish, reading: Reading) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
     if wish.detach:
-        return detach(lambda announce: _first_or_again(invocation, wish, announce))
-    return _first_or_again(invocation, wish, None)
+        return detach(lambda announce: _first_or_again(invocation, wish, reading, announce))
+    return _first_or_again(invocation, wish, reading, None)
 
 
 # Private
 
 
-def _first_or_again(invocation: Invocation, wish: Wish, announce: Announce | None) -> int:
+def _first_or_again(invocation: Invocation, wish: Wish, reading: Reading, announce: Announce | None) -> int:
     try:
-        return run(_up(invocation, wish, announce))
+        return run(_up(invocation, wish, reading, announce))
     except errors.RunsAlready as runs:
         try:
             client = find(runtime_folder(invocation.environ), runs.project, invocation.cwd)
@@ -62,10 +63,10 @@ def _first_or_again(invocation: Invocation, wish: Wish, announce: Announce | Non
         return up_again(invocation, wish, client)
 
 
-async def _up(invocation: Invocation, wish: Wish, announce: Announce | None) -> int:
+async def _up(invocation: Invocation, wish: Wish, reading: Reading, announce: Announce | None) -> int:
     with Interrupts() as interrupts:
         try:
-            running = await unless(interrupts.asked, prepare(invocation, wish))
+            running = await unless(interrupts.asked, prepare(invocation, wish, reading))
         except Interrupted:
             return interrupts.exit_code
         try:
@@ -181,13 +182,13 @@ class _Up:
                 await running.journal.until(lambda: all(one.pool.ready for one in left))
         for balanced in left:
             if balanced.pool.ready:
-                await balanced.serve(DRAIN_SECONDS)
+                await balanced.serve()
 
     async def _serve(self) -> None:
         for balanced in self._running.balanced.values():
             if not balanced.is_served:
                 await _bind_rest(self._running, balanced)
-                await balanced.serve(DRAIN_SECONDS)
+                await balanced.serve()
 
     @property
     def _summary(self) -> str:

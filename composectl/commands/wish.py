@@ -1,51 +1,80 @@
-"""What `composectl up` was asked for."""
+"""What `composectl up` was asked for, by its command line and by the compose file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from composectl import errors
-from composectl.commands.addresses import is_address, is_port
-from composectl.commands.balancing import Balancing
+from composectl.commands.balancing import Balancing, balancing
+from composectl.commands.declaring import Declaration, overlay
+from composectl.commands.listening import parse_listen
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments
-from composectl.compose.ports import Port
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWish:
+    """One balanced service. `listen`: where to listen in place of the published ports.
+
+    `port`: the container's port that is checked, and that `listen` means; None for the first that is published.
+    `drop_udp`: without the UDP ports that only one replica could hold.
+    """
+
+    scale: int
+    balancing: Balancing
+    listen: tuple[str, ...] = ()
+    port: int | None = None
+    drop_udp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`scales`: how many replicas of which service; `listen`: where to listen in place of the published ports.
+    """`services`: those that are to be balanced; `connections`: how many clients at once, None for the default.
 
     `ready_seconds`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
     """
 
-    scales: dict[str, int]
-    balancing: Balancing
-    listen: tuple[str, ...]
+    services: Mapping[str, ServiceWish]
     detach: bool
     ready_seconds: float
     arguments: UpArguments
+    connections: int | None = None
     handover: bool = False
+
+    @property
+    def scales(self) -> dict[str, int]:
+        """How many replicas of which service."""
+        return {service: one.scale for service, one in self.services.items()}
 
 
 def make_wish(
-    balance: Sequence[str],
-    balancing: Balancing,
-    listen: Sequence[str],
-    *,
-    detach: bool,
-    ready_seconds: float,
+    scales: Mapping[str, int],
+    typed: Mapping[str, Any],
     arguments: Sequence[str],
-    handover: bool = False,
+    declared: Mapping[str, Declaration] | None = None,
+    typed_scales: Sequence[str] = (),
 ) -> Wish:
-    """The wish behind the words of a command line. Raises ComposectlError where they make no sense."""
-    scales = parse_scales(balance)
-    if listen and len(scales) > 1:
+    """The wish behind the `typed` options, for these services, some of which were `declared` in the compose file.
+
+    `--listen` means the only service that was typed, else the only one. Raises ComposectlError where it makes no sense.
+    """
+    meant = tuple(typed_scales) or tuple(scales)
+    if typed["listen"] and len(meant) > 1:
         raise errors.listen_for_whom()
-    for text in listen:
+    for text in typed["listen"]:
         parse_listen(text, 0)
-    sorted_arguments = sort_up_arguments(arguments, scales)
-    return Wish(scales, balancing, tuple(listen), detach, ready_seconds, sorted_arguments, handover)
+    return Wish(
+        {
+            service: _service_wish(scale, (declared or {}).get(service, Declaration()), typed, listens=service in meant)
+            for service, scale in scales.items()
+        },
+        detach=typed["detach"],
+        ready_seconds=typed["ready_timeout"] or 60.0,
+        arguments=sort_up_arguments(arguments, scales),
+        connections=balancing(overlay({}, typed)).connections,
+        handover=typed["handover"],
+    )
 
 
 def parse_scales(texts: Sequence[str]) -> dict[str, int]:
@@ -59,20 +88,10 @@ def parse_scales(texts: Sequence[str]) -> dict[str, int]:
     return scales
 
 
-def parse_listen(text: str, target: int) -> Port:
-    """`[HOST:]PORT[:TARGET]` as a port to listen on; `target` where it names none. Raises `bad_listen`."""
-    address, _, last = text.rpartition(":")
-    host, _, middle = address.rpartition(":")
-    if middle.isdigit():
-        return _port(text, host, middle, last)
-    return _port(text, "", address, last) if address.isdigit() else _port(text, address, last, str(target))
-
-
 # Private
 
 
-def _port(text: str, host: str, port: str, target: str) -> Port:
-    host = host.strip("[]")
-    if not (is_port(port) and is_port(target) and (not host or is_address(host))):
-        raise errors.bad_listen(text)
-    return Port(host, (int(port), int(port)), int(target), "tcp")
+def _service_wish(scale: int, declared: Declaration, typed: Mapping[str, Any], *, listens: bool) -> ServiceWish:
+    given = overlay(declared.given, typed)
+    listen = tuple(given["listen"]) if listens else tuple(declared.given["listen"])
+    return ServiceWish(scale, balancing(given), listen, declared.port, given["drop_udp"])

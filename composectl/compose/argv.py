@@ -78,7 +78,12 @@ def config_argv(compose: Compose, options: Options) -> tuple[str, ...]:
     """Render the project to stdout, the services of all profiles included: without them, they would be orphans."""
     if compose.is_v1:
         return (*compose.command, *options.argv(), "config")
-    return (*compose.command, *options.argv(), "--profile", "*", "config", "--format", "json")
+    return (*_config_of_all(compose, options), "--format", "json")
+
+
+def yaml_config_argv(compose: Compose, options: Options) -> tuple[str, ...]:
+    """The same in YAML: v2 leaves the `x-` keys of services out of its JSON."""
+    return config_argv(compose, options) if compose.is_v1 else _config_of_all(compose, options)
 
 
 def up_argv(
@@ -149,6 +154,10 @@ def passthrough_argv(compose: Compose, arguments: Sequence[str]) -> tuple[str, .
 
 
 # Private
+
+
+def _config_of_all(compose: Compose, options: Options) -> tuple[str, ...]:
+    return (*compose.command, *options.argv(), "--profile", "*", "config")
 
 
 def _option(word: str, rest: Iterator[str], balanced: Collection[str]) -> list[str]:

@@ -16,6 +16,10 @@ _HINTS = (
         "docker-compose 1.29 knows no top-level `name:`: take it out and give it with `-p`, or use Compose v2",
     ),
     (
+        re.compile(r"Unsupported config option for .*'x-"),
+        'docker-compose 1 takes `x-` keys of a service under `services:` only, from `version: "3.7"` or "2.4" on',
+    ),
+    (
         re.compile(r"no configuration file provided|suitable configuration file", re.IGNORECASE),
         "`-f` names the compose file",
     ),

@@ -70,6 +70,12 @@ def settings(options: Options, environ: Mapping[str, str], cwd: Path) -> dict[st
     return variables | dict(environ)
 
 
+def active_profiles(options: Options, environ: Mapping[str, str], cwd: Path) -> tuple[str, ...]:
+    """The profiles that are enabled."""
+    told = settings(options, environ, cwd).get("COMPOSE_PROFILES", "")
+    return (*options.profiles, *filter(None, told.split(",")))
+
+
 # Private
 
 

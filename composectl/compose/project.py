@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from composectl import errors
+from composectl.compose.declared import KEY, parse_declared
 from composectl.compose.ports import Port, parse_ports
 
 Document = dict[str, Any]
@@ -20,11 +21,15 @@ _READ_BACK = {"1": "2.4"}
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`name` is None where `config` did not tell it; `major` is the major version of the Compose that rendered."""
+    """`name` is None where `config` did not tell it; `major` is the major version of the Compose that rendered.
+
+    `declared`: what stands under `x-balance` of which service, its scalars as texts.
+    """
 
     name: str | None
     document: Document
     major: int
+    declared: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -42,6 +47,23 @@ class Project:
         """The services that `up` starts where none is named: those without a profile, and those of these `profiles`."""
         of = {service: self._service(service).get("profiles") or () for service in self.services}
         return tuple(one for one, its in of.items() if not its or "*" in profiles or set(its) & set(profiles))
+
+    def started_with(self, services: Collection[str]) -> set[str]:
+        """These services, and all that they depend on."""
+        started: set[str] = set()
+        coming = [service for service in services if service in self.services]
+        while coming:
+            service = coming.pop()
+            if service not in started:
+                started.add(service)
+                coming += self._dependencies(service)
+        return started
+
+    def own_scale(self, service: str) -> int:
+        """How many replicas the file itself wants of it: `scale`, `deploy.replicas`, or one."""
+        of = self._service(service)
+        told = (of.get("scale"), (of.get("deploy") or {}).get("replicas"))
+        return next((int(count) for count in told if count is not None), 1)
 
     def check_balanced(self, service: str, scale: int, *, listens: bool = False) -> None:
         """Raise why `service` cannot be balanced over `scale` replicas, if so; `listens`: it is told where to listen.
@@ -65,15 +87,25 @@ class Project:
         found: Document = self.document["services"][service]
         return found
 
+    def _dependencies(self, service: str) -> list[str]:
+        """Those without which Compose does not start it."""
+        of = self._service(service)
+        links = [str(link).partition(":")[0] for key in ("links", "volumes_from") for link in of.get(key) or ()]
+        network = str(of.get("network_mode") or "").removeprefix("service:")
+        return [one for one in (*(of.get("depends_on") or ()), *links, network) if one in self.services]
 
-def parse_project(printed: str, major: int) -> Project:
-    """What `config` printed: JSON from major 2 on, YAML before."""
-    document = json.loads(printed) if major > 1 else yaml.safe_load(printed)
-    return Project(document.get("name"), document, major)
+
+def parse_project(printed: str, major: int, in_yaml: str = "") -> Project:
+    """What `config` printed: JSON from major 2 on, YAML before; `in_yaml`: the same in YAML, to look for `x-balance`.
+
+    Raises `no_project`.
+    """
+    document = _loaded(printed, major)
+    return Project(document.get("name"), document, major, parse_declared(in_yaml))
 
 
 def balanced_document(project: Project, services: Collection[str]) -> Document:
-    """The project with room for us: without the TCP ports and the container names of `services`.
+    """The project with room for us: without the TCP ports, container names and `x-balance` of `services`.
 
     It can be read back by the Compose that rendered it, and nothing else in it differs.
     """
@@ -104,6 +136,16 @@ def is_another(service: str, rendered: bytes, other: bytes) -> bool:
 # Private
 
 
+def _loaded(printed: str, major: int) -> Document:
+    try:
+        document = json.loads(printed) if major > 1 else yaml.safe_load(printed)
+    except (ValueError, yaml.YAMLError) as error:
+        raise errors.no_project() from error
+    if not isinstance(document, dict):
+        raise errors.no_project()
+    return document
+
+
 _NOT_OF_A_REPLICA = ("build", "depends_on", "ports", "profiles", "pull_policy", "scale")
 
 
@@ -129,9 +171,13 @@ def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _quoted)
 
 
+# docker-compose 1.29 makes replicas anew where an `x-` key has changed.
+_OURS = ("container_name", KEY)
+
+
 def _balanced(service: Mapping[str, Any]) -> Document:
     kept = [entry for entry in _entries(service) if any(port.protocol != "tcp" for port in parse_ports(entry))]
-    return {key: value for key, value in service.items() if key != "container_name"} | {"ports": kept}
+    return {key: value for key, value in service.items() if key not in _OURS} | {"ports": kept}
 
 
 def _entries(service: Mapping[str, Any]) -> list[object]:

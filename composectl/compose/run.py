@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from composectl import errors
-from composectl.compose.argv import config_argv
+from composectl.compose.argv import config_argv, yaml_config_argv
 from composectl.compose.complaint import hint_for, one_line
 from composectl.compose.options import Options
+from composectl.compose.stdin import give_back, standard_input
 from composectl.compose.version import Compose
 
 _STDERR = 2
@@ -39,16 +40,22 @@ async def render_config(
 
     Raises `compose_failed` with the error as Compose words it, and its exit code.
     """
-    argv = config_argv(compose, options)
-    stdin = None if "-" in options.files else DEVNULL
-    process = await _start(argv, environ, cwd, stdin=stdin, stdout=PIPE, stderr=PIPE)
-    printed, complaints = (output.decode(errors="replace") for output in await _finish(process))
-    if process.returncode:
-        words = one_line(complaints)
-        raise errors.compose_failed(f"{compose} config", _exit_code(process), words, hint_for(words))
+    printed, warnings = await _render(compose, config_argv(compose, options), options, environ, cwd)
     if not quiet:
-        sys.stderr.write(complaints)
+        sys.stderr.write(warnings)
     return printed
+
+
+async def render_twice(
+    compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path
+) -> tuple[str, str, str]:
+    """The project as `config` prints it, the same in YAML, and what it warns of; both at the same time.
+
+    Raises `compose_failed`.
+    """
+    argvs = dict.fromkeys((config_argv(compose, options), yaml_config_argv(compose, options)))
+    rendered = await asyncio.gather(*(_render(compose, argv, options, environ, cwd) for argv in argvs))
+    return rendered[0][0], rendered[-1][0], rendered[0][1]
 
 
 async def run_compose(
@@ -75,7 +82,8 @@ async def run_quietly(argv: Sequence[str], environ: Mapping[str, str], stdin: by
 
 
 def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    """Become Compose."""
+    """Become Compose; a compose file on stdin that we have read is there again."""
+    give_back()
     try:
         os.execvpe(argv[0], list(argv), dict(environ))
     except OSError as error:
@@ -91,6 +99,20 @@ def _answer(command: Sequence[str], environ: Mapping[str, str], seconds: float) 
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.decode(errors="replace")
+
+
+async def _render(
+    compose: Compose, argv: Sequence[str], options: Options, environ: Mapping[str, str], cwd: Path
+) -> tuple[str, str]:
+    """What is printed, and what is warned of."""
+    given = standard_input() if "-" in options.files else None
+    stdin = DEVNULL if given is None else PIPE
+    process = await _start(argv, environ, cwd, stdin=stdin, stdout=PIPE, stderr=PIPE)
+    printed, complaints = (output.decode(errors="replace") for output in await _finish(process, given))
+    if process.returncode:
+        words = one_line(complaints)
+        raise errors.compose_failed(f"{compose} config", _exit_code(process), words, hint_for(words))
+    return printed, complaints
 
 
 async def _start(argv: Sequence[str], environ: Mapping[str, str], cwd: Path, **streams: Any) -> Process:

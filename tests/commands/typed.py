@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 _UNTYPED = dict.fromkeys(
-    ("policy", "health", "timeout", "stall_timeout", "slow_start", "hold", "max_held", "max_connections", "max_body")
+    (
+        *("policy", "health", "timeout", "stall_timeout", "slow_start", "hold", "max_held", "max_connections"),
+        *("max_body", "drain"),
+    )
 )
 
 

@@ -14,6 +14,7 @@ from composectl.compose.argv import (
     sort_up_arguments,
     stop_argv,
     up_argv,
+    yaml_config_argv,
 )
 from composectl.compose.options import Options
 from composectl.compose.version import Compose
@@ -98,6 +99,11 @@ def test_v2_renders_json_with_the_services_of_all_profiles() -> None:
     assert config_argv(V2, Options(("a.yml",)))[2:] == (
         *("--file", "a.yml", "--profile", "*", "config", "--format", "json"),
     )
+
+
+def test_v2_renders_yaml_too_which_has_what_the_json_leaves_out() -> None:
+    assert yaml_config_argv(V2, Options(("a.yml",)))[2:] == ("--file", "a.yml", "--profile", "*", "config")
+    assert yaml_config_argv(V1, OPTIONS) == config_argv(V1, OPTIONS)
 
 
 def test_v1_renders_all_profiles_anyway_and_knows_no_format() -> None:

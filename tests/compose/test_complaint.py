@@ -7,6 +7,10 @@ from composectl.compose.complaint import hint_for, one_line
 UNSET_V1 = "The TAG variable is not set. Defaulting to a blank string.\n"
 UNSET_V2 = 'time="2026-11-23T09:30:02Z" level=warning msg="The \\"TAG\\" variable is not set. Defaulting to a blank"\n'
 
+X_KEY_V1 = """The Compose file './docker-compose.yml' is invalid because:
+Unsupported config option for echo: 'x-balance'
+"""
+
 NOT_FOUND_V1 = """
         Can't find a suitable configuration file in this directory or any
         parent. Are you in the right directory?
@@ -90,6 +94,12 @@ def test_for_anything_else_compose_may_speak_for_itself(words: str) -> None:
 @pytest.mark.parametrize("stderr", [NOT_FOUND_V1, "no configuration file provided: not found\n"])
 def test_where_no_file_is_found_one_can_be_named(stderr: str) -> None:
     assert "`-f`" in hint_for(one_line(stderr))
+
+
+def test_an_old_format_knows_no_x_keys() -> None:
+    words = one_line(X_KEY_V1)
+    assert words.endswith("Unsupported config option for echo: 'x-balance'")
+    assert 'from `version: "3.7"` or "2.4" on' in hint_for(words)
 
 
 def test_v1_knows_no_name_in_the_file() -> None:

@@ -53,6 +53,52 @@ def test_both_majors_tell_the_same_ports(project: Project) -> None:
     )
 
 
+@pytest.mark.parametrize("printed", ["", "up -d", "[]", "null", "{"])
+@pytest.mark.parametrize("major", [1, 2])
+def test_what_is_no_project_is_refused(printed: str, major: int) -> None:
+    with pytest.raises(ComposectlError, match="printed no project"):
+        parse_project(printed, major)
+
+
+# What comes up
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [
+        {"depends_on": ["db"]},
+        {"depends_on": {"db": {"condition": "service_started"}}},
+        {"links": ["db:database"]},
+        {"volumes_from": ["db:ro"]},
+        {"network_mode": "service:db"},
+    ],
+)
+def test_a_service_comes_up_with_what_it_depends_on(needs: Any) -> None:
+    services = {"web": {"depends_on": ["echo"]}, "echo": needs, "db": {}, "other": {}}
+    project = Project("shop", {"services": services}, 2)
+    assert project.started_with(["web"]) == {"web", "echo", "db"}
+    assert project.started_with(["db", "unknown"]) == {"db"}
+
+
+def test_two_that_depend_on_each_other_are_no_trap() -> None:
+    project = Project("shop", {"services": {"a": {"links": ["b"]}, "b": {"links": ["a"]}}}, 1)
+    assert project.started_with(["a"]) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("service", "scale"),
+    [
+        ({}, 1),
+        ({"scale": 3}, 3),
+        ({"deploy": {"replicas": 4}}, 4),
+        ({"deploy": {"replicas": 0}}, 0),
+        ({"deploy": {}}, 1),
+    ],
+)
+def test_the_file_s_own_number_of_replicas(service: Any, scale: int) -> None:
+    assert project_of(**service).own_scale("echo") == scale
+
+
 # What can be balanced
 
 
@@ -117,6 +163,14 @@ def test_the_project_itself_stays_as_it_was(project: Project) -> None:
     before = render(project.document)
     balanced_document(project, {"web"})
     assert render(project.document) == before
+
+
+def test_what_is_declared_for_us_makes_no_other_replica() -> None:
+    before, after = (
+        render(balanced_document(project_of(image="a", **{"x-balance": count}), ["echo"])) for count in (2, 3)
+    )
+    assert b"x-balance" not in before
+    assert before == after
 
 
 def test_a_file_of_2016_becomes_one_that_v1_reads_back() -> None:

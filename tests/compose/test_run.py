@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from composectl.compose.options import Options
-from composectl.compose.run import ask, render_config, run_compose
+from composectl.compose.run import ask, render_config, render_twice, run_compose
 from composectl.compose.version import Compose
 from composectl.errors import ComposectlError
 
@@ -150,3 +150,41 @@ def ends(pid: int) -> bool:
         return True
     with os.fdopen(end):
         return bool(select.select([end], [], [], PATIENCE)[0])
+
+
+# A project, twice
+
+
+async def test_the_project_is_rendered_in_both_ways_at_once(program: Program, tmp_path: Path) -> None:
+    compose = as_compose(program('echo "warned" >&2; echo "$@"'))
+    printed, in_yaml, warnings = await render_twice(compose, Options(), ENVIRON, tmp_path)
+    assert printed.split()[-2:] == ["--format", "json"]
+    assert in_yaml.split()[-1] == "config"
+    assert warnings == "warned\n"
+
+
+async def test_v1_is_asked_once(program: Program, tmp_path: Path) -> None:
+    compose = Compose((program(f"echo asked >>{tmp_path}/log; echo services:"),), (1, 29, 2))
+    printed, in_yaml, _ = await render_twice(compose, Options(), ENVIRON, tmp_path)
+    assert printed == in_yaml
+    assert (tmp_path / "log").read_text() == "asked\n"
+
+
+READ_AND_BECOME = """
+import asyncio, sys
+from pathlib import Path
+from composectl.compose.options import Options
+from composectl.compose.run import exec_compose, render_twice
+from composectl.compose.version import Compose
+
+compose = Compose((sys.argv[1],), (2, 40, 3))
+printed = asyncio.run(render_twice(compose, Options(("-",)), {}, Path.cwd()))
+assert printed[:2] == ("services: {}", "services: {}"), printed
+exec_compose(compose.command, {})
+"""
+
+
+def test_a_file_on_stdin_is_there_as_often_as_it_is_needed(program: Program) -> None:
+    read = [sys.executable, "-c", READ_AND_BECOME, program("/bin/cat")]
+    done = subprocess.run(read, input="services: {}", capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "services: {}"

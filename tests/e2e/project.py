@@ -62,8 +62,9 @@ class Project:
     # What a person types
 
     def composectl(self, *words: str, timeout: float = 120, **how: Any) -> Finished:
-        """Run `composectl WORDS` to its end; `how` is for `command_line` and `environment`."""
-        return self._finished(command_line(*words, rights=how.pop("rights", ())), self.environment(**how), timeout)
+        """Run `composectl WORDS` to its end; `how` is for `command_line` and `environment`, `stdin` for it to read."""
+        command, stdin = command_line(*words, rights=how.pop("rights", ())), how.pop("stdin", "")
+        return self._finished(command, self.environment(**how), timeout, stdin)
 
     def does(self, *words: str, timeout: float = 120, **how: Any) -> str:
         """Run `composectl WORDS`, which must succeed; its standard output."""
@@ -145,13 +146,15 @@ class Project:
         folder.mkdir(mode=0o700)
         return folder
 
-    def _finished(self, command: Sequence[str], environment: Mapping[str, str], timeout: float) -> Finished:
+    def _finished(
+        self, command: Sequence[str], environment: Mapping[str, str], timeout: float, stdin: str = ""
+    ) -> Finished:
         return subprocess.run(
             command,
             cwd=self.folder,
             env=environment,
             timeout=timeout,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,

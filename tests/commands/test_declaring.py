@@ -1,0 +1,104 @@
+"""What `x-balance` of a service means, and how it is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from composectl.commands.declaring import KEYS, Declaration, parse_declaration
+from composectl.errors import ComposectlError
+
+
+def refused(told: object) -> ComposectlError:
+    with pytest.raises(ComposectlError) as raised:
+        parse_declaration("echo", told)
+    assert raised.value.exit_code == 1
+    assert raised.value.hint
+    prefix, _, message = raised.value.message.partition(": ")
+    assert prefix == "`x-balance` of service `echo`"
+    return ComposectlError(message, raised.value.hint)
+
+
+@pytest.mark.parametrize(("told", "replicas"), [("10", 10), ("0", 0), ({"replicas": "3"}, 3), ({}, None)])
+def test_a_number_or_a_mapping_tells_how_many(told: Any, replicas: int | None) -> None:
+    assert parse_declaration("echo", told).replicas == replicas
+
+
+def test_a_number_alone_leaves_all_else_as_it_is() -> None:
+    assert parse_declaration("echo", "10") == Declaration(10)
+
+
+VALUES = {
+    "replicas": "3",
+    "port": "80",
+    "identity": "false",
+    "drop_udp": "true",
+    "policy": "p2c",
+    "health": "/up",
+    "max_body": "10m",
+    "trust": ["10.0.0.0/8", "::1"],
+    "allow_host": "shop.example",
+    "listen": ["127.0.0.1:8080", "[::1]:8080:80"],
+}
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_every_key_can_be_told(key: str) -> None:
+    assert parse_declaration("echo", {key: VALUES.get(key, "5")}) != Declaration()
+
+
+def test_one_text_stands_for_a_list_of_it() -> None:
+    told = parse_declaration("echo", {"trust": "10.0.0.0/8", "listen": "8080"}).given
+    assert (told["trust"], told["listen"]) == (("10.0.0.0/8",), ("8080",))
+
+
+@pytest.mark.parametrize("told", ["ten", "-1", "1.5", "", "null", "true", [], ["10"], None])
+def test_what_is_neither_a_number_nor_a_mapping(told: object) -> None:
+    error = refused(told)
+    assert error.message == f"`{told}` is neither a number of replicas nor a mapping"
+    assert "`x-balance: 10`" in error.hint
+
+
+@pytest.mark.parametrize(("key", "hint"), [("replica", "`replicas`?"), ("max-held", "`max_held`?"), ("q", "keys are")])
+def test_an_unknown_key_with_the_one_that_was_meant(key: str, hint: str) -> None:
+    error = refused({"policy": "p2c", key: "5"})
+    assert error.message == f"no key `{key}`"
+    assert hint in error.hint
+
+
+def test_an_unknown_policy_with_the_one_that_was_meant() -> None:
+    error = refused({"policy": "raandom"})
+    assert (error.message, error.hint) == ("no policy `raandom`", "did you mean `random`?")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message", "hint"),
+    [
+        ("replicas", "ten", "`replicas: ten`: not a whole number from 0", "`replicas: 30`"),
+        ("hold", "30s", "`hold: 30s`: not a whole number from 0", "`hold: 30`"),
+        ("max_held", "0", "`max_held: 0`: not a whole number from 1", "`max_held: 30`"),
+        ("drain", "-1", "`drain: -1`: not a whole number from 0", "`drain: 30`"),
+        ("max_body", "big", "`big` is not a size", "`max_body: 10m`"),
+        ("health", "up", "`up` is not a path that can be asked for", "`health: /healthz`"),
+        ("trust", "proxy", "`proxy` is not a network", "`trust: 10.0.0.0/8`"),
+        ("allow_host", "shop:80", "`shop:80` is not a host", "`allow_host: shop.example`"),
+        ("identity", "no", "`identity: no` is neither true nor false", "`identity: true`"),
+        ("port", "0", "`port: 0` is not a port of the container", "`listen` is for the port of the host"),
+        ("port", "http", "`port: http` is not a port of the container", "from 1 to 65535"),
+        ("listen", "http", "`http` is not of the form [HOST:]PORT[:TARGET]", "`127.0.0.1:8080:80`"),
+        ("policy", "", "`policy:` takes one value", "`policy: ...`"),
+        ("policy", ["p2c"], "`policy:` takes one value", "`policy: ...`"),
+        ("trust", [["::1"]], "`trust:` takes one value", ""),
+        ("replicas", {"min": "3"}, "`replicas:` takes one value", "`replicas: ...`"),
+    ],
+)
+def test_a_value_that_is_none(key: str, value: object, message: str, hint: str) -> None:
+    error = refused({key: value})
+    assert error.message == message
+    assert hint in error.hint
+
+
+def test_two_keys_that_do_not_go_together() -> None:
+    error = refused({"policy": "source", "slow_start": "10"})
+    assert error.message.startswith("`slow_start:` does not go with `policy: source`")

@@ -1,0 +1,50 @@
+"""What is balanced where nobody typed it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from composectl.commands.declaring import Declaration
+from composectl.commands.wishing import declared_scales, starting_services
+from composectl.compose.argv import UpArguments
+from composectl.compose.project import Project
+
+SERVICES: dict[str, Any] = {
+    "web": {"depends_on": ["echo"]},
+    "echo": {"deploy": {"replicas": 4}},
+    "db": {},
+    "debug": {"profiles": ["debug"]},
+}
+PROJECT = Project("shop", {"services": SERVICES}, 2)
+
+
+def starting(*services: str, options: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> set[str]:
+    return starting_services(PROJECT, UpArguments(options, services), also, ())
+
+
+def test_up_alone_brings_up_all_but_those_of_other_profiles() -> None:
+    assert starting() == {"web", "echo", "db"}
+    assert starting_services(PROJECT, UpArguments(), (), ("debug",)) == set(SERVICES)
+
+
+def test_a_named_service_comes_with_what_it_depends_on() -> None:
+    assert starting("web") == {"web", "echo"}
+    assert starting("web", options=("--no-deps",)) == {"web"}
+    assert starting("db", also=("web",)) == {"db", "web", "echo"}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "kept", "scale"),
+    [(10, {"echo": 5}, 10), (0, {}, 0), (None, {"echo": 5}, 5), (None, {"web": 5}, 4)],
+)
+def test_the_declared_number_goes_before_the_one_of_before_and_that_before_the_file_s_own(
+    replicas: int | None, kept: dict[str, int], scale: int
+) -> None:
+    declared = {"echo": Declaration(replicas)}
+    assert declared_scales(PROJECT, declared, {"web", "echo"}, kept) == {"echo": scale}
+
+
+def test_a_declared_service_that_does_not_come_up_is_not_balanced() -> None:
+    assert declared_scales(PROJECT, {"echo": Declaration(10)}, {"db"}, {}) == {}

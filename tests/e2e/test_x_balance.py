@@ -1,0 +1,102 @@
+"""A compose file says by itself how its services are balanced; `composectl up` alone is enough."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.load import ask
+from tests.e2e.project import NewProject, Project
+from tests.e2e.refusal import refusal
+
+A_NUMBER = """\
+services:
+  echo:
+    image: {image}
+    x-balance: ${{REPLICAS:-3}}
+    ports:
+      - "{port}:9090"
+"""
+
+A_MAPPING = """\
+services:
+  front:
+    image: {image}
+    depends_on: [echo]
+  echo:
+    image: {image}
+    deploy:
+      replicas: 2
+    x-balance: {mapping}
+    ports:
+      - "{port}:9090"
+"""
+
+OF_2016 = """\
+echo:
+  image: {image}
+  x-balance: 3
+  ports:
+    - "{port}:9090"
+"""
+
+
+def test_a_number_of_replicas_that_comes_of_a_variable(project: Project) -> None:
+    project.write(A_NUMBER)
+    summary = project.does("up", "-d")
+    assert summary.startswith("echo: 3 replicas behind ")
+    assert project.has_ready(3)
+    assert ask(project.port).is_whole
+
+    project.does("scale", "echo=1")
+    project.does("up", "-d", REPLICAS="2")
+    assert project.has_ready(2)
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_mapping_and_flags_that_win_over_it(new_project: NewProject) -> None:
+    project = new_project()
+    project.write(A_MAPPING, mapping="{policy: p2c, identity: false, listen: '127.0.0.1:" + str(project.port) + "'}")
+    project.does("up", "-d", "front")
+    assert (project.status()["wanted"], project.status()["policy"]) == (2, "p2c")
+    assert project.status()["listeners"] == [f"127.0.0.1:{project.port}"]
+    assert ask(project.port).backend is None
+    project.does("down", "--timeout", "0")
+
+    project.does("up", "--balance", "echo=1", "--policy", "random", "-d")
+    assert (project.status()["wanted"], project.status()["policy"]) == (1, "random")
+
+
+@pytest.mark.parametrize("mapping", ["{{replica: 3}}", "{{policy: lucky}}", "ten"])
+def test_what_makes_no_sense_is_refused(project: Project, mapping: str) -> None:
+    project.write(A_MAPPING, mapping=mapping.format())
+    told = refusal(project, "up", "-d")
+    assert told.exit_code == 1
+    assert told.message.startswith("`x-balance` of service `echo`: ")
+
+
+@pytest.mark.parametrize("compose", ["1.29.2"], indirect=True)
+def test_docker_compose_1_knows_no_such_key_in_a_file_of_2016(project: Project) -> None:
+    project.write(OF_2016)
+    told = refusal(project, "up", "-d")
+    assert "Unsupported config option for echo: 'x-balance'" in told.message
+    assert "`services:`" in told.hint
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_file_on_standard_input_may_declare_it_too(project: Project) -> None:
+    project.write(A_NUMBER)
+    text = project.file.read_text()
+    assert project.does("-f", "-", "-p", project.name, "up", "-d", stdin=text).startswith("echo: 3 replicas")
+    assert project.does("-f", "-", "-p", project.name, "up", "-d", stdin=text).startswith("echo: 3 replicas")
+    assert project.has_ready(3)
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_without_it_a_file_on_standard_input_goes_to_compose_as_it_is(project: Project) -> None:
+    text = project.file.read_text()
+    project.file.unlink()
+    project.does("-f", "-", "-p", project.name, "up", "-d", stdin=text)
+    assert len(project.containers()) == 1
+    assert ask(project.port).status == 200
+    project.write(text)
+    project.plain_compose("down", "--timeout", "0")
