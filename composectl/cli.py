@@ -92,6 +92,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @cli.command(context_settings=_AS_TYPED)
 @click.option("--balance", multiple=True, metavar="SERVICE=N", help="Run N replicas behind the service's port.")
 @click.option("--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes.")
+@click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
 @_balancing_options
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")

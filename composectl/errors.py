@@ -161,10 +161,26 @@ def no_tcp_port(service: str) -> ComposectlError:
     )
 
 
-def udp_port(service: str, port: str) -> ComposectlError:
+def udp_port(service: str, protocol: str, port: int, room: int, scale: int) -> ComposectlError:
+    """`room`: how many replicas can hold it at once, of `scale` that are to come."""
+    most = "one replica" if room == 1 else f"{room} replicas"
     return ComposectlError(
-        f"service `{service}` publishes UDP port {port}, which only one replica can hold",
-        "composectl balances TCP; move the UDP port to a service of its own",
+        f"service `{service}` publishes {protocol.upper()} port {port}, which only {most} can hold, not {scale}",
+        "composectl balances TCP: `--drop-udp` leaves the port unpublished, or move it to a service of its own",
+    )
+
+
+def same_port(address: str, services: Sequence[str]) -> ComposectlError:
+    whose = " and ".join(f"`{service}`" for service in dict.fromkeys(services))
+    return ComposectlError(
+        f"{address} is to be listened on twice, for {whose}", "a port can be published once: change one of the two"
+    )
+
+
+def odd_port(service: str, entry: str) -> ComposectlError:
+    return ComposectlError(
+        f"service `{service}` publishes `{entry}`, which is not understood",
+        "for example: `8080:80`, `127.0.0.1:8080:80`, `8000-8009:80/udp`",
     )
 
 

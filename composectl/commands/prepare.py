@@ -6,6 +6,8 @@ import asyncio
 import socket
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 from composectl import errors
@@ -20,7 +22,7 @@ from composectl.commands.wish import ServiceWish, Wish
 from composectl.compose.name import project_name
 from composectl.compose.options import project_directory_of
 from composectl.compose.ports import Port
-from composectl.compose.project import Project, balanced_document, render
+from composectl.compose.project import Project, balanced_document, render, without_udp
 from composectl.compose.stack import Stack
 from composectl.control.claim import Claim
 from composectl.control.client import find
@@ -40,6 +42,7 @@ async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> Runni
     sys.stderr.write(reading.warnings)
     ports = _ports(project, wish)
     stack = make_stack(invocation, means, project, wish.scales)
+    stack = replace(stack, rendered=without_udp(stack.rendered, wish.dropping_udp))
     folder = runtime_folder(invocation.environ)
     claim, inherited, predecessor = _claim(folder, stack.project, means.endpoint.url, handover=wish.handover)
     journal = Journal()
@@ -47,7 +50,7 @@ async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> Runni
         service: Balanced(service, one.scale, ports[service], one.balancing, gate, journal)
         for service, one in wish.services.items()
     }
-    prepared = RunningProject(stack, engine, claim, journal, balanced, predecessor)
+    prepared = RunningProject(stack, engine, claim, journal, balanced, predecessor, wish.dropping_udp)
     try:
         for one in balanced.values():
             one.inherit(inherited)
@@ -74,7 +77,7 @@ def make_stack(invocation: Invocation, means: Means, project: Project, balanced:
 
 def ports_of(project: Project, service: str, wish: ServiceWish) -> list[Port]:
     """The ports to listen on for a service; the first one's target is checked. Raises why it cannot be balanced."""
-    project.check_balanced(service, wish.scale, listens=bool(wish.listen))
+    project.check_balanced(service, wish.scale, listens=bool(wish.listen), drop_udp=wish.drop_udp)
     published = list(project.tcp_ports(service))
     if not wish.listen:
         return _checked_first(service, published, wish.port)
@@ -83,6 +86,14 @@ def ports_of(project: Project, service: str, wish: ServiceWish) -> list[Port]:
     if not all(port.target for port in ports):
         raise errors.no_target(service)
     return ports
+
+
+def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
+    """Raise `same_port` where two of these would be listened on at one place."""
+    every = [(service, port) for service, its in ports.items() for port in its]
+    for (service, port), (other, another) in combinations(every, 2):
+        if port.meets(another):
+            raise errors.same_port(port.place, (service, other))
 
 
 # Private
@@ -116,7 +127,9 @@ def _ports(project: Project, wish: Wish) -> Mapping[str, list[Port]]:
     for service in wish.arguments.services:
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
-    return {service: ports_of(project, service, one) for service, one in wish.services.items()}
+    ports = {service: ports_of(project, service, one) for service, one in wish.services.items()}
+    check_apart(ports)
+    return ports
 
 
 def _checked_first(service: str, published: list[Port], target: int | None) -> list[Port]:

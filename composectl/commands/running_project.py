@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from composectl import errors
 from composectl.balance.change import Change
@@ -26,7 +26,7 @@ class RunningProject(Running):
     """Owns the project and the engine as well; `scaling` is held by whoever changes how many replicas there are.
 
     `stack`: the project as it is now; `stacks`: as the replicas of each service are made from it. `predecessor`: the
-    composectl that serves until we do, if there is one.
+    composectl that serves until we do, if there is one. `drops_udp`: the services without their UDP ports.
     """
 
     def __init__(
@@ -37,12 +37,14 @@ class RunningProject(Running):
         journal: Journal,
         balanced: Mapping[str, Balanced],
         predecessor: Predecessor | None = None,
+        drops_udp: Collection[str] = (),
     ) -> None:
         super().__init__(claim, str(stack.directory), journal, balanced)
         self.stack = stack
         self.stacks = dict.fromkeys(balanced, stack)
         self.engine = engine
         self.predecessor = predecessor
+        self.drops_udp = drops_udp
         self.scaling = asyncio.Lock()
         self.canary: HeldCanary | None = None
 

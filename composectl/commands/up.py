@@ -19,7 +19,8 @@ from composectl.commands.prepare import prepare
 from composectl.commands.readiness import settle, until_serving
 from composectl.commands.rendering import Reading
 from composectl.commands.resting import drain, undrain
-from composectl.commands.rolling import judge, roll_out
+from composectl.commands.rolling import judge
+from composectl.commands.roomy import roll_out_with_room, scale_with_room
 from composectl.commands.running_project import RunningProject
 from composectl.commands.scaling import scale
 from composectl.commands.serving import print_changes, prints_lines, serving, shown
@@ -117,8 +118,8 @@ class _Up:
         return Handlers(
             about=running.about,
             snapshot=running.snapshot,
-            scale=self._unless_it_ends(scale),
-            rollout=self._unless_it_ends(roll_out),
+            scale=self._unless_it_ends(scale_with_room),
+            rollout=self._unless_it_ends(roll_out_with_room),
             judge=self._unless_it_ends(judge),
             drain=partial(drain, running),
             undrain=partial(undrain, running),

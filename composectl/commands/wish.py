@@ -47,6 +47,11 @@ class Wish:
         """How many replicas of which service."""
         return {service: one.scale for service, one in self.services.items()}
 
+    @property
+    def dropping_udp(self) -> frozenset[str]:
+        """The services whose UDP ports are to be left out."""
+        return frozenset(service for service, one in self.services.items() if one.drop_udp)
+
 
 def make_wish(
     scales: Mapping[str, int],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 ANY = (0, 0)
 
@@ -24,6 +25,19 @@ class Port:
     protocol: str
 
     @property
+    def place(self) -> str:
+        """Where it is published on the host, for people."""
+        first, last = self.published
+        ports = str(first) if first == last else f"{first}-{last}"
+        host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
+        return f"{host}:{ports}" if host else f"port {ports}"
+
+    def meets(self, other: Port) -> bool:
+        """Whether only one of the two can be published: on one port of one address."""
+        same = self.published == other.published and self.published[0] == self.published[1] != 0
+        return same and self.protocol == other.protocol and _share_addresses(self.host_ip, other.host_ip)
+
+    @property
     def room(self) -> float:
         """How many replicas can hold it at once."""
         first, last = self.published
@@ -37,7 +51,7 @@ def parse_ports(entry: object) -> tuple[Port, ...]:
     `{target: 80, published: "8080", host_ip: 127.0.0.1, protocol: tcp}`. Raises ValueError for anything else.
     """
     fields = entry if isinstance(entry, Mapping) else _split(str(entry))
-    host_ip, protocol = str(fields.get("host_ip") or ""), str(fields.get("protocol") or "tcp")
+    host_ip, protocol = str(fields.get("host_ip") or "").strip("[]"), str(fields.get("protocol") or "tcp")
     published, targets = _range(fields.get("published")), _range(fields["target"])
     return tuple(
         Port(host_ip, _share(published, targets, target), target, protocol)
@@ -48,11 +62,20 @@ def parse_ports(entry: object) -> tuple[Port, ...]:
 # Private
 
 
+def _share_addresses(one: str, other: str) -> bool:
+    """Empty is all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6."""
+    if not one or not other:
+        return True
+    first, second = ip_address(one), ip_address(other)
+    any_of_both = first.is_unspecified or second.is_unspecified
+    return first.version == second.version and (first == second or any_of_both)
+
+
 def _split(text: str) -> dict[str, str]:
     """Docker Compose 1.29 prints an IPv6 address without its brackets: the ports are the last two fields."""
     address, _, protocol = text.partition("/")
     host_ip, published, target = ["", "", *address.rsplit(":", 2)][-3:]
-    return {"host_ip": host_ip.strip("[]"), "published": published, "target": target, "protocol": protocol}
+    return {"host_ip": host_ip, "published": published, "target": target, "protocol": protocol}
 
 
 def _range(ports: object) -> _Range:

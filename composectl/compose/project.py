@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,7 @@ class Project:
 
     def ports(self, service: str) -> tuple[Port, ...]:
         """What `service` publishes, in the file's order."""
-        return tuple(port for entry in _entries(self._service(service)) for port in parse_ports(entry))
+        return _ports(service, self._service(service))
 
     def tcp_ports(self, service: str) -> tuple[Port, ...]:
         """Those of its ports that we can balance."""
@@ -65,10 +65,11 @@ class Project:
         told = (of.get("scale"), (of.get("deploy") or {}).get("replicas"))
         return next((int(count) for count in told if count is not None), 1)
 
-    def check_balanced(self, service: str, scale: int, *, listens: bool = False) -> None:
-        """Raise why `service` cannot be balanced over `scale` replicas, if so; `listens`: it is told where to listen.
+    def check_balanced(self, service: str, scale: int, *, listens: bool = False, drop_udp: bool = False) -> None:
+        """Raise why `service` cannot be balanced over `scale` replicas, if so.
 
-        Raises `unknown_service`, `no_address_of_its_own`, `no_tcp_port`, `udp_port`.
+        `listens`: it is told where to listen; `drop_udp`: its UDP ports are to be left out.
+        Raises `unknown_service`, `no_address_of_its_own`, `no_tcp_port`, `udp_port`, `odd_port`.
         """
         if service not in self.services:
             raise errors.unknown_service(service, self.services)
@@ -77,9 +78,8 @@ class Project:
             raise errors.no_address_of_its_own(service, mode)
         if not listens and not self.tcp_ports(service):
             raise errors.no_tcp_port(service)
-        for port in self.ports(service):
-            if port.protocol != "tcp" and port.room < scale:
-                raise errors.udp_port(service, str(port.published[0]))
+        if not drop_udp:
+            _check_room(service, self.ports(service), scale)
 
     # Private
 
@@ -123,6 +123,23 @@ def render(document: Document) -> bytes:
     """The YAML that every Compose reads as `document`, whichever version of YAML it has learnt."""
     written: bytes = yaml.dump(document, Dumper=_Dumper, encoding="utf-8", sort_keys=False, width=float("inf"))
     return written
+
+
+def without_udp(rendered: bytes, services: Collection[str]) -> bytes:
+    """The rendered project without the ports of `services` that we cannot balance."""
+    if not services:
+        return rendered
+    document = yaml.safe_load(rendered)
+    for service in services:
+        if ports := document["services"][service].get("ports"):
+            document["services"][service]["ports"] = [entry for entry in ports if not _is_kept(entry)]
+    return render(document)
+
+
+def check_room(rendered: bytes, service: str, scale: int) -> None:
+    """Raise `udp_port` where `scale` replicas cannot hold what the service publishes in the rendered project."""
+    found = (yaml.safe_load(rendered).get("services") or {}).get(service) or {}
+    _check_room(service, _ports(service, found), scale)
 
 
 def is_another(service: str, rendered: bytes, other: bytes) -> bool:
@@ -176,8 +193,30 @@ _OURS = ("container_name", KEY)
 
 
 def _balanced(service: Mapping[str, Any]) -> Document:
-    kept = [entry for entry in _entries(service) if any(port.protocol != "tcp" for port in parse_ports(entry))]
+    kept = [entry for entry in _entries(service) if _is_kept(entry)]
     return {key: value for key, value in service.items() if key not in _OURS} | {"ports": kept}
+
+
+def _is_kept(entry: object) -> bool:
+    """Whether the replicas publish it themselves, because we cannot balance it."""
+    return any(port.protocol != "tcp" for port in parse_ports(entry))
+
+
+def _ports(service: str, found: Mapping[str, Any]) -> tuple[Port, ...]:
+    return tuple(port for entry in _entries(found) for port in _understood(service, entry))
+
+
+def _understood(service: str, entry: object) -> tuple[Port, ...]:
+    try:
+        return parse_ports(entry)
+    except (ValueError, KeyError) as error:
+        raise errors.odd_port(service, str(entry)) from error
+
+
+def _check_room(service: str, ports: Iterable[Port], scale: int) -> None:
+    for port in ports:
+        if port.protocol != "tcp" and port.room < scale:
+            raise errors.udp_port(service, port.protocol, port.published[0], int(port.room), scale)
 
 
 def _entries(service: Mapping[str, Any]) -> list[object]:

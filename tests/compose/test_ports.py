@@ -28,6 +28,7 @@ from composectl.compose.ports import ANY, Port, parse_ports
         ({"host_ip": "::1", "target": 80, "published": "9001"}, Port("::1", (9001, 9001), 80, "tcp")),
         ({"target": 95, "published": "0", "protocol": "tcp"}, Port("", ANY, 95, "tcp")),
         ({"target": 95, "published": ""}, Port("", ANY, 95, "tcp")),
+        ({"host_ip": "[::1]", "target": 80, "published": "9001"}, Port("::1", (9001, 9001), 80, "tcp")),
         # as people write them
         (9090, Port("", ANY, 9090, "tcp")),
         ("[::1]:80:80", Port("::1", (80, 80), 80, "tcp")),
@@ -52,6 +53,50 @@ def test_a_range_of_targets_alone_takes_any_free_ports() -> None:
 @pytest.mark.parametrize(("published", "room"), [((53, 53), 1), ((8000, 8003), 4), (ANY, float("inf"))])
 def test_a_port_has_room_for_as_many_replicas_as_it_is_wide(published: tuple[int, int], room: float) -> None:
     assert Port("", published, 53, "udp").room == room
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("8080:80", "8080:81"),
+        ("8080:80", "127.0.0.1:8080:80"),
+        ("0.0.0.0:8080:80", "127.0.0.1:8080:80"),
+        ("[::]:8080:80", "[::1]:8080:80"),
+        ("127.0.0.1:8080:80", "127.0.0.1:8080:81"),
+        ("53:53/udp", "53:54/udp"),
+    ],
+)
+def test_two_ports_at_one_place_meet(one: str, other: str) -> None:
+    assert one_port(one).meets(one_port(other))
+    assert one_port(other).meets(one_port(one))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("8080:80", "8081:80"),
+        ("53:53", "53:53/udp"),
+        ("127.0.0.1:8080:80", "127.0.0.2:8080:80"),
+        ("0.0.0.0:8080:80", "[::]:8080:80"),
+        ("80", "80"),
+        ("8000-8009:80", "8000-8009:80"),
+    ],
+)
+def test_others_do_not(one: str, other: str) -> None:
+    assert not one_port(one).meets(one_port(other))
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [("8080:80", "port 8080"), ("127.0.0.1:8000-8009:80", "127.0.0.1:8000-8009"), ("[::1]:8080:80", "[::1]:8080")],
+)
+def test_where_it_is_published_is_told(entry: str, place: str) -> None:
+    assert one_port(entry).place == place
+
+
+def one_port(entry: str) -> Port:
+    (port,) = parse_ports(entry)
+    return port
 
 
 def test_anything_else_is_refused() -> None:

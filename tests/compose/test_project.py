@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composectl.compose.ports import ANY, Port
-from composectl.compose.project import Project, balanced_document, parse_project, render
+from composectl.compose.project import Project, balanced_document, check_room, parse_project, render, without_udp
 from composectl.errors import ComposectlError
 
 PRINTED = Path(__file__).parent / "printed"
@@ -126,8 +126,28 @@ def test_a_udp_port_is_no_hindrance_to_a_single_replica() -> None:
 
 
 def test_a_fixed_udp_port_cannot_be_held_by_two() -> None:
-    with pytest.raises(ComposectlError, match="UDP port 5353"):
-        project_of(ports=["80:80", "5353:53/udp"]).check_balanced("echo", 2)
+    project = project_of(ports=["80:80", "5353:53/udp"])
+    with pytest.raises(ComposectlError, match="UDP port 5353, which only one replica can hold, not 2") as caught:
+        project.check_balanced("echo", 2)
+    assert "`--drop-udp`" in caught.value.hint
+    project.check_balanced("echo", 2, drop_udp=True)
+
+
+def test_a_range_of_udp_ports_has_room_for_as_many_as_it_is_wide() -> None:
+    with pytest.raises(ComposectlError, match="which only 2 replicas can hold, not 3"):
+        project_of(ports=["80:80", "5300-5301:53/udp"]).check_balanced("echo", 3)
+
+
+def test_what_else_is_not_tcp_is_called_by_its_name() -> None:
+    with pytest.raises(ComposectlError, match="SCTP port 5353"):
+        project_of(ports=["80:80", "5353:53/sctp"]).check_balanced("echo", 2)
+
+
+@pytest.mark.parametrize("entry", ["http:80", "8080:http", {"published": "8080"}])
+def test_a_port_that_nobody_understands_is_told(entry: Any) -> None:
+    with pytest.raises(ComposectlError, match="which is not understood") as caught:
+        project_of(ports=["80:80", entry]).check_balanced("echo", 1)
+    assert str(entry) in caught.value.message
 
 
 @pytest.mark.parametrize("udp", ["53/udp", "5300-5301:53/udp"])
@@ -163,6 +183,21 @@ def test_the_project_itself_stays_as_it_was(project: Project) -> None:
     before = render(project.document)
     balanced_document(project, {"web"})
     assert render(project.document) == before
+
+
+def test_udp_ports_stay_unless_they_are_dropped() -> None:
+    rendered = render(balanced_document(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
+    assert yaml.safe_load(rendered)["services"]["echo"]["ports"] == ["5353:53/udp"]
+    assert yaml.safe_load(without_udp(rendered, ["echo", "db"]))["services"] == {"echo": {"ports": []}, "db": {}}
+    assert without_udp(rendered, ()) is rendered
+
+
+def test_room_is_looked_for_in_what_is_rendered() -> None:
+    rendered = render(balanced_document(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
+    check_room(rendered, "echo", 1)
+    check_room(rendered, "unknown", 2)
+    with pytest.raises(ComposectlError, match="UDP port 5353"):
+        check_room(rendered, "echo", 2)
 
 
 def test_what_is_declared_for_us_makes_no_other_replica() -> None:
