@@ -11,6 +11,7 @@ from composectl import errors
 from composectl.commands.addresses import is_port
 from composectl.commands.balancing import balancing
 from composectl.commands.listening import parse_listen
+from composectl.compose.argv import parse_scale
 
 _TEXTS = ("policy", "health", "timeout", "stall_timeout", "slow_start", "hold", "max_held", "max_body", "drain")
 _LISTS = ("trust", "allow_host", "listen")
@@ -41,6 +42,8 @@ def parse_declaration(service: str, told: object) -> Declaration:
     """What stands under the service's `x-balance`, all scalars texts. Raises `bad_declaration`."""
     try:
         declared = _from_mapping(told) if isinstance(told, Mapping) else Declaration(_only_number(told))
+        if declared.replicas is not None:
+            parse_scale(f"{service}={declared.replicas}")
         balancing(declared.given, _as_key)
         for text in declared.given["listen"]:
             parse_listen(text, 0)

@@ -75,10 +75,10 @@ def test_an_unknown_policy_with_the_one_that_was_meant() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message", "hint"),
     [
-        ("replicas", "ten", "`replicas: ten`: not a whole number from 0", "`replicas: 30`"),
-        ("hold", "30s", "`hold: 30s`: not a whole number from 0", "`hold: 30`"),
-        ("max_held", "0", "`max_held: 0`: not a whole number from 1", "`max_held: 30`"),
-        ("drain", "-1", "`drain: -1`: not a whole number from 0", "`drain: 30`"),
+        ("replicas", "ten", "`replicas: ten`: not a whole number from 0", "`replicas: 10`"),
+        ("hold", "30s", "`hold: 30s`: not a whole number from 0", "`hold: 10`"),
+        ("max_held", "0", "`max_held: 0`: not a whole number from 1", "`max_held: 10`"),
+        ("drain", "-1", "`drain: -1`: not a whole number from 0", "`drain: 10`"),
         ("max_body", "big", "`big` is not a size", "`max_body: 10m`"),
         ("health", "up", "`up` is not a path that can be asked for", "`health: /healthz`"),
         ("trust", "proxy", "`proxy` is not a network", "`trust: 10.0.0.0/8`"),
@@ -97,6 +97,11 @@ def test_a_value_that_is_none(key: str, value: object, message: str, hint: str) 
     error = refused({key: value})
     assert error.message == message
     assert hint in error.hint
+
+
+@pytest.mark.parametrize("told", ["1001", {"replicas": "1001"}])
+def test_more_replicas_than_a_network_has_room_for(told: object) -> None:
+    assert refused(told).message == "service `echo` can have 1,000 replicas at most"
 
 
 def test_two_keys_that_do_not_go_together() -> None:

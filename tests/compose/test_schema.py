@@ -67,7 +67,7 @@ def test_what_is_valid_is_taken(told: str) -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        *("ten", "-1", "1.5", "true", "null", "[]", "[10]", "''"),
+        *("ten", "-1", "1001", "{replicas: 1001}", "1.5", "true", "null", "[]", "[10]", "''"),
         *("{replica: 3}", "{max_connections: 10}", "{replicas: many}", "{replicas: -1}", "{replicas: null}"),
         *("{policy: lucky}", "{policy: [p2c]}", "{health: up}", "{hold: 5s}", "{max_held: '0'}", "{drain: -1}"),
         *("{identity: 'no'}", "{drop_udp: 1}", "{max_body: big}", "{max_body: 0}", "{trust: ''}", "{trust: {a: b}}"),
