@@ -318,8 +318,14 @@ def engine_forbidden(endpoint: str) -> ComposectlError:
     )
 
 
-def unknown_context(name: str) -> ComposectlError:
-    return ComposectlError(f"no Docker context `{name}`", "`docker context ls` lists them")
+def unknown_context(name: str, known: Iterable[str] = ()) -> ComposectlError:
+    return ComposectlError(f"no Docker context `{name}`", _meant(name, "contexts", ["default", *sorted(known)]))
+
+
+def host_and_context(host: str, context: str) -> ComposectlError:
+    return ComposectlError(
+        f"`-H {host}` and `-c {context}` name two engines", "leave one of the two out, as for `docker`", USAGE
+    )
 
 
 def bad_endpoint(endpoint: str, why: str) -> ComposectlError:

@@ -51,15 +51,19 @@ class Endpoint:
 def resolve_endpoint(host: str | None, context: str | None, environ: Mapping[str, str]) -> Endpoint:
     """The engine that the docker command would talk to, given its `-H`, its `-c` and its environment.
 
-    Raises ComposectlError for a context that does not exist, a file of Docker's that cannot be read, a bad address.
-    Source: docs.docker.com/engine/manage-resources/contexts
+    Raises ComposectlError for both options at once, a context that does not exist, a file of Docker's that cannot
+    be read, a bad address. Source: docs.docker.com/engine/manage-resources/contexts
     """
-    if host or (environ.get("DOCKER_HOST") and not context):
-        return _from_environment(host, environ)
-    name = context or environ.get("DOCKER_CONTEXT") or _current_context(environ)
-    if name in ("", "default"):
-        return _from_environment(None, environ)
-    return _from_context(name, environ)
+    if host and context:
+        raise errors.host_and_context(host, context)
+    name, _ = _context(host, context, environ)
+    return _from_environment(host, environ) if name == _DEFAULT else _from_context(name, environ)
+
+
+def named_by(host: str | None, context: str | None, environ: Mapping[str, str]) -> str:
+    """What tells which engine is meant, for people. Raises `bad_docker_file`."""
+    name, by = _context(host, context, environ)
+    return by if name == _DEFAULT else f"context `{name}`, by {by}"
 
 
 def child_environ(environ: Mapping[str, str], endpoint: Endpoint) -> dict[str, str]:
@@ -69,6 +73,20 @@ def child_environ(environ: Mapping[str, str], endpoint: Endpoint) -> dict[str, s
 
 
 # Private
+
+_DEFAULT = "default"
+
+
+def _context(host: str | None, context: str | None, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The context, where `default` is what the environment says, and what tells so; in the docker command's order."""
+    in_environment = "DOCKER_HOST" if environ.get("DOCKER_HOST") else "nothing, hence the default"
+    if host:
+        return _DEFAULT, "`-H`"
+    if environ.get("DOCKER_HOST") and not context:
+        return _DEFAULT, in_environment
+    by = "`-c`" if context else "DOCKER_CONTEXT" if environ.get("DOCKER_CONTEXT") else "`docker context use`"
+    name = context or environ.get("DOCKER_CONTEXT") or _current_context(environ) or _DEFAULT
+    return name, in_environment if name == _DEFAULT else by
 
 
 def _from_environment(host: str | None, environ: Mapping[str, str]) -> Endpoint:
@@ -81,13 +99,21 @@ def _from_environment(host: str | None, environ: Mapping[str, str]) -> Endpoint:
 
 def _from_context(name: str, environ: Mapping[str, str]) -> Endpoint:
     contexts, key = _docker_folder(environ) / "contexts", sha256(name.encode()).hexdigest()
+    meta = contexts / "meta" / key / "meta.json"
     try:
-        docker = _json(contexts / "meta" / key / "meta.json")["Endpoints"]["docker"]
-        url = _checked(docker.get("Host") or DEFAULT_SOCKET)
-    except (FileNotFoundError, KeyError):
-        raise errors.unknown_context(name) from None
+        docker = _json(meta)["Endpoints"]["docker"]
+        host = docker.get("Host")
+    except FileNotFoundError:
+        raise errors.unknown_context(name, _known_contexts(contexts)) from None
+    except (KeyError, TypeError, AttributeError):
+        raise errors.bad_docker_file(str(meta), "it names no engine") from None
+    url = _checked(host or DEFAULT_SOCKET)
     folder = contexts / "tls" / key / "docker"
     return Endpoint(url, Tls(folder, not docker.get("SkipTLSVerify")) if folder.is_dir() else None)
+
+
+def _known_contexts(contexts: Path) -> list[str]:
+    return [name for meta in contexts.glob("meta/*/meta.json") if isinstance(name := _json(meta).get("Name"), str)]
 
 
 def _current_context(environ: Mapping[str, str]) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from composectl.engine.endpoint import Endpoint, Tls, child_environ, resolve_endpoint
-from composectl.errors import ComposectlError
+from composectl.engine.endpoint import Endpoint, Tls, child_environ, named_by, resolve_endpoint
+from composectl.errors import USAGE, ComposectlError
 
 DEFAULT = Endpoint("unix:///var/run/docker.sock")
 
@@ -68,8 +68,56 @@ def test_c_goes_before_docker_host(docker: DockerFolder) -> None:
 
 
 def test_h_goes_before_all(docker: DockerFolder) -> None:
-    environ = docker.environ | {"DOCKER_HOST": "tcp://here:1"}
-    assert resolve_endpoint("tcp://there:2", "near", environ) == Endpoint("tcp://there:2")
+    docker.choose("near")
+    environ = docker.environ | {"DOCKER_HOST": "tcp://here:1", "DOCKER_CONTEXT": "far"}
+    assert resolve_endpoint("tcp://there:2", None, environ) == Endpoint("tcp://there:2")
+
+
+def test_h_and_c_at_once_are_refused_as_by_the_docker_command(docker: DockerFolder) -> None:
+    with pytest.raises(ComposectlError, match="`-H tcp://there:2` and `-c near` name two engines") as caught:
+        resolve_endpoint("tcp://there:2", "near", docker.environ)
+    assert caught.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    ("host", "context", "environ", "by"),
+    [
+        ("tcp://there:2", None, {"DOCKER_HOST": "tcp://here:1"}, "`-H`"),
+        (None, "near", {"DOCKER_HOST": "tcp://here:1"}, "context `near`, by `-c`"),
+        (None, None, {"DOCKER_HOST": "tcp://here:1", "DOCKER_CONTEXT": "far"}, "DOCKER_HOST"),
+        (None, None, {"DOCKER_CONTEXT": "far"}, "context `far`, by DOCKER_CONTEXT"),
+        (None, None, {}, "context `near`, by `docker context use`"),
+        (None, "default", {"DOCKER_HOST": "tcp://here:1"}, "DOCKER_HOST"),
+        (None, None, {"DOCKER_CONTEXT": "default"}, "nothing, hence the default"),
+    ],
+)
+def test_who_named_the_engine_is_told(
+    docker: DockerFolder, host: str | None, context: str | None, environ: dict[str, str], by: str
+) -> None:
+    docker.choose("near")
+    assert named_by(host, context, docker.environ | environ) == by
+
+
+def test_a_context_that_is_mistyped_is_told_with_the_one_that_was_meant(docker: DockerFolder) -> None:
+    with pytest.raises(ComposectlError, match="no Docker context `nera`") as caught:
+        resolve_endpoint(None, "nera", docker.environ)
+    assert caught.value.hint == "did you mean `near`?"
+    with pytest.raises(ComposectlError) as caught:
+        resolve_endpoint(None, "moon", docker.environ)
+    assert caught.value.hint == "the contexts are `default`, `far`, `near`"
+
+
+@pytest.mark.parametrize("endpoints", [{}, None, {"docker": None}, {"kubernetes": {}}])
+def test_a_context_without_an_engine_is_told(docker: DockerFolder, endpoints: Any) -> None:
+    for meta in docker.path.glob("contexts/meta/*/meta.json"):
+        meta.write_text(json.dumps({"Name": "near", "Endpoints": endpoints}))
+    with pytest.raises(ComposectlError, match=r"meta\.json cannot be read: it names no engine"):
+        resolve_endpoint(None, "near", docker.environ)
+
+
+def test_certificates_of_the_environment_are_not_for_a_context(docker: DockerFolder) -> None:
+    environ = docker.environ | {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certs"}
+    assert resolve_endpoint(None, "far", environ) == Endpoint("tcp://far:2376")
 
 
 def test_the_context_named_default_is_what_the_environment_says(docker: DockerFolder) -> None:
