@@ -237,6 +237,21 @@ def status(invocation: Invocation, service: str | None, as_json: bool) -> int:
     return run_status(invocation, service, as_json=as_json)
 
 
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable.")
+@click.pass_obj
+def doctor(invocation: Invocation, as_json: bool) -> int:
+    """Show what this machine has of all that is needed; the exit code is 1 where something is missing.
+
+    \b
+    composectl doctor
+    composectl -c far doctor --json
+    """
+    from composectl.commands.doctor import doctor as run_doctor
+
+    return run_doctor(invocation, as_machine=as_json)
+
+
 @cli.command(context_settings=_AS_TYPED)
 @_ARGUMENTS
 @click.pass_obj

@@ -346,6 +346,29 @@ def bad_docker_file(path: str, why: str) -> ComposectlError:
     return ComposectlError(f"{path} cannot be read: {why}", "it is Docker's own: mend it, or say `-H` for the engine")
 
 
+# What `composectl doctor` finds
+
+
+def out_of_reach(gateway: str) -> ComposectlError:
+    return ComposectlError(
+        f"the engine's networks cannot be reached from here: {gateway} does not answer",
+        "composectl has to run where the engine does; Docker Desktop and rootless engines keep their networks apart",
+    )
+
+
+def only_high_ports() -> ComposectlError:
+    return ComposectlError(
+        "those from 1024 on can be listened on",
+        "ports under 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` takes another port",
+    )
+
+
+def few_open_files(files: int, clients: int) -> ComposectlError:
+    return ComposectlError(
+        f"{files:,}, enough for {clients:,} clients at once", "`ulimit -Hn` shows the limit, which root can raise"
+    )
+
+
 # Replicas
 
 

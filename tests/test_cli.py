@@ -28,7 +28,7 @@ def test_it_tells_its_version() -> None:
     assert composectl("--version").stdout == f"composectl, version {__version__}\n"
 
 
-@pytest.mark.parametrize("words", [(), ("up",), ("scale",), ("proxy",), ("status",), ("down",)])
+@pytest.mark.parametrize("words", [(), ("up",), ("scale",), ("proxy",), ("status",), ("doctor",), ("down",)])
 def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
     helped = composectl(*words, "--help")
     assert helped.returncode == 0

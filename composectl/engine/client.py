@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from composectl import errors
 from composectl.balance.replica import Replica
-from composectl.engine.describe import Ended, Holder, Make, describe, describe_ended, describe_holder, describe_make
+from composectl.engine.describe import (
+    Ended,
+    Holder,
+    Make,
+    Version,
+    describe,
+    describe_ended,
+    describe_gateways,
+    describe_holder,
+    describe_make,
+    describe_version,
+)
 from composectl.engine.endpoint import Endpoint, Tls
 from composectl.engine.hint import FILTERS, Event
 from composectl.engine.labels import PROJECT, replicas_of, service_of
@@ -69,6 +80,15 @@ class Engine:
                 services = scales.setdefault(labels[PROJECT], {})
                 services[service] = services.get(service, 0) + 1
         return scales
+
+    async def version(self) -> Version:
+        """Which engine it is, and what it speaks (GET /version)."""
+        answer = await self._call(partial(self._client.version, api_version=False))
+        return describe_version(answer, self._client.api_version)
+
+    async def gateways(self) -> list[str]:
+        """The engine's own IPv4 addresses on its bridges (GET /networks)."""
+        return describe_gateways(await self._call(self._client.networks))
 
     async def image_id(self, name: str) -> str:
         """The id of the image that has this name now; "" where there is none (GET /images/{name}/json)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,29 @@ class Holder:
     name: str
     project: str
     service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The engine's version, and the versions of its API: the one that we speak, the oldest and the newest."""
+
+    engine: str
+    spoken: str
+    oldest: str
+    newest: str
+
+
+def describe_version(answer: Mapping[str, Any], spoken: str) -> Version:
+    """What an answer of GET /version tells."""
+    newest = str(answer.get("ApiVersion") or spoken)
+    return Version(str(answer.get("Version") or "?"), spoken, str(answer.get("MinAPIVersion") or newest), newest)
+
+
+def describe_gateways(networks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The engine's own IPv4 addresses on its bridges, in an answer of GET /networks."""
+    bridges = [one for one in networks if one.get("Driver") == "bridge"]
+    configs = [config for one in bridges for config in (one.get("IPAM") or {}).get("Config") or ()]
+    return [config["Gateway"] for config in configs if "." in config.get("Gateway", "")]
 
 
 def describe(inspect: Mapping[str, Any]) -> Replica | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.compose.locate import Compose, find_compose
+from composectl.compose.locate import Compose, find_compose, look_for_compose
 from composectl.errors import ComposectlError
 
 Install = Callable[[str, str], Path]
@@ -59,6 +59,13 @@ def test_both_are_asked_at_the_same_time(install: Install, environ: dict[str, st
     install("docker", meet.format(mine="a", other="b", version="2.0.0"))
     install("docker-compose", meet.format(mine="b", other="a", version="2.0.1"))
     assert find_compose(environ).version == (2, 0, 1)
+
+
+def test_each_candidate_is_told_with_what_it_is(install: Install, environ: dict[str, str]) -> None:
+    install("docker", DOCKER_WITHOUT_PLUGIN)
+    install("docker-compose", STANDALONE.format(version="1.29.2"))
+    standalone = Compose(("docker-compose",), (1, 29, 2))
+    assert look_for_compose(environ) == {"docker compose": None, "docker-compose": standalone}
 
 
 def test_nothing_installed_is_told_with_a_hint(environ: dict[str, str]) -> None:

@@ -5,7 +5,17 @@ from typing import Any
 import pytest
 
 from composectl.balance.replica import Replica, Report
-from composectl.engine.describe import Ended, Holder, describe, describe_ended, describe_holder, stop_signal
+from composectl.engine.describe import (
+    Ended,
+    Holder,
+    Version,
+    describe,
+    describe_ended,
+    describe_gateways,
+    describe_holder,
+    describe_version,
+    stop_signal,
+)
 from composectl.engine.labels import HOOK, ONE_OFF, PROJECT, SERVICE
 from tests.engine.fake_engine import STARTED, container
 
@@ -128,3 +138,19 @@ def test_the_holder_of_a_port_is_named_by_its_own_name() -> None:
 def test_a_udp_port_is_not_held() -> None:
     listed = {"Names": ["/dns"], "Labels": None, "Ports": [{"PrivatePort": 53, "PublicPort": 53, "Type": "udp"}]}
     assert describe_holder(listed, 53) is None
+
+
+# The engine itself
+
+
+def test_which_engine_it_is_and_what_it_speaks() -> None:
+    answer = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Os": "linux"}
+    assert describe_version(answer, "1.40") == Version("20.10.24", "1.40", "1.12", "1.41")
+    assert describe_version({}, "1.24") == Version("?", "1.24", "1.24", "1.24")
+
+
+def test_its_own_addresses_are_those_of_its_bridges() -> None:
+    bridge = {"Driver": "bridge", "IPAM": {"Config": [{"Gateway": "172.17.0.1"}, {"Gateway": "fd00::1"}, {}]}}
+    overlay = {"Driver": "overlay", "IPAM": {"Config": [{"Gateway": "10.0.0.1"}]}}
+    other = {"Driver": "bridge", "IPAM": {"Config": None}}
+    assert describe_gateways([bridge, overlay, other, {"Driver": "host", "IPAM": None}]) == ["172.17.0.1"]
