@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from composectl.compose.declared import parse_declared
 from composectl.errors import ComposectlError
 
 SCHEMA = json.loads((files("composectl.compose") / "x-balance.schema.json").read_text())
+EXAMPLE = re.compile(r"^(?:    .*\n)+", re.MULTILINE)
 MAPPING = SCHEMA["$defs"]["mapping"]["properties"]
 
 
@@ -77,6 +81,14 @@ def test_what_is_valid_is_taken(told: str) -> None:
 def test_what_is_refused_is_not_valid(told: str) -> None:
     assert not is_valid(told)
     assert not is_taken(told)
+
+
+def test_the_examples_of_the_readme_are_valid() -> None:
+    page = (Path(__file__).parents[2] / "README.md").read_text().partition("### In the compose file\n")[2]
+    whole, mapping = (yaml.safe_load(dedent(block)) for block in EXAMPLE.findall(page)[:2])
+    for document in (whole, {"services": {"echo": mapping}}):
+        assert "x-balance" in document["services"]["echo"]
+        assert Draft202012Validator(SCHEMA).is_valid(document)
 
 
 @pytest.mark.parametrize(

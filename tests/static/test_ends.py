@@ -66,6 +66,15 @@ def test_f10_the_second_signal_forces(place: Place) -> None:
     assert "Traceback" not in said + complained
 
 
+def test_who_is_given_no_time_to_finish_is_cut(place: Place) -> None:
+    backend = place.backend()
+    proxy = place.proxy(backend, words=("--drain", "0"))
+    assert place.comes_to("ready")
+    held = Held(proxy, backend)
+    assert proxy.ends_by(signal.SIGTERM)[0] == 143
+    assert held.ended() is None
+
+
 def test_each_change_is_a_line(place: Place) -> None:
     backend = place.backend()
     proxy = place.proxy(backend)
