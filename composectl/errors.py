@@ -193,7 +193,7 @@ def no_address_of_its_own(service: str, mode: str) -> ComposectlError:
 
 def not_detachable(option: str) -> ComposectlError:
     return ComposectlError(
-        f"`{option}` does not go with `--balance`: composectl shows the table in place of the logs",
+        f"`{option}` does not go with `--balance` or `x-balance`: composectl shows the table in place of the logs",
         "`composectl logs -f` shows the logs from another terminal",
         USAGE,
     )

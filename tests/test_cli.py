@@ -65,6 +65,38 @@ def test_the_timeout_of_a_plain_up_goes_to_compose(tmp_path: Path) -> None:
     assert passed.stdout == "up -d --timeout 0 db\n"
 
 
+@pytest.fixture
+def declaring(tmp_path: Path) -> str:
+    """A Compose whose project declares how `echo` is balanced."""
+    printed = 'services: {echo: {image: a, ports: ["8080:80"], x-balance: 3}}'
+    compose = tmp_path / "compose"
+    compose.write_text(f"""#!/bin/sh
+    case "$*" in
+      version*) echo 1.29.2 ;;
+      *config) echo '{printed}' ;;
+      *) echo "$@" ;;
+    esac
+    """)
+    compose.chmod(0o700)
+    return str(compose)
+
+
+@pytest.mark.parametrize("option", ["--no-start", "--dry-run"])
+def test_what_starts_nothing_goes_to_compose_whatever_the_file_declares(declaring: str, option: str) -> None:
+    assert composectl("up", option, COMPOSECTL_COMPOSE=declaring).stdout == f"up {option}\n"
+
+
+def test_a_declared_service_that_does_not_come_up_leaves_the_command_to_compose(declaring: str) -> None:
+    passed = composectl("up", "db", DOCKER_HOST="unix:///nonexistent/docker.sock", COMPOSECTL_COMPOSE=declaring)
+    assert passed.stdout == "up db\n"
+
+
+def test_where_a_service_is_declared_the_options_of_logs_are_refused(declaring: str) -> None:
+    refused = composectl("up", "--abort-on-container-exit", COMPOSECTL_COMPOSE=declaring)
+    assert refused.returncode == 2
+    assert "does not go with `--balance` or `x-balance`" in refused.stderr
+
+
 @pytest.mark.parametrize("slow", ["docker", "aiohttp", "rich", "yaml", "uvloop"])
 def test_starting_up_imports_nothing_slow(slow: str) -> None:
     code = f"import sys, composectl.cli; sys.exit({slow!r} in sys.modules)"

@@ -13,7 +13,7 @@ from composectl.commands.kept import kept_scales
 from composectl.commands.loop import run
 from composectl.commands.rendering import Reading, read_with_declared
 from composectl.commands.wish import Wish, make_wish, parse_scales
-from composectl.compose.argv import UpArguments, sort_up_arguments
+from composectl.compose.argv import UpArguments, sort_up_arguments, starts_nothing
 from composectl.compose.declared import KEY
 from composectl.compose.options import active_profiles
 from composectl.compose.project import Project
@@ -27,6 +27,8 @@ def wished(invocation: Invocation, typed: Mapping[str, Any], arguments: Sequence
     typed_scales = parse_scales(typed["balance"])
     if typed_scales:
         make_wish(typed_scales, typed, arguments)  # refused before anything is run
+    elif starts_nothing(arguments):
+        return None
     reading = _read(invocation, is_needed=bool(typed_scales))
     if reading is None:
         return None

@@ -63,6 +63,11 @@ def sort_up_arguments(arguments: Sequence[str], balanced: Collection[str] = ()) 
     return UpArguments(tuple(options), tuple(services))
 
 
+def starts_nothing(arguments: Sequence[str]) -> bool:
+    """Whether `up` would start no container."""
+    return any(word.partition("=")[0] in _START_NOTHING for word in arguments)
+
+
 def parse_scale(text: str) -> tuple[str, int]:
     """`echo=10` as ("echo", 10); raises `bad_scale` and `too_many_replicas`."""
     match = _SCALE.fullmatch(text)

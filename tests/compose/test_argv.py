@@ -12,6 +12,7 @@ from composectl.compose.argv import (
     parse_scale,
     passthrough_argv,
     sort_up_arguments,
+    starts_nothing,
     stop_argv,
     up_argv,
     yaml_config_argv,
@@ -90,6 +91,11 @@ def test_there_are_no_more_replicas_than_a_network_has_room_for(count: str) -> N
     with pytest.raises(ComposectlError, match="`echo` can have 1,000 replicas at most") as caught:
         parse_scale(f"echo={count}")
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("line", "nothing"), [("--no-start", True), ("--dry-run=true", True), ("--no-deps db", False)])
+def test_some_options_start_nothing(line: str, nothing: bool) -> None:
+    assert starts_nothing(line.split()) is nothing
 
 
 # What Compose gets
