@@ -352,7 +352,7 @@ def bad_docker_file(path: str, why: str) -> ComposectlError:
 def out_of_reach(gateway: str) -> ComposectlError:
     return ComposectlError(
         f"the engine's networks cannot be reached from here: {gateway} does not answer",
-        "composectl has to run where the engine does; Docker Desktop and rootless engines keep their networks apart",
+        "run composectl beside the engine: Docker Desktop and rootless engines keep their networks apart",
     )
 
 

@@ -70,6 +70,7 @@ class FakeEngine:
         self.slow_removal = 0.0  # seconds
         self.api = "1.41"
         self.ports: list[dict[str, Any]] = []
+        self.gateways: list[str] = []
         self.log = b""
         self.asked: list[str] = []
         self.since: list[str] = []
@@ -131,6 +132,7 @@ class FakeEngine:
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._note])
         app.router.add_get("/version", self._version)
+        app.router.add_get("/v{api}/networks", self._networks)
         app.router.add_get("/v{api}/events", self._events)
         app.router.add_get("/v{api}/containers/json", self._list)
         app.router.add_get("/v{api}/containers/{id}/json", self._inspect)
@@ -152,7 +154,11 @@ class FakeEngine:
         return answer
 
     async def _version(self, request: web.Request) -> web.Response:
-        return web.json_response({"ApiVersion": self.api})
+        return web.json_response({"Version": "20.10.24", "ApiVersion": self.api, "MinAPIVersion": "1.12"})
+
+    async def _networks(self, request: web.Request) -> web.Response:
+        configs = [{"Gateway": gateway} for gateway in self.gateways]
+        return web.json_response([{"Driver": "bridge", "IPAM": {"Config": configs}}])
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         self.since.append(request.query.get("since", ""))
