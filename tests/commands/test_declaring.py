@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from composectl.commands.declaring import KEYS, Declaration, parse_declaration
 from composectl.errors import ComposectlError
@@ -102,6 +105,17 @@ def test_a_value_that_is_none(key: str, value: object, message: str, hint: str) 
 @pytest.mark.parametrize("told", ["1001", {"replicas": "1001"}])
 def test_more_replicas_than_a_network_has_room_for(told: object) -> None:
     assert refused(told).message == "service `echo` can have 1,000 replicas at most"
+
+
+TEXTS = st.text(max_size=5) | st.sampled_from(["0", "80", "p2c", "/up", "true", "10m", "::1", "8080:80"])
+ANYTHING = st.recursive(TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3))
+
+
+@settings(max_examples=200, deadline=None)
+@given(ANYTHING | st.dictionaries(st.sampled_from(sorted(KEYS)) | TEXTS, ANYTHING, max_size=3))
+def test_whatever_stands_there_is_taken_or_refused(told: object) -> None:
+    with suppress(ComposectlError):
+        assert isinstance(parse_declaration("echo", told), Declaration)
 
 
 def test_two_keys_that_do_not_go_together() -> None:
