@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from composectl.balance.replica import Replica, Report
@@ -65,7 +66,7 @@ def describe_gateways(networks: Iterable[Mapping[str, Any]]) -> list[str]:
     """The engine's own IPv4 addresses on its bridges, in an answer of GET /networks."""
     bridges = [one for one in networks if one.get("Driver") == "bridge"]
     configs = [config for one in bridges for config in (one.get("IPAM") or {}).get("Config") or ()]
-    return [config["Gateway"] for config in configs if "." in config.get("Gateway", "")]
+    return [gateway for config in configs if "." in (gateway := _gateway(config))]
 
 
 def describe(inspect: Mapping[str, Any]) -> Replica | None:
@@ -122,6 +123,12 @@ def stop_signal(inspect: Mapping[str, Any]) -> int:
 
 
 # Private
+
+
+def _gateway(config: Mapping[str, str]) -> str:
+    """Of a bridge that was made by default, an engine that has just started tells the subnet alone."""
+    subnet = config.get("Subnet")
+    return config.get("Gateway") or (str(ip_network(subnet)[1]) if subnet else "")
 
 
 def _place(inspect: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -151,6 +151,10 @@ def test_which_engine_it_is_and_what_it_speaks() -> None:
 
 def test_its_own_addresses_are_those_of_its_bridges() -> None:
     bridge = {"Driver": "bridge", "IPAM": {"Config": [{"Gateway": "172.17.0.1"}, {"Gateway": "fd00::1"}, {}]}}
+    fresh = {"Driver": "bridge", "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}, {"Subnet": "fd00::/64"}]}}
     overlay = {"Driver": "overlay", "IPAM": {"Config": [{"Gateway": "10.0.0.1"}]}}
     other = {"Driver": "bridge", "IPAM": {"Config": None}}
-    assert describe_gateways([bridge, overlay, other, {"Driver": "host", "IPAM": None}]) == ["172.17.0.1"]
+    assert describe_gateways([bridge, fresh, overlay, other, {"Driver": "host", "IPAM": None}]) == [
+        "172.17.0.1",
+        "172.18.0.1",
+    ]
