@@ -16,7 +16,7 @@ from composectl.commands.rendering import find_means, read_project
 from composectl.commands.rollout import make_rollout
 from composectl.commands.telling import say, tell
 from composectl.commands.wish import Wish
-from composectl.compose.options import settings
+from composectl.compose.options import active_profiles
 from composectl.compose.project import Project
 from composectl.control.client import Client
 from composectl.control.orders import Scaling
@@ -55,16 +55,12 @@ async def _bring_up_others(invocation: Invocation, wish: Wish, balanced: tuple[s
     stack = make_stack(invocation, means, project, balanced)
     if _BUILD in wish.arguments.options:
         await stack.build(tuple(wish.scales))
-    asked = wish.arguments.services or project.started_by(_profiles(invocation, means.environ))
+    profiles = active_profiles(invocation.options, means.environ, invocation.cwd)
+    asked = wish.arguments.services or project.started_by(profiles)
     others = [service for service in asked if service not in balanced]
     if others:
         await stack.up_others(wish.arguments.options, others)
     return project
-
-
-def _profiles(invocation: Invocation, environ: Mapping[str, str]) -> tuple[str, ...]:
-    told = settings(invocation.options, environ, invocation.cwd).get("COMPOSE_PROFILES", "")
-    return (*invocation.options.profiles, *filter(None, told.split(",")))
 
 
 def _sentence(client: Client, before: Mapping[str, int], wanted: Mapping[str, int]) -> str:
