@@ -30,7 +30,7 @@ _BALANCING = (
     click.option("--slow-start", metavar="SECONDS", help="For the share of a new backend to rise.  [none]"),
     click.option("--hold", metavar="SECONDS", help="For requests to wait where nobody is ready; 0 is off.  [30]"),
     click.option("--max-held", metavar="N", help="Requests that wait at once.  [1000]"),
-    click.option("--drain", metavar="SECONDS", help="For requests in flight when we end.  [30]"),
+    click.option("--drain", metavar="SECONDS", help="For requests in flight when backends leave.  [30]"),
     click.option("--max-connections", metavar="N", help="Clients at once.  [half the open files]"),
     click.option("--max-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
     click.option("--trust", multiple=True, metavar="CIDR", help="Proxies whose X-Forwarded-* are believed.  [none]"),

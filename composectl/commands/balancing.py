@@ -26,7 +26,7 @@ class Balancing:
     `health`: the path whose answer tells whether a backend is well; "" where its port does.
     `connections`: how many clients may be connected at once; None for as many as can all be answered at once.
     `slow_start`: the seconds over which the share of a new backend rises; None for a whole one from the first.
-    `drain`: the seconds that requests in flight get at most when we end.
+    `drain`: the seconds that requests in flight get at most when their backend leaves, or we end.
     """
 
     policy: str = _DEFAULT_POLICY

@@ -12,7 +12,6 @@ from composectl.balance.plan import plan_scale
 from composectl.commands.balanced import Balanced
 from composectl.commands.readiness import until_complete
 from composectl.commands.running_project import RunningProject
-from composectl.commands.serving import DRAIN_SECONDS
 from composectl.control.orders import Scaling
 
 Progress = Callable[[str], None]
@@ -38,7 +37,7 @@ async def retire(
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
     balanced.pool.leave(replica.id, why)
     with suppress(TimeoutError):
-        async with asyncio.timeout(min(replica.grace, DRAIN_SECONDS)):
+        async with asyncio.timeout(min(replica.grace, balanced.drain_seconds)):
             await running.journal.until(lambda: backend.phase in _OUT)
     await running.engine.stop(replica.id, replica.grace)
     await running.engine.remove(replica.id)

@@ -15,8 +15,6 @@ from composectl.control.api import Handlers, serve_api
 from composectl.screen.lines import change_line
 from composectl.screen.live import LiveTable, is_live
 
-DRAIN_SECONDS = 30.0
-
 Background = Coroutine[Any, Any, None]
 
 

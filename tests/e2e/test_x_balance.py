@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+from http.client import HTTPException
+
 import pytest
 
-from tests.e2e.load import ask
+from tests.e2e.load import Answer, ask
+from tests.e2e.patience import eventually
 from tests.e2e.project import NewProject, Project
 from tests.e2e.refusal import refusal
 
@@ -100,3 +105,24 @@ def test_without_it_a_file_on_standard_input_goes_to_compose_as_it_is(project: P
     assert ask(project.port).status == 200
     project.write(text)
     project.plain_compose("down", "--timeout", "0")
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_no_time_to_drain_is_none_when_a_replica_leaves(project: Project) -> None:
+    project.write(A_MAPPING, mapping="{replicas: 1, drain: 0}")
+    project.does("up", "-d")
+    answers: list[Answer | None] = []
+    slow = threading.Thread(target=lambda: answers.append(answered(project.port, "/?sleep=8")))
+    slow.start()
+    assert eventually(lambda: project.status()["totals"]["in_flight"] == 1)
+
+    project.does("scale", "echo=0")
+    slow.join()
+    (answer,) = answers
+    assert answer is None or not answer.is_whole
+
+
+def answered(port: int, path: str) -> Answer | None:
+    with suppress(OSError, HTTPException):
+        return ask(port, path)
+    return None
