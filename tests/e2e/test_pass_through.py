@@ -5,7 +5,7 @@ import pytest
 from tests.e2e.project import Project
 
 
-@pytest.mark.parametrize("words", [("config",), ("ps",), ("version",), ("logs", "echo"), ("images",)])
+@pytest.mark.parametrize("words", [("config",), ("ps", "-q"), ("version",), ("logs", "echo"), ("images", "-q")])
 def test_a_command_says_what_compose_says(project: Project, words: tuple[str, ...]) -> None:
     assert project.plain_compose("up", "-d").returncode == 0
 
