@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -12,9 +13,11 @@ from docker import DockerClient
 
 from tests.e2e.patience import eventually
 
+# One of its own: without any, the engine would remove that of another one.
+_BRIDGE = f"e2e-{os.getpid()}"
 _OPTIONS = (
     # The machine's firewall is not touched, and no bridge or address of another engine.
-    *("--iptables=false", "--ip-forward=false", "--bridge=none"),
+    *("--iptables=false", "--ip-forward=false", f"--bridge={_BRIDGE}"),
     *("--default-address-pool", "base=10.213.0.0/16,size=24"),
     "--live-restore",
 )
@@ -27,6 +30,9 @@ class OwnEngine:
         self._folder = Path(tempfile.mkdtemp(prefix="e2e-engine-"))
         self.url = f"unix://{self._folder}/docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
+        _ip("link", "add", _BRIDGE, "type", "bridge")
+        _ip("address", "add", "10.213.255.1/24", "dev", _BRIDGE)
+        _ip("link", "set", _BRIDGE, "up")
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -61,6 +67,7 @@ class OwnEngine:
             if mount.startswith(f"{self._folder}/"):
                 subprocess.run(["umount", mount], check=True)
         shutil.rmtree(self._folder)
+        _ip("link", "delete", _BRIDGE)
 
     # Private
 
@@ -71,3 +78,10 @@ class OwnEngine:
             return False
         with client.api:
             return bool(client.ping())
+
+
+# Private
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)

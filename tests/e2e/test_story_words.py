@@ -76,9 +76,12 @@ def test_h13_many_events_delay_nobody(story: Story) -> None:
 def test_h14_containers_that_are_gone_before_they_are_looked_at_are_passed_over(story: Story) -> None:
     story.serve(2)
     like = story.container(1)
+    (network,) = story.project.networks()
     with story.under_load(f"{GHOSTS} containers of the service, each removed at once") as load:
         for _ in range(GHOSTS):
-            ghost = story.project.engine.containers.create(story.image, ["sleep", "60"], labels=like.labels)
+            ghost = story.project.engine.containers.create(
+                story.image, ["sleep", "60"], labels=like.labels, network=network.name
+            )
             ghost.start()
             ghost.remove(force=True)
         assert story.comes_to("ready", "ready")
