@@ -11,7 +11,7 @@ from composectl import errors
 from composectl.commands.addresses import is_port
 from composectl.commands.balancing import balancing
 from composectl.commands.listening import parse_listen
-from composectl.compose.argv import parse_scale
+from composectl.compose.argv import check_scale
 
 _TEXTS = ("policy", "health", "timeout", "stall_timeout", "slow_start", "hold", "max_held", "max_body", "drain")
 _LISTS = ("trust", "allow_host", "listen")
@@ -43,7 +43,7 @@ def parse_declaration(service: str, told: object) -> Declaration:
     try:
         declared = _from_mapping(told) if isinstance(told, Mapping) else Declaration(_only_number(told))
         if declared.replicas is not None:
-            parse_scale(f"{service}={declared.replicas}")
+            check_scale(service, declared.replicas)
         balancing(declared.given, _as_key)
         for text in declared.given["listen"]:
             parse_listen(text, 0)

@@ -33,6 +33,7 @@ _ATTACHED = frozenset(
 
 _START_NOTHING = frozenset(("--dry-run", "--no-start"))
 
+_DIGITS = 9  # more of them are too many in any case
 _SCALE = re.compile(r"(?P<service>[^=]+)=(?P<count>[0-9]+)")
 
 
@@ -73,10 +74,15 @@ def parse_scale(text: str) -> tuple[str, int]:
     match = _SCALE.fullmatch(text)
     if not match:
         raise errors.bad_scale(text)
-    service, digits = match["service"], match["count"].lstrip("0")
-    if len(digits) > len(str(MOST_REPLICAS)) or int(digits or "0") > MOST_REPLICAS:
+    service, count = match["service"], int(match["count"].lstrip("0")[:_DIGITS] or "0")
+    check_scale(service, count)
+    return service, count
+
+
+def check_scale(service: str, count: int) -> None:
+    """Raise `too_many_replicas` where no network has room for so many."""
+    if count > MOST_REPLICAS:
         raise errors.too_many_replicas(service, MOST_REPLICAS)
-    return service, int(digits or "0")
 
 
 def config_argv(compose: Compose, options: Options) -> tuple[str, ...]:

@@ -11,33 +11,17 @@ from composectl.balance.backend import Backend
 from composectl.balance.policy import POLICIES, Canary, SlowStart
 from tests.balance.made_up import replica
 from tests.balance.policy.hands import backend, filled, give_back, take
-
-NAMES = sorted(POLICIES)
-TURNS = 1000
+from tests.balance.policy.scene import NAMES, TURNS, Turning
 
 
-class Scene:
+class Scene(Turning):
     """Old backends, and new ones that are held at a share."""
 
     def __init__(self, name: str, old: int, share: float, new: int = 1) -> None:
         self.inner = POLICIES[name]()
         self.old = filled(self.inner, old)
         self.policy = Canary(self.inner, {one.replica.id for one in self.old}, share, self.old)
-        self.new = [self.begin(old + number) for number in range(1, new + 1)]
-
-    def begin(self, number: int) -> Backend:
-        one = backend(number)
-        self.policy.add(one)
-        return one
-
-    def turns(self, requests: int = TURNS) -> Counter[Backend]:
-        """Who gets so many requests, one after the other."""
-        turns: Counter[Backend] = Counter()
-        for number in range(requests):
-            one = take(self.policy, client=str(number))
-            turns[one] += 1
-            give_back(self.policy, one)
-        return turns
+        self.new = self.begin_all(old, new)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])

@@ -9,14 +9,13 @@ import pytest
 
 from composectl.balance.backend import Backend
 from composectl.balance.policy import POLICIES, SlowStart
-from tests.balance.policy.hands import backend, filled, give_back, take
+from tests.balance.policy.hands import filled, give_back, take
+from tests.balance.policy.scene import NAMES, TURNS, Turning
 
 SECONDS = 10.0
-TURNS = 1000
-NAMES = sorted(POLICIES)
 
 
-class Scene:
+class Scene(Turning):
     """Backends that have started long ago, and new ones; `now` is in the hands of the test."""
 
     def __init__(self, name: str, old: int, new: int = 1) -> None:
@@ -24,21 +23,7 @@ class Scene:
         self.policy = SlowStart(POLICIES[name](), SECONDS, lambda: self.now)
         self.old = filled(self.policy, old)
         self.now = 100.0
-        self.new = [self.begin(old + number) for number in range(1, new + 1)]
-
-    def begin(self, number: int) -> Backend:
-        one = backend(number)
-        self.policy.add(one)
-        return one
-
-    def turns(self, requests: int = TURNS) -> Counter[Backend]:
-        """Who gets so many requests, one after the other."""
-        turns: Counter[Backend] = Counter()
-        for number in range(requests):
-            one = take(self.policy, client=str(number))
-            turns[one] += 1
-            give_back(self.policy, one)
-        return turns
+        self.new = self.begin_all(old, new)
 
 
 @pytest.mark.parametrize("part", [0.1, 0.25, 0.5, 0.75, 0.9])
