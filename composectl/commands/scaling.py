@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 from composectl.balance.backend import Backend
@@ -12,9 +11,9 @@ from composectl.balance.plan import plan_scale
 from composectl.commands.balanced import Balanced
 from composectl.commands.readiness import until_complete
 from composectl.commands.running_project import RunningProject
+from composectl.compose.project import check_room
+from composectl.control.api import Progress
 from composectl.control.orders import Scaling
-
-Progress = Callable[[str], None]
 
 _READY_SECONDS = 60.0
 _OUT = (Phase.DRAINED, Phase.GONE)
@@ -23,15 +22,15 @@ _OUT = (Phase.DRAINED, Phase.GONE)
 async def scale(running: RunningProject, scaling: Scaling, progress: Progress) -> None:
     """Reach the wanted number of ready replicas of each service. Raises ComposectlError."""
     services = [(running.service(name), count) for name, count in scaling.wanted.items()]
+    for name, count in scaling.wanted.items():
+        check_room(running.stacks[name].rendered, name, count)
     async with running.scaling:
         running.check_no_canary()
         for balanced, count in services:
             await _scale(running, balanced, count, scaling.oldest_first, progress)
 
 
-async def retire(
-    running: RunningProject, balanced: Balanced, backend: Backend, why: str, progress: Progress = lambda _: None
-) -> None:
+async def retire(running: RunningProject, balanced: Balanced, backend: Backend, why: str, progress: Progress) -> None:
     """Drain for as long as the replica is given to stop, then stop it and remove it, by its id."""
     replica = backend.replica
     progress(f"{replica.name} draining, {backend.in_flight} in flight")

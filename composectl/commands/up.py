@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -19,11 +18,11 @@ from composectl.commands.prepare import prepare
 from composectl.commands.readiness import settle, until_serving
 from composectl.commands.rendering import Reading
 from composectl.commands.resting import drain, undrain
-from composectl.commands.rolling import judge
-from composectl.commands.roomy import roll_out_with_room, scale_with_room
+from composectl.commands.rolling import judge, roll_out
 from composectl.commands.running_project import RunningProject
 from composectl.commands.scaling import scale
 from composectl.commands.serving import print_changes, prints_lines, serving, shown
+from composectl.commands.telling import say
 from composectl.commands.up_again import up_again
 from composectl.commands.wish import Wish
 from composectl.compose.ports import Port
@@ -107,19 +106,19 @@ class _Up:
 
     def _lost(self, why: str) -> None:
         self._running.lost()
-        _say(why)
+        say(why)
 
     def _back(self) -> None:
         self._running.back()
-        _say("the Docker Engine answers again")
+        say("the Docker Engine answers again")
 
     def _handlers(self) -> Handlers:
         running = self._running
         return Handlers(
             about=running.about,
             snapshot=running.snapshot,
-            scale=self._unless_it_ends(scale_with_room),
-            rollout=self._unless_it_ends(roll_out_with_room),
+            scale=self._unless_it_ends(scale),
+            rollout=self._unless_it_ends(roll_out),
             judge=self._unless_it_ends(judge),
             drain=partial(drain, running),
             undrain=partial(undrain, running),
@@ -171,7 +170,7 @@ class _Up:
             running.claim.take_over()
             await asyncio.to_thread(running.predecessor.dismiss)
             running.predecessor = None
-            await scale(running, Scaling(self._wish.scales), _say)
+            await scale(running, Scaling(self._wish.scales), say)
 
     async def _serve_those_there(self) -> None:
         """Replicas that an earlier composectl left behind serve at once: Compose takes its time to find them fit."""
@@ -238,7 +237,3 @@ def _is_bound(balanced: Balanced, port: Port) -> bool:
 
 def _sentence(balanced: Balanced) -> str:
     return f"{balanced.service}: {balanced.wanted} replicas behind {', '.join(balanced.listeners)}\n"
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")

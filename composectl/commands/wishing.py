@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from composectl.commands.invocation import Invocation
 from composectl.commands.kept import kept_scales
 from composectl.commands.loop import run
 from composectl.commands.rendering import Reading, read_with_declared
+from composectl.commands.telling import say
 from composectl.commands.wish import Wish, make_wish, parse_scales
 from composectl.compose.argv import UpArguments, sort_up_arguments, starts_nothing
 from composectl.compose.declared import KEY
@@ -98,5 +98,5 @@ def _told_of(kept: dict[str, int]) -> dict[str, int]:
     """The same, said in a line."""
     if kept:
         scales = ", ".join(f"{service}={count}" for service, count in kept.items())
-        sys.stderr.write(f"balanced as before: {scales}; `--balance SERVICE=N` changes it\n")
+        say(f"balanced as before: {scales}; `--balance SERVICE=N` changes it")
     return kept
