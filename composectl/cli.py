@@ -94,6 +94,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @click.option("--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes.")
 @click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
 @_balancing_options
+@click.option("--reach", metavar="HOW", help="Backends are reached by auto, network or published.  [auto]")
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")

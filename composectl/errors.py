@@ -47,6 +47,18 @@ def unknown_policy(name: str, known: Iterable[str]) -> ComposectlError:
     return ComposectlError(f"no policy `{name}`", _meant(name, "policies", sorted(known)), USAGE)
 
 
+def unknown_reach(name: str, known: Iterable[str]) -> ComposectlError:
+    return ComposectlError(f"no reach `{name}`", _meant(name, "ones", sorted(known)), USAGE)
+
+
+def reach_stays(asked: str, reach: str) -> ComposectlError:
+    return ComposectlError(
+        f"`--reach {asked}` does not go with `--handover`: the replicas that are there are reached by `{reach}`",
+        "leave `--reach` out, or end the composectl that runs: `composectl down`",
+        USAGE,
+    )
+
+
 def bad_scale(text: str) -> ComposectlError:
     return ComposectlError(
         f"`{text}` is not of the form SERVICE=N, with N a whole number from 0", "for example: `echo=10`", USAGE
@@ -347,13 +359,6 @@ def bad_docker_file(path: str, why: str) -> ComposectlError:
 
 
 # What `composectl doctor` finds
-
-
-def out_of_reach(gateway: str) -> ComposectlError:
-    return ComposectlError(
-        f"the engine's networks cannot be reached from here: {gateway} does not answer",
-        "run composectl beside the engine: Docker Desktop and rootless engines keep their networks apart",
-    )
 
 
 def only_high_ports() -> ComposectlError:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str, str, tuple[tuple[int, int], ...]]
 
 
 class Report(StrEnum):
@@ -20,9 +20,9 @@ class Replica:
 
     `id` is the container's 64 hex digits, `started` its start time as Docker writes it, `host` the address at
     which it is reached, `grace` the seconds that it is given to stop, `stop_signal` the number of
-    the signal by which it is told to. `port` is that of a replica with one of its own; 0 where the service tells it.
-    `network` is the id of the network that the address belongs to, `endpoint` the id of its place there, a new one each
-    time that it joins; "" where there is none.
+    the signal by which it is told to. `ports`: its own ports, each with the one of `host` at which it is reached; empty
+    where that is the same. `network` is the id of the network that it is on, `endpoint` the id of its place there, a
+    new one each time that it joins; "" where there is none.
     """
 
     id: str
@@ -33,15 +33,15 @@ class Replica:
     report: Report = Report.SILENT
     grace: float = 10.0
     stop_signal: int = 15
-    port: int = 0
+    ports: tuple[tuple[int, int], ...] = ()
     network: str = ""
     endpoint: str = ""
 
     @property
     def key(self) -> Key:
         """The identity of this run at this address."""
-        return self.id, self.started, self.host, self.endpoint
+        return self.id, self.started, self.host, self.endpoint, self.ports
 
     def address(self, target: int) -> tuple[str, int]:
-        """Where it is reached; `target` is the port that its service serves."""
-        return self.host, self.port or target
+        """Where its port `target` is reached; port 0, where nobody is, if it is not."""
+        return self.host, dict(self.ports).get(target, 0) if self.ports else target

@@ -29,17 +29,26 @@ from composectl.proxy.waiting_room import WaitingRoom
 class Balanced:
     """`ports`: what the service publishes, a listener each; the first one's target is what the probes try.
 
-    `gate` counts the clients of all that is balanced in this process.
+    `gate` counts the clients of all that is balanced in this process. `relayed`: backends are behind a relay.
     """
 
     def __init__(
-        self, service: str, wanted: int, ports: Sequence[Port], balancing: Balancing, gate: Gate, journal: Journal
+        self,
+        service: str,
+        wanted: int,
+        ports: Sequence[Port],
+        balancing: Balancing,
+        gate: Gate,
+        journal: Journal,
+        *,
+        relayed: bool = False,
     ) -> None:
         self.service = service
         self.wanted = wanted
         self.pool = Pool(service, balancing.make_policy(time.monotonic), time.time, self._tell)
         self._room = WaitingRoom(self.pool, balancing.holding)
         self._balancing = balancing
+        self._probes = probes_of(balancing.health, relayed=relayed)
         self._journal = journal
         self._target = ports[0].target
         self._servers = [(port, self._make_server(port, gate)) for port in ports]
@@ -107,7 +116,7 @@ class Balanced:
 
     async def watch_health(self) -> None:
         """Probe the backends, for ever."""
-        await watch_health(self.pool, self._target, probes_of(self._balancing.health))
+        await watch_health(self.pool, self._target, self._probes)
 
     def sweep(self) -> None:
         """To be called once a second."""

@@ -11,7 +11,8 @@ from composectl import errors
 from composectl.commands.findings import Finding, are_well, as_json, as_text
 from composectl.commands.invocation import Invocation
 from composectl.commands.loop import run
-from composectl.commands.reach import first_reached
+from composectl.commands.reach import find_reach
+from composectl.commands.wish import AUTO
 from composectl.compose.locate import look_for_compose, newest
 from composectl.control.folder import check_private, runtime_folder
 from composectl.engine.client import Engine
@@ -108,13 +109,7 @@ async def _version(engine: Engine) -> Finding:
 
 
 async def _reach(engine: Engine) -> Finding:
-    gateways = await engine.gateways()
-    reached = await first_reached(gateways)
-    if reached:
-        return Finding("reach", True, f"containers have addresses that can be reached, beside {reached}")
-    if not gateways:
-        return Finding("reach", True, "not known: the engine has no bridge network yet")
-    return _missing("reach", errors.out_of_reach(gateways[0]))
+    return Finding("reach", True, (await find_reach(AUTO, engine)).sentence)
 
 
 def _folder(environ: Mapping[str, str]) -> Finding:

@@ -65,4 +65,4 @@ def _each(option: str, parse: Callable[[str], Address], texts: Sequence[str]) ->
 def _replica(number: int, address: Address) -> Replica:
     digest = sha256(str(address).encode()).hexdigest()
     nobody_stops_it = float("inf")
-    return Replica(digest, "", number, str(address), address.host, grace=nobody_stops_it, port=address.port)
+    return Replica(digest, "", number, str(address), address.host, grace=nobody_stops_it, ports=((0, address.port),))

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -16,19 +16,23 @@ from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
 from composectl.commands.listening import parse_listen
 from composectl.commands.occupant import occupant
+from composectl.commands.reach import FoundReach, find_reach
 from composectl.commands.rendering import Means, Reading
 from composectl.commands.running_project import RunningProject
-from composectl.commands.wish import ServiceWish, Wish
+from composectl.commands.telling import say
+from composectl.commands.wish import AUTO, NETWORK, PUBLISHED, ServiceWish, Wish
 from composectl.compose.name import project_name
 from composectl.compose.options import project_directory_of
-from composectl.compose.ports import Port
-from composectl.compose.project import Project, balanced_document, render, without_udp
+from composectl.compose.ports import Port, any_free
+from composectl.compose.project import Project
+from composectl.compose.rendered import Fit, balanced_document, render
 from composectl.compose.stack import Stack
 from composectl.control.claim import Claim
 from composectl.control.client import find
 from composectl.control.folder import runtime_folder
 from composectl.control.handover import Predecessor
 from composectl.engine.client import Engine
+from composectl.engine.reach import Reach
 from composectl.journal import Journal
 from composectl.proxy.gate import make_gate
 from composectl.proxy.listen import PortTaken
@@ -41,20 +45,25 @@ async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> Runni
     engine = await Engine.connect(means.endpoint)
     sys.stderr.write(reading.warnings)
     ports = _ports(project, wish)
+    found = await find_reach(wish.reach, engine)
     stack = make_stack(invocation, means, project, wish.scales)
-    stack = replace(stack, rendered=without_udp(stack.rendered, wish.dropping_udp))
     folder = runtime_folder(invocation.environ)
-    claim, inherited, predecessor = _claim(folder, stack.project, means.endpoint.url, handover=wish.handover)
+    claimed = _claim(folder, stack.project, means.endpoint.url, wish)
+    engine.reach = claimed.reach or _told(found)
+    fit = Fit(wish.dropping_udp, _published(ports, engine.reach))
+    stack = replace(stack, rendered=fit.applied(stack.rendered))
     journal = Journal()
     balanced = {
-        service: Balanced(service, one.scale, ports[service], one.balancing, gate, journal)
+        service: Balanced(
+            service, one.scale, ports[service], one.balancing, gate, journal, relayed=engine.reach.is_relayed
+        )
         for service, one in wish.services.items()
     }
-    prepared = RunningProject(stack, engine, claim, journal, balanced, predecessor, wish.dropping_udp)
+    prepared = RunningProject(stack, engine, claimed.claim, journal, balanced, claimed.predecessor, fit)
     try:
         for one in balanced.values():
-            one.inherit(inherited)
-        _close_rest(inherited, balanced.values())
+            one.inherit(claimed.inherited)
+        _close_rest(claimed.inherited, balanced.values())
         for one in balanced.values():
             await _bind(prepared, one, folder)
     except BaseException:
@@ -101,18 +110,53 @@ def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
 _Listening = Mapping[str, Sequence[socket.socket]]
 
 
-def _claim(folder: Path, project: str, engine: str, *, handover: bool) -> tuple[Claim, _Listening, Predecessor | None]:
-    """The project; with `handover` that of the composectl that has it, and its listening sockets."""
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """The project; with `handover` that of the composectl that has it, its listening sockets and its reach."""
+
+    claim: Claim
+    inherited: _Listening = field(default_factory=dict)
+    predecessor: Predecessor | None = None
+    reach: Reach | None = None
+
+
+def _claim(folder: Path, project: str, engine: str, wish: Wish) -> _Claimed:
     try:
-        return Claim(folder, project, engine), {}, None
+        return _Claimed(Claim(folder, project, engine))
     except errors.RunsAlready:
-        if not handover:
+        if not wish.handover:
             raise
         client = find(folder, project, folder)
         check_no_canary(client.status())
+        reach = Reach(client.about.published_at)
+        _check_stays(wish.reach, reach)
         predecessor = client.predecessor()
         estate = predecessor.estate()
-        return Claim(folder, project, engine, inherited=estate.lock), estate.listening, predecessor
+        return _Claimed(Claim(folder, project, engine, inherited=estate.lock), estate.listening, predecessor, reach)
+
+
+def _check_stays(asked: str, reach: Reach) -> None:
+    """A reach is how replicas are made, and those that are there stay."""
+    name = PUBLISHED if reach.is_relayed else NETWORK
+    if asked not in (AUTO, name):
+        raise errors.reach_stays(asked, name)
+
+
+def _told(found: FoundReach) -> Reach:
+    """The same, said in a line where it is not the usual one."""
+    if found.reach.is_relayed:
+        say(found.sentence)
+    return found.reach
+
+
+def _published(ports: Mapping[str, Sequence[Port]], reach: Reach) -> dict[str, tuple[str, ...]]:
+    """The items of `ports:` by which the replicas of each service are reached."""
+    if not reach.is_relayed:
+        return {}
+    return {
+        service: tuple(any_free(reach.published_at, target) for target in sorted({port.target for port in its}))
+        for service, its in ports.items()
+    }
 
 
 def _close_rest(inherited: _Listening, balanced: Iterable[Balanced]) -> None:

@@ -9,7 +9,7 @@ from composectl.commands.balanced import Balanced
 from composectl.commands.held_canary import HeldCanary
 from composectl.commands.running_project import RunningProject
 from composectl.commands.swapping import Swapping
-from composectl.compose.project import check_room, is_another, without_udp
+from composectl.compose.rendered import check_room_in, is_another
 from composectl.compose.stack import Stack
 from composectl.control.api import Progress
 from composectl.control.orders import Rollout, Verdict
@@ -23,9 +23,9 @@ async def roll_out(running: RunningProject, order: Rollout, progress: Progress) 
     services = [running.service(name) for name in order.services]
     async with running.scaling:
         running.check_no_canary()
-        stack = replace(running.stack, rendered=without_udp(order.rendered.encode(), running.drops_udp))
+        stack = replace(running.stack, rendered=running.fit.applied(order.rendered.encode()))
         for name in () if order.only_changed else order.services:
-            check_room(stack.rendered, name, running.service(name).wanted + order.parallel)
+            check_room_in(stack.rendered, name, running.service(name).wanted + order.parallel)
         if order.canary is not None:
             await _hold_canary(running, stack, services[0], order, order.canary, progress)
             return

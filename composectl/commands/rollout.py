@@ -12,7 +12,8 @@ from composectl.commands.invocation import Invocation
 from composectl.commands.locating import find_running
 from composectl.commands.rendering import find_means, read_project
 from composectl.commands.telling import tell
-from composectl.compose.project import Project, balanced_document, render
+from composectl.compose.project import Project
+from composectl.compose.rendered import balanced_document, render
 from composectl.control.client import Client
 from composectl.control.orders import Rollout, Verdict
 

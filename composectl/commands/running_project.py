@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 from composectl import errors
 from composectl.balance.change import Change
@@ -12,7 +13,9 @@ from composectl.balance.replica import Key, Replica
 from composectl.commands.balanced import Balanced
 from composectl.commands.held_canary import HeldCanary
 from composectl.commands.running import Running
+from composectl.compose.rendered import UNCHANGED, Fit
 from composectl.compose.stack import Stack
+from composectl.control.about import About
 from composectl.control.claim import Claim
 from composectl.control.handover import Estate, Predecessor
 from composectl.engine.client import Engine
@@ -26,7 +29,7 @@ class RunningProject(Running):
     """Owns the project and the engine as well; `scaling` is held by whoever changes how many replicas there are.
 
     `stack`: the project as it is now; `stacks`: as the replicas of each service are made from it. `predecessor`: the
-    composectl that serves until we do, if there is one. `drops_udp`: the services without their UDP ports.
+    composectl that serves until we do, if there is one. `fit`: what replicas publish themselves.
     """
 
     def __init__(
@@ -37,14 +40,14 @@ class RunningProject(Running):
         journal: Journal,
         balanced: Mapping[str, Balanced],
         predecessor: Predecessor | None = None,
-        drops_udp: Collection[str] = (),
+        fit: Fit = UNCHANGED,
     ) -> None:
         super().__init__(claim, str(stack.directory), journal, balanced)
         self.stack = stack
         self.stacks = dict.fromkeys(balanced, stack)
         self.engine = engine
         self.predecessor = predecessor
-        self.drops_udp = drops_udp
+        self.fit = fit
         self.scaling = asyncio.Lock()
         self.canary: HeldCanary | None = None
 
@@ -52,6 +55,10 @@ class RunningProject(Running):
         """Raise `canary_held` where one is: until it is said what becomes of it, nothing is scaled or rolled out."""
         if self.canary is not None:
             raise errors.canary_held(self.canary.service)
+
+    def about(self) -> About:
+        """For other terminals that look for us, and for a successor."""
+        return replace(super().about(), published_at=self.engine.reach.published_at)
 
     def who(self, change: Change) -> str:
         """What a line calls the backend of `change`: short, as its service and number."""

@@ -11,7 +11,7 @@ from composectl.balance.plan import plan_scale
 from composectl.commands.balanced import Balanced
 from composectl.commands.readiness import until_complete
 from composectl.commands.running_project import RunningProject
-from composectl.compose.project import check_room
+from composectl.compose.rendered import check_room_in
 from composectl.control.api import Progress
 from composectl.control.orders import Scaling
 
@@ -23,7 +23,7 @@ async def scale(running: RunningProject, scaling: Scaling, progress: Progress) -
     """Reach the wanted number of ready replicas of each service. Raises ComposectlError."""
     services = [(running.service(name), count) for name, count in scaling.wanted.items()]
     for name, count in scaling.wanted.items():
-        check_room(running.stacks[name].rendered, name, count)
+        check_room_in(running.stacks[name].rendered, name, count)
     async with running.scaling:
         running.check_no_canary()
         for balanced, count in services:

@@ -12,6 +12,8 @@ from composectl.commands.declaring import Declaration, overlay
 from composectl.commands.listening import parse_listen
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments
 
+AUTO, NETWORK, PUBLISHED = REACHES = ("auto", "network", "published")
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceWish:
@@ -33,6 +35,7 @@ class Wish:
     """`services`: those that are to be balanced; `connections`: how many clients at once, None for the default.
 
     `ready_seconds`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
+    `reach`: how backends are reached, a name of `REACHES`.
     """
 
     services: Mapping[str, ServiceWish]
@@ -41,6 +44,7 @@ class Wish:
     arguments: UpArguments
     connections: int | None = None
     handover: bool = False
+    reach: str = AUTO
 
     @property
     def scales(self) -> dict[str, int]:
@@ -79,6 +83,7 @@ def make_wish(
         arguments=sort_up_arguments(arguments, scales),
         connections=balancing(overlay({}, typed)).connections,
         handover=typed["handover"],
+        reach=_reach(typed["reach"] or AUTO),
     )
 
 
@@ -94,6 +99,12 @@ def parse_scales(texts: Sequence[str]) -> dict[str, int]:
 
 
 # Private
+
+
+def _reach(name: str) -> str:
+    if name not in REACHES:
+        raise errors.unknown_reach(name, REACHES)
+    return name
 
 
 def _service_wish(scale: int, declared: Declaration, typed: Mapping[str, Any], *, listens: bool) -> ServiceWish:

@@ -44,6 +44,11 @@ class Port:
         return float("inf") if self.published == ANY else last - first + 1
 
 
+def any_free(host_ip: str, target: int) -> str:
+    """The item of `ports:` that publishes `target` at any free port of one address, whichever Compose reads it."""
+    return f"[{host_ip}]::{target}" if ":" in host_ip else f"{host_ip}::{target}"
+
+
 def parse_ports(entry: object) -> tuple[Port, ...]:
     """One item of `ports:`, a number, a text or a mapping, as the ports it stands for: several where it is a range.
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 class About:
     """`directory` is the project's, as an absolute path; `listeners` are `host:port`.
 
+    `published_at`: the address at which its backends publish ports for it; "" where they are reached at their own.
+
     A proxy over fixed backends has no directory, and its own name as `project`.
     """
 
@@ -16,6 +18,7 @@ class About:
     pid: int
     directory: str
     listeners: tuple[str, ...]
+    published_at: str = ""
 
     @property
     def has_project(self) -> bool:

@@ -26,7 +26,7 @@ class Client:
     def __init__(self, path: Path) -> None:
         self._path = path
         about = self._get("/v1/about")
-        self.about = About(about["project"], about["pid"], about["directory"], tuple(about["listeners"]))
+        self.about = About(**about | {"listeners": tuple(about["listeners"])})
 
     def status(self) -> dict[str, Any]:
         """The JSON of `status --json`. Raises ComposectlError."""

@@ -22,11 +22,13 @@ from composectl.engine.describe import (
     describe_holder,
     describe_make,
     describe_version,
+    describe_walls,
 )
 from composectl.engine.endpoint import Endpoint, Tls
 from composectl.engine.hint import FILTERS, Event
 from composectl.engine.labels import PROJECT, replicas_of, service_of
 from composectl.engine.log import plain_lines
+from composectl.engine.reach import ITS_OWN_ADDRESS
 from composectl.engine.stream import Events
 from composectl.engine.threads import in_thread
 
@@ -44,10 +46,14 @@ _T = TypeVar("_T")
 
 
 class Engine:
-    """One engine. Every method raises ComposectlError where it does not answer, or answers that it cannot."""
+    """One engine. Every method raises ComposectlError where it does not answer, or answers that it cannot.
+
+    `reach` tells by which addresses its replicas are known.
+    """
 
     def __init__(self, endpoint: Endpoint, client: docker.APIClient, patient: docker.APIClient) -> None:
         self.endpoint = endpoint
+        self.reach = ITS_OWN_ADDRESS
         self._client = client
         self._patient = patient
 
@@ -89,6 +95,10 @@ class Engine:
     async def gateways(self) -> list[str]:
         """The engine's own IPv4 addresses on its bridges (GET /networks)."""
         return describe_gateways(await self._call(self._client.networks))
+
+    async def walls(self) -> str:
+        """Why its networks are apart from those of this machine, if it knows of that (GET /info)."""
+        return describe_walls(await self._call(self._client.info))
 
     async def image_id(self, name: str) -> str:
         """The id of the image that has this name now; "" where there is none (GET /images/{name}/json)."""
@@ -132,7 +142,7 @@ class Engine:
     def _replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
         found: dict[str, list[Replica]] = {service: [] for service in services}
         for service, inspect in self._inspect(project, services):
-            if replica := describe(inspect):
+            if replica := describe(inspect, self.reach):
                 found[service].append(replica)
         return found
 

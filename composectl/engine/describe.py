@@ -9,6 +9,7 @@ from typing import Any
 
 from composectl.balance.replica import Replica, Report
 from composectl.engine.labels import CONFIG_HASH, PROJECT, Labels, number_of, service_of
+from composectl.engine.reach import ITS_OWN_ADDRESS, Reach
 from composectl.engine.signals import TERM, signal_number
 
 _RUNS = ("running", "paused")
@@ -62,6 +63,16 @@ def describe_version(answer: Mapping[str, Any], spoken: str) -> Version:
     return Version(str(answer.get("Version") or "?"), spoken, str(answer.get("MinAPIVersion") or newest), newest)
 
 
+def describe_walls(info: Mapping[str, Any]) -> str:
+    """Why the networks of the engine are known to be apart from those of this machine, as an answer of GET /info tells.
+
+    "" where they may be reached: only a trial tells.
+    """
+    if any("name=rootless" in option for option in info.get("SecurityOptions") or ()):
+        return "the engine is rootless"
+    return "the engine is Docker Desktop's" if info.get("OperatingSystem") == "Docker Desktop" else ""
+
+
 def describe_gateways(networks: Iterable[Mapping[str, Any]]) -> list[str]:
     """The engine's own IPv4 addresses on its bridges, in an answer of GET /networks."""
     bridges = [one for one in networks if one.get("Driver") == "bridge"]
@@ -69,9 +80,9 @@ def describe_gateways(networks: Iterable[Mapping[str, Any]]) -> list[str]:
     return [gateway for config in configs if "." in (gateway := _gateway(config))]
 
 
-def describe(inspect: Mapping[str, Any]) -> Replica | None:
+def describe(inspect: Mapping[str, Any], reach: Reach = ITS_OWN_ADDRESS) -> Replica | None:
     """The replica in an answer of GET /containers/{id}/json; None where nothing can be sent to it."""
-    state, (host, network, endpoint) = inspect["State"], _place(inspect)
+    state, (host, ports, network, endpoint) = inspect["State"], _place(inspect, reach)
     if state["Status"] not in _RUNS or not service_of(labels_of(inspect)) or not host:
         return None
     return Replica(
@@ -83,6 +94,7 @@ def describe(inspect: Mapping[str, Any]) -> Replica | None:
         report=_report(state),
         grace=_grace(inspect["Config"]),
         stop_signal=stop_signal(inspect),
+        ports=ports,
         network=network,
         endpoint=endpoint,
     )
@@ -124,6 +136,8 @@ def stop_signal(inspect: Mapping[str, Any]) -> int:
 
 # Private
 
+_Ports = tuple[tuple[int, int], ...]
+
 
 def _gateway(config: Mapping[str, str]) -> str:
     """Of a bridge that was made by default, an engine that has just started tells the subnet alone."""
@@ -131,8 +145,17 @@ def _gateway(config: Mapping[str, str]) -> str:
     return config.get("Gateway") or (str(ip_network(subnet)[1]) if subnet else "")
 
 
-def _place(inspect: Mapping[str, Any]) -> tuple[str, str, str]:
-    """The address, and the ids of the network and of the endpoint that it belongs to."""
+def _place(inspect: Mapping[str, Any], reach: Reach) -> tuple[str, _Ports, str, str]:
+    """The address, what of it is reached at other ports, and the ids of the network and of the endpoint."""
+    host, network, endpoint = _on_network(inspect)
+    if not reach.published_at:
+        return host, (), network, endpoint
+    ports = _published(inspect, reach.published_at)
+    return reach.published_at if ports else "", ports, network, endpoint
+
+
+def _on_network(inspect: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The address on a network, and the ids of that and of the endpoint there."""
     networks = inspect["NetworkSettings"].get("Networks") or {}
     joined = [networks[name] or {} for name in sorted(networks)]
     for kind in ("IPAddress", "GlobalIPv6Address"):
@@ -140,6 +163,17 @@ def _place(inspect: Mapping[str, Any]) -> tuple[str, str, str]:
             if host := one.get(kind):
                 return host, one.get("NetworkID") or "", one.get("EndpointID") or ""
     return "", "", ""
+
+
+def _published(inspect: Mapping[str, Any], address: str) -> _Ports:
+    """Its TCP ports, each with the one at which it is published at `address`."""
+    published = inspect["NetworkSettings"].get("Ports") or {}
+    return tuple(
+        (int(name.removesuffix("/tcp")), int(binding["HostPort"]))
+        for name in sorted(published)
+        for binding in published[name] or ()
+        if name.endswith("/tcp") and binding["HostIp"] == address
+    )
 
 
 def _name(inspect: Mapping[str, Any]) -> str:

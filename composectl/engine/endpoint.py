@@ -47,6 +47,11 @@ class Endpoint:
     url: str
     tls: Tls | None = None
 
+    @property
+    def host(self) -> str:
+        """The machine that it is on, by name or address; "" for this one."""
+        return urlsplit(self.url).hostname or "" if self.url.startswith(("tcp:", "ssh:")) else ""
+
 
 def resolve_endpoint(host: str | None, context: str | None, environ: Mapping[str, str]) -> Endpoint:
     """The engine that the docker command would talk to, given its `-H`, its `-c` and its environment.

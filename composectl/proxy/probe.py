@@ -7,6 +7,7 @@ import re
 
 from composectl.balance.snapshot import join_address
 
+_HANGS_UP_WITHIN = 0.2
 _MAX_LINE = 8 * 1024
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: .*)?\r?\n", re.DOTALL)
 
@@ -19,6 +20,21 @@ async def try_port(host: str, port: int) -> str:
     """Why it is well. Raises OSError."""
     _, writer = await asyncio.open_connection(host, port)
     writer.close()
+    return "its port accepts"
+
+
+async def try_relayed_port(host: str, port: int) -> str:
+    """Why it is well. Raises OSError and Unwell: a relay accepts for whom it does not reach, too, and hangs up then."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        async with asyncio.timeout(_HANGS_UP_WITHIN):
+            first = await reader.read(1)
+    except TimeoutError:
+        first = b"nothing yet"
+    finally:
+        writer.transport.abort()
+    if not first:
+        raise Unwell("its port accepts, and hangs up")
     return "its port accepts"
 
 

@@ -72,7 +72,7 @@ def test_ids_are_short_and_addresses_have_the_port() -> None:
 
 def test_a_replica_with_a_port_of_its_own_is_shown_with_that() -> None:
     watched = Watched(1)
-    watched.pool.observe([replace(watched.backend(1).replica, port=8081)])
+    watched.pool.observe([replace(watched.backend(1).replica, ports=((9090, 8081),))])
     (backend,) = snapshot(watched).services[0].backends
     assert backend.address == "10.0.0.1:8081"
 

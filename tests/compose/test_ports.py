@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from composectl.compose.ports import ANY, Port, parse_ports
+from composectl.compose.ports import ANY, Port, any_free, parse_ports
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,11 @@ def one_port(entry: str) -> Port:
 def test_anything_else_is_refused() -> None:
     with pytest.raises(ValueError, match="http"):
         parse_ports("8080:http")
+
+
+@pytest.mark.parametrize(
+    ("host_ip", "entry"), [("127.0.0.1", "127.0.0.1::9090"), ("::1", "[::1]::9090"), ("192.0.2.7", "192.0.2.7::9090")]
+)
+def test_any_free_port_of_an_address_in_the_words_of_every_compose(host_ip: str, entry: str) -> None:
+    assert any_free(host_ip, 9090) == entry
+    assert parse_ports(entry) == (Port(host_ip, ANY, 9090, "tcp"),)

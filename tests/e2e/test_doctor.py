@@ -13,7 +13,7 @@ WELL = re.compile(
     r"""✓ compose     `\S+` \d+\.\d+\S*
 ✓ endpoint    unix://\S+, named by [^\n]+
 ✓ engine      \d+\.\d+\S*, API 1\.\d+ of 1\.\d+ to 1\.\d+
-✓ reach       containers have addresses that can be reached, beside [\d.]+
+✓ reach       replicas are reached at their own addresses: the engine's networks answer at [\d.]+
 ✓ folder      \S+, for the sockets of running composectls
 ✓ ports       any can be listened on
 ✓ open files  [\d,]+, enough for [\d,]+ clients at once

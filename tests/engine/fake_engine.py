@@ -71,6 +71,7 @@ class FakeEngine:
         self.api = "1.41"
         self.ports: list[dict[str, Any]] = []
         self.gateways: list[str] = []
+        self.info: dict[str, Any] = {}
         self.log = b""
         self.asked: list[str] = []
         self.since: list[str] = []
@@ -133,6 +134,7 @@ class FakeEngine:
         app = web.Application(middlewares=[self._note])
         app.router.add_get("/version", self._version)
         app.router.add_get("/v{api}/networks", self._networks)
+        app.router.add_get("/v{api}/info", self._info)
         app.router.add_get("/v{api}/events", self._events)
         app.router.add_get("/v{api}/containers/json", self._list)
         app.router.add_get("/v{api}/containers/{id}/json", self._inspect)
@@ -155,6 +157,9 @@ class FakeEngine:
 
     async def _version(self, request: web.Request) -> web.Response:
         return web.json_response({"Version": "20.10.24", "ApiVersion": self.api, "MinAPIVersion": "1.12"})
+
+    async def _info(self, request: web.Request) -> web.Response:
+        return web.json_response(self.info)
 
     async def _networks(self, request: web.Request) -> web.Response:
         configs = [{"Gateway": gateway} for gateway in self.gateways]

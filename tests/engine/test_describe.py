@@ -14,9 +14,11 @@ from composectl.engine.describe import (
     describe_gateways,
     describe_holder,
     describe_version,
+    describe_walls,
     stop_signal,
 )
 from composectl.engine.labels import HOOK, ONE_OFF, PROJECT, SERVICE
+from composectl.engine.reach import Reach
 from tests.engine.fake_engine import STARTED, container
 
 
@@ -70,7 +72,59 @@ def test_h9_the_network_and_the_place_there_go_with_the_address() -> None:
     )
     one = described(NetworkSettings=settings)
     assert (one.network, one.endpoint) == ("n1", "e1")
-    assert one.key == (f"{1:064x}", STARTED, "10.1.0.1", "e1")
+    assert one.key == (f"{1:064x}", STARTED, "10.1.0.1", "e1", ())
+
+
+PUBLISHED = {
+    "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "32768"}],
+    "9090/tcp": [{"HostIp": "0.0.0.0", "HostPort": "9090"}, {"HostIp": "127.0.0.1", "HostPort": "32769"}],
+    "53/udp": [{"HostIp": "127.0.0.1", "HostPort": "32770"}],
+    "81/tcp": None,
+}
+
+
+def test_one_that_publishes_for_us_is_reached_at_those_ports_and_no_others() -> None:
+    settings = networks(bar={"IPAddress": "10.1.0.1", "NetworkID": "n1", "EndpointID": "e1"}) | {"Ports": PUBLISHED}
+    one = describe(container(1, NetworkSettings=settings), Reach("127.0.0.1"))
+    assert one is not None
+    assert [one.address(target) for target in (80, 9090, 81)] == [
+        ("127.0.0.1", 32768),
+        ("127.0.0.1", 32769),
+        ("127.0.0.1", 0),
+    ]
+    assert (one.network, one.endpoint) == ("n1", "e1")
+
+
+@pytest.mark.parametrize("ports", [None, {}, {"9090/tcp": [{"HostIp": "0.0.0.0", "HostPort": "9090"}]}])
+def test_one_that_publishes_nothing_for_us_is_no_replica_then(ports: dict[str, Any] | None) -> None:
+    settings = networks(bar={"IPAddress": "10.1.0.1"}) | {"Ports": ports}
+    assert describe(container(1, NetworkSettings=settings), Reach("127.0.0.1")) is None
+
+
+def test_one_at_other_ports_is_another_replica() -> None:
+    def at(port: int) -> Replica | None:
+        published = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}
+        settings = networks(bar={"IPAddress": "10.1.0.1"}) | {"Ports": published}
+        return describe(container(1, NetworkSettings=settings), Reach("127.0.0.1"))
+
+    one, same, other = at(32768), at(32768), at(32769)
+    assert one is not None
+    assert same is not None
+    assert other is not None
+    assert one.key == same.key != other.key
+
+
+@pytest.mark.parametrize(
+    ("info", "walls"),
+    [
+        ({"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}, "the engine is rootless"),
+        ({"OperatingSystem": "Docker Desktop", "SecurityOptions": []}, "the engine is Docker Desktop's"),
+        ({"OperatingSystem": "Debian GNU/Linux 12 (bookworm)", "SecurityOptions": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_an_engine_may_tell_that_its_networks_are_apart(info: dict[str, Any], walls: str) -> None:
+    assert describe_walls(info) == walls
 
 
 def test_the_default_bridge_counts() -> None:

@@ -189,3 +189,17 @@ def test_compose_is_told_the_certificates(verify: bool, variable: str) -> None:
     told = {"DOCKER_HOST": "tcp://far:2376", "DOCKER_CERT_PATH": "/certs", variable: "1"}
     assert child_environ({}, endpoint) == told
     assert resolve_endpoint(None, None, told) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("unix:///var/run/docker.sock", ""),
+        ("npipe:////./pipe/docker_engine", ""),
+        ("tcp://far.example:2376", "far.example"),
+        ("tcp://[::1]:2376", "::1"),
+        ("ssh://me@far.example", "far.example"),
+    ],
+)
+def test_the_machine_that_it_is_on(url: str, host: str) -> None:
+    assert Endpoint(url).host == host

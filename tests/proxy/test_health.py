@@ -124,9 +124,39 @@ async def test_one_that_does_not_answer_its_check_in_time_fails_it() -> None:
     await other.close()
 
 
-@pytest.mark.parametrize(("path", "expected"), [("", Probes("", 0.2, 1.0)), ("/up", Probes("/up", 1.0, 2.0))])
-async def test_ports_are_tried_five_times_a_second_and_paths_asked_for_once(path: str, expected: Probes) -> None:
-    assert probes_of(path) == expected
+async def test_behind_a_relay_ready_ones_are_tried_too_and_one_that_it_does_not_reach_is_out() -> None:
+    one, other = listen_on(["127.0.0.1", "127.0.0.2"])
+    reached = True
+
+    async def relays(wire: Wire) -> None:
+        if not reached:
+            wire.close()
+
+    one.play(relays)
+    watch = Watch([replica(1, one.host), replica(2, other.host)])
+    async with watch.watching(one, Probes(interval=0.001, timeout=0.5, relayed=True)):
+        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+        reached = False
+        await eventually(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+        reached = True
+        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+    assert [change.why for change in watch.changes if change.number == 1][1] == "its port accepts, and hangs up"
+    await other.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "relayed", "expected"),
+    [
+        ("", False, Probes("", 0.2, 1.0)),
+        ("", True, Probes("", 0.5, 1.0, relayed=True)),
+        ("/up", False, Probes("/up", 1.0, 2.0)),
+        ("/up", True, Probes("/up", 1.0, 2.0)),
+    ],
+)
+async def test_ports_are_tried_five_times_a_second_and_paths_asked_for_once(
+    path: str, relayed: bool, expected: Probes
+) -> None:
+    assert probes_of(path, relayed=relayed) == expected
 
 
 def no_other_waits(backend: ScriptedBackend) -> bool:
@@ -136,4 +166,4 @@ def no_other_waits(backend: ScriptedBackend) -> bool:
 
 
 def replica(number: int, host: str, report: Report = Report.SILENT, port: int = 0) -> Replica:
-    return Replica(f"{number:064x}", "", number, f"echo-{number}", host, report, port=port)
+    return Replica(f"{number:064x}", "", number, f"echo-{number}", host, report, ports=((1, port),) if port else ())

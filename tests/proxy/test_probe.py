@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from composectl.proxy.probe import Unwell, ask, try_port
+from composectl.proxy.probe import Unwell, ask, try_port, try_relayed_port
 from tests.proxy.scripted import ScriptedBackend, listen_on
 from tests.proxy.wire import Wire
 
@@ -94,3 +94,25 @@ async def test_a_port_that_accepts_is_enough_where_there_is_no_path() -> None:
     with pytest.raises(ConnectionRefusedError):
         await try_port(backend.host, backend.port)
     await backend.close()
+
+
+async def test_behind_a_relay_it_has_to_stay_open_too() -> None:
+    (backend,) = listen_on(["127.0.0.1"])
+    assert await try_relayed_port(backend.host, backend.port) == "its port accepts"
+    backend.play(lambda wire: wire.send(b"220 smtp\r\n"))
+    assert await try_relayed_port(backend.host, backend.port) == "its port accepts"
+    await backend.close()
+
+
+async def test_a_relay_that_hangs_up_reaches_nobody() -> None:
+    (backend,) = listen_on(["127.0.0.1"])
+
+    async def hangs_up(wire: Wire) -> None:
+        wire.close()
+
+    backend.play(hangs_up)
+    with pytest.raises(Unwell, match="its port accepts, and hangs up"):
+        await try_relayed_port(backend.host, backend.port)
+    await backend.close()
+    with pytest.raises(ConnectionRefusedError):
+        await try_relayed_port(backend.host, backend.port)
