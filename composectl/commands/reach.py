@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from composectl import errors
+from composectl.commands.wish import AUTO, PUBLISHED
 from composectl.engine.client import Engine
 from composectl.engine.reach import ITS_OWN_ADDRESS, Reach
 
@@ -37,12 +38,9 @@ async def find_reach(asked: str, engine: Engine) -> FoundReach:
     Unless it is told, their own addresses are taken where a trial connection gets an answer from the engine's networks.
     """
     at_ports = Reach(await _address(engine))
-    match asked:
-        case "network":
-            return FoundReach(ITS_OWN_ADDRESS, "as asked")
-        case "published":
-            return FoundReach(at_ports, "as asked")
-    return await _tried(engine, at_ports)
+    if asked == AUTO:
+        return await _tried(engine, at_ports)
+    return FoundReach(at_ports if asked == PUBLISHED else ITS_OWN_ADDRESS, "as asked")
 
 
 async def first_reached(addresses: Sequence[str]) -> str:

@@ -172,7 +172,7 @@ async def test_b1_a_backend_that_does_not_wait_to_be_asked_hangs_nobody_up(stage
 
 async def test_a_backend_with_a_port_of_its_own_is_dialled_there(stage: Stage) -> None:
     (elsewhere,) = listen_on(["127.0.0.1"])
-    stage.pool.observe([replace(stage.replica(0), started="second", port=elsewhere.port)])
+    stage.pool.observe([replace(stage.replica(0), started="second", ports=((stage.backends[0].port, elsewhere.port),))])
     client = await stage.client()
     await client.send(GET)
     backend = await elsewhere.accept()
