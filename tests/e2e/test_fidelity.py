@@ -1,0 +1,126 @@
+"""What composectl makes of a project is what Compose makes of it, in everything but the ports.
+
+The projects are in `rich`, with all that Compose files can say of a service, in all the spellings that one program
+writes and another reads as something else.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from random import randrange
+from typing import Any
+
+import pytest
+from docker.models.containers import Container
+from docker.models.networks import Network
+
+from composectl.engine.labels import CONFIG_HASH, PROJECT, SERVICE
+from tests.e2e.project import IMAGE, Project, free_port
+
+RICH = Path(__file__).parent / "rich"
+VARIABLES = """\
+IMAGE={image}
+PROJECT={project}
+PORT={port}
+OTHER={other}
+SUBNET=198.{high}.{low}
+NAMED=named $ 'value'
+FROM_FILE_OF_VARIABLES='a$b ${{c}} "d"'
+C=c
+"""
+
+# The file that the project was read from: ours came by standard input.
+CONFIG_FILES = "com.docker.compose.project.config_files"
+# What Compose writes into a container itself
+WRITTEN = "head -c 1000 /started /inline '/etc/in line' /run/secrets/* 2>&1"
+IN_ANY_ORDER = ("Aliases", "Binds", "Env", "ExtraHosts", "Ulimits")
+
+
+@pytest.fixture
+def rich(project: Project) -> Project:
+    """A project with all the files and variables that one of `rich` names."""
+    shutil.copytree(RICH, project.folder, dirs_exist_ok=True)
+    values = {"image": IMAGE, "project": project.name, "port": project.port, "other": free_port()}
+    subnet = {"high": randrange(18, 20), "low": randrange(256)}  # for tests (RFC 2544)
+    (project.folder / ".env").write_text(VARIABLES.format(**values, **subnet))
+    return project
+
+
+def test_what_comes_up_differs_by_its_ports_alone(rich: Project) -> None:
+    shutil.copy(RICH / "both.yml", rich.file)
+    assert made_by_compose(rich) == made_by_composectl(rich)
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_so_it_is_with_what_compose_learnt_later(rich: Project) -> None:
+    shutil.copy(RICH / "newer.yml", rich.file)
+    assert made_by_compose(rich) == made_by_composectl(rich)
+
+
+def made_by_compose(project: Project) -> dict[str, Any]:
+    done = project.plain_compose("up", "-d")
+    assert done.returncode == 0, done.stderr
+    made = everything(project)
+    project.does("down", "--volumes", "--timeout", "0")
+    return made
+
+
+def made_by_composectl(project: Project) -> dict[str, Any]:
+    project.does("up", "--balance", "echo=1", "-d")
+    made = everything(project)
+    project.does("down", "--volumes", "--timeout", "0", "--rmi", "local")
+    return made
+
+
+def everything(project: Project) -> dict[str, Any]:
+    """All that is there of the project, but for what is new each time: containers by service, networks, volumes."""
+    volumes = project.engine.volumes.list(filters={"label": f"{PROJECT}={project.name}"})
+    return {
+        "containers": {one.labels[SERVICE]: container(one) for one in project.containers()},
+        "networks": {one.name: network(one) for one in project.networks()},
+        "volumes": {one.name: without(("CreatedAt",), one.attrs) for one in volumes},
+    }
+
+
+def container(one: Container) -> dict[str, Any]:
+    config, host = one.attrs["Config"], one.attrs["HostConfig"]
+    # Ports are a part of the hash; of what is not balanced, Compose itself must see no change.
+    differing = (CONFIG_FILES, CONFIG_HASH) if one.labels[SERVICE] == "echo" else (CONFIG_FILES,)
+    return {
+        "name": one.name,
+        "config": in_order(without(("ExposedPorts", "Hostname", "Labels"), config)),
+        "hostname": config["Hostname"].replace(one.short_id, ""),
+        "labels": without(differing, config["Labels"]),
+        "host": in_order(without(("PortBindings", "Mounts"), host)),
+        "mounts": sorted((mount(each) for each in one.attrs["Mounts"]), key=lambda each: str(each["Destination"])),
+        "asked": sorted(host.get("Mounts") or (), key=lambda each: str(each["Target"])),
+        "written": one.exec_run(["sh", "-c", WRITTEN]).output,
+        "networks": {name: endpoint(one, its) for name, its in one.attrs["NetworkSettings"]["Networks"].items()},
+    }
+
+
+def mount(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The name of one that nobody named is new each time."""
+    return without(("Name", "Source"), told) if told["Destination"] == "/anonymous" else dict(told)
+
+
+def network(one: Network) -> dict[str, Any]:
+    """The engine gives addresses to one that is told none."""
+    new = ("Id", "Created", "Containers")
+    return without(new if str(one.name).endswith("_front") else (*new, "IPAM"), one.attrs)
+
+
+def endpoint(one: Container, told: Mapping[str, Any]) -> dict[str, Any]:
+    names = {name for name in told["Aliases"] or () if name != one.id[:12]}
+    return {"aliases": names} | {key: told[key] for key in ("IPAMConfig", "Links", "DriverOpts")}
+
+
+def in_order(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Compose writes what is a mapping to it in any order."""
+    return {key: sorted(value, key=str) if key in IN_ANY_ORDER and value else value for key, value in told.items()}
+
+
+def without(keys: Collection[str], told: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if key not in keys}
