@@ -330,6 +330,50 @@ def engine_forbidden(endpoint: str) -> ComposectlError:
     )
 
 
+def engine_speaks_tls(endpoint: str) -> ComposectlError:
+    return ComposectlError(
+        f"the Docker Engine at {endpoint} speaks TLS",
+        "DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH with the folder of the certificates; or a context that has them",
+    )
+
+
+def engine_speaks_no_tls(endpoint: str) -> ComposectlError:
+    return ComposectlError(
+        f"what answers at {endpoint} does not speak TLS",
+        "DOCKER_TLS_VERIFY and DOCKER_TLS ask for it: unset them, or name the port of TLS, which is usually 2376",
+    )
+
+
+def engine_not_trusted(endpoint: str, why: str, folder: str) -> ComposectlError:
+    return ComposectlError(
+        f"the certificate of the Docker Engine at {endpoint} is not trusted: {why}",
+        f"it has to be in date, for this name, and of the authority in {folder}/ca.pem",
+    )
+
+
+def not_trusted_by_engine(endpoint: str, folder: str) -> ComposectlError:
+    return ComposectlError(
+        f"the Docker Engine at {endpoint} does not accept our certificate",
+        f"it takes {folder}/cert.pem only in date, and of an authority that it trusts: "
+        f"`openssl x509 -noout -dates -issuer -in {folder}/cert.pem`",
+    )
+
+
+def bad_certificates(folder: str, why: str) -> ComposectlError:
+    return ComposectlError(
+        f"the certificates in {folder} cannot be used: {why}",
+        "there have to be ca.pem, cert.pem and key.pem, each in the PEM format, the last two made for each other",
+    )
+
+
+def over_ssh(endpoint: str, words: str) -> ComposectlError:
+    """`words`: what to type after `ssh` to get there."""
+    return ComposectlError(
+        f"the containers of the engine at {endpoint} have no addresses here, and cannot be balanced",
+        f"run it there, as in `ssh {words} composectl ...`; `ps`, `logs` and all else of Compose's own go through",
+    )
+
+
 def unknown_context(name: str, known: Iterable[str] = ()) -> ComposectlError:
     return ComposectlError(f"no Docker context `{name}`", _meant(name, "contexts", ["default", *sorted(known)]))
 

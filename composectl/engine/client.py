@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from composectl import errors
 from composectl.balance.replica import Replica
+from composectl.engine.border import border, cause
 from composectl.engine.describe import (
     Ended,
     Holder,
@@ -24,7 +25,7 @@ from composectl.engine.describe import (
     describe_version,
     describe_walls,
 )
-from composectl.engine.endpoint import Endpoint, Tls
+from composectl.engine.endpoint import Endpoint
 from composectl.engine.hint import FILTERS, Event
 from composectl.engine.labels import PROJECT, replicas_of, service_of
 from composectl.engine.log import plain_lines
@@ -35,12 +36,10 @@ from composectl.engine.threads import in_thread
 if TYPE_CHECKING:  # importing the SDK takes 0.1 s, which only those pay who connect
     import docker
     import requests
-    from docker.tls import TLSConfig
 
 TIMEOUT = 10
 QUIET = 30.0
 _PATIENCE = 60  # a busy machine takes its time to stop and to remove
-_CONNECTIONS = 256  # past the pool's size, urllib3 throws connections away and warns each time
 
 _T = TypeVar("_T")
 
@@ -59,7 +58,12 @@ class Engine:
 
     @classmethod
     async def connect(cls, endpoint: Endpoint, timeout: int = TIMEOUT) -> Engine:
-        """Talk to the engine, in the newest version of the API that it speaks (GET /version)."""
+        """Talk to the engine, in the newest version of the API that it speaks (GET /version).
+
+        Raises `over_ssh` where only Compose gets through.
+        """
+        if endpoint.ssh:
+            raise errors.over_ssh(endpoint.url, endpoint.ssh)
         client = await _call(endpoint, lambda: _open(endpoint, timeout))
         return cls(endpoint, client, await _call(endpoint, lambda: _open(endpoint, _PATIENCE, client.api_version)))
 
@@ -182,60 +186,23 @@ class Engine:
             with answer:
                 yield from map(json.loads, answer.iter_lines())
         except (OSError, ValueError) as error:
-            if _caused_by(error, TimeoutError):
+            if cause(error, TimeoutError):
                 return
         raise errors.engine_hung_up(self.endpoint.url)
 
 
 async def _call(endpoint: Endpoint, work: Callable[[], _T]) -> _T:
     def call() -> _T:
-        with _border(endpoint):
+        with border(endpoint):
             return work()
 
     return await in_thread(call)
 
 
 def _open(endpoint: Endpoint, timeout: int, version: str = "auto") -> docker.APIClient:
-    import docker
+    from composectl.engine.session import Session
 
-    return docker.APIClient(
-        endpoint.url,
-        version=version,
-        timeout=timeout,
-        tls=_tls_config(endpoint.tls) if endpoint.tls else False,
-        max_pool_size=_CONNECTIONS,
-    )
-
-
-def _tls_config(tls: Tls) -> TLSConfig:
-    from docker.tls import TLSConfig
-
-    return TLSConfig(
-        client_cert=(str(tls.cert), str(tls.key)) if tls.cert.exists() else None,
-        ca_cert=str(tls.ca) if tls.ca.exists() else None,
-        verify=tls.verify,
-    )
-
-
-@contextmanager
-def _border(endpoint: Endpoint) -> Iterator[None]:
-    """The SDK lets through the exceptions of requests, which are OSErrors, and its own APIError is one too."""
-    from docker.errors import APIError, DockerException
-
-    try:
-        yield
-    except (DockerException, OSError) as error:
-        if _caused_by(error, PermissionError):
-            raise errors.engine_forbidden(endpoint.url) from error
-        if _caused_by(error, OSError) and not isinstance(error, APIError):
-            raise errors.no_engine(endpoint.url) from error
-        raise errors.engine_failed(endpoint.url, getattr(error, "explanation", None) or str(error)) from error
-
-
-def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
-    while error and not isinstance(error, kind):
-        error = error.__cause__ or error.__context__
-    return error is not None
+    return Session(endpoint, timeout, version)
 
 
 def _unless_gone(work: Callable[[], None]) -> None:
@@ -251,9 +218,8 @@ def _unless_gone(work: Callable[[], None]) -> None:
 
 
 def _shut(answer: requests.Response) -> None:
-    """Wake whoever reads the answer; over ssh the SDK cannot, and the reader ends when the engine was quiet."""
-    from docker.errors import DockerException
+    """Wake whoever reads the answer; one that has ended has no socket any more."""
     from docker.types import CancellableStream
 
-    with suppress(AttributeError, OSError, DockerException):
+    with suppress(AttributeError, OSError):
         CancellableStream(iter(()), answer).close()

@@ -52,6 +52,15 @@ class Endpoint:
         """The machine that it is on, by name or address; "" for this one."""
         return urlsplit(self.url).hostname or "" if self.url.startswith(("tcp:", "ssh:")) else ""
 
+    @property
+    def ssh(self) -> str:
+        """What to type after `ssh` to get there; "" where it is not reached by ssh."""
+        parts = urlsplit(self.url)
+        if parts.scheme != "ssh":
+            return ""
+        port = f"-p {parts.port} " if parts.port else ""
+        return f"{port}{parts.username}@{parts.hostname}" if parts.username else f"{port}{parts.hostname}"
+
 
 def resolve_endpoint(host: str | None, context: str | None, environ: Mapping[str, str]) -> Endpoint:
     """The engine that the docker command would talk to, given its `-H`, its `-c` and its environment.

@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker
+import pytest
 from docker import DockerClient
 
 from tests.e2e.patience import eventually
@@ -23,10 +26,26 @@ _OPTIONS = (
 )
 
 
+@contextmanager
+def own_engine(*options: str) -> Iterator[OwnEngine]:
+    """One that runs, started with these options more; DOCKER_HOST names it meanwhile."""
+    if os.geteuid() != 0:
+        pytest.fail("only root can start an engine of its own", pytrace=False)
+    engine = OwnEngine(options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", engine.url)
+        try:
+            engine.start()
+            yield engine
+        finally:
+            engine.clear()
+
+
 class OwnEngine:
     """All of it lives in one temporary folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Sequence[str] = ()) -> None:
+        self._options = options
         self._folder = Path(tempfile.mkdtemp(prefix="e2e-engine-"))
         self.url = f"unix://{self._folder}/docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,10 +57,11 @@ class OwnEngine:
         """Start it, and wait until it answers."""
         folder = self._folder
         (folder / "daemon.json").write_text("{}")
+        words = ("--config-file", f"{folder}/daemon.json", "--host", self.url, *_OPTIONS, *self._options)
         places = ("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid")
         with (folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["dockerd", "--config-file", f"{folder}/daemon.json", "--host", self.url, *places, *_OPTIONS],
+                ["dockerd", *words, *places],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ import pytest
 from docker import DockerClient
 
 from tests.e2e.backend_image import build_backend
-from tests.e2e.own_engine import OwnEngine
+from tests.e2e.own_engine import OwnEngine, own_engine
 from tests.e2e.patience import eventually
 from tests.e2e.project import REPOSITORY
 from tests.e2e.stories import Story
@@ -23,14 +22,8 @@ SECONDS = 10.0
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[OwnEngine]:
-    if os.geteuid() != 0:
-        pytest.fail("only root can start an engine of its own", pytrace=False)
-    engine = OwnEngine()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", engine.url)
-        engine.start()
+    with own_engine() as engine:
         yield engine
-        engine.clear()
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,11 @@ async def test_h20_an_engine_that_we_may_not_talk_to_is_told(monkeypatch: pytest
         await Engine.connect(fake.endpoint)
 
 
+async def test_h21_an_engine_over_ssh_is_told_before_anything_is_sent() -> None:
+    with pytest.raises(ComposectlError, match="ssh://me@far have no addresses here"):
+        await Engine.connect(Endpoint("ssh://me@far"))
+
+
 async def test_an_engine_that_says_nothing_is_no_engine(tmp_path: Path) -> None:
     path = tmp_path / "mute.sock"
     server = await asyncio.start_unix_server(lambda reader, writer: None, path)
@@ -57,7 +62,7 @@ async def test_an_engine_that_says_nothing_is_no_engine(tmp_path: Path) -> None:
 
 async def test_certificates_that_are_not_there_are_told(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").touch()
-    with pytest.raises(ComposectlError, match="certificate and key"):
+    with pytest.raises(ComposectlError, match=r"cannot be used: key\.pem is missing"):
         await Engine.connect(Endpoint("tcp://127.0.0.1:1", Tls(tmp_path)))
 
 

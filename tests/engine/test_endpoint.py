@@ -165,6 +165,20 @@ def test_h21_every_kind_of_address_is_taken(url: str) -> None:
     assert resolve_endpoint(url, None, {}).url == url
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("ssh://me@far", "me@far"),
+        ("ssh://me:secret@far:2222", "-p 2222 me@far"),
+        ("ssh://far", "far"),
+        ("tcp://far:2376", ""),
+        ("unix:///a.sock", ""),
+    ],
+)
+def test_what_to_type_after_ssh_is_known(url: str, words: str) -> None:
+    assert Endpoint(url).ssh == words
+
+
 def test_an_address_without_a_scheme_is_tcp() -> None:
     assert resolve_endpoint("localhost:2375", None, {}).url == "tcp://localhost:2375"
 
