@@ -54,6 +54,14 @@ async def _scale(
     await asyncio.gather(*(retire(running, balanced, backend, "scaled down", progress) for backend in plan.leaving))
     if plan.coming:
         progress(f"{balanced.service}: adding {plan.coming}")
+        await _clear_failed(running, balanced.service)
         await running.stacks[balanced.service].converge(balanced.service, wanted)
     await until_complete(running, balanced, _READY_SECONDS)
     progress(f"{balanced.service}: {balanced.pool.ready} of {wanted} ready")
+
+
+async def _clear_failed(running: RunningProject, service: str) -> None:
+    """What the engine could never start: Compose would try again, as it was."""
+    for ended in await running.engine.ended(running.stack.project, service):
+        if not ended.has_run:
+            await running.engine.remove(ended.id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _WARNING = re.compile(r"time=.* level=(warning|info)|WARN|The \S+ variable is not set\. ")
+# ` Container shop-echo-1  Started` is v2's, `Creating shop_echo_1 ... done` docker-compose 1.29's.
+_PROGRESS = re.compile(r" \S|[A-Z]\S+ing (and removing )?\S+ +\.\.\.")
 
 _HINTS = (
     (
@@ -29,12 +31,13 @@ _ELSE = "`composectl config` shows all that Compose says of it"
 
 
 def one_line(stderr: str) -> str:
-    """The error in what Compose wrote to stderr, without warnings, advice and traceback; empty where there is none."""
-    lines = [line.strip() for line in stderr.splitlines() if not _WARNING.match(line)]
+    """The error in what Compose wrote to stderr, without warnings, progress, advice and traceback; "" where none is."""
+    told = (line for line in stderr.splitlines() if not _WARNING.match(line) and not _PROGRESS.match(line))
+    lines = [line.strip() for line in told]
     if "Traceback (most recent call last):" in lines:
         lines = [line for line in lines if line][-1:]
     first_paragraph = "\n".join(lines).strip().partition("\n\n")[0]
-    return " ".join(first_paragraph.split()).lstrip(".")
+    return " ".join(first_paragraph.split()).lstrip(".").removeprefix("ERROR: ")
 
 
 def hint_for(words: str) -> str:

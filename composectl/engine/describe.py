@@ -19,13 +19,17 @@ _GRACE = 10  # what Docker gives where the container says nothing
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A container that does not run though it was told to; `error` is why the engine could not start it, if so."""
+    """A container that does not run though it was told to; `error` is why the engine could not start it, if so.
+
+    `has_run`: whether it ever did.
+    """
 
     id: str
     name: str
     exit_code: int
     restarting: bool
     error: str = ""
+    has_run: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +106,13 @@ def describe(inspect: Mapping[str, Any], reach: Reach = ITS_OWN_ADDRESS) -> Repl
 
 def describe_ended(inspect: Mapping[str, Any]) -> Ended | None:
     """The end of a container in an answer of GET /containers/{id}/json; None where it runs, or was never started."""
-    state = inspect["State"]
+    state, status = inspect["State"], inspect["State"]["Status"]
     error = state.get("Error", "")
-    if state["Status"] in _RUNS or (state["Status"] == "created" and not error):
+    if status in _RUNS or (status == "created" and not error):
         return None
-    return Ended(inspect["Id"], _name(inspect), state["ExitCode"], state["Status"] == "restarting", error)
+    return Ended(
+        inspect["Id"], _name(inspect), state["ExitCode"], status == "restarting", error, has_run=status != "created"
+    )
 
 
 def describe_make(inspect: Mapping[str, Any]) -> Make:

@@ -36,6 +36,20 @@ TRACEBACK_V1 = """Traceback (most recent call last):
 TypeError: Object of type date is not JSON serializable
 """
 
+PORT_TAKEN_V1 = """Recreating shop_echo_1 ... \nRecreating shop_echo_1            ... error
+
+ERROR: for shop_echo_1  Cannot start service echo: bind: address already in use
+
+ERROR: for echo  Cannot start service echo: bind: address already in use
+Encountered errors while bringing up the project.
+"""
+
+PORT_TAKEN_V2 = """ Container shop-echo-2  Creating
+ echo IPv4 forwarding is disabled. Networking will not work.
+ Container shop-echo-2  Starting
+Error response from daemon: bind: address already in use
+"""
+
 UNDEFINED_V2 = 'service "a" depends on undefined service "c": invalid compose project'
 
 
@@ -60,6 +74,8 @@ UNDEFINED_V2 = 'service "a" depends on undefined service "c": invalid compose pr
             "expected ',' or ']', but got ':' in \"./docker-compose.yml\", line 3, column 4",
         ),
         (TRACEBACK_V1, "TypeError: Object of type date is not JSON serializable"),
+        (PORT_TAKEN_V1, "for shop_echo_1 Cannot start service echo: bind: address already in use"),
+        (PORT_TAKEN_V2, None),
         (".FileNotFoundError: [Errno 2] No such file or directory: './no.yml'\n", None),
     ],
 )

@@ -20,14 +20,6 @@ def test_after_down_nothing_is_left_and_plain_compose_takes_over(project: Projec
     assert project.plain_compose("down").returncode == 0
 
 
-def test_a_plain_project_that_runs_already_is_taken_over(project: Project) -> None:
-    assert project.plain_compose("up", "-d").returncode == 0
-    project.does("up", "--balance", "echo=3", "-d")
-
-    assert len(project.containers()) == 3
-    assert ask(project.port).is_whole
-
-
 def test_down_without_a_composectl_is_compose_s_own(project: Project) -> None:
     assert project.plain_compose("up", "-d").returncode == 0
     project.does("down")

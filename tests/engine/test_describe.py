@@ -176,7 +176,7 @@ def test_a_container_that_is_started_over_and_over_has_ended() -> None:
 
 def test_a_container_that_could_not_be_started_has_ended_and_says_why() -> None:
     ended = describe_ended(container(1, State={"Status": "created", "ExitCode": 128, "Error": "no such executable"}))
-    assert ended == Ended(f"{1:064x}", "shop-echo-1", 128, restarting=False, error="no such executable")
+    assert ended == Ended(f"{1:064x}", "shop-echo-1", 128, restarting=False, error="no such executable", has_run=False)
 
 
 def test_the_holder_of_a_port_is_named_by_its_own_name() -> None:
