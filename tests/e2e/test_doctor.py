@@ -1,48 +1,94 @@
-"""`composectl doctor` beside a real engine and a real Compose."""
+"""All that `composectl doctor` says, for people and for machines, on a good machine and where something is missing."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 
 import pytest
 
 from tests.e2e.project import Project
 from tests.e2e.rights import none_of_root
 
-WELL = re.compile(
-    r"""✓ compose     `\S+` \d+\.\d+\S*
-✓ endpoint    unix://\S+, named by [^\n]+
-✓ engine      \d+\.\d+\S*, API 1\.\d+ of 1\.\d+ to 1\.\d+
-✓ reach       replicas are reached at their own addresses: the engine's networks answer at [\d.]+
-✓ folder      \S+, for the sockets of running composectls
-✓ ports       any can be listened on
-✓ open files  [\d,]+, enough for [\d,]+ clients at once
-"""
-)
-COMPOSE_MISSING = "✗ compose     neither `docker compose` nor `docker-compose` is installed\n"
+NOBODY = "unix:///nonexistent/docker.sock"
+FOUND = {
+    "compose": r"`\S+` \d+\.\d+\S*",
+    "endpoint": r"unix://\S+, named by .+",
+    "engine": r"\d+\.\d+\S*, API 1\.\d+ of 1\.\d+ to 1\.\d+",
+    "reach": r"replicas are reached at their own addresses: the engine's networks answer at [\d.]+",
+    "folder": r"\S+, for the sockets of running composectls",
+    "ports": r"any can be listened on",
+    "open files": r"[\d,]+, enough for [\d,]+ clients at once",
+}
+
+Missing = Mapping[str, tuple[str, str]]
+"""What is not well, with its hint."""
+
+NOTHING: Missing = {}
+COMPOSE: Missing = {
+    "compose": (
+        "neither `docker compose` nor `docker-compose` is installed",
+        "install Docker's Compose plugin, or name a Compose in COMPOSECTL_COMPOSE",
+    )
+}
+ENGINE: Missing = {
+    "engine": (f"no Docker Engine answers at {NOBODY}", "is the engine running? `docker info` tells more"),
+    "reach": ("not known", "it is looked at when what stands above is mended"),
+}
+LOW_PORTS: Missing = {
+    "ports": (
+        "those from 1024 on can be listened on",
+        "ports under 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` takes another port",
+    )
+}
 
 
 def test_on_a_good_machine_all_is_well(project: Project) -> None:
-    assert WELL.fullmatch(project.does("doctor", PYTHONIOENCODING="utf-8"))
+    assert tells(project, NOTHING) == 0
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_without_compose_the_rest_is_well(project: Project) -> None:
-    how = {"COMPOSECTL_COMPOSE": None, "PATH": str(project.temporary), "PYTHONIOENCODING": "utf-8"}
-    found = project.composectl("doctor", **how)
-    assert (found.returncode, found.stderr) == (1, "")
-    assert found.stdout.startswith(COMPOSE_MISSING)
-    assert found.stdout.count("✗") == 1
+    assert tells(project, COMPOSE, COMPOSECTL_COMPOSE=None, PATH=str(project.temporary)) == 1
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_without_an_engine_the_rest_is_well(project: Project) -> None:
-    found = project.composectl("doctor", DOCKER_HOST="unix:///nonexistent/docker.sock", PYTHONIOENCODING="utf-8")
-    assert found.returncode == 1
-    assert [line[:8] for line in found.stdout.splitlines() if line.startswith("✗")] == ["✗ engine", "✗ reach "]
+    assert tells(project, ENGINE, DOCKER_HOST=NOBODY) == 1
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_who_is_not_root_gets_no_low_ports(project: Project) -> None:
     found = project.composectl("doctor", rights=none_of_root(), PYTHONIOENCODING="utf-8")
-    assert "✗ ports       those from 1024 on can be listened on\n" in found.stdout
+    assert re.search(pattern("ports", LOW_PORTS), found.stdout)
+
+
+def tells(project: Project, missing: Missing, **how: str | None) -> int:
+    """The exit code, once all that is told in both forms was compared."""
+    expected = "".join(pattern(what, missing) for what in FOUND)
+    text = project.composectl("doctor", PYTHONIOENCODING="utf-8", **how)
+    assert re.fullmatch(expected, text.stdout), text.stdout
+
+    machine = project.composectl("doctor", "--json", **how)
+    told = json.loads(machine.stdout)
+    assert (told["version"], told["is_well"]) == (1, not missing)
+    assert re.fullmatch(expected, "".join(line(**finding) for finding in told["findings"])), machine.stdout
+
+    assert (machine.returncode, machine.stderr, text.stderr) == (text.returncode, "", "")
+    return text.returncode
+
+
+def pattern(what: str, missing: Missing) -> str:
+    """What is to be printed of it."""
+    if what not in missing:
+        return line(what, True, FOUND[what])
+    found, hint = (re.escape(words) for words in missing[what])
+    return line(what, False, found, hint)
+
+
+def line(what: str, is_well: bool, found: str, hint: str = "", is_needed: bool = True) -> str:
+    """A finding for machines, as it is told to people."""
+    assert is_needed
+    below = f"{'':14}hint: {hint}\n" if hint else ""
+    return f"{'✓' if is_well else '✗'} {what:10}  {found}\n{below}"
