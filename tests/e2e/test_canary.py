@@ -8,7 +8,8 @@ import pytest
 
 from tests.e2e.fates import Load
 from tests.e2e.patience import eventually
-from tests.e2e.project import Finished
+from tests.e2e.project import Finished, Project
+from tests.e2e.refusal import refusal_told_in
 from tests.e2e.stories import Story
 
 REQUESTS = 600
@@ -77,6 +78,14 @@ def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Story) -> None:
     for option in ("--continue", "--abort"):
         told = rolling.project.composectl("rollout", "echo", option)
         assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: no canary of service `echo` is held")
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_where_clients_stay_with_their_replica_there_is_no_canary(project: Project) -> None:
+    project.does("up", "--balance", "echo=1", "--policy", "source", "-d")
+    told = refusal_told_in(project.composectl("rollout", "echo", "--canary", "10%"))
+    assert "`--canary` does not go with `--policy source`" in told.message
+    assert len(project.containers()) == 1
 
 
 def begin_canary(story: Story) -> Finished:

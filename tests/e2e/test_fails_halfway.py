@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tests.e2e.patience import eventually
 from tests.e2e.project import Finished, Project
 
 # Nothing listens there, so that no registry is asked.
@@ -40,6 +43,19 @@ services:
       - "{port}:9090"
 """
 
+# Of all replicas only the first one finds no folder there, and serves.
+ONE_SERVES = """\
+services:
+  echo:
+    image: {image}
+    command: ["sh", "-c", "mkdir /gate/one && exec serve; trap 'exit 0' TERM; sleep 60 & wait"]
+    volumes: ["gate:/gate"]
+    ports:
+      - "{port}:9090"
+volumes:
+  gate:
+"""
+
 
 def test_an_image_is_missing(project: Project) -> None:
     project.write(IMAGE_MISSING)
@@ -69,9 +85,31 @@ def test_a_container_cannot_start(project: Project) -> None:
     assert "no-such-command" in failure(project).stderr
 
 
-def failure(project: Project) -> Finished:
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_container_is_not_ready_in_time(project: Project) -> None:
+    project.write(ONE_SERVES)
+    compose = project.plain_compose("run", "--rm", "-T", "--no-deps", "echo", "mkdir", "/gate/one")
+    assert compose.returncode == 0, compose.stderr
+    said = failure(project, "--ready-timeout", "1").stderr
+    assert "error: 0 of 2 replicas of `echo` are ready after 1 s\n\nhint: `composectl logs` shows " in said
+    project.does("down", "--volumes")
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_composectl_ends_before_an_order_is_carried_out(project: Project) -> None:
+    project.write(ONE_SERVES)
+    project.does("up", "--balance", "echo=1", "-d")
+    with project.starts("scale", "echo=2") as scaling:
+        assert eventually(lambda: len(project.containers()) == 2)
+        project.does("down", "--volumes")
+        said, _ = scaling.communicate(timeout=30)
+    assert scaling.returncode == 1
+    assert f"error: the composectl of project `{project.name}` ends\n\nhint: start it again" in said
+
+
+def failure(project: Project, *words: str) -> Finished:
     """How `up` fails; no process and no file of ours is left."""
-    failed = project.composectl("up", "--balance", "echo=2", "-d", timeout=60)
+    failed = project.composectl("up", "--balance", "echo=2", "-d", *words, timeout=60)
     assert failed.returncode != 0
     assert "error: " in failed.stderr
     assert "Traceback" not in failed.stdout + failed.stderr

@@ -50,7 +50,7 @@ def test_held_by_the_composectl_of_another_project(new_project: NewProject) -> N
 def test_a_low_port_without_the_right_to_it(project: Project) -> None:
     project.port = 80
     project.write(ECHO)
-    told = refusal(project, "up", "--balance", "echo=2", "-d", rights=none_of_root())
+    told = refusal(project, "up", "--balance", "echo=2", "--reach", "network", "-d", rights=none_of_root())
     assert told.exit_code == 1
     assert ":80" in told.message
     assert "1024" in told.hint

@@ -67,3 +67,10 @@ def test_scale_of_a_service_that_is_not_balanced(project: Project) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "`echo`" in done.stderr
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_a_canary_of_several_services(project: Project) -> None:
+    told = refusal(project, "rollout", "echo", "other", "--canary", "10%")
+    assert told.exit_code == 2
+    assert told.message == "`--canary` is for one service, and several are named"
