@@ -52,7 +52,7 @@ UNCHANGED = Fit()
 
 
 def balanced_document(project: Project, services: Collection[str]) -> Document:
-    """The project with room for us: without the TCP ports, container names and `x-balance` of `services`.
+    """The project with room for us: no container names and `x-balance` of `services`, TCP ports exposed, not published.
 
     It can be read back by the Compose that rendered it, and nothing else in it differs.
     """
@@ -104,7 +104,14 @@ _Dumper.add_representer(str, _quoted)
 
 def _balanced(service: Mapping[str, Any]) -> Document:
     kept = [entry for entry in _entries(service) if _is_kept(entry)]
-    return {key: value for key, value in service.items() if key not in _OURS} | {"ports": kept}
+    return {key: value for key, value in service.items() if key not in _OURS} | {"ports": kept} | _exposed(service)
+
+
+def _exposed(service: Mapping[str, Any]) -> Document:
+    """What Docker publishes it exposes, too, and others go by that who look for a container's port."""
+    ports = [port for entry in _entries(service) for port in parse_ports(entry)]
+    balanced = [f"{port.target}/tcp" for port in ports if port.protocol == "tcp"]
+    return {"expose": [*dict.fromkeys([*map(str, service.get("expose") or ()), *balanced])]} if balanced else {}
 
 
 def _is_kept(entry: object) -> bool:

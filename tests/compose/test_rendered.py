@@ -20,6 +20,7 @@ def test_tcp_ports_and_the_container_name_make_room_for_us_and_nothing_else_diff
     web = dict(project.document["services"]["web"])
     del web["container_name"]
     web["ports"] = [port for port in web["ports"] if isinstance(port, dict) and port.get("protocol") == "udp"]
+    web["expose"] = [*dict.fromkeys(f"{port.target}/tcp" for port in project.tcp_ports("web"))]
     services = project.document["services"] | {"web": web}
     assert balanced_document(project, {"web"}) == project.document | {"services": services}
     assert len(web["ports"]) == 1
@@ -35,16 +36,24 @@ def test_the_project_itself_stays_as_it_was(project: Project) -> None:
 def test_udp_ports_stay_unless_they_are_dropped() -> None:
     rendered = render(balanced_document(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
     assert yaml.safe_load(rendered)["services"]["echo"]["ports"] == ["5353:53/udp"]
-    assert fitted(rendered, Fit(frozenset(["echo"]))) == {"echo": {"ports": []}, "db": {}}
+    assert fitted(rendered, Fit(frozenset(["echo"]))) == {"echo": {"ports": [], "expose": ["80/tcp"]}, "db": {}}
     assert UNCHANGED.applied(rendered) is rendered
 
 
 def test_replicas_publish_what_they_are_reached_by_beside_what_is_theirs() -> None:
     rendered = render(balanced_document(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
     fit = Fit(published={"echo": ("127.0.0.1::80",)})
-    assert fitted(rendered, fit) == {"echo": {"ports": ["5353:53/udp", "127.0.0.1::80"]}, "db": {}}
+    assert fitted(rendered, fit)["echo"]["ports"] == ["5353:53/udp", "127.0.0.1::80"]
     fit = Fit(frozenset(["echo"]), {"echo": ("127.0.0.1::80",)})
-    assert fitted(rendered, fit) == {"echo": {"ports": ["127.0.0.1::80"]}, "db": {}}
+    assert fitted(rendered, fit)["echo"]["ports"] == ["127.0.0.1::80"]
+
+
+def test_what_is_published_no_more_is_exposed_for_others_to_see() -> None:
+    rendered = balanced_document(
+        project_of(ports=["80:80", "81-82:81-82", "5353:53/udp"], expose=[80, "9/udp"]), ["echo"]
+    )
+    assert rendered["services"]["echo"]["expose"] == ["80", "9/udp", "80/tcp", "81/tcp", "82/tcp"]
+    assert "expose" not in balanced_document(project_of(image="a"), ["echo"])["services"]["echo"]
 
 
 def test_a_service_that_is_no_longer_there_needs_nothing() -> None:
@@ -71,7 +80,8 @@ def test_what_is_declared_for_us_makes_no_other_replica() -> None:
 def test_a_file_of_2016_becomes_one_that_v1_reads_back() -> None:
     document = balanced_document(OF_2016, {"echo"})
     assert document["version"] == "2.4"
-    assert document["services"]["echo"] == {"build": {"context": "/srv/old"}, "network_mode": "bridge", "ports": []}
+    made = {"build": {"context": "/srv/old"}, "network_mode": "bridge", "ports": [], "expose": ["9090/tcp"]}
+    assert document["services"]["echo"] == made
     assert document["services"]["other"]["container_name"] == "x"
 
 

@@ -90,7 +90,7 @@ def container(one: Container) -> dict[str, Any]:
     differing = (CONFIG_FILES, CONFIG_HASH) if one.labels[SERVICE] == "echo" else (CONFIG_FILES,)
     return {
         "name": one.name,
-        "config": in_order(without(("ExposedPorts", "Hostname", "Labels"), config)),
+        "config": in_order(without(("Hostname", "Labels"), config)),
         "hostname": config["Hostname"].replace(one.short_id, ""),
         "labels": without(differing, config["Labels"]),
         "host": in_order(without(("PortBindings", "Mounts"), host)),
