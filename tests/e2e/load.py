@@ -43,6 +43,15 @@ def ask(port: int, path: str = "/", host: str = "localhost", **headers: str) -> 
         connection.close()
 
 
+def is_answered_by_docker(port: int) -> bool:
+    """Whether a replica answers that nobody balances; it may not listen yet."""
+    try:
+        answer = ask(port)
+    except OSError:
+        return False
+    return answer.text.startswith("I am ") and answer.backend is None
+
+
 def burst(port: int, requests: int, concurrency: int, path: str = "/") -> list[Answer]:
     """So many GETs, each worker on a connection that it keeps."""
 

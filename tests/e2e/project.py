@@ -125,6 +125,10 @@ class Project:
         """The processes and files of composectl that are still there."""
         return [*leftovers.of_processes(self.name), *leftovers.of_files(self.runtime, self.temporary)]
 
+    def has_left_nothing(self) -> bool:
+        """Whether nothing is on the machine; who has said the last word may take a moment to end."""
+        return eventually(lambda: not self.litter(), within=5)
+
     # The end
 
     def stop(self) -> None:
@@ -133,8 +137,7 @@ class Project:
 
     def clear(self) -> list[str]:
         """Remove what is left, by force; what it was."""
-        eventually(lambda: not self.litter(), within=5)
-        litter = self.litter()
+        litter = [] if self.has_left_nothing() else self.litter()
         leftovers.remove(self.engine, self.name)
         shutil.rmtree(self._home)
         return litter

@@ -10,7 +10,7 @@ import pytest
 from docker.models.containers import Container
 
 from composectl.engine.labels import NUMBER, SERVICE
-from tests.e2e.load import ask
+from tests.e2e.load import ask, is_answered_by_docker
 from tests.e2e.patience import eventually
 from tests.e2e.project import Project
 
@@ -124,14 +124,4 @@ def is_served_by_docker(project: Project) -> bool:
     """Whether one container answers at the port that it publishes itself."""
     (only,) = of("echo", project)
     (first, *_) = only.attrs["NetworkSettings"]["Ports"]["9090/tcp"]
-    answer = eventually(lambda: answered(project))
-    return int(first["HostPort"]) == project.port and answer
-
-
-def answered(project: Project) -> bool:
-    """Whether it is the service that answers, and nobody in between."""
-    try:
-        answer = ask(project.port)
-    except OSError:
-        return False
-    return answer.text.startswith("I am ") and answer.backend is None
+    return int(first["HostPort"]) == project.port and eventually(lambda: is_answered_by_docker(project.port))

@@ -119,7 +119,7 @@ def test_an_engine_behind_tls_is_balanced_at(project: Project, far: Far, way: st
     assert len(project.does(*named, "ps", "-q", **variables).split()) == len(project.containers()) == 3
 
     project.does(*named, "down", "--timeout", "0", **variables)
-    assert project.litter() == []
+    assert project.has_left_nothing()
 
 
 @FOR_V2
@@ -202,7 +202,7 @@ def test_over_ssh_compose_is_at_work_and_nothing_is_balanced(project: Project, b
     (only,) = project.containers()
     assert project.does("ps", "-q", **by_ssh) == f"{only.id}\n"
     project.does("down", "--timeout", "0", **by_ssh)
-    assert project.litter() == []
+    assert project.has_left_nothing()
 
 
 @FOR_V2

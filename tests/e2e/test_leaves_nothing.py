@@ -1,6 +1,7 @@
 """The user's files and machine are afterwards what they were before."""
 
-from tests.e2e.load import ask
+from tests.e2e.load import ask, is_answered_by_docker
+from tests.e2e.patience import eventually
 from tests.e2e.project import Project
 
 
@@ -12,18 +13,18 @@ def test_after_down_nothing_is_left_and_plain_compose_takes_over(project: Projec
 
     assert project.file.read_bytes() == written
     assert [one.name for one in project.folder.iterdir()] == [project.file.name]
-    assert project.litter() == []
+    assert project.has_left_nothing()
 
     plain = project.plain_compose("up", "-d")
     assert plain.returncode == 0, plain.stderr
-    assert ask(project.port).text.startswith("I am ")
+    assert eventually(lambda: is_answered_by_docker(project.port))
     assert project.plain_compose("down").returncode == 0
 
 
 def test_down_without_a_composectl_is_compose_s_own(project: Project) -> None:
     assert project.plain_compose("up", "-d").returncode == 0
     project.does("down")
-    assert project.litter() == []
+    assert project.has_left_nothing()
 
 
 def test_up_again_after_down_works(project: Project) -> None:
