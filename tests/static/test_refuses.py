@@ -28,8 +28,8 @@ GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
         ((*GOOD, "--slow-start", "10", "--policy", "source"), "`--slow-start`"),
         ((*GOOD, "--name", "No Name"), "`No Name`"),
         ((*GOOD, "surplus"), "surplus"),
-        (GOOD[:2], "'--backend'"),
-        (GOOD[2:], "'--listen'"),
+        (GOOD[:2], "`--backend`"),
+        (GOOD[2:], "`--listen`"),
     ],
 )
 def test_words_that_make_no_sense(place: Place, words: tuple[str, ...], culprit: str) -> None:
