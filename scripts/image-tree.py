@@ -1,4 +1,4 @@
-"""Makes the root of the image: an interpreter, what `composectl proxy` imports, and the libraries of both, nothing else.
+"""Makes the root of the image: an interpreter, what `composectl proxy` imports, the libraries of both, nothing else.
 
 Usage: image-tree.py SOURCE ROOT, by the Python that is to be in the image.
 """
