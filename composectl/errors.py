@@ -561,6 +561,13 @@ def fixed_backends(name: str) -> ComposectlError:
     )
 
 
+def makes_no_replicas(name: str) -> ComposectlError:
+    return ComposectlError(
+        f"proxy `{name}` makes no replicas, so that it cannot roll out any",
+        "a composectl that was started with `up --balance SERVICE=N` can",
+    )
+
+
 def followed(project: str, service: str) -> ComposectlError:
     return ComposectlError(
         f"the proxy follows the replicas of service `{service}`, and makes none",
