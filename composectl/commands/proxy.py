@@ -9,7 +9,7 @@ from composectl import errors
 from composectl.commands.balanced import Balanced
 from composectl.commands.fixed import FixedWish
 from composectl.commands.invocation import Invocation
-from composectl.commands.proxying import Proxy, hold, run_proxy
+from composectl.commands.proxying import Proxy, bind_and_claim, run_proxy
 from composectl.commands.running import Running
 from composectl.control.folder import runtime_folder
 from composectl.journal import Journal
@@ -30,7 +30,7 @@ async def _opened(wish: FixedWish, folder: Path) -> Proxy:
     """Raises ComposectlError."""
     journal, gate = Journal(), make_gate(wish.balancing.connections)
     balanced = Balanced(_SERVICE, len(wish.backends), wish.ports, wish.balancing, gate, journal)
-    claim = hold(balanced, wish.name, folder)
+    claim = bind_and_claim(balanced, wish.name, folder)
     balanced.pool.observe(wish.replicas)
     running = Running(claim, "", journal, {_SERVICE: balanced})
     return Proxy(running, _counted(len(wish.backends)), errors.fixed_backends(claim.project))

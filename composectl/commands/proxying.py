@@ -56,7 +56,7 @@ def run_proxy(open_proxy: Open, *, in_background: bool) -> int:
     return run(_proxy(open_proxy, None))
 
 
-def hold(balanced: Balanced, name: str, folder: Path) -> Claim:
+def bind_and_claim(balanced: Balanced, name: str, folder: Path) -> Claim:
     """Its ports and its name, by default that of its port; neither where one cannot be had. Raises ComposectlError."""
     with ExitStack() as undo:
         undo.callback(balanced.close)
