@@ -120,7 +120,7 @@ def test_the_service_is_scaled_behind_it_without_a_restart(beside: Beside, file:
 @V2
 def test_docker_stop_lets_requests_finish(beside: Beside) -> None:
     beside.begin(TODAY)
-    with asking_slowly(beside, seconds=2) as slow:
+    with asking_slowly(beside, seconds=5) as slow:
         beside.proxy.stop()
         assert [one.result().status for one in slow] == [200, 200]
     assert beside.proxy.attrs["State"]["ExitCode"] == TERMINATED
@@ -185,6 +185,13 @@ def test_replicas_on_no_such_network_are_told_of(beside: Beside) -> None:
     assert told.startswith(
         f"error: no replica of service `echo` of project `{project}` is on a network of this container"
     )
+
+
+@V2
+def test_on_the_network_of_the_host_it_reaches_all_replicas(beside: Beside) -> None:
+    listening = 'network_mode: host\n    command: ["proxy", "--listen", "127.0.0.1:{port}"]'
+    beside.begin(TODAY.replace('ports:\n      - "{port}:8080"', listening))
+    assert beside.answering(1) == {beside.status()["backends"][0]["address"]}
 
 
 SOCKET = ("--volume", f"{socket_of_engine()}:/var/run/docker.sock:ro")
