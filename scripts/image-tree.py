@@ -23,6 +23,12 @@ LOADED_LATER = ("libgcc_s.so.1",)  # by libc, when a thread is ended
 MODULES = f"usr/lib/{VERSION}"
 COMMAND = f"""\
 #!/usr/bin/{VERSION} -IS
+import signal
+import sys
+
+# The first process of a container gets no signal that it does not ask for: so does this one from its first moment.
+signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
 from composectl.cli import main
 
 main()

@@ -218,8 +218,15 @@ def test_what_is_missing_is_told(
     assert hint in told.hint
 
 
-def test_the_image_is_small(engine: DockerClient, proxy_image: str) -> None:
-    assert engine.images.get(proxy_image).attrs["Size"] < 40_000_000
+@V2
+def test_the_image_is_small_and_tells_how_its_health_is_checked(
+    beside: Beside, engine: DockerClient, proxy_image: str
+) -> None:
+    image = engine.images.get(proxy_image).attrs
+    assert image["Size"] < 40_000_000
+    kind, *command = image["Config"]["Healthcheck"]["Test"]
+    beside.begin(TODAY)
+    assert (kind, beside.proxy.exec_run(command).exit_code) == ("CMD", 0)
 
 
 # Private
