@@ -122,8 +122,10 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 
 
 @cli.command()
-@click.option("--listen", multiple=True, required=True, metavar="[HOST:]PORT", help="Where to listen; may be repeated.")
-@click.option("--backend", "backends", multiple=True, required=True, metavar="HOST:PORT", help="A backend; repeat it.")
+@click.option("--listen", multiple=True, metavar="[HOST:]PORT", help="Where to listen; may be repeated.")
+@click.option("--backend", "backends", multiple=True, metavar="HOST:PORT", help="A backend; repeat it.")
+@click.option("--service", default="", metavar="NAME", help="Follow its replicas.  [DOCKER_COMPOSE_SERVICE_NAME]")
+@click.option("--port", default="", metavar="N", help="The port of the replicas.  [the lowest that each exposes]")
 @_balancing_options
 @click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
@@ -131,13 +133,22 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 def proxy(invocation: Invocation, /, **given: Any) -> int:
     """Balance over backends that are fixed: no Docker, no Compose, no compose file.
 
+    Without --backend, follow the replicas of a service as Compose scales it, in a container beside them: the project
+    is that of the container, or the one that -p names, and --listen is 8080.
+
     \b
     composectl proxy --listen 8080 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002
     composectl proxy --listen 127.0.0.1:8080 --backend app.internal:80 --policy p2c
     composectl proxy --listen [::1]:8080 --backend [::1]:9001 --name edge -d
     composectl -p edge status
     composectl -p edge down
+    composectl -p shop proxy --service echo --listen 9090
     """
+    if not given["backends"]:
+        return _follow(invocation, given)
+    for option in ("service", "port"):
+        if given[option]:
+            raise errors.fixed_and_followed(f"--{option}")
     from composectl.commands.balancing import balancing
     from composectl.commands.fixed import make_fixed_wish
     from composectl.commands.proxy import proxy as run_proxy
@@ -294,6 +305,15 @@ def _compose_command(name: str) -> click.Command:
         return _pass_through(invocation, (name, *arguments))
 
     return command
+
+
+def _follow(invocation: Invocation, given: dict[str, Any]) -> int:
+    from composectl.commands.followed import make_followed_wish
+
+    wish = make_followed_wish(given, invocation.options.project_name, invocation.environ)
+    from composectl.commands.follow import follow
+
+    return follow(invocation, wish)
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:

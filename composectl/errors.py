@@ -95,6 +95,34 @@ def bad_backend(text: str) -> ComposectlError:
     )
 
 
+def listen_where() -> ComposectlError:
+    return ComposectlError(
+        "`--listen` is missing: where is the proxy to listen?", "for example: `--listen 8080`", USAGE
+    )
+
+
+def whom_to_follow(variable: str) -> ComposectlError:
+    return ComposectlError(
+        "neither a service nor a `--backend` is named",
+        f"the replicas of one are followed with `--service NAME`, or {variable}=NAME in the environment",
+        USAGE,
+    )
+
+
+def fixed_and_followed(option: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{option}` does not go with `--backend`",
+        "backends that are named have a port each, and are not followed: leave one of the two out",
+        USAGE,
+    )
+
+
+def bad_container_port(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`--port {text}` is not a port of a container", "a whole number from 1 to 65535, as in `--port 9090`", USAGE
+    )
+
+
 def bad_name(text: str) -> ComposectlError:
     return ComposectlError(
         f"`{text}` is not a name: small letters, digits, `-` and `_`, a letter or digit first",
@@ -326,7 +354,8 @@ def no_engine(endpoint: str) -> ComposectlError:
 
 def engine_forbidden(endpoint: str) -> ComposectlError:
     return ComposectlError(
-        f"no right to talk to the Docker Engine at {endpoint}", "join the group `docker`, or use sudo"
+        f"no right to talk to the Docker Engine at {endpoint}",
+        "join the group `docker`, or use sudo; in a container, `group_add:` the group of the socket",
     )
 
 
@@ -415,6 +444,45 @@ def only_high_ports() -> ComposectlError:
 def few_open_files(files: int, clients: int) -> ComposectlError:
     return ComposectlError(
         f"{files:,}, enough for {clients:,} clients at once", "`ulimit -Hn` shows the limit, which root can raise"
+    )
+
+
+# Replicas that are followed
+
+
+def no_socket(path: str) -> ComposectlError:
+    return ComposectlError(
+        f"there is no {path} in this container, by which to ask the Docker Engine",
+        f"mount that of the host: `volumes: [{path}:{path}:ro]`, or name another engine in DOCKER_HOST",
+    )
+
+
+def whose_project(endpoint: str) -> ComposectlError:
+    return ComposectlError(
+        f"the project is not known: this is no container of the Docker Engine at {endpoint}",
+        "name the project, before the command: `composectl -p shop proxy`",
+    )
+
+
+def of_no_project(container: str) -> ComposectlError:
+    return ComposectlError(
+        f"container `{container}` belongs to no project of Compose",
+        "start it as a service beside the one that it follows, or name the project: `composectl -p shop proxy`",
+    )
+
+
+def no_shared_network(service: str, project: str) -> ComposectlError:
+    return ComposectlError(
+        f"no replica of service `{service}` of project `{project}` is on a network of this container",
+        "put both services on one of the file's `networks:`",
+    )
+
+
+def nothing_exposed(who: str) -> ComposectlError:
+    """`who`: a service or a container, for people."""
+    return ComposectlError(
+        f"{who} exposes no TCP port, so that the one to balance to is not known",
+        "say `expose:` in the compose file or EXPOSE in the image, or name it to the proxy: `--port 9090`",
     )
 
 
@@ -534,6 +602,20 @@ def fixed_backends(name: str) -> ComposectlError:
     return ComposectlError(
         f"the backends of proxy `{name}` are fixed",
         f"`composectl -p {name} down` ends it; start it again with other `--backend`s",
+    )
+
+
+def makes_no_replicas(name: str) -> ComposectlError:
+    return ComposectlError(
+        f"proxy `{name}` makes no replicas, so that it cannot roll out any",
+        "a composectl that was started with `up --balance SERVICE=N` can",
+    )
+
+
+def followed(project: str, service: str) -> ComposectlError:
+    return ComposectlError(
+        f"the proxy follows the replicas of service `{service}`, and makes none",
+        f"Compose does: `docker compose -p {project} up -d --no-recreate --scale {service}=N`",
     )
 
 

@@ -29,6 +29,20 @@ ARGUMENTS = {
 
 # By which test of which file each is met.
 MET_IN = {
+    "commands/test_followed.py": {
+        "bad_container_port": "test_what_is_no_port_of_a_container_is_refused",
+    },
+    "e2e/test_container_of_2016.py": {
+        "no_socket": "test_what_is_missing_is_told",
+        "of_no_project": "test_what_is_missing_is_told",
+        "no_shared_network": "test_replicas_on_no_such_network_are_told_of",
+    },
+    "e2e/test_following.py": {
+        "followed": "test_scaling_and_rolling_out_are_left_to_compose",
+        "makes_no_replicas": "test_scaling_and_rolling_out_are_left_to_compose",
+        "nothing_exposed": "test_a_service_that_exposes_no_port_is_refused",
+        "whose_project": "test_outside_a_container_the_project_has_to_be_named",
+    },
     "commands/test_balancing.py": {
         "no_slow_start_by_source": "test_a_slow_start_does_not_go_with_source",
     },
@@ -159,6 +173,9 @@ MET_IN = {
         "too_many_connections": "test_more_connections_than_files_may_be_open_are_refused_before_anything_is_bound",
     },
     "static/test_refuses.py": {
+        "listen_where": "test_words_that_make_no_sense",
+        "whom_to_follow": "test_words_that_make_no_sense",
+        "fixed_and_followed": "test_words_that_make_no_sense",
         "unknown_policy": "test_words_that_make_no_sense",
         "bad_listener": "test_words_that_make_no_sense",
         "bad_backend": "test_words_that_make_no_sense",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
@@ -39,6 +40,24 @@ def parse_listener(text: str) -> Address:
     if not (is_port(port) and (is_host(host) or not colon)):
         raise errors.bad_listener(text)
     return Address(host.strip("[]"), int(port))
+
+
+def parse_target(text: str) -> int:
+    """A port of a container. Raises `bad_container_port`."""
+    if not (is_port(text) and int(text)):
+        raise errors.bad_container_port(text)
+    return int(text)
+
+
+def parse_each(option: str, parse: Callable[[str], Address], texts: Sequence[str]) -> tuple[Address, ...]:
+    """The addresses that were given for an option. Raises what `parse` does, and `given_twice`."""
+    addresses: list[Address] = []
+    for text in texts:
+        address = parse(text)
+        if address in addresses:
+            raise errors.given_twice(option, str(address))
+        addresses.append(address)
+    return tuple(addresses)
 
 
 def is_host(text: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from composectl import errors
 from composectl.balance.replica import Replica
-from composectl.commands.addresses import Address, parse_backend, parse_listener
+from composectl.commands.addresses import Address, parse_backend, parse_each, parse_listener
 from composectl.commands.balancing import Balancing
 from composectl.compose.ports import Port
 
@@ -42,24 +42,20 @@ def make_fixed_wish(
     listen: Sequence[str], backends: Sequence[str], balancing: Balancing, *, name: str, detach: bool
 ) -> FixedWish:
     """The wish behind the words of a command line. Raises ComposectlError where they make no sense."""
+    check_name(name)
+    if not listen:
+        raise errors.listen_where()
+    listeners = parse_each("--listen", parse_listener, listen)
+    return FixedWish(listeners, parse_each("--backend", parse_backend, backends), balancing, name, detach)
+
+
+def check_name(name: str) -> None:
+    """Raise `bad_name` where it is one that nothing could be called by."""
     if name and not _NAME.fullmatch(name):
         raise errors.bad_name(name)
-    return FixedWish(
-        _each("--listen", parse_listener, listen), _each("--backend", parse_backend, backends), balancing, name, detach
-    )
 
 
 # Private
-
-
-def _each(option: str, parse: Callable[[str], Address], texts: Sequence[str]) -> tuple[Address, ...]:
-    addresses: list[Address] = []
-    for text in texts:
-        address = parse(text)
-        if address in addresses:
-            raise errors.given_twice(option, str(address))
-        addresses.append(address)
-    return tuple(addresses)
 
 
 def _replica(number: int, address: Address) -> Replica:

@@ -1,118 +1,40 @@
-"""`composectl proxy`: the same proxy over fixed backends, without Docker, Compose or a project."""
+"""`composectl proxy --backend`: the same proxy over fixed backends, without Docker, Compose or a project."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 from composectl import errors
 from composectl.commands.balanced import Balanced
-from composectl.commands.detach import Announce, detach
 from composectl.commands.fixed import FixedWish
-from composectl.commands.interrupts import Interrupted, Interrupts, unless
 from composectl.commands.invocation import Invocation
-from composectl.commands.loop import run
-from composectl.commands.occupant import occupant
-from composectl.commands.readiness import settle
-from composectl.commands.resting import drain, undrain
+from composectl.commands.proxying import Proxy, bind_and_claim, run_proxy
 from composectl.commands.running import Running
-from composectl.commands.serving import print_changes, prints_lines, say, serving, shown
-from composectl.control.api import Handlers, Progress
-from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
-from composectl.control.orders import Rollout, Scaling, Verdict
 from composectl.journal import Journal
 from composectl.proxy.gate import make_gate
-from composectl.proxy.listen import PortTaken
 
 _SERVICE = "proxy"
-_SETTLE_SECONDS = 1.0
 
 
 def proxy(invocation: Invocation, wish: FixedWish) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    folder = runtime_folder(invocation.environ)
-    if wish.detach:
-        return detach(lambda announce: run(_proxy(wish, folder, announce)))
-    return run(_proxy(wish, folder, None))
+    return run_proxy(partial(_opened, wish, runtime_folder(invocation.environ)), in_background=wish.detach)
 
 
 # Private
 
 
-async def _proxy(wish: FixedWish, folder: Path, announce: Announce | None) -> int:
-    with Interrupts() as interrupts:
-        running = _opened(wish, folder)
-        try:
-            async with serving(running, _handlers(running, interrupts)):
-                with suppress(Interrupted):
-                    await _work(running, interrupts, announce)
-                return interrupts.exit_code
-        finally:
-            running.close()
-
-
-async def _work(running: Running, interrupts: Interrupts, announce: Announce | None) -> None:
-    await unless(interrupts.asked, _start(running))
-    if prints_lines(announce):
-        say(_summary(running))
-        print_changes(running)
-    async with shown(running, announce, _summary(running)):
-        await interrupts.asked.wait()
-        await unless(interrupts.forced, running.drain())
-
-
-async def _start(running: Running) -> None:
-    """Accept clients once the backends were looked at: until then the kernel's backlog holds them."""
-    await settle(running, _SETTLE_SECONDS)
-    for balanced in running.balanced.values():
-        await balanced.serve()
-
-
-def _opened(wish: FixedWish, folder: Path) -> Running:
-    """A composectl that holds its ports and its name, and serves nobody yet. Raises ComposectlError."""
+async def _opened(wish: FixedWish, folder: Path) -> Proxy:
+    """Raises ComposectlError."""
     journal, gate = Journal(), make_gate(wish.balancing.connections)
     balanced = Balanced(_SERVICE, len(wish.backends), wish.ports, wish.balancing, gate, journal)
-    with ExitStack() as undo:
-        undo.callback(balanced.close)
-        _bind(balanced, folder)
-        claim = Claim(folder, wish.name or _name_after(balanced))
-        undo.pop_all()
+    claim = bind_and_claim(balanced, wish.name, folder)
     balanced.pool.observe(wish.replicas)
-    return Running(claim, "", journal, {_SERVICE: balanced})
+    running = Running(claim, "", journal, {_SERVICE: balanced})
+    return Proxy(running, _counted(len(wish.backends)), errors.fixed_backends(claim.project))
 
 
-def _bind(balanced: Balanced, folder: Path) -> None:
-    try:
-        for port in balanced.unbound:
-            balanced.bind(port)
-    except PortTaken as taken:
-        raise errors.port_taken(taken.address, occupant(taken.port, folder)) from taken
-
-
-def _name_after(balanced: Balanced) -> str:
-    return f"{_SERVICE}-{balanced.listeners[0].rpartition(':')[2]}"
-
-
-def _handlers(running: Running, interrupts: Interrupts) -> Handlers:
-    async def refuse(_: Scaling | Rollout | Verdict, __: Progress) -> None:
-        raise errors.fixed_backends(running.claim.project)
-
-    return Handlers(
-        about=running.about,
-        snapshot=running.snapshot,
-        scale=refuse,
-        rollout=refuse,
-        judge=refuse,
-        drain=partial(drain, running),
-        undrain=partial(undrain, running),
-        estate=None,
-        stop=interrupts.ask,
-    )
-
-
-def _summary(running: Running) -> str:
-    balanced = running.service(_SERVICE)
-    backends = "1 backend" if balanced.wanted == 1 else f"{balanced.wanted} backends"
-    return f"{running.claim.project}: {backends} behind {', '.join(balanced.listeners)}\n"
+def _counted(backends: int) -> str:
+    return "1 backend" if backends == 1 else f"{backends} backends"

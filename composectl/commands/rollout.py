@@ -60,5 +60,5 @@ def make_rollout(
 def _find_project(invocation: Invocation) -> Client:
     client = find_running(invocation)
     if not client.about.has_project:
-        raise errors.fixed_backends(client.about.project)
+        raise errors.makes_no_replicas(client.about.project)
     return client

@@ -1,18 +1,15 @@
-"""A running composectl whose backends are the replicas of a project."""
+"""A running composectl that has a project in its hands, and balances the replicas of it."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 
 from composectl import errors
-from composectl.balance.change import Change
-from composectl.balance.replica import Key, Replica
 from composectl.commands.balanced import Balanced
+from composectl.commands.following import Following
 from composectl.commands.held_canary import HeldCanary
-from composectl.commands.running import Running
 from composectl.compose.rendered import UNCHANGED, Fit
 from composectl.compose.stack import Stack
 from composectl.control.about import About
@@ -25,8 +22,8 @@ from composectl.journal import Journal
 _PART_SECONDS = 5.0
 
 
-class RunningProject(Running):
-    """Owns the project and the engine as well; `scaling` is held by whoever changes how many replicas there are.
+class RunningProject(Following):
+    """Owns the project as well; `scaling` is held by whoever changes how many replicas there are.
 
     `stack`: the project as it is now; `stacks`: as the replicas of each service are made from it. `predecessor`: the
     composectl that serves until we do, if there is one. `fit`: what replicas publish themselves.
@@ -42,10 +39,9 @@ class RunningProject(Running):
         predecessor: Predecessor | None = None,
         fit: Fit = UNCHANGED,
     ) -> None:
-        super().__init__(claim, str(stack.directory), journal, balanced)
+        super().__init__(engine, stack.project, claim, str(stack.directory), journal, balanced)
         self.stack = stack
         self.stacks = dict.fromkeys(balanced, stack)
-        self.engine = engine
         self.predecessor = predecessor
         self.fit = fit
         self.scaling = asyncio.Lock()
@@ -60,33 +56,6 @@ class RunningProject(Running):
         """For other terminals that look for us, and for a successor."""
         return replace(super().about(), published_at=self.engine.reach.published_at)
 
-    def who(self, change: Change) -> str:
-        """What a line calls the backend of `change`: short, as its service and number."""
-        return f"{change.service}-{change.number}"
-
-    def observe(self, service: str, replicas: list[Replica]) -> None:
-        """The engine has listed the running replicas of a service."""
-        self.balanced[service].pool.observe(replicas)
-        self.journal.nudge()
-
-    def leave(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
-        """A container is on its way out."""
-        for one in self.balanced.values():
-            one.pool.leave(id, why)
-
-    def vanish(self, key: Key, why: str) -> None:
-        """The address of a replica is its own no more."""
-        for one in self.balanced.values():
-            one.pool.vanish(key, why)
-
-    def lost(self) -> None:
-        """The engine cannot be followed any more."""
-        self.stale_since = time.time()
-
-    def back(self) -> None:
-        """The engine tells again who runs."""
-        self.stale_since = None
-
     def estate(self) -> Estate:
         """What the next composectl takes over."""
         listening = {name: sockets for one in self.balanced.values() for name, sockets in one.listening.items()}
@@ -97,8 +66,3 @@ class RunningProject(Running):
         if not self.claim.is_ours:
             await asyncio.gather(*(one.part(_PART_SECONDS) for one in self.balanced.values()))
         await super().drain()
-
-    def close(self) -> None:
-        """Free the ports, the project and the engine."""
-        super().close()
-        self.engine.close()

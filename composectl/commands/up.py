@@ -30,7 +30,6 @@ from composectl.control.api import Handlers, Progress
 from composectl.control.client import find
 from composectl.control.folder import runtime_folder
 from composectl.control.orders import Scaling
-from composectl.engine.watch import Watch
 from composectl.proxy.listen import PortTaken
 from composectl.screen.progress import waiting
 
@@ -86,31 +85,10 @@ class _Up:
         self._announced = False
 
     async def run(self) -> int:
-        async with serving(self._running, self._handlers(), self._watch()):
+        async with serving(self._running, self._handlers(), self._running.follow()):
             return await self._work()
 
     # Private
-
-    async def _watch(self) -> None:
-        running = self._running
-        await Watch(
-            running.engine,
-            running.stack.project,
-            tuple(running.balanced),
-            observe=running.observe,
-            leave=running.leave,
-            vanish=running.vanish,
-            lost=self._lost,
-            back=self._back,
-        ).run()
-
-    def _lost(self, why: str) -> None:
-        self._running.lost()
-        say(why)
-
-    def _back(self) -> None:
-        self._running.back()
-        say("the Docker Engine answers again")
 
     def _handlers(self) -> Handlers:
         running = self._running

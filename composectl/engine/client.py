@@ -29,6 +29,7 @@ from composectl.engine.endpoint import Endpoint
 from composectl.engine.hint import FILTERS, Event
 from composectl.engine.labels import PROJECT, replicas_of, service_of
 from composectl.engine.log import plain_lines
+from composectl.engine.own import Own, describe_own
 from composectl.engine.reach import ITS_OWN_ADDRESS
 from composectl.engine.stream import Events
 from composectl.engine.threads import in_thread
@@ -91,6 +92,10 @@ class Engine:
                 services[service] = services.get(service, 0) + 1
         return scales
 
+    async def own(self, id: str) -> Own | None:  # noqa: A002 - Docker's word
+        """The container that we are in, where the engine knows one of this id (GET /containers/{id}/json)."""
+        return await self._call(partial(self._own, id)) if id else None
+
     async def version(self) -> Version:
         """Which engine it is, and what it speaks (GET /version)."""
         answer = await self._call(partial(self._client.version, api_version=False))
@@ -113,7 +118,7 @@ class Engine:
         listed = await self._call(self._client.containers)
         return next(filter(None, (describe_holder(one, port) for one in listed)), None)
 
-    async def last_lines(self, id: str, count: int) -> list[str]:  # noqa: A002 - Docker's word
+    async def last_lines(self, id: str, count: int) -> list[str]:  # noqa: A002
         """The last lines that the container wrote, safe to show (GET /containers/{id}/logs)."""
         return plain_lines(await self._call(lambda: self._client.logs(id, tail=count)))
 
@@ -160,6 +165,14 @@ class Engine:
             if service in services:
                 with suppress(NotFound):  # removed since it was listed
                     yield service, self._client.inspect_container(listed["Id"])
+
+    def _own(self, id: str) -> Own | None:  # noqa: A002
+        from docker.errors import NotFound
+
+        try:
+            return describe_own(self._client.inspect_container(id))
+        except NotFound:
+            return None
 
     def _image_id(self, name: str) -> str:
         from docker.errors import NotFound

@@ -93,10 +93,10 @@ def describe(inspect: Mapping[str, Any], reach: Reach = ITS_OWN_ADDRESS) -> Repl
         id=inspect["Id"],
         started=state["StartedAt"],
         number=number_of(labels_of(inspect)),
-        name=_name(inspect),
+        name=name_of(inspect),
         host=host,
         report=_report(state),
-        grace=_grace(inspect["Config"]),
+        grace=grace_of(inspect),
         stop_signal=stop_signal(inspect),
         ports=ports,
         network=network,
@@ -111,14 +111,14 @@ def describe_ended(inspect: Mapping[str, Any]) -> Ended | None:
     if status in _RUNS or (status == "created" and not error):
         return None
     return Ended(
-        inspect["Id"], _name(inspect), state["ExitCode"], status == "restarting", error, has_run=status != "created"
+        inspect["Id"], name_of(inspect), state["ExitCode"], status == "restarting", error, has_run=status != "created"
     )
 
 
 def describe_make(inspect: Mapping[str, Any]) -> Make:
     """The make of the container in an answer of GET /containers/{id}/json."""
     definition = labels_of(inspect).get(CONFIG_HASH, "")
-    return Make(_name(inspect), definition, inspect["Config"].get("Image", ""), inspect.get("Image", ""))
+    return Make(name_of(inspect), definition, inspect["Config"].get("Image", ""), inspect.get("Image", ""))
 
 
 def describe_holder(listed: Mapping[str, Any], port: int) -> Holder | None:
@@ -140,6 +140,17 @@ def stop_signal(inspect: Mapping[str, Any]) -> int:
     return signal_number(inspect["Config"].get("StopSignal") or "") or TERM
 
 
+def grace_of(inspect: Mapping[str, Any]) -> float:
+    """The seconds that Docker gives the container to stop."""
+    grace = inspect["Config"].get("StopTimeout")
+    return float(_GRACE if grace is None else grace)
+
+
+def name_of(inspect: Mapping[str, Any]) -> str:
+    """The name in an answer of GET /containers/{id}/json."""
+    return str(inspect["Name"]).removeprefix("/")
+
+
 # Private
 
 _Ports = tuple[tuple[int, int], ...]
@@ -153,22 +164,30 @@ def _gateway(config: Mapping[str, str]) -> str:
 
 def _place(inspect: Mapping[str, Any], reach: Reach) -> tuple[str, _Ports, str, str]:
     """The address, what of it is reached at other ports, and the ids of the network and of the endpoint."""
-    host, network, endpoint = _on_network(inspect)
+    host, network, endpoint = _on_network(inspect, reach)
     if not reach.published_at:
-        return host, (), network, endpoint
+        return host, _exposed(inspect) if reach.exposed else (), network, endpoint
     ports = _published(inspect, reach.published_at)
     return reach.published_at if ports else "", ports, network, endpoint
 
 
-def _on_network(inspect: Mapping[str, Any]) -> tuple[str, str, str]:
-    """The address on a network, and the ids of that and of the endpoint there."""
+def _on_network(inspect: Mapping[str, Any], reach: Reach) -> tuple[str, str, str]:
+    """The address on a network within reach, and the ids of that and of the endpoint there."""
     networks = inspect["NetworkSettings"].get("Networks") or {}
     joined = [networks[name] or {} for name in sorted(networks)]
+    near = [one for one in joined if reach.is_near(one.get("NetworkID") or "")]
     for kind in ("IPAddress", "GlobalIPv6Address"):
-        for one in joined:
+        for one in near:
             if host := one.get(kind):
                 return host, one.get("NetworkID") or "", one.get("EndpointID") or ""
     return "", "", ""
+
+
+def _exposed(inspect: Mapping[str, Any]) -> _Ports:
+    """The lowest of the TCP ports that it exposes, in the place of port 0; nobody's, where it exposes none."""
+    exposed = inspect["Config"].get("ExposedPorts") or {}
+    ports = [int(name.removesuffix("/tcp")) for name in exposed if name.endswith("/tcp")]
+    return ((0, min(ports, default=0)),)
 
 
 def _published(inspect: Mapping[str, Any], address: str) -> _Ports:
@@ -182,16 +201,7 @@ def _published(inspect: Mapping[str, Any], address: str) -> _Ports:
     )
 
 
-def _name(inspect: Mapping[str, Any]) -> str:
-    return str(inspect["Name"]).removeprefix("/")
-
-
 def _report(state: Mapping[str, Any]) -> Report:
     if state["Status"] == "paused":
         return Report.DOWN
     return _REPORTS.get((state.get("Health") or {}).get("Status", ""), Report.SILENT)
-
-
-def _grace(config: Mapping[str, Any]) -> float:
-    grace = config.get("StopTimeout")
-    return float(_GRACE if grace is None else grace)

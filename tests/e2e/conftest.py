@@ -13,6 +13,7 @@ from docker import DockerClient
 
 from tests.e2e.backend_image import build_backend
 from tests.e2e.project import IMAGE, REPOSITORY, NewProject, Project
+from tests.e2e.proxy_image import proxy_image as make_proxy_image
 from tests.e2e.stories import Row, Story, keep_table, table
 
 COMPOSES = {
@@ -69,6 +70,13 @@ def backend_image(engine: DockerClient, echo_image: str) -> Iterator[str]:
     image = build_backend(engine)
     yield image
     engine.images.remove(image, force=True)
+
+
+@pytest.fixture(scope="session")
+def proxy_image(engine: DockerClient) -> Iterator[str]:
+    """The image of the Dockerfile."""
+    with make_proxy_image(engine) as image:
+        yield image
 
 
 @pytest.fixture(params=COMPOSES)

@@ -119,6 +119,15 @@ async def test_the_holder_of_a_port_is_found(fake: FakeEngine, engine: Engine) -
     assert await engine.holder_of(9091) is None
 
 
+async def test_our_own_container_is_found_if_the_engine_knows_it(fake: FakeEngine, engine: Engine) -> None:
+    fake.run(container(7))
+    own = await engine.own(f"{7:064x}")
+    assert own is not None
+    assert (own.name, own.project) == ("shop-echo-7", "shop")
+    assert await engine.own(f"{8:064x}") is None
+    assert await engine.own("") is None
+
+
 async def test_the_last_lines_come_without_colours(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1))
     fake.log = b"\x1b[31mpanic\x1b[0m\n\ttoo bad\n"

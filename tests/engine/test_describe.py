@@ -127,6 +127,43 @@ def test_an_engine_may_tell_that_its_networks_are_apart(info: dict[str, Any], wa
     assert describe_walls(info) == walls
 
 
+TWO_NETWORKS = networks(
+    bar={"IPAddress": "10.1.0.1", "NetworkID": "n1", "EndpointID": "e1"},
+    zoo={"IPAddress": "10.9.0.1", "NetworkID": "n2", "EndpointID": "e2"},
+)
+
+
+@pytest.mark.parametrize(
+    ("near", "address"), [({"n1"}, "10.1.0.1"), ({"n2"}, "10.9.0.1"), ({"n1", "n2"}, "10.1.0.1"), (None, "10.1.0.1")]
+)
+def test_h15_of_several_networks_only_those_within_reach_count(near: set[str] | None, address: str) -> None:
+    reach = Reach(networks=None if near is None else frozenset(near))
+    one = describe(container(1, NetworkSettings=TWO_NETWORKS), reach)
+    assert one is not None
+    assert one.host == address
+
+
+@pytest.mark.parametrize("near", [{"n3"}, {""}, set[str]()])
+def test_h15_one_on_no_network_within_reach_is_no_replica(near: set[str]) -> None:
+    assert describe(container(1, NetworkSettings=TWO_NETWORKS), Reach(networks=frozenset(near))) is None
+
+
+@pytest.mark.parametrize(
+    ("exposed", "port"),
+    [
+        ({"9090/tcp": {}}, 9090),
+        ({"9090/tcp": {}, "443/tcp": {}, "80/udp": {}, "8080/tcp": {}}, 443),
+        ({"53/udp": {}}, 0),
+        ({}, 0),
+        (None, 0),
+    ],
+)
+def test_the_lowest_tcp_port_that_is_exposed_stands_for_port_0(exposed: dict[str, Any] | None, port: int) -> None:
+    one = describe(container(1, Config={"ExposedPorts": exposed}), Reach(exposed=True))
+    assert one is not None
+    assert one.address(0) == ("10.0.0.1", port)
+
+
 def test_the_default_bridge_counts() -> None:
     assert described(NetworkSettings=networks(bridge={"IPAddress": "172.17.0.2"})).host == "172.17.0.2"
 

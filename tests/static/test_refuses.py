@@ -27,9 +27,11 @@ GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
         ((*GOOD, "--slow-start", "0"), "`--slow-start 0`"),
         ((*GOOD, "--slow-start", "10", "--policy", "source"), "`--slow-start`"),
         ((*GOOD, "--name", "No Name"), "`No Name`"),
+        ((*GOOD, "--service", "echo"), "`--service`"),
+        ((*GOOD, "--port", "9090"), "`--port`"),
         ((*GOOD, "surplus"), "surplus"),
-        (GOOD[:2], "'--backend'"),
-        (GOOD[2:], "'--listen'"),
+        (GOOD[:2], "`--backend`"),
+        (GOOD[2:], "`--listen`"),
     ],
 )
 def test_words_that_make_no_sense(place: Place, words: tuple[str, ...], culprit: str) -> None:

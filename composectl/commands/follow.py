@@ -1,0 +1,77 @@
+"""`composectl proxy` without backends: the replicas of one service are followed, as from a container beside them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+
+from composectl import errors
+from composectl.balance.replica import Replica
+from composectl.commands.balanced import Balanced
+from composectl.commands.balancing import Balancing
+from composectl.commands.followed import FollowedWish
+from composectl.commands.following import Following
+from composectl.commands.invocation import Invocation
+from composectl.commands.proxying import Proxy, bind_and_claim, run_proxy
+from composectl.commands.surroundings import Surroundings, look_around
+from composectl.commands.telling import say
+from composectl.control.claim import Claim
+from composectl.control.folder import runtime_folder
+from composectl.engine.endpoint import resolve_endpoint
+from composectl.journal import Journal
+from composectl.proxy.gate import make_gate
+
+_LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our own container
+
+
+def follow(invocation: Invocation, wish: FollowedWish) -> int:
+    """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
+    return run_proxy(partial(_opened, invocation, wish), in_background=wish.detach)
+
+
+# Private
+
+
+class _Follower(Following):
+    """Wants as many replicas as there are."""
+
+    def __init__(
+        self, wish: FollowedWish, found: Surroundings, claim: Claim, journal: Journal, balanced: Balanced
+    ) -> None:
+        super().__init__(found.engine, found.project, claim, "", journal, {wish.service: balanced})
+        self._wish = wish
+
+    def observe(self, service: str, replicas: list[Replica]) -> None:
+        self._tell_of_those_without_a_port(replicas)
+        self.balanced[service].wanted = len(replicas)
+        super().observe(service, replicas)
+
+    # Private
+
+    def _tell_of_those_without_a_port(self, replicas: list[Replica]) -> None:
+        known = {backend.replica.key for backend in self.balanced[self._wish.service].pool.backends}
+        for replica in replicas:
+            if replica.key not in known and not self._wish.reaches(replica):
+                error = errors.nothing_exposed(f"container `{replica.name}`")
+                say(f"{error.message}: {error.hint}")
+
+
+async def _opened(invocation: Invocation, wish: FollowedWish) -> Proxy:
+    """Raises ComposectlError."""
+    found = await look_around(resolve_endpoint(invocation.host, invocation.context, invocation.environ), wish)
+    with ExitStack() as undo:
+        undo.callback(found.engine.close)
+        journal, gate = Journal(), make_gate(wish.balancing.connections)
+        balanced = Balanced(wish.service, 0, wish.ports, _in_time(wish.balancing, found.grace), gate, journal)
+        claim = bind_and_claim(balanced, wish.name or found.project, runtime_folder(invocation.environ))
+        undo.pop_all()
+    follower = _Follower(wish, found, claim, journal, balanced)
+    follower.observe(wish.service, found.replicas)
+    refusal = errors.followed(found.project, wish.service)
+    return Proxy(follower, f"the replicas of {wish.service}", refusal, (follower.follow,))
+
+
+def _in_time(balancing: Balancing, grace: float) -> Balancing:
+    """With no more time to drain than our own container is given to stop."""
+    return replace(balancing, drain=int(max(0, min(balancing.drain, grace - _LAST_WORDS_SECONDS))))

@@ -1,0 +1,128 @@
+"""What every `composectl proxy` does, wherever its backends come from: accept, show, drain, end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from composectl import errors
+from composectl.commands.balanced import Balanced
+from composectl.commands.detach import Announce, detach
+from composectl.commands.interrupts import Interrupted, Interrupts, unless
+from composectl.commands.loop import run
+from composectl.commands.occupant import occupant
+from composectl.commands.readiness import settle
+from composectl.commands.resting import drain, undrain
+from composectl.commands.running import Running
+from composectl.commands.serving import Background, print_changes, prints_lines, say, serving, shown
+from composectl.control.api import Handlers, Progress
+from composectl.control.claim import Claim
+from composectl.control.orders import Rollout, Scaling, Verdict
+from composectl.proxy.listen import PortTaken
+
+_SETTLE_SECONDS = 1.0
+
+Open = Callable[[], Coroutine[Any, Any, "Proxy"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that holds its ports and its name, and serves nobody yet.
+
+    `before`: what it stands before, for people; `refusal`: why nobody scales or rolls out by it; `background`: what
+    goes on while it serves.
+    """
+
+    running: Running
+    before: str
+    refusal: errors.ComposectlError
+    background: tuple[Callable[[], Background], ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """A line that tells who stands before what, and where."""
+        listeners = ", ".join(self.running.about().listeners)
+        return f"{self.running.claim.project}: {self.before} behind {listeners}\n"
+
+
+def run_proxy(open_proxy: Open, *, in_background: bool) -> int:
+    """Run until Ctrl-C, or until there is a background process that serves. Returns the exit code."""
+    if in_background:
+        return detach(lambda announce: run(_proxy(open_proxy, announce)))
+    return run(_proxy(open_proxy, None))
+
+
+def bind_and_claim(balanced: Balanced, name: str, folder: Path) -> Claim:
+    """Its ports and its name, by default that of its port; neither where one cannot be had. Raises ComposectlError."""
+    with ExitStack() as undo:
+        undo.callback(balanced.close)
+        _bind(balanced, folder)
+        claim = Claim(folder, name or f"proxy-{balanced.listeners[0].rpartition(':')[2]}")
+        undo.pop_all()
+    return claim
+
+
+# Private
+
+
+async def _proxy(open_proxy: Open, announce: Announce | None) -> int:
+    with Interrupts() as interrupts:
+        try:
+            proxy = await unless(interrupts.asked, open_proxy())
+        except Interrupted:
+            return interrupts.exit_code
+        try:
+            background = [work() for work in proxy.background]
+            async with serving(proxy.running, _handlers(proxy, interrupts), *background):
+                with suppress(Interrupted):
+                    await _work(proxy, interrupts, announce)
+                return interrupts.exit_code
+        finally:
+            proxy.running.close()
+
+
+async def _work(proxy: Proxy, interrupts: Interrupts, announce: Announce | None) -> None:
+    running = proxy.running
+    await unless(interrupts.asked, _start(running))
+    if prints_lines(announce):
+        say(proxy.summary)
+        print_changes(running)
+    async with shown(running, announce, proxy.summary):
+        await interrupts.asked.wait()
+        await unless(interrupts.forced, running.drain())
+
+
+async def _start(running: Running) -> None:
+    """Accept clients once the backends were looked at: until then the kernel's backlog holds them."""
+    await settle(running, _SETTLE_SECONDS)
+    for balanced in running.balanced.values():
+        await balanced.serve()
+
+
+def _bind(balanced: Balanced, folder: Path) -> None:
+    try:
+        for port in balanced.unbound:
+            balanced.bind(port)
+    except PortTaken as taken:
+        raise errors.port_taken(taken.address, occupant(taken.port, folder)) from taken
+
+
+def _handlers(proxy: Proxy, interrupts: Interrupts) -> Handlers:
+    async def refuse(_: Scaling | Rollout | Verdict, __: Progress) -> None:
+        raise proxy.refusal
+
+    return Handlers(
+        about=proxy.running.about,
+        snapshot=proxy.running.snapshot,
+        scale=refuse,
+        rollout=refuse,
+        judge=refuse,
+        drain=partial(drain, proxy.running),
+        undrain=partial(undrain, proxy.running),
+        estate=None,
+        stop=interrupts.ask,
+    )

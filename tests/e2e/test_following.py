@@ -1,0 +1,134 @@
+"""`composectl proxy --service` beside a project that Compose alone scales."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.e2e.load import ask
+from tests.e2e.patience import eventually
+from tests.e2e.project import Project
+from tests.e2e.refusal import refusal_told_in
+
+pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
+
+UNPUBLISHED = """\
+services:
+  echo:
+    image: {image}
+    expose: {exposed}
+"""
+MUTE = """\
+services:
+  echo:
+    image: busybox
+    command: ["sleep", "1000"]
+    init: true
+"""
+
+
+def test_replicas_come_and_go_and_requests_wait_where_there_is_none(project: Project) -> None:
+    with_replicas(project, 0)
+    with following(project), ThreadPoolExecutor() as pool:
+        waiting = pool.submit(ask, project.port)
+        assert eventually(lambda: status(project)["totals"]["held"] == 1)
+        with_replicas(project, 2)
+        assert waiting.result().is_whole
+        assert comes_to(project, "ready", "ready")
+
+        with_replicas(project, 1)
+        assert comes_to(project, "ready")
+        assert status(project)["wanted"] == 1
+        assert status(project)["totals"]["failed"] == 0
+
+
+def test_scaling_and_rolling_out_are_left_to_compose(project: Project) -> None:
+    with_replicas(project, 1)
+    with following(project):
+        told = refusal_told_in(project.composectl("-p", project.name, "scale", "echo=3"))
+        assert (told.exit_code, told.message) == (1, "the proxy follows the replicas of service `echo`, and makes none")
+        assert f"`docker compose -p {project.name} up -d --no-recreate --scale echo=N`" in told.hint
+
+        told = refusal_told_in(project.composectl("-p", project.name, "rollout", "echo"))
+        assert told.exit_code == 1
+        assert told.message == f"proxy `{project.name}` makes no replicas, so that it cannot roll out any"
+
+
+@pytest.mark.parametrize(("exposed", "words"), [(["9090", "9443"], ()), (["80", "9090"], ("--port", "9090"))])
+def test_of_several_ports_the_lowest_is_meant_or_the_one_that_is_named(
+    project: Project, exposed: list[str], words: tuple[str, ...]
+) -> None:
+    with_replicas(project, 1, exposed)
+    with following(project, *words):
+        assert comes_to(project, "ready")
+        assert (ask(project.port).backend or "").endswith(":9090")
+
+
+def test_a_service_that_exposes_no_port_is_refused(project: Project) -> None:
+    with_replicas(project, 1, text=MUTE)
+    told = refusal_told_in(project.composectl(*follow(project)))
+    assert told.exit_code == 1
+    assert told.message == "service `echo` exposes no TCP port, so that the one to balance to is not known"
+    assert "`--port 9090`" in told.hint
+
+
+def test_who_runs_yet_and_a_replica_that_exposes_no_port_later_are_told(project: Project) -> None:
+    with_replicas(project, 0, text=MUTE)
+    proxy = project.starts(*follow(project))
+    assert proxy.stdout
+    assert (
+        proxy.stdout.readline() == f"no replica of echo runs yet in project {project.name}, which has no containers\n"
+    )
+    assert " behind " in proxy.stdout.readline()
+    with_replicas(project, 1, text=MUTE)
+    assert f"container `{project.name}-echo-1` exposes no TCP port" in proxy.stdout.readline()
+    proxy.send_signal(signal.SIGTERM)
+    assert proxy.wait(30) == 128 + signal.SIGTERM
+    proxy.stdout.close()
+
+
+def test_outside_a_container_the_project_has_to_be_named(project: Project) -> None:
+    told = refusal_told_in(project.composectl("proxy", "--service", "echo"))
+    assert told.exit_code == 1
+    assert "the project is not known" in told.message
+    assert "`composectl -p shop proxy`" in told.hint
+
+
+# Private
+
+
+def with_replicas(project: Project, number: int, exposed: list[str] | None = None, text: str = UNPUBLISHED) -> None:
+    """Bring up so many by Compose itself."""
+    project.write(text, exposed=exposed or ["9090"])
+    done = project.plain_compose("up", "-d", "--no-recreate", "--scale", f"echo={number}")
+    assert done.returncode == 0, done.stderr
+
+
+def follow(project: Project, *words: str) -> tuple[str, ...]:
+    return ("-p", project.name, "proxy", "--service", "echo", "--listen", f"{project.port}", *words)
+
+
+@contextmanager
+def following(project: Project, *words: str) -> Iterator[None]:
+    """A proxy in the background."""
+    project.does(*follow(project, *words), "-d")
+    try:
+        yield
+    finally:
+        project.does("-p", project.name, "down")
+
+
+def status(project: Project) -> dict[str, Any]:
+    (service,) = json.loads(project.does("-p", project.name, "status", "--json"))["services"]
+    assert isinstance(service, dict)
+    return service
+
+
+def comes_to(project: Project, *phases: str) -> bool:
+    return eventually(lambda: [one["phase"] for one in status(project)["backends"]] == list(phases))
