@@ -255,6 +255,13 @@ def bad_declaration(service: str, error: ComposectlError) -> ComposectlError:
     return ComposectlError(f"`x-balance` of service `{service}`: {error.message}", error.hint)
 
 
+def declaration_lost(service: str) -> ComposectlError:
+    return ComposectlError(
+        f"docker-compose 1 loses the `x-balance` of service `{service}`, which is merged of several files or `extends`",
+        f"say it on the command line, as in `--balance {service}=10`, or use Compose v2",
+    )
+
+
 def neither_number_nor_mapping(text: str) -> ComposectlError:
     return ComposectlError(
         f"`{text}` is neither a number of replicas nor a mapping",
@@ -339,6 +346,13 @@ def not_a_compose(command: str) -> ComposectlError:
 
 def no_project() -> ComposectlError:
     return ComposectlError("Compose's `config` printed no project", "`composectl config` shows what it prints")
+
+
+def no_project_name(called: str) -> ComposectlError:
+    return ComposectlError(
+        f"docker-compose 1 makes no project name of `{called}`: it keeps small letters, digits, `-` and `_`",
+        "`-p NAME` gives the project one",
+    )
 
 
 def compose_failed(command: str, exit_code: int, words: str = "", hint: str = "") -> ComposectlError:

@@ -17,7 +17,7 @@ from composectl.commands.invocation import Invocation
 from composectl.commands.listening import parse_listen
 from composectl.commands.occupant import occupant
 from composectl.commands.reach import FoundReach, find_reach
-from composectl.commands.rendering import Means, Reading
+from composectl.commands.rendering import Means, Reading, in_known_api
 from composectl.commands.running_project import RunningProject
 from composectl.commands.telling import say
 from composectl.commands.wish import AUTO, NETWORK, PUBLISHED, ServiceWish, Wish
@@ -41,7 +41,7 @@ from composectl.proxy.listen import PortTaken
 async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
     gate = make_gate(wish.connections)
-    means, project = reading.means, reading.project
+    means, project = await in_known_api(reading.means), reading.project
     engine = await Engine.connect(means.endpoint)
     sys.stderr.write(reading.warnings)
     ports = _ports(project, wish)
@@ -50,6 +50,7 @@ async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> Runni
     folder = runtime_folder(invocation.environ)
     claimed = _claim(folder, stack.project, means.endpoint.url, wish)
     engine.reach = claimed.reach or _told(found)
+    _tell_left_out(project, wish.services)
     fit = Fit(wish.dropping_udp, _published(ports, engine.reach))
     stack = replace(stack, rendered=fit.applied(stack.rendered))
     journal = Journal()
@@ -174,6 +175,13 @@ def _ports(project: Project, wish: Wish) -> Mapping[str, list[Port]]:
     ports = {service: ports_of(project, service, one) for service, one in wish.services.items()}
     check_apart(ports)
     return ports
+
+
+def _tell_left_out(project: Project, services: Iterable[str]) -> None:
+    for service in services:
+        if name := project.container_name(service):
+            shared = "several replicas cannot share one name"
+            say(f"{service}: `container_name: {name}` is left out, because {shared}")
 
 
 def _checked_first(service: str, published: list[Port], target: int | None) -> list[Port]:

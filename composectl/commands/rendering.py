@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from composectl.commands.invocation import Invocation
+from composectl.compose.declared import declaring_services
 from composectl.compose.locate import find_compose
+from composectl.compose.options import files_of_v1
 from composectl.compose.project import Project, parse_project
 from composectl.compose.run import render_config, render_twice
-from composectl.compose.version import Compose
+from composectl.compose.version import Compose, api_variables
+from composectl.engine.client import Engine
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
 
 
@@ -24,11 +27,15 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The project as it was read once, and what Compose warned of meanwhile."""
+    """The project as it was read once, and what Compose warned of meanwhile.
+
+    `lost`: the services whose `x-balance` stands in a file, and not in the project.
+    """
 
     means: Means
     project: Project
     warnings: str
+    lost: frozenset[str] = frozenset()
 
 
 def find_means(invocation: Invocation) -> Means:
@@ -36,6 +43,18 @@ def find_means(invocation: Invocation) -> Means:
     endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
     environ = child_environ(invocation.environ, endpoint)
     return Means(endpoint, environ, find_compose(environ))
+
+
+async def in_known_api(means: Means) -> Means:
+    """The same, where Compose speaks no API to the engine that it does not understand. Raises ComposectlError."""
+    if not means.compose.is_v1:
+        return means
+    engine = await Engine.connect(means.endpoint)
+    try:
+        newest = (await engine.version()).newest
+    finally:
+        engine.close()
+    return replace(means, environ={**api_variables(means.compose, newest), **means.environ})
 
 
 async def read_project(means: Means, invocation: Invocation, *, quiet: bool = False) -> Project:
@@ -48,4 +67,16 @@ async def read_with_declared(invocation: Invocation) -> Reading:
     """The project and what it declares under `x-balance`. Raises ComposectlError."""
     means = find_means(invocation)
     printed, in_yaml, warnings = await render_twice(means.compose, invocation.options, means.environ, invocation.cwd)
-    return Reading(means, parse_project(printed, means.compose.major, in_yaml), warnings)
+    project = parse_project(printed, means.compose.major, in_yaml)
+    return Reading(means, project, warnings, _lost(invocation, means, project))
+
+
+# Private
+
+
+def _lost(invocation: Invocation, means: Means, project: Project) -> frozenset[str]:
+    """docker-compose 1 leaves `x-` keys out where it merges what several files, or `extends`, say of a service."""
+    if not means.compose.is_v1:
+        return frozenset()
+    files = files_of_v1(invocation.options, means.environ, invocation.cwd)
+    return frozenset(declaring_services(files) - project.declared.keys())

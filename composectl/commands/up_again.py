@@ -12,7 +12,7 @@ from composectl.commands.care import Care
 from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
 from composectl.commands.prepare import make_stack
-from composectl.commands.rendering import find_means, read_project
+from composectl.commands.rendering import find_means, in_known_api, read_project
 from composectl.commands.rollout import make_rollout
 from composectl.commands.telling import say, tell
 from composectl.commands.wish import Wish
@@ -50,7 +50,7 @@ def up_again(invocation: Invocation, wish: Wish, client: Client) -> int:
 
 async def _bring_up_others(invocation: Invocation, wish: Wish, balanced: tuple[str, ...]) -> Project:
     """The services that are not balanced, as Compose's own `up` would; the project as it is now."""
-    means = find_means(invocation)
+    means = await in_known_api(find_means(invocation))
     project = await read_project(means, invocation)
     stack = make_stack(invocation, means, project, balanced)
     if _BUILD in wish.arguments.options:

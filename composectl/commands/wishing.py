@@ -88,6 +88,8 @@ def _untyped(
         return {}
     profiles = active_profiles(invocation.options, reading.means.environ, invocation.cwd)
     starting = starting_services(reading.project, told, typed_scales, profiles)
+    for service in sorted(reading.lost & starting - typed_scales.keys()):
+        raise errors.declaration_lost(service)
     kept = {} if typed_scales else kept_scales(invocation, reading)
     from_file = declared_scales(reading.project, declared, starting - typed_scales.keys(), kept)
     before = {service: count for service, count in kept.items() if service in (told.services or kept)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import yaml
 
 KEY = "x-balance"
@@ -18,7 +21,20 @@ def parse_declared(printed: str) -> dict[str, object]:
     return {name: _plain(service[KEY]) for name, service in services.items() if KEY in service}
 
 
+def declaring_services(files: Iterable[Path]) -> set[str]:
+    """The services under which `x-balance` stands in any of these files; what cannot be read says nothing."""
+    return {service for file in files for service in _declaring(file)}
+
+
 # Private
+
+
+def _declaring(file: Path) -> list[str]:
+    try:
+        services = yaml.load(file.read_bytes(), yaml.BaseLoader)["services"]
+        return [name for name, service in services.items() if KEY in service]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+        return []
 
 
 def _plain(told: object) -> object:

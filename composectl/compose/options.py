@@ -12,6 +12,12 @@ from composectl.compose.dotenv import read_dotenv
 # Of both majors; each looks for all of its names in one directory before it goes to the parent.
 _DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
+# The first of each kind that is there
+_FILES_OF_V1 = tuple(
+    tuple(f"{name}{kind}.{ending}" for name in ("docker-compose", "compose") for ending in ("yml", "yaml"))
+    for kind in ("", ".override")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -74,6 +80,16 @@ def active_profiles(options: Options, environ: Mapping[str, str], cwd: Path) -> 
     """The profiles that are enabled."""
     told = settings(options, environ, cwd).get("COMPOSE_PROFILES", "")
     return (*options.profiles, *filter(None, told.split(",")))
+
+
+def files_of_v1(options: Options, environ: Mapping[str, str], cwd: Path) -> tuple[Path, ...]:
+    """The compose files that docker-compose 1 reads; standard input is none."""
+    told = options.files or _files(settings(options, environ, cwd))
+    if told:
+        return tuple(Path(_absolute(file, cwd)) for file in told if file != "-")
+    folder = _found_directory(cwd) or cwd
+    found = (next((folder / name for name in names if (folder / name).is_file()), None) for names in _FILES_OF_V1)
+    return tuple(file for file in found if file)
 
 
 # Private

@@ -56,6 +56,10 @@ class Project:
                 coming += self._dependencies(service)
         return started
 
+    def container_name(self, service: str) -> str:
+        """The name that the file gives to the only container of the service; "" where it gives none."""
+        return str(self._service(service).get("container_name") or "")
+
     def own_scale(self, service: str) -> int:
         """How many replicas the file itself wants of it: `scale`, `deploy.replicas`, or one."""
         of = self._service(service)

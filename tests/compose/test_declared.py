@@ -1,6 +1,10 @@
 """What stands under `x-balance`, in the YAML that docker-compose 1.29.2 and Compose 2.40.3 print."""
 
-from composectl.compose.declared import parse_declared
+from pathlib import Path
+
+import pytest
+
+from composectl.compose.declared import declaring_services, parse_declared
 
 PRINTED = """\
 services:
@@ -48,3 +52,17 @@ def test_where_nobody_declares_anything_there_is_nothing() -> None:
 def test_the_word_elsewhere_declares_nothing() -> None:
     assert parse_declared("services:\n  echo:\n    image: x-balance\nx-balance: 3\n") == {}
     assert parse_declared("x-balance: 3\n") == {}
+
+
+def test_files_tell_which_services_declare_something(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.yml", tmp_path / "two.yml"
+    one.write_text(PRINTED.format(quote=""))
+    two.write_text("services:\n  four:\n    ports: !reset []\n    x-balance: 3\n")
+    assert declaring_services([one, two]) == {"echo", "two", "four"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "services: 3", "services: {echo: 3}", "services: [", "\0"])
+def test_a_file_that_cannot_be_read_declares_nothing(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "compose.yml"
+    file.write_text(text)
+    assert declaring_services([file, tmp_path / "missing.yml"]) == set()

@@ -7,6 +7,7 @@ import pytest
 from composectl.compose.name import project_name
 from composectl.compose.options import Options
 from composectl.compose.project import Project
+from composectl.errors import ComposectlError
 
 V1 = Project(None, {}, 1)
 
@@ -16,11 +17,17 @@ def test_what_config_told_is_the_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "name"), [("_My Proj.X", "_myprojx"), ("shop-1", "shop-1"), ("Über", "ber"), ("日本", "")]
+    ("written", "name"), [("_My Proj.X", "_myprojx"), ("shop-1", "shop-1"), ("Über", "ber"), ("日本-x", "-x")]
 )
 def test_v1_drops_most_characters(tmp_path: Path, written: str, name: str) -> None:
     assert project_name(V1, Options(project_directory=written), {}, tmp_path) == name
     assert project_name(V1, Options(project_name=written), {}, tmp_path) == name
+
+
+def test_a_name_of_which_v1_leaves_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ComposectlError, match="no project name of `日本`") as caught:
+        project_name(V1, Options(project_directory="日本"), {}, tmp_path)
+    assert "`-p NAME`" in caught.value.hint
 
 
 def test_the_option_wins_over_the_variable_and_that_over_the_env_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.compose.options import Options, project_directory_of, settings
+from composectl.compose.options import Options, files_of_v1, project_directory_of, settings
 
 
 @pytest.fixture
@@ -83,3 +83,24 @@ def test_the_processs_own_variables_win_over_the_env_file(cwd: Path) -> None:
 def test_the_env_file_stands_beside_the_first_file(cwd: Path) -> None:
     (cwd.parent / ".env").write_text("A=1")
     assert settings(Options(("../compose.yml",)), {}, cwd) == {"A": "1"}
+
+
+# The files that docker-compose 1 reads
+
+
+def test_v1_reads_the_files_that_it_is_told(tmp_path: Path) -> None:
+    environ = {"COMPOSE_FILE": f"a.yml{os.pathsep}b.yml"}
+    assert files_of_v1(Options(("-", "c.yml")), environ, tmp_path) == (tmp_path / "c.yml",)
+    assert files_of_v1(Options(), environ, tmp_path) == (tmp_path / "a.yml", tmp_path / "b.yml")
+
+
+def test_untold_v1_reads_a_file_and_its_override_by_their_names(cwd: Path) -> None:
+    folder = cwd.parent.parent
+    assert files_of_v1(Options(), {}, cwd) == (folder / "docker-compose.yml",)
+    (folder / "compose.yml").touch()
+    (folder / "compose.override.yaml").touch()
+    assert files_of_v1(Options(), {}, cwd) == (folder / "docker-compose.yml", folder / "compose.override.yaml")
+
+
+def test_where_there_is_no_file_v1_reads_none(tmp_path: Path) -> None:
+    assert files_of_v1(Options(), {}, tmp_path) == ()

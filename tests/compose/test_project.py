@@ -57,6 +57,11 @@ def test_what_is_no_project_is_refused(printed: str, major: int) -> None:
         parse_project(printed, major)
 
 
+def test_a_container_is_named_where_the_file_says_so() -> None:
+    named = project_of(container_name="web")
+    assert (named.container_name("echo"), named.container_name("db")) == ("web", "")
+
+
 # What comes up
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.compose.version import Compose, parse_version
+from composectl.compose.version import Compose, api_variables, parse_version
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,9 @@ def test_it_is_shown_as_a_person_types_it() -> None:
 def test_only_major_1_is_v1() -> None:
     assert Compose(("docker-compose",), (1, 29, 2)).is_v1
     assert not Compose(("docker-compose",), (5, 0, 0)).is_v1
+
+
+@pytest.mark.parametrize(("newest", "told"), [("1.41", {}), ("1.44", {}), ("1.51", {"COMPOSE_API_VERSION": "1.44"})])
+def test_v1_speaks_no_api_that_it_does_not_understand(newest: str, told: dict[str, str]) -> None:
+    assert api_variables(Compose(("docker-compose",), (1, 29, 2)), newest) == told
+    assert api_variables(Compose(("docker", "compose"), (2, 40, 3)), newest) == {}
