@@ -1,4 +1,4 @@
-.PHONY: help demo test lint venv bench picture fuzz stories
+.PHONY: help demo test lint venv bench picture fuzz stories matrix
 
 help:
 	@echo "make demo      ten replicas of examples/echo behind its port"
@@ -7,6 +7,7 @@ help:
 	@echo "make fuzz      an hour of odd bytes on both sides of the proxy"
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
 	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
+	@echo "make matrix    shapes of projects in three Composes on two engines, and a table of what came of it"
 	@echo "make picture   docs/table.svg, from a real run"
 
 demo: venv
@@ -15,9 +16,12 @@ demo: venv
 test: lint
 	@scripts/compose-v1
 	@scripts/compose-v2
+	@scripts/compose-2.26
 	@scripts/thirdparty
 	@scripts/fuzz 20
 	@scripts/with-engine .venv/bin/pytest
+	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern .venv/bin/pytest -m 'smoke or modern' tests/matrix; \
+	else echo "not root: no test is run on a modern engine" >&2; fi
 	@scripts/compiled
 	@PYTHONPATH=$(CURDIR)/.tools/compiled .venv/bin/pytest -m 'not interpreted' tests/proxy tests/balance
 
@@ -36,6 +40,9 @@ bench: venv
 
 stories: venv
 	@scripts/stories
+
+matrix: venv
+	@scripts/matrix
 
 picture: venv
 	@scripts/compose-v2
