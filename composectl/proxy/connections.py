@@ -28,7 +28,7 @@ class Connections:
     """The connections to one port of the backends of one service; the one used last is used next."""
 
     def __init__(self, port: int, *, identify: bool = True) -> None:
-        self._port = port
+        self.port = port
         self._identify = identify
         self._kept: dict[Backend, list[Outbound]] = {}
         self._hasty: dict[Backend, int] = {}  # when it closed one of them within a second
@@ -55,7 +55,7 @@ class Connections:
 
     async def dial(self, backend: Backend) -> Outbound:
         """A new connection to this backend. Raises OSError, TimeoutError among them."""
-        host, port = backend.replica.address(self._port)
+        host, port = backend.replica.address(self.port)
         identity = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
         outbound = Outbound(self, backend, identity)
         async with asyncio.timeout(_CONNECT_TIMEOUT):

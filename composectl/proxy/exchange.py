@@ -18,6 +18,7 @@ from composectl.proxy.pages import error_page
 from composectl.proxy.tunnel import join
 
 if TYPE_CHECKING:
+    from composectl.proxy.entry import Entry
     from composectl.proxy.inbound import Inbound
     from composectl.proxy.limits import Limits
     from composectl.proxy.outbound import Outbound
@@ -26,6 +27,8 @@ _TUNNEL_IDLE = 5
 _REPLAYABLE = 1024 * 1024
 _NOTHING_HEARD = ("backend-hung-up", "backend-too-slow")
 _NOBODY = "no-backend-ready"
+_CLIENT_LEFT = "client-left"
+_CUT = "cut"
 _REFUSED = "backend-unreachable"
 _WORD_COMES = 1_000_000_000  # nanoseconds: who is told to stop listens no more before Docker says so
 _STATUS = {
@@ -41,6 +44,7 @@ class Exchange:
     """Takes a request to a backend, to another one if it must, and tells both connections of the end.
 
     What is not yet sent is `_pending`; what was sent and could be sent again is `_sent`, or None if that is lost.
+    `entry` is what the access log gets, None where there is no log, or where the entry is in other hands.
     """
 
     __slots__ = (
@@ -55,8 +59,10 @@ class Exchange:
         "_tried",
         "begun",
         "chunked_upload",
+        "entry",
         "heard",
         "http_1_0",
+        "id_line",
         "inbound",
         "keep_alive",
         "method",
@@ -73,6 +79,8 @@ class Exchange:
         self.chunked_upload = head.chunked
         self.trailers_welcome = head.trailers
         self.upgrade = head.upgrade
+        self.id_line = head.id_line
+        self.entry: Entry | None = None
         self.begun = False
         self.uploaded = False  # the whole request has come from the client
         self.heard = False  # a byte of the response has come from the backend
@@ -89,6 +97,8 @@ class Exchange:
     def begin(self) -> None:
         """Choose a backend and send what there is of the request; where nobody is ready, wait if that may be."""
         self.begun = True
+        if self.entry is not None:
+            self.entry.begin()
         route = self.inbound.route
         lease = None if route.room.goes_first else route.pool.lease((), self.inbound.client)
         if lease is not None:
@@ -98,6 +108,8 @@ class Exchange:
 
     def add_body(self, data: bytes) -> None:
         """A piece of the request's body has come."""
+        if self.entry is not None:
+            self.entry.received += len(data)
         if self.chunked_upload:
             self._pending += (b"%x\r\n" % len(data), data, b"\r\n")
         else:
@@ -123,6 +135,13 @@ class Exchange:
 
     def client_gone(self) -> None:
         """The client will not read the response: the backend must not go on with it."""
+        entry = self.forsake()
+        if self.begun:
+            self.inbound.note(entry, 0, _CUT if self.inbound.cut else _CLIENT_LEFT)
+
+    def forsake(self) -> Entry | None:
+        """Nobody is to get the response; returns its entry, which is for others to end."""
+        entry, self.entry = self.entry, None
         self.inbound.route.room.leave(self)
         if self._dialling is not None:
             self._dialling.cancel()
@@ -131,6 +150,7 @@ class Exchange:
         if self._lease is not None:
             self._lease.abandoned()
             self._lease = None
+        return entry
 
     def sweep(self, limits: Limits) -> None:
         """A second has passed: enforce what a backend may take."""
@@ -160,6 +180,8 @@ class Exchange:
 
     def admitted(self) -> None:
         """Somebody is ready, and it is this request's turn."""
+        if self.entry is not None:
+            self.entry.go_on()
         if self._lease is not None:
             reason, connected = self._setback
             self._try_another(reason, connected=connected)
@@ -184,6 +206,8 @@ class Exchange:
         """The final response was relayed whole."""
         self._outbound = None
         self._take_lease().answered(status, (monotonic_ns() - self._began) // 1000)
+        if self.entry is not None:
+            self._note(status)
         self.inbound.finished(self)
 
     def switched(self, outbound: Outbound, rest: bytes) -> None:
@@ -194,8 +218,12 @@ class Exchange:
         keep_alive(outbound.transport, idle=_TUNNEL_IDLE)
         client, first_bytes = self.inbound.hand_over()
 
-        def ended() -> None:
+        def ended(up: int, down: int) -> None:
             lease.switched()
+            if self.entry is not None:
+                self.entry.received += len(first_bytes) + up
+                self.entry.sent += down
+                self._note(101, _CUT if self.inbound.cut else "")
             self.inbound.taken_back()
 
         join(client, outbound.transport, ended)
@@ -226,6 +254,8 @@ class Exchange:
     def _wait(self) -> bool:
         """Be held until somebody is ready, if there is room for one more."""
         held = self.inbound.route.room.hold(self)
+        if held and self.entry is not None:
+            self.entry.wait()
         if held and not self.uploaded:
             self.inbound.hold_upload()
         return held
@@ -237,6 +267,8 @@ class Exchange:
     def _go_to(self, lease: Lease) -> None:
         self._lease = lease
         self._tried += (lease.backend,)
+        if self.entry is not None:
+            self.entry.try_at(lease.backend.replica)
         connections = self.inbound.route.connections
         # A kept connection may be closed just now by the other side, and only what is idempotent may be sent twice.
         kept = connections.take_recent(lease.backend) if self._sent is None else connections.take(lease.backend)
@@ -312,6 +344,8 @@ class Exchange:
             self._setback, self._tried = (reason, connected), ()
         elif retry and connected and pool.is_retrying and inbound.route.room.line_up(self):
             self._setback = reason, connected
+            if self.entry is not None:
+                self.entry.wait()
         else:
             self._give_up(reason)
 
@@ -323,6 +357,7 @@ class Exchange:
     def _give_up(self, reason: str) -> None:
         self._take_lease().failed()
         if self.inbound.answering:
+            self._note(0, reason)
             self.inbound.break_off(reset=self.http_1_0)
         else:
             self._answer(_STATUS.get(reason, 502), reason)
@@ -331,6 +366,13 @@ class Exchange:
         close = self.inbound.closing or not (self.keep_alive and self.uploaded)
         if close:
             self.inbound.close_after()
-        page = error_page(status, reason, date=http_date(), close=close, body=self.method != b"HEAD")
+        page = error_page(
+            status, reason, date=http_date(), close=close, body=self.method != b"HEAD", id_line=self.id_line
+        )
         self.inbound.transport.write(page)
+        self._note(status, reason)
         self.inbound.finished(self)
+
+    def _note(self, status: int, error: str = "") -> None:
+        entry, self.entry = self.entry, None
+        self.inbound.note(entry, status, error)

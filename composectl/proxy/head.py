@@ -8,6 +8,8 @@ from functools import lru_cache
 from itertools import product
 from types import MappingProxyType
 
+from composectl.proxy.request_id import is_fit
+
 Fields = list[tuple[bytes, bytes]]
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -35,6 +37,7 @@ _HOP_BY_HOP = frozenset(
 )
 _FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
 _FRAMING = (b"content-length", b"transfer-encoding")
+_REQUEST_ID = b"x-request-id"
 # Heeded by us, and then said again
 _HEEDED = frozenset((b"expect", b"max-forwards", b"via"))
 
@@ -47,9 +50,9 @@ def _twins(name: bytes) -> list[bytes]:
 
 # Said by us alone: a client that is not trusted may not say whom it forwards for.
 _OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
-    (b"host", b"http2-settings"), _HEEDED, *(_twins(name) for name in (*_FORWARDED, *_FRAMING))
+    (b"host", b"http2-settings"), _HEEDED, *(_twins(name) for name in (*_FORWARDED, *_FRAMING, _REQUEST_ID))
 )
-_OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-internal-service"}
+_OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-internal-service", _REQUEST_ID}
 # What the `Connection` of a client or a backend does not take away
 _END_TO_END = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
 _NOT_IN_TRAILERS = (
@@ -81,13 +84,25 @@ class RequestHead:
     """A request head for a backend.
 
     `framing` is the line that tells of its body, if it may have one, and `chunked` whether that comes in chunks;
-    `upgrade` tells that it asks for another protocol, `trailers` that the client takes them.
+    `upgrade` tells that it asks for another protocol, `trailers` that the client takes them. `target` is that of its
+    start line, `id_line` the one with its `X-Request-ID`, empty where it has none.
     """
 
-    __slots__ = ("chunked", "data", "framing", "trailers", "upgrade")
+    __slots__ = ("chunked", "data", "framing", "id_line", "target", "trailers", "upgrade")
 
-    def __init__(self, data: bytes, framing: bytes, chunked: bool, upgrade: bool, trailers: bool) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        target: bytes,
+        id_line: bytes,
+        framing: bytes,
+        chunked: bool,
+        upgrade: bool,
+        trailers: bool,
+    ) -> None:
         self.data = data
+        self.target = target
+        self.id_line = id_line
         self.framing = framing
         self.chunked = chunked
         self.upgrade = upgrade
@@ -134,14 +149,23 @@ def said_of_others(fields: Fields) -> dict[bytes, bytes]:
 
 
 def request_head(
-    method: bytes, target: bytes, version: str, fields: Fields, forwarded: bytes, forwarded_host: bytes = b""
+    method: bytes,
+    target: bytes,
+    version: str,
+    fields: Fields,
+    forwarded: bytes,
+    forwarded_host: bytes = b"",
+    make_id: Callable[[], bytes] | None = None,
 ) -> RequestHead:
     """The head to send to a backend; `forwarded` comes from `forwarded_for`, `forwarded_host` from a trusted client.
 
+    `make_id` gives the `X-Request-ID` of a request that comes without one that is fit; without it none is looked at.
     Raises BadHead for what RFC 9112, sections 3.2 and 6.1, forbids, for what is over our limits, and for what RFC 9110,
     sections 7.6 and 10.1.1, lets us answer ourselves.
     """
     lines, ours = _sort(fields, _OUR_REQUEST_FIELDS)
+    said = ours.pop(_REQUEST_ID, None)
+    id_line = b"" if said is None and make_id is None else _id_line(said, make_id)
     host = ours.get(b"host")
     plain = len(ours) == 1 and host is not None
     _check(target, host, version, fields)
@@ -160,10 +184,10 @@ def request_head(
         hop = switch or (_TRAILERS_WELCOME if trailers else b"")
     host = host or b""
     start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n")
-    data = b"".join((*start, *lines, forwarded, forwarded_host or host, b"\r\n", framing, hop, b"\r\n"))
+    data = b"".join((*start, *lines, forwarded, forwarded_host or host, b"\r\n", id_line, framing, hop, b"\r\n"))
     if len(data) > _MAX_HEAD:
         raise BadHead(431, "head-too-large")
-    return RequestHead(data, framing, chunked, upgrade, trailers)
+    return RequestHead(data, target, id_line, framing, chunked, upgrade, trailers)
 
 
 def response_head(
@@ -172,6 +196,7 @@ def response_head(
     fields: Fields,
     *,
     identity: bytes,
+    id_line: bytes = b"",
     bodyless: bool,
     keep_alive: bool,
     http_1_0: bool,
@@ -179,7 +204,8 @@ def response_head(
 ) -> ResponseHead:
     """The head to send to a client.
 
-    `identity` is a line of ours or empty, `bodyless` a response to HEAD, `keep_alive` whether the client's connection
+    `identity` is a line of ours or empty, `id_line` the one with the `X-Request-ID` of the request, or empty: it is
+    said where the backend says none. `bodyless` is a response to HEAD, `keep_alive` whether the client's connection
     may go on, `http_1_0` whether the client knows no chunks; `date` gives the time, for a response without one (RFC
     9110, section 6.6.1). Raises BadHead.
     """
@@ -198,11 +224,18 @@ def response_head(
     connection = CLOSE if closes else KEEP_ALIVE if http_1_0 else b""
     start = _status_line(status, reason)
     made = ours.get(b"date") or date()
-    data = b"".join((start, *lines, b"Date: ", made, b"\r\n", identity, framing, connection, b"\r\n"))
+    if _REQUEST_ID in ours:
+        id_line = request_id_line(ours[_REQUEST_ID])
+    data = b"".join((start, *lines, b"Date: ", made, b"\r\n", identity, id_line, framing, connection, b"\r\n"))
     return ResponseHead(data, chunked, coding is not None, closes, unknown_length and coding is None)
 
 
-def interim_head(status: int, reason: bytes, fields: Fields, identity: bytes = b"") -> bytes:
+def request_id_line(request_id: bytes) -> bytes:
+    """The line with this one, whoever has made it."""
+    return b"X-Request-ID: %b\r\n" % request_id
+
+
+def interim_head(status: int, reason: bytes, fields: Fields, identity: bytes = b"", id_line: bytes = b"") -> bytes:
     """A 1xx response for a client (RFC 9110, section 15.2); a 101 keeps the protocol that it switches to.
 
     Raises BadHead.
@@ -211,8 +244,10 @@ def interim_head(status: int, reason: bytes, fields: Fields, identity: bytes = b
     _connection_tokens(ours, lines)
     if b"transfer-encoding" in ours or ours.get(b"content-length", b"0") != b"0":
         raise BadHead(502, "interim-response-with-a-body")  # it has none, but our parser would look for it
+    if _REQUEST_ID in ours:
+        id_line = request_id_line(ours[_REQUEST_ID])
     switch = b"Connection: Upgrade\r\nUpgrade: " + ours.get(b"upgrade", b"") + b"\r\n" if status == 101 else b""
-    return b"".join((_status_line(status, reason), *lines, identity, switch, b"\r\n"))
+    return b"".join((_status_line(status, reason), *lines, identity, id_line, switch, b"\r\n"))
 
 
 def last_chunk(trailers: Fields) -> bytes:
@@ -237,6 +272,12 @@ def _sort(fields: Fields, known: frozenset[bytes]) -> tuple[list[bytes], dict[by
         else:
             ours[lower] = value.strip(b" \t")
     return lines, ours
+
+
+def _id_line(said: bytes | None, make_id: Callable[[], bytes] | None) -> bytes:
+    if said is not None and (make_id is None or is_fit(said)):
+        return request_id_line(said)
+    return request_id_line(make_id()) if make_id is not None else b""
 
 
 def _status_line(status: int, reason: bytes) -> bytes:

@@ -18,6 +18,7 @@ from composectl.proxy.quiet import has_ended
 from composectl.proxy.reader import Reader
 
 if TYPE_CHECKING:
+    from composectl.proxy.entry import Entry
     from composectl.proxy.route import Route
     from composectl.proxy.server import ProxyServer
 
@@ -34,6 +35,7 @@ class Inbound:
 
     `client`: the address of the other side; `answering`: a byte of the response to the current request was sent;
     `closing`: no further request is taken; `holds_upload`: the backend takes no more of the current request now.
+    `cut`: it is we who end it before its time.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class Inbound:
         "answering",
         "client",
         "closing",
+        "cut",
         "holds_upload",
         "route",
         "transport",
@@ -71,6 +74,7 @@ class Inbound:
         self._since = self._clock.tick
         self.answering = False
         self.closing = False
+        self.cut = False
 
     # The exchange's side
 
@@ -112,39 +116,50 @@ class Inbound:
     def notice_end(self) -> None:
         """While nothing is read, the loop does not tell that the client has gone: ask the kernel."""
         if not self._reading and has_ended(self.transport.get_extra_info("socket").fileno()):
-            self.abort()
+            self.transport.abort()
 
     def hand_over(self) -> tuple[asyncio.Transport, bytes]:
         """Give the connection away to a tunnel, with what the client sent behind its request."""
         self._queue.clear()
-        self._server.tunnelled(self, self.transport)
+        self._server.tunnelled(self)
         return self.transport, self._reader.rest
 
     def taken_back(self) -> None:
         """The tunnel has ended."""
-        self._server.untunnelled(self.transport)
+        self._server.untunnelled(self)
+
+    def note(self, entry: Entry | None, status: int, error: str) -> None:
+        """Tell the access log, if there is one, how a request has ended: see `Entry.end`."""
+        log = self._server.log
+        if log is not None and entry is not None:
+            entry.end(status, error)
+            log.note(entry)
 
     # The reader's side
 
-    def spoiled(self, exchange: Exchange) -> None:
-        """The rest of this request cannot be read: the backend must not take it for a whole one."""
-        exchange.client_gone()
+    def spoiled(self, exchange: Exchange, refusal: BadHead) -> Entry | None:
+        """The rest of this request cannot be read: the backend must not take it for a whole one. Returns its entry."""
+        entry = exchange.forsake()
         self._queue.remove(exchange)
         if self.answering and not self._queue:
+            self.note(entry, 0, refusal.reason)
             self.break_off(reset=exchange.http_1_0)
+        return entry
 
     # The waiting room's side
 
     def own_up(self, fault: Exception) -> None:
         """A fault of ours ends this connection, with an answer where none was begun, and no other."""
         report(fault)
-        if self._queue:
-            self._queue[0].client_gone()
-            self._queue.clear()
+        refusal = BadHead(500, "internal-error")
+        first = self._queue[0] if self._queue else None
+        entry = first.forsake() if first is not None else None
+        self._queue.clear()
         if self.answering:
+            self.note(entry, 0, refusal.reason)
             self.break_off(reset=True)
         elif not self._ended:
-            self._say_last(500, "internal-error", body=True)
+            self._say_last(refusal, entry, first.id_line if first is not None else b"", body=True)
 
     # The server's side
 
@@ -156,6 +171,7 @@ class Inbound:
 
     def abort(self) -> None:
         """End now."""
+        self.cut = True
         self.transport.abort()
 
     def sweep(self, tick: int) -> None:
@@ -216,8 +232,10 @@ class Inbound:
         if len(queue) > 1 or self._reader.incoming is not None or not self._reader.takes_more:
             self._regulate()
 
-    def _say_last(self, status: int, reason: str, *, body: bool) -> None:
-        self.transport.write(error_page(status, reason, date=http_date(), close=True, body=body))
+    def _say_last(self, refusal: BadHead, entry: Entry | None, id_line: bytes, *, body: bool) -> None:
+        page = error_page(refusal.status, refusal.reason, date=http_date(), close=True, body=body, id_line=id_line)
+        self.transport.write(page)
+        self.note(entry, refusal.status, refusal.reason)
         self._end(linger=True)
 
     def _go_on(self) -> None:
@@ -239,9 +257,9 @@ class Inbound:
         while queue and not queue[0].begun and not self._congested:
             queue[0].begin()
         self._pumping = False
-        refusal = self._reader.refusal
-        if refusal is not None and not queue and not self._ended:
-            self._say_last(refusal.status, refusal.reason, body=not self._reader.refuses_head)
+        reader = self._reader
+        if reader.refusal is not None and not queue and not self._ended:
+            self._say_last(reader.refusal, reader.entry, reader.id_line, body=not reader.refuses_head)
 
     def _regulate(self) -> None:
         """Read while there is somewhere to put what is read: that is also how the end of a client shows."""

@@ -212,10 +212,14 @@ class Outbound:
         self._barren = 0
         if self._complete:
             self._reusable = False
-        elif self._chunked:
+            return
+        if self._chunked:
             self._out += (b"%x\r\n" % len(data), data, b"\r\n")
         else:
             self._out.append(data)
+        entry = self._asked.entry
+        if entry is not None:
+            entry.sent += len(data)
 
     def on_message_complete(self) -> None:
         if self._in_body and not self._complete:
@@ -249,6 +253,7 @@ class Outbound:
             self._reason,
             self._fields,
             identity=self._identity,
+            id_line=exchange.id_line,
             bodyless=exchange.method == b"HEAD",
             keep_alive=exchange.keep_alive and exchange.uploaded and not exchange.inbound.closing,
             http_1_0=exchange.http_1_0,
@@ -258,6 +263,8 @@ class Outbound:
         self._status, self._chunked, self._until_close = status, head.chunked, head.until_close
         self._in_body = True
         self._barren = 0
+        if exchange.entry is not None:
+            exchange.entry.status = status
         if head.closes:
             exchange.inbound.close_after()
         if head.came_chunked:
@@ -275,12 +282,15 @@ class Outbound:
         asked_for = exchange.upgrade and exchange.uploaded
         if status == 101 and not (asked_for and self._parser.should_upgrade()):
             raise BadHead(502, "unasked-upgrade")
-        head = interim_head(status, self._reason, self._fields, self._identity if status == 101 else b"")
+        identity, id_line = (self._identity, exchange.id_line) if status == 101 else (b"", b"")
+        head = interim_head(status, self._reason, self._fields, identity, id_line)
         if not exchange.http_1_0:
             self._out.append(head)
 
     def _switch(self, exchange: Exchange, rest: bytes) -> None:
         self._exchange = None
+        if exchange.entry is not None:
+            exchange.entry.sent = len(rest)
         exchange.switched(self, b"".join(self._out) + rest)
 
     def _finish(self) -> None:

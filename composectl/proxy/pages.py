@@ -12,8 +12,13 @@ _MORE_LINES = {
 }
 
 
-def error_page(status: int, reason: str, *, date: bytes, close: bool, body: bool = True) -> bytes:
-    """A whole response; `reason` is one word of ours for `X-Composectl-Error`; a response to HEAD has no `body`."""
+def error_page(
+    status: int, reason: str, *, date: bytes, close: bool, body: bool = True, id_line: bytes = b""
+) -> bytes:
+    """A whole response; `reason` is one word of ours for `X-Composectl-Error`; a response to HEAD has no `body`.
+
+    `id_line` is the line with the request's `X-Request-ID`, or empty.
+    """
     text = f"{status} {HTTPStatus(status).phrase}\n".encode()
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
@@ -22,6 +27,5 @@ def error_page(status: int, reason: str, *, date: bytes, close: bool, body: bool
         f"Date: {date.decode()}\r\n"
         f"X-Composectl-Error: {reason}\r\n"
     ).encode()
-    return (
-        head + _MORE_LINES.get(HTTPStatus(status), b"") + (CLOSE if close else b"") + b"\r\n" + (text if body else b"")
-    )
+    more = _MORE_LINES.get(HTTPStatus(status), b"") + id_line + (CLOSE if close else b"")
+    return head + more + b"\r\n" + (text if body else b"")

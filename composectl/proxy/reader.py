@@ -15,9 +15,10 @@ from httptools import (
 )
 
 from composectl.proxy.admission import admit, admit_body
+from composectl.proxy.entry import Entry
 from composectl.proxy.exchange import Exchange
 from composectl.proxy.fault import report
-from composectl.proxy.head import BadHead, RequestHead, forwarded_for, request_head, said_of_others
+from composectl.proxy.head import BadHead, Fields, RequestHead, forwarded_for, request_head, request_id_line, said_of_others
 
 if TYPE_CHECKING:
     from composectl.proxy.inbound import Inbound
@@ -32,7 +33,7 @@ class Reader:
     """Appends an exchange to `queue` for each head, and feeds it with the body.
 
     `incoming` is the exchange whose body is still coming; `refusal` what to answer after the queue, and no more
-    (to a HEAD where `refuses_head`);
+    (to a HEAD where `refuses_head`), with `id_line`, and with `entry` for the access log;
     `rest` what follows a request to switch protocols. `takes_more` is false once there is a refusal or such a request.
     """
 
@@ -52,6 +53,8 @@ class Reader:
         "_target",
         "_trusted",
         "began",
+        "entry",
+        "id_line",
         "in_head",
         "incoming",
         "refusal",
@@ -79,6 +82,8 @@ class Reader:
         self.incoming: Exchange | None = None
         self.refusal: BadHead | None = None
         self.refuses_head = False
+        self.entry: Entry | None = None
+        self.id_line = b""
         self.rest = b""
         self.takes_more = True
 
@@ -107,9 +112,14 @@ class Reader:
         method = unfinished.method if unfinished else self._target and self._parser.get_method()
         self.refusal, self.refuses_head = refusal, method == b"HEAD"
         self.takes_more = False
-        self.in_head = False
         if unfinished is not None:
-            self._inbound.spoiled(unfinished)
+            self.id_line = unfinished.id_line
+            self.entry = self._inbound.spoiled(unfinished, refusal)
+        else:
+            make_id = self._server.make_id
+            self.id_line = request_id_line(make_id()) if make_id is not None else b""
+            self.entry = self._entry_of_unread()
+        self.in_head = False
 
     def decline_switch(self) -> None:
         """The backend went on in HTTP: so may the client."""
@@ -149,8 +159,10 @@ class Reader:
         if self._limits is not None:
             self._size = 0
             admit(head, self._limits)
-        self._fields = []  # trailers from here on
+        fields, self._fields = self._fields, []  # trailers from here on
         exchange = Exchange(self._inbound, method, head, parser.should_keep_alive(), version == "1.0")
+        if self._server.log is not None:
+            exchange.entry = self._make_entry(method, head.target, version, head.id_line, fields)
         self._queue.append(exchange)
         if head.framing and not head.upgrade and parser.should_upgrade():
             self._postponed = (exchange, head.framing)
@@ -174,11 +186,27 @@ class Reader:
     # Private
 
     def _make_head(self, method: bytes, version: str) -> RequestHead:
+        make_id = self._server.make_id
         if not self._trusted:
-            return request_head(method, self._target, version, self._fields, self._forwarded)
+            return request_head(method, self._target, version, self._fields, self._forwarded, make_id=make_id)
         said = said_of_others(self._fields)
         forwarded = forwarded_for(self._inbound.client, self._scheme, self._server.name, said)
-        return request_head(method, self._target, version, self._fields, forwarded, said.get(b"x-forwarded-host", b""))
+        host = said.get(b"x-forwarded-host", b"")
+        return request_head(method, self._target, version, self._fields, forwarded, host, make_id)
+
+    def _make_entry(self, method: bytes, target: bytes, version: str, id_line: bytes, fields: Fields) -> Entry:
+        wanted = self._server.log.headers if self._server.log is not None else frozenset()
+        headers = {name.lower(): value for name, value in fields if name.lower() in wanted} if wanted else {}
+        route, client = self._inbound.route, self._inbound.client
+        return Entry(route.pool.service, route.connections.port, client, method, target, version, id_line, headers)
+
+    def _entry_of_unread(self) -> Entry | None:
+        """The entry of what was no whole request, with as much of it as was read."""
+        if self._server.log is None:
+            return None
+        target = self._target if self.in_head else b""
+        method, version = (self._parser.get_method(), self._parser.get_http_version()) if target else (b"", "")
+        return self._make_entry(method, target, version, self.id_line, [])
 
     def _go_beyond(self, rest: bytes) -> bytes:
         """The parser leaves what follows a request with `Upgrade` to others; returns what is HTTP all the same."""

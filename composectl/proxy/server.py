@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from secrets import token_hex
 from typing import NoReturn
 
 from aiohttp import web
 
+from composectl.proxy.access_log import AccessLog
 from composectl.proxy.clock import Clock
 from composectl.proxy.fault import report
 from composectl.proxy.gate import Gate
@@ -23,6 +25,7 @@ _BACKLOG = 4096
 _AT_ONCE = 16
 _RETRY_SECONDS = 1.0
 _PART_EVERY = 0.02
+_CUT_SECONDS = 1.0
 _NO_LIMITS = Limits()
 
 
@@ -30,19 +33,31 @@ class ProxyServer(web.Server):
     """Makes a connection for each client of one route, and keeps them in sight until they end.
 
     `name` is what `Via` calls this listener, by default a name of its own, so that a request may well pass several of
-    us, but none of us twice.
+    us, but none of us twice. `make_id` gives the `X-Request-ID` of a request that comes without one; None where such
+    fields go on as they come. `log` hears of each request that has ended.
     """
 
-    def __init__(self, route: Route, limits: Limits = _NO_LIMITS, gate: Gate | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        route: Route,
+        limits: Limits = _NO_LIMITS,
+        gate: Gate | None = None,
+        name: str = "",
+        *,
+        make_id: Callable[[], bytes] | None = None,
+        log: AccessLog | None = None,
+    ) -> None:
         super().__init__(_never_called)
         self.route = route
         self.limits = limits
         self.is_choosy = bool(limits.hosts) or limits.body_bytes is not None
         self.gate = gate or Gate()
         self.name = name or f"composectl-{token_hex(4)}"
+        self.make_id = make_id
+        self.log = log
         self.clock = Clock()
         self._inbound: set[Inbound | Lingering] = set()
-        self._tunnels: set[asyncio.Transport] = set()
+        self._tunnels: set[Inbound] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -66,11 +81,16 @@ class ProxyServer(web.Server):
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
-            for inbound in list(self._inbound):
-                inbound.abort()
-            for tunnel in list(self._tunnels):
-                tunnel.abort()
+            await self.cut()
         self.route.connections.close()
+
+    async def cut(self) -> None:
+        """End all connections now; when this returns, they have."""
+        for inbound in [*self._inbound, *self._tunnels]:
+            inbound.abort()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CUT_SECONDS):
+                await self._empty.wait()
 
     # The end, where another process goes on
 
@@ -105,15 +125,15 @@ class ProxyServer(web.Server):
         self._inbound.discard(inbound)
         self._note_emptiness()
 
-    def tunnelled(self, inbound: Inbound, transport: asyncio.Transport) -> None:
+    def tunnelled(self, inbound: Inbound) -> None:
         """A client's connection has become a tunnel."""
         self._inbound.discard(inbound)
-        self._tunnels.add(transport)
+        self._tunnels.add(inbound)
 
-    def untunnelled(self, transport: asyncio.Transport) -> None:
+    def untunnelled(self, inbound: Inbound) -> None:
         """A tunnel has ended."""
         self.gate.left()
-        self._tunnels.discard(transport)
+        self._tunnels.discard(inbound)
         self._note_emptiness()
 
     def trusts(self, client: str) -> bool:

@@ -11,13 +11,15 @@ from composectl.proxy.protocol import as_protocol
 class _End:
     """One end of a tunnel: what comes in here goes out there."""
 
-    __slots__ = ("_ended", "_there")
+    __slots__ = ("_ended", "_there", "relayed")
 
     def __init__(self, there: asyncio.Transport, ended: Callable[[], None]) -> None:
         self._there = there
         self._ended = ended
+        self.relayed = 0
 
     def data_received(self, data: bytes) -> None:
+        self.relayed += len(data)
         self._there.write(data)
 
     def eof_received(self) -> None:
@@ -38,17 +40,18 @@ class _End:
         self._ended()
 
 
-def join(one: asyncio.Transport, other: asyncio.Transport, ended: Callable[[], None]) -> None:
-    """Relay between both until either is closed; `ended` is then called once."""
+def join(one: asyncio.Transport, other: asyncio.Transport, ended: Callable[[int, int], None]) -> None:
+    """Relay between both until either is closed; `ended` is then called once, with the bytes from `one` and to it."""
     left = [one, other]
 
     def end() -> None:
         left.pop()
         if not left:
-            ended()
+            ended(here.relayed, there.relayed)
 
-    one.set_protocol(as_protocol(_End(other, end)))
-    other.set_protocol(as_protocol(_End(one, end)))
+    here, there = _End(other, end), _End(one, end)
+    one.set_protocol(as_protocol(here))
+    other.set_protocol(as_protocol(there))
     for transport in (one, other):
         if not transport.is_closing():
             transport.resume_reading()
