@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from composectl.compose.options import Options
 
 _AS_TYPED: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _OF_COMPOSE_TOO = ("detach", "timeout")  # without --balance
 _BALANCING = (
@@ -35,12 +38,28 @@ _BALANCING = (
     click.option("--max-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
     click.option("--trust", multiple=True, metavar="CIDR", help="Proxies whose X-Forwarded-* are believed.  [none]"),
     click.option("--allow-host", multiple=True, metavar="HOST", help="A name that is answered for.  [all]"),
+    click.option("--no-request-id", is_flag=True, help="Make no X-Request-ID where a request has none."),
+)
+_LOGGING = (
+    click.option("--access-log", metavar="FILE", help="Gets a line for each request; - is stdout.  [none]"),
+    click.option("--access-log-format", metavar="NAME", help="combined or json.  [combined]"),
+    click.option("--access-log-query", is_flag=True, help="With the query strings, which may hold secrets."),
+    click.option("--access-log-header", multiple=True, metavar="NAME", help="With this header; repeat it."),
 )
 
 
 def _balancing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `up` and `proxy` that say how requests are balanced."""
-    return reduce(lambda decorated, option: option(decorated), reversed(_BALANCING), command)
+    return _with(_BALANCING, command)
+
+
+def _logging_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `up` and `proxy` that say what is logged of the requests."""
+    return _with(_LOGGING, command)
+
+
+def _with(options: Sequence[_Decorator], command: Callable[..., Any]) -> Callable[..., Any]:
+    return reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 class _Commands(click.Group):
@@ -94,6 +113,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @click.option("--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes.")
 @click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
 @_balancing_options
+@_logging_options
 @click.option("--reach", metavar="HOW", help="Backends are reached by auto, network or published.  [auto]")
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
@@ -111,14 +131,17 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
     composectl up --balance echo=10 --build -d
     composectl up --balance worker=4 --listen 8080:80
     """
+    from composectl.commands.access_logging import log_wish
     from composectl.commands.wishing import wished
 
+    log = log_wish(given, invocation.cwd)
     asked = wished(invocation, given, arguments)
     if asked is None:
         return _plain_up(invocation, arguments, given)
     from composectl.commands.up import up as run_up
 
-    return run_up(invocation, *asked)
+    wish, reading = asked
+    return run_up(invocation, replace(wish, log=log), reading)
 
 
 @cli.command()
@@ -127,6 +150,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 @click.option("--service", default="", metavar="NAME", help="Follow its replicas.  [DOCKER_COMPOSE_SERVICE_NAME]")
 @click.option("--port", default="", metavar="N", help="The port of the replicas.  [the lowest that each exposes]")
 @_balancing_options
+@_logging_options
 @click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @click.pass_obj
@@ -149,13 +173,14 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
     for option in ("service", "port"):
         if given[option]:
             raise errors.fixed_and_followed(f"--{option}")
+    from composectl.commands.access_logging import log_wish
     from composectl.commands.balancing import balancing
     from composectl.commands.fixed import make_fixed_wish
     from composectl.commands.proxy import proxy as run_proxy
 
     name = given["name"] or invocation.options.project_name
     wish = make_fixed_wish(given["listen"], given["backends"], balancing(given), name=name, detach=given["detach"])
-    return run_proxy(invocation, wish)
+    return run_proxy(invocation, replace(wish, log=log_wish(given, invocation.cwd)))
 
 
 @cli.command()
@@ -308,12 +333,14 @@ def _compose_command(name: str) -> click.Command:
 
 
 def _follow(invocation: Invocation, given: dict[str, Any]) -> int:
+    from composectl.commands.access_logging import log_wish
     from composectl.commands.followed import make_followed_wish
 
+    log = log_wish(given, invocation.cwd)
     wish = make_followed_wish(given, invocation.options.project_name, invocation.environ)
     from composectl.commands.follow import follow
 
-    return follow(invocation, wish)
+    return follow(invocation, replace(wish, log=log))
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:

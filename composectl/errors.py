@@ -155,6 +155,40 @@ def no_slow_start_by_source(slow_start: str, policy: str) -> ComposectlError:
     )
 
 
+def unknown_log_format(name: str, known: Iterable[str]) -> ComposectlError:
+    return ComposectlError(f"no format `{name}` of the access log", _meant(name, "formats", sorted(known)), USAGE)
+
+
+def needs_access_log(option: str) -> ComposectlError:
+    return ComposectlError(f"`{option}` needs `--access-log`", "for example: `--access-log access.log`", USAGE)
+
+
+def log_in_background() -> ComposectlError:
+    return ComposectlError(
+        "`--access-log -` does not go with `-d`: in the background there is no stdout", "name a file instead", USAGE
+    )
+
+
+def bad_header_name(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{text}` is not the name of a header", "for example: `--access-log-header User-Agent`", USAGE
+    )
+
+
+def header_needs_json(name: str) -> ComposectlError:
+    return ComposectlError(
+        f"the format `combined` has no room for the header `{name}`, only for Referer and User-Agent",
+        "`--access-log-format json` has",
+        USAGE,
+    )
+
+
+def log_not_opened(path: str, why: str) -> ComposectlError:
+    return ComposectlError(
+        f"the access log cannot be opened: {path}: {why}", "name a file that you may write to", USAGE
+    )
+
+
 def bad_size(option: str, text: str) -> ComposectlError:
     return ComposectlError(f"`{text}` is not a size", f"for example: `{option} 10m`, `512k`, `1g`, `1000`", USAGE)
 

@@ -13,7 +13,7 @@ from composectl.balance.pool import Pool
 
 VERSION = 1
 
-_View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView")
+_View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView", "LogView")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +81,48 @@ class ServiceView:
 
 
 @dataclass(frozen=True, slots=True)
+class LogView:
+    """The access log: how many lines are written, and how many never will be."""
+
+    written: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that one running composectl knows.
+    """Everything that one running composectl, the process `pid`, knows.
 
     `stale_since`: the ISO 8601 moment since when the engine cannot be asked who runs; None while it can.
+    `access_log`: None where there is none.
     """
 
     version: int
     project: str
     services: tuple[ServiceView, ...]
     stale_since: str | None = None
+    pid: int = 0
+    access_log: LogView | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The answer of `status --json`."""
         services = [_service_as_json(service) for service in self.services]
-        told = {"version": self.version, "project": self.project, "stale_since": self.stale_since}
-        return told | {"services": services}
+        told = {"version": self.version, "project": self.project, "pid": self.pid, "stale_since": self.stale_since}
+        log = None if self.access_log is None else _flat(self.access_log)
+        return told | {"access_log": log, "services": services}
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Snapshot:
         """The inverse of `as_json`; keys of a later version are ignored."""
         services = tuple(map(_service_from_json, answer["services"]))
-        return cls(answer["version"], answer["project"], services, answer.get("stale_since"))
+        log = answer.get("access_log")
+        return cls(
+            answer["version"],
+            answer["project"],
+            services,
+            answer.get("stale_since"),
+            answer.get("pid", 0),
+            None if log is None else _pick(LogView, log),
+        )
 
 
 def view_service(
@@ -186,7 +206,7 @@ def _service_as_json(service: ServiceView) -> dict[str, Any]:
     return _flat(service) | nested
 
 
-def _flat(view: Totals | BackendView | ChangeView | ServiceView) -> dict[str, Any]:
+def _flat(view: Totals | BackendView | ChangeView | ServiceView | LogView) -> dict[str, Any]:
     # `dataclasses.asdict` copies all the way down, which a table of hundreds would feel four times a second.
     return {name: getattr(view, name) for name in view.__slots__}
 

@@ -17,10 +17,12 @@ from composectl.balance.snapshot import ServiceView, view_service
 from composectl.commands.balancing import Balancing
 from composectl.compose.ports import ANY, Port
 from composectl.journal import Journal
+from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connections import Connections
 from composectl.proxy.gate import Gate
 from composectl.proxy.health import probes_of, watch_health
 from composectl.proxy.listen import address_of, bind
+from composectl.proxy.request_id import make_request_id
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer, serve
 from composectl.proxy.waiting_room import WaitingRoom
@@ -29,7 +31,8 @@ from composectl.proxy.waiting_room import WaitingRoom
 class Balanced:
     """`ports`: what the service publishes, a listener each; the first one's target is what the probes try.
 
-    `gate` counts the clients of all that is balanced in this process. `relayed`: backends are behind a relay.
+    `gate` counts the clients of all that is balanced in this process, and `log` hears of their requests. `relayed`:
+    backends are behind a relay.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Balanced:
         gate: Gate,
         journal: Journal,
         *,
+        log: AccessLog | None = None,
         relayed: bool = False,
     ) -> None:
         self.service = service
@@ -51,7 +55,7 @@ class Balanced:
         self._probes = probes_of(balancing.health, relayed=relayed)
         self._journal = journal
         self._target = ports[0].target
-        self._servers = [(port, self._make_server(port, gate)) for port in ports]
+        self._servers = [(port, self._make_server(port, gate, log)) for port in ports]
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._listeners: list[str] = []
         self._runners: list[web.ServerRunner] = []
@@ -108,6 +112,10 @@ class Balanced:
         """Accept no more, and wait for what is in flight."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
 
+    async def cut(self) -> None:
+        """End all connections now."""
+        await asyncio.gather(*(server.cut() for _, server in self._servers))
+
     def close(self) -> None:
         """Free the ports."""
         for sockets in self._sockets.values():
@@ -143,9 +151,10 @@ class Balanced:
     def _name(self, port: Port) -> str:
         return f"{self.service} {port}"
 
-    def _make_server(self, port: Port, gate: Gate) -> ProxyServer:
+    def _make_server(self, port: Port, gate: Gate, log: AccessLog | None) -> ProxyServer:
         route = Route(self.pool, Connections(port.target, identify=self._balancing.identify), self._room)
-        return ProxyServer(route, self._balancing.limits, gate)
+        make_id = make_request_id if self._balancing.request_id else None
+        return ProxyServer(route, self._balancing.limits, gate, make_id=make_id, log=log)
 
     def _tell(self, change: Change, backend: Backend) -> None:
         if change.after is Phase.READY:

@@ -24,6 +24,7 @@ class Balancing:
     """`policy` is a name of `POLICIES`; `identify`: responses carry `X-Internal-Service`.
 
     `health`: the path whose answer tells whether a backend is well; "" where its port does.
+    `request_id`: requests without an `X-Request-ID` get one, and responses carry it.
     `connections`: how many clients may be connected at once; None for as many as can all be answered at once.
     `slow_start`: the seconds over which the share of a new backend rises; None for a whole one from the first.
     `drain`: the seconds that requests in flight get at most when their backend leaves, or we end.
@@ -31,6 +32,7 @@ class Balancing:
 
     policy: str = _DEFAULT_POLICY
     identify: bool = True
+    request_id: bool = True
     health: str = ""
     limits: Limits = field(default_factory=Limits)
     connections: int | None = None
@@ -53,6 +55,7 @@ def balancing(given: Mapping[str, Any], spelled: Spelling = as_flag) -> Balancin
     return Balancing(
         policy=_policy(given["policy"] or _DEFAULT_POLICY),
         identify=not given["no_identity"],
+        request_id=not given["no_request_id"],
         health=_path(given["health"], spelled("health")),
         limits=limits(given, spelled),
         connections=number(given, "max_connections", spelled=spelled),

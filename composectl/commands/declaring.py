@@ -16,13 +16,14 @@ from composectl.compose.argv import check_scale
 _TEXTS = ("policy", "health", "timeout", "stall_timeout", "slow_start", "hold", "max_held", "max_body", "drain")
 _LISTS = ("trust", "allow_host", "listen")
 _TRUTHS = {"true": True, "false": False}
-KEYS = frozenset(("replicas", "port", "identity", "drop_udp", *_TEXTS, *_LISTS))
+KEYS = frozenset(("replicas", "port", "identity", "request_id", "drop_udp", *_TEXTS, *_LISTS))
 
 # As they are where nothing is said of them
 _UNSAID: Mapping[str, Any] = {
     **dict.fromkeys((*_TEXTS, "max_connections")),
     **dict.fromkeys(_LISTS, ()),
     "no_identity": False,
+    "no_request_id": False,
     "drop_udp": False,
 }
 
@@ -78,6 +79,7 @@ def _from_mapping(told: Mapping[str, object]) -> Declaration:
     given = {key: _value(key, value) for key, value in told.items()}
     replicas, port = given.pop("replicas", None), given.pop("port", None)
     given["no_identity"] = not given.pop("identity", True)
+    given["no_request_id"] = not given.pop("request_id", True)
     return Declaration(replicas, port, {**_UNSAID, **given})
 
 
@@ -90,7 +92,7 @@ def _value(key: str, value: object) -> Any:
             return _replicas(text)
         case "port":
             return _target(text)
-        case "identity" | "drop_udp":
+        case "identity" | "request_id" | "drop_udp":
             return _truth(key, text)
     return text
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from composectl import errors
 from composectl.balance.replica import Replica
+from composectl.commands.access_logging import LogWish
 from composectl.commands.addresses import Address, parse_backend, parse_each, parse_listener
 from composectl.commands.balancing import Balancing
 from composectl.compose.ports import Port
@@ -26,6 +27,7 @@ class FixedWish:
     balancing: Balancing
     name: str
     detach: bool
+    log: LogWish | None = None
 
     @property
     def ports(self) -> list[Port]:

@@ -8,6 +8,7 @@ from functools import partial
 
 from composectl import errors
 from composectl.balance.replica import Replica
+from composectl.commands.access_logging import open_log
 from composectl.commands.balanced import Balanced
 from composectl.commands.balancing import Balancing
 from composectl.commands.followed import FollowedWish
@@ -20,6 +21,7 @@ from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
 from composectl.engine.endpoint import resolve_endpoint
 from composectl.journal import Journal
+from composectl.proxy.access_log import AccessLog
 from composectl.proxy.gate import make_gate
 
 _LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our own container
@@ -37,9 +39,15 @@ class _Follower(Following):
     """Wants as many replicas as there are."""
 
     def __init__(
-        self, wish: FollowedWish, found: Surroundings, claim: Claim, journal: Journal, balanced: Balanced
+        self,
+        wish: FollowedWish,
+        found: Surroundings,
+        claim: Claim,
+        journal: Journal,
+        balanced: Balanced,
+        log: AccessLog | None,
     ) -> None:
-        super().__init__(found.engine, found.project, claim, "", journal, {wish.service: balanced})
+        super().__init__(found.engine, found.project, claim, "", journal, {wish.service: balanced}, log)
         self._wish = wish
 
     def observe(self, service: str, replicas: list[Replica]) -> None:
@@ -63,10 +71,12 @@ async def _opened(invocation: Invocation, wish: FollowedWish) -> Proxy:
     with ExitStack() as undo:
         undo.callback(found.engine.close)
         journal, gate = Journal(), make_gate(wish.balancing.connections)
-        balanced = Balanced(wish.service, 0, wish.ports, _in_time(wish.balancing, found.grace), gate, journal)
+        log = open_log(wish.log)
+        balancing = _in_time(wish.balancing, found.grace)
+        balanced = Balanced(wish.service, 0, wish.ports, balancing, gate, journal, log=log)
         claim = bind_and_claim(balanced, wish.name or found.project, runtime_folder(invocation.environ))
         undo.pop_all()
-    follower = _Follower(wish, found, claim, journal, balanced)
+    follower = _Follower(wish, found, claim, journal, balanced, log)
     follower.observe(wish.service, found.replicas)
     refusal = errors.followed(found.project, wish.service)
     return Proxy(follower, f"the replicas of {wish.service}", refusal, (follower.follow,))

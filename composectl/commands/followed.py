@@ -8,6 +8,7 @@ from typing import Any
 
 from composectl import errors
 from composectl.balance.replica import Replica
+from composectl.commands.access_logging import LogWish
 from composectl.commands.addresses import Address, parse_each, parse_listener, parse_target
 from composectl.commands.balancing import Balancing, balancing
 from composectl.commands.fixed import check_name
@@ -31,6 +32,7 @@ class FollowedWish:
     balancing: Balancing
     name: str
     detach: bool
+    log: LogWish | None = None
 
     @property
     def ports(self) -> list[Port]:

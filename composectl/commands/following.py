@@ -14,6 +14,7 @@ from composectl.control.claim import Claim
 from composectl.engine.client import Engine
 from composectl.engine.watch import Watch
 from composectl.journal import Journal
+from composectl.proxy.access_log import AccessLog
 
 
 class Following(Running):
@@ -27,8 +28,9 @@ class Following(Running):
         directory: str,
         journal: Journal,
         balanced: Mapping[str, Balanced],
+        log: AccessLog | None = None,
     ) -> None:
-        super().__init__(claim, directory, journal, balanced)
+        super().__init__(claim, directory, journal, balanced, log)
         self.engine = engine
         self.project = project
 

@@ -11,6 +11,7 @@ from itertools import combinations
 from pathlib import Path
 
 from composectl import errors
+from composectl.commands.access_logging import open_log
 from composectl.commands.balanced import Balanced
 from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
@@ -34,6 +35,7 @@ from composectl.control.handover import Predecessor
 from composectl.engine.client import Engine
 from composectl.engine.reach import Reach
 from composectl.journal import Journal
+from composectl.proxy.access_log import AccessLog
 from composectl.proxy.gate import make_gate
 from composectl.proxy.listen import PortTaken
 
@@ -49,18 +51,18 @@ async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> Runni
     stack = make_stack(invocation, means, project, wish.scales)
     folder = runtime_folder(invocation.environ)
     claimed = _claim(folder, stack.project, means.endpoint.url, wish)
+    log = _opened_log(wish, claimed)
     engine.reach = claimed.reach or _told(found)
     _tell_left_out(project, wish.services)
     fit = Fit(wish.dropping_udp, _published(ports, engine.reach))
     stack = replace(stack, rendered=fit.applied(stack.rendered))
     journal = Journal()
+    relayed = engine.reach.is_relayed
     balanced = {
-        service: Balanced(
-            service, one.scale, ports[service], one.balancing, gate, journal, relayed=engine.reach.is_relayed
-        )
+        service: Balanced(service, one.scale, ports[service], one.balancing, gate, journal, log=log, relayed=relayed)
         for service, one in wish.services.items()
     }
-    prepared = RunningProject(stack, engine, claimed.claim, journal, balanced, claimed.predecessor, fit)
+    prepared = RunningProject(stack, engine, claimed.claim, journal, balanced, claimed.predecessor, fit, log)
     try:
         for one in balanced.values():
             one.inherit(claimed.inherited)
@@ -134,6 +136,14 @@ def _claim(folder: Path, project: str, engine: str, wish: Wish) -> _Claimed:
         predecessor = client.predecessor()
         estate = predecessor.estate()
         return _Claimed(Claim(folder, project, engine, inherited=estate.lock), estate.listening, predecessor, reach)
+
+
+def _opened_log(wish: Wish, claimed: _Claimed) -> AccessLog | None:
+    try:
+        return open_log(wish.log)
+    except errors.ComposectlError:
+        claimed.claim.release()
+        raise
 
 
 def _check_stays(asked: str, reach: Reach) -> None:

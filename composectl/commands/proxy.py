@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from composectl import errors
+from composectl.commands.access_logging import open_log
 from composectl.commands.balanced import Balanced
 from composectl.commands.fixed import FixedWish
 from composectl.commands.invocation import Invocation
@@ -29,10 +30,11 @@ def proxy(invocation: Invocation, wish: FixedWish) -> int:
 async def _opened(wish: FixedWish, folder: Path) -> Proxy:
     """Raises ComposectlError."""
     journal, gate = Journal(), make_gate(wish.balancing.connections)
-    balanced = Balanced(_SERVICE, len(wish.backends), wish.ports, wish.balancing, gate, journal)
+    log = open_log(wish.log)
+    balanced = Balanced(_SERVICE, len(wish.backends), wish.ports, wish.balancing, gate, journal, log=log)
     claim = bind_and_claim(balanced, wish.name, folder)
     balanced.pool.observe(wish.replicas)
-    running = Running(claim, "", journal, {_SERVICE: balanced})
+    running = Running(claim, "", journal, {_SERVICE: balanced}, log)
     return Proxy(running, _counted(len(wish.backends)), errors.fixed_backends(claim.project))
 
 

@@ -18,7 +18,7 @@ from composectl.commands.occupant import occupant
 from composectl.commands.readiness import settle
 from composectl.commands.resting import drain, undrain
 from composectl.commands.running import Running
-from composectl.commands.serving import Background, print_changes, prints_lines, say, serving, shown
+from composectl.commands.serving import Background, print_changes, prints_lines, sayer, serving, shown
 from composectl.control.api import Handlers, Progress
 from composectl.control.claim import Claim
 from composectl.control.orders import Rollout, Scaling, Verdict
@@ -88,8 +88,8 @@ async def _proxy(open_proxy: Open, announce: Announce | None) -> int:
 async def _work(proxy: Proxy, interrupts: Interrupts, announce: Announce | None) -> None:
     running = proxy.running
     await unless(interrupts.asked, _start(running))
-    if prints_lines(announce):
-        say(proxy.summary)
+    if prints_lines(running, announce):
+        sayer(running)(proxy.summary)
         print_changes(running)
     async with shown(running, announce, proxy.summary):
         await interrupts.asked.wait()

@@ -8,21 +8,33 @@ from collections.abc import Mapping
 
 from composectl import errors
 from composectl.balance.change import Change
-from composectl.balance.snapshot import VERSION, Snapshot, iso
+from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.commands.balanced import Balanced
 from composectl.control.about import About
 from composectl.control.claim import Claim
 from composectl.journal import Journal
+from composectl.proxy.access_log import AccessLog
 
 
 class Running:
-    """Owns everything until `close`; `directory` is the project's, empty where there is none."""
+    """Owns everything until `close`; `directory` is the project's, empty where there is none.
 
-    def __init__(self, claim: Claim, directory: str, journal: Journal, balanced: Mapping[str, Balanced]) -> None:
+    `log` hears of each request; None where there is none.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        directory: str,
+        journal: Journal,
+        balanced: Mapping[str, Balanced],
+        log: AccessLog | None = None,
+    ) -> None:
         self.claim = claim
         self.directory = directory
         self.journal = journal
         self.balanced = balanced
+        self.log = log
         self.stale_since: float | None = None  # epoch seconds
 
     def about(self) -> About:
@@ -34,7 +46,8 @@ class Running:
         """The picture of everything, now."""
         services = tuple(one.view() for one in self.balanced.values())
         stale_since = None if self.stale_since is None else iso(self.stale_since)
-        return Snapshot(VERSION, self.claim.project, services, stale_since)
+        log = None if self.log is None else LogView(self.log.written, self.log.dropped)
+        return Snapshot(VERSION, self.claim.project, services, stale_since, os.getpid(), log)
 
     def who(self, change: Change) -> str:
         """What a line calls the backend of `change`."""
@@ -50,8 +63,19 @@ class Running:
         """Accept nothing more, and wait for what is in flight."""
         await asyncio.gather(*(one.drain() for one in self.balanced.values()))
 
+    def reopen_log(self) -> None:
+        """Its file may have been renamed."""
+        if self.log is not None:
+            self.log.reopen()
+
+    async def cut(self) -> None:
+        """End whatever is still in flight now."""
+        await asyncio.gather(*(one.cut() for one in self.balanced.values()))
+
     def close(self) -> None:
-        """Free the ports and the name."""
+        """Free the ports and the name; the log is written to its end."""
         for one in self.balanced.values():
             one.close()
+        if self.log is not None:
+            self.log.close()
         self.claim.release()

@@ -17,6 +17,7 @@ from composectl.control.claim import Claim
 from composectl.control.handover import Estate, Predecessor
 from composectl.engine.client import Engine
 from composectl.journal import Journal
+from composectl.proxy.access_log import AccessLog
 
 # As long as the usual clients keep a connection that is idle
 _PART_SECONDS = 5.0
@@ -38,8 +39,9 @@ class RunningProject(Following):
         balanced: Mapping[str, Balanced],
         predecessor: Predecessor | None = None,
         fit: Fit = UNCHANGED,
+        log: AccessLog | None = None,
     ) -> None:
-        super().__init__(engine, stack.project, claim, str(stack.directory), journal, balanced)
+        super().__init__(engine, stack.project, claim, str(stack.directory), journal, balanced, log)
         self.stack = stack
         self.stacks = dict.fromkeys(balanced, stack)
         self.predecessor = predecessor

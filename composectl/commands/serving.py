@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NoReturn
 
 from composectl import errors
+from composectl.commands import telling
 from composectl.commands.detach import Announce
+from composectl.commands.log_trouble import LogTrouble
 from composectl.commands.running import Running
 from composectl.control.api import Handlers, serve_api
 from composectl.screen.lines import change_line
@@ -21,13 +24,14 @@ Background = Coroutine[Any, Any, None]
 @asynccontextmanager
 async def serving(running: Running, handlers: Handlers, *more: Background) -> AsyncIterator[None]:
     """While entered, everything goes on that a running composectl needs, and `more`. Raises what any of it raises."""
-    with _only_error():
+    with _only_error(), _heeding_rotation(running):
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(work) for work in (*more, *_background(running))]
             api = await serve_api(handlers, running.claim.listen())
             try:
                 yield
             finally:
+                await running.cut()
                 await api.cleanup()
                 for task in background:
                     task.cancel()
@@ -43,27 +47,27 @@ async def shown(running: Running, announce: Announce | None, summary: str) -> As
         announce(summary, running.claim.log)
         print_changes(running)
         yield
-    elif is_live():
+    elif _is_drawn(running):
         async with _drawn(running):
             yield
     else:
         yield
 
 
-def prints_lines(announce: Announce | None) -> bool:
-    """Whether each change is to be a line on stdout: in the foreground, away from a terminal."""
-    return announce is None and not is_live()
+def prints_lines(running: Running, announce: Announce | None) -> bool:
+    """Whether each change is to be a line: in the foreground, where no table is drawn."""
+    return announce is None and not _is_drawn(running)
 
 
 def print_changes(running: Running) -> None:
-    """Make each change a line on stdout, those that are kept and those to come."""
+    """Make each change a line, those that are kept and those to come."""
+    say = sayer(running)
     running.journal.read_by(lambda change: say(f"{change_line(running.who(change), change)}\n"))
 
 
-def say(text: str) -> None:
-    """Say it on stdout at once, whoever reads it."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+def sayer(running: Running) -> Callable[[str], None]:
+    """What says a text at once, whoever reads it: on stdout, unless that belongs to the access log."""
+    return _say_beside if running.log is not None and running.log.on_stdout else _say
 
 
 # Private
@@ -76,10 +80,38 @@ def _background(running: Running) -> Iterator[Background]:
 
 
 async def _every_second(running: Running) -> NoReturn:
+    trouble = None if running.log is None else LogTrouble(running.log)
     while True:
         await asyncio.sleep(1)
         for balanced in running.balanced.values():
             balanced.sweep()
+        if trouble is not None and (news := trouble.news()):
+            telling.say(news)
+
+
+def _is_drawn(running: Running) -> bool:
+    return is_live() and not (running.log is not None and running.log.on_stdout)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _say_beside(text: str) -> None:
+    telling.say(text.rstrip("\n"))
+
+
+@contextmanager
+def _heeding_rotation(running: Running) -> Iterator[None]:
+    """While entered, SIGUSR1 opens the access log anew; where there is none, it does nothing."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, running.reopen_log)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 @asynccontextmanager

@@ -134,7 +134,7 @@ class _Up:
 
     async def _start(self) -> None:
         running = self._running
-        if prints_lines(self._announce):
+        if prints_lines(running, self._announce):
             print_changes(running)
         if running.predecessor is None:
             await self._serve_those_there()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from composectl import errors
+from composectl.commands.access_logging import LogWish
 from composectl.commands.balancing import Balancing, balancing
 from composectl.commands.declaring import Declaration, overlay
 from composectl.commands.listening import parse_listen
@@ -35,7 +36,7 @@ class Wish:
     """`services`: those that are to be balanced; `connections`: how many clients at once, None for the default.
 
     `ready_seconds`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
-    `reach`: how backends are reached, a name of `REACHES`.
+    `reach`: how backends are reached, a name of `REACHES`. `log`: of each request; None for none.
     """
 
     services: Mapping[str, ServiceWish]
@@ -45,6 +46,7 @@ class Wish:
     connections: int | None = None
     handover: bool = False
     reach: str = AUTO
+    log: LogWish | None = None
 
     @property
     def scales(self) -> dict[str, int]:

@@ -164,7 +164,7 @@ def request_head(
     sections 7.6 and 10.1.1, lets us answer ourselves.
     """
     lines, ours = _sort(fields, _OUR_REQUEST_FIELDS)
-    said = ours.pop(_REQUEST_ID, None)
+    said = ours.pop(_REQUEST_ID, None) if len(ours) > 1 else None
     id_line = b"" if said is None and make_id is None else _id_line(said, make_id)
     host = ours.get(b"host")
     plain = len(ours) == 1 and host is not None
@@ -277,7 +277,7 @@ def _sort(fields: Fields, known: frozenset[bytes]) -> tuple[list[bytes], dict[by
 def _id_line(said: bytes | None, make_id: Callable[[], bytes] | None) -> bytes:
     if said is not None and (make_id is None or is_fit(said)):
         return request_id_line(said)
-    return request_id_line(make_id()) if make_id is not None else b""
+    return b"" if make_id is None else request_id_line(make_id())
 
 
 def _status_line(status: int, reason: bytes) -> bytes:

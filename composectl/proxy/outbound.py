@@ -217,9 +217,9 @@ class Outbound:
             self._out += (b"%x\r\n" % len(data), data, b"\r\n")
         else:
             self._out.append(data)
-        entry = self._asked.entry
-        if entry is not None:
-            entry.sent += len(data)
+        exchange = self._exchange
+        if exchange is not None and exchange.entry is not None:
+            exchange.entry.sent += len(data)
 
     def on_message_complete(self) -> None:
         if self._in_body and not self._complete:

@@ -18,7 +18,15 @@ from composectl.proxy.admission import admit, admit_body
 from composectl.proxy.entry import Entry
 from composectl.proxy.exchange import Exchange
 from composectl.proxy.fault import report
-from composectl.proxy.head import BadHead, Fields, RequestHead, forwarded_for, request_head, request_id_line, said_of_others
+from composectl.proxy.head import (
+    BadHead,
+    Fields,
+    RequestHead,
+    forwarded_for,
+    request_head,
+    request_id_line,
+    said_of_others,
+)
 
 if TYPE_CHECKING:
     from composectl.proxy.inbound import Inbound
@@ -44,6 +52,8 @@ class Reader:
         "_forwarded",
         "_inbound",
         "_limits",
+        "_log",
+        "_make_id",
         "_parser",
         "_postponed",
         "_queue",
@@ -72,6 +82,8 @@ class Reader:
         self._trusted = server.trusts(inbound.client)
         self._clock = server.clock
         self._limits = server.limits if server.is_choosy else None  # of what it refuses
+        self._make_id = server.make_id
+        self._log = server.log
         self._parser = HttpRequestParser(self)
         self._postponed: tuple[Exchange, bytes] | None = None  # its body, framed so, is to be read by another parser
         self._fields: list[tuple[bytes, bytes]] = []
@@ -116,8 +128,7 @@ class Reader:
             self.id_line = unfinished.id_line
             self.entry = self._inbound.spoiled(unfinished, refusal)
         else:
-            make_id = self._server.make_id
-            self.id_line = request_id_line(make_id()) if make_id is not None else b""
+            self.id_line = b"" if self._make_id is None else request_id_line(self._make_id())
             self.entry = self._entry_of_unread()
         self.in_head = False
 
@@ -160,8 +171,11 @@ class Reader:
             self._size = 0
             admit(head, self._limits)
         fields, self._fields = self._fields, []  # trailers from here on
+        self._target = b""  # what is refused from here on is another request
         exchange = Exchange(self._inbound, method, head, parser.should_keep_alive(), version == "1.0")
-        if self._server.log is not None:
+        if self._make_id is None:
+            exchange.id_line = b""  # it is nothing that we would answer with
+        if self._log is not None:
             exchange.entry = self._make_entry(method, head.target, version, head.id_line, fields)
         self._queue.append(exchange)
         if head.framing and not head.upgrade and parser.should_upgrade():
@@ -186,27 +200,25 @@ class Reader:
     # Private
 
     def _make_head(self, method: bytes, version: str) -> RequestHead:
-        make_id = self._server.make_id
         if not self._trusted:
-            return request_head(method, self._target, version, self._fields, self._forwarded, make_id=make_id)
+            return request_head(method, self._target, version, self._fields, self._forwarded, b"", self._make_id)
         said = said_of_others(self._fields)
         forwarded = forwarded_for(self._inbound.client, self._scheme, self._server.name, said)
         host = said.get(b"x-forwarded-host", b"")
-        return request_head(method, self._target, version, self._fields, forwarded, host, make_id)
+        return request_head(method, self._target, version, self._fields, forwarded, host, self._make_id)
 
     def _make_entry(self, method: bytes, target: bytes, version: str, id_line: bytes, fields: Fields) -> Entry:
-        wanted = self._server.log.headers if self._server.log is not None else frozenset()
+        wanted = self._log.headers if self._log is not None else frozenset()
         headers = {name.lower(): value for name, value in fields if name.lower() in wanted} if wanted else {}
         route, client = self._inbound.route, self._inbound.client
         return Entry(route.pool.service, route.connections.port, client, method, target, version, id_line, headers)
 
     def _entry_of_unread(self) -> Entry | None:
         """The entry of what was no whole request, with as much of it as was read."""
-        if self._server.log is None:
+        if self._log is None:
             return None
-        target = self._target if self.in_head else b""
-        method, version = (self._parser.get_method(), self._parser.get_http_version()) if target else (b"", "")
-        return self._make_entry(method, target, version, self.id_line, [])
+        method, version = (self._parser.get_method(), self._parser.get_http_version()) if self._target else (b"", "")
+        return self._make_entry(method, self._target, version, self.id_line, [])
 
     def _go_beyond(self, rest: bytes) -> bytes:
         """The parser leaves what follows a request with `Upgrade` to others; returns what is HTTP all the same."""

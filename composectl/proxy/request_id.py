@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from binascii import hexlify
 from random import getrandbits
 
 # A token (RFC 9110, section 5.6.2), or what Base64 and paths add to that
@@ -11,7 +12,7 @@ _FIT = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z/:=@-]{1,128}")
 
 def make_request_id() -> bytes:
     """32 hexadecimal digits; it is no secret, and unlike a counter it does not tell how much is asked of us."""
-    return b"%032x" % getrandbits(128)
+    return hexlify(getrandbits(128).to_bytes(16, "big"))
 
 
 def is_fit(said: bytes) -> bool:

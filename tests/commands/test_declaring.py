@@ -36,6 +36,7 @@ VALUES = {
     "replicas": "3",
     "port": "80",
     "identity": "false",
+    "request_id": "false",
     "drop_udp": "true",
     "policy": "p2c",
     "health": "/up",

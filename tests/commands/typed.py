@@ -14,4 +14,4 @@ _UNTYPED = dict.fromkeys(
 
 def given(**typed: Any) -> dict[str, Any]:
     """These, and the others as they are where they were not typed."""
-    return _UNTYPED | {"no_identity": False, "trust": (), "allow_host": ()} | typed
+    return _UNTYPED | {"no_identity": False, "no_request_id": False, "trust": (), "allow_host": ()} | typed

@@ -64,7 +64,7 @@ async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
     async with House().open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         assert client.about == ABOUT
-        told = {"version": 1, "project": "shop", "stale_since": None, "services": []}
+        told = {"version": 1, "project": "shop", "pid": 0, "stale_since": None, "access_log": None, "services": []}
         assert await asyncio.to_thread(client.status) == told
 
 

@@ -15,6 +15,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.policy import Policy, RoundRobin
 from composectl.balance.pool import Pool
 from composectl.balance.replica import Replica, Report
+from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connections import Connections
 from composectl.proxy.gate import Gate
 from composectl.proxy.limits import Limits
@@ -55,13 +56,16 @@ class Stage:
         gate: Gate | None = None,
         holding: Holding = _NONE_HELD,
         name: str = "composectl",
+        make_id: Callable[[], bytes] | None = None,
+        log: AccessLog | None = None,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = Connections(self.backends[0].port, identify=identify)
         self.pool = Pool("echo", policy(), lambda: time.time() + self.later, self._tell)
         self.room = WaitingRoom(self.pool, holding)
         self.observe(range(len(self.backends)))
-        self.server = ProxyServer(Route(self.pool, self.connections, self.room), limits or Limits(), gate, name)
+        route = Route(self.pool, self.connections, self.room)
+        self.server = ProxyServer(route, limits or Limits(), gate, name, make_id=make_id, log=log)
         sockets = bind(host, [0])
         self.address = sockets[0].getsockname()[:2]
         self._runner = await serve(self.server, sockets, drain_seconds)
