@@ -136,6 +136,10 @@ class Foreground:
         """The only port, or the first."""
         return self.ports[0]
 
+    def complaints(self) -> str:
+        """What it has said on stderr so far."""
+        return os.pread(self._complaints.fileno(), 1 << 20, 0).decode()
+
     def ends_by(self, *signals: int) -> tuple[int, str, str]:
         """Send the signals; the exit code, and what else was said on stdout and on stderr."""
         for number in signals:
