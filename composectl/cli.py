@@ -364,8 +364,10 @@ def _others(given: dict[str, Any]) -> list[str]:
 
 
 def _tell(error: errors.ComposectlError) -> int:
-    hint = f"\n\n{click.style('hint', bold=True)}: {error.hint}" if error.hint else ""
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {error.message}{hint}", err=True)
+    from composectl.screen.harmless import harmless, harmless_lines
+
+    hint = f"\n\n{click.style('hint', bold=True)}: {harmless(error.hint)}" if error.hint else ""
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {harmless_lines(error.message)}{hint}", err=True)
     return error.exit_code
 
 

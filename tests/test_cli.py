@@ -48,6 +48,11 @@ def test_a_wrong_option_is_told_in_our_words() -> None:
     assert "\n\nhint: " in refused.stderr
 
 
+def test_h18_what_an_error_quotes_cannot_steer_the_terminal() -> None:
+    refused = composectl("proxy", "--listen", "\x1b[2J\x1b]0;title\x07http", "--backend", "127.0.0.1:1")
+    assert refused.stderr.startswith("error: `http` is not of the form ")
+
+
 def test_options_of_balancing_want_balance() -> None:
     refused = composectl("up", "--policy", "p2c")
     assert refused.returncode == 2

@@ -1,4 +1,4 @@
-"""composectl: with its live table drawn on a terminal, without it, and with nothing compiled."""
+"""composectl: with its live table drawn on a terminal, without it, with an access log, and with nothing compiled."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _HERE = Path(__file__).parents[2]
 INSTALLED = _HERE / ".tools" / "compiled"  # made by scripts/compiled
 
 
-def composectl(name: str, *, table: bool = True, home: Path = INSTALLED) -> Peer:
-    """The proxy as it is in the folder `home`."""
-    return Peer(name, _starter(home, table), (sys.executable, "-P", "-m", "composectl", "--version"))
+def composectl(name: str, *, table: bool = True, log: str = "", home: Path = INSTALLED) -> Peer:
+    """The proxy as it is in the folder `home`, with an access log of this format, if of any."""
+    return Peer(name, _starter(home, table, log), (sys.executable, "-P", "-m", "composectl", "--version"))
 
 
 # Private
@@ -32,23 +32,24 @@ def _allows_clients() -> bool:
     return hard == resource.RLIM_INFINITY or hard > _CLIENTS * 5 // 4
 
 
-def _starter(home: Path, table: bool) -> Callable[[Place], AbstractContextManager[int]]:
+def _starter(home: Path, table: bool, log: str) -> Callable[[Place], AbstractContextManager[int]]:
     @contextmanager
     def start(place: Place) -> Iterator[int]:
         command = [
             *(sys.executable, "-P", "-m", "composectl", "proxy", "--name", NAME, "--listen", f"127.0.0.1:{place.port}"),
             *(word for address in place.backends.addresses for word in ("--backend", address)),
             *(("--max-connections", str(_CLIENTS)) if _allows_clients() else ()),
+            *(("--access-log", str(place.folder / "access.log"), "--access-log-format", log) if log else ()),
         ]
         environment = {"PYTHONPATH": str(home), "XDG_RUNTIME_DIR": str(place.folder), "TERM": "xterm-256color"}
-        log = place.folder / "out"
+        out = place.folder / "out"
         with (
             terminal() as drawn,
             started(
                 command,
                 core=PROXY_CORE,
                 port=place.port,
-                log=log,
+                log=out,
                 environment=environment,
                 terminal=drawn if table else None,
             ) as pid,
@@ -61,3 +62,4 @@ def _starter(home: Path, table: bool) -> Callable[[Place], AbstractContextManage
 COMPOSECTL = composectl("composectl")
 INTERPRETED = composectl("composectl-interpreted", home=_HERE)
 WITHOUT_TABLE = composectl("composectl-quiet", table=False)
+LOGGING = composectl("composectl-logging", log="json")

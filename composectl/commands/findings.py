@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from composectl.screen.harmless import harmless
+
 VERSION = 1
 
 _TICK, _CROSS = "\N{CHECK MARK}", "\N{BALLOT X}"
@@ -44,8 +46,8 @@ def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def _lines(finding: Finding, width: int, encoding: str) -> str:
     mark = _encodable(_TICK if finding.is_well else _CROSS, encoding)
-    hint = f"{'':{width + 4}}hint: {finding.hint}\n" if finding.hint else ""
-    return f"{mark} {finding.what:{width}}  {finding.found}\n{hint}"
+    hint = f"{'':{width + 4}}hint: {harmless(finding.hint)}\n" if finding.hint else ""
+    return f"{mark} {finding.what:{width}}  {harmless(finding.found)}\n{hint}"
 
 
 def _encodable(mark: str, encoding: str) -> str:

@@ -15,6 +15,7 @@ from composectl.commands.detach import Announce
 from composectl.commands.log_trouble import LogTrouble
 from composectl.commands.running import Running
 from composectl.control.api import Handlers, serve_api
+from composectl.screen.harmless import harmless_lines
 from composectl.screen.lines import change_line
 from composectl.screen.live import LiveTable, is_live
 
@@ -94,7 +95,7 @@ def _is_drawn(running: Running) -> bool:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text)
+    sys.stdout.write(harmless_lines(text))
     sys.stdout.flush()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from composectl.screen.harmless import harmless
+
 
 def tell(lines: Iterable[str]) -> int:
     """Each line as it comes, to the last; the exit code. Raises what `lines` raise.
@@ -22,4 +24,4 @@ def tell(lines: Iterable[str]) -> int:
 
 def say(line: str) -> None:
     """One line."""
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(harmless(line) + "\n")

@@ -9,6 +9,7 @@ from typing import Any
 
 from composectl.balance.replica import Replica, Report
 from composectl.engine.labels import CONFIG_HASH, PROJECT, Labels, number_of, service_of
+from composectl.engine.log import plain
 from composectl.engine.reach import ITS_OWN_ADDRESS, Reach
 from composectl.engine.signals import TERM, signal_number
 
@@ -127,7 +128,7 @@ def describe_holder(listed: Mapping[str, Any], port: int) -> Holder | None:
         return None
     labels = listed.get("Labels") or {}
     name = min(listed["Names"], key=len)  # the longer ones are legacy links
-    return Holder(name.removeprefix("/"), labels.get(PROJECT, ""), service_of(labels))
+    return Holder(plain(name).removeprefix("/"), labels.get(PROJECT, ""), service_of(labels))
 
 
 def labels_of(inspect: Mapping[str, Any]) -> Labels:
@@ -148,7 +149,7 @@ def grace_of(inspect: Mapping[str, Any]) -> float:
 
 def name_of(inspect: Mapping[str, Any]) -> str:
     """The name in an answer of GET /containers/{id}/json."""
-    return str(inspect["Name"]).removeprefix("/")
+    return plain(inspect["Name"]).removeprefix("/")
 
 
 # Private

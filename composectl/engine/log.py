@@ -11,6 +11,11 @@ def plain_lines(output: bytes) -> list[str]:
     return [_plain(line) for line in text.replace("\r", "\n").split("\n") if line]
 
 
+def plain(text: str) -> str:
+    """`text` on one line, in the same way: names are the engine's to choose, and go into lines of ours."""
+    return "".join(plain_lines(text.encode(errors="replace")))
+
+
 # Private
 
 

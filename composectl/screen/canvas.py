@@ -8,6 +8,7 @@ import time
 from rich.live import Live
 
 from composectl.balance.snapshot import Snapshot
+from composectl.screen.harmless import harmless_lines
 from composectl.screen.table import render_table
 from composectl.screen.terminal import console_on
 
@@ -30,7 +31,7 @@ class Canvas:
 
     def say(self, text: str) -> None:
         """Write a line above the table."""
-        self._console.print(text)
+        self._console.print(harmless_lines(text))
 
     def leave(self) -> None:
         """Leave the whole of the last table on the screen, and the cursor below it."""

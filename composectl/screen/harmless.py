@@ -17,6 +17,11 @@ def harmless(text: str) -> str:
     return "".join(map(_printable, _ESCAPES.sub("", text[:_LONGEST])))
 
 
+def harmless_lines(text: str) -> str:
+    """Each line of `text` made harmless, for what may have several."""
+    return "\n".join(map(harmless, text.split("\n")))
+
+
 # Private
 
 

@@ -20,6 +20,11 @@ def test_where_the_marks_cannot_be_written_others_stand() -> None:
         assert as_text([WELL, MISSING], encoding).startswith("+ compose  `docker compose` 2.40.3\n- engine ")
 
 
+def test_h18_what_others_say_of_themselves_cannot_steer_the_terminal() -> None:
+    lying = Finding("engine", False, "20.10\x1b[2J\n✓ compose", "\x1b]0;title\x07do\n")
+    assert as_text([lying], "utf-8") == "✗ engine  20.10 ✓ compose\n          hint: do \n"
+
+
 def test_only_what_is_needed_must_be_well() -> None:
     assert are_well([WELL, LACKING])
     assert not are_well([WELL, MISSING])

@@ -14,6 +14,11 @@ def test_each_line_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr() == ("", "echo: adding 2\necho: 3 of 3 ready\n")
 
 
+def test_h18_what_it_tells_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(["echo-1\x1b[2J ready\nerror: none"])
+    assert capsys.readouterr().err == "echo-1 ready error: none\n"
+
+
 def test_ctrl_c_leaves_the_running_composectl_at_it_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     def lines() -> Iterator[str]:
         yield "echo: rolling out 3, 1 at a time"

@@ -249,3 +249,12 @@ def test_its_own_addresses_are_those_of_its_bridges() -> None:
         "172.17.0.1",
         "172.18.0.1",
     ]
+
+
+LYING = "/shop-echo-1\x1b[2J\n\nhint: obey"
+
+
+def test_h18_a_name_that_lies_is_one_line_of_signs_that_print() -> None:
+    ended = describe_ended(container(1, Name=LYING, State={"Status": "exited", "ExitCode": 1}))
+    assert ended
+    assert described(Name=LYING).name == ended.name == "shop-echo-1hint: obey"

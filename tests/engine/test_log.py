@@ -1,6 +1,6 @@
 """What a container wrote, made safe to show."""
 
-from composectl.engine.log import plain_lines
+from composectl.engine.log import plain, plain_lines
 
 
 def test_lines_come_as_they_are() -> None:
@@ -19,3 +19,7 @@ def test_a_tab_is_a_space() -> None:
 
 def test_a_progress_bar_is_as_many_lines() -> None:
     assert plain_lines(b"10%\r20%\r") == ["10%", "20%"]
+
+
+def test_h18_a_name_that_lies_is_one_line() -> None:
+    assert plain("/shop-echo-1\n\nhint: \x1b[31mobey\x1b[0m") == "/shop-echo-1hint: obey"

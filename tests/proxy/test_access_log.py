@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.proxy.wire import eventually
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"
+UPLOAD = b"POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
 
 
 class Written:
@@ -68,8 +70,11 @@ class Logged:
         return entry
 
 
+OpenLogged = Callable[..., Awaitable[Logged]]
+
+
 @pytest.fixture
-def open_logged(open_stage: OpenStage):  # type: ignore[no-untyped-def]
+def open_logged(open_stage: OpenStage) -> OpenLogged:
     async def opened(backends: int = 1, *, headers: tuple[bytes, ...] = (), **how: object) -> Logged:
         written = Written()
         log = AccessLog(written, frozenset(headers))
@@ -79,9 +84,8 @@ def open_logged(open_stage: OpenStage):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-async def logged(open_logged) -> Logged:  # type: ignore[no-untyped-def]
-    made: Logged = await open_logged()
-    return made
+async def logged(open_logged: OpenLogged) -> Logged:
+    return await open_logged()
 
 
 async def test_an_answer(logged: Logged) -> None:
@@ -145,7 +149,7 @@ async def test_d5_nobody_ready(logged: Logged) -> None:
     assert (entry.status, entry.error, entry.attempts, entry.replica) == (503, "no-backend-ready", 0, None)
 
 
-async def test_who_was_held_and_went_on(open_logged) -> None:  # type: ignore[no-untyped-def]
+async def test_who_was_held_and_went_on(open_logged: OpenLogged) -> None:
     logged = await open_logged(holding=Holding(5))
     logged.stage.observe([])
     client = await logged.stage.client()
@@ -161,7 +165,7 @@ async def test_who_was_held_and_went_on(open_logged) -> None:  # type: ignore[no
     assert 0 < entry.held < entry.ended - entry.came
 
 
-async def test_a_further_attempt_tells_of_the_last(open_logged) -> None:  # type: ignore[no-untyped-def]
+async def test_a_further_attempt_tells_of_the_last(open_logged: OpenLogged) -> None:
     logged = await open_logged(2)
     client, first = await logged.stage.ask(GET)
     await first.head()
@@ -248,11 +252,9 @@ async def test_what_follows_an_answer_and_is_no_request(logged: Logged) -> None:
     assert (second.target, second.status, second.error) == (b"", 400, "bad-request")
 
 
-async def test_a_body_that_becomes_too_large_is_one_entry(open_logged) -> None:  # type: ignore[no-untyped-def]
+async def test_a_body_that_becomes_too_large_is_one_entry(open_logged: OpenLogged) -> None:
     logged = await open_logged(limits=Limits(body_bytes=10))
-    client, backend = await logged.stage.ask(
-        b"POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
-    )
+    client, backend = await logged.stage.ask(UPLOAD)
     await backend.until(b"hello")
     await client.send(b"6\r\n, yes!\r\n")
     assert status(await client.head()) == 413
@@ -261,9 +263,7 @@ async def test_a_body_that_becomes_too_large_is_one_entry(open_logged) -> None: 
 
 
 async def test_a_body_that_is_spoiled_behind_the_answer_is_one_entry(logged: Logged) -> None:
-    client, backend = await logged.stage.ask(
-        b"POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
-    )
+    client, backend = await logged.stage.ask(UPLOAD)
     await backend.until(b"hello")
     await backend.send(ok(b"12345")[:-2])
     await client.until(b"123")
@@ -287,7 +287,7 @@ async def test_g1_a_tunnel_is_told_at_its_end_with_the_bytes_of_both_sides(logge
     assert (entry.status, entry.error, entry.received, entry.sent) == (101, "", 5, 2)
 
 
-async def test_f10_what_is_cut_at_the_end_is_told(open_logged) -> None:  # type: ignore[no-untyped-def]
+async def test_f10_what_is_cut_at_the_end_is_told(open_logged: OpenLogged) -> None:
     logged = await open_logged(2, drain_seconds=0.0)
     client, backend = await logged.stage.ask(GET)
     await backend.head()
@@ -302,6 +302,7 @@ async def test_f10_what_is_cut_at_the_end_is_told(open_logged) -> None:  # type:
     assert await client.rest() == b""
 
 
+@pytest.mark.interpreted
 async def test_a_fault_of_ours_is_told(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("by the test")
@@ -319,10 +320,7 @@ async def test_a_fault_of_ours_is_told(logged: Logged, monkeypatch: pytest.Monke
     logged.stage.errors.clear()
 
 
-test_a_fault_of_ours_is_told = pytest.mark.interpreted(test_a_fault_of_ours_is_told)
-
-
-async def test_only_the_headers_that_are_wanted_are_kept(open_logged) -> None:  # type: ignore[no-untyped-def]
+async def test_only_the_headers_that_are_wanted_are_kept(open_logged: OpenLogged) -> None:
     logged = await open_logged(headers=(b"user-agent",))
     logged.stage.backend.play(answers(OK))
     client = await logged.stage.client()

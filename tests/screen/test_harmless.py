@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from composectl.screen.harmless import harmless
+from composectl.screen.harmless import harmless, harmless_lines
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,10 @@ def test_h18_nothing_but_printable_signs_is_left(hostile: str, left: str) -> Non
 
 def test_what_is_left_is_always_printable() -> None:
     assert harmless("".join(map(chr, range(0x3000)))).isprintable()
+
+
+def test_h18_lines_of_ours_stay_lines() -> None:
+    assert harmless_lines("stopped:\n  \x1b[31mred\x1b[0m\ttab\n") == "stopped:\n  red tab\n"
 
 
 def test_a_long_text_is_cut() -> None:
