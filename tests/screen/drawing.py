@@ -1,4 +1,7 @@
-"""A program that shows a live table of so many backends, their counts rising, until it is interrupted."""
+"""A program that shows a live table of so many backends, their counts rising, until it is interrupted.
+
+`--fault`: making the fourth picture fails; `--lie`: something is said beside each.
+"""
 
 import asyncio
 import itertools
@@ -14,6 +17,8 @@ _TICKS = itertools.count(1)
 
 def rising(backends: int) -> Snapshot:
     tick = next(_TICKS)
+    if "--lie" in sys.argv:
+        sys.stderr.write("it says \x1b[2J\x1b]0;title\x07[red]this\n")
     if tick > 3 and "--fault" in sys.argv:
         raise RuntimeError("no more snapshots")
     return snapshot(service(backends=tuple(backend(number, requests=tick * 1000) for number in range(1, backends + 1))))

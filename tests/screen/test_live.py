@@ -96,6 +96,11 @@ def test_what_did_not_fit_is_shown_at_the_end() -> None:
         assert re.search(r"echo-echo-60 .*the end", terminal.end(), re.DOTALL)
 
 
+def test_h18_what_is_said_above_the_table_cannot_steer_the_terminal() -> None:
+    with drawing("3", "--lie") as terminal:
+        assert "\x1b[2J" not in terminal.until(re.escape("it says [red]this"))
+
+
 def test_i9_no_color_draws_without_colour() -> None:
     with drawing("3", NO_COLOR="1") as terminal:
         seen = terminal.until(ERASED) + terminal.until(ERASED)
