@@ -1,0 +1,47 @@
+"""The access log of `up`: which replica had which request; refused, where it cannot be, before anything is touched."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.load import ask
+from tests.e2e.project import Project
+from tests.e2e.refusal import refusal
+
+pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
+
+
+def test_each_line_tells_the_replica_and_the_request_id_that_it_was_given(project: Project) -> None:
+    words = ("--access-log", "access.log", "--access-log-format", "json")
+    project.does("up", "--balance", "echo=2", *words, "-d")
+    assert project.has_ready(2)
+    answers = [ask(project.port) for _ in range(4)]
+    project.does("down")
+    log = project.file.parent / "access.log"
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    log.unlink()
+    assert [one["address"] for one in told] == [answer.backend for answer in answers]
+    assert [one["request_id"] for one in told] == [answer.headers["X-Request-ID"] for answer in answers]
+    assert {one["backend"] for one in told} == {f"{project.name}-echo-1", f"{project.name}-echo-2"}
+    assert {(one["service"], one["status"], one["error"]) for one in told} == {("echo", 200, None)}
+    assert all(
+        f"\nX_REQUEST_ID={one['request_id']}\n" in answer.text for one, answer in zip(told, answers, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "culprit"),
+    [
+        (("--access-log", "/"), "/: Is a directory"),
+        (("--access-log", "nowhere/log"), "nowhere/log: No such file or directory"),
+        (("--access-log", "-", "-d"), "`--access-log -`"),
+        (("--access-log", "log", "--access-log-format", "jsno"), "`jsno`"),
+        (("--access-log-format", "json"), "`--access-log-format`"),
+    ],
+)
+def test_a_log_that_cannot_be(project: Project, words: tuple[str, ...], culprit: str) -> None:
+    told = refusal(project, "up", "--balance", "echo=2", *words)
+    assert told.exit_code == 2
+    assert culprit in told.message
