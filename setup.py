@@ -17,6 +17,7 @@ HOT_PATH = [
     "composectl/balance/rate.py",
     "composectl/balance/replica.py",
     "composectl/balance/retry.py",
+    "composectl/proxy/access_line.py",
     "composectl/proxy/access_log.py",
     "composectl/proxy/admission.py",
     "composectl/proxy/clock.py",

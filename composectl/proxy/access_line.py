@@ -60,12 +60,13 @@ def _json(entry: Entry, style: LineStyle, milliseconds: int) -> str:
     if entry.replica is not None:
         name, address = quoted(entry.replica.name), quoted(_address(entry.replica, entry.port))
     error = quoted(entry.error) if entry.error else "null"
+    held = f"{entry.held / 1e6:.3f}" if entry.held else "0.000"
     return (
         f'{{"time": "{_iso(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00", "client": {quoted(entry.client)},'
         f' "service": {quoted(entry.service)}, "method": {_text(entry.method)}, "path": {_text(path)}{queried},'
         f' "http": "{entry.version}", "status": {entry.status}, "error": {error},'
         f' "backend": {name}, "address": {address}, "retries": {_retries(entry)},'
-        f' "duration_ms": {(entry.ended - entry.came) / 1e6:.3f}, "held_ms": {entry.held / 1e6:.3f},'
+        f' "duration_ms": {(entry.ended - entry.came) / 1e6:.3f}, "held_ms": {held},'
         f' "received": {entry.received}, "sent": {entry.sent}, "request_id": {_quoted_id(entry)}'
         f"{_headers(entry, style)}}}\n"
     )
@@ -119,7 +120,6 @@ def _text(text: bytes) -> str:
     return quoted(text.decode("utf-8", "backslashreplace")) if text else "null"
 
 
-@lru_cache(1024)
 def _address(replica: Replica, port: int) -> str:
     return join_address(*replica.address(port))
 
