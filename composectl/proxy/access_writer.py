@@ -75,9 +75,13 @@ class AccessWriter:
             self.complaint = _reason(error)
 
     def _write(self, entries: list[Entry]) -> None:
-        written, failure = self._sink.write("".join(self._lines(entries)).encode("ascii"))
-        if failure is not None:
-            self.complaint = _reason(failure)
+        written = 0
+        try:
+            written, failure = self._sink.write("".join(self._lines(entries)).encode("ascii"))
+            if failure is not None:
+                self.complaint = _reason(failure)
+        except Exception as fault:  # of ours: the next entries may fare better
+            self.complaint = f"a fault in composectl: {fault!r}"
         self.written += written
         self.lost += len(entries) - written
 

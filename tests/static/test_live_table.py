@@ -28,6 +28,21 @@ def test_rows_and_counts_appear_and_ctrl_c_ends_it(place: Place) -> None:
     assert "drained" in terminal.screen.text
 
 
+def test_where_the_access_log_is_on_this_terminal_there_are_lines_and_no_table(place: Place) -> None:
+    backend = place.backend()
+    command = command_line("proxy", "--listen", "127.0.0.1:0", "--backend", backend.address, "--access-log", "-")
+    with Terminal(command, place.folder, place.environment()) as terminal:
+        assert terminal.shows(lambda text: f"{backend.address} starting -> ready" in text)
+        port = int(place.status()["listeners"][0].rpartition(":")[2])
+        ask(port, "/a", host="127.0.0.1")
+        assert terminal.shows(lambda text: '"GET /a HTTP/1.1" 200 ' in text)
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+    assert f"{backend.address} draining -> drained" in terminal.screen.text
+    assert "ready  " not in terminal.screen.text
+    assert "Traceback" not in terminal.written
+
+
 def row(address: str) -> re.Pattern[str]:
     """The line about a backend: its number, address and phase, requests in flight, requests."""
     return re.compile(rf"^\d +{re.escape(address)} +ready +\d+ +(\d+) ", re.MULTILINE)

@@ -1,0 +1,62 @@
+"""The access log, as it is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from composectl.commands.access_logging import LogWish, log_wish, open_log
+from composectl.errors import USAGE, ComposectlError
+from composectl.proxy.access_line import COMBINED, JSON, LineStyle
+
+HERE = Path("/srv/shop")
+
+
+def typed(**words: Any) -> dict[str, Any]:
+    unsaid = {"access_log": None, "access_log_format": None, "access_log_query": False, "access_log_header": ()}
+    return unsaid | {"detach": False} | words
+
+
+def test_by_default_there_is_none() -> None:
+    assert log_wish(typed(), HERE) is None
+    assert open_log(None) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"), [("access.log", "/srv/shop/access.log"), ("/var/log/a", "/var/log/a"), ("-", "-")]
+)
+def test_a_path_is_from_where_it_is_typed(path: str, meant: str) -> None:
+    assert log_wish(typed(access_log=path), HERE) == LogWish(meant, LineStyle(COMBINED))
+
+
+def test_names_of_headers_are_in_lower_case_and_there_once() -> None:
+    names = ("User-Agent", "x-a", "USER-AGENT")
+    given = typed(access_log="a", access_log_format="json", access_log_query=True, access_log_header=names)
+    assert log_wish(given, HERE) == LogWish("/srv/shop/a", LineStyle(JSON, True, (b"user-agent", b"x-a")))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"access_log_format": "json"},
+        {"access_log_query": True},
+        {"access_log_header": ("Host",)},
+        {"access_log": "-", "detach": True},
+        {"access_log": "a", "access_log_format": "Json"},
+        {"access_log": "a", "access_log_header": ("",)},
+        {"access_log": "a", "access_log_header": ("Réferer",)},
+        {"access_log": "a", "access_log_header": ("Cookie",)},
+    ],
+)
+def test_what_makes_no_sense(words: dict[str, Any]) -> None:
+    with pytest.raises(ComposectlError) as refused:
+        log_wish(typed(**words), HERE)
+    assert refused.value.exit_code == USAGE
+    assert refused.value.hint
+
+
+def test_what_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(ComposectlError, match="Is a directory"):
+        open_log(LogWish(str(tmp_path), LineStyle()))

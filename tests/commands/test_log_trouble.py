@@ -1,0 +1,54 @@
+"""What the access log could not write is told once in a while."""
+
+from __future__ import annotations
+
+from composectl.commands.log_trouble import LogTrouble
+from composectl.proxy.access_log import AccessLog
+from composectl.proxy.entry import Entry
+
+
+class Stuck:
+    """A writer that loses so much, for a reason."""
+
+    waiting = written = 0
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self.complaint = ""
+
+    def take(self, entries: list[Entry]) -> None:
+        self.lost += len(entries)
+
+    def reopen(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_nothing_is_told_of_a_log_that_is_written() -> None:
+    trouble = LogTrouble(AccessLog(Stuck()))
+    assert [trouble.news() for _ in range(200)] == [""] * 200
+
+
+def test_the_first_loss_is_told_at_once_and_the_next_ones_together() -> None:
+    writer = Stuck()
+    trouble = LogTrouble(AccessLog(writer), every=3)
+    writer.lost = 1
+    assert trouble.news() == "access log: 1 line dropped: whoever reads it is too slow"
+    told = []
+    for _ in range(8):
+        writer.lost += 1000
+        told.append(trouble.news())
+    assert [one for one in told if one] == [
+        "access log: 4,000 lines dropped: whoever reads it is too slow",
+        "access log: 4,000 lines dropped: whoever reads it is too slow",
+    ]
+
+
+def test_a_reason_is_told_where_there_is_one_though_nothing_was_lost() -> None:
+    writer = Stuck()
+    trouble = LogTrouble(AccessLog(writer))
+    writer.complaint = "Permission denied"
+    assert trouble.news() == "access log: Permission denied"
+    assert trouble.news() == ""
