@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
 import h11
 
+from composectl.proxy.request_id import is_fit
 from tests.proxy.memory_stage import LOOP, MemoryStage, cut, run, sizes_of
 from tests.proxy.reading import (
     End,
@@ -25,7 +27,8 @@ from tests.proxy.reading import (
 REFUSALS = (200, 400, 405, 413, 414, 417, 421, 431, 501, 505, 508)  # 200: to OPTIONS that go no further
 GET, HEAD = (Request(method, b"/", b"1.1", []) for method in (b"GET", b"HEAD"))
 _FRAMING = {b"content-length", b"transfer-encoding"}
-_OURS = {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
+_OURS = {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id"}
+_MADE = re.compile(rb"[0-9a-f]{32}")
 _HEEDED = {b"host", b"via", b"expect", b"max-forwards"}
 _HOPS = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"http2-settings"}
 _NOT_A_HOP = {b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"}
@@ -215,6 +218,7 @@ def _check_relayed(response: Response, request: Request) -> None:
     assert response.status == 200
     assert response.reason == b"OK"
     assert len(values(response.fields, b"x-internal-service")) == 1
+    assert len(values(response.fields, b"x-request-id")) == 1
     assert response.body == (b"" if request.method == b"HEAD" else b"number " + (response.field(b"X-Number") or b""))
 
 
@@ -228,11 +232,21 @@ def _check_same(asked: Request, heard: Request, by: Heard) -> None:
     assert only(heard.fields, b"x-forwarded-proto") == b"http"
     assert tokens(heard.fields, b"via") == [*tokens(asked.fields, b"via"), b"1.1 composectl"]
     _check_heeded(asked, heard)
+    _check_named(asked, heard)
     assert len([name for name, _ in heard.fields if name.lower() in _FRAMING]) < 2
     assert set(tokens(heard.fields, b"connection")) <= {b"upgrade", b"te"}
     if not by.habits.early:
         assert heard.body == asked.body
         assert heard.trailers == [line for line in asked.trailers if not _is_no_trailer(line[0].lower())]
+
+
+def _check_named(asked: Request, heard: Request) -> None:
+    """The request ID is the client's, if that is one; else it is one of ours."""
+    said, told = values(asked.fields, b"x-request-id"), only(heard.fields, b"x-request-id") or b""
+    if len(said) == 1 and is_fit(said[0]):
+        assert told == said[0]
+    else:
+        assert _MADE.fullmatch(told)
 
 
 def _check_heeded(asked: Request, heard: Request) -> None:

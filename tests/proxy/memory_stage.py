@@ -11,13 +11,38 @@ from typing import Any
 from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
 from composectl.balance.replica import Replica, Report
+from composectl.proxy.access_line import COMBINED, JSON, LineStyle, line_of
+from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connections import Connections
+from composectl.proxy.entry import Entry
+from composectl.proxy.request_id import make_request_id
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer
 from composectl.proxy.waiting_room import Holding, WaitingRoom
 from tests.proxy.memory import MemoryLoop, MemoryTransport
 
 LOOP = MemoryLoop()
+STYLES = (LineStyle(COMBINED, query=True), LineStyle(JSON, query=True))
+
+
+class Unwritten:
+    """Makes lines of what the access log gets, each of them one, and keeps none."""
+
+    waiting = lost = written = 0
+    complaint = ""
+
+    def take(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            for style in STYLES:
+                line = line_of(entry, style, 0)
+                assert line.endswith("\n")
+                assert line[:-1].isprintable()
+
+    def reopen(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class MemoryStage:
@@ -32,9 +57,9 @@ class MemoryStage:
         self._connections = Connections(80)
         self._pool = Pool("echo", RoundRobin(), time.time, lambda change, backend: None)
         self._pool.observe(_replica(number) for number in (1, 2))
-        self.server = ProxyServer(
-            Route(self._pool, self._connections, WaitingRoom(self._pool, Holding())), name="composectl"
-        )
+        self._log = AccessLog(Unwritten())
+        route = Route(self._pool, self._connections, WaitingRoom(self._pool, Holding()))
+        self.server = ProxyServer(route, name="composectl", make_id=make_request_id, log=self._log)
         protocol = self.server()
         self.client = MemoryTransport(loop, protocol)
         self.client.listen(self.received.extend)
@@ -57,6 +82,7 @@ class MemoryStage:
         self._connections.close()
         await self.loop.settle()
         assert all(transport.ended for transport in self.dialled), "a connection to a backend was left open"
+        self._log.hand_over()
         assert asyncio.all_tasks() <= {asyncio.current_task()}, "a task was left"
 
     # Private

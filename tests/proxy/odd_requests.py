@@ -21,7 +21,16 @@ _values = st.lists(_words, max_size=3).map(b" ".join).map(bytes.strip)
 _known_names = st.sampled_from(
     [
         *(b"Cookie", b"Accept", b"X-A", b"x-a", b"X_A", b"Via", b"X-Forwarded-For", b"X-Forwarded-Proto", b"Forwarded"),
-        *(b"Content_Length", b"Keep-Alive", b"Proxy-Connection", b"X-Internal-Service", b"Range", b"Authorization"),
+        *(
+            b"Content_Length",
+            b"Keep-Alive",
+            b"Proxy-Connection",
+            b"X-Internal-Service",
+            b"X-Request-ID",
+            b"X_Request_ID",
+            b"Range",
+            b"Authorization",
+        ),
     ]
 )
 _made_up_names = st.text(_TOKEN, min_size=1, max_size=12).map(lambda name: b"X-" + name.encode())

@@ -13,6 +13,7 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
+from composectl.proxy.request_id import make_request_id
 from tests.proxy.examples import examples
 from tests.proxy.judge_requests import Habits, Heard, StrictBackend, check
 from tests.proxy.judge_responses import Part, Said, check_response, marked
@@ -131,7 +132,7 @@ def whole(client: Wire, requests: list[Request]) -> int:
 def on_stage(play: Callable[[Stage], Awaitable[None]], loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def open_and_close() -> None:
         stage = Stage()
-        await stage.open()
+        await stage.open(make_id=make_request_id)
         await play(stage)
         await stage.close()
 
