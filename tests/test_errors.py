@@ -43,6 +43,14 @@ MET_IN = {
         "nothing_exposed": "test_a_service_that_exposes_no_port_is_refused",
         "whose_project": "test_outside_a_container_the_project_has_to_be_named",
     },
+    "static/test_access_log.py": {
+        "bad_header_name": "test_words_that_make_no_sense",
+        "header_needs_json": "test_words_that_make_no_sense",
+        "log_in_background": "test_words_that_make_no_sense",
+        "log_not_opened": "test_words_that_make_no_sense",
+        "needs_access_log": "test_words_that_make_no_sense",
+        "unknown_log_format": "test_a_format_that_is_mistyped",
+    },
     "commands/test_balancing.py": {
         "no_slow_start_by_source": "test_a_slow_start_does_not_go_with_source",
     },
