@@ -181,8 +181,8 @@ MET_IN = {
         "too_many_connections": "test_more_connections_than_files_may_be_open_are_refused_before_anything_is_bound",
     },
     "matrix/test_shapes.py": {
-        "declaration_lost": "test_a_shape_holds",
-        "no_project_name": "test_a_shape_holds",
+        "declaration_lost": "test_a_compose_that_does_not_know_a_shape_says_so",
+        "no_project_name": "test_a_compose_that_does_not_know_a_shape_says_so",
     },
     "static/test_refuses.py": {
         "listen_where": "test_words_that_make_no_sense",
