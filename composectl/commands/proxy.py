@@ -17,11 +17,12 @@ from composectl.commands.occupant import occupant
 from composectl.commands.readiness import settle
 from composectl.commands.resting import drain, undrain
 from composectl.commands.running import Running
-from composectl.commands.serving import print_changes, prints_lines, say, serving, shown
+from composectl.commands.serving import print_changes, prints_lines, say, serving, shown, until_asked
 from composectl.control.api import Handlers, Progress
 from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
 from composectl.control.orders import Rollout, Scaling, Verdict
+from composectl.control.state import state_folder
 from composectl.journal import Journal
 from composectl.proxy.gate import make_gate
 from composectl.proxy.listen import PortTaken
@@ -34,7 +35,7 @@ def proxy(invocation: Invocation, wish: FixedWish) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
     folder = runtime_folder(invocation.environ)
     if wish.detach:
-        return detach(lambda announce: run(_proxy(wish, folder, announce)))
+        return detach(lambda announce: run(_proxy(wish, folder, announce)), state_folder(invocation.environ))
     return run(_proxy(wish, folder, None))
 
 
@@ -59,7 +60,7 @@ async def _work(running: Running, interrupts: Interrupts, announce: Announce | N
         say(_summary(running))
         print_changes(running)
     async with shown(running, announce, _summary(running)):
-        await interrupts.asked.wait()
+        await until_asked(interrupts, announce)
         await unless(interrupts.forced, running.drain())
 
 

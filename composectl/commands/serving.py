@@ -10,9 +10,11 @@ from typing import Any, NoReturn
 
 from composectl import errors
 from composectl.commands.detach import Announce
+from composectl.commands.interrupts import Interrupts
 from composectl.commands.running import Running
 from composectl.control.api import Handlers, serve_api
-from composectl.screen.lines import change_line
+from composectl.control.state import log_name
+from composectl.screen.lines import change_line, move_line
 from composectl.screen.live import LiveTable, is_live
 
 Background = Coroutine[Any, Any, None]
@@ -40,8 +42,8 @@ async def shown(running: Running, announce: Announce | None, summary: str) -> As
     The caller of a background process gets `summary`.
     """
     if announce is not None:
-        announce(summary, running.claim.log)
-        print_changes(running)
+        announce(summary, log_name(running.claim.stem, running.directory))
+        running.journal.read_by(lambda change: say(f"{move_line(running.who(change), change)}\n"))
         yield
     elif is_live():
         async with _drawn(running):
@@ -58,6 +60,13 @@ def prints_lines(announce: Announce | None) -> bool:
 def print_changes(running: Running) -> None:
     """Make each change a line on stdout, those that are kept and those to come."""
     running.journal.read_by(lambda change: say(f"{change_line(running.who(change), change)}\n"))
+
+
+async def until_asked(interrupts: Interrupts, announce: Announce | None) -> None:
+    """Wait until we are to end; the log of a background process tells by whom."""
+    await interrupts.asked.wait()
+    if announce is not None:
+        say(f"ends: {interrupts.why}\n")
 
 
 def say(text: str) -> None:
