@@ -1,4 +1,4 @@
-.PHONY: help demo test lint venv bench picture fuzz stories
+.PHONY: help demo test lint venv bench picture fuzz stories man
 
 help:
 	@echo "make demo      ten replicas of examples/echo behind its port"
@@ -7,6 +7,7 @@ help:
 	@echo "make fuzz      an hour of odd bytes on both sides of the proxy"
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
 	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
+	@echo "make man       docs/composectl.1, from what the commands say of themselves"
 	@echo "make picture   docs/table.svg, from a real run"
 
 demo: venv
@@ -40,6 +41,9 @@ stories: venv
 picture: venv
 	@scripts/compose-v2
 	@scripts/with-engine scripts/picture
+
+man: venv
+	@scripts/man
 
 venv:
 	@scripts/venv
