@@ -102,6 +102,7 @@ def _handlers(running: Running, interrupts: Interrupts) -> Handlers:
     return Handlers(
         about=running.about,
         snapshot=running.snapshot,
+        events=running.events,
         scale=refuse,
         rollout=refuse,
         judge=refuse,

@@ -12,6 +12,7 @@ from composectl.balance.snapshot import VERSION, Snapshot, iso
 from composectl.commands.balanced import Balanced
 from composectl.control.about import About
 from composectl.control.claim import Claim
+from composectl.control.events import Events
 from composectl.journal import Journal
 
 
@@ -23,6 +24,7 @@ class Running:
         self.directory = directory
         self.journal = journal
         self.balanced = balanced
+        self.events = Events(self.snapshot, journal.read_by)
         self.stale_since: float | None = None  # epoch seconds
 
     def about(self) -> About:
