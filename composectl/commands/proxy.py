@@ -18,9 +18,10 @@ from composectl.commands.readiness import settle
 from composectl.commands.resting import drain, undrain
 from composectl.commands.running import Running
 from composectl.commands.serving import print_changes, prints_lines, say, serving, shown
-from composectl.control.api import Handlers, Progress
+from composectl.control.api import Handlers
 from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
+from composectl.control.obeying import Progress
 from composectl.control.orders import Rollout, Scaling, Verdict
 from composectl.journal import Journal
 from composectl.proxy.gate import make_gate
@@ -103,6 +104,7 @@ def _handlers(running: Running, interrupts: Interrupts) -> Handlers:
         about=running.about,
         snapshot=running.snapshot,
         events=running.events,
+        scraping=running.scraping,
         scale=refuse,
         rollout=refuse,
         judge=refuse,
