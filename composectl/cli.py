@@ -43,6 +43,9 @@ def _balancing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return reduce(lambda decorated, option: option(decorated), reversed(_BALANCING), command)
 
 
+_METRICS = click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus there.  [none]")
+
+
 class _Commands(click.Group):
     """Our commands; every other word is a command of Compose."""
 
@@ -94,6 +97,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @click.option("--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes.")
 @click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
 @_balancing_options
+@_METRICS
 @click.option("--reach", metavar="HOW", help="Backends are reached by auto, network or published.  [auto]")
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
@@ -125,6 +129,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 @click.option("--listen", multiple=True, required=True, metavar="[HOST:]PORT", help="Where to listen; may be repeated.")
 @click.option("--backend", "backends", multiple=True, required=True, metavar="HOST:PORT", help="A backend; repeat it.")
 @_balancing_options
+@_METRICS
 @click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @click.pass_obj
@@ -140,10 +145,18 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
     """
     from composectl.commands.balancing import balancing
     from composectl.commands.fixed import make_fixed_wish
+    from composectl.commands.metrics import parse_metrics
     from composectl.commands.proxy import proxy as run_proxy
 
     name = given["name"] or invocation.options.project_name
-    wish = make_fixed_wish(given["listen"], given["backends"], balancing(given), name=name, detach=given["detach"])
+    wish = make_fixed_wish(
+        given["listen"],
+        given["backends"],
+        balancing(given),
+        name=name,
+        detach=given["detach"],
+        metrics=parse_metrics(given["metrics"]),
+    )
     return run_proxy(invocation, wish)
 
 

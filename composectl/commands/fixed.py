@@ -26,6 +26,7 @@ class FixedWish:
     balancing: Balancing
     name: str
     detach: bool
+    metrics: Address | None = None
 
     @property
     def ports(self) -> list[Port]:
@@ -39,13 +40,24 @@ class FixedWish:
 
 
 def make_fixed_wish(
-    listen: Sequence[str], backends: Sequence[str], balancing: Balancing, *, name: str, detach: bool
+    listen: Sequence[str],
+    backends: Sequence[str],
+    balancing: Balancing,
+    *,
+    name: str,
+    detach: bool,
+    metrics: Address | None = None,
 ) -> FixedWish:
     """The wish behind the words of a command line. Raises ComposectlError where they make no sense."""
     if name and not _NAME.fullmatch(name):
         raise errors.bad_name(name)
     return FixedWish(
-        _each("--listen", parse_listener, listen), _each("--backend", parse_backend, backends), balancing, name, detach
+        _each("--listen", parse_listener, listen),
+        _each("--backend", parse_backend, backends),
+        balancing,
+        name,
+        detach,
+        metrics,
     )
 
 

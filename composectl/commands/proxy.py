@@ -13,6 +13,7 @@ from composectl.commands.fixed import FixedWish
 from composectl.commands.interrupts import Interrupted, Interrupts, unless
 from composectl.commands.invocation import Invocation
 from composectl.commands.loop import run
+from composectl.commands.metrics import bind_metrics
 from composectl.commands.occupant import occupant
 from composectl.commands.readiness import settle
 from composectl.commands.resting import drain, undrain
@@ -66,6 +67,7 @@ async def _work(running: Running, interrupts: Interrupts, announce: Announce | N
 
 async def _start(running: Running) -> None:
     """Accept clients once the backends were looked at: until then the kernel's backlog holds them."""
+    await running.be_scraped()
     await settle(running, _SETTLE_SECONDS)
     for balanced in running.balanced.values():
         await balanced.serve()
@@ -78,10 +80,15 @@ def _opened(wish: FixedWish, folder: Path) -> Running:
     with ExitStack() as undo:
         undo.callback(balanced.close)
         _bind(balanced, folder)
+        metrics = bind_metrics(wish.metrics, folder)
+        if metrics:
+            undo.callback(metrics.close)
         claim = Claim(folder, wish.name or _name_after(balanced))
         undo.pop_all()
     balanced.pool.observe(wish.replicas)
-    return Running(claim, "", journal, {_SERVICE: balanced})
+    running = Running(claim, "", journal, {_SERVICE: balanced})
+    running.metrics = metrics
+    return running
 
 
 def _bind(balanced: Balanced, folder: Path) -> None:

@@ -28,6 +28,8 @@ async def serving(running: Running, handlers: Handlers, *more: Background) -> As
             try:
                 yield
             finally:
+                if running.metrics:
+                    await running.metrics.shut()
                 await api.cleanup()
                 for task in background:
                     task.cancel()

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from composectl import errors
+from composectl.commands.addresses import Address
 from composectl.commands.balancing import Balancing, balancing
 from composectl.commands.declaring import Declaration, overlay
 from composectl.commands.listening import parse_listen
+from composectl.commands.metrics import parse_metrics
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments
 
 AUTO, NETWORK, PUBLISHED = REACHES = ("auto", "network", "published")
@@ -35,7 +37,7 @@ class Wish:
     """`services`: those that are to be balanced; `connections`: how many clients at once, None for the default.
 
     `ready_seconds`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
-    `reach`: how backends are reached, a name of `REACHES`.
+    `reach`: how backends are reached, a name of `REACHES`. `metrics`: where they are scraped, None for nowhere.
     """
 
     services: Mapping[str, ServiceWish]
@@ -45,6 +47,7 @@ class Wish:
     connections: int | None = None
     handover: bool = False
     reach: str = AUTO
+    metrics: Address | None = None
 
     @property
     def scales(self) -> dict[str, int]:
@@ -84,6 +87,7 @@ def make_wish(
         connections=balancing(overlay({}, typed)).connections,
         handover=typed["handover"],
         reach=_reach(typed["reach"] or AUTO),
+        metrics=parse_metrics(typed["metrics"]),
     )
 
 
