@@ -30,6 +30,9 @@ PART = Part(
     cpu.PART.figures,
     _measure,
     base=_to_few,
-    without=("nginx-tuned", "composectl-interpreted", "composectl-quiet", "go", "go-tuned", "go-pooled", "caddy"),
+    without=(
+        *("nginx-tuned", "composectl-interpreted", "composectl-quiet", "composectl-watched"),
+        *("go", "go-tuned", "go-pooled", "caddy"),
+    ),
     backends=(1, FEW, MANY),
 )

@@ -14,6 +14,7 @@ COST = {
     "composectl": 1.5,
     "composectl-interpreted": 1.8,
     "composectl-quiet": 1.4,
+    "composectl-watched": 1.3,
     "nginx-tuned": 0.9,
     "haproxy": 1.1,
     "go": 8.0,
