@@ -45,6 +45,16 @@ def _balancing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 _METRICS = click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus there.  [none]")
 
+_DASHBOARD = (
+    click.option("--dashboard", metavar="[HOST:]PORT", help="Serve a page for browsers there.  [no page]"),
+    click.option("--dashboard-control", is_flag=True, help="With orders on that page, for who has its token."),
+)
+
+
+def _dashboard_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `up` and `proxy` for the page that browsers show."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_DASHBOARD), command)
+
 
 class _Commands(click.Group):
     """Our commands; every other word is a command of Compose."""
@@ -98,6 +108,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
 @_balancing_options
 @_METRICS
+@_dashboard_options
 @click.option("--reach", metavar="HOW", help="Backends are reached by auto, network or published.  [auto]")
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
@@ -130,6 +141,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 @click.option("--backend", "backends", multiple=True, required=True, metavar="HOST:PORT", help="A backend; repeat it.")
 @_balancing_options
 @_METRICS
+@_dashboard_options
 @click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @click.pass_obj
@@ -144,6 +156,7 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
     composectl -p edge down
     """
     from composectl.commands.balancing import balancing
+    from composectl.commands.dashboard_wish import parse_dashboard
     from composectl.commands.fixed import make_fixed_wish
     from composectl.commands.metrics import parse_metrics
     from composectl.commands.proxy import proxy as run_proxy
@@ -156,6 +169,7 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
         name=name,
         detach=given["detach"],
         metrics=parse_metrics(given["metrics"]),
+        dashboard=parse_dashboard(given),
     )
     return run_proxy(invocation, wish)
 

@@ -11,6 +11,7 @@ from composectl import errors
 from composectl.balance.replica import Replica
 from composectl.commands.addresses import Address, parse_backend, parse_listener
 from composectl.commands.balancing import Balancing
+from composectl.commands.dashboard_wish import DashboardWish
 from composectl.compose.ports import Port
 
 # What Compose allows as a project's name, which this stands in for.
@@ -27,6 +28,7 @@ class FixedWish:
     name: str
     detach: bool
     metrics: Address | None = None
+    dashboard: DashboardWish | None = None
 
     @property
     def ports(self) -> list[Port]:
@@ -47,6 +49,7 @@ def make_fixed_wish(
     name: str,
     detach: bool,
     metrics: Address | None = None,
+    dashboard: DashboardWish | None = None,
 ) -> FixedWish:
     """The wish behind the words of a command line. Raises ComposectlError where they make no sense."""
     if name and not _NAME.fullmatch(name):
@@ -58,6 +61,7 @@ def make_fixed_wish(
         name,
         detach,
         metrics,
+        dashboard,
     )
 
 

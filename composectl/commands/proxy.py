@@ -8,6 +8,7 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.commands.balanced import Balanced
+from composectl.commands.dashboard import bind_dashboard
 from composectl.commands.detach import Announce, detach
 from composectl.commands.fixed import FixedWish
 from composectl.commands.interrupts import Interrupted, Interrupts, unless
@@ -46,8 +47,10 @@ def proxy(invocation: Invocation, wish: FixedWish) -> int:
 async def _proxy(wish: FixedWish, folder: Path, announce: Announce | None) -> int:
     with Interrupts() as interrupts:
         running = _opened(wish, folder)
+        handlers = _handlers(running, interrupts)
         try:
-            async with serving(running, _handlers(running, interrupts)):
+            async with serving(running, handlers):
+                await running.show(handlers, partial(_refuse, running))
                 with suppress(Interrupted):
                     await _work(running, interrupts, announce)
                 return interrupts.exit_code
@@ -83,11 +86,14 @@ def _opened(wish: FixedWish, folder: Path) -> Running:
         metrics = bind_metrics(wish.metrics, folder)
         if metrics:
             undo.callback(metrics.close)
+        dashboard = bind_dashboard(wish.dashboard, folder)
+        if dashboard:
+            undo.callback(dashboard.close)
         claim = Claim(folder, wish.name or _name_after(balanced))
         undo.pop_all()
     balanced.pool.observe(wish.replicas)
     running = Running(claim, "", journal, {_SERVICE: balanced})
-    running.metrics = metrics
+    running.metrics, running.dashboard = metrics, dashboard
     return running
 
 
@@ -104,8 +110,7 @@ def _name_after(balanced: Balanced) -> str:
 
 
 def _handlers(running: Running, interrupts: Interrupts) -> Handlers:
-    async def refuse(_: Scaling | Rollout | Verdict, __: Progress) -> None:
-        raise errors.fixed_backends(running.claim.project)
+    refuse = partial(_refuse, running)
 
     return Handlers(
         about=running.about,
@@ -120,6 +125,10 @@ def _handlers(running: Running, interrupts: Interrupts) -> Handlers:
         estate=None,
         stop=interrupts.ask,
     )
+
+
+async def _refuse(running: Running, _: Scaling | Rollout | Verdict | str, __: Progress) -> None:
+    raise errors.fixed_backends(running.claim.project)
 
 
 def _summary(running: Running) -> str:

@@ -30,6 +30,8 @@ async def serving(running: Running, handlers: Handlers, *more: Background) -> As
             finally:
                 if running.metrics:
                     await running.metrics.shut()
+                if running.dashboard:
+                    await running.dashboard.shut()
                 await api.cleanup()
                 for task in background:
                     task.cancel()
@@ -80,8 +82,7 @@ def _background(running: Running) -> Iterator[Background]:
 async def _every_second(running: Running) -> NoReturn:
     while True:
         await asyncio.sleep(1)
-        for balanced in running.balanced.values():
-            balanced.sweep()
+        running.sweep()
 
 
 @asynccontextmanager

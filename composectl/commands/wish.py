@@ -9,6 +9,7 @@ from typing import Any
 from composectl import errors
 from composectl.commands.addresses import Address
 from composectl.commands.balancing import Balancing, balancing
+from composectl.commands.dashboard_wish import DashboardWish, parse_dashboard
 from composectl.commands.declaring import Declaration, overlay
 from composectl.commands.listening import parse_listen
 from composectl.commands.metrics import parse_metrics
@@ -48,6 +49,7 @@ class Wish:
     handover: bool = False
     reach: str = AUTO
     metrics: Address | None = None
+    dashboard: DashboardWish | None = None
 
     @property
     def scales(self) -> dict[str, int]:
@@ -88,6 +90,7 @@ def make_wish(
         handover=typed["handover"],
         reach=_reach(typed["reach"] or AUTO),
         metrics=parse_metrics(typed["metrics"]),
+        dashboard=parse_dashboard(typed),
     )
 
 
