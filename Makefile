@@ -7,7 +7,7 @@ help:
 	@echo "make fuzz      an hour of odd bytes on both sides of the proxy"
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
 	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
-	@echo "make picture   docs/table.svg, from a real run"
+	@echo "make picture   docs/table.svg and docs/dashboard.png, from real runs"
 
 demo: venv
 	@scripts/with-engine scripts/demo
@@ -40,6 +40,7 @@ stories: venv
 picture: venv
 	@scripts/compose-v2
 	@scripts/with-engine scripts/picture
+	@scripts/with-engine scripts/dashboard-picture
 
 venv:
 	@scripts/venv
