@@ -259,19 +259,40 @@ def undrain(invocation: Invocation, service: str, number: int) -> int:
 
 
 @cli.command()
-@click.argument("service", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable.")
+@click.argument("services", nargs=-1, metavar="[SERVICE...]")
+@click.option("-w", "--watch", "watched", is_flag=True, help="The live table, until Ctrl-C or the end of it.")
+@click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable. With --watch one line each.")
+@click.option("-a", "--all", "every", is_flag=True, help="Every project and proxy of this user.")
 @click.pass_obj
-def status(invocation: Invocation, service: str | None, as_json: bool) -> int:
+def status(invocation: Invocation, /, services: Sequence[str], **given: Any) -> int:
     """Show who serves what.
+
+    The exit code is 0 where every service has a replica that is ready, 3 where one has none, 1 where no composectl
+    runs, and 130 after Ctrl-C. Away from a terminal, --watch prints a line for each change.
 
     \b
     composectl status
     composectl status echo --json
+    composectl status --watch
+    composectl status --all --json --watch
+    composectl status echo >/dev/null && curl http://localhost:9090/
     """
     from composectl.commands.status import status as run_status
 
-    return run_status(invocation, service, as_json=as_json)
+    return run_status(invocation, services, **given)
+
+
+@cli.command()
+@click.pass_obj
+def attach(invocation: Invocation) -> int:
+    """Show the live table of what runs in the background, until Ctrl-C; it goes on then.
+
+    \b
+    composectl attach
+    """
+    from composectl.commands.status import attach as run_attach
+
+    return run_attach(invocation)
 
 
 @cli.command()

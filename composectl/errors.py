@@ -36,6 +36,17 @@ class NothingRuns(ComposectlError):
     """There is no running composectl of the kind that was looked for."""
 
 
+class HasEnded(ComposectlError):
+    """A composectl that ran has ended, or does not answer."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(
+            f"the running composectl (process {pid}) has ended before it was done, or does not answer",
+            "`composectl status` tells who runs; where nobody does, `composectl up` takes over the replicas",
+        )
+        self.pid = pid
+
+
 # What was asked for
 
 
@@ -680,11 +691,22 @@ def other_composectl(pid: int, status: int) -> ComposectlError:
     )
 
 
-def has_ended(pid: int) -> ComposectlError:
+def watched_has_ended(pid: int) -> ComposectlError:
     return ComposectlError(
-        f"the running composectl (process {pid}) has ended before it was done, or does not answer",
-        "`composectl status` tells who runs; where nobody does, `composectl up` takes over the replicas",
+        f"the composectl that was watched (process {pid}) has ended",
+        "`composectl logs --balancer` tells why, where it ran in the background",
     )
+
+
+def nobody_runs() -> NothingRuns:
+    return NothingRuns(
+        "no composectl of this user is running",
+        "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`",
+    )
+
+
+def all_or_some() -> ComposectlError:
+    return ComposectlError("`--all` shows every project, and takes no services", "leave one of the two out", USAGE)
 
 
 def no_such_replica(service: str, number: int, there: Iterable[int]) -> ComposectlError:

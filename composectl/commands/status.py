@@ -1,36 +1,53 @@
-"""`composectl status`: what the running composectl knows, as a table or as JSON."""
+"""`composectl status` and `attach`: what running composectls know, once or for as long as they go on."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Collection
 
 from composectl import errors
-from composectl.balance.snapshot import Snapshot
 from composectl.commands.invocation import Invocation
-from composectl.commands.locating import find_running
+from composectl.commands.looking import Look, at_all, at_one
+from composectl.commands.pictures import Picture, exit_code
+from composectl.commands.telling import say
 
 
-def status(invocation: Invocation, service: str | None, *, as_json: bool) -> int:
-    """Print the snapshot of the project's composectl, or of one of its services. Raises ComposectlError."""
-    snapshot = _only(Snapshot.from_json(find_running(invocation).status()), service)
-    if as_json:
-        sys.stdout.write(json.dumps(snapshot.as_json(), indent=2) + "\n")
-    else:
-        from composectl.screen.live import print_table
+def status(invocation: Invocation, services: Collection[str], *, every: bool, watched: bool, as_json: bool) -> int:
+    """Show the project's composectl, some services of it, or `every` one of this user; the exit code.
 
-        print_table(snapshot)
+    Raises ComposectlError.
+    """
+    if every and services:
+        raise errors.all_or_some()
+    look = at_all(invocation) if every else at_one(invocation, services)
+    return _watch(look, as_json=as_json) if watched else _show(look(), as_json=as_json)
+
+
+def attach(invocation: Invocation) -> int:
+    """Show the live table until Ctrl-C, which leaves the composectl that is shown alone. Raises ComposectlError."""
+    _watch(at_one(invocation, ()), as_json=False)
+    say("composectl goes on: `composectl down` ends it")
     return 0
 
 
 # Private
 
 
-def _only(snapshot: Snapshot, service: str | None) -> Snapshot:
-    if service is None:
-        return snapshot
-    found = tuple(one for one in snapshot.services if one.service == service)
-    if not found:
-        raise errors.not_balanced(service, (one.service for one in snapshot.services))
-    return replace(snapshot, services=found)
+def _watch(look: Look, *, as_json: bool) -> int:
+    from composectl.commands.watching import watch, watch_as_json
+
+    try:
+        return watch_as_json(look) if as_json else watch(look)
+    except errors.HasEnded as ended:
+        raise errors.watched_has_ended(ended.pid) from None
+
+
+def _show(picture: Picture, *, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(json.dumps(picture.as_json(), indent=2) + "\n")
+    else:
+        from composectl.screen.live import print_table
+
+        print_table(picture.table())
+    return exit_code(picture)

@@ -82,15 +82,15 @@ class Client:
                 if "done" in told:
                     return
                 yield told["progress"]
-            raise errors.has_ended(self.about.pid)
+            raise errors.HasEnded(self.about.pid)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Raise `has_ended` where it does so before it has answered."""
+        """Raise HasEnded where it does so before it has answered."""
         try:
             yield
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise errors.has_ended(self.about.pid) from error
+            raise errors.HasEnded(self.about.pid) from error
 
     def _get(self, path: str) -> dict[str, Any]:
         with _Connection(self._path, _PATIENCE) as connection:

@@ -35,7 +35,7 @@ def give(connection: socket.socket, estate: Estate) -> None:
 class Predecessor:
     """The composectl behind a control socket, which is to go on until it is dismissed: by then it may have no name.
 
-    Raises `has_ended` where it is gone.
+    Raises HasEnded where it is gone.
     """
 
     def __init__(self, path: Path, pid: int) -> None:
@@ -50,7 +50,7 @@ class Predecessor:
             self._will.sendall(_REQUEST % b"handover")
             told, descriptors, _, _ = socket.recv_fds(self._will, _LONGEST, _MOST)
         if not told:
-            raise errors.has_ended(self._pid)
+            raise errors.HasEnded(self._pid)
         if not descriptors:
             raise errors.other_composectl(self._pid, 404)
         lock, *listening = descriptors
@@ -72,7 +72,7 @@ class Predecessor:
         try:
             yield
         except OSError as error:
-            raise errors.has_ended(self._pid) from error
+            raise errors.HasEnded(self._pid) from error
 
 
 # Private
