@@ -295,6 +295,27 @@ def attach(invocation: Invocation) -> int:
     return run_attach(invocation)
 
 
+@cli.command(context_settings=_AS_TYPED)
+@click.option("--balancer", is_flag=True, help="The log of composectl itself, where it runs or ran in the background.")
+@_ARGUMENTS
+@click.pass_obj
+def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> int:
+    """Show what the replicas say, as Compose's `logs` does, or with --balancer what composectl says.
+
+    Without --balancer all that is typed goes to Compose. With it, -f follows until that composectl has ended.
+
+    \b
+    composectl logs -f echo
+    composectl logs --balancer
+    composectl logs --balancer -f
+    """
+    if not balancer:
+        return _pass_through(invocation, ("logs", *arguments))
+    from composectl.commands.balancer_log import balancer_log
+
+    return balancer_log(invocation, arguments)
+
+
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable.")
 @click.pass_obj

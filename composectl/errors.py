@@ -724,9 +724,26 @@ def ends_now(project: str) -> ComposectlError:
     return ComposectlError(f"the composectl of project `{project}` ends", "start it again, then say it again")
 
 
-def unsafe_folder(path: str) -> ComposectlError:
+def unsafe_folder(path: str, variable: str) -> ComposectlError:
     return ComposectlError(
-        f"{path} is not a folder of yours alone", "remove it, or set XDG_RUNTIME_DIR to a folder of yours"
+        f"{path} is not a folder of yours alone", f"remove it, or set {variable} to a folder of yours"
+    )
+
+
+def no_state_folder(path: str, why: str, variable: str) -> ComposectlError:
+    return ComposectlError(f"no log can be kept in {path}: {why}", f"set {variable} to a folder of yours")
+
+
+def no_log(project: str) -> ComposectlError:
+    of = f" of project `{project}`" if project else " here"
+    return ComposectlError(
+        f"no composectl{of} has run in the background", "`composectl up --balance SERVICE=N -d` keeps a log"
+    )
+
+
+def not_of_the_balancer(option: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{option}` does not go with `--balancer`", "`-f` does; without `--balancer` it is for Compose", USAGE
     )
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-Announce = Callable[[str, Path], None]
+from composectl import __version__
+from composectl.control.logfile import LogFile
+from composectl.control.state import make_state_folder
+
+Announce = Callable[[str, str], None]
 
 
-def detach(work: Callable[[Announce], int]) -> int:
+def detach(work: Callable[[Announce], int], folder: Path) -> int:
     """Run `work` in a process of its own session, and return its exit code, or 0 as soon as it announces itself.
 
-    `announce(text, log)` prints `text` for the caller; what is said later goes to the file `log`.
-    Must be called before there are threads.
+    `announce(text, name)` prints `text` for the caller; what is said later goes to the log of that name in `folder`.
+    Must be called before there are threads. Raises ComposectlError where there can be no log.
     """
+    make_state_folder(folder)
     reader, writer = os.pipe()
     child = os.fork()
     if child:
@@ -24,7 +31,16 @@ def detach(work: Callable[[Announce], int]) -> int:
         return _wait_for(child, reader)
     os.close(reader)
     os.setsid()
-    return work(lambda text, log: _announce(writer, text, log))
+    log: list[Path] = []
+
+    def announce(text: str, name: str) -> None:
+        log.append(folder / name)
+        _announce(writer, text, log[0])
+
+    exit_code = work(announce)
+    if log:
+        sys.stdout.write(f"ended with exit code {exit_code}\n")
+    return exit_code
 
 
 # Private
@@ -33,13 +49,14 @@ def detach(work: Callable[[Announce], int]) -> int:
 def _announce(writer: int, text: str, log: Path) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    log_file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (log_file, 1), (log_file, 2)):
-        os.dup2(source, target)
-    os.close(log_file)
+    os.dup2(nothing, 0)
     os.close(nothing)
-    os.write(writer, text.encode())
+    file = LogFile(log, (1, 2))
+    sys.stdout = sys.stderr = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", write_through=True)
+    sys.stdout.write(f"composectl {__version__}, process {os.getpid()}\n{text}")
+    with suppress(BrokenPipeError):  # whoever called has gone
+        os.write(writer, text.encode())
     os.close(writer)
 
 
@@ -59,4 +76,4 @@ def _wait_for(child: int, reader: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-_FORWARDED = (signal.SIGINT, signal.SIGTERM)
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

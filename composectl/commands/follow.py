@@ -19,6 +19,7 @@ from composectl.commands.surroundings import Surroundings, look_around
 from composectl.commands.telling import say
 from composectl.control.claim import Claim
 from composectl.control.folder import runtime_folder
+from composectl.control.state import state_folder
 from composectl.engine.endpoint import resolve_endpoint
 from composectl.journal import Journal
 from composectl.proxy.access_log import AccessLog
@@ -29,7 +30,8 @@ _LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our 
 
 def follow(invocation: Invocation, wish: FollowedWish) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    return run_proxy(partial(_opened, invocation, wish), in_background=wish.detach)
+    background = state_folder(invocation.environ) if wish.detach else None
+    return run_proxy(partial(_opened, invocation, wish), background)
 
 
 # Private

@@ -38,6 +38,11 @@ class Interrupts:
         """What a shell makes of a process that the signal ended; 0 where we were asked to end in another way."""
         return 128 + self.number if self.number else 0
 
+    @property
+    def why(self) -> str:
+        """What asks us to end."""
+        return signal.Signals(self.number).name if self.number else "another terminal asks for it"
+
     def ask(self) -> None:
         """End, and leave the replicas alone."""
         self.asked.set()

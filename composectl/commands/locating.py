@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from composectl import errors
 from composectl.commands.invocation import Invocation
 from composectl.compose.options import known_directory_of
@@ -14,13 +16,18 @@ def find_running(invocation: Invocation) -> Client:
 
     Where there is no project at all, it is the only proxy. Raises ComposectlError.
     """
-    options, environ, cwd = invocation.options, invocation.environ, invocation.cwd
-    folder = runtime_folder(environ)
-    name = options.project_name or environ.get("COMPOSE_PROJECT_NAME", "")
-    directory = known_directory_of(options, environ, cwd)
+    folder = runtime_folder(invocation.environ)
+    name, directory = meant(invocation)
     try:
-        return find(folder, name, directory or cwd)
+        return find(folder, name, directory or invocation.cwd)
     except errors.NothingRuns:
         if name or directory:
             raise
         return find_proxy(folder)
+
+
+def meant(invocation: Invocation) -> tuple[str, Path | None]:
+    """The name that is said, if any is, and the project's directory, if there is one."""
+    options, environ, cwd = invocation.options, invocation.environ, invocation.cwd
+    name = options.project_name or environ.get("COMPOSE_PROJECT_NAME", "")
+    return name, known_directory_of(options, environ, cwd)

@@ -13,6 +13,7 @@ from composectl.commands.invocation import Invocation
 from composectl.commands.proxying import Proxy, bind_and_claim, run_proxy
 from composectl.commands.running import Running
 from composectl.control.folder import runtime_folder
+from composectl.control.state import state_folder
 from composectl.journal import Journal
 from composectl.proxy.gate import make_gate
 
@@ -21,7 +22,8 @@ _SERVICE = "proxy"
 
 def proxy(invocation: Invocation, wish: FixedWish) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    return run_proxy(partial(_opened, wish, runtime_folder(invocation.environ)), in_background=wish.detach)
+    background = state_folder(invocation.environ) if wish.detach else None
+    return run_proxy(partial(_opened, wish, runtime_folder(invocation.environ)), background)
 
 
 # Private

@@ -18,7 +18,7 @@ from composectl.commands.occupant import occupant
 from composectl.commands.readiness import settle
 from composectl.commands.resting import drain, undrain
 from composectl.commands.running import Running
-from composectl.commands.serving import Background, print_changes, prints_lines, sayer, serving, shown
+from composectl.commands.serving import Background, print_changes, prints_lines, sayer, serving, shown, until_asked
 from composectl.control.api import Handlers, Progress
 from composectl.control.claim import Claim
 from composectl.control.orders import Rollout, Scaling, Verdict
@@ -49,10 +49,13 @@ class Proxy:
         return f"{self.running.claim.project}: {self.before} behind {listeners}\n"
 
 
-def run_proxy(open_proxy: Open, *, in_background: bool) -> int:
-    """Run until Ctrl-C, or until there is a background process that serves. Returns the exit code."""
-    if in_background:
-        return detach(lambda announce: run(_proxy(open_proxy, announce)))
+def run_proxy(open_proxy: Open, background: Path | None) -> int:
+    """Run until Ctrl-C, or until there is a background process that serves. Returns the exit code.
+
+    `background`: the folder for the log of that process; None to stay in the foreground.
+    """
+    if background is not None:
+        return detach(lambda announce: run(_proxy(open_proxy, announce)), background)
     return run(_proxy(open_proxy, None))
 
 
@@ -92,7 +95,7 @@ async def _work(proxy: Proxy, interrupts: Interrupts, announce: Announce | None)
         sayer(running)(proxy.summary)
         print_changes(running)
     async with shown(running, announce, proxy.summary):
-        await interrupts.asked.wait()
+        await until_asked(interrupts, announce)
         await unless(interrupts.forced, running.drain())
 
 

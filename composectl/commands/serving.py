@@ -12,11 +12,13 @@ from typing import Any, NoReturn
 from composectl import errors
 from composectl.commands import telling
 from composectl.commands.detach import Announce
+from composectl.commands.interrupts import Interrupts
 from composectl.commands.log_trouble import LogTrouble
 from composectl.commands.running import Running
 from composectl.control.api import Handlers, serve_api
+from composectl.control.state import log_name
 from composectl.screen.harmless import harmless_lines
-from composectl.screen.lines import change_line
+from composectl.screen.lines import change_line, move_line
 from composectl.screen.live import LiveTable, is_live
 
 Background = Coroutine[Any, Any, None]
@@ -45,8 +47,8 @@ async def shown(running: Running, announce: Announce | None, summary: str) -> As
     The caller of a background process gets `summary`.
     """
     if announce is not None:
-        announce(summary, running.claim.log)
-        print_changes(running)
+        announce(summary, log_name(running.claim.stem, running.directory))
+        running.journal.read_by(lambda change: telling.say(move_line(running.who(change), change)))
         yield
     elif _is_drawn(running):
         async with _drawn(running):
@@ -64,6 +66,13 @@ def print_changes(running: Running) -> None:
     """Make each change a line, those that are kept and those to come."""
     say = sayer(running)
     running.journal.read_by(lambda change: say(f"{change_line(running.who(change), change)}\n"))
+
+
+async def until_asked(interrupts: Interrupts, announce: Announce | None) -> None:
+    """Wait until we are to end; the log of a background process tells by whom."""
+    await interrupts.asked.wait()
+    if announce is not None:
+        telling.say(f"ends: {interrupts.why}")
 
 
 def sayer(running: Running) -> Callable[[str], None]:

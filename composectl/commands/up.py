@@ -21,7 +21,7 @@ from composectl.commands.resting import drain, undrain
 from composectl.commands.rolling import judge, roll_out
 from composectl.commands.running_project import RunningProject
 from composectl.commands.scaling import scale
-from composectl.commands.serving import print_changes, prints_lines, serving, shown
+from composectl.commands.serving import print_changes, prints_lines, serving, shown, until_asked
 from composectl.commands.telling import say
 from composectl.commands.up_again import up_again
 from composectl.commands.wish import Wish
@@ -30,6 +30,7 @@ from composectl.control.api import Handlers, Progress
 from composectl.control.client import find
 from composectl.control.folder import runtime_folder
 from composectl.control.orders import Scaling
+from composectl.control.state import state_folder
 from composectl.proxy.listen import PortTaken
 from composectl.screen.progress import waiting
 
@@ -44,7 +45,8 @@ _Order = TypeVar("_Order")
 def up(invocation: Invocation, wish: Wish, reading: Reading) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
     if wish.detach:
-        return detach(lambda announce: _first_or_again(invocation, wish, reading, announce))
+        folder = state_folder(invocation.environ)
+        return detach(lambda announce: _first_or_again(invocation, wish, reading, announce), folder)
     return _first_or_again(invocation, wish, reading, None)
 
 
@@ -120,7 +122,7 @@ class _Up:
             await unless(self._interrupts.asked, self._start())
             async with shown(self._running, self._announce, self._summary):
                 self._announced = self._announce is not None
-                await self._interrupts.asked.wait()
+                await until_asked(self._interrupts, self._announce)
                 await unless(self._interrupts.forced, self._running.drain())
             if not self._leaves:
                 await unless(self._interrupts.forced, self._running.stack.stop(self._services))

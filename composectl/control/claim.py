@@ -23,8 +23,8 @@ class Claim:
         self._folder = folder
         stem = folder / stem_of(project, engine)
         self.project = project
+        self.stem = stem.name
         self.socket = stem.with_name(stem.name + ".sock")
-        self.log = stem.with_name(stem.name + ".log")
         self._lock = stem.with_name(stem.name + ".lock")
         self._taken = errors.RunsAlready if engine else errors.name_taken
         self._next = self.socket if inherited is None else stem.with_name(stem.name + ".next")
@@ -54,7 +54,7 @@ class Claim:
 
     def release(self) -> None:
         """Leave nothing behind, but what another one has inherited."""
-        mine = (self.socket, self.log, self._lock) if self.is_ours else ()
+        mine = (self.socket, self._lock) if self.is_ours else ()
         for path in (*mine, *({self._next} - {self.socket})):
             path.unlink(missing_ok=True)
         os.close(self.held)

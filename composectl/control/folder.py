@@ -12,35 +12,45 @@ from pathlib import Path
 
 from composectl import errors
 
+RUNTIME = "XDG_RUNTIME_DIR"
+
 _PRIVATE = 0o700
 _NAME_LENGTH = 32  # a socket's path has 107 bytes at most (unix(7))
 
 
 def runtime_folder(environ: Mapping[str, str]) -> Path:
     """Where the folder is, or will be."""
-    candidates = [environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.getuid()}"]
+    candidates = [environ.get(RUNTIME, ""), f"/run/user/{os.getuid()}"]
     parent = next((Path(one) for one in candidates if one and Path(one).is_dir()), None)
     return Path(tempfile.gettempdir()) / f"composectl-{os.getuid()}" if parent is None else parent / "composectl"
 
 
-def make_private(folder: Path) -> None:
-    """Make it with mode 0700 if it is missing. Raises ComposectlError where somebody else could write."""
+def make_private(folder: Path, variable: str = RUNTIME) -> None:
+    """Make it with mode 0700 if it is missing. Raises ComposectlError where somebody else could write.
+
+    `variable` says where it is to be.
+    """
     with suppress(FileExistsError):
         folder.mkdir(mode=_PRIVATE)
-    check_private(folder)
+    check_private(folder, variable)
 
 
-def check_private(folder: Path) -> None:
+def check_private(folder: Path, variable: str = RUNTIME) -> None:
     """Raise ComposectlError where somebody else could write."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise errors.unsafe_folder(str(folder))
+        raise errors.unsafe_folder(str(folder), variable)
 
 
 def stem_of(project: str, engine: str) -> str:
     """The name, without an ending, of the files of one project on one engine."""
     digest = hashlib.sha256(f"{engine}\0{project}".encode()).hexdigest()[:12]
-    return f"{project[:_NAME_LENGTH]}-{digest}"
+    return f"{name_in_files(project)}-{digest}"
+
+
+def name_in_files(project: str) -> str:
+    """What the names of a project's files begin with."""
+    return project[:_NAME_LENGTH]
 
 
 def sockets(folder: Path) -> list[Path]:

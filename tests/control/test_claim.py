@@ -36,7 +36,6 @@ def test_another_project_and_another_engine_are_free(tmp_path: Path) -> None:
 def test_after_release_nothing_is_left_and_it_is_free(tmp_path: Path) -> None:
     claim = Claim(tmp_path, "shop", ENGINE)
     claim.listen().close()
-    claim.log.touch()
     claim.release()
     assert not tmp_path.exists()
     Claim(tmp_path, "shop", ENGINE).release()

@@ -47,6 +47,7 @@ class Project:
         self.port = free_port()
         self.folder = self._made(self.name)
         self.runtime = self._made("run")
+        self.state = self._made("state")
         self.temporary = self._made("tmp")
         self.file = self.folder / "docker-compose.yml"
         self.write(ECHO)
@@ -72,6 +73,12 @@ class Project:
         assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def shows(self, *words: str) -> str:
+        """What `composectl WORDS` prints of what runs, whether anybody is ready or not."""
+        done = self.composectl(*words)
+        assert done.returncode in (0, 3), f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
     def starts(self, *words: str) -> subprocess.Popen[str]:
         """Start `composectl WORDS` away from any terminal."""
         return subprocess.Popen(
@@ -94,6 +101,7 @@ class Project:
             **os.environ,
             "COMPOSECTL_COMPOSE": str(self._compose),
             "XDG_RUNTIME_DIR": str(self.runtime),
+            "XDG_STATE_HOME": str(self.state),
             "TMPDIR": str(self.temporary),
             leftovers.MARK: self.name,
             **changes,
@@ -104,7 +112,7 @@ class Project:
 
     def status(self, service: str = "echo") -> dict[str, Any]:
         """The service in `composectl status --json`."""
-        services = json.loads(self.does("status", "--json"))["services"]
+        services = json.loads(self.shows("status", "--json"))["services"]
         return next(one for one in services if one["service"] == service)
 
     def has_ready(self, replicas: int) -> bool:

@@ -27,6 +27,7 @@ class Place:
         self._home = Path(tempfile.mkdtemp(prefix="static-"))
         self.folder = self._made("here")
         self.runtime = self._made("run")
+        self.state = self._made("state")
         self._backends: list[Backend] = []
         self._started: list[Foreground] = []
 
@@ -38,7 +39,8 @@ class Place:
 
     def environment(self, **changes: str) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE", "DOCKER"))}
-        return ours | {"PATH": str(self.runtime), "XDG_RUNTIME_DIR": str(self.runtime)} | changes
+        folders = {"XDG_RUNTIME_DIR": str(self.runtime), "XDG_STATE_HOME": str(self.state)}
+        return ours | {"PATH": str(self.runtime)} | folders | changes
 
     def litter(self) -> list[str]:
         """The files of composectls, and the processes that answer."""
@@ -66,6 +68,12 @@ class Place:
         assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def shows(self, *words: str) -> str:
+        """What `composectl WORDS` prints of what runs, whether anybody is ready or not."""
+        done = self.composectl(*words)
+        assert done.returncode in (0, 3), f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
     def starts(self, *words: str, python: tuple[str, ...] = ()) -> Foreground:
         """Start `composectl proxy WORDS` away from any terminal; it serves when this returns."""
         self._started.append(Foreground(self, command_line("proxy", *words, python=python)))
@@ -78,7 +86,7 @@ class Place:
 
     def status(self, *before: str) -> dict[str, Any]:
         """The only service in `composectl status --json`."""
-        (service,) = json.loads(self.does(*before, "status", "--json"))["services"]
+        (service,) = json.loads(self.shows(*before, "status", "--json"))["services"]
         assert isinstance(service, dict)
         return service
 

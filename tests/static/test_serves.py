@@ -84,7 +84,7 @@ def test_with_no_backend_there_requests_wait_for_one(place: Place) -> None:
     with ThreadPoolExecutor(3) as clients:
         asked = [clients.submit(ask, proxy.port, host=HOST) for _ in range(3)]
         assert eventually(lambda: place.status()["totals"]["held"] == 3)
-        assert " 3 held" in place.does("status")
+        assert " 3 held" in place.shows("status")
         place.backend(port=late.port)
         assert {one.result().backend for one in asked} == {late.address}
     assert place.status()["totals"]["held"] == 0
@@ -108,7 +108,7 @@ def test_with_no_backend_there_and_no_waiting_it_serves_all_the_same(place: Plac
     proxy = place.proxy(gone, words=("--hold", "0"))
     answer = ask(proxy.port, host=HOST)
     assert (answer.status, answer.headers["X-Composectl-Error"]) == (503, "no-backend-ready")
-    assert place.does("status").count("starting") == 1
+    assert place.shows("status").count("starting") == 1
     proxy.ends_by(signal.SIGINT)
 
 
@@ -134,7 +134,7 @@ def test_neither_docker_nor_compose_nor_yaml_is_there_for_it(place: Place) -> No
     proxy = place.starts(*words, python=("-X", "importtime"))
     assert place.comes_to("ready")
     assert ask(proxy.port, host=HOST).status == 200
-    place.does("status")
+    place.shows("status")
     _, _, complained = proxy.ends_by(signal.SIGINT)
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in complained.splitlines()}
     assert imported >= {"composectl", "aiohttp", "httptools"}

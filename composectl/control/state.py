@@ -1,0 +1,69 @@
+"""The folder of what outlives a composectl: the logs of those that ran in the background."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from composectl import errors
+from composectl.control.folder import check_private, make_private, name_in_files
+
+_VARIABLE = "XDG_STATE_HOME"
+_KEPT_SECONDS = 30 * 24 * 3600
+_ANY_DIGEST = "?" * 12
+_ENDING = ".log"
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Where the folder is, or will be (XDG Base Directory Specification)."""
+    named = Path(environ.get(_VARIABLE, ""))
+    return (named if named.is_absolute() else Path.home() / ".local" / "state") / "composectl"
+
+
+def make_state_folder(folder: Path) -> None:
+    """Make it with mode 0700 if it is missing, and forget old logs. Raises ComposectlError where that cannot be."""
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder, _VARIABLE)
+        _forget_old(folder)
+    except OSError as error:
+        raise errors.no_state_folder(str(folder), str(error.strerror), _VARIABLE) from error
+
+
+def log_name(stem: str, directory: str) -> str:
+    """The file name of a log: of the composectl whose other files are called `stem`, for the project in `directory`."""
+    return f"{stem}-{_digest(directory)}{_ENDING}"
+
+
+def stem_of_log(path: Path) -> str:
+    """The inverse of `log_name`, without the directory."""
+    return path.name.removesuffix(_ENDING).rpartition("-")[0]
+
+
+def newest_log(folder: Path, project: str, directory: str) -> Path | None:
+    """The log written last of those of `project`, or, where that is empty, of those for the project in `directory`."""
+    pattern = f"{name_in_files(project)}-{_ANY_DIGEST}-{_ANY_DIGEST}" if project else f"*-{_digest(directory)}"
+    with suppress(FileNotFoundError):
+        check_private(folder, _VARIABLE)
+    return max(folder.glob(pattern + _ENDING), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def before(path: Path) -> Path:
+    """Where the older part of a log is, if there is one."""
+    return path.with_name(path.name + ".1")
+
+
+# Private
+
+
+def _digest(directory: str) -> str:
+    return hashlib.sha256(directory.encode()).hexdigest()[:12]
+
+
+def _forget_old(folder: Path) -> None:
+    for path in folder.glob(f"*{_ENDING}*"):
+        if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+            path.unlink(missing_ok=True)

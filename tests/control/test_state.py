@@ -1,0 +1,77 @@
+"""Where logs are, and which one is meant."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from composectl.control.folder import stem_of
+from composectl.control.state import before, log_name, make_state_folder, newest_log, state_folder, stem_of_log
+from composectl.errors import ComposectlError
+
+ENGINE = "unix:///var/run/docker.sock"
+
+
+def written(folder: Path, project: str, directory: str, engine: str = ENGINE, ago: float = 0) -> Path:
+    path = folder / log_name(stem_of(project, engine), directory)
+    path.touch()
+    os.utime(path, (time.time() - ago,) * 2)
+    return path
+
+
+def test_it_is_where_xdg_says_and_else_in_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert state_folder({"XDG_STATE_HOME": "/var/me"}) == Path("/var/me/composectl")
+    for none in ({}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative"}):
+        assert state_folder(none) == Path("/home/me/.local/state/composectl")
+
+
+def test_i1_it_is_private_and_its_parents_are_made(tmp_path: Path) -> None:
+    folder = tmp_path / ".local" / "state" / "composectl"
+    make_state_folder(folder)
+    make_state_folder(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_where_it_cannot_be_made_it_is_told_how_to_have_another(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ComposectlError) as refused:
+        make_state_folder(tmp_path / "file" / "composectl")
+    assert refused.value.message.startswith(f"no log can be kept in {tmp_path}/file/composectl: ")
+    assert "XDG_STATE_HOME" in refused.value.hint
+
+
+def test_one_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(ComposectlError, match="not a folder of yours alone"):
+        make_state_folder(tmp_path)
+
+
+def test_a_log_is_found_by_its_project_and_by_its_directory(tmp_path: Path) -> None:
+    shop, inner = written(tmp_path, "shop", "/srv/shop"), written(tmp_path, "shop-inner", "/srv/inner")
+    assert newest_log(tmp_path, "shop", "/elsewhere") == shop
+    assert newest_log(tmp_path, "", "/srv/inner") == inner
+    assert newest_log(tmp_path, "sho", "/srv/shop") is None
+    assert newest_log(tmp_path, "", "/srv") is None
+    assert stem_of_log(shop) == stem_of("shop", ENGINE)
+
+
+def test_of_several_the_one_written_last_is_meant(tmp_path: Path) -> None:
+    written(tmp_path, "shop", "/srv/shop", ago=60)
+    newer = written(tmp_path, "shop", "/srv/shop", engine="tcp://far:2376")
+    assert newest_log(tmp_path, "shop", "") == newest_log(tmp_path, "", "/srv/shop") == newer
+
+
+def test_where_there_is_no_folder_there_is_no_log(tmp_path: Path) -> None:
+    assert newest_log(tmp_path / "composectl", "shop", "") is None
+
+
+def test_what_nobody_has_written_to_for_a_month_is_forgotten(tmp_path: Path) -> None:
+    old, recent = (written(tmp_path, name, "", ago=days * 86400) for name, days in (("old", 31), ("recent", 29)))
+    before(old).touch()
+    os.utime(before(old), (0, 0))
+    make_state_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == [recent]
