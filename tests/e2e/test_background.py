@@ -1,0 +1,35 @@
+"""`up -d`: on without the terminal, up again after the machine went down, and a log that stays."""
+
+import os
+import signal
+
+import pytest
+
+from tests.e2e.load import ask
+from tests.e2e.patience import eventually
+from tests.e2e.project import Project, command_line
+from tests.e2e.terminal import Terminal
+from tests.e2e.test_up_again import composectl_of
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_it_outlives_its_terminal_and_the_fall_of_its_machine_and_its_log_outlives_it(project: Project) -> None:
+    shell = ["/bin/sh", "-c", '"$@"; echo done; read nothing', "sh", *command_line("up", "--balance", "echo=2", "-d")]
+    with Terminal(shell, project.folder, project.environment()) as terminal:
+        assert terminal.shows(lambda text: "done" in text), terminal.screen.text
+    assert project.has_ready(2)
+    first = composectl_of(project)
+
+    os.kill(first, signal.SIGKILL)  # as all that runs here does when a machine falls; the socket and the lock stay
+    for container in project.containers():
+        container.kill()
+    told = project.does("up", "-d", "--balance", "echo=2")
+    assert told == f"echo: 2 replicas behind 0.0.0.0:{project.port}, [::]:{project.port}\n"
+    assert ask(project.port).is_whole
+    second = composectl_of(project)
+
+    project.does("down", "--timeout", "0")
+    log = project.does("logs", "--balancer")
+    assert [f", process {pid}\n" in log for pid in (first, second)] == [True, True]
+    assert eventually(lambda: "ended with exit code 0" in project.does("logs", "--balancer"))
+    assert project.litter() == []
