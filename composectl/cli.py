@@ -331,6 +331,24 @@ def doctor(invocation: Invocation, as_json: bool) -> int:
     return run_doctor(invocation, as_machine=as_json)
 
 
+@cli.command("systemd-unit", context_settings=_AS_TYPED, options_metavar="[OPTIONS OF up]")
+@_ARGUMENTS
+@click.pass_context
+def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
+    """Print a systemd user unit that runs `up` with these options for the project of this directory.
+
+    It has absolute paths and the COMPOSE_* and DOCKER_* variables that are set; its first lines tell how to install it.
+
+    \b
+    composectl systemd-unit --balance echo=10 > ~/.config/systemd/user/composectl-shop.service
+    systemctl --user enable --now composectl-shop
+    """
+    given = up.make_context("up", list(arguments), parent=ctx.parent).params
+    from composectl.commands.systemd_unit import systemd_unit as run_systemd_unit
+
+    return run_systemd_unit(ctx.obj, given, given.pop("arguments"), arguments)
+
+
 @cli.command(context_settings=_AS_TYPED)
 @_ARGUMENTS
 @click.pass_obj

@@ -490,6 +490,27 @@ def bad_docker_file(path: str, why: str) -> ComposectlError:
     return ComposectlError(f"{path} cannot be read: {why}", "it is Docker's own: mend it, or say `-H` for the engine")
 
 
+# Units of systemd
+
+
+def in_the_foreground() -> ComposectlError:
+    return ComposectlError(
+        "`-d` does not go with `systemd-unit`: systemd itself runs it in the background", "leave `-d` out", USAGE
+    )
+
+
+def nothing_for_a_unit() -> ComposectlError:
+    return ComposectlError(
+        "it is not said what the unit is to balance",
+        "for example: `composectl systemd-unit --balance echo=10`, or `x-balance: 10` in the compose file",
+        USAGE,
+    )
+
+
+def not_in_a_unit(what: str) -> ComposectlError:
+    return ComposectlError(f"{what} cannot stand in a unit of systemd", "name files and folders without such signs")
+
+
 # What `composectl doctor` finds
 
 

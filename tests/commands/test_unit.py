@@ -1,0 +1,82 @@
+"""The words of a unit are those that were given, whatever systemd makes of signs in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from composectl.commands.unit import Unit
+from composectl.errors import ComposectlError
+
+
+def unit(**given: object) -> Unit:
+    told = {
+        "project": "shop",
+        "directory": Path("/srv/shop"),
+        "argv": ("/usr/bin/composectl", "up", "--balance", "echo=10"),
+        "environment": {},
+        "drain": 30,
+        "typed": ("composectl", "systemd-unit", "--balance", "echo=10"),
+    }
+    return Unit(**told | given)  # type: ignore[arg-type]
+
+
+def lines(**given: object) -> list[str]:
+    return unit(**given).text().splitlines()
+
+
+def test_it_runs_in_the_foreground_and_is_given_time_to_drain() -> None:
+    told = lines(drain=12)
+    assert "ExecStart=:/usr/bin/composectl up --balance echo=10" in told
+    assert {"Type=exec", "WorkingDirectory=/srv/shop", "Restart=on-failure", "TimeoutStopSec=72"} <= set(told)
+
+
+def test_its_first_lines_install_it() -> None:
+    told = lines(typed=("composectl", "systemd-unit", "--health", "/a b"))
+    assert told[:3] == [
+        "# mkdir -p ~/.config/systemd/user",
+        "# composectl systemd-unit --health '/a b' > ~/.config/systemd/user/composectl-shop.service",
+        "# systemctl --user enable --now composectl-shop",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        ("", '""'),
+        ("a b", '"a b"'),
+        ("100%", '"100%%"'),
+        ("$HOME", '"$HOME"'),
+        ('say "so"', r'"say \"so\""'),
+        ("back\\slash", r'"back\\slash"'),
+        ("it's", '"it\'s"'),
+        ("a;b", '"a;b"'),
+        ("café", '"café"'),
+    ],
+)
+def test_signs_that_mean_something_to_systemd_are_escaped(word: str, written: str) -> None:
+    assert f"ExecStart=:/usr/bin/composectl {written}" in lines(argv=("/usr/bin/composectl", word))
+
+
+def test_a_folder_is_written_without_quotes() -> None:
+    assert "WorkingDirectory=/srv/a b/100%% $HOME" in lines(directory=Path("/srv/a b/100% $HOME"))
+
+
+def test_variables_are_written_one_a_line() -> None:
+    told = lines(environment={"COMPOSE_FILE": "/srv/a b.yml", "DOCKER_HOST": "unix:///run/docker.sock"})
+    assert 'Environment="COMPOSE_FILE=/srv/a b.yml"' in told
+    assert "Environment=DOCKER_HOST=unix:///run/docker.sock" in told
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"directory": Path("/srv/a\nExecStartPre=/bin/evil")},
+        {"argv": ("/usr/bin/composectl", "a\x1bb")},
+        {"environment": {"COMPOSE_FILE": "a\nb"}},
+    ],
+)
+def test_what_would_begin_a_line_of_its_own_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(ComposectlError, match="cannot stand in a unit of systemd"):
+        unit(**given).text()
