@@ -17,14 +17,48 @@ from composectl.commands.invocation import Invocation
 from composectl.compose.options import Options
 
 _AS_TYPED: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
-_ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+
+_COMPLETE = "_COMPOSECTL_COMPLETE"
+_Complete = Callable[[click.Context, click.Parameter, str], list[Any]]
+
+
+def _completed(name: str) -> _Complete:
+    """The words of that name in `commands/completing.py`; nothing of it is imported unless a shell completes."""
+
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Any]:
+        from composectl.completion import items
+
+        return items(_invocation, ctx, name, incomplete)
+
+    return complete
+
+
+def _kind(kind: str) -> _Complete:
+    """Files, or directories, which the shell knows better."""
+
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, kind)]
+
+    return complete
+
+
+def _one_of(*words: str) -> _Complete:
+    return lambda _, __, incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+_ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=_completed("services"))
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _OF_COMPOSE_TOO = ("detach", "timeout")  # without --balance
 _BALANCING = (
     click.option(
-        "--policy", metavar="NAME", help="least-request, round-robin, random, p2c or source.  [least-request]"
+        "--policy",
+        metavar="NAME",
+        shell_complete=_completed("policies"),
+        help="least-request, round-robin, random, p2c or source.  [least-request]",
     ),
     click.option("--health", metavar="PATH", help="A backend is well if this answers 2xx or 3xx.  [its port accepts]"),
     click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses."),
@@ -41,8 +75,18 @@ _BALANCING = (
     click.option("--no-request-id", is_flag=True, help="Make no X-Request-ID where a request has none."),
 )
 _LOGGING = (
-    click.option("--access-log", metavar="FILE", help="Gets a line for each request; - is stdout.  [none]"),
-    click.option("--access-log-format", metavar="NAME", help="combined or json.  [combined]"),
+    click.option(
+        "--access-log",
+        metavar="FILE",
+        shell_complete=_kind("file"),
+        help="Gets a line for each request; - is stdout.  [none]",
+    ),
+    click.option(
+        "--access-log-format",
+        metavar="NAME",
+        shell_complete=_one_of("combined", "json"),
+        help="combined or json.  [combined]",
+    ),
     click.option("--access-log-query", is_flag=True, help="With the query strings, which may hold secrets."),
     click.option("--access-log-header", multiple=True, metavar="NAME", help="With this header; repeat it."),
 )
@@ -63,30 +107,85 @@ def _with(options: Sequence[_Decorator], command: Callable[..., Any]) -> Callabl
 
 
 class _Commands(click.Group):
-    """Our commands; every other word is a command of Compose."""
+    """Our commands, in sections; every other word is a command of Compose."""
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         return super().get_command(ctx, name) or _compose_command(name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, _one_line(self.commands[name])) for name in names])
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        from composectl.completion import commands
+
+        ours = {name: _one_line(command) for name, command in self.commands.items()}
+        return [*commands(ours, incomplete), *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+_SECTIONS = {
+    "Balance": ("up", "scale", "rollout", "drain", "undrain", "down", "proxy"),
+    "Look": ("status", "attach", "logs", "doctor"),
+    "Install": ("completion", "systemd-unit"),
+}
 
 
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Any other command (ps, logs, exec, config, ...) goes to Compose as it is.",
+    epilog="Any other command (ps, exec, config, ...) goes to Compose as it is. `COMMAND --help` tells more of ours.",
 )
-@click.option("-f", "--file", "files", multiple=True, metavar="FILE", help="A compose file; several are merged.")
-@click.option("-p", "--project-name", default="", metavar="NAME", help="The project's name.")
-@click.option("--project-directory", default="", metavar="DIR", help="The project's directory.")
-@click.option("--env-file", "env_files", multiple=True, metavar="FILE", help="A file of environment variables.")
-@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="A profile to enable.")
-@click.option("-c", "--context", metavar="NAME", help="The Docker context of the engine.")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=_kind("file"),
+    help="A compose file; repeat it.",
+)
+@click.option(
+    "-p", "--project-name", metavar="NAME", shell_complete=_completed("projects"), help="The project, or the proxy."
+)
+@click.option("--project-directory", metavar="DIR", shell_complete=_kind("dir"), help="The project's directory.")
+@click.option(
+    "--env-file",
+    "env_files",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=_kind("file"),
+    help="A file of variables; repeat it.  [.env]",
+)
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=_completed("profiles"),
+    help="A profile to enable; repeat it.",
+)
+@click.option(
+    "-c", "--context", metavar="NAME", shell_complete=_completed("contexts"), help="The Docker context of the engine."
+)
 @click.option("-H", "--host", metavar="URL", help="The address of the engine.")
-@click.option("--ansi", metavar="WHEN", help="Compose's colours: never, always, auto.")
-@click.option("--progress", metavar="TYPE", help="Compose's progress: auto, tty, plain, json, quiet.")
+@click.option(
+    "--ansi", metavar="WHEN", shell_complete=_one_of("never", "always", "auto"), help="Compose's colours.  [auto]"
+)
+@click.option(
+    "--progress",
+    metavar="TYPE",
+    shell_complete=_one_of("auto", "tty", "plain", "json", "quiet"),
+    help="Compose's progress.  [auto]",
+)
 @click.option("--parallel", metavar="N", help="Compose's parallelism.")
 @click.option("--compatibility", is_flag=True, help="Compose's compatibility mode.")
 @click.option("--verbose", is_flag=True, help="Compose says more.")
-@click.version_option(__version__, prog_name="composectl")
+@click.version_option(__version__, prog_name="composectl", help="Show the version.")
 @click.pass_context
 def cli(ctx: click.Context, /, **given: Any) -> None:
     """Scale a Docker Compose service behind the port that it already publishes.
@@ -97,24 +196,27 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     composectl scale echo=3           drain seven of them, and remove them
     composectl down                   everything stopped and removed
     """
-    options = Options(
-        files=given["files"],
-        project_name=given["project_name"],
-        project_directory=given["project_directory"],
-        env_files=given["env_files"],
-        profiles=given["profiles"],
-        others=tuple(_others(given)),
-    )
-    ctx.obj = Invocation(options, given["host"], given["context"], dict(os.environ), Path.cwd())
+    ctx.obj = _invocation(given)
 
 
 @cli.command(context_settings=_AS_TYPED)
-@click.option("--balance", multiple=True, metavar="SERVICE=N", help="Run N replicas behind the service's port.")
+@click.option(
+    "--balance",
+    multiple=True,
+    metavar="SERVICE=N",
+    shell_complete=_completed("scales"),
+    help="Run N replicas behind the service's port; repeat it.",
+)
 @click.option("--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes.")
 @click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
 @_balancing_options
 @_logging_options
-@click.option("--reach", metavar="HOW", help="Backends are reached by auto, network or published.  [auto]")
+@click.option(
+    "--reach",
+    metavar="HOW",
+    shell_complete=_completed("reaches"),
+    help="Backends are reached by auto, network or published.  [auto]",
+)
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
@@ -155,7 +257,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @click.pass_obj
 def proxy(invocation: Invocation, /, **given: Any) -> int:
-    """Balance over backends that are fixed: no Docker, no Compose, no compose file.
+    """Balance over backends that are fixed, without Docker or a compose file.
 
     Without --backend, follow the replicas of a service as Compose scales it, in a container beside them: the project
     is that of the container, or the one that -p names, and --listen is 8080.
@@ -184,7 +286,7 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
 
 
 @cli.command()
-@click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...")
+@click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...", shell_complete=_completed("balanced_scales"))
 @click.option("--oldest-first", is_flag=True, help="Who started first leaves first.  [the highest number]")
 @click.pass_obj
 def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> int:
@@ -199,7 +301,7 @@ def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> 
 
 
 @cli.command()
-@click.argument("services", nargs=-1, required=True, metavar="SERVICE...")
+@click.argument("services", nargs=-1, required=True, metavar="SERVICE...", shell_complete=_completed("balanced"))
 @click.option("--parallel", metavar="N", help="So many at a time.  [1]")
 @click.option("--pause", metavar="TIME", help="How long a new replica is watched before an old one leaves.  [5s]")
 @click.option("--ready-timeout", metavar="TIME", help="How long it may take to be ready.  [60s]")
@@ -208,10 +310,10 @@ def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> 
 @click.option("--abort", is_flag=True, help="Take the canary back.")
 @click.pass_obj
 def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) -> int:
-    """Take new replicas for old ones, without losing a request: the new one serves before the old one leaves.
+    """Take new replicas for old ones, without losing a request.
 
-    The compose files and images are taken as they are now. A new replica that does not serve, or that fails requests
-    which the old ones do not, is removed again, and the old ones stay.
+    The compose files and images are taken as they are now. A new replica serves before an old one leaves; one that
+    does not serve, or that fails requests which the old ones do not, is removed again, and the old ones stay.
 
     \b
     composectl rollout echo
@@ -229,11 +331,13 @@ def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) ->
 
 
 @cli.command()
-@click.argument("service")
-@click.argument("number", type=int)
+@click.argument("service", shell_complete=_completed("balanced"))
+@click.argument("number", type=int, shell_complete=_completed("numbers"))
 @click.pass_obj
 def drain(invocation: Invocation, service: str, number: int) -> int:
-    """Send nothing more to one replica, and wait until it has finished; its container runs on.
+    """Send nothing more to one replica, and wait until it has finished.
+
+    Its container runs on, and `undrain` takes it back.
 
     \b
     composectl drain echo 3
@@ -244,8 +348,8 @@ def drain(invocation: Invocation, service: str, number: int) -> int:
 
 
 @cli.command()
-@click.argument("service")
-@click.argument("number", type=int)
+@click.argument("service", shell_complete=_completed("balanced"))
+@click.argument("number", type=int, shell_complete=_completed("resting"))
 @click.pass_obj
 def undrain(invocation: Invocation, service: str, number: int) -> int:
     """Let a replica that was drained by hand serve again.
@@ -259,7 +363,7 @@ def undrain(invocation: Invocation, service: str, number: int) -> int:
 
 
 @cli.command()
-@click.argument("services", nargs=-1, metavar="[SERVICE...]")
+@click.argument("services", nargs=-1, metavar="[SERVICE...]", shell_complete=_completed("balanced"))
 @click.option("-w", "--watch", "watched", is_flag=True, help="The live table, until Ctrl-C or the end of it.")
 @click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable. With --watch one line each.")
 @click.option("-a", "--all", "every", is_flag=True, help="Every project and proxy of this user.")
@@ -282,14 +386,20 @@ def status(invocation: Invocation, /, services: Sequence[str], **given: Any) -> 
     return run_status(invocation, services, **given)
 
 
-@cli.command()
+@cli.command(context_settings=_AS_TYPED)
+@_ARGUMENTS
 @click.pass_obj
-def attach(invocation: Invocation) -> int:
-    """Show the live table of what runs in the background, until Ctrl-C; it goes on then.
+def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
+    """Show the live table of what runs in the background.
+
+    Ctrl-C leaves the table, and the composectl that it shows goes on. With a service behind it, it is Compose's own
+    `attach`.
 
     \b
     composectl attach
     """
+    if arguments:
+        return _pass_through(invocation, ("attach", *arguments))
     from composectl.commands.status import attach as run_attach
 
     return run_attach(invocation)
@@ -300,9 +410,10 @@ def attach(invocation: Invocation) -> int:
 @_ARGUMENTS
 @click.pass_obj
 def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> int:
-    """Show what the replicas say, as Compose's `logs` does, or with --balancer what composectl says.
+    """Show what the replicas say, or with --balancer what composectl says.
 
-    Without --balancer all that is typed goes to Compose. With it, -f follows until that composectl has ended.
+    Without --balancer all that is typed goes to Compose. With it the log of the background process is shown, also
+    when that has ended, and -f follows it until then.
 
     \b
     composectl logs -f echo
@@ -320,7 +431,9 @@ def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> in
 @click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable.")
 @click.pass_obj
 def doctor(invocation: Invocation, as_json: bool) -> int:
-    """Show what this machine has of all that is needed; the exit code is 1 where something is missing.
+    """Show what this machine has of all that is needed.
+
+    The exit code is 1 where something is missing.
 
     \b
     composectl doctor
@@ -331,13 +444,29 @@ def doctor(invocation: Invocation, as_json: bool) -> int:
     return run_doctor(invocation, as_machine=as_json)
 
 
+@cli.command()
+@click.argument("shell", metavar="bash|zsh|fish", shell_complete=_one_of("bash", "zsh", "fish"))
+def completion(shell: str) -> int:
+    """Print what makes a shell complete commands, options, services and names.
+
+    \b
+    eval "$(composectl completion bash)"        in ~/.bashrc
+    eval "$(composectl completion zsh)"         in ~/.zshrc, after compinit
+    composectl completion fish | source         in ~/.config/fish/config.fish
+    """
+    from composectl.commands.completion import completion as run_completion
+
+    return run_completion(shell)
+
+
 @cli.command("systemd-unit", context_settings=_AS_TYPED, options_metavar="[OPTIONS OF up]")
 @_ARGUMENTS
 @click.pass_context
 def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
-    """Print a systemd user unit that runs `up` with these options for the project of this directory.
+    """Print a systemd user unit that runs `up` for this project.
 
-    It has absolute paths and the COMPOSE_* and DOCKER_* variables that are set; its first lines tell how to install it.
+    It takes the options of `up`. The unit has absolute paths and the COMPOSE_* and DOCKER_* variables that are set;
+    its first lines tell how to install it.
 
     \b
     composectl systemd-unit --balance echo=10 > ~/.config/systemd/user/composectl-shop.service
@@ -353,7 +482,9 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
 @_ARGUMENTS
 @click.pass_obj
 def down(invocation: Invocation, arguments: Sequence[str]) -> int:
-    """Stop the running composectl, then stop and remove the containers as Compose's `down` does.
+    """End the running composectl, then stop and remove the containers.
+
+    The options of Compose's own `down` (--volumes, --rmi, --timeout, ...) go through.
 
     \b
     composectl down
@@ -367,7 +498,11 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
 def main() -> None:
     """The command `composectl`."""
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        if _COMPLETE in os.environ:
+            from composectl.completion import register
+
+            register()
+        sys.exit(cli.main(prog_name="composectl", complete_var=_COMPLETE, standalone_mode=False) or 0)
     except errors.ComposectlError as error:
         sys.exit(_tell(error))
     except click.ClickException as error:
@@ -380,6 +515,23 @@ def main() -> None:
 
 
 # Private
+
+
+def _invocation(given: dict[str, Any]) -> Invocation:
+    options = Options(
+        files=tuple(given["files"] or ()),
+        project_name=given["project_name"] or "",
+        project_directory=given["project_directory"] or "",
+        env_files=tuple(given["env_files"] or ()),
+        profiles=tuple(given["profiles"] or ()),
+        others=tuple(_others(given)),
+    )
+    return Invocation(options, given["host"], given["context"], dict(os.environ), Path.cwd())
+
+
+def _one_line(command: click.Command) -> str:
+    """The first sentence of its help."""
+    return (command.help or "").partition("\n\n")[0].replace("\n", " ").removesuffix(".")
 
 
 def _compose_command(name: str) -> click.Command:

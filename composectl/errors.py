@@ -490,7 +490,11 @@ def bad_docker_file(path: str, why: str) -> ComposectlError:
     return ComposectlError(f"{path} cannot be read: {why}", "it is Docker's own: mend it, or say `-H` for the engine")
 
 
-# Units of systemd
+# Shells and systemd
+
+
+def unknown_shell(name: str, known: Iterable[str]) -> ComposectlError:
+    return ComposectlError(f"no completion for `{name}`", _meant(name, "shells", sorted(known)), USAGE)
 
 
 def in_the_foreground() -> ComposectlError:

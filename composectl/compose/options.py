@@ -11,6 +11,7 @@ from composectl.compose.dotenv import read_dotenv
 
 # Of both majors; each looks for all of its names in one directory before it goes to the parent.
 _DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_OVERRIDES = tuple(name.replace(".y", ".override.y") for name in _DEFAULT_FILES)
 
 # The first of each kind that is there
 _FILES_OF_V1 = tuple(
@@ -65,6 +66,16 @@ def known_directory_of(options: Options, environ: Mapping[str, str], cwd: Path) 
         or _told_directory(options, settings(options, environ, cwd), cwd)
         or _found_directory(cwd)
     )
+
+
+def known_files(options: Options, environ: Mapping[str, str], cwd: Path) -> tuple[Path, ...]:
+    """The compose files that are there: those that an option or a variable names, else those with a usual name."""
+    named = options.files or _files(settings(options, environ, cwd))
+    directory = _found_directory(cwd)
+    if not named and directory:
+        usual = (next(name for name in _DEFAULT_FILES if (directory / name).is_file()), *_OVERRIDES)
+        return tuple(directory / name for name in usual if (directory / name).is_file())
+    return tuple(cwd / file for file in named if (cwd / file).is_file())
 
 
 def settings(options: Options, environ: Mapping[str, str], cwd: Path) -> dict[str, str]:

@@ -80,6 +80,11 @@ def named_by(host: str | None, context: str | None, environ: Mapping[str, str]) 
     return by if name == _DEFAULT else f"context `{name}`, by {by}"
 
 
+def known_contexts(environ: Mapping[str, str]) -> list[str]:
+    """The contexts of Docker that have a file. Raises `bad_docker_file`."""
+    return _known_contexts(_docker_folder(environ) / "contexts")
+
+
 def child_environ(environ: Mapping[str, str], endpoint: Endpoint) -> dict[str, str]:
     """The environment in which every Compose talks to this endpoint, v1 too, which knows no DOCKER_CONTEXT."""
     kept = {name: value for name, value in environ.items() if name not in _VARIABLES}
