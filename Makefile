@@ -1,4 +1,4 @@
-.PHONY: help demo test lint venv bench picture fuzz stories matrix
+.PHONY: help demo test lint venv bench picture fuzz stories matrix man
 
 help:
 	@echo "make demo      ten replicas of examples/echo behind its port"
@@ -8,6 +8,7 @@ help:
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
 	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
 	@echo "make matrix    shapes of projects in three Composes on two engines, and a table of what came of it"
+	@echo "make man       docs/composectl.1, from what the commands say of themselves"
 	@echo "make picture   docs/table.svg, from a real run"
 
 demo: venv
@@ -47,6 +48,9 @@ matrix: venv
 picture: venv
 	@scripts/compose-v2
 	@scripts/with-engine scripts/picture
+
+man: venv
+	@scripts/man
 
 venv:
 	@scripts/venv

@@ -113,7 +113,7 @@ class _Commands(click.Group):
         return super().get_command(ctx, name) or _compose_command(name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, names in _SECTIONS.items():
+        for title, names in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, _one_line(self.commands[name])) for name in names])
 
@@ -128,7 +128,7 @@ class _Commands(click.Group):
         return [*commands(ours, incomplete), *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-_SECTIONS = {
+SECTIONS = {
     "Balance": ("up", "scale", "rollout", "drain", "undrain", "down", "proxy"),
     "Look": ("status", "attach", "logs", "doctor"),
     "Install": ("completion", "systemd-unit"),
@@ -531,7 +531,7 @@ def _invocation(given: dict[str, Any]) -> Invocation:
 
 def _one_line(command: click.Command) -> str:
     """The first sentence of its help."""
-    return (command.help or "").partition("\n\n")[0].replace("\n", " ").removesuffix(".")
+    return " ".join((command.help or "").partition("\n\n")[0].split()).removesuffix(".")
 
 
 def _compose_command(name: str) -> click.Command:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from composectl import __version__
 from composectl.balance.policy import POLICIES
+from composectl.cli import SECTIONS, cli
 
 
 def composectl(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -28,11 +31,28 @@ def test_it_tells_its_version() -> None:
     assert composectl("--version").stdout == f"composectl, version {__version__}\n"
 
 
-@pytest.mark.parametrize("words", [(), ("up",), ("scale",), ("proxy",), ("status",), ("doctor",), ("down",)])
+@pytest.mark.parametrize("words", [(), *((name,) for name in cli.commands)])
 def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
     helped = composectl(*words, "--help")
     assert helped.returncode == 0
-    assert "composectl " + (words[0] if words else "up") in helped.stdout.replace("Usage: ", "", 1).split("\n", 1)[1]
+    assert helped.stdout.startswith(" ".join(("Usage: composectl", *words)))
+    assert "  composectl " + (words[0] if words else "up") in helped.stdout.replace('eval "$(', "")
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_every_option_says_what_it_does_in_a_sentence(name: str) -> None:
+    said = {str(one): one.help or "" for one in cli.commands[name].params if isinstance(one, click.Option)}
+    assert [option for option, text in said.items() if not re.fullmatch(r"\S.*\.(  \[.+\])?", text)] == []
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_every_option_that_takes_a_value_names_it_in_capitals(name: str) -> None:
+    valued = [one for one in cli.commands[name].params if isinstance(one, click.Option) and not one.is_flag]
+    assert [one for one in valued if not one.metavar or one.metavar != one.metavar.upper()] == []
+
+
+def test_the_list_of_commands_has_each_of_them_once() -> None:
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(cli.commands)
 
 
 @pytest.mark.parametrize("command", ["up", "proxy"])

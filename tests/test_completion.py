@@ -1,0 +1,72 @@
+"""What the scripts of `composectl completion` ask, and get."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMPOSE_FILE = "services: {echo: {image: a}, worker: {image: a}}"
+COMPOSECTL = (sys.executable, "-m", "composectl")
+
+
+def asked(shell: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environ = os.environ | {"_COMPOSECTL_COMPLETE": f"{shell}_complete", "XDG_RUNTIME_DIR": str(folder)}
+    return subprocess.run(
+        [*COMPOSECTL, *words], env=environ, cwd=folder, capture_output=True, text=True, check=True, timeout=60
+    )
+
+
+def offered(shell: str, *words: str, folder: Path) -> list[str]:
+    return [line.partition("\t")[0] for line in asked(shell, *words, folder=folder).stdout.splitlines() if line]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "compose.yaml").write_text(COMPOSE_FILE)
+    return tmp_path
+
+
+def test_zsh_and_fish_ask_with_words_and_get_whole_ones(folder: Path) -> None:
+    for shell in ("zsh", "fish"):
+        assert offered(shell, "up", "--balance=e", folder=folder) == ["--balance=echo="]
+        assert offered(shell, "up", "--balance", "", folder=folder) == ["echo=", "worker="]
+
+
+def test_bash_asks_with_the_line_and_gets_what_is_behind_the_sign(folder: Path) -> None:
+    assert offered("bash", "composectl up --balance=e", folder=folder) == ["echo="]
+    assert offered("bash", "composectl up --balance ", folder=folder) == ["echo=", "worker="]
+    assert offered("bash", "composectl 'up' --hold 3 wo", folder=folder) == ["worker"]
+
+
+def test_every_completion_tells_what_it_means(folder: Path) -> None:
+    lines = asked("fish", "", folder=folder).stdout.splitlines()
+    assert "status\tShow who serves what" in lines
+    assert "ps\tCompose's own" in lines
+
+
+def test_the_commands_of_compose_have_its_services(folder: Path) -> None:
+    assert offered("zsh", "exec", "", folder=folder) == ["echo", "worker"]
+
+
+@pytest.mark.parametrize(
+    "line", ["composectl 'up", "", "composectl -f", "composectl x --y=", 'composectl "', "composectl drain a 1 "]
+)
+def test_whatever_stands_there_nothing_is_complained_of(folder: Path, line: str) -> None:
+    assert asked("bash", line, folder=folder).stderr == ""
+
+
+@pytest.mark.parametrize("words", [("up", "--bal"), ("",), ("up", "--policy", ""), ("up", "--balance", "")])
+def test_it_is_there_before_a_person_notices(folder: Path, words: tuple[str, ...]) -> None:
+    assert min(_cpu(folder, words) for _ in range(3)) < 0.15
+
+
+def _cpu(folder: Path, words: tuple[str, ...]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    asked("zsh", *words, folder=folder)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
