@@ -70,8 +70,10 @@ _BALANCING = (
     click.option("--drain", metavar="SECONDS", help="For requests in flight when backends leave.  [30]"),
     click.option("--max-connections", metavar="N", help="Clients at once.  [half the open files]"),
     click.option("--max-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
-    click.option("--trust", multiple=True, metavar="CIDR", help="Proxies whose X-Forwarded-* are believed.  [none]"),
-    click.option("--allow-host", multiple=True, metavar="HOST", help="A name that is answered for.  [all]"),
+    click.option(
+        "--trust", multiple=True, metavar="CIDR", help="Proxies whose X-Forwarded-* are kept; repeat it.  [none]"
+    ),
+    click.option("--allow-host", multiple=True, metavar="HOST", help="A name to answer for; repeat it.  [all]"),
     click.option("--no-request-id", is_flag=True, help="Make no X-Request-ID where a request has none."),
 )
 _LOGGING = (
@@ -207,7 +209,9 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     shell_complete=_completed("scales"),
     help="Run N replicas behind the service's port; repeat it.",
 )
-@click.option("--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes.")
+@click.option(
+    "--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes; repeat it."
+)
 @click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
 @_balancing_options
 @_logging_options
@@ -247,9 +251,15 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 
 
 @cli.command()
-@click.option("--listen", multiple=True, metavar="[HOST:]PORT", help="Where to listen; may be repeated.")
+@click.option("--listen", multiple=True, metavar="[HOST:]PORT", help="Where to listen; repeat it.")
 @click.option("--backend", "backends", multiple=True, metavar="HOST:PORT", help="A backend; repeat it.")
-@click.option("--service", default="", metavar="NAME", help="Follow its replicas.  [DOCKER_COMPOSE_SERVICE_NAME]")
+@click.option(
+    "--service",
+    default="",
+    metavar="NAME",
+    shell_complete=_completed("services"),
+    help="Follow its replicas.  [DOCKER_COMPOSE_SERVICE_NAME]",
+)
 @click.option("--port", default="", metavar="N", help="The port of the replicas.  [the lowest that each exposes]")
 @_balancing_options
 @_logging_options

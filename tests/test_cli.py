@@ -46,6 +46,12 @@ def test_every_option_says_what_it_does_in_a_sentence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", cli.commands)
+def test_what_may_be_repeated_says_so(name: str) -> None:
+    options = [one for one in cli.commands[name].params if isinstance(one, click.Option)]
+    assert [one for one in options if one.multiple != ("repeat it" in (one.help or ""))] == []
+
+
+@pytest.mark.parametrize("name", cli.commands)
 def test_every_option_that_takes_a_value_names_it_in_capitals(name: str) -> None:
     valued = [one for one in cli.commands[name].params if isinstance(one, click.Option) and not one.is_flag]
     assert [one for one in valued if not one.metavar or one.metavar != one.metavar.upper()] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,11 +21,13 @@ _ENDING = ".log"
 def state_folder(environ: Mapping[str, str]) -> Path:
     """Where the folder is, or will be (XDG Base Directory Specification)."""
     named = Path(environ.get(_VARIABLE, ""))
-    return (named if named.is_absolute() else Path.home() / ".local" / "state") / "composectl"
+    return (named if named.is_absolute() else Path(os.path.expanduser("~/.local/state"))) / "composectl"
 
 
 def make_state_folder(folder: Path) -> None:
     """Make it with mode 0700 if it is missing, and forget old logs. Raises ComposectlError where that cannot be."""
+    if not folder.is_absolute():
+        raise errors.no_state_folder(str(folder), "you have no home directory", _VARIABLE)
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_private(folder, _VARIABLE)
