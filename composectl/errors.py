@@ -37,13 +37,10 @@ class NothingRuns(ComposectlError):
 
 
 class HasEnded(ComposectlError):
-    """A composectl that ran has ended, or does not answer."""
+    """A composectl that ran has ended, or does not answer; `pid` is that of its process."""
 
-    def __init__(self, pid: int) -> None:
-        super().__init__(
-            f"the running composectl (process {pid}) has ended before it was done, or does not answer",
-            "`composectl status` tells who runs; where nobody does, `composectl up` takes over the replicas",
-        )
+    def __init__(self, pid: int, message: str, hint: str) -> None:
+        super().__init__(message, hint)
         self.pid = pid
 
 
@@ -713,6 +710,14 @@ def other_composectl(pid: int, status: int) -> ComposectlError:
     return ComposectlError(
         f"the running composectl (process {pid}) does not understand this one (status {status})",
         "it is of another version: `composectl down` ends it",
+    )
+
+
+def has_ended(pid: int) -> HasEnded:
+    return HasEnded(
+        pid,
+        f"the running composectl (process {pid}) has ended before it was done, or does not answer",
+        "`composectl status` tells who runs; where nobody does, `composectl up` takes over the replicas",
     )
 
 

@@ -53,6 +53,14 @@ def test_the_commands_of_compose_have_its_services(folder: Path) -> None:
     assert offered("zsh", "exec", "", folder=folder) == ["echo", "worker"]
 
 
+def test_a_shell_that_is_mistyped(folder: Path) -> None:
+    told = subprocess.run(
+        [*COMPOSECTL, "completion", "fsh"], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert told.returncode == 2
+    assert told.stderr == "error: no completion for `fsh`\n\nhint: did you mean `fish`?\n"
+
+
 @pytest.mark.parametrize(
     "line", ["composectl 'up", "", "composectl -f", "composectl x --y=", 'composectl "', "composectl drain a 1 "]
 )

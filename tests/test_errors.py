@@ -174,6 +174,16 @@ MET_IN = {
         "bad_endpoint": "test_a_malformed_address_is_told",
         "bad_docker_file": "test_a_file_of_dockers_that_cannot_be_read_is_told",
     },
+    "static/test_background.py": {
+        "no_state_folder": "test_where_no_log_can_be_kept_nothing_is_started",
+        "no_log": "test_where_nothing_has_run_in_the_background_there_is_no_log",
+        "not_of_the_balancer": "test_where_nothing_has_run_in_the_background_there_is_no_log",
+    },
+    "static/test_watch.py": {
+        "nobody_runs": "test_all_shows_each_by_its_project",
+        "all_or_some": "test_all_shows_each_by_its_project",
+        "watched_has_ended": "test_it_ends_when_what_it_shows_has_ended",
+    },
     "static/test_doctor.py": {
         "few_open_files": "test_few_open_files_are_told_and_are_no_hindrance",
     },
@@ -202,6 +212,16 @@ MET_IN = {
         "no_proxy_runs": "test_where_nothing_runs_both_ways_to_start_are_told",
         "which_one": "test_of_several_the_one_that_is_named_is_shown",
         "fixed_backends": "test_it_cannot_be_scaled",
+    },
+    "thirdparty/test_systemd.py": {
+        "in_the_foreground": "test_what_up_would_refuse_is_refused",
+        "nothing_for_a_unit": "test_what_up_would_refuse_is_refused",
+    },
+    "commands/test_unit.py": {
+        "not_in_a_unit": "test_what_would_begin_a_line_of_its_own_is_refused",
+    },
+    "test_completion.py": {
+        "unknown_shell": "test_a_shell_that_is_mistyped",
     },
     "test_cli.py": {
         "needs_balance": "test_options_of_balancing_want_balance",

@@ -82,7 +82,7 @@ class Client:
                 if "done" in told:
                     return
                 yield told["progress"]
-            raise errors.HasEnded(self.about.pid)
+            raise errors.has_ended(self.about.pid)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -90,7 +90,7 @@ class Client:
         try:
             yield
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise errors.HasEnded(self.about.pid) from error
+            raise errors.has_ended(self.about.pid) from error
 
     def _get(self, path: str) -> dict[str, Any]:
         with _Connection(self._path, _PATIENCE) as connection:

@@ -50,7 +50,7 @@ class Predecessor:
             self._will.sendall(_REQUEST % b"handover")
             told, descriptors, _, _ = socket.recv_fds(self._will, _LONGEST, _MOST)
         if not told:
-            raise errors.HasEnded(self._pid)
+            raise errors.has_ended(self._pid)
         if not descriptors:
             raise errors.other_composectl(self._pid, 404)
         lock, *listening = descriptors
@@ -72,7 +72,7 @@ class Predecessor:
         try:
             yield
         except OSError as error:
-            raise errors.HasEnded(self._pid) from error
+            raise errors.has_ended(self._pid) from error
 
 
 # Private
