@@ -121,6 +121,7 @@ def _handlers(proxy: Proxy, interrupts: Interrupts) -> Handlers:
     return Handlers(
         about=proxy.running.about,
         snapshot=proxy.running.snapshot,
+        events=proxy.running.events,
         scale=refuse,
         rollout=refuse,
         judge=refuse,

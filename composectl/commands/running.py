@@ -12,6 +12,7 @@ from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.commands.balanced import Balanced
 from composectl.control.about import About
 from composectl.control.claim import Claim
+from composectl.control.events import Events
 from composectl.journal import Journal
 from composectl.proxy.access_log import AccessLog
 
@@ -35,6 +36,7 @@ class Running:
         self.journal = journal
         self.balanced = balanced
         self.log = log
+        self.events = Events(self.snapshot, journal.read_by)
         self.stale_since: float | None = None  # epoch seconds
 
     def about(self) -> About:

@@ -97,6 +97,7 @@ class _Up:
         return Handlers(
             about=running.about,
             snapshot=running.snapshot,
+            events=running.events,
             scale=self._unless_it_ends(scale),
             rollout=self._unless_it_ends(roll_out),
             judge=self._unless_it_ends(judge),

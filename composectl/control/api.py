@@ -15,6 +15,7 @@ from aiohttp import web
 
 from composectl.balance.snapshot import Snapshot
 from composectl.control.about import About
+from composectl.control.events import Events
 from composectl.control.handover import Estate, give
 from composectl.control.orders import (
     BadOrder,
@@ -47,6 +48,7 @@ class Handlers:
 
     about: Callable[[], About]
     snapshot: Callable[[], Snapshot]
+    events: Events
     scale: Callable[[Scaling, Progress], Awaitable[None]]
     rollout: Callable[[Rollout, Progress], Awaitable[None]]
     judge: Callable[[Verdict, Progress], Awaitable[None]]
@@ -62,6 +64,7 @@ async def serve_api(handlers: Handlers, listening: socket.socket) -> web.AppRunn
     app = web.Application(middlewares=[_owner_only], client_max_size=_MAX_BODY)
     app.router.add_get("/v1/about", api.about)
     app.router.add_get("/v1/status", api.status)
+    app.router.add_get("/v1/events", handlers.events.answer, allow_head=False)
     app.router.add_post("/v1/scale", api.obeys(parse_scaling, handlers.scale))
     app.router.add_post("/v1/rollout", api.obeys(parse_rollout, handlers.rollout))
     app.router.add_post("/v1/judge", api.obeys(parse_verdict, handlers.judge))
@@ -69,6 +72,7 @@ async def serve_api(handlers: Handlers, listening: socket.socket) -> web.AppRunn
     app.router.add_post("/v1/undrain", api.obeys(parse_place, handlers.undrain))
     app.router.add_post("/v1/handover", api.hand_over)
     app.router.add_post("/v1/stop", api.stop)
+    app.on_shutdown.append(handlers.events.close)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     await web.SockSite(runner, listening).start()

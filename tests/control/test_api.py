@@ -5,59 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from composectl import errors
-from composectl.balance.snapshot import VERSION, Snapshot
 from composectl.control.about import About
-from composectl.control.api import Handlers, serve_api
 from composectl.control.client import Client, find, find_proxy, running
 from composectl.control.folder import sockets
 from composectl.control.orders import Place, Rollout, Scaling, Verdict
-
-Order = Scaling | Rollout | Verdict | Place
-
-ABOUT = About("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
-
-
-class House:
-    """What the API asks."""
-
-    def __init__(self, about: About = ABOUT) -> None:
-        self.about = about
-        self.stopped = 0
-        self.orders: list[Order] = []
-        self.is_asked = asyncio.Event()
-
-    async def obey(self, order: Order, progress: Callable[[str], None]) -> None:
-        self.orders.append(order)
-        self.is_asked.set()
-        progress("echo-2 draining, 1 in flight")
-        await asyncio.sleep(0)
-        if "nobody" in getattr(order, "wanted", ()):
-            raise errors.not_balanced("nobody", ["echo"])
-        progress("echo-2 removed")
-
-    def stop(self) -> None:
-        self.stopped += 1
-
-    @asynccontextmanager
-    async def open(self, folder: Path) -> AsyncIterator[Path]:
-        path = folder / f"{self.about.project}.sock"
-        listening = socket.socket(socket.AF_UNIX)
-        listening.bind(str(path))
-        snapshot = Snapshot(VERSION, self.about.project, ())
-        obey = self.obey
-        handlers = Handlers(lambda: self.about, lambda: snapshot, obey, obey, obey, obey, obey, None, self.stop)
-        runner = await serve_api(handlers, listening)
-        try:
-            yield path
-        finally:
-            await runner.cleanup()
+from tests.control.house import ABOUT, House, Order
 
 
 async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from composectl.control.about import About
 from composectl.control.api import Handlers, serve_api
 from composectl.control.claim import Claim
 from composectl.control.client import Client
+from composectl.control.events import Events
 from composectl.control.handover import Estate, Predecessor
 from composectl.errors import ComposectlError, RunsAlready
 
@@ -40,7 +41,8 @@ class First:
 
         handlers = Handlers(
             about=lambda: About("shop", os.getpid(), "/srv", ()),
-            snapshot=lambda: Snapshot(VERSION, "shop", ()),
+            snapshot=_snapshot,
+            events=Events(_snapshot, lambda _: None),
             scale=nothing,
             rollout=nothing,
             judge=nothing,
@@ -57,6 +59,10 @@ class First:
         for one in self.listening:
             one.close()
         self.claim.release()
+
+
+def _snapshot() -> Snapshot:
+    return Snapshot(VERSION, "shop", ())
 
 
 async def in_thread(work: Callable[[], _T]) -> _T:

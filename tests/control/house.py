@@ -1,0 +1,64 @@
+"""What the control API asks, made up, behind a real unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from composectl import errors
+from composectl.balance.snapshot import VERSION, ServiceView, Snapshot
+from composectl.control.about import About
+from composectl.control.api import Handlers, serve_api
+from composectl.control.events import Events
+from composectl.control.orders import Place, Rollout, Scaling, Verdict
+from composectl.journal import Journal
+
+Order = Scaling | Rollout | Verdict | Place
+
+ABOUT = About("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
+
+
+class House:
+    """Obeys every order at once; `services` of its snapshot may be replaced."""
+
+    def __init__(self, about: About = ABOUT, patience: float = 10.0) -> None:
+        self.about = about
+        self.stopped = 0
+        self.journal = Journal()
+        self.services: tuple[ServiceView, ...] = ()
+        self.events = Events(self.snapshot, self.journal.read_by, patience)
+        self.orders: list[Order] = []
+        self.is_asked = asyncio.Event()
+
+    async def obey(self, order: Order, progress: Callable[[str], None]) -> None:
+        self.orders.append(order)
+        self.is_asked.set()
+        progress("echo-2 draining, 1 in flight")
+        await asyncio.sleep(0)
+        if "nobody" in getattr(order, "wanted", ()):
+            raise errors.not_balanced("nobody", ["echo"])
+        progress("echo-2 removed")
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(VERSION, self.about.project, self.services)
+
+    @asynccontextmanager
+    async def open(self, folder: Path) -> AsyncIterator[Path]:
+        path = folder / f"{self.about.project}.sock"
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))
+        obey = self.obey
+        handlers = Handlers(
+            lambda: self.about, self.snapshot, self.events, obey, obey, obey, obey, obey, None, self.stop
+        )
+        runner = await serve_api(handlers, listening)
+        try:
+            yield path
+        finally:
+            await runner.cleanup()
