@@ -8,20 +8,26 @@ from itertools import accumulate
 _STEPS = 8  # buckets per doubling
 _BUCKETS = 32 * _STEPS  # up to 2**32 us, over an hour
 
+# Where the buckets of a histogram end, in microseconds: powers of two, of which each is the end of one of ours
+HISTOGRAM = tuple(2**exponent for exponent in (*range(9, 21), 22, 24))
+_ENDS = [(bound.bit_length() - 3) * _STEPS for bound in HISTOGRAM]
+
 
 class Latency:
-    """Counts of durations in microseconds."""
+    """Counts of durations in microseconds, and their `total`."""
 
-    __slots__ = ("counts",)
+    __slots__ = ("counts", "total")
 
     def __init__(self) -> None:
         self.counts = [0] * _BUCKETS
+        self.total = 0
 
     def record(self, microseconds: int) -> None:
         """Count one duration; anything over an hour counts as the longest."""
         exponent = microseconds.bit_length()
         index = microseconds if exponent < 4 else ((exponent - 3) << 3) + ((microseconds >> (exponent - 4)) & 7)
         self.counts[index if index < _BUCKETS else _BUCKETS - 1] += 1
+        self.total += microseconds
 
     def percentiles(self, *percents: float) -> list[float | None]:
         """The durations in milliseconds that so many % of the requests did not exceed; None without requests."""
@@ -30,6 +36,10 @@ class Latency:
             return [None for _ in percents]
         ranks = (max(1, -(-up_to[-1] * percent // 100)) for percent in percents)
         return [_upper_bound(bisect_left(up_to, rank)) / 1000 for rank in ranks]
+
+    def histogram(self) -> list[int]:
+        """How many durations were below each bound of `HISTOGRAM`, and at or above the one before; the rest at last."""
+        return [sum(self.counts[first:end]) for first, end in zip([0, *_ENDS], [*_ENDS, _BUCKETS], strict=True)]
 
 
 # Private

@@ -44,25 +44,26 @@ class Lease:
         self.backend.responses[1] += 1
         self._end()
 
-    def failed(self) -> None:
-        """The backend did not answer, or broke off its answer."""
+    def failed(self, reason: str) -> None:
+        """The backend did not answer, or broke off its answer; `reason` is one of a few words."""
         self.backend.failed += 1
-        self._end()
+        _count(self._end().failed_for, reason)
 
-    def moved(self) -> None:
-        """The backend did not answer, and another one gets the request."""
+    def moved(self, reason: str) -> None:
+        """The backend did not answer, for that `reason`, and another one gets the request."""
         self.backend.retried += 1
-        self._end()
+        _count(self._end().retried_for, reason)
 
     def abandoned(self) -> None:
         """The client went away before the end of the response."""
         self._end()
 
-    def _end(self) -> None:
+    def _end(self) -> Pool:
         pool, self._pool = self._pool, None
         if pool is None:
             raise RuntimeError(f"the lease of {self.backend} has ended already")
         pool._take_back(self.backend)
+        return pool
 
 
 class FurtherLease(Lease):
@@ -87,19 +88,20 @@ class FurtherLease(Lease):
             self._budget.spend()
         self.heard()
 
-    def failed(self) -> None:
+    def failed(self, reason: str) -> None:
         self.lost()
-        super().failed()
+        super().failed(reason)
 
-    def moved(self) -> None:
+    def moved(self, reason: str) -> None:
         self.lost()
-        super().moved()
+        super().moved(reason)
 
     # Private
 
-    def _end(self) -> None:
-        super()._end()
+    def _end(self) -> Pool:
+        pool = super()._end()
         self.heard()
+        return pool
 
 
 class Pool:
@@ -113,6 +115,9 @@ class Pool:
         self.since = clock()
         self.rate = Rate()
         self.unserved = 0  # requests for which there was no backend
+        self.failed_for: dict[str, int] = {}  # by reason
+        self.retried_for: dict[str, int] = {}
+        self.changes = dict.fromkeys(Phase, 0)  # by the phase after
         self._policy = policy
         self._canary: Canary | None = None
         self._clock = clock
@@ -157,6 +162,11 @@ class Pool:
         for tally in (self._retired, *self._lingering, *self._backends.values()):
             total.add(tally)
         return total
+
+    def turned_away(self, reason: str) -> None:
+        """There was no backend for a request, and it waited no longer."""
+        self.unserved += 1
+        _count(self.failed_for, reason)
 
     def lease(self, avoid: Avoid = (), client: str = "") -> Lease | None:
         """Choose a ready backend and count the request there, in one step; None where nobody is ready.
@@ -312,6 +322,7 @@ class Pool:
         if phase is None:
             return
         backend.phase, backend.since = phase, self._clock()
+        self.changes[phase] += 1
         self._reorder(backend, before)
         self._tell(
             Change(backend.since, self.service, backend.replica.number, backend.replica.name, before, phase, why),
@@ -353,6 +364,10 @@ class Pool:
 
 
 # Private
+
+
+def _count(counts: dict[str, int], key: str) -> None:
+    counts[key] = counts.get(key, 0) + 1
 
 
 def _to_nobody() -> None:

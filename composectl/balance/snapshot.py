@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from composectl.balance.backend import Backend, Tally
 from composectl.balance.change import Change
+from composectl.balance.latency import HISTOGRAM
 from composectl.balance.pool import Pool
 
 VERSION = 1
+HISTOGRAM_MS = tuple(bound / 1000 for bound in HISTOGRAM)
 
 _View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView", "LogView")
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The sums of a service since it is balanced, those of replicas that are gone included."""
+    """The sums of a service since it is balanced, those of replicas that are gone included.
+
+    `failed_for` and `retried_for` are by reason, `changes` by the phase after, `rollouts` by what became of them.
+    """
 
     requests: int
     in_flight: int
@@ -26,13 +31,19 @@ class Totals:
     retried: int
     held: int
     responses: dict[str, int]
+    failed_for: dict[str, int] = field(default_factory=dict)
+    retried_for: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, int] = field(default_factory=dict)
+    rollouts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class BackendView:
     """One backend; latencies in milliseconds, None before the first response; `since` is ISO 8601.
 
-    `canary`: the share of the requests at which it is held; None where it is not.
+    `canary`: the share of the requests at which it is held; None where it is not. `histogram`: how many responses took
+    less than each of the snapshot's `histogram_ms`, and no less than the one before; at last those that took longer.
+    `total_ms`: how long all of them took.
     """
 
     number: int
@@ -51,6 +62,8 @@ class BackendView:
     since: str
     requests_per_second: float
     canary: float | None = None
+    histogram: tuple[int, ...] = ()
+    total_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +115,14 @@ class Snapshot:
     stale_since: str | None = None
     pid: int = 0
     access_log: LogView | None = None
+    histogram_ms: tuple[float, ...] = HISTOGRAM_MS
 
     def as_json(self) -> dict[str, Any]:
         """The answer of `status --json`."""
         services = [_service_as_json(service) for service in self.services]
         told = {"version": self.version, "project": self.project, "pid": self.pid, "stale_since": self.stale_since}
         log = None if self.access_log is None else _flat(self.access_log)
-        return told | {"access_log": log, "services": services}
+        return told | {"access_log": log, "histogram_ms": list(self.histogram_ms), "services": services}
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Snapshot:
@@ -122,20 +136,32 @@ class Snapshot:
             answer.get("stale_since"),
             answer.get("pid", 0),
             None if log is None else _pick(LogView, log),
+            tuple(answer.get("histogram_ms", ())),
         )
 
 
 def view_service(
-    pool: Pool, *, policy: str, listeners: Iterable[str], wanted: int, held: int, port: int, changes: Iterable[Change]
+    pool: Pool,
+    *,
+    policy: str,
+    listeners: Iterable[str],
+    wanted: int,
+    held: int,
+    port: int,
+    changes: Iterable[Change],
+    rollouts: Mapping[str, int],
 ) -> ServiceView:
-    """The picture of one pool whose backends are reached on `port`, and for which so many requests are `held`."""
+    """The picture of one pool whose backends are reached on `port`, and for which so many requests are `held`.
+
+    `rollouts`: what became of how many.
+    """
     return ServiceView(
         service=pool.service,
         policy=policy,
         listeners=tuple(listeners),
         wanted=wanted,
         since=iso(pool.since),
-        totals=_totals(pool, held),
+        totals=_totals(pool, held, rollouts),
         backends=tuple(_view_backend(pool, backend, port) for backend in pool.backends),
         changes=tuple(_view_change(change) for change in changes if change.service == pool.service),
         last_minute=pool.rate.minute,
@@ -155,7 +181,7 @@ def join_address(host: str, port: int) -> str:
 # Private
 
 
-def _totals(pool: Pool, held: int) -> Totals:
+def _totals(pool: Pool, held: int, rollouts: Mapping[str, int]) -> Totals:
     total = pool.tally()
     return Totals(
         requests=pool.requests,
@@ -164,6 +190,10 @@ def _totals(pool: Pool, held: int) -> Totals:
         retried=total.retried,
         held=held,
         responses=_by_class(total),
+        failed_for=dict(pool.failed_for),
+        retried_for=dict(pool.retried_for),
+        changes={phase: count for phase, count in pool.changes.items() if count},
+        rollouts=dict(rollouts),
     )
 
 
@@ -186,6 +216,8 @@ def _view_backend(pool: Pool, backend: Backend, port: int) -> BackendView:
         since=iso(backend.since),
         requests_per_second=round(backend.rate.recent, 1),
         canary=pool.canary_share(backend),
+        histogram=tuple(backend.latency.histogram()),
+        total_ms=backend.latency.total / 1000,
     )
 
 
@@ -215,11 +247,15 @@ def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
     nested = {
         "listeners": tuple(service["listeners"]),
         "totals": _pick(Totals, service["totals"]),
-        "backends": tuple(_pick(BackendView, backend) for backend in service["backends"]),
+        "backends": tuple(map(_backend_from_json, service["backends"])),
         "changes": tuple(_pick(ChangeView, change) for change in service["changes"]),
         "last_minute": tuple(service["last_minute"]),
     }
     return _pick(ServiceView, {**service, **nested})
+
+
+def _backend_from_json(backend: Mapping[str, Any]) -> BackendView:
+    return _pick(BackendView, {**backend, "histogram": tuple(backend.get("histogram", ()))})
 
 
 def _pick(kind: type[_View], values: Mapping[str, Any]) -> _View:

@@ -50,6 +50,7 @@ class Balanced:
         self.service = service
         self.wanted = wanted
         self.pool = Pool(service, balancing.make_policy(time.monotonic), time.time, self._tell)
+        self.rollouts = {"done": 0, "failed": 0, "aborted": 0}
         self._room = WaitingRoom(self.pool, balancing.holding)
         self._balancing = balancing
         self._probes = probes_of(balancing.health, relayed=relayed)
@@ -144,6 +145,7 @@ class Balanced:
             held=self._room.held,
             port=self._target,
             changes=self._journal.changes,
+            rollouts=self.rollouts,
         )
 
     # Private

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from composectl import errors
@@ -31,7 +33,8 @@ async def roll_out(running: RunningProject, order: Rollout, progress: Progress) 
             return
         for balanced in services:
             if not order.only_changed or await _is_changed(running, stack, balanced.service):
-                await Swapping(running, stack, balanced, order, progress).run()
+                with _counted(balanced):
+                    await Swapping(running, stack, balanced, order, progress).run()
             running.stacks[balanced.service] = stack
         running.stack = stack
 
@@ -47,15 +50,27 @@ async def judge(running: RunningProject, verdict: Verdict, progress: Progress) -
         if verdict.goes_on:
             running.canary = None
             balanced.pool.end_canary()
-            await swapping.go_on()
+            with _counted(balanced):
+                await swapping.go_on()
             running.stack = running.stacks[held.service] = held.stack
         else:
             await swapping.give_up()
+            balanced.rollouts["aborted"] += 1
             running.canary = None
             balanced.pool.end_canary()
 
 
 # Private
+
+
+@contextmanager
+def _counted(balanced: Balanced) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        balanced.rollouts["failed"] += 1
+        raise
+    balanced.rollouts["done"] += 1
 
 
 async def _hold_canary(
@@ -68,6 +83,7 @@ async def _hold_canary(
         await swapping.add(1)
     except BaseException:
         balanced.pool.end_canary()
+        balanced.rollouts["failed"] += 1
         raise
     running.canary = HeldCanary(balanced.service, order, stack, swapping.old)
     progress(

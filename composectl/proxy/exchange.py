@@ -197,7 +197,7 @@ class Exchange:
         if self._lease is not None:
             self._give_up(_NOBODY)
         else:
-            self.inbound.route.pool.unserved += 1
+            self.inbound.route.pool.turned_away(_NOBODY)
             self._answer(503, _NOBODY)
 
     # The backend's side
@@ -338,7 +338,7 @@ class Exchange:
             return
         lease = pool.lease_again(self._tried, inbound.client, connected=connected) if retry else None
         if lease is not None:
-            self._take_lease().moved()
+            self._take_lease().moved(reason)
             self._go_to(lease)
         elif reason == _REFUSED and self._is_refused_by_all() and self._wait():
             self._setback, self._tried = (reason, connected), ()
@@ -355,7 +355,7 @@ class Exchange:
         return tried == self.inbound.route.pool.ready and monotonic_ns() - self._began < _WORD_COMES
 
     def _give_up(self, reason: str) -> None:
-        self._take_lease().failed()
+        self._take_lease().failed(reason)
         if self.inbound.answering:
             self._note(0, reason)
             self.inbound.break_off(reset=self.http_1_0)

@@ -121,11 +121,11 @@ class Histories(RuleBasedStateMachine):
         again = self.pool.lease_again((lease.backend,), connected=connected)
         if again is None:
             assert connected or self.ready <= {lease.backend}
-            lease.failed()
+            lease.failed("backend-hung-up")
             self.counted["failed"] += 1
         else:
             assert again.backend is not lease.backend
-            lease.moved()
+            lease.moved("backend-hung-up")
             self.opened(again)
             self.counted["retried"] += 1
 
@@ -140,6 +140,8 @@ class Histories(RuleBasedStateMachine):
         lease = self.leases.pop(index % len(self.leases))
         if end == "answered":
             lease.answered(200, 1000)
+        elif end == "failed":
+            lease.failed("backend-hung-up")
         else:
             getattr(lease, end)()
         self.counted[end] += 1
@@ -174,6 +176,10 @@ class Histories(RuleBasedStateMachine):
         assert self.pool.requests == counted["requests"]
         assert tally.requests == counted["requests"] + counted["retried"] + counted["picked"]
         assert (tally.failed, tally.retried) == (counted["failed"], counted["retried"])
+        assert (sum(self.pool.failed_for.values()), sum(self.pool.retried_for.values())) == (
+            tally.failed,
+            tally.retried,
+        )
         assert tally.responses == [0, counted["switched"], counted["answered"], 0, 0, 0]
 
     @invariant()

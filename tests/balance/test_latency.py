@@ -1,10 +1,12 @@
 """Latencies are told within an eighth."""
 
+from itertools import accumulate
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composectl.balance.latency import Latency
+from composectl.balance.latency import HISTOGRAM, Latency
 
 
 def test_nothing_measured_is_none() -> None:
@@ -29,3 +31,13 @@ def test_what_takes_over_an_hour_is_still_counted(duration: int) -> None:
     latency = Latency()
     latency.record(duration)
     assert sum(latency.counts) == 1
+
+
+@given(st.lists(st.integers(0, 2**40)))
+def test_the_histogram_is_exact(durations: list[int]) -> None:
+    latency = Latency()
+    for duration in durations:
+        latency.record(duration)
+    below = [sum(duration < bound for duration in durations) for bound in HISTOGRAM]
+    assert list(accumulate(latency.histogram())) == [*below, len(durations)]
+    assert latency.total == sum(durations)

@@ -90,7 +90,7 @@ def test_a_draining_backend_is_deaf_to_good_news() -> None:
     watched.pool.observe([replica(1)])
     watched.pool.probed(watched.backend(1), None)
     assert watched.backend(1).phase is Phase.DRAINING
-    lease.failed()
+    lease.failed("backend-hung-up")
 
 
 def test_who_rests_gets_nothing_and_finishes_what_it_has() -> None:
@@ -158,7 +158,7 @@ def test_a_lease_ends_once() -> None:
     lease = leased(Watched(1))
     lease.abandoned()
     with pytest.raises(RuntimeError, match="has ended already"):
-        lease.failed()
+        lease.failed("backend-hung-up")
 
 
 def test_counts_of_backends_that_are_gone_stay_in_the_sums() -> None:
@@ -177,7 +177,7 @@ def test_a_request_that_moved_counts_once_and_one_that_nobody_took_counts_too() 
     first = leased(watched)
     second = watched.pool.lease_again((first.backend,), connected=True)
     assert second is not None
-    first.moved()
+    first.moved("backend-hung-up")
     second.answered(200, 1000)
     watched.pool.unserved += 1
     assert watched.pool.requests == 2

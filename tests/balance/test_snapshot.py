@@ -7,16 +7,26 @@ from composectl.balance.snapshot import VERSION, Snapshot, iso, join_address, vi
 from tests.balance.made_up import Watched
 
 KEYS = {"service", "policy", "listeners", "wanted", "since", "totals", "backends", "changes"}
-TOTALS = {"requests", "in_flight", "failed", "retried", "held", "responses"}
+TOTALS = {
+    *("requests", "in_flight", "failed", "retried", "held", "responses"),
+    *("failed_for", "retried_for", "changes", "rollouts"),
+}
 BACKEND = {
     *("number", "id", "name", "address", "phase", "in_flight", "requests", "failed", "retried", "responses"),
-    *("p50_ms", "p95_ms", "p99_ms", "since", "canary"),
+    *("p50_ms", "p95_ms", "p99_ms", "since", "canary", "histogram", "total_ms"),
 }
 
 
 def snapshot(watched: Watched) -> Snapshot:
     service = view_service(
-        watched.pool, policy="p2c", listeners=["[::]:80"], wanted=2, held=3, port=9090, changes=watched.changes
+        watched.pool,
+        policy="p2c",
+        listeners=["[::]:80"],
+        wanted=2,
+        held=3,
+        port=9090,
+        changes=watched.changes,
+        rollouts={"done": 1},
     )
     return Snapshot(VERSION, "shop", (service,))
 
@@ -42,6 +52,34 @@ def test_that_of_an_earlier_version_tells_of_no_canary() -> None:
     told = snapshot(Watched(1)).as_json()
     del told["services"][0]["backends"][0]["canary"]
     assert Snapshot.from_json(told) == Snapshot.from_json(snapshot(Watched(1)).as_json())
+
+
+def test_failures_and_retries_have_a_reason() -> None:
+    watched = Watched(2)
+    for reason in ("backend-hung-up", "backend-too-slow", "backend-hung-up"):
+        lease = watched.pool.lease()
+        assert lease is not None
+        lease.failed(reason)
+    watched.pool.turned_away("no-backend-ready")
+    lease = watched.pool.lease()
+    assert lease is not None
+    lease.moved("connect-timeout")
+    totals = snapshot(watched).services[0].totals
+    assert totals.failed_for == {"backend-hung-up": 2, "backend-too-slow": 1, "no-backend-ready": 1}
+    assert (totals.failed, totals.retried_for) == (4, {"connect-timeout": 1})
+
+
+def test_changes_are_counted_by_the_phase_after_those_of_replicas_that_are_gone_included() -> None:
+    watched = Watched(3)
+    watched.pool.leave(watched.backend(1).replica.id, "asked")
+    watched.pool.observe([])
+    assert snapshot(watched).services[0].totals.changes == {"ready": 3, "draining": 1, "drained": 1, "gone": 3}
+
+
+def test_that_of_an_earlier_version_has_no_histogram() -> None:
+    told = snapshot(Watched(1)).as_json()
+    del told["services"][0]["backends"][0]["histogram"]
+    assert Snapshot.from_json(told).services[0].backends[0].histogram == ()
 
 
 def test_it_survives_the_way_through_json() -> None:

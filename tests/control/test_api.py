@@ -19,11 +19,11 @@ from tests.control.house import ABOUT, House, Order
 
 
 async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
-    async with House().open(tmp_path) as path:
+    house = House()
+    async with house.open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         assert client.about == ABOUT
-        told = {"version": 1, "project": "shop", "pid": 0, "stale_since": None, "access_log": None, "services": []}
-        assert await asyncio.to_thread(client.status) == told
+        assert await asyncio.to_thread(client.status) == house.snapshot().as_json()
 
 
 @pytest.mark.parametrize(
