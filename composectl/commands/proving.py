@@ -11,7 +11,7 @@ from composectl.balance.comparison import Outcome, is_clearly_worse, outcome_of
 from composectl.balance.phase import Phase
 from composectl.commands.balanced import Balanced
 from composectl.commands.running_project import RunningProject
-from composectl.control.api import Progress
+from composectl.control.obeying import Progress
 from composectl.control.orders import Rollout
 
 _LOOK_EVERY = 0.2

@@ -19,8 +19,9 @@ from composectl.commands.readiness import settle
 from composectl.commands.resting import drain, undrain
 from composectl.commands.running import Running
 from composectl.commands.serving import Background, print_changes, prints_lines, sayer, serving, shown, until_asked
-from composectl.control.api import Handlers, Progress
+from composectl.control.api import Handlers
 from composectl.control.claim import Claim
+from composectl.control.obeying import Progress
 from composectl.control.orders import Rollout, Scaling, Verdict
 from composectl.proxy.listen import PortTaken
 
@@ -122,6 +123,7 @@ def _handlers(proxy: Proxy, interrupts: Interrupts) -> Handlers:
         about=proxy.running.about,
         snapshot=proxy.running.snapshot,
         events=proxy.running.events,
+        scraping=proxy.running.scraping,
         scale=refuse,
         rollout=refuse,
         judge=refuse,

@@ -10,7 +10,7 @@ from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.commands.balanced import Balanced
 from composectl.commands.running import Running
-from composectl.control.api import Progress
+from composectl.control.obeying import Progress
 from composectl.control.orders import Place
 
 _WELL_SECONDS = 10.0

@@ -13,7 +13,7 @@ from composectl.commands.running_project import RunningProject
 from composectl.commands.swapping import Swapping
 from composectl.compose.rendered import check_room_in, is_another
 from composectl.compose.stack import Stack
-from composectl.control.api import Progress
+from composectl.control.obeying import Progress
 from composectl.control.orders import Rollout, Verdict
 
 

@@ -13,6 +13,7 @@ from composectl.commands.balanced import Balanced
 from composectl.control.about import About
 from composectl.control.claim import Claim
 from composectl.control.events import Events
+from composectl.control.scraping import Scraping
 from composectl.journal import Journal
 from composectl.proxy.access_log import AccessLog
 
@@ -37,6 +38,7 @@ class Running:
         self.balanced = balanced
         self.log = log
         self.events = Events(self.snapshot, journal.read_by)
+        self.scraping = Scraping(self.snapshot)
         self.stale_since: float | None = None  # epoch seconds
 
     def about(self) -> About:

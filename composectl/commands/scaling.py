@@ -12,7 +12,7 @@ from composectl.commands.balanced import Balanced
 from composectl.commands.readiness import until_complete
 from composectl.commands.running_project import RunningProject
 from composectl.compose.rendered import check_room_in
-from composectl.control.api import Progress
+from composectl.control.obeying import Progress
 from composectl.control.orders import Scaling
 
 _READY_SECONDS = 60.0

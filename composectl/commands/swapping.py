@@ -15,7 +15,7 @@ from composectl.commands.proving import Trial, Unfit, check_alive, check_ready
 from composectl.commands.running_project import RunningProject
 from composectl.commands.scaling import retire
 from composectl.compose.stack import Stack
-from composectl.control.api import Progress
+from composectl.control.obeying import Progress
 from composectl.control.orders import Rollout
 
 _VANISH_SECONDS = 30.0

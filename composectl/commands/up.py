@@ -26,9 +26,10 @@ from composectl.commands.telling import say
 from composectl.commands.up_again import up_again
 from composectl.commands.wish import Wish
 from composectl.compose.ports import Port
-from composectl.control.api import Handlers, Progress
+from composectl.control.api import Handlers
 from composectl.control.client import find
 from composectl.control.folder import runtime_folder
+from composectl.control.obeying import Progress
 from composectl.control.orders import Scaling
 from composectl.control.state import state_folder
 from composectl.proxy.listen import PortTaken
@@ -98,6 +99,7 @@ class _Up:
             about=running.about,
             snapshot=running.snapshot,
             events=running.events,
+            scraping=running.scraping,
             scale=self._unless_it_ends(scale),
             rollout=self._unless_it_ends(roll_out),
             judge=self._unless_it_ends(judge),

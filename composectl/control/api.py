@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from importlib.resources import files
 
 from aiohttp import web
 
@@ -17,8 +16,8 @@ from composectl.balance.snapshot import Snapshot
 from composectl.control.about import About
 from composectl.control.events import Events
 from composectl.control.handover import Estate, give
+from composectl.control.obeying import Obeying, Progress
 from composectl.control.orders import (
-    BadOrder,
     Place,
     Rollout,
     Scaling,
@@ -28,15 +27,13 @@ from composectl.control.orders import (
     parse_scaling,
     parse_verdict,
 )
-from composectl.errors import ComposectlError
+from composectl.control.reception import Reception
+from composectl.control.refusing import Handler, refuse
+from composectl.control.scraping import Scraping
+from composectl.control.turns import Turns
 
 _MAX_BODY = 4 * 1024 * 1024  # a rendered project is in it
-_SHUTDOWN_SECONDS = 2.0
-_MAX_LINES = 1000
-
-Progress = Callable[[str], None]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_Order = TypeVar("_Order", Rollout, Verdict, Place, Scaling)
+_SPEC = files("composectl.control").joinpath("openapi.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,7 @@ class Handlers:
     about: Callable[[], About]
     snapshot: Callable[[], Snapshot]
     events: Events
+    scraping: Scraping
     scale: Callable[[Scaling, Progress], Awaitable[None]]
     rollout: Callable[[Rollout, Progress], Awaitable[None]]
     judge: Callable[[Verdict, Progress], Awaitable[None]]
@@ -58,40 +56,56 @@ class Handlers:
     stop: Callable[[], None]
 
 
-async def serve_api(handlers: Handlers, listening: socket.socket) -> web.AppRunner:
-    """Answer on `listening`, a bound unix socket; the runner's `cleanup` ends it."""
-    api = _Api(handlers)
+async def serve_api(handlers: Handlers, listening: socket.socket) -> Reception:
+    """Answer on `listening`, a bound unix socket, until `cleanup`."""
+    turns = Turns()
+    reception = Reception(make_api(handlers, turns), turns)
+    await reception.open([listening])
+    return reception
+
+
+def make_api(handlers: Handlers, turns: Turns) -> web.Application:
+    """What there is, path by path."""
+    api, obeying = _Api(handlers, turns), Obeying()
     app = web.Application(middlewares=[_owner_only], client_max_size=_MAX_BODY)
-    app.router.add_get("/v1/about", api.about)
-    app.router.add_get("/v1/status", api.status)
-    app.router.add_get("/v1/events", handlers.events.answer, allow_head=False)
-    app.router.add_post("/v1/scale", api.obeys(parse_scaling, handlers.scale))
-    app.router.add_post("/v1/rollout", api.obeys(parse_rollout, handlers.rollout))
-    app.router.add_post("/v1/judge", api.obeys(parse_verdict, handlers.judge))
-    app.router.add_post("/v1/drain", api.obeys(parse_place, handlers.drain))
-    app.router.add_post("/v1/undrain", api.obeys(parse_place, handlers.undrain))
+    for path, answer in {
+        "/v1/about": api.about,
+        "/v1/status": api.status,
+        "/v1/events": handlers.events.answer,
+        "/v1/openapi.json": api.describe,
+        "/metrics": handlers.scraping.answer,
+    }.items():
+        app.router.add_get(path, answer, allow_head=False)
+    app.router.add_post("/v1/scale", obeying.answer(parse_scaling, handlers.scale))
+    app.router.add_post("/v1/rollout", obeying.answer(parse_rollout, handlers.rollout))
+    app.router.add_post("/v1/judge", obeying.answer(parse_verdict, handlers.judge))
+    app.router.add_post("/v1/drain", obeying.answer(parse_place, handlers.drain))
+    app.router.add_post("/v1/undrain", obeying.answer(parse_place, handlers.undrain))
     app.router.add_post("/v1/handover", api.hand_over)
     app.router.add_post("/v1/stop", api.stop)
     app.on_shutdown.append(handlers.events.close)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
-    await runner.setup()
-    await web.SockSite(runner, listening).start()
-    return runner
+    return app
 
 
 # Private
 
 
 class _Api:
-    def __init__(self, handlers: Handlers) -> None:
+    def __init__(self, handlers: Handlers, turns: Turns) -> None:
         self._handlers = handlers
-        self._work: set[asyncio.Task[None]] = set()  # goes on when the client that asked for it leaves
+        self._turns = turns
 
     async def about(self, _: web.Request) -> web.Response:
         return web.json_response(asdict(self._handlers.about()))
 
     async def status(self, _: web.Request) -> web.Response:
-        return web.json_response(self._handlers.snapshot().as_json())
+        began = time.perf_counter()
+        response = web.json_response(self._handlers.snapshot().as_json())
+        self._turns.took(time.perf_counter() - began)
+        return response
+
+    async def describe(self, _: web.Request) -> web.Response:
+        return web.Response(body=_SPEC.read_bytes(), content_type="application/json")
 
     async def stop(self, _: web.Request) -> web.Response:
         self._handlers.stop()
@@ -106,59 +120,11 @@ class _Api:
             give(connection, self._handlers.estate())
         return web.Response()
 
-    def obeys(self, parse: Callable[[Any], _Order], obey: Callable[[_Order, Progress], Awaitable[None]]) -> Handler:
-        """JSON lines: `{"progress": ...}` as it goes on, then `{"done": true}` or `{"error": ..., "hint": ...}`."""
-
-        async def answer(request: web.Request) -> web.StreamResponse:
-            order = _parsed(await request.text(), parse)
-            lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MAX_LINES)
-            work = asyncio.create_task(_tell(lambda progress: obey(order, progress), lines))
-            self._work.add(work)
-            work.add_done_callback(self._work.discard)
-            return await _stream(request, lines)
-
-        return answer
-
-
-async def _tell(work: Callable[[Progress], Awaitable[None]], lines: asyncio.Queue[dict[str, Any]]) -> None:
-    def progress(line: str) -> None:
-        if not lines.full():  # the client does not read
-            lines.put_nowait({"progress": line})
-
-    try:
-        await work(progress)
-        await lines.put({"done": True})
-    except ComposectlError as error:
-        await lines.put({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
-    except Exception as error:
-        await lines.put({"error": f"it failed: {error!r}", "hint": "", "exit_code": 1})
-        raise
-
-
-async def _stream(request: web.Request, lines: asyncio.Queue[dict[str, Any]]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
-    await response.prepare(request)
-    line: dict[str, Any] = {"progress": ""}
-    while "progress" in line:
-        line = await lines.get()
-        await response.write(json.dumps(line).encode() + b"\n")
-    await response.write_eof()
-    return response
-
-
-def _parsed(body: str, parse: Callable[[Any], _Order]) -> _Order:
-    try:
-        return parse(json.loads(body))
-    except BadOrder as bad:
-        raise web.HTTPBadRequest(text=f"`{bad}` is missing, or not what it should be\n") from None
-    except ValueError:
-        raise web.HTTPBadRequest(text="the body is not JSON\n") from None
-
 
 @web.middleware
 async def _owner_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     if _peer(request) not in (None, 0, os.getuid()):
-        raise web.HTTPForbidden
+        raise refuse(web.HTTPForbidden, "this composectl is another user's")
     return await handler(request)
 
 

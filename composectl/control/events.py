@@ -12,15 +12,17 @@ from aiohttp import web
 
 from composectl.balance.change import Change
 from composectl.balance.snapshot import Snapshot, iso
+from composectl.control.refusing import cut, refuse
 from composectl.journal import Listener
 
 _SHORTEST_PAUSE = 0.25  # seconds between two snapshots
 _LONGEST_PAUSE = 2.0
 _SHARE = 0.01  # of the time, at most, for snapshots, up to the longest pause: the loop has requests to serve
 _PATIENCE = 10.0
-_MOST_READERS = 64
+_MOST_READERS = 32
 _MOST_CHANGES = 100
 
+_END = b"event: end\ndata: {}\n\n"
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -46,7 +48,7 @@ class Events:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Tell this client, until it leaves, stops reading, or we end."""
         if len(self._readers) >= _MOST_READERS:
-            raise web.HTTPServiceUnavailable(text=f"{_MOST_READERS} readers are told already")
+            raise refuse(web.HTTPServiceUnavailable, f"{_MOST_READERS} readers are told already")
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         reader = self._admit()
@@ -101,12 +103,6 @@ class Events:
                 reader.change(told)
 
 
-def cut(request: web.Request) -> None:
-    """Let a client go that does not take what it is sent."""
-    if request.transport is not None:
-        request.transport.abort()
-
-
 def change_as_json(change: Change) -> dict[str, str | int]:
     """A change that stands by itself, with its service."""
     return {
@@ -141,6 +137,8 @@ class _Reader:
         self._news.set()
 
     def end(self) -> None:
+        """Nothing comes after it: a reader that hears nothing of an end knows that the connection was lost."""
+        self._changes.append(_END)
         self._is_over = True
         self._news.set()
 

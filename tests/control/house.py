@@ -14,6 +14,7 @@ from composectl.control.about import About
 from composectl.control.api import Handlers, serve_api
 from composectl.control.events import Events
 from composectl.control.orders import Place, Rollout, Scaling, Verdict
+from composectl.control.scraping import Scraping
 from composectl.journal import Journal
 
 Order = Scaling | Rollout | Verdict | Place
@@ -53,9 +54,18 @@ class House:
         path = folder / f"{self.about.project}.sock"
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(str(path))
-        obey = self.obey
         handlers = Handlers(
-            lambda: self.about, self.snapshot, self.events, obey, obey, obey, obey, obey, None, self.stop
+            about=lambda: self.about,
+            snapshot=self.snapshot,
+            events=self.events,
+            scraping=Scraping(self.snapshot),
+            scale=self.obey,
+            rollout=self.obey,
+            judge=self.obey,
+            drain=self.obey,
+            undrain=self.obey,
+            estate=None,
+            stop=self.stop,
         )
         runner = await serve_api(handlers, listening)
         try:

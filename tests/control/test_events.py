@@ -119,7 +119,7 @@ async def test_who_does_not_read_is_let_go_and_delays_nobody(tmp_path: Path) -> 
 
 async def test_one_reader_too_many_is_told_so(tmp_path: Path) -> None:
     async with House().open(tmp_path) as path, AsyncExitStack() as clients:
-        for _ in range(64):
+        for _ in range(32):
             assert b" 200 " in await (await clients.enter_async_context(listening(path))).head()
         one_more = await clients.enter_async_context(listening(path))
         assert b" 503 " in await one_more.head()

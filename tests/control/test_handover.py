@@ -18,6 +18,7 @@ from composectl.control.claim import Claim
 from composectl.control.client import Client
 from composectl.control.events import Events
 from composectl.control.handover import Estate, Predecessor
+from composectl.control.scraping import Scraping
 from composectl.errors import ComposectlError, RunsAlready
 
 _T = TypeVar("_T")
@@ -43,6 +44,7 @@ class First:
             about=lambda: About("shop", os.getpid(), "/srv", ()),
             snapshot=_snapshot,
             events=Events(_snapshot, lambda _: None),
+            scraping=Scraping(_snapshot),
             scale=nothing,
             rollout=nothing,
             judge=nothing,

@@ -1,0 +1,273 @@
+"""The snapshot as Prometheus reads it: pure, and the only module that knows its library, which is slow to import."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client import ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from composectl import __version__
+from composectl.balance.latency import HISTOGRAM
+from composectl.balance.phase import Phase
+from composectl.balance.snapshot import BackendView, ServiceView, Snapshot
+
+_AT_ONCE = 8  # backends that are told in one piece
+_END = b"# EOF\n"  # of OpenMetrics
+_PHASES = [phase.value for phase in Phase if phase is not Phase.GONE]
+_BOUNDS = [*(str(bound / 1e6) for bound in HISTOGRAM), "+Inf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """`pieces` are to be sent one after the other; each of them is made in a few milliseconds."""
+
+    content_type: str
+    pieces: Iterator[bytes]
+
+
+def expose(snapshot: Snapshot, accept: str) -> Exposition:
+    """The metrics, in the format that `accept`, the header of a scrape, asks for."""
+    encode, content_type = choose_encoder(accept)
+    return Exposition(content_type, _pieces(snapshot, encode))
+
+
+# Private
+
+_Encode = Callable[[Collector], bytes]
+_Row = tuple[Any, ...]  # the values of its own labels, then what `add_metric` takes besides
+_Views = Sequence[tuple[tuple[str, ...], Any]]  # the values of the labels that it has in common with others, and a view
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """One metric: `rows` makes its rows out of a view, with values for `labels`."""
+
+    make: Callable[..., Any]
+    name: str
+    help: str
+    rows: Callable[[Any], Iterable[_Row]]
+    labels: tuple[str, ...] = ()
+
+    def of(self, common: Sequence[str], views: _Views) -> Metric:
+        """The metric of these views, whose labels `common` come first."""
+        metric: Metric = self.make(self.name, self.help, labels=[*common, *self.labels])
+        for values, view in views:
+            for own, *rest in self.rows(view):
+                metric.add_metric([*values, *own], *rest)  # type: ignore[attr-defined]
+        return metric
+
+
+class _Only(Collector):
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+
+    def collect(self) -> Iterable[Metric]:
+        return [self._metric]
+
+
+def _one(*values: Any) -> list[_Row]:
+    return [((), *values)]
+
+
+def _each(counts: Mapping[str, int]) -> Iterator[_Row]:
+    return (((key,), count) for key, count in counts.items())
+
+
+def _phase(backend: BackendView) -> Iterator[_Row]:
+    return (((phase,), int(phase == backend.phase)) for phase in _PHASES)
+
+
+def _durations(backend: BackendView) -> list[_Row]:
+    buckets = list(zip(_BOUNDS, accumulate(backend.histogram), strict=False))
+    return _one(buckets, backend.total_ms / 1000)
+
+
+def _by_phase(service: ServiceView) -> Iterator[_Row]:
+    phases = [backend.phase for backend in service.backends]
+    return (((phase,), phases.count(phase)) for phase in _PHASES)
+
+
+def _listeners(service: ServiceView) -> Iterator[_Row]:
+    return (((), {"address": listener}) for listener in service.listeners)
+
+
+def _name(backend: BackendView) -> list[_Row]:
+    return _one({"name": backend.name, "id": backend.id, "address": backend.address})
+
+
+_COUNTER, _GAUGE, _INFO = CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+
+_OF_ALL = (
+    _Family(
+        _INFO,
+        "composectl_build",
+        "The version of composectl.",
+        lambda _: _one({"version": __version__, "python": platform.python_version()}),
+    ),
+    _Family(
+        _GAUGE,
+        "composectl_stale",
+        "Whether the engine cannot be asked who runs.",
+        lambda snapshot: [((snapshot.project,), int(snapshot.stale_since is not None))],
+        ("project",),
+    ),
+)
+
+_OF_A_SERVICE = (
+    _Family(
+        _COUNTER,
+        "composectl_service_requests",
+        "Requests of clients; one that was tried on several backends counts once.",
+        lambda service: _one(service.totals.requests),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_service_responses",
+        "Responses, those of backends that are gone included.",
+        lambda service: _each(service.totals.responses),
+        ("class",),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_service_failures",
+        "Requests that got no whole response.",
+        lambda service: _one(service.totals.failed),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_failures",
+        "Requests that got no whole response, by the reason.",
+        lambda service: _each(service.totals.failed_for),
+        ("reason",),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_retries",
+        "Attempts after which another backend got the request, by the reason.",
+        lambda service: _each(service.totals.retried_for),
+        ("reason",),
+    ),
+    _Family(
+        _GAUGE,
+        "composectl_held_requests",
+        "Requests that wait because nobody is ready.",
+        lambda service: _one(service.totals.held),
+    ),
+    _Family(_GAUGE, "composectl_backends", "Backends in each phase.", _by_phase, ("phase",)),
+    _Family(
+        _GAUGE,
+        "composectl_wanted_backends",
+        "How many backends there are to be.",
+        lambda service: _one(service.wanted),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_changes",
+        "Backends that came to a phase: those that were drained, for one.",
+        lambda service: _each(dict.fromkeys(Phase, 0) | service.totals.changes),
+        ("phase",),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_rollouts",
+        "Rollouts, by what became of them.",
+        lambda service: _each(service.totals.rollouts),
+        ("outcome",),
+    ),
+    _Family(_INFO, "composectl_listener", "Where the service is reached.", _listeners),
+)
+
+_OF_A_BACKEND = (
+    _Family(
+        _COUNTER,
+        "composectl_requests",
+        "Requests that the backend answered, by the class of the response.",
+        lambda backend: _each(backend.responses),
+        ("class",),
+    ),
+    _Family(
+        _GAUGE,
+        "composectl_in_flight_requests",
+        "Requests that the backend has not answered yet.",
+        lambda backend: _one(backend.in_flight),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_backend_failures",
+        "Requests that the backend has failed.",
+        lambda backend: _one(backend.failed),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_backend_retries",
+        "Requests that another backend got after this one.",
+        lambda backend: _one(backend.retried),
+    ),
+    _Family(
+        HistogramMetricFamily,
+        "composectl_request_duration_seconds",
+        "From a request to the end of its response.",
+        _durations,
+    ),
+    _Family(_GAUGE, "composectl_backend_phase", "1 for the phase that the backend is in.", _phase, ("phase",)),
+    _Family(_INFO, "composectl_backend", "What is behind the number of the backend.", _name),
+)
+
+_PROCESS = ProcessCollector(registry=None)
+
+
+def _pieces(snapshot: Snapshot, encode: _Encode) -> Iterator[bytes]:
+    services = [((snapshot.project, service.service), service) for service in snapshot.services]
+    backends = [((*values, str(one.number)), one) for values, service in services for one in _by_number(service)]
+    yield encode(_PROCESS).removesuffix(_END)
+    yield from _told(encode, _OF_ALL, (), [((), snapshot)])
+    yield from _told(encode, _OF_A_SERVICE, ("project", "service"), services)
+    yield from _told(encode, _OF_A_BACKEND, ("project", "service", "backend"), backends)
+    last = encode(_Only(Metric("composectl", "", "unknown")))
+    yield _END if last.endswith(_END) else b""
+
+
+def _told(encode: _Encode, families: Iterable[_Family], common: Sequence[str], views: _Views) -> Iterator[bytes]:
+    for family in families:
+        for first in range(0, len(views), _AT_ONCE):
+            piece = encode(_Only(family.of(common, views[first : first + _AT_ONCE]))).removesuffix(_END)
+            yield _continued(piece) if first else piece
+
+
+def _continued(piece: bytes) -> bytes:
+    """Without the lines that say what the metric is: an earlier piece did."""
+    return b"".join(line for line in piece.splitlines(keepends=True) if not line.startswith(b"# "))
+
+
+def _by_number(service: ServiceView) -> Iterable[BackendView]:
+    """One for each number: a container that was restarted may be there twice for a moment."""
+    found: dict[int, BackendView] = {}
+    for backend in service.backends:
+        before = found.get(backend.number)
+        found[backend.number] = backend if before is None else _together(before, backend)
+    return found.values()
+
+
+def _together(older: BackendView, newer: BackendView) -> BackendView:
+    return replace(
+        newer,
+        in_flight=older.in_flight + newer.in_flight,
+        failed=older.failed + newer.failed,
+        retried=older.retried + newer.retried,
+        responses={key: count + newer.responses[key] for key, count in older.responses.items()},
+        histogram=tuple(map(sum, zip(older.histogram, newer.histogram, strict=True))),
+        total_ms=older.total_ms + newer.total_ms,
+    )
