@@ -108,6 +108,9 @@ def _with(options: Sequence[_Decorator], command: Callable[..., Any]) -> Callabl
     return reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
+_METRICS = click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus there.  [none]")
+
+
 class _Commands(click.Group):
     """Our commands, in sections; every other word is a command of Compose."""
 
@@ -221,6 +224,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     shell_complete=_completed("reaches"),
     help="Backends are reached by auto, network or published.  [auto]",
 )
+@_METRICS
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
@@ -263,6 +267,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 @click.option("--port", default="", metavar="N", help="The port of the replicas.  [the lowest that each exposes]")
 @_balancing_options
 @_logging_options
+@_METRICS
 @click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @click.pass_obj
@@ -288,11 +293,13 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
     from composectl.commands.access_logging import log_wish
     from composectl.commands.balancing import balancing
     from composectl.commands.fixed import make_fixed_wish
+    from composectl.commands.metrics import parse_metrics
     from composectl.commands.proxy import proxy as run_proxy
 
     name = given["name"] or invocation.options.project_name
     wish = make_fixed_wish(given["listen"], given["backends"], balancing(given), name=name, detach=given["detach"])
-    return run_proxy(invocation, replace(wish, log=log_wish(given, invocation.cwd)))
+    metrics = parse_metrics(given["metrics"])
+    return run_proxy(invocation, replace(wish, log=log_wish(given, invocation.cwd), metrics=metrics))
 
 
 @cli.command()
@@ -557,12 +564,13 @@ def _compose_command(name: str) -> click.Command:
 def _follow(invocation: Invocation, given: dict[str, Any]) -> int:
     from composectl.commands.access_logging import log_wish
     from composectl.commands.followed import make_followed_wish
+    from composectl.commands.metrics import parse_metrics
 
-    log = log_wish(given, invocation.cwd)
+    log, metrics = log_wish(given, invocation.cwd), parse_metrics(given["metrics"])
     wish = make_followed_wish(given, invocation.options.project_name, invocation.environ)
     from composectl.commands.follow import follow
 
-    return follow(invocation, replace(wish, log=log))
+    return follow(invocation, replace(wish, log=log, metrics=metrics))
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:

@@ -369,6 +369,19 @@ def unknown_host(host: str) -> ComposectlError:
     return ComposectlError(f"`{host}` is not known to have an address", "`--listen` takes an address of this machine")
 
 
+def bad_metrics(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`--metrics {text}` is not of the form [HOST:]PORT",
+        "for example: `--metrics 9464`, `--metrics 0.0.0.0:9464`; without a host it is 127.0.0.1",
+        USAGE,
+    )
+
+
+def no_metrics(why: ComposectlError) -> ComposectlError:
+    """`why` nothing can listen there."""
+    return ComposectlError(f"no metrics: {why.message}", "`--metrics [HOST:]PORT` takes another place, as in `9464`")
+
+
 # Compose
 
 

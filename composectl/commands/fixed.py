@@ -28,6 +28,7 @@ class FixedWish:
     name: str
     detach: bool
     log: LogWish | None = None
+    metrics: Address | None = None
 
     @property
     def ports(self) -> list[Port]:

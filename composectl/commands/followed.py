@@ -33,6 +33,7 @@ class FollowedWish:
     name: str
     detach: bool
     log: LogWish | None = None
+    metrics: Address | None = None
 
     @property
     def ports(self) -> list[Port]:

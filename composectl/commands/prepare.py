@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -16,6 +16,7 @@ from composectl.commands.balanced import Balanced
 from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
 from composectl.commands.listening import parse_listen
+from composectl.commands.metrics import bind_metrics
 from composectl.commands.occupant import occupant
 from composectl.commands.reach import FoundReach, find_reach
 from composectl.commands.rendering import Means, Reading, in_known_api
@@ -66,7 +67,8 @@ async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> Runni
     try:
         for one in balanced.values():
             one.inherit(claimed.inherited)
-        _close_rest(claimed.inherited, balanced.values())
+        prepared.metrics = bind_metrics(wish.metrics, folder, claimed.inherited)
+        _close_rest(claimed.inherited, prepared)
         for one in balanced.values():
             await _bind(prepared, one, folder)
     except BaseException:
@@ -170,9 +172,9 @@ def _published(ports: Mapping[str, Sequence[Port]], reach: Reach) -> dict[str, t
     }
 
 
-def _close_rest(inherited: _Listening, balanced: Iterable[Balanced]) -> None:
+def _close_rest(inherited: _Listening, prepared: RunningProject) -> None:
     """Nobody would be accepted there any more."""
-    taken = {name for one in balanced for name in one.listening}
+    taken = prepared.estate().listening.keys()
     for name in inherited.keys() - taken:
         for one in inherited[name]:
             one.close()

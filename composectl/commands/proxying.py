@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
+from composectl.commands.addresses import Address
 from composectl.commands.balanced import Balanced
 from composectl.commands.detach import Announce, detach
 from composectl.commands.interrupts import Interrupted, Interrupts, unless
 from composectl.commands.loop import run
+from composectl.commands.metrics import bind_metrics
 from composectl.commands.occupant import occupant
 from composectl.commands.readiness import settle
 from composectl.commands.resting import drain, undrain
@@ -70,6 +72,15 @@ def bind_and_claim(balanced: Balanced, name: str, folder: Path) -> Claim:
     return claim
 
 
+def bind_views(running: Running, metrics: Address | None, folder: Path) -> None:
+    """The ports where it is seen, too; none of its ports where one cannot be had. Raises ComposectlError."""
+    try:
+        running.metrics = bind_metrics(metrics, folder)
+    except errors.ComposectlError:
+        running.close()
+        raise
+
+
 # Private
 
 
@@ -102,6 +113,7 @@ async def _work(proxy: Proxy, interrupts: Interrupts, announce: Announce | None)
 
 async def _start(running: Running) -> None:
     """Accept clients once the backends were looked at: until then the kernel's backlog holds them."""
+    await running.be_scraped()
     await settle(running, _SETTLE_SECONDS)
     for balanced in running.balanced.values():
         await balanced.serve()

@@ -10,6 +10,7 @@ from composectl import errors
 from composectl.balance.change import Change
 from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.commands.balanced import Balanced
+from composectl.commands.metrics import Metrics
 from composectl.control.about import About
 from composectl.control.claim import Claim
 from composectl.control.events import Events
@@ -39,12 +40,14 @@ class Running:
         self.log = log
         self.events = Events(self.snapshot, journal.read_by)
         self.scraping = Scraping(self.snapshot)
+        self.metrics: Metrics | None = None
         self.stale_since: float | None = None  # epoch seconds
 
     def about(self) -> About:
         """For other terminals that look for us."""
         listeners = tuple(listener for one in self.balanced.values() for listener in one.listeners)
-        return About(self.claim.project, os.getpid(), self.directory, listeners)
+        metrics = self.metrics.url if self.metrics else ""
+        return About(self.claim.project, os.getpid(), self.directory, listeners, metrics=metrics)
 
     def snapshot(self) -> Snapshot:
         """The picture of everything, now."""
@@ -62,6 +65,11 @@ class Running:
         if name not in self.balanced:
             raise errors.not_balanced(name, self.balanced)
         return self.balanced[name]
+
+    async def be_scraped(self) -> None:
+        """Serve the metrics where that is asked for."""
+        if self.metrics:
+            await self.metrics.open(self.scraping)
 
     async def drain(self) -> None:
         """Accept nothing more, and wait for what is in flight."""
@@ -82,4 +90,6 @@ class Running:
             one.close()
         if self.log is not None:
             self.log.close()
+        if self.metrics:
+            self.metrics.close()
         self.claim.release()

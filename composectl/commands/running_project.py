@@ -61,10 +61,13 @@ class RunningProject(Following):
     def estate(self) -> Estate:
         """What the next composectl takes over."""
         listening = {name: sockets for one in self.balanced.values() for name, sockets in one.listening.items()}
-        return Estate(listening, self.claim.held)
+        scraped = self.metrics.listening if self.metrics else {}
+        return Estate(listening | scraped, self.claim.held)
 
     async def drain(self) -> None:
         """Accept nothing more, and wait for what is in flight; where we have a successor, clients are let go gently."""
         if not self.claim.is_ours:
+            if self.metrics:
+                await self.metrics.shut()
             await asyncio.gather(*(one.part(_PART_SECONDS) for one in self.balanced.values()))
         await super().drain()

@@ -34,6 +34,8 @@ async def serving(running: Running, handlers: Handlers, *more: Background) -> As
             try:
                 yield
             finally:
+                if running.metrics:
+                    await running.metrics.shut()
                 await running.cut()
                 await api.cleanup()
                 for task in background:

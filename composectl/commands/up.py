@@ -142,6 +142,7 @@ class _Up:
         if prints_lines(running, self._announce):
             print_changes(running)
         if running.predecessor is None:
+            await running.be_scraped()
             await self._serve_those_there()
             await running.stack.up(self._wish.arguments, self._wish.scales)
             await self._serve()
@@ -153,6 +154,7 @@ class _Up:
             running.claim.take_over()
             await asyncio.to_thread(running.predecessor.dismiss)
             running.predecessor = None
+            await running.be_scraped()
             await scale(running, Scaling(self._wish.scales), say)
 
     async def _serve_those_there(self) -> None:

@@ -10,6 +10,7 @@ class About:
     """`directory` is the project's, as an absolute path; `listeners` are `host:port`.
 
     `published_at`: the address at which its backends publish ports for it; "" where they are reached at their own.
+    `metrics`: the URL at which they are scraped; "" where there is none but that of the control socket.
 
     A proxy over fixed backends has no directory, and its own name as `project`.
     """
@@ -19,6 +20,7 @@ class About:
     directory: str
     listeners: tuple[str, ...]
     published_at: str = ""
+    metrics: str = ""
 
     @property
     def has_project(self) -> bool:

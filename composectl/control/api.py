@@ -56,10 +56,10 @@ class Handlers:
     stop: Callable[[], None]
 
 
-async def serve_api(handlers: Handlers, listening: socket.socket) -> Reception:
-    """Answer on `listening`, a bound unix socket, until `cleanup`."""
+async def serve_api(handlers: Handlers, listening: socket.socket, patience: float = 10.0) -> Reception:
+    """Answer on `listening`, a bound unix socket, until `cleanup`; clients have `patience` seconds for their orders."""
     turns = Turns()
-    reception = Reception(make_api(handlers, turns), turns)
+    reception = Reception(make_api(handlers, turns), turns, patience)
     await reception.open([listening])
     return reception
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from composectl.control.folder import sockets
 from composectl.control.handover import Predecessor
 from composectl.control.orders import Place, Rollout, Scaling, Verdict
 
+_RETRY_SECONDS = 0.05
 _PATIENCE = 10.0  # seconds that a running composectl may be silent
 
 
@@ -146,7 +148,18 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        self._reach(time.monotonic() + _PATIENCE)
+
+    def _reach(self, deadline: float) -> None:
+        """Connect; where the line before the socket is full, the system does not wait (connect(2), EAGAIN)."""
+        while True:
+            try:
+                self.sock.connect(str(self._path))
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
 
     def __enter__(self) -> _Connection:
         return self

@@ -31,7 +31,7 @@ class Obeying:
         """JSON lines: `{"progress": ...}` as it goes on, then `{"done": true}` or `{"error": ..., "hint": ...}`."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            order = _parsed(await request.text(), parse)
+            order = _parsed(await request.read(), parse)
             lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
             work = asyncio.create_task(_tell(lambda progress: obey(order, progress), lines))
             self._work.add(work)
@@ -73,7 +73,7 @@ async def _relay(request: web.Request, lines: asyncio.Queue[dict[str, Any]]) -> 
     return response
 
 
-def _parsed(body: str, parse: Callable[[Any], _Order]) -> _Order:
+def _parsed(body: bytes, parse: Callable[[Any], _Order]) -> _Order:
     try:
         return parse(json.loads(body))
     except BadOrder as bad:

@@ -104,7 +104,7 @@ def parse_scaling(told: Any) -> Scaling:
 
 
 def _take(told: Any, key: str, fits: Callable[[Any], bool]) -> Any:
-    if not isinstance(told, dict) or not fits(told.get(key)):
+    if not isinstance(told, dict) or key not in told or not fits(told[key]):
         raise BadOrder(key)
     return told[key]
 

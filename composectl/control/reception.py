@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import time
 from collections.abc import Iterable
@@ -11,40 +10,31 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from composectl.control.refusing import Handler, cut, in_json
+from composectl.control.refusing import Handler, answer, cut, in_json, refuse
 from composectl.control.turns import Turns
 
 MOST_CLIENTS = 64
 _SILENCE = 10.0  # seconds between two requests, or before the first one is whole
 _SILENCE_IN_A_CROWD = 0.25
-_PATIENCE = 10.0  # seconds for a client to take an answer
+_PATIENCE = 10.0
 _LOOK_EVERY = 0.05
 _RETRY_SECONDS = 1.0
 _SHUTDOWN_SECONDS = 2.0
-_BACKLOG = 128
-
-# What does not parse is no news: it would be told in the middle of the table.
-_UNHEARD = logging.Logger("unheard")
-_UNHEARD.addHandler(logging.NullHandler())
+_BACKLOG = 4096
 
 
 class Reception:
     """Serves an application on listening sockets, until `cleanup`.
 
-    Where the house is full, those go who have asked for nothing for a quarter of a second.
+    `patience`: the seconds that a client has to send its order, and to take the answer. Where the house is full, those
+    go who have had an answer, or have asked for nothing for a quarter of a second.
     """
 
-    def __init__(self, app: web.Application, turns: Turns) -> None:
+    def __init__(self, app: web.Application, turns: Turns, patience: float = _PATIENCE) -> None:
         app.middlewares[:0] = [in_json, self._attend]
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=_UNHEARD,
-            keepalive_timeout=_SILENCE,
-            lingering_time=0,
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         self._turns = turns
+        self._patience = patience
         self._idle: dict[asyncio.BaseProtocol, float] = {}  # since when, who has waited longest first
         self._accepting: list[asyncio.Task[NoReturn]] = []
         self._listening: list[socket.socket] = []
@@ -75,6 +65,10 @@ class Reception:
         assert server is not None
         return server
 
+    @property
+    def _is_full(self) -> bool:
+        return len(self._server.connections) >= MOST_CLIENTS
+
     async def _accept(self, listening: socket.socket) -> NoReturn:
         loop = asyncio.get_running_loop()
         while True:
@@ -82,14 +76,14 @@ class Reception:
             await self._until_there_is_room()
             try:
                 client, _ = await loop.sock_accept(listening)
-                _, protocol = await loop.connect_accepted_socket(self._server, client)
+                _, protocol = await loop.connect_accepted_socket(lambda: _Connection(self._server), client)
             except OSError:  # for want of descriptors, or gone again
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 self._idle[protocol] = time.monotonic()
 
     async def _until_there_is_room(self) -> None:
-        while len(self._server.connections) >= MOST_CLIENTS:
+        while self._is_full:
             self._send_off(time.monotonic() - _SILENCE_IN_A_CROWD)
             await asyncio.sleep(_LOOK_EVERY)
         for gone in self._idle.keys() - set(self._server.connections):
@@ -103,12 +97,14 @@ class Reception:
     @web.middleware
     async def _attend(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Nobody is idle while an answer is made; who does not send the body, or take the answer, is let go."""
-        await _read(request)
+        await _read(request, self._patience)
         self._idle.pop(request.protocol, None)
         try:
             await self._turns.come()
             response = await handler(request)
-            await _send(request, response)
+            if self._is_full:
+                response.force_close()
+            await _send(request, response, self._patience)
             return response
         finally:
             self._idle[request.protocol] = time.monotonic()
@@ -117,19 +113,37 @@ class Reception:
 # Private
 
 
-async def _read(request: web.Request) -> None:
+class _Connection(web.RequestHandler):
+    """One client; what it is told where it does not speak HTTP is no echo, and no news for the log."""
+
+    def __init__(self, server: web.Server) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]
+            keepalive_timeout=_SILENCE,
+            lingering_time=0,
+        )
+
+    def handle_error(self, request: web.BaseRequest, status: int = 500, *_: object, **__: object) -> web.Response:
+        response = answer(refuse(web.HTTPBadRequest, "that is no HTTP"))
+        response.force_close()
+        return response
+
+
+async def _read(request: web.Request, patience: float) -> None:
     if (request.content_length or 0) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size)
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(patience):
             await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
 
 
-async def _send(request: web.Request, response: web.StreamResponse) -> None:
+async def _send(request: web.Request, response: web.StreamResponse, patience: float) -> None:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(patience):
             await response.prepare(request)
             await response.write_eof()
     except TimeoutError:

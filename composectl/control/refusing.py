@@ -33,26 +33,26 @@ async def in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPError as refused:
-        return _answer(refused)
-    except (ConnectionError, TimeoutError):
+        return answer(refused)
+    except ConnectionError:
         raise
     except Exception as fault:
         asyncio.get_running_loop().call_exception_handler({"message": "a fault in composectl", "exception": fault})
-        return _answer(refuse(web.HTTPInternalServerError, f"it failed: {fault!r}"))
+        if request.writer.output_size:
+            raise ConnectionAbortedError("an answer has begun already") from fault
+        return answer(refuse(web.HTTPInternalServerError, f"it failed: {fault!r}"))
+
+
+def answer(refused: web.HTTPError) -> web.Response:
+    """What the client gets."""
+    status = HTTPStatus(refused.status)
+    error, hint = _TOLD.get(status, (status.phrase.lower(), ""))
+    text = refused.text if refused.content_type == _JSON else json.dumps({"error": error, "hint": hint})
+    headers = {"Allow": refused.headers["Allow"]} if "Allow" in refused.headers else {}
+    return web.Response(status=status, text=text, content_type=_JSON, headers=headers)
 
 
 def cut(request: web.Request) -> None:
     """Let a client go that does not take what it is sent."""
     if request.transport is not None:
         request.transport.abort()
-
-
-# Private
-
-
-def _answer(refused: web.HTTPError) -> web.Response:
-    status = HTTPStatus(refused.status)
-    error, hint = _TOLD.get(status, (status.phrase.lower(), ""))
-    text = refused.text if refused.content_type == _JSON else json.dumps({"error": error, "hint": hint})
-    headers = {"Allow": refused.headers["Allow"]} if "Allow" in refused.headers else {}
-    return web.Response(status=status, text=text, content_type=_JSON, headers=headers)

@@ -42,6 +42,10 @@ class Apart:
     def forget_peak(self) -> None:
         Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
 
+    def descriptors(self) -> int:
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+
     def listening(self) -> list[str]:
         """The addresses on which it listens for TCP, as `/proc/net/tcp` writes them."""
         proc = Path(f"/proc/{self._process.pid}")

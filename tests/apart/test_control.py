@@ -7,9 +7,7 @@ import errno
 import json
 import os
 import socket
-import struct
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +18,7 @@ import pytest
 from tests.apart.process import Apart, before
 from tests.proxy.messages import GET, OK, get, status
 from tests.proxy.scripted import answers
-from tests.proxy.wire import PATIENCE, Wire, eventually
+from tests.proxy.wire import Wire, eventually
 
 SECRETS = ("hunter2", "c00kie", "t0ken")
 NOBODY = 65534
@@ -93,25 +91,6 @@ async def test_i8_no_secret_of_a_request_or_an_answer_is_told(tmp_path: Path) ->
         await proxy.ended()
         everything = "".join((*(output for _, output in outputs), said, await proxy.complaints()))
         assert not [secret for secret in SECRETS if secret in everything]
-
-
-async def test_i6_a_thousand_who_hold_the_control_socket_delay_no_request(tmp_path: Path) -> None:
-    async with before(tmp_path, answers(OK), "--name", "edge") as (proxy, _):
-        crowd = [socket.socket(socket.AF_UNIX) for _ in range(1000)]
-        for number, one in enumerate(crowd):
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(PATIENCE), 0))
-            one.connect(str(socket_of(proxy)))
-            one.send(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n" + (b"\r\n" if number % 2 else b""))  # and nobody reads
-        client, delays = await proxy.client(), []
-        for _ in range(200):
-            began = time.monotonic()
-            await client.send(GET)
-            assert status(await client.until(b"ok")) == 200
-            delays.append(time.monotonic() - began)
-        assert sorted(delays)[180] < 0.1
-        for one in crowd:
-            one.close()
-        assert (await service(tmp_path))["totals"]["requests"] == 200
 
 
 async def test_i11_it_listens_where_it_was_told_and_nowhere_else(tmp_path: Path) -> None:

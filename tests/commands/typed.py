@@ -7,7 +7,7 @@ from typing import Any
 _UNTYPED = dict.fromkeys(
     (
         *("policy", "health", "timeout", "stall_timeout", "slow_start", "hold", "max_held", "max_connections"),
-        *("max_body", "drain"),
+        *("max_body", "drain", "metrics"),
     )
 )
 

@@ -28,6 +28,7 @@ class House:
     def __init__(self, about: About = ABOUT, patience: float = 10.0) -> None:
         self.about = about
         self.stopped = 0
+        self.patience = patience
         self.journal = Journal()
         self.services: tuple[ServiceView, ...] = ()
         self.events = Events(self.snapshot, self.journal.read_by, patience)
@@ -49,12 +50,9 @@ class House:
     def snapshot(self) -> Snapshot:
         return Snapshot(VERSION, self.about.project, self.services)
 
-    @asynccontextmanager
-    async def open(self, folder: Path) -> AsyncIterator[Path]:
-        path = folder / f"{self.about.project}.sock"
-        listening = socket.socket(socket.AF_UNIX)
-        listening.bind(str(path))
-        handlers = Handlers(
+    @property
+    def handlers(self) -> Handlers:
+        return Handlers(
             about=lambda: self.about,
             snapshot=self.snapshot,
             events=self.events,
@@ -67,7 +65,13 @@ class House:
             estate=None,
             stop=self.stop,
         )
-        runner = await serve_api(handlers, listening)
+
+    @asynccontextmanager
+    async def open(self, folder: Path) -> AsyncIterator[Path]:
+        path = folder / f"{self.about.project}.sock"
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))
+        runner = await serve_api(self.handlers, listening, self.patience)
         try:
             yield path
         finally:
