@@ -17,7 +17,8 @@ MOST_CLIENTS = 64
 _SILENCE = 10.0  # seconds between two requests, or before the first one is whole
 _SILENCE_IN_A_CROWD = 0.25
 _PATIENCE = 10.0
-_LOOK_EVERY = 0.05
+_LOOK_EVERY = 0.01
+_COST_OF_ENTERING = 0.0001
 _RETRY_SECONDS = 1.0
 _SHUTDOWN_SECONDS = 2.0
 _BACKLOG = 4096
@@ -34,6 +35,7 @@ class Reception:
         app.middlewares[:0] = [in_json, self._attend]
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         self._turns = turns
+        self._doorway = Turns(_COST_OF_ENTERING)
         self._patience = patience
         self._idle: dict[asyncio.BaseProtocol, float] = {}  # since when, who has waited longest first
         self._accepting: list[asyncio.Task[NoReturn]] = []
@@ -72,7 +74,7 @@ class Reception:
     async def _accept(self, listening: socket.socket) -> NoReturn:
         loop = asyncio.get_running_loop()
         while True:
-            await self._turns.come()
+            await self._doorway.come()
             await self._until_there_is_room()
             try:
                 client, _ = await loop.sock_accept(listening)
