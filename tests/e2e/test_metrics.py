@@ -1,0 +1,50 @@
+"""What Prometheus would scrape of a project, whoever of its composectls is there."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.load import ask
+from tests.e2e.project import Project
+from tests.e2e.refusal import refusal
+
+pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
+
+
+def test_they_follow_the_replicas_and_are_handed_over(project: Project) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ("up", "--balance", "echo=2", "--metrics", str(port), "-d")
+    project.does(*words)
+    assert project.has_ready(2)
+    for _ in range(4):
+        assert ask(project.port).is_whole
+    assert scraped(port, "composectl_service_requests_total") == {(): 4}
+    project.does("scale", "echo=1")
+    assert scraped(port, "composectl_backend_phase", phase="ready") == {("1", "ready"): 1}
+    assert scraped(port, "composectl_changes_total", phase="draining") == {("draining",): 1}
+    assert scraped(port, "composectl_service_responses_total", **{"class": "2xx"}) == {("2xx",): 4}
+    project.does(*words, "--handover")
+    assert project.has_ready(2)
+    assert scraped(port, "composectl_service_requests_total") == {(): 0}
+
+
+def test_a_port_that_is_held_is_told_before_anything_is_touched(project: Project) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        told = refusal(project, "up", "--balance", "echo=2", "--metrics", str(held.getsockname()[1]), "-d")
+    assert told.exit_code == 1
+    assert told.message.startswith("no metrics: 127.0.0.1:")
+
+
+def scraped(port: int, name: str, **having: str) -> dict[tuple[str, ...], float]:
+    """The values of one metric, by the labels that are not the same for the whole project."""
+    text = ask(port, "/metrics", host="127.0.0.1").text
+    found = [one for family in text_string_to_metric_families(text) for one in family.samples if one.name == name]
+    return {
+        tuple(value for key, value in one.labels.items() if key not in ("project", "service")): one.value
+        for one in found
+        if having.items() <= one.labels.items()
+    }
