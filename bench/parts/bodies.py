@@ -34,7 +34,7 @@ def _measuring(load: Load) -> Measure:
 
 
 _PER_REQUEST = (CPU, USER, SYSTEM, SPEED)
-_VARIANTS = ("composectl-interpreted", "composectl-quiet", "composectl-logging")
+_VARIANTS = ("composectl-interpreted", "composectl-quiet", "composectl-logging", "composectl-watched")
 LARGE = Part("10m", "Bodies of 10 MiB, 16 connections", (PER_CPU_SECOND, PER_SECOND), _measure_large, without=_VARIANTS)
 MIDDLE = Part("64k", "Bodies of 64 KiB, 64 connections", _PER_REQUEST, _measuring(Load("/64k")), without=_VARIANTS)
 UPLOAD = Part(

@@ -38,4 +38,10 @@ def _measure(target: Target, seconds: int) -> Mapping[Figure, float]:
     return measure(Load(), target, seconds)[1]
 
 
-PART = Part("cpu", "A 24-byte answer, 64 connections", (CPU, USER, SYSTEM, SPEED), _measure, without=("nginx-tuned",))
+PART = Part(
+    "cpu",
+    "A 24-byte answer, 64 connections",
+    (CPU, USER, SYSTEM, SPEED),
+    _measure,
+    without=("nginx-tuned", "composectl-watched"),
+)

@@ -31,14 +31,8 @@ PART = Part(
     _measure,
     base=_to_few,
     without=(
-        "nginx-tuned",
-        "composectl-interpreted",
-        "composectl-quiet",
-        "composectl-logging",
-        "go",
-        "go-tuned",
-        "go-pooled",
-        "caddy",
+        *("nginx-tuned", "composectl-interpreted", "composectl-quiet", "composectl-logging", "composectl-watched"),
+        *("go", "go-tuned", "go-pooled", "caddy"),
     ),
     backends=(1, FEW, MANY),
 )

@@ -11,11 +11,12 @@ from bench.figures import Figure, Row
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A proxy that runs: its process, its port on 127.0.0.1, and its folder."""
+    """A proxy that runs: its process, its port on 127.0.0.1, its folder, and what it is called."""
 
     pid: int
     port: int
     folder: Path
+    peer: str = ""
 
 
 Measure = Callable[[Target, int], Mapping[Figure, float]]

@@ -1,10 +1,10 @@
-"""composectl: with its live table drawn on a terminal, without it, with an access log, and with nothing compiled."""
+"""composectl: with its live table drawn on a terminal, without it, logging, watched, and with nothing compiled."""
 
 from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -13,15 +13,29 @@ from bench.peers.peer import Peer, Place
 from bench.process import started
 from bench.terminal import terminal
 
+Options = Callable[[Path], Sequence[str]]
+
 NAME = "bench"
 _CLIENTS = 12_000  # so many are let in, where the open files allow it: most of them are idle
 _HERE = Path(__file__).parents[2]
 INSTALLED = _HERE / ".tools" / "compiled"  # made by scripts/compiled
 
 
-def composectl(name: str, *, table: bool = True, log: str = "", home: Path = INSTALLED) -> Peer:
-    """The proxy as it is in the folder `home`, with an access log of this format, if of any."""
-    return Peer(name, _starter(home, table, log), (sys.executable, "-P", "-m", "composectl", "--version"))
+def _none(_: Path) -> Sequence[str]:
+    return ()
+
+
+def _logging(folder: Path) -> Sequence[str]:
+    return ("--access-log", str(folder / "access.log"), "--access-log-format", "json")
+
+
+def _watched(folder: Path) -> Sequence[str]:
+    return (*_logging(folder), "--metrics", "0", "--dashboard", "0")
+
+
+def composectl(name: str, *, table: bool = True, options: Options = _none, home: Path = INSTALLED) -> Peer:
+    """The proxy as it is in the folder `home`; `options`: those it has besides, given its own folder."""
+    return Peer(name, _starter(home, table, options), (sys.executable, "-P", "-m", "composectl", "--version"))
 
 
 # Private
@@ -32,14 +46,14 @@ def _allows_clients() -> bool:
     return hard == resource.RLIM_INFINITY or hard > _CLIENTS * 5 // 4
 
 
-def _starter(home: Path, table: bool, log: str) -> Callable[[Place], AbstractContextManager[int]]:
+def _starter(home: Path, table: bool, options: Options) -> Callable[[Place], AbstractContextManager[int]]:
     @contextmanager
     def start(place: Place) -> Iterator[int]:
         command = [
             *(sys.executable, "-P", "-m", "composectl", "proxy", "--name", NAME, "--listen", f"127.0.0.1:{place.port}"),
             *(word for address in place.backends.addresses for word in ("--backend", address)),
             *(("--max-connections", str(_CLIENTS)) if _allows_clients() else ()),
-            *(("--access-log", str(place.folder / "access.log"), "--access-log-format", log) if log else ()),
+            *options(place.folder),
         ]
         environment = {"PYTHONPATH": str(home), "XDG_RUNTIME_DIR": str(place.folder), "TERM": "xterm-256color"}
         out = place.folder / "out"
@@ -62,4 +76,5 @@ def _starter(home: Path, table: bool, log: str) -> Callable[[Place], AbstractCon
 COMPOSECTL = composectl("composectl")
 INTERPRETED = composectl("composectl-interpreted", home=_HERE)
 WITHOUT_TABLE = composectl("composectl-quiet", table=False)
-LOGGING = composectl("composectl-logging", log="json")
+LOGGING = composectl("composectl-logging", options=_logging)
+WATCHED = composectl("composectl-watched", options=_watched)

@@ -15,6 +15,7 @@ COST = {
     "composectl-interpreted": 1.8,
     "composectl-quiet": 1.4,
     "composectl-logging": 1.7,
+    "composectl-watched": 1.3,
     "nginx-tuned": 0.9,
     "haproxy": 1.1,
     "go": 8.0,

@@ -35,3 +35,7 @@ def test_words_that_make_no_sense_are_refused(words: list[str], capsys: pytest.C
         parse(words)
     assert left.value.code == 2
     assert "error: argument" in capsys.readouterr().err
+
+
+def test_a_part_brings_the_peers_that_it_is_about() -> None:
+    assert list(parse(["--only", "watched"]).peers) == ["nginx", "composectl", "composectl-quiet", "composectl-watched"]
