@@ -110,6 +110,16 @@ def _with(options: Sequence[_Decorator], command: Callable[..., Any]) -> Callabl
 
 _METRICS = click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus there.  [none]")
 
+_DASHBOARD = (
+    click.option("--dashboard", metavar="[HOST:]PORT", help="Serve a page for browsers there.  [no page]"),
+    click.option("--dashboard-control", is_flag=True, help="With orders on that page, for who has its token."),
+)
+
+
+def _dashboard_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `up` and `proxy` for the page that browsers show."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_DASHBOARD), command)
+
 
 class _Commands(click.Group):
     """Our commands, in sections; every other word is a command of Compose."""
@@ -225,6 +235,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     help="Backends are reached by auto, network or published.  [auto]",
 )
 @_METRICS
+@_dashboard_options
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
@@ -268,6 +279,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 @_balancing_options
 @_logging_options
 @_METRICS
+@_dashboard_options
 @click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @click.pass_obj
@@ -292,14 +304,15 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
             raise errors.fixed_and_followed(f"--{option}")
     from composectl.commands.access_logging import log_wish
     from composectl.commands.balancing import balancing
+    from composectl.commands.dashboard_wish import parse_dashboard
     from composectl.commands.fixed import make_fixed_wish
     from composectl.commands.metrics import parse_metrics
     from composectl.commands.proxy import proxy as run_proxy
 
     name = given["name"] or invocation.options.project_name
     wish = make_fixed_wish(given["listen"], given["backends"], balancing(given), name=name, detach=given["detach"])
-    metrics = parse_metrics(given["metrics"])
-    return run_proxy(invocation, replace(wish, log=log_wish(given, invocation.cwd), metrics=metrics))
+    log, metrics, dashboard = log_wish(given, invocation.cwd), parse_metrics(given["metrics"]), parse_dashboard(given)
+    return run_proxy(invocation, replace(wish, log=log, metrics=metrics, dashboard=dashboard))
 
 
 @cli.command()
@@ -563,14 +576,15 @@ def _compose_command(name: str) -> click.Command:
 
 def _follow(invocation: Invocation, given: dict[str, Any]) -> int:
     from composectl.commands.access_logging import log_wish
+    from composectl.commands.dashboard_wish import parse_dashboard
     from composectl.commands.followed import make_followed_wish
     from composectl.commands.metrics import parse_metrics
 
-    log, metrics = log_wish(given, invocation.cwd), parse_metrics(given["metrics"])
+    log, metrics, dashboard = log_wish(given, invocation.cwd), parse_metrics(given["metrics"]), parse_dashboard(given)
     wish = make_followed_wish(given, invocation.options.project_name, invocation.environ)
     from composectl.commands.follow import follow
 
-    return follow(invocation, replace(wish, log=log, metrics=metrics))
+    return follow(invocation, replace(wish, log=log, metrics=metrics, dashboard=dashboard))
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:

@@ -382,6 +382,25 @@ def no_metrics(why: ComposectlError) -> ComposectlError:
     return ComposectlError(f"no metrics: {why.message}", "`--metrics [HOST:]PORT` takes another place, as in `9464`")
 
 
+def bad_dashboard(text: str) -> ComposectlError:
+    return ComposectlError(
+        f"`--dashboard {text}` is not of the form [HOST:]PORT",
+        "for example: `--dashboard 9091`, `--dashboard 0.0.0.0:9091`; without a host it is 127.0.0.1",
+        USAGE,
+    )
+
+
+def needs_dashboard() -> ComposectlError:
+    return ComposectlError("`--dashboard-control` goes with `--dashboard`", "for example: `--dashboard 9091`", USAGE)
+
+
+def no_dashboard(why: ComposectlError) -> ComposectlError:
+    """`why` nothing can listen there."""
+    return ComposectlError(
+        f"no dashboard: {why.message}", "`--dashboard [HOST:]PORT` takes another place, as in `9091`"
+    )
+
+
 # Compose
 
 

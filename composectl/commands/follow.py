@@ -80,7 +80,7 @@ async def _opened(invocation: Invocation, wish: FollowedWish) -> Proxy:
         claim = bind_and_claim(balanced, wish.name or found.project, folder)
         undo.pop_all()
     follower = _Follower(wish, found, claim, journal, balanced, log)
-    bind_views(follower, wish.metrics, folder)
+    bind_views(follower, wish.metrics, wish.dashboard, folder)
     follower.observe(wish.service, found.replicas)
     refusal = errors.followed(found.project, wish.service)
     return Proxy(follower, f"the replicas of {wish.service}", refusal, (follower.follow,))

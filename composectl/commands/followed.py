@@ -11,6 +11,7 @@ from composectl.balance.replica import Replica
 from composectl.commands.access_logging import LogWish
 from composectl.commands.addresses import Address, parse_each, parse_listener, parse_target
 from composectl.commands.balancing import Balancing, balancing
+from composectl.commands.dashboard_wish import DashboardWish
 from composectl.commands.fixed import check_name
 from composectl.compose.ports import Port
 
@@ -34,6 +35,7 @@ class FollowedWish:
     detach: bool
     log: LogWish | None = None
     metrics: Address | None = None
+    dashboard: DashboardWish | None = None
 
     @property
     def ports(self) -> list[Port]:

@@ -22,4 +22,4 @@ def occupant(port: int, folder: Path) -> str:
 
 def _places(about: About) -> tuple[str, ...]:
     """Where it listens, as `host:port`."""
-    return (*about.listeners, about.metrics.removesuffix("/metrics"))
+    return (*about.listeners, about.metrics.removesuffix("/metrics"), about.dashboard.removesuffix("/"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from composectl import errors
 from composectl.commands.access_logging import open_log
 from composectl.commands.balanced import Balanced
+from composectl.commands.dashboard import bind_dashboard
 from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
 from composectl.commands.listening import parse_listen
@@ -68,6 +69,7 @@ async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> Runni
         for one in balanced.values():
             one.inherit(claimed.inherited)
         prepared.metrics = bind_metrics(wish.metrics, folder, claimed.inherited)
+        prepared.dashboard = bind_dashboard(wish.dashboard, folder, claimed.inherited)
         _close_rest(claimed.inherited, prepared)
         for one in balanced.values():
             await _bind(prepared, one, folder)

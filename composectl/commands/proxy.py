@@ -37,7 +37,7 @@ async def _opened(wish: FixedWish, folder: Path) -> Proxy:
     claim = bind_and_claim(balanced, wish.name, folder)
     balanced.pool.observe(wish.replicas)
     running = Running(claim, "", journal, {_SERVICE: balanced}, log)
-    bind_views(running, wish.metrics, folder)
+    bind_views(running, wish.metrics, wish.dashboard, folder)
     return Proxy(running, _counted(len(wish.backends)), errors.fixed_backends(claim.project))
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from composectl import errors
 from composectl.commands.addresses import Address
 from composectl.commands.balanced import Balanced
+from composectl.commands.dashboard import bind_dashboard
+from composectl.commands.dashboard_wish import DashboardWish
 from composectl.commands.detach import Announce, detach
 from composectl.commands.interrupts import Interrupted, Interrupts, unless
 from composectl.commands.loop import run
@@ -72,10 +74,11 @@ def bind_and_claim(balanced: Balanced, name: str, folder: Path) -> Claim:
     return claim
 
 
-def bind_views(running: Running, metrics: Address | None, folder: Path) -> None:
+def bind_views(running: Running, metrics: Address | None, dashboard: DashboardWish | None, folder: Path) -> None:
     """The ports where it is seen, too; none of its ports where one cannot be had. Raises ComposectlError."""
     try:
         running.metrics = bind_metrics(metrics, folder)
+        running.dashboard = bind_dashboard(dashboard, folder)
     except errors.ComposectlError:
         running.close()
         raise
@@ -92,7 +95,9 @@ async def _proxy(open_proxy: Open, announce: Announce | None) -> int:
             return interrupts.exit_code
         try:
             background = [work() for work in proxy.background]
-            async with serving(proxy.running, _handlers(proxy, interrupts), *background):
+            handlers = _handlers(proxy, interrupts)
+            async with serving(proxy.running, handlers, *background):
+                await proxy.running.show(handlers, partial(_refuse, proxy))
                 with suppress(Interrupted):
                     await _work(proxy, interrupts, announce)
                 return interrupts.exit_code
@@ -128,9 +133,7 @@ def _bind(balanced: Balanced, folder: Path) -> None:
 
 
 def _handlers(proxy: Proxy, interrupts: Interrupts) -> Handlers:
-    async def refuse(_: Scaling | Rollout | Verdict, __: Progress) -> None:
-        raise proxy.refusal
-
+    refuse = partial(_refuse, proxy)
     return Handlers(
         about=proxy.running.about,
         snapshot=proxy.running.snapshot,
@@ -144,3 +147,7 @@ def _handlers(proxy: Proxy, interrupts: Interrupts) -> Handlers:
         estate=None,
         stop=interrupts.ask,
     )
+
+
+async def _refuse(proxy: Proxy, _: Scaling | Rollout | Verdict | str, __: Progress) -> None:
+    raise proxy.refusal

@@ -10,9 +10,12 @@ from composectl import errors
 from composectl.balance.change import Change
 from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.commands.balanced import Balanced
+from composectl.commands.dashboard import Dashboard
 from composectl.commands.metrics import Metrics
 from composectl.control.about import About
+from composectl.control.api import Handlers
 from composectl.control.claim import Claim
+from composectl.control.dashboard.server import Renew
 from composectl.control.events import Events
 from composectl.control.scraping import Scraping
 from composectl.journal import Journal
@@ -41,13 +44,15 @@ class Running:
         self.events = Events(self.snapshot, journal.read_by)
         self.scraping = Scraping(self.snapshot)
         self.metrics: Metrics | None = None
+        self.dashboard: Dashboard | None = None
         self.stale_since: float | None = None  # epoch seconds
 
     def about(self) -> About:
         """For other terminals that look for us."""
         listeners = tuple(listener for one in self.balanced.values() for listener in one.listeners)
         metrics = self.metrics.url if self.metrics else ""
-        return About(self.claim.project, os.getpid(), self.directory, listeners, metrics=metrics)
+        dashboard = self.dashboard.url if self.dashboard else ""
+        return About(self.claim.project, os.getpid(), self.directory, listeners, metrics=metrics, dashboard=dashboard)
 
     def snapshot(self) -> Snapshot:
         """The picture of everything, now."""
@@ -71,6 +76,18 @@ class Running:
         if self.metrics:
             await self.metrics.open(self.scraping)
 
+    async def show(self, handlers: Handlers, renew: Renew) -> None:
+        """Let browsers see it, where that is asked for."""
+        if self.dashboard:
+            await self.dashboard.open(handlers, renew)
+
+    def sweep(self) -> None:
+        """To be called once a second."""
+        for one in self.balanced.values():
+            one.sweep()
+        if self.dashboard:
+            self.dashboard.sample([one.pool for one in self.balanced.values()])
+
     async def drain(self) -> None:
         """Accept nothing more, and wait for what is in flight."""
         await asyncio.gather(*(one.drain() for one in self.balanced.values()))
@@ -92,4 +109,6 @@ class Running:
             self.log.close()
         if self.metrics:
             self.metrics.close()
+        if self.dashboard:
+            self.dashboard.close()
         self.claim.release()

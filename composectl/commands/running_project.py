@@ -62,12 +62,15 @@ class RunningProject(Following):
         """What the next composectl takes over."""
         listening = {name: sockets for one in self.balanced.values() for name, sockets in one.listening.items()}
         scraped = self.metrics.listening if self.metrics else {}
-        return Estate(listening | scraped, self.claim.held)
+        shown = self.dashboard.listening if self.dashboard else {}
+        return Estate(listening | scraped | shown, self.claim.held)
 
     async def drain(self) -> None:
         """Accept nothing more, and wait for what is in flight; where we have a successor, clients are let go gently."""
         if not self.claim.is_ours:
             if self.metrics:
                 await self.metrics.shut()
+            if self.dashboard:
+                await self.dashboard.shut()
             await asyncio.gather(*(one.part(_PART_SECONDS) for one in self.balanced.values()))
         await super().drain()

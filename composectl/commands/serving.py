@@ -36,6 +36,8 @@ async def serving(running: Running, handlers: Handlers, *more: Background) -> As
             finally:
                 if running.metrics:
                     await running.metrics.shut()
+                if running.dashboard:
+                    await running.dashboard.shut()
                 await running.cut()
                 await api.cleanup()
                 for task in background:
@@ -95,8 +97,7 @@ async def _every_second(running: Running) -> NoReturn:
     trouble = None if running.log is None else LogTrouble(running.log)
     while True:
         await asyncio.sleep(1)
-        for balanced in running.balanced.values():
-            balanced.sweep()
+        running.sweep()
         if trouble is not None and (news := trouble.news()):
             telling.say(news)
 

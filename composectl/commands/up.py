@@ -17,6 +17,7 @@ from composectl.commands.loop import run
 from composectl.commands.prepare import prepare
 from composectl.commands.readiness import settle, until_serving
 from composectl.commands.rendering import Reading
+from composectl.commands.renewing import Renewing
 from composectl.commands.resting import drain, undrain
 from composectl.commands.rolling import judge, roll_out
 from composectl.commands.running_project import RunningProject
@@ -72,7 +73,8 @@ async def _up(invocation: Invocation, wish: Wish, reading: Reading, announce: An
         except Interrupted:
             return interrupts.exit_code
         try:
-            return await _Up(running, wish, interrupts, announce).run()
+            renewing = Renewing(invocation, reading.means, running.balanced)
+            return await _Up(running, wish, renewing, interrupts, announce).run()
         finally:
             running.close()
 
@@ -80,20 +82,29 @@ async def _up(invocation: Invocation, wish: Wish, reading: Reading, announce: An
 class _Up:
     """One run of `up`, from the first container to the last word."""
 
-    def __init__(self, running: RunningProject, wish: Wish, interrupts: Interrupts, announce: Announce | None) -> None:
+    def __init__(
+        self,
+        running: RunningProject,
+        wish: Wish,
+        renewing: Renewing,
+        interrupts: Interrupts,
+        announce: Announce | None,
+    ) -> None:
         self._running = running
         self._wish = wish
+        self._renewing = renewing
         self._interrupts = interrupts
         self._announce = announce
         self._announced = False
+        self._handlers = self._make_handlers()
 
     async def run(self) -> int:
-        async with serving(self._running, self._handlers(), self._running.follow()):
+        async with serving(self._running, self._handlers, self._running.follow()):
             return await self._work()
 
     # Private
 
-    def _handlers(self) -> Handlers:
+    def _make_handlers(self) -> Handlers:
         running = self._running
         return Handlers(
             about=running.about,
@@ -120,6 +131,9 @@ class _Up:
 
         return obey
 
+    async def _renew(self, service: str, progress: Progress) -> None:
+        await self._handlers.rollout(await self._renewing.order(service), progress)
+
     async def _work(self) -> int:
         try:
             await unless(self._interrupts.asked, self._start())
@@ -143,6 +157,7 @@ class _Up:
             print_changes(running)
         if running.predecessor is None:
             await running.be_scraped()
+            await self._show()
             await self._serve_those_there()
             await running.stack.up(self._wish.arguments, self._wish.scales)
             await self._serve()
@@ -155,7 +170,11 @@ class _Up:
             await asyncio.to_thread(running.predecessor.dismiss)
             running.predecessor = None
             await running.be_scraped()
+            await self._show()
             await scale(running, Scaling(self._wish.scales), say)
+
+    async def _show(self) -> None:
+        await self._running.show(self._handlers, self._renew)
 
     async def _serve_those_there(self) -> None:
         """Replicas that an earlier composectl left behind serve at once: Compose takes its time to find them fit."""

@@ -10,6 +10,7 @@ from composectl import errors
 from composectl.commands.access_logging import LogWish
 from composectl.commands.addresses import Address
 from composectl.commands.balancing import Balancing, balancing
+from composectl.commands.dashboard_wish import DashboardWish, parse_dashboard
 from composectl.commands.declaring import Declaration, overlay
 from composectl.commands.listening import parse_listen
 from composectl.commands.metrics import parse_metrics
@@ -51,6 +52,7 @@ class Wish:
     reach: str = AUTO
     log: LogWish | None = None
     metrics: Address | None = None
+    dashboard: DashboardWish | None = None
 
     @property
     def scales(self) -> dict[str, int]:
@@ -91,6 +93,7 @@ def make_wish(
         handover=typed["handover"],
         reach=_reach(typed["reach"] or AUTO),
         metrics=parse_metrics(typed["metrics"]),
+        dashboard=parse_dashboard(typed),
     )
 
 

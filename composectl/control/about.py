@@ -11,6 +11,7 @@ class About:
 
     `published_at`: the address at which its backends publish ports for it; "" where they are reached at their own.
     `metrics`: the URL at which they are scraped; "" where there is none but that of the control socket.
+    `dashboard`: the URL of its page for browsers; "" where there is none.
 
     A proxy over fixed backends has no directory, and its own name as `project`.
     """
@@ -21,6 +22,7 @@ class About:
     listeners: tuple[str, ...]
     published_at: str = ""
     metrics: str = ""
+    dashboard: str = ""
 
     @property
     def has_project(self) -> bool:

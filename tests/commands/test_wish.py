@@ -18,7 +18,19 @@ def wish(*balance: str, listen: tuple[str, ...] = (), arguments: tuple[str, ...]
 
 def for_up(**typed: Any) -> dict[str, Any]:
     """The options of `up`, these of them typed."""
-    return given(detach=False, ready_timeout=None, handover=False, reach=None, listen=(), drop_udp=False) | typed
+    return (
+        given(
+            detach=False,
+            ready_timeout=None,
+            handover=False,
+            reach=None,
+            listen=(),
+            drop_udp=False,
+            dashboard=None,
+            dashboard_control=False,
+        )
+        | typed
+    )
 
 
 def declared(**told: Any) -> dict[str, Declaration]:

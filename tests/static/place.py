@@ -156,11 +156,21 @@ class Foreground:
         self._complaints.seek(0)
         return exit_code, self._said.read(), self._complaints.read()
 
+    def complaint_with(self, words: str) -> str:
+        """The line on stderr that has these words, once it is there."""
+        return eventually(lambda: next((line for line in self._complained() if words in line), ""))
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
         self._said.close()
         self._complaints.close()
+
+    # Private
+
+    def _complained(self) -> list[str]:
+        with open(f"/proc/self/fd/{self._complaints.fileno()}") as told:
+            return told.read().splitlines()
 
 
 def command_line(*words: str, python: tuple[str, ...] = ()) -> list[str]:

@@ -1,0 +1,37 @@
+"""`--dashboard`: where the page for browsers is, as it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from composectl import errors
+from composectl.commands.addresses import Address, parse_listener
+
+_HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardWish:
+    """Where the page is; `control`: who has the token gives orders there."""
+
+    address: Address
+    control: bool
+
+    @property
+    def host(self) -> str:
+        """The host to listen on."""
+        return self.address.host or _HERE
+
+
+def parse_dashboard(given: Mapping[str, Any]) -> DashboardWish | None:
+    """The wish behind the options as the command line gives them. Raises ComposectlError."""
+    if given["dashboard"] is None:
+        if given["dashboard_control"]:
+            raise errors.needs_dashboard()
+        return None
+    try:
+        return DashboardWish(parse_listener(given["dashboard"]), given["dashboard_control"])
+    except errors.ComposectlError:
+        raise errors.bad_dashboard(given["dashboard"]) from None

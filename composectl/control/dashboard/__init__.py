@@ -1,0 +1,1 @@
+"""The dashboard: a page for browsers, at a TCP port of its own."""

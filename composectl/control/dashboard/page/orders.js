@@ -1,0 +1,152 @@
+// Orders: they go with the token, and what is told of them is shown until it is cleared.
+
+import { byId, element, say, set } from "./dom.js";
+
+const KEY = "composectl-token";
+const MOST_SHOWN = 8;
+
+/** What this page may do: nothing, until it has a token that is known. */
+export class Control {
+  known = false; // whether it is known what it may do
+  may = false;
+  fixed = true;
+
+  constructor() {
+    takeToken();
+    addEventListener("hashchange", () => takeToken() && this.ask());
+  }
+
+  /** Asks whether the token is known. */
+  async ask() {
+    const about = await (await fetch("v1/about", { headers: authorization() })).json();
+    this.known = true;
+    this.may = about.control === "yes";
+    this.fixed = about.fixed;
+    const stale = about.control === "token" && sessionStorage.getItem(KEY);
+    const hint = byId("control-hint");
+    hint.hidden = about.control !== "token";
+    say(hint, stale ? "The token of this page is of an earlier composectl: the one that runs has printed another address." : "To give orders here, open the address with the token that composectl printed when it started.");
+  }
+}
+
+export class Orders {
+  constructor() {
+    this.list = byId("orders-list");
+    this.section = byId("orders");
+    byId("orders-clear").addEventListener("click", () => {
+      this.list.replaceChildren();
+      this.section.hidden = true;
+    });
+  }
+
+  async scale(service, wanted, before) {
+    const words = `Scale ${service} from ${before} to ${wanted}`;
+    const fewer = before - wanted;
+    const what = `${fewer === 1 ? "One replica is" : `${fewer} replicas are`} drained, then stopped and removed. No request is lost.`;
+    if (fewer > 0 && !(await confirmed(`${words}?`, what, "Scale"))) return;
+    this.#give(words, "scale", { wanted: { [service]: wanted }, oldest_first: false });
+  }
+
+  async renew(service) {
+    const what = "New replicas take the place of the old ones, one at a time, from the compose files and the images as they are now.";
+    if (await confirmed(`Roll ${service} out?`, what, "Roll out")) this.#give(`Roll ${service} out`, "rollout", { service });
+  }
+
+  judge(service, goesOn) {
+    this.#give(goesOn ? `Continue with the rollout of ${service}` : `Take the canary of ${service} back`, "judge", { service, goes_on: goesOn });
+  }
+
+  /** `kind`: drain or undrain. */
+  place(kind, service, backend) {
+    if (kind) this.#give(`${kind === "drain" ? "Drain" : "Undrain"} ${service} ${backend.number}`, kind, { service, number: backend.number });
+  }
+
+  // Private
+
+  async #give(words, path, order) {
+    const shown = new Shown(words);
+    this.list.prepend(shown.node);
+    while (this.list.children.length > MOST_SHOWN) this.list.lastChild.remove();
+    this.section.hidden = false;
+    try {
+      await follow(path, order, shown);
+    } catch {
+      shown.end("bad", "No more was heard of it: the connection was lost.", "the table shows what has become of it");
+    }
+  }
+}
+
+/** One order, and what is told of it. */
+class Shown {
+  constructor(words) {
+    this.state = element("span", { class: "order-state" }, "…");
+    const title = element("span", { class: "order-title" });
+    say(title, words);
+    this.lines = element("ul");
+    this.node = element("li", { class: "going" }, element("p", {}, this.state, title), this.lines);
+  }
+
+  tell(line, kind = "") {
+    const node = element("li", { class: kind });
+    say(node, line);
+    this.lines.append(node);
+  }
+
+  end(kind, line = "", hint = "") {
+    set(this.node, "class", kind);
+    say(this.state, kind === "good" ? "done" : "failed");
+    if (line) this.tell(line, "error");
+    if (hint) this.tell(`hint: ${hint}`, "hint");
+  }
+}
+
+async function follow(path, order, shown) {
+  const headers = { ...authorization(), "Content-Type": "application/json" };
+  const answer = await fetch(`v1/${path}`, { method: "POST", headers, body: JSON.stringify(order) });
+  if (!answer.ok) {
+    shown.end("bad", answer.status === 401 ? "The token is not known any more." : `It was refused: ${(await answer.text()).trim()}`);
+    return;
+  }
+  for await (const told of linesOf(answer.body)) {
+    if ("progress" in told) shown.tell(told.progress);
+    else if ("error" in told) shown.end("bad", told.error, told.hint);
+    else shown.end("good");
+  }
+  if (shown.node.className === "going") shown.end("bad", "composectl has ended before it was done.");
+}
+
+async function* linesOf(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const lines = (rest + part.value).split("\n");
+    rest = lines.pop();
+    yield* lines.filter(Boolean).map((line) => JSON.parse(line));
+  }
+}
+
+/** Whether a person says yes; Escape says no. */
+function confirmed(title, text, yes) {
+  const dialog = byId("confirm");
+  say(byId("confirm-title"), title);
+  say(byId("confirm-text"), text);
+  say(byId("confirm-yes"), yes);
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}
+
+/** The token leaves the address, so that it is not copied along with it. */
+function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token) {
+    sessionStorage.setItem(KEY, token);
+    history.replaceState(null, "", location.pathname);
+  }
+  return Boolean(token);
+}
+
+function authorization() {
+  const token = sessionStorage.getItem(KEY);
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}

@@ -1,0 +1,116 @@
+// One balanced service: who it is, how it fares, its charts and its backends.
+
+import { Areas, Lines } from "./chart.js";
+import { element, keep, say, set } from "./dom.js";
+import { Steering } from "./steering.js";
+import { Table } from "./table.js";
+import { count, figure, percent, since } from "./words.js";
+
+const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+const MEAN = 5;
+
+export class Service {
+  constructor(service, orders) {
+    this.orders = orders;
+    this.title = element("h2", { id: `service-${service.service}` });
+    this.meta = element("p", { class: "meta" });
+    this.ready = element("p", { class: "ready" });
+    this.steering = new Steering(service.service, orders);
+    this.figures = new Figures();
+    this.responses = new Responses();
+    this.charts = [new Areas("Requests per second", "requests/s"), new Lines("p95 latency", "ms")];
+    this.table = new Table(service.service, (id) => this.#choose(id), (kind, backend) => orders.place(kind, service.service, backend));
+    const figures = [["Requests per second", ""], ["p95 latency, ms", ""]].map(([words], index) =>
+      element("figure", {}, element("figcaption", {}, words), this.charts[index].node));
+    this.node = element("section", { class: "card service", "aria-labelledby": `service-${service.service}` },
+      element("div", { class: "title" }, element("div", {}, this.title, this.meta), element("div", { class: "side" }, this.steering.node, this.ready)),
+      this.figures.node, element("div", { class: "charts" }, ...figures), this.responses.node, this.table.node);
+    this.chosen = "";
+  }
+
+  show({ service, seconds, control }) {
+    this.last = { service, seconds, control };
+    say(this.title, service.service);
+    say(this.meta, `${service.listeners.join("  ")}  ·  ${service.policy}  ·  up ${since(service.since)}`);
+    this.#readiness(service);
+    this.steering.show(service, control);
+    this.figures.show(service, seconds.latency(service.service));
+    this.responses.show(service.totals.responses);
+    this.#draw();
+  }
+
+  // Private
+
+  #draw() {
+    const { service, seconds, control } = this.last;
+    const series = seconds.of(service.service);
+    for (const chart of this.charts) chart.show(series, seconds.span, this.chosen);
+    this.table.show(service, series, seconds.span, control.may);
+  }
+
+  #choose(id) {
+    this.chosen = id;
+    this.#draw();
+  }
+
+  #readiness(service) {
+    const ready = service.backends.filter((one) => one.phase === "ready").length;
+    say(this.ready, `${ready}/${service.wanted} ready`);
+    set(this.ready, "class", `ready ${ready >= service.wanted ? "good" : ready ? "uneasy" : "bad"}`);
+  }
+}
+
+/** The few numbers that are looked at first. */
+class Figures {
+  constructor() {
+    this.kept = new Map();
+    this.node = element("dl", { class: "figures" });
+  }
+
+  show({ totals, last_minute: minute }, { p50, p95 }) {
+    const last = minute.slice(-MEAN);
+    const rate = last.length ? last.reduce((sum, one) => sum + one, 0) / last.length : 0;
+    const items = [
+      ["requests/s", figure(rate)], ["p50 ms", figure(p50)], ["p95 ms", figure(p95)],
+      ["in flight", count(totals.in_flight), !totals.in_flight], ["requests", count(totals.requests)],
+      ["failed", count(totals.failed), !totals.failed, "bad"], ["retried", count(totals.retried), !totals.retried, "uneasy"],
+      ["held", count(totals.held), !totals.held, "uneasy"],
+    ];
+    keep(this.node, this.kept, items, ([name]) => name, ([name]) => new Figure(name));
+  }
+}
+
+class Figure {
+  constructor(name) {
+    this.value = element("dd");
+    this.node = element("div", {}, element("dt", {}, name), this.value);
+  }
+
+  show([, text, none = false, kind = ""]) {
+    say(this.value, text);
+    set(this.value, "class", none ? "none" : kind);
+  }
+}
+
+/** The responses by class, as one bar and in words. */
+class Responses {
+  constructor() {
+    this.parts = CLASSES.map((name) => element("span", { class: `class-${name}` }));
+    this.words = CLASSES.map((name) => element("li", { class: `class-${name}` }));
+    this.node = element("div", { class: "responses" },
+      element("h3", {}, "Responses"),
+      element("div", { class: "classes", "aria-hidden": "true" }, ...this.parts),
+      element("ul", {}, ...this.words));
+  }
+
+  show(responses) {
+    const all = CLASSES.reduce((sum, name) => sum + responses[name], 0);
+    CLASSES.forEach((name, index) => {
+      const number = responses[name];
+      this.parts[index].style.flexGrow = number;
+      this.parts[index].hidden = !number;
+      this.words[index].hidden = !number && name !== "2xx";
+      say(this.words[index], `${name} ${count(number)}${all ? ` (${percent(number, all)})` : ""}`);
+    });
+  }
+}

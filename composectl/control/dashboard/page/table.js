@@ -1,0 +1,120 @@
+// The backends of one service, a row each. On a narrow screen a row becomes a card, and is a row for a reader all the same.
+
+import { colour } from "./chart.js";
+import { element, keep, say, set } from "./dom.js";
+import { Strip } from "./strip.js";
+import { count, figure, percent } from "./words.js";
+
+const SIGNS = { starting: "◔", ready: "●", failing: "✕", resting: "Ⅱ", draining: "◑", drained: "○" };
+const HEADINGS = [
+  ["#", "number"], ["name", ""], ["phase", ""], ["last minutes", ""], ["in flight", "number"], ["requests", "number"], ["share", "number"],
+  ["req/s", "number"], ["errors", "number"], ["p50 ms", "number"], ["p95 ms", "number"],
+];
+
+export class Table {
+  /** `choose(id)` hears which backend is looked at; `order(kind, backend)` what is to be done with it. */
+  constructor(service, choose, order) {
+    this.choose = choose;
+    this.order = order;
+    this.rows = new Map();
+    this.body = element("tbody", { role: "rowgroup" });
+    this.action = element("th", { scope: "col", role: "columnheader", class: "action" });
+    this.action.append(element("span", { class: "unseen" }, "order"));
+    const headings = HEADINGS.map(([words, kind]) => element("th", { scope: "col", role: "columnheader", class: kind }, words));
+    const caption = element("caption", { class: "unseen" });
+    say(caption, `Backends of ${service}`);
+    const head = element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...headings, this.action));
+    this.node = element("table", { class: "backends", role: "table" }, caption, head, this.body);
+  }
+
+  /** `control`: whether there are buttons. */
+  show(service, series, span, control) {
+    const byPlace = new Map(series.map((one) => [one.id, one]));
+    const all = service.backends.reduce((total, one) => total + one.requests, 0);
+    const most = Math.max(1, ...service.backends.map((one) => one.requests));
+    const items = service.backends.map((backend) => ({ backend, one: byPlace.get(backend.id), all, most, span, control }));
+    this.action.hidden = !control;
+    keep(this.body, this.rows, items, ({ backend }) => backend.id, () => new Row(this.choose, this.order));
+  }
+}
+
+class Row {
+  constructor(choose, order) {
+    this.strip = new Strip();
+    this.swatch = element("span", { class: "swatch", "aria-hidden": "true" });
+    this.number = element("span");
+    this.name = element("span", { class: "name" });
+    this.address = element("span", { class: "address" });
+    this.sign = element("span", { "aria-hidden": "true", class: "sign" });
+    this.phase = element("span");
+    this.badge = element("span", { class: "badge" }, this.sign, this.phase);
+    this.canary = element("span", { class: "canary" });
+    this.bar = element("span", { class: "bar", "aria-hidden": "true" }, element("span"));
+    this.share = element("span");
+    this.button = element("button", { type: "button", class: "small" });
+    this.figures = Object.fromEntries(["in flight", "requests", "req/s", "errors", "p50 ms", "p95 ms"].map((name) => [name, cell(name, "number")]));
+    const { figures } = this;
+    this.action = cell("", "action", this.button);
+    this.node = element("tr", { role: "row" },
+      cell("#", "number place", this.swatch, this.number),
+      element("th", { scope: "row", role: "rowheader", class: "who" }, this.name, this.address),
+      cell("phase", "phase", this.badge, this.canary),
+      cell("last minutes", "times", this.strip.node),
+      figures["in flight"], figures.requests,
+      cell("share", "number share", element("span", { class: "bar-and-share" }, this.bar, this.share)),
+      figures["req/s"], figures.errors, figures["p50 ms"], figures["p95 ms"], this.action);
+    this.node.addEventListener("pointerenter", () => choose(this.backend.id));
+    this.node.addEventListener("pointerleave", () => choose(""));
+    this.button.addEventListener("click", () => order(this.button.dataset.kind, this.backend));
+  }
+
+  show({ backend, one, all, most, span, control }) {
+    this.backend = backend;
+    set(this.swatch, "class", `swatch ${colour(backend.number)}`);
+    say(this.number, String(backend.number));
+    say(this.name, backend.name);
+    say(this.address, backend.name === backend.address ? "" : backend.address);
+    set(this.name, "title", backend.name);
+    say(this.sign, SIGNS[backend.phase] ?? "·");
+    say(this.phase, backend.phase);
+    set(this.badge, "class", `badge phase-${backend.phase}`);
+    say(this.canary, backend.canary ? `canary at ${Number((100 * backend.canary).toPrecision(3))}%` : "");
+    this.strip.show(one?.phase ?? [], span);
+    say(this.share, percent(backend.requests, all));
+    this.bar.firstChild.style.width = `${(100 * backend.requests) / most}%`;
+    this.#figures(backend);
+    this.#button(backend, control);
+  }
+
+  #figures(backend) {
+    const errors = backend.failed + (backend.responses["5xx"] ?? 0);
+    const { figures } = this;
+    put(figures["in flight"], count(backend.in_flight), !backend.in_flight);
+    put(figures.requests, count(backend.requests), !backend.requests);
+    put(figures["req/s"], figure(backend.requests_per_second), !backend.requests_per_second);
+    put(figures.errors, count(errors), !errors);
+    figures.errors.classList.toggle("bad", errors > 0);
+    put(figures["p50 ms"], figure(backend.p50_ms), backend.p50_ms === null);
+    put(figures["p95 ms"], figure(backend.p95_ms), backend.p95_ms === null);
+  }
+
+  #button(backend, control) {
+    const kind = { resting: "undrain", draining: "", drained: "" }[backend.phase] ?? "drain";
+    this.action.hidden = !control;
+    // One that is focused stays, so that the focus is not lost; it has nothing to do meanwhile.
+    this.button.classList.toggle("gone", !kind);
+    set(this.button, "aria-disabled", String(!kind));
+    this.button.dataset.kind = kind;
+    say(this.button, kind === "undrain" ? "Undrain" : "Drain");
+    set(this.button, "aria-label", `${kind === "undrain" ? "Undrain" : "Drain"} ${backend.number}, ${backend.name}`);
+  }
+}
+
+function cell(name, kind, ...children) {
+  return element("td", { role: "cell", class: kind, "data-name": name }, ...children);
+}
+
+function put(node, text, quiet) {
+  say(node, text);
+  node.classList.toggle("none", quiet);
+}
