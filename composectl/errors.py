@@ -379,7 +379,7 @@ def bad_metrics(text: str) -> ComposectlError:
 
 def no_metrics(why: ComposectlError) -> ComposectlError:
     """`why` nothing can listen there."""
-    return ComposectlError(f"no metrics: {why.message}", "`--metrics [HOST:]PORT` takes another place, as in `9464`")
+    return ComposectlError(f"no metrics: {why.message}", "`--metrics [HOST:]PORT` takes another place")
 
 
 def bad_dashboard(text: str) -> ComposectlError:

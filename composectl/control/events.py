@@ -54,7 +54,7 @@ class Events:
         reader = self._admit()
         try:
             await reader.relay(response, self._patience)
-        except (TimeoutError, ConnectionError):
+        except TimeoutError:
             cut(request)
         finally:
             self._readers.discard(reader)

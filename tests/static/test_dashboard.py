@@ -97,7 +97,7 @@ def test_the_history_is_there_for_who_comes_late(place: Place) -> None:
     site = Site(place)
 
     def seconds() -> int:
-        return len(json.loads(site.asks("/v1/history").body))  # type: ignore[attr-defined]
+        return len(json.loads(site.asks("/v1/history").text))
 
     assert eventually(lambda: seconds() >= 3)
     site.ends()
