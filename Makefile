@@ -9,7 +9,7 @@ help:
 	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
 	@echo "make matrix    shapes of projects in three Composes on two engines, and a table of what came of it"
 	@echo "make man       docs/composectl.1, from what the commands say of themselves"
-	@echo "make picture   docs/table.svg, from a real run"
+	@echo "make picture   docs/table.svg and docs/dashboard.png, from real runs"
 
 demo: venv
 	@scripts/with-engine scripts/demo
@@ -48,6 +48,7 @@ matrix: venv
 picture: venv
 	@scripts/compose-v2
 	@scripts/with-engine scripts/picture
+	@scripts/with-engine scripts/dashboard-picture
 
 man: venv
 	@scripts/man

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.browser.chromium import Chromium
 
-HEIGHT = 700
+HEIGHT = 1090
 
 
 def picture(url: str, scheme: str, width: int) -> bytes:
@@ -17,7 +17,7 @@ def picture(url: str, scheme: str, width: int) -> bytes:
         page = browser.page(width=width, height=HEIGHT, dark=scheme == "dark")
         page.visit(url)
         assert page.comes_to("document.querySelectorAll('.area').length > 0")
-        return page.picture()
+        return page.picture(whole=width < 600)
     finally:
         browser.close()
 

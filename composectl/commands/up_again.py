@@ -34,6 +34,8 @@ def up_again(invocation: Invocation, wish: Wish, client: Client) -> int:
         if service not in before:
             raise errors.not_balanced_yet(service, client.about.pid)
     say(_sentence(client, before, wish.scales))
+    if wish.dashboard and not client.about.dashboard:
+        say("it goes on without a dashboard; with `--handover` another composectl takes over that has one")
     project = asyncio.run(_bring_up_others(invocation, wish, tuple(before)))
     anew = _ANEW in wish.arguments.options
     rollout = make_rollout(client, project, tuple(wish.scales), Care(), only_changed=not anew)
