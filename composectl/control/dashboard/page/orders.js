@@ -5,6 +5,9 @@ import { byId, element, say, set } from "./dom.js";
 const KEY = "composectl-token";
 const MOST_SHOWN = 8;
 
+let answered = () => {};
+byId("confirm").addEventListener("close", ({ target }) => target.open || answered(target.returnValue === "yes"));
+
 /** What this page may do: nothing, until it has a token that is known. */
 export class Control {
   known = false; // whether it is known what it may do
@@ -132,8 +135,9 @@ function confirmed(title, text, yes) {
   say(byId("confirm-text"), text);
   say(byId("confirm-yes"), yes);
   dialog.returnValue = "no";
+  answered(false); // one that was closed just now, and has not said so yet
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((resolve) => (answered = resolve));
 }
 
 /** The token leaves the address, so that it is not copied along with it. */
