@@ -184,6 +184,15 @@ MET_IN = {
         "all_or_some": "test_all_shows_each_by_its_project",
         "watched_has_ended": "test_it_ends_when_what_it_shows_has_ended",
     },
+    "static/test_dashboard.py": {
+        "bad_dashboard": "test_words_that_make_no_sense",
+        "needs_dashboard": "test_words_that_make_no_sense",
+        "no_dashboard": "test_a_place_that_cannot_be_had",
+    },
+    "static/test_metrics.py": {
+        "bad_metrics": "test_a_place_that_is_none",
+        "no_metrics": "test_a_port_that_is_held_and_by_whom",
+    },
     "static/test_doctor.py": {
         "few_open_files": "test_few_open_files_are_told_and_are_no_hindrance",
     },

@@ -104,6 +104,10 @@ def _listeners(service: ServiceView) -> Iterator[_Row]:
     return (((), {"address": listener}) for listener in service.listeners)
 
 
+def _of_log(snapshot: Snapshot, counted: str) -> list[_Row]:
+    return [((snapshot.project,), getattr(snapshot.access_log, counted))] if snapshot.access_log else []
+
+
 def _name(backend: BackendView) -> list[_Row]:
     return _one({"name": backend.name, "id": backend.id, "address": backend.address})
 
@@ -122,6 +126,20 @@ _OF_ALL = (
         "composectl_stale",
         "Whether the engine cannot be asked who runs.",
         lambda snapshot: [((snapshot.project,), int(snapshot.stale_since is not None))],
+        ("project",),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_access_log_lines",
+        "Lines that are in the access log.",
+        lambda snapshot: _of_log(snapshot, "written"),
+        ("project",),
+    ),
+    _Family(
+        _COUNTER,
+        "composectl_access_log_dropped_lines",
+        "Lines that the access log will never have: it could not be written as fast as they came.",
+        lambda snapshot: _of_log(snapshot, "dropped"),
         ("project",),
     ),
 )

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from composectl import errors
-from composectl.balance.snapshot import VERSION, ServiceView, Snapshot
+from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot
 from composectl.control.about import About
 from composectl.control.api import Handlers, serve_api
 from composectl.control.events import Events
@@ -48,7 +48,7 @@ class House:
         self.stopped += 1
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(VERSION, self.about.project, self.services)
+        return Snapshot(VERSION, self.about.project, self.services, pid=self.about.pid, access_log=LogView(7, 2))
 
     @property
     def handlers(self) -> Handlers:

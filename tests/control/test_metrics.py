@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 from prometheus_client.samples import Sample
 
-from composectl.balance.snapshot import VERSION, ServiceView, Snapshot, view_service
+from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot, view_service
 from composectl.control.metrics import expose
 from tests.balance.made_up import Watched
 
@@ -118,6 +118,18 @@ def test_two_runs_of_a_container_are_one_series() -> None:
     assert samples(twice, "composectl_request_duration_seconds_count") == {("1",): 2}
     phases = samples(twice, "composectl_backend_phase")
     assert [key for key, value in phases.items() if value] == [("1", "starting")]
+
+
+def test_lines_of_the_access_log_are_counted_where_there_is_one() -> None:
+    def told(log: LogView | None) -> dict[str, float]:
+        text = b"".join(expose(Snapshot(VERSION, "shop", (), access_log=log), "").pieces).decode()
+        return {one.name: one.value for family in parse(text) for one in family.samples if "_log_" in one.name}
+
+    assert told(LogView(written=7, dropped=2)) == {
+        "composectl_access_log_lines_total": 7,
+        "composectl_access_log_dropped_lines_total": 2,
+    }
+    assert told(None) == {}
 
 
 def test_names_that_lie_stay_in_their_quotes() -> None:

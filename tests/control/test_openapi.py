@@ -88,6 +88,7 @@ async def test_no_key_is_told_that_is_not_in_it(tmp_path: Path) -> None:
     (one,) = told["services"]
     found = {"About": about, "Snapshot": told, "Service": one, "Totals": one["totals"], "Backend": one["backends"][0]}
     found |= {"ChangeOfAService": one["changes"][0], "ByClass": one["backends"][0]["responses"]}
+    found["AccessLog"] = told["access_log"]
     documented = {name: set(SCHEMAS[name]["properties"]) for name in found}
     assert {name: set(keys) for name, keys in found.items()} == documented
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -48,7 +48,7 @@ class Beside:
     def __init__(self, project: Project, proxy: str, backend: str) -> None:
         self.project = project
         self._images = {"proxy": proxy, "backend": backend}
-        self._state = project.folder.parent / "state"
+        self._state = project.folder.parent / "shared"
         self._state.mkdir(mode=0o777)
 
     def write(self, text: str, more: str = "") -> None:
@@ -69,10 +69,10 @@ class Beside:
     def proxy(self) -> Container:
         return next(one for one in self.project.containers() if one.labels["com.docker.compose.service"] == "proxy")
 
-    def says(self, *words: str) -> str:
-        """`composectl WORDS` in the container of the proxy, which must succeed."""
+    def says(self, *words: str, exit_codes: Collection[int] = (0,)) -> str:
+        """`composectl WORDS` in the container of the proxy, which must end with one of these."""
         exit_code, said = self.proxy.exec_run(["composectl", *words])
-        assert exit_code == 0, said.decode()
+        assert exit_code in exit_codes, said.decode()
         return str(said.decode())
 
     def comes_to(self, replicas: int) -> bool:
@@ -80,7 +80,7 @@ class Beside:
         return eventually(lambda: [one["phase"] for one in self.status()["backends"]] == ["ready"] * replicas)
 
     def status(self) -> dict[str, Any]:
-        (service,) = json.loads(self.says("status", "--json"))["services"]
+        (service,) = json.loads(self.says("status", "--json", exit_codes=(0, 3)))["services"]
         assert isinstance(service, dict)
         return service
 

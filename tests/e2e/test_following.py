@@ -125,7 +125,7 @@ def following(project: Project, *words: str) -> Iterator[None]:
 
 
 def status(project: Project) -> dict[str, Any]:
-    (service,) = json.loads(project.does("-p", project.name, "status", "--json"))["services"]
+    (service,) = json.loads(project.shows("-p", project.name, "status", "--json"))["services"]
     assert isinstance(service, dict)
     return service
 
