@@ -92,6 +92,11 @@ _LOGGING = (
     click.option("--access-log-query", is_flag=True, help="With the query strings, which may hold secrets."),
     click.option("--access-log-header", multiple=True, metavar="NAME", help="With this header; repeat it."),
 )
+_VIEWS = (
+    click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus there.  [none]"),
+    click.option("--dashboard", metavar="[HOST:]PORT", help="Serve a page for browsers there.  [no page]"),
+    click.option("--dashboard-control", is_flag=True, help="With orders on that page, for who has its token."),
+)
 
 
 def _balancing_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,21 +109,13 @@ def _logging_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with(_LOGGING, command)
 
 
+def _view_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `up` and `proxy` that say where else it is seen."""
+    return _with(_VIEWS, command)
+
+
 def _with(options: Sequence[_Decorator], command: Callable[..., Any]) -> Callable[..., Any]:
     return reduce(lambda decorated, option: option(decorated), reversed(options), command)
-
-
-_METRICS = click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus there.  [none]")
-
-_DASHBOARD = (
-    click.option("--dashboard", metavar="[HOST:]PORT", help="Serve a page for browsers there.  [no page]"),
-    click.option("--dashboard-control", is_flag=True, help="With orders on that page, for who has its token."),
-)
-
-
-def _dashboard_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `up` and `proxy` for the page that browsers show."""
-    return reduce(lambda decorated, option: option(decorated), reversed(_DASHBOARD), command)
 
 
 class _Commands(click.Group):
@@ -234,8 +231,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     shell_complete=_completed("reaches"),
     help="Backends are reached by auto, network or published.  [auto]",
 )
-@_METRICS
-@_dashboard_options
+@_view_options
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
@@ -278,8 +274,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
 @click.option("--port", default="", metavar="N", help="The port of the replicas.  [the lowest that each exposes]")
 @_balancing_options
 @_logging_options
-@_METRICS
-@_dashboard_options
+@_view_options
 @click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @click.pass_obj
@@ -304,15 +299,13 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
             raise errors.fixed_and_followed(f"--{option}")
     from composectl.commands.access_logging import log_wish
     from composectl.commands.balancing import balancing
-    from composectl.commands.dashboard_wish import parse_dashboard
     from composectl.commands.fixed import make_fixed_wish
-    from composectl.commands.metrics import parse_metrics
     from composectl.commands.proxy import proxy as run_proxy
+    from composectl.commands.views import views_wish
 
     name = given["name"] or invocation.options.project_name
     wish = make_fixed_wish(given["listen"], given["backends"], balancing(given), name=name, detach=given["detach"])
-    log, metrics, dashboard = log_wish(given, invocation.cwd), parse_metrics(given["metrics"]), parse_dashboard(given)
-    return run_proxy(invocation, replace(wish, log=log, metrics=metrics, dashboard=dashboard))
+    return run_proxy(invocation, replace(wish, log=log_wish(given, invocation.cwd), views=views_wish(given)))
 
 
 @cli.command()
@@ -576,15 +569,14 @@ def _compose_command(name: str) -> click.Command:
 
 def _follow(invocation: Invocation, given: dict[str, Any]) -> int:
     from composectl.commands.access_logging import log_wish
-    from composectl.commands.dashboard_wish import parse_dashboard
     from composectl.commands.followed import make_followed_wish
-    from composectl.commands.metrics import parse_metrics
+    from composectl.commands.views import views_wish
 
-    log, metrics, dashboard = log_wish(given, invocation.cwd), parse_metrics(given["metrics"]), parse_dashboard(given)
+    log, views = log_wish(given, invocation.cwd), views_wish(given)
     wish = make_followed_wish(given, invocation.options.project_name, invocation.environ)
     from composectl.commands.follow import follow
 
-    return follow(invocation, replace(wish, log=log, metrics=metrics, dashboard=dashboard))
+    return follow(invocation, replace(wish, log=log, views=views))
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:

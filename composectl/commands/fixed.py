@@ -12,7 +12,7 @@ from composectl.balance.replica import Replica
 from composectl.commands.access_logging import LogWish
 from composectl.commands.addresses import Address, parse_backend, parse_each, parse_listener
 from composectl.commands.balancing import Balancing
-from composectl.commands.dashboard_wish import DashboardWish
+from composectl.commands.views import NO_VIEWS, ViewsWish
 from composectl.compose.ports import Port
 
 # What Compose allows as a project's name, which this stands in for.
@@ -29,8 +29,7 @@ class FixedWish:
     name: str
     detach: bool
     log: LogWish | None = None
-    metrics: Address | None = None
-    dashboard: DashboardWish | None = None
+    views: ViewsWish = NO_VIEWS
 
     @property
     def ports(self) -> list[Port]:

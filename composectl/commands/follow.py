@@ -14,7 +14,7 @@ from composectl.commands.balancing import Balancing
 from composectl.commands.followed import FollowedWish
 from composectl.commands.following import Following
 from composectl.commands.invocation import Invocation
-from composectl.commands.proxying import Proxy, bind_and_claim, bind_views, run_proxy
+from composectl.commands.proxying import Proxy, bind_and_claim, run_proxy
 from composectl.commands.surroundings import Surroundings, look_around
 from composectl.commands.telling import say
 from composectl.control.claim import Claim
@@ -77,10 +77,10 @@ async def _opened(invocation: Invocation, wish: FollowedWish) -> Proxy:
         balancing = _in_time(wish.balancing, found.grace)
         balanced = Balanced(wish.service, 0, wish.ports, balancing, gate, journal, log=log)
         folder = runtime_folder(invocation.environ)
-        claim = bind_and_claim(balanced, wish.name or found.project, folder)
+        claim, views = bind_and_claim(balanced, wish.views, wish.name or found.project, folder)
         undo.pop_all()
     follower = _Follower(wish, found, claim, journal, balanced, log)
-    bind_views(follower, wish.metrics, wish.dashboard, folder)
+    follower.views = views
     follower.observe(wish.service, found.replicas)
     refusal = errors.followed(found.project, wish.service)
     return Proxy(follower, f"the replicas of {wish.service}", refusal, (follower.follow,))

@@ -11,8 +11,8 @@ from composectl.balance.replica import Replica
 from composectl.commands.access_logging import LogWish
 from composectl.commands.addresses import Address, parse_each, parse_listener, parse_target
 from composectl.commands.balancing import Balancing, balancing
-from composectl.commands.dashboard_wish import DashboardWish
 from composectl.commands.fixed import check_name
+from composectl.commands.views import NO_VIEWS, ViewsWish
 from composectl.compose.ports import Port
 
 SERVICE_NAME = "DOCKER_COMPOSE_SERVICE_NAME"
@@ -34,8 +34,7 @@ class FollowedWish:
     name: str
     detach: bool
     log: LogWish | None = None
-    metrics: Address | None = None
-    dashboard: DashboardWish | None = None
+    views: ViewsWish = NO_VIEWS
 
     @property
     def ports(self) -> list[Port]:

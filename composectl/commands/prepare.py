@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,16 +12,15 @@ from pathlib import Path
 from composectl import errors
 from composectl.commands.access_logging import open_log
 from composectl.commands.balanced import Balanced
-from composectl.commands.dashboard import bind_dashboard
 from composectl.commands.held_canary import check_no_canary
 from composectl.commands.invocation import Invocation
 from composectl.commands.listening import parse_listen
-from composectl.commands.metrics import bind_metrics
 from composectl.commands.occupant import occupant
 from composectl.commands.reach import FoundReach, find_reach
 from composectl.commands.rendering import Means, Reading, in_known_api
 from composectl.commands.running_project import RunningProject
 from composectl.commands.telling import say
+from composectl.commands.views import Listening, bind_views
 from composectl.commands.wish import AUTO, NETWORK, PUBLISHED, ServiceWish, Wish
 from composectl.compose.name import project_name
 from composectl.compose.options import project_directory_of
@@ -68,8 +66,7 @@ async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> Runni
     try:
         for one in balanced.values():
             one.inherit(claimed.inherited)
-        prepared.metrics = bind_metrics(wish.metrics, folder, claimed.inherited)
-        prepared.dashboard = bind_dashboard(wish.dashboard, folder, claimed.inherited)
+        prepared.views = bind_views(wish.views, folder, claimed.inherited)
         _close_rest(claimed.inherited, prepared)
         for one in balanced.values():
             await _bind(prepared, one, folder)
@@ -114,15 +111,13 @@ def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
 
 # Private
 
-_Listening = Mapping[str, Sequence[socket.socket]]
-
 
 @dataclass(frozen=True, slots=True)
 class _Claimed:
     """The project; with `handover` that of the composectl that has it, its listening sockets and its reach."""
 
     claim: Claim
-    inherited: _Listening = field(default_factory=dict)
+    inherited: Listening = field(default_factory=dict)
     predecessor: Predecessor | None = None
     reach: Reach | None = None
 
@@ -174,7 +169,7 @@ def _published(ports: Mapping[str, Sequence[Port]], reach: Reach) -> dict[str, t
     }
 
 
-def _close_rest(inherited: _Listening, prepared: RunningProject) -> None:
+def _close_rest(inherited: Listening, prepared: RunningProject) -> None:
     """Nobody would be accepted there any more."""
     taken = prepared.estate().listening.keys()
     for name in inherited.keys() - taken:

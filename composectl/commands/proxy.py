@@ -10,7 +10,7 @@ from composectl.commands.access_logging import open_log
 from composectl.commands.balanced import Balanced
 from composectl.commands.fixed import FixedWish
 from composectl.commands.invocation import Invocation
-from composectl.commands.proxying import Proxy, bind_and_claim, bind_views, run_proxy
+from composectl.commands.proxying import Proxy, bind_and_claim, run_proxy
 from composectl.commands.running import Running
 from composectl.control.folder import runtime_folder
 from composectl.control.state import state_folder
@@ -34,10 +34,10 @@ async def _opened(wish: FixedWish, folder: Path) -> Proxy:
     journal, gate = Journal(), make_gate(wish.balancing.connections)
     log = open_log(wish.log)
     balanced = Balanced(_SERVICE, len(wish.backends), wish.ports, wish.balancing, gate, journal, log=log)
-    claim = bind_and_claim(balanced, wish.name, folder)
+    claim, views = bind_and_claim(balanced, wish.views, wish.name, folder)
     balanced.pool.observe(wish.replicas)
     running = Running(claim, "", journal, {_SERVICE: balanced}, log)
-    bind_views(running, wish.metrics, wish.dashboard, folder)
+    running.views = views
     return Proxy(running, _counted(len(wish.backends)), errors.fixed_backends(claim.project))
 
 

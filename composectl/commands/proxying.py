@@ -10,19 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
-from composectl.commands.addresses import Address
 from composectl.commands.balanced import Balanced
-from composectl.commands.dashboard import bind_dashboard
-from composectl.commands.dashboard_wish import DashboardWish
 from composectl.commands.detach import Announce, detach
 from composectl.commands.interrupts import Interrupted, Interrupts, unless
 from composectl.commands.loop import run
-from composectl.commands.metrics import bind_metrics
 from composectl.commands.occupant import occupant
 from composectl.commands.readiness import settle
 from composectl.commands.resting import drain, undrain
 from composectl.commands.running import Running
 from composectl.commands.serving import Background, print_changes, prints_lines, sayer, serving, shown, until_asked
+from composectl.commands.views import Views, ViewsWish, bind_views
 from composectl.control.api import Handlers
 from composectl.control.claim import Claim
 from composectl.control.obeying import Progress
@@ -64,24 +61,19 @@ def run_proxy(open_proxy: Open, background: Path | None) -> int:
     return run(_proxy(open_proxy, None))
 
 
-def bind_and_claim(balanced: Balanced, name: str, folder: Path) -> Claim:
-    """Its ports and its name, by default that of its port; neither where one cannot be had. Raises ComposectlError."""
+def bind_and_claim(balanced: Balanced, views: ViewsWish, name: str, folder: Path) -> tuple[Claim, Views]:
+    """Its name, by default that of its port, and all its ports; nothing where one cannot be had.
+
+    Raises ComposectlError.
+    """
     with ExitStack() as undo:
         undo.callback(balanced.close)
         _bind(balanced, folder)
+        bound = bind_views(views, folder)
+        undo.callback(bound.close)
         claim = Claim(folder, name or f"proxy-{balanced.listeners[0].rpartition(':')[2]}")
         undo.pop_all()
-    return claim
-
-
-def bind_views(running: Running, metrics: Address | None, dashboard: DashboardWish | None, folder: Path) -> None:
-    """The ports where it is seen, too; none of its ports where one cannot be had. Raises ComposectlError."""
-    try:
-        running.metrics = bind_metrics(metrics, folder)
-        running.dashboard = bind_dashboard(dashboard, folder)
-    except errors.ComposectlError:
-        running.close()
-        raise
+    return claim, bound
 
 
 # Private
@@ -97,7 +89,7 @@ async def _proxy(open_proxy: Open, announce: Announce | None) -> int:
             background = [work() for work in proxy.background]
             handlers = _handlers(proxy, interrupts)
             async with serving(proxy.running, handlers, *background):
-                await proxy.running.show(handlers, partial(_refuse, proxy))
+                await proxy.running.views.open(handlers, partial(_refuse, proxy))
                 with suppress(Interrupted):
                     await _work(proxy, interrupts, announce)
                 return interrupts.exit_code
@@ -118,7 +110,6 @@ async def _work(proxy: Proxy, interrupts: Interrupts, announce: Announce | None)
 
 async def _start(running: Running) -> None:
     """Accept clients once the backends were looked at: until then the kernel's backlog holds them."""
-    await running.be_scraped()
     await settle(running, _SETTLE_SECONDS)
     for balanced in running.balanced.values():
         await balanced.serve()

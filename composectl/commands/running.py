@@ -10,12 +10,9 @@ from composectl import errors
 from composectl.balance.change import Change
 from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.commands.balanced import Balanced
-from composectl.commands.dashboard import Dashboard
-from composectl.commands.metrics import Metrics
+from composectl.commands.views import Views
 from composectl.control.about import About
-from composectl.control.api import Handlers
 from composectl.control.claim import Claim
-from composectl.control.dashboard.server import Renew
 from composectl.control.events import Events
 from composectl.control.scraping import Scraping
 from composectl.journal import Journal
@@ -43,15 +40,14 @@ class Running:
         self.log = log
         self.events = Events(self.snapshot, journal.read_by)
         self.scraping = Scraping(self.snapshot)
-        self.metrics: Metrics | None = None
-        self.dashboard: Dashboard | None = None
+        self.views = Views()
         self.stale_since: float | None = None  # epoch seconds
 
     def about(self) -> About:
         """For other terminals that look for us."""
         listeners = tuple(listener for one in self.balanced.values() for listener in one.listeners)
-        metrics = self.metrics.url if self.metrics else ""
-        dashboard = self.dashboard.url if self.dashboard else ""
+        metrics = self.views.metrics.url if self.views.metrics else ""
+        dashboard = self.views.dashboard.url if self.views.dashboard else ""
         return About(self.claim.project, os.getpid(), self.directory, listeners, metrics=metrics, dashboard=dashboard)
 
     def snapshot(self) -> Snapshot:
@@ -71,22 +67,11 @@ class Running:
             raise errors.not_balanced(name, self.balanced)
         return self.balanced[name]
 
-    async def be_scraped(self) -> None:
-        """Serve the metrics where that is asked for."""
-        if self.metrics:
-            await self.metrics.open(self.scraping)
-
-    async def show(self, handlers: Handlers, renew: Renew) -> None:
-        """Let browsers see it, where that is asked for."""
-        if self.dashboard:
-            await self.dashboard.open(handlers, renew)
-
     def sweep(self) -> None:
         """To be called once a second."""
         for one in self.balanced.values():
             one.sweep()
-        if self.dashboard:
-            self.dashboard.sample([one.pool for one in self.balanced.values()])
+        self.views.sample(one.pool for one in self.balanced.values())
 
     async def drain(self) -> None:
         """Accept nothing more, and wait for what is in flight."""
@@ -107,8 +92,5 @@ class Running:
             one.close()
         if self.log is not None:
             self.log.close()
-        if self.metrics:
-            self.metrics.close()
-        if self.dashboard:
-            self.dashboard.close()
+        self.views.close()
         self.claim.release()

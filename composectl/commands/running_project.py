@@ -61,16 +61,11 @@ class RunningProject(Following):
     def estate(self) -> Estate:
         """What the next composectl takes over."""
         listening = {name: sockets for one in self.balanced.values() for name, sockets in one.listening.items()}
-        scraped = self.metrics.listening if self.metrics else {}
-        shown = self.dashboard.listening if self.dashboard else {}
-        return Estate(listening | scraped | shown, self.claim.held)
+        return Estate({**listening, **self.views.listening}, self.claim.held)
 
     async def drain(self) -> None:
         """Accept nothing more, and wait for what is in flight; where we have a successor, clients are let go gently."""
         if not self.claim.is_ours:
-            if self.metrics:
-                await self.metrics.shut()
-            if self.dashboard:
-                await self.dashboard.shut()
+            await self.views.shut()
             await asyncio.gather(*(one.part(_PART_SECONDS) for one in self.balanced.values()))
         await super().drain()

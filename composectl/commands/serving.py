@@ -34,10 +34,7 @@ async def serving(running: Running, handlers: Handlers, *more: Background) -> As
             try:
                 yield
             finally:
-                if running.metrics:
-                    await running.metrics.shut()
-                if running.dashboard:
-                    await running.dashboard.shut()
+                await running.views.shut()
                 await running.cut()
                 await api.cleanup()
                 for task in background:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
+from composectl.commands.access_logging import log_wish
 from composectl.commands.invocation import Invocation
 from composectl.commands.prepare import check_apart, ports_of
 from composectl.commands.unit import Unit
@@ -30,6 +31,7 @@ def systemd_unit(
         raise errors.in_the_foreground()
     if "-" in invocation.options.files:
         raise errors.not_in_a_unit("a compose file on stdin")
+    log_wish(typed, invocation.cwd)
     asked = wished(invocation, typed, arguments)
     if asked is None or not (typed["balance"] or asked[1].project.declared):
         raise errors.nothing_for_a_unit()

@@ -156,8 +156,7 @@ class _Up:
         if prints_lines(running, self._announce):
             print_changes(running)
         if running.predecessor is None:
-            await running.be_scraped()
-            await self._show()
+            await self._open_views()
             await self._serve_those_there()
             await running.stack.up(self._wish.arguments, self._wish.scales)
             await self._serve()
@@ -169,12 +168,11 @@ class _Up:
             running.claim.take_over()
             await asyncio.to_thread(running.predecessor.dismiss)
             running.predecessor = None
-            await running.be_scraped()
-            await self._show()
+            await self._open_views()
             await scale(running, Scaling(self._wish.scales), say)
 
-    async def _show(self) -> None:
-        await self._running.show(self._handlers, self._renew)
+    async def _open_views(self) -> None:
+        await self._running.views.open(self._handlers, self._renew)
 
     async def _serve_those_there(self) -> None:
         """Replicas that an earlier composectl left behind serve at once: Compose takes its time to find them fit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from composectl import errors
@@ -18,6 +18,7 @@ from composectl.commands.telling import say, tell
 from composectl.commands.wish import Wish
 from composectl.compose.options import active_profiles
 from composectl.compose.project import Project
+from composectl.control.about import About
 from composectl.control.client import Client
 from composectl.control.orders import Scaling
 
@@ -34,8 +35,8 @@ def up_again(invocation: Invocation, wish: Wish, client: Client) -> int:
         if service not in before:
             raise errors.not_balanced_yet(service, client.about.pid)
     say(_sentence(client, before, wish.scales))
-    if wish.dashboard and not client.about.dashboard:
-        say("it goes on without a dashboard; with `--handover` another composectl takes over that has one")
+    for missing in _missing(wish, client.about, status):
+        say(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
     project = asyncio.run(_bring_up_others(invocation, wish, tuple(before)))
     anew = _ANEW in wish.arguments.options
     rollout = make_rollout(client, project, tuple(wish.scales), Care(), only_changed=not anew)
@@ -63,6 +64,16 @@ async def _bring_up_others(invocation: Invocation, wish: Wish, balanced: tuple[s
     if others:
         await stack.up_others(wish.arguments.options, others)
     return project
+
+
+def _missing(wish: Wish, there: About, status: Mapping[str, Any]) -> Iterator[str]:
+    """What was asked for, and is not there."""
+    if wish.views.metrics and not there.metrics:
+        yield "`--metrics`"
+    if wish.views.dashboard and not there.dashboard:
+        yield "`--dashboard`"
+    if wish.log and not status["access_log"]:
+        yield "`--access-log`"
 
 
 def _sentence(client: Client, before: Mapping[str, int], wanted: Mapping[str, int]) -> str:

@@ -8,12 +8,10 @@ from typing import Any
 
 from composectl import errors
 from composectl.commands.access_logging import LogWish
-from composectl.commands.addresses import Address
 from composectl.commands.balancing import Balancing, balancing
-from composectl.commands.dashboard_wish import DashboardWish, parse_dashboard
 from composectl.commands.declaring import Declaration, overlay
 from composectl.commands.listening import parse_listen
-from composectl.commands.metrics import parse_metrics
+from composectl.commands.views import NO_VIEWS, ViewsWish, views_wish
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments
 
 AUTO, NETWORK, PUBLISHED = REACHES = ("auto", "network", "published")
@@ -40,7 +38,6 @@ class Wish:
 
     `ready_seconds`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
     `reach`: how backends are reached, a name of `REACHES`. `log`: of each request; None for none.
-    `metrics`: where they are scraped; None for nowhere.
     """
 
     services: Mapping[str, ServiceWish]
@@ -51,8 +48,7 @@ class Wish:
     handover: bool = False
     reach: str = AUTO
     log: LogWish | None = None
-    metrics: Address | None = None
-    dashboard: DashboardWish | None = None
+    views: ViewsWish = NO_VIEWS
 
     @property
     def scales(self) -> dict[str, int]:
@@ -92,8 +88,7 @@ def make_wish(
         connections=balancing(overlay({}, typed)).connections,
         handover=typed["handover"],
         reach=_reach(typed["reach"] or AUTO),
-        metrics=parse_metrics(typed["metrics"]),
-        dashboard=parse_dashboard(typed),
+        views=views_wish(typed),
     )
 
 

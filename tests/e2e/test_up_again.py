@@ -57,6 +57,15 @@ def test_with_another_definition_it_is_rolled_out_and_the_rest_comes_up(two: Pro
     assert two.has_ready(3)
 
 
+def test_it_is_told_what_does_not_begin_by_itself(two: Project) -> None:
+    words = ("--metrics", "0", "--dashboard", "0", "--access-log", "access.log")
+    told = two.composectl("up", "--balance", "echo=2", *words, "-d")
+    assert told.returncode == 0, told.stderr
+    for option in words[::2]:
+        assert f"it goes on without `{option}`; with `--handover` another composectl takes over" in told.stderr
+    assert not (two.folder / "access.log").exists()
+
+
 def test_without_balance_it_is_kept(two: Project) -> None:
     old, pid = ids(two), composectl_of(two)
     told = two.composectl("up", "-d")
