@@ -5,48 +5,39 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench.cores import LOAD_CORE, on
 from bench.terminal import terminal
 
-_SCRAPE_EVERY = 1.0
+_EVERY = 1.0
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 _PATIENCE = 10.0
 _START_SECONDS = 1.5
-
-Connect = Callable[[], http.client.HTTPConnection]
-
-
-def command(*words: str) -> list[str]:
-    """`composectl WORDS`, from the PYTHONPATH."""
-    return [sys.executable, "-P", "-m", "composectl", *words]
+_MEEK = 19  # watchers have processors of their own in real life: here they leave theirs to the load
 
 
 @contextmanager
 def watching(home: Path, name: str, folder: Path) -> Iterator[None]:
-    """While entered, the composectl called `name`, whose sockets are in `folder`, is watched by all of them."""
+    """While entered, the composectl called `name`, whose socket is in `folder`, is watched by all of them."""
     (path,) = (folder / "composectl").glob("*.sock")
     about = _about(path)
     over = threading.Event()
     with ExitStack() as stack:
-        stack.callback(over.set)
         stack.enter_context(_terminal(home, name, folder))
-        for work, connect, where in (
-            (_scrape, _tcp(about, "metrics") or _unix(path), "/metrics"),
-            (_read, _tcp(about, "dashboard") or _unix(path), "/v1/events"),
-        ):
-            thread = threading.Thread(target=work, args=(connect, where, over))
+        for work, key in ((_scrape, "metrics"), (_read_events, "dashboard"), (_fetch, "dashboard")):
+            thread = threading.Thread(target=_meekly, args=(work, urlsplit(about[key]).netloc, over))
             thread.start()
             stack.callback(thread.join)
-            stack.callback(over.set)
+        stack.callback(over.set)
         over.wait(_START_SECONDS)
         yield
 
@@ -55,53 +46,60 @@ def watching(home: Path, name: str, folder: Path) -> Iterator[None]:
 
 
 def _about(path: Path) -> Mapping[str, Any]:
-    connection = _unix(path)()
-    connection.request("GET", "/v1/about")
-    about: Mapping[str, Any] = json.load(connection.getresponse())
-    connection.close()
+    connection = http.client.HTTPConnection("localhost", timeout=_PATIENCE)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    with closing(connection):
+        about: Mapping[str, Any] = _json(connection, "/v1/about")
     return about
 
 
-def _unix(path: Path) -> Connect:
-    def connect() -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection("localhost", timeout=_PATIENCE)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(_PATIENCE)
-        connection.sock.connect(str(path))
-        return connection
-
-    return connect
+def _json(connection: http.client.HTTPConnection, path: str) -> Any:
+    connection.request("GET", path)
+    return json.load(connection.getresponse())
 
 
-def _tcp(about: Mapping[str, Any], key: str) -> Connect | None:
-    found = re.match(r"http://([^/]+):(\d+)/", about.get(key, ""))
-    return (lambda: http.client.HTTPConnection(found[1], int(found[2]), timeout=_PATIENCE)) if found else None
+def _meekly(work: Callable[[str, threading.Event], None], place: str, over: threading.Event) -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _MEEK)  # of this thread alone, as Linux has it
+    work(place, over)
 
 
-def _scrape(connect: Connect, where: str, over: threading.Event) -> None:
-    while not over.wait(_SCRAPE_EVERY):
-        connection = connect()
-        connection.request("GET", where)
-        connection.getresponse().read()
-        connection.close()
+def _scrape(place: str, over: threading.Event) -> None:
+    """As Prometheus does, on a connection that it keeps."""
+    with closing(http.client.HTTPConnection(place, timeout=_PATIENCE)) as connection:
+        while not over.wait(_EVERY):
+            connection.request("GET", "/metrics", headers={"Accept": _OPENMETRICS})
+            connection.getresponse().read()
 
 
-def _read(connect: Connect, where: str, over: threading.Event) -> None:
-    connection = connect()
-    connection.request("GET", where)
-    answer = connection.getresponse()
-    while not over.is_set() and answer.readline():
-        pass
-    connection.close()
+def _read_events(place: str, over: threading.Event) -> None:
+    """The stream that the page reads."""
+    with closing(http.client.HTTPConnection(place, timeout=_PATIENCE)) as connection:
+        connection.request("GET", "/v1/events")
+        answer = connection.getresponse()
+        while not over.is_set() and answer.readline():
+            pass
+
+
+def _fetch(place: str, over: threading.Event) -> None:
+    """What the page asks for each second besides."""
+    with closing(http.client.HTTPConnection(place, timeout=_PATIENCE)) as connection:
+        _json(connection, "/v1/history")
+        while not over.wait(_EVERY):
+            _json(connection, "/v1/history/recent")
 
 
 @contextmanager
 def _terminal(home: Path, name: str, folder: Path) -> Iterator[None]:
     environment = {"PYTHONPATH": str(home), "XDG_RUNTIME_DIR": str(folder), "TERM": "xterm-256color"}
-    words: Sequence[str] = command("-p", name, "status", "--watch")
+    words = [sys.executable, "-P", "-m", "composectl", "-p", name, "status", "--watch"]
     with terminal() as drawn:
         process = subprocess.Popen(
-            on(LOAD_CORE, list(words)), stdin=drawn, stdout=drawn, stderr=drawn, env={**os.environ, **environment}
+            on(LOAD_CORE, ["nice", "-n", str(_MEEK), *words]),
+            stdin=drawn,
+            stdout=drawn,
+            stderr=drawn,
+            env={**os.environ, **environment},
         )
         try:
             yield
