@@ -207,6 +207,9 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     composectl status                 the same truth from another terminal
     composectl scale echo=3           drain seven of them, and remove them
     composectl down                   everything stopped and removed
+
+    With --dashboard `up` and `proxy` show it to browsers, with --metrics to Prometheus, with --access-log each request
+    in a file. Programs ask and order by HTTP on a unix socket, in the folder that `doctor` names.
     """
     ctx.obj = _invocation(given)
 
@@ -247,6 +250,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
     composectl up --balance echo=10
     composectl up --balance echo=10 --build -d
     composectl up --balance worker=4 --listen 8080:80
+    composectl up --balance echo=10 --dashboard 9091 --metrics 9464 --access-log access.log -d
     """
     from composectl.commands.access_logging import log_wish
     from composectl.commands.wishing import wished
