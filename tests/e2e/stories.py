@@ -55,7 +55,7 @@ class Story:
         self.image = backend
         self._compose = compose
         self._rows = rows
-        self._state = project.folder.parent / "state"
+        self._state = project.folder.parent / "shared"
         self._state.mkdir()
         self._state.chmod(0o777)
 
