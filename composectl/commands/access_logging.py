@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
-from composectl.proxy.access_line import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
+from composectl.proxy.access_line import COMBINED, FORMATS, REFERER, USER_AGENT, Lines, LineStyle
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.access_sink import STDOUT, Sink
 from composectl.proxy.access_writer import AccessWriter
@@ -47,8 +47,8 @@ def open_log(wish: LogWish | None) -> AccessLog | None:
         sink = Sink(wish.path)
     except OSError as error:
         raise errors.log_not_opened(wish.path, error.strerror or str(error)) from None
-    writer = AccessWriter(sink, wish.style)
-    return AccessLog(writer, frozenset(wish.style.headers), on_stdout=wish.path == STDOUT)
+    lines, headers = Lines(wish.style), frozenset(wish.style.headers)
+    return AccessLog(AccessWriter(sink), lines.of, headers, on_stdout=wish.path == STDOUT)
 
 
 # Private

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
+from time import monotonic_ns, time_ns
 
 from composectl.balance.replica import Replica
 from composectl.balance.snapshot import join_address
@@ -73,6 +74,17 @@ def _json(entry: Entry, style: LineStyle, milliseconds: int) -> str:
 
 
 FORMATS: dict[str, Callable[[Entry, LineStyle, int], str]] = {COMBINED: _combined, JSON: _json}
+
+
+class Lines:
+    """Makes lines of one style for the wall clock as it is."""
+
+    def __init__(self, style: LineStyle) -> None:
+        self._style = style
+
+    def of(self, entry: Entry) -> str:
+        """The line of a request that has ended."""
+        return line_of(entry, self._style, time_ns() - monotonic_ns())
 
 
 # Private

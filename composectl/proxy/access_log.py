@@ -1,8 +1,9 @@
-"""The access log, as far as the loop sees it: takes an entry for each request, and waits for nothing."""
+"""The access log, as far as the loop sees it: makes a line for each request, and waits for nothing."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from composectl.proxy.entry import Entry
@@ -13,7 +14,7 @@ _PAUSE = 0.05
 
 
 class Writer(Protocol):
-    """Whoever writes the entries down, at its own pace."""
+    """Whoever writes the lines down, at its own pace."""
 
     @property
     def waiting(self) -> int:
@@ -31,7 +32,7 @@ class Writer(Protocol):
     def complaint(self) -> str:
         """Why it could not write, the last time that it could not."""
 
-    def take(self, entries: list[Entry]) -> None:
+    def take(self, lines: list[str]) -> None:
         """Write these, soon."""
 
     def reopen(self) -> None:
@@ -42,15 +43,17 @@ class Writer(Protocol):
 
 
 class AccessLog:
-    """Hands what it was told to `writer`, twenty times a second at most; what finds no room there is dropped.
+    """Hands lines to `writer`, twenty times a second at most; what finds no room there is dropped.
 
-    `headers`: what is wanted of a request besides its first line, by names in lower case; `on_stdout`: stdout belongs
-    to the log.
+    `line`: makes one, here and at once, some microseconds after the answer has gone: a thread that made many together
+    would keep the interpreter from the loop for as long. `headers`: what is wanted of a request besides its first line,
+    by names in lower case; `on_stdout`: stdout belongs to the log.
     """
 
     def __init__(
         self,
         writer: Writer,
+        line: Callable[[Entry], str],
         headers: frozenset[bytes] = frozenset(),
         *,
         on_stdout: bool = False,
@@ -59,14 +62,16 @@ class AccessLog:
         self.headers = headers
         self.on_stdout = on_stdout
         self._dropped = 0
+        self._fault = ""
         self._writer = writer
+        self._line = line
         self._most = most
         self._room = most
-        self._entries: list[Entry] = []
+        self._lines: list[str] = []
 
     @property
     def written(self) -> int:
-        """How many entries are written."""
+        """How many lines are written."""
         return self._writer.written
 
     @property
@@ -77,23 +82,28 @@ class AccessLog:
     @property
     def complaint(self) -> str:
         """Why it could not write, the last time that it could not."""
-        return self._writer.complaint
+        return self._writer.complaint or self._fault
 
     def note(self, entry: Entry) -> None:
         """A request has ended."""
-        entries = self._entries
-        if len(entries) >= self._room and not self._finds_room():
+        lines = self._lines
+        if len(lines) >= self._room and not self._finds_room():
             self._dropped += 1
             return
-        entries.append(entry)
-        if len(entries) == 1:
+        try:
+            lines.append(self._line(entry))
+        except Exception as fault:  # of ours: the request is answered, and the next one may fare better
+            self._dropped += 1
+            self._fault = f"a fault in composectl: {fault!r}"
+            return
+        if len(lines) == 1:
             asyncio.get_running_loop().call_later(_PAUSE, self.hand_over)
 
     def hand_over(self) -> None:
         """Give away what there is."""
-        entries, self._entries = self._entries, []
-        if entries:
-            self._writer.take(entries)
+        lines, self._lines = self._lines, []
+        if lines:
+            self._writer.take(lines)
         self._finds_room()
 
     def reopen(self) -> None:
@@ -110,4 +120,4 @@ class AccessLog:
 
     def _finds_room(self) -> bool:
         self._room = self._most - self._writer.waiting
-        return len(self._entries) < self._room
+        return len(self._lines) < self._room

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from composectl.commands.log_trouble import LogTrouble
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.entry import Entry
 
 
 class Stuck:
@@ -16,8 +15,8 @@ class Stuck:
         self.lost = 0
         self.complaint = ""
 
-    def take(self, entries: list[Entry]) -> None:
-        self.lost += len(entries)
+    def take(self, lines: list[str]) -> None:
+        self.lost += len(lines)
 
     def reopen(self) -> None:
         pass
@@ -27,13 +26,13 @@ class Stuck:
 
 
 def test_nothing_is_told_of_a_log_that_is_written() -> None:
-    trouble = LogTrouble(AccessLog(Stuck()))
+    trouble = LogTrouble(AccessLog(Stuck(), repr))
     assert [trouble.news() for _ in range(200)] == [""] * 200
 
 
 def test_the_first_loss_is_told_at_once_and_the_next_ones_together() -> None:
     writer = Stuck()
-    trouble = LogTrouble(AccessLog(writer), every=3)
+    trouble = LogTrouble(AccessLog(writer, repr), every=3)
     writer.lost = 1
     assert trouble.news() == "access log: 1 line dropped: whoever reads it is too slow"
     told = []
@@ -48,7 +47,7 @@ def test_the_first_loss_is_told_at_once_and_the_next_ones_together() -> None:
 
 def test_a_reason_is_told_where_there_is_one_though_nothing_was_lost() -> None:
     writer = Stuck()
-    trouble = LogTrouble(AccessLog(writer))
+    trouble = LogTrouble(AccessLog(writer, repr))
     writer.complaint = "Permission denied"
     assert trouble.news() == "access log: Permission denied"
     assert trouble.news() == ""

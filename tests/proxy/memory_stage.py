@@ -25,18 +25,21 @@ LOOP = MemoryLoop()
 STYLES = (LineStyle(COMBINED, query=True), LineStyle(JSON, query=True))
 
 
+def lines_of(entry: Entry) -> str:
+    """One of each style, and each of them must be one."""
+    lines = [line_of(entry, style, 0) for style in STYLES]
+    assert all(line.endswith("\n") and line[:-1].isprintable() for line in lines), lines
+    return "".join(lines)
+
+
 class Unwritten:
-    """Makes lines of what the access log gets, each of them one, and keeps none."""
+    """Keeps no lines."""
 
     waiting = lost = written = 0
     complaint = ""
 
-    def take(self, entries: list[Entry]) -> None:
-        for entry in entries:
-            for style in STYLES:
-                line = line_of(entry, style, 0)
-                assert line.endswith("\n")
-                assert line[:-1].isprintable()
+    def take(self, lines: list[str]) -> None:
+        pass
 
     def reopen(self) -> None:
         pass
@@ -57,7 +60,7 @@ class MemoryStage:
         self._connections = Connections(80)
         self._pool = Pool("echo", RoundRobin(), time.time, lambda change, backend: None)
         self._pool.observe(_replica(number) for number in (1, 2))
-        self._log = AccessLog(Unwritten())
+        self._log = AccessLog(Unwritten(), lines_of)
         route = Route(self._pool, self._connections, WaitingRoom(self._pool, Holding()))
         self.server = ProxyServer(route, name="composectl", make_id=make_request_id, log=self._log)
         protocol = self.server()
@@ -83,6 +86,7 @@ class MemoryStage:
         await self.loop.settle()
         assert all(transport.ended for transport in self.dialled), "a connection to a backend was left open"
         self._log.hand_over()
+        assert not self._log.complaint
         assert asyncio.all_tasks() <= {asyncio.current_task()}, "a task was left"
 
     # Private

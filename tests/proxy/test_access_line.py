@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from composectl.balance.replica import Replica
-from composectl.proxy.access_line import COMBINED, JSON, LineStyle, line_of
+from composectl.proxy.access_line import COMBINED, JSON, Lines, LineStyle, line_of
 from composectl.proxy.entry import Entry
 
 MOMENT = 1_764_066_177_250_000_000  # nanoseconds of the epoch
@@ -105,6 +107,12 @@ def test_i8_headers_are_told_only_where_they_were_asked_for() -> None:
         "user-agent": "curl/8",
         "traceparent": None,
     }
+
+
+def test_the_time_is_that_of_the_calendar() -> None:
+    before = time.time()
+    told = json.loads(Lines(LineStyle(JSON)).of(Entry("echo", 80, "192.0.2.1", b"GET", b"/", "1.1", b"", {})))["time"]
+    assert before - 0.002 < datetime.fromisoformat(told).timestamp() < time.time()
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ class Written:
     """A writer that keeps what it gets; `stuck` where it never gets on with it."""
 
     def __init__(self, *, stuck: bool = False) -> None:
+        self._noted: list[Entry] = []
         self.entries: list[Entry] = []
         self.orders: list[str] = []
         self.lost = 0
@@ -41,8 +42,13 @@ class Written:
     def waiting(self) -> int:
         return len(self.entries) - self.written
 
-    def take(self, entries: list[Entry]) -> None:
-        self.entries += entries
+    def line(self, entry: Entry) -> str:
+        """What the log makes of an entry: here it stands for it."""
+        self._noted.append(entry)
+        return str(len(self._noted) - 1)
+
+    def take(self, lines: list[str]) -> None:
+        self.entries += (self._noted[int(line)] for line in lines)
 
     def reopen(self) -> None:
         self.orders.append("reopen")
@@ -77,7 +83,7 @@ OpenLogged = Callable[..., Awaitable[Logged]]
 def open_logged(open_stage: OpenStage) -> OpenLogged:
     async def opened(backends: int = 1, *, headers: tuple[bytes, ...] = (), **how: object) -> Logged:
         written = Written()
-        log = AccessLog(written, frozenset(headers))
+        log = AccessLog(written, written.line, frozenset(headers))
         return Logged(await open_stage(backends, log=log, make_id=make_request_id, **how), log, written)
 
     return opened
@@ -331,7 +337,7 @@ async def test_only_the_headers_that_are_wanted_are_kept(open_logged: OpenLogged
 
 async def test_what_finds_no_room_is_dropped_and_counted() -> None:
     written = Written(stuck=True)
-    log = AccessLog(written, most=3)
+    log = AccessLog(written, written.line, most=3)
     for number in range(2):
         log.note(entry_of(number))
     log.hand_over()
@@ -344,7 +350,7 @@ async def test_what_finds_no_room_is_dropped_and_counted() -> None:
 
 async def test_who_was_stuck_and_is_not_gets_what_comes_then() -> None:
     written = Written(stuck=True)
-    log = AccessLog(written, most=1)
+    log = AccessLog(written, written.line, most=1)
     log.note(entry_of(0))
     log.hand_over()
     log.note(entry_of(1))
@@ -357,13 +363,13 @@ async def test_who_was_stuck_and_is_not_gets_what_comes_then() -> None:
 
 async def test_entries_are_handed_over_by_themselves() -> None:
     written = Written()
-    AccessLog(written).note(entry_of(0))
+    AccessLog(written, written.line).note(entry_of(0))
     await eventually(lambda: written.entries)
 
 
 async def test_what_was_noted_before_goes_to_the_old_file() -> None:
     written = Written()
-    log = AccessLog(written)
+    log = AccessLog(written, written.line)
     log.note(entry_of(0))
     log.reopen()
     assert (len(written.entries), written.orders) == (1, ["reopen"])
@@ -371,6 +377,28 @@ async def test_what_was_noted_before_goes_to_the_old_file() -> None:
     log.close()
     assert (len(written.entries), written.orders) == (2, ["reopen", "close"])
     await asyncio.sleep(0)
+
+
+async def test_a_fault_of_ours_is_told_and_the_next_entries_are_written() -> None:
+    written = Written()
+    log = AccessLog(written, _faulty_at_first(written.line))
+    log.note(entry_of(0))
+    log.note(entry_of(1))
+    log.hand_over()
+    assert [entry.target for entry in written.entries] == [b"/1"]
+    assert log.dropped == 1
+    assert log.complaint == "a fault in composectl: ZeroDivisionError()"
+
+
+def _faulty_at_first(line: Callable[[Entry], str]) -> Callable[[Entry], str]:
+    faults: list[Exception] = [ZeroDivisionError()]
+
+    def made(entry: Entry) -> str:
+        if faults:
+            raise faults.pop()
+        return line(entry)
+
+    return made
 
 
 def entry_of(number: int) -> Entry:
