@@ -59,6 +59,9 @@ class Backends:
         return Backends(count, self.port)
 
 
+NONE = Backends(0, 0)
+
+
 @contextmanager
 def serving(backends: Backends, folder: Path, behind: int = 0) -> Iterator[None]:
     """Answer at all of them; `/ws` and `/upload` by who is on the port `behind`, if it is given."""

@@ -20,6 +20,16 @@ def on(core: int, command: list[str]) -> list[str]:
     return ["taskset", "-c", str(core), *command]
 
 
+def aside(command: list[str]) -> list[str]:
+    """The command that runs `command` when its core has nothing else to do (sched(7), SCHED_IDLE)."""
+    return ["chrt", "--idle", "0", *command]
+
+
+def step_aside() -> None:
+    """The same for this thread alone."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 @contextmanager
 def in_place() -> Iterator[None]:
     """Run this process with the load, and let a SIGTERM end it in order.

@@ -55,7 +55,7 @@ def _started(peer: Peer, backends: Backends, port: int, folder: Path) -> Iterato
     place = Place(port, backends, Path(mkdtemp(dir=folder)))
     with peer.start(place) as pid:
         try:
-            yield Target(pid, port, place.folder, peer.name)
+            yield Target(pid, port, place.folder, peer.name, backends)
         finally:
             os.kill(pid, signal.SIGCONT)
 

@@ -9,27 +9,27 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.cores import LOAD_CORE, on
+from bench.cores import LOAD_CORE, aside, on, step_aside
 from bench.terminal import terminal
 
 _EVERY = 1.0
+_FETCH_EVERY = 2.0
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 _PATIENCE = 10.0
 _START_SECONDS = 1.5
-_MEEK = 19  # watchers have processors of their own in real life: here they leave theirs to the load
 
 
 @contextmanager
 def watching(home: Path, name: str, folder: Path) -> Iterator[None]:
     """While entered, the composectl called `name`, whose socket is in `folder`, is watched by all of them."""
-    (path,) = (folder / "composectl").glob("*.sock")
-    about = _about(path)
+    about = _about(folder / "composectl")
     over = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(_terminal(home, name, folder))
@@ -45,10 +45,14 @@ def watching(home: Path, name: str, folder: Path) -> Iterator[None]:
 # Private
 
 
-def _about(path: Path) -> Mapping[str, Any]:
+def _about(sockets: Path) -> Mapping[str, Any]:
+    """Of the only one there, which listens for clients before it does for us."""
+    deadline = time.monotonic() + _PATIENCE
+    while not (paths := list(sockets.glob("*.sock"))) and time.monotonic() < deadline:
+        time.sleep(0.05)
     connection = http.client.HTTPConnection("localhost", timeout=_PATIENCE)
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(str(path))
+    connection.sock.connect(str(paths[0]))
     with closing(connection):
         about: Mapping[str, Any] = _json(connection, "/v1/about")
     return about
@@ -60,7 +64,7 @@ def _json(connection: http.client.HTTPConnection, path: str) -> Any:
 
 
 def _meekly(work: Callable[[str, threading.Event], None], place: str, over: threading.Event) -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _MEEK)  # of this thread alone, as Linux has it
+    step_aside()
     work(place, over)
 
 
@@ -82,10 +86,10 @@ def _read_events(place: str, over: threading.Event) -> None:
 
 
 def _fetch(place: str, over: threading.Event) -> None:
-    """What the page asks for each second besides."""
+    """What the page asks for besides."""
     with closing(http.client.HTTPConnection(place, timeout=_PATIENCE)) as connection:
         _json(connection, "/v1/history")
-        while not over.wait(_EVERY):
+        while not over.wait(_FETCH_EVERY):
             _json(connection, "/v1/history/recent")
 
 
@@ -95,7 +99,7 @@ def _terminal(home: Path, name: str, folder: Path) -> Iterator[None]:
     words = [sys.executable, "-P", "-m", "composectl", "-p", name, "status", "--watch"]
     with terminal() as drawn:
         process = subprocess.Popen(
-            on(LOAD_CORE, ["nice", "-n", str(_MEEK), *words]),
+            on(LOAD_CORE, aside(words)),
             stdin=drawn,
             stdout=drawn,
             stderr=drawn,

@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.backends import NONE, Backends
 from bench.figures import Figure, Row
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A proxy that runs: its process, its port on 127.0.0.1, its folder, and what it is called."""
+    """A proxy that runs: its process, its port on 127.0.0.1, its folder, what it is called, what it stands before."""
 
     pid: int
     port: int
     folder: Path
     peer: str = ""
+    backends: Backends = NONE
 
 
 Measure = Callable[[Target, int], Mapping[Figure, float]]

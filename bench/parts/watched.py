@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from bench.backends import Backends
 from bench.figures import Figure, Row
 from bench.parts import latency
 from bench.parts.part import Part, Target
-from bench.peers.ours import INSTALLED, NAME
+from bench.peers.ours import BYSTANDER, INSTALLED, NAME
+from bench.peers.peer import Place
+from bench.ports import free_ports
 from bench.watchers import watching
 
 BARE, WATCHED = Row("composectl-quiet"), Row("composectl-watched")
@@ -17,10 +23,24 @@ BARE, WATCHED = Row("composectl-quiet"), Row("composectl-watched")
 
 
 def _measure(target: Target, seconds: int) -> Mapping[Figure, float]:
-    if target.peer != WATCHED.peer:
+    with ExitStack() as stack:
+        is_watched = target.peer == WATCHED.peer
+        folder = target.folder if is_watched else stack.enter_context(_bystander(target.backends))
+        stack.enter_context(watching(INSTALLED, NAME, folder))
         return latency.measure(target, seconds)
-    with watching(INSTALLED, NAME, target.folder):
-        return latency.measure(target, seconds)
+
+
+@contextmanager
+def _bystander(backends: Backends) -> Iterator[Path]:
+    """The folder of a composectl that nobody asks for anything else.
+
+    Who watches has a machine with cores of its own; here that takes time from the load. It is the same in either case
+    where the bare one runs while another one is watched.
+    """
+    with TemporaryDirectory() as folder:
+        (port,) = free_ports(1)
+        with BYSTANDER.start(Place(port, backends, Path(folder))):
+            yield Path(folder)
 
 
 def _to_bare(_: Row) -> Row:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from bench.cores import PROXY_CORE
+from bench.cores import LOAD_CORE, PROXY_CORE, aside
 from bench.peers.peer import Peer, Place
 from bench.process import started
 from bench.terminal import terminal
@@ -33,9 +33,14 @@ def _watched(folder: Path) -> Sequence[str]:
     return (*_logging(folder), "--metrics", "0", "--dashboard", "0")
 
 
-def composectl(name: str, *, table: bool = True, options: Options = _none, home: Path = INSTALLED) -> Peer:
-    """The proxy as it is in the folder `home`; `options`: those it has besides, given its own folder."""
-    return Peer(name, _starter(home, table, options), (sys.executable, "-P", "-m", "composectl", "--version"))
+def composectl(
+    name: str, *, table: bool = True, options: Options = _none, home: Path = INSTALLED, measured: bool = True
+) -> Peer:
+    """The proxy as it is in the folder `home`; `options`: those it has besides, given its own folder.
+
+    One that is not `measured` leaves the core of the proxies alone, and that of the load where it can.
+    """
+    return Peer(name, _starter(home, table, options, measured), (sys.executable, "-P", "-m", "composectl", "--version"))
 
 
 # Private
@@ -46,7 +51,9 @@ def _allows_clients() -> bool:
     return hard == resource.RLIM_INFINITY or hard > _CLIENTS * 5 // 4
 
 
-def _starter(home: Path, table: bool, options: Options) -> Callable[[Place], AbstractContextManager[int]]:
+def _starter(
+    home: Path, table: bool, options: Options, measured: bool
+) -> Callable[[Place], AbstractContextManager[int]]:
     @contextmanager
     def start(place: Place) -> Iterator[int]:
         command = [
@@ -60,8 +67,8 @@ def _starter(home: Path, table: bool, options: Options) -> Callable[[Place], Abs
         with (
             terminal() as drawn,
             started(
-                command,
-                core=PROXY_CORE,
+                command if measured else aside(command),
+                core=PROXY_CORE if measured else LOAD_CORE,
                 port=place.port,
                 log=out,
                 environment=environment,
@@ -78,3 +85,4 @@ INTERPRETED = composectl("composectl-interpreted", home=_HERE)
 WITHOUT_TABLE = composectl("composectl-quiet", table=False)
 LOGGING = composectl("composectl-logging", options=_logging)
 WATCHED = composectl("composectl-watched", options=_watched)
+BYSTANDER = composectl("composectl-bystander", table=False, options=_watched, measured=False)
