@@ -14,6 +14,7 @@ from composectl.commands.views import Views
 from composectl.control.about import About
 from composectl.control.claim import Claim
 from composectl.control.events import Events
+from composectl.control.lately import Lately
 from composectl.control.scraping import Scraping
 from composectl.journal import Journal
 from composectl.proxy.access_log import AccessLog
@@ -38,7 +39,8 @@ class Running:
         self.journal = journal
         self.balanced = balanced
         self.log = log
-        self.events = Events(self.snapshot, journal.read_by)
+        self.lately = Lately(self.snapshot)
+        self.events = Events(self.lately.json, journal.read_by)
         self.scraping = Scraping(self.snapshot)
         self.views = Views()
         self.stale_since: float | None = None  # epoch seconds

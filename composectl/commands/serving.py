@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -92,6 +93,8 @@ def _background(running: Running) -> Iterator[Background]:
 
 async def _every_second(running: Running) -> NoReturn:
     trouble = None if running.log is None else LogTrouble(running.log)
+    await asyncio.sleep(1)
+    gc.freeze()  # what is there now stays: looking through all of it for garbage would stop the loop for 20 ms
     while True:
         await asyncio.sleep(1)
         running.sweep()
@@ -127,7 +130,7 @@ def _heeding_rotation(running: Running) -> Iterator[None]:
 @asynccontextmanager
 async def _drawn(running: Running) -> AsyncIterator[None]:
     over = asyncio.Event()
-    table = asyncio.create_task(LiveTable().show(running.snapshot, over))
+    table = asyncio.create_task(LiveTable().show(running.lately.json, over))
     try:
         yield
     finally:

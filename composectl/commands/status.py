@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 
 from composectl import errors
 from composectl.commands.invocation import Invocation
-from composectl.commands.looking import Look, at_all, at_one
+from composectl.commands.locating import find_running
+from composectl.commands.looking import Asking, Follower, Listening, at_all, at_one
 from composectl.commands.pictures import Picture, exit_code
 from composectl.commands.telling import say
 
@@ -20,13 +22,15 @@ def status(invocation: Invocation, services: Collection[str], *, every: bool, wa
     """
     if every and services:
         raise errors.all_or_some()
+    if watched:
+        return _watch(partial(_follower, invocation, services, every=every), as_json=as_json)
     look = at_all(invocation) if every else at_one(invocation, services)
-    return _watch(look, as_json=as_json) if watched else _show(look(), as_json=as_json)
+    return _show(look(), as_json=as_json)
 
 
 def attach(invocation: Invocation) -> int:
     """Show the live table until Ctrl-C, which leaves the composectl that is shown alone. Raises ComposectlError."""
-    _watch(at_one(invocation, ()), as_json=False)
+    _watch(partial(_follower, invocation, (), every=False), as_json=False)
     say("composectl goes on: `composectl down` ends it")
     return 0
 
@@ -34,11 +38,15 @@ def attach(invocation: Invocation) -> int:
 # Private
 
 
-def _watch(look: Look, *, as_json: bool) -> int:
+def _follower(invocation: Invocation, services: Collection[str], *, every: bool) -> Follower:
+    return Asking(at_all(invocation)) if every else Listening(find_running(invocation), services)
+
+
+def _watch(follow: Callable[[], Follower], *, as_json: bool) -> int:
     from composectl.commands.watching import watch, watch_as_json
 
     try:
-        return watch_as_json(look) if as_json else watch(look)
+        return watch_as_json(follow()) if as_json else watch(follow())
     except errors.HasEnded as ended:
         raise errors.watched_has_ended(ended.pid) from None
 

@@ -8,10 +8,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from composectl.balance.snapshot import ChangeView
 from composectl.commands.interrupts import Interrupted, Interrupts, unless
-from composectl.commands.looking import Follower, Look
+from composectl.commands.looking import Follower
 from composectl.commands.pictures import Picture
 from composectl.screen.lines import change_line
 from composectl.screen.live import LiveTable, is_live
@@ -20,18 +21,17 @@ _INTERRUPTED = 128 + signal.SIGINT
 _LONGEST_SILENCE = 2.0
 
 
-def watch(look: Look) -> int:
+def watch(follower: Follower) -> int:
     """The live table, or a line for each change where there is no terminal, until a signal; then its exit code.
 
     Raises HasEnded or NothingRuns once nobody is there any more.
     """
-    follower = Follower(look)
     return asyncio.run(_draw(follower)) if is_live() else _print_each(follower, _NewChanges().lines)
 
 
-def watch_as_json(look: Look) -> int:
+def watch_as_json(follower: Follower) -> int:
     """One object a line, at once and when something has changed, but one every two seconds at least."""
-    return _print_each(Follower(look), _NewJson().lines)
+    return _print_each(follower, _NewJson().lines)
 
 
 # Private
@@ -42,15 +42,20 @@ Lines = Callable[[Picture], Iterator[str]]
 async def _draw(follower: Follower) -> int:
     over = asyncio.Event()
     with Interrupts() as interrupts:
-        table = asyncio.create_task(LiveTable().show(lambda: follower.newest.table(), over))
+        table = asyncio.create_task(LiveTable().show(partial(_table, follower), over))
         try:
             await unless(interrupts.asked, _follow(follower))
         except Interrupted:
             pass
         finally:
+            follower.close()
             over.set()
             await table
         return interrupts.exit_code
+
+
+def _table(follower: Follower, _: float) -> bytes:
+    return json.dumps(follower.newest.table().as_json()).encode()
 
 
 async def _follow(follower: Follower) -> None:

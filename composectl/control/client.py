@@ -7,7 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from composectl.control.handover import Predecessor
 from composectl.control.orders import Place, Rollout, Scaling, Verdict
 
 _RETRY_SECONDS = 0.05
+_ASK_SECONDS = 1.0
 _PATIENCE = 10.0  # seconds that a running composectl may be silent
 
 
@@ -26,14 +27,18 @@ class Client:
     """Talks to the composectl behind one socket."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         about = self._get("/v1/about")
         self.about = About(**about | {"listeners": tuple(about["listeners"])})
 
     def status(self) -> dict[str, Any]:
         """The JSON of `status --json`. Raises ComposectlError."""
-        with self._answering():
+        with self.answering():
             return self._get("/v1/status")
+
+    def telling(self) -> Telling:
+        """The snapshots that it tells by itself."""
+        return Telling(self)
 
     def scale(self, scaling: Scaling) -> Iterator[str]:
         """Lines of progress, until it is so. Raises ComposectlError."""
@@ -57,22 +62,30 @@ class Client:
 
     def stop(self) -> None:
         """Ask it to drain and end."""
-        with _Connection(self._path, _PATIENCE) as connection:
+        with _Connection(self.path, _PATIENCE) as connection:
             connection.request("POST", "/v1/stop")
             connection.getresponse().read()
 
     def predecessor(self) -> Predecessor:
         """The same composectl, as the one that we take over from."""
-        return Predecessor(self._path, self.about.pid)
+        return Predecessor(self.path, self.about.pid)
 
     def is_there(self) -> bool:
         """Whether it has not ended yet."""
-        return self._path.exists()
+        return self.path.exists()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Raise HasEnded where it does so before it has answered."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise errors.has_ended(self.about.pid) from error
 
     # Private
 
     def _order(self, path: str, order: Scaling | Rollout | Verdict | Place) -> Iterator[str]:
-        with self._answering(), _Connection(self._path, timeout=None) as connection:
+        with self.answering(), _Connection(self.path, timeout=None) as connection:
             connection.request("POST", path, json.dumps(order.as_json()))
             response = connection.getresponse()
             if response.status != HTTPStatus.OK:
@@ -86,19 +99,59 @@ class Client:
                 yield told["progress"]
             raise errors.has_ended(self.about.pid)
 
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Raise HasEnded where it does so before it has answered."""
-        try:
-            yield
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise errors.has_ended(self.about.pid) from error
-
     def _get(self, path: str) -> dict[str, Any]:
-        with _Connection(self._path, _PATIENCE) as connection:
+        with _Connection(self.path, _PATIENCE) as connection:
             connection.request("GET", path)
             answer: dict[str, Any] = json.load(connection.getresponse())
         return answer
+
+
+class Telling:
+    """The same JSON as it comes: at once, when it is another one, and every two seconds at least.
+
+    Where it tells as many as it can already, it is asked instead.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._connection = _Connection(client.path, _PATIENCE)
+        self._answer: http.client.HTTPResponse | None = None
+        self._is_first = True
+
+    def next(self) -> dict[str, Any]:
+        """The next one. Raises HasEnded where there is none to come."""
+        with self._client.answering():
+            if self._answer is None:
+                self._connection.request("GET", "/v1/events")
+                self._answer = self._connection.getresponse()
+            if self._answer.status == HTTPStatus.OK:
+                return self._told(self._answer)
+        return self._asked()
+
+    def close(self) -> None:
+        """No more, also for who waits for the next one in another thread."""
+        if self._connection.sock is not None:
+            with suppress(OSError):
+                self._connection.sock.shutdown(socket.SHUT_RDWR)
+
+    # Private
+
+    def _told(self, answer: http.client.HTTPResponse) -> dict[str, Any]:
+        name = ""
+        for line in answer:
+            field, _, value = line.decode().rstrip("\n").partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data" and name == "snapshot":
+                told: dict[str, Any] = json.loads(value)
+                return told
+        raise errors.has_ended(self._client.about.pid)
+
+    def _asked(self) -> dict[str, Any]:
+        if not self._is_first:
+            time.sleep(_ASK_SECONDS)
+        self._is_first = False
+        return self._client.status()
 
 
 def running(folder: Path) -> list[Client]:

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from aiohttp import web
 
 from composectl.balance.change import Change
-from composectl.balance.snapshot import Snapshot, iso
+from composectl.balance.snapshot import iso
 from composectl.control.refusing import cut, refuse
 from composectl.journal import Listener
 
-_SHORTEST_PAUSE = 0.25  # seconds between two snapshots
+_SHORTEST_PAUSE = 0.5  # seconds between two snapshots
 _LONGEST_PAUSE = 2.0
+_AGE = 0.4  # the live table asks for one now and then, too
 _SHARE = 0.01  # of the time, at most, for snapshots, up to the longest pause: the loop has requests to serve
 _PATIENCE = 10.0
 _MOST_READERS = 32
@@ -29,12 +30,13 @@ _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X
 class Events:
     """Tells all readers the same, rendered once; who reads slowly gets the newest snapshot, and may miss changes.
 
-    `read_by` is the journal's; `patience`: the seconds that a reader has to take what it is sent. `answer` is a handler
-    for any aiohttp application, which is to `close` at its end.
+    `snapshot` tells one as JSON, so many seconds old at most; `read_by` is the journal's; `patience`: the seconds that
+    a reader has to take what it is sent. `answer` is a handler for any aiohttp application, which is to `close` at its
+    end.
     """
 
     def __init__(
-        self, snapshot: Callable[[], Snapshot], read_by: Callable[[Listener], None], patience: float = _PATIENCE
+        self, snapshot: Callable[[float], bytes], read_by: Callable[[Listener], None], patience: float = _PATIENCE
     ) -> None:
         self._snapshot = snapshot
         self._patience = patience
@@ -90,7 +92,7 @@ class Events:
             await asyncio.sleep(min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, took / _SHARE)))
 
     def _tell_snapshot(self, now: float) -> None:
-        newest = _event("snapshot", self._snapshot().as_json())
+        newest = _event("snapshot", self._snapshot(_AGE))
         if newest != self._newest or now - self._told_at >= _LONGEST_PAUSE - _SHORTEST_PAUSE:
             self._newest, self._told_at = newest, now
             for reader in self._readers:
@@ -98,7 +100,7 @@ class Events:
 
     def _tell_change(self, change: Change) -> None:
         if self._readers:
-            told = _event("change", change_as_json(change))
+            told = _event("change", json.dumps(change_as_json(change), separators=(",", ":")).encode())
             for reader in self._readers:
                 reader.change(told)
 
@@ -159,5 +161,5 @@ class _Reader:
         return taken
 
 
-def _event(name: str, told: object) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(told, separators=(',', ':'))}\n\n".encode()
+def _event(name: str, told: bytes) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), told)

@@ -24,7 +24,6 @@ from composectl.balance.latency import HISTOGRAM
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import BackendView, ServiceView, Snapshot
 
-_AT_ONCE = 8  # backends that are told in one piece
 _END = b"# EOF\n"  # of OpenMetrics
 _PHASES = [phase.value for phase in Phase if phase is not Phase.GONE]
 _BOUNDS = [*(str(bound / 1e6) for bound in HISTOGRAM), "+Inf"]
@@ -32,7 +31,7 @@ _BOUNDS = [*(str(bound / 1e6) for bound in HISTOGRAM), "+Inf"]
 
 @dataclass(frozen=True, slots=True)
 class Exposition:
-    """`pieces` are to be sent one after the other; each of them is made in a few milliseconds."""
+    """`pieces` are to be sent one after the other; each of them is made in a fraction of a millisecond."""
 
     content_type: str
     pieces: Iterator[bytes]
@@ -260,9 +259,9 @@ def _pieces(snapshot: Snapshot, encode: _Encode) -> Iterator[bytes]:
 
 def _told(encode: _Encode, families: Iterable[_Family], common: Sequence[str], views: _Views) -> Iterator[bytes]:
     for family in families:
-        for first in range(0, len(views), _AT_ONCE):
-            piece = encode(_Only(family.of(common, views[first : first + _AT_ONCE]))).removesuffix(_END)
-            yield _continued(piece) if first else piece
+        for number, view in enumerate(views):
+            piece = encode(_Only(family.of(common, [view]))).removesuffix(_END)
+            yield _continued(piece) if number else piece
 
 
 def _continued(piece: bytes) -> bytes:

@@ -17,11 +17,14 @@ from composectl.screen import keys
 from composectl.screen.terminal import console_on, is_terminal
 
 _EVERY = 0.5
+_AGE = 0.8  # of that time: a picture may be made of what others are told
 _SHARE = 0.01  # of the time, at most, for pictures: the loop has requests to serve
 _LAST_DRAW_SECONDS = 5.0
 _ROOT = str(Path(__file__).parents[2])
 # Not by `-m`, which would look for modules where the user happens to be.
 _PAINTER = f"import sys; sys.path.append({_ROOT!r}); from composectl.screen.painter import main; main()"
+
+Said = Callable[[float], bytes]
 
 
 def is_live() -> bool:
@@ -43,8 +46,11 @@ class LiveTable:
     def __init__(self, every: float = _EVERY) -> None:
         self._every = every
 
-    async def show(self, snapshot: Callable[[], Snapshot], until: asyncio.Event) -> None:
-        """Draw until `until` is set, then leave the whole table on the screen and the cursor below it."""
+    async def show(self, snapshot: Said, until: asyncio.Event) -> None:
+        """Draw until `until` is set, then leave the whole table on the screen and the cursor below it.
+
+        `snapshot` tells one as JSON, so many seconds old at most.
+        """
         with keys.unseen():
             async with _painting() as pipe:
                 with contextlib.redirect_stderr(_Above(pipe)):
@@ -52,14 +58,14 @@ class LiveTable:
 
     # Private
 
-    async def _feed(self, pipe: asyncio.WriteTransport, snapshot: Callable[[], Snapshot], until: asyncio.Event) -> None:
+    async def _feed(self, pipe: asyncio.WriteTransport, snapshot: Said, until: asyncio.Event) -> None:
         while not until.is_set():
             began = time.perf_counter()
             if not pipe.get_write_buffer_size():  # else it is still drawing what it got
-                _pass_on(pipe, snapshot().as_json())
+                _pass_on(pipe, snapshot(self._every * _AGE))
             took = time.perf_counter() - began
             await _set_within(until, max(self._every, took / _SHARE))
-        _pass_on(pipe, snapshot().as_json())
+        _pass_on(pipe, snapshot(0.0))
 
 
 # Private
@@ -73,7 +79,7 @@ class _Above(io.TextIOBase):
 
     def write(self, text: str) -> int:
         if text.strip():
-            _pass_on(self._pipe, text.rstrip("\n"))
+            _pass_on(self._pipe, json.dumps(text.rstrip("\n")).encode())
         return len(text)
 
 
@@ -103,10 +109,10 @@ def _await_end(painter: subprocess.Popen[bytes]) -> None:
         painter.wait()
 
 
-def _pass_on(pipe: asyncio.WriteTransport, what: object) -> None:
+def _pass_on(pipe: asyncio.WriteTransport, what: bytes) -> None:
     """One line for the process that draws; a terminal that has gone may have taken it away."""
     if not pipe.is_closing():
-        pipe.write(json.dumps(what).encode() + b"\n")
+        pipe.write(what + b"\n")
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

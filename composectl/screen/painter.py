@@ -26,6 +26,8 @@ def main() -> None:
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # the terminal has gone
         _paint(Canvas())
+        sys.stdout.flush()
+    os._exit(0)  # to take the interpreter apart would, on a machine that is at its limit, take seconds
 
 
 # Private
@@ -39,5 +41,13 @@ def _paint(canvas: Canvas) -> None:
                 canvas.say(given)
             else:
                 canvas.draw(Snapshot.from_json(given))
+                _step_back()
     finally:
         canvas.leave()
+
+
+def _step_back() -> None:
+    """Once there is a picture, the next ones are drawn when a core has nothing else to do (sched(7), SCHED_IDLE)."""
+    if hasattr(os, "SCHED_IDLE"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -13,6 +13,7 @@ from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot
 from composectl.control.about import About
 from composectl.control.api import Handlers, serve_api
 from composectl.control.events import Events
+from composectl.control.lately import Lately
 from composectl.control.orders import Place, Rollout, Scaling, Verdict
 from composectl.control.scraping import Scraping
 from composectl.journal import Journal
@@ -31,7 +32,7 @@ class House:
         self.patience = patience
         self.journal = Journal()
         self.services: tuple[ServiceView, ...] = ()
-        self.events = Events(self.snapshot, self.journal.read_by, patience)
+        self.events = Events(Lately(self.snapshot).json, self.journal.read_by, patience)
         self.orders: list[Order] = []
         self.is_asked = asyncio.Event()
 

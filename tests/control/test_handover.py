@@ -18,6 +18,7 @@ from composectl.control.claim import Claim
 from composectl.control.client import Client
 from composectl.control.events import Events
 from composectl.control.handover import Estate, Predecessor
+from composectl.control.lately import Lately
 from composectl.control.scraping import Scraping
 from composectl.errors import ComposectlError, RunsAlready
 
@@ -43,7 +44,7 @@ class First:
         handlers = Handlers(
             about=lambda: About("shop", os.getpid(), "/srv", ()),
             snapshot=_snapshot,
-            events=Events(_snapshot, lambda _: None),
+            events=Events(Lately(_snapshot).json, lambda _: None),
             scraping=Scraping(_snapshot),
             scale=nothing,
             rollout=nothing,

@@ -5,14 +5,14 @@ const FEWEST = 60;
 const RECENT = 9;
 const MEAN = 5; // seconds, as for the rates of the table
 
-/** Fetches what is missing, at most once a second. */
+/** Fetches what is missing, every two seconds at most. */
 export class Seconds {
   frames = [];
   #asked = 0;
 
   async refresh() {
     const now = performance.now();
-    if (now - this.#asked < 950) return false;
+    if (now - this.#asked < 1950) return false;
     const recent = this.frames.length > 0 && now - this.#asked < RECENT * 1000;
     this.#asked = now;
     const answer = await fetch(recent ? "v1/history/recent" : "v1/history");
