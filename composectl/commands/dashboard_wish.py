@@ -19,19 +19,15 @@ class DashboardWish:
     address: Address
     control: bool
 
-    @property
-    def host(self) -> str:
-        """The host to listen on."""
-        return self.address.host or _HERE
-
 
 def parse_dashboard(given: Mapping[str, Any]) -> DashboardWish | None:
-    """The wish behind the options as the command line gives them. Raises ComposectlError."""
+    """The wish behind the options as they are typed; without a host it is 127.0.0.1. Raises ComposectlError."""
     if given["dashboard"] is None:
         if given["dashboard_control"]:
             raise errors.needs_dashboard()
         return None
     try:
-        return DashboardWish(parse_listener(given["dashboard"]), given["dashboard_control"])
+        address = parse_listener(given["dashboard"])
     except errors.ComposectlError:
         raise errors.bad_dashboard(given["dashboard"]) from None
+    return DashboardWish(Address(address.host or _HERE, address.port), given["dashboard_control"])

@@ -20,7 +20,8 @@ from composectl.commands.reach import FoundReach, find_reach
 from composectl.commands.rendering import Means, Reading, in_known_api
 from composectl.commands.running_project import RunningProject
 from composectl.commands.telling import say
-from composectl.commands.views import Listening, bind_views
+from composectl.commands.view import Listening
+from composectl.commands.views import bind_views
 from composectl.commands.wish import AUTO, NETWORK, PUBLISHED, ServiceWish, Wish
 from composectl.compose.name import project_name
 from composectl.compose.options import project_directory_of

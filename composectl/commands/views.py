@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from composectl.balance.pool import Pool
 from composectl.commands.addresses import Address
-from composectl.commands.dashboard import Dashboard, bind_dashboard
+from composectl.commands.dashboard import Dashboard
 from composectl.commands.dashboard_wish import DashboardWish, parse_dashboard
-from composectl.commands.metrics import Metrics, bind_metrics, parse_metrics
+from composectl.commands.metrics import Metrics, parse_metrics
+from composectl.commands.view import Listening, View
 from composectl.control.api import Handlers
 from composectl.control.dashboard.server import Renew
-
-Listening = Mapping[str, Sequence[socket.socket]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +38,12 @@ def bind_views(wish: ViewsWish, folder: Path, inherited: Listening | None = None
 
     Raises ComposectlError.
     """
-    views = Views(bind_metrics(wish.metrics, folder, inherited))
+    views = Views()
     try:
-        views.dashboard = bind_dashboard(wish.dashboard, folder, inherited)
+        if wish.metrics:
+            views.metrics = Metrics(wish.metrics, folder, inherited or {})
+        if wish.dashboard:
+            views.dashboard = Dashboard(wish.dashboard, folder, inherited or {})
     except BaseException:
         views.close()
         raise
@@ -52,9 +53,9 @@ def bind_views(wish: ViewsWish, folder: Path, inherited: Listening | None = None
 class Views:
     """Those that there are; they hold their ports until `close`."""
 
-    def __init__(self, metrics: Metrics | None = None, dashboard: Dashboard | None = None) -> None:
-        self.metrics = metrics
-        self.dashboard = dashboard
+    def __init__(self) -> None:
+        self.metrics: Metrics | None = None
+        self.dashboard: Dashboard | None = None
 
     @property
     def listening(self) -> Listening:
@@ -86,5 +87,5 @@ class Views:
     # Private
 
     @property
-    def _every(self) -> list[Metrics | Dashboard]:
+    def _every(self) -> list[View]:
         return [view for view in (self.metrics, self.dashboard) if view]
