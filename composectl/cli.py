@@ -4,118 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import click
 
 from composectl import __version__, errors
 from composectl.commands.invocation import Invocation
-from composectl.compose.options import Options
+from composectl.typed import (
+    ARGUMENTS,
+    balancing_options,
+    completed,
+    invocation_of,
+    kind_of,
+    logging_options,
+    one_of,
+    view_options,
+)
 
 _AS_TYPED: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 _COMPLETE = "_COMPOSECTL_COMPLETE"
-_Complete = Callable[[click.Context, click.Parameter, str], list[Any]]
-
-
-def _completed(name: str) -> _Complete:
-    """The words of that name in `commands/completing.py`; nothing of it is imported unless a shell completes."""
-
-    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Any]:
-        from composectl.completion import items
-
-        return items(_invocation, ctx, name, incomplete)
-
-    return complete
-
-
-def _kind(kind: str) -> _Complete:
-    """Files, or directories, which the shell knows better."""
-
-    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(incomplete, kind)]
-
-    return complete
-
-
-def _one_of(*words: str) -> _Complete:
-    return lambda _, __, incomplete: [word for word in words if word.startswith(incomplete)]
-
-
-_ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=_completed("services"))
-
-_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
 _OF_COMPOSE_TOO = ("detach", "timeout")  # without --balance
-_BALANCING = (
-    click.option(
-        "--policy",
-        metavar="NAME",
-        shell_complete=_completed("policies"),
-        help="least-request, round-robin, random, p2c or source.  [least-request]",
-    ),
-    click.option("--health", metavar="PATH", help="A backend is well if this answers 2xx or 3xx.  [its port accepts]"),
-    click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses."),
-    click.option("--timeout", metavar="SECONDS", help="For a backend to begin its answer.  [none]"),
-    click.option("--stall-timeout", metavar="SECONDS", help="Of silence within an answer.  [none]"),
-    click.option("--slow-start", metavar="SECONDS", help="For the share of a new backend to rise.  [none]"),
-    click.option("--hold", metavar="SECONDS", help="For requests to wait where nobody is ready; 0 is off.  [30]"),
-    click.option("--max-held", metavar="N", help="Requests that wait at once.  [1000]"),
-    click.option("--drain", metavar="SECONDS", help="For requests in flight when backends leave.  [30]"),
-    click.option("--max-connections", metavar="N", help="Clients at once.  [half the open files]"),
-    click.option("--max-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
-    click.option(
-        "--trust", multiple=True, metavar="CIDR", help="Proxies whose X-Forwarded-* are kept; repeat it.  [none]"
-    ),
-    click.option("--allow-host", multiple=True, metavar="HOST", help="A name to answer for; repeat it.  [all]"),
-    click.option("--no-request-id", is_flag=True, help="Make no X-Request-ID where a request has none."),
-)
-_LOGGING = (
-    click.option(
-        "--access-log",
-        metavar="FILE",
-        shell_complete=_kind("file"),
-        help="Gets a line for each request; - is stdout.  [none]",
-    ),
-    click.option(
-        "--access-log-format",
-        metavar="NAME",
-        shell_complete=_one_of("combined", "json"),
-        help="combined or json.  [combined]",
-    ),
-    click.option("--access-log-query", is_flag=True, help="With the query strings, which may hold secrets."),
-    click.option("--access-log-header", multiple=True, metavar="NAME", help="With this header; repeat it."),
-)
-_VIEWS = (
-    click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus there.  [none]"),
-    click.option("--dashboard", metavar="[HOST:]PORT", help="Serve a page for browsers there.  [no page]"),
-    click.option("--dashboard-control", is_flag=True, help="With orders on that page, for who has its token."),
-)
-
-
-def _balancing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `up` and `proxy` that say how requests are balanced."""
-    return _with(_BALANCING, command)
-
-
-def _logging_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `up` and `proxy` that say what is logged of the requests."""
-    return _with(_LOGGING, command)
-
-
-def _view_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `up` and `proxy` that say where else it is seen."""
-    return _with(_VIEWS, command)
-
-
-def _with(options: Sequence[_Decorator], command: Callable[..., Any]) -> Callable[..., Any]:
-    return reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 class _Commands(click.Group):
@@ -158,19 +69,19 @@ SECTIONS = {
     "files",
     multiple=True,
     metavar="FILE",
-    shell_complete=_kind("file"),
+    shell_complete=kind_of("file"),
     help="A compose file; repeat it.",
 )
 @click.option(
-    "-p", "--project-name", metavar="NAME", shell_complete=_completed("projects"), help="The project, or the proxy."
+    "-p", "--project-name", metavar="NAME", shell_complete=completed("projects"), help="The project, or the proxy."
 )
-@click.option("--project-directory", metavar="DIR", shell_complete=_kind("dir"), help="The project's directory.")
+@click.option("--project-directory", metavar="DIR", shell_complete=kind_of("dir"), help="The project's directory.")
 @click.option(
     "--env-file",
     "env_files",
     multiple=True,
     metavar="FILE",
-    shell_complete=_kind("file"),
+    shell_complete=kind_of("file"),
     help="A file of variables; repeat it.  [.env]",
 )
 @click.option(
@@ -178,20 +89,20 @@ SECTIONS = {
     "profiles",
     multiple=True,
     metavar="NAME",
-    shell_complete=_completed("profiles"),
+    shell_complete=completed("profiles"),
     help="A profile to enable; repeat it.",
 )
 @click.option(
-    "-c", "--context", metavar="NAME", shell_complete=_completed("contexts"), help="The Docker context of the engine."
+    "-c", "--context", metavar="NAME", shell_complete=completed("contexts"), help="The Docker context of the engine."
 )
 @click.option("-H", "--host", metavar="URL", help="The address of the engine.")
 @click.option(
-    "--ansi", metavar="WHEN", shell_complete=_one_of("never", "always", "auto"), help="Compose's colours.  [auto]"
+    "--ansi", metavar="WHEN", shell_complete=one_of("never", "always", "auto"), help="Compose's colours.  [auto]"
 )
 @click.option(
     "--progress",
     metavar="TYPE",
-    shell_complete=_one_of("auto", "tty", "plain", "json", "quiet"),
+    shell_complete=one_of("auto", "tty", "plain", "json", "quiet"),
     help="Compose's progress.  [auto]",
 )
 @click.option("--parallel", metavar="N", help="Compose's parallelism.")
@@ -211,7 +122,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     With --dashboard `up` and `proxy` show it to browsers, with --metrics to Prometheus, with --access-log each request
     in a file. Programs ask and order by HTTP on a unix socket, in the folder that `doctor` names.
     """
-    ctx.obj = _invocation(given)
+    ctx.obj = invocation_of(given)
 
 
 @cli.command(context_settings=_AS_TYPED)
@@ -219,26 +130,26 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     "--balance",
     multiple=True,
     metavar="SERVICE=N",
-    shell_complete=_completed("scales"),
+    shell_complete=completed("scales"),
     help="Run N replicas behind the service's port; repeat it.",
 )
 @click.option(
     "--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes; repeat it."
 )
 @click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
-@_balancing_options
-@_logging_options
+@balancing_options
+@logging_options
 @click.option(
     "--reach",
     metavar="HOW",
-    shell_complete=_completed("reaches"),
+    shell_complete=completed("reaches"),
     help="Backends are reached by auto, network or published.  [auto]",
 )
-@_view_options
+@view_options
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
 @click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
-@_ARGUMENTS
+@ARGUMENTS
 @click.pass_obj
 def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int:
     """Bring the project up, with N replicas of a service behind its port.
@@ -272,13 +183,13 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
     "--service",
     default="",
     metavar="NAME",
-    shell_complete=_completed("services"),
+    shell_complete=completed("services"),
     help="Follow its replicas.  [DOCKER_COMPOSE_SERVICE_NAME]",
 )
 @click.option("--port", default="", metavar="N", help="The port of the replicas.  [the lowest that each exposes]")
-@_balancing_options
-@_logging_options
-@_view_options
+@balancing_options
+@logging_options
+@view_options
 @click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
 @click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
 @click.pass_obj
@@ -313,7 +224,7 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
 
 
 @cli.command()
-@click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...", shell_complete=_completed("balanced_scales"))
+@click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...", shell_complete=completed("balanced_scales"))
 @click.option("--oldest-first", is_flag=True, help="Who started first leaves first.  [the highest number]")
 @click.pass_obj
 def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> int:
@@ -328,7 +239,7 @@ def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> 
 
 
 @cli.command()
-@click.argument("services", nargs=-1, required=True, metavar="SERVICE...", shell_complete=_completed("balanced"))
+@click.argument("services", nargs=-1, required=True, metavar="SERVICE...", shell_complete=completed("balanced"))
 @click.option("--parallel", metavar="N", help="So many at a time.  [1]")
 @click.option("--pause", metavar="TIME", help="How long a new replica is watched before an old one leaves.  [5s]")
 @click.option("--ready-timeout", metavar="TIME", help="How long it may take to be ready.  [60s]")
@@ -358,8 +269,8 @@ def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) ->
 
 
 @cli.command()
-@click.argument("service", shell_complete=_completed("balanced"))
-@click.argument("number", type=int, shell_complete=_completed("numbers"))
+@click.argument("service", shell_complete=completed("balanced"))
+@click.argument("number", type=int, shell_complete=completed("numbers"))
 @click.pass_obj
 def drain(invocation: Invocation, service: str, number: int) -> int:
     """Send nothing more to one replica, and wait until it has finished.
@@ -375,8 +286,8 @@ def drain(invocation: Invocation, service: str, number: int) -> int:
 
 
 @cli.command()
-@click.argument("service", shell_complete=_completed("balanced"))
-@click.argument("number", type=int, shell_complete=_completed("resting"))
+@click.argument("service", shell_complete=completed("balanced"))
+@click.argument("number", type=int, shell_complete=completed("resting"))
 @click.pass_obj
 def undrain(invocation: Invocation, service: str, number: int) -> int:
     """Let a replica that was drained by hand serve again.
@@ -390,7 +301,7 @@ def undrain(invocation: Invocation, service: str, number: int) -> int:
 
 
 @cli.command()
-@click.argument("services", nargs=-1, metavar="[SERVICE...]", shell_complete=_completed("balanced"))
+@click.argument("services", nargs=-1, metavar="[SERVICE...]", shell_complete=completed("balanced"))
 @click.option("-w", "--watch", "watched", is_flag=True, help="The live table, until Ctrl-C or the end of it.")
 @click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable. With --watch one line each.")
 @click.option("-a", "--all", "every", is_flag=True, help="Every project and proxy of this user.")
@@ -414,7 +325,7 @@ def status(invocation: Invocation, /, services: Sequence[str], **given: Any) -> 
 
 
 @cli.command(context_settings=_AS_TYPED)
-@_ARGUMENTS
+@ARGUMENTS
 @click.pass_obj
 def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
     """Show the live table of what runs in the background.
@@ -434,7 +345,7 @@ def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
 
 @cli.command(context_settings=_AS_TYPED)
 @click.option("--balancer", is_flag=True, help="The log of composectl itself, where it runs or ran in the background.")
-@_ARGUMENTS
+@ARGUMENTS
 @click.pass_obj
 def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> int:
     """Show what the replicas say, or with --balancer what composectl says.
@@ -472,7 +383,7 @@ def doctor(invocation: Invocation, as_json: bool) -> int:
 
 
 @cli.command()
-@click.argument("shell", metavar="bash|zsh|fish", shell_complete=_one_of("bash", "zsh", "fish"))
+@click.argument("shell", metavar="bash|zsh|fish", shell_complete=one_of("bash", "zsh", "fish"))
 def completion(shell: str) -> int:
     """Print what makes a shell complete commands, options, services and names.
 
@@ -487,7 +398,7 @@ def completion(shell: str) -> int:
 
 
 @cli.command("systemd-unit", context_settings=_AS_TYPED, options_metavar="[OPTIONS OF up]")
-@_ARGUMENTS
+@ARGUMENTS
 @click.pass_context
 def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     """Print a systemd user unit that runs `up` for this project.
@@ -506,7 +417,7 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
 
 
 @cli.command(context_settings=_AS_TYPED)
-@_ARGUMENTS
+@ARGUMENTS
 @click.pass_obj
 def down(invocation: Invocation, arguments: Sequence[str]) -> int:
     """End the running composectl, then stop and remove the containers.
@@ -544,18 +455,6 @@ def main() -> None:
 # Private
 
 
-def _invocation(given: dict[str, Any]) -> Invocation:
-    options = Options(
-        files=tuple(given["files"] or ()),
-        project_name=given["project_name"] or "",
-        project_directory=given["project_directory"] or "",
-        env_files=tuple(given["env_files"] or ()),
-        profiles=tuple(given["profiles"] or ()),
-        others=tuple(_others(given)),
-    )
-    return Invocation(options, given["host"], given["context"], dict(os.environ), Path.cwd())
-
-
 def _one_line(command: click.Command) -> str:
     """The first sentence of its help."""
     return " ".join((command.help or "").partition("\n\n")[0].split()).removesuffix(".")
@@ -563,7 +462,7 @@ def _one_line(command: click.Command) -> str:
 
 def _compose_command(name: str) -> click.Command:
     @click.command(name, context_settings=_AS_TYPED | {"allow_interspersed_args": False}, add_help_option=False)
-    @_ARGUMENTS
+    @ARGUMENTS
     @click.pass_obj
     def command(invocation: Invocation, arguments: Sequence[str]) -> int:
         return _pass_through(invocation, (name, *arguments))
@@ -595,12 +494,6 @@ def _pass_through(invocation: Invocation, arguments: Sequence[str]) -> int:
     from composectl.commands.passthrough import pass_through
 
     pass_through(invocation, arguments)
-
-
-def _others(given: dict[str, Any]) -> list[str]:
-    """The options that are Compose's alone, as they were typed."""
-    valued = [word for name in ("ansi", "progress", "parallel") if given[name] for word in (f"--{name}", given[name])]
-    return valued + [f"--{name}" for name in ("compatibility", "verbose") if given[name]]
 
 
 def _tell(error: errors.ComposectlError) -> int:
