@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -109,43 +109,45 @@ class Client:
 class Telling:
     """The same JSON as it comes: at once, when it is another one, and every two seconds at least.
 
-    Where it tells as many as it can already, it is asked instead.
+    Where a successor has taken over, that one tells; where as many are told as there can be, it is asked instead.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._connection = _Connection(client.path, _PATIENCE)
         self._answer: http.client.HTTPResponse | None = None
+        self._is_closed = False
         self._is_first = True
 
     def next(self) -> dict[str, Any]:
         """The next one. Raises HasEnded where there is none to come."""
         with self._client.answering():
-            if self._answer is None:
-                self._connection.request("GET", "/v1/events")
-                self._answer = self._connection.getresponse()
-            if self._answer.status == HTTPStatus.OK:
-                return self._told(self._answer)
-        return self._asked()
+            while not self._is_closed:
+                is_new = self._answer is None
+                answer = self._answer = self._answer or self._listened()
+                if answer.status != HTTPStatus.OK:
+                    return self._asked()
+                told = _snapshot_in(answer)
+                if told is not None:
+                    return told
+                self._answer = None
+                if is_new:
+                    break
+        raise errors.has_ended(self._client.about.pid)
 
     def close(self) -> None:
         """No more, also for who waits for the next one in another thread."""
+        self._is_closed = True
         if self._connection.sock is not None:
             with suppress(OSError):
                 self._connection.sock.shutdown(socket.SHUT_RDWR)
 
     # Private
 
-    def _told(self, answer: http.client.HTTPResponse) -> dict[str, Any]:
-        name = ""
-        for line in answer:
-            field, _, value = line.decode().rstrip("\n").partition(": ")
-            if field == "event":
-                name = value
-            elif field == "data" and name == "snapshot":
-                told: dict[str, Any] = json.loads(value)
-                return told
-        raise errors.has_ended(self._client.about.pid)
+    def _listened(self) -> http.client.HTTPResponse:
+        self._connection.close()
+        self._connection.request("GET", "/v1/events")
+        return self._connection.getresponse()
 
     def _asked(self) -> dict[str, Any]:
         if not self._is_first:
@@ -189,6 +191,19 @@ def _only(matching: Sequence[Client], none: errors.NothingRuns) -> Client:
     if len(matching) > 1:
         raise errors.which_one(client.about.title for client in matching)
     return matching[0]
+
+
+def _snapshot_in(events: Iterable[bytes]) -> dict[str, Any] | None:
+    """The next one; None where they have ended."""
+    name = ""
+    for line in events:
+        field, _, value = line.decode().rstrip("\n").partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data" and name == "snapshot":
+            told: dict[str, Any] = json.loads(value)
+            return told
+    return None
 
 
 class _Connection(http.client.HTTPConnection):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from composectl.control import client
 from composectl.control.client import Client
 from composectl.errors import HasEnded
-from tests.control.house import House
+from tests.control.house import ABOUT, House
 from tests.control.test_events import listening
 from tests.screen.made_up import service
 
@@ -36,6 +37,17 @@ async def test_where_composectl_ends_there_is_no_more(tmp_path: Path) -> None:
     with pytest.raises(HasEnded):
         await asyncio.to_thread(telling.next)
     telling.close()
+
+
+async def test_a_successor_goes_on_with_it(tmp_path: Path) -> None:
+    async with House().open(tmp_path) as path:
+        telling = (await asyncio.to_thread(Client, path)).telling()
+        await asyncio.to_thread(telling.next)
+    path.unlink(missing_ok=True)
+    successor = House(replace(ABOUT, pid=4712))
+    async with successor.open(tmp_path):
+        assert (await asyncio.to_thread(telling.next))["pid"] == 4712
+        telling.close()
 
 
 async def test_who_waits_in_another_thread_is_let_go(tmp_path: Path) -> None:
