@@ -75,12 +75,12 @@ class Client:
         return self.path.exists()
 
     @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Raise HasEnded where it does so before it has answered."""
+    def answering(self, pid: int = 0) -> Iterator[None]:
+        """Raise HasEnded where it does so, or its successor `pid`, before it has answered."""
         try:
             yield
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise errors.has_ended(self.about.pid) from error
+            raise errors.has_ended(pid or self.about.pid) from error
 
     # Private
 
@@ -116,12 +116,13 @@ class Telling:
         self._client = client
         self._connection = _Connection(client.path, _PATIENCE)
         self._answer: http.client.HTTPResponse | None = None
+        self._pid = client.about.pid
         self._is_closed = False
         self._is_first = True
 
     def next(self) -> dict[str, Any]:
         """The next one. Raises HasEnded where there is none to come."""
-        with self._client.answering():
+        with self._client.answering(self._pid):
             while not self._is_closed:
                 is_new = self._answer is None
                 answer = self._answer = self._answer or self._listened()
@@ -129,11 +130,12 @@ class Telling:
                     return self._asked()
                 told = _snapshot_in(answer)
                 if told is not None:
+                    self._pid = told["pid"]
                     return told
                 self._answer = None
                 if is_new:
                     break
-        raise errors.has_ended(self._client.about.pid)
+        raise errors.has_ended(self._pid)
 
     def close(self) -> None:
         """No more, also for who waits for the next one in another thread."""

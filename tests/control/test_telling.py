@@ -47,7 +47,9 @@ async def test_a_successor_goes_on_with_it(tmp_path: Path) -> None:
     successor = House(replace(ABOUT, pid=4712))
     async with successor.open(tmp_path):
         assert (await asyncio.to_thread(telling.next))["pid"] == 4712
-        telling.close()
+    with pytest.raises(HasEnded, match="process 4712"):
+        await asyncio.to_thread(telling.next)
+    telling.close()
 
 
 async def test_who_waits_in_another_thread_is_let_go(tmp_path: Path) -> None:
