@@ -62,7 +62,14 @@ class Chromium:
         self._browser.close()
         self._process.terminate()
         self._process.wait(PATIENCE)
-        shutil.rmtree(self._home)
+        assert eventually(self._is_removed), f"processes of chromium still write to {self._home}"
+
+    # Private
+
+    def _is_removed(self) -> bool:
+        """Its helpers end a moment after it, and write to the profile until then."""
+        shutil.rmtree(self._home, ignore_errors=True)
+        return not self._home.exists()
 
 
 class Session:
