@@ -34,8 +34,8 @@ def _measure(target: Target, seconds: int) -> Mapping[Figure, float]:
 def _bystander(backends: Backends) -> Iterator[Path]:
     """The folder of a composectl that nobody asks for anything else.
 
-    Who watches has a machine with cores of its own; here that takes time from the load. It is the same in either case
-    where the bare one runs while another one is watched.
+    What the watchers themselves do takes time from the load, which shares their core: with somebody to watch, they take
+    as much of it while the bare one is measured.
     """
     with TemporaryDirectory() as folder:
         (port,) = free_ports(1)

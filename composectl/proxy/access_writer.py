@@ -68,7 +68,7 @@ class AccessWriter:
             self.complaint = _reason(error)
 
     def _write(self, lines: list[str]) -> None:
-        written, failure = self._sink.write("".join(lines).encode("ascii"))
+        written, failure = self._sink.write("".join(lines).encode("ascii", "backslashreplace"))
         if failure is not None:
             self.complaint = _reason(failure)
         self.written += written

@@ -11,11 +11,9 @@ from dataclasses import replace
 
 from composectl import errors
 from composectl.balance.snapshot import ServiceView, Snapshot, view_service
-from composectl.control.api import Handlers
 from composectl.control.dashboard.guard import Guard
 from composectl.control.dashboard.history import History
 from composectl.control.dashboard.server import Sources, serve_dashboard
-from composectl.control.scraping import Scraping
 from tests.balance.made_up import Watched, replica
 from tests.browser.chromium import PATIENCE
 from tests.control.house import House
@@ -55,7 +53,7 @@ class Shop(House):
         loop = asyncio.new_event_loop()
         serving = threading.Thread(target=loop.run_forever)
         serving.start()
-        sources = Sources(self._handlers(), self.history, self.renew)
+        sources = Sources(self.handlers, self.history, self.renew)
         opening = serve_dashboard(sources, Guard("127.0.0.1", TOKEN), [listening])
         reception = asyncio.run_coroutine_threadsafe(opening, loop).result(PATIENCE)
         try:
@@ -67,21 +65,6 @@ class Shop(House):
             loop.close()
 
     # Private
-
-    def _handlers(self) -> Handlers:
-        return Handlers(
-            about=lambda: self.about,
-            snapshot=self.snapshot,
-            events=self.events,
-            scraping=Scraping(self.snapshot),
-            scale=self.obey,
-            rollout=self.obey,
-            judge=self.obey,
-            drain=self.obey,
-            undrain=self.obey,
-            estate=None,
-            stop=self.stop,
-        )
 
     def _answers(self, second: int) -> None:
         for turn in range(5 + second % 7):

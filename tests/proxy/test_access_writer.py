@@ -36,6 +36,16 @@ def test_what_was_given_before_goes_to_the_old_file(tmp_path: Path) -> None:
     assert ((tmp_path / "access.log.1").read_text(), log.read_text()) == ("old\n", "new\n")
 
 
+def test_a_line_that_is_not_as_it_has_to_be_keeps_no_other_from_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    writer = AccessWriter(Sink(str(log)))
+    writer.take(["before\n", "\u00e9\ud800\n"])
+    writer.take(["after\n"])
+    writer.close()
+    assert log.read_text() == "before\n\\xe9\\ud800\nafter\n"
+    assert (writer.written, writer.lost) == (3, 0)
+
+
 def test_a_pipe_that_nobody_reads_does_not_keep_it_from_ending(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
