@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import sample
+from secrets import token_hex
 from typing import Any
 
 from docker import DockerClient
@@ -40,10 +41,12 @@ class Project:
     """One project; `compose` is the Compose that composectl is told to use."""
 
     def __init__(self, compose: Path, engine: DockerClient) -> None:
-        self._home = Path(tempfile.mkdtemp(prefix="e2e-"))
+        # Not a name of mkdtemp: with its `_`, Compose can make one of an image that no engine takes, `e2e-_x-echo`.
+        self.name = f"e2e-{token_hex(4)}"
+        self._home = Path(tempfile.gettempdir(), self.name)
+        self._home.mkdir(mode=0o700)
         self._compose = compose
         self.engine = engine
-        self.name = self._home.name
         self.port = free_port()
         self.folder = self._made(self.name)
         self.runtime = self._made("run")
