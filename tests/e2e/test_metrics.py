@@ -8,15 +8,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.load import ask
-from tests.e2e.project import Project
+from tests.e2e.project import Project, free_port
 from tests.e2e.refusal import refusal
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
 def test_they_follow_the_replicas_and_are_handed_over(project: Project) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     words = ("up", "--balance", "echo=2", "--metrics", str(port), "-d")
     project.does(*words)
     assert project.has_ready(2)

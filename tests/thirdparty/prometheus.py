@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from tests.e2e.patience import eventually
+from tests.e2e.project import free_port
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "examples" / "prometheus.yml"
@@ -61,9 +61,8 @@ class Prometheus:
 def scraping(port: int) -> Iterator[Prometheus]:
     """While entered, one scrapes 127.0.0.1:`port` every second, by the configuration that we ship."""
     config = CONFIG.read_text().replace("127.0.0.1:9464", f"127.0.0.1:{port}").replace("interval: 5s", "interval: 1s")
-    with TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-        free.close()
+    with TemporaryDirectory() as name:
+        address = f"127.0.0.1:{free_port()}"
         (Path(name) / "prometheus.yml").write_text(config)
         process = subprocess.Popen(
             [

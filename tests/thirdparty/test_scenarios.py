@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from composectl.proxy.listen import bind
 from composectl.proxy.route import Route
 from composectl.proxy.server import ProxyServer, serve
 from composectl.proxy.waiting_room import Holding, WaitingRoom
+from tests.e2e.project import free_port
 from tests.thirdparty.conftest import said_by
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").iterdir())
@@ -34,12 +34,6 @@ async def proxy_before(port: int) -> AsyncIterator[str]:
     yield f"{host}:{own}"
     await runner.cleanup()
     assert not pool.tally().in_flight
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.stem)
