@@ -1,4 +1,4 @@
-"""Clients that have had an answer and keep their connection, from several addresses."""
+"""Clients that have had an answer and keep their connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 
 from bench.backends import ANSWER
 
-_PER_ADDRESS = 5000
 SPARE_DESCRIPTORS = 200
 _PATIENCE = 10.0
 
@@ -18,7 +17,7 @@ _PATIENCE = 10.0
 def idle(port: int, connections: int) -> Iterator[list[socket.socket]]:
     """So many of them, and the descriptors for it. Raises SystemExit where the system allows fewer."""
     with _descriptors(connections + SPARE_DESCRIPTORS), ExitStack() as stack:
-        clients = [stack.enter_context(_connected(port, number)) for number in range(connections)]
+        clients = [stack.enter_context(_connected(port)) for _ in range(connections)]
         yield [one for one in clients if answers(one)]
 
 
@@ -39,9 +38,8 @@ def answers(client: socket.socket) -> bool:
 # Private
 
 
-def _connected(port: int, number: int) -> socket.socket:
-    address = f"127.0.0.{1 + number // _PER_ADDRESS}"
-    return socket.create_connection(("127.0.0.1", port), _PATIENCE, (address, 0))
+def _connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), _PATIENCE)
 
 
 @contextmanager
