@@ -20,6 +20,8 @@ http://:{port} {{
     lb_policy least_conn
     header_up Via "1.1 caddy"
     header_down X-Internal-Service {{http.reverse_proxy.upstream.hostport}}
+    header_up X-Request-ID {{http.request.uuid}}
+    header_down X-Request-ID {{http.request.uuid}}
     transport http {{
       keepalive_idle_conns_per_host 1024
     }}

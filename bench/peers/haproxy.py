@@ -27,10 +27,13 @@ frontend clients
   http-request set-header X-Forwarded-Proto http
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header Via "1.1 haproxy"
+  http-request set-header X-Request-ID %[uuid] unless {{ req.hdr(X-Request-ID) -m found }}
+  http-request set-var(txn.named) req.hdr(X-Request-ID)
   default_backend backends
 backend backends
   balance leastconn
   http-response set-header X-Internal-Service %si:%sp
+  http-response set-header X-Request-ID %[var(txn.named)]
   {servers}
 """
 

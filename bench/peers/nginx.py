@@ -18,6 +18,7 @@ http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 3600;
   client_max_body_size 0; client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  map $http_x_request_id $named {{ default $http_x_request_id; "" $request_id; }}
   upstream backends {{ least_conn; {servers} keepalive 1024; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{port} backlog=4096;
@@ -26,6 +27,7 @@ http {{
       proxy_set_header Host $http_host; proxy_set_header Via "1.1 nginx";
       proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $http_host; add_header X-Internal-Service $upstream_addr;
+      proxy_set_header X-Request-ID $named; add_header X-Request-ID $named;
       proxy_request_buffering off; proxy_max_temp_file_size 0; {buffers}
     }}
   }}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import defaultdict
 
 from bench import wrk
 from bench.backends import ANSWER, FILES, Backends
@@ -14,13 +15,26 @@ from bench.steady import steady
 
 
 def test_each_proxy_tells_which_backend_answered(proxy: Target, backends: Backends) -> None:
+    (told,) = answered(proxy)["x-internal-service"]
+    assert told in backends.addresses
+
+
+def test_each_proxy_gives_each_request_an_id_of_its_own(proxy: Target) -> None:
+    (one,), (other,) = answered(proxy)["x-request-id"], answered(proxy)["x-request-id"]
+    assert len(one) >= 32
+    assert one != other
+
+
+def answered(proxy: Target) -> dict[str, list[str]]:
+    """The fields of its whole answer, by their names in lower case."""
     with socket.create_connection(("127.0.0.1", proxy.port), 10) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
-        head, _, body = b"".join(iter(lambda: client.recv(4096), b"")).partition(b"\r\n\r\n")
-    told = [line.partition(b": ")[2].decode() for line in head.split(b"\r\n") if line.lower().startswith(b"x-internal")]
-    assert body == ANSWER
-    assert len(told) == 1
-    assert told[0] in backends.addresses
+        head, _, body = b"".join(iter(lambda: client.recv(4096), b"")).decode().partition("\r\n\r\n")
+    assert body == ANSWER.decode()
+    fields = defaultdict(list)
+    for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:]):
+        fields[name.lower()].append(value)
+    return fields
 
 
 def test_requests_as_fast_as_they_go_are_all_answered(proxy: Target) -> None:

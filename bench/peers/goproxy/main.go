@@ -2,6 +2,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"flag"
 	"log"
 	"net/http"
@@ -20,6 +22,12 @@ func newBuffer() any {
 	return &buffer
 }
 
+func newID() string {
+	var drawn [16]byte
+	rand.Read(drawn[:])
+	return hex.EncodeToString(drawn[:])
+}
+
 func main() {
 	tuned := flag.Bool("tuned", false, "keep enough connections")
 	pooled := flag.Bool("pooled", false, "use the buffers again")
@@ -32,9 +40,13 @@ func main() {
 			r.Header.Set("X-Forwarded-Proto", "http")
 			r.Header.Set("X-Forwarded-Host", r.Host)
 			r.Header.Set("Via", "1.1 go")
+			if r.Header.Get("X-Request-ID") == "" {
+				r.Header.Set("X-Request-ID", newID())
+			}
 		},
 		ModifyResponse: func(r *http.Response) error {
 			r.Header.Set("X-Internal-Service", r.Request.URL.Host)
+			r.Header.Set("X-Request-ID", r.Request.Header.Get("X-Request-ID"))
 			return nil
 		},
 	}
