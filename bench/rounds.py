@@ -27,7 +27,7 @@ def measure(
     samples = Samples()
     rows = part.rows(tuple(peers))
     with _all_started(rows, peers, backends, folder) as targets:
-        for number in range(min(rounds, part.rounds)):
+        for number in range(part.rounds(rounds)):
             for row in rows if number % 2 == 0 else rows[::-1]:
                 with _awake(targets[row]):
                     samples.add(row, part.measure(targets[row], seconds))

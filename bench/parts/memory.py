@@ -37,6 +37,4 @@ def _measure(target: Target, _: int) -> Mapping[Figure, float]:
     return measure(target, CONNECTIONS)
 
 
-PART = Part(
-    "memory", f"{CONNECTIONS:,} idle connections", (RESIDENT, BEFORE, EACH), _measure, without=WITHOUT, rounds=1
-)
+PART = Part("memory", f"{CONNECTIONS:,} idle connections", (RESIDENT, BEFORE, EACH), _measure, without=WITHOUT, most=1)

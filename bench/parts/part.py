@@ -35,7 +35,7 @@ class Part:
     """`measure` takes so many seconds for one reading; `base` is the row that a row is compared to.
 
     `figures` are shown; `only` these peers (any, if empty) take part, and nobody of `without`, before each of
-    `backends`; `rounds` bounds the rounds.
+    `backends`; it takes `least` rounds at least, and `most` at most.
     """
 
     name: str
@@ -46,7 +46,12 @@ class Part:
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     backends: tuple[int, ...] = (4,)
-    rounds: int = 1000
+    least: int = 1
+    most: int = 1000
+
+    def rounds(self, asked: int) -> int:
+        """How many are made where so many are asked for."""
+        return min(max(asked, self.least), self.most)
 
     def rows(self, peers: Sequence[str]) -> list[Row]:
         """Who of `peers` is measured, before how many backends."""

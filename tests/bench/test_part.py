@@ -1,0 +1,15 @@
+"""How many rounds a part takes."""
+
+from __future__ import annotations
+
+from bench.parts import cpu, memory, watched
+
+
+def test_as_many_rounds_as_are_asked_for() -> None:
+    assert cpu.PART.rounds(5) == 5
+
+
+def test_few_rounds_say_nothing_of_a_p99_and_many_nothing_new_of_memory() -> None:
+    assert watched.PART.rounds(5) == 12
+    assert watched.PART.rounds(20) == 20
+    assert memory.PART.rounds(5) == 1
