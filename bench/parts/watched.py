@@ -54,6 +54,6 @@ PART = Part(
     _measure,
     base=_to_bare,
     only=(BARE.peer, WATCHED.peer),
-    # Few of the slowest requests make a p99: the ratio of five rounds was 0.91, 1.03 and 1.24 on one afternoon.
+    # Few of the slowest requests make a p99: the ratio of five rounds was 1.03, 0.91 and 1.24 in three runs.
     least=12,
 )
