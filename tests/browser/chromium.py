@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -32,7 +33,9 @@ class Chromium:
         assert path, "chromium is missing: scripts/thirdparty installs it"
         self._home = Path(tempfile.mkdtemp(prefix="chromium-"))
         command = [path, f"--user-data-dir={self._home}", *_OPTIONS]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # It leaves the folder of its socket behind among the temporary files.
+        environ = os.environ | {"TMPDIR": str(self._home)}
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ)
         told = self._home / "DevToolsActivePort"
         assert eventually(lambda: told.exists() and len(told.read_text().splitlines()) == 2), "chromium does not start"
         port, path = told.read_text().splitlines()
