@@ -12,6 +12,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bench.cores import step_aside
+
 _COLUMNS, _LINES = 120, 40
 
 
@@ -34,6 +36,7 @@ def terminal() -> Iterator[int]:
 
 
 def _read_all(descriptor: int) -> None:
+    step_aside()
     # Linux tells of the end of a terminal's last program as an error (EIO).
     with contextlib.suppress(OSError):
         while os.read(descriptor, 65536):

@@ -47,15 +47,26 @@ def watching(home: Path, name: str, folder: Path) -> Iterator[None]:
 
 def _about(sockets: Path) -> Mapping[str, Any]:
     """Of the only one there, which listens for clients before it does for us."""
-    deadline = time.monotonic() + _PATIENCE
-    while not (paths := list(sockets.glob("*.sock"))) and time.monotonic() < deadline:
-        time.sleep(0.05)
     connection = http.client.HTTPConnection("localhost", timeout=_PATIENCE)
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(str(paths[0]))
+    connection.sock = _connected(sockets)
     with closing(connection):
         about: Mapping[str, Any] = _json(connection, "/v1/about")
     return about
+
+
+def _connected(sockets: Path) -> socket.socket:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        ours = socket.socket(socket.AF_UNIX)
+        try:
+            ours.connect(str(next(sockets.glob("*.sock"), sockets)))
+        except OSError:
+            ours.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return ours
 
 
 def _json(connection: http.client.HTTPConnection, path: str) -> Any:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from itertools import accumulate
-
 _STEPS = 8  # buckets per doubling
 _BUCKETS = 32 * _STEPS  # up to 2**32 us, over an hour
 
@@ -31,15 +28,23 @@ class Latency:
 
     def percentiles(self, *percents: float) -> list[float | None]:
         """The durations in milliseconds that so many % of the requests did not exceed; None without requests."""
-        up_to = list(accumulate(self.counts))
-        if not up_to[-1]:
+        total = sum(self.counts)
+        if not total:
             return [None for _ in percents]
-        ranks = (max(1, -(-up_to[-1] * percent // 100)) for percent in percents)
-        return [_upper_bound(bisect_left(up_to, rank)) / 1000 for rank in ranks]
+        return [self._at(max(1, -(-total * percent // 100))) for percent in percents]
 
     def histogram(self) -> list[int]:
         """How many durations were below each bound of `HISTOGRAM`, and at or above the one before; the rest at last."""
         return [sum(self.counts[first:end]) for first, end in zip([0, *_ENDS], [*_ENDS, _BUCKETS], strict=True)]
+
+    # Private
+
+    def _at(self, rank: float) -> float:
+        index = -1
+        while rank > 0:
+            index += 1
+            rank -= self.counts[index]
+        return _upper_bound(index) / 1000
 
 
 # Private

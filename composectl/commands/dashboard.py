@@ -17,7 +17,9 @@ from composectl.control.api import Handlers
 from composectl.control.dashboard.guard import Guard
 from composectl.control.dashboard.history import History
 from composectl.control.dashboard.server import Renew, Sources, serve_dashboard
+from composectl.control.pacing import paced
 
+_SHARE = 0.25  # of the time, at most, while a sample is taken
 _TOKEN_BYTES = 24
 
 
@@ -36,9 +38,10 @@ class Dashboard(View):
         host, port = self.sockets[0].getsockname()[:2]
         return f"http://{join_address('localhost' if host in ('0.0.0.0', '::') else host, port)}/"
 
-    def sample(self, pools: Iterable[Pool]) -> None:
+    async def sample(self, pools: Iterable[Pool]) -> None:
         """To be called once a second."""
-        self._history.sample(pools, time.time())
+        async for _ in paced(self._history.sampling(pools, time.time()), _SHARE):
+            pass
 
     async def open(self, handlers: Handlers, renew: Renew) -> None:
         """Answer browsers, and say where, with the token."""

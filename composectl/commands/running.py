@@ -69,11 +69,11 @@ class Running:
             raise errors.not_balanced(name, self.balanced)
         return self.balanced[name]
 
-    def sweep(self) -> None:
+    async def sweep(self) -> None:
         """To be called once a second."""
         for one in self.balanced.values():
             one.sweep()
-        self.views.sample(one.pool for one in self.balanced.values())
+        await self.views.sample(one.pool for one in self.balanced.values())
 
     async def drain(self) -> None:
         """Accept nothing more, and wait for what is in flight."""

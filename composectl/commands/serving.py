@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from composectl import errors
 from composectl.commands import telling
@@ -17,6 +17,7 @@ from composectl.commands.interrupts import Interrupts
 from composectl.commands.log_trouble import LogTrouble
 from composectl.commands.running import Running
 from composectl.control.api import Handlers, serve_api
+from composectl.control.pacing import every
 from composectl.control.state import log_name
 from composectl.screen.harmless import harmless_lines
 from composectl.screen.lines import change_line, move_line
@@ -91,13 +92,12 @@ def _background(running: Running) -> Iterator[Background]:
         yield balanced.watch_health()
 
 
-async def _every_second(running: Running) -> NoReturn:
+async def _every_second(running: Running) -> None:
     trouble = None if running.log is None else LogTrouble(running.log)
     await asyncio.sleep(1)
     gc.freeze()  # what is there now stays: looking through all of it for garbage would stop the loop for 20 ms
-    while True:
-        await asyncio.sleep(1)
-        running.sweep()
+    async for _ in every(1.0):
+        await running.sweep()
         if trouble is not None and (news := trouble.news()):
             telling.say(news)
 

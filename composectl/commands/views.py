@@ -69,10 +69,10 @@ class Views:
         if self.dashboard:
             await self.dashboard.open(handlers, renew)
 
-    def sample(self, pools: Iterable[Pool]) -> None:
+    async def sample(self, pools: Iterable[Pool]) -> None:
         """To be called once a second."""
         if self.dashboard:
-            self.dashboard.sample(pools)
+            await self.dashboard.sample(pools)
 
     async def shut(self) -> None:
         """Answer no more."""

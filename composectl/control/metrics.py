@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
@@ -25,6 +26,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.snapshot import BackendView, ServiceView, Snapshot
 
 _END = b"# EOF\n"  # of OpenMetrics
+_AT_ONCE = 5  # samples
 _PHASES = [phase.value for phase in Phase if phase is not Phase.GONE]
 _BOUNDS = [*(str(bound / 1e6) for bound in HISTOGRAM), "+Inf"]
 
@@ -37,10 +39,15 @@ class Exposition:
     pieces: Iterator[bytes]
 
 
-def expose(snapshot: Snapshot, accept: str) -> Exposition:
+def of_this_process() -> Sequence[Metric]:
+    """Its memory, CPU time and open files, as the kernel tells them: some milliseconds where the files are many."""
+    return tuple(_PROCESS.collect())
+
+
+def expose(snapshot: Snapshot, process: Iterable[Metric], accept: str) -> Exposition:
     """The metrics, in the format that `accept`, the header of a scrape, asks for."""
     encode, content_type = choose_encoder(accept)
-    return Exposition(content_type, _pieces(snapshot, encode))
+    return Exposition(content_type, _pieces(snapshot, process, encode))
 
 
 # Private
@@ -246,22 +253,30 @@ _OF_A_BACKEND = (
 _PROCESS = ProcessCollector(registry=None)
 
 
-def _pieces(snapshot: Snapshot, encode: _Encode) -> Iterator[bytes]:
+def _pieces(snapshot: Snapshot, process: Iterable[Metric], encode: _Encode) -> Iterator[bytes]:
     services = [((snapshot.project, service.service), service) for service in snapshot.services]
     backends = [((*values, str(one.number)), one) for values, service in services for one in _by_number(service)]
-    yield encode(_PROCESS).removesuffix(_END)
-    yield from _told(encode, _OF_ALL, (), [((), snapshot)])
-    yield from _told(encode, _OF_A_SERVICE, ("project", "service"), services)
-    yield from _told(encode, _OF_A_BACKEND, ("project", "service", "backend"), backends)
+    for metric in process:
+        yield from _told(encode, metric)
+    yield from _all_told(encode, _OF_ALL, (), [((), snapshot)])
+    yield from _all_told(encode, _OF_A_SERVICE, ("project", "service"), services)
+    yield from _all_told(encode, _OF_A_BACKEND, ("project", "service", "backend"), backends)
     last = encode(_Only(Metric("composectl", "", "unknown")))
     yield _END if last.endswith(_END) else b""
 
 
-def _told(encode: _Encode, families: Iterable[_Family], common: Sequence[str], views: _Views) -> Iterator[bytes]:
+def _all_told(encode: _Encode, families: Iterable[_Family], common: Sequence[str], views: _Views) -> Iterator[bytes]:
     for family in families:
         for number, view in enumerate(views):
-            piece = encode(_Only(family.of(common, [view]))).removesuffix(_END)
-            yield _continued(piece) if number else piece
+            yield from _told(encode, family.of(common, [view]), continued=number > 0)
+
+
+def _told(encode: _Encode, metric: Metric, *, continued: bool = False) -> Iterator[bytes]:
+    for first in range(0, max(1, len(metric.samples)), _AT_ONCE):
+        some = copy(metric)
+        some.samples = metric.samples[first : first + _AT_ONCE]
+        piece = encode(_Only(some)).removesuffix(_END)
+        yield _continued(piece) if continued or first else piece
 
 
 def _continued(piece: bytes) -> bytes:

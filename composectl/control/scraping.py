@@ -10,8 +10,9 @@ from typing import NamedTuple
 from aiohttp import web
 
 from composectl.balance.snapshot import Snapshot
+from composectl.control.pacing import paced
 
-_SHARE = 0.1  # of the time, at most: whoever asks sooner gets the last answer again, or waits
+_SHARE = 0.1  # of the time, at most, is for scrapes
 _LONGEST_KEPT = 1.0  # seconds
 
 
@@ -23,7 +24,7 @@ class _Told(NamedTuple):
 
 
 class Scraping:
-    """One scrape after the other; each lets the loop go on after every few milliseconds."""
+    """One scrape after the other, in small pieces with pauses; whoever asks soon again gets the same answer."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot
@@ -39,21 +40,16 @@ class Scraping:
 
     async def _told(self, accept: str) -> _Told:
         async with self._turn:
-            early = self._last.until - time.monotonic()
-            if early <= 0 or accept != self._last.accept:
-                await asyncio.sleep(max(0.0, early))
+            if time.monotonic() >= self._last.until or accept != self._last.accept:
                 self._last = await self._tell(accept)
             return self._last
 
     async def _tell(self, accept: str) -> _Told:
-        from composectl.control.metrics import expose  # only where somebody asks
+        from composectl.control.metrics import expose, of_this_process  # only where somebody asks
 
         began = time.monotonic()
-        exposition = expose(self._snapshot(), accept)
-        pieces = []
-        for piece in exposition.pieces:
-            pieces.append(piece)
-            await asyncio.sleep(0)
-        took = time.monotonic() - began
-        until = began + took + min(_LONGEST_KEPT, took / _SHARE)
-        return _Told(accept, exposition.content_type, b"".join(pieces), until)
+        process = await asyncio.to_thread(of_this_process)
+        exposition = expose(self._snapshot(), process, accept)
+        body = b"".join([piece async for piece in paced(exposition.pieces, _SHARE)])
+        now = time.monotonic()
+        return _Told(accept, exposition.content_type, body, now + min(_LONGEST_KEPT, now - began))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -37,7 +38,7 @@ class Shop(House):
         self.stale_since: str | None = None
         for second in range(SECONDS):
             self._answers(second)
-            self.history.sample([self.watched.pool], 1000.0 + second)
+            deque(self.history.sampling([self.watched.pool], 1000.0 + second), maxlen=0)
 
     def snapshot(self) -> Snapshot:
         return replace(super().snapshot(), services=(self._view(),), stale_since=self.stale_since)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from operator import add, sub
 from typing import Any
@@ -22,7 +22,7 @@ class History:
     """One frame a second, of the last five minutes; a frame is kept as the JSON that pages get.
 
     A frame has its number, the moment it was taken, and by service what came in that second: p50 and p95 in
-    milliseconds of the last few seconds (None without responses), and for each backend a row, as `_row` makes it.
+    milliseconds of the last few seconds (None without responses), and for each backend a row, as `_Service` makes it.
     """
 
     def __init__(self) -> None:
@@ -30,12 +30,19 @@ class History:
         self._number = 0
         self._pasts: dict[Backend, _Past] = {}
 
-    def sample(self, pools: Iterable[Pool], at: float) -> None:
-        """Take one frame; to be called once a second, `at` in epoch seconds."""
+    def sampling(self, pools: Iterable[Pool], at: float) -> Iterator[None]:
+        """Take one frame in short steps, all of which are to be taken; once a second, `at` in epoch seconds."""
         pasts, self._pasts = self._pasts, {}
-        services = {pool.service: self._service(pool, pasts) for pool in pools}
+        services = {}
+        for pool in pools:
+            services[pool.service] = service = _Service()
+            for backend in pool.backends:
+                past = self._pasts[backend] = pasts.get(backend) or _Past()
+                service.add(backend, past)
+                yield
         self._number += 1
-        frame = {"number": self._number, "at": at, "services": services}
+        told = {name: service.told() for name, service in services.items()}
+        frame = {"number": self._number, "at": at, "services": told}
         self._frames.append(json.dumps(frame, separators=(",", ":")).encode())
 
     def whole(self) -> bytes:
@@ -46,21 +53,27 @@ class History:
         """The last ten frames at most, as `whole` has them: for who has the others."""
         return _joined(islice(self._frames, max(0, len(self._frames) - RECENT), None))
 
-    # Private
 
-    def _service(self, pool: Pool, pasts: dict[Backend, _Past]) -> dict[str, Any]:
-        rows = [self._row(backend, pasts) for backend in pool.backends]
-        latency = Latency()
-        for backend in pool.backends:
-            self._pasts[backend].add_to(latency)
-        p50, p95 = latency.percentiles(50, 95)
-        return {"p50": p50, "p95": p95, "backends": rows}
+# Private
 
-    def _row(self, backend: Backend, pasts: dict[Backend, _Past]) -> list[Any]:
-        past = self._pasts[backend] = pasts.get(backend) or _Past()
+
+class _Service:
+    """What comes of one service into a frame."""
+
+    def __init__(self) -> None:
+        self._rows: list[list[Any]] = []
+        self._latency = Latency()
+
+    def add(self, backend: Backend, past: _Past) -> None:
         requests, errors = past.step(backend)
+        past.add_to(self._latency)
         p50, p95 = past.percentiles
-        return [backend.replica.id[:12], backend.replica.number, requests, errors, p50, p95, backend.phase]
+        replica = backend.replica
+        self._rows.append([replica.id[:12], replica.number, requests, errors, p50, p95, backend.phase])
+
+    def told(self) -> dict[str, Any]:
+        p50, p95 = self._latency.percentiles(50, 95)
+        return {"p50": p50, "p95": p95, "backends": self._rows}
 
 
 class _Past:

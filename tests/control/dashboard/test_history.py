@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
@@ -33,7 +34,7 @@ class Scene:
 
     def over(self, seconds: int = 1) -> None:
         for _ in range(seconds):
-            self.history.sample([self.pool], float(next(self._clock)))
+            deque(self.history.sampling([self.pool], float(next(self._clock))), maxlen=0)
 
     @property
     def frames(self) -> list[dict[str, Any]]:

@@ -1,0 +1,37 @@
+"""When to work: in small pieces, with pauses in which the proxy has the loop, and at even times."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import TypeVar
+
+_SHORTEST_PAUSE = 0.001  # seconds; the loop's timers are no finer
+
+_T = TypeVar("_T")
+
+
+async def paced(pieces: Iterator[_T], share: float) -> AsyncIterator[_T]:
+    """Each of `pieces` as it is made; making them takes this share of the time, from 0 to 1, at most."""
+    owed = _SHORTEST_PAUSE
+    while True:
+        pause = owed if owed >= _SHORTEST_PAUSE else 0.0
+        await asyncio.sleep(pause)
+        began = time.monotonic()
+        try:
+            piece = next(pieces)
+        except StopIteration:
+            return
+        owed += (time.monotonic() - began) * (1 / share - 1) - pause
+        yield piece
+
+
+async def every(seconds: float) -> AsyncIterator[None]:
+    """The times so many seconds apart, however long what is done then takes; those slept through are left out."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while True:
+        due = max(due + seconds, loop.time())
+        await asyncio.sleep(due - loop.time())
+        yield

@@ -1,0 +1,78 @@
+"""Work leaves the loop to others, and times stay even."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from composectl.control.pacing import every, paced
+
+PIECE = 0.002
+
+
+def working(pieces: int) -> Iterator[int]:
+    for number in range(pieces):
+        until = time.perf_counter() + PIECE
+        while time.perf_counter() < until:
+            pass
+        yield number
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_making_the_pieces_takes_its_share_of_the_time_and_no_more(share: float) -> None:
+    async def make() -> list[int]:
+        return [piece async for piece in paced(working(10), share)]
+
+    began = time.perf_counter()
+    assert asyncio.run(make()) == list(range(10))
+    assert time.perf_counter() - began >= 9 * PIECE / share
+
+
+def test_others_have_the_loop_between_any_two_pieces() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def make() -> list[int]:
+        others = asyncio.create_task(take_turns())
+        turns_before = [turns async for _ in paced(working(5), 0.9)]
+        others.cancel()
+        return turns_before
+
+    assert len(set(asyncio.run(make()))) == 5
+
+
+def test_times_are_even_whatever_is_done_then() -> None:
+    async def work(seconds: float, times: int) -> float:
+        began = time.perf_counter()
+        async for _ in every(0.05):
+            times -= 1
+            if not times:
+                break
+            await asyncio.sleep(seconds)
+        return time.perf_counter() - began
+
+    assert 0.3 <= asyncio.run(work(0.04, 6)) < 0.45
+
+
+def test_times_that_were_slept_through_are_left_out() -> None:
+    async def times() -> list[float]:
+        told = []
+        async for _ in every(0.05):
+            told.append(time.perf_counter())
+            if len(told) == 1:
+                await asyncio.sleep(0.3)
+            if len(told) == 4:
+                break
+        return told
+
+    first, *later = asyncio.run(times())
+    assert later[0] - first >= 0.3
+    assert [later[1] - later[0], later[2] - later[1]] == pytest.approx([0.05, 0.05], abs=0.04)
