@@ -8,22 +8,28 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TypeVar
 
 _SHORTEST_PAUSE = 0.001  # seconds; the loop's timers are no finer
+_LONG_TURN, _LONGEST_TURN = 0.005, 0.05
 
 _T = TypeVar("_T")
 
 
 async def paced(pieces: Iterator[_T], share: float) -> AsyncIterator[_T]:
-    """Each of `pieces` as it is made; making them takes this share of the time, from 0 to 1, at most."""
-    owed = _SHORTEST_PAUSE
+    """Each of `pieces` as it is made; making them takes this share of the time, from 0 to 1, at most.
+
+    One of them is made in a turn of the loop, but more where its turns are long, up to the same share of one of 50 ms.
+    """
+    due = time.monotonic() + _SHORTEST_PAUSE
     while True:
-        pause = owed if owed >= _SHORTEST_PAUSE else 0.0
-        await asyncio.sleep(pause)
+        due = max(due, time.monotonic() - _LONGEST_TURN)
+        early = due - time.monotonic()
+        if early > -_LONG_TURN:
+            await asyncio.sleep(early if early >= _SHORTEST_PAUSE else 0)
         began = time.monotonic()
         try:
             piece = next(pieces)
         except StopIteration:
             return
-        owed += (time.monotonic() - began) * (1 / share - 1) - pause
+        due += (time.monotonic() - began) / share
         yield piece
 
 
