@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -24,6 +24,7 @@ from composectl import __version__
 from composectl.balance.latency import HISTOGRAM
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import BackendView, ServiceView, Snapshot
+from composectl.control.by_number import by_number
 
 _END = b"# EOF\n"  # of OpenMetrics
 _AT_ONCE = 5  # samples
@@ -255,7 +256,7 @@ _PROCESS = ProcessCollector(registry=None)
 
 def _pieces(snapshot: Snapshot, process: Iterable[Metric], encode: _Encode) -> Iterator[bytes]:
     services = [((snapshot.project, service.service), service) for service in snapshot.services]
-    backends = [((*values, str(one.number)), one) for values, service in services for one in _by_number(service)]
+    backends = [((*values, str(one.number)), one) for values, service in services for one in by_number(service)]
     for metric in process:
         yield from _told(encode, metric)
     yield from _all_told(encode, _OF_ALL, (), [((), snapshot)])
@@ -282,24 +283,3 @@ def _told(encode: _Encode, metric: Metric, *, continued: bool = False) -> Iterat
 def _continued(piece: bytes) -> bytes:
     """Without the lines that say what the metric is: an earlier piece did."""
     return b"".join(line for line in piece.splitlines(keepends=True) if not line.startswith(b"# "))
-
-
-def _by_number(service: ServiceView) -> Iterable[BackendView]:
-    """One for each number: a container that was restarted may be there twice for a moment."""
-    found: dict[int, BackendView] = {}
-    for backend in service.backends:
-        before = found.get(backend.number)
-        found[backend.number] = backend if before is None else _together(before, backend)
-    return found.values()
-
-
-def _together(older: BackendView, newer: BackendView) -> BackendView:
-    return replace(
-        newer,
-        in_flight=older.in_flight + newer.in_flight,
-        failed=older.failed + newer.failed,
-        retried=older.retried + newer.retried,
-        responses={key: count + newer.responses[key] for key, count in older.responses.items()},
-        histogram=tuple(map(sum, zip(older.histogram, newer.histogram, strict=True))),
-        total_ms=older.total_ms + newer.total_ms,
-    )

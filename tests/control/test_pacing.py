@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -32,43 +32,34 @@ def test_making_the_pieces_takes_its_share_of_the_time_and_no_more(share: float)
     assert time.perf_counter() - began >= 9 * PIECE / share - FINEST
 
 
-def test_others_have_the_loop_between_any_two_pieces() -> None:
+def turns_before_each(pieces: Iterator[int], share: float, turn: Callable[[], object]) -> list[int]:
+    """How many turns others, who do `turn` in each, had of the loop before each of the pieces."""
     turns = 0
 
     async def take_turns() -> None:
         nonlocal turns
         while True:
             turns += 1
+            turn()
             await asyncio.sleep(0)
 
     async def make() -> list[int]:
         others = asyncio.create_task(take_turns())
-        turns_before = [turns async for _ in paced(working(5), 0.9)]
+        before = [turns async for _ in paced(pieces, share)]
         others.cancel()
-        return turns_before
+        return before
 
-    assert len(set(asyncio.run(make()))) == 5
+    return asyncio.run(make())
+
+
+def test_others_have_the_loop_between_any_two_pieces() -> None:
+    assert len(set(turns_before_each(working(5), 0.9, lambda: None))) == 5
 
 
 def test_a_loop_whose_turns_are_long_has_fewer_of_them() -> None:
-    turns = 0
-
-    async def take_long_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            next(working(1))
-            next(working(1))
-            await asyncio.sleep(0)
-
-    async def make() -> list[int]:
-        others = asyncio.create_task(take_long_turns())
-        made = [piece async for piece in paced(iter(range(1000)), 0.5)]
-        others.cancel()
-        return made
-
-    assert asyncio.run(make()) == list(range(1000))
-    assert turns < 100
+    before = turns_before_each(iter(range(1000)), 0.5, lambda: list(working(2)))
+    assert len(before) == 1000
+    assert before[-1] < 100
 
 
 def test_times_are_even_whatever_is_done_then() -> None:
