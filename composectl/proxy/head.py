@@ -250,6 +250,12 @@ def interim_head(status: int, reason: bytes, fields: Fields, identity: bytes = b
     return b"".join((_status_line(status, reason), *lines, identity, id_line, switch, b"\r\n"))
 
 
+def refuse_framing(trailers: Fields) -> None:
+    """Raise BadHead where framing trails, which some would heed (RFC 9110, section 6.5.1)."""
+    if any(name.lower() in _FRAMING for name, _ in trailers):
+        raise BadHead(502, "framing-in-trailers")
+
+
 def last_chunk(trailers: Fields) -> bytes:
     """The end of a chunked body, with the trailers that may be sent on (RFC 9110, section 6.5.1)."""
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in trailers if name.lower() not in _NOT_IN_TRAILERS)

@@ -11,7 +11,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from composectl.balance.phase import Phase
 from composectl.proxy.date import http_date
 from composectl.proxy.fault import report
-from composectl.proxy.head import BadHead, interim_head, last_chunk, response_head
+from composectl.proxy.head import BadHead, interim_head, last_chunk, refuse_framing, response_head
 from composectl.proxy.keepalive import give_up_soon
 from composectl.proxy.quiet import is_quiet
 
@@ -223,6 +223,7 @@ class Outbound:
 
     def on_message_complete(self) -> None:
         if self._in_body and not self._complete:
+            refuse_framing(self._fields)
             if self._chunked:
                 self._out.append(last_chunk(self._fields if self._asked.trailers_welcome else []))
             self._complete = True

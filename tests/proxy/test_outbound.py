@@ -321,9 +321,23 @@ async def test_the_connection_in_use_when_its_backend_leaves_is_closed_after(sta
     assert stage.phases() == ["drained"]
 
 
-async def test_c10_framing_in_trailers_is_a_502(stage: Stage) -> None:
-    client, _ = await answered(stage, CHUNKED + b"2\r\nok\r\n0\r\nContent-Length: 9\r\n\r\n")
+@pytest.mark.parametrize(
+    "trailer",
+    [b"Content-Length: 9", b"Transfer-Encoding: chunked", b"transfer-encoding: chunkez", b"X: 1\r\nTransfer-Encoding:"],
+)
+@pytest.mark.parametrize("request_", [GET, b"GET / HTTP/1.0\r\n\r\n"], ids=["now", "of old"])
+async def test_c10_framing_in_trailers_is_a_502(stage: Stage, request_: bytes, trailer: bytes) -> None:
+    client, backend = await answered(stage, CHUNKED + b"2\r\nok\r\n0\r\n" + trailer + b"\r\n\r\n", request_)
     assert status(await client.head()) == 502
+    assert await backend.rest() == b""
+
+
+async def test_c10_framing_in_late_trailers_breaks_the_answer_off(stage: Stage) -> None:
+    client, backend = await answered(stage, CHUNKED + b"2\r\nok\r\n")
+    await client.head()
+    await client.until(b"ok\r\n")
+    await backend.send(b"0\r\nTransfer-Encoding: chunkez\r\n\r\n")
+    assert await client.rest() == b""
 
 
 @pytest.mark.parametrize("request_", [GET, post(b"hello"), put(b"hello")], ids=["get", "post", "put"])
