@@ -84,11 +84,12 @@ class RequestHead:
     """A request head for a backend.
 
     `framing` is the line that tells of its body, if it may have one, and `chunked` whether that comes in chunks;
-    `upgrade` tells that it asks for another protocol, `trailers` that the client takes them. `target` is that of its
-    start line, `id_line` the one with its `X-Request-ID`, empty where it has none.
+    `upgrade` tells that it asks for another protocol, `trailers` that the client takes them, `closes` that it wants its
+    connection to end. `target` is that of its start line, `id_line` the one with its `X-Request-ID`, empty where it
+    has none.
     """
 
-    __slots__ = ("chunked", "data", "framing", "id_line", "target", "trailers", "upgrade")
+    __slots__ = ("chunked", "closes", "data", "framing", "id_line", "target", "trailers", "upgrade")
 
     def __init__(
         self,
@@ -99,6 +100,7 @@ class RequestHead:
         chunked: bool,
         upgrade: bool,
         trailers: bool,
+        closes: bool,
     ) -> None:
         self.data = data
         self.target = target
@@ -107,6 +109,7 @@ class RequestHead:
         self.chunked = chunked
         self.upgrade = upgrade
         self.trailers = trailers
+        self.closes = closes
 
 
 class ResponseHead:
@@ -172,7 +175,7 @@ def request_head(
     if target[0] != 0x2F:  # not a path
         target, host = _origin_form(method, target, host)
     framing, hop = b"", b""
-    chunked = upgrade = trailers = False
+    chunked = upgrade = trailers = closes = False
     if not plain:
         if not _HEEDED.isdisjoint(ours):
             forwarded = _heed(method, version, ours, forwarded) + forwarded
@@ -181,13 +184,14 @@ def request_head(
         switch = _upgrade(ours, tokens, framing) if version == "1.1" else b""
         upgrade = bool(switch)
         trailers = not upgrade and b"trailers" in ours.get(b"te", b"").lower()
+        closes = b"close" in tokens or (b"proxy-connection" in ours and b"close" in _tokens(ours[b"proxy-connection"]))
         hop = switch or (_TRAILERS_WELCOME if trailers else b"")
     host = host or b""
     start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n")
     data = b"".join((*start, *lines, forwarded, forwarded_host or host, b"\r\n", id_line, framing, hop, b"\r\n"))
     if len(data) > _MAX_HEAD:
         raise BadHead(431, "head-too-large")
-    return RequestHead(data, target, id_line, framing, chunked, upgrade, trailers)
+    return RequestHead(data, target, id_line, framing, chunked, upgrade, trailers, closes)
 
 
 def response_head(
@@ -329,11 +333,15 @@ def _connection_tokens(ours: dict[bytes, bytes], lines: list[bytes]) -> Collecti
     lower = connection.lower()
     if lower in _COMMON_CONNECTIONS:
         return (lower,)
-    tokens = {token.strip(b" \t") for token in lower.split(b",")}
+    tokens = _tokens(lower)
     named = tokens - _END_TO_END
     kept = [lines[at : at + 4] for at in range(0, len(lines), 4) if lines[at].lower() not in named]
     lines[:] = [part for line in kept for part in line]
     return tokens
+
+
+def _tokens(members: bytes) -> set[bytes]:
+    return {member.strip(b" \t") for member in members.lower().split(b",")}
 
 
 def _heed(method: bytes, version: str, ours: Mapping[bytes, bytes], forwarded: bytes) -> bytes:

@@ -172,7 +172,8 @@ class Reader:
             admit(head, self._limits)
         fields, self._fields = self._fields, []  # trailers from here on
         self._target = b""  # what is refused from here on is another request
-        exchange = Exchange(self._inbound, method, head, parser.should_keep_alive(), version == "1.0")
+        keep_alive = parser.should_keep_alive() and not head.closes  # which our parser forgets, in HTTP/1.0
+        exchange = Exchange(self._inbound, method, head, keep_alive, version == "1.0")
         if self._make_id is None:
             exchange.id_line = b""  # it is nothing that we would answer with
         if self._log is not None:

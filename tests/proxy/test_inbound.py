@@ -156,6 +156,27 @@ async def test_a17_framing_in_trailers_is_refused(stage: Stage, trailer: bytes) 
     assert await refusal(client) == 400
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"Connection: close",
+        b"Proxy-Connection: Close",
+        b"Connection: keep-alive, Close",
+        b"Connection: close\r\nConnection: keep-alive",
+        b"Proxy-Connection: x, close\r\nConnection: keep-alive",
+    ],
+)
+async def test_a26_who_says_close_asks_for_nothing_more(stage: Stage, version: bytes, said: bytes) -> None:
+    get = b"GET / HTTP/%b\r\nHost: a\r\n%b\r\n\r\n"
+    client, backend = await stage.ask(get % (version, said) + get % (version, b"X-Second: 1"))
+    await backend.head()
+    await backend.send(OK)
+    assert b"Connection: close\r\n" in await client.head()
+    assert await client.rest() == b"ok"
+    assert backend.silent()
+
+
 async def test_a21_the_host_of_a_whole_url_counts(stage: Stage) -> None:
     _, backend = await stage.ask(b"GET http://b:8080/x?y HTTP/1.1\r\nHost: a\r\n\r\n")
     assert await backend.head() == b"GET /x?y HTTP/1.1\r\nHost: b:8080\r\n" + forwarded(b"b:8080") + b"\r\n"
