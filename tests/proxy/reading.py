@@ -14,6 +14,7 @@ _HEAD = re.compile(rb"[^\r\n]+\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*\r\n
 # What we take and h11 does not: several spaces (RFC 9112, section 3), and any number of zeros before a length.
 _SPACES = re.compile(rb"\A([A-Z-]+) +([\x21-\x7e]+) +(HTTP/)")
 _ZEROS = re.compile(rb"(?i)(\ncontent-length:[ \t]*)0+(?=\d)")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 Fields = list[tuple[bytes, bytes]]
 
 
@@ -145,8 +146,9 @@ def _events(connection: h11.Connection) -> Iterator[h11.Event]:
 
 
 def _for_h11(data: bytes) -> bytes:
-    head, end, rest = data.partition(b"\r\n\r\n")
-    return _ZEROS.sub(rb"\1", _SPACES.sub(rb"\1 \2 \3", head)) + end + rest
+    blank = _BLANK_LINE.search(data)
+    end = blank.start() if blank else len(data)
+    return _ZEROS.sub(rb"\1", _SPACES.sub(rb"\1 \2 \3", data[:end])) + data[end:]
 
 
 def _read_request(server: h11.Connection, begun: list[Request]) -> Request | None:
