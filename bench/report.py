@@ -20,11 +20,12 @@ Versions: {versions}.
 Every proxy has one worker on one core; the load and the backends (nginx, at four addresses) have the other. All keep
 their connections to the backends and add what composectl adds: `X-Forwarded-For`, `-Proto` and `-Host`, `Via`,
 `X-Internal-Service`, and a random `X-Request-ID` on both sides. None logs requests, but `composectl-logging` does, in
-JSON. The proxies take turns of {seconds} s, {rounds} rounds (of what is watched {watched}), the others being stopped
-meanwhile. Shown are medians, the range in brackets; a ratio is the median of the ratios within each round. `composectl`
-draws its live table on a terminal all the time, `composectl-quiet` does not, and of `composectl-interpreted` nothing is
-compiled. `composectl-watched` draws it and logs, while another terminal runs `status --watch`, a dashboard is open, and
-its metrics are scraped every second; beside it, `composectl-quiet` is measured while these look at another composectl.
+JSON. The proxies take turns of {seconds} s, {rounds} rounds ({many} with the table or more to watch), the others being
+stopped meanwhile. Shown are medians, the range in brackets; a ratio is the median of the ratios within each round.
+`composectl` draws its live table on a terminal all the time, `composectl-quiet` does not, and of
+`composectl-interpreted` nothing is compiled. `composectl-watched` draws it and logs, while another terminal runs
+`status --watch`, a dashboard is open, and its metrics are scraped every second; beside it, `composectl-quiet` is
+measured while these look at another composectl.
 `nginx-tuned` has larger buffers, of 64 KiB each; `go` is Go's `httputil.ReverseProxy` as it comes, `go-tuned` keeps
 more connections, and `go-pooled` its buffers, too.
 """
@@ -39,7 +40,7 @@ def report(results: Results) -> str:
         versions=versions,
         seconds=results.seconds,
         rounds=results.rounds,
-        watched=PARTS["watched"].rounds(results.rounds),
+        many=PARTS["watched"].rounds(results.rounds),
     )
     sections = [_section(PARTS[name], samples) for name, samples in results.measured.items()]
     return "\n".join([head, _required(verdicts(results.measured)), *sections])

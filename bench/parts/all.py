@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from bench.parts import bodies, commands, cpu, growth, latency, memory, watched
+from bench.parts import bodies, commands, cpu, growth, latency, memory, table, watched
 from bench.parts.part import Part
 
 PARTS: dict[str, Part] = {
     part.name: part
-    for part in (cpu.PART, latency.PART, watched.PART, *bodies.PARTS, growth.PART, memory.PART, commands.PART)
+    for part in (
+        cpu.PART,
+        latency.PART,
+        table.PART,
+        watched.PART,
+        *bodies.PARTS,
+        growth.PART,
+        memory.PART,
+        commands.PART,
+    )
 }

@@ -10,6 +10,8 @@ from bench.process import spent
 from bench.steady import steady
 
 PER_SECOND = 2000
+# Few of the slowest requests make a p99: in five rounds the ratio of the same code was 0.91, and 1.24 in others.
+ROUNDS = 24
 WITHOUT = ("nginx-tuned", "composectl-interpreted", "composectl-watched")
 P50 = Figure("p50", "µs", 0)
 P99 = Figure("p99", "µs", 0)

@@ -54,6 +54,5 @@ PART = Part(
     _measure,
     base=_to_bare,
     only=(BARE.peer, WATCHED.peer),
-    # Few of the slowest requests make a p99: in five rounds the ratio of the same code was 0.91, and 1.24 in others.
-    least=24,
+    least=latency.ROUNDS,
 )
