@@ -18,6 +18,9 @@ from tests.e2e.project import Project
 IS_LONG = os.environ.get("COMPOSECTL_STORIES") == "long"
 """Whether the stories are told at their full length; otherwise each shows what it has to in a few seconds."""
 
+# Not by requests in flight: the streams would keep all others away from the replica that they are on.
+IN_TURN = ("--policy", "round-robin")
+
 SERVICE = """\
 services:
   echo:

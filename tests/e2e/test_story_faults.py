@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.load import ask
 from tests.e2e.patience import eventually
-from tests.e2e.stories import Story
+from tests.e2e.stories import IN_TURN, Story
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
@@ -19,8 +19,6 @@ CHECKED = """\
       interval: 1s
       retries: 1
 """
-# Not by requests in flight: the streams would keep all others away from the replica that they are on.
-IN_TURN = ("--policy", "round-robin")
 SMALL = """\
     mem_limit: 48m
     memswap_limit: 48m

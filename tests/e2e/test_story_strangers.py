@@ -12,7 +12,7 @@ from docker.models.networks import Network
 
 from tests.e2e.patience import eventually
 from tests.e2e.project import NewProject
-from tests.e2e.stories import IS_LONG, Story
+from tests.e2e.stories import IN_TURN, IS_LONG, Story
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
@@ -60,7 +60,7 @@ def test_h10_an_address_that_another_service_gets_by_starting_first_leads_nobody
 
 
 def test_h16_one_offs_and_other_projects_get_no_request(story: Story, new_project: NewProject) -> None:
-    story.serve(2)
+    story.serve(2, *IN_TURN)
     stranger = new_project()
     stranger.file.write_text(story.project.file.read_text().replace(str(story.project.port), str(stranger.port)))
     assert stranger.plain_compose("up", "-d").returncode == 0
