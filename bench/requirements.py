@@ -66,8 +66,8 @@ def _median(figure: Figure) -> Callable[[Samples], float | None]:
 
 _LARGE = _ratio(bodies.PER_CPU_SECOND, _OURS, Row("nginx"))
 _GROWTH = _ratio(cpu.CPU, Row("composectl", growth.MANY), Row("composectl", growth.FEW))
-_WATCHED = _ratio(latency.P99, watched.WATCHED, watched.BARE)
-_TABLE = _ratio(latency.P99, table.DRAWN, table.BARE)
+_WATCHED = _ratio(latency.P99, watched.WATCHED, latency.BARE)
+_TABLE = _ratio(latency.P99, table.DRAWN, latency.BARE)
 
 REQUIREMENTS = (
     Requirement("CPU per request against nginx", "cpu", _cpu_against("nginx"), 1.6),

@@ -6,22 +6,14 @@ from bench.figures import Row
 from bench.parts import latency
 from bench.parts.part import Part
 
-DRAWN, BARE = Row("composectl"), Row("composectl-quiet")
-
-
-# Private
-
-
-def _to_bare(_: Row) -> Row:
-    return BARE
-
+DRAWN = Row("composectl")
 
 PART = Part(
     "table",
     f"The table: a 24-byte answer, {latency.PER_SECOND:,} requests/s",
     (latency.P99, latency.P50),
     latency.measure,
-    base=_to_bare,
-    only=(DRAWN.peer, BARE.peer),
+    base=latency.to_bare,
+    only=(DRAWN.peer, latency.BARE.peer),
     least=latency.ROUNDS,
 )

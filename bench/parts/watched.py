@@ -16,7 +16,7 @@ from bench.peers.peer import Place
 from bench.ports import free_ports
 from bench.watchers import watching
 
-BARE, WATCHED = Row("composectl-quiet"), Row("composectl-watched")
+WATCHED = Row("composectl-watched")
 
 
 # Private
@@ -43,16 +43,12 @@ def _bystander(backends: Backends) -> Iterator[Path]:
             yield Path(folder)
 
 
-def _to_bare(_: Row) -> Row:
-    return BARE
-
-
 PART = Part(
     "watched",
     f"Watched: a 24-byte answer, {latency.PER_SECOND:,} requests/s",
     (latency.P99, latency.P50),
     _measure,
-    base=_to_bare,
-    only=(BARE.peer, WATCHED.peer),
+    base=latency.to_bare,
+    only=(latency.BARE.peer, WATCHED.peer),
     least=latency.ROUNDS,
 )
