@@ -28,6 +28,8 @@
 
 #define MOST_OF_A_HEAD 16384
 #define PIECE 65536
+#define FOR_EVER -1
+#define FOR_THE_FIRST 1000 /* who has just connected is about to ask */
 
 static volatile sig_atomic_t stopping;
 static atomic_int connections;
@@ -53,8 +55,8 @@ static int say(int client, const char *data, size_t size) {
     return 1;
 }
 
-/* Waits until there is something to read; a connection that is idle ends when the server does. */
-static int has_more(int client, int idle) {
+/* Waits until there is something to read; once the server ends, `patience` more milliseconds, or for ever. */
+static int has_more(int client, int patience) {
     struct pollfd one = {client, POLLIN, 0};
     for (;;) {
         int ready = poll(&one, 1, 20);
@@ -62,7 +64,7 @@ static int has_more(int client, int idle) {
             return 1;
         if (ready < 0 && errno != EINTR)
             return 0;
-        if (!ready && idle && stopping)
+        if (!ready && stopping && patience != FOR_EVER && (patience -= 20) <= 0)
             return 0;
     }
 }
@@ -167,7 +169,7 @@ static void talk(int client, const char *key) {
                         "Sec-WebSocket-Accept: %s\r\n\r\n", accepted);
     if (!say(client, head, (size_t)size))
         return;
-    while (has_more(client, 1)) { /* small masked frames only */
+    while (has_more(client, 0)) { /* small masked frames only */
         if (!exactly(client, frame, 6) || (frame[1] & 127) > 125)
             return;
         size_t length = frame[1] & 127;
@@ -180,7 +182,7 @@ static void talk(int client, const char *key) {
         if (!say(client, (char *)frame + 4, 2 + length) || (frame[0] & 15) == 8)
             return;
     }
-    if (say(client, away, sizeof away) && has_more(client, 0))
+    if (say(client, away, sizeof away) && has_more(client, FOR_EVER))
         (void)!recv(client, frame, sizeof frame, 0);
 }
 
@@ -263,15 +265,16 @@ static void *attend(void *given) {
     int client = (int)(intptr_t)given;
     char head[MOST_OF_A_HEAD + 1];
     size_t held = 0;
-    for (int open = 1; open;) {
+    for (int open = 1, patience = FOR_THE_FIRST; open;) {
         head[held] = 0;
         char *end = strstr(head, "\r\n\r\n");
         if (end) {
             end[2] = 0;
             open = serve(client, head, &held, (size_t)(end - head) + 4);
+            patience = 0;
             continue;
         }
-        if (held == MOST_OF_A_HEAD || !has_more(client, !held))
+        if (held == MOST_OF_A_HEAD || !has_more(client, held ? FOR_EVER : patience))
             break;
         ssize_t got = recv(client, head + held, MOST_OF_A_HEAD - held, 0);
         if (got <= 0)
