@@ -8,7 +8,7 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.e2e.load import Answer, ask
+from tests.e2e.load import Answer, ask, is_answered_by_docker
 from tests.e2e.patience import eventually
 from tests.e2e.project import NewProject, Project
 from tests.e2e.refusal import refusal
@@ -102,7 +102,7 @@ def test_without_it_a_file_on_standard_input_goes_to_compose_as_it_is(project: P
     project.file.unlink()
     project.does("-f", "-", "-p", project.name, "up", "-d", stdin=text)
     assert len(project.containers()) == 1
-    assert ask(project.port).status == 200
+    assert eventually(lambda: is_answered_by_docker(project.port))
     project.write(text)
     project.plain_compose("down", "--timeout", "0")
 
