@@ -111,6 +111,7 @@ def test_the_service_is_scaled_behind_it_without_a_restart(beside: Beside, file:
         assert beside.comes_to(2)
     assert load.failed == []
     assert load.cut == []
+    assert len({fate.backend for fate in load.fates}) == 5
     assert beside.proxy.attrs["State"]["StartedAt"] == started
 
     beside.proxy.stop()
