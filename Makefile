@@ -18,13 +18,13 @@ test: lint
 	@scripts/compose-v1
 	@scripts/compose-v2
 	@scripts/compose-2.26
-	@scripts/thirdparty
+	@scripts/external
 	@scripts/fuzz 20
 	@scripts/with-engine .venv/bin/pytest
-	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern .venv/bin/pytest -m 'smoke or modern' tests/matrix; \
+	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern .venv/bin/pytest -m 'smoke or modern' tests/compatibility; \
 	else echo "not root: no test is run on a modern engine" >&2; fi
 	@scripts/compiled
-	@PYTHONPATH=$(CURDIR)/.tools/compiled .venv/bin/pytest -m 'not interpreted' tests/proxy tests/balance
+	@PYTHONPATH=$(CURDIR)/.tools/compiled .venv/bin/pytest -m 'not interpreted' tests/unit/proxy tests/unit/balance
 
 lint: venv
 	@.venv/bin/ruff check
@@ -33,7 +33,7 @@ lint: venv
 	@.venv/bin/lint-imports
 
 fuzz: venv
-	@COMPOSECTL_TIMES_EXAMPLES=100 .venv/bin/pytest tests/proxy/test_odd_requests.py tests/proxy/test_odd_responses.py
+	@COMPOSECTL_TIMES_EXAMPLES=100 .venv/bin/pytest tests/unit/proxy/test_odd_requests.py tests/unit/proxy/test_odd_responses.py
 	@scripts/fuzz 1200
 
 bench: venv

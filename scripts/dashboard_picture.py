@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.browser.chromium import Chromium
+from tests.support.chromium import Chromium
 
 HEIGHT = 1090
 

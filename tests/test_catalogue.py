@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 ROW = re.compile(r"^\| ([A-H]\d+) \|", re.MULTILINE)
 NAMED = re.compile(r"(?<![a-z0-9])([a-h]\d{1,2})(?![a-z0-9])")
 # No such rows: they were folded into others.
@@ -22,7 +22,7 @@ ROWS = [row for page in ("http.md", "docker.md") for row in ROW.findall((ROOT / 
 @pytest.fixture(scope="module")
 def named() -> set[str]:
     """The rows that the names of tests, their parameters included, tell of."""
-    folders = [f"tests/{folder}" for folder in ("proxy", "apart", "balance", "engine", "screen", "e2e")]
+    folders = ["tests/unit", "tests/integration", "tests/e2e"]
     collecting = [sys.executable, "-m", "pytest", "--collect-only", "-q", *folders]
     collected = subprocess.run(collecting, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     tests = [line.partition("::")[2] for line in collected.splitlines()]

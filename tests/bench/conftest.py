@@ -15,8 +15,9 @@ from bench.parts.part import Target
 from bench.peers.all import PEERS
 from bench.peers.peer import Place
 from bench.ports import free_ports
+from tests.support.paths import ROOT
 
-PREPARE = Path(__file__).parents[2] / "bench" / "prepare"
+PREPARE = ROOT / "bench" / "prepare"
 
 
 @pytest.fixture(scope="session")

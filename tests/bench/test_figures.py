@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.figures import Figure, Row
-from tests.bench.made_up import samples
+from tests.support.bench_results import samples
 
 CPU = Figure("CPU", "µs")
 OURS, THEIRS = Row("composectl"), Row("nginx")

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from bench.picture import Bar, picture
 from bench.summary import drawn
-from tests.bench.made_up import results
+from tests.support.bench_results import results
 
 _SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,7 +11,7 @@ from bench.parts.all import PARTS
 from bench.report import report
 from bench.requirements import verdicts
 from bench.summary import BEGIN, END, put_into, summary
-from tests.bench.made_up import results
+from tests.support.bench_results import results
 
 
 def test_the_page_has_all_parts_with_medians_ranges_and_ratios() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bench.figures import Row
 from bench.parts import bodies
 from bench.requirements import REQUIREMENTS, verdicts
-from tests.bench.made_up import results
+from tests.support.bench_results import results
 
 
 def test_a_run_that_is_fast_enough_meets_all() -> None:

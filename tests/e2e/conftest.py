@@ -11,14 +11,15 @@ import docker
 import pytest
 from docker import DockerClient
 
-from tests.e2e.backend_image import build_backend
-from tests.e2e.project import IMAGE, REPOSITORY, NewProject, Project
-from tests.e2e.proxy_image import proxy_image as make_proxy_image
-from tests.e2e.stories import Row, Story, keep_table, table
+from tests.support.backend_image import build_backend
+from tests.support.compose_project import IMAGE, NewProject, Project
+from tests.support.paths import ROOT
+from tests.support.proxy_image import proxy_image as make_proxy_image
+from tests.support.resilience import Row, Story, keep_table, table
 
 COMPOSES = {
-    "1.29.2": REPOSITORY / ".tools" / "docker-compose-v1",
-    "v2": REPOSITORY / ".tools" / "docker-compose-v2",
+    "1.29.2": ROOT / ".tools" / "docker-compose-v1",
+    "v2": ROOT / ".tools" / "docker-compose-v2",
 }
 
 ROWS = pytest.StashKey[list[Row]]()
@@ -57,8 +58,8 @@ def engine() -> Iterator[DockerClient]:
 @pytest.fixture(scope="session")
 def echo_image(engine: DockerClient) -> Iterator[str]:
     """The image of `examples/echo`."""
-    made = subprocess.run([REPOSITORY / "scripts" / "busybox-image"], check=True, capture_output=True, text=True)
-    engine.images.build(path=str(REPOSITORY / "examples" / "echo"), tag=IMAGE, rm=True)
+    made = subprocess.run([ROOT / "scripts" / "busybox-image"], check=True, capture_output=True, text=True)
+    engine.images.build(path=str(ROOT / "examples" / "echo"), tag=IMAGE, rm=True)
     yield IMAGE
     for image in (IMAGE, *made.stdout.split()):
         engine.images.remove(image, force=True)
@@ -66,7 +67,7 @@ def echo_image(engine: DockerClient) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def backend_image(engine: DockerClient, echo_image: str) -> Iterator[str]:
-    """The image of `tests/e2e/backend`, on the same busybox as `examples/echo`."""
+    """The image of `tests/support/backend`, on the same busybox as `examples/echo`."""
     image = build_backend(engine)
     yield image
     engine.images.remove(image, force=True)

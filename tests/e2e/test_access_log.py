@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tests.e2e.load import ask
-from tests.e2e.project import Project
-from tests.e2e.refusal import refusal
+from tests.support.cli_error import refusal
+from tests.support.compose_project import Project
+from tests.support.http_client import ask
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

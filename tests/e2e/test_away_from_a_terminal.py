@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from tests.e2e.load import ask
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
+from tests.support.http_client import ask
+from tests.support.wait import eventually
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)

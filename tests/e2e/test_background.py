@@ -5,11 +5,11 @@ import signal
 
 import pytest
 
-from tests.e2e.load import ask
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project, command_line
-from tests.e2e.terminal import Terminal
 from tests.e2e.test_up_again import composectl_of
+from tests.support.compose_project import Project, command_line
+from tests.support.http_client import ask
+from tests.support.terminal import Terminal
+from tests.support.wait import eventually
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)

@@ -10,9 +10,9 @@ import pytest
 from docker.models.containers import Container
 
 from composectl.engine.labels import NUMBER, SERVICE
-from tests.e2e.load import ask, is_answered_by_docker
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
+from tests.support.http_client import ask, is_answered_by_docker
+from tests.support.wait import eventually
 
 TWO_SERVICES = """\
 services:

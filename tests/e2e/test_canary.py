@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.fates import Load
-from tests.e2e.patience import eventually
-from tests.e2e.project import Finished, Project
-from tests.e2e.refusal import refusal_told_in
-from tests.e2e.stories import Story
+from tests.support.cli_error import refusal_told_in
+from tests.support.compose_project import Finished, Project
+from tests.support.load_generator import Load
+from tests.support.resilience import Story
+from tests.support.wait import eventually
 
 REQUESTS = 600
 

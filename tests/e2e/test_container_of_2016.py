@@ -14,12 +14,12 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
-from tests.e2e.fates import Load
-from tests.e2e.load import Answer, ask
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project
-from tests.e2e.proxy_image import socket_of_engine
-from tests.e2e.refusal import refusal_told_in
+from tests.support.cli_error import refusal_told_in
+from tests.support.compose_project import Project
+from tests.support.http_client import Answer, ask
+from tests.support.load_generator import Load
+from tests.support.proxy_image import socket_of_engine
+from tests.support.wait import eventually
 
 IN_2016 = """\
 proxy:

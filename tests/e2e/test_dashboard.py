@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.chromium import Chromium, Page
-from tests.e2e.load import burst
-from tests.e2e.project import Project, free_port
 from tests.e2e.test_rollout import ids
+from tests.support.chromium import Chromium, Page
+from tests.support.compose_project import Project, free_port
+from tests.support.http_client import burst
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from tests.e2e import leftovers
-from tests.e2e.project import REPOSITORY
+from tests.support import leftovers
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize("compose", ["1.29.2", "v2"], indirect=True)
 def test_the_demo_shows_ten_replicas_and_leaves_nothing(compose: Path, engine: DockerClient, echo_image: str) -> None:
     done = subprocess.run(
-        [REPOSITORY / "scripts" / "demo"],
+        [ROOT / "scripts" / "demo"],
         env={
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

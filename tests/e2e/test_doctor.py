@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.e2e.project import Project
-from tests.e2e.rights import none_of_root
+from tests.support.compose_project import Project
+from tests.support.unprivileged import none_of_root
 
 NOBODY = "unix:///nonexistent/docker.sock"
 FOUND = {

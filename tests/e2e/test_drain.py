@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from tests.e2e.load import Answer, SteadyLoad, ask
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
+from tests.support.http_client import Answer, SteadyLoad, ask
+from tests.support.wait import eventually
 
 
 def test_who_is_drained_finishes_what_it_has_gets_nothing_more_and_returns(project: Project) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from tests.e2e.certificates import Authority
-from tests.e2e.load import ask
-from tests.e2e.own_engine import OwnEngine, own_engine
-from tests.e2e.project import ECHO, IMAGE, REPOSITORY, Project, free_port
-from tests.e2e.refusal import refusal
+from tests.support.certificates import Authority
+from tests.support.cli_error import refusal
+from tests.support.compose_project import ECHO, IMAGE, Project, free_port
+from tests.support.http_client import ask
+from tests.support.own_engine import OwnEngine, own_engine
+from tests.support.paths import ROOT
 
 UP = ("up", "--balance", "echo=2", "-d")
 FOR_V2 = pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -77,8 +78,8 @@ def engine(own: OwnEngine) -> Iterator[DockerClient]:
 
 @pytest.fixture(scope="module")
 def echo_image(engine: DockerClient) -> str:
-    subprocess.run([REPOSITORY / "scripts" / "busybox-image"], check=True, capture_output=True)
-    engine.images.build(path=str(REPOSITORY / "examples" / "echo"), tag=IMAGE, rm=True)
+    subprocess.run([ROOT / "scripts" / "busybox-image"], check=True, capture_output=True)
+    engine.images.build(path=str(ROOT / "examples" / "echo"), tag=IMAGE, rm=True)
     return IMAGE
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.patience import eventually
-from tests.e2e.project import Finished, Project
+from tests.support.compose_project import Finished, Project
+from tests.support.wait import eventually
 
 # Nothing listens there, so that no registry is asked.
 IMAGE_MISSING = """\

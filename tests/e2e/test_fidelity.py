@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 
 from composectl.engine.labels import CONFIG_HASH, PROJECT, SERVICE
-from tests.e2e.project import IMAGE, Project, free_port
+from tests.support.compose_project import IMAGE, Project, free_port
 
 RICH = Path(__file__).parent / "rich"
 VARIABLES = """\

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.load import ask
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project
-from tests.e2e.refusal import refusal_told_in
+from tests.support.cli_error import refusal_told_in
+from tests.support.compose_project import Project
+from tests.support.http_client import ask
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.e2e.load import burst
-from tests.e2e.project import Project
-from tests.e2e.refusal import refusal
+from tests.support.cli_error import refusal
+from tests.support.compose_project import Project
+from tests.support.http_client import burst
 
 AS_IN_2016 = """\
 echo:

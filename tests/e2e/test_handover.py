@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.load import SteadyLoad, ask
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project
 from tests.e2e.test_rollout import ids
 from tests.e2e.test_up_again import composectl_of
+from tests.support.compose_project import Project
+from tests.support.http_client import SteadyLoad, ask
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

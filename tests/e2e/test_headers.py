@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.e2e.load import ask
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
+from tests.support.http_client import ask
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.e2e.load import burst
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
+from tests.support.http_client import burst
+from tests.support.wait import eventually
 
 SCRIPT = "/www/cgi-bin/index.cgi"
 

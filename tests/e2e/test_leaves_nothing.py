@@ -1,8 +1,8 @@
 """The user's files and machine are afterwards what they were before."""
 
-from tests.e2e.load import ask, is_answered_by_docker
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
+from tests.support.http_client import ask, is_answered_by_docker
+from tests.support.wait import eventually
 
 
 def test_after_down_nothing_is_left_and_plain_compose_takes_over(project: Project) -> None:

@@ -6,8 +6,8 @@ from http.client import HTTPConnection
 
 import pytest
 
-from tests.e2e.load import TIMEOUT, ask
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
+from tests.support.http_client import TIMEOUT, ask
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from tests.e2e.load import ask
-from tests.e2e.project import Project, free_port
+from tests.support.compose_project import Project, free_port
+from tests.support.http_client import ask
 
 pytestmark = pytest.mark.parametrize("compose", ["1.29.2", "v2"], indirect=True)
 

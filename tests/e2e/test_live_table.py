@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tests.e2e.load import burst
-from tests.e2e.project import Project, command_line
-from tests.e2e.terminal import CTRL_C, Terminal
+from tests.support.compose_project import Project, command_line
+from tests.support.http_client import burst
+from tests.support.terminal import CTRL_C, Terminal
 
 REPLICAS = 3
 ROW = re.compile(r"\d:9090 +(starting|ready|failing|draining|drained)")

@@ -7,9 +7,9 @@ import socket
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.load import ask
-from tests.e2e.project import Project, free_port
-from tests.e2e.refusal import refusal
+from tests.support.cli_error import refusal
+from tests.support.compose_project import Project, free_port
+from tests.support.http_client import ask
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
 
 
 @pytest.mark.parametrize("words", [("config",), ("ps", "-q"), ("version",), ("logs", "echo"), ("images", "-q")])

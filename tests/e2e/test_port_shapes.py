@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.load import ask
-from tests.e2e.project import Project, free_port
-from tests.e2e.refusal import refusal
+from tests.support.cli_error import refusal
+from tests.support.compose_project import Project, free_port
+from tests.support.http_client import ask
 
 SEVERAL = """\
 services:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.load import SteadyLoad, burst
-from tests.e2e.project import Project
-from tests.e2e.refusal import refusal, refusal_told_in
+from tests.support.cli_error import refusal, refusal_told_in
+from tests.support.compose_project import Project
+from tests.support.http_client import SteadyLoad, burst
 
 TWO_PORTS = """\
 services:

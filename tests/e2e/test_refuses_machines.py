@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.project import Project
-from tests.e2e.refusal import refusal
-from tests.e2e.rights import none_of_root
+from tests.support.cli_error import refusal
+from tests.support.compose_project import Project
+from tests.support.unprivileged import none_of_root
 
 UP = ("up", "--balance", "echo=2", "-d")
 

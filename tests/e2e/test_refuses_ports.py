@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import pytest
 from docker.models.containers import Container
 
-from tests.e2e.load import ask
-from tests.e2e.project import ECHO, IMAGE, NewProject, Project
-from tests.e2e.refusal import refusal, refusal_told_in
-from tests.e2e.rights import none_of_root
+from tests.support.cli_error import refusal, refusal_told_in
+from tests.support.compose_project import ECHO, IMAGE, NewProject, Project
+from tests.support.http_client import ask
+from tests.support.unprivileged import none_of_root
 
 
 def test_held_by_a_process(project: Project) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.e2e.project import Project
-from tests.e2e.refusal import refusal
+from tests.support.cli_error import refusal
+from tests.support.compose_project import Project
 
 
 def test_an_unknown_service_with_the_one_that_was_meant(project: Project) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.load import SteadyLoad, ask
-from tests.e2e.patience import eventually
-from tests.e2e.project import IMAGE, Finished, Project
+from tests.support.compose_project import IMAGE, Finished, Project
+from tests.support.http_client import SteadyLoad, ask
+from tests.support.wait import eventually
 
 OF_VERSION = """\
 services:

@@ -1,7 +1,7 @@
 """The transcript of the post of 2016, in its order."""
 
-from tests.e2e.load import SteadyLoad, ask
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
+from tests.support.http_client import SteadyLoad, ask
 
 
 def test_two_then_ten_then_three_replicas_and_no_request_lost(project: Project) -> None:

@@ -9,10 +9,10 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.e2e.load import ask
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project, command_line
-from tests.e2e.terminal import CTRL_C, Terminal
+from tests.support.compose_project import Project, command_line
+from tests.support.http_client import ask
+from tests.support.terminal import CTRL_C, Terminal
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import pytest
 
-from tests.e2e.load import ask
-from tests.e2e.project import Project
-from tests.e2e.refusal import refusal
+from tests.support.cli_error import refusal
+from tests.support.compose_project import Project
+from tests.support.http_client import ask
 
 RESPONSES = {"1xx", "2xx", "3xx", "4xx", "5xx"}
 SERVICE = {"service", "policy", "listeners", "wanted", "since", "totals", "backends", "changes"}

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests.e2e.load import Answer, burst
-from tests.e2e.project import Project
+from tests.support.compose_project import Project
+from tests.support.http_client import Answer, burst
 
 REQUESTS = 1000
 REPLICAS = 10

@@ -7,10 +7,10 @@ import signal
 
 import pytest
 
-from tests.e2e.load import SteadyLoad, ask
-from tests.e2e.patience import eventually
-from tests.e2e.project import Project
 from tests.e2e.test_rollout import OF_VERSION, ids, versions
+from tests.support.compose_project import Project
+from tests.support.http_client import SteadyLoad, ask
+from tests.support.wait import eventually
 
 WITH_ANOTHER = (
     OF_VERSION

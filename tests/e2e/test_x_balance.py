@@ -8,10 +8,10 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.e2e.load import Answer, ask, is_answered_by_docker
-from tests.e2e.patience import eventually
-from tests.e2e.project import NewProject, Project
-from tests.e2e.refusal import refusal
+from tests.support.cli_error import refusal
+from tests.support.compose_project import NewProject, Project
+from tests.support.http_client import Answer, ask, is_answered_by_docker
+from tests.support.wait import eventually
 
 A_NUMBER = """\
 services:

@@ -5,7 +5,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["composectl", "h11"]):
-    from tests.proxy.judge_requests import judge_blindly
+    from tests.support.judge_requests import judge_blindly
 
 atheris.Setup(sys.argv, judge_blindly)
 atheris.Fuzz()

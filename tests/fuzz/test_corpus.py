@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy import judge_requests, judge_responses
+from tests.support import judge_requests, judge_responses
 
 CORPUS = Path(__file__).parent / "corpus"
 JUDGES = {"requests": judge_requests.judge_blindly, "responses": judge_responses.judge_blindly}

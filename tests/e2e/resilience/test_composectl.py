@@ -1,0 +1,129 @@
+"""composectl itself is killed and started again, or hands over to another one; the replicas do not notice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.test_up_again import composectl_of
+from tests.support.compose_project import Project, command_line
+from tests.support.http_client import Answer, ask
+from tests.support.load_generator import Load
+from tests.support.resilience import Story
+from tests.support.terminal import CTRL_C, Terminal
+from tests.support.wait import eventually
+
+UP = ("up", "--balance", "echo=3")
+
+SLOW_TO_BRING_UP = """\
+#!/bin/sh
+case " $* " in *" up "*) sleep 30 ;; esac
+exec {compose} "$@"
+"""
+
+
+def test_killed_in_the_background_it_serves_again_within_two_seconds_of_up(story: Story) -> None:
+    story.serve(3)
+    runs = runs_of(story)
+    os.kill(composectl_of(story.project), signal.SIGKILL)
+    allowed = 2.0 + seconds_of_compose(story.project)
+    with started_again(story.project, "-d") as seconds:
+        assert seconds < allowed
+        assert story.project.has_ready(3)
+        assert runs_of(story) == runs
+
+
+def test_killed_in_the_foreground_it_serves_again_within_two_seconds_of_up(story: Story) -> None:
+    story.write()
+    with started_again(story.project):
+        assert story.project.has_ready(3)
+        runs = runs_of(story)
+        os.kill(composectl_of(story.project), signal.SIGKILL)
+    allowed = 2.0 + seconds_of_compose(story.project)
+    with started_again(story.project) as seconds:
+        assert seconds < allowed
+        assert story.project.has_ready(3)
+        assert runs_of(story) == runs
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_who_is_served_while_compose_looks_at_the_replicas_has_his_answer_before_it_ends(story: Story) -> None:
+    story.serve(2)
+    project = story.project
+    os.kill(composectl_of(project), signal.SIGKILL)
+    slow = project.temporary / "compose"
+    slow.write_text(SLOW_TO_BRING_UP.format(compose=project.environment()["COMPOSECTL_COMPOSE"]))
+    slow.chmod(0o700)
+    environment = project.environment(COMPOSECTL_COMPOSE=str(slow))
+    answers: list[Answer] = []
+    with Terminal(command_line("up", "--balance", "echo=2"), project.folder, environment) as terminal:
+        assert eventually(lambda: serves(project))
+        client = threading.Thread(target=lambda: answers.append(ask(project.port, "/?sleep=3")))
+        client.start()
+        assert eventually(lambda: project.status()["totals"]["in_flight"] == 1)
+        terminal.type(CTRL_C)
+        client.join()
+        assert answers[0].status == 200
+        assert terminal.end() == 130, terminal.written
+    slow.unlink()
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_nothing_is_lost_while_one_hands_over_to_the_next(story: Story) -> None:
+    story.serve(3)
+    runs = runs_of(story)
+    with story.under_load("up --handover, three times") as load:
+        for _ in range(3):
+            before = composectl_of(story.project)
+            story.project.does(*UP, "--handover", "-d")
+            assert composectl_of(story.project) != before
+            assert goes_on(load)
+    assert load.failed == []
+    assert story.executed_twice() == []
+    assert runs_of(story) == runs
+    assert load.longest_wait < 1
+
+
+@contextmanager
+def started_again(project: Project, *words: str) -> Iterator[float]:
+    """`up` is there, or was; the seconds until somebody was served. In the end it is there no more."""
+    began = time.monotonic()
+    up = project.starts(*UP, *words)
+    try:
+        assert eventually(lambda: serves(project))
+        yield time.monotonic() - began
+    finally:
+        if "-d" not in words:
+            up.terminate()
+        up.communicate(timeout=30)
+
+
+def seconds_of_compose(project: Project) -> float:
+    """What Compose itself takes to tell its version and to read the file: almost a second in 1.29.2."""
+    began = time.monotonic()
+    for word in ("version", "config"):
+        assert project.plain_compose(word).returncode == 0
+    return time.monotonic() - began
+
+
+def serves(project: Project) -> bool:
+    try:
+        return ask(project.port).status == 200
+    except OSError:
+        return False
+
+
+def goes_on(load: Load) -> bool:
+    served = len(load.fates)
+    return eventually(lambda: len(load.fates) > served + 400)
+
+
+def runs_of(story: Story) -> set[tuple[str, str]]:
+    """Each container, and when it was started."""
+    return {(str(one.id), one.attrs["State"]["StartedAt"]) for one in story.project.containers()}

@@ -1,0 +1,61 @@
+"""The engine is stopped for ten seconds under load and started again, as an upgrade does; the replicas run on."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from docker import DockerClient
+
+from tests.support.backend_image import build_backend
+from tests.support.own_engine import OwnEngine, own_engine
+from tests.support.paths import ROOT
+from tests.support.resilience import Story
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
+
+SECONDS = 10.0
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[OwnEngine]:
+    with own_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def engine(own: OwnEngine) -> Iterator[DockerClient]:
+    client = own.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def echo_image() -> None:
+    """Nothing here needs it."""
+
+
+@pytest.fixture(scope="module")
+def backend_image(own: OwnEngine, engine: DockerClient) -> str:
+    subprocess.run([ROOT / "scripts" / "busybox-image"], check=True, capture_output=True)
+    return build_backend(engine)
+
+
+def test_h12_an_engine_that_is_away_for_ten_seconds_costs_no_request(story: Story, own: OwnEngine) -> None:
+    story.serve(3)
+    before = story.project.status()
+    with story.under_load("engine stopped for 10 s and started again") as load:
+        stopped = time.monotonic()
+        own.stop()
+        assert eventually(lambda: "engine unreachable since " in story.project.does("status"), within=5)
+        assert eventually(lambda: time.monotonic() - stopped > SECONDS)
+        own.start()
+        assert eventually(lambda: "engine unreachable" not in story.project.does("status"), within=5)
+    assert story.lost_nothing(load)
+    after = story.project.status()
+    assert after["changes"] == before["changes"]
+    assert [one["id"] for one in after["backends"]] == [one["id"] for one in before["backends"]]
+    story.scale(2)

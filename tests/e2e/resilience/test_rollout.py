@@ -1,0 +1,103 @@
+"""A service is rolled out under load: to what is good, and to what is not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from io import BytesIO
+
+import pytest
+from docker import DockerClient
+
+from tests.support.resilience import Story
+from tests.support.rollout_recorder import Course
+
+NEVER_LISTENS = """CMD ["sh", "-c", "trap 'exit 0' TERM; seq 1 11; echo not today; sleep 600 & wait"]"""
+ANSWERS_500 = """\
+ENV STATUS="500 Internal Server Error"
+CMD ["sh", "-c", "echo I am ill; exec backend"]
+"""
+
+MakeImage = Callable[[str], str]
+
+
+@pytest.fixture
+def made_image(engine: DockerClient, backend_image: str) -> Iterator[MakeImage]:
+    """Makes an image of the backend's and further lines of a Dockerfile."""
+    made: list[str] = []
+
+    def make(lines: str) -> str:
+        made.append(f"composectl-e2e-other:{os.getpid()}-{len(made)}")
+        engine.images.build(fileobj=BytesIO(f"FROM {backend_image}\n{lines}".encode()), tag=made[-1], rm=True)
+        return made[-1]
+
+    yield make
+    for image in made:
+        engine.images.remove(image, force=True)
+
+
+def test_one_at_a_time_nothing_is_lost(made_image: MakeImage, story: Story) -> None:
+    assert_rolled_out(made_image, story, 1)
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_two_at_a_time_nothing_is_lost(made_image: MakeImage, story: Story) -> None:
+    assert_rolled_out(made_image, story, 2)
+
+
+def test_an_image_that_never_listens_is_taken_back_and_nothing_is_lost(made_image: MakeImage, story: Story) -> None:
+    story.serve(3)
+    story.image = made_image(NEVER_LISTENS)
+    story.write()
+    with story.under_load("rollout to an image that never listens") as load:
+        assert_stopped(story, "is not ready after 3 s", [*map(str, range(3, 12)), "not today"], "--ready-timeout", "3s")
+    assert story.lost_nothing(load)
+
+
+def test_an_image_that_answers_500_is_taken_back_and_nobody_else_fails(made_image: MakeImage, story: Story) -> None:
+    story.serve(3)
+    old = {one["address"] for one in story.project.status()["backends"]}
+    story.image = made_image(ANSWERS_500)
+    story.write()
+    with story.under_load("rollout to an image that answers 500") as load:
+        assert_stopped(story, "requests failed at", ["I am ill"], "--pause", "30s")
+    assert load.failed
+    assert all(fate.trouble.startswith("500 ") and fate.backend not in old for fate in load.failed), load.failed
+    assert story.executed_twice() == []
+    assert load.cut == []
+
+
+def assert_rolled_out(made_image: MakeImage, story: Story, parallel: int) -> None:
+    """Never are fewer ready than wanted, nor more alive than that and those in parallel."""
+    story.serve(3)
+    before = ids(story)
+    story.image = made_image("LABEL version=2")
+    story.write()
+    with story.under_load(f"rollout of all three, {parallel} at a time") as load:
+        course = Course(story.project, 3)
+        story.project.does("rollout", "echo", "--pause", "1s", "--parallel", str(parallel))
+    assert story.lost_nothing(load)
+    assert before.isdisjoint(ids(story))
+    assert len(ids(story)) == 3
+    assert course.fewest_ready() == 3
+    assert course.most_alive() == 3 + parallel
+
+
+def assert_stopped(story: Story, why: str, log: list[str], *words: str) -> None:
+    """The rollout is given up for this reason, with these last lines of the log; the old replicas serve on."""
+    before, course = ids(story), Course(story.project, 3)
+    told = story.project.composectl("rollout", "echo", *words)
+    assert told.returncode == 1, told.stderr
+    error, _, hint = told.stderr.partition("error: ")[2].partition("\n\nhint: ")
+    assert error.startswith("rollout of `echo` stopped: ")
+    assert why in error
+    assert error.splitlines()[1:] == [f"  {line}" for line in log]
+    assert hint == "the old replicas serve on; mend it, then `composectl rollout echo`\n"
+    assert ids(story) == before
+    assert story.phases() == ["ready"] * 3
+    assert course.fewest_ready() == 3
+    assert course.most_alive() == 4
+
+
+def ids(story: Story) -> set[str | None]:
+    return {one.id for one in story.project.containers()}

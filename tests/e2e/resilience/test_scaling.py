@@ -1,0 +1,71 @@
+"""Nothing is lost while a service is scaled, rolled out, restarted and recreated, one after the other."""
+
+from datetime import datetime
+
+import pytest
+
+from tests.support.load_generator import Load
+from tests.support.resilience import IS_LONG, Story
+from tests.support.wait import eventually
+
+REQUESTS, PER_SECOND = (100_000, 1000) if IS_LONG else (10_000, 300)
+STORY = "scale 2 -> 5 -> 2 -> 10 -> 3, roll out twice, restart, recreate"
+SLOW_SECONDS = 5.0
+READY = ("ready", "ready", "ready")
+
+
+def test_h2_nothing_is_lost_while_replicas_come_and_go(story: Story) -> None:
+    story.serve(2)
+    with story.under_load(STORY, PER_SECOND, REQUESTS) as load:
+        story.scale(5)
+        with_slow_ones_in_flight(story, load, 5)
+        story.scale(2)
+        story.scale(10)
+        with_slow_ones_in_flight(story, load, 10)
+        story.scale(3)
+        roll_out(story, 2)
+        compose(story, "restart", "echo")
+        roll_out(story, 3)
+        story.write(published=False)  # the port is ours
+        compose(story, "up", "-d", "--force-recreate", "--scale", "echo=3")
+    assert story.lost_nothing(load)
+    assert len(load.fates) >= REQUESTS
+    assert load.longest_wait < 2
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_h1_replicas_get_requests_within_a_second_of_their_start(story: Story) -> None:
+    story.serve(1)
+    story.scale(5)
+    for backend in story.project.status()["backends"]:
+        started = story.project.engine.containers.get(backend["id"]).attrs["State"]["StartedAt"]
+        assert moment(backend["since"]) - moment(started) < 1.0, backend
+
+
+def moment(text: str) -> float:
+    """Epoch seconds of what is ISO 8601 but for its nanoseconds."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def with_slow_ones_in_flight(story: Story, load: Load, requests: int) -> None:
+    """As many as there are replicas: least-request gives one to each."""
+    load.ask_slowly(requests, SLOW_SECONDS)
+    assert eventually(lambda: story.project.status()["totals"]["in_flight"] >= requests)
+
+
+def roll_out(story: Story, version: int) -> None:
+    story.write(f'    labels: ["version={version}"]\n')
+    before = ids(story)
+    story.project.does("rollout", "echo", "--pause", "500ms")
+    assert not before & ids(story)
+
+
+def compose(story: Story, *words: str) -> None:
+    """Compose does it itself, to all at once: requests wait until one is ready."""
+    done = story.project.plain_compose(*words)
+    assert done.returncode == 0, done.stderr
+    assert story.comes_to(*READY)
+
+
+def ids(story: Story) -> set[str | None]:
+    return {one.id for one in story.project.containers()}

@@ -1,0 +1,55 @@
+"""GoAccess reads the access log, by the format that the README tells: every line counts, and for what it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.external.conftest import said_by
+from tests.support.http_client import ask
+from tests.support.large_backend import LargeBackend
+from tests.support.paths import ROOT
+from tests.support.proxy_process import Place
+
+README = (ROOT / "README.md").read_text()
+TYPED = re.compile(
+    r"goaccess access\.log --log-format='(?P<log>[^']*)' --date-format=(?P<date>\S+) --time-format=(?P<time>\S+)"
+)
+HOST = "127.0.0.1"
+PATHS = {"/": 30, "/large": 2, '/a"b': 3, "/%C3%A9": 4}
+
+
+def test_every_line_is_counted(place: Place) -> None:
+    backend = LargeBackend()
+    words = ("--access-log", "access.log", "--access-log-header", "User-Agent", "--max-body", "1k")
+    proxy = place.starts("--listen", "127.0.0.1:0", "--backend", backend.address, *words)
+    for path, times in PATHS.items():
+        for _ in range(times):
+            assert ask(proxy.port, path, host=HOST, User_Agent='curl/8 "q"').status == 200
+    assert ask(proxy.port, "/", host=HOST, Content_Length="1025").status == 413
+    assert ask(proxy.port, "/", host=HOST, Host="not a host").status == 400
+    proxy.ends_by(signal.SIGTERM)
+    backend.close()
+    report = reported(place.folder / "access.log", place.folder / "report.json")
+    asked = sum(PATHS.values()) + 2
+    general = report["general"]
+    assert (general["total_requests"], general["valid_requests"], general["failed_requests"]) == (asked, asked, 0)
+    hits = {one["data"]: one["hits"]["count"] for one in report["requests"]["data"]}
+    assert hits == {"/": 32, "/large": 2, r"/a\x22b": 3, "/é": 4}
+    classes = {one["data"][:3]: one["hits"]["count"] for one in report["status_codes"]["data"]}
+    assert classes == {"2xx": asked - 2, "4xx": 2}
+    assert general["bandwidth"] >= 2_000_000
+
+
+def reported(log: Path, report: Path) -> dict[str, Any]:
+    """GoAccess's report of a log, read as the README says."""
+    found = TYPED.search(README)
+    assert found
+    given = [f"--{name}-format={found[name]}" for name in ("log", "date", "time")]
+    asyncio.run(said_by("goaccess", str(log), *given, "--no-global-config", "-o", str(report)))
+    told: dict[str, Any] = json.loads(report.read_text())
+    return told

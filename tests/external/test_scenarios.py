@@ -1,0 +1,44 @@
+"""varnishtest plays both ends of the scenarios beside, its client strict about what it is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from composectl.balance.policy import RoundRobin
+from composectl.balance.pool import Pool
+from composectl.balance.replica import Replica, Report
+from composectl.proxy.connections import Connections
+from composectl.proxy.listen import bind
+from composectl.proxy.route import Route
+from composectl.proxy.server import ProxyServer, serve
+from composectl.proxy.waiting_room import Holding, WaitingRoom
+from tests.external.conftest import said_by
+from tests.support.compose_project import free_port
+
+SCENARIOS = sorted((Path(__file__).parent / "scenarios").iterdir())
+
+
+@contextlib.asynccontextmanager
+async def proxy_before(port: int) -> AsyncIterator[str]:
+    """A proxy that makes no probes, which a scripted server would take for requests; its address."""
+    pool = Pool("vtc", RoundRobin(), time.time, lambda change, backend: None)
+    pool.observe([Replica("1", "", 1, "vtc-1", "127.0.0.1", Report.UP)])
+    (listening,) = bind("127.0.0.1", [0])
+    runner = await serve(ProxyServer(Route(pool, Connections(port), WaitingRoom(pool, Holding()))), [listening], 0)
+    host, own = listening.getsockname()
+    yield f"{host}:{own}"
+    await runner.cleanup()
+    assert not pool.tally().in_flight
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.stem)
+async def test_the_scenario_is_played_to_its_end(scenario: Path) -> None:
+    port = free_port()
+    async with proxy_before(port) as proxy:
+        said = await said_by("varnishtest", "-D", f"proxy={proxy}", "-D", f"backend=127.0.0.1:{port}", str(scenario))
+    assert f"{scenario} passed" in said

@@ -1,0 +1,49 @@
+"""slowhttptest: slow heads, slow bodies and slow readers, hundreds at once, delay nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+
+import aiohttp
+
+from tests.external.conftest import said_by
+
+CONNECTIONS = "100"
+SECONDS = "13"
+ATTACKS = {
+    "slow heads": ("-H", "-i", "1"),
+    "slow bodies": ("-B", "-i", "1", "-s", "100000"),
+    "slow readers": ("-X", "-w", "1", "-y", "20", "-n", "1", "-z", "5"),
+}
+
+
+async def test_f6_p9_slow_clients_of_three_kinds_at_once_delay_nobody(port: int) -> None:
+    url = f"http://127.0.0.1:{port}/"
+    async with asyncio.TaskGroup() as group:
+        slowest = group.create_task(slowest_answer(url))
+        attacks = [group.create_task(attack(url, *words)) for words in ATTACKS.values()]
+        said = [await one for one in attacks]
+        slowest.cancel()
+    for what in said:
+        assert set(re.findall(r"service available:\s+(\w+)", what)) == {"YES"}, what
+        assert "connected:           100" in what
+    assert "No open connections left" in said[0], said[0]
+
+
+async def attack(url: str, *words: str) -> str:
+    """What slowhttptest says of it, without its colours; it probes by itself, and a second is too late."""
+    large = "large" if "-X" in words else ""
+    given = (*words, "-c", CONNECTIONS, "-r", CONNECTIONS, "-l", SECONDS, "-p", "1", "-u", url + large)
+    return re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", await said_by("slowhttptest", *given))
+
+
+async def slowest_answer(url: str) -> None:
+    """Ask again and again, each time on a connection of its own; each answer comes within a second."""
+    while True:
+        began = time.monotonic()
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            assert await answer.read() == b"hello"
+        assert time.monotonic() - began < 1
+        await asyncio.sleep(0.1)

@@ -1,0 +1,170 @@
+"""The dashboard as programs meet it: what it answers, whom it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import closing
+from http.client import HTTPConnection
+
+import pytest
+
+from composectl.control.client import running
+from tests.integration.test_refuses import GOOD
+from tests.support.cli_error import refusal_told_in
+from tests.support.dashboard_client import Site
+from tests.support.proxy_process import Place
+from tests.support.threaded_backend import PATIENCE
+from tests.support.wait import eventually
+
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+
+
+def test_whatever_it_answers_is_for_its_own_page_alone(place: Place) -> None:
+    site = Site(place)
+    for path in ("/", "/main.js", "/style.css", "/icon.svg", "/v1/history", "/v1/about", "/nowhere"):
+        answer = site.asks(path)
+        assert answer.status == (404 if path == "/nowhere" else 200)
+        assert answer.headers["Content-Security-Policy"].startswith(POLICY)
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    site.ends()
+
+
+def test_a_name_that_is_not_ours_is_misdirected(place: Place) -> None:
+    site = Site(place, "--dashboard-control")
+    for path in ("/", "/v1/history", "/v1/events"):
+        assert site.status(path, Host="evil.example") == 421
+    assert site.status("/v1/drain", "POST", {"service": "proxy", "number": 1}, Host="evil.example") == 421
+    assert place.phases() == ["ready", "ready"]
+    site.ends()
+
+
+def test_without_control_there_is_only_reading(place: Place) -> None:
+    site = Site(place)
+    assert site.token == ""
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        answer = site.asks("/v1/drain", method, {"service": "proxy", "number": 1})
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert site.status("/", "HEAD") == 200
+    assert place.phases() == ["ready", "ready"]
+    site.ends()
+
+
+def test_orders_need_the_token_and_our_own_page(place: Place) -> None:
+    site = Site(place, "--dashboard-control")
+    first = {"service": "proxy", "number": 1}
+    assert site.status("/v1/drain", "POST", first, Authorization="Bearer guessed") == 401
+    assert site.status("/v1/drain", "POST", first, Authorization="") == 401
+    assert site.status("/v1/drain", "POST", first, Origin="http://evil.example") == 403
+    assert place.phases() == ["ready", "ready"]
+    assert site.status("/v1/drain", "POST", first) == 200
+    assert place.comes_to("resting", "ready")
+    site.ends()
+
+
+def test_an_order_that_makes_no_sense_is_refused(place: Place) -> None:
+    site = Site(place, "--dashboard-control")
+    for path in ("/v1/drain", "/v1/undrain", "/v1/scale", "/v1/judge", "/v1/rollout"):
+        assert site.status(path, "POST", {"number": "one"}) == 400
+    site.ends()
+
+
+def test_what_cannot_be_done_is_told_with_a_hint(place: Place) -> None:
+    site = Site(place, "--dashboard-control")
+    for path, order in {
+        "scale": {"wanted": {"proxy": 3}, "oldest_first": False},
+        "rollout": {"service": "proxy"},
+    }.items():
+        told = json.loads(site.asks(f"/v1/{path}", "POST", order).text)
+        assert told["error"] == f"the backends of proxy `{site.proxy.name}` are fixed"
+        assert "start it again" in told["hint"]
+    site.ends()
+
+
+def test_other_terminals_are_told_where_it_is_and_not_of_the_token(place: Place) -> None:
+    site = Site(place, "--dashboard-control")
+    (client,) = running(place.runtime / "composectl")
+    assert client.about.dashboard == f"http://{site.host}/"
+    assert site.token not in place.does("status", "--json")
+    site.ends()
+
+
+def test_the_history_is_there_for_who_comes_late(place: Place) -> None:
+    site = Site(place)
+
+    def seconds() -> int:
+        return len(json.loads(site.asks("/v1/history").text))
+
+    assert eventually(lambda: seconds() >= 3)
+    site.ends()
+
+
+def test_it_ends_without_waiting_for_a_page_that_is_open(place: Place) -> None:
+    site = Site(place)
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as page:
+        page.sendall(f"GET /v1/events HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
+        told = page.recv(65536)
+        while b"event: snapshot" not in told:
+            told += page.recv(65536)
+        site.ends()
+        while more := page.recv(65536):
+            told += more
+    assert b"event: end" in told
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", site.port))
+
+
+def test_many_that_are_open_and_read_nothing_leave_the_proxy_as_it_was(place: Place) -> None:
+    site = Site(place)
+    pages = [socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) for _ in range(200)]
+    for page in pages:
+        page.sendall(f"GET /v1/events HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
+    for _ in range(200):
+        with closing(HTTPConnection("127.0.0.1", site.proxy.port, timeout=PATIENCE)) as client:
+            client.request("GET", "/")
+            assert client.getresponse().status == 200
+    site.ends()
+    for page in pages:
+        page.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "culprit"),
+    [
+        (("--dashboard", "http"), "`--dashboard http`"),
+        (("--dashboard", "70000"), "`--dashboard 70000`"),
+        (("--dashboard", "127.0.0.1:9091:80"), "`--dashboard 127.0.0.1:9091:80`"),
+        (("--dashboard", "::1:9091"), "`--dashboard ::1:9091`"),
+        (("--dashboard-control",), "`--dashboard-control` goes with `--dashboard`"),
+    ],
+)
+def test_words_that_make_no_sense(place: Place, words: tuple[str, ...], culprit: str) -> None:
+    told = refusal_told_in(place.composectl("proxy", *GOOD, *words))
+    assert told.exit_code == 2
+    assert culprit in told.message
+    assert "9091" in told.hint
+
+
+def test_a_place_that_cannot_be_had(place: Place) -> None:
+    backend = place.backend()
+    for where, why in {
+        backend.address: f"{backend.address} is already held by",
+        "192.0.2.1:9091": "192.0.2.1:9091 is not an address of this machine",
+        "nobody.invalid:9091": "`nobody.invalid` is not known to have an address",
+    }.items():
+        told = refusal_told_in(place.composectl("proxy", *GOOD, "--dashboard", where))
+        assert told.exit_code == 1
+        assert f"no dashboard: {why}" in told.message
+        assert "`--dashboard [HOST:]PORT`" in told.hint
+        assert place.litter() == []
+
+
+def test_one_that_another_composectl_has_is_told_by_its_name(place: Place) -> None:
+    site = Site(place)
+    told = refusal_told_in(place.composectl("proxy", *GOOD, "--dashboard", str(site.port)))
+    assert told.message == f"no dashboard: {site.host} is already held by composectl of proxy `{site.proxy.name}`"
+    site.ends()

@@ -1,0 +1,109 @@
+"""`composectl doctor` on a machine without an engine, and without Compose."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.support.proxy_process import Finished, Place, command_line
+
+NOBODY = "unix:///nonexistent/docker.sock"
+NOT_KNOWN = """\
+✗ reach       not known
+              hint: it is looked at when what stands above is mended
+"""
+
+
+@pytest.fixture
+def has_compose(place: Place) -> dict[str, str]:
+    compose = place.folder / "compose"
+    compose.write_text("#!/bin/sh\necho 2.40.3\n")
+    compose.chmod(0o700)
+    return {"COMPOSECTL_COMPOSE": str(compose)}
+
+
+def doctor(place: Place, *words: str, before: tuple[str, ...] = (), **changes: str) -> Finished:
+    return subprocess.run(
+        command_line(*before, "doctor", *words),
+        cwd=place.folder,
+        env=place.environment(PYTHONIOENCODING="utf-8", **changes),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_without_an_engine(place: Place, has_compose: dict[str, str]) -> None:
+    found = doctor(place, DOCKER_HOST=NOBODY, **has_compose)
+    assert (found.returncode, found.stderr) == (1, "")
+    assert found.stdout.startswith(
+        f"""\
+✓ compose     `{has_compose["COMPOSECTL_COMPOSE"]}` 2.40.3
+✓ endpoint    {NOBODY}, named by DOCKER_HOST
+✗ engine      no Docker Engine answers at {NOBODY}
+              hint: is the engine running? `docker info` tells more
+{NOT_KNOWN}✓ folder      {place.runtime}/composectl, for the sockets of running composectls
+"""
+    )
+
+
+def test_without_compose(place: Place) -> None:
+    found = doctor(place, DOCKER_HOST=NOBODY)
+    assert found.returncode == 1
+    assert found.stdout.startswith(
+        """\
+✗ compose     neither `docker compose` nor `docker-compose` is installed
+              hint: install Docker's Compose plugin, or name a Compose in COMPOSECTL_COMPOSE
+"""
+    )
+
+
+def test_a_context_that_is_mistyped(place: Place, has_compose: dict[str, str]) -> None:
+    found = doctor(place, before=("-c", "defualt"), **has_compose)
+    assert found.returncode == 1
+    assert (
+        """\
+✗ endpoint    no Docker context `defualt`
+              hint: did you mean `default`?
+✗ engine      not known
+              hint: it is looked at when what stands above is mended
+"""
+        + NOT_KNOWN
+        in found.stdout
+    )
+
+
+def test_for_machines(place: Place, has_compose: dict[str, str]) -> None:
+    found = doctor(place, "--json", DOCKER_HOST=NOBODY, **has_compose)
+    told = json.loads(found.stdout)
+    assert (found.returncode, told["version"], told["is_well"]) == (1, 1, False)
+    findings = {one["what"]: one for one in told["findings"]}
+    assert list(findings) == ["compose", "endpoint", "engine", "reach", "folder", "ports", "open files"]
+    assert findings["engine"]["is_well"] is False
+    assert findings["compose"] == {
+        "what": "compose",
+        "is_well": True,
+        "found": f"`{has_compose['COMPOSECTL_COMPOSE']}` 2.40.3",
+        "hint": "",
+        "is_needed": True,
+    }
+
+
+@pytest.mark.parametrize(("limit", "mark"), [(1024, "✗"), (8192, "✓")])
+def test_few_open_files_are_told_and_are_no_hindrance(place: Place, limit: int, mark: str) -> None:
+    limited = ["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *command_line("doctor")]
+    env = place.environment(PYTHONIOENCODING="utf-8", DOCKER_HOST=NOBODY)
+    found = subprocess.run(limited, cwd=place.folder, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert f"{mark} open files  {limit:,}, enough for " in found.stdout
+
+
+def test_a_folder_that_others_may_write_to(place: Place, has_compose: dict[str, str]) -> None:
+    shared = place.runtime / "composectl"
+    shared.mkdir()
+    shared.chmod(0o777)
+    found = doctor(place, DOCKER_HOST=NOBODY, **has_compose)
+    assert f"✗ folder      {shared} is not a folder of yours alone\n" in found.stdout
+    shared.rmdir()

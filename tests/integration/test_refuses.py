@@ -1,0 +1,73 @@
+"""What is typed wrong is told in one line, with a hint, before anything is bound."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.support.cli_error import refusal_told_in
+from tests.support.proxy_process import Place
+
+GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
+
+
+@pytest.mark.parametrize(
+    ("words", "culprit"),
+    [
+        ((*GOOD, "--listen", "http"), "`http`"),
+        ((*GOOD, "--listen", "127.0.0.1:8080:80"), "`127.0.0.1:8080:80`"),
+        ((*GOOD, "--backend", "9001"), "`9001`"),
+        ((*GOOD, "--backend", "http://127.0.0.1:9001/"), "`http://127.0.0.1:9001/`"),
+        ((*GOOD, "--backend", "::1:9001"), "`::1:9001`"),
+        ((*GOOD, "--backend", "127.0.0.1:9001"), "`--backend 127.0.0.1:9001`"),
+        ((*GOOD, "--policy", "lucky"), "`lucky`"),
+        ((*GOOD, "--health", "healthz"), "`healthz`"),
+        ((*GOOD, "--hold", "soon"), "`--hold soon`"),
+        ((*GOOD, "--slow-start", "0"), "`--slow-start 0`"),
+        ((*GOOD, "--slow-start", "10", "--policy", "source"), "`--slow-start`"),
+        ((*GOOD, "--name", "No Name"), "`No Name`"),
+        ((*GOOD, "--service", "echo"), "`--service`"),
+        ((*GOOD, "--port", "9090"), "`--port`"),
+        ((*GOOD, "surplus"), "surplus"),
+        (GOOD[:2], "`--backend`"),
+        (GOOD[2:], "`--listen`"),
+    ],
+)
+def test_words_that_make_no_sense(place: Place, words: tuple[str, ...], culprit: str) -> None:
+    told = refusal_told_in(place.composectl("proxy", *words))
+    assert told.exit_code == 2
+    assert culprit in told.message
+    assert place.litter() == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "message"),
+    [
+        ("nobody.invalid:8080", "`nobody.invalid` is not known to have an address"),
+        ("192.0.2.1:8080", "192.0.2.1:8080 is not an address of this machine"),
+    ],
+)
+def test_a_listener_that_is_not_of_this_machine(place: Place, listen: str, message: str) -> None:
+    told = refusal_told_in(place.composectl("proxy", *GOOD, "--listen", listen))
+    assert (told.exit_code, told.message) == (1, message)
+    assert place.litter() == []
+
+
+def test_a_port_that_is_held_and_by_whom(place: Place) -> None:
+    backend = place.backend()
+    told = refusal_told_in(place.composectl("proxy", *GOOD, "--listen", backend.address))
+    assert f"{backend.address} is already held by" in told.message
+
+    proxy = place.proxy(backend)
+    told = refusal_told_in(place.composectl("proxy", *GOOD, "--listen", f"127.0.0.1:{proxy.port}"))
+    assert told.message == f"127.0.0.1:{proxy.port} is already held by composectl of proxy `{proxy.name}`"
+    proxy.ends_by(signal.SIGINT)
+
+
+def test_a_name_that_is_taken(place: Place) -> None:
+    proxy = place.proxy(place.backend(), words=("--name", "edge"))
+    told = refusal_told_in(place.composectl("proxy", *GOOD, "--name", "edge"))
+    assert told.message == f"a proxy `edge` runs already (process {proxy.process.pid})"
+    assert "`composectl -p edge down`" in told.hint
+    proxy.ends_by(signal.SIGINT)

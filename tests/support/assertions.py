@@ -1,0 +1,136 @@
+"""What can be asserted of a project that stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tests.support.http_client import ask
+from tests.support.project_shape import Proof
+from tests.support.shaped_project import Standing
+from tests.support.wait import eventually
+
+
+def answers(*places: str, replicas: int = 2) -> Proof:
+    """Each of these places, `PORT` or `HOST:PORT`, answers, and so many replicas are behind it."""
+
+    def proof(standing: Standing) -> None:
+        for place in map(standing.values.fill, places):
+            _assert_answers(place, replicas)
+
+    return proof
+
+
+def answers_at_any_port(service: str) -> Proof:
+    """The listener that stands in no file answers."""
+
+    def proof(standing: Standing) -> None:
+        known = set(standing.values.values())
+        ports = {listener.rpartition(":")[2] for listener in standing.status(service)["listeners"]}
+        unknown = [port for port in ports if not any(_is_in_range(port, one) for one in known)]
+        assert len(unknown) == 1
+        _assert_answers(unknown[0], 2)
+
+    return proof
+
+
+def in_each_replica(command: str, service: str = "echo") -> Proof:
+    """This shell command succeeds in each replica."""
+
+    def proof(standing: Standing) -> None:
+        replicas = standing.replicas(service)
+        assert replicas
+        for replica in replicas:
+            done = replica.exec_run(["sh", "-c", command])
+            assert done.exit_code == 0, done.output.decode()
+
+    return proof
+
+
+def all_of(*proofs: Proof) -> Proof:
+    def proof(standing: Standing) -> None:
+        for one in proofs:
+            one(standing)
+
+    return proof
+
+
+def has_policy(service: str, policy: str) -> Proof:
+    def proof(standing: Standing) -> None:
+        assert standing.status(service)["policy"] == policy
+
+    return proof
+
+
+def says(words: str) -> Proof:
+    """One line on stderr is this."""
+
+    def proof(standing: Standing) -> None:
+        assert standing.values.fill(words) in standing.told.stderr.splitlines()
+
+    return proof
+
+
+def runs(service: str, replicas: int) -> Proof:
+    """There are so many containers of it."""
+
+    def proof(standing: Standing) -> None:
+        assert len(standing.replicas(service)) == replicas
+
+    return proof
+
+
+def publishes_itself(service: str, port: str) -> Proof:
+    """Its only replica has this port of the container published by Docker."""
+
+    def proof(standing: Standing) -> None:
+        (replica,) = standing.replicas(service)
+        published = replica.attrs["NetworkSettings"]["Ports"]
+        assert {name for name, places in published.items() if places} == {port}
+
+    return proof
+
+
+def is_the_same_project_for_compose(standing: Standing) -> None:
+    """Compose itself, in the same folder, sees exactly these containers."""
+    assert standing.compose_lists() == {one.id for one in standing.project.containers()}
+
+
+def is_balanced_over_ipv6(standing: Standing) -> None:
+    for one in standing.status("echo")["backends"]:
+        assert one["address"].startswith("[fd")
+
+
+def comes_after(first: str, service: str = "echo") -> Proof:
+    """Each replica was started after the only container of the other service had ended, well."""
+
+    def proof(standing: Standing) -> None:
+        (before,) = standing.replicas(first)
+        assert before.attrs["State"]["ExitCode"] == 0
+        ended = datetime.fromisoformat(before.attrs["State"]["FinishedAt"])
+        assert all(_started(one.attrs) > ended for one in standing.replicas(service))
+
+    return proof
+
+
+# Private
+
+
+def _assert_answers(place: str, replicas: int) -> None:
+    host, _, port = place.rpartition(":")
+    backends: set[str | None] = set()
+
+    def all_have_answered() -> bool:
+        answer = ask(int(port), host=host.strip("[]") or "localhost")
+        assert answer.is_whole
+        backends.add(answer.backend)
+        return len(backends) >= replicas
+
+    assert eventually(all_have_answered, within=10), f"{place}: {backends}"
+
+
+def _is_in_range(port: str, known: str) -> bool:
+    return known.isdigit() and 0 <= int(port) - int(known) < 4
+
+
+def _started(attrs: dict[str, dict[str, str]]) -> datetime:
+    return datetime.fromisoformat(attrs["State"]["StartedAt"])

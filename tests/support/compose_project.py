@@ -1,0 +1,190 @@
+"""A compose project in a folder of its own, and composectl run on it as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from random import sample
+from secrets import token_hex
+from typing import Any
+
+from docker import DockerClient
+from docker.models.containers import Container
+from docker.models.networks import Network
+
+from tests.support import leftovers
+from tests.support.wait import eventually
+
+IMAGE = f"composectl-e2e-echo:{os.getpid()}"  # of this run: another one may end meanwhile
+
+ECHO = """\
+services:
+  echo:
+    image: {image}
+    ports:
+      - "{port}:9090"
+"""
+
+Finished = subprocess.CompletedProcess[str]
+
+
+class Project:
+    """One project; `compose` is the Compose that composectl is told to use."""
+
+    def __init__(self, compose: Path, engine: DockerClient) -> None:
+        # Not a name of mkdtemp: with its `_`, Compose can make one of an image that no engine takes, `e2e-_x-echo`.
+        self.name = f"e2e-{token_hex(4)}"
+        self._home = Path(tempfile.gettempdir(), self.name)
+        self._home.mkdir(mode=0o700)
+        self._compose = compose
+        self.engine = engine
+        self.port = free_port()
+        self.folder = self._made(self.name)
+        self.runtime = self._made("run")
+        self.state = self._made("state")
+        self.temporary = self._made("tmp")
+        self.file = self.folder / "docker-compose.yml"
+        self.write(ECHO)
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}/"
+
+    def write(self, text: str, **values: object) -> None:
+        """Write the compose file; `{image}` and `{port}` stand for the echo image and a free port."""
+        self.file.write_text(text.format(image=IMAGE, port=self.port, **values))
+
+    # What a person types
+
+    def composectl(self, *words: str, timeout: float = 120, **how: Any) -> Finished:
+        """Run `composectl WORDS` to its end; `how` is for `command_line` and `environment`, `stdin` for it to read."""
+        command, stdin = command_line(*words, rights=how.pop("rights", ())), how.pop("stdin", "")
+        return self._finished(command, self.environment(**how), timeout, stdin)
+
+    def does(self, *words: str, timeout: float = 120, **how: Any) -> str:
+        """Run `composectl WORDS`, which must succeed; its standard output."""
+        done = self.composectl(*words, timeout=timeout, **how)
+        assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def shows(self, *words: str) -> str:
+        """What `composectl WORDS` prints of what runs, whether anybody is ready or not."""
+        done = self.composectl(*words)
+        assert done.returncode in (0, 3), f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def starts(self, *words: str) -> subprocess.Popen[str]:
+        """Start `composectl WORDS` away from any terminal."""
+        return subprocess.Popen(
+            command_line(*words),
+            cwd=self.folder,
+            env=self.environment(),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def plain_compose(self, *words: str) -> Finished:
+        """Run Compose itself, as if composectl were not there."""
+        return self._finished([str(self._compose), *words], self.environment(), 120)
+
+    def environment(self, **changes: str | None) -> dict[str, str]:
+        """The environment of what runs here; a change to None takes the variable out."""
+        mine: dict[str, str | None] = {
+            **os.environ,
+            "COMPOSECTL_COMPOSE": str(self._compose),
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "XDG_STATE_HOME": str(self.state),
+            "TMPDIR": str(self.temporary),
+            leftovers.MARK: self.name,
+            **changes,
+        }
+        return {name: value for name, value in mine.items() if value is not None}
+
+    # What there is
+
+    def status(self, service: str = "echo") -> dict[str, Any]:
+        """The service in `composectl status --json`."""
+        services = json.loads(self.shows("status", "--json"))["services"]
+        return next(one for one in services if one["service"] == service)
+
+    def has_ready(self, replicas: int) -> bool:
+        """Whether it comes to so many ready backends: `up -d` waits for the first one only."""
+        return eventually(lambda: [one["phase"] for one in self.status()["backends"]] == ["ready"] * replicas)
+
+    def containers(self) -> list[Container]:
+        return leftovers.containers(self.engine, self.name)
+
+    def networks(self) -> list[Network]:
+        return leftovers.networks(self.engine, self.name)
+
+    def litter(self) -> list[str]:
+        """What of this project is on the machine, Docker's part and ours."""
+        return [*leftovers.of_docker(self.engine, self.name), *self.own_litter()]
+
+    def own_litter(self) -> list[str]:
+        """The processes and files of composectl that are still there."""
+        return [*leftovers.of_processes(self.name), *leftovers.of_files(self.runtime, self.temporary)]
+
+    def has_left_nothing(self) -> bool:
+        """Whether nothing is on the machine; who has said the last word may take a moment to end."""
+        return eventually(lambda: not self.litter(), within=5)
+
+    # The end
+
+    def stop(self) -> None:
+        """Take everything down the way that a person does."""
+        self.composectl("down", "--timeout", "0")
+
+    def clear(self) -> list[str]:
+        """Remove what is left, by force; what it was."""
+        litter = [] if self.has_left_nothing() else self.litter()
+        leftovers.remove(self.engine, self.name)
+        shutil.rmtree(self._home)
+        return litter
+
+    # Private
+
+    def _made(self, *parts: str) -> Path:
+        folder = self._home.joinpath(*parts)
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def _finished(
+        self, command: Sequence[str], environment: Mapping[str, str], timeout: float, stdin: str = ""
+    ) -> Finished:
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            timeout=timeout,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+NewProject = Callable[[], Project]
+
+
+def command_line(*words: str, rights: Sequence[str] = ()) -> list[str]:
+    """`composectl WORDS`, behind a command that takes rights away."""
+    return [*rights, sys.executable, "-m", "composectl", *words]
+
+
+def free_port() -> int:
+    """A TCP port that nobody holds, outside the range from which clients get theirs."""
+    for port in sample(range(20000, 32000), 100):
+        with suppress(OSError), socket.create_server(("", port)):
+            return port
+    raise AssertionError("100 ports in a row are taken")

@@ -1,0 +1,37 @@
+"""What stands in place of `<name>` in the files of a shape: valid YAML, which is filled in for each run."""
+
+from __future__ import annotations
+
+import re
+from random import randrange
+
+from tests.support.compose_project import free_port
+
+_ROOM = 10  # for ranges
+_PLACEHOLDER = re.compile(r"<(\w+)(?:\+(\d+))?>")
+
+
+class Placeholders(dict[str, str]):
+    """The values by name; each name that is not given is a free port of its own."""
+
+    def __missing__(self, name: str) -> str:
+        taken = [int(one) for one in self.values() if one.isdecimal()]
+        free = iter(free_port, None)
+        self[name] = str(next(port for port in free if all(abs(port - one) > _ROOM for one in taken)))
+        return self[name]
+
+    def fill(self, text: str) -> str:
+        """The text with the values; `<name+3>` is one more three times."""
+        return _PLACEHOLDER.sub(lambda found: _more(self[found[1]], found[2]), text)
+
+
+def unique_subnet() -> str:
+    """An IPv6 network that nobody else has."""
+    return f"fd{randrange(256):02x}:{randrange(65536):x}:{randrange(65536):x}::/64"
+
+
+# Private
+
+
+def _more(value: str, by: str | None) -> str:
+    return str(int(value) + int(by)) if by else value

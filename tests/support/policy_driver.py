@@ -1,0 +1,34 @@
+"""A policy in the hands of a test: filled, taken from and given back to, as a pool does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from composectl.balance.backend import Backend
+from composectl.balance.policy import Policy
+from tests.support.factories import replica
+
+SIZES = (1, 2, 3, 10, 100, 1000)
+
+
+def backend(number: int) -> Backend:
+    return Backend(replica(number), 0)
+
+
+def filled(policy: Policy, size: int) -> list[Backend]:
+    backends = [backend(number) for number in range(1, size + 1)]
+    for one in backends:
+        policy.add(one)
+    return backends
+
+
+def take(policy: Policy, avoid: Sequence[Backend] = (), client: str = "") -> Backend:
+    taken = policy.take(avoid, client)
+    assert taken is not None
+    taken.in_flight += 1
+    return taken
+
+
+def give_back(policy: Policy, backend: Backend) -> None:
+    backend.in_flight -= 1
+    policy.give_back(backend)

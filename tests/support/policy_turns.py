@@ -1,0 +1,37 @@
+"""Old backends and new ones, one request after the other: who gets how many."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from composectl.balance.backend import Backend
+from composectl.balance.policy import POLICIES, Policy
+from tests.support.policy_driver import backend, give_back, take
+
+NAMES = sorted(POLICIES)
+TURNS = 1000
+
+
+class Turning:
+    """The requests go by `policy`."""
+
+    policy: Policy
+
+    def begin(self, number: int) -> Backend:
+        """One more, with this number, is ready."""
+        one = backend(number)
+        self.policy.add(one)
+        return one
+
+    def begin_all(self, old: int, new: int) -> list[Backend]:
+        """So many more, numbered behind the `old` ones."""
+        return [self.begin(old + number) for number in range(1, new + 1)]
+
+    def turns(self, requests: int = TURNS) -> Counter[Backend]:
+        """Who gets so many requests, one after the other."""
+        turns: Counter[Backend] = Counter()
+        for number in range(requests):
+            one = take(self.policy, client=str(number))
+            turns[one] += 1
+            give_back(self.policy, one)
+        return turns

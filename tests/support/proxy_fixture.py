@@ -1,0 +1,136 @@
+"""A running proxy before scripted backends, and what must be true of it when the curtain falls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from composectl.balance.backend import Backend
+from composectl.balance.change import Change
+from composectl.balance.phase import Phase
+from composectl.balance.policy import Policy, RoundRobin
+from composectl.balance.pool import Pool
+from composectl.balance.replica import Replica, Report
+from composectl.proxy.access_log import AccessLog
+from composectl.proxy.connections import Connections
+from composectl.proxy.gate import Gate
+from composectl.proxy.limits import Limits
+from composectl.proxy.listen import bind
+from composectl.proxy.route import Route
+from composectl.proxy.server import ProxyServer, serve
+from composectl.proxy.waiting_room import Holding, WaitingRoom
+from tests.support.backends import ScriptedBackend, listen_on
+from tests.support.raw_http import Wire, connect, eventually
+
+_NONE_HELD = Holding(0)
+
+
+class Stage:
+    """`backends` are the scripted ones, `pool` what the proxy knows of them; `errors` what the loop complained of."""
+
+    pool: Pool
+    server: ProxyServer
+    address: tuple[str, int]
+    _runner: web.ServerRunner
+
+    def __init__(self, backends: int = 1, *, receive_buffer: int = 0, backlog: int = 100) -> None:
+        hosts = [f"127.0.0.{number}" for number in range(1, backends + 1)]
+        self.backends: Sequence[ScriptedBackend] = listen_on(hosts, receive_buffer=receive_buffer, backlog=backlog)
+        self.changes: list[Change] = []
+        self.errors: list[dict[str, Any]] = []
+        self.later = 0.0  # seconds by which the pool's clock is ahead
+        self._clients: list[Wire] = []
+
+    async def open(
+        self,
+        policy: Callable[[], Policy] = RoundRobin,
+        *,
+        identify: bool = True,
+        drain_seconds: float = 10.0,
+        host: str = "127.0.0.1",
+        limits: Limits | None = None,
+        gate: Gate | None = None,
+        holding: Holding = _NONE_HELD,
+        name: str = "composectl",
+        make_id: Callable[[], bytes] | None = None,
+        log: AccessLog | None = None,
+    ) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
+        self.connections = Connections(self.backends[0].port, identify=identify)
+        self.pool = Pool("echo", policy(), lambda: time.time() + self.later, self._tell)
+        self.room = WaitingRoom(self.pool, holding)
+        self.observe(range(len(self.backends)))
+        route = Route(self.pool, self.connections, self.room)
+        self.server = ProxyServer(route, limits or Limits(), gate, name, make_id=make_id, log=log)
+        sockets = bind(host, [0])
+        self.address = sockets[0].getsockname()[:2]
+        self._runner = await serve(self.server, sockets, drain_seconds)
+
+    @property
+    def backend(self) -> ScriptedBackend:
+        """The only one, or the first."""
+        return self.backends[0]
+
+    def observe(self, numbers: Sequence[int] | range, *, run: str = "first") -> None:
+        """Tell the pool that these backends, counted from 0, run and no others."""
+        self.pool.observe(self.replica(number, run) for number in numbers)
+
+    def replica(self, number: int, run: str = "first", report: Report = Report.UP) -> Replica:
+        host = self.backends[number].host
+        return Replica(f"{number:064x}", run, number + 1, f"echo-{number + 1}", host, report)
+
+    def leave(self, number: int) -> None:
+        """Tell the pool that this backend is to leave."""
+        self.pool.leave(f"{number:064x}", "the test says so")
+
+    def eject(self, number: int) -> None:
+        """Tell the pool that this backend has refused as many connections as it takes."""
+        backend = self.pool.backends[number]
+        for _ in range(2):
+            self.pool.refused(backend, "Connection refused")
+
+    def phases(self) -> list[Phase]:
+        return [backend.phase for backend in self.pool.backends]
+
+    async def client(self, *, receive_buffer: int = 0) -> Wire:
+        wire = await connect(self.address, receive_buffer=receive_buffer)
+        self._clients.append(wire)
+        return wire
+
+    async def ask(self, request: bytes) -> tuple[Wire, Wire]:
+        """A client that has sent `request`, and the connection that the first backend got for it."""
+        client = await self.client()
+        await client.send(request)
+        return client, await self.backend.accept()
+
+    def seconds_pass(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.server.sweep()
+            self.room.sweep()
+
+    async def shut_down(self) -> None:
+        await self._runner.cleanup()
+
+    async def close(self) -> None:
+        """All clients leave; whatever they had begun must then end, once, and leave nothing behind."""
+        for client in self._clients:
+            client.close()
+        await eventually(lambda: not self.pool.tally().in_flight)
+        await self.shut_down()
+        for backend in self.backends:
+            await backend.close()
+        await eventually(lambda: asyncio.all_tasks() <= {asyncio.current_task()})
+        assert not self.errors, self.errors
+
+    # Private
+
+    def _tell(self, change: Change, backend: Backend) -> None:
+        self.changes.append(change)
+        if change.after is Phase.READY:
+            self.room.open()
+        else:
+            self.connections.forget(backend)

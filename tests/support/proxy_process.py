@@ -1,0 +1,184 @@
+"""A place without Docker, Compose or a project, and composectl run in it as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from composectl.control.client import running
+from tests.support.threaded_backend import PATIENCE, Backend
+from tests.support.wait import eventually
+
+Finished = subprocess.CompletedProcess[str]
+
+
+class Place:
+    """A folder with nothing in it; no command but composectl is to be found from there."""
+
+    def __init__(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="static-"))
+        self.folder = self._made("here")
+        self.runtime = self._made("run")
+        self.state = self._made("state")
+        self._backends: list[Backend] = []
+        self._started: list[Foreground] = []
+
+    # What there is
+
+    def backend(self, host: str = "127.0.0.1", port: int = 0) -> Backend:
+        self._backends.append(Backend(host, port))
+        return self._backends[-1]
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE", "DOCKER"))}
+        folders = {"XDG_RUNTIME_DIR": str(self.runtime), "XDG_STATE_HOME": str(self.state)}
+        return ours | {"PATH": str(self.runtime)} | folders | changes
+
+    def litter(self) -> list[str]:
+        """The files of composectls, and the processes that answer."""
+        files = [f"file {one}" for one in self.runtime.rglob("*") if not one.is_dir()]
+        return files + [f"process {one.about.pid}" for one in running(self.runtime / "composectl")]
+
+    # What a person types
+
+    def composectl(self, *words: str, folder: Path | None = None) -> Finished:
+        """Run `composectl WORDS` to its end."""
+        return subprocess.run(
+            command_line(*words),
+            cwd=folder or self.folder,
+            env=self.environment(),
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def does(self, *words: str) -> str:
+        """Run `composectl WORDS`, which must succeed; its standard output."""
+        done = self.composectl(*words)
+        assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def shows(self, *words: str) -> str:
+        """What `composectl WORDS` prints of what runs, whether anybody is ready or not."""
+        done = self.composectl(*words)
+        assert done.returncode in (0, 3), f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def starts(self, *words: str, python: tuple[str, ...] = ()) -> Foreground:
+        """Start `composectl proxy WORDS` away from any terminal; it serves when this returns."""
+        self._started.append(Foreground(self, command_line("proxy", *words, python=python)))
+        return self._started[-1]
+
+    def proxy(self, *backends: Backend, words: tuple[str, ...] = ()) -> Foreground:
+        """Start a proxy over these on a free port of 127.0.0.1."""
+        given = [word for one in backends for word in ("--backend", one.address)]
+        return self.starts("--listen", "127.0.0.1:0", *given, *words)
+
+    def status(self, *before: str) -> dict[str, Any]:
+        """The only service in `composectl status --json`."""
+        (service,) = json.loads(self.shows(*before, "status", "--json"))["services"]
+        assert isinstance(service, dict)
+        return service
+
+    def phases(self) -> list[str]:
+        return [one["phase"] for one in self.status()["backends"]]
+
+    def comes_to(self, *phases: str) -> bool:
+        """Whether the backends of the only proxy come to these phases."""
+        return eventually(lambda: self.phases() == list(phases))
+
+    # The end
+
+    def close(self) -> list[str]:
+        """End by force what has not ended by itself, and remove what is left; what that was."""
+        litter = self.litter()
+        for one in running(self.runtime / "composectl"):
+            os.kill(one.about.pid, signal.SIGKILL)
+        for started in self._started:
+            started.kill()
+        for backend in self._backends:
+            backend.close()
+        shutil.rmtree(self._home)
+        return litter
+
+    # Private
+
+    def _made(self, name: str) -> Path:
+        folder = self._home / name
+        folder.mkdir(mode=0o700)
+        return folder
+
+
+class Foreground:
+    """A proxy in the foreground; `name` and `ports` are what its first line tells."""
+
+    def __init__(self, place: Place, command: list[str]) -> None:
+        self._complaints = TemporaryFile("w+")  # noqa: SIM115 - `kill` closes it
+        self.process = subprocess.Popen(
+            command,
+            cwd=place.folder,
+            env=place.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            text=True,
+        )
+        assert self.process.stdout
+        self._said = self.process.stdout
+        self.summary = self._said.readline()
+        assert " behind " in self.summary, self.ends_by()
+        self.name, self.ports = told_in(self.summary)
+
+    @property
+    def port(self) -> int:
+        """The only port, or the first."""
+        return self.ports[0]
+
+    def complaints(self) -> str:
+        """What it has said on stderr so far."""
+        return os.pread(self._complaints.fileno(), 1 << 20, 0).decode()
+
+    def ends_by(self, *signals: int) -> tuple[int, str, str]:
+        """Send the signals; the exit code, and what else was said on stdout and on stderr."""
+        for number in signals:
+            self.process.send_signal(number)
+        exit_code = self.process.wait(PATIENCE)
+        self._complaints.seek(0)
+        return exit_code, self._said.read(), self._complaints.read()
+
+    def complaint_with(self, words: str) -> str:
+        """The line on stderr that has these words, once it is there."""
+        return eventually(lambda: next((line for line in self._complained() if words in line), ""))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._said.close()
+        self._complaints.close()
+
+    # Private
+
+    def _complained(self) -> list[str]:
+        with open(f"/proc/self/fd/{self._complaints.fileno()}") as told:
+            return told.read().splitlines()
+
+
+def command_line(*words: str, python: tuple[str, ...] = ()) -> list[str]:
+    """`composectl WORDS`; `python` are options of the interpreter."""
+    return [sys.executable, *python, "-m", "composectl", *words]
+
+
+def told_in(summary: str) -> tuple[str, list[int]]:
+    """The name and the ports in `NAME: 2 backends behind HOST:PORT, ...`."""
+    name, _, rest = summary.strip().partition(": ")
+    return name, [int(listener.rpartition(":")[2]) for listener in rest.partition(" behind ")[2].split(", ")]

@@ -1,0 +1,139 @@
+"""A story: a service under load while something happens to it, and the row that it adds to the table."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker.models.containers import Container
+
+from tests.support.compose_project import Project
+from tests.support.load_generator import Load
+from tests.support.wait import eventually
+
+IS_LONG = os.environ.get("COMPOSECTL_STORIES") == "long"
+"""Whether the stories are told at their full length; otherwise each shows what it has to in a few seconds."""
+
+# Not by requests in flight: the streams would keep all others away from the replica that they are on.
+IN_TURN = ("--policy", "round-robin")
+
+SERVICE = """\
+services:
+  echo:
+    image: {backend}
+    environment:
+      MARKER: echo
+    stop_grace_period: 8s
+    volumes:
+      - {state}:/state
+{more}"""
+
+PUBLISHED = """\
+    ports:
+      - "{port}:9090"
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `longest_wait` in seconds, beyond what a request asked for."""
+
+    story: str
+    compose: str
+    requests: int
+    failed: int
+    executed_twice: int
+    longest_wait: float
+
+
+class Story:
+    """A project whose service counts what it executes; `rows` is where the figures go."""
+
+    def __init__(self, project: Project, backend: str, compose: str, rows: list[Row]) -> None:
+        self.project = project
+        self.image = backend
+        self._compose = compose
+        self._rows = rows
+        self._state = project.folder.parent / "shared"
+        self._state.mkdir()
+        self._state.chmod(0o777)
+
+    def write(self, more: str = "", published: bool = True, **values: object) -> None:
+        """Write the compose file; `more` are further lines of the service, and further services."""
+        text = SERVICE + (PUBLISHED if published else "")
+        self.project.write(text, backend=self.image, state=self._state, more=more, **values)
+
+    def serve(self, replicas: int, *words: str, more: str = "") -> None:
+        """Bring the service up, and wait until all of its replicas are ready."""
+        self.write(more)
+        self.project.does("up", "--balance", f"echo={replicas}", "-d", *words)
+        assert self.project.has_ready(replicas)
+
+    def scale(self, replicas: int) -> None:
+        self.project.does("scale", f"echo={replicas}")
+
+    @contextmanager
+    def under_load(self, name: str, per_second: int = 200, at_least: int = 0) -> Iterator[Load]:
+        """What is told within the `with` block happens under load; its figures become a row of the table."""
+        with Load(self.project.port, per_second, at_least) as load:
+            assert eventually(lambda: len(load.fates) > per_second / 4)
+            yield load
+        twice, late = len(self.executed_twice()), load.longest_wait
+        self._rows.append(Row(name, self._compose, len(load.fates), len(load.failed), twice, late))
+        assert set(load.posted) <= self._executed().keys()
+
+    def executed_twice(self) -> list[str]:
+        """The ids of the POSTs that were executed more than once."""
+        return [post for post, times in self._executed().items() if times > 1]
+
+    def lost_nothing(self, load: Load) -> bool:
+        """Whether every request was answered well, and executed once; a stream was ended, never cut."""
+        assert load.failed == [], load.failed
+        assert load.cut == [], load.cut
+        assert self.executed_twice() == []
+        assert load.messages > 0
+        return True
+
+    def container(self, number: int) -> Container:
+        backend = next(one for one in self.project.status()["backends"] if one["number"] == number)
+        return self.project.engine.containers.get(backend["id"])
+
+    def phases(self) -> list[str]:
+        return [one["phase"] for one in self.project.status()["backends"]]
+
+    def comes_to(self, *phases: str, within: float = 15.0) -> bool:
+        """Whether the backends come to these phases, in the order of their numbers."""
+        return eventually(lambda: self.phases() == [*phases], within=within)
+
+    # Private
+
+    def _executed(self) -> Counter[str]:
+        return Counter(post for file in self._state.glob("executed-*") for post in file.read_text().split())
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as Markdown."""
+    lines = [_line("story", "Compose", "requests", "failed", "executed twice", "longest wait")]
+    lines.append(_line("---", "---", "--:", "--:", "--:", "--:"))
+    for row in rows:
+        wait = f"{1000 * row.longest_wait:,.0f} ms"
+        lines.append(_line(row.story, row.compose, f"{row.requests:,}", row.failed, row.executed_twice, wait))
+    return "".join(lines)
+
+
+def keep_table(rows: list[Row], file: Path) -> None:
+    """Put the table into a page, in the place of the one that is there."""
+    before, _, rest = file.read_text().partition("| story |")
+    _, _, after = rest.partition("\n\n")
+    file.write_text(before + table(rows) + ("\n" + after if after else ""))
+
+
+# Private
+
+
+def _line(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |\n"

@@ -1,0 +1,49 @@
+"""The course of a rollout: how few were ready and how many alive at any moment, from what was written down of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import accumulate
+
+from tests.support.compose_project import Project
+
+_BORN, _DEAD = "start", "die"
+
+
+class Course:
+    """What happens to the service from now on, of which so many replicas are there and ready."""
+
+    def __init__(self, project: Project, replicas: int) -> None:
+        self._project = project
+        self._replicas = replicas
+        self._since = time.time()
+
+    def fewest_ready(self) -> int:
+        """How few got requests, by every change that composectl made."""
+        kept = [(_moment(one["at"]), one) for one in self._project.status()["changes"]]
+        assert kept[0][0] < self._since, "the first changes are forgotten already"
+        steps = [(one["after"] == "ready") - (one["before"] == "ready") for at, one in kept if at > self._since]
+        return min(self._running_sums(steps))
+
+    def most_alive(self) -> int:
+        """How many were running, by the engine's own events."""
+        events = self._project.engine.events(
+            since=int(self._since),
+            until=int(time.time()) + 1,
+            filters={"label": f"com.docker.compose.project={self._project.name}", "event": [_BORN, _DEAD]},
+            decode=True,
+        )
+        happened = [one["Action"] for one in events if one["timeNano"] > self._since * 1e9]
+        return max(self._running_sums([1 if action == _BORN else -1 for action in happened]))
+
+    # Private
+
+    def _running_sums(self, steps: Iterable[int]) -> list[int]:
+        return list(accumulate(steps, initial=self._replicas))
+
+
+def _moment(text: str) -> float:
+    """Epoch seconds of what is ISO 8601."""
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,87 @@
+"""What is true of every policy."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from composectl.balance.backend import Backend
+from tests.support.policies import KINDS
+from tests.support.policy_driver import backend, filled, give_back, take
+
+NUMBERS = st.integers(0, 5)
+SETTINGS = settings(max_examples=50, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_nobody_is_picked_from_nobody(name: str) -> None:
+    policy = KINDS[name]()
+    assert policy.take() is None
+    backends = filled(policy, 2)
+    for one in backends:
+        policy.remove(one)
+    assert policy.take() is None
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_who_is_to_be_avoided_is_avoided(name: str) -> None:
+    policy = KINDS[name]()
+    backends = filled(policy, 3)
+    for _ in range(20):
+        assert take(policy, backends[:2]) is backends[2]
+    assert policy.take(backends) is None
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_whatever_happens_only_who_is_ready_and_not_avoided_is_picked(name: str) -> None:
+    run_state_machine_as_test(lambda: Histories(name), settings=SETTINGS)
+
+
+class Histories(RuleBasedStateMachine):
+    """Backends come, go, and come back with requests in flight; requests begin and end, in any order."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.policy = KINDS[name]()
+        self.backends = [backend(number) for number in range(6)]
+        self.ready: set[Backend] = set()
+        self.in_flight: list[Backend] = []
+
+    @rule(number=NUMBERS)
+    def come_or_go(self, number: int) -> None:
+        one = self.backends[number]
+        (self.policy.remove if one in self.ready else self.policy.add)(one)
+        self.ready ^= {one}
+
+    @rule(avoided=st.sets(NUMBERS, max_size=4), client=st.ip_addresses())
+    def begin(self, avoided: set[int], client: object) -> None:
+        avoid = [self.backends[number] for number in avoided]
+        allowed = self.ready - set(avoid)
+        picked = self.policy.take(avoid, str(client))
+        if picked is None:
+            assert not allowed
+            return
+        assert picked in allowed
+        assert self.name != "least-request" or picked.in_flight == min(one.in_flight for one in allowed)
+        picked.in_flight += 1
+        self.in_flight.append(picked)
+
+    @precondition(lambda self: self.in_flight)
+    @rule(index=st.integers(0, 99))
+    def end(self, index: int) -> None:
+        one = self.in_flight.pop(index % len(self.in_flight))
+        if one in self.ready:
+            give_back(self.policy, one)
+        else:
+            one.in_flight -= 1
+
+    @invariant()
+    def everybody_who_is_ready_can_be_picked(self) -> None:
+        for one in self.ready:
+            picked = self.policy.take(self.ready - {one})
+            assert picked is one
+            one.in_flight += 1
+            give_back(self.policy, one)

@@ -1,0 +1,145 @@
+"""Backends that refuse connections, or fail their checks, are left out, and come back."""
+
+from __future__ import annotations
+
+import pytest
+
+from composectl.balance.backend import Backend
+from composectl.balance.phase import Phase
+from composectl.balance.replica import Report
+from tests.support.factories import Watched, replica
+
+REFUSED = "Connection refused"
+
+
+def back_off(watched: Watched, backend: Backend) -> float:
+    """The seconds for which `backend` is left alone from now on."""
+    began = watched.now
+    while backend not in watched.pool.to_probe():
+        watched.now += 0.5
+    return watched.now - began
+
+
+def test_one_refused_connection_is_forgiven_and_two_in_a_row_are_not() -> None:
+    watched = Watched(2)
+    backend = watched.backend(1)
+    for _ in range(3):
+        watched.pool.refused(backend, REFUSED)
+        watched.pool.reached(backend)
+    assert backend.phase is Phase.READY
+    watched.eject(1)
+    assert watched.changes[-1].why == REFUSED
+
+
+def test_the_last_ready_one_stays_until_there_is_another() -> None:
+    watched = Watched(2)
+    watched.eject(1)
+    last = watched.backend(2)
+    for _ in range(10):
+        watched.pool.refused(last, REFUSED)
+        watched.pool.probed(last, REFUSED)
+    assert last.phase is Phase.READY
+    watched.pool.observe([replica(1), replica(2), replica(3)])
+    watched.pool.refused(last, REFUSED)
+    assert last.phase is Phase.FAILING
+
+
+def test_it_is_probed_once_in_each_back_off_and_those_double_up_to_a_minute() -> None:
+    watched = Watched(2)
+    backend = watched.eject(1)
+    waits = []
+    for _ in range(7):
+        waits.append(back_off(watched, backend))
+        watched.pool.probed(backend, REFUSED)
+        assert backend not in watched.pool.to_probe()
+    assert waits == [5, 10, 20, 40, 60, 60, 60]
+    assert len(watched.changes) == 3  # two came up, one went down, and nothing is told twice
+
+
+def test_a_probe_brings_it_back() -> None:
+    watched = Watched(2)
+    backend = watched.eject(1)
+    back_off(watched, backend)
+    watched.pool.probed(backend, None)
+    assert backend.phase is Phase.READY
+    assert watched.changes[-1].why == "its port accepts"
+
+
+@pytest.mark.parametrize(("well_for", "expected"), [(0.0, 10), (59.0, 10), (60.0, 5)])
+def test_the_back_off_is_doubled_for_one_that_was_well_for_less_than_a_minute(well_for: float, expected: float) -> None:
+    watched = Watched(2)
+    backend = watched.eject(1)
+    back_off(watched, backend)
+    watched.pool.probed(backend, None)
+    watched.now += well_for
+    watched.eject(1)
+    assert back_off(watched, backend) == expected
+
+
+def test_refusals_from_before_it_came_back_count_no_more() -> None:
+    watched = Watched(2)
+    backend = watched.eject(1)
+    watched.pool.refused(backend, REFUSED)  # it had been dialled before
+    assert back_off(watched, backend) == 5
+    watched.pool.probed(backend, None)
+    watched.pool.refused(backend, REFUSED)
+    assert backend.phase is Phase.READY
+
+
+def test_what_docker_says_anew_brings_it_back_at_once_and_what_it_repeats_does_not() -> None:
+    watched = Watched(2)
+    backend = watched.eject(1)
+    watched.pool.observe([replica(1), replica(2)])
+    assert backend.phase is Phase.FAILING
+    watched.pool.observe([replica(1, Report.DOWN), replica(2)])
+    watched.pool.observe([replica(1, Report.UP), replica(2)])
+    assert backend.phase is Phase.READY
+
+
+def test_nobody_is_left_alone_where_nobody_is_ready() -> None:
+    watched = Watched(2)
+    backend = watched.eject(1)
+    watched.pool.observe([replica(1)])
+    assert watched.pool.to_probe() == [backend]
+    watched.pool.probed(backend, REFUSED)
+    watched.pool.observe([replica(1), replica(2)])
+    assert back_off(watched, backend) == 5  # as if it had not been asked
+
+
+def test_a_clock_that_is_set_back_lets_nobody_wait_for_long() -> None:
+    watched = Watched(2)
+    backend = watched.eject(1)
+    watched.now -= 3600
+    assert watched.pool.to_probe() == [backend]
+
+
+def test_those_that_are_ready_are_probed_where_there_are_checks() -> None:
+    watched = Watched(2)
+    watched.pool.observe([replica(1), replica(2), replica(3, Report.SILENT), replica(4, Report.DOWN)])
+    ready, other, silent, _ = watched.pool.backends
+    assert watched.pool.to_probe() == [silent]
+    assert watched.pool.to_probe(ready=True) == [ready, other, silent]
+
+
+def test_three_failed_checks_in_a_row_take_it_out_and_one_that_is_passed_brings_it_back() -> None:
+    watched = Watched(2)
+    backend = watched.backend(1)
+    for error in ("/ answered 500", "/ answered 500", None, "/ answered 500", "/ answered 500"):
+        watched.pool.probed(backend, error)
+        assert backend.phase is Phase.READY
+    watched.pool.probed(backend, "/ answered 503")
+    assert (backend.phase, watched.changes[-1].why) == (Phase.FAILING, "/ answered 503")
+    assert backend in watched.pool.to_probe()
+    watched.pool.probed(backend, "/ answered 503")
+    assert backend in watched.pool.to_probe()
+    watched.pool.probed(backend, None, "/ answered 200")
+    assert (backend.phase, watched.changes[-1].why) == (Phase.READY, "/ answered 200")
+    watched.pool.probed(backend, "/ answered 503")
+    assert backend.phase is Phase.READY
+
+
+def test_failed_checks_never_take_the_last_one_out() -> None:
+    watched = Watched(1)
+    for _ in range(10):
+        watched.pool.probed(watched.backend(1), "/ answered 503")
+    assert watched.pool.ready == 1

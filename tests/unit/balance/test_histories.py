@@ -1,0 +1,221 @@
+"""Whatever happens to a pool, in whatever order: what must be true of it all the time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from composectl.balance.backend import Backend
+from composectl.balance.phase import Phase, Signal, after
+from composectl.balance.pool import Lease
+from composectl.balance.replica import Replica, Report
+from tests.support.factories import Watched, replica
+from tests.support.policies import KINDS
+
+NUMBERS = st.integers(1, 5)
+INDEXES = st.integers(0, 99)
+RUNNING = st.dictionaries(NUMBERS, st.tuples(st.sampled_from(Report), st.sampled_from("12")))
+WAITING = (Phase.STARTING, Phase.FAILING)
+LEAVING = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
+
+
+class Histories(RuleBasedStateMachine):
+    """`leases` are those that are open; `counted` is what became of requests, as the pool must have counted it."""
+
+    @initialize(kind=st.sampled_from(sorted(KINDS)), there=RUNNING)
+    def begin(self, kind: str, there: dict[int, tuple[Report, str]]) -> None:
+        self.watched = Watched(policy=KINDS[kind])
+        self.pool = self.watched.pool
+        self.leases: list[Lease] = []
+        self.counted: Counter[str] = Counter()
+        self.leaving: set[Backend] = set()
+        self.observe(there)
+
+    # Docker
+
+    @rule(there=RUNNING)
+    def observe(self, there: dict[int, tuple[Report, str]]) -> None:
+        replicas = [replica(number, report, run) for number, (report, run) in there.items()]
+        self.pool.observe(replicas)
+        assert {one.replica for one in self.pool.backends} == set(replicas)
+
+    @rule(number=NUMBERS)
+    def leave(self, number: int) -> None:
+        self.pool.leave(replica(number).id, "told to stop")
+        self.leaving |= set(self.of(replica(number)))
+        assert self.leaving.isdisjoint(self.ready)
+
+    # A person
+
+    @rule(number=NUMBERS)
+    def rest(self, number: int) -> None:
+        self.pool.rest(replica(number).id, "drained by hand")
+        assert all(one.phase in (Phase.RESTING, *LEAVING) for one in self.of(replica(number)))
+
+    @rule(number=NUMBERS)
+    def come_back(self, number: int) -> None:
+        self.pool.come_back(replica(number).id, "undrained by hand")
+        assert not any(one.phase is Phase.RESTING for one in self.of(replica(number)))
+
+    @rule(numbers=st.sets(NUMBERS), share=st.floats(0.01, 0.99))
+    def begin_canary(self, numbers: set[int], share: float) -> None:
+        self.pool.end_canary()
+        self.pool.begin_canary({replica(number).id for number in numbers}, share)
+        held = {one for one in self.pool.backends if self.pool.canary_share(one) == share}
+        assert held == {one for one in self.pool.backends if one.replica.number not in numbers}
+
+    @rule()
+    def end_canary(self) -> None:
+        self.pool.end_canary()
+        assert not any(map(self.pool.canary_share, self.pool.backends))
+
+    # Probes and connections
+
+    @precondition(lambda self: self.pool.backends)
+    @rule(index=INDEXES, error=st.sampled_from([None, "refused"]))
+    def probe(self, index: int, error: str | None) -> None:
+        ready = self.pool.ready
+        self.pool.probed(self.any_of(index), error)
+        assert self.pool.ready >= min(ready, 1)
+
+    @precondition(lambda self: self.pool.backends)
+    @rule(index=INDEXES, error=st.sampled_from(["", "refused"]))
+    def connect(self, index: int, error: str) -> None:
+        ready = self.pool.ready
+        if error:
+            self.pool.refused(self.any_of(index), error)
+        else:
+            self.pool.reached(self.any_of(index))
+        assert self.pool.ready >= min(ready, 1)
+
+    @rule(seconds=st.floats(-5.0, 70.0))
+    def wait(self, seconds: float) -> None:
+        self.watched.now += seconds
+        self.pool.sample()
+
+    @rule()
+    def look_who_is_to_be_probed(self) -> None:
+        assert all(one.phase in WAITING for one in self.pool.to_probe())
+        self.watched.now += 60
+        waiting = {one for one in self.pool.backends if one.phase in WAITING}
+        assert set(self.pool.to_probe()) == {one for one in waiting if one.replica.report is not Report.DOWN}
+        self.watched.now -= 60
+
+    # Requests
+
+    @rule()
+    def lease(self) -> None:
+        lease = self.pool.lease()
+        assert (lease is None) == (not self.ready)
+        if lease is not None:
+            self.opened(lease)
+            self.counted["requests"] += 1
+
+    @precondition(lambda self: self.leases)
+    @rule(index=INDEXES, connected=st.booleans())
+    def move(self, index: int, connected: bool) -> None:
+        lease = self.leases.pop(index % len(self.leases))
+        again = self.pool.lease_again((lease.backend,), connected=connected)
+        if again is None:
+            assert connected or self.ready <= {lease.backend}
+            lease.failed("backend-hung-up")
+            self.counted["failed"] += 1
+        else:
+            assert again.backend is not lease.backend
+            lease.moved("backend-hung-up")
+            self.opened(again)
+            self.counted["retried"] += 1
+
+    @precondition(lambda self: self.leases)
+    @rule(index=INDEXES)
+    def hear(self, index: int) -> None:
+        self.leases[index % len(self.leases)].heard()
+
+    @precondition(lambda self: self.leases)
+    @rule(index=INDEXES, end=st.sampled_from(["answered", "failed", "abandoned", "switched"]))
+    def end(self, index: int, end: str) -> None:
+        lease = self.leases.pop(index % len(self.leases))
+        if end == "answered":
+            lease.answered(200, 1000)
+        elif end == "failed":
+            lease.failed("backend-hung-up")
+        else:
+            getattr(lease, end)()
+        self.counted[end] += 1
+
+    @rule()
+    def pick_each(self) -> None:
+        """The policy knows of everybody who is ready, and of nobody else."""
+        backends = self.pool.backends
+        for one in backends:
+            lease = self.pool.lease_again([other for other in backends if other is not one], connected=False)
+            assert (lease is not None) == (one.phase is Phase.READY)
+            if lease is not None:
+                lease.abandoned()
+                self.counted["picked"] += 1
+
+    def teardown(self) -> None:
+        """When everything has ended, nothing is left of it."""
+        if not hasattr(self, "pool"):
+            return
+        while self.leases:
+            self.end(0, "abandoned")
+        self.pool.observe([])
+        self.what_is_counted_is_so()
+        assert self.pool.tally().in_flight == self.pool.ready == 0
+
+    # What is always true
+
+    @invariant()
+    def what_is_counted_is_so(self) -> None:
+        tally, counted = self.pool.tally(), self.counted
+        assert tally.in_flight == len(self.leases)
+        assert self.pool.requests == counted["requests"]
+        assert tally.requests == counted["requests"] + counted["retried"] + counted["picked"]
+        assert (tally.failed, tally.retried) == (counted["failed"], counted["retried"])
+        assert (sum(self.pool.failed_for.values()), sum(self.pool.retried_for.values())) == (
+            tally.failed,
+            tally.retried,
+        )
+        assert tally.responses == [0, counted["switched"], counted["answered"], 0, 0, 0]
+
+    @invariant()
+    def what_is_in_flight_is_what_was_leased(self) -> None:
+        in_flight = Counter(lease.backend for lease in self.leases)
+        assert all(one.in_flight == in_flight[one] for one in (*self.pool.backends, *in_flight))
+        assert not any(one.in_flight for one in self.pool.backends if one.phase is Phase.DRAINED)
+        assert all(one.in_flight for one in self.pool.backends if one.phase is Phase.DRAINING)
+
+    @invariant()
+    def who_is_to_leave_never_comes_back(self) -> None:
+        assert all(one.phase in LEAVING for one in self.leaving)
+        assert self.pool.ready == len(self.ready)
+
+    @invariant()
+    def every_change_is_in_the_table(self) -> None:
+        changes, self.watched.changes = self.watched.changes, []
+        for change in changes:
+            assert change.after in {after(change.before, signal) for signal in Signal}
+
+    # Private
+
+    @property
+    def ready(self) -> set[Backend]:
+        return {one for one in self.pool.backends if one.phase is Phase.READY}
+
+    def of(self, other: Replica) -> list[Backend]:
+        return [one for one in self.pool.backends if one.replica.id == other.id]
+
+    def any_of(self, index: int) -> Backend:
+        return self.pool.backends[index % len(self.pool.backends)]
+
+    def opened(self, lease: Lease) -> None:
+        assert lease.backend.phase is Phase.READY
+        self.leases.append(lease)
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=2000, stateful_step_count=15, deadline=None)

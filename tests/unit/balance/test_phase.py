@@ -1,0 +1,41 @@
+"""The phase table, as the design page shows it."""
+
+from itertools import product
+
+import pytest
+
+from composectl.balance.phase import Phase, Signal, after, grid
+from scripts.phases import renewed
+from tests.support.paths import ROOT
+
+DESIGN = ROOT / "docs" / "design.md"
+
+
+def test_the_design_page_shows_the_table() -> None:
+    assert grid() in DESIGN.read_text()
+
+
+@pytest.mark.parametrize("signal", list(Signal))
+def test_nothing_revives_what_is_gone(signal: Signal) -> None:
+    assert after(Phase.GONE, signal) is None
+
+
+def test_the_script_writes_the_grid_anew_and_nothing_else() -> None:
+    page = DESIGN.read_text()
+    assert renewed(page.replace(grid(), "| phase | old |\n| --- | --- |")) == page
+
+
+@pytest.mark.parametrize("signal", [Signal.CAME_UP, Signal.WENT_DOWN, Signal.REST, Signal.RETURN, Signal.LEAVE])
+def test_a_draining_backend_is_deaf_to_all_but_its_end(signal: Signal) -> None:
+    assert after(Phase.DRAINING, signal) is None
+    assert after(Phase.DRAINED, signal) is None
+
+
+@pytest.mark.parametrize("signal", [Signal.CAME_UP, Signal.WENT_DOWN, Signal.EMPTIED])
+def test_who_rests_is_deaf_to_what_is_observed(signal: Signal) -> None:
+    assert after(Phase.RESTING, signal) is None
+
+
+@pytest.mark.parametrize(("phase", "signal"), list(product(set(Phase) - {Phase.GONE}, [Signal.VANISHED])))
+def test_whatever_vanishes_is_gone(phase: Phase, signal: Signal) -> None:
+    assert after(phase, signal) is Phase.GONE

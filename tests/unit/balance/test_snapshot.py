@@ -1,0 +1,123 @@
+"""The picture of everything, and its JSON."""
+
+import json
+from dataclasses import replace
+
+from composectl.balance.snapshot import VERSION, Snapshot, iso, join_address, view_service
+from tests.support.factories import Watched
+
+KEYS = {"service", "policy", "listeners", "wanted", "since", "totals", "backends", "changes"}
+TOTALS = {
+    *("requests", "in_flight", "failed", "retried", "held", "responses"),
+    *("failed_for", "retried_for", "changes", "rollouts"),
+}
+BACKEND = {
+    *("number", "id", "name", "address", "phase", "in_flight", "requests", "failed", "retried", "responses"),
+    *("p50_ms", "p95_ms", "p99_ms", "since", "canary", "histogram", "total_ms"),
+}
+
+
+def snapshot(watched: Watched) -> Snapshot:
+    service = view_service(
+        watched.pool,
+        policy="p2c",
+        listeners=["[::]:80"],
+        wanted=2,
+        held=3,
+        port=9090,
+        changes=watched.changes,
+        rollouts={"done": 1},
+    )
+    return Snapshot(VERSION, "shop", (service,))
+
+
+def test_the_keys_are_the_documented_ones() -> None:
+    told = snapshot(Watched(2)).as_json()
+    service = told["services"][0]
+    assert (told["version"], told["project"]) == (1, "shop")
+    assert set(service) >= KEYS
+    assert set(service["totals"]) == TOTALS
+    assert service["totals"]["held"] == 3
+    assert set(service["backends"][0]) >= BACKEND
+    assert set(service["totals"]["responses"]) == {"1xx", "2xx", "3xx", "4xx", "5xx"}
+
+
+def test_a_canary_has_its_share() -> None:
+    watched = Watched(2)
+    watched.pool.begin_canary({watched.backend(1).replica.id}, 0.1)
+    assert [one.canary for one in snapshot(watched).services[0].backends] == [None, 0.1]
+
+
+def test_that_of_an_earlier_version_tells_of_no_canary() -> None:
+    told = snapshot(Watched(1)).as_json()
+    del told["services"][0]["backends"][0]["canary"]
+    assert Snapshot.from_json(told) == Snapshot.from_json(snapshot(Watched(1)).as_json())
+
+
+def test_failures_and_retries_have_a_reason() -> None:
+    watched = Watched(2)
+    for reason in ("backend-hung-up", "backend-too-slow", "backend-hung-up"):
+        lease = watched.pool.lease()
+        assert lease is not None
+        lease.failed(reason)
+    watched.pool.turned_away("no-backend-ready")
+    lease = watched.pool.lease()
+    assert lease is not None
+    lease.moved("connect-timeout")
+    totals = snapshot(watched).services[0].totals
+    assert totals.failed_for == {"backend-hung-up": 2, "backend-too-slow": 1, "no-backend-ready": 1}
+    assert (totals.failed, totals.retried_for) == (4, {"connect-timeout": 1})
+
+
+def test_changes_are_counted_by_the_phase_after_those_of_replicas_that_are_gone_included() -> None:
+    watched = Watched(3)
+    watched.pool.leave(watched.backend(1).replica.id, "asked")
+    watched.pool.observe([])
+    assert snapshot(watched).services[0].totals.changes == {"ready": 3, "draining": 1, "drained": 1, "gone": 3}
+
+
+def test_that_of_an_earlier_version_has_no_histogram() -> None:
+    told = snapshot(Watched(1)).as_json()
+    del told["services"][0]["backends"][0]["histogram"]
+    assert Snapshot.from_json(told).services[0].backends[0].histogram == ()
+
+
+def test_it_survives_the_way_through_json() -> None:
+    watched = Watched(3)
+    lease = watched.pool.lease()
+    assert lease is not None
+    lease.answered(204, 1500)
+    before = snapshot(watched)
+    assert Snapshot.from_json(json.loads(json.dumps(before.as_json()))) == before
+
+
+def test_h12_it_tells_since_when_it_is_stale() -> None:
+    stale = replace(snapshot(Watched(1)), stale_since=iso(7))
+    assert stale.as_json()["stale_since"] == "1970-01-01T00:00:07.000+00:00"
+    assert Snapshot.from_json(stale.as_json()) == stale
+
+
+def test_keys_of_a_later_version_are_ignored() -> None:
+    told = snapshot(Watched(1)).as_json()
+    told["services"][0]["backends"][0]["colour"] = "blue"
+    assert Snapshot.from_json(told) == snapshot(Watched(1))
+
+
+def test_ids_are_short_and_addresses_have_the_port() -> None:
+    (backend,) = snapshot(Watched(1)).services[0].backends
+    assert (backend.id, backend.address) == ("000000000000", "10.0.0.1:9090")
+
+
+def test_a_replica_with_a_port_of_its_own_is_shown_with_that() -> None:
+    watched = Watched(1)
+    watched.pool.observe([replace(watched.backend(1).replica, ports=((9090, 8081),))])
+    (backend,) = snapshot(watched).services[0].backends
+    assert backend.address == "10.0.0.1:8081"
+
+
+def test_an_ipv6_address_has_brackets() -> None:
+    assert join_address("fd00::2", 80) == "[fd00::2]:80"
+
+
+def test_moments_are_iso_8601() -> None:
+    assert iso(0.25) == "1970-01-01T00:00:00.250+00:00"

@@ -1,0 +1,72 @@
+"""The options that say how requests are balanced."""
+
+from __future__ import annotations
+
+import pytest
+
+from composectl.balance.policy import POLICIES, SlowStart
+from composectl.commands.balancing import Balancing, balancing
+from composectl.errors import USAGE, ComposectlError
+from composectl.proxy.waiting_room import Holding
+from tests.support.options import given
+
+
+def test_without_a_word_it_is_the_default() -> None:
+    assert balancing(given()) == Balancing()
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_every_policy_can_be_named(name: str) -> None:
+    assert balancing(given(policy=name)).policy == name
+
+
+@pytest.mark.parametrize(("name", "hint"), [("lucky", "the policies are `least-request`,"), ("raandom", "`random`?")])
+def test_a_policy_that_is_none_is_refused(name: str, hint: str) -> None:
+    with pytest.raises(ComposectlError, match=f"no policy `{name}`") as raised:
+        balancing(given(policy=name))
+    assert raised.value.exit_code == USAGE
+    assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("typed", "holding"),
+    [
+        ({}, Holding(30, 1000)),
+        ({"hold": "5", "max_held": "20"}, Holding(5, 20)),
+        ({"hold": "0"}, Holding(0, 1000)),
+    ],
+)
+def test_how_long_requests_wait_and_how_many(typed: dict[str, str], holding: Holding) -> None:
+    assert balancing(given(**typed)).holding == holding
+
+
+@pytest.mark.parametrize("text", ["", "00", "-1", "1.5", "ten"])
+def test_for_what_is_no_time_no_request_waits(text: str) -> None:
+    with pytest.raises(ComposectlError, match=f"`--hold {text}`: not a whole number from 0") as raised:
+        balancing(given(hold=text))
+    assert raised.value.exit_code == USAGE
+
+
+def test_a_slow_start_is_the_policy_s_own() -> None:
+    told = balancing(given(slow_start="10", policy="p2c"))
+    assert isinstance(told.make_policy(lambda: 0.0), SlowStart)
+    assert not isinstance(balancing(given()).make_policy(lambda: 0.0), SlowStart)
+
+
+def test_a_slow_start_does_not_go_with_source() -> None:
+    with pytest.raises(ComposectlError, match="`--slow-start` does not go with `--policy source`") as raised:
+        balancing(given(slow_start="10", policy="source"))
+    assert raised.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/up?full=1&x=%20", "/~a;b=c"])
+def test_a_path_to_ask_for(path: str) -> None:
+    assert balancing(given(health=path)).health == path
+
+
+@pytest.mark.parametrize("text", ["", "healthz", "http://a/", "/a b", "/a#b", "/ä", "/a\r\nHost: b", "/a\n"])
+def test_what_cannot_be_asked_for_is_refused(text: str) -> None:
+    with pytest.raises(ComposectlError, match="not a path") as raised:
+        balancing(given(health=text))
+    assert raised.value.exit_code == USAGE
+    assert "--health /healthz" in raised.value.hint

@@ -1,0 +1,73 @@
+"""The limits of a listener, as they are typed."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from composectl.commands.balancing import Balancing, balancing
+from composectl.commands.limiting import parse_host, parse_network, parse_size
+from composectl.errors import USAGE, ComposectlError
+from composectl.proxy.limits import Limits
+from tests.support.options import given
+
+
+def test_nothing_given_is_no_limit() -> None:
+    assert balancing(given()) == Balancing("least-request", limits=Limits(), connections=None)
+
+
+def test_each_option_is_its_limit() -> None:
+    told = balancing(
+        given(
+            timeout="30",
+            stall_timeout="60",
+            max_connections="1000",
+            max_body="10m",
+            trust=("10.0.0.0/8", "::1"),
+            allow_host=("Shop.Example.", "[::1]"),
+        )
+    )
+    assert told.connections == 1000
+    assert told.limits == Limits(
+        head_seconds=30,
+        stall_seconds=60,
+        body_bytes=10 * 1024 * 1024,
+        trusted=(ip_network("10.0.0.0/8"), ip_network("::1")),
+        hosts=frozenset((b"shop.example", b"[::1]")),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "1e3", "ten", "10s", " 1", "1" * 10, "\u0661"])
+@pytest.mark.parametrize("option", ["timeout", "stall_timeout", "slow_start", "max_held", "max_connections"])
+def test_what_is_no_number_is_refused(option: str, text: str) -> None:
+    with pytest.raises(ComposectlError, match="not a whole number from 1") as raised:
+        balancing(given(**{option: text}))
+    assert raised.value.exit_code == USAGE
+    assert f"--{option.replace('_', '-')}" in raised.value.message
+
+
+@pytest.mark.parametrize(("text", "size"), [("1", 1), ("1000", 1000), ("2k", 2048), ("10M", 10485760), ("1g", 2**30)])
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "0m", "m", "-1", "1.5m", "1t", "10 m", "10mb", "1" * 13])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ComposectlError, match="is not a size") as raised:
+        parse_size(text)
+    assert raised.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize("text", ["", "10.0.0.1/8", "10.0.0.0/33", "localhost", "[::1]", "10.0.0.0/8,::1", "10.0.0"])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    with pytest.raises(ComposectlError, match="is not a network") as raised:
+        parse_network(text)
+    assert raised.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize("text", ["", "shop.example:80", "http://shop.example", "::1", "a b", "*.example", "a\r\nb"])
+def test_what_is_no_host_is_refused(text: str) -> None:
+    with pytest.raises(ComposectlError, match="is not a host") as raised:
+        parse_host(text)
+    assert raised.value.exit_code == USAGE

@@ -1,0 +1,19 @@
+"""Whoever looks again and again does not keep others from their work."""
+
+from __future__ import annotations
+
+import pytest
+
+from composectl.commands import looking
+from composectl.commands.looking import Asking
+from composectl.commands.pictures import One
+from tests.support.snapshots import snapshot
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.001, 0.5), (0.02, 1.0), (5.0, 2.0)])
+def test_the_longer_an_answer_takes_the_later_the_next_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, took: float, pause: float
+) -> None:
+    moments = iter([100.0, 100.0 + took])
+    monkeypatch.setattr(looking.time, "perf_counter", lambda: next(moments))
+    assert Asking(lambda: One(snapshot())).pause == pytest.approx(pause)

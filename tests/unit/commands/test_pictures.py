@@ -1,0 +1,50 @@
+"""What `status` shows of one project, of some services, of all; and its exit code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from composectl.commands.pictures import All, One, exit_code, only
+from composectl.errors import ComposectlError
+from tests.support.snapshots import backend, service, snapshot
+
+
+def test_it_is_serving_where_every_service_has_one_that_is_ready() -> None:
+    half = service(backends=(backend(1, phase="failing"), backend(2)))
+    assert exit_code(One(snapshot(half, service(3)))) == 0
+
+
+@pytest.mark.parametrize("phase", ["starting", "failing", "resting", "draining"])
+def test_one_service_without_anybody_ready_is_enough_for_a_3(phase: str) -> None:
+    nobody = service(service="worker", backends=(backend(1, phase=phase),))
+    both = snapshot(service(), nobody)
+    assert exit_code(One(both)) == 3
+    assert exit_code(One(only(both, ["echo"]))) == 0
+    assert exit_code(One(only(both, ["worker"]))) == 3
+    assert exit_code(All([snapshot(), both])) == 3
+
+
+def test_a_service_without_replicas_serves_nobody() -> None:
+    assert exit_code(One(snapshot(service(0)))) == 3
+
+
+def test_the_services_come_in_the_order_in_which_they_were_asked_for() -> None:
+    both = snapshot(service(service="a"), service(service="b"))
+    assert [one.service for one in only(both, ["b", "a"]).services] == ["b", "a"]
+
+
+def test_a_service_that_is_not_balanced_is_told_with_those_that_are() -> None:
+    with pytest.raises(ComposectlError) as refused:
+        only(snapshot(), ["ecoh"])
+    assert (refused.value.message, refused.value.hint) == ("service `ecoh` is not balanced", "balanced are `echo`")
+
+
+def test_all_projects_are_one_table_and_each_its_own_json() -> None:
+    shop, blog = (replace(snapshot(), project=name) for name in ("shop", "blog"))
+    together = All([shop, replace(blog, stale_since="2026-11-25T10:00:00+00:00")])
+    assert [one.service for one in together.table().services] == ["shop/echo", "blog/echo"]
+    assert together.table().stale_since == "2026-11-25T10:00:00+00:00"
+    assert [one["project"] for one in together.as_json()["projects"]] == ["shop", "blog"]
+    assert together.as_json()["projects"][0] == shop.as_json()

@@ -1,0 +1,97 @@
+"""How replicas are reached."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from composectl.commands.reach import FoundReach, find_reach, first_reached
+from composectl.commands.wish import AUTO, NETWORK, PUBLISHED
+from composectl.engine.client import Engine
+from composectl.engine.reach import ITS_OWN_ADDRESS, Reach
+from tests.support.fake_engine import FakeEngine
+
+AT_LOOPBACK = Reach("127.0.0.1")
+NO_ADDRESS = "255.255.255.255"
+
+
+@pytest.fixture
+async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
+    async with FakeEngine(tmp_path / "docker.sock").serving() as engine:
+        yield engine
+
+
+@pytest.fixture
+async def engine(fake: FakeEngine) -> AsyncIterator[Engine]:
+    engine = await Engine.connect(fake.endpoint)
+    yield engine
+    engine.close()
+
+
+async def test_what_is_asked_for_is_so(engine: Engine) -> None:
+    assert await find_reach(NETWORK, engine) == FoundReach(ITS_OWN_ADDRESS, "as asked")
+    assert await find_reach(PUBLISHED, engine) == FoundReach(AT_LOOPBACK, "as asked")
+
+
+async def test_where_the_networks_answer_replicas_are_reached_at_their_own_addresses(
+    fake: FakeEngine, engine: Engine
+) -> None:
+    fake.gateways = [NO_ADDRESS, "127.0.0.1"]
+    found = await find_reach(AUTO, engine)
+    assert found.reach == ITS_OWN_ADDRESS
+    assert found.sentence == "replicas are reached at their own addresses: the engine's networks answer at 127.0.0.1"
+
+
+async def test_where_they_do_not_answer_replicas_publish_ports_for_us(fake: FakeEngine, engine: Engine) -> None:
+    fake.gateways = [NO_ADDRESS]
+    found = await find_reach(AUTO, engine)
+    assert found.reach == AT_LOOPBACK
+    assert found.sentence == (
+        f"replicas are reached at ports of 127.0.0.1: {NO_ADDRESS} on the engine's network does not answer"
+    )
+
+
+async def test_an_engine_that_tells_of_its_walls_is_believed_whatever_answers(fake: FakeEngine, engine: Engine) -> None:
+    fake.gateways = ["127.0.0.1"]  # perhaps another engine's
+    fake.info = {"SecurityOptions": ["name=rootless"]}
+    assert await find_reach(AUTO, engine) == FoundReach(AT_LOOPBACK, "the engine is rootless")
+
+
+async def test_without_any_network_to_try_addresses_are_taken(engine: Engine) -> None:
+    assert (await find_reach(AUTO, engine)).reach == ITS_OWN_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("tcp://192.0.2.7:2376", FoundReach(Reach("192.0.2.7"), "the engine is on 192.0.2.7")),
+        ("tcp://[2001:db8::7]:2376", FoundReach(Reach("2001:db8::7"), "the engine is on 2001:db8::7")),
+        ("tcp://localhost:2376", FoundReach(AT_LOOPBACK, "the engine is rootless")),
+        ("tcp://127.1.2.3:2376", FoundReach(AT_LOOPBACK, "the engine is rootless")),
+    ],
+)
+async def test_replicas_of_another_machine_publish_at_its_address(
+    fake: FakeEngine, engine: Engine, url: str, found: FoundReach
+) -> None:
+    fake.info = {"SecurityOptions": ["name=rootless"]}
+    engine.endpoint = replace(engine.endpoint, url=url)
+    assert await find_reach(AUTO, engine) == found
+
+
+# Whether something answers at an address
+
+
+async def test_a_refusal_is_an_answer() -> None:
+    assert await first_reached(["127.0.0.1"]) == "127.0.0.1"
+
+
+async def test_where_nobody_is_there_is_no_answer() -> None:
+    assert await first_reached(["255.255.255.255", "no address"]) == ""
+    assert await first_reached([]) == ""
+
+
+async def test_the_first_that_answers_is_told() -> None:
+    assert await first_reached(["255.255.255.255", "127.0.0.2", "127.0.0.1"]) == "127.0.0.2"

@@ -1,0 +1,128 @@
+"""The wish behind the words of a command line."""
+
+from typing import Any
+
+import pytest
+
+from composectl.commands.declaring import Declaration, parse_declaration
+from composectl.commands.listening import parse_listen
+from composectl.commands.wish import Wish, make_wish, parse_scales
+from composectl.compose.ports import Port
+from composectl.errors import USAGE, ComposectlError
+from tests.support.options import given
+
+
+def wish(*balance: str, listen: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> Wish:
+    return make_wish(parse_scales(balance), for_up(listen=listen), arguments)
+
+
+def for_up(**typed: Any) -> dict[str, Any]:
+    """The options of `up`, these of them typed."""
+    return (
+        given(
+            detach=False,
+            ready_timeout=None,
+            handover=False,
+            reach=None,
+            listen=(),
+            drop_udp=False,
+            dashboard=None,
+            dashboard_control=False,
+        )
+        | typed
+    )
+
+
+def declared(**told: Any) -> dict[str, Declaration]:
+    """`echo` with this mapping as its `x-balance`."""
+    return {"echo": parse_declaration("echo", told)}
+
+
+def test_services_and_their_numbers() -> None:
+    assert wish("echo=10", "web=0").scales == {"echo": 10, "web": 0}
+
+
+def test_options_of_compose_and_services_are_told_apart() -> None:
+    arguments = wish("echo=2", arguments=("--build", "--pull", "always", "db")).arguments
+    assert arguments.options == ("--build", "--pull", "always")
+    assert arguments.services == ("db",)
+
+
+@pytest.mark.parametrize("text", ["echo", "echo=ten", "echo=-1", "=3", "echo=", "echo=1.5"])
+def test_what_is_no_scale_is_refused(text: str) -> None:
+    with pytest.raises(ComposectlError, match="SERVICE=N") as raised:
+        wish(text)
+    assert raised.value.exit_code == USAGE
+
+
+def test_a_service_given_twice_is_refused() -> None:
+    with pytest.raises(ComposectlError, match="given twice"):
+        wish("echo=1", "echo=2")
+
+
+def test_listen_wants_one_service() -> None:
+    with pytest.raises(ComposectlError, match="several are balanced"):
+        wish("echo=1", "web=2", listen=("8080",))
+
+
+def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
+    told = declared(policy="p2c", hold="5", listen="8080", port="81", trust=["10.0.0.0/8"], identity="false", drain="7")
+    echo = make_wish({"echo": 3}, for_up(), (), told).services["echo"]
+    assert (echo.scale, echo.listen, echo.port) == (3, ("8080",), 81)
+    balancing = echo.balancing
+    assert (balancing.policy, balancing.holding.seconds, balancing.identify, balancing.drain) == ("p2c", 5, False, 7)
+    assert [str(network) for network in balancing.limits.trusted] == ["10.0.0.0/8"]
+
+
+def test_flags_win_over_the_file() -> None:
+    typed = for_up(policy="random", trust=("::1",), drain="0")
+    echo = make_wish({"echo": 3}, typed, (), declared(policy="p2c", hold="5", trust="10.0.0.0/8", drain="9"))
+    balancing = echo.services["echo"].balancing
+    assert (balancing.policy, balancing.holding.seconds, balancing.drain) == ("random", 5, 0)
+    assert [str(network) for network in balancing.limits.trusted] == ["::1/128"]
+
+
+def test_a_flag_that_says_nothing_is_refused_all_the_same() -> None:
+    with pytest.raises(ComposectlError, match="is not a path"):
+        make_wish({"echo": 3}, for_up(health=""), (), declared(health="/up"))
+
+
+def test_what_is_declared_of_one_service_is_not_told_of_another() -> None:
+    services = make_wish({"echo": 3, "web": 2}, for_up(), (), declared(policy="p2c")).services
+    assert [one.balancing.policy for one in services.values()] == ["p2c", "least-request"]
+
+
+def test_listen_means_the_service_that_was_typed_rather_than_the_declared_one() -> None:
+    services = make_wish(
+        {"web": 2, "echo": 3}, for_up(listen=("8080",)), (), declared(listen="9090"), typed_scales=("web",)
+    ).services
+    assert [one.listen for one in services.values()] == [("8080",), ("9090",)]
+
+
+def test_a_flag_and_a_key_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(ComposectlError, match="does not go with `--policy source`"):
+        make_wish({"echo": 3}, for_up(policy="source"), (), declared(slow_start="10"))
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("8080", Port("", (8080, 8080), 80, "tcp")),
+        ("8080:90", Port("", (8080, 8080), 90, "tcp")),
+        ("127.0.0.1:8080", Port("127.0.0.1", (8080, 8080), 80, "tcp")),
+        ("127.0.0.1:8080:90", Port("127.0.0.1", (8080, 8080), 90, "tcp")),
+        ("[::1]:8080", Port("::1", (8080, 8080), 80, "tcp")),
+        ("[::1]:8080:90", Port("::1", (8080, 8080), 90, "tcp")),
+        ("0", Port("", (0, 0), 80, "tcp")),
+    ],
+)
+def test_forms_of_listen(text: str, port: Port) -> None:
+    assert parse_listen(text, 80) == port
+
+
+@pytest.mark.parametrize(
+    "text", ["", "http", "127.0.0.1", "8080:http", "70000", "8080:70000", ":8080:", "example.org:80"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ComposectlError, match=r"\[HOST:\]PORT\[:TARGET\]"):
+        parse_listen(text, 80)

@@ -1,0 +1,98 @@
+"""The JSON Schema that is shipped, beside what is taken and refused in fact."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from composectl.balance.policy import POLICIES
+from composectl.commands.declaring import KEYS, parse_declaration
+from composectl.compose.declared import parse_declared
+from composectl.errors import ComposectlError
+from tests.support.paths import ROOT
+
+SCHEMA = json.loads((files("composectl.compose") / "x-balance.schema.json").read_text())
+EXAMPLE = re.compile(r"^(?:    .*\n)+", re.MULTILINE)
+MAPPING = SCHEMA["$defs"]["mapping"]["properties"]
+
+
+def file_with(told: str) -> str:
+    return f"services:\n  echo:\n    image: busybox\n    x-balance: {told}\n  db:\n    image: busybox\n"
+
+
+def is_valid(told: str) -> bool:
+    document: Any = yaml.safe_load(file_with(told))
+    return Draft202012Validator(SCHEMA).is_valid(document)
+
+
+def is_taken(told: str) -> bool:
+    try:
+        parse_declaration("echo", parse_declared(file_with(told))["echo"])
+    except ComposectlError:
+        return False
+    return True
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_its_keys_are_those_that_are_taken_and_each_is_described() -> None:
+    assert MAPPING.keys() == KEYS
+    assert all(key["description"].endswith(".") for key in MAPPING.values())
+
+
+def test_its_policies_are_those_that_there_are() -> None:
+    assert set(MAPPING["policy"]["enum"]) == set(POLICIES)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *("10", "0", "'10'", "{}", "{replicas: 3}", "{replicas: '3', policy: p2c}"),
+        *("{health: '/up?x=1'}", "{hold: 0, max_held: 5, drain: 0}", "{timeout: 5, stall_timeout: '5', slow_start: 9}"),
+        *("{identity: false, drop_udp: true}", "{identity: 'true'}", "{max_body: 10m}", "{max_body: 1000}"),
+        *("{trust: 10.0.0.0/8}", "{trust: [10.0.0.0/8, '::1']}", "{allow_host: [shop.example]}"),
+        *("{listen: 8080}", "{listen: ['127.0.0.1:8080:80', '[::1]:8080']}", "{port: 80}", "{port: '80', listen: 0}"),
+    ],
+)
+def test_what_is_valid_is_taken(told: str) -> None:
+    assert is_valid(told)
+    assert is_taken(told)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *("ten", "-1", "1001", "{replicas: 1001}", "1.5", "true", "null", "[]", "[10]", "''"),
+        *("{replica: 3}", "{max_connections: 10}", "{replicas: many}", "{replicas: -1}", "{replicas: null}"),
+        *("{policy: lucky}", "{policy: [p2c]}", "{health: up}", "{hold: 5s}", "{max_held: '0'}", "{drain: -1}"),
+        *("{identity: 'no'}", "{drop_udp: 1}", "{max_body: big}", "{max_body: 0}", "{trust: ''}", "{trust: {a: b}}"),
+        *("{listen: http}", "{listen: 70000}", "{port: 0}", "{port: 70000}", "{port: http}"),
+    ],
+)
+def test_what_is_refused_is_not_valid(told: str) -> None:
+    assert not is_valid(told)
+    assert not is_taken(told)
+
+
+def test_the_examples_of_the_readme_are_valid() -> None:
+    page = (ROOT / "README.md").read_text().partition("### In the compose file\n")[2]
+    whole, mapping = (yaml.safe_load(dedent(block)) for block in EXAMPLE.findall(page)[:2])
+    for document in (whole, {"services": {"echo": mapping}}):
+        assert "x-balance" in document["services"]["echo"]
+        assert Draft202012Validator(SCHEMA).is_valid(document)
+
+
+@pytest.mark.parametrize(
+    "told", ["'${REPLICAS:-10}'", "{replicas: '$N', listen: '${PORT}:80', port: '${TARGET}', max_body: '${SIZE}'}"]
+)
+def test_a_variable_may_stand_for_a_number(told: str) -> None:
+    assert is_valid(told)

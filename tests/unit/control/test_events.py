@@ -1,0 +1,157 @@
+"""What goes on, as server-sent events over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import select
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from composectl.balance.change import Change
+from composectl.balance.phase import Phase
+from tests.support.fake_daemon import House
+from tests.support.snapshots import service
+
+PATIENCE = 10.0
+CHANGE = Change(7.0, "echo", 2, "echo-echo-2", Phase.STARTING, Phase.READY, "its port accepts")
+
+
+class Listening:
+    """One reader of the events."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def head(self) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def next(self, name: str = "") -> Any:
+        """The data of the next event, or of the next one with this name."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                event = (await self.reader.readuntil(b"\n")).strip().decode()
+                if event.startswith("event: "):
+                    data = (await self.reader.readuntil(b"\n\n")).decode()
+                    if event == f"event: {name}" or not name:
+                        return json.loads(data.removeprefix("data: "))
+
+    async def end(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await self.reader.read()
+
+
+@asynccontextmanager
+async def listening(path: Path) -> AsyncIterator[Listening]:
+    """A client that has asked for the events."""
+    reader, writer = await asyncio.open_unix_connection(str(path), limit=2**20)
+    writer.write(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    try:
+        yield Listening(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+async def test_the_snapshot_comes_at_once_and_when_it_is_another_one(tmp_path: Path) -> None:
+    house = House()
+    async with house.open(tmp_path) as path, listening(path) as client:
+        head = await client.head()
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert b"Content-Type: text/event-stream\r\n" in head
+        assert (await client.next())["services"] == []
+        house.services = (service(2),)
+        assert [one["number"] for one in (await client.next())["services"][0]["backends"]] == [1, 2]
+
+
+async def test_it_comes_every_two_seconds_where_nothing_changes(tmp_path: Path) -> None:
+    async with House().open(tmp_path) as path, listening(path) as client:
+        await client.next()
+        began = asyncio.get_running_loop().time()
+        await client.next()
+        assert asyncio.get_running_loop().time() - began > 1.5
+
+
+async def test_each_change_is_told_as_it_happens(tmp_path: Path) -> None:
+    house = House()
+    async with house.open(tmp_path) as path, listening(path) as client:
+        await client.next("snapshot")
+        house.journal.tell(CHANGE)
+        told = {"service": "echo", "at": "1970-01-01T00:00:07.000+00:00", "number": 2, "name": "echo-echo-2"}
+        told |= {"before": "starting", "after": "ready", "why": "its port accepts"}
+        assert await client.next("change") == told
+
+
+async def test_who_comes_later_is_told_at_once_too(tmp_path: Path) -> None:
+    house = House()
+    async with house.open(tmp_path) as path, listening(path) as first:
+        await first.next("snapshot")
+        async with listening(path) as second:
+            assert await second.next("snapshot") == house.snapshot().as_json()
+
+
+async def test_all_readers_are_let_go_at_the_end(tmp_path: Path) -> None:
+    async with AsyncExitStack() as clients:
+        async with House().open(tmp_path) as path:
+            readers = [await clients.enter_async_context(listening(path)) for _ in range(3)]
+            for one in readers:
+                await one.next("snapshot")
+            began = asyncio.get_running_loop().time()
+        for one in readers:
+            await one.end()
+        assert asyncio.get_running_loop().time() - began < 1
+
+
+async def test_who_does_not_read_is_let_go_and_delays_nobody(tmp_path: Path) -> None:
+    house = House(patience=1.0)
+    house.services = (service(200),)
+    async with house.open(tmp_path) as path, unread(path) as deaf, listening(path) as client:
+        while not is_over(deaf):
+            house.services = (service(200, wanted=house.services[0].wanted + 1),)
+            assert (await client.next("snapshot"))["services"]
+
+
+async def test_one_reader_too_many_is_told_so(tmp_path: Path) -> None:
+    async with House().open(tmp_path) as path, AsyncExitStack() as clients:
+        for _ in range(32):
+            assert b" 200 " in await (await clients.enter_async_context(listening(path))).head()
+        one_more = await clients.enter_async_context(listening(path))
+        assert b" 503 " in await one_more.head()
+
+
+async def test_another_application_may_tell_the_same(tmp_path: Path) -> None:
+    house = House()
+    app = web.Application()
+    app.router.add_get("/v1/events", house.events.answer, allow_head=False)
+    app.on_shutdown.append(house.events.close)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "other.sock")).start()
+    async with listening(tmp_path / "other.sock") as client:
+        assert (await client.next("snapshot"))["project"] == "shop"
+        await runner.cleanup()
+        await client.end()
+
+
+@asynccontextmanager
+async def unread(path: Path) -> AsyncIterator[socket.socket]:
+    """A client that has asked for the events and takes nothing."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(str(path))
+        client.send(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.setblocking(False)
+        yield client
+
+
+def is_over(client: socket.socket) -> bool:
+    """Whether the other end has closed the connection, whatever is still to be read."""
+    poll = select.poll()
+    poll.register(client, select.POLLHUP)
+    return bool(poll.poll(0))

@@ -1,0 +1,154 @@
+"""What Prometheus reads, out of a snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse
+from prometheus_client.samples import Sample
+
+from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot, view_service
+from composectl.control.metrics import expose, of_this_process
+from tests.support.factories import Watched
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+Labels = dict[str, str]
+
+
+def seen(watched: Watched) -> ServiceView:
+    return view_service(
+        watched.pool, policy="p2c", listeners=["[::]:80"], wanted=3, held=2, port=80, changes=(), rollouts={"done": 1}
+    )
+
+
+def exposed(service: ServiceView, accept: str = "") -> str:
+    return b"".join(expose(Snapshot(VERSION, "shop", (service,)), of_this_process(), accept).pieces).decode()
+
+
+def samples(service: ServiceView, name: str) -> dict[tuple[str, ...], float]:
+    """The values of one metric, by those of its labels that tell them apart."""
+    found: list[Sample] = [one for family in parse(exposed(service)) for one in family.samples if one.name == name]
+    assert all((one.labels.pop("project"), one.labels.pop("service")) == ("shop", "echo") for one in found)
+    return {tuple(one.labels.values()): one.value for one in found}
+
+
+def busy() -> Watched:
+    watched = Watched(3)
+    for status, microseconds in ((200, 400), (204, 600), (503, 20_000_000)):
+        lease = watched.pool.lease()
+        assert lease is not None
+        lease.answered(status, microseconds)
+    return watched
+
+
+def test_responses_are_counted_by_backend_and_class() -> None:
+    told = samples(seen(busy()), "composectl_requests_total")
+    assert {key: value for key, value in told.items() if value} == {("1", "2xx"): 1, ("2", "2xx"): 1, ("3", "5xx"): 1}
+    assert len(told) == 15
+
+
+def test_durations_are_in_buckets_of_seconds() -> None:
+    service = seen(busy())
+    buckets = samples(service, "composectl_request_duration_seconds_bucket")
+    assert [buckets[number, "0.000512"] for number in "123"] == [1, 0, 0]
+    assert [buckets[number, "0.001024"] for number in "123"] == [1, 1, 0]
+    assert [buckets[number, "16.777216"] for number in "123"] == [1, 1, 0]
+    assert [buckets[number, "+Inf"] for number in "123"] == [1, 1, 1]
+    assert samples(service, "composectl_request_duration_seconds_count") == {("1",): 1, ("2",): 1, ("3",): 1}
+    assert samples(service, "composectl_request_duration_seconds_sum")["3",] == 20
+
+
+def test_failures_and_retries_are_told_by_backend_and_by_reason() -> None:
+    watched = Watched(2)
+    for end in ("failed", "moved"):
+        lease = watched.pool.lease()
+        assert lease is not None
+        getattr(lease, end)("backend-too-slow")
+    watched.pool.turned_away("no-backend-ready")
+    service = seen(watched)
+    reasons = {("backend-too-slow",): 1, ("no-backend-ready",): 1}
+    assert samples(service, "composectl_failures_total") == reasons
+    assert samples(service, "composectl_retries_total") == {("backend-too-slow",): 1}
+    assert samples(service, "composectl_service_failures_total") == {(): 2}
+    assert sum(samples(service, "composectl_backend_failures_total").values()) == 1
+    assert sum(samples(service, "composectl_backend_retries_total").values()) == 1
+
+
+def test_phases_and_what_is_held_and_in_flight() -> None:
+    watched = Watched(3)
+    watched.eject(1)
+    assert watched.pool.lease()
+    service = seen(watched)
+    phases = samples(service, "composectl_backend_phase")
+    assert {key for key, value in phases.items() if value} == {("1", "failing"), ("2", "ready"), ("3", "ready")}
+    assert samples(service, "composectl_backends")["ready",] == 2
+    assert samples(service, "composectl_wanted_backends") == {(): 3}
+    assert samples(service, "composectl_held_requests") == {(): 2}
+    assert sum(samples(service, "composectl_in_flight_requests").values()) == 1
+
+
+def test_drains_rollouts_and_listeners() -> None:
+    watched = Watched(2)
+    watched.pool.leave(watched.backend(1).replica.id, "asked")
+    service = seen(watched)
+    assert samples(service, "composectl_changes_total")["draining",] == 1
+    assert samples(service, "composectl_rollouts_total") == {("done",): 1}
+    assert samples(service, "composectl_listener_info") == {("[::]:80",): 1}
+
+
+def test_what_a_backend_has_counted_goes_with_it_and_the_sums_of_the_service_stay() -> None:
+    watched = busy()
+    before = {name: samples(seen(watched), name) for name in SUMS}
+    watched.pool.observe([])
+    assert samples(seen(watched), "composectl_requests_total") == {}
+    after = {name: samples(seen(watched), name) for name in SUMS}
+    assert all(after[name][key] >= value for name in SUMS for key, value in before[name].items())
+
+
+SUMS = ("composectl_service_requests_total", "composectl_service_responses_total", "composectl_changes_total")
+
+
+def test_two_runs_of_a_container_are_one_series() -> None:
+    service = seen(busy())
+    one, *_ = service.backends
+    twice = replace(service, backends=(one, replace(one, phase="starting", id="f" * 12)))
+    assert samples(twice, "composectl_requests_total")["1", "2xx"] == 2
+    assert samples(twice, "composectl_request_duration_seconds_count") == {("1",): 2}
+    phases = samples(twice, "composectl_backend_phase")
+    assert [key for key, value in phases.items() if value] == [("1", "starting")]
+
+
+def test_lines_of_the_access_log_are_counted_where_there_is_one() -> None:
+    def told(log: LogView | None) -> dict[str, float]:
+        text = b"".join(expose(Snapshot(VERSION, "shop", (), access_log=log), (), "").pieces).decode()
+        return {one.name: one.value for family in parse(text) for one in family.samples if "_log_" in one.name}
+
+    assert told(LogView(written=7, dropped=2)) == {
+        "composectl_access_log_lines_total": 7,
+        "composectl_access_log_dropped_lines_total": 2,
+    }
+    assert told(None) == {}
+
+
+def test_names_that_lie_stay_in_their_quotes() -> None:
+    service = seen(Watched(1))
+    lying = 'x"} 7\n# HELP \\ \x1b[31m'
+    lies = replace(service, backends=(replace(service.backends[0], name=lying),))
+    (labels,) = samples(lies, "composectl_backend_info")
+    assert lying in labels
+    assert not [line for line in exposed(lies).splitlines() if line.startswith("# HELP \\")]
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 200])
+def test_openmetrics_where_it_is_asked_for(count: int) -> None:
+    """Its parser is strict: each metric is told once, and the end is marked."""
+    told = exposed(seen(Watched(count)), OPENMETRICS)
+    phases = [one for family in parse_openmetrics(told) for one in family.samples if one.name.endswith("backend_phase")]
+    assert len(phases) == 6 * count
+
+
+def test_it_comes_in_small_pieces() -> None:
+    pieces = list(expose(Snapshot(VERSION, "shop", (seen(Watched(200)),)), (), "").pieces)
+    assert max(piece.count(b"\n") for piece in pieces) <= 7

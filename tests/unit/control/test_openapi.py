@@ -1,0 +1,203 @@
+"""The document that is served, beside what is answered in fact."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, UnixConnector
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from composectl.balance.snapshot import ServiceView, view_service
+from composectl.control.api import make_api
+from composectl.control.turns import Turns
+from tests.support.factories import Watched
+from tests.support.fake_daemon import House
+from tests.support.paths import ROOT
+from tests.unit.control.test_events import CHANGE, listening
+
+SPEC: dict[str, Any] = json.loads((ROOT / "composectl/control/openapi.json").read_text())
+SCHEMAS = SPEC["components"]["schemas"]
+ORDERS = [path for path, item in SPEC["paths"].items() if "requestBody" in item.get("post", {})]
+OTHERS = [None, True, -1, 3, 0.25, 1.5, "", "text", [], ["echo"], [3], {}, {"echo": 2}, {"echo": -1}, {"echo": 1001}]
+
+
+def valid(name: str, told: Any) -> bool:
+    """Whether it is what the schema of this name says."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": SPEC["components"]}
+    return Draft202012Validator(schema).is_valid(told)
+
+
+def example(path: str) -> dict[str, Any]:
+    found: dict[str, Any] = SPEC["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"]
+    return found
+
+
+def schema_of(path: str) -> str:
+    reference = SPEC["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    return str(reference).rpartition("/")[2]
+
+
+def seen() -> ServiceView:
+    """A service of which there is something to tell."""
+    watched = Watched(3)
+    watched.pool.begin_canary({watched.backend(1).replica.id}, 0.1)
+    for answered in (True, False):
+        lease = watched.pool.lease()
+        assert lease is not None
+        lease.answered(200, 1500) if answered else lease.failed("backend-hung-up")
+    told: dict[str, Any] = {"changes": watched.changes, "rollouts": {"done": 1}, "listeners": ["127.0.0.1:80"]}
+    return view_service(watched.pool, policy="p2c", wanted=3, held=0, port=80, **told)
+
+
+@asynccontextmanager
+async def asking(folder: Path) -> AsyncIterator[ClientSession]:
+    """A client of a composectl that has something to tell."""
+    house = House()
+    house.services = (seen(),)
+    async with house.open(folder) as path, ClientSession("http://localhost", connector=UnixConnector(str(path))) as one:
+        yield one
+
+
+def test_it_is_valid() -> None:
+    validate(SPEC)
+
+
+def test_every_path_is_in_it_and_no_other() -> None:
+    routes = make_api(House().handlers, Turns()).router.routes()
+    there = {(route.resource.canonical, route.method.lower()) for route in routes if route.resource}
+    assert there == {(path, method) for path, item in SPEC["paths"].items() for method in item}
+
+
+@pytest.mark.parametrize(("path", "schema"), [("/v1/about", "About"), ("/v1/status", "Snapshot")])
+async def test_what_is_told_is_what_it_says(tmp_path: Path, path: str, schema: str) -> None:
+    async with asking(tmp_path) as client, client.get(path) as answer:
+        assert (answer.status, answer.content_type) == (200, "application/json")
+        assert valid(schema, await answer.json())
+
+
+async def test_no_key_is_told_that_is_not_in_it(tmp_path: Path) -> None:
+    async with asking(tmp_path) as client:
+        about = await (await client.get("/v1/about")).json()
+        told = await (await client.get("/v1/status")).json()
+    (one,) = told["services"]
+    found = {"About": about, "Snapshot": told, "Service": one, "Totals": one["totals"], "Backend": one["backends"][0]}
+    found |= {"ChangeOfAService": one["changes"][0], "ByClass": one["backends"][0]["responses"]}
+    found["AccessLog"] = told["access_log"]
+    documented = {name: set(SCHEMAS[name]["properties"]) for name in found}
+    assert {name: set(keys) for name, keys in found.items()} == documented
+
+
+async def test_events_are_what_it_says(tmp_path: Path) -> None:
+    house = House()
+    house.services = (seen(),)
+    async with house.open(tmp_path) as path, listening(path) as client:
+        assert valid("Snapshot", await client.next("snapshot"))
+        house.journal.tell(CHANGE)
+        assert valid("Change", await client.next("change"))
+
+
+async def test_it_is_served(tmp_path: Path) -> None:
+    async with asking(tmp_path) as client, client.get("/v1/openapi.json") as answer:
+        assert await answer.json() == SPEC
+
+
+async def test_metrics_come_in_the_formats_that_it_says(tmp_path: Path) -> None:
+    kinds = SPEC["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    async with asking(tmp_path) as client:
+        for kind in kinds:
+            async with client.get("/metrics", headers={"Accept": kind}) as answer:
+                assert (answer.status, answer.content_type) == (200, kind)
+
+
+@pytest.mark.parametrize("path", ORDERS)
+async def test_each_example_is_obeyed_line_by_line(tmp_path: Path, path: str) -> None:
+    assert valid(schema_of(path), example(path))
+    async with asking(tmp_path) as client, client.post(path, json=example(path)) as answer:
+        assert (answer.status, answer.content_type) == (200, "application/jsonl")
+        lines = [json.loads(line) for line in (await answer.text()).splitlines()]
+    assert all(valid("Line", line) for line in lines)
+    assert lines[-1] == {"done": True}
+
+
+async def test_an_order_that_fails_ends_with_a_line_that_says_so(tmp_path: Path) -> None:
+    nobody = {"wanted": {"nobody": 1}, "oldest_first": False}
+    async with asking(tmp_path) as client, client.post("/v1/scale", json=nobody) as answer:
+        last = json.loads((await answer.text()).splitlines()[-1])
+    assert valid("Line", last)
+    assert last["error"] == "service `nobody` is not balanced"
+
+
+@pytest.mark.parametrize("path", ORDERS)
+async def test_an_order_is_taken_where_it_says_so_and_else_refused(tmp_path: Path, path: str) -> None:
+    """Each key left out, and each with values of every kind."""
+    async with asking(tmp_path) as client:
+        for order in variants(example(path)):
+            async with client.post(path, json=order) as answer:
+                told = await answer.text()
+                assert answer.status == (200 if valid(schema_of(path), order) else 400), order
+                assert answer.status == 200 or valid("Error", json.loads(told))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/", b"", 404),
+        ("GET", "/v2/status", b"", 404),
+        ("POST", "/v1/handover", b"", 404),
+        ("POST", "/v1/status", b"", 405),
+        ("HEAD", "/v1/events", b"", 405),
+        ("GET", "/v1/scale", b"", 405),
+        ("POST", "/v1/scale", b"{", 400),
+        ("POST", "/v1/scale", b"\xff", 400),
+        ("POST", "/v1/scale", b"[" * 100_000, 400),
+        ("POST", "/v1/scale", b" " * (4 * 2**20 + 1), 413),
+    ],
+)
+async def test_what_is_refused_says_why(tmp_path: Path, method: str, path: str, body: bytes, status: int) -> None:
+    async with asking(tmp_path) as client, client.request(method, path, data=body) as answer:
+        assert answer.status == status
+        assert method == "HEAD" or valid("Error", await answer.json())
+        documented = SPEC["paths"].get(path, {}).get(method.lower(), {}).get("responses", {str(status): {}})
+        assert str(status) in documented
+
+
+async def test_stopping_is_what_it_says(tmp_path: Path) -> None:
+    schema = SPEC["paths"]["/v1/stop"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    async with asking(tmp_path) as client, client.post("/v1/stop") as answer:
+        assert Draft202012Validator(schema).is_valid(await answer.json())
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
+    async with House(patience=0.2).open(tmp_path) as path:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(b"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        async with asyncio.timeout(30):
+            answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert valid("Error", json.loads(answer.partition(b"\r\n\r\n")[2]))
+
+
+async def test_what_is_not_http_is_told_so_without_an_echo(tmp_path: Path) -> None:
+    async with House().open(tmp_path) as path:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(b"\0garbage\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+    assert b" 400 " in answer
+    assert b"garbage" not in answer
+    assert valid("Error", json.loads(answer.partition(b"\r\n\r\n")[2]))
+
+
+def variants(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for key in order:
+        yield {other: value for other, value in order.items() if other != key}
+        for value in OTHERS:
+            yield order | {key: value}

@@ -1,0 +1,96 @@
+"""What an event means."""
+
+import pytest
+
+from composectl.balance.replica import Replica
+from composectl.engine.describe import describe
+from composectl.engine.hint import Event, concerns, container_of, ends, has_left, is_kill, is_over
+from composectl.engine.labels import PROJECT
+from tests.support.fake_engine import STARTED_NS, at, container, disconnect, event
+
+
+@pytest.fixture
+def replica() -> Replica:
+    replica = describe(container(1))
+    assert replica
+    return replica
+
+
+def test_a_container_of_the_project_concerns_it() -> None:
+    assert concerns(event("start"), "shop")
+
+
+def test_a_container_of_another_project_does_not() -> None:
+    assert not concerns(event("start", **{PROJECT: "bank"}), "shop")
+
+
+def test_a_network_concerns_everyone_as_it_names_no_project() -> None:
+    assert concerns({"Type": "network", "Action": "disconnect"}, "shop")
+
+
+def test_what_is_no_event_concerns_nobody() -> None:
+    assert not concerns({"message": "out of luck"}, "shop")
+
+
+def test_a_kill_tells_its_container() -> None:
+    assert is_kill(event("kill", 7, signal="15"))
+    assert container_of(event("kill", 7, signal="15")) == f"{7:064x}"
+
+
+def test_h9_a_network_tells_who_left_it() -> None:
+    assert container_of(disconnect(7)) == f"{7:064x}"
+    assert container_of({"Type": "network", "Action": "disconnect"}) == ""
+
+
+@pytest.mark.parametrize("signal", ["15", "9", "SIGTERM"])
+def test_the_stop_signal_and_sigkill_end_a_replica(replica: Replica, signal: str) -> None:
+    assert ends(event("kill", signal=signal), replica)
+
+
+@pytest.mark.parametrize("signal", ["1", "10", "HUP", ""])
+def test_h17_other_signals_mean_nothing(replica: Replica, signal: str) -> None:
+    assert not ends(event("kill", signal=signal), replica)
+
+
+def test_a_kill_from_before_the_start_was_meant_for_the_run_before(replica: Replica) -> None:
+    late = event("kill", signal="15")
+    late["timeNano"] -= 2 * 10**9
+    assert not ends(late, replica)
+
+
+def test_h8_the_end_of_a_container_is_the_end_of_its_run(replica: Replica) -> None:
+    assert is_over(event("die", exitCode="137"), replica)
+    assert not is_over(event("start"), replica)
+
+
+def test_an_end_from_before_the_start_was_of_the_run_before(replica: Replica) -> None:
+    late = event("die")
+    late["timeNano"] -= 2 * 10**9
+    assert not is_over(late, replica)
+
+
+LISTED = STARTED_NS / 1e9 + 1
+
+
+@pytest.fixture
+def placed() -> Replica:
+    replica = describe(at(1, "e1"))
+    assert replica
+    return replica
+
+
+def test_h9_leaving_the_network_of_its_address_is_noticed(placed: Replica) -> None:
+    assert has_left(disconnect(), placed, LISTED)
+
+
+@pytest.mark.parametrize("other", [disconnect(network="n2"), disconnect() | {"Action": "connect"}, event("die")])
+def test_h9_leaving_another_one_means_nothing(placed: Replica, other: Event) -> None:
+    assert not has_left(other, placed, LISTED)
+
+
+def test_h9_leaving_before_it_was_listed_there_was_leaving_another_place(placed: Replica) -> None:
+    assert not has_left(disconnect(), placed, LISTED + 2)
+
+
+def test_h9_without_the_id_of_its_place_it_cannot_be_told(replica: Replica) -> None:
+    assert not has_left(disconnect(network=""), replica, LISTED)

@@ -1,0 +1,41 @@
+"""Every story is told twice: on uvloop and on plain asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.support.proxy_fixture import Stage
+
+OpenStage = Callable[..., Awaitable[Stage]]
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.SelectorEventLoop}
+    if sys.platform != "win32":
+        import uvloop
+
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories
+
+
+@pytest.fixture
+async def open_stage() -> AsyncIterator[OpenStage]:
+    async with AsyncExitStack() as closing:
+
+        async def opened(backends: int = 1, *, receive_buffer: int = 0, backlog: int = 100, **how: object) -> Stage:
+            stage = Stage(backends, receive_buffer=receive_buffer, backlog=backlog)
+            await stage.open(**how)  # type: ignore[arg-type]
+            closing.push_async_callback(stage.close)
+            return stage
+
+        yield opened
+
+
+@pytest.fixture
+async def stage(open_stage: OpenStage) -> Stage:
+    return await open_stage()

@@ -1,0 +1,148 @@
+"""Bodies of any size and pace, which are never held, and never look whole when they are not."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+
+import pytest
+
+from tests.support.messages import GET, OK, ok, post, status
+from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import Wire, eventually
+from tests.unit.proxy.conftest import OpenStage
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED_OK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+GIBIBYTE = 1024**3
+
+
+@pytest.mark.parametrize("size", [3 * GIBIBYTE, 5 * GIBIBYTE, 2**63 - 1])
+async def test_e3_a_length_beyond_32_bits_is_a_length(stage: Stage, size: int) -> None:
+    client, backend = await stage.ask(post(b"hello", size))
+    assert b"\r\nContent-Length: %d\r\n" % size in await backend.head()
+    assert await backend.exactly(5) == b"hello"
+    await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nworld" % size)
+    assert b"\r\nContent-Length: %d\r\n" % size in await client.head()
+    assert await client.exactly(5) == b"world"
+    backend.close()
+    assert await client.rest() == b""
+    await eventually(lambda: stage.pool.tally().failed == 1)
+
+
+async def test_e3_a_chunk_beyond_32_bits_is_a_chunk(stage: Stage) -> None:
+    client, backend = await stage.ask(CHUNKED + b"140000000\r\nhello")
+    assert await backend.until(b"hello\r\n") == await_head(backend) + b"5\r\nhello\r\n"
+    await client.send(b"world")
+    assert await backend.until(b"world\r\n") == b"5\r\nworld\r\n"
+
+
+def await_head(backend: Wire) -> bytes:
+    return bytes(backend.received).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+
+async def test_e6_five_minutes_of_a_byte_a_second_are_no_reason_to_cut_an_upload(stage: Stage) -> None:
+    client, backend = await stage.ask(post(b"", 300))
+    await backend.head()
+    for number in range(300):
+        byte = b"%c" % (number % 256)
+        await client.send(byte)
+        stage.seconds_pass(1)
+        assert await backend.exactly(1) == byte
+    await backend.send(OK)
+    assert status(await client.until(b"ok")) == 200
+
+
+async def test_e7_a_body_may_be_larger_than_what_aiohttp_would_take(stage: Stage) -> None:
+    body = b"x" * (8 * 1024 * 1024)
+    client, backend = await stage.ask(post(b"", len(body)))
+    sending = asyncio.create_task(client.send(body))
+    await backend.head()
+    assert await backend.exactly(len(body)) == body
+    await sending
+    await backend.send(OK)
+    assert status(await client.until(b"ok")) == 200
+
+
+async def test_e9_no_flush_between_two_chunks_is_taken_for_the_end(stage: Stage) -> None:
+    client, backend = await stage.ask(CHUNKED)
+    await backend.head()
+    await backend.send(CHUNKED_OK)
+    await client.head()
+    for piece in (b"5", b"\r\n", b"hello", b"\r", b"\n", b"5\r\nwor"):
+        for wire in (client, backend):
+            await wire.send_bytewise(piece)
+    for wire in (client, backend):
+        assert letters(await wire.until(b"r\r\n")) == b"hellowor"
+        assert b"\r\n0\r\n" not in wire.received.rpartition(b"\r\n\r\n")[2]
+    for wire in (client, backend):
+        await wire.send(b"ld\r\n0\r\n\r\n")
+    for wire in (client, backend):
+        assert letters(await wire.until(b"\r\n0\r\n\r\n")) == b"ld"
+
+
+def letters(chunks: bytes) -> bytes:
+    """The data of chunks, none of which is longer than 9 bytes."""
+    return b"".join(re.findall(rb"[1-9]\r\n([a-z]+)\r\n", chunks))
+
+
+async def test_e4_events_come_within_50_ms(stage: Stage) -> None:
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await backend.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    assert status(await client.head()) == 200
+    delays = []
+    for number in range(20):
+        began = time.monotonic()
+        await backend.send(b"data: %d\n\n" % number)
+        await client.until(b"\n\n\r\n")
+        delays.append(time.monotonic() - began)
+    assert sorted(delays)[10] < 0.05
+
+
+@pytest.mark.parametrize("start", [post(b"hello", 10), CHUNKED + b"a\r\nhello"], ids=["length", "chunk"])
+@pytest.mark.parametrize("leave", [Wire.close, Wire.reset, Wire.half_close], ids=["closes", "resets", "half-closes"])
+async def test_e10_f1_an_upload_that_is_cut_never_looks_whole(stage: Stage, start: bytes, leave: object) -> None:
+    client, backend = await stage.ask(start)
+    await backend.until(b"hello")
+    assert callable(leave)
+    leave(client)
+    rest = await backend.rest()
+    assert b"0\r\n\r\n" not in rest
+    assert len(rest) <= 2
+    await eventually(lambda: not stage.pool.tally().in_flight)
+    assert stage.pool.tally().failed == 0
+
+
+async def test_a16_a_line_feed_among_chunk_extensions_is_refused(stage: Stage) -> None:
+    client = await stage.client()
+    await client.send(CHUNKED + b"5;a=\nb\r\nhello\r\n0\r\n\r\n")
+    assert status(await client.head()) == 400
+    assert stage.backend.untouched()
+
+
+async def test_a16_chunk_extensions_end_with_us(stage: Stage) -> None:
+    _, backend = await stage.ask(CHUNKED + b'5;name="value"\r\nhello\r\n0;last\r\n\r\n')
+    assert (await backend.until(b"0\r\n\r\n")).endswith(b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+
+
+# F2: what a client that has said its last word gets
+
+
+async def test_f2_a_client_that_half_closes_before_its_answer_has_left(stage: Stage) -> None:
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    client.half_close()
+    assert await backend.rest() == b""
+    assert await client.rest() == b""
+
+
+async def test_f2_what_was_sent_before_still_arrives(open_stage: OpenStage) -> None:
+    stage = await open_stage()
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await backend.send(ok(b"x" * 100))
+    await client.until(b"\r\n\r\n")
+    client.half_close()
+    assert await client.rest() == b"x" * 100

@@ -1,0 +1,182 @@
+"""Connections to backends are kept as long as they are good, and no longer than their backend stays."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from tests.support.backends import listen_on
+from tests.support.messages import GET, OK, get, post, status
+from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import Wire, eventually
+from tests.unit.proxy.conftest import OpenStage
+
+
+async def exchanged(client: Wire, backend: Wire, request: bytes = GET) -> None:
+    await client.send(request)
+    await answer(client, backend)
+
+
+async def answer(client: Wire, backend: Wire) -> None:
+    await backend.head()
+    await backend.send(OK)
+    await client.until(b"ok")
+
+
+async def test_f3_one_connection_serves_one_request_after_the_other(stage: Stage) -> None:
+    client, backend = await stage.ask(GET)
+    await answer(client, backend)
+    for _ in range(3):
+        await exchanged(client, backend)
+    assert len(stage.backend.wires) == 1
+    assert backend.received.count(b"GET / HTTP/1.1\r\n") == 4
+
+
+async def test_f3_clients_share_them(stage: Stage) -> None:
+    one, backend = await stage.ask(GET)
+    await answer(one, backend)
+    await exchanged(await stage.client(), backend, get("/another"))
+
+
+async def test_c16_what_one_client_says_is_not_said_for_another(stage: Stage) -> None:
+    one, backend = await stage.ask(get("/", "Cookie: a=secret"))
+    await answer(one, backend)
+    other = await stage.client()
+    await other.send(GET)
+    assert b"secret" not in await backend.head()
+
+
+async def test_d8_a_post_goes_out_on_a_connection_that_was_just_used(stage: Stage) -> None:
+    client, kept = await stage.ask(post(b"one"))
+    await kept.until(b"one")
+    await kept.send(OK)
+    await client.until(b"ok")
+    await client.send(post(b"two"))
+    assert (await kept.until(b"two")).startswith(b"POST ")
+
+
+async def test_d8_a_post_goes_out_on_a_new_one_where_the_backend_closes_them_soon(stage: Stage) -> None:
+    client, hasty = await stage.ask(GET)
+    await answer(client, hasty)
+    hasty.close()
+    await eventually(lambda: not any(stage.connections._kept.values()))
+    await client.send(GET)
+    second = await stage.backend.accept()
+    await answer(client, second)
+    await client.send(post(b"hello"))
+    fresh = await stage.backend.accept()
+    assert (await fresh.until(b"hello")).startswith(b"POST ")
+    assert second.silent()
+
+
+async def test_d8_a_post_goes_out_on_none_that_was_idle_for_a_second(stage: Stage) -> None:
+    client, kept = await stage.ask(GET)
+    await answer(client, kept)
+    stage.seconds_pass(1)
+    await client.send(post(b"hello"))
+    fresh = await stage.backend.accept()
+    assert (await fresh.until(b"hello")).startswith(b"POST ")
+    assert kept.silent()
+
+
+async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(stage: Stage) -> None:
+    for _ in range(100):
+        client, kept = await stage.ask(GET)
+        await answer(client, kept)
+        client.sock.send(post(b"hello"))
+        kept.close()  # before the loop turns: it hears of this after the request
+        fresh = await stage.backend.accept()
+        assert (await fresh.until(b"hello")).startswith(b"POST ")
+        await fresh.send(OK)
+        assert status(await client.until(b"ok")) == 200
+        client.close()
+        stage.connections.forget(stage.pool.backends[0])
+    assert stage.pool.tally().failed == 0
+
+
+async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run(stage: Stage) -> None:
+    client, former = await stage.ask(GET)
+    await answer(client, former)
+    stage.observe([0], run="second")
+    await client.send(GET)
+    await stage.backend.accept()
+    assert await former.rest() == b""
+
+
+async def test_h10_whoever_vanishes_while_it_is_dialled_is_not_sent_the_request(stage: Stage) -> None:
+    backend = stage.pool.backends[0]
+    dialling = asyncio.ensure_future(stage.connections.dial(backend))
+    stage.pool.vanish(backend.replica.key, "it left its network")
+    with pytest.raises(ConnectionAbortedError):
+        await dialling
+    assert await (await stage.backend.accept()).rest() == b""
+
+
+async def test_a_failing_backend_s_kept_connections_are_closed(open_stage: OpenStage) -> None:
+    stage = await open_stage(2)
+    client, backend = await stage.ask(GET)
+    await answer(client, backend)
+    stage.eject(0)
+    assert await backend.rest() == b""
+
+
+async def test_nothing_is_remembered_of_backends_that_are_gone(stage: Stage) -> None:
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    stage.observe([])
+    await backend.send(OK)
+    await client.until(b"ok")
+    await eventually(lambda: not stage.connections._kept)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "later"])
+async def test_what_is_said_unasked_ends_the_connection(stage: Stage, late: bool) -> None:
+    unasked = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await backend.send(OK if late else OK + unasked)
+    await client.until(b"ok")
+    if late:
+        await backend.send(unasked)
+    assert await backend.rest() == b""
+    await client.send(GET)
+    again = await stage.backend.accept()
+    await answer(client, again)
+
+
+async def test_b8_surplus_that_begins_an_answer_never_gets_into_the_next_one(stage: Stage) -> None:
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await backend.send(OK + b"HTTP/1.1 200 OK\r\nX-Poison: 1\r\nX-Swallows: ")
+    await client.until(b"ok")
+    assert await backend.rest() == b""
+    await client.send(GET)
+    again = await stage.backend.accept()
+    await again.head()
+    await again.send(OK)
+    assert b"Poison" not in await client.until(b"ok")
+
+
+@pytest.mark.parametrize("greeting", [b"", b"220 hello\r\n"], ids=["in silence", "with a word"])
+async def test_b1_a_backend_that_does_not_wait_to_be_asked_hangs_nobody_up(stage: Stage, greeting: bytes) -> None:
+    for _ in range(20):
+        client, backend = await stage.ask(GET)
+        if greeting:
+            await backend.send(greeting)
+        else:
+            backend.close()
+        assert status(await client.head()) == 502
+
+
+async def test_a_backend_with_a_port_of_its_own_is_dialled_there(stage: Stage) -> None:
+    (elsewhere,) = listen_on(["127.0.0.1"])
+    stage.pool.observe([replace(stage.replica(0), started="second", ports=((stage.backends[0].port, elsewhere.port),))])
+    client = await stage.client()
+    await client.send(GET)
+    backend = await elsewhere.accept()
+    await backend.head()
+    await backend.send(OK)
+    assert f"X-Internal-Service: {elsewhere.address}\r\n".encode() in await client.until(b"ok")
+    await elsewhere.close()

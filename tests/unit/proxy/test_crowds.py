@@ -1,0 +1,279 @@
+"""Many clients at once, slow ones and dead ones among them, are no hindrance to each other."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+
+import pytest
+
+from composectl.proxy.descriptors import raise_open_files
+from tests.support.backends import answers
+from tests.support.messages import GET, OK, get, ok, post, status
+from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import Wire, eventually
+from tests.unit.proxy.conftest import OpenStage
+from tests.unit.proxy.test_exchange import crowd
+from tests.unit.proxy.test_inbound import a_client_behind_narrow_buffers, unsent_to_clients
+
+
+@pytest.fixture(autouse=True)
+def _many_files() -> None:
+    raise_open_files()
+
+
+async def is_served_at_once(stage: Stage, within: float = 0.5) -> bool:
+    client = await stage.client()
+    began = time.monotonic()
+    await client.send(get("/at-once"))
+    assert status(await client.until(b"ok")) == 200
+    return time.monotonic() - began < within
+
+
+@pytest.mark.parametrize("crowd_size", [150, 1000])
+async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenStage, crowd_size: int) -> None:
+    stage = await open_stage(4, backlog=1024)
+    everybody_is_there = asyncio.Event()
+    heard = 0
+
+    async def waits_for_all(wire: Wire) -> None:
+        nonlocal heard
+        await wire.head()
+        heard += 1
+        if heard == crowd_size:
+            everybody_is_there.set()
+        await everybody_is_there.wait()
+        await wire.send(OK)
+
+    for backend in stage.backends:
+        backend.play(waits_for_all)
+    clients = [await stage.client() for _ in range(crowd_size)]
+    for client in clients:
+        await client.send(GET)
+    assert [status(await client.until(b"ok")) for client in clients] == [200] * crowd_size
+    assert stage.pool.tally().failed == 0
+
+
+async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_time(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    slow = [await stage.client() for _ in range(500)]
+    for client in slow:
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+    await eventually(lambda: stage.server.gate.inside == 500)
+    for second in range(11):
+        for client in slow[second::10]:
+            await client.send(b"x")
+        assert await is_served_at_once(stage)
+        stage.seconds_pass(1)
+    assert [status(await client.head()) for client in slow] == [408] * 500
+    assert stage.pool.requests == 11
+
+
+async def test_f6_bodies_that_dribble_in_delay_nobody(stage: Stage) -> None:
+    backends = []
+    for _ in range(200):
+        client, backend = await stage.ask(post(b"x", 1000))
+        await backend.until(b"x")
+        backends.append((client, backend))
+    stage.backend.play(answers(OK))
+    for client, backend in backends[::20]:
+        await client.send(b"y")
+        assert await backend.exactly(1) == b"y"
+        assert await is_served_at_once(stage)
+        stage.seconds_pass(20)
+
+
+async def test_f6_readers_that_do_not_read_delay_nobody(stage: Stage) -> None:
+    stage.backend.play(answers(ok(b"x" * 1_000_000)))
+    slow = [await a_client_behind_narrow_buffers(stage) for _ in range(50)]
+    for client in slow:
+        await client.send(GET)
+    await eventually(lambda: stage.pool.tally().in_flight == 50)
+    other = await stage.client()
+    began = time.monotonic()
+    await other.send(GET)
+    await other.head()
+    await other.exactly(1_000_000)
+    assert time.monotonic() - began < 1
+    assert unsent_to_clients(stage) < 50 * 1024 * 1024
+
+
+async def test_p5_f7_1000_idle_clients_are_kept_and_others_are_unaffected(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    idle = [await stage.client() for _ in range(1000)]
+    for client in idle:
+        await client.send(GET)
+        assert status(await client.until(b"ok")) == 200
+    stage.seconds_pass(60)
+    began = time.monotonic()
+    for _ in range(20):
+        assert await is_served_at_once(stage)
+    assert time.monotonic() - began < 5
+    assert all(client.silent() for client in idle)
+    stage.seconds_pass(16)
+    assert [await client.rest() for client in idle] == [b""] * 1000
+
+
+async def test_f9_a_load_of_all_kinds_of_requests_has_no_error(open_stage: OpenStage) -> None:
+    stage = await open_stage(4)
+    for backend in stage.backends:
+        backend.play(answers(OK))
+
+    async def asks(number: int) -> None:
+        client = await stage.client()
+        for turn in range(50):
+            await client.send(post(b"hello") if (number + turn) % 3 == 0 else get(f"/{number}/{turn}"))
+            assert status(await client.until(b"ok")) == 200
+            if turn % 10 == 9:
+                client.close()
+                client = await stage.client()
+
+    await asyncio.gather(*(asks(number) for number in range(64)))
+    tally = stage.pool.tally()
+    assert (tally.requests, tally.failed, stage.pool.unserved) == (3200, 0, 0)
+
+
+async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_taken(stage: Stage) -> None:
+    stage.backend.play(answers(ok(b"x" * 1000)))
+    client = await a_client_behind_narrow_buffers(stage)
+    sending = asyncio.create_task(client.send(get("/", "X-Long: " + "x" * 1000) * 10_000))
+    answered = 0
+    while answered != stage.pool.requests or not answered:
+        answered = stage.pool.requests
+        await asyncio.sleep(0.1)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    (inbound,) = stage.server._inbound
+    gc.collect()
+    assert answered < 5000
+    assert unsent_to_clients(stage) < 1024 * 1024
+    assert len(inbound._queue) < 100  # type: ignore[union-attr]
+
+
+# Dead backends
+
+
+async def test_d1_refused_by_all_is_told_within_a_second(open_stage: OpenStage) -> None:
+    stage = await open_stage(3)
+    for backend in stage.backends:
+        backend.refuse()
+    client = await stage.client()
+    began = time.monotonic()
+    await client.send(GET)
+    assert status(await client.head()) == 502
+    assert time.monotonic() - began < 1
+
+
+async def test_d2_p10_with_nobody_who_accepts_it_is_a_504_after_a_second(open_stage: OpenStage) -> None:
+    stage = await open_stage(1, backlog=0)
+    async with crowd(stage.backend):
+        client = await stage.client()
+        began = time.monotonic()
+        await client.send(post(b"hello"))
+        head = await client.head()
+    assert status(head) == 504
+    assert b"X-Composectl-Error: connect-timeout\r\n" in head
+    assert 0.9 < time.monotonic() - began < 2
+
+
+async def test_d5_p4_without_holding_it_is_a_503_within_50_ms_and_200_as_soon_as_somebody_is_ready(
+    stage: Stage,
+) -> None:
+    stage.backend.play(answers(OK))
+    stage.observe([])
+    client = await stage.client()
+    delays = []
+    for _ in range(20):
+        began = time.monotonic()
+        await client.send(GET)
+        assert status(await client.until(b"Unavailable\n")) == 503
+        delays.append(time.monotonic() - began)
+    assert sorted(delays)[10] < 0.05
+    stage.observe([0], run="second")
+    await client.send(GET)
+    assert status(await client.until(b"ok")) == 200
+
+
+async def test_d6_a_dead_backend_costs_one_attempt_and_gets_its_share_once_it_is_back(open_stage: OpenStage) -> None:
+    stage = await open_stage(2)
+    for backend in stage.backends:
+        backend.play(answers(OK))
+    client = await stage.client()
+
+    async def thousand() -> list[int]:
+        before = [backend.requests for backend in stage.pool.backends]
+        for _ in range(1000):
+            await client.send(GET)
+            assert status(await client.until(b"ok")) == 200
+        return [backend.requests - former for backend, former in zip(stage.pool.backends, before, strict=True)]
+
+    stage.eject(0)
+    assert await thousand() == [0, 1000]
+    stage.pool.probed(stage.pool.backends[0], None)
+    shares = await thousand()
+    assert all(475 <= share <= 525 for share in shares)
+    assert stage.pool.tally().failed == 0
+
+
+@pytest.mark.parametrize("method", [b"PUT", b"DELETE"])
+async def test_d9_what_is_idempotent_goes_to_others_each_once(open_stage: OpenStage, method: bytes) -> None:
+    stage = await open_stage(3)
+
+    async def resets(wire: Wire) -> None:
+        await wire.until(b"hello")
+        wire.reset()
+
+    for backend in stage.backends:
+        backend.play(resets)
+    client = await stage.client()
+    await client.send(post(b"hello").replace(b"POST", method))
+    assert status(await client.head()) == 502
+    assert [len(backend.wires) for backend in stage.backends] == [1, 1, 1]
+
+
+# P8: the client is gone
+
+
+@pytest.mark.parametrize("moment", ["before the head", "in the upload", "in the download"])
+@pytest.mark.parametrize("leave", [Wire.close, Wire.reset], ids=["closes", "resets"])
+async def test_p8_f1_within_a_second_of_a_client_s_leaving_its_backend_knows(
+    stage: Stage, moment: str, leave: object
+) -> None:
+    client, backend = await stage.ask(post(b"he", 5) if moment == "in the upload" else GET)
+    await backend.head()
+    if moment == "in the download":
+        await backend.send(ok(b"hello")[:-1])
+        await client.until(b"hell")
+    began = time.monotonic()
+    assert callable(leave)
+    leave(client)
+    await backend.rest()
+    assert time.monotonic() - began < 1
+    assert stage.pool.tally().failed == 0
+    assert stage.phases() == ["ready"]
+
+
+# F12: what the clock on the wall says
+
+
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+async def test_f12_a_clock_that_jumps_ends_nothing(stage: Stage, jump: float) -> None:
+    backend_of = {}
+    asking, backend_of[1] = await stage.ask(post(b"he", 5))
+    await backend_of[1].until(b"he")
+    idle, backend_of[0] = await stage.ask(GET)
+    await backend_of[0].head()
+    await backend_of[0].send(OK)
+    await idle.until(b"ok")
+    stage.later += jump
+    stage.seconds_pass(1)
+    await asking.send(b"llo")
+    await backend_of[1].exactly(3)
+    await backend_of[1].send(OK)
+    assert status(await asking.until(b"ok")) == 200
+    await idle.send(GET)
+    await backend_of[1].head()
+    assert idle.silent()
+    stage.leave(0)
+    assert stage.phases() == ["draining"]

@@ -1,0 +1,248 @@
+"""A dead backend costs nobody a request, and a broken service no storm of them."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from composectl.balance.backend import Backend
+from composectl.balance.policy import LeastRequest, Policy, RoundRobin
+from composectl.proxy.health import Probes, watch_health
+from composectl.proxy.waiting_room import Holding
+from tests.support.backends import Script, answers
+from tests.support.messages import GET, OK, get, post, status
+from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import Wire, eventually
+from tests.unit.proxy.conftest import OpenStage
+
+
+@asynccontextmanager
+async def probing(stage: Stage) -> AsyncIterator[None]:
+    task = asyncio.create_task(watch_health(stage.pool, stage.backend.port, Probes(interval=0.001)))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def ask_often(stage: Stage, times: int, request: bytes = GET) -> Counter[int]:
+    """So many requests, one after the other, on one connection; how many got which status."""
+    client = await stage.client()
+    seen: Counter[int] = Counter()
+    for _ in range(times):
+        await client.send(request)
+        head = await client.head()
+        seen[status(head)] += 1
+        await client.exactly(int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]))
+    return seen
+
+
+async def ask_at_once(stage: Stage, clients: int, times: int, request: bytes = GET) -> Counter[int]:
+    """So many requests of each of so many clients; how many got which status."""
+    every = await asyncio.gather(*(ask_often(stage, times, request) for _ in range(clients)))
+    return sum(every, Counter())
+
+
+def answered(stage: Stage) -> list[int]:
+    """The good answers of each backend."""
+    return [backend.responses[2] for backend in stage.pool.backends]
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("policy", [LeastRequest, RoundRobin])
+async def test_d6_one_of_two_is_dead_and_nobody_notices(
+    open_stage: OpenStage, policy: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await open_stage(2, policy=policy)
+    probes: list[str | None] = []
+    probed = stage.pool.probed
+
+    def noted(backend: Backend, error: str | None, why: str = "") -> None:
+        probes.append(error)
+        probed(backend, error, why)
+
+    def probed_times(times: int) -> Callable[[], bool]:
+        return lambda: len(probes) >= times
+
+    monkeypatch.setattr(stage.pool, "probed", noted)
+    stage.backends[0].refuse()
+    stage.backends[1].play(answers(OK))
+    async with probing(stage):
+        assert await ask_often(stage, 1000) == {200: 1000}
+        assert answered(stage) == [0, 1000]
+        assert stage.phases() == ["failing", "ready"]
+        assert (stage.pool.tally().retried, probes) == (2, [])
+
+        for waited, asked in ((5, 1), (10, 2), (20, 3)):
+            stage.later += waited
+            await eventually(probed_times(asked))
+            assert await ask_often(stage, 20) == {200: 20}
+            assert probes == ["Connection refused"] * asked
+        assert answered(stage) == [0, 1060]
+
+        stage.backends[0].listen_again()
+        stage.backends[0].play(answers(OK))
+        stage.later += 40
+        await eventually(lambda: stage.phases() == ["ready", "ready"])
+        assert await ask_often(stage, 1000) == {200: 1000}
+        dead, alive = answered(stage)
+        assert abs(dead - (alive - 1060)) <= 50
+        assert len(probes) == 4
+
+
+async def test_d6_nor_with_posts_from_many_clients(open_stage: OpenStage) -> None:
+    stage = await open_stage(3)
+    stage.backends[0].refuse()
+    stage.backends[1].refuse()
+    stage.backends[2].play(answers(OK))
+    assert await ask_at_once(stage, 50, 10, post(b"hello")) == {200: 500}
+    assert stage.phases() == ["failing", "failing", "ready"]
+
+
+async def test_a_backend_that_is_killed_under_load_costs_no_request(open_stage: OpenStage) -> None:
+    stage = await open_stage(3)
+    for backend in stage.backends:
+        backend.play(answers(OK))
+    asking = asyncio.create_task(ask_at_once(stage, 16, 200))
+    await eventually(lambda: sum(answered(stage)) > 800)
+    await stage.backends[0].die()
+    assert await asking == {200: 3200}
+    assert stage.phases() == ["failing", "ready", "ready"]
+
+
+async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_at_a_time(open_stage: OpenStage) -> None:
+    stage = await open_stage(3, holding=Holding())
+    clients = [await stage.client() for _ in range(90)]
+    for client in clients:
+        await client.send(GET)
+    doomed = [await stage.backends[0].accept() for _ in range(30)]
+    for wire in doomed:
+        await wire.head()
+    for backend in stage.backends[1:]:
+        for _ in range(30):
+            await backend.accept()
+        backend.play(answers(OK))
+    for wire in doomed:
+        wire.reset()
+    await eventually(lambda: sum(answered(stage)) == 30)
+    assert (stage.room.held, stage.pool.tally().retried, stage.pool.tally().failed) == (0, 30, 0)
+
+
+async def test_d10_f2_who_leaves_while_others_are_tried_again_waits_no_longer(open_stage: OpenStage) -> None:
+    stage = await open_stage(2, holding=Holding())
+    clients = [await stage.client() for _ in range(10)]
+    for client in clients:
+        await client.send(GET)
+    for wire in [await stage.backends[0].accept() for _ in range(5)]:
+        await wire.head()
+        wire.reset()
+    await eventually(lambda: stage.room.held == 2)
+    for client in clients:
+        client.reset()
+    await eventually(lambda: stage.room.held == 0)
+    assert stage.pool.tally().failed == 0
+
+
+async def reset(wire: Wire) -> None:
+    await wire.head()
+    wire.reset()
+
+
+async def test_d10_when_all_reset_there_are_at_most_a_fifth_more_attempts_than_requests(open_stage: OpenStage) -> None:
+    stage = await open_stage(3)
+    for backend in stage.backends:
+        backend.play(reset)
+    assert await ask_at_once(stage, 50, 20) == {502: 1000}
+    attempts = sum(len(backend.wires) for backend in stage.backends)
+    assert 1000 < attempts <= 1200
+    assert stage.pool.requests == 1000
+    assert stage.pool.tally().requests == attempts
+
+
+async def test_d10_so_it_is_where_requests_are_held(open_stage: OpenStage) -> None:
+    stage = await open_stage(3, holding=Holding())
+    for backend in stage.backends:
+        backend.play(reset)
+    assert await ask_at_once(stage, 50, 20) == {502: 1000}
+    assert 1000 < sum(len(backend.wires) for backend in stage.backends) <= 1200
+    assert stage.room.held == 0
+
+
+async def test_d10_so_it_is_one_after_the_other(open_stage: OpenStage) -> None:
+    stage = await open_stage(3)
+    for backend in stage.backends:
+        backend.play(reset)
+    assert await ask_often(stage, 200) == {502: 200}
+    assert sum(len(backend.wires) for backend in stage.backends) == 240
+
+
+async def test_d10_when_all_refuse_they_are_not_asked_again_and_again(open_stage: OpenStage) -> None:
+    stage = await open_stage(3)
+    for backend in stage.backends:
+        backend.refuse()
+    assert await ask_at_once(stage, 50, 20) == {502: 1000}
+    assert 1000 < stage.pool.tally().requests <= 1200
+    assert sorted(stage.phases()) == ["failing", "failing", "ready"]
+
+
+async def test_further_attempts_that_succeed_have_no_end(open_stage: OpenStage) -> None:
+    stage = await open_stage(2)
+    stage.backends[0].play(reset)
+    stage.backends[1].play(answers(OK))
+    assert await ask_often(stage, 200) == {200: 200}
+    assert len(stage.backends[0].wires) == 200
+
+
+async def test_d11_want_of_descriptors_is_held_against_nobody(open_stage: OpenStage) -> None:
+    stage = await open_stage(2)
+    stage.backends[0].play(answers(OK))
+    client = await stage.client()
+    await client.send(GET)
+    await client.until(b"ok")
+    stage.seconds_pass(1)  # what is kept is not for a POST any more
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        for _ in range(3):
+            await client.send(post(b"hello"))
+            assert b"X-Composectl-Error: too-many-open-files\r\n" in await client.head()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert stage.phases() == ["ready", "ready"]
+
+
+async def switches(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+    await wire.rest()
+
+
+async def streams(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    await wire.rest()
+
+
+@pytest.mark.parametrize(
+    ("script", "request_", "expected"),
+    [(switches, get("/", "Connection: Upgrade", "Upgrade: echo"), 101), (streams, GET, 200)],
+    ids=["tunnel", "stream"],
+)
+async def test_what_has_begun_to_answer_is_no_further_attempt_any_more_however_long_it_lasts(
+    open_stage: OpenStage, script: Script, request_: bytes, expected: int
+) -> None:
+    stage = await open_stage(2)
+    stage.backends[0].play(reset)
+    stage.backends[1].play(script)
+    for _ in range(10):
+        client = await stage.client()
+        await client.send(request_)
+        assert status(await client.head()) == expected
+        stage.seconds_pass(1)
+    assert stage.pool.tally().retried == 10

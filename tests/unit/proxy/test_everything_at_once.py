@@ -1,0 +1,166 @@
+"""Clients, backends and the pool do what they like, all at once: each answer belongs to its request."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from random import Random
+
+import pytest
+
+from composectl.balance.policy import LeastRequest
+from tests.support.messages import get, ok, status
+from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import Ended, Wire
+from tests.unit.proxy.conftest import OpenStage
+
+CLIENTS = 40
+REQUESTS = 15
+
+
+class Moody:
+    """A backend that answers with the path that it was asked for, if at all; `heard` counts methods and paths."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self.heard: Counter[tuple[bytes, bytes]] = Counter()
+
+    async def serve(self, wire: Wire) -> None:
+        while True:
+            head = await wire.head()
+            method, path, _ = head.split(b" ", 2)
+            self.heard[method, path] += 1
+            early = self._random.random() < 0.1
+            if early:
+                await wire.send(ok(path))
+            await self._read_body(wire, head)
+            if not early and not await self._answer(wire, path):
+                wire.close()
+                return
+
+    async def _read_body(self, wire: Wire, head: bytes) -> None:
+        if length := re.search(rb"Content-Length: (\d+)", head):
+            await wire.exactly(int(length[1]))
+        elif b"chunked" in head:
+            await wire.until(b"0\r\n\r\n")
+
+    async def _answer(self, wire: Wire, path: bytes) -> bool:
+        """Returns whether the connection may go on."""
+        mood = self._random.randrange(12)
+        length = b"%x" % len(path)
+        if mood == 0:
+            wire.reset()
+            return False
+        if mood == 1:
+            await wire.send(ok(path)[:-1])
+            return False
+        if mood == 2:
+            await wire.send(b"HTTP/1.0 200 OK\r\n\r\n" + path)
+            return False
+        if mood == 3:
+            await wire.send(b"no response at all\r\n\r\n")
+            return False
+        if mood == 4:
+            await wire.send(ok(path) + b"HTTP/1.1 200 OK\r\nX-Surplus: 1")
+            return True
+        if mood < 8:
+            await wire.send(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            await asyncio.sleep(self._random.random() / 100)
+            await wire.send(length + b"\r\n" + path + b"\r\n0\r\n\r\n")
+            return True
+        await wire.send(ok(path))
+        return True
+
+
+def made_up(random: Random, path: str) -> bytes:
+    body = b"x" * random.randrange(200_000)
+    switch = ["Connection: Upgrade", "Upgrade: h2c"] if random.random() < 0.2 else []
+    head = get(path, *switch)[:-2]
+    sized = b"Content-Length: %d\r\n\r\n" % len(body) + body
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body) or 1, body or b"x")
+    return random.choice(
+        [
+            head + b"\r\n",
+            head.replace(b"GET", b"PUT") + sized,
+            head.replace(b"GET", b"POST") + random.choice((sized, chunked)),
+        ]
+    )
+
+
+async def visit(stage: Stage, random: Random, name: int) -> None:
+    """Send requests, some of them at once, and leave, sometimes in the middle."""
+    client = await stage.client()
+    paths = [f"/{name}/{number}" for number in range(REQUESTS)]
+    while paths:
+        together = [paths.pop(0) for _ in range(min(len(paths), random.choice((1, 1, 3))))]
+        requests = b"".join(made_up(random, path) for path in together)
+        if random.random() < 0.05:
+            await client.send(requests[: random.randrange(len(requests))])
+            client.reset()
+            return
+        sending = asyncio.create_task(client.send(requests))
+        went_on = [await hear(client, path.encode()) for path in together]
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        if not all(went_on):
+            return
+
+
+async def hear(client: Wire, path: bytes) -> bool:
+    """Take one answer: if it is whole, it must belong to this request. Returns whether the connection goes on."""
+    try:
+        head, body = await answer(client)
+    except (Ended, ConnectionError):
+        return False
+    assert status(head) in (502, 503) or (status(head), body) == (200, path)
+    return b"Connection: close" not in head
+
+
+async def answer(client: Wire) -> tuple[bytes, bytes]:
+    head = await client.head()
+    while status(head) == 103:
+        head = await client.head()
+    if b"chunked" in head:
+        body = b""
+        while size := int(await client.until(b"\r\n"), 16):
+            body += (await client.exactly(size + 2))[:-2]
+        await client.exactly(2)
+        return head, body
+    length = re.search(rb"Content-Length: (\d+)", head)
+    return head, await client.exactly(int(length[1]) if length else 0)
+
+
+async def shuffle(stage: Stage, random: Random) -> None:
+    """Let backends leave, start anew, fail and recover."""
+    runs = 0
+    while True:
+        await asyncio.sleep(0.005)
+        stage.server.sweep()
+        backends = stage.pool.backends
+        event = random.randrange(4)
+        if event == 0:
+            runs += 1
+            stage.observe(random.sample(range(4), 3), run=f"run {runs}")
+        elif event == 1:
+            stage.leave(random.randrange(4))
+        elif backends:
+            if random.random() < 0.5:
+                stage.pool.probed(random.choice(backends), None)
+            else:
+                stage.eject(random.randrange(len(backends)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_every_answer_is_the_answer_to_its_request(open_stage: OpenStage, seed: int) -> None:
+    random = Random(seed)
+    stage = await open_stage(4, policy=LeastRequest)
+    moody = Moody(random)
+    for backend in stage.backends:
+        backend.play(moody.serve)
+    shuffling = asyncio.create_task(shuffle(stage, random))
+    await asyncio.gather(*(visit(stage, random, name) for name in range(CLIENTS)))
+    shuffling.cancel()
+    await asyncio.gather(shuffling, return_exceptions=True)
+    assert len(moody.heard) > 50
+    assert all(count == 1 for (method, _), count in moody.heard.items() if method == b"POST")

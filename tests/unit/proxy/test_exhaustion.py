@@ -1,0 +1,116 @@
+"""When there is no descriptor left, nobody is harmed who has one, and all goes on once there are some again."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from tests.support.backends import answers
+from tests.support.descriptors import exhausted, in_use
+from tests.support.messages import GET, OK, post, status
+from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import PATIENCE, Wire, eventually
+from tests.unit.proxy.conftest import OpenStage
+
+LOOK_SECONDS = 0.3
+
+
+def unconnected() -> socket.socket:
+    one = socket.socket()
+    one.setblocking(False)
+    return one
+
+
+async def connected(sock: socket.socket, stage: Stage) -> Wire:
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.get_running_loop().sock_connect(sock, stage.address)
+    return Wire(sock)
+
+
+async def served(stage: Stage) -> Wire:
+    """A client that has been served, and whose backend's connection is kept."""
+    client = await stage.client()
+    await client.send(GET)
+    assert status(await client.until(b"ok")) == 200
+    return client
+
+
+async def test_d11_without_a_descriptor_nobody_is_accepted_and_all_others_are_served(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    inside, latecomer, later = await served(stage), unconnected(), unconnected()
+    with exhausted():
+        await connected(latecomer, stage)
+        await inside.send(GET)
+        assert status(await inside.until(b"ok")) == 200
+    latecomer.close()
+    after = await connected(later, stage)
+    await after.send(GET)
+    assert status(await after.until(b"ok")) == 200
+    later.close()
+    stage.errors.clear()  # plain asyncio tells of each that it could not accept
+
+
+async def test_d11_no_time_is_wasted_on_trying(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    await served(stage)
+    latecomers = [unconnected() for _ in range(10)]
+    with exhausted():
+        for one in latecomers:
+            await connected(one, stage)
+        used, until = time.process_time(), time.monotonic() + LOOK_SECONDS
+        while time.monotonic() < until:  # noqa: ASYNC110 - it is the time itself that is looked at
+            await asyncio.sleep(0.05)
+        assert time.process_time() - used < LOOK_SECONDS / 2
+    for one in latecomers:
+        one.close()
+    await served(stage)
+    stage.errors.clear()
+
+
+async def test_d11_a_backend_that_cannot_be_dialled_for_that_is_not_to_blame(stage: Stage) -> None:
+    client = await stage.client()
+    await eventually(lambda: stage.server.gate.inside)
+    with exhausted():
+        await client.send(post(b"hello"))
+        head = await client.head()
+    assert status(head) == 503
+    assert b"X-Composectl-Error: too-many-open-files\r\n" in head
+    assert b"Retry-After: 1\r\n" in head
+    assert stage.phases() == ["ready"]
+    assert not stage.changes[1:]
+    stage.backend.play(answers(OK))
+    await client.until(b"Unavailable\n")
+    await client.send(post(b"hello"))
+    assert status(await client.until(b"ok")) == 200
+
+
+async def test_d11_what_is_kept_to_backends_is_bounded_by_the_open_files(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await open_stage(2)
+    monkeypatch.setattr(stage.connections, "_most", 8)
+    # Backends that close early get each POST on a connection of its own.
+    monkeypatch.setattr(stage.connections, "_hasty", dict.fromkeys(stage.pool.backends, 0))
+    for backend in stage.backends:
+        backend.play(answers(OK))
+    client = await stage.client()
+    for _ in range(40):
+        await client.send(post(b"hello"))
+        assert status(await client.until(b"ok")) == 200
+    assert sum(map(len, stage.connections._kept.values())) == 8
+
+
+async def test_f8_clients_that_come_and_go_leave_nothing_behind(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    await served(stage)
+    before = in_use()
+    for number in range(1500):
+        client = await stage.client()
+        await client.send(GET)
+        assert status(await client.until(b"ok")) == 200
+        client.reset() if number % 3 else client.close()
+    await eventually(lambda: in_use() <= before)
+    assert len(stage.server._inbound) <= 1

@@ -1,0 +1,105 @@
+"""The limit of connections: at it nobody is accepted, and nobody is turned away."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from composectl.errors import ComposectlError
+from composectl.proxy.gate import Gate, make_gate
+from tests.support.backends import answers
+from tests.support.messages import GET, OK, status
+from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import Wire, eventually
+from tests.unit.proxy.conftest import OpenStage
+from tests.unit.proxy.test_tunnel import opened
+
+
+async def is_answered(client: Wire) -> bool:
+    await client.send(GET)
+    return status(await client.until(b"ok")) == 200
+
+
+async def full(open_stage: OpenStage, limit: int) -> tuple[Stage, list[Wire]]:
+    """A stage with as many clients as it may have."""
+    stage = await open_stage(gate=Gate(limit))
+    stage.backend.play(answers(OK))
+    clients = [await stage.client() for _ in range(limit)]
+    assert all([await is_answered(client) for client in clients])
+    return stage, clients
+
+
+async def test_p14_at_the_limit_of_connections_nobody_is_accepted_until_one_ends(open_stage: OpenStage) -> None:
+    stage, clients = await full(open_stage, 3)
+    waiting = [await stage.client() for _ in range(2)]
+    for client in waiting:
+        await client.send(GET)
+    assert all([await is_answered(client) for client in clients])
+    assert stage.server.gate.inside == 3
+    assert all(client.silent() for client in waiting)
+    clients[0].close()
+    assert status(await waiting[0].until(b"ok")) == 200
+    assert waiting[1].silent()
+    clients[1].close()
+    assert status(await waiting[1].until(b"ok")) == 200
+
+
+async def test_p14_the_limit_may_be_met_again_and_again(open_stage: OpenStage) -> None:
+    stage, (client,) = await full(open_stage, 1)
+    for _ in range(20):
+        following = await stage.client()
+        await following.send(GET)
+        client.close()
+        assert status(await following.until(b"ok")) == 200
+        client = following
+
+
+async def test_p14_a_tunnel_is_a_connection_until_it_ends(open_stage: OpenStage) -> None:
+    stage = await open_stage(gate=Gate(1))
+    client, backend = await opened(stage)
+    waiting = await stage.client()
+    await waiting.send(GET)
+    await client.send(b"ping")
+    await backend.exactly(4)
+    assert stage.server.gate.inside == 1
+    client.close()
+    await backend.rest()
+    stage.backend.play(answers(OK))
+    assert status(await waiting.until(b"ok")) == 200
+
+
+async def test_p14_who_waits_at_the_gate_is_let_go_at_the_end(open_stage: OpenStage) -> None:
+    stage, _ = await full(open_stage, 1)
+    waiting = await stage.client()
+    await stage.shut_down()
+    assert await waiting.rest() == b""
+    await eventually(lambda: stage.server.gate.inside == 0)
+
+
+def test_p14_the_limit_comes_from_the_open_files() -> None:
+    for_all_at_once = make_gate().limit
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == hard
+    assert 0 < for_all_at_once < hard / 2
+
+
+def test_p14_whoever_knows_that_most_clients_are_idle_may_let_in_more() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard - hard // 8 - 128
+    assert make_gate(most).limit == most > make_gate().limit
+    with pytest.raises(ComposectlError, match=f"`--max-connections {most + 1}` is more than .* which is {most}"):
+        make_gate(most + 1)
+
+
+async def test_p14_a_rush_at_the_gate_brings_in_few_too_many(open_stage: OpenStage) -> None:
+    stage = await open_stage(gate=Gate(4))
+    stage.backend.play(answers(OK))
+    crowd = [await stage.client() for _ in range(200)]
+    for client in crowd:
+        await client.send(GET)
+    for client in crowd:
+        assert status(await client.until(b"ok")) == 200
+        assert stage.server.gate.inside <= 4 + 16
+        client.close()
+    await eventually(lambda: stage.server.gate.inside == 0)

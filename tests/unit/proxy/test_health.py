@@ -1,0 +1,169 @@
+"""Who is well: backends are probed, and nobody waits for another."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from composectl.balance.change import Change
+from composectl.balance.phase import Phase
+from composectl.balance.policy import LeastRequest
+from composectl.balance.pool import Pool
+from composectl.balance.replica import Replica, Report
+from composectl.proxy.health import Probes, probes_of, watch_health
+from tests.support.backends import ScriptedBackend, answers, listen_on
+from tests.support.raw_http import Wire, eventually
+
+OFTEN = Probes(interval=0.001, timeout=0.5)
+CHECKS = Probes("/healthz", interval=0.001, timeout=0.5)
+WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+UNWELL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+
+
+class Watch:
+    """A pool whose backends are probed, and what it told."""
+
+    def __init__(self, replicas: Sequence[Replica]) -> None:
+        self.changes: list[Change] = []
+        self.pool = Pool("echo", LeastRequest(), time.time, lambda change, _: self.changes.append(change))
+        self.pool.observe(replicas)
+
+    def phases(self) -> list[Phase]:
+        return [backend.phase for backend in self.pool.backends]
+
+    @asynccontextmanager
+    async def watching(self, backend: ScriptedBackend, probes: Probes = OFTEN, port: int = 0) -> AsyncIterator[None]:
+        task = asyncio.create_task(watch_health(self.pool, port or backend.port, probes))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await backend.close()
+
+
+async def test_it_becomes_ready_when_it_listens_and_again_after_a_failure() -> None:
+    (backend,) = listen_on(["127.0.0.1"])
+    watch = Watch([replica(1, backend.host), replica(2, "127.0.0.2")])
+    async with watch.watching(backend):
+        await eventually(lambda: watch.phases() == [Phase.READY, Phase.STARTING])
+        with socket.create_server(("127.0.0.2", backend.port)):
+            await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+            watch.pool.observe([replica(1, backend.host, Report.DOWN), replica(2, "127.0.0.2")])
+            assert watch.phases() == [Phase.FAILING, Phase.READY]
+            watch.pool.observe([replica(1, backend.host), replica(2, "127.0.0.2")])
+            await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+
+
+async def test_what_docker_holds_for_unwell_is_not_asked() -> None:
+    (backend,) = listen_on(["127.0.0.1"])
+    async with Watch([replica(1, backend.host, Report.DOWN)]).watching(backend):
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        assert backend.untouched()
+
+
+async def test_a_replica_with_a_port_of_its_own_is_asked_there() -> None:
+    (backend,) = listen_on(["127.0.0.1"])
+    watch = Watch([replica(1, backend.host, port=backend.port)])
+    async with watch.watching(backend, port=1):
+        await eventually(lambda: watch.pool.ready == 1)
+
+
+async def test_one_that_does_not_answer_keeps_nobody_waiting() -> None:
+    silent, other = listen_on(["127.0.0.1", "127.0.0.2"])
+    other.play(answers(WELL))
+    watch = Watch([replica(1, silent.host), replica(2, other.host)])
+    async with watch.watching(other, Probes("/", interval=0.001, timeout=60.0)):
+        await eventually(lambda: len(other.wires) > 5)
+        assert watch.phases() == [Phase.STARTING, Phase.READY]
+        wire = await silent.accept()
+        await wire.head()
+        assert no_other_waits(silent)
+        wire.close()
+    await silent.close()
+
+
+async def test_a_check_that_fails_three_times_takes_one_out_and_one_that_passes_brings_it_back() -> None:
+    one, other = listen_on(["127.0.0.1", "127.0.0.2"])
+    answer = WELL
+
+    async def says(wire: Wire) -> None:
+        await wire.head()
+        await wire.send(answer)
+
+    one.play(says)
+    other.play(answers(WELL))
+    watch = Watch([replica(1, one.host), replica(2, other.host)])
+    async with watch.watching(one, CHECKS):
+        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+        answer = UNWELL
+        await eventually(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+        answer = WELL
+        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+    assert [change.why for change in watch.changes if change.number == 1] == [
+        "/healthz answered 200",
+        "/healthz answered 503",
+        "/healthz answered 200",
+    ]
+    await other.close()
+
+
+async def test_one_that_does_not_answer_its_check_in_time_fails_it() -> None:
+    one, other = listen_on(["127.0.0.1", "127.0.0.2"])
+    other.play(answers(WELL))
+    watch = Watch([replica(1, one.host, Report.UP), replica(2, other.host)])
+    async with watch.watching(one, Probes("/", interval=0.001, timeout=0.02)):
+        await eventually(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+    assert watch.changes[-1].why == "no answer in time"
+    await other.close()
+
+
+async def test_behind_a_relay_ready_ones_are_tried_too_and_one_that_it_does_not_reach_is_out() -> None:
+    one, other = listen_on(["127.0.0.1", "127.0.0.2"])
+    reached = True
+
+    async def relays(wire: Wire) -> None:
+        if not reached:
+            wire.close()
+
+    one.play(relays)
+    watch = Watch([replica(1, one.host), replica(2, other.host)])
+    async with watch.watching(one, Probes(interval=0.001, timeout=0.5, relayed=True)):
+        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+        reached = False
+        await eventually(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+        reached = True
+        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+    assert [change.why for change in watch.changes if change.number == 1][1] == "its port accepts, and hangs up"
+    await other.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "relayed", "expected"),
+    [
+        ("", False, Probes("", 0.2, 1.0)),
+        ("", True, Probes("", 0.5, 1.0, relayed=True)),
+        ("/up", False, Probes("/up", 1.0, 2.0)),
+        ("/up", True, Probes("/up", 1.0, 2.0)),
+    ],
+)
+async def test_ports_are_tried_five_times_a_second_and_paths_asked_for_once(
+    path: str, relayed: bool, expected: Probes
+) -> None:
+    assert probes_of(path, relayed=relayed) == expected
+
+
+def no_other_waits(backend: ScriptedBackend) -> bool:
+    """Whether it was asked no second time before it has answered."""
+    backend.wires.clear()
+    return backend.untouched()
+
+
+def replica(number: int, host: str, report: Report = Report.SILENT, port: int = 0) -> Replica:
+    return Replica(f"{number:064x}", "", number, f"echo-{number}", host, report, ports=((1, port),) if port else ())

@@ -1,0 +1,217 @@
+"""The proxy's end: what is in flight is finished, what is idle is closed, what takes too long is cut."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from composectl.balance.backend import Backend
+from composectl.balance.policy import Avoid, RoundRobin
+from composectl.proxy.head import BadHead
+from composectl.proxy.inbound import Inbound
+from composectl.proxy.reader import Reader
+from tests.support.backends import answers
+from tests.support.messages import GET, OK, get, status
+from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import eventually
+from tests.unit.proxy.conftest import OpenStage
+from tests.unit.proxy.test_tunnel import opened
+
+
+async def test_f10_what_is_in_flight_is_finished_and_the_connection_closed(stage: Stage) -> None:
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    ending = asyncio.create_task(stage.shut_down())
+    await asyncio.wait_for(_draining(stage), 5)
+    await backend.send(OK)
+    assert b"Connection: close\r\n" in await client.head()
+    assert await client.rest() == b"ok"
+    await asyncio.wait_for(ending, 5)
+    assert stage.phases() == ["drained"]
+
+
+async def test_f10_what_is_idle_is_closed_at_once(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    client = await stage.client()
+    await client.send(GET)
+    await client.head()
+    await client.exactly(2)
+    await asyncio.wait_for(stage.shut_down(), 5)
+    assert await client.rest() == b""
+
+
+async def test_p2_what_takes_too_long_is_cut(open_stage: OpenStage) -> None:
+    stage = await open_stage(drain_seconds=0.05)
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await asyncio.wait_for(stage.shut_down(), 5)
+    assert await client.rest() == b""
+    await backend.rest()
+
+
+async def test_p2_a_tunnel_is_cut_too(open_stage: OpenStage) -> None:
+    stage = await open_stage(drain_seconds=0.05)
+    client, backend = await opened(stage)
+    await asyncio.wait_for(stage.shut_down(), 5)
+    assert await client.rest() == b""
+    assert await backend.rest() == b""
+
+
+async def test_p2_nobody_gets_longer_than_the_backends_take_to_stop(stage: Stage) -> None:
+    stage.pool.observe([replace(stage.replica(0), grace=0.05)])
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await asyncio.wait_for(stage.shut_down(), 5)
+    assert await client.rest() == b""
+    await backend.rest()
+
+
+async def test_who_parts_gives_each_client_a_last_response_that_says_so(stage: Stage) -> None:
+    stage.backend.play(answers(OK))
+    client = await stage.client()
+    await client.send(GET)
+    assert b"Connection: close" not in await client.head()
+    await client.exactly(2)
+    parting = asyncio.create_task(stage.server.part(5))
+    await eventually(lambda: is_the_last(stage))
+    await client.send(GET)
+    assert b"Connection: close" in await client.head()
+    assert await client.rest() == b"ok"
+    await asyncio.wait_for(parting, 5)
+
+
+async def test_a_response_that_has_begun_is_not_the_last_one(stage: Stage) -> None:
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+    assert b"Connection: close" not in await client.head()
+    parting = asyncio.create_task(stage.server.part(5))
+    await asyncio.sleep(0)
+    assert not is_the_last(stage)
+    await backend.send(b"k")
+    assert await client.exactly(2) == b"ok"
+    await eventually(lambda: is_the_last(stage))
+    await client.send(GET)
+    await backend.head()
+    await backend.send(OK)
+    assert b"Connection: close" in await client.head()
+    assert await client.rest() == b"ok"
+    await asyncio.wait_for(parting, 5)
+
+
+async def test_nobody_is_accepted_any_more(stage: Stage) -> None:
+    await stage.shut_down()
+    try:
+        client = await stage.client()
+        await client.send(GET)
+        assert await client.rest() == b""
+    except OSError:
+        pass  # refused
+
+
+async def test_many_clients_at_once_are_all_answered(open_stage: OpenStage) -> None:
+    stage = await open_stage(4)
+    for backend in stage.backends:
+        backend.play(answers(OK))
+    clients = [await stage.client() for _ in range(150)]
+    for number, client in enumerate(clients):
+        await client.send(get(f"/{number}"))
+    assert [status(await client.head()) for client in clients] == [200] * 150
+    assert stage.pool.requests == 150
+
+
+async def test_d12_a_fault_of_ours_ends_one_connection_and_no_other(open_stage: OpenStage) -> None:
+    faulty = Faulty()
+    stage = await open_stage(policy=lambda: faulty)
+    stage.backend.play(answers(OK))
+    victim, other = await stage.client(), await stage.client()
+    faulty.armed = True
+    await victim.send(get("/secret"))
+    answer = await victim.rest()
+    assert status(answer) == 500
+    assert b"X-Composectl-Error: internal-error\r\n" in answer
+    assert not any(word in answer for word in (b"secret", b"Traceback", b"fault of ours"))
+    faulty.armed = False
+    await other.send(GET)
+    assert status(await other.until(b"ok")) == 200
+    assert [str(error["exception"]) for error in stage.errors] == ["a fault of ours"]
+    stage.errors.clear()
+
+
+async def test_d12_a_fault_over_a_request_that_had_to_wait_is_a_500_too(open_stage: OpenStage) -> None:
+    faulty = Faulty()
+    stage = await open_stage(policy=lambda: faulty)
+    client, backend = await stage.ask(GET * 2)
+    await backend.head()
+    faulty.armed = True
+    await backend.send(OK)
+    assert status(await client.until(b"ok")) == 200
+    assert status(await client.rest()) == 500
+    assert [str(error["exception"]) for error in stage.errors] == ["a fault of ours"]
+    stage.errors.clear()
+    faulty.armed = False
+
+
+@pytest.mark.interpreted
+async def test_d12_a_fault_over_a_deadline_ends_no_other_deadline(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = [await stage.client() for _ in range(3)]
+    for client in slow:
+        await client.send(b"GET / HTTP/1.1\r\n")
+    await eventually(lambda: sum(one._reader.in_head for one in stage.server._inbound) == 3)  # type: ignore[union-attr]
+    stage.seconds_pass(10)
+    fails_once = iter([ZeroDivisionError("a fault of ours")])
+    refuse = Reader.refuse
+
+    def refuse_or_fail(reader: Reader, refusal: BadHead) -> None:
+        for fault in fails_once:
+            raise fault
+        refuse(reader, refusal)
+
+    monkeypatch.setattr(Reader, "refuse", refuse_or_fail)
+    stage.seconds_pass(2)
+    assert [status(await client.head()) for client in slow] == [408] * 3
+    assert [type(error["exception"]) for error in stage.errors] == [ZeroDivisionError]
+    stage.errors.clear()
+
+
+class Faulty(RoundRobin):
+    armed = False
+
+    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
+        if self.armed:
+            raise RuntimeError("a fault of ours")
+        return super().take(avoid, client)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("place", ["response_head", "last_chunk"])
+async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(f"composectl.proxy.outbound.{place}", fails)
+    stage.backend.play(answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"))
+    client = await stage.client()
+    await client.send(GET)
+    assert status(await client.until(b"500 Internal Server Error\n")) == 500
+    assert [type(error["exception"]) for error in stage.errors] == [ZeroDivisionError]
+    stage.errors.clear()
+    monkeypatch.undo()
+    await client.send(GET)
+    assert status(await client.until(b"0\r\n\r\n")) == 200
+
+
+async def _draining(stage: Stage) -> None:
+    while stage.phases() != ["draining"]:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.001)
+
+
+def is_the_last(stage: Stage) -> bool:
+    """Whether no client's connection takes more than one further request."""
+    return all(one.closing for one in stage.server._inbound if isinstance(one, Inbound))

@@ -1,0 +1,373 @@
+"""While nobody is ready, requests are held; who goes on, when and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from composectl.balance.policy import LeastRequest
+from composectl.proxy.descriptors import raise_open_files
+from composectl.proxy.waiting_room import Holding
+from tests.support.backends import answers
+from tests.support.messages import GET, HEAD, OK, get, post, put, status
+from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import Wire, connect, eventually, fill
+from tests.unit.proxy.conftest import OpenStage
+from tests.unit.proxy.test_server import Faulty
+
+UNAVAILABLE = b"503 Service Unavailable\n"
+
+
+async def held(stage: Stage, request: bytes = GET) -> Wire:
+    """A client whose request waits."""
+    before, client = stage.room.held, await stage.client()
+    await client.send(request)
+    await eventually(lambda: stage.room.held > before)
+    return client
+
+
+async def nobody_ready(open_stage: OpenStage, backends: int = 1, **how: object) -> Stage:
+    stage = await open_stage(backends, **{"holding": Holding(), **how})
+    stage.observe([])
+    return stage
+
+
+async def test_p4_a_request_is_held_until_somebody_is_ready(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage)
+    stage.backend.play(answers(OK))
+    client = await held(stage)
+    stage.seconds_pass(30)
+    assert client.silent()
+    began = time.monotonic()
+    stage.observe([0], run="second")
+    assert status(await client.until(b"ok")) == 200
+    assert time.monotonic() - began < 1
+    assert (stage.room.held, stage.pool.requests, stage.pool.unserved) == (0, 1, 0)
+    assert stage.pool.backends[0].latency.percentiles(50) != [None]
+
+
+@pytest.mark.parametrize("request_", [post(b"hello"), HEAD, get("/", "Connection: close"), GET], ids=len)
+async def test_p4_d5_who_was_held_for_too_long_gets_a_503(open_stage: OpenStage, request_: bytes) -> None:
+    stage = await nobody_ready(open_stage)
+    client = await held(stage, request_)
+    stage.seconds_pass(31)
+    head = await client.head()
+    assert status(head) == 503
+    assert b"Retry-After: 1\r\n" in head
+    assert b"X-Composectl-Error: no-backend-ready\r\n" in head
+    assert (stage.room.held, stage.pool.unserved) == (0, 1)
+
+
+async def test_p4_the_connection_goes_on_after_it(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage)
+    stage.backend.play(answers(OK))
+    client = await held(stage)
+    stage.seconds_pass(31)
+    await client.until(UNAVAILABLE)
+    stage.observe([0], run="second")
+    await client.send(GET)
+    assert status(await client.until(b"ok")) == 200
+
+
+async def test_p4_each_is_held_for_its_own_time(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage, holding=Holding(10))
+    first = await held(stage)
+    stage.seconds_pass(5)
+    second = await held(stage)
+    stage.seconds_pass(6)
+    await first.until(UNAVAILABLE)
+    assert second.silent()
+    stage.seconds_pass(5)
+    await second.until(UNAVAILABLE)
+
+
+async def test_p4_no_more_are_held_than_may_be(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage, holding=Holding(30, most=2))
+    waiting = [await held(stage), await held(stage)]
+    client = await stage.client()
+    await client.send(GET)
+    assert status(await client.until(UNAVAILABLE)) == 503
+    stage.backend.play(answers(OK))
+    stage.observe([0], run="second")
+    assert [status(await one.until(b"ok")) for one in waiting] == [200, 200]
+
+
+@pytest.mark.parametrize("holding", [Holding(0), Holding(0, 0)])
+async def test_d5_without_holding_nobody_waits(open_stage: OpenStage, holding: Holding) -> None:
+    stage = await nobody_ready(open_stage, holding=holding)
+    client = await stage.client()
+    began = time.monotonic()
+    await client.send(GET)
+    assert status(await client.until(UNAVAILABLE)) == 503
+    assert time.monotonic() - began < 1
+    assert stage.room.held == 0
+
+
+async def test_p4_first_come_first_served(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage, 3)
+    clients = [await held(stage) for _ in range(3)]
+    for backend in stage.backends:
+        backend.play(answers(OK))
+    stage.observe(range(3), run="second")
+    for client, backend in zip(clients, stage.backends, strict=True):
+        assert backend.address.encode() in await client.until(b"ok")
+
+
+async def test_p4_who_comes_now_does_not_overtake_those_who_wait(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage, 2)
+    waiting = [await held(stage) for _ in range(65)]  # one more than two backends get at once
+    for backend in stage.backends:
+        backend.play(answers(OK))
+    newcomer = await stage.client()
+    stage.observe(range(2), run="second")
+    await eventually(lambda: stage.room.held <= 1)
+    await newcomer.send(GET)
+    assert stage.backends[0].address.encode() in await waiting[-1].until(b"ok")
+    assert stage.backends[1].address.encode() in await newcomer.until(b"ok")
+
+
+async def test_p4_where_no_more_may_wait_who_comes_now_is_served_at_once(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage, holding=Holding(30, most=1))
+    stage.backend.play(answers(OK))
+    waiting, newcomer = await held(stage), await stage.client()
+    stage.observe([0], run="second")
+    await newcomer.send(GET)
+    assert status(await newcomer.until(b"ok")) == 200
+    assert status(await waiting.until(b"ok")) == 200
+
+
+async def test_p4_all_who_are_ready_get_their_share_of_those_who_waited(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage, 5, policy=LeastRequest)
+    for _ in range(100):
+        await held(stage)
+    stage.observe(range(5), run="second")
+    await eventually(lambda: not stage.room.held)
+    assert [backend.in_flight for backend in stage.pool.backends] == [20] * 5
+
+
+async def test_p4_the_first_who_is_ready_does_not_get_them_all_at_once(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage, 2, policy=LeastRequest)
+    for _ in range(100):
+        await held(stage)
+    stage.observe([0], run="second")
+    await eventually(lambda: stage.room.held < 100)
+    stage.observe([0, 1], run="second")
+    await eventually(lambda: not stage.room.held)
+    shares = [backend.in_flight for backend in stage.pool.backends]
+    assert sum(shares) == 100
+    assert min(shares) >= 1
+
+
+async def test_p4_when_nobody_is_ready_any_more_the_others_go_on_waiting(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage)
+    clients = [await held(stage) for _ in range(40)]
+    stage.observe([0], run="second")
+    await eventually(lambda: stage.room.held < 40)
+    stage.observe([])
+    left = stage.room.held
+    stage.backend.play(answers(OK))
+    assert stage.room.held == left
+    stage.observe([0], run="third")
+    assert [status(await client.until(b"ok")) for client in clients] == [200] * 40
+
+
+async def test_p4_a_thousand_are_held_without_a_task_and_all_answered(open_stage: OpenStage) -> None:
+    raise_open_files()
+    stage = await nobody_ready(open_stage)
+    stage.backend.play(answers(OK))
+    tasks = len(asyncio.all_tasks())
+    clients = [await stage.client() for _ in range(1000)]
+    for client in clients:
+        await client.send(GET)
+    await eventually(lambda: stage.room.held == 1000)
+    assert len(asyncio.all_tasks()) == tasks
+    began = time.process_time()
+    stage.seconds_pass(20)
+    assert time.process_time() - began < 1
+    stage.observe([0], run="second")
+    assert Counter([status(await client.head()) for client in clients]) == {200: 1000}
+    assert stage.pool.tally().failed == 0
+
+
+async def test_p4_p8_a_client_that_leaves_leaves_the_line(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage)
+    leaver, stayer = await held(stage), await held(stage)
+    leaver.close()
+    await eventually(lambda: stage.room.held == 1)
+    stage.backend.play(answers(OK))
+    stage.observe([0], run="second")
+    assert status(await stayer.until(b"ok")) == 200
+    assert (stage.pool.requests, len(stage.backend.wires)) == (1, 1)
+
+
+async def test_p4_p8_so_does_one_whose_upload_waits(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage)
+    client = await held(stage, post(b"x" * 1000, 2000))
+    stage.seconds_pass(5)
+    assert stage.room.held == 1
+    await client.send(b"y" * 500)
+    client.close()
+    await eventually(lambda: stage.seconds_pass(1) or not stage.room.held)
+
+
+async def test_p4_e5_no_more_of_an_upload_is_read_than_has_come_with_the_head(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage, receive_buffer=4096)
+    client = await held(stage, post(b"", 1073741824))
+    sent = await fill(client)
+    stage.observe([0], run="second")
+    backend = await stage.backend.accept()
+    await backend.head()
+    await backend.exactly(sent)
+
+
+async def test_p4_an_upload_that_was_turned_away_closes_the_connection(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage)
+    client = await held(stage, post(b"x", 1000))
+    stage.seconds_pass(31)
+    head = await client.head()
+    assert status(head) == 503
+    assert b"Connection: close\r\n" in head
+
+
+async def test_p4_a26_pipelined_requests_are_answered_in_their_order(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage)
+    client = await held(stage, get("/1") + get("/2") + get("/3"))
+    assert stage.room.held == 1
+    stage.backend.play(echoes_the_path)
+    stage.observe([0], run="second")
+    assert [await client.until(mark) and mark for mark in (b"/1\n", b"/2\n", b"/3\n")]
+
+
+async def echoes_the_path(wire: Wire) -> None:
+    while True:
+        path = (await wire.head()).split(b" ")[1] + b"\n"
+        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path))
+
+
+async def test_p4_f10_when_composectl_ends_those_who_wait_are_told_at_once(open_stage: OpenStage) -> None:
+    stage = await nobody_ready(open_stage)
+    client = await held(stage)
+    await asyncio.wait_for(stage.shut_down(), 5)
+    answer = await client.rest()
+    assert status(answer) == 503
+    assert b"Connection: close\r\n" in answer
+    assert stage.room.held == 0
+
+
+async def test_p4_p3_a_request_that_may_go_to_another_waits_for_another(open_stage: OpenStage) -> None:
+    stage = await open_stage(2, holding=Holding())
+    stage.observe([0])
+    client, backend = await stage.ask(put(b"hello"))
+    await backend.exactly(len(await backend.head()) and 5)
+    stage.leave(0)
+    backend.reset()
+    await eventually(lambda: stage.room.held == 1)
+    stage.observe([1], run="second")
+    other = await stage.backends[1].accept()
+    await other.head()
+    assert await other.exactly(5) == b"hello"
+    await other.send(OK)
+    assert status(await client.until(b"ok")) == 200
+    tally = stage.pool.tally()
+    assert (stage.pool.requests, tally.retried, tally.failed) == (1, 1, 0)
+
+
+async def test_p4_p3_where_nobody_else_comes_it_is_a_503_and_counts_once(open_stage: OpenStage) -> None:
+    stage = await open_stage(holding=Holding())
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    stage.leave(0)
+    backend.reset()
+    await eventually(lambda: stage.room.held == 1)
+    stage.seconds_pass(31)
+    assert b"X-Composectl-Error: no-backend-ready\r\n" in await client.head()
+    assert (stage.pool.requests, stage.pool.tally().failed, stage.pool.unserved) == (1, 1, 0)
+
+
+async def test_p4_d1_h3_who_is_refused_by_all_waits_for_word_that_they_are_told_to_stop(open_stage: OpenStage) -> None:
+    stage = await open_stage(3, holding=Holding())
+    for backend in stage.backends[:2]:
+        backend.refuse()
+    stage.observe([0, 1])
+    client = await held(stage, post(b"hello"))
+    stage.leave(0)
+    stage.leave(1)
+    stage.seconds_pass(5)
+    assert client.silent()
+    stage.observe([2])
+    other = await stage.backends[2].accept()
+    await other.head()
+    assert await other.exactly(5) == b"hello"
+    await other.send(OK)
+    assert status(await client.until(b"ok")) == 200
+    assert (stage.pool.requests, stage.pool.tally().failed) == (1, 0)
+
+
+async def test_p4_d1_h3_so_does_who_was_refused_by_as_many_as_a_request_may_go_to(open_stage: OpenStage) -> None:
+    stage = await open_stage(4, holding=Holding())
+    for backend in stage.backends[:3]:
+        backend.refuse()
+    stage.observe([0, 1, 2])
+    client = await held(stage)
+    stage.backends[3].play(answers(OK))
+    stage.observe([3])
+    assert status(await client.until(b"ok")) == 200
+
+
+async def test_p4_d1_h3_without_word_of_it_they_are_asked_once_more(open_stage: OpenStage) -> None:
+    stage = await open_stage(holding=Holding())
+    stage.backend.refuse()
+    client = await held(stage)
+    stage.backend.listen_again()
+    stage.backend.play(answers(OK))
+    stage.seconds_pass(1)
+    assert status(await client.until(b"ok")) == 200
+
+
+async def test_p4_d1_after_a_second_it_is_a_502(open_stage: OpenStage) -> None:
+    stage = await open_stage(holding=Holding())
+    stage.backend.refuse()
+    began, client = time.monotonic(), await held(stage)
+    await eventually(lambda: stage.seconds_pass(1) or not stage.pool.tally().in_flight)
+    assert b"X-Composectl-Error: backend-unreachable\r\n" in await client.head()
+    assert 0.9 < time.monotonic() - began < 2
+    assert (stage.pool.requests, stage.pool.tally().failed) == (1, 1)
+
+
+async def test_p4_d1_one_of_many_whom_a_few_refuse_holds_up_nobody(open_stage: OpenStage) -> None:
+    stage = await open_stage(4, holding=Holding())
+    for backend in stage.backends[:3]:
+        backend.refuse()
+    client = await stage.client()
+    await client.send(GET)
+    assert status(await client.head()) == 502
+    assert stage.room.held == 0
+
+
+async def test_p4_d7_a_post_that_a_backend_may_have_got_is_not_held(open_stage: OpenStage) -> None:
+    stage = await open_stage(holding=Holding())
+    client, backend = await stage.ask(post(b"hello"))
+    await backend.head()
+    stage.leave(0)
+    backend.reset()
+    assert status(await client.head()) == 502
+
+
+async def test_p4_d12_a_fault_over_one_who_waited_holds_up_no_other(open_stage: OpenStage) -> None:
+    faulty = Faulty()
+    stage = await nobody_ready(open_stage, policy=lambda: faulty)
+    stage.backend.play(answers(OK))
+    client = await held(stage)
+    faulty.armed = True
+    stage.observe([0], run="second")
+    assert status(await client.rest()) == 500
+    faulty.armed = False
+    other = await connect(stage.address)
+    await other.send(GET)
+    assert status(await other.until(b"ok")) == 200
+    other.close()
+    assert [str(error["exception"]) for error in stage.errors] == ["a fault of ours"]
+    stage.errors.clear()

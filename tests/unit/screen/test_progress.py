@@ -1,0 +1,38 @@
+"""A word on stderr while something takes its time."""
+
+import sys
+
+import pytest
+
+from composectl.screen.progress import waiting
+from tests.support.pseudo_terminal import PseudoTerminal
+
+SPIN = """
+from composectl.screen.progress import waiting
+with waiting("[bold]first") as update:
+    input()
+    update("second\\x1b[2J")
+    input()
+"""
+
+
+def test_without_a_terminal_it_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with waiting("Draining\n") as update:
+        update("Draining still")
+    assert capsys.readouterr() == ("", "Draining \n")
+
+
+def test_a_terminal_spins_and_is_left_clean() -> None:
+    with PseudoTerminal([sys.executable, "-c", SPIN], columns=80, lines=24, environment={}) as terminal:
+        terminal.until(r"\[bold\]first")
+        terminal.type("\n")
+        terminal.until("second")
+        terminal.type("\n")
+        last = terminal.end()
+        assert last.rstrip().endswith(("\x1b[2K", "\x1b[?25h"))
+        assert "\x1b[2J" not in last
+
+
+def test_no_color_spins_without_colour() -> None:
+    with PseudoTerminal([sys.executable, "-c", SPIN], columns=80, lines=24, environment={"NO_COLOR": "1"}) as terminal:
+        assert "m" not in terminal.until("first").replace("\x1b[?25l", "").partition("[bold]")[0]
