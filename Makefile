@@ -8,8 +8,8 @@ help:
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
 	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
 	@echo "make matrix    shapes of projects in three Composes on two engines, and a table of what came of it"
-	@echo "make man       docs/composectl.1, from what the commands say of themselves"
-	@echo "make picture   docs/table.svg and docs/dashboard.png, from real runs"
+	@echo "make man       docs/composectl.1 and docs/reference/cli.md, from what the commands declare"
+	@echo "make picture   docs/images/table.svg and docs/images/dashboard.png, from real runs"
 
 demo: venv
 	@scripts/with-engine scripts/demo
@@ -52,6 +52,7 @@ picture: venv
 
 man: venv
 	@scripts/man
+	@scripts/reference
 
 venv:
 	@scripts/venv

@@ -40,11 +40,11 @@ def run(given: Arguments, folder: Path) -> Results:
 
 
 def write_down(results: Results, home: Path) -> None:
-    """RESULTS.md, the picture, and the table in the README."""
+    """RESULTS.md, the picture, and the table in the docs."""
     (home / "bench" / "RESULTS.md").write_text(report(results))
-    (home / "docs" / "bench.svg").write_text(drawn(results))
-    readme = home / "README.md"
-    readme.write_text(put_into(readme.read_text(), summary(results)))
+    (home / "docs" / "images" / "bench.svg").write_text(drawn(results))
+    page = home / "docs" / "internals" / "benchmarks.md"
+    page.write_text(put_into(page.read_text(), summary(results)))
 
 
 if __name__ == "__main__":

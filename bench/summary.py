@@ -1,4 +1,4 @@
-"""What the README tells of a run: a picture, and one table."""
+"""What the docs show of a run: a picture, and one table."""
 
 from __future__ import annotations
 

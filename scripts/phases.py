@@ -1,4 +1,4 @@
-"""The page with the grid of phases as the table has it now: `python scripts/phases.py docs/design.md`."""
+"""A page with the grid of phases as the table has it now: `python scripts/phases.py PAGE`."""
 
 import re
 import sys

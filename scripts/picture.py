@@ -1,4 +1,4 @@
-"""The live table as an SVG: `composectl status --json | python scripts/picture.py docs/table.svg`."""
+"""The live table as an SVG: `composectl status --json | python scripts/picture.py docs/images/table.svg`."""
 
 import io
 import json

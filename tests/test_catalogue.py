@@ -1,4 +1,4 @@
-"""Every row of docs/http.md and docs/docker.md has a test that names it."""
+"""Every row of docs/reference/http.md and docs/reference/docker.md has a test that names it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ NAMED = re.compile(r"(?<![a-z0-9])([a-h]\d{1,2})(?![a-z0-9])")
 GAPS = {"A9", "A29", "A30"}
 LAST = {"A": 32, "B": 15, "C": 22, "D": 12, "E": 10, "F": 12, "G": 13, "H": 21}
 
-ROWS = [row for page in ("http.md", "docker.md") for row in ROW.findall((ROOT / "docs" / page).read_text())]
+REFERENCE = ROOT / "docs" / "reference"
+ROWS = [row for page in ("http.md", "docker.md") for row in ROW.findall((REFERENCE / page).read_text())]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""RESULTS.md, the README's table and the terminal's say the same figures."""
+"""RESULTS.md, the table of the docs and the terminal's say the same figures."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_failed_requests_and_a_busy_machine_are_told() -> None:
     ]
 
 
-def test_the_readme_is_filled_between_its_marks_and_nowhere_else() -> None:
+def test_the_page_is_filled_between_its_marks_and_nowhere_else() -> None:
     page = f"before\n{BEGIN}old\n{END}after\n"
     filled = put_into(page, summary(results()))
     assert filled.startswith(f"before\n{BEGIN}| proxy |")

@@ -1,4 +1,4 @@
-"""The table of `docs/matrix.md`, of what became of each cell: `python -m tests.compatibility.table PAGE KEPT...`."""
+"""The table of docs/internals/test-matrix.md: `python -m tests.compatibility.table PAGE KEPT...`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GoAccess reads the access log, by the format that the README tells: every line counts, and for what it is."""
+"""GoAccess reads the access log, by the format that the docs state: every line counts, and for what it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.large_backend import LargeBackend
 from tests.support.paths import ROOT
 from tests.support.proxy_process import Place
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "access-log.md").read_text()
 TYPED = re.compile(
     r"goaccess access\.log --log-format='(?P<log>[^']*)' --date-format=(?P<date>\S+) --time-format=(?P<time>\S+)"
 )
@@ -46,8 +46,8 @@ def test_every_line_is_counted(place: Place) -> None:
 
 
 def reported(log: Path, report: Path) -> dict[str, Any]:
-    """GoAccess's report of a log, read as the README says."""
-    found = TYPED.search(README)
+    """GoAccess's report of a log, read as the docs say."""
+    found = TYPED.search(PAGE)
     assert found
     given = [f"--{name}-format={found[name]}" for name in ("log", "date", "time")]
     asyncio.run(said_by("goaccess", str(log), *given, "--no-global-config", "-o", str(report)))

@@ -1,4 +1,4 @@
-"""docs/api.md: each of its commands does what is written there."""
+"""docs/reference/control-api.md: each of its commands does what is written there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support.paths import ROOT
 from tests.support.proxy_process import Place
 
-PAGE = (ROOT / "docs" / "api.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "control-api.md").read_text()
 COMMANDS = re.findall(r"^\$ (curl .*)$", PAGE, re.MULTILINE)
 TOO_LATE = 28  # curl's exit code where `--max-time` ends it
 

@@ -1,4 +1,4 @@
-"""The phase table, as the design page shows it."""
+"""The phase table, as the docs show it."""
 
 from itertools import product
 
@@ -8,11 +8,11 @@ from composectl.balance.phase import Phase, Signal, after, grid
 from scripts.phases import renewed
 from tests.support.paths import ROOT
 
-DESIGN = ROOT / "docs" / "design.md"
+PAGE = ROOT / "docs" / "concepts" / "life-of-a-backend.md"
 
 
-def test_the_design_page_shows_the_table() -> None:
-    assert grid() in DESIGN.read_text()
+def test_the_docs_show_the_table() -> None:
+    assert grid() in PAGE.read_text()
 
 
 @pytest.mark.parametrize("signal", list(Signal))
@@ -21,7 +21,7 @@ def test_nothing_revives_what_is_gone(signal: Signal) -> None:
 
 
 def test_the_script_writes_the_grid_anew_and_nothing_else() -> None:
-    page = DESIGN.read_text()
+    page = PAGE.read_text()
     assert renewed(page.replace(grid(), "| phase | old |\n| --- | --- |")) == page
 
 

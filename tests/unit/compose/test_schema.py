@@ -83,8 +83,8 @@ def test_what_is_refused_is_not_valid(told: str) -> None:
     assert not is_taken(told)
 
 
-def test_the_examples_of_the_readme_are_valid() -> None:
-    page = (ROOT / "README.md").read_text().partition("### In the compose file\n")[2]
+def test_the_examples_of_the_docs_are_valid() -> None:
+    page = (ROOT / "docs" / "reference" / "x-balance.md").read_text()
     whole, mapping = (yaml.safe_load(dedent(block)) for block in EXAMPLE.findall(page)[:2])
     for document in (whole, {"services": {"echo": mapping}}):
         assert "x-balance" in document["services"]["echo"]
