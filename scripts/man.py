@@ -1,4 +1,4 @@
-"""The man page, from what the commands say of themselves: `python scripts/man.py > docs/composectl.1`."""
+"""The man page, from click's declarations: `python scripts/man.py > docs/composectl.1`."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from composectl.cli import SECTIONS, cli
 _DATE = "2026-11-25"
 
 _EXIT_STATUS = {
-    "0": "It is so.",
-    "1": "It failed, or nothing runs that could be asked; the reason stands on stderr.",
-    "2": "The command line makes no sense.",
-    "3": "`status`: somebody is asked for who has no replica that is ready.",
-    "130, 143": "Ended by Ctrl-C (SIGINT), by SIGTERM.",
-    "other": "That of Compose, where Compose failed.",
+    "0": "The command succeeded.",
+    "1": "The command failed, or no composectl runs that could answer; the reason is on stderr.",
+    "2": "The command line is invalid.",
+    "3": "`status`: a service that was asked for has no ready replica.",
+    "129, 130, 143": "Ended by SIGHUP, by Ctrl-C (SIGINT), by SIGTERM.",
+    "other": "The exit code of Compose, if Compose failed.",
 }
 _ENVIRONMENT = {
     "COMPOSECTL_COMPOSE": "The Compose to use: a path, or `docker compose`.",
     "COMPOSE_FILE, COMPOSE_PROJECT_NAME, COMPOSE_PROFILES, ...": "As for Compose.",
     "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH, DOCKER_CONFIG": "As for docker.",
-    "NO_COLOR": "Where it is set, nothing has colours.",
+    "NO_COLOR": "If it is set, the output has no colours.",
 }
 _FILES = {
-    "$XDG_RUNTIME_DIR/composectl": "The control sockets and locks of what runs.",
-    "$XDG_STATE_HOME/composectl, or ~/.local/state/composectl": "The logs of what ran in the background.",
+    "$XDG_RUNTIME_DIR/composectl": "The control sockets and locks of running composectls.",
+    "$XDG_STATE_HOME/composectl, or ~/.local/state/composectl": "The logs of composectls in the background.",
 }
 
 _SPECIAL = {"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "~": r"\(ti", "^": r"\(ha"}
