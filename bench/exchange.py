@@ -9,15 +9,15 @@ import asyncio
 import time
 from typing import Any, cast
 
+from composectl.balance.backend import Replica, Report
 from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
-from composectl.balance.replica import Replica, Report
 from composectl.proxy import head
-from composectl.proxy.connections import Connections
-from composectl.proxy.outbound import Outbound
-from composectl.proxy.route import Route
+from composectl.proxy.connection_pool import Connections
+from composectl.proxy.http1.backend_connection import Outbound
+from composectl.proxy.queue import Holding, WaitingRoom
 from composectl.proxy.server import ProxyServer
-from composectl.proxy.waiting_room import Holding, WaitingRoom
+from composectl.proxy.upstream import Route
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
 _RESPONSE = (

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from composectl import __version__, errors
-from composectl.commands.invocation import Invocation
-from composectl.typed import (
+from composectl.config import Invocation
+from composectl.config.options import (
     ARGUMENTS,
     balancing_options,
     completed,
@@ -45,7 +45,7 @@ class _Commands(click.Group):
         click.Command.format_options(self, ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        from composectl.completion import commands
+        from composectl.commands.completion import commands
 
         ours = {name: _one_line(command) for name, command in self.commands.items()}
         return [*commands(ours, incomplete), *click.Command.shell_complete(self, ctx, incomplete)]
@@ -163,8 +163,8 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
     composectl up --balance worker=4 --listen 8080:80
     composectl up --balance echo=10 --dashboard 9091 --metrics 9464 --access-log access.log -d
     """
-    from composectl.commands.access_logging import log_wish
-    from composectl.commands.wishing import wished
+    from composectl.config.service import log_wish
+    from composectl.config.up import wished
 
     log = log_wish(given, invocation.cwd)
     asked = wished(invocation, given, arguments)
@@ -212,11 +212,10 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
     for option in ("service", "port"):
         if given[option]:
             raise errors.fixed_and_followed(f"--{option}")
-    from composectl.commands.access_logging import log_wish
-    from composectl.commands.balancing import balancing
-    from composectl.commands.fixed import make_fixed_wish
     from composectl.commands.proxy import proxy as run_proxy
-    from composectl.commands.views import views_wish
+    from composectl.config.proxy import make_fixed_wish
+    from composectl.config.service import balancing, log_wish
+    from composectl.daemon.admin import views_wish
 
     name = given["name"] or invocation.options.project_name
     wish = make_fixed_wish(given["listen"], given["backends"], balancing(given), name=name, detach=given["detach"])
@@ -259,9 +258,9 @@ def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) ->
     composectl rollout echo --canary 10%
     composectl rollout echo --continue
     """
-    from composectl.commands.care import is_verdict, make_care
     from composectl.commands.rollout import judge
     from composectl.commands.rollout import rollout as run_rollout
+    from composectl.config.rollout import is_verdict, make_care
 
     if is_verdict(services, given):
         return judge(invocation, services[0], goes_on=given["goes_on"])
@@ -360,7 +359,7 @@ def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> in
     """
     if not balancer:
         return _pass_through(invocation, ("logs", *arguments))
-    from composectl.commands.balancer_log import balancer_log
+    from composectl.commands.logs import balancer_log
 
     return balancer_log(invocation, arguments)
 
@@ -437,7 +436,7 @@ def main() -> None:
     """The command `composectl`."""
     try:
         if _COMPLETE in os.environ:
-            from composectl.completion import register
+            from composectl.commands.completion import register
 
             register()
         sys.exit(cli.main(prog_name="composectl", complete_var=_COMPLETE, standalone_mode=False) or 0)
@@ -471,13 +470,13 @@ def _compose_command(name: str) -> click.Command:
 
 
 def _follow(invocation: Invocation, given: dict[str, Any]) -> int:
-    from composectl.commands.access_logging import log_wish
-    from composectl.commands.followed import make_followed_wish
-    from composectl.commands.views import views_wish
+    from composectl.config.proxy import make_followed_wish
+    from composectl.config.service import log_wish
+    from composectl.daemon.admin import views_wish
 
     log, views = log_wish(given, invocation.cwd), views_wish(given)
     wish = make_followed_wish(given, invocation.options.project_name, invocation.environ)
-    from composectl.commands.follow import follow
+    from composectl.commands.proxy import follow
 
     return follow(invocation, replace(wish, log=log, views=views))
 
@@ -497,7 +496,7 @@ def _pass_through(invocation: Invocation, arguments: Sequence[str]) -> int:
 
 
 def _tell(error: errors.ComposectlError) -> int:
-    from composectl.screen.harmless import harmless, harmless_lines
+    from composectl.sanitize import harmless, harmless_lines
 
     hint = f"\n\n{click.style('hint', bold=True)}: {harmless(error.hint)}" if error.hint else ""
     click.echo(f"{click.style('error', fg='red', bold=True)}: {harmless_lines(error.message)}{hint}", err=True)

@@ -1,12 +1,69 @@
-"""A backend: a replica that we may balance to, with its phase and its counters."""
+"""A replica as the Docker Engine reports it."""
 
 from __future__ import annotations
 
-from composectl.balance.latency import Latency
+from dataclasses import dataclass
+from enum import StrEnum
+
+from composectl.balance.outlier import Standing
 from composectl.balance.phase import Phase
-from composectl.balance.rate import Rate
-from composectl.balance.replica import Replica
-from composectl.balance.standing import Standing
+from composectl.balance.stats import Latency, Rate
+
+Key = tuple[str, str, str, str, tuple[tuple[int, int], ...]]
+
+
+class Report(StrEnum):
+    """What Docker itself says of a running replica."""
+
+    UP = "up"  # its HEALTHCHECK passes
+    DOWN = "down"  # its HEALTHCHECK has not passed, or the replica is paused
+    SILENT = "silent"  # it has no HEALTHCHECK: ask its port
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One run of a container at one address: restarted, or moved to another one, it is another replica.
+
+    `id` is the container's 64 hex digits, `started` its start time as Docker writes it, `host` the address at
+    which it is reached, `grace` the seconds that it is given to stop, `stop_signal` the number of
+    the signal by which it is told to. `ports`: its own ports, each with the one of `host` at which it is reached; empty
+    where that is the same. `network` is the id of the network that it is on, `endpoint` the id of its place there, a
+    new one each time that it joins; "" where there is none.
+    """
+
+    id: str
+    started: str
+    number: int
+    name: str
+    host: str
+    report: Report = Report.SILENT
+    grace: float = 10.0
+    stop_signal: int = 15
+    ports: tuple[tuple[int, int], ...] = ()
+    network: str = ""
+    endpoint: str = ""
+
+    @property
+    def key(self) -> Key:
+        """The identity of this run at this address."""
+        return self.id, self.started, self.host, self.endpoint, self.ports
+
+    def address(self, target: int) -> tuple[str, int]:
+        """Where its port `target` is reached; port 0, where nobody is, if it is not."""
+        return self.host, dict(self.ports).get(target, 0) if self.ports else target
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One move of one backend; `at` in epoch seconds."""
+
+    at: float
+    service: str
+    number: int
+    name: str
+    before: Phase
+    after: Phase
+    why: str
 
 
 class Tally:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from composectl.balance.backend import Backend, Tally
-from composectl.balance.change import Change
+from composectl.balance.backend import Backend, Change, Key, Replica, Report, Tally
 from composectl.balance.phase import Phase, Signal, after
 from composectl.balance.policy import Avoid, Canary, Policy
-from composectl.balance.rate import Rate
-from composectl.balance.replica import Key, Replica, Report
 from composectl.balance.retry import Budget
+from composectl.balance.stats import Rate
 
 Tell = Callable[[Change, Backend], None]
 

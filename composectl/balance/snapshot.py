@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from composectl.balance.backend import Backend, Tally
-from composectl.balance.change import Change
-from composectl.balance.latency import HISTOGRAM
+from composectl.balance.backend import Backend, Change, Tally
 from composectl.balance.pool import Pool
+from composectl.balance.stats import HISTOGRAM
 
 VERSION = 1
 HISTOGRAM_MS = tuple(bound / 1000 for bound in HISTOGRAM)

@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from composectl import errors
-from composectl.commands.findings import Finding, are_well, as_json, as_text
-from composectl.commands.invocation import Invocation
-from composectl.commands.loop import run
-from composectl.commands.reach import find_reach
-from composectl.commands.wish import AUTO
-from composectl.compose.locate import look_for_compose, newest
-from composectl.control.folder import check_private, runtime_folder
+from composectl.compose.binary import look_for_compose, newest
+from composectl.config import Invocation
+from composectl.control.pacing import run
+from composectl.control.paths import check_private, runtime_folder
 from composectl.engine.client import Engine
 from composectl.engine.endpoint import Endpoint, child_environ, named_by, resolve_endpoint
-from composectl.proxy.descriptors import raise_open_files
-from composectl.proxy.gate import make_gate
+from composectl.orchestrator.addressing import AUTO, find_reach
+from composectl.proxy.listener import make_gate
+from composectl.proxy.sockets import raise_open_files
+from composectl.sanitize import harmless
 
 _LOW_PORTS = (1, 1023)
 _FEW_FILES = 4096
+VERSION = 1
+_TICK, _CROSS = "\N{CHECK MARK}", "\N{BALLOT X}"
+_PLAIN = {_TICK: "+", _CROSS: "-"}
 
 
 def doctor(invocation: Invocation, *, as_machine: bool) -> int:
@@ -32,6 +36,33 @@ def doctor(invocation: Invocation, *, as_machine: bool) -> int:
     else:
         sys.stdout.write(as_text(findings, sys.stdout.encoding))
     return 0 if are_well(findings) else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`what` was looked at, whether it `is_well`, and a hint if not; `is_needed`: nothing is balanced without it."""
+
+    what: str
+    is_well: bool
+    found: str
+    hint: str = ""
+    is_needed: bool = True
+
+
+def are_well(findings: Sequence[Finding]) -> bool:
+    """Whether nothing that is needed is missing."""
+    return all(finding.is_well or not finding.is_needed for finding in findings)
+
+
+def as_text(findings: Sequence[Finding], encoding: str) -> str:
+    """A line for each, a second one for its hint; without marks that the encoding does not have."""
+    width = max(len(finding.what) for finding in findings)
+    return "".join(_lines(finding, width, encoding) for finding in findings)
+
+
+def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The same for machines; the keys are stable."""
+    return {"version": VERSION, "is_well": are_well(findings), "findings": [asdict(finding) for finding in findings]}
 
 
 # Private
@@ -147,3 +178,17 @@ def _open_files() -> Finding:
 def _lacking(what: str, error: errors.ComposectlError) -> Finding:
     """It would do without."""
     return Finding(what, False, error.message, error.hint, is_needed=False)
+
+
+def _lines(finding: Finding, width: int, encoding: str) -> str:
+    mark = _encodable(_TICK if finding.is_well else _CROSS, encoding)
+    hint = f"{'':{width + 4}}hint: {harmless(finding.hint)}\n" if finding.hint else ""
+    return f"{mark} {finding.what:{width}}  {harmless(finding.found)}\n{hint}"
+
+
+def _encodable(mark: str, encoding: str) -> str:
+    try:
+        mark.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return _PLAIN[mark]
+    return mark

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from composectl import errors
-from composectl.commands.invocation import Invocation
-from composectl.commands.locating import find_running
 from composectl.commands.passthrough import pass_through
-from composectl.control.client import Client
-from composectl.screen.progress import waiting
+from composectl.config import Invocation
+from composectl.control.client import Client, find_running
+from composectl.screen.console import waiting
 
 _LONGEST_END = 60.0
 _LOOK_EVERY = 0.05

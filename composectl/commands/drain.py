@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from composectl.commands.invocation import Invocation
-from composectl.commands.locating import find_running
-from composectl.commands.telling import tell
-from composectl.control.orders import Place
+from composectl.config import Invocation
+from composectl.control.client import find_running
+from composectl.control.commands import Place
+from composectl.screen.console import tell
 
 
 def drain(invocation: Invocation, service: str, number: int) -> int:

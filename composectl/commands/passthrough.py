@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from composectl.commands.invocation import Invocation
 from composectl.compose.argv import passthrough_argv
-from composectl.compose.locate import find_compose
-from composectl.compose.run import exec_compose
+from composectl.compose.binary import find_compose
+from composectl.compose.process import exec_compose
+from composectl.config import Invocation
 from composectl.engine.endpoint import child_environ, resolve_endpoint
 
 

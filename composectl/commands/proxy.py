@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from composectl import errors
-from composectl.commands.access_logging import open_log
-from composectl.commands.balanced import Balanced
-from composectl.commands.fixed import FixedWish
-from composectl.commands.invocation import Invocation
-from composectl.commands.proxying import Proxy, bind_and_claim, run_proxy
-from composectl.commands.running import Running
-from composectl.control.folder import runtime_folder
-from composectl.control.state import state_folder
-from composectl.journal import Journal
-from composectl.proxy.gate import make_gate
+from composectl.balance.backend import Replica
+from composectl.changes import Journal
+from composectl.config import Invocation
+from composectl.config.proxy import FixedWish, FollowedWish
+from composectl.config.service import Balancing, open_log
+from composectl.control.lock import Claim
+from composectl.control.paths import runtime_folder, state_folder
+from composectl.daemon.daemon import Following, Running
+from composectl.daemon.proxying import Proxy, bind_and_claim, run_proxy
+from composectl.daemon.service import Balanced
+from composectl.engine.endpoint import resolve_endpoint
+from composectl.orchestrator.self_discovery import Surroundings, look_around
+from composectl.proxy.access_log import AccessLog
+from composectl.proxy.listener import make_gate
+from composectl.screen.console import say
 
 _SERVICE = "proxy"
+_LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our own container
 
 
 def proxy(invocation: Invocation, wish: FixedWish) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
     background = state_folder(invocation.environ) if wish.detach else None
     return run_proxy(partial(_opened, wish, runtime_folder(invocation.environ)), background)
+
+
+def follow(invocation: Invocation, wish: FollowedWish) -> int:
+    """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
+    background = state_folder(invocation.environ) if wish.detach else None
+    return run_proxy(partial(_opened_following, invocation, wish), background)
 
 
 # Private
@@ -43,3 +57,57 @@ async def _opened(wish: FixedWish, folder: Path) -> Proxy:
 
 def _counted(backends: int) -> str:
     return "1 backend" if backends == 1 else f"{backends} backends"
+
+
+class _Follower(Following):
+    """Wants as many replicas as there are."""
+
+    def __init__(
+        self,
+        wish: FollowedWish,
+        found: Surroundings,
+        claim: Claim,
+        journal: Journal,
+        balanced: Balanced,
+        log: AccessLog | None,
+    ) -> None:
+        super().__init__(found.engine, found.project, claim, "", journal, {wish.service: balanced}, log)
+        self._wish = wish
+
+    def observe(self, service: str, replicas: list[Replica]) -> None:
+        self._tell_of_those_without_a_port(replicas)
+        self.balanced[service].wanted = len(replicas)
+        super().observe(service, replicas)
+
+    # Private
+
+    def _tell_of_those_without_a_port(self, replicas: list[Replica]) -> None:
+        known = {backend.replica.key for backend in self.balanced[self._wish.service].pool.backends}
+        for replica in replicas:
+            if replica.key not in known and not self._wish.reaches(replica):
+                error = errors.nothing_exposed(f"container `{replica.name}`")
+                say(f"{error.message}: {error.hint}")
+
+
+async def _opened_following(invocation: Invocation, wish: FollowedWish) -> Proxy:
+    """Raises ComposectlError."""
+    found = await look_around(resolve_endpoint(invocation.host, invocation.context, invocation.environ), wish)
+    with ExitStack() as undo:
+        undo.callback(found.engine.close)
+        journal, gate = Journal(), make_gate(wish.balancing.connections)
+        log = open_log(wish.log)
+        balancing = _in_time(wish.balancing, found.grace)
+        balanced = Balanced(wish.service, 0, wish.ports, balancing, gate, journal, log=log)
+        folder = runtime_folder(invocation.environ)
+        claim, views = bind_and_claim(balanced, wish.views, wish.name or found.project, folder)
+        undo.pop_all()
+    follower = _Follower(wish, found, claim, journal, balanced, log)
+    follower.views = views
+    follower.observe(wish.service, found.replicas)
+    refusal = errors.followed(found.project, wish.service)
+    return Proxy(follower, f"the replicas of {wish.service}", refusal, (follower.follow,))
+
+
+def _in_time(balancing: Balancing, grace: float) -> Balancing:
+    """With no more time to drain than our own container is given to stop."""
+    return replace(balancing, drain=int(max(0, min(balancing.drain, grace - _LAST_WORDS_SECONDS))))

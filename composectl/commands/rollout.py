@@ -6,16 +6,15 @@ import asyncio
 from collections.abc import Sequence
 
 from composectl import errors
-from composectl.commands.care import Care
-from composectl.commands.held_canary import check_no_canary
-from composectl.commands.invocation import Invocation
-from composectl.commands.locating import find_running
-from composectl.commands.rendering import find_means, read_project
-from composectl.commands.telling import tell
+from composectl.compose.override import balanced_document, render
 from composectl.compose.project import Project
-from composectl.compose.rendered import balanced_document, render
-from composectl.control.client import Client
-from composectl.control.orders import Rollout, Verdict
+from composectl.config import Invocation
+from composectl.config.rollout import Care
+from composectl.control.client import Client, find_running
+from composectl.control.commands import Rollout, Verdict
+from composectl.daemon.service import check_no_canary
+from composectl.orchestrator.compose import find_means, read_project
+from composectl.screen.console import tell
 
 
 def rollout(invocation: Invocation, services: Sequence[str], care: Care) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from composectl.commands.invocation import Invocation
-from composectl.commands.locating import find_running
-from composectl.commands.telling import tell
-from composectl.commands.wish import parse_scales
-from composectl.control.orders import Scaling
+from composectl.config import Invocation
+from composectl.config.up import parse_scales
+from composectl.control.client import find_running
+from composectl.control.commands import Scaling
+from composectl.screen.console import tell
 
 
 def scale(invocation: Invocation, scales: Sequence[str], *, oldest_first: bool = False) -> int:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.balance.plan import MOST_REPLICAS
+from composectl.compose.binary import Compose
 from composectl.compose.options import Options
-from composectl.compose.version import Compose
 
 # Of all majors; an option of `up` that is not here takes no value.
 _TAKE_A_VALUE = frozenset(("--pull", "--scale", "--timeout", "-t", "--wait-timeout"))

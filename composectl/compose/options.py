@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from composectl.compose.dotenv import read_dotenv
+from composectl import errors
+
+if TYPE_CHECKING:
+    from composectl.compose.project import Project
 
 # Of both majors; each looks for all of its names in one directory before it goes to the parent.
 _DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _OVERRIDES = tuple(name.replace(".y", ".override.y") for name in _DEFAULT_FILES)
-
 # The first of each kind that is there
 _FILES_OF_V1 = tuple(
     tuple(f"{name}{kind}.{ending}" for name in ("docker-compose", "compose") for ending in ("yml", "yaml"))
     for kind in ("", ".override")
 )
+_LINE = re.compile(r"""\s*(?:export\s+)?(?P<name>\w+)\s*=\s*(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<bare>.*))""")
+_COMMENT = re.compile(r"(^|\s)#.*")
+_DROPPED_BY_V1 = re.compile(r"[^-_a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,35 @@ def files_of_v1(options: Options, environ: Mapping[str, str], cwd: Path) -> tupl
     return tuple(file for file in found if file)
 
 
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The variables in `path`, as they are written there; none where it cannot be read."""
+    try:
+        return parse_dotenv(path.read_text("utf-8-sig", errors="replace"))
+    except OSError:
+        return {}
+
+
+def parse_dotenv(text: str) -> dict[str, str]:
+    """The lines `NAME=value`, `NAME='value'`, `NAME="value"`; nothing is substituted in the values."""
+    return {match["name"]: _value(match) for match in map(_LINE.match, text.splitlines()) if match}
+
+
+def project_name(project: Project, options: Options, environ: Mapping[str, str], cwd: Path) -> str:
+    """The name that `config` told, else the one that docker-compose 1.29 makes up without telling.
+
+    That is `-p`, else COMPOSE_PROJECT_NAME, else the project's directory; lower-case, and without most characters.
+    Raises `no_project_name` where no character is left.
+    """
+    if project.name:
+        return project.name
+    named = options.project_name or settings(options, environ, cwd).get("COMPOSE_PROJECT_NAME")
+    called = named or project_directory_of(options, environ, cwd).name or "default"
+    name = _normalised(called)
+    if not name:
+        raise errors.no_project_name(called)
+    return name
+
+
 # Private
 
 
@@ -131,3 +167,13 @@ def _files(variables: Mapping[str, str]) -> tuple[str, ...]:
 def _found_directory(cwd: Path) -> Path | None:
     directories = (cwd, *cwd.parents)
     return next((one for one in directories if any((one / name).is_file() for name in _DEFAULT_FILES)), None)
+
+
+def _value(match: re.Match[str]) -> str:
+    if match["bare"] is None:
+        return match["single"] or match["double"] or ""
+    return _COMMENT.sub("", match["bare"]).strip()
+
+
+def _normalised(name: str) -> str:
+    return _DROPPED_BY_V1.sub("", name.lower())

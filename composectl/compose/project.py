@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from composectl import errors
-from composectl.compose.declared import parse_declared
 from composectl.compose.ports import Port, parse_ports
 
 Document = dict[str, Any]
+KEY = "x-balance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,22 @@ def check_room(service: str, ports: Iterable[Port], scale: int) -> None:
             raise errors.udp_port(service, port.protocol, port.published[0], int(port.room), scale)
 
 
+def parse_declared(printed: str) -> dict[str, object]:
+    """What stands under `x-balance`, by service, in the YAML that `config` printed; its scalars are texts.
+
+    So a number, and a text of digits that came of a variable, are the same.
+    """
+    if KEY not in printed:
+        return {}
+    services = yaml.load(printed, yaml.BaseLoader).get("services") or {}  # no types, hence harmless
+    return {name: _plain(service[KEY]) for name, service in services.items() if KEY in service}
+
+
+def declaring_services(files: Iterable[Path]) -> set[str]:
+    """The services under which `x-balance` stands in any of these files; what cannot be read says nothing."""
+    return {service for file in files for service in _declaring(file)}
+
+
 # Private
 
 
@@ -135,3 +152,23 @@ def _understood(service: str, entry: object) -> tuple[Port, ...]:
         return parse_ports(entry)
     except (ValueError, KeyError) as error:
         raise errors.odd_port(service, str(entry)) from error
+
+
+def _declaring(file: Path) -> list[str]:
+    try:
+        services = yaml.load(file.read_bytes(), yaml.BaseLoader)["services"]
+        return [name for name, service in services.items() if KEY in service]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+        return []
+
+
+def _plain(told: object) -> object:
+    """`config` doubles each `$`."""
+    match told:
+        case str():
+            return told.replace("$$", "$")
+        case list():
+            return [_plain(one) for one in told]
+        case dict():
+            return {str(_plain(key)): _plain(value) for key, value in told.items()}
+    return told

@@ -13,12 +13,10 @@ from importlib.resources import files
 from aiohttp import web
 
 from composectl.balance.snapshot import Snapshot
-from composectl.control.about import About
-from composectl.control.events import Events
-from composectl.control.handover import Estate, give
-from composectl.control.obeying import Obeying, Progress
-from composectl.control.orders import (
+from composectl.control.commands import (
+    Obeying,
     Place,
+    Progress,
     Rollout,
     Scaling,
     Verdict,
@@ -27,10 +25,10 @@ from composectl.control.orders import (
     parse_scaling,
     parse_verdict,
 )
-from composectl.control.reception import Reception
-from composectl.control.refusing import Handler, refuse
-from composectl.control.scraping import Scraping
-from composectl.control.turns import Turns
+from composectl.control.events import Events
+from composectl.control.http_server import Handler, Reception, Turns, refuse
+from composectl.control.listener_fds import Estate, give
+from composectl.control.metrics_server import Scraping
 
 _MAX_BODY = 4 * 1024 * 1024  # a rendered project is in it
 _SPEC = files("composectl.control").joinpath("openapi.json")
@@ -85,6 +83,36 @@ def make_api(handlers: Handlers, turns: Turns) -> web.Application:
     app.router.add_post("/v1/stop", api.stop)
     app.on_shutdown.append(handlers.events.close)
     return app
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """`directory` is the project's, as an absolute path; `listeners` are `host:port`.
+
+    `published_at`: the address at which its backends publish ports for it; "" where they are reached at their own.
+    `metrics`: the URL at which they are scraped; "" where there is none but that of the control socket.
+    `dashboard`: the URL of its page for browsers; "" where there is none.
+
+    A proxy over fixed backends has no directory, and its own name as `project`.
+    """
+
+    project: str
+    pid: int
+    directory: str
+    listeners: tuple[str, ...]
+    published_at: str = ""
+    metrics: str = ""
+    dashboard: str = ""
+
+    @property
+    def has_project(self) -> bool:
+        """Whether it balances a project of Compose."""
+        return bool(self.directory)
+
+    @property
+    def title(self) -> str:
+        """What it is called in a sentence."""
+        return f"{'project' if self.has_project else 'proxy'} `{self.project}`"
 
 
 # Private

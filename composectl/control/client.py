@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
-from composectl.control.about import About
-from composectl.control.folder import sockets
-from composectl.control.handover import Predecessor
-from composectl.control.orders import Place, Rollout, Scaling, Verdict
+from composectl.compose.options import known_directory_of
+from composectl.config import Invocation
+from composectl.control.api import About
+from composectl.control.commands import Place, Rollout, Scaling, Verdict
+from composectl.control.listener_fds import Predecessor
+from composectl.control.paths import runtime_folder, sockets
 
 _RETRY_SECONDS = 0.05
 _ASK_SECONDS = 1.0
@@ -182,6 +184,28 @@ def find(folder: Path, project: str, directory: Path) -> Client:
 def find_proxy(folder: Path) -> Client:
     """The only proxy over fixed backends. Raises ComposectlError."""
     return _only([client for client in running(folder) if not client.about.has_project], errors.no_proxy_runs())
+
+
+def find_running(invocation: Invocation) -> Client:
+    """The composectl of the project or proxy that is named, else of the project's directory.
+
+    Where there is no project at all, it is the only proxy. Raises ComposectlError.
+    """
+    folder = runtime_folder(invocation.environ)
+    name, directory = meant(invocation)
+    try:
+        return find(folder, name, directory or invocation.cwd)
+    except errors.NothingRuns:
+        if name or directory:
+            raise
+        return find_proxy(folder)
+
+
+def meant(invocation: Invocation) -> tuple[str, Path | None]:
+    """The name that is said, if any is, and the project's directory, if there is one."""
+    options, environ, cwd = invocation.options, invocation.environ, invocation.cwd
+    name = options.project_name or environ.get("COMPOSE_PROJECT_NAME", "")
+    return name, known_directory_of(options, environ, cwd)
 
 
 # Private

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from composectl.balance.change import Change
-from composectl.balance.snapshot import iso
-from composectl.control.refusing import cut, refuse
-from composectl.journal import Listener
+from composectl.balance.backend import Change
+from composectl.balance.snapshot import Snapshot, iso
+from composectl.changes import Listener
+from composectl.control.http_server import cut, refuse
 
 _SHORTEST_PAUSE = 0.5  # seconds between two snapshots
 _LONGEST_PAUSE = 2.0
@@ -22,7 +22,6 @@ _SHARE = 0.01  # of the time, at most, for snapshots, up to the longest pause: t
 _PATIENCE = 10.0
 _MOST_READERS = 32
 _MOST_CHANGES = 100
-
 _END = b"event: end\ndata: {}\n\n"
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -116,6 +115,23 @@ def change_as_json(change: Change) -> dict[str, str | int]:
         "after": change.after,
         "why": change.why,
     }
+
+
+class Lately:
+    """Remembers the last one: making it is most of what it costs the loop to be watched."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+        self._made = b""
+        self._at = float("-inf")
+
+    def json(self, age: float) -> bytes:
+        """The JSON of a snapshot that is at most `age` seconds old, without a line end."""
+        now = time.monotonic()
+        if now - self._at >= age:
+            self._made = json.dumps(self._snapshot().as_json(), separators=(",", ":")).encode()
+            self._at = now
+        return self._made
 
 
 # Private

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -21,10 +21,9 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from composectl import __version__
-from composectl.balance.latency import HISTOGRAM
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import BackendView, ServiceView, Snapshot
-from composectl.control.by_number import by_number
+from composectl.balance.stats import HISTOGRAM
 
 _END = b"# EOF\n"  # of OpenMetrics
 _AT_ONCE = 5  # samples
@@ -51,10 +50,24 @@ def expose(snapshot: Snapshot, process: Iterable[Metric], accept: str) -> Exposi
     return Exposition(content_type, _pieces(snapshot, process, encode))
 
 
+def by_number(service: ServiceView) -> Iterable[BackendView]:
+    """One for each number: a container that was restarted may be there twice for a moment."""
+    found: dict[int, BackendView] = {}
+    for backend in service.backends:
+        before = found.get(backend.number)
+        found[backend.number] = backend if before is None else _together(before, backend)
+    return found.values()
+
+
 # Private
 
+
 _Encode = Callable[[Collector], bytes]
+
+
 _Row = tuple[Any, ...]  # the values of its own labels, then what `add_metric` takes besides
+
+
 _Views = Sequence[tuple[tuple[str, ...], Any]]  # the values of the labels that it has in common with others, and a view
 
 
@@ -121,6 +134,7 @@ def _name(backend: BackendView) -> list[_Row]:
 
 _COUNTER, _GAUGE, _INFO = CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
+
 _OF_ALL = (
     _Family(
         _INFO,
@@ -150,6 +164,7 @@ _OF_ALL = (
         ("project",),
     ),
 )
+
 
 _OF_A_SERVICE = (
     _Family(
@@ -215,6 +230,7 @@ _OF_A_SERVICE = (
     _Family(_INFO, "composectl_listener", "Where the service is reached.", _listeners),
 )
 
+
 _OF_A_BACKEND = (
     _Family(
         _COUNTER,
@@ -251,6 +267,7 @@ _OF_A_BACKEND = (
     _Family(_INFO, "composectl_backend", "What is behind the number of the backend.", _name),
 )
 
+
 _PROCESS = ProcessCollector(registry=None)
 
 
@@ -283,3 +300,15 @@ def _told(encode: _Encode, metric: Metric, *, continued: bool = False) -> Iterat
 def _continued(piece: bytes) -> bytes:
     """Without the lines that say what the metric is: an earlier piece did."""
     return b"".join(line for line in piece.splitlines(keepends=True) if not line.startswith(b"# "))
+
+
+def _together(older: BackendView, newer: BackendView) -> BackendView:
+    return replace(
+        newer,
+        in_flight=older.in_flight + newer.in_flight,
+        failed=older.failed + newer.failed,
+        retried=older.retried + newer.retried,
+        responses={key: count + newer.responses[key] for key, count in older.responses.items()},
+        histogram=tuple(map(sum, zip(older.histogram, newer.histogram, strict=True))),
+        total_ms=older.total_ms + newer.total_ms,
+    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from typing import TypeVar
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, TypeVar
 
 _SHORTEST_PAUSE = 0.001  # seconds; the loop's timers are no finer
 _LONG_TURN, _LONGEST_TURN = 0.005, 0.05
-
 _T = TypeVar("_T")
 
 
@@ -41,3 +41,12 @@ async def every(seconds: float) -> AsyncIterator[None]:
         due = max(due + seconds, loop.time())
         await asyncio.sleep(due - loop.time())
         yield
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run `work` to its end."""
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    import uvloop
+
+    return uvloop.run(work)

@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from composectl import errors
-from composectl.balance.replica import Replica
-from composectl.engine.border import border, cause
-from composectl.engine.describe import (
+from composectl.balance.backend import Replica
+from composectl.engine.containers import (
+    ITS_OWN_ADDRESS,
+    PROJECT,
     Ended,
     Holder,
     Make,
+    Own,
     Version,
     describe,
     describe_ended,
     describe_gateways,
     describe_holder,
     describe_make,
+    describe_own,
     describe_version,
     describe_walls,
+    replicas_of,
+    service_of,
 )
 from composectl.engine.endpoint import Endpoint
-from composectl.engine.hint import FILTERS, Event
-from composectl.engine.labels import PROJECT, replicas_of, service_of
-from composectl.engine.log import plain_lines
-from composectl.engine.own import Own, describe_own
-from composectl.engine.reach import ITS_OWN_ADDRESS
-from composectl.engine.stream import Events
-from composectl.engine.threads import in_thread
+from composectl.engine.errors import border, cause
+from composectl.engine.events import FILTERS, Event, Events
+from composectl.sanitize import plain_lines
 
-if TYPE_CHECKING:  # importing the SDK takes 0.1 s, which only those pay who connect
+if TYPE_CHECKING:
     import docker
     import requests
 
 TIMEOUT = 10
 QUIET = 30.0
 _PATIENCE = 60  # a busy machine takes its time to stop and to remove
-
 _T = TypeVar("_T")
 
 
@@ -236,3 +239,26 @@ def _shut(answer: requests.Response) -> None:
 
     with suppress(AttributeError, OSError):
         CancellableStream(iter(()), answer).close()
+
+
+async def in_thread(work: Callable[[], _T]) -> _T:
+    """The result of `work()`, or what it raises; whoever is cancelled does not wait for it to end.
+
+    `asyncio.to_thread` would not do: it has six threads on two cores, so that a few replicas that take their grace
+    period to stop would keep us from listing, and the process waits for them before it ends.
+    """
+    outcome: Future[_T] = Future()
+    Thread(target=_settle, args=(outcome, work), daemon=True).start()
+    return await asyncio.wrap_future(outcome)
+
+
+# Private
+
+
+def _settle(outcome: Future[_T], work: Callable[[], _T]) -> None:
+    if not outcome.set_running_or_notify_cancel():
+        return
+    try:
+        outcome.set_result(work())
+    except Exception as error:
+        outcome.set_exception(error)

@@ -10,10 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from composectl.balance.replica import Key, Replica
+from composectl.balance.backend import Key, Replica
 from composectl.engine.client import QUIET, Engine
-from composectl.engine.hint import Event, concerns, container_of, ends, has_left, is_kill, is_over
-from composectl.engine.stream import Events
+from composectl.engine.events import Event, Events, concerns, container_of, ends, has_left, is_kill, is_over
 from composectl.errors import ComposectlError
 
 _EARLY = 256  # as many events as the engine itself remembers

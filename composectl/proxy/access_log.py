@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import select
+import stat
+import sys
+import threading
 from collections.abc import Callable
-from typing import Protocol
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Literal, Protocol
 
-from composectl.proxy.entry import Entry
+from composectl.proxy.access_log_format import Entry
 
 # A tenth of a second of the most requests that a core answers, several times over
 _MOST = 16_384
 _PAUSE = 0.05
+_LAST_SECONDS = 1.0
+_Task = list[str] | Literal["reopen", "end"]
+STDOUT = "-"
+_PRIVATE = 0o600
+_STDOUT = 1
+_EVERY = 60
 
 
 class Writer(Protocol):
@@ -121,3 +135,160 @@ class AccessLog:
     def _finds_room(self) -> bool:
         self._room = self._most - self._writer.waiting
         return len(self._lines) < self._room
+
+
+class AccessWriter:
+    """Starts with the first line. `complaint` is the last failure to write, or to open the file anew."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._tasks: SimpleQueue[_Task] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._taken = 0
+        self.written = 0
+        self.lost = 0
+        self.complaint = ""
+
+    @property
+    def waiting(self) -> int:
+        """How many lines it was given, and is not done with."""
+        return self._taken - self.written - self.lost
+
+    def take(self, lines: list[str]) -> None:
+        """Write these, soon."""
+        if self._thread is None:
+            # Nobody waits for it at the end of the process, should a pipe that nobody reads have it in its hands.
+            self._thread = threading.Thread(target=self._work, name="access log", daemon=True)
+            self._thread.start()
+        self._taken += len(lines)
+        self._tasks.put(lines)
+
+    def reopen(self) -> None:
+        """Open the file anew, once what was given before is written."""
+        self._tasks.put("reopen")
+
+    def close(self) -> None:
+        """Write what is left, if that does not take long, and end."""
+        if self._thread is not None:
+            self._tasks.put("end")
+            self._thread.join(_LAST_SECONDS)
+            if self._thread.is_alive():
+                return  # what is open is in its hands
+        self._sink.close()
+
+    # Private
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) != "end":
+            if task == "reopen":
+                self._reopen()
+            else:
+                self._write(task)
+
+    def _reopen(self) -> None:
+        try:
+            self._sink.reopen()
+        except OSError as error:
+            self.complaint = _reason(error)
+
+    def _write(self, lines: list[str]) -> None:
+        written, failure = self._sink.write("".join(lines).encode("ascii", "backslashreplace"))
+        if failure is not None:
+            self.complaint = _reason(failure)
+        self.written += written
+        self.lost += len(lines) - written
+
+
+class Sink:
+    """Opened when it is made: raises OSError.
+
+    A named pipe is opened for reading, too, so that nobody else has to read it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = _stdout() if path == STDOUT else _open(path)
+        self._torn = False  # the last line was not written to its end
+
+    def reopen(self) -> None:
+        """Go on in the file that has this name now. Raises OSError, and then goes on in the old one."""
+        if self._path != STDOUT:
+            before, self._descriptor = self._descriptor, _open(self._path)
+            self._torn = False
+            os.close(before)
+
+    def write(self, lines: bytes) -> tuple[int, OSError | None]:
+        """Write these, however long it takes; how many are written whole, and why the rest is not."""
+        data = b"\n" + lines if self._torn else lines
+        before, at = len(data) - len(lines), 0
+        try:
+            while at < len(data):
+                at += self._write_some(data[at:])
+            failure = None
+        except OSError as error:
+            failure = error
+        self._torn = data[at - 1 : at] != b"\n" if at else self._torn
+        return data.count(b"\n", before, max(at, before)), failure
+
+    def close(self) -> None:
+        """Write nothing more."""
+        if self._descriptor != _STDOUT:
+            os.close(self._descriptor)
+
+    # Private
+
+    def _write_some(self, data: bytes) -> int:
+        while True:
+            try:
+                return os.write(self._descriptor, data)
+            except BlockingIOError:  # whoever has the other end of it does not want us to wait
+                select.select([], [self._descriptor], [])
+
+
+class LogTrouble:
+    """Looks at the log once a second; `every` so many seconds at most there are news."""
+
+    def __init__(self, log: AccessLog, every: int = _EVERY) -> None:
+        self._log = log
+        self._every = every
+        self._since = every
+        self._told: tuple[int, str] = (0, "")
+
+    def news(self) -> str:
+        """A sentence, or nothing."""
+        self._since += 1
+        dropped, why = now = (self._log.dropped, self._log.complaint)
+        if now == self._told or self._since <= self._every:
+            return ""
+        lines = dropped - self._told[0]
+        self._told, self._since = now, 0
+        return f"access log: {_lines(lines)}{why or 'whoever reads it is too slow'}"
+
+
+# Private
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _stdout() -> int:
+    if sys.stdout is None:  # it was closed, and something else may have its descriptor by now
+        raise OSError(errno.EBADF, "stdout is closed")
+    return _STDOUT
+
+
+def _open(path: str) -> int:
+    how = os.O_RDWR if _is_pipe(path) else os.O_WRONLY
+    return os.open(path, how | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, _PRIVATE)
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(path).stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _lines(count: int) -> str:
+    return "" if not count else "1 line dropped: " if count == 1 else f"{count:,} lines dropped: "

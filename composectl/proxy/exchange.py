@@ -10,18 +10,16 @@ from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Lease
 from composectl.balance.retry import IDEMPOTENT, may_retry
-from composectl.proxy.date import http_date
-from composectl.proxy.dial_error import is_exhaustion, reason_of
+from composectl.proxy.error_pages import error_page, http_date
 from composectl.proxy.head import Fields, RequestHead, last_chunk
-from composectl.proxy.keepalive import keep_alive
-from composectl.proxy.pages import error_page
+from composectl.proxy.sockets import is_exhaustion, keep_alive, reason_of
 from composectl.proxy.tunnel import join
 
 if TYPE_CHECKING:
-    from composectl.proxy.entry import Entry
-    from composectl.proxy.inbound import Inbound
+    from composectl.proxy.access_log_format import Entry
+    from composectl.proxy.http1.backend_connection import Outbound
+    from composectl.proxy.http1.client_connection import Inbound
     from composectl.proxy.limits import Limits
-    from composectl.proxy.outbound import Outbound
 
 _TUNNEL_IDLE = 5
 _REPLAYABLE = 1024 * 1024

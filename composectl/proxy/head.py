@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import re
+from binascii import hexlify
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from itertools import product
+from random import getrandbits
 from types import MappingProxyType
 
-from composectl.proxy.request_id import is_fit
-
 Fields = list[tuple[bytes, bytes]]
-
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CLOSE = b"Connection: close\r\n"
 KEEP_ALIVE = b"Connection: keep-alive\r\n"
 _NO_BODY = b"Content-Length: 0\r\n"
 _TRAILERS_WELCOME = b"Connection: TE\r\nTE: trailers\r\n"
-
 _MAX_FIELDS = 100
 _MAX_HEAD = 32 * 1024
 _MAX_TARGET = 8 * 1024
 _MAX_DIGITS = 9
-
 # RFC 9110, section 7.6.1, and the framing, which we write ourselves
 _HOP_BY_HOP = frozenset(
     (
@@ -40,6 +37,8 @@ _FRAMING = (b"content-length", b"transfer-encoding")
 _REQUEST_ID = b"x-request-id"
 # Heeded by us, and then said again
 _HEEDED = frozenset((b"expect", b"max-forwards", b"via"))
+# A token (RFC 9110, section 5.6.2), or what Base64 and paths add to that
+_FIT = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z/:=@-]{1,128}")
 
 
 def _twins(name: bytes) -> list[bytes]:
@@ -52,19 +51,35 @@ def _twins(name: bytes) -> list[bytes]:
 _OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
     (b"host", b"http2-settings"), _HEEDED, *(_twins(name) for name in (*_FORWARDED, *_FRAMING, _REQUEST_ID))
 )
+
+
 _OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-internal-service", _REQUEST_ID}
+
+
 # What the `Connection` of a client or a backend does not take away
 _END_TO_END = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
+
+
 _NOT_IN_TRAILERS = (
     _OUR_REQUEST_FIELDS
     | _OUR_RESPONSE_FIELDS
     | _END_TO_END
     | {b"content-encoding", b"content-range", b"content-type", b"range", b"trailer"}
 )
+
+
 _BODYLESS = (204, 304)
+
+
 _COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
+
+
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
+
+
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
 
 
@@ -264,6 +279,16 @@ def last_chunk(trailers: Fields) -> bytes:
     """The end of a chunked body, with the trailers that may be sent on (RFC 9110, section 6.5.1)."""
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in trailers if name.lower() not in _NOT_IN_TRAILERS)
     return b"0\r\n" + lines + b"\r\n"
+
+
+def make_request_id() -> bytes:
+    """32 hexadecimal digits; it is no secret, and unlike a counter it does not tell how much is asked of us."""
+    return hexlify(getrandbits(128).to_bytes(16, "big"))
+
+
+def is_fit(said: bytes) -> bool:
+    """Whether what a client has said may go on as it is."""
+    return _FIT.fullmatch(said) is not None
 
 
 # Private

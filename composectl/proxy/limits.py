@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from composectl.proxy.head import BadHead, RequestHead
+
 Networks = tuple[IPv4Network | IPv6Network, ...]
+_LENGTH = b"Content-Length: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,27 @@ def is_within(client: str, networks: Networks) -> bool:
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address
     return any(address in network for network in networks)
+
+
+def admit(head: RequestHead, limits: Limits) -> None:
+    """Refuse a host that is not ours (RFC 9110, section 7.4), and a body that says that it is too large."""
+    if limits.hosts and _host(head.data) not in limits.hosts:
+        raise BadHead(421, "host-not-allowed")
+    if limits.body_bytes is not None and head.framing.startswith(_LENGTH):
+        admit_body(int(head.framing[len(_LENGTH) :]), limits)
+
+
+def admit_body(size: int, limits: Limits) -> None:
+    """Refuse a body that is, or has become, too large (RFC 9110, section 15.5.14)."""
+    if limits.body_bytes is not None and size > limits.body_bytes:
+        raise BadHead(413, "body-too-large")
+
+
+# Private
+
+
+def _host(head: bytes) -> bytes:
+    """The host that goes on to the backend, in lower case and without its port and a dot at the end."""
+    host = head.split(b"\r\n", 2)[1].removeprefix(b"Host: ").lower()
+    name = host.partition(b"]")[0] + b"]" if host.startswith(b"[") else host.partition(b":")[0]
+    return name.removesuffix(b".")

@@ -12,13 +12,12 @@ from typing import NoReturn
 from aiohttp import web
 
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.clock import Clock
-from composectl.proxy.fault import report
-from composectl.proxy.gate import Gate
-from composectl.proxy.inbound import Inbound
+from composectl.proxy.http1.client_connection import Inbound
+from composectl.proxy.http1.lingering import Lingering
 from composectl.proxy.limits import Limits, is_within
-from composectl.proxy.lingering import Lingering
-from composectl.proxy.route import Route
+from composectl.proxy.listener import Gate
+from composectl.proxy.sockets import Clock, report
+from composectl.proxy.upstream import Route
 
 _BACKLOG = 4096
 # Plain asyncio accepts so many before it lets us count them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from composectl.proxy.protocol import as_protocol
+from composectl.proxy.sockets import as_protocol
 
 
 class _End:

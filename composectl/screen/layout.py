@@ -10,12 +10,30 @@ from rich.segment import Segment
 from rich.style import Style
 
 from composectl.balance.snapshot import BackendView
-from composectl.screen.line import GAP, Line, keep_head
-from composectl.screen.palette import PLAIN, QUIET
+from composectl.sanitize import harmless
+from composectl.screen.text import (
+    DRAWN,
+    GAP,
+    PLAIN,
+    QUIET,
+    Line,
+    bar,
+    count,
+    figure,
+    keep_head,
+    keep_tail,
+    of_count,
+    of_errors,
+    of_phase,
+    percent,
+)
 
 NARROW = 40
-
 _WIDEST = 80
+_BAR = 10
+HEADER = 2
+HEADING = 1
+_ROOMY = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,139 @@ def fit(columns: Sequence[Column], entries: Sequence[Entry], width: int) -> Layo
     else:
         _widen(widths, natural, _take_more(columns, widths, natural, spare, gap))
     return _in_order(columns, widths, gap)
+
+
+def errors(entry: Entry) -> int:
+    """The requests that failed, and those answered with a 5xx."""
+    return entry.backend.failed + entry.backend.responses.get("5xx", 0)
+
+
+_ADDRESS = Column(
+    heading="address",
+    rank=8,
+    text=lambda entry, room: harmless(entry.backend.address),
+    left=True,
+)
+
+
+COLUMNS = (
+    Column(
+        heading="#",
+        rank=0,
+        text=lambda entry, room: str(entry.backend.number),
+        style=lambda entry: QUIET,
+    ),
+    Column(
+        heading="name",
+        rank=3,
+        text=lambda entry, room: keep_tail(harmless(entry.backend.name), room),
+        left=True,
+        least=16,
+    ),
+    _ADDRESS,
+    Column(
+        heading="phase",
+        rank=0,
+        text=lambda entry, room: harmless(entry.backend.phase),
+        style=lambda entry: of_phase(entry.backend.phase),
+        left=True,
+        least=5,
+        floor=len("starting"),
+    ),
+    Column(
+        heading="in flight",
+        rank=2,
+        text=lambda entry, room: count(entry.backend.in_flight),
+        style=lambda entry: of_count(entry.backend.in_flight),
+    ),
+    Column(
+        heading="requests",
+        rank=0,
+        text=lambda entry, room: count(entry.backend.requests),
+        style=lambda entry: of_count(entry.backend.requests),
+    ),
+    Column(
+        heading="share",
+        rank=5,
+        text=lambda entry, room: percent(entry.backend.requests, entry.service_requests),
+        style=lambda entry: of_count(entry.backend.requests),
+    ),
+    Column(
+        heading="",
+        rank=7,
+        text=lambda entry, room: bar(entry.backend.requests, entry.most_requests, min(room, _BAR)),
+        style=lambda entry: DRAWN,
+        left=True,
+        least=4,
+        floor=_BAR,
+        gap=1,
+    ),
+    Column(
+        heading="req/s",
+        rank=1,
+        text=lambda entry, room: figure(entry.backend.requests_per_second),
+        style=lambda entry: of_count(entry.backend.requests_per_second),
+    ),
+    Column(
+        heading="errors",
+        rank=4,
+        text=lambda entry, room: count(errors(entry)),
+        style=lambda entry: of_errors(errors(entry)),
+    ),
+    Column(
+        heading="p50 ms",
+        rank=9,
+        text=lambda entry, room: figure(entry.backend.p50_ms),
+        style=lambda entry: of_count(entry.backend.p50_ms),
+    ),
+    Column(
+        heading="p95 ms",
+        rank=6,
+        text=lambda entry, room: figure(entry.backend.p95_ms),
+        style=lambda entry: of_count(entry.backend.p95_ms),
+    ),
+)
+
+
+def columns_for(entries: Sequence[Entry]) -> Sequence[Column]:
+    """All of them, but for the addresses where backends are named by them."""
+    named = any(entry.backend.name != entry.backend.address for entry in entries)
+    return [column for column in COLUMNS if named or column is not _ADDRESS]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The lines of one service: how many rows and changes are shown, and whether blank lines part them."""
+
+    rows: int
+    changes: int
+    airy: bool
+
+
+def wanted(rows: int, changes: int) -> int:
+    """The lines that a service takes when nothing is left out."""
+    return HEADER + 1 + HEADING + max(1, rows) + (1 + changes if changes else 0)
+
+
+def divide(lines: int, wants: Sequence[int]) -> list[int]:
+    """Lines for each, fairly: whoever wants less than an equal part leaves the rest to the others."""
+    given = [0] * len(wants)
+    by_want = sorted(range(len(wants)), key=wants.__getitem__)
+    for done, index in enumerate(by_want):
+        given[index] = min(wants[index], lines // (len(wants) - done))
+        lines -= given[index]
+    return given
+
+
+def furnish(lines: int, rows: int, changes: int) -> Room:
+    """What to show in `lines` lines: changes only where every row fits, or in a quarter of what is too short anyway."""
+    if lines >= wanted(rows, changes):
+        return Room(rows, changes, airy=True)
+    airy = lines >= _ROOMY
+    spare = lines - HEADER - HEADING - airy
+    kept = max(0, min(changes, (spare - rows if rows <= spare else spare // 4) - airy))
+    space = spare - (kept + airy if kept else 0)
+    return Room(rows if rows <= space else max(0, space - 1), kept, airy)
 
 
 # Private

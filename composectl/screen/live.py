@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from composectl.balance.snapshot import Snapshot
-from composectl.screen import keys
+from composectl.screen import terminal as keys
 from composectl.screen.terminal import console_on, is_terminal
 
 _EVERY = 0.5

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import io
 import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
-
-from composectl.screen.fallback import never_fails
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 # Wide enough for every column and any name; a pipe cuts nothing.
 _PIPE_WIDTH = 10_000
+_STAND_INS = str.maketrans("━╸▁▂▃▄▅▆▇…", "=-_.,:;!|~")
+_NAME = "composectl.stand-ins"
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -36,3 +40,47 @@ def console_on(stream: TextIO) -> Console:
         emoji=False,
         highlight=False,
     )
+
+
+def never_fails(stream: TextIO) -> TextIO:
+    """`stream`, which from now on writes a stand-in where its encoding has no sign."""
+    if isinstance(stream, io.TextIOWrapper):
+        codecs.register_error(_NAME, _stand_in)
+        stream.reconfigure(errors=_NAME)
+    return stream
+
+
+@contextlib.contextmanager
+def unseen() -> Iterator[None]:
+    """Keep the terminal from echoing what is typed; Ctrl-C and Ctrl-Z work on."""
+    if sys.platform == "win32" or not _in_foreground():
+        yield
+        return
+    import termios
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    termios.tcsetattr(descriptor, termios.TCSANOW, [*before[:3], before[3] & ~termios.ECHO, *before[4:]])
+    try:
+        yield
+    finally:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)
+
+
+# Private
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end].translate(_STAND_INS)
+    return "".join(sign if sign.isascii() else "?" for sign in signs), error.end
+
+
+def _in_foreground() -> bool:
+    # A background job that sets its terminal is stopped for it (SIGTTOU).
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 from docker.models.containers import Container
 
-from composectl.engine.labels import NUMBER, SERVICE
+from composectl.engine.containers import NUMBER, SERVICE
 from tests.support.compose_project import Project
 from tests.support.http_client import ask, is_answered_by_docker
 from tests.support.wait import eventually

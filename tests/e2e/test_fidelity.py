@@ -16,7 +16,7 @@ import pytest
 from docker.models.containers import Container
 from docker.models.networks import Network
 
-from composectl.engine.labels import CONFIG_HASH, PROJECT, SERVICE
+from composectl.engine.containers import CONFIG_HASH, PROJECT, SERVICE
 from tests.support.compose_project import IMAGE, Project, free_port
 
 RICH = Path(__file__).parent / "rich"

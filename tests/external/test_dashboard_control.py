@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from composectl.control.orders import Place as At
-from composectl.control.orders import Scaling, Verdict
+from composectl.control.commands import Place as At
+from composectl.control.commands import Scaling, Verdict
 from tests.support.chromium import Chromium, Page
 from tests.support.dashboard_client import Site
 from tests.support.fake_dashboard import TOKEN, Shop

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from composectl.balance.backend import Replica, Report
 from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
-from composectl.balance.replica import Replica, Report
-from composectl.proxy.connections import Connections
-from composectl.proxy.listen import bind
-from composectl.proxy.route import Route
+from composectl.proxy.connection_pool import Connections
+from composectl.proxy.listener import bind
+from composectl.proxy.queue import Holding, WaitingRoom
 from composectl.proxy.server import ProxyServer, serve
-from composectl.proxy.waiting_room import Holding, WaitingRoom
+from composectl.proxy.upstream import Route
 from tests.external.conftest import said_by
 from tests.support.compose_project import free_port
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from composectl.compose.version import parse_version
+from composectl.compose.binary import parse_version
 from tests.support.paths import ROOT
 from tests.support.project_shape import NEWEST, V1, V2_26
 

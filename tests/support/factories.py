@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from composectl.balance.backend import Backend
-from composectl.balance.change import Change
+from composectl.balance.backend import Backend, Change, Replica, Report
 from composectl.balance.phase import Phase
 from composectl.balance.policy import LeastRequest, Policy
 from composectl.balance.pool import Pool
-from composectl.balance.replica import Replica, Report
 
 
 def replica(number: int, report: Report = Report.UP, run: str = "1") -> Replica:

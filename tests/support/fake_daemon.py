@@ -10,13 +10,11 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot
-from composectl.control.about import About
-from composectl.control.api import Handlers, serve_api
-from composectl.control.events import Events
-from composectl.control.lately import Lately
-from composectl.control.orders import Place, Rollout, Scaling, Verdict
-from composectl.control.scraping import Scraping
-from composectl.journal import Journal
+from composectl.changes import Journal
+from composectl.control.api import About, Handlers, serve_api
+from composectl.control.commands import Place, Rollout, Scaling, Verdict
+from composectl.control.events import Events, Lately
+from composectl.control.metrics_server import Scraping
 
 Order = Scaling | Rollout | Verdict | Place
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from composectl import errors
 from composectl.balance.snapshot import ServiceView, Snapshot, view_service
-from composectl.control.dashboard.guard import Guard
+from composectl.control.dashboard.auth import Guard
 from composectl.control.dashboard.history import History
 from composectl.control.dashboard.server import Sources, serve_dashboard
 from tests.support.chromium import PATIENCE

@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from composectl.engine.containers import NUMBER, ONE_OFF, PROJECT, SERVICE
 from composectl.engine.endpoint import Endpoint
-from composectl.engine.labels import NUMBER, ONE_OFF, PROJECT, SERVICE
 
 STARTED = "2026-01-02T03:04:05.678901234Z"
 STARTED_NS = 1767323045678901234

@@ -9,7 +9,7 @@ from itertools import product
 
 import h11
 
-from composectl.proxy.request_id import is_fit
+from composectl.proxy.head import is_fit
 from tests.support.memory_proxy import LOOP, MemoryStage, cut, run, sizes_of
 from tests.support.reading import (
     End,

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from composectl.proxy.descriptors import raise_open_files
+from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import Script, ScriptedBackend, listen_on
 from tests.support.raw_http import PATIENCE, Wire, connect
 

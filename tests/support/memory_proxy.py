@@ -8,17 +8,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any
 
+from composectl.balance.backend import Replica, Report
 from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
-from composectl.balance.replica import Replica, Report
-from composectl.proxy.access_line import COMBINED, JSON, LineStyle, line_of
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.connections import Connections
-from composectl.proxy.entry import Entry
-from composectl.proxy.request_id import make_request_id
-from composectl.proxy.route import Route
+from composectl.proxy.access_log_format import COMBINED, JSON, Entry, LineStyle, line_of
+from composectl.proxy.connection_pool import Connections
+from composectl.proxy.head import make_request_id
+from composectl.proxy.queue import Holding, WaitingRoom
 from composectl.proxy.server import ProxyServer
-from composectl.proxy.waiting_room import Holding, WaitingRoom
+from composectl.proxy.upstream import Route
 from tests.support.memory_network import MemoryLoop, MemoryTransport
 
 LOOP = MemoryLoop()

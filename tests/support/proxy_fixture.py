@@ -9,20 +9,17 @@ from typing import Any
 
 from aiohttp import web
 
-from composectl.balance.backend import Backend
-from composectl.balance.change import Change
+from composectl.balance.backend import Backend, Change, Replica, Report
 from composectl.balance.phase import Phase
 from composectl.balance.policy import Policy, RoundRobin
 from composectl.balance.pool import Pool
-from composectl.balance.replica import Replica, Report
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.connections import Connections
-from composectl.proxy.gate import Gate
+from composectl.proxy.connection_pool import Connections
 from composectl.proxy.limits import Limits
-from composectl.proxy.listen import bind
-from composectl.proxy.route import Route
+from composectl.proxy.listener import Gate, bind
+from composectl.proxy.queue import Holding, WaitingRoom
 from composectl.proxy.server import ProxyServer, serve
-from composectl.proxy.waiting_room import Holding, WaitingRoom
+from composectl.proxy.upstream import Route
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.raw_http import Wire, connect, eventually
 

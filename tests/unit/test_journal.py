@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from composectl.balance.change import Change
+from composectl.balance.backend import Change
 from composectl.balance.phase import Phase
-from composectl.journal import Journal
+from composectl.changes import Journal
 
 
 def change(number: int) -> Change:

@@ -1,15 +1,15 @@
 """How a backend is picked among the ready ones."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
-from composectl.balance.policy.at_random import AtRandom
-from composectl.balance.policy.canary import Canary
 from composectl.balance.policy.least_request import LeastRequest
 from composectl.balance.policy.policy import Avoid, Policy
-from composectl.balance.policy.power_of_two import PowerOfTwo
+from composectl.balance.policy.random import AtRandom, PowerOfTwo
 from composectl.balance.policy.round_robin import RoundRobin
-from composectl.balance.policy.slow_start import SlowStart
 from composectl.balance.policy.source import Source
+from composectl.balance.policy.weighted import Canary, SlowStart
 
 __all__ = [
     "POLICIES",
@@ -23,7 +23,6 @@ __all__ = [
     "SlowStart",
     "Source",
 ]
-
 POLICIES: dict[str, Callable[[], Policy]] = {
     "least-request": LeastRequest,
     "round-robin": RoundRobin,

@@ -10,8 +10,8 @@ from operator import add, sub
 from typing import Any
 
 from composectl.balance.backend import Backend
-from composectl.balance.latency import Latency
 from composectl.balance.pool import Pool
+from composectl.balance.stats import Latency
 
 SECONDS = 300
 RECENT = 10

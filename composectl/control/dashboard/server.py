@@ -6,19 +6,16 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from composectl.control.api import Handlers
-from composectl.control.dashboard.guard import Guard
+from composectl.control.commands import BadOrder, Obeying, Progress, parse_place, parse_scaling, parse_verdict
+from composectl.control.dashboard.auth import Guard
 from composectl.control.dashboard.history import History
-from composectl.control.dashboard.site import HEADERS, add_site
-from composectl.control.obeying import Obeying, Progress
-from composectl.control.orders import BadOrder, parse_place, parse_scaling, parse_verdict
-from composectl.control.reception import Reception
-from composectl.control.refusing import Handler
-from composectl.control.turns import Turns
+from composectl.control.http_server import Handler, Reception, Turns
 
 _MAX_BODY = 64 * 1024
 _REFUSALS: dict[HTTPStatus, tuple[str, str, dict[str, str]]] = {
@@ -39,8 +36,22 @@ _REFUSALS: dict[HTTPStatus, tuple[str, str, dict[str, str]]] = {
         {"WWW-Authenticate": "Bearer"},
     ),
 }
-
 Renew = Callable[[str, Progress], Awaitable[None]]
+_FOLDER = Path(__file__).with_name("page")
+_INDEX = "index.html"
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,13 @@ async def serve_dashboard(sources: Sources, guard: Guard, listening: Iterable[so
     reception = Reception(_application(sources, guard), Turns())
     await reception.open(listening)
     return reception
+
+
+def add_site(app: web.Application) -> None:
+    """Answer for each file by its name, and with the page where nothing is named."""
+    for path in sorted(_FOLDER.iterdir()):
+        if path.suffix in _TYPES:
+            app.router.add_get("/" if path.name == _INDEX else f"/{path.name}", _answering(path))
 
 
 # Private
@@ -125,3 +143,12 @@ def _refused(status: HTTPStatus) -> web.Response:
 async def _protect(_: web.Request, response: web.StreamResponse) -> None:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+
+
+def _answering(path: Path) -> Handler:
+    body, kind = path.read_bytes(), _TYPES[path.suffix]
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type=kind, charset="utf-8")
+
+    return answer

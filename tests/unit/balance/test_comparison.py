@@ -3,7 +3,7 @@
 import pytest
 
 from composectl.balance.backend import Tally
-from composectl.balance.comparison import Outcome, is_clearly_worse, outcome_of
+from composectl.balance.canary_analysis import Outcome, is_clearly_worse, outcome_of
 
 
 @pytest.mark.parametrize(

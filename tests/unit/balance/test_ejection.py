@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.balance.backend import Backend
+from composectl.balance.backend import Backend, Report
 from composectl.balance.phase import Phase
-from composectl.balance.replica import Report
 from tests.support.factories import Watched, replica
 
 REFUSED = "Connection refused"

@@ -8,10 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from composectl.balance.backend import Backend
+from composectl.balance.backend import Backend, Replica, Report
 from composectl.balance.phase import Phase, Signal, after
 from composectl.balance.pool import Lease
-from composectl.balance.replica import Replica, Report
 from tests.support.factories import Watched, replica
 from tests.support.policies import KINDS
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composectl.balance.latency import HISTOGRAM, Latency
+from composectl.balance.stats import HISTOGRAM, Latency
 
 
 def test_nothing_measured_is_none() -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from composectl.balance.backend import Report
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Lease
-from composectl.balance.replica import Report
 from tests.support.factories import Watched, replica
 
 

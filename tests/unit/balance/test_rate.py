@@ -1,6 +1,6 @@
 """Requests per second, from one sample a second."""
 
-from composectl.balance.rate import Rate
+from composectl.balance.stats import Rate
 
 
 def test_each_second_has_its_own_count() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from composectl.commands.access_logging import LogWish, log_wish, open_log
+from composectl.config.service import LogWish, log_wish, open_log
 from composectl.errors import USAGE, ComposectlError
-from composectl.proxy.access_line import COMBINED, JSON, LineStyle
+from composectl.proxy.access_log_format import COMBINED, JSON, LineStyle
 
 HERE = Path("/srv/shop")
 

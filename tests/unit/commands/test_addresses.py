@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.commands.addresses import Address, parse_backend, parse_listener
+from composectl.config.values import Address, parse_backend, parse_listener
 from composectl.errors import USAGE, ComposectlError
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from composectl.balance.policy import POLICIES, SlowStart
-from composectl.commands.balancing import Balancing, balancing
+from composectl.config.service import Balancing, balancing
 from composectl.errors import USAGE, ComposectlError
-from composectl.proxy.waiting_room import Holding
+from composectl.proxy.queue import Holding
 from tests.support.options import given
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from composectl.commands.care import Care, is_verdict, make_care
+from composectl.config.rollout import Care, is_verdict, make_care
 from composectl.errors import USAGE, ComposectlError
 
 UNTYPED = dict.fromkeys(("parallel", "pause", "ready_timeout", "canary")) | {"goes_on": False, "abort": False}

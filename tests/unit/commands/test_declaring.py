@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from composectl.commands.declaring import KEYS, Declaration, parse_declaration
+from composectl.config.x_balance import KEYS, Declaration, parse_declaration
 from composectl.errors import ComposectlError
 
 

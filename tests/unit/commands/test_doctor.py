@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from composectl.commands.doctor import doctor
-from composectl.commands.invocation import Invocation
 from composectl.compose.options import Options
+from composectl.config import Invocation
 from tests.support.fake_engine import FakeEngine
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.commands.durations import parse_duration
+from composectl.config.values import parse_duration
 from composectl.errors import ComposectlError
 
 

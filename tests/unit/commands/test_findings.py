@@ -2,7 +2,7 @@
 
 import json
 
-from composectl.commands.findings import Finding, are_well, as_json, as_text
+from composectl.commands.doctor import Finding, are_well, as_json, as_text
 
 WELL = Finding("compose", True, "`docker compose` 2.40.3")
 MISSING = Finding("engine", False, "none answers", "start it")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.balance.replica import Report
-from composectl.commands.balancing import Balancing
-from composectl.commands.fixed import FixedWish, make_fixed_wish
+from composectl.balance.backend import Report
 from composectl.compose.ports import Port
+from composectl.config.proxy import FixedWish, make_fixed_wish
+from composectl.config.service import Balancing
 from composectl.errors import USAGE, ComposectlError
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from composectl.balance.replica import Replica
-from composectl.commands.followed import FollowedWish, make_followed_wish
+from composectl.balance.backend import Replica
 from composectl.compose.ports import Port
+from composectl.config.proxy import FollowedWish, make_followed_wish
 from composectl.errors import USAGE, ComposectlError
 from tests.support.options import given
 

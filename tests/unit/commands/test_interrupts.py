@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from composectl.commands.interrupts import Interrupted, Interrupts, unless
+from composectl.daemon.shutdown import Interrupted, Interrupts, unless
 
 
 async def test_f10_the_first_signal_asks_and_the_second_forces() -> None:

@@ -6,8 +6,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from composectl.commands.balancing import Balancing, balancing
-from composectl.commands.limiting import parse_host, parse_network, parse_size
+from composectl.config.service import Balancing, balancing
+from composectl.config.values import parse_host, parse_network, parse_size
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.limits import Limits
 from tests.support.options import given

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from composectl.commands.log_trouble import LogTrouble
-from composectl.proxy.access_log import AccessLog
+from composectl.proxy.access_log import AccessLog, LogTrouble
 
 
 class Stuck:

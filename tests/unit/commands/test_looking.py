@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.commands import looking
-from composectl.commands.looking import Asking
-from composectl.commands.pictures import One
+from composectl.commands import status as looking
+from composectl.commands.status import Asking, One
 from tests.support.snapshots import snapshot
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from composectl.commands.pictures import All, One, exit_code, only
+from composectl.commands.status import All, One, exit_code, only
 from composectl.errors import ComposectlError
 from tests.support.snapshots import backend, service, snapshot
 

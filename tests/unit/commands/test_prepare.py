@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.commands.balancing import Balancing
-from composectl.commands.prepare import check_apart, ports_of
-from composectl.commands.wish import ServiceWish
 from composectl.compose.ports import ANY, Port, parse_ports
 from composectl.compose.project import Project
+from composectl.config.service import Balancing
+from composectl.config.up import ServiceWish
+from composectl.daemon.preflight import check_apart, ports_of
 from composectl.errors import ComposectlError
 
 

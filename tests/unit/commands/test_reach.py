@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from composectl.commands.reach import FoundReach, find_reach, first_reached
-from composectl.commands.wish import AUTO, NETWORK, PUBLISHED
 from composectl.engine.client import Engine
-from composectl.engine.reach import ITS_OWN_ADDRESS, Reach
+from composectl.engine.containers import ITS_OWN_ADDRESS, Reach
+from composectl.orchestrator.addressing import AUTO, NETWORK, PUBLISHED, FoundReach, find_reach, first_reached
 from tests.support.fake_engine import FakeEngine
 
 AT_LOOPBACK = Reach("127.0.0.1")

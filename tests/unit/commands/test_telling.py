@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from composectl.commands.telling import tell
+from composectl.screen.console import tell
 
 
 def test_each_line_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

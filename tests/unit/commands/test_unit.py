@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.commands.unit import Unit
+from composectl.commands.systemd_unit import Unit
 from composectl.errors import ComposectlError
 
 

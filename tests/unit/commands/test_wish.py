@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from composectl.commands.declaring import Declaration, parse_declaration
-from composectl.commands.listening import parse_listen
-from composectl.commands.wish import Wish, make_wish, parse_scales
 from composectl.compose.ports import Port
+from composectl.config.up import Wish, make_wish, parse_scales
+from composectl.config.values import parse_listen
+from composectl.config.x_balance import Declaration, parse_declaration
 from composectl.errors import USAGE, ComposectlError
 from tests.support.options import given
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from composectl.commands.declaring import Declaration
-from composectl.commands.wishing import declared_scales, starting_services
 from composectl.compose.argv import UpArguments
 from composectl.compose.project import Project
+from composectl.config.up import declared_scales, starting_services
+from composectl.config.x_balance import Declaration
 
 SERVICES: dict[str, Any] = {
     "web": {"depends_on": ["echo"]},

@@ -17,8 +17,8 @@ from composectl.compose.argv import (
     up_argv,
     yaml_config_argv,
 )
+from composectl.compose.binary import Compose
 from composectl.compose.options import Options
-from composectl.compose.version import Compose
 from composectl.errors import ComposectlError
 
 V1 = Compose(("docker-compose",), (1, 29, 2))

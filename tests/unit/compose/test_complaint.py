@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.compose.complaint import hint_for, one_line
+from composectl.compose.process import hint_for, one_line
 
 UNSET_V1 = "The TAG variable is not set. Defaulting to a blank string.\n"
 UNSET_V2 = 'time="2026-11-23T09:30:02Z" level=warning msg="The \\"TAG\\" variable is not set. Defaulting to a blank"\n'

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.compose.declared import declaring_services, parse_declared
+from composectl.compose.project import declaring_services, parse_declared
 
 PRINTED = """\
 services:

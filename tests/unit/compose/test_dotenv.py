@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.compose.dotenv import parse_dotenv, read_dotenv
+from composectl.compose.options import parse_dotenv, read_dotenv
 
 
 @pytest.mark.parametrize(

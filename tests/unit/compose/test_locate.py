@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.compose.locate import Compose, find_compose, look_for_compose
+from composectl.compose.binary import Compose, find_compose, look_for_compose
 from composectl.errors import ComposectlError
 
 Install = Callable[[str, str], Path]

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.compose.name import project_name
-from composectl.compose.options import Options
+from composectl.compose.options import Options, project_name
 from composectl.compose.project import Project
 from composectl.errors import ComposectlError
 

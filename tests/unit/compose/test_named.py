@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from composectl.compose.named import profiles_in, services_in
 from composectl.compose.options import Options, known_files
+from composectl.config.completion import profiles_in, services_in
 
 
 def test_the_services_of_all_files_each_once(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from composectl.compose.override import UNCHANGED, Fit, balanced_document, check_room_in, render
 from composectl.compose.project import Project
-from composectl.compose.rendered import UNCHANGED, Fit, balanced_document, check_room_in, render
 from composectl.errors import ComposectlError
 from tests.unit.compose.test_project import OF_2016, both, project_of
 

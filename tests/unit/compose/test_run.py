@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from composectl.compose.binary import Compose, ask
 from composectl.compose.options import Options
-from composectl.compose.run import ask, render_config, render_twice, run_compose
-from composectl.compose.version import Compose
+from composectl.compose.process import render_config, render_twice, run_compose
 from composectl.errors import ComposectlError
 
 ENVIRON = {"PATH": os.defpath}
@@ -124,7 +124,7 @@ async def test_cancelled_its_own_children_end_with_it(program: Program, tmp_path
 
 
 def test_becoming_compose_keeps_its_output_and_its_exit_code(program: Program) -> None:
-    become = "import sys; from composectl.compose.run import exec_compose; exec_compose(sys.argv[1:], {'A': 'b'})"
+    become = "import sys; from composectl.compose.process import exec_compose; exec_compose(sys.argv[1:], {'A': 'b'})"
     argv = [sys.executable, "-c", become, program("echo $A $1; exit 9"), "logs"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (9, "b logs\n")
@@ -174,8 +174,8 @@ READ_AND_BECOME = """
 import asyncio, sys
 from pathlib import Path
 from composectl.compose.options import Options
-from composectl.compose.run import exec_compose, render_twice
-from composectl.compose.version import Compose
+from composectl.compose.process import exec_compose, render_twice
+from composectl.compose.binary import Compose
 
 compose = Compose((sys.argv[1],), (2, 40, 3))
 printed = asyncio.run(render_twice(compose, Options(("-",)), {}, Path.cwd()))

@@ -13,8 +13,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from composectl.balance.policy import POLICIES
-from composectl.commands.declaring import KEYS, parse_declaration
-from composectl.compose.declared import parse_declared
+from composectl.compose.project import parse_declared
+from composectl.config.x_balance import KEYS, parse_declaration
 from composectl.errors import ComposectlError
 from tests.support.paths import ROOT
 

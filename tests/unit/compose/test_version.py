@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.compose.version import Compose, api_variables, parse_version
+from composectl.compose.binary import Compose, api_variables, parse_version
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from composectl import errors
-from composectl.control.about import About
+from composectl.control.api import About
 from composectl.control.client import Client, find, find_proxy, running
-from composectl.control.folder import sockets
-from composectl.control.orders import Place, Rollout, Scaling, Verdict
+from composectl.control.commands import Place, Rollout, Scaling, Verdict
+from composectl.control.paths import sockets
 from tests.support.fake_daemon import ABOUT, House, Order
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.control.claim import Claim
+from composectl.control.lock import Claim
 from composectl.errors import ComposectlError
 
 ENGINE = "unix:///var/run/docker.sock"

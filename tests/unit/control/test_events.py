@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from composectl.balance.change import Change
+from composectl.balance.backend import Change
 from composectl.balance.phase import Phase
 from tests.support.fake_daemon import House
 from tests.support.snapshots import service

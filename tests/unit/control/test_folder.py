@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.control.folder import make_private, runtime_folder, sockets, stem_of
+from composectl.control.paths import make_private, runtime_folder, sockets, stem_of
 from composectl.errors import ComposectlError
 
 

@@ -12,14 +12,12 @@ from typing import TypeVar
 import pytest
 
 from composectl.balance.snapshot import VERSION, Snapshot
-from composectl.control.about import About
-from composectl.control.api import Handlers, serve_api
-from composectl.control.claim import Claim
+from composectl.control.api import About, Handlers, serve_api
 from composectl.control.client import Client
-from composectl.control.events import Events
-from composectl.control.handover import Estate, Predecessor
-from composectl.control.lately import Lately
-from composectl.control.scraping import Scraping
+from composectl.control.events import Events, Lately
+from composectl.control.listener_fds import Estate, Predecessor
+from composectl.control.lock import Claim
+from composectl.control.metrics_server import Scraping
 from composectl.errors import ComposectlError, RunsAlready
 
 _T = TypeVar("_T")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.control.hosts import is_ours
+from composectl.control.http_server import is_ours
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from composectl.balance.snapshot import VERSION, Snapshot
-from composectl.control import lately
-from composectl.control.lately import Lately
+from composectl.control import events as lately
+from composectl.control.events import Lately
 
 
 def test_it_is_made_anew_only_where_it_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:

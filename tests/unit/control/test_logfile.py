@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from composectl.control.logfile import LogFile
-from composectl.control.state import before
+from composectl.control.paths import before
+from composectl.daemon.background import LogFile
 
 STAMP = re.compile(r"(\S+) (.*)")
 

@@ -16,7 +16,7 @@ from openapi_spec_validator import validate
 
 from composectl.balance.snapshot import ServiceView, view_service
 from composectl.control.api import make_api
-from composectl.control.turns import Turns
+from composectl.control.http_server import Turns
 from tests.support.factories import Watched
 from tests.support.fake_daemon import House
 from tests.support.paths import ROOT

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from composectl.control.orders import (
+from composectl.control.commands import (
     BadOrder,
     Place,
     Rollout,

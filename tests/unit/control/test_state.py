@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.control.folder import stem_of
-from composectl.control.state import before, log_name, make_state_folder, newest_log, state_folder, stem_of_log
+from composectl.control.paths import before, log_name, make_state_folder, newest_log, state_folder, stem_of, stem_of_log
 from composectl.errors import ComposectlError
 
 ENGINE = "unix:///var/run/docker.sock"

@@ -9,8 +9,8 @@ import pytest
 import urllib3
 from docker.errors import APIError, DockerException
 
-from composectl.engine.border import border, cause
 from composectl.engine.endpoint import Endpoint, Tls
+from composectl.engine.errors import border, cause
 from composectl.errors import ComposectlError
 
 FAR = Endpoint("tcp://far:2376", Tls(Path("/certs")))

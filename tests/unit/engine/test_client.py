@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from composectl.engine.client import Engine
-from composectl.engine.describe import Holder
+from composectl.engine.containers import HOOK, ONE_OFF, PROJECT, SERVICE, Holder
 from composectl.engine.endpoint import Endpoint, Tls
-from composectl.engine.labels import HOOK, ONE_OFF, PROJECT, SERVICE
 from composectl.errors import ComposectlError
 from tests.support.fake_engine import FakeEngine, container, event
 

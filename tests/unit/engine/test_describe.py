@@ -4,10 +4,15 @@ from typing import Any
 
 import pytest
 
-from composectl.balance.replica import Replica, Report
-from composectl.engine.describe import (
+from composectl.balance.backend import Replica, Report
+from composectl.engine.containers import (
+    HOOK,
+    ONE_OFF,
+    PROJECT,
+    SERVICE,
     Ended,
     Holder,
+    Reach,
     Version,
     describe,
     describe_ended,
@@ -17,8 +22,6 @@ from composectl.engine.describe import (
     describe_walls,
     stop_signal,
 )
-from composectl.engine.labels import HOOK, ONE_OFF, PROJECT, SERVICE
-from composectl.engine.reach import Reach
 from tests.support.fake_engine import STARTED, container
 
 

@@ -2,10 +2,9 @@
 
 import pytest
 
-from composectl.balance.replica import Replica
-from composectl.engine.describe import describe
-from composectl.engine.hint import Event, concerns, container_of, ends, has_left, is_kill, is_over
-from composectl.engine.labels import PROJECT
+from composectl.balance.backend import Replica
+from composectl.engine.containers import PROJECT, describe
+from composectl.engine.events import Event, concerns, container_of, ends, has_left, is_kill, is_over
 from tests.support.fake_engine import STARTED_NS, at, container, disconnect, event
 
 

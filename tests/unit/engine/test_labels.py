@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.engine.labels import HOOK, NUMBER, ONE_OFF, PROJECT, SERVICE, number_of, replicas_of, service_of
+from composectl.engine.containers import HOOK, NUMBER, ONE_OFF, PROJECT, SERVICE, number_of, replicas_of, service_of
 
 
 def test_a_container_of_compose_is_a_replica_of_its_service() -> None:

@@ -1,6 +1,6 @@
 """What a container wrote, made safe to show."""
 
-from composectl.engine.log import plain, plain_lines
+from composectl.sanitize import plain, plain_lines
 
 
 def test_lines_come_as_they_are() -> None:

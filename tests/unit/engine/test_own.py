@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from composectl.engine.labels import PROJECT
-from composectl.engine.own import Own, describe_own, find_own_id
+from composectl.engine.containers import PROJECT, Own, describe_own, find_own_id
 from tests.support.fake_engine import container
 
 ID, OTHER = "ab" * 32, "cd" * 32

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.engine.signals import signal_number
+from composectl.engine.containers import signal_number
 
 
 @pytest.mark.parametrize("text", ["SIGTERM", "TERM", "sigterm", "15"])

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from composectl.engine.hint import Event
-from composectl.engine.stream import Events
+from composectl.engine.events import Event, Events
 
 
 async def test_events_come_in_order_until_the_engine_is_quiet() -> None:

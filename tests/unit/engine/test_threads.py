@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from composectl.engine.threads import in_thread
+from composectl.engine.client import in_thread
 
 
 async def test_the_result_comes_back_from_another_thread() -> None:

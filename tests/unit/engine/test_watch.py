@@ -13,10 +13,9 @@ from typing import NoReturn
 
 import pytest
 
-from composectl.balance.replica import Replica, Report
-from composectl.engine.client import Engine
-from composectl.engine.labels import NUMBER, PROJECT
-from composectl.engine.threads import in_thread
+from composectl.balance.backend import Replica, Report
+from composectl.engine.client import Engine, in_thread
+from composectl.engine.containers import NUMBER, PROJECT
 from composectl.engine.watch import Pace, Watch
 from tests.support.fake_engine import STARTED_NS, FakeEngine, at, container, disconnect, event
 

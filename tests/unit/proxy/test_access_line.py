@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from composectl.balance.replica import Replica
-from composectl.proxy.access_line import COMBINED, JSON, Lines, LineStyle, line_of
-from composectl.proxy.entry import Entry
+from composectl.balance.backend import Replica
+from composectl.proxy.access_log_format import COMBINED, JSON, Entry, Lines, LineStyle, line_of
 
 MOMENT = 1_764_066_177_250_000_000  # nanoseconds of the epoch
 REPLICA = Replica("6ff3", "", 1, "shop-echo-1", "172.18.0.4")

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.entry import Entry
+from composectl.proxy.access_log_format import Entry
+from composectl.proxy.head import make_request_id
 from composectl.proxy.limits import Limits
-from composectl.proxy.request_id import make_request_id
-from composectl.proxy.waiting_room import Holding
+from composectl.proxy.queue import Holding
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
 from tests.support.proxy_fixture import Stage

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.proxy.access_sink import Sink
+from composectl.proxy.access_log import Sink
 
 
 def test_a_new_file_is_its_owners_alone_and_grows(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from composectl.proxy.access_sink import Sink
-from composectl.proxy.access_writer import AccessWriter
+from composectl.proxy.access_log import AccessWriter, Sink
 
 
 def lines(*targets: str) -> list[str]:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from composectl.proxy.descriptors import raise_open_files
+from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
 from tests.support.proxy_fixture import Stage

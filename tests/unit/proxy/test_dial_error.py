@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from composectl.proxy.dial_error import is_exhaustion, reason_of
+from composectl.proxy.sockets import is_exhaustion, reason_of
 from tests.support.backends import listen_on
 
 

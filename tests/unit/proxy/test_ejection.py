@@ -12,8 +12,8 @@ import pytest
 
 from composectl.balance.backend import Backend
 from composectl.balance.policy import LeastRequest, Policy, RoundRobin
-from composectl.proxy.health import Probes, watch_health
-from composectl.proxy.waiting_room import Holding
+from composectl.proxy.health_check import Probes, watch_health
+from composectl.proxy.queue import Holding
 from tests.support.backends import Script, answers
 from tests.support.messages import GET, OK, get, post, status
 from tests.support.proxy_fixture import Stage

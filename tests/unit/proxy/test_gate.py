@@ -7,7 +7,7 @@ import resource
 import pytest
 
 from composectl.errors import ComposectlError
-from composectl.proxy.gate import Gate, make_gate
+from composectl.proxy.listener import Gate, make_gate
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, status
 from tests.support.proxy_fixture import Stage

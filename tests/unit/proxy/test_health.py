@@ -10,12 +10,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from composectl.balance.change import Change
+from composectl.balance.backend import Change, Replica, Report
 from composectl.balance.phase import Phase
 from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
-from composectl.balance.replica import Replica, Report
-from composectl.proxy.health import Probes, probes_of, watch_health
+from composectl.proxy.health_check import Probes, probes_of, watch_health
 from tests.support.backends import ScriptedBackend, answers, listen_on
 from tests.support.raw_http import Wire, eventually
 

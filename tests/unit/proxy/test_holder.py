@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from composectl.proxy.holder import process_on
+from composectl.proxy.port_owner import process_on
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from composectl.proxy.keepalive import give_up_soon, keep_alive
+from composectl.proxy.sockets import give_up_soon, keep_alive
 from tests.support.messages import GET
 from tests.support.proxy_fixture import Stage
 

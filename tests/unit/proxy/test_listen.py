@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from composectl.errors import ComposectlError
-from composectl.proxy.listen import PortTaken, address_of, bind
+from composectl.proxy.listener import PortTaken, address_of, bind
 
 Bind = Callable[..., list[socket.socket]]
 

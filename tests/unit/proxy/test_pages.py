@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.proxy.pages import error_page
+from composectl.proxy.error_pages import error_page
 
 NOW = b"Mon, 23 Nov 2026 12:00:00 GMT"
 

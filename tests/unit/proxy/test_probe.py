@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from composectl.proxy.probe import Unwell, ask, try_port, try_relayed_port
+from composectl.proxy.health_check import Unwell, ask, try_port, try_relayed_port
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.raw_http import Wire
 

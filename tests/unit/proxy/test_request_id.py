@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from composectl.proxy.request_id import is_fit, make_request_id
+from composectl.proxy.head import is_fit, make_request_id
 from tests.support.messages import OK, get, status
 from tests.support.proxy_fixture import Stage
 from tests.unit.proxy.conftest import OpenStage

@@ -10,8 +10,8 @@ import pytest
 from composectl.balance.backend import Backend
 from composectl.balance.policy import Avoid, RoundRobin
 from composectl.proxy.head import BadHead
-from composectl.proxy.inbound import Inbound
-from composectl.proxy.reader import Reader
+from composectl.proxy.http1.client_connection import Inbound
+from composectl.proxy.http1.request_parser import Reader
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, status
 from tests.support.proxy_fixture import Stage
@@ -195,7 +195,7 @@ async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr(f"composectl.proxy.outbound.{place}", fails)
+    monkeypatch.setattr(f"composectl.proxy.http1.backend_connection.{place}", fails)
     stage.backend.play(answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"))
     client = await stage.client()
     await client.send(GET)

@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 from composectl.balance.policy import LeastRequest
-from composectl.proxy.descriptors import raise_open_files
-from composectl.proxy.waiting_room import Holding
+from composectl.proxy.queue import Holding
+from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
 from tests.support.messages import GET, HEAD, OK, get, post, put, status
 from tests.support.proxy_fixture import Stage

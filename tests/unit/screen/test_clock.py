@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from composectl.balance.snapshot import iso
-from composectl.screen.clock import time_of_day, uptime
+from composectl.screen.console import time_of_day, uptime
 
 SINCE = 1_800_000_000.0
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.screen.figures import bar, count, figure, percent, recent, sparkline
+from composectl.screen.text import bar, count, figure, percent, recent, sparkline
 
 
 def test_a_count_is_grouped_by_thousands() -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from composectl.screen.harmless import harmless, harmless_lines
+from composectl.sanitize import harmless, harmless_lines
 
 
 @pytest.mark.parametrize(

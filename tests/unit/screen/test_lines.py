@@ -3,11 +3,10 @@
 import subprocess
 import sys
 
-from composectl.balance.change import Change
+from composectl.balance.backend import Change
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import ChangeView, iso
-from composectl.screen.clock import time_of_day
-from composectl.screen.lines import change_line
+from composectl.screen.console import change_line, time_of_day
 
 AT = 1_800_000_000.0
 CHANGE = Change(AT, "echo", 3, "demo-echo-3", Phase.STARTING, Phase.READY, "its port accepts")
@@ -32,6 +31,6 @@ def test_a_hostile_reason_stays_on_its_line() -> None:
 
 
 def test_plain_lines_do_not_wait_for_rich() -> None:
-    modules = "composectl.screen.lines, composectl.screen.live, composectl.screen.progress"
+    modules = "composectl.screen.console, composectl.screen.live, composectl.screen.console"
     code = f"import sys, {modules}; sys.exit(any(name.split('.')[0] == 'rich' for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

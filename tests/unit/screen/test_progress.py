@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-from composectl.screen.progress import waiting
+from composectl.screen.console import waiting
 from tests.support.pseudo_terminal import PseudoTerminal
 
 SPIN = """
-from composectl.screen.progress import waiting
+from composectl.screen.console import waiting
 with waiting("[bold]first") as update:
     input()
     update("second\\x1b[2J")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composectl.screen.room import Room, divide, furnish, wanted
+from composectl.screen.layout import Room, divide, furnish, wanted
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from composectl.balance.policy.urn import Urn
+from composectl.balance.policy.random import Urn
 from tests.support.policy_driver import backend
 
 

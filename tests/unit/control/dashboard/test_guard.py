@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.control.dashboard.guard import Guard
+from composectl.control.dashboard.auth import Guard
 
 TOKEN = "a-token"
 MAY = {"Host": "localhost:9091", "Origin": "http://localhost:9091", "Authorization": f"Bearer {TOKEN}"}

@@ -1,0 +1,87 @@
+"""Latencies in log-spaced buckets: integer arithmetic to record, percentiles within 12.5 %."""
+
+from __future__ import annotations
+
+from collections import deque
+
+_STEPS = 8  # buckets per doubling
+_BUCKETS = 32 * _STEPS  # up to 2**32 us, over an hour
+# Where the buckets of a histogram end, in microseconds: powers of two, of which each is the end of one of ours
+HISTOGRAM = tuple(2**exponent for exponent in (*range(9, 21), 22, 24))
+_ENDS = [(bound.bit_length() - 3) * _STEPS for bound in HISTOGRAM]
+_MINUTE = 60
+_RECENT = 5
+
+
+class Latency:
+    """Counts of durations in microseconds, and their `total`."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * _BUCKETS
+        self.total = 0
+
+    def record(self, microseconds: int) -> None:
+        """Count one duration; anything over an hour counts as the longest."""
+        exponent = microseconds.bit_length()
+        index = microseconds if exponent < 4 else ((exponent - 3) << 3) + ((microseconds >> (exponent - 4)) & 7)
+        self.counts[index if index < _BUCKETS else _BUCKETS - 1] += 1
+        self.total += microseconds
+
+    def percentiles(self, *percents: float) -> list[float | None]:
+        """The durations in milliseconds that so many % of the requests did not exceed; None without requests."""
+        total = sum(self.counts)
+        if not total:
+            return [None for _ in percents]
+        return [self._at(max(1, -(-total * percent // 100))) for percent in percents]
+
+    def histogram(self) -> list[int]:
+        """How many durations were below each bound of `HISTOGRAM`, and at or above the one before; the rest at last."""
+        return [sum(self.counts[first:end]) for first, end in zip([0, *_ENDS], [*_ENDS, _BUCKETS], strict=True)]
+
+    # Private
+
+    def _at(self, rank: float) -> float:
+        index = -1
+        while rank > 0:
+            index += 1
+            rank -= self.counts[index]
+        return _upper_bound(index) / 1000
+
+
+class Rate:
+    """The history of one counter, sampled once a second."""
+
+    __slots__ = ("_last", "_seconds")
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._seconds: deque[int] = deque(maxlen=_MINUTE)
+
+    def sample(self, count: int) -> None:
+        """Take the counter's value; to be called once a second."""
+        self._seconds.append(count - self._last)
+        self._last = count
+
+    @property
+    def minute(self) -> tuple[int, ...]:
+        """Requests in each of the last 60 seconds at most, newest last."""
+        return tuple(self._seconds)
+
+    @property
+    def recent(self) -> float:
+        """Requests per second over the last five seconds at most."""
+        seconds = self.minute[-_RECENT:]
+        return sum(seconds) / len(seconds) if seconds else 0.0
+
+
+# Private
+
+
+def _upper_bound(index: int) -> int:
+    """The longest duration, in microseconds, that falls into bucket `index`."""
+    if index < _STEPS:
+        return index
+    doubling, step = divmod(index, _STEPS)
+    return ((_STEPS + step + 1) << (doubling - 1)) - 1

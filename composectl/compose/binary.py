@@ -1,0 +1,111 @@
+"""Finding Compose: the one that is named, else the newest that is installed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import DEVNULL
+
+from composectl import errors
+
+# The plugin first: it wins where both tell the same version.
+_USUAL = (("docker", "compose"), ("docker-compose",))
+_PATIENCE = 10.0  # seconds
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)\S*")
+# From 1.45 on the engine tells nothing of the `ContainerConfig` that docker-compose 1 needs to make a container anew.
+_NEWEST_FOR_V1 = (1, 44)
+
+
+def ask(commands: Sequence[Sequence[str]], environ: Mapping[str, str], seconds: float) -> list[str]:
+    """What each of `commands` prints, all asked at once; empty where it fails or takes longer than `seconds`."""
+    with ThreadPoolExecutor(len(commands)) as threads:
+        return list(threads.map(lambda command: _answer(command, environ, seconds), commands))
+
+
+def find_compose(environ: Mapping[str, str]) -> Compose:
+    """The Compose that COMPOSECTL_COMPOSE names, else the newest of `docker compose` and `docker-compose`.
+
+    Raises `no_compose` where there is none, `not_a_compose` where the named one tells no version.
+    """
+    return newest(look_for_compose(environ), environ)
+
+
+def look_for_compose(environ: Mapping[str, str]) -> dict[str, Compose | None]:
+    """Each command that may be a Compose, and the Compose that it is, if it is one. Raises `not_a_compose`."""
+    named = environ.get("COMPOSECTL_COMPOSE", "")
+    commands = (_split(named),) if named else _USUAL
+    found = {compose.command: compose for compose in _asked(commands, environ)}
+    return {shlex.join(command): found.get(command) for command in commands}
+
+
+def newest(candidates: Mapping[str, Compose | None], environ: Mapping[str, str]) -> Compose:
+    """The newest of them, the first where several are. Raises `no_compose` and `not_a_compose` where there is none."""
+    found = [compose for compose in candidates.values() if compose]
+    if not found:
+        named = environ.get("COMPOSECTL_COMPOSE", "")
+        raise errors.not_a_compose(named) if named else errors.no_compose()
+    return max(found, key=lambda compose: compose.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """`command` is the argv that it is called with, `version` the numbers that it tells: (2, 40, 3)."""
+
+    command: tuple[str, ...]
+    version: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return shlex.join(self.command)
+
+    @property
+    def major(self) -> int:
+        return self.version[0]
+
+    @property
+    def is_v1(self) -> bool:
+        return self.major == 1
+
+
+def parse_version(answer: str) -> tuple[int, ...] | None:
+    """The numbers in what `version --short` printed: `2.24.6-desktop.1` is (2, 24, 6); None for anything else."""
+    match = _VERSION.fullmatch(answer.strip())
+    return tuple(map(int, match[1].split("."))) if match else None
+
+
+def api_variables(compose: Compose, newest: str) -> dict[str, str]:
+    """The environment in which `compose` speaks an API that it understands to an engine whose newest one is this."""
+    if not compose.is_v1 or (parse_version(newest) or ()) <= _NEWEST_FOR_V1:
+        return {}
+    return {"COMPOSE_API_VERSION": ".".join(map(str, _NEWEST_FOR_V1))}
+
+
+# Private
+
+
+def _answer(command: Sequence[str], environ: Mapping[str, str], seconds: float) -> str:
+    try:
+        done = subprocess.run(command, stdin=DEVNULL, capture_output=True, env=environ, timeout=seconds, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode(errors="replace")
+
+
+def _asked(commands: tuple[tuple[str, ...], ...], environ: Mapping[str, str]) -> list[Compose]:
+    """Those of `commands` that tell a Compose version, in the same order."""
+    answers = ask([(*command, "version", "--short") for command in commands], environ, _PATIENCE)
+    versions = map(parse_version, answers)
+    return [Compose(command, version) for command, version in zip(commands, versions, strict=True) if version]
+
+
+def _split(named: str) -> tuple[str, ...]:
+    if Path(named).exists():
+        return (named,)
+    try:
+        return tuple(shlex.split(named))
+    except ValueError as error:
+        raise errors.not_a_compose(named) from error

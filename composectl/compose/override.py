@@ -1,0 +1,133 @@
+"""The project that Compose reads instead of the user's files: with room for us, and nothing else in it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from composectl.compose.ports import parse_ports
+from composectl.compose.project import KEY, Document, Project, check_room, ports_in
+
+# docker-compose 1.29 renders a file of 2016 as version 1, and refuses to read that back.
+_READ_BACK = {"1": "2.4"}
+# docker-compose 1.29 makes replicas anew where an `x-` key has changed.
+_OURS = ("container_name", KEY)
+_NOT_OF_A_REPLICA = ("build", "depends_on", "ports", "profiles", "pull_policy", "scale")
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What replicas publish themselves: no UDP port where it is dropped, and what they are reached by.
+
+    `published`: items of `ports:`, by service.
+    """
+
+    without_udp: frozenset[str] = frozenset()
+    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def applied(self, rendered: bytes) -> bytes:
+        """The rendered project as it is to be."""
+        if not self.without_udp and not self.published:
+            return rendered
+        document = yaml.safe_load(rendered)
+        for service in self.without_udp | self.published.keys():
+            if found := document["services"].get(service):
+                found["ports"] = self._ports(service, found)
+        return render(document)
+
+    # Private
+
+    def _ports(self, service: str, found: Mapping[str, Any]) -> list[object]:
+        kept = [] if service in self.without_udp else _entries(found)
+        return [*kept, *self.published.get(service, ())]
+
+
+UNCHANGED = Fit()
+
+
+def balanced_document(project: Project, services: Collection[str]) -> Document:
+    """The project with room for us: no container names and `x-balance` of `services`, TCP ports exposed, not published.
+
+    It can be read back by the Compose that rendered it, and nothing else in it differs.
+    """
+    every = {
+        name: _balanced(service) if name in services else service
+        for name, service in project.document["services"].items()
+    }
+    document = project.document | {"services": every}
+    if "version" in document:
+        document["version"] = _READ_BACK.get(document["version"], document["version"])
+    return document
+
+
+def render(document: Document) -> bytes:
+    """The YAML that every Compose reads as `document`, whichever version of YAML it has learnt."""
+    written: bytes = yaml.dump(document, Dumper=_Dumper, encoding="utf-8", sort_keys=False, width=float("inf"))
+    return written
+
+
+def check_room_in(rendered: bytes, service: str, scale: int) -> None:
+    """Raise `udp_port` where `scale` replicas cannot hold what the service publishes in the rendered project."""
+    check_room(service, ports_in(service, _found(rendered, service)), scale)
+
+
+def is_another(service: str, rendered: bytes, other: bytes) -> bool:
+    """Whether a replica of the service would be another one by the second of two rendered projects.
+
+    How it is built, when it starts, and how many there are is no part of it.
+    """
+    return _definition(service, rendered) != _definition(service, other)
+
+
+# Private
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text: `0o17` and `1e3` are numbers to the YAML of Go, `y` and `1:30` to that of Python."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+
+
+_Dumper.add_representer(str, _quoted)
+
+
+def _balanced(service: Mapping[str, Any]) -> Document:
+    kept = [entry for entry in _entries(service) if _is_kept(entry)]
+    return {key: value for key, value in service.items() if key not in _OURS} | {"ports": kept} | _exposed(service)
+
+
+def _exposed(service: Mapping[str, Any]) -> Document:
+    """What Docker publishes it exposes, too, and others go by that who look for a container's port."""
+    ports = [port for entry in _entries(service) for port in parse_ports(entry)]
+    balanced = [f"{port.target}/tcp" for port in ports if port.protocol == "tcp"]
+    return {"expose": [*dict.fromkeys([*map(str, service.get("expose") or ()), *balanced])]} if balanced else {}
+
+
+def _is_kept(entry: object) -> bool:
+    """Whether the replicas publish it themselves, because we cannot balance it."""
+    return any(port.protocol != "tcp" for port in parse_ports(entry))
+
+
+def _entries(service: Mapping[str, Any]) -> list[object]:
+    return service.get("ports") or []
+
+
+def _found(rendered: bytes, service: str) -> Document:
+    found: Document = (yaml.safe_load(rendered).get("services") or {}).get(service) or {}
+    return found
+
+
+def _definition(service: str, rendered: bytes) -> Document | None:
+    found = _found(rendered, service)
+    if not found:
+        return None
+    deploy = {key: value for key, value in (found.get("deploy") or {}).items() if key != "replicas"}
+    return {key: value for key, value in found.items() if key not in _NOT_OF_A_REPLICA} | {"deploy": deploy}

@@ -1,0 +1,195 @@
+"""Running Compose: the only subprocesses of composectl."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from composectl import errors
+from composectl.compose.argv import config_argv, yaml_config_argv
+from composectl.compose.binary import Compose
+from composectl.compose.options import Options
+
+_STDERR = 2
+_GRACE = 10.0  # seconds from SIGINT to SIGKILL
+_STDIN = 0
+_WARNING = re.compile(r"time=.* level=(warning|info)|WARN|The \S+ variable is not set\. ")
+# ` Container shop-echo-1  Started` is v2's, `Creating shop_echo_1 ... done` docker-compose 1.29's.
+_PROGRESS = re.compile(r" \S|[A-Z]\S+ing (and removing )?\S+ +\.\.\.")
+_HINTS = (
+    (
+        re.compile(r"^validating .*: +(\(root\) )?additional propert", re.IGNORECASE),
+        "the 2016 file format is read by docker-compose 1.29 only: put the services under a `services:` key",
+    ),
+    (
+        re.compile(r"'name' does not match any of the regexes"),
+        "docker-compose 1.29 knows no top-level `name:`: take it out and give it with `-p`, or use Compose v2",
+    ),
+    (
+        re.compile(r"Unsupported config option for .*'x-"),
+        'docker-compose 1 takes `x-` keys of a service under `services:` only, from `version: "3.7"` or "2.4" on',
+    ),
+    (
+        re.compile(r"no configuration file provided|suitable configuration file", re.IGNORECASE),
+        "`-f` names the compose file",
+    ),
+)
+_ELSE = "`composectl config` shows all that Compose says of it"
+
+
+async def render_config(
+    compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path, *, quiet: bool = False
+) -> str:
+    """The project as `config` prints it; its warnings go to our stderr, unless we are `quiet`.
+
+    Raises `compose_failed` with the error as Compose words it, and its exit code.
+    """
+    printed, warnings = await _render(compose, config_argv(compose, options), options, environ, cwd)
+    if not quiet:
+        sys.stderr.write(warnings)
+    return printed
+
+
+async def render_twice(
+    compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path
+) -> tuple[str, str, str]:
+    """The project as `config` prints it, the same in YAML, and what it warns of; both at the same time.
+
+    Raises `compose_failed`.
+    """
+    argvs = dict.fromkeys((config_argv(compose, options), yaml_config_argv(compose, options)))
+    rendered = await asyncio.gather(*(_render(compose, argv, options, environ, cwd) for argv in argvs))
+    return rendered[0][0], rendered[-1][0], rendered[0][1]
+
+
+async def run_compose(
+    argv: Sequence[str], environ: Mapping[str, str], stdin: bytes | None, cwd: Path, grace: float = _GRACE
+) -> int:
+    """Run Compose to its end, all that it says on our stderr; the result is its exit code.
+
+    It does not feel the terminal's Ctrl-C. Cancelled, we interrupt it, and kill it after `grace` seconds.
+    """
+    process = await _start(argv, environ, cwd, stdin=DEVNULL if stdin is None else PIPE, stdout=_STDERR)
+    await _finish(process, stdin, grace)
+    return _exit_code(process)
+
+
+async def run_quietly(argv: Sequence[str], environ: Mapping[str, str], stdin: bytes, cwd: Path) -> None:
+    """Run Compose to its end, and show nothing of it.
+
+    Raises `compose_failed` with the error as Compose words it, and its exit code.
+    """
+    process = await _start(argv, environ, cwd, stdin=PIPE, stdout=DEVNULL, stderr=PIPE)
+    _, complaints = await _finish(process, stdin)
+    if process.returncode:
+        raise errors.compose_failed(argv[0], _exit_code(process), one_line(complaints.decode(errors="replace")))
+
+
+def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Become Compose; a compose file on stdin that we have read is there again."""
+    give_back()
+    try:
+        os.execvpe(argv[0], list(argv), dict(environ))
+    except OSError as error:
+        raise _cannot_run(argv, error) from error
+
+
+@cache
+def standard_input() -> bytes:
+    """All of it, to its end."""
+    return sys.stdin.buffer.read()
+
+
+def give_back() -> None:
+    """Let whoever this process becomes read it, if we have read it; it has no name on any disk."""
+    if standard_input.cache_info().currsize:
+        with tempfile.TemporaryFile() as copy:
+            copy.write(standard_input())
+            copy.seek(0)
+            os.dup2(copy.fileno(), _STDIN)
+
+
+def one_line(stderr: str) -> str:
+    """The error in what Compose wrote to stderr, without warnings, progress, advice and traceback; "" where none is."""
+    told = (line for line in stderr.splitlines() if not _WARNING.match(line) and not _PROGRESS.match(line))
+    lines = [line.strip() for line in told]
+    if "Traceback (most recent call last):" in lines:
+        lines = [line for line in lines if line][-1:]
+    first_paragraph = "\n".join(lines).strip().partition("\n\n")[0]
+    return " ".join(first_paragraph.split()).lstrip(".").removeprefix("ERROR: ")
+
+
+def hint_for(words: str) -> str:
+    """What to do about it."""
+    return next((hint for pattern, hint in _HINTS if pattern.search(words)), _ELSE)
+
+
+# Private
+
+
+async def _render(
+    compose: Compose, argv: Sequence[str], options: Options, environ: Mapping[str, str], cwd: Path
+) -> tuple[str, str]:
+    """What is printed, and what is warned of."""
+    given = standard_input() if "-" in options.files else None
+    stdin = DEVNULL if given is None else PIPE
+    process = await _start(argv, environ, cwd, stdin=stdin, stdout=PIPE, stderr=PIPE)
+    printed, complaints = (output.decode(errors="replace") for output in await _finish(process, given))
+    if process.returncode:
+        words = one_line(complaints)
+        raise errors.compose_failed(f"{compose} config", _exit_code(process), words, hint_for(words))
+    return printed, complaints
+
+
+async def _start(argv: Sequence[str], environ: Mapping[str, str], cwd: Path, **streams: Any) -> Process:
+    try:
+        return await asyncio.create_subprocess_exec(*argv, env=environ, cwd=cwd, start_new_session=True, **streams)
+    except OSError as error:
+        raise _cannot_run(argv, error) from error
+
+
+async def _finish(process: Process, stdin: bytes | None = None, grace: float = _GRACE) -> tuple[bytes, bytes]:
+    """Feed it and wait for its end; it does not outlive us."""
+    try:
+        return await process.communicate(stdin)
+    finally:
+        if process.returncode is None:
+            await _end(process, grace)
+
+
+async def _end(process: Process, grace: float) -> None:
+    try:
+        _signal(process, signal.SIGINT)
+        await asyncio.wait_for(process.wait(), grace)
+    except TimeoutError:
+        pass
+    finally:
+        _signal(process, signal.SIGKILL)
+        await process.wait()
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    """To its whole session: `docker compose` is two processes."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def _exit_code(process: Process) -> int:
+    """As a shell tells it: 128 and the signal's number for one that was killed."""
+    code = process.returncode or 0
+    return code if code >= 0 else 128 - code
+
+
+def _cannot_run(argv: Sequence[str], error: OSError) -> errors.ComposectlError:
+    return errors.compose_failed(shlex.join(argv), 126, f"`{argv[0]}` cannot be run: {error.strerror}")

@@ -1,0 +1,126 @@
+"""What may stand in a place of the command line: services, backends, names, each by what is known without Compose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from composectl import errors
+from composectl.compose.options import known_files
+from composectl.config import Invocation
+
+Given = Mapping[str, Any]
+COMPOSE = (
+    *("build", "commit", "config", "cp", "create", "events", "exec", "export", "images", "kill", "ls"),
+    *("pause", "port", "ps", "pull", "push", "restart", "rm", "run", "start", "stats", "stop", "top", "unpause"),
+    *("version", "volumes", "wait", "watch"),
+)
+"""Commands of Compose, which we pass on."""
+_LARGEST = 1_000_000
+
+
+def services(invocation: Invocation, _: Given) -> Iterable[str]:
+    """Those of the compose files."""
+    return services_in(known_files(invocation.options, invocation.environ, invocation.cwd))
+
+
+def scales(invocation: Invocation, given: Given) -> Iterable[str]:
+    """The same, with a number to come."""
+    return [f"{service}=" for service in services(invocation, given)]
+
+
+def balanced(invocation: Invocation, given: Given) -> Iterable[str]:
+    """The services of the running composectl; where none runs, those of the compose files."""
+    try:
+        return [one["service"] for one in _running(invocation)]
+    except errors.ComposectlError:
+        return services(invocation, given)
+
+
+def balanced_scales(invocation: Invocation, given: Given) -> Iterable[str]:
+    """The same, with a number to come."""
+    return [f"{service}=" for service in balanced(invocation, given)]
+
+
+def numbers(invocation: Invocation, given: Given) -> Iterable[str]:
+    """Of the backends of the named service that serve, or may."""
+    return [str(one["number"]) for one in _backends(invocation, given) if one["phase"] != "resting"]
+
+
+def resting(invocation: Invocation, given: Given) -> Iterable[str]:
+    """Of the backends of the named service that were drained by hand."""
+    return [str(one["number"]) for one in _backends(invocation, given) if one["phase"] == "resting"]
+
+
+def profiles(invocation: Invocation, _: Given) -> Iterable[str]:
+    """Those of the compose files."""
+    return profiles_in(known_files(invocation.options, invocation.environ, invocation.cwd))
+
+
+def projects(invocation: Invocation, _: Given) -> Iterable[str]:
+    """What is running."""
+    from composectl.control.client import running
+    from composectl.control.paths import runtime_folder
+
+    return [client.about.project for client in running(runtime_folder(invocation.environ))]
+
+
+def contexts(invocation: Invocation, _: Given) -> Iterable[str]:
+    """Those of Docker."""
+    from composectl.engine.endpoint import known_contexts
+
+    return ["default", *known_contexts(invocation.environ)]
+
+
+def policies(_: Invocation, __: Given) -> Iterable[str]:
+    """How a backend may be picked."""
+    from composectl.balance.policy import POLICIES
+
+    return POLICIES
+
+
+def reaches(_: Invocation, __: Given) -> Iterable[str]:
+    """How backends may be reached."""
+    from composectl.orchestrator.addressing import REACHES
+
+    return REACHES
+
+
+def services_in(files: Iterable[Path]) -> list[str]:
+    """The services that these files have, each once; of a file that cannot be read none."""
+    return list(dict.fromkeys(name for file in files for name in _services(file)))
+
+
+def profiles_in(files: Iterable[Path]) -> list[str]:
+    """The profiles that their services name, each once."""
+    every = [one.get("profiles") for file in files for one in _services(file).values() if isinstance(one, Mapping)]
+    return list(dict.fromkeys(name for names in every if isinstance(names, list) for name in names))
+
+
+# Private
+
+
+def _running(invocation: Invocation) -> list[dict[str, Any]]:
+    from composectl.control.client import find_running
+
+    services: list[dict[str, Any]] = find_running(invocation).status()["services"]
+    return services
+
+
+def _backends(invocation: Invocation, given: Given) -> list[dict[str, Any]]:
+    return [
+        one for service in _running(invocation) if service["service"] == given["service"] for one in service["backends"]
+    ]
+
+
+def _services(file: Path) -> Mapping[str, Any]:
+    import yaml
+
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # no types, hence harmless
+    try:
+        document = yaml.load(file.read_text(), loader) if file.stat().st_size <= _LARGEST else None
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    services = document.get("services") if isinstance(document, Mapping) else None
+    return services if isinstance(services, Mapping) else {}

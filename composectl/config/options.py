@@ -1,0 +1,138 @@
+"""Options that several commands have, how a shell completes them, and what all of them make together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import click
+
+from composectl.compose.options import Options
+from composectl.config import Invocation
+
+_Complete = Callable[[click.Context, click.Parameter, str], list[Any]]
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def invocation_of(given: dict[str, Any]) -> Invocation:
+    """What the global options say, here and now."""
+    options = Options(
+        files=tuple(given["files"] or ()),
+        project_name=given["project_name"] or "",
+        project_directory=given["project_directory"] or "",
+        env_files=tuple(given["env_files"] or ()),
+        profiles=tuple(given["profiles"] or ()),
+        others=tuple(_others(given)),
+    )
+    return Invocation(options, given["host"], given["context"], dict(os.environ), Path.cwd())
+
+
+def completed(name: str) -> _Complete:
+    """The words of that name in `commands/completing.py`; nothing of it is imported unless a shell completes."""
+
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Any]:
+        from composectl.commands.completion import items
+
+        return items(invocation_of, ctx, name, incomplete)
+
+    return complete
+
+
+def kind_of(kind: str) -> _Complete:
+    """Files, or directories, which the shell knows better."""
+
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, kind)]
+
+    return complete
+
+
+def one_of(*words: str) -> _Complete:
+    """These words."""
+    return lambda _, __, incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=completed("services"))
+
+
+_BALANCING = (
+    click.option(
+        "--policy",
+        metavar="NAME",
+        shell_complete=completed("policies"),
+        help="least-request, round-robin, random, p2c or source.  [least-request]",
+    ),
+    click.option("--health", metavar="PATH", help="A backend is well if this answers 2xx or 3xx.  [its port accepts]"),
+    click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses."),
+    click.option("--timeout", metavar="SECONDS", help="For a backend to begin its answer.  [none]"),
+    click.option("--stall-timeout", metavar="SECONDS", help="Of silence within an answer.  [none]"),
+    click.option("--slow-start", metavar="SECONDS", help="For the share of a new backend to rise.  [none]"),
+    click.option("--hold", metavar="SECONDS", help="For requests to wait where nobody is ready; 0 is off.  [30]"),
+    click.option("--max-held", metavar="N", help="Requests that wait at once.  [1000]"),
+    click.option("--drain", metavar="SECONDS", help="For requests in flight when backends leave.  [30]"),
+    click.option("--max-connections", metavar="N", help="Clients at once.  [half the open files]"),
+    click.option("--max-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
+    click.option(
+        "--trust", multiple=True, metavar="CIDR", help="Proxies whose X-Forwarded-* are kept; repeat it.  [none]"
+    ),
+    click.option("--allow-host", multiple=True, metavar="HOST", help="A name to answer for; repeat it.  [all]"),
+    click.option("--no-request-id", is_flag=True, help="Make no X-Request-ID where a request has none."),
+)
+
+
+_LOGGING = (
+    click.option(
+        "--access-log",
+        metavar="FILE",
+        shell_complete=kind_of("file"),
+        help="Gets a line for each request; - is stdout.  [none]",
+    ),
+    click.option(
+        "--access-log-format",
+        metavar="NAME",
+        shell_complete=one_of("combined", "json"),
+        help="combined or json.  [combined]",
+    ),
+    click.option("--access-log-query", is_flag=True, help="With the query strings, which may hold secrets."),
+    click.option("--access-log-header", multiple=True, metavar="NAME", help="With this header; repeat it."),
+)
+
+
+_VIEWS = (
+    click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus there.  [none]"),
+    click.option("--dashboard", metavar="[HOST:]PORT", help="Serve a page for browsers there.  [no page]"),
+    click.option("--dashboard-control", is_flag=True, help="With orders on that page, for who has its token."),
+)
+
+
+def balancing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `up` and `proxy` that say how requests are balanced."""
+    return _with(_BALANCING, command)
+
+
+def logging_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `up` and `proxy` that say what is logged of the requests."""
+    return _with(_LOGGING, command)
+
+
+def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `up` and `proxy` that say where else it is seen."""
+    return _with(_VIEWS, command)
+
+
+# Private
+
+
+def _with(options: Sequence[_Decorator], command: Callable[..., Any]) -> Callable[..., Any]:
+    return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def _others(given: dict[str, Any]) -> list[str]:
+    """The options that are Compose's alone, as they were typed."""
+    valued = [word for name in ("ansi", "progress", "parallel") if given[name] for word in (f"--{name}", given[name])]
+    return valued + [f"--{name}" for name in ("compatibility", "verbose") if given[name]]

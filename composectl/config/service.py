@@ -1,0 +1,159 @@
+"""How requests are balanced, as it was asked for: the options that `up` and `proxy` have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from composectl import errors
+from composectl.balance.policy import POLICIES, Policy, SlowStart
+from composectl.config.values import Spelling, as_flag, limits, number
+from composectl.proxy.access_log import STDOUT, AccessLog, AccessWriter, Sink
+from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, Lines, LineStyle
+from composectl.proxy.limits import Limits
+from composectl.proxy.queue import Holding
+
+_DEFAULT_POLICY = "least-request"
+_DRAIN_SECONDS = 30
+# A target in origin-form, as it is sent (RFC 9112, section 3.2.1)
+_PATH = re.compile(r"/[!-\"$-~]*")
+_OPTION = "access_log"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Balancing:
+    """`policy` is a name of `POLICIES`; `identify`: responses carry `X-Internal-Service`.
+
+    `health`: the path whose answer tells whether a backend is well; "" where its port does.
+    `request_id`: requests without an `X-Request-ID` get one, and responses carry it.
+    `connections`: how many clients may be connected at once; None for as many as can all be answered at once.
+    `slow_start`: the seconds over which the share of a new backend rises; None for a whole one from the first.
+    `drain`: the seconds that requests in flight get at most when their backend leaves, or we end.
+    """
+
+    policy: str = _DEFAULT_POLICY
+    identify: bool = True
+    request_id: bool = True
+    health: str = ""
+    limits: Limits = field(default_factory=Limits)
+    connections: int | None = None
+    holding: Holding = field(default_factory=Holding)
+    slow_start: int | None = None
+    drain: int = _DRAIN_SECONDS
+
+    def make_policy(self, clock: Callable[[], float]) -> Policy:
+        """A policy for one pool; `clock` gives seconds."""
+        policy = POLICIES[self.policy]()
+        return policy if self.slow_start is None else SlowStart(policy, self.slow_start, clock)
+
+
+def balancing(given: Mapping[str, Any], spelled: Spelling = as_flag) -> Balancing:
+    """The meaning of the options as the command line gives them.
+
+    Raises ComposectlError, in which an option is called as it is `spelled`.
+    """
+    drain = number(given, "drain", least=0, spelled=spelled)
+    return Balancing(
+        policy=_policy(given["policy"] or _DEFAULT_POLICY),
+        identify=not given["no_identity"],
+        request_id=not given["no_request_id"],
+        health=_path(given["health"], spelled("health")),
+        limits=limits(given, spelled),
+        connections=number(given, "max_connections", spelled=spelled),
+        holding=_holding(given, spelled),
+        slow_start=_slow_start(given, spelled),
+        drain=_DRAIN_SECONDS if drain is None else drain,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogWish:
+    """`path` is absolute, or `-` for stdout."""
+
+    path: str
+    style: LineStyle
+
+
+def log_wish(given: Mapping[str, Any], cwd: Path) -> LogWish | None:
+    """What the options of the command line ask for; None for no log. Raises ComposectlError."""
+    path = given[_OPTION]
+    if path is None:
+        _check_nothing_else(given)
+        return None
+    if path == STDOUT and given["detach"]:
+        raise errors.log_in_background()
+    style = LineStyle(_format(given), given["access_log_query"], _headers(given["access_log_header"]))
+    _check_fits(style)
+    return LogWish(STDOUT if path == STDOUT else str(cwd / path), style)
+
+
+def open_log(wish: LogWish | None) -> AccessLog | None:
+    """A log that can be written to. Raises `log_not_opened`."""
+    if wish is None:
+        return None
+    try:
+        sink = Sink(wish.path)
+    except OSError as error:
+        raise errors.log_not_opened(wish.path, error.strerror or str(error)) from None
+    lines, headers = Lines(wish.style), frozenset(wish.style.headers)
+    return AccessLog(AccessWriter(sink), lines.of, headers, on_stdout=wish.path == STDOUT)
+
+
+# Private
+
+
+def _policy(name: str) -> str:
+    if name not in POLICIES:
+        raise errors.unknown_policy(name, POLICIES)
+    return name
+
+
+def _holding(given: Mapping[str, Any], spelled: Spelling) -> Holding:
+    told = {
+        "seconds": number(given, "hold", least=0, spelled=spelled),
+        "most": number(given, "max_held", spelled=spelled),
+    }
+    return Holding(**{name: value for name, value in told.items() if value is not None})
+
+
+def _slow_start(given: Mapping[str, Any], spelled: Spelling) -> int | None:
+    seconds = number(given, "slow_start", spelled=spelled)
+    if seconds is not None and given["policy"] == "source":
+        raise errors.no_slow_start_by_source(spelled("slow_start"), spelled("policy"))
+    return seconds
+
+
+def _path(health: str | None, option: str) -> str:
+    if health is not None and not _PATH.fullmatch(health):
+        raise errors.bad_health(option, health)
+    return health or ""
+
+
+def _check_nothing_else(given: Mapping[str, Any]) -> None:
+    for option, value in given.items():
+        if option.startswith(f"{_OPTION}_") and value:
+            raise errors.needs_access_log("--" + option.replace("_", "-"))
+
+
+def _format(given: Mapping[str, Any]) -> str:
+    name: str = given["access_log_format"] or COMBINED
+    if name not in FORMATS:
+        raise errors.unknown_log_format(name, FORMATS)
+    return name
+
+
+def _headers(names: Sequence[str]) -> tuple[bytes, ...]:
+    for name in names:
+        if not _TOKEN.fullmatch(name):
+            raise errors.bad_header_name(name)
+    return tuple(dict.fromkeys(name.lower().encode() for name in names))
+
+
+def _check_fits(style: LineStyle) -> None:
+    for name in style.headers:
+        if style.format == COMBINED and name not in (REFERER, USER_AGENT):
+            raise errors.header_needs_json(name.decode())

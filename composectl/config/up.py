@@ -1,0 +1,245 @@
+"""What `composectl up` was asked for, by its command line and by the compose file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from composectl import errors
+from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments, starts_nothing
+from composectl.compose.options import active_profiles, project_name
+from composectl.compose.project import KEY, Project
+from composectl.config import Invocation
+from composectl.config.service import Balancing, LogWish, balancing
+from composectl.config.values import parse_listen
+from composectl.config.x_balance import Declaration, overlay, parse_declaration
+from composectl.control.client import Client, running
+from composectl.control.pacing import run
+from composectl.control.paths import runtime_folder
+from composectl.daemon.admin import NO_VIEWS, ViewsWish, views_wish
+from composectl.engine.client import Engine
+from composectl.errors import ComposectlError
+from composectl.orchestrator.addressing import AUTO, REACHES
+from composectl.orchestrator.compose import Means, Reading, read_with_declared
+from composectl.screen.console import say
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWish:
+    """One balanced service. `listen`: where to listen in place of the published ports.
+
+    `port`: the container's port that is checked, and that `listen` means; None for the first that is published.
+    `drop_udp`: without the UDP ports that only one replica could hold.
+    """
+
+    scale: int
+    balancing: Balancing
+    listen: tuple[str, ...] = ()
+    port: int | None = None
+    drop_udp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """`services`: those that are to be balanced; `connections`: how many clients at once, None for the default.
+
+    `ready_seconds`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
+    `reach`: how backends are reached, a name of `REACHES`. `log`: of each request; None for none.
+    """
+
+    services: Mapping[str, ServiceWish]
+    detach: bool
+    ready_seconds: float
+    arguments: UpArguments
+    connections: int | None = None
+    handover: bool = False
+    reach: str = AUTO
+    log: LogWish | None = None
+    views: ViewsWish = NO_VIEWS
+
+    @property
+    def scales(self) -> dict[str, int]:
+        """How many replicas of which service."""
+        return {service: one.scale for service, one in self.services.items()}
+
+    @property
+    def dropping_udp(self) -> frozenset[str]:
+        """The services whose UDP ports are to be left out."""
+        return frozenset(service for service, one in self.services.items() if one.drop_udp)
+
+
+def make_wish(
+    scales: Mapping[str, int],
+    typed: Mapping[str, Any],
+    arguments: Sequence[str],
+    declared: Mapping[str, Declaration] | None = None,
+    typed_scales: Sequence[str] = (),
+) -> Wish:
+    """The wish behind the `typed` options, for these services, some of which were `declared` in the compose file.
+
+    `--listen` means the only service that was typed, else the only one. Raises ComposectlError where it makes no sense.
+    """
+    meant = tuple(typed_scales) or tuple(scales)
+    if typed["listen"] and len(meant) > 1:
+        raise errors.listen_for_whom()
+    for text in typed["listen"]:
+        parse_listen(text, 0)
+    return Wish(
+        {
+            service: _service_wish(scale, (declared or {}).get(service, Declaration()), typed, listens=service in meant)
+            for service, scale in scales.items()
+        },
+        detach=typed["detach"],
+        ready_seconds=typed["ready_timeout"] or 60.0,
+        arguments=sort_up_arguments(arguments, scales),
+        connections=balancing(overlay({}, typed)).connections,
+        handover=typed["handover"],
+        reach=_reach(typed["reach"] or AUTO),
+        views=views_wish(typed),
+    )
+
+
+def parse_scales(texts: Sequence[str]) -> dict[str, int]:
+    """Each `SERVICE=N`, by service. Raises what `parse_scale` does, and `balanced_twice`."""
+    scales: dict[str, int] = {}
+    for text in texts:
+        service, scale = parse_scale(text)
+        if service in scales:
+            raise errors.balanced_twice(service)
+        scales[service] = scale
+    return scales
+
+
+def wished(invocation: Invocation, typed: Mapping[str, Any], arguments: Sequence[str]) -> tuple[Wish, Reading] | None:
+    """The wish behind the `typed` options and the compose file, and the project; None where nothing is to be balanced.
+
+    Raises ComposectlError.
+    """
+    typed_scales = parse_scales(typed["balance"])
+    if typed_scales:
+        make_wish(typed_scales, typed, arguments)  # refused before anything is run
+    elif starts_nothing(arguments):
+        return None
+    reading = _read(invocation, is_needed=bool(typed_scales))
+    if reading is None:
+        return None
+    declared = {service: parse_declaration(service, told) for service, told in reading.project.declared.items()}
+    scales = typed_scales | _untyped(invocation, reading, declared, typed_scales, arguments)
+    return (make_wish(scales, typed, arguments, declared, tuple(typed_scales)), reading) if scales else None
+
+
+def declared_scales(
+    project: Project, declared: Mapping[str, Declaration], starting: Collection[str], kept: Mapping[str, int]
+) -> dict[str, int]:
+    """How many replicas of each declared service that is `starting`.
+
+    That is what its `x-balance` says; else what was `kept`, else what the file says without us.
+    """
+    return {
+        service: kept.get(service, project.own_scale(service)) if one.replicas is None else one.replicas
+        for service, one in declared.items()
+        if service in starting
+    }
+
+
+def starting_services(
+    project: Project, arguments: UpArguments, also: Collection[str], profiles: Collection[str]
+) -> set[str]:
+    """The services that `up` brings up, given its arguments; those of `also` come with the ones that are named."""
+    named = (*arguments.services, *also) if arguments.services else project.started_by(profiles)
+    return set(named) if "--no-deps" in arguments.options else project.started_with(named)
+
+
+def kept_scales(invocation: Invocation, reading: Reading) -> dict[str, int]:
+    """How many replicas of which service a balanced project has.
+
+    That is what the running composectl was told last; where none runs, it is read from the containers: several of a
+    service that publishes one port can only have been balanced. Empty where anything keeps us from knowing.
+    """
+    try:
+        return dict(run(_scales(invocation, reading)))
+    except ComposectlError:
+        return {}
+
+
+# Private
+
+
+def _reach(name: str) -> str:
+    if name not in REACHES:
+        raise errors.unknown_reach(name, REACHES)
+    return name
+
+
+def _service_wish(scale: int, declared: Declaration, typed: Mapping[str, Any], *, listens: bool) -> ServiceWish:
+    given = overlay(declared.given, typed)
+    listen = tuple(given["listen"]) if listens else tuple(declared.given["listen"])
+    return ServiceWish(scale, balancing(given), listen, declared.port, given["drop_udp"])
+
+
+def _read(invocation: Invocation, *, is_needed: bool) -> Reading | None:
+    """The project; where nobody needs it and it cannot be read, Compose may tell why itself."""
+    try:
+        return run(read_with_declared(invocation))
+    except errors.ComposectlError as error:
+        if is_needed or KEY in error.message:
+            raise
+        return None
+
+
+def _untyped(
+    invocation: Invocation,
+    reading: Reading,
+    declared: Mapping[str, Declaration],
+    typed_scales: Mapping[str, int],
+    arguments: Sequence[str],
+) -> dict[str, int]:
+    """What nobody typed: the declared services, and, where nothing was typed at all, those of before."""
+    try:
+        told = sort_up_arguments(arguments, typed_scales)
+    except errors.ComposectlError:
+        if declared:
+            raise
+        return {}
+    profiles = active_profiles(invocation.options, reading.means.environ, invocation.cwd)
+    starting = starting_services(reading.project, told, typed_scales, profiles)
+    for service in sorted(reading.lost & starting - typed_scales.keys()):
+        raise errors.declaration_lost(service)
+    kept = {} if typed_scales else kept_scales(invocation, reading)
+    from_file = declared_scales(reading.project, declared, starting - typed_scales.keys(), kept)
+    before = {service: count for service, count in kept.items() if service in (told.services or kept)}
+    return from_file | _told_of({service: count for service, count in before.items() if service not in declared})
+
+
+def _told_of(kept: dict[str, int]) -> dict[str, int]:
+    """The same, said in a line."""
+    if kept:
+        scales = ", ".join(f"{service}={count}" for service, count in kept.items())
+        say(f"balanced as before: {scales}; `--balance SERVICE=N` changes it")
+    return kept
+
+
+async def _scales(invocation: Invocation, reading: Reading) -> Mapping[str, int]:
+    name = project_name(reading.project, invocation.options, reading.means.environ, invocation.cwd)
+    for client in running(runtime_folder(invocation.environ)):
+        if client.about.has_project and client.about.project == name:
+            return _told(client)
+    there = (await _there(reading.means)).get(name, {})
+    return {service: count for service, count in there.items() if _was_balanced(reading.project, service, count)}
+
+
+async def _there(means: Means) -> Mapping[str, Mapping[str, int]]:
+    engine = await Engine.connect(means.endpoint)
+    try:
+        return await engine.scales()
+    finally:
+        engine.close()
+
+
+def _told(client: Client) -> dict[str, int]:
+    return {one["service"]: one["wanted"] for one in client.status()["services"]}
+
+
+def _was_balanced(project: Project, service: str, count: int) -> bool:
+    return service in project.services and any(port.room < count for port in project.tcp_ports(service))

@@ -1,0 +1,1 @@
+"""The process that balances, in the foreground or in the background."""

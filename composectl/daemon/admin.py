@@ -1,0 +1,205 @@
+"""A server for whoever looks at one running composectl, at a port of its own."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from composectl import errors
+from composectl.balance.pool import Pool
+from composectl.balance.snapshot import join_address
+from composectl.config.admin import DashboardWish, parse_dashboard
+from composectl.config.values import Address, parse_listener
+from composectl.control.api import Handlers
+from composectl.control.dashboard.auth import Guard
+from composectl.control.dashboard.history import History
+from composectl.control.dashboard.server import Renew, Sources, serve_dashboard
+from composectl.control.http_server import Reception
+from composectl.control.metrics_server import Scraping, serve_metrics
+from composectl.control.pacing import paced
+from composectl.proxy.listener import PortTaken, address_of, bind
+from composectl.proxy.port_owner import occupant
+from composectl.screen.console import say
+
+Listening = Mapping[str, Sequence[socket.socket]]
+Refuse = Callable[[errors.ComposectlError], errors.ComposectlError]
+_HERE = "127.0.0.1"
+_SHARE = 0.25  # of the time, at most, while a sample is taken
+_TOKEN_BYTES = 24
+
+
+class View:
+    """Holds the port that `option` asked for until `close`: one of the `inherited`, or else one that is free.
+
+    Raises what `refuse` makes of the reason, where it cannot be had.
+    """
+
+    def __init__(self, option: str, at: Address, folder: Path, inherited: Listening, refuse: Refuse) -> None:
+        self._name = f"{option} {join_address(at.host, at.port)}"
+        self.sockets = list(inherited.get(self._name, ())) or _bound(at, folder, refuse)
+        self.reception: Reception | None = None
+
+    @property
+    def listening(self) -> Listening:
+        """The listening sockets, by a name that no service has."""
+        return {self._name: self.sockets}
+
+    async def shut(self) -> None:
+        """Answer no more."""
+        reception, self.reception = self.reception, None
+        if reception is not None:
+            await reception.cleanup()
+
+    def close(self) -> None:
+        """Free the port."""
+        for one in self.sockets:
+            one.close()
+
+
+def parse_metrics(text: str | None) -> Address | None:
+    """`[HOST:]PORT` as it is typed, if it is; without a host it is 127.0.0.1. Raises `bad_metrics`."""
+    if text is None:
+        return None
+    try:
+        address = parse_listener(text)
+    except errors.ComposectlError:
+        raise errors.bad_metrics(text) from None
+    return Address(address.host or _HERE, address.port)
+
+
+class Metrics(View):
+    """Raises `no_metrics` where the port cannot be had."""
+
+    def __init__(self, at: Address, folder: Path, inherited: Listening) -> None:
+        super().__init__("--metrics", at, folder, inherited, errors.no_metrics)
+        self._named = at.host
+
+    @property
+    def url(self) -> str:
+        """Where they are scraped."""
+        return f"http://{address_of(self.sockets[0])}/metrics"
+
+    async def open(self, scraping: Scraping) -> None:
+        """Answer scrapes, and say where."""
+        from composectl.control import metrics  # noqa: F401 - slow to import: better now than at the first scrape
+
+        self.reception = await serve_metrics(scraping, self._named, self.sockets)
+        say(f"metrics: {self.url}")
+
+
+class Dashboard(View):
+    """Nothing is remembered of what went on before it was made. Raises `no_dashboard` where the port cannot be had."""
+
+    def __init__(self, wish: DashboardWish, folder: Path, inherited: Listening) -> None:
+        super().__init__("--dashboard", wish.address, folder, inherited, errors.no_dashboard)
+        self._named = wish.address.host
+        self._token = secrets.token_urlsafe(_TOKEN_BYTES) if wish.control else None
+        self._history = History()
+
+    @property
+    def url(self) -> str:
+        """Where a browser of this machine finds it, without the token."""
+        host, port = self.sockets[0].getsockname()[:2]
+        return f"http://{join_address('localhost' if host in ('0.0.0.0', '::') else host, port)}/"
+
+    async def sample(self, pools: Iterable[Pool]) -> None:
+        """To be called once a second."""
+        async for _ in paced(self._history.sampling(pools, time.time()), _SHARE):
+            pass
+
+    async def open(self, handlers: Handlers, renew: Renew) -> None:
+        """Answer browsers, and say where, with the token."""
+        guard = Guard(self._named, self._token)
+        self.reception = await serve_dashboard(Sources(handlers, self._history, renew), guard, self.sockets)
+        say(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
+
+
+@dataclass(frozen=True, slots=True)
+class ViewsWish:
+    """None for those that nobody asked for."""
+
+    metrics: Address | None = None
+    dashboard: DashboardWish | None = None
+
+
+NO_VIEWS = ViewsWish()
+
+
+def views_wish(given: Mapping[str, Any]) -> ViewsWish:
+    """What the options of the command line ask for. Raises ComposectlError."""
+    return ViewsWish(parse_metrics(given["metrics"]), parse_dashboard(given))
+
+
+def bind_views(wish: ViewsWish, folder: Path, inherited: Listening | None = None) -> Views:
+    """Those that were asked for, at ports that are ours, or at the `inherited`; none where one cannot be had.
+
+    Raises ComposectlError.
+    """
+    views = Views()
+    try:
+        if wish.metrics:
+            views.metrics = Metrics(wish.metrics, folder, inherited or {})
+        if wish.dashboard:
+            views.dashboard = Dashboard(wish.dashboard, folder, inherited or {})
+    except BaseException:
+        views.close()
+        raise
+    return views
+
+
+class Views:
+    """Those that there are; they hold their ports until `close`."""
+
+    def __init__(self) -> None:
+        self.metrics: Metrics | None = None
+        self.dashboard: Dashboard | None = None
+
+    @property
+    def listening(self) -> Listening:
+        """The listening sockets, by names that no service has."""
+        return {name: sockets for view in self._every for name, sockets in view.listening.items()}
+
+    async def open(self, handlers: Handlers, renew: Renew) -> None:
+        """Answer whoever looks, and say where; `renew` rolls out for browsers."""
+        if self.metrics:
+            await self.metrics.open(handlers.scraping)
+        if self.dashboard:
+            await self.dashboard.open(handlers, renew)
+
+    async def sample(self, pools: Iterable[Pool]) -> None:
+        """To be called once a second."""
+        if self.dashboard:
+            await self.dashboard.sample(pools)
+
+    async def shut(self) -> None:
+        """Answer no more."""
+        for view in self._every:
+            await view.shut()
+
+    def close(self) -> None:
+        """Free the ports."""
+        for view in self._every:
+            view.close()
+
+    # Private
+
+    @property
+    def _every(self) -> list[View]:
+        return [view for view in (self.metrics, self.dashboard) if view]
+
+
+# Private
+
+
+def _bound(at: Address, folder: Path, refuse: Refuse) -> list[socket.socket]:
+    try:
+        return bind(at.host, (at.port,))
+    except PortTaken as taken:
+        raise refuse(errors.port_taken(taken.address, occupant(taken.port, folder))) from taken
+    except errors.ComposectlError as error:
+        raise refuse(error) from error

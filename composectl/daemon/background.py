@@ -1,0 +1,135 @@
+"""Going on in the background: the caller gets its terminal back when there is something to tell it."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from composectl import __version__
+from composectl.control.paths import before, make_state_folder
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+Announce = Callable[[str, str], None]
+_MOST_BYTES = 5_000_000
+
+
+def detach(work: Callable[[Announce], int], folder: Path) -> int:
+    """Run `work` in a process of its own session, and return its exit code, or 0 as soon as it announces itself.
+
+    `announce(text, name)` prints `text` for the caller; what is said later goes to the log of that name in `folder`.
+    Must be called before there are threads. Raises ComposectlError where there can be no log.
+    """
+    make_state_folder(folder)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writer)
+        return _wait_for(child, reader)
+    os.close(reader)
+    os.setsid()
+    log: list[Path] = []
+
+    def announce(text: str, name: str) -> None:
+        log.append(folder / name)
+        _announce(writer, text, log[0])
+
+    exit_code = work(announce)
+    if log:
+        sys.stdout.write(f"ended with exit code {exit_code}\n")
+    return exit_code
+
+
+class LogFile(io.RawIOBase):
+    """Takes the place of these descriptors; what was written before the last `most` bytes goes to a second file.
+
+    A disk that is full loses lines, and ends nobody. Raises OSError where it cannot be opened.
+    """
+
+    def __init__(self, path: Path, descriptors: Collection[int], most: int = _MOST_BYTES) -> None:
+        self._path = path
+        self._descriptors = tuple(descriptors)
+        self._most = most
+        self._at_start = True
+        self._open()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        given = bytes(data)
+        with suppress(OSError):
+            self._write_all(self._stamped(given) if given else b"")
+            if self._at_start and os.fstat(self._descriptors[0]).st_size >= self._most:
+                self._turn()
+        return len(given)
+
+    # Private
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        opened = os.open(self._path, flags, 0o600)
+        for descriptor in self._descriptors:
+            os.dup2(opened, descriptor)
+        os.close(opened)
+
+    def _turn(self) -> None:
+        """Begin anew, unless the file is another's by now."""
+        if os.path.samestat(os.fstat(self._descriptors[0]), os.stat(self._path)):
+            self._path.replace(before(self._path))
+        self._open()
+
+    def _write_all(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._descriptors[0], data) :]
+
+    def _stamped(self, data: bytes) -> bytes:
+        stamp = f"{datetime.now().astimezone().isoformat(timespec='milliseconds')} ".encode()
+        first = stamp if self._at_start else b""
+        self._at_start = data.endswith(b"\n")
+        last = b"\n" if self._at_start else b""
+        return first + data.removesuffix(last).replace(b"\n", b"\n" + stamp) + last
+
+
+# Private
+
+
+def _announce(writer: int, text: str, log: Path) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    file = LogFile(log, (1, 2))
+    sys.stdout = sys.stderr = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", write_through=True)
+    sys.stdout.write(f"composectl {__version__}, process {os.getpid()}\n{text}")
+    with suppress(BrokenPipeError):  # whoever called has gone
+        os.write(writer, text.encode())
+    os.close(writer)
+
+
+def _wait_for(child: int, reader: int) -> int:
+    """Until the child announces itself or ends; our Ctrl-C is the child's."""
+    before = {number: signal.signal(number, lambda number, _: os.kill(child, number)) for number in _FORWARDED}
+    try:
+        with os.fdopen(reader) as pipe:
+            text = pipe.read()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if text:
+        sys.stdout.write(text)
+        return 0
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -1,0 +1,166 @@
+"""A running composectl: its claim, the balanced services, and what it says of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+
+from composectl import errors
+from composectl.balance.backend import Change, Key, Replica
+from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
+from composectl.changes import Journal
+from composectl.control.api import About
+from composectl.control.events import Events, Lately
+from composectl.control.lock import Claim
+from composectl.control.metrics_server import Scraping
+from composectl.daemon.admin import Views
+from composectl.daemon.service import Balanced
+from composectl.engine.client import Engine
+from composectl.engine.watch import Watch
+from composectl.proxy.access_log import AccessLog
+from composectl.screen.console import say
+
+
+class Running:
+    """Owns everything until `close`; `directory` is the project's, empty where there is none.
+
+    `log` hears of each request; None where there is none.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        directory: str,
+        journal: Journal,
+        balanced: Mapping[str, Balanced],
+        log: AccessLog | None = None,
+    ) -> None:
+        self.claim = claim
+        self.directory = directory
+        self.journal = journal
+        self.balanced = balanced
+        self.log = log
+        self.lately = Lately(self.snapshot)
+        self.events = Events(self.lately.json, journal.read_by)
+        self.scraping = Scraping(self.snapshot)
+        self.views = Views()
+        self.stale_since: float | None = None  # epoch seconds
+
+    def about(self) -> About:
+        """For other terminals that look for us."""
+        listeners = tuple(listener for one in self.balanced.values() for listener in one.listeners)
+        metrics = self.views.metrics.url if self.views.metrics else ""
+        dashboard = self.views.dashboard.url if self.views.dashboard else ""
+        return About(self.claim.project, os.getpid(), self.directory, listeners, metrics=metrics, dashboard=dashboard)
+
+    def snapshot(self) -> Snapshot:
+        """The picture of everything, now."""
+        services = tuple(one.view() for one in self.balanced.values())
+        stale_since = None if self.stale_since is None else iso(self.stale_since)
+        log = None if self.log is None else LogView(self.log.written, self.log.dropped)
+        return Snapshot(VERSION, self.claim.project, services, stale_since, os.getpid(), log)
+
+    def who(self, change: Change) -> str:
+        """What a line calls the backend of `change`."""
+        return change.name
+
+    def service(self, name: str) -> Balanced:
+        """A balanced service. Raises `not_balanced`."""
+        if name not in self.balanced:
+            raise errors.not_balanced(name, self.balanced)
+        return self.balanced[name]
+
+    async def sweep(self) -> None:
+        """To be called once a second."""
+        for one in self.balanced.values():
+            one.sweep()
+        await self.views.sample(one.pool for one in self.balanced.values())
+
+    async def drain(self) -> None:
+        """Accept nothing more, and wait for what is in flight."""
+        await asyncio.gather(*(one.drain() for one in self.balanced.values()))
+
+    def reopen_log(self) -> None:
+        """Its file may have been renamed."""
+        if self.log is not None:
+            self.log.reopen()
+
+    async def cut(self) -> None:
+        """End whatever is still in flight now."""
+        await asyncio.gather(*(one.cut() for one in self.balanced.values()))
+
+    def close(self) -> None:
+        """Free the ports and the name; the log is written to its end."""
+        for one in self.balanced.values():
+            one.close()
+        if self.log is not None:
+            self.log.close()
+        self.views.close()
+        self.claim.release()
+
+
+class Following(Running):
+    """Owns the engine as well; `project` is the one whose replicas it follows."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        project: str,
+        claim: Claim,
+        directory: str,
+        journal: Journal,
+        balanced: Mapping[str, Balanced],
+        log: AccessLog | None = None,
+    ) -> None:
+        super().__init__(claim, directory, journal, balanced, log)
+        self.engine = engine
+        self.project = project
+
+    async def follow(self) -> None:
+        """Keep the backends as the engine tells of them, for ever."""
+        await Watch(
+            self.engine,
+            self.project,
+            tuple(self.balanced),
+            observe=self.observe,
+            leave=self.leave,
+            vanish=self.vanish,
+            lost=self.lost,
+            back=self.back,
+        ).run()
+
+    def who(self, change: Change) -> str:
+        """What a line calls the backend of `change`: short, as its service and number."""
+        return f"{change.service}-{change.number}"
+
+    def observe(self, service: str, replicas: list[Replica]) -> None:
+        """The engine has listed the running replicas of a service."""
+        self.balanced[service].pool.observe(replicas)
+        self.journal.nudge()
+
+    def leave(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
+        """A container is on its way out."""
+        for one in self.balanced.values():
+            one.pool.leave(id, why)
+
+    def vanish(self, key: Key, why: str) -> None:
+        """The address of a replica is its own no more."""
+        for one in self.balanced.values():
+            one.pool.vanish(key, why)
+
+    def lost(self, why: str) -> None:
+        """The engine cannot be followed any more."""
+        self.stale_since = time.time()
+        say(why)
+
+    def back(self) -> None:
+        """The engine tells again who runs."""
+        self.stale_since = None
+        say("the Docker Engine answers again")
+
+    def close(self) -> None:
+        """Free the ports, the name and the engine."""
+        super().close()
+        self.engine.close()

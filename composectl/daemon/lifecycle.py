@@ -1,0 +1,213 @@
+"""`composectl up --balance`: the project up, its replicas behind the ports that it publishes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from composectl import errors
+from composectl.compose.ports import Port
+from composectl.config import Invocation
+from composectl.config.up import Wish
+from composectl.control.api import Handlers
+from composectl.control.commands import Progress, Scaling
+from composectl.daemon.background import Announce
+from composectl.daemon.maintenance import drain, undrain
+from composectl.daemon.preflight import prepare
+from composectl.daemon.project import RunningProject
+from composectl.daemon.readiness import settle, until_serving
+from composectl.daemon.rollout import Renewing, judge, roll_out
+from composectl.daemon.scaling import scale
+from composectl.daemon.service import Balanced
+from composectl.daemon.serving import print_changes, prints_lines, serving, shown, until_asked
+from composectl.daemon.shutdown import Interrupted, Interrupts, unless
+from composectl.orchestrator.compose import Reading
+from composectl.proxy.listener import PortTaken
+from composectl.screen.console import say, waiting
+
+_ADOPT_SECONDS = 0.5
+_SETTLE_SECONDS = 2.0
+_RELEASE_SECONDS = 5.0
+_RELEASE_PAUSE = 0.05
+_Order = TypeVar("_Order")
+
+
+async def run_up(invocation: Invocation, wish: Wish, reading: Reading, announce: Announce | None) -> int:
+    with Interrupts() as interrupts:
+        try:
+            running = await unless(interrupts.asked, prepare(invocation, wish, reading))
+        except Interrupted:
+            return interrupts.exit_code
+        try:
+            renewing = Renewing(invocation, reading.means, running.balanced)
+            return await _Up(running, wish, renewing, interrupts, announce).run()
+        finally:
+            running.close()
+
+
+# Private
+
+
+class _Up:
+    """One run of `up`, from the first container to the last word."""
+
+    def __init__(
+        self,
+        running: RunningProject,
+        wish: Wish,
+        renewing: Renewing,
+        interrupts: Interrupts,
+        announce: Announce | None,
+    ) -> None:
+        self._running = running
+        self._wish = wish
+        self._renewing = renewing
+        self._interrupts = interrupts
+        self._announce = announce
+        self._announced = False
+        self._handlers = self._make_handlers()
+
+    async def run(self) -> int:
+        async with serving(self._running, self._handlers, self._running.follow()):
+            return await self._work()
+
+    # Private
+
+    def _make_handlers(self) -> Handlers:
+        running = self._running
+        return Handlers(
+            about=running.about,
+            snapshot=running.snapshot,
+            events=running.events,
+            scraping=running.scraping,
+            scale=self._unless_it_ends(scale),
+            rollout=self._unless_it_ends(roll_out),
+            judge=self._unless_it_ends(judge),
+            drain=partial(drain, running),
+            undrain=partial(undrain, running),
+            estate=running.estate,
+            stop=self._interrupts.ask,
+        )
+
+    def _unless_it_ends(
+        self, work: Callable[[RunningProject, _Order, Progress], Coroutine[Any, Any, None]]
+    ) -> Callable[[_Order, Progress], Coroutine[Any, Any, None]]:
+        async def obey(order: _Order, progress: Progress) -> None:
+            try:
+                await unless(self._interrupts.asked, work(self._running, order, progress))
+            except Interrupted:
+                raise errors.ends_now(self._running.stack.project) from None
+
+        return obey
+
+    async def _renew(self, service: str, progress: Progress) -> None:
+        await self._handlers.rollout(await self._renewing.order(service), progress)
+
+    async def _work(self) -> int:
+        try:
+            await unless(self._interrupts.asked, self._start())
+            async with shown(self._running, self._announce, self._summary):
+                self._announced = self._announce is not None
+                await until_asked(self._interrupts, self._announce)
+                await unless(self._interrupts.forced, self._running.drain())
+            if not self._leaves:
+                await unless(self._interrupts.forced, self._running.stack.stop(self._services))
+        except Interrupted:
+            await self._give_up()
+        except errors.ReplicasFailed:
+            if self._running.predecessor is None:
+                await self._running.stack.stop(self._services)
+            raise
+        return self._interrupts.exit_code
+
+    async def _start(self) -> None:
+        running = self._running
+        if prints_lines(running, self._announce):
+            print_changes(running)
+        if running.predecessor is None:
+            await self._open_views()
+            await self._serve_those_there()
+            await running.stack.up(self._wish.arguments, self._wish.scales)
+            await self._serve()
+        with waiting("Waiting for a replica to be ready"):
+            await until_serving(running, self._wish.ready_seconds if self._wish.detach else None)
+            await settle(running, _SETTLE_SECONDS)
+        if running.predecessor is not None:
+            await self._serve()
+            running.claim.take_over()
+            await asyncio.to_thread(running.predecessor.dismiss)
+            running.predecessor = None
+            await self._open_views()
+            await scale(running, Scaling(self._wish.scales), say)
+
+    async def _open_views(self) -> None:
+        await self._running.views.open(self._handlers, self._renew)
+
+    async def _serve_those_there(self) -> None:
+        """Replicas that an earlier composectl left behind serve at once: Compose takes its time to find them fit."""
+        running = self._running
+        there = await running.engine.replicas(running.stack.project, tuple(running.balanced))
+        left = [one for one in running.balanced.values() if there[one.service] and not one.unbound]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ADOPT_SECONDS):
+                await running.journal.until(lambda: all(one.pool.ready for one in left))
+        for balanced in left:
+            if balanced.pool.ready:
+                await balanced.serve()
+
+    async def _serve(self) -> None:
+        for balanced in self._running.balanced.values():
+            if not balanced.is_served:
+                await _bind_rest(self._running, balanced)
+                await balanced.serve()
+
+    @property
+    def _summary(self) -> str:
+        return "".join(map(_sentence, self._running.balanced.values()))
+
+    async def _give_up(self) -> None:
+        """Interrupted while it came up, or forced: no more patience with anything, but with clients unless forced."""
+        with suppress(Interrupted):
+            await unless(self._interrupts.forced, self._running.drain())
+        if not self._leaves:
+            stack = self._running.stack
+            stop = stack.kill if self._interrupts.forced.is_set() else stack.stop
+            await stop(self._services)
+
+    @property
+    def _leaves(self) -> bool:
+        """Whether the replicas go on without us: in the background, when another terminal asked us to end, or where
+        the composectl that we were to take over from goes on.
+        """
+        return self._announced or not self._interrupts.number or self._running.predecessor is not None
+
+    @property
+    def _services(self) -> tuple[str, ...]:
+        """The services that are ours to stop: all, unless some were named."""
+        named = self._wish.arguments.services
+        return tuple(dict.fromkeys((*named, *self._wish.scales))) if named else ()
+
+
+async def _bind_rest(running: RunningProject, balanced: Balanced) -> None:
+    """Take the ports that replicas of ours held until a moment ago."""
+    for port in balanced.unbound:
+        deadline = asyncio.get_running_loop().time() + _RELEASE_SECONDS
+        while not _is_bound(balanced, port):
+            if asyncio.get_running_loop().time() > deadline:
+                holder = await running.engine.holder_of(port.published[0])
+                raise errors.port_taken(str(port.published[0]), f"container `{holder.name}`" if holder else "")
+            await asyncio.sleep(_RELEASE_PAUSE)
+
+
+def _is_bound(balanced: Balanced, port: Port) -> bool:
+    with suppress(PortTaken):
+        balanced.bind(port)
+        return True
+    return False
+
+
+def _sentence(balanced: Balanced) -> str:
+    return f"{balanced.service}: {balanced.wanted} replicas behind {', '.join(balanced.listeners)}\n"

@@ -1,0 +1,210 @@
+"""Everything that can be refused, refused before a container is touched."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+
+from composectl import errors
+from composectl.changes import Journal
+from composectl.compose.client import Stack
+from composectl.compose.options import project_directory_of, project_name
+from composectl.compose.override import Fit, balanced_document, render
+from composectl.compose.ports import Port, any_free
+from composectl.compose.project import Project
+from composectl.config import Invocation
+from composectl.config.service import open_log
+from composectl.config.up import ServiceWish, Wish
+from composectl.config.values import parse_listen
+from composectl.control.client import find
+from composectl.control.listener_fds import Predecessor
+from composectl.control.lock import Claim
+from composectl.control.paths import runtime_folder
+from composectl.daemon.admin import Listening, bind_views
+from composectl.daemon.project import RunningProject
+from composectl.daemon.service import Balanced, check_no_canary
+from composectl.engine.client import Engine
+from composectl.engine.containers import Reach
+from composectl.orchestrator.addressing import AUTO, NETWORK, PUBLISHED, FoundReach, find_reach
+from composectl.orchestrator.compose import Means, Reading, in_known_api
+from composectl.proxy.access_log import AccessLog
+from composectl.proxy.listener import PortTaken, make_gate
+from composectl.proxy.port_owner import occupant
+from composectl.screen.console import say
+
+
+async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> RunningProject:
+    """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
+    gate = make_gate(wish.connections)
+    means, project = await in_known_api(reading.means), reading.project
+    engine = await Engine.connect(means.endpoint)
+    sys.stderr.write(reading.warnings)
+    ports = _ports(project, wish)
+    found = await find_reach(wish.reach, engine)
+    stack = make_stack(invocation, means, project, wish.scales)
+    folder = runtime_folder(invocation.environ)
+    claimed = _claim(folder, stack.project, means.endpoint.url, wish)
+    log = _opened_log(wish, claimed)
+    engine.reach = claimed.reach or _told(found)
+    _tell_left_out(project, wish.services)
+    fit = Fit(wish.dropping_udp, _published(ports, engine.reach))
+    stack = replace(stack, rendered=fit.applied(stack.rendered))
+    journal = Journal()
+    relayed = engine.reach.is_relayed
+    balanced = {
+        service: Balanced(service, one.scale, ports[service], one.balancing, gate, journal, log=log, relayed=relayed)
+        for service, one in wish.services.items()
+    }
+    prepared = RunningProject(stack, engine, claimed.claim, journal, balanced, claimed.predecessor, fit, log)
+    try:
+        for one in balanced.values():
+            one.inherit(claimed.inherited)
+        prepared.views = bind_views(wish.views, folder, claimed.inherited)
+        _close_rest(claimed.inherited, prepared)
+        for one in balanced.values():
+            await _bind(prepared, one, folder)
+    except BaseException:
+        prepared.close()
+        raise
+    return prepared
+
+
+def make_stack(invocation: Invocation, means: Means, project: Project, balanced: Collection[str]) -> Stack:
+    """The project with room for us before the `balanced` services, in the hands of its Compose."""
+    return Stack(
+        compose=means.compose,
+        options=invocation.options.absolute(invocation.cwd),
+        environ=means.environ,
+        project=project_name(project, invocation.options, means.environ, invocation.cwd),
+        directory=project_directory_of(invocation.options, means.environ, invocation.cwd),
+        rendered=render(balanced_document(project, balanced)),
+    )
+
+
+def ports_of(project: Project, service: str, wish: ServiceWish) -> list[Port]:
+    """The ports to listen on for a service; the first one's target is checked. Raises why it cannot be balanced."""
+    project.check_balanced(service, wish.scale, listens=bool(wish.listen), drop_udp=wish.drop_udp)
+    published = list(project.tcp_ports(service))
+    if not wish.listen:
+        return _checked_first(service, published, wish.port)
+    target = wish.port or (published[0].target if published else 0)
+    ports = [parse_listen(text, target) for text in wish.listen]
+    if not all(port.target for port in ports):
+        raise errors.no_target(service)
+    return ports
+
+
+def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
+    """Raise `same_port` where two of these would be listened on at one place."""
+    every = [(service, port) for service, its in ports.items() for port in its]
+    for (service, port), (other, another) in combinations(every, 2):
+        if port.meets(another):
+            raise errors.same_port(port.place, (service, other))
+
+
+# Private
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """The project; with `handover` that of the composectl that has it, its listening sockets and its reach."""
+
+    claim: Claim
+    inherited: Listening = field(default_factory=dict)
+    predecessor: Predecessor | None = None
+    reach: Reach | None = None
+
+
+def _claim(folder: Path, project: str, engine: str, wish: Wish) -> _Claimed:
+    try:
+        return _Claimed(Claim(folder, project, engine))
+    except errors.RunsAlready:
+        if not wish.handover:
+            raise
+        client = find(folder, project, folder)
+        check_no_canary(client.status())
+        reach = Reach(client.about.published_at)
+        _check_stays(wish.reach, reach)
+        predecessor = client.predecessor()
+        estate = predecessor.estate()
+        return _Claimed(Claim(folder, project, engine, inherited=estate.lock), estate.listening, predecessor, reach)
+
+
+def _opened_log(wish: Wish, claimed: _Claimed) -> AccessLog | None:
+    try:
+        return open_log(wish.log)
+    except errors.ComposectlError:
+        claimed.claim.release()
+        raise
+
+
+def _check_stays(asked: str, reach: Reach) -> None:
+    """A reach is how replicas are made, and those that are there stay."""
+    name = PUBLISHED if reach.is_relayed else NETWORK
+    if asked not in (AUTO, name):
+        raise errors.reach_stays(asked, name)
+
+
+def _told(found: FoundReach) -> Reach:
+    """The same, said in a line where it is not the usual one."""
+    if found.reach.is_relayed:
+        say(found.sentence)
+    return found.reach
+
+
+def _published(ports: Mapping[str, Sequence[Port]], reach: Reach) -> dict[str, tuple[str, ...]]:
+    """The items of `ports:` by which the replicas of each service are reached."""
+    if not reach.is_relayed:
+        return {}
+    return {
+        service: tuple(any_free(reach.published_at, target) for target in sorted({port.target for port in its}))
+        for service, its in ports.items()
+    }
+
+
+def _close_rest(inherited: Listening, prepared: RunningProject) -> None:
+    """Nobody would be accepted there any more."""
+    taken = prepared.estate().listening.keys()
+    for name in inherited.keys() - taken:
+        for one in inherited[name]:
+            one.close()
+
+
+def _ports(project: Project, wish: Wish) -> Mapping[str, list[Port]]:
+    for service in wish.arguments.services:
+        if service not in project.services:
+            raise errors.unknown_service(service, project.services)
+    ports = {service: ports_of(project, service, one) for service, one in wish.services.items()}
+    check_apart(ports)
+    return ports
+
+
+def _tell_left_out(project: Project, services: Iterable[str]) -> None:
+    for service in services:
+        if name := project.container_name(service):
+            shared = "several replicas cannot share one name"
+            say(f"{service}: `container_name: {name}` is left out, because {shared}")
+
+
+def _checked_first(service: str, published: list[Port], target: int | None) -> list[Port]:
+    targets = [port.target for port in published]
+    if target is not None and target not in targets:
+        raise errors.other_target(service, target, targets)
+    return sorted(published, key=lambda port: target is not None and port.target != target)
+
+
+async def _bind(prepared: RunningProject, balanced: Balanced, folder: Path) -> None:
+    """Take the ports, except those that our own replicas still hold: `up` makes them anew, without the port."""
+    for port in balanced.unbound:
+        try:
+            balanced.bind(port)
+        except PortTaken as taken:
+            holder = await prepared.engine.holder_of(taken.port)
+            if holder is not None and (holder.project, holder.service) == (prepared.stack.project, balanced.service):
+                continue
+            named = f"container `{holder.name}`" if holder else await asyncio.to_thread(occupant, taken.port, folder)
+            raise errors.port_taken(taken.address, named) from taken

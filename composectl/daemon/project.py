@@ -1,0 +1,70 @@
+"""A running composectl that has a project in its hands, and balances the replicas of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from composectl import errors
+from composectl.changes import Journal
+from composectl.compose.client import Stack
+from composectl.compose.override import UNCHANGED, Fit
+from composectl.control.api import About
+from composectl.control.listener_fds import Estate, Predecessor
+from composectl.control.lock import Claim
+from composectl.daemon.daemon import Following
+from composectl.daemon.service import Balanced, HeldCanary
+from composectl.engine.client import Engine
+from composectl.proxy.access_log import AccessLog
+
+# As long as the usual clients keep a connection that is idle
+_PART_SECONDS = 5.0
+
+
+class RunningProject(Following):
+    """Owns the project as well; `scaling` is held by whoever changes how many replicas there are.
+
+    `stack`: the project as it is now; `stacks`: as the replicas of each service are made from it. `predecessor`: the
+    composectl that serves until we do, if there is one. `fit`: what replicas publish themselves.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        engine: Engine,
+        claim: Claim,
+        journal: Journal,
+        balanced: Mapping[str, Balanced],
+        predecessor: Predecessor | None = None,
+        fit: Fit = UNCHANGED,
+        log: AccessLog | None = None,
+    ) -> None:
+        super().__init__(engine, stack.project, claim, str(stack.directory), journal, balanced, log)
+        self.stack = stack
+        self.stacks = dict.fromkeys(balanced, stack)
+        self.predecessor = predecessor
+        self.fit = fit
+        self.scaling = asyncio.Lock()
+        self.canary: HeldCanary | None = None
+
+    def check_no_canary(self) -> None:
+        """Raise `canary_held` where one is: until it is said what becomes of it, nothing is scaled or rolled out."""
+        if self.canary is not None:
+            raise errors.canary_held(self.canary.service)
+
+    def about(self) -> About:
+        """For other terminals that look for us, and for a successor."""
+        return replace(super().about(), published_at=self.engine.reach.published_at)
+
+    def estate(self) -> Estate:
+        """What the next composectl takes over."""
+        listening = {name: sockets for one in self.balanced.values() for name, sockets in one.listening.items()}
+        return Estate({**listening, **self.views.listening}, self.claim.held)
+
+    async def drain(self) -> None:
+        """Accept nothing more, and wait for what is in flight; where we have a successor, clients are let go gently."""
+        if not self.claim.is_ours:
+            await self.views.shut()
+            await asyncio.gather(*(one.part(_PART_SECONDS) for one in self.balanced.values()))
+        await super().drain()

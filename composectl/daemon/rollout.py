@@ -1,0 +1,281 @@
+"""Carrying out a rollout: all of it, or no more than a canary until it is said how it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence, Set
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
+
+from composectl import errors
+from composectl.balance.backend import Backend
+from composectl.balance.phase import Phase
+from composectl.balance.plan import Swap, plan_swap
+from composectl.compose.client import Stack
+from composectl.compose.override import balanced_document, check_room_in, is_another, render
+from composectl.config import Invocation
+from composectl.config.rollout import Care
+from composectl.control.commands import Progress, Rollout, Verdict
+from composectl.daemon.project import RunningProject
+from composectl.daemon.rollout_monitor import Trial, Unfit, check_alive, check_ready
+from composectl.daemon.scaling import retire
+from composectl.daemon.service import Balanced, HeldCanary
+from composectl.orchestrator.compose import Means, read_project
+
+_VANISH_SECONDS = 30.0
+_LOG_LINES = 10
+
+
+async def roll_out(running: RunningProject, order: Rollout, progress: Progress) -> None:
+    """Take new replicas for old ones, a service after the other, or hold a canary. Raises ComposectlError.
+
+    A service stays what it was where that fails: what is added to it later is as the old ones are.
+    """
+    services = [running.service(name) for name in order.services]
+    async with running.scaling:
+        running.check_no_canary()
+        stack = replace(running.stack, rendered=running.fit.applied(order.rendered.encode()))
+        for name in () if order.only_changed else order.services:
+            check_room_in(stack.rendered, name, running.service(name).wanted + order.parallel)
+        if order.canary is not None:
+            await _hold_canary(running, stack, services[0], order, order.canary, progress)
+            return
+        for balanced in services:
+            if not order.only_changed or await _is_changed(running, stack, balanced.service):
+                with _counted(balanced):
+                    await Swapping(running, stack, balanced, order, progress).run()
+            running.stacks[balanced.service] = stack
+        running.stack = stack
+
+
+async def judge(running: RunningProject, verdict: Verdict, progress: Progress) -> None:
+    """Go on with the rollout of the canary that is held, or take that back. Raises ComposectlError."""
+    balanced = running.service(verdict.service)
+    async with running.scaling:
+        held = running.canary
+        if held is None or held.service != verdict.service:
+            raise errors.no_canary(verdict.service)
+        swapping = Swapping(running, held.stack, balanced, held.order, progress, held.old)
+        if verdict.goes_on:
+            running.canary = None
+            balanced.pool.end_canary()
+            with _counted(balanced):
+                await swapping.go_on()
+            running.stack = running.stacks[held.service] = held.stack
+        else:
+            await swapping.give_up()
+            balanced.rollouts["aborted"] += 1
+            running.canary = None
+            balanced.pool.end_canary()
+
+
+class Swapping:
+    """The rollout of one service; `old` are the containers that are to go."""
+
+    def __init__(
+        self,
+        running: RunningProject,
+        stack: Stack,
+        balanced: Balanced,
+        order: Rollout,
+        progress: Progress,
+        old: frozenset[str] = frozenset(),
+    ) -> None:
+        self.stack = stack
+        self.old = old
+        self._running = running
+        self._balanced = balanced
+        self._order = order
+        self._progress = progress
+        self._names: dict[str, str] = {}  # of all containers, by id
+
+    async def run(self) -> None:
+        """From the first step to the last. Raises ComposectlError, as all of them do."""
+        await self.begin()
+        await self._swap_all()
+
+    async def begin(self) -> None:
+        """All that are there now are to go."""
+        self.old = frozenset(await self._list())
+        await self._clear_ended()
+        self._progress(f"{self._service}: rolling out {self._balanced.wanted}, {self._order.parallel} at a time")
+
+    async def add(self, count: int) -> None:
+        """New replicas, ready and found to do well; where they are not they are gone again."""
+        before = await self._list()
+        async with self._or_taken_back(before):
+            await self._start(before, len(before) + count)
+            new = await self._list() - before
+            if len(new) < count:
+                raise errors.not_added(self._service, f"Compose added {len(new)} of {count} new replicas")
+            await self._prove(new)
+
+    async def go_on(self) -> None:
+        """The new ones that are there already are to do well, too; then all others."""
+        new = await self._list() - self.old
+        if new:
+            async with self._or_taken_back(self.old):
+                await self._prove(new)
+        await self._swap_all()
+
+    async def give_up(self) -> None:
+        """The new ones go again."""
+        await self._take_back(await self._list() - self.old)
+        self._progress(f"{self._service}: {self._balanced.pool.ready} of {self._balanced.wanted} ready")
+
+    @property
+    def new_names(self) -> str:
+        """The names of the new ones, in a row."""
+        return ", ".join(sorted(self._names[one] for one in self._names.keys() - self.old))
+
+    # Private
+
+    @property
+    def _service(self) -> str:
+        return self._balanced.service
+
+    async def _list(self) -> set[str]:
+        found = await self._running.engine.containers(self.stack.project, self._service)
+        self._names = {key: make.name for key, make in found.items()}
+        return set(found)
+
+    async def _clear_ended(self) -> None:
+        """Compose would start them again, old as they are."""
+        for ended in await self._running.engine.ended(self.stack.project, self._service):
+            if not ended.restarting:
+                await self._running.engine.remove(ended.id)
+
+    async def _swap_all(self) -> None:
+        wanted = self._balanced.wanted
+        while swap := await self._next_swap():
+            if swap.coming:
+                await self.add(swap.coming)
+            await self._remove(swap.leaving, "rolled out", self._progress)
+        self._progress(f"{self._service}: {self._balanced.pool.ready} of {wanted} ready")
+
+    async def _next_swap(self) -> Swap | None:
+        """No old one goes any more once a new one does not serve."""
+        backends = self._balanced.pool.backends
+        try:
+            await check_alive(self._running, self._service, await self._list() - self.old)
+            await check_ready(self._running, self._service, [one for one in backends if one.replica.id not in self.old])
+        except Unfit as unfit:
+            raise await self._stopped(unfit, {unfit.id}) from None
+        return plan_swap(self._balanced.pool.backends, self.old, self._balanced.wanted, self._order.parallel)
+
+    @asynccontextmanager
+    async def _or_taken_back(self, before: Set[str]) -> AsyncIterator[None]:
+        """Where what is entered fails, all that are there and were not before are gone again."""
+        try:
+            yield
+        except Unfit as unfit:
+            raise await self._stopped(unfit, await self._list() - before) from None
+        except BaseException:
+            await self._take_back(await self._list() - before)
+            raise
+
+    async def _stopped(self, unfit: Unfit, bad: Collection[str]) -> errors.ComposectlError:
+        """The error that tells of it, once those that are `bad` are gone."""
+        log = await self._running.engine.last_lines(unfit.id, _LOG_LINES)
+        await self._take_back(bad)
+        return errors.rollout_stopped(self._service, unfit.why, log, self._fresh, self._balanced.wanted)
+
+    async def _prove(self, new: Collection[str]) -> None:
+        names = {one: self._names[one] for one in new}
+        await Trial(self._running, self._balanced, self._order, names, self.old, self._progress).run()
+
+    async def _start(self, before: set[str], count: int) -> None:
+        try:
+            await self.stack.converge(self._service, count)
+        except errors.ComposectlError as error:
+            added = sorted(await self._list() - before)
+            if added:
+                raise Unfit(error.message, added[0]) from None
+            raise errors.not_added(self._service, error.message) from None
+        for id in sorted(await self._list() - before):  # noqa: A001 - Docker's word
+            self._progress(f"{self._names[id]} starting")
+
+    async def _take_back(self, new: Collection[str]) -> None:
+        """Drain those that were ready, and remove them all."""
+        there = [one for one in self._balanced.pool.backends if one.replica.id in new]
+        for id in new:  # noqa: A001 - Docker's word
+            self._progress(f"{self._names[id]} is taken back")
+        await self._remove(there, "taken back")
+        for id in set(new) - {one.replica.id for one in there}:  # noqa: A001
+            await self._running.engine.stop(id, 0)
+            await self._running.engine.remove(id)
+
+    async def _remove(self, backends: Sequence[Backend], why: str, progress: Progress = lambda _: None) -> None:
+        await asyncio.gather(*(retire(self._running, self._balanced, one, why, progress) for one in backends))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_VANISH_SECONDS):
+                await self._running.journal.until(lambda: all(one.phase is Phase.GONE for one in backends))
+
+    @property
+    def _fresh(self) -> int:
+        """How many of the new kind serve."""
+        backends = self._balanced.pool.backends
+        return sum(one.phase is Phase.READY and one.replica.id not in self.old for one in backends)
+
+
+class Renewing:
+    """`means` and `invocation` are those that the running composectl was started with, environment included."""
+
+    def __init__(self, invocation: Invocation, means: Means, balanced: Collection[str]) -> None:
+        self._invocation = invocation
+        self._means = means
+        self._balanced = balanced
+
+    async def order(self, service: str) -> Rollout:
+        """The rollout of a service. Raises ComposectlError."""
+        if service not in self._balanced:
+            raise errors.not_balanced(service, self._balanced)
+        project = await read_project(self._means, self._invocation, quiet=True)
+        if service not in project.services:
+            raise errors.unknown_service(service, project.services)
+        care = Care()
+        rendered = render(balanced_document(project, self._balanced)).decode()
+        return Rollout((service,), rendered, care.parallel, care.pause_seconds, care.ready_seconds)
+
+
+# Private
+
+
+@contextmanager
+def _counted(balanced: Balanced) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        balanced.rollouts["failed"] += 1
+        raise
+    balanced.rollouts["done"] += 1
+
+
+async def _hold_canary(
+    running: RunningProject, stack: Stack, balanced: Balanced, order: Rollout, share: float, progress: Progress
+) -> None:
+    swapping = Swapping(running, stack, balanced, order, progress)
+    await swapping.begin()
+    balanced.pool.begin_canary(swapping.old, share)
+    try:
+        await swapping.add(1)
+    except BaseException:
+        balanced.pool.end_canary()
+        balanced.rollouts["failed"] += 1
+        raise
+    running.canary = HeldCanary(balanced.service, order, stack, swapping.old)
+    progress(
+        f"{swapping.new_names} is held at {100 * share:g}% of the requests;"
+        f" `composectl rollout {balanced.service} --continue` goes on, `--abort` takes it back"
+    )
+
+
+async def _is_changed(running: RunningProject, stack: Stack, service: str) -> bool:
+    """Whether Compose would make the replicas anew: another definition, or another image under the same name."""
+    if is_another(service, running.stacks[service].rendered, stack.rendered):
+        return True
+    makes = (await running.engine.containers(stack.project, service)).values()
+    if len({one.definition for one in makes}) > 1:
+        return True
+    now = {name: await running.engine.image_id(name) for name in {one.image for one in makes}}
+    return any(now[one.image] not in ("", one.image_id) for one in makes)

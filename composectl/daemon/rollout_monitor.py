@@ -1,0 +1,110 @@
+"""New replicas on trial: they are to be ready in time, to stay so, and to do as well as the old ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+
+from composectl.balance.backend import Backend
+from composectl.balance.canary_analysis import Outcome, is_clearly_worse, outcome_of
+from composectl.balance.phase import Phase
+from composectl.control.commands import Progress, Rollout
+from composectl.daemon.project import RunningProject
+from composectl.daemon.service import Balanced
+
+_LOOK_EVERY = 0.2
+
+
+class Unfit(Exception):
+    """A new replica is not to stay: why, as a sentence, and which container that is about."""
+
+    def __init__(self, why: str, id: str) -> None:  # noqa: A002 - Docker's word
+        super().__init__(why)
+        self.why = why
+        self.id = id
+
+
+class Trial:
+    """Of the containers `new`, by id, with their names, beside those of `old`."""
+
+    def __init__(
+        self,
+        running: RunningProject,
+        balanced: Balanced,
+        order: Rollout,
+        new: Mapping[str, str],
+        old: Collection[str],
+        progress: Progress,
+    ) -> None:
+        self._running = running
+        self._balanced = balanced
+        self._order = order
+        self._new = new
+        self._old = old
+        self._progress = progress
+
+    async def run(self) -> None:
+        """Wait until all are ready, then for the length of the pause. Raises Unfit."""
+        await self._until_ready()
+        self._progress(f"{self._names} ready, watched for {self._order.pause_seconds:g} s")
+        await self._watch(self._ready(), self._backends(self._old))
+
+    # Private
+
+    async def _until_ready(self) -> None:
+        seconds = self._order.ready_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._are_ready():
+                    await check_alive(self._running, self._balanced.service, self._new)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._running.journal.until(self._are_ready), _LOOK_EVERY)
+        except TimeoutError:
+            late = min(self._new.keys() - {one.replica.id for one in self._ready()})
+            raise Unfit(f"`{self._new[late]}` is not ready after {seconds:g} s", late) from None
+
+    async def _watch(self, mine: Sequence[Backend], theirs: Sequence[Backend]) -> None:
+        before = outcome_of(mine), outcome_of(theirs)
+        now = asyncio.get_running_loop().time
+        end = now() + self._order.pause_seconds
+        while True:
+            await check_ready(self._running, self._balanced.service, mine)
+            self._compare(mine, outcome_of(mine).since(before[0]), outcome_of(theirs).since(before[1]))
+            if now() >= end:
+                return
+            await asyncio.sleep(min(end - now(), _LOOK_EVERY))
+
+    def _compare(self, mine: Sequence[Backend], new: Outcome, old: Outcome) -> None:
+        if is_clearly_worse(new, old):
+            worst = max(mine, key=lambda one: outcome_of([one]).bad)
+            failed = f"{new.bad} of {new.ended} requests failed at {self._names}"
+            raise Unfit(f"{failed}, {old.bad} of {old.ended} at the old replicas", worst.replica.id)
+
+    def _are_ready(self) -> bool:
+        return len(self._ready()) == len(self._new)
+
+    def _ready(self) -> list[Backend]:
+        return [one for one in self._backends(self._new) if one.phase is Phase.READY]
+
+    def _backends(self, ids: Collection[str]) -> list[Backend]:
+        return [one for one in self._balanced.pool.backends if one.replica.id in ids]
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(sorted(self._new.values()))
+
+
+async def check_ready(running: RunningProject, service: str, backends: Sequence[Backend]) -> None:
+    """Raise Unfit where one of these of a service has not stayed ready."""
+    for backend in backends:
+        if backend.phase is not Phase.READY:
+            await check_alive(running, service, {backend.replica.id})
+            raise Unfit(f"`{backend.replica.name}` was ready, and is {backend.phase}", backend.replica.id)
+
+
+async def check_alive(running: RunningProject, service: str, new: Collection[str]) -> None:
+    """Raise Unfit where one of these containers of a service has ended."""
+    for ended in await running.engine.ended(running.stack.project, service):
+        if ended.id in new and not ended.restarting:
+            raise Unfit(f"`{ended.name}` {ended.error or f'ended with exit code {ended.exit_code}'}", ended.id)

@@ -1,0 +1,67 @@
+"""Ctrl-C and its kin: the first asks, the second forces."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+_HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(Exception):
+    """The work was given up because a signal came."""
+
+
+class Interrupts:
+    """Signals of this process while it is entered; `number` is the first that came, 0 before."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.asked = asyncio.Event()
+        self.forced = asyncio.Event()
+
+    def __enter__(self) -> Interrupts:
+        for number in _HEEDED:
+            asyncio.get_running_loop().add_signal_handler(number, self._heed, number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in _HEEDED:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell makes of a process that the signal ended; 0 where we were asked to end in another way."""
+        return 128 + self.number if self.number else 0
+
+    @property
+    def why(self) -> str:
+        """What asks us to end."""
+        return signal.Signals(self.number).name if self.number else "another terminal asks for it"
+
+    def ask(self) -> None:
+        """End, and leave the replicas alone."""
+        self.asked.set()
+
+    # Private
+
+    def _heed(self, number: signal.Signals) -> None:
+        (self.forced if self.asked.is_set() else self.asked).set()
+        self.number = self.number or number
+
+
+async def unless(event: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of `work`; once `event` is set, the work is cancelled. Raises Interrupted."""
+    task, waiter = asyncio.create_task(work), asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise Interrupted
+    finally:
+        for one in (task, waiter):
+            one.cancel()
+        await asyncio.gather(task, waiter, return_exceptions=True)

@@ -1,0 +1,76 @@
+"""What the SDK raises, in our words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ssl import SSLCertVerificationError, SSLError
+from typing import TypeVar
+
+from composectl import errors
+from composectl.engine.endpoint import Endpoint
+
+# Where in the ssl module and in OpenSSL it was found, around the words
+_OF_OPENSSL = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
+_E = TypeVar("_E", bound=BaseException)
+
+
+@contextmanager
+def border(endpoint: Endpoint) -> Iterator[None]:
+    """The SDK lets through the exceptions of requests, which are OSErrors, and its own APIError is one too."""
+    from docker.errors import DockerException
+
+    try:
+        yield
+    except (DockerException, OSError) as error:
+        raise _meaning(endpoint, error) from error
+
+
+def cause(error: BaseException | None, kind: type[_E]) -> _E | None:
+    """The first of this kind among the error and all that it was raised for."""
+    while error:
+        if isinstance(error, kind):
+            return error
+        error = error.__cause__ or error.__context__ or _held(error)
+    return None
+
+
+# Private
+
+
+def _meaning(endpoint: Endpoint, error: Exception) -> errors.ComposectlError:
+    from docker.errors import APIError
+
+    if cause(error, PermissionError):
+        return errors.engine_forbidden(endpoint.url)
+    if failed := cause(error, SSLError):
+        return _of_tls(endpoint, failed)
+    if answer := cause(error, APIError):
+        return _of_answer(endpoint, answer.explanation or str(answer))
+    if cause(error, OSError):
+        return errors.no_engine(endpoint.url)
+    return errors.engine_failed(endpoint.url, str(error))
+
+
+def _of_answer(endpoint: Endpoint, words: str) -> errors.ComposectlError:
+    if "HTTP request to an HTTPS server" in words:
+        return errors.engine_speaks_tls(endpoint.url)
+    return errors.engine_failed(endpoint.url, words)
+
+
+def _of_tls(endpoint: Endpoint, error: SSLError) -> errors.ComposectlError:
+    folder = str(endpoint.tls.folder) if endpoint.tls else ""
+    if isinstance(error, SSLCertVerificationError):
+        return errors.engine_not_trusted(endpoint.url, error.verify_message.rstrip("."), folder)
+    reason = error.reason or ""
+    if "ALERT" in reason:
+        return errors.not_trusted_by_engine(endpoint.url, folder)
+    if reason == "WRONG_VERSION_NUMBER":
+        return errors.engine_speaks_no_tls(endpoint.url)
+    return errors.bad_certificates(folder, _OF_OPENSSL.sub("", str(error.args[-1])))
+
+
+def _held(error: BaseException) -> BaseException | None:
+    """urllib3 has its errors hold those of the ssl module."""
+    return next((one for one in error.args if isinstance(one, BaseException)), None)

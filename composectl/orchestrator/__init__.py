@@ -1,0 +1,1 @@
+"""Where replicas come from, and how they are made and removed."""

@@ -1,0 +1,88 @@
+"""How replicas are reached: at their own addresses, or at ports that each of them publishes for us."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from composectl import errors
+from composectl.engine.client import Engine
+from composectl.engine.containers import ITS_OWN_ADDRESS, Reach
+
+AUTO, NETWORK, PUBLISHED = REACHES = ("auto", "network", "published")
+_LOOPBACK = "127.0.0.1"
+_SECONDS = 1.0
+_NOBODY_LISTENS = 1  # a refusal is an answer, too
+
+
+@dataclass(frozen=True, slots=True)
+class FoundReach:
+    """A reach, and why it is this one, for people."""
+
+    reach: Reach
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        """What is told of it."""
+        at = self.reach.published_at
+        return f"replicas are reached at {f'ports of {at}' if at else 'their own addresses'}: {self.why}"
+
+
+async def find_reach(asked: str, engine: Engine) -> FoundReach:
+    """How the replicas of this engine are reached from here; `asked` is one of `REACHES`. Raises ComposectlError.
+
+    Unless it is told, their own addresses are taken where a trial connection gets an answer from the engine's networks.
+    """
+    at_ports = Reach(await _address(engine))
+    if asked == AUTO:
+        return await _tried(engine, at_ports)
+    return FoundReach(at_ports if asked == PUBLISHED else ITS_OWN_ADDRESS, "as asked")
+
+
+async def first_reached(addresses: Sequence[str]) -> str:
+    """The first of these addresses of the engine at which something answers; "" where none does."""
+    answers = await asyncio.gather(*map(_answers, addresses))
+    return next((address for address, answered in zip(addresses, answers, strict=True) if answered), "")
+
+
+# Private
+
+
+async def _tried(engine: Engine, at_ports: Reach) -> FoundReach:
+    wall = f"the engine is on {engine.endpoint.host}" if at_ports.published_at != _LOOPBACK else await engine.walls()
+    if wall:
+        return FoundReach(at_ports, wall)
+    gateways = await engine.gateways()
+    if not gateways:
+        return FoundReach(ITS_OWN_ADDRESS, "the engine has no bridge network yet to try")
+    if reached := await first_reached(gateways):
+        return FoundReach(ITS_OWN_ADDRESS, f"the engine's networks answer at {reached}")
+    return FoundReach(at_ports, f"{gateways[0]} on the engine's network does not answer")
+
+
+async def _address(engine: Engine) -> str:
+    """The address of the machine that the engine is on; the loopback one for this machine."""
+    if not engine.endpoint.host:
+        return _LOOPBACK
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(engine.endpoint.host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise errors.no_engine(engine.endpoint.url) from error
+    address = min(found, key=lambda one: one[0] != socket.AF_INET)[4][0]
+    return _LOOPBACK if ip_address(address).is_loopback else str(address)
+
+
+async def _answers(address: str) -> bool:
+    try:
+        async with asyncio.timeout(_SECONDS):
+            _, writer = await asyncio.open_connection(address, _NOBODY_LISTENS)
+    except ConnectionRefusedError:
+        return True
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    return True

@@ -1,0 +1,93 @@
+"""What a proxy that follows a service finds where it starts: its own container, the project, who runs already."""
+
+from __future__ import annotations
+
+import math
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from composectl import errors
+from composectl.balance.backend import Replica
+from composectl.config.proxy import FollowedWish
+from composectl.engine.client import Engine
+from composectl.engine.containers import Own, Reach, find_own_id
+from composectl.engine.endpoint import Endpoint
+from composectl.screen.console import say
+
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """`grace`: the seconds that our own container is given to stop, infinite outside of one."""
+
+    engine: Engine
+    project: str
+    grace: float
+    replicas: list[Replica]
+
+
+async def look_around(endpoint: Endpoint, wish: FollowedWish) -> Surroundings:
+    """The replicas that run already, as they are reached from here. Raises ComposectlError.
+
+    That is so, too, where some run and none of them could be balanced to.
+    """
+    own_id = _own_id()
+    if own_id:
+        _check_mounted(endpoint)
+    engine = await Engine.connect(endpoint)
+    with ExitStack() as undo:
+        undo.callback(engine.close)
+        own = await engine.own(own_id)
+        project = wish.project or _project_of(own, engine)
+        engine.reach = Reach(networks=own.networks if own else None, exposed=not wish.port)
+        replicas = await _first_look(engine, project, wish)
+        undo.pop_all()
+    return Surroundings(engine, project, own.grace if own else math.inf, replicas)
+
+
+# Private
+
+
+def _own_id() -> str:
+    return find_own_id(_MOUNTS.read_text() if _MOUNTS.exists() else "", socket.gethostname())
+
+
+def _check_mounted(endpoint: Endpoint) -> None:
+    path = endpoint.url.removeprefix("unix://")
+    if path != endpoint.url and not Path(path).exists():
+        raise errors.no_socket(path)
+
+
+def _project_of(own: Own | None, engine: Engine) -> str:
+    if own is None:
+        raise errors.whose_project(engine.endpoint.url)
+    if not own.project:
+        raise errors.of_no_project(own.name)
+    return own.project
+
+
+async def _first_look(engine: Engine, project: str, wish: FollowedWish) -> list[Replica]:
+    """The replicas that run already. Raises where there are some, and none that could be balanced to."""
+    there = await _replicas(engine, project, wish.service)
+    if not there:
+        await _tell_of_none(engine, project, wish.service)
+    elif not any(map(wish.reaches, there)):
+        raise errors.nothing_exposed(f"service `{wish.service}`")
+    return there
+
+
+async def _tell_of_none(engine: Engine, project: str, service: str) -> None:
+    """Say who is there instead; raise `no_shared_network` where some run, out of our reach."""
+    reach, engine.reach = engine.reach, replace(engine.reach, networks=None)
+    if await _replicas(engine, project, service):
+        raise errors.no_shared_network(service, project)
+    engine.reach = reach
+    services = ", ".join(sorted((await engine.scales()).get(project, {})))
+    say(f"no replica of {service} runs yet in project {project}, which has {services or 'no containers'}")
+
+
+async def _replicas(engine: Engine, project: str, service: str) -> list[Replica]:
+    return (await engine.replicas(project, (service,)))[service]

@@ -1,0 +1,230 @@
+"""The lines of the access log: one for each request, whatever its bytes are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from time import monotonic_ns, time_ns
+
+from composectl.balance.backend import Replica
+from composectl.balance.snapshot import join_address
+from composectl.proxy.head import is_fit
+
+USER_AGENT, REFERER = b"user-agent", b"referer"
+COMBINED, JSON = "combined", "json"
+_UNSAFE = re.compile(rb"[^ !#-\[\]-~]")  # nor `"` and `\`
+_NOTHING = "-"
+_BEFORE_ID = len(b"X-Request-ID: ")
+_LEFT = 499  # nginx's word for it
+
+
+@dataclass(frozen=True, slots=True)
+class LineStyle:
+    """`format` is a name of `FORMATS`. Nothing that may be a secret is written unless it was asked for.
+
+    `query`: the target with what follows its path; `headers`: what else of a request, by names in lower case.
+    """
+
+    format: str = COMBINED
+    query: bool = False
+    headers: tuple[bytes, ...] = field(default=())
+
+
+def line_of(entry: Entry, style: LineStyle, offset: int) -> str:
+    """One line, in ASCII and with its end; `offset` are the nanoseconds from the monotonic clock to the epoch."""
+    return FORMATS[style.format](entry, style, (entry.came + offset) // 1_000_000)
+
+
+def _combined(entry: Entry, style: LineStyle, milliseconds: int) -> str:
+    request = _NOTHING
+    if entry.method:
+        target = _escaped(_told(entry.target, style))
+        request = f"{_escaped(entry.method)} {target} HTTP/{entry.version}"
+    referer, agent = (_escaped(entry.headers.get(name, b"-")) for name in (REFERER, USER_AGENT))
+    upstream = _address(entry.replica, entry.port) if entry.replica is not None else _NOTHING
+    return (
+        f'{entry.client} - - [{_in_brackets(milliseconds // 1000)}] "{request}" {entry.status} {entry.sent}'
+        f' "{referer}" "{agent}" {upstream} {(entry.ended - entry.came) / 1e9:.6f} {_retries(entry)}'
+        f" {_request_id(entry).decode('ascii') or _NOTHING}\n"
+    )
+
+
+def _json(entry: Entry, style: LineStyle, milliseconds: int) -> str:
+    path, _, query = _told(entry.target, style).partition(b"?")
+    queried = f', "query": {_text(query)}' if style.query else ""
+    name = address = "null"
+    if entry.replica is not None:
+        name, address = quoted(entry.replica.name), quoted(_address(entry.replica, entry.port))
+    error = quoted(entry.error) if entry.error else "null"
+    held = f"{entry.held / 1e6:.3f}" if entry.held else "0.000"
+    return (
+        f'{{"time": "{_iso(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00", "client": {quoted(entry.client)},'
+        f' "service": {quoted(entry.service)}, "method": {_text(entry.method)}, "path": {_text(path)}{queried},'
+        f' "http": "{entry.version}", "status": {entry.status}, "error": {error},'
+        f' "backend": {name}, "address": {address}, "retries": {_retries(entry)},'
+        f' "duration_ms": {(entry.ended - entry.came) / 1e6:.3f}, "held_ms": {held},'
+        f' "received": {entry.received}, "sent": {entry.sent}, "request_id": {_quoted_id(entry)}'
+        f"{_headers(entry, style)}}}\n"
+    )
+
+
+FORMATS: dict[str, Callable[[Entry, LineStyle, int], str]] = {COMBINED: _combined, JSON: _json}
+
+
+class Lines:
+    """Makes lines of one style for the wall clock as it is."""
+
+    def __init__(self, style: LineStyle) -> None:
+        self._style = style
+
+    def of(self, entry: Entry) -> str:
+        """The line of a request that has ended."""
+        return line_of(entry, self._style, time_ns() - monotonic_ns())
+
+
+class Entry:
+    """Written on while its request is on its way; moments and `held` are nanoseconds of the monotonic clock.
+
+    `method` and `target` are empty where they could not be read; `version` is that of HTTP, `id_line` the line with the
+    `X-Request-ID`; `headers` has those that were asked for, by their names in lower case. `replica` is the one asked
+    last, by its port `port`, for the last of `attempts`; `received` and `sent` are the bytes of the bodies. `status` is
+    what the client got; `error` tells why that is not the backend's answer, or not the whole of it, else it is empty.
+    """
+
+    __slots__ = (
+        "_waits_since",
+        "attempts",
+        "came",
+        "client",
+        "ended",
+        "error",
+        "headers",
+        "held",
+        "id_line",
+        "method",
+        "port",
+        "received",
+        "replica",
+        "sent",
+        "service",
+        "status",
+        "target",
+        "version",
+    )
+
+    def __init__(
+        self,
+        service: str,
+        port: int,
+        client: str,
+        method: bytes,
+        target: bytes,
+        version: str,
+        id_line: bytes,
+        headers: Mapping[bytes, bytes],
+    ) -> None:
+        self.service = service
+        self.port = port
+        self.client = client
+        self.method = method
+        self.target = target
+        self.version = version
+        self.id_line = id_line
+        self.headers = headers
+        self.came = self.ended = monotonic_ns()
+        self.held = self._waits_since = 0
+        self.replica: Replica | None = None
+        self.attempts = 0
+        self.received = 0
+        self.sent = 0
+        self.status = 0
+        self.error = ""
+
+    def begin(self) -> None:
+        """It is its turn, after those that its client asked before."""
+        self.came = monotonic_ns()
+
+    def try_at(self, replica: Replica) -> None:
+        """It goes to this one."""
+        self.replica = replica
+        self.attempts += 1
+
+    def wait(self) -> None:
+        """It is held."""
+        self._waits_since = monotonic_ns()
+
+    def go_on(self) -> None:
+        """It is held no longer."""
+        if self._waits_since:
+            self.held += monotonic_ns() - self._waits_since
+            self._waits_since = 0
+
+    def end(self, status: int, error: str) -> None:
+        """It has ended so; without a `status`, with the one that was sent on already, or because its client left."""
+        self.go_on()
+        self.ended = monotonic_ns()
+        self.status = status or self.status or _LEFT
+        self.error = error
+
+
+# Private
+
+
+def _headers(entry: Entry, style: LineStyle) -> str:
+    if not style.headers:
+        return ""
+    told = (f"{quoted(name.decode())}: {_text(entry.headers.get(name, b''))}" for name in style.headers)
+    return f', "headers": {{{", ".join(told)}}}'
+
+
+def _told(target: bytes, style: LineStyle) -> bytes:
+    """As much of the target as may be shown; what is no path may hold a password."""
+    if style.query:
+        return target
+    path = target.partition(b"?")[0].partition(b"#")[0]
+    return path if path.startswith(b"/") or b"@" not in path else b""
+
+
+def _retries(entry: Entry) -> int:
+    return max(0, entry.attempts - 1)
+
+
+def _request_id(entry: Entry) -> bytes:
+    """What is no token was made by nobody whom we know."""
+    said = entry.id_line[_BEFORE_ID:-2]
+    return said if said.isalnum() or is_fit(said) else b""
+
+
+def _quoted_id(entry: Entry) -> str:
+    said = _request_id(entry)
+    return f'"{said.decode("ascii")}"' if said else "null"
+
+
+@lru_cache(256)
+def _escaped(text: bytes) -> str:
+    """As nginx escapes: `\\x22` for a quote."""
+    return _UNSAFE.sub(lambda unsafe: b"\\x%02X" % unsafe[0][0], text).decode("ascii")
+
+
+@lru_cache(256)
+def _text(text: bytes) -> str:
+    """As JSON, in ASCII; null where there is nothing."""
+    return quoted(text.decode("utf-8", "backslashreplace")) if text else "null"
+
+
+def _address(replica: Replica, port: int) -> str:
+    return join_address(*replica.address(port))
+
+
+@lru_cache(4)
+def _in_brackets(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
+
+
+@lru_cache(4)
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

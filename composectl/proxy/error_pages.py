@@ -1,0 +1,45 @@
+"""What we answer ourselves: short, plain, and never an echo of the request."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from time import time
+
+from composectl.proxy.head import CLOSE
+
+_MORE_LINES = {
+    HTTPStatus.METHOD_NOT_ALLOWED: b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
+    HTTPStatus.SERVICE_UNAVAILABLE: b"Retry-After: 1\r\n",
+}
+
+
+def error_page(status: int, reason: str, *, date: bytes, close: bool, body: bool = True, id_line: bytes = b"") -> bytes:
+    """A whole response; `reason` is one word of ours for `X-Composectl-Error`; a response to HEAD has no `body`.
+
+    `id_line` is the line with the request's `X-Request-ID`, or empty.
+    """
+    text = f"{status} {HTTPStatus(status).phrase}\n".encode()
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(text)}\r\n"
+        f"Date: {date.decode()}\r\n"
+        f"X-Composectl-Error: {reason}\r\n"
+    ).encode()
+    more = _MORE_LINES.get(HTTPStatus(status), b"") + id_line + (CLOSE if close else b"")
+    return head + more + b"\r\n" + (text if body else b"")
+
+
+def http_date() -> bytes:
+    """The time as RFC 9110, section 5.6.7, writes it."""
+    return _written(int(time()))
+
+
+# Private
+
+
+@lru_cache(1)
+def _written(seconds: int) -> bytes:
+    return formatdate(seconds, usegmt=True).encode()

@@ -1,0 +1,175 @@
+"""Listening sockets: bound where Docker would have published."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Protocol
+
+from composectl import errors
+from composectl.balance.snapshot import join_address
+from composectl.proxy.connection_pool import KEPT_PART
+from composectl.proxy.sockets import raise_open_files
+
+# For listeners, sockets of ours, pipes of Compose, and whoever comes in a rush
+_RESERVED = 128
+_PER_EXCHANGE = 2
+
+
+class PortTaken(Exception):
+    """Every port that would do is in use; `address` is the last one."""
+
+    def __init__(self, address: str, port: int) -> None:
+        super().__init__(address)
+        self.address = address
+        self.port = port
+
+
+def bind(host: str, ports: Iterable[int]) -> list[socket.socket]:
+    """Sockets on the first free of `ports` (0: any): one for each address of `host`, or for IPv4 and for IPv6 if empty.
+
+    Raises PortTaken, or ComposectlError where there is no right or no such address.
+    """
+    hosts = _addresses(host) if host else ["0.0.0.0", "::"]
+    taken: PortTaken | None = None
+    for port in ports:
+        try:
+            return _bind_all(hosts, port)
+        except PortTaken as error:
+            taken = error
+    assert taken is not None
+    raise taken
+
+
+def address_of(listening: socket.socket) -> str:
+    """`host:port` of a bound socket."""
+    host, port = listening.getsockname()[:2]
+    return join_address(host, port)
+
+
+class Door(Protocol):
+    """A listening socket."""
+
+    def shut(self) -> None:
+        """Accept nobody: the kernel lets them wait."""
+
+    def reopen(self) -> None:
+        """Accept again."""
+
+
+class Gate:
+    """Counts the clients of all its doors; a `limit` of 0 lets nobody in but those in the first rush."""
+
+    def __init__(self, limit: int = sys.maxsize) -> None:
+        self.limit = limit
+        self._inside = 0
+        self._shut = False
+        self._doors: set[Door] = set()
+
+    @property
+    def inside(self) -> int:
+        """The clients that are connected now."""
+        return self._inside
+
+    def add(self, door: Door) -> None:
+        """Watch over one more door."""
+        self._doors.add(door)
+        if self._shut:
+            door.shut()
+
+    def remove(self, door: Door) -> None:
+        """A door has been closed for good."""
+        self._doors.discard(door)
+
+    def entered(self) -> None:
+        """A client has come."""
+        self._inside += 1
+        if self._inside >= self.limit and not self._shut:
+            self._shut = True
+            for door in self._doors:
+                door.shut()
+
+    def left(self) -> None:
+        """A client has gone."""
+        self._inside -= 1
+        if self._shut and self._inside < self.limit:
+            self._shut = False
+            for door in self._doors:
+                door.reopen()
+
+
+def make_gate(limit: int | None = None) -> Gate:
+    """A gate for this process, whose limit of open files is raised as far as it may go.
+
+    Without a `limit`, as many as can all be answered at once. Raises ComposectlError where the open files do not allow
+    the `limit`, with a file for each client.
+    """
+    files = raise_open_files()
+    most = max(_PER_EXCHANGE, files - files // KEPT_PART - _RESERVED)
+    if limit is not None and limit > most:
+        raise errors.too_many_connections(limit, most)
+    return Gate(most // _PER_EXCHANGE if limit is None else limit)
+
+
+# Private
+
+
+def _addresses(host: str) -> list[str]:
+    """Each address of a name, or the one that `host` is; IPv4 first."""
+    try:
+        found = {str(place[0]) for *_, place in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        raise errors.unknown_host(host) from None
+    return sorted(found, key=lambda address: (":" in address, address))
+
+
+def _bind_all(hosts: list[str], port: int) -> list[socket.socket]:
+    with ExitStack() as undo:
+        bound: list[socket.socket] = []
+        for host in hosts:
+            if ":" in host and bound and not _has_ipv6():
+                continue
+            # Where any port will do, IPv6 gets the one that IPv4 was given.
+            one = _bind_one(host, bound[0].getsockname()[1] if bound else port)
+            undo.callback(one.close)
+            bound.append(one)
+        undo.pop_all()
+        return bound
+
+
+def _bind_one(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind((host, port))
+        one.listen()
+    except OSError as error:
+        one.close()
+        raise _explain(error, host, port) from error
+    return one
+
+
+def _explain(error: OSError, host: str, port: int) -> Exception:
+    address = join_address(host, port)
+    if error.errno == errno.EADDRINUSE:
+        return PortTaken(address, port)
+    known: dict[int | None, Callable[[str], errors.ComposectlError]] = {
+        errno.EACCES: errors.port_forbidden,
+        errno.EADDRNOTAVAIL: errors.no_such_address,
+    }
+    return known[error.errno](address) if error.errno in known else error
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as one:
+            one.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

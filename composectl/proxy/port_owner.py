@@ -1,0 +1,60 @@
+"""Which process holds a port, as far as Linux tells."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from composectl.control.api import About
+from composectl.control.client import running
+
+_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp (proc(5))
+
+
+def process_on(port: int) -> str:
+    """`NAME (process PID)` of who listens on this TCP port; empty where it cannot be known."""
+    links = {f"socket:[{inode}]" for inode in _inodes(port)}
+    for process in Path("/proc").glob("[0-9]*"):
+        if links and links & set(_links(process)):
+            return f"{_name(process)} (process {process.name})"
+    return ""
+
+
+def occupant(port: int, folder: Path) -> str:
+    """Another composectl of this user, with its sockets in `folder`, or else a process; empty where it is not known."""
+    for client in running(folder):
+        if any(place.rpartition(":")[2] == str(port) for place in _places(client.about)):
+            return f"composectl of {client.about.title}"
+    return process_on(port)
+
+
+# Private
+
+
+def _inodes(port: int) -> Iterator[str]:
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]
+
+
+def _links(process: Path) -> Iterator[str]:
+    with suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with suppress(OSError):
+                yield os.readlink(descriptor)
+
+
+def _name(process: Path) -> str:
+    with suppress(OSError):
+        return (process / "comm").read_text().strip()
+    return "a process"
+
+
+def _places(about: About) -> tuple[str, ...]:
+    """Where it listens, as `host:port`."""
+    return (*about.listeners, about.metrics.removesuffix("/metrics"), about.dashboard.removesuffix("/"))

@@ -1,0 +1,136 @@
+"""Whether a connection is quiet at this very moment, as the kernel knows it: the loop may not have looked yet."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import select
+import socket
+import sys
+from asyncio import Protocol
+from contextlib import suppress
+from typing import Protocol as Structure
+from typing import cast
+
+CAN_TELL = hasattr(select, "poll")
+_END: int = getattr(select, "POLLRDHUP", 0)  # Linux
+_INTERVAL = 1
+_PROBES = 3
+_MILLISECONDS = 1000
+# Not every system has all of them.
+_IDLE = getattr(socket, "TCP_KEEPIDLE", None)
+_EVERY = getattr(socket, "TCP_KEEPINTVL", None)
+_TIMES = getattr(socket, "TCP_KEEPCNT", None)
+_UNHEARD = getattr(socket, "TCP_USER_TIMEOUT", None)
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_ENDLESS = 1_048_576
+
+
+def is_quiet(descriptor: int) -> bool:
+    """Nothing is to be read there, not even an end (poll(2))."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return not poll.poll(0)
+
+
+def has_ended(descriptor: int) -> bool:
+    """The other side sends no more, whatever is still to be read; false where the system does not tell."""
+    if not CAN_TELL or not _END:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, _END)
+    return bool(poll.poll(0))
+
+
+def keep_alive(transport: asyncio.BaseTransport, idle: int) -> None:
+    """Break the connection when the other side does not answer for 3 s after `idle` seconds of silence (tcp(7))."""
+    _set(transport, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((_IDLE, idle), (_EVERY, _INTERVAL), (_TIMES, _PROBES)):
+        _set(transport, socket.IPPROTO_TCP, option, value)
+
+
+def give_up_soon(transport: asyncio.BaseTransport) -> None:
+    """Break the connection when the other side does not answer for a few seconds, whatever is on its way to it."""
+    keep_alive(transport, idle=_INTERVAL)
+    _set(transport, socket.IPPROTO_TCP, _UNHEARD, _PROBES * _MILLISECONDS)
+
+
+def is_exhaustion(error: OSError) -> bool:
+    """Whether it was for want of descriptors or memory on our own side: no backend is to blame."""
+    return error.errno in _EXHAUSTED
+
+
+def reason_of(error: OSError) -> str:
+    """A few words for the table: the system's own where it has some, since the loops have different ones."""
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or "no answer in time"
+
+
+class Connection(Structure):
+    """One side of a TCP connection (see asyncio.Protocol)."""
+
+    def data_received(self, data: bytes, /) -> None:
+        """Bytes have come."""
+
+    def eof_received(self) -> None:
+        """The other side sends no more; ours is closed too."""
+
+    def pause_writing(self) -> None:
+        """The other side takes no more for now."""
+
+    def resume_writing(self) -> None:
+        """The other side takes more again."""
+
+    def connection_lost(self, error: Exception | None, /) -> None:
+        """The end."""
+
+
+def as_protocol(connection: Connection) -> Protocol:
+    """The same, for asyncio."""
+    return cast(Protocol, connection)
+
+
+class Clock:
+    """`tick` is the number of whole seconds."""
+
+    __slots__ = ("tick",)
+
+    def __init__(self) -> None:
+        self.tick = 0
+
+
+def report(fault: BaseException) -> None:
+    """Tell the loop's exception handler, which writes it to the log."""
+    asyncio.get_running_loop().call_exception_handler({"message": "a fault in composectl", "exception": fault})
+
+
+def open_files() -> int:
+    """The limit as it is now."""
+    if sys.platform == "win32":
+        return _ENDLESS
+    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+
+    soft, _ = getrlimit(RLIMIT_NOFILE)
+    return _ENDLESS if soft == RLIM_INFINITY else soft
+
+
+def raise_open_files() -> int:
+    """Raise the limit as far as it may go; returns it."""
+    if sys.platform != "win32":
+        from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
+
+        _, hard = getrlimit(RLIMIT_NOFILE)
+        setrlimit(RLIMIT_NOFILE, (_ENDLESS if hard == RLIM_INFINITY else hard, hard))
+    return open_files()
+
+
+# Private
+
+
+def _set(transport: asyncio.BaseTransport, level: int, option: int | None, value: int) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is not None and option is not None:
+        with suppress(OSError, ValueError):  # it is closed already
+            sock.setsockopt(level, option, value)
