@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import re
 import socket
 from collections.abc import Awaitable, Callable
 
+from tests.support.kept_port import keep_port
 from tests.support.raw_http import PATIENCE, Ended, Wire
 
 Script = Callable[[Wire], Awaitable[None]]
 
+_TRIES = 100
+
 
 class ScriptedBackend:
-    """Listens on one address; `wires` holds its connections in the order in which they were accepted."""
+    """Listens on one address, which it keeps; `wires` holds its connections in the order of their acceptance."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, kept: socket.socket, listening: socket.socket) -> None:
         listening.setblocking(False)
-        self.host, self.port = listening.getsockname()
+        self.host, self.port = kept.getsockname()
+        self._kept = kept
         self.address = f"{self.host}:{self.port}"
         self.wires: list[Wire] = []
         self._listening = listening
@@ -49,7 +52,7 @@ class ScriptedBackend:
         return self._listening.dup()
 
     def refuse(self) -> None:
-        """Listen no more."""
+        """Listen no more: who connects is refused."""
         self._listening.close()
 
     async def die(self) -> None:
@@ -68,6 +71,7 @@ class ScriptedBackend:
     async def close(self) -> None:
         await self._stop()
         self.refuse()
+        self._kept.close()
         for wire in self.wires:
             wire.close()
 
@@ -90,21 +94,8 @@ class ScriptedBackend:
 
 def listen_on(hosts: list[str], *, receive_buffer: int = 0, backlog: int = 100) -> list[ScriptedBackend]:
     """A backend on each of `hosts`, all on one port."""
-    while True:
-        with contextlib.ExitStack() as undo:
-            sockets: list[socket.socket] = []
-            for host in hosts:
-                one = undo.enter_context(socket.socket())
-                if receive_buffer:
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if not _is_free(one, host, sockets[0].getsockname()[1] if sockets else 0):
-                    break
-                one.listen(backlog)
-                sockets.append(one)
-            else:
-                undo.pop_all()
-                return [ScriptedBackend(one) for one in sockets]
+    kept = _keep_one_port(hosts)
+    return [ScriptedBackend(one, _listening(one, receive_buffer, backlog)) for one in kept]
 
 
 def answers(response: bytes) -> Script:
@@ -123,15 +114,25 @@ def answers(response: bytes) -> Script:
 # Private
 
 
-def _is_free(sock: socket.socket, host: str, port: int) -> bool:
-    """Bind to a port, unless somebody else on this machine has it at this address."""
-    try:
-        sock.bind((host, port))
-    except OSError as error:
-        if port and error.errno == errno.EADDRINUSE:
-            return False
-        raise
-    return True
+def _keep_one_port(hosts: list[str]) -> list[socket.socket]:
+    """The same port of each of `hosts`."""
+    for _ in range(_TRIES):
+        with contextlib.ExitStack() as undo, contextlib.suppress(OSError):
+            first = undo.enter_context(keep_port(hosts[0]))
+            others = [undo.enter_context(keep_port(host, first.getsockname()[1])) for host in hosts[1:]]
+            undo.pop_all()
+            return [first, *others]
+    raise AssertionError(f"{_TRIES} ports in a row are taken at one of {hosts}")
+
+
+def _listening(kept: socket.socket, receive_buffer: int, backlog: int) -> socket.socket:
+    one = socket.socket()
+    if receive_buffer:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind(kept.getsockname())
+    one.listen(backlog)
+    return one
 
 
 async def _ignore_the_end(script: Script, wire: Wire) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,9 +20,11 @@ from composectl.proxy.queue import Holding, WaitingRoom
 from composectl.proxy.server import ProxyServer, serve
 from composectl.proxy.upstream import Route
 from tests.support.backends import ScriptedBackend, listen_on
+from tests.support.kept_port import keep_port
 from tests.support.raw_http import Wire, connect, eventually
 
 _NONE_HELD = Holding(0)
+_OPENED = 1_700_000_000.0  # in epoch seconds; no time passes but what the test lets pass
 
 
 class Stage:
@@ -39,7 +40,7 @@ class Stage:
         self.backends: Sequence[ScriptedBackend] = listen_on(hosts, receive_buffer=receive_buffer, backlog=backlog)
         self.changes: list[Change] = []
         self.errors: list[dict[str, Any]] = []
-        self.later = 0.0  # seconds by which the pool's clock is ahead
+        self.later = 0.0  # seconds that have passed since then by the pool's clock
         self._clients: list[Wire] = []
 
     async def open(
@@ -58,13 +59,14 @@ class Stage:
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = Connections(self.backends[0].port, identify=identify)
-        self.pool = Pool("echo", policy(), lambda: time.time() + self.later, self._tell)
+        self.pool = Pool("echo", policy(), lambda: _OPENED + self.later, self._tell)
         self.room = WaitingRoom(self.pool, holding)
         self.observe(range(len(self.backends)))
         route = Route(self.pool, self.connections, self.room)
         self.server = ProxyServer(route, limits or Limits(), gate, name, make_id=make_id, log=log)
-        sockets = bind(host, [0])
-        self.address = sockets[0].getsockname()[:2]
+        self._kept = keep_port(host)
+        self.address = self._kept.getsockname()[:2]
+        sockets = bind(host, [self.address[1]])
         self._runner = await serve(self.server, sockets, drain_seconds)
 
     @property
@@ -120,6 +122,7 @@ class Stage:
         await self.shut_down()
         for backend in self.backends:
             await backend.close()
+        self._kept.close()
         await eventually(lambda: asyncio.all_tasks() <= {asyncio.current_task()})
         assert not self.errors, self.errors
 

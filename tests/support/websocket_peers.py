@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tests.support.backends import ScriptedBackend
 from tests.support.proxy_fixture import Stage
+from tests.support.raw_http import PATIENCE
 
 Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 PROTOCOLS = ("chat.v2", "chat")
@@ -68,6 +69,6 @@ def directly(stage: Stage, path: str = "/chat") -> str:
 
 
 async def said_back(socket: aiohttp.ClientWebSocketResponse, text: str) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await socket.send_str(text)
         return await socket.receive_str()

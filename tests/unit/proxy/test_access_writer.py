@@ -6,13 +6,24 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
+
+from composectl.proxy import access_log
 from composectl.proxy.access_log import AccessWriter, Sink
+from tests.support.raw_http import PATIENCE
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, the thread has the time that it takes."""
+    monkeypatch.setattr(access_log, "_LAST_SECONDS", PATIENCE)
 
 
 def lines(*targets: str) -> list[str]:
     return [f"{target}\n" for target in targets]
 
 
+@pytest.mark.usefixtures("patient")
 def test_at_the_end_everything_is_written_in_its_order(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     writer = AccessWriter(Sink(str(log)))
@@ -24,6 +35,7 @@ def test_at_the_end_everything_is_written_in_its_order(tmp_path: Path) -> None:
     assert (writer.written, writer.lost, writer.waiting) == (100, 0, 0)
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_was_given_before_goes_to_the_old_file(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     writer = AccessWriter(Sink(str(log)))
@@ -35,6 +47,7 @@ def test_what_was_given_before_goes_to_the_old_file(tmp_path: Path) -> None:
     assert ((tmp_path / "access.log.1").read_text(), log.read_text()) == ("old\n", "new\n")
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_line_that_is_not_as_it_has_to_be_keeps_no_other_from_the_file(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     writer = AccessWriter(Sink(str(log)))

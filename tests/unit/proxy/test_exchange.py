@@ -192,20 +192,23 @@ async def test_e2_one_byte_chunks_arrive_as_they_were(stage: Stage) -> None:
 
 
 async def test_e2_ten_times_as_many_chunks_take_no_more_than_some_ten_times_as_long(stage: Stage) -> None:
-    times = []
-    for count in (5_000, 50_000):
-        client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-        await backend.head()
-        chunks, began = b"1\r\nx\r\n" * count, time.process_time()
-        sending = asyncio.create_task(client.send(chunks))
-        async with asyncio.timeout(PATIENCE):
-            async for piece in backend.stream():
-                count -= piece.count(b"x")
-                if not count:
-                    break
-        times.append(time.process_time() - began)
-        await sending
-    assert times[1] < 40 * times[0]
+    few, many = [[await cpu_of_chunks(stage, count) for _ in range(3)] for count in (5_000, 50_000)]
+    assert min(many) < 40 * min(few)
+
+
+async def cpu_of_chunks(stage: Stage, count: int) -> float:
+    """The seconds of CPU until so many chunks have arrived."""
+    client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await backend.head()
+    chunks, began = b"1\r\nx\r\n" * count, time.process_time()
+    sending = asyncio.create_task(client.send(chunks))
+    async with asyncio.timeout(PATIENCE):
+        async for piece in backend.stream():
+            count -= piece.count(b"x")
+            if not count:
+                break
+    await sending
+    return time.process_time() - began
 
 
 async def test_p3_more_than_a_mebibyte_is_not_sent_again(open_stage: OpenStage) -> None:

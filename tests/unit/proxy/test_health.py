@@ -16,10 +16,10 @@ from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
 from composectl.proxy.health_check import Probes, probes_of, watch_health
 from tests.support.backends import ScriptedBackend, answers, listen_on
-from tests.support.raw_http import Wire, eventually
+from tests.support.raw_http import PATIENCE, Wire, eventually
 
-OFTEN = Probes(interval=0.001, timeout=0.5)
-CHECKS = Probes("/healthz", interval=0.001, timeout=0.5)
+OFTEN = Probes(interval=0.001, timeout=PATIENCE)
+CHECKS = Probes("/healthz", interval=0.001, timeout=PATIENCE)
 WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 UNWELL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
@@ -60,11 +60,13 @@ async def test_it_becomes_ready_when_it_listens_and_again_after_a_failure() -> N
 
 
 async def test_what_docker_holds_for_unwell_is_not_asked() -> None:
-    (backend,) = listen_on(["127.0.0.1"])
-    async with Watch([replica(1, backend.host, Report.DOWN)]).watching(backend):
-        for _ in range(20):
-            await asyncio.sleep(0.001)
-        assert backend.untouched()
+    unwell, other = listen_on(["127.0.0.1", "127.0.0.2"])
+    other.play(answers(WELL))
+    watch = Watch([replica(1, unwell.host, Report.DOWN), replica(2, other.host)])
+    async with watch.watching(other, CHECKS):
+        await eventually(lambda: len(other.wires) > 5)
+        assert unwell.untouched()
+    await unwell.close()
 
 
 async def test_a_replica_with_a_port_of_its_own_is_asked_there() -> None:
@@ -78,7 +80,7 @@ async def test_one_that_does_not_answer_keeps_nobody_waiting() -> None:
     silent, other = listen_on(["127.0.0.1", "127.0.0.2"])
     other.play(answers(WELL))
     watch = Watch([replica(1, silent.host), replica(2, other.host)])
-    async with watch.watching(other, Probes("/", interval=0.001, timeout=60.0)):
+    async with watch.watching(other, Probes("/", interval=0.001, timeout=PATIENCE)):
         await eventually(lambda: len(other.wires) > 5)
         assert watch.phases() == [Phase.STARTING, Phase.READY]
         wire = await silent.accept()
@@ -117,9 +119,10 @@ async def test_one_that_does_not_answer_its_check_in_time_fails_it() -> None:
     one, other = listen_on(["127.0.0.1", "127.0.0.2"])
     other.play(answers(WELL))
     watch = Watch([replica(1, one.host, Report.UP), replica(2, other.host)])
-    async with watch.watching(one, Probes("/", interval=0.001, timeout=0.02)):
+    async with watch.watching(one, Probes("/", interval=0.001, timeout=0.1)):
         await eventually(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
-    assert watch.changes[-1].why == "no answer in time"
+    # A busy machine may keep the other one from answering in time now and then.
+    assert [change.why for change in watch.changes if change.number == 1][-1] == "no answer in time"
     await other.close()
 
 
@@ -133,7 +136,7 @@ async def test_behind_a_relay_ready_ones_are_tried_too_and_one_that_it_does_not_
 
     one.play(relays)
     watch = Watch([replica(1, one.host), replica(2, other.host)])
-    async with watch.watching(one, Probes(interval=0.001, timeout=0.5, relayed=True)):
+    async with watch.watching(one, Probes(interval=0.001, timeout=PATIENCE, relayed=True)):
         await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
         reached = False
         await eventually(lambda: watch.phases() == [Phase.FAILING, Phase.READY])

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from composectl.proxy.port_owner import process_on
+from tests.support.kept_port import keep_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
@@ -26,6 +27,5 @@ def test_one_that_is_only_connected_is_not() -> None:
 
 
 def test_nobody_holds_a_free_port() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-    assert process_on(port) == ""
+    with keep_port() as free:
+        assert process_on(free.getsockname()[1]) == ""

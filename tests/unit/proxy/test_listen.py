@@ -9,6 +9,7 @@ import pytest
 
 from composectl.errors import ComposectlError
 from composectl.proxy.listener import PortTaken, address_of, bind
+from tests.support.kept_port import keep_port
 
 Bind = Callable[..., list[socket.socket]]
 
@@ -60,15 +61,12 @@ def test_a_name_without_an_address_is_refused() -> None:
 
 
 def test_every_address_is_taken_where_one_of_them_is(bound: Bind) -> None:
-    four, six = bound("", [0])  # a port that nobody has anywhere
-    port = port_of(four)
-    four.close()
-    six.close()
-    (one,) = bound("::1", [port])
-    with pytest.raises(PortTaken) as taken:
-        bound("", [port])
-    assert taken.value.address == f"[::]:{port_of(one)}"
-    socket.create_server(("0.0.0.0", port_of(one))).close()  # nothing was left behind
+    with keep_port("0.0.0.0") as kept:
+        (one,) = bound("::1", [port_of(kept)])
+        with pytest.raises(PortTaken) as taken:
+            bound("", [port_of(one)])
+        assert taken.value.address == f"[::]:{port_of(one)}"
+        socket.create_server(("0.0.0.0", port_of(one))).close()  # nothing was left behind
 
 
 def test_a_port_that_is_held_is_taken(bound: Bind) -> None:
@@ -80,10 +78,9 @@ def test_a_port_that_is_held_is_taken(bound: Bind) -> None:
 
 def test_the_first_free_port_of_a_range_is_taken(bound: Bind) -> None:
     (held,) = bound("127.0.0.1", [0])
-    (free,) = bound("127.0.0.1", [0])
-    free.close()
-    (one,) = bound("127.0.0.1", [port_of(held), int(address_of(held).rpartition(":")[2]), 0])
-    assert port_of(one) != port_of(held)
+    with keep_port() as free:
+        (one,) = bound("127.0.0.1", [port_of(held), port_of(free), 0])
+        assert port_of(one) == port_of(free)
 
 
 def test_an_address_of_somebody_else_is_refused() -> None:
