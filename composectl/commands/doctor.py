@@ -16,7 +16,7 @@ from composectl.control.pacing import run
 from composectl.control.paths import check_private, runtime_folder
 from composectl.engine.client import Engine
 from composectl.engine.endpoint import Endpoint, child_environ, named_by, resolve_endpoint
-from composectl.orchestrator.addressing import AUTO, find_reach
+from composectl.orchestrator.addressing import AUTO, choose_addressing
 from composectl.proxy.listener import make_gate
 from composectl.proxy.sockets import raise_open_files
 from composectl.sanitize import harmless
@@ -140,7 +140,7 @@ async def _version(engine: Engine) -> Finding:
 
 
 async def _reach(engine: Engine) -> Finding:
-    return Finding("reach", True, (await find_reach(AUTO, engine)).sentence)
+    return Finding("reach", True, (await choose_addressing(AUTO, engine)).sentence)
 
 
 def _folder(environ: Mapping[str, str]) -> Finding:

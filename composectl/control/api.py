@@ -89,7 +89,7 @@ def make_api(handlers: Handlers, turns: Turns) -> web.Application:
 class About:
     """`directory` is the project's, as an absolute path; `listeners` are `host:port`.
 
-    `published_at`: the address at which its backends publish ports for it; "" where they are reached at their own.
+    `published_host`: the address at which its backends publish ports for it; "" where they are reached at their own.
     `metrics`: the URL at which they are scraped; "" where there is none but that of the control socket.
     `dashboard`: the URL of its page for browsers; "" where there is none.
 
@@ -100,7 +100,7 @@ class About:
     pid: int
     directory: str
     listeners: tuple[str, ...]
-    published_at: str = ""
+    published_host: str = ""
     metrics: str = ""
     dashboard: str = ""
 

@@ -197,7 +197,7 @@ async def _bind_rest(running: RunningProject, balanced: Balanced) -> None:
         deadline = asyncio.get_running_loop().time() + _RELEASE_SECONDS
         while not _is_bound(balanced, port):
             if asyncio.get_running_loop().time() > deadline:
-                holder = await running.engine.holder_of(port.published[0])
+                holder = await running.engine.port_owner(port.published[0])
                 raise errors.port_taken(str(port.published[0]), f"container `{holder.name}`" if holder else "")
             await asyncio.sleep(_RELEASE_PAUSE)
 

@@ -28,8 +28,8 @@ from composectl.daemon.admin import Listening, bind_views
 from composectl.daemon.project import RunningProject
 from composectl.daemon.service import Balanced, check_no_canary
 from composectl.engine.client import Engine
-from composectl.engine.containers import Reach
-from composectl.orchestrator.addressing import AUTO, NETWORK, PUBLISHED, FoundReach, find_reach
+from composectl.engine.containers import Addressing
+from composectl.orchestrator.addressing import AUTO, NETWORK, PUBLISHED, ChosenAddressing, choose_addressing
 from composectl.orchestrator.compose import Means, Reading, in_known_api
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.listener import PortTaken, make_gate
@@ -44,17 +44,17 @@ async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> Runni
     engine = await Engine.connect(means.endpoint)
     sys.stderr.write(reading.warnings)
     ports = _ports(project, wish)
-    found = await find_reach(wish.reach, engine)
+    found = await choose_addressing(wish.reach, engine)
     stack = make_stack(invocation, means, project, wish.scales)
     folder = runtime_folder(invocation.environ)
     claimed = _claim(folder, stack.project, means.endpoint.url, wish)
     log = _opened_log(wish, claimed)
-    engine.reach = claimed.reach or _told(found)
+    engine.addressing = claimed.addressing or _told(found)
     _tell_left_out(project, wish.services)
-    fit = Fit(wish.dropping_udp, _published(ports, engine.reach))
+    fit = Fit(wish.dropping_udp, _published(ports, engine.addressing))
     stack = replace(stack, rendered=fit.applied(stack.rendered))
     journal = Journal()
-    relayed = engine.reach.is_relayed
+    relayed = engine.addressing.behind_docker_proxy
     balanced = {
         service: Balanced(service, one.scale, ports[service], one.balancing, gate, journal, log=log, relayed=relayed)
         for service, one in wish.services.items()
@@ -116,7 +116,7 @@ class _Claimed:
     claim: Claim
     inherited: Listening = field(default_factory=dict)
     predecessor: Predecessor | None = None
-    reach: Reach | None = None
+    addressing: Addressing | None = None
 
 
 def _claim(folder: Path, project: str, engine: str, wish: Wish) -> _Claimed:
@@ -127,11 +127,13 @@ def _claim(folder: Path, project: str, engine: str, wish: Wish) -> _Claimed:
             raise
         client = find(folder, project, folder)
         check_no_canary(client.status())
-        reach = Reach(client.about.published_at)
-        _check_stays(wish.reach, reach)
+        addressing = Addressing(client.about.published_host)
+        _check_stays(wish.reach, addressing)
         predecessor = client.predecessor()
         estate = predecessor.estate()
-        return _Claimed(Claim(folder, project, engine, inherited=estate.lock), estate.listening, predecessor, reach)
+        return _Claimed(
+            Claim(folder, project, engine, inherited=estate.lock), estate.listening, predecessor, addressing
+        )
 
 
 def _opened_log(wish: Wish, claimed: _Claimed) -> AccessLog | None:
@@ -142,26 +144,26 @@ def _opened_log(wish: Wish, claimed: _Claimed) -> AccessLog | None:
         raise
 
 
-def _check_stays(asked: str, reach: Reach) -> None:
+def _check_stays(asked: str, addressing: Addressing) -> None:
     """A reach is how replicas are made, and those that are there stay."""
-    name = PUBLISHED if reach.is_relayed else NETWORK
+    name = PUBLISHED if addressing.behind_docker_proxy else NETWORK
     if asked not in (AUTO, name):
         raise errors.reach_stays(asked, name)
 
 
-def _told(found: FoundReach) -> Reach:
+def _told(found: ChosenAddressing) -> Addressing:
     """The same, said in a line where it is not the usual one."""
-    if found.reach.is_relayed:
+    if found.addressing.behind_docker_proxy:
         say(found.sentence)
-    return found.reach
+    return found.addressing
 
 
-def _published(ports: Mapping[str, Sequence[Port]], reach: Reach) -> dict[str, tuple[str, ...]]:
+def _published(ports: Mapping[str, Sequence[Port]], addressing: Addressing) -> dict[str, tuple[str, ...]]:
     """The items of `ports:` by which the replicas of each service are reached."""
-    if not reach.is_relayed:
+    if not addressing.behind_docker_proxy:
         return {}
     return {
-        service: tuple(any_free(reach.published_at, target) for target in sorted({port.target for port in its}))
+        service: tuple(any_free(addressing.published_host, target) for target in sorted({port.target for port in its}))
         for service, its in ports.items()
     }
 
@@ -203,7 +205,7 @@ async def _bind(prepared: RunningProject, balanced: Balanced, folder: Path) -> N
         try:
             balanced.bind(port)
         except PortTaken as taken:
-            holder = await prepared.engine.holder_of(taken.port)
+            holder = await prepared.engine.port_owner(taken.port)
             if holder is not None and (holder.project, holder.service) == (prepared.stack.project, balanced.service):
                 continue
             named = f"container `{holder.name}`" if holder else await asyncio.to_thread(occupant, taken.port, folder)

@@ -55,7 +55,7 @@ class RunningProject(Following):
 
     def about(self) -> About:
         """For other terminals that look for us, and for a successor."""
-        return replace(super().about(), published_at=self.engine.reach.published_at)
+        return replace(super().about(), published_host=self.engine.addressing.published_host)
 
     def estate(self) -> Estate:
         """What the next composectl takes over."""

@@ -141,7 +141,7 @@ class Swapping:
 
     async def _clear_ended(self) -> None:
         """Compose would start them again, old as they are."""
-        for ended in await self._running.engine.ended(self.stack.project, self._service):
+        for ended in await self._running.engine.exited(self.stack.project, self._service):
             if not ended.restarting:
                 await self._running.engine.remove(ended.id)
 
@@ -275,7 +275,7 @@ async def _is_changed(running: RunningProject, stack: Stack, service: str) -> bo
     if is_another(service, running.stacks[service].rendered, stack.rendered):
         return True
     makes = (await running.engine.containers(stack.project, service)).values()
-    if len({one.definition for one in makes}) > 1:
+    if len({one.config_hash for one in makes}) > 1:
         return True
     now = {name: await running.engine.image_id(name) for name in {one.image for one in makes}}
     return any(now[one.image] not in ("", one.image_id) for one in makes)

@@ -15,27 +15,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from composectl import errors
 from composectl.balance.backend import Replica
 from composectl.engine.containers import (
-    ITS_OWN_ADDRESS,
+    CONTAINER_ADDRESS,
     PROJECT,
-    Ended,
-    Holder,
-    Make,
-    Own,
+    ContainerSpec,
+    ExitedContainer,
+    PortOwner,
+    SelfContainer,
     Version,
-    describe,
-    describe_ended,
-    describe_gateways,
-    describe_holder,
-    describe_make,
-    describe_own,
-    describe_version,
-    describe_walls,
-    replicas_of,
+    bridge_addresses,
+    isolated_reason,
+    parse_container,
+    parse_container_spec,
+    parse_engine_version,
+    parse_exited,
+    parse_port_owner,
+    parse_self_container,
+    replica_filter,
     service_of,
 )
 from composectl.engine.endpoint import Endpoint
-from composectl.engine.errors import border, cause
-from composectl.engine.events import FILTERS, Event, Events
+from composectl.engine.errors import cause, translate_errors
+from composectl.engine.events import FILTERS, EngineEvents, Event
 from composectl.sanitize import plain_lines
 
 if TYPE_CHECKING:
@@ -43,22 +43,22 @@ if TYPE_CHECKING:
     import requests
 
 TIMEOUT = 10
-QUIET = 30.0
-_PATIENCE = 60  # a busy machine takes its time to stop and to remove
+IDLE_TIMEOUT = 30.0
+_SLOW_TIMEOUT = 60  # a busy machine takes its time to stop and to remove
 _T = TypeVar("_T")
 
 
 class Engine:
     """One engine. Every method raises ComposectlError where it does not answer, or answers that it cannot.
 
-    `reach` tells by which addresses its replicas are known.
+    `addressing` tells by which addresses its replicas are known.
     """
 
-    def __init__(self, endpoint: Endpoint, client: docker.APIClient, patient: docker.APIClient) -> None:
+    def __init__(self, endpoint: Endpoint, client: docker.APIClient, slow_client: docker.APIClient) -> None:
         self.endpoint = endpoint
-        self.reach = ITS_OWN_ADDRESS
+        self.addressing = CONTAINER_ADDRESS
         self._client = client
-        self._patient = patient
+        self._slow_client = slow_client
 
     @classmethod
     async def connect(cls, endpoint: Endpoint, timeout: int = TIMEOUT) -> Engine:
@@ -69,21 +69,21 @@ class Engine:
         if endpoint.ssh:
             raise errors.over_ssh(endpoint.url, endpoint.ssh)
         client = await _call(endpoint, lambda: _open(endpoint, timeout))
-        return cls(endpoint, client, await _call(endpoint, lambda: _open(endpoint, _PATIENCE, client.api_version)))
+        return cls(endpoint, client, await _call(endpoint, lambda: _open(endpoint, _SLOW_TIMEOUT, client.api_version)))
 
     async def replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
         """The running replicas of each of `services`, which may be none (GET /containers/json, then .../{id}/json)."""
         return await self._call(partial(self._replicas, project, services))
 
-    async def ended(self, project: str, service: str) -> list[Ended]:
+    async def exited(self, project: str, service: str) -> list[ExitedContainer]:
         """The containers of the service that ended, could not be started, or are about to be started again."""
         inspected = await self._call(lambda: list(self._inspect(project, (service,), every=True)))
-        return [ended for _, inspect in inspected if (ended := describe_ended(inspect))]
+        return [ended for _, inspect in inspected if (ended := parse_exited(inspect))]
 
-    async def containers(self, project: str, service: str) -> dict[str, Make]:
+    async def containers(self, project: str, service: str) -> dict[str, ContainerSpec]:
         """All containers of the service, in whatever state, by their ids."""
         inspected = await self._call(lambda: list(self._inspect(project, (service,), every=True)))
-        return {inspect["Id"]: describe_make(inspect) for _, inspect in inspected}
+        return {inspect["Id"]: parse_container_spec(inspect) for _, inspect in inspected}
 
     async def scales(self) -> dict[str, dict[str, int]]:
         """How many containers, in whatever state, there are of each service of each project (GET /containers/json)."""
@@ -95,56 +95,56 @@ class Engine:
                 services[service] = services.get(service, 0) + 1
         return scales
 
-    async def own(self, id: str) -> Own | None:  # noqa: A002 - Docker's word
+    async def self_container(self, id: str) -> SelfContainer | None:  # noqa: A002 - Docker's word
         """The container that we are in, where the engine knows one of this id (GET /containers/{id}/json)."""
-        return await self._call(partial(self._own, id)) if id else None
+        return await self._call(partial(self._self_container, id)) if id else None
 
     async def version(self) -> Version:
         """Which engine it is, and what it speaks (GET /version)."""
         answer = await self._call(partial(self._client.version, api_version=False))
-        return describe_version(answer, self._client.api_version)
+        return parse_engine_version(answer, self._client.api_version)
 
-    async def gateways(self) -> list[str]:
+    async def bridge_addresses(self) -> list[str]:
         """The engine's own IPv4 addresses on its bridges (GET /networks)."""
-        return describe_gateways(await self._call(self._client.networks))
+        return bridge_addresses(await self._call(self._client.networks))
 
-    async def walls(self) -> str:
+    async def isolated_reason(self) -> str:
         """Why its networks are apart from those of this machine, if it knows of that (GET /info)."""
-        return describe_walls(await self._call(self._client.info))
+        return isolated_reason(await self._call(self._client.info))
 
     async def image_id(self, name: str) -> str:
         """The id of the image that has this name now; "" where there is none (GET /images/{name}/json)."""
         return await self._call(partial(self._image_id, name))
 
-    async def holder_of(self, port: int) -> Holder | None:
+    async def port_owner(self, port: int) -> PortOwner | None:
         """The running container that publishes this TCP port of the host (GET /containers/json)."""
         listed = await self._call(self._client.containers)
-        return next(filter(None, (describe_holder(one, port) for one in listed)), None)
+        return next(filter(None, (parse_port_owner(one, port) for one in listed)), None)
 
     async def last_lines(self, id: str, count: int) -> list[str]:  # noqa: A002
         """The last lines that the container wrote, safe to show (GET /containers/{id}/logs)."""
         return plain_lines(await self._call(lambda: self._client.logs(id, tail=count)))
 
-    async def stop(self, id: str, grace: float) -> None:  # noqa: A002
-        """Stop the container, by force after `grace` seconds; one that is gone is stopped (POST .../{id}/stop)."""
-        await self._call(lambda: _unless_gone(partial(self._patient.stop, id, math.ceil(grace))))
+    async def stop(self, id: str, grace_period: float) -> None:  # noqa: A002
+        """Stop the container, by force after `grace_period` seconds, if it is there (POST .../{id}/stop)."""
+        await self._call(lambda: _unless_gone(partial(self._slow_client.stop, id, math.ceil(grace_period))))
 
     async def remove(self, id: str) -> None:  # noqa: A002
-        """Remove the stopped container; one that is gone, or going, is removed (DELETE /containers/{id})."""
-        await self._call(lambda: _unless_gone(partial(self._patient.remove_container, id)))
+        """Remove the stopped container, if it is there and not being removed (DELETE /containers/{id})."""
+        await self._call(lambda: _unless_gone(partial(self._slow_client.remove_container, id)))
 
-    async def events(self, since: int | None = None, quiet: float = QUIET) -> Events:
+    async def events(self, since: int | None = None, idle_timeout: float = IDLE_TIMEOUT) -> EngineEvents:
         """Subscribe to what happens, from the epoch second `since` on (GET /events).
 
-        The subscription ends after `quiet` seconds without an event: a connection that is half open looks the same.
+        The subscription ends after `idle_timeout` seconds without an event, as a half-open connection looks the same.
         """
-        answer = await self._call(partial(self._subscribe, since, quiet))
-        return Events(self._read(answer), partial(_shut, answer))
+        answer = await self._call(partial(self._subscribe, since, idle_timeout))
+        return EngineEvents(self._read(answer), partial(_close_response, answer))
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._client.close()
-        self._patient.close()
+        self._slow_client.close()
 
     # Private
 
@@ -154,7 +154,7 @@ class Engine:
     def _replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
         found: dict[str, list[Replica]] = {service: [] for service in services}
         for service, inspect in self._inspect(project, services):
-            if replica := describe(inspect, self.reach):
+            if replica := parse_container(inspect, self.addressing):
                 found[service].append(replica)
         return found
 
@@ -163,17 +163,17 @@ class Engine:
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         from docker.errors import NotFound
 
-        for listed in self._client.containers(all=every, filters=replicas_of(project)):
+        for listed in self._client.containers(all=every, filters=replica_filter(project)):
             service = service_of(listed["Labels"])
             if service in services:
                 with suppress(NotFound):  # removed since it was listed
                     yield service, self._client.inspect_container(listed["Id"])
 
-    def _own(self, id: str) -> Own | None:  # noqa: A002
+    def _self_container(self, id: str) -> SelfContainer | None:  # noqa: A002
         from docker.errors import NotFound
 
         try:
-            return describe_own(self._client.inspect_container(id))
+            return parse_self_container(self._client.inspect_container(id))
         except NotFound:
             return None
 
@@ -185,13 +185,13 @@ class Engine:
         except NotFound:
             return ""
 
-    def _subscribe(self, since: int | None, quiet: float) -> requests.Response:
+    def _subscribe(self, since: int | None, idle_timeout: float) -> requests.Response:
         # The SDK's own `events` waits without a timeout, for the connection and for each event.
         answer = self._client.get(
             f"{self._client.base_url}/v{self._client.api_version}/events",
             params={"filters": json.dumps(FILTERS), "since": since},
             stream=True,
-            timeout=(self._client.timeout, quiet),
+            timeout=(self._client.timeout, idle_timeout),
         )
         if not answer.ok:
             raise errors.engine_failed(self.endpoint.url, answer.text.strip())
@@ -209,7 +209,7 @@ class Engine:
 
 async def _call(endpoint: Endpoint, work: Callable[[], _T]) -> _T:
     def call() -> _T:
-        with border(endpoint):
+        with translate_errors(endpoint):
             return work()
 
     return await in_thread(call)
@@ -233,7 +233,7 @@ def _unless_gone(work: Callable[[], None]) -> None:
             raise
 
 
-def _shut(answer: requests.Response) -> None:
+def _close_response(answer: requests.Response) -> None:
     """Wake whoever reads the answer; one that has ended has no socket any more."""
     from docker.types import CancellableStream
 

@@ -11,61 +11,59 @@ from typing import Any
 from composectl.balance.backend import Replica, Report
 from composectl.sanitize import plain
 
-_RUNS = ("running", "paused")
+_RUNNING = ("running", "paused")
 _REPORTS = {"healthy": Report.UP, "starting": Report.DOWN, "unhealthy": Report.DOWN}
-_GRACE = 10  # what Docker gives where the container says nothing
+_DEFAULT_GRACE_PERIOD = 10  # what Docker gives where the container says nothing
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
 ONE_OFF = "com.docker.compose.oneoff"
 CONFIG_HASH = "com.docker.compose.config-hash"
 HOOK = "com.docker.compose.hook"
-_DIGITS = 9
+_MAX_DIGITS = 9
 Labels = Mapping[str, str]
 KILL = 9
 TERM = 15
 # fmt: off
-_FROM_1 = [
+_SIGNALS = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
     "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
     "PWR", "SYS",
 ]
 # fmt: on
-_NUMBERS = {name: number for number, name in enumerate(_FROM_1, start=1)}
+_NUMBERS = {name: number for number, name in enumerate(_SIGNALS, start=1)}
 # Files that the engine makes for each container, mounted there from a folder that is named after it.
-_MADE = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
+_PER_CONTAINER_FILES = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
 _FOLDER = re.compile(r"/containers/([0-9a-f]{64})/[a-z.]+")
 _SHORT_ID = re.compile(r"[0-9a-f]{12}")
-_HOST = "host"
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """At their own addresses; where `published_at` is not "", at ports that each of them publishes at that address.
+class Addressing:
+    """Where replicas are reached: at their own addresses, or at the ports that each publishes at `published_host`.
 
-    `networks`: the ids of those on which they are reached, None for all. `exposed`: each tells by what it exposes which
-    port is meant by port 0.
+    `networks`: the ids of the networks on which they are reached, None for all. `use_exposed_port`: a replica's lowest
+    exposed TCP port stands for port 0.
     """
 
-    published_at: str = ""
+    published_host: str = ""
     networks: frozenset[str] | None = None
-    exposed: bool = False
+    use_exposed_port: bool = False
 
     @property
-    def is_relayed(self) -> bool:
-        """Whether something that the engine runs accepts for the replicas."""
-        return bool(self.published_at)
+    def behind_docker_proxy(self) -> bool:
+        """Whether the engine's own relay accepts connections for the replicas."""
+        return bool(self.published_host)
 
-    def is_near(self, network: str) -> bool:
-        """Whether replicas are reached on the network of this id."""
+    def covers(self, network: str) -> bool:
         return self.networks is None or network in self.networks
 
 
-ITS_OWN_ADDRESS = Reach()
+CONTAINER_ADDRESS = Addressing()
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ExitedContainer:
     """A container that does not run though it was told to; `error` is why the engine could not start it, if so.
 
     `has_run`: whether it ever did.
@@ -80,17 +78,17 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Make:
+class ContainerSpec:
     """What a container was made from: its definition, as the hash that Compose notes, and its image by name and id."""
 
     name: str
-    definition: str
+    config_hash: str
     image: str
     image_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class PortOwner:
     """A running container that publishes a port; `project` and `service` are "" where Compose did not make it."""
 
     name: str
@@ -108,13 +106,13 @@ class Version:
     newest: str
 
 
-def describe_version(answer: Mapping[str, Any], spoken: str) -> Version:
+def parse_engine_version(answer: Mapping[str, Any], spoken: str) -> Version:
     """What an answer of GET /version tells."""
     newest = str(answer.get("ApiVersion") or spoken)
     return Version(str(answer.get("Version") or "?"), spoken, str(answer.get("MinAPIVersion") or newest), newest)
 
 
-def describe_walls(info: Mapping[str, Any]) -> str:
+def isolated_reason(info: Mapping[str, Any]) -> str:
     """Why the networks of the engine are known to be apart from those of this machine, as an answer of GET /info tells.
 
     "" where they may be reached: only a trial tells.
@@ -124,17 +122,17 @@ def describe_walls(info: Mapping[str, Any]) -> str:
     return "the engine is Docker Desktop's" if info.get("OperatingSystem") == "Docker Desktop" else ""
 
 
-def describe_gateways(networks: Iterable[Mapping[str, Any]]) -> list[str]:
+def bridge_addresses(networks: Iterable[Mapping[str, Any]]) -> list[str]:
     """The engine's own IPv4 addresses on its bridges, in an answer of GET /networks."""
     bridges = [one for one in networks if one.get("Driver") == "bridge"]
     configs = [config for one in bridges for config in (one.get("IPAM") or {}).get("Config") or ()]
     return [gateway for config in configs if "." in (gateway := _gateway(config))]
 
 
-def describe(inspect: Mapping[str, Any], reach: Reach = ITS_OWN_ADDRESS) -> Replica | None:
+def parse_container(inspect: Mapping[str, Any], addressing: Addressing = CONTAINER_ADDRESS) -> Replica | None:
     """The replica in an answer of GET /containers/{id}/json; None where nothing can be sent to it."""
-    state, (host, ports, network, endpoint) = inspect["State"], _place(inspect, reach)
-    if state["Status"] not in _RUNS or not service_of(labels_of(inspect)) or not host:
+    state, (host, ports, network, endpoint) = inspect["State"], _address_of(inspect, addressing)
+    if state["Status"] not in _RUNNING or not service_of(labels_of(inspect)) or not host:
         return None
     return Replica(
         id=inspect["Id"],
@@ -142,8 +140,8 @@ def describe(inspect: Mapping[str, Any], reach: Reach = ITS_OWN_ADDRESS) -> Repl
         number=number_of(labels_of(inspect)),
         name=name_of(inspect),
         host=host,
-        report=_report(state),
-        grace=grace_of(inspect),
+        report=_health(state),
+        grace=stop_grace_period_of(inspect),
         stop_signal=stop_signal(inspect),
         ports=ports,
         network=network,
@@ -151,30 +149,30 @@ def describe(inspect: Mapping[str, Any], reach: Reach = ITS_OWN_ADDRESS) -> Repl
     )
 
 
-def describe_ended(inspect: Mapping[str, Any]) -> Ended | None:
+def parse_exited(inspect: Mapping[str, Any]) -> ExitedContainer | None:
     """The end of a container in an answer of GET /containers/{id}/json; None where it runs, or was never started."""
     state, status = inspect["State"], inspect["State"]["Status"]
     error = state.get("Error", "")
-    if status in _RUNS or (status == "created" and not error):
+    if status in _RUNNING or (status == "created" and not error):
         return None
-    return Ended(
+    return ExitedContainer(
         inspect["Id"], name_of(inspect), state["ExitCode"], status == "restarting", error, has_run=status != "created"
     )
 
 
-def describe_make(inspect: Mapping[str, Any]) -> Make:
+def parse_container_spec(inspect: Mapping[str, Any]) -> ContainerSpec:
     """The make of the container in an answer of GET /containers/{id}/json."""
-    definition = labels_of(inspect).get(CONFIG_HASH, "")
-    return Make(name_of(inspect), definition, inspect["Config"].get("Image", ""), inspect.get("Image", ""))
+    config_hash = labels_of(inspect).get(CONFIG_HASH, "")
+    return ContainerSpec(name_of(inspect), config_hash, inspect["Config"].get("Image", ""), inspect.get("Image", ""))
 
 
-def describe_holder(listed: Mapping[str, Any], port: int) -> Holder | None:
+def parse_port_owner(listed: Mapping[str, Any], port: int) -> PortOwner | None:
     """The container in one item of GET /containers/json, if it publishes this TCP port of the host."""
     if not any(one.get("PublicPort") == port and one["Type"] == "tcp" for one in listed.get("Ports") or ()):
         return None
     labels = listed.get("Labels") or {}
     name = min(listed["Names"], key=len)  # the longer ones are legacy links
-    return Holder(plain(name).removeprefix("/"), labels.get(PROJECT, ""), service_of(labels))
+    return PortOwner(plain(name).removeprefix("/"), labels.get(PROJECT, ""), service_of(labels))
 
 
 def labels_of(inspect: Mapping[str, Any]) -> Labels:
@@ -187,10 +185,10 @@ def stop_signal(inspect: Mapping[str, Any]) -> int:
     return signal_number(inspect["Config"].get("StopSignal") or "") or TERM
 
 
-def grace_of(inspect: Mapping[str, Any]) -> float:
+def stop_grace_period_of(inspect: Mapping[str, Any]) -> float:
     """The seconds that Docker gives the container to stop."""
-    grace = inspect["Config"].get("StopTimeout")
-    return float(_GRACE if grace is None else grace)
+    grace_period = inspect["Config"].get("StopTimeout")
+    return float(_DEFAULT_GRACE_PERIOD if grace_period is None else grace_period)
 
 
 def name_of(inspect: Mapping[str, Any]) -> str:
@@ -208,10 +206,10 @@ def service_of(labels: Labels) -> str:
 def number_of(labels: Labels) -> int:
     """The container's number within its service, from 1; 0 where there is none, or one that no Compose would give."""
     number = labels.get(NUMBER, "")
-    return int(number) if number.isdecimal() and len(number) <= _DIGITS else 0
+    return int(number) if number.isdecimal() and len(number) <= _MAX_DIGITS else 0
 
 
-def replicas_of(project: str) -> dict[str, list[str]]:
+def replica_filter(project: str) -> dict[str, list[str]]:
     """The filter that lists the project's containers without its one-offs (GET /containers/json)."""
     return {"label": [f"{PROJECT}={project}", f"{ONE_OFF}=False"]}
 
@@ -230,32 +228,33 @@ def signal_number(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class SelfContainer:
     """`project` is "" where Compose did not make it, `networks` the ids of those that it is on, None for the host's."""
 
     name: str
     project: str
     networks: frozenset[str] | None
-    grace: float
+    stop_grace_period: float
 
 
-def find_own_id(mountinfo: str, hostname: str) -> str:
+def find_self_id(mountinfo: str, hostname: str) -> str:
     """The id of our own container, or its first 12 digits, by what /proc/self/mountinfo tells and by the hostname.
 
     It may be one that the engine does not know; "" where we are in none.
     """
     for mount in mountinfo.splitlines():
         _, _, _, root, point, *_ = mount.split(" ")
-        if point in _MADE and (folder := _FOLDER.search(root)):
+        if point in _PER_CONTAINER_FILES and (folder := _FOLDER.search(root)):
             return folder[1]
     return hostname if _SHORT_ID.fullmatch(hostname) else ""
 
 
-def describe_own(inspect: Mapping[str, Any]) -> Own:
+def parse_self_container(inspect: Mapping[str, Any]) -> SelfContainer:
     """Our own container, in an answer of GET /containers/{id}/json."""
     joined = inspect["NetworkSettings"].get("Networks") or {}
-    networks = None if _HOST in joined else frozenset((one or {}).get("NetworkID") or "" for one in joined.values())
-    return Own(name_of(inspect), labels_of(inspect).get(PROJECT, ""), networks, grace_of(inspect))
+    ids = frozenset((network or {}).get("NetworkID") or "" for network in joined.values())
+    networks = None if "host" in joined else ids
+    return SelfContainer(name_of(inspect), labels_of(inspect).get(PROJECT, ""), networks, stop_grace_period_of(inspect))
 
 
 # Private
@@ -270,20 +269,20 @@ def _gateway(config: Mapping[str, str]) -> str:
     return config.get("Gateway") or (str(ip_network(subnet)[1]) if subnet else "")
 
 
-def _place(inspect: Mapping[str, Any], reach: Reach) -> tuple[str, _Ports, str, str]:
+def _address_of(inspect: Mapping[str, Any], addressing: Addressing) -> tuple[str, _Ports, str, str]:
     """The address, what of it is reached at other ports, and the ids of the network and of the endpoint."""
-    host, network, endpoint = _on_network(inspect, reach)
-    if not reach.published_at:
-        return host, _exposed(inspect) if reach.exposed else (), network, endpoint
-    ports = _published(inspect, reach.published_at)
-    return reach.published_at if ports else "", ports, network, endpoint
+    host, network, endpoint = _network_address(inspect, addressing)
+    if not addressing.published_host:
+        return host, _exposed(inspect) if addressing.use_exposed_port else (), network, endpoint
+    ports = _published(inspect, addressing.published_host)
+    return addressing.published_host if ports else "", ports, network, endpoint
 
 
-def _on_network(inspect: Mapping[str, Any], reach: Reach) -> tuple[str, str, str]:
+def _network_address(inspect: Mapping[str, Any], addressing: Addressing) -> tuple[str, str, str]:
     """The address on a network within reach, and the ids of that and of the endpoint there."""
     networks = inspect["NetworkSettings"].get("Networks") or {}
     joined = [networks[name] or {} for name in sorted(networks)]
-    near = [one for one in joined if reach.is_near(one.get("NetworkID") or "")]
+    near = [one for one in joined if addressing.covers(one.get("NetworkID") or "")]
     for kind in ("IPAddress", "GlobalIPv6Address"):
         for one in near:
             if host := one.get(kind):
@@ -309,7 +308,7 @@ def _published(inspect: Mapping[str, Any], address: str) -> _Ports:
     )
 
 
-def _report(state: Mapping[str, Any]) -> Report:
+def _health(state: Mapping[str, Any]) -> Report:
     if state["Status"] == "paused":
         return Report.DOWN
     return _REPORTS.get((state.get("Health") or {}).get("Status", ""), Report.SILENT)

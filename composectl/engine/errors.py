@@ -12,19 +12,19 @@ from composectl import errors
 from composectl.engine.endpoint import Endpoint
 
 # Where in the ssl module and in OpenSSL it was found, around the words
-_OF_OPENSSL = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
+_OPENSSL_LOCATION = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
 _E = TypeVar("_E", bound=BaseException)
 
 
 @contextmanager
-def border(endpoint: Endpoint) -> Iterator[None]:
+def translate_errors(endpoint: Endpoint) -> Iterator[None]:
     """The SDK lets through the exceptions of requests, which are OSErrors, and its own APIError is one too."""
     from docker.errors import DockerException
 
     try:
         yield
     except (DockerException, OSError) as error:
-        raise _meaning(endpoint, error) from error
+        raise _translated(endpoint, error) from error
 
 
 def cause(error: BaseException | None, kind: type[_E]) -> _E | None:
@@ -32,34 +32,34 @@ def cause(error: BaseException | None, kind: type[_E]) -> _E | None:
     while error:
         if isinstance(error, kind):
             return error
-        error = error.__cause__ or error.__context__ or _held(error)
+        error = error.__cause__ or error.__context__ or _wrapped_error(error)
     return None
 
 
 # Private
 
 
-def _meaning(endpoint: Endpoint, error: Exception) -> errors.ComposectlError:
+def _translated(endpoint: Endpoint, error: Exception) -> errors.ComposectlError:
     from docker.errors import APIError
 
     if cause(error, PermissionError):
         return errors.engine_forbidden(endpoint.url)
     if failed := cause(error, SSLError):
-        return _of_tls(endpoint, failed)
+        return _translated_tls_error(endpoint, failed)
     if answer := cause(error, APIError):
-        return _of_answer(endpoint, answer.explanation or str(answer))
+        return _translated_answer(endpoint, answer.explanation or str(answer))
     if cause(error, OSError):
         return errors.no_engine(endpoint.url)
     return errors.engine_failed(endpoint.url, str(error))
 
 
-def _of_answer(endpoint: Endpoint, words: str) -> errors.ComposectlError:
+def _translated_answer(endpoint: Endpoint, words: str) -> errors.ComposectlError:
     if "HTTP request to an HTTPS server" in words:
         return errors.engine_speaks_tls(endpoint.url)
     return errors.engine_failed(endpoint.url, words)
 
 
-def _of_tls(endpoint: Endpoint, error: SSLError) -> errors.ComposectlError:
+def _translated_tls_error(endpoint: Endpoint, error: SSLError) -> errors.ComposectlError:
     folder = str(endpoint.tls.folder) if endpoint.tls else ""
     if isinstance(error, SSLCertVerificationError):
         return errors.engine_not_trusted(endpoint.url, error.verify_message.rstrip("."), folder)
@@ -68,9 +68,9 @@ def _of_tls(endpoint: Endpoint, error: SSLError) -> errors.ComposectlError:
         return errors.not_trusted_by_engine(endpoint.url, folder)
     if reason == "WRONG_VERSION_NUMBER":
         return errors.engine_speaks_no_tls(endpoint.url)
-    return errors.bad_certificates(folder, _OF_OPENSSL.sub("", str(error.args[-1])))
+    return errors.bad_certificates(folder, _OPENSSL_LOCATION.sub("", str(error.args[-1])))
 
 
-def _held(error: BaseException) -> BaseException | None:
+def _wrapped_error(error: BaseException) -> BaseException | None:
     """urllib3 has its errors hold those of the ssl module."""
     return next((one for one in error.args if isinstance(one, BaseException)), None)

@@ -67,7 +67,7 @@ def has_left(event: Event, replica: Replica, listed: float) -> bool:
     return left and its_own and _seconds(event) > listed
 
 
-class Events:
+class EngineEvents:
     """Iterates over the events of one subscription: ends when the engine was quiet for long, raises when it breaks.
 
     `read` blocks, and is read to its end by the thread; `close` makes it end.
@@ -80,13 +80,13 @@ class Events:
         self._loop = asyncio.get_running_loop()
         Thread(target=self._read, args=(read,), name="engine events", daemon=True).start()
 
-    def __enter__(self) -> Events:
+    def __enter__(self) -> EngineEvents:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def __aiter__(self) -> Events:
+    def __aiter__(self) -> EngineEvents:
         return self
 
     async def __anext__(self) -> Event:

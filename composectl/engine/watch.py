@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from composectl.balance.backend import Key, Replica
-from composectl.engine.client import QUIET, Engine
-from composectl.engine.events import Event, Events, concerns, container_of, ends, has_left, is_kill, is_over
+from composectl.engine.client import IDLE_TIMEOUT, Engine
+from composectl.engine.events import EngineEvents, Event, concerns, container_of, ends, has_left, is_kill, is_over
 from composectl.errors import ComposectlError
 
 _EARLY = 256  # as many events as the engine itself remembers
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class WatchTiming:
     """Seconds: how often to list at least, how long hints gather, and how long to pause before connecting again."""
 
     relist: float = 10.0
-    gather: float = 0.05
-    first_pause: float = 0.1
-    longest_pause: float = 2.0
-    quiet: float = QUIET
+    debounce: float = 0.05
+    first_backoff: float = 0.1
+    longest_backoff: float = 2.0
+    idle_timeout: float = IDLE_TIMEOUT
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Watch:
     vanish: Callable[[Key, str], None]
     lost: Callable[[str], None]
     back: Callable[[], None]
-    pace: Pace = field(default_factory=Pace)
+    timing: WatchTiming = field(default_factory=WatchTiming)
     clock: Callable[[], float] = time.time
 
     _hint: asyncio.Event = field(init=False, default_factory=asyncio.Event)
@@ -56,21 +56,21 @@ class Watch:
     _over: set[Key] = field(init=False, default_factory=set)  # vanished, and perhaps in a list that was made before
     _early: deque[Event] = field(init=False, default_factory=lambda: deque(maxlen=_EARLY))  # kills of the not yet known
     _heard: int | None = field(init=False, default=None)  # when the last event was, in the engine's epoch seconds
-    _pause: float = field(init=False, default=0.0)  # before the next attempt; 0 while all is well
+    _backoff: float = field(init=False, default=0.0)  # before the next attempt; 0 while all is well
 
     async def run(self) -> NoReturn:
         """Follow the replicas until cancelled."""
         while True:
             try:
-                with await self.engine.events(self._heard, self.pace.quiet) as events:
+                with await self.engine.events(self._heard, self.timing.idle_timeout) as events:
                     await self._follow(events)
             except* ComposectlError as failures:
                 self._lose(failures.exceptions[0])
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self._backoff)
 
     # Private
 
-    async def _follow(self, events: Events) -> None:
+    async def _follow(self, events: EngineEvents) -> None:
         async with asyncio.TaskGroup() as group:
             listing = group.create_task(self._keep_listing())
             async for event in events:
@@ -110,9 +110,9 @@ class Watch:
             self._hint.clear()
             await self._list()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self.pace.relist):
+                async with asyncio.timeout(self.timing.relist):
                     await self._hint.wait()
-                    await asyncio.sleep(self.pace.gather)
+                    await asyncio.sleep(self.timing.debounce)
 
     async def _list(self) -> None:
         found = await self.engine.replicas(self.project, self.services)
@@ -131,11 +131,11 @@ class Watch:
         self._over &= self._listed.keys()
 
     def _lose(self, why: Exception) -> None:
-        if not self._pause:
+        if not self._backoff:
             self.lost(str(why))
-        self._pause = min(self._pause * 2 or self.pace.first_pause, self.pace.longest_pause)
+        self._backoff = min(self._backoff * 2 or self.timing.first_backoff, self.timing.longest_backoff)
 
     def _regain(self) -> None:
-        if self._pause:
-            self._pause = 0.0
+        if self._backoff:
+            self._backoff = 0.0
             self.back()

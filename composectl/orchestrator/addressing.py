@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from composectl import errors
 from composectl.engine.client import Engine
-from composectl.engine.containers import ITS_OWN_ADDRESS, Reach
+from composectl.engine.containers import CONTAINER_ADDRESS, Addressing
 
 AUTO, NETWORK, PUBLISHED = REACHES = ("auto", "network", "published")
 _LOOPBACK = "127.0.0.1"
@@ -19,28 +19,28 @@ _NOBODY_LISTENS = 1  # a refusal is an answer, too
 
 
 @dataclass(frozen=True, slots=True)
-class FoundReach:
+class ChosenAddressing:
     """A reach, and why it is this one, for people."""
 
-    reach: Reach
+    addressing: Addressing
     why: str
 
     @property
     def sentence(self) -> str:
         """What is told of it."""
-        at = self.reach.published_at
+        at = self.addressing.published_host
         return f"replicas are reached at {f'ports of {at}' if at else 'their own addresses'}: {self.why}"
 
 
-async def find_reach(asked: str, engine: Engine) -> FoundReach:
+async def choose_addressing(asked: str, engine: Engine) -> ChosenAddressing:
     """How the replicas of this engine are reached from here; `asked` is one of `REACHES`. Raises ComposectlError.
 
     Unless it is told, their own addresses are taken where a trial connection gets an answer from the engine's networks.
     """
-    at_ports = Reach(await _address(engine))
+    at_ports = Addressing(await _address(engine))
     if asked == AUTO:
         return await _tried(engine, at_ports)
-    return FoundReach(at_ports if asked == PUBLISHED else ITS_OWN_ADDRESS, "as asked")
+    return ChosenAddressing(at_ports if asked == PUBLISHED else CONTAINER_ADDRESS, "as asked")
 
 
 async def first_reached(addresses: Sequence[str]) -> str:
@@ -52,16 +52,17 @@ async def first_reached(addresses: Sequence[str]) -> str:
 # Private
 
 
-async def _tried(engine: Engine, at_ports: Reach) -> FoundReach:
-    wall = f"the engine is on {engine.endpoint.host}" if at_ports.published_at != _LOOPBACK else await engine.walls()
-    if wall:
-        return FoundReach(at_ports, wall)
-    gateways = await engine.gateways()
-    if not gateways:
-        return FoundReach(ITS_OWN_ADDRESS, "the engine has no bridge network yet to try")
-    if reached := await first_reached(gateways):
-        return FoundReach(ITS_OWN_ADDRESS, f"the engine's networks answer at {reached}")
-    return FoundReach(at_ports, f"{gateways[0]} on the engine's network does not answer")
+async def _tried(engine: Engine, at_ports: Addressing) -> ChosenAddressing:
+    if at_ports.published_host != _LOOPBACK:
+        return ChosenAddressing(at_ports, f"the engine is on {engine.endpoint.host}")
+    if reason := await engine.isolated_reason():
+        return ChosenAddressing(at_ports, reason)
+    bridge_addresses = await engine.bridge_addresses()
+    if not bridge_addresses:
+        return ChosenAddressing(CONTAINER_ADDRESS, "the engine has no bridge network yet to try")
+    if reached := await first_reached(bridge_addresses):
+        return ChosenAddressing(CONTAINER_ADDRESS, f"the engine's networks answer at {reached}")
+    return ChosenAddressing(at_ports, f"{bridge_addresses[0]} on the engine's network does not answer")
 
 
 async def _address(engine: Engine) -> str:

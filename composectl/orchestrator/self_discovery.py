@@ -12,7 +12,7 @@ from composectl import errors
 from composectl.balance.backend import Replica
 from composectl.config.proxy import FollowedWish
 from composectl.engine.client import Engine
-from composectl.engine.containers import Own, Reach, find_own_id
+from composectl.engine.containers import Addressing, SelfContainer, find_self_id
 from composectl.engine.endpoint import Endpoint
 from composectl.screen.console import say
 
@@ -40,19 +40,19 @@ async def look_around(endpoint: Endpoint, wish: FollowedWish) -> Surroundings:
     engine = await Engine.connect(endpoint)
     with ExitStack() as undo:
         undo.callback(engine.close)
-        own = await engine.own(own_id)
+        own = await engine.self_container(own_id)
         project = wish.project or _project_of(own, engine)
-        engine.reach = Reach(networks=own.networks if own else None, exposed=not wish.port)
+        engine.addressing = Addressing(networks=own.networks if own else None, use_exposed_port=not wish.port)
         replicas = await _first_look(engine, project, wish)
         undo.pop_all()
-    return Surroundings(engine, project, own.grace if own else math.inf, replicas)
+    return Surroundings(engine, project, own.stop_grace_period if own else math.inf, replicas)
 
 
 # Private
 
 
 def _own_id() -> str:
-    return find_own_id(_MOUNTS.read_text() if _MOUNTS.exists() else "", socket.gethostname())
+    return find_self_id(_MOUNTS.read_text() if _MOUNTS.exists() else "", socket.gethostname())
 
 
 def _check_mounted(endpoint: Endpoint) -> None:
@@ -61,7 +61,7 @@ def _check_mounted(endpoint: Endpoint) -> None:
         raise errors.no_socket(path)
 
 
-def _project_of(own: Own | None, engine: Engine) -> str:
+def _project_of(own: SelfContainer | None, engine: Engine) -> str:
     if own is None:
         raise errors.whose_project(engine.endpoint.url)
     if not own.project:
@@ -81,10 +81,10 @@ async def _first_look(engine: Engine, project: str, wish: FollowedWish) -> list[
 
 async def _tell_of_none(engine: Engine, project: str, service: str) -> None:
     """Say who is there instead; raise `no_shared_network` where some run, out of our reach."""
-    reach, engine.reach = engine.reach, replace(engine.reach, networks=None)
+    addressing, engine.addressing = engine.addressing, replace(engine.addressing, networks=None)
     if await _replicas(engine, project, service):
         raise errors.no_shared_network(service, project)
-    engine.reach = reach
+    engine.addressing = addressing
     services = ", ".join(sorted((await engine.scales()).get(project, {})))
     say(f"no replica of {service} runs yet in project {project}, which has {services or 'no containers'}")
 

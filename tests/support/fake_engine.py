@@ -70,7 +70,7 @@ class FakeEngine:
         self.slow_removal = 0.0  # seconds
         self.api = "1.41"
         self.ports: list[dict[str, Any]] = []
-        self.gateways: list[str] = []
+        self.bridge_addresses: list[str] = []
         self.info: dict[str, Any] = {}
         self.log = b""
         self.asked: list[str] = []
@@ -162,7 +162,7 @@ class FakeEngine:
         return web.json_response(self.info)
 
     async def _networks(self, request: web.Request) -> web.Response:
-        configs = [{"Gateway": gateway} for gateway in self.gateways]
+        configs = [{"Gateway": gateway} for gateway in self.bridge_addresses]
         return web.json_response([{"Driver": "bridge", "IPAM": {"Config": configs}}])
 
     async def _events(self, request: web.Request) -> web.StreamResponse:

@@ -13,12 +13,12 @@ from composectl.config import Invocation
 from tests.support.fake_engine import FakeEngine
 
 
-async def told(folder: Path, gateways: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+async def told(folder: Path, bridge_addresses: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     compose = folder / "compose"
     compose.write_text("#!/bin/sh\necho 2.40.3\n")
     compose.chmod(0o700)
     engine = FakeEngine(folder / "engine.sock")
-    engine.gateways = gateways
+    engine.bridge_addresses = bridge_addresses
     environ = {"COMPOSECTL_COMPOSE": str(compose), "XDG_RUNTIME_DIR": str(folder), "DOCKER_HOST": engine.endpoint.url}
     async with engine.serving():
         exit_code = await asyncio.to_thread(

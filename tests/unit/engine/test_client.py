@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from composectl.engine.client import Engine
-from composectl.engine.containers import HOOK, ONE_OFF, PROJECT, SERVICE, Holder
+from composectl.engine.containers import HOOK, ONE_OFF, PROJECT, SERVICE, PortOwner
 from composectl.engine.endpoint import Endpoint, Tls
 from composectl.errors import ComposectlError
 from tests.support.fake_engine import FakeEngine, container, event
@@ -108,23 +108,23 @@ async def test_what_the_engine_says_of_its_failure_is_told(fake: FakeEngine, eng
 
 async def test_those_that_ended_are_found(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2, State={"Status": "exited", "ExitCode": 3}))
-    assert [(one.name, one.exit_code) for one in await engine.ended("shop", "echo")] == [("shop-echo-2", 3)]
+    assert [(one.name, one.exit_code) for one in await engine.exited("shop", "echo")] == [("shop-echo-2", 3)]
 
 
 async def test_the_holder_of_a_port_is_found(fake: FakeEngine, engine: Engine) -> None:
     ports = [{"PrivatePort": 80, "PublicPort": 9090, "Type": "tcp"}]
     fake.ports = [{"Names": ["/web"], "Labels": {PROJECT: "bank", SERVICE: "web"}, "Ports": ports}]
-    assert await engine.holder_of(9090) == Holder("web", "bank", "web")
-    assert await engine.holder_of(9091) is None
+    assert await engine.port_owner(9090) == PortOwner("web", "bank", "web")
+    assert await engine.port_owner(9091) is None
 
 
 async def test_our_own_container_is_found_if_the_engine_knows_it(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(7))
-    own = await engine.own(f"{7:064x}")
+    own = await engine.self_container(f"{7:064x}")
     assert own is not None
     assert (own.name, own.project) == ("shop-echo-7", "shop")
-    assert await engine.own(f"{8:064x}") is None
-    assert await engine.own("") is None
+    assert await engine.self_container(f"{8:064x}") is None
+    assert await engine.self_container("") is None
 
 
 async def test_the_last_lines_come_without_colours(fake: FakeEngine, engine: Engine) -> None:
@@ -171,7 +171,7 @@ async def test_events_come_as_the_engine_tells_them(fake: FakeEngine, engine: En
 
 async def test_a_quiet_subscription_ends(engine: Engine) -> None:
     async with asyncio.timeout(5):
-        with await engine.events(quiet=0.05) as events:
+        with await engine.events(idle_timeout=0.05) as events:
             assert [event async for event in events] == []
 
 

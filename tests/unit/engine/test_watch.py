@@ -16,10 +16,10 @@ import pytest
 from composectl.balance.backend import Replica, Report
 from composectl.engine.client import Engine, in_thread
 from composectl.engine.containers import NUMBER, PROJECT
-from composectl.engine.watch import Pace, Watch
+from composectl.engine.watch import Watch, WatchTiming
 from tests.support.fake_engine import STARTED_NS, FakeEngine, at, container, disconnect, event
 
-HASTY = Pace(relist=60, gather=0.01, first_pause=0.01, longest_pause=0.05, quiet=60)
+HASTY = WatchTiming(relist=60, debounce=0.01, first_backoff=0.01, longest_backoff=0.05, idle_timeout=60)
 
 
 class Story:
@@ -31,7 +31,7 @@ class Story:
         self._told = asyncio.Condition()
 
     @asynccontextmanager
-    async def of(self, engine: Engine, pace: Pace = HASTY) -> AsyncIterator[Story]:
+    async def of(self, engine: Engine, timing: WatchTiming = HASTY) -> AsyncIterator[Story]:
         """Watch services `echo` and `idle` of project `shop`."""
         watch = Watch(
             engine,
@@ -42,7 +42,7 @@ class Story:
             vanish=lambda key, why: self._tell(f"vanish {int(key[0], 16)}: {why}"),
             lost=lambda why: self._tell("lost"),
             back=lambda: self._tell("back"),
-            pace=pace,
+            timing=timing,
             clock=lambda: STARTED_NS / 1e9 + 1,
         )
         running = asyncio.create_task(watch.run())
@@ -157,7 +157,7 @@ async def test_h13_a_thousand_events_a_second_do_not_hold_up_the_loop(fake: Fake
             await asyncio.sleep(0)
             turns.append(time.thread_time() - began)
 
-    async with Story().of(engine, Pace(relist=60)) as story:
+    async with Story().of(engine, WatchTiming(relist=60)) as story:
         await story.shows(*range(1, 11))
         turning = asyncio.create_task(turn())
         for _ in range(100):
@@ -180,14 +180,14 @@ async def test_h11_a_list_that_hangs_is_given_up_and_made_again(fake: FakeEngine
 
 
 async def test_h11_an_event_that_never_came_is_made_up_for(fake: FakeEngine, engine: Engine) -> None:
-    async with Story().of(engine, Pace(relist=0.02)) as story:
+    async with Story().of(engine, WatchTiming(relist=0.02)) as story:
         await story.shows()
         fake.run(container(1))
         await story.shows(1)
 
 
 async def test_h13_a_burst_of_events_is_a_handful_of_lists(fake: FakeEngine, engine: Engine) -> None:
-    async with Story().of(engine, Pace(relist=60)) as story:
+    async with Story().of(engine, WatchTiming(relist=60)) as story:
         await story.shows()
         for _ in range(10):
             await fake.say(*[event("health_status: healthy", n) for n in range(100)])
@@ -238,7 +238,7 @@ async def test_a_replica_told_to_stop_before_it_was_ever_listed_leaves_when_it_i
 
 async def test_h8_a_replica_that_ends_without_a_signal_vanishes_at_once(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2))
-    async with Story().of(engine, Pace(gather=60)) as story:
+    async with Story().of(engine, WatchTiming(debounce=60)) as story:
         await story.shows(1, 2)
         await fake.say(event("die", 2, exitCode="137"))
         await story.tells("vanish 2: its container stopped")
@@ -246,7 +246,7 @@ async def test_h8_a_replica_that_ends_without_a_signal_vanishes_at_once(fake: Fa
 
 async def test_h9_a_replica_that_leaves_its_network_vanishes_at_once(fake: FakeEngine, engine: Engine) -> None:
     fake.run(at(1, "e1"), at(2, "e2"))
-    async with Story().of(engine, Pace(gather=60)) as story:
+    async with Story().of(engine, WatchTiming(debounce=60)) as story:
         await story.shows(1, 2)
         await fake.say(disconnect(2, network="n2"), disconnect(2))
         await story.tells("vanish 2: it left its network")
@@ -303,7 +303,7 @@ async def test_h11_what_happened_in_between_is_asked_for(fake: FakeEngine, engin
 
 
 async def test_h11_a_quiet_stream_is_renewed_and_nobody_hears_of_it(fake: FakeEngine, engine: Engine) -> None:
-    async with Story().of(engine, Pace(relist=60, quiet=0.05)) as story:
+    async with Story().of(engine, WatchTiming(relist=60, idle_timeout=0.05)) as story:
         await fake.has_been_asked("events", times=3)
     assert "lost" not in story.told
 

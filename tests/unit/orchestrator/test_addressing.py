@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 from composectl.engine.client import Engine
-from composectl.engine.containers import ITS_OWN_ADDRESS, Reach
-from composectl.orchestrator.addressing import AUTO, NETWORK, PUBLISHED, FoundReach, find_reach, first_reached
+from composectl.engine.containers import CONTAINER_ADDRESS, Addressing
+from composectl.orchestrator.addressing import (
+    AUTO,
+    NETWORK,
+    PUBLISHED,
+    ChosenAddressing,
+    choose_addressing,
+    first_reached,
+)
 from tests.support.fake_engine import FakeEngine
 
-AT_LOOPBACK = Reach("127.0.0.1")
+AT_LOOPBACK = Addressing("127.0.0.1")
 NO_ADDRESS = "255.255.255.255"
 
 
@@ -31,53 +38,53 @@ async def engine(fake: FakeEngine) -> AsyncIterator[Engine]:
 
 
 async def test_what_is_asked_for_is_so(engine: Engine) -> None:
-    assert await find_reach(NETWORK, engine) == FoundReach(ITS_OWN_ADDRESS, "as asked")
-    assert await find_reach(PUBLISHED, engine) == FoundReach(AT_LOOPBACK, "as asked")
+    assert await choose_addressing(NETWORK, engine) == ChosenAddressing(CONTAINER_ADDRESS, "as asked")
+    assert await choose_addressing(PUBLISHED, engine) == ChosenAddressing(AT_LOOPBACK, "as asked")
 
 
 async def test_where_the_networks_answer_replicas_are_reached_at_their_own_addresses(
     fake: FakeEngine, engine: Engine
 ) -> None:
-    fake.gateways = [NO_ADDRESS, "127.0.0.1"]
-    found = await find_reach(AUTO, engine)
-    assert found.reach == ITS_OWN_ADDRESS
+    fake.bridge_addresses = [NO_ADDRESS, "127.0.0.1"]
+    found = await choose_addressing(AUTO, engine)
+    assert found.addressing == CONTAINER_ADDRESS
     assert found.sentence == "replicas are reached at their own addresses: the engine's networks answer at 127.0.0.1"
 
 
 async def test_where_they_do_not_answer_replicas_publish_ports_for_us(fake: FakeEngine, engine: Engine) -> None:
-    fake.gateways = [NO_ADDRESS]
-    found = await find_reach(AUTO, engine)
-    assert found.reach == AT_LOOPBACK
+    fake.bridge_addresses = [NO_ADDRESS]
+    found = await choose_addressing(AUTO, engine)
+    assert found.addressing == AT_LOOPBACK
     assert found.sentence == (
         f"replicas are reached at ports of 127.0.0.1: {NO_ADDRESS} on the engine's network does not answer"
     )
 
 
 async def test_an_engine_that_tells_of_its_walls_is_believed_whatever_answers(fake: FakeEngine, engine: Engine) -> None:
-    fake.gateways = ["127.0.0.1"]  # perhaps another engine's
+    fake.bridge_addresses = ["127.0.0.1"]  # perhaps another engine's
     fake.info = {"SecurityOptions": ["name=rootless"]}
-    assert await find_reach(AUTO, engine) == FoundReach(AT_LOOPBACK, "the engine is rootless")
+    assert await choose_addressing(AUTO, engine) == ChosenAddressing(AT_LOOPBACK, "the engine is rootless")
 
 
 async def test_without_any_network_to_try_addresses_are_taken(engine: Engine) -> None:
-    assert (await find_reach(AUTO, engine)).reach == ITS_OWN_ADDRESS
+    assert (await choose_addressing(AUTO, engine)).addressing == CONTAINER_ADDRESS
 
 
 @pytest.mark.parametrize(
     ("url", "found"),
     [
-        ("tcp://192.0.2.7:2376", FoundReach(Reach("192.0.2.7"), "the engine is on 192.0.2.7")),
-        ("tcp://[2001:db8::7]:2376", FoundReach(Reach("2001:db8::7"), "the engine is on 2001:db8::7")),
-        ("tcp://localhost:2376", FoundReach(AT_LOOPBACK, "the engine is rootless")),
-        ("tcp://127.1.2.3:2376", FoundReach(AT_LOOPBACK, "the engine is rootless")),
+        ("tcp://192.0.2.7:2376", ChosenAddressing(Addressing("192.0.2.7"), "the engine is on 192.0.2.7")),
+        ("tcp://[2001:db8::7]:2376", ChosenAddressing(Addressing("2001:db8::7"), "the engine is on 2001:db8::7")),
+        ("tcp://localhost:2376", ChosenAddressing(AT_LOOPBACK, "the engine is rootless")),
+        ("tcp://127.1.2.3:2376", ChosenAddressing(AT_LOOPBACK, "the engine is rootless")),
     ],
 )
 async def test_replicas_of_another_machine_publish_at_its_address(
-    fake: FakeEngine, engine: Engine, url: str, found: FoundReach
+    fake: FakeEngine, engine: Engine, url: str, found: ChosenAddressing
 ) -> None:
     fake.info = {"SecurityOptions": ["name=rootless"]}
     engine.endpoint = replace(engine.endpoint, url=url)
-    assert await find_reach(AUTO, engine) == found
+    assert await choose_addressing(AUTO, engine) == found
 
 
 # Whether something answers at an address

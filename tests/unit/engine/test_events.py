@@ -3,14 +3,14 @@
 import pytest
 
 from composectl.balance.backend import Replica
-from composectl.engine.containers import PROJECT, describe
+from composectl.engine.containers import PROJECT, parse_container
 from composectl.engine.events import Event, concerns, container_of, ends, has_left, is_kill, is_over
 from tests.support.fake_engine import STARTED_NS, at, container, disconnect, event
 
 
 @pytest.fixture
 def replica() -> Replica:
-    replica = describe(container(1))
+    replica = parse_container(container(1))
     assert replica
     return replica
 
@@ -73,7 +73,7 @@ LISTED = STARTED_NS / 1e9 + 1
 
 @pytest.fixture
 def placed() -> Replica:
-    replica = describe(at(1, "e1"))
+    replica = parse_container(at(1, "e1"))
     assert replica
     return replica
 

@@ -10,7 +10,7 @@ import urllib3
 from docker.errors import APIError, DockerException
 
 from composectl.engine.endpoint import Endpoint, Tls
-from composectl.engine.errors import border, cause
+from composectl.engine.errors import cause, translate_errors
 from composectl.errors import ComposectlError
 
 FAR = Endpoint("tcp://far:2376", Tls(Path("/certs")))
@@ -18,7 +18,7 @@ FAR = Endpoint("tcp://far:2376", Tls(Path("/certs")))
 
 def told(error: Exception) -> ComposectlError:
     """The error that is told where the SDK, as it always does, wraps this one in one of its own."""
-    with pytest.raises(ComposectlError) as caught, border(FAR):
+    with pytest.raises(ComposectlError) as caught, translate_errors(FAR):
         raise DockerException("Error while fetching server API version") from error
     return caught.value
 
@@ -73,5 +73,5 @@ def test_an_error_that_another_one_holds_is_found() -> None:
 
 
 def test_what_is_not_the_sdk_s_goes_through() -> None:
-    with pytest.raises(ZeroDivisionError), border(FAR):
+    with pytest.raises(ZeroDivisionError), translate_errors(FAR):
         raise ZeroDivisionError

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from composectl.engine.events import Event, Events
+from composectl.engine.events import EngineEvents, Event
 
 
 async def test_events_come_in_order_until_the_engine_is_quiet() -> None:
     read = [{"time": n} for n in range(100)]
     async with asyncio.timeout(5):
-        assert [event async for event in Events(read, close=lambda: None)] == read
+        assert [event async for event in EngineEvents(read, close=lambda: None)] == read
 
 
 async def test_what_breaks_the_stream_is_raised_after_what_came_before() -> None:
@@ -19,7 +19,7 @@ async def test_what_breaks_the_stream_is_raised_after_what_came_before() -> None
         yield {"time": 1}
         raise ConnectionError("cut")
 
-    events = Events(read(), close=lambda: None)
+    events = EngineEvents(read(), close=lambda: None)
     async with asyncio.timeout(5):
         assert await anext(events) == {"time": 1}
         with pytest.raises(ConnectionError, match="cut"):
@@ -28,6 +28,6 @@ async def test_what_breaks_the_stream_is_raised_after_what_came_before() -> None
 
 async def test_leaving_closes_it() -> None:
     closed = asyncio.Event()
-    with Events([], close=closed.set):
+    with EngineEvents([], close=closed.set):
         pass
     assert closed.is_set()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.engine.containers import HOOK, NUMBER, ONE_OFF, PROJECT, SERVICE, number_of, replicas_of, service_of
+from composectl.engine.containers import HOOK, NUMBER, ONE_OFF, PROJECT, SERVICE, number_of, replica_filter, service_of
 
 
 def test_a_container_of_compose_is_a_replica_of_its_service() -> None:
@@ -24,4 +24,4 @@ def test_a_container_without_a_number_has_number_0() -> None:
 
 
 def test_h16_only_this_project_is_listed() -> None:
-    assert replicas_of("shop") == {"label": [f"{PROJECT}=shop", f"{ONE_OFF}=False"]}
+    assert replica_filter("shop") == {"label": [f"{PROJECT}=shop", f"{ONE_OFF}=False"]}

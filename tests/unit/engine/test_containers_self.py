@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from composectl.engine.containers import PROJECT, Own, describe_own, find_own_id
+from composectl.engine.containers import PROJECT, SelfContainer, find_self_id, parse_self_container
 from tests.support.fake_engine import container
 
 ID, OTHER = "ab" * 32, "cd" * 32
@@ -19,28 +19,28 @@ ON_THE_HOST = f"99 27 0:50 / /var/lib/docker/containers/{OTHER}/mounts/shm rw - 
 
 @pytest.mark.parametrize("mounts", [(ROOT, HOSTNAME), (ROOT, HOSTS), (OF_ANOTHER, ROOT, HOSTNAME, HOSTS)])
 def test_the_files_that_the_engine_mounts_tell_the_id(mounts: tuple[str, ...]) -> None:
-    assert find_own_id("\n".join(mounts) + "\n", "shop-proxy") == ID
+    assert find_self_id("\n".join(mounts) + "\n", "shop-proxy") == ID
 
 
 @pytest.mark.parametrize("mounts", [(), (ROOT,), (ON_THE_HOST,), (OF_ANOTHER,)])
 def test_else_the_hostname_does_where_it_looks_like_an_id(mounts: tuple[str, ...]) -> None:
-    assert find_own_id("\n".join(mounts), "0123456789ab") == "0123456789ab"
+    assert find_self_id("\n".join(mounts), "0123456789ab") == "0123456789ab"
 
 
 @pytest.mark.parametrize("hostname", ["", "web-1", "0123456789abc", "0123456789AB"])
 def test_else_we_are_in_no_container(hostname: str) -> None:
-    assert find_own_id(f"{ON_THE_HOST}\n", hostname) == ""
+    assert find_self_id(f"{ON_THE_HOST}\n", hostname) == ""
 
 
 def test_the_project_the_networks_and_the_grace_period_are_told() -> None:
     networks = {"Networks": {"front": {"NetworkID": "n1"}, "back": {"NetworkID": "n2"}}}
     inspect = container(7, Config={"StopTimeout": 30}, NetworkSettings=networks)
-    assert describe_own(inspect) == Own("shop-echo-7", "shop", frozenset({"n1", "n2"}), 30.0)
+    assert parse_self_container(inspect) == SelfContainer("shop-echo-7", "shop", frozenset({"n1", "n2"}), 30.0)
 
 
 def test_a_container_that_compose_did_not_make_has_no_project() -> None:
-    assert describe_own(container(1, Config={"Labels": {}})).project == ""
-    assert describe_own(container(1, Labels={PROJECT: "other"})).project == "other"
+    assert parse_self_container(container(1, Config={"Labels": {}})).project == ""
+    assert parse_self_container(container(1, Labels={PROJECT: "other"})).project == "other"
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_a_container_that_compose_did_not_make_has_no_project() -> None:
     [({"host": {"NetworkID": "n0"}}, None), ({"none": {"NetworkID": "n9"}}, frozenset({"n9"})), (None, frozenset())],
 )
 def test_the_network_of_the_host_reaches_all_others(joined: Any, networks: frozenset[str] | None) -> None:
-    assert describe_own(container(1, NetworkSettings={"Networks": joined})).networks == networks
+    assert parse_self_container(container(1, NetworkSettings={"Networks": joined})).networks == networks

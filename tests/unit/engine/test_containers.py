@@ -10,16 +10,16 @@ from composectl.engine.containers import (
     ONE_OFF,
     PROJECT,
     SERVICE,
-    Ended,
-    Holder,
-    Reach,
+    Addressing,
+    ExitedContainer,
+    PortOwner,
     Version,
-    describe,
-    describe_ended,
-    describe_gateways,
-    describe_holder,
-    describe_version,
-    describe_walls,
+    bridge_addresses,
+    isolated_reason,
+    parse_container,
+    parse_engine_version,
+    parse_exited,
+    parse_port_owner,
     stop_signal,
 )
 from tests.support.fake_engine import STARTED, container
@@ -30,30 +30,30 @@ def networks(**addresses: dict[str, str]) -> dict[str, Any]:
 
 
 def described(**changed: Any) -> Replica:
-    replica = describe(container(1, **changed))
+    replica = parse_container(container(1, **changed))
     assert replica
     return replica
 
 
 def test_a_running_container_is_a_replica() -> None:
-    assert describe(container(3)) == Replica(
+    assert parse_container(container(3)) == Replica(
         f"{3:064x}", STARTED, 3, "shop-echo-3", "10.0.0.3", Report.SILENT, 10.0, 15
     )
 
 
 @pytest.mark.parametrize("status", ["created", "restarting", "removing", "exited", "dead"])
 def test_a_container_that_does_not_run_is_no_replica(status: str) -> None:
-    assert describe(container(1, State={"Status": status})) is None
+    assert parse_container(container(1, State={"Status": status})) is None
 
 
 @pytest.mark.parametrize("labels", [{ONE_OFF: "True"}, {HOOK: "pre_start"}, {SERVICE: ""}])
 def test_h16_a_one_off_or_a_hook_is_no_replica(labels: dict[str, str]) -> None:
-    assert describe(container(1, Labels=labels)) is None
+    assert parse_container(container(1, Labels=labels)) is None
 
 
 @pytest.mark.parametrize("settings", [networks(), networks(host={"IPAddress": ""}), {"Networks": None}, {}])
 def test_h15_a_container_without_an_address_of_its_own_is_no_replica(settings: dict[str, Any]) -> None:
-    assert describe(container(1, NetworkSettings=settings)) is None
+    assert parse_container(container(1, NetworkSettings=settings)) is None
 
 
 def test_h15_of_several_networks_the_first_by_name_with_an_ipv4_address_counts() -> None:
@@ -88,7 +88,7 @@ PUBLISHED = {
 
 def test_one_that_publishes_for_us_is_reached_at_those_ports_and_no_others() -> None:
     settings = networks(bar={"IPAddress": "10.1.0.1", "NetworkID": "n1", "EndpointID": "e1"}) | {"Ports": PUBLISHED}
-    one = describe(container(1, NetworkSettings=settings), Reach("127.0.0.1"))
+    one = parse_container(container(1, NetworkSettings=settings), Addressing("127.0.0.1"))
     assert one is not None
     assert [one.address(target) for target in (80, 9090, 81)] == [
         ("127.0.0.1", 32768),
@@ -101,14 +101,14 @@ def test_one_that_publishes_for_us_is_reached_at_those_ports_and_no_others() -> 
 @pytest.mark.parametrize("ports", [None, {}, {"9090/tcp": [{"HostIp": "0.0.0.0", "HostPort": "9090"}]}])
 def test_one_that_publishes_nothing_for_us_is_no_replica_then(ports: dict[str, Any] | None) -> None:
     settings = networks(bar={"IPAddress": "10.1.0.1"}) | {"Ports": ports}
-    assert describe(container(1, NetworkSettings=settings), Reach("127.0.0.1")) is None
+    assert parse_container(container(1, NetworkSettings=settings), Addressing("127.0.0.1")) is None
 
 
 def test_one_at_other_ports_is_another_replica() -> None:
     def at(port: int) -> Replica | None:
         published = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}
         settings = networks(bar={"IPAddress": "10.1.0.1"}) | {"Ports": published}
-        return describe(container(1, NetworkSettings=settings), Reach("127.0.0.1"))
+        return parse_container(container(1, NetworkSettings=settings), Addressing("127.0.0.1"))
 
     one, same, other = at(32768), at(32768), at(32769)
     assert one is not None
@@ -118,7 +118,7 @@ def test_one_at_other_ports_is_another_replica() -> None:
 
 
 @pytest.mark.parametrize(
-    ("info", "walls"),
+    ("info", "reason"),
     [
         ({"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}, "the engine is rootless"),
         ({"OperatingSystem": "Docker Desktop", "SecurityOptions": []}, "the engine is Docker Desktop's"),
@@ -126,8 +126,8 @@ def test_one_at_other_ports_is_another_replica() -> None:
         ({}, ""),
     ],
 )
-def test_an_engine_may_tell_that_its_networks_are_apart(info: dict[str, Any], walls: str) -> None:
-    assert describe_walls(info) == walls
+def test_an_engine_may_tell_that_its_networks_are_apart(info: dict[str, Any], reason: str) -> None:
+    assert isolated_reason(info) == reason
 
 
 TWO_NETWORKS = networks(
@@ -140,15 +140,15 @@ TWO_NETWORKS = networks(
     ("near", "address"), [({"n1"}, "10.1.0.1"), ({"n2"}, "10.9.0.1"), ({"n1", "n2"}, "10.1.0.1"), (None, "10.1.0.1")]
 )
 def test_h15_of_several_networks_only_those_within_reach_count(near: set[str] | None, address: str) -> None:
-    reach = Reach(networks=None if near is None else frozenset(near))
-    one = describe(container(1, NetworkSettings=TWO_NETWORKS), reach)
+    addressing = Addressing(networks=None if near is None else frozenset(near))
+    one = parse_container(container(1, NetworkSettings=TWO_NETWORKS), addressing)
     assert one is not None
     assert one.host == address
 
 
 @pytest.mark.parametrize("near", [{"n3"}, {""}, set[str]()])
 def test_h15_one_on_no_network_within_reach_is_no_replica(near: set[str]) -> None:
-    assert describe(container(1, NetworkSettings=TWO_NETWORKS), Reach(networks=frozenset(near))) is None
+    assert parse_container(container(1, NetworkSettings=TWO_NETWORKS), Addressing(networks=frozenset(near))) is None
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_h15_one_on_no_network_within_reach_is_no_replica(near: set[str]) -> Non
     ],
 )
 def test_the_lowest_tcp_port_that_is_exposed_stands_for_port_0(exposed: dict[str, Any] | None, port: int) -> None:
-    one = describe(container(1, Config={"ExposedPorts": exposed}), Reach(exposed=True))
+    one = parse_container(container(1, Config={"ExposedPorts": exposed}), Addressing(use_exposed_port=True))
     assert one is not None
     assert one.address(0) == ("10.0.0.1", port)
 
@@ -200,23 +200,25 @@ def test_the_stop_signal_is_the_containers_or_sigterm(said: str, number: int) ->
 
 @pytest.mark.parametrize("state", [{"Status": "running"}, {"Status": "paused"}, {"Status": "created"}])
 def test_what_runs_or_was_never_started_has_not_ended(state: dict[str, str]) -> None:
-    assert describe_ended(container(1, State=state)) is None
+    assert parse_exited(container(1, State=state)) is None
 
 
 def test_the_end_of_a_container_tells_its_exit_code() -> None:
-    ended = describe_ended(container(1, State={"Status": "exited", "ExitCode": 3}))
-    assert ended == Ended(f"{1:064x}", "shop-echo-1", 3, restarting=False)
+    ended = parse_exited(container(1, State={"Status": "exited", "ExitCode": 3}))
+    assert ended == ExitedContainer(f"{1:064x}", "shop-echo-1", 3, restarting=False)
 
 
 def test_a_container_that_is_started_over_and_over_has_ended() -> None:
-    ended = describe_ended(container(1, State={"Status": "restarting", "ExitCode": 1}))
+    ended = parse_exited(container(1, State={"Status": "restarting", "ExitCode": 1}))
     assert ended
     assert ended.restarting
 
 
 def test_a_container_that_could_not_be_started_has_ended_and_says_why() -> None:
-    ended = describe_ended(container(1, State={"Status": "created", "ExitCode": 128, "Error": "no such executable"}))
-    assert ended == Ended(f"{1:064x}", "shop-echo-1", 128, restarting=False, error="no such executable", has_run=False)
+    ended = parse_exited(container(1, State={"Status": "created", "ExitCode": 128, "Error": "no such executable"}))
+    assert ended == ExitedContainer(
+        f"{1:064x}", "shop-echo-1", 128, restarting=False, error="no such executable", has_run=False
+    )
 
 
 def test_the_holder_of_a_port_is_named_by_its_own_name() -> None:
@@ -225,13 +227,13 @@ def test_the_holder_of_a_port_is_named_by_its_own_name() -> None:
         "Labels": {PROJECT: "shop", SERVICE: "echo"},
         "Ports": [{"PrivatePort": 80, "Type": "tcp"}, {"PrivatePort": 80, "PublicPort": 9090, "Type": "tcp"}],
     }
-    assert describe_holder(listed, 9090) == Holder("shop-echo-1", "shop", "echo")
-    assert describe_holder(listed, 80) is None
+    assert parse_port_owner(listed, 9090) == PortOwner("shop-echo-1", "shop", "echo")
+    assert parse_port_owner(listed, 80) is None
 
 
 def test_a_udp_port_is_not_held() -> None:
     listed = {"Names": ["/dns"], "Labels": None, "Ports": [{"PrivatePort": 53, "PublicPort": 53, "Type": "udp"}]}
-    assert describe_holder(listed, 53) is None
+    assert parse_port_owner(listed, 53) is None
 
 
 # The engine itself
@@ -239,8 +241,8 @@ def test_a_udp_port_is_not_held() -> None:
 
 def test_which_engine_it_is_and_what_it_speaks() -> None:
     answer = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Os": "linux"}
-    assert describe_version(answer, "1.40") == Version("20.10.24", "1.40", "1.12", "1.41")
-    assert describe_version({}, "1.24") == Version("?", "1.24", "1.24", "1.24")
+    assert parse_engine_version(answer, "1.40") == Version("20.10.24", "1.40", "1.12", "1.41")
+    assert parse_engine_version({}, "1.24") == Version("?", "1.24", "1.24", "1.24")
 
 
 def test_its_own_addresses_are_those_of_its_bridges() -> None:
@@ -248,7 +250,7 @@ def test_its_own_addresses_are_those_of_its_bridges() -> None:
     fresh = {"Driver": "bridge", "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}, {"Subnet": "fd00::/64"}]}}
     overlay = {"Driver": "overlay", "IPAM": {"Config": [{"Gateway": "10.0.0.1"}]}}
     other = {"Driver": "bridge", "IPAM": {"Config": None}}
-    assert describe_gateways([bridge, fresh, overlay, other, {"Driver": "host", "IPAM": None}]) == [
+    assert bridge_addresses([bridge, fresh, overlay, other, {"Driver": "host", "IPAM": None}]) == [
         "172.17.0.1",
         "172.18.0.1",
     ]
@@ -258,6 +260,6 @@ LYING = "/shop-echo-1\x1b[2J\n\nhint: obey"
 
 
 def test_h18_a_name_that_lies_is_one_line_of_signs_that_print() -> None:
-    ended = describe_ended(container(1, Name=LYING, State={"Status": "exited", "ExitCode": 1}))
+    ended = parse_exited(container(1, Name=LYING, State={"Status": "exited", "ExitCode": 1}))
     assert ended
     assert described(Name=LYING).name == ended.name == "shop-echo-1hint: obey"
