@@ -15,7 +15,7 @@ from docker import DockerClient
 from tests.support.composes import version_of
 from tests.support.paths import ROOT
 from tests.support.project_shape import EVERY
-from tests.support.shaped_project import Standing, make_standing
+from tests.support.shaped_project import ShapedProject, shaped_project
 
 CELLS = pytest.StashKey[list[dict[str, object]]]()
 
@@ -72,10 +72,10 @@ def image(engine: DockerClient) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def standing(request: pytest.FixtureRequest, engine: DockerClient, image: str) -> Iterator[Standing]:
+def standing(request: pytest.FixtureRequest, engine: DockerClient, image: str) -> Iterator[ShapedProject]:
     """The project of a shape, up in one Compose; nothing of it may be left in the end."""
     shape, compose = request.param
-    made = make_standing(shape, compose, engine, image)
+    made = shaped_project(shape, compose, engine, image)
     try:
         made.up()
         yield made

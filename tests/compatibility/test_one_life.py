@@ -10,7 +10,7 @@ from tests.compatibility.rows import DOCTOR, LIFE
 from tests.support.assertions import answers
 from tests.support.composes import version_of
 from tests.support.project_shape import EVERY, Shape
-from tests.support.shaped_project import Standing, make_standing
+from tests.support.shaped_project import ShapedProject, shaped_project
 
 pytestmark = pytest.mark.smoke
 
@@ -18,21 +18,21 @@ SIMPLE = Shape("simple", {})
 
 
 @pytest.fixture
-def simple(cell: Cell, engine: DockerClient, image: str) -> Standing:
-    return make_standing(SIMPLE, cell.compose, engine, image)
+def simple(cell: Cell, engine: DockerClient, image: str) -> ShapedProject:
+    return shaped_project(SIMPLE, cell.compose, engine, image)
 
 
 @pytest.mark.parametrize("cell", [Cell(DOCTOR, compose, WORKS).param() for compose in EVERY])
-def test_doctor_tells_the_api_that_was_agreed_on(cell: Cell, simple: Standing, engine: DockerClient) -> None:
+def test_doctor_tells_the_api_that_was_agreed_on(cell: Cell, simple: ShapedProject, engine: DockerClient) -> None:
     it = engine.version()
-    found = simple.project.does("doctor", PYTHONIOENCODING="utf-8")
+    found = simple.project.run("doctor", PYTHONIOENCODING="utf-8")
     assert f"{it['Version']}, API {it['ApiVersion']} of {it['MinAPIVersion']} to {it['ApiVersion']}\n" in found
     assert version_of(cell.compose) in found
-    assert simple.project.clear() == []
+    assert simple.project.cleanup() == []
 
 
 @pytest.mark.parametrize("cell", [Cell(LIFE, compose, WORKS).param() for compose in EVERY])
-def test_one_life(cell: Cell, simple: Standing) -> None:
+def test_one_life(cell: Cell, simple: ShapedProject) -> None:
     project = simple.project
     assert project.plain_compose("up", "-d").returncode == 0
     (holder,) = project.containers()
@@ -40,9 +40,9 @@ def test_one_life(cell: Cell, simple: Standing) -> None:
         simple.up()
         answers("<short>")(simple)
         assert holder.id not in {one.id for one in project.containers()}
-        project.does("scale", "echo=3")
+        project.run("scale", "echo=3")
         before = {one.id for one in project.containers()}
-        project.does("rollout", "echo", "--pause", "0")
+        project.run("rollout", "echo", "--pause", "0")
         after = {one.id for one in project.containers()}
         assert (len(after), before & after) == (3, set())
         answers("<short>", replicas=3)(simple)

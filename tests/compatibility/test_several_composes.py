@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 from tests.support.composes import command_of, version_of
 from tests.support.project_shape import NEWEST, V1, V2_26
 
@@ -23,11 +23,11 @@ from tests.support.project_shape import NEWEST, V1, V2_26
 def test_the_newest_is_used(engine: DockerClient, tmp_path: Path, plugin: str, standalone: str, found: str) -> None:
     put(plugin, tmp_path / "cli-plugins")
     put(standalone, tmp_path / "bin")
-    project = Project(command_of(NEWEST), engine)
+    project = ComposeProject(command_of(NEWEST), engine)
     path = f"{tmp_path / 'bin'}:{project.environment()['PATH']}"
-    told = project.does("doctor", COMPOSECTL_COMPOSE=None, PATH=path, DOCKER_CONFIG=str(tmp_path))
+    told = project.run("doctor", COMPOSECTL_COMPOSE=None, PATH=path, DOCKER_CONFIG=str(tmp_path))
     assert found.format(plugin=version_of(plugin), standalone=version_of(standalone)) in told
-    assert project.clear() == []
+    assert project.cleanup() == []
 
 
 def put(compose: str, folder: Path) -> None:

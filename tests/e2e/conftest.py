@@ -12,10 +12,10 @@ import pytest
 from docker import DockerClient
 
 from tests.support.backend_image import build_backend
-from tests.support.compose_project import IMAGE, NewProject, Project
+from tests.support.compose_project import IMAGE, ComposeProject, NewComposeProject
 from tests.support.paths import ROOT
 from tests.support.proxy_image import proxy_image as make_proxy_image
-from tests.support.resilience import Row, Story, keep_table, table
+from tests.support.resilience import Row, Scenario, keep_table, table
 
 COMPOSES = {
     "1.29.2": ROOT / ".tools" / "docker-compose-v1",
@@ -90,26 +90,26 @@ def compose(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def new_project(compose: Path, engine: DockerClient, echo_image: str) -> Iterator[NewProject]:
+def new_project(compose: Path, engine: DockerClient, echo_image: str) -> Iterator[NewComposeProject]:
     """Makes a project; all are taken down in the end, and nothing may be left of them."""
-    projects: list[Project] = []
+    projects: list[ComposeProject] = []
 
-    def make() -> Project:
-        projects.append(Project(compose, engine))
+    def make() -> ComposeProject:
+        projects.append(ComposeProject(compose, engine))
         return projects[-1]
 
     yield make
     for project in projects:
         project.stop()
-    assert [litter for project in projects for litter in project.clear()] == []
+    assert [litter for project in projects for litter in project.cleanup()] == []
 
 
 @pytest.fixture
-def project(new_project: NewProject) -> Project:
+def project(new_project: NewComposeProject) -> ComposeProject:
     return new_project()
 
 
 @pytest.fixture
-def story(project: Project, backend_image: str, compose: Path, request: pytest.FixtureRequest) -> Story:
+def story(project: ComposeProject, backend_image: str, compose: Path, request: pytest.FixtureRequest) -> Scenario:
     name = next(name for name, command in COMPOSES.items() if command == compose)
-    return Story(project, backend_image, name, request.config.stash[ROWS])
+    return Scenario(project, backend_image, name, request.config.stash[ROWS])

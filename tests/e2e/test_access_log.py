@@ -6,19 +6,19 @@ import json
 
 import pytest
 
-from tests.support.cli_error import refusal
-from tests.support.compose_project import Project
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
-def test_each_line_tells_the_replica_and_the_request_id_that_it_was_given(project: Project) -> None:
+def test_each_line_tells_the_replica_and_the_request_id_that_it_was_given(project: ComposeProject) -> None:
     words = ("--access-log", "access.log", "--access-log-format", "json")
-    project.does("up", "--balance", "echo=2", *words, "-d")
+    project.run("up", "--balance", "echo=2", *words, "-d")
     assert project.has_ready(2)
     answers = [ask(project.port) for _ in range(4)]
-    project.does("down")
+    project.run("down")
     log = project.file.parent / "access.log"
     told = [json.loads(line) for line in log.read_text().splitlines()]
     log.unlink()
@@ -41,7 +41,7 @@ def test_each_line_tells_the_replica_and_the_request_id_that_it_was_given(projec
         (("--access-log-format", "json"), "`--access-log-format`"),
     ],
 )
-def test_a_log_that_cannot_be(project: Project, words: tuple[str, ...], culprit: str) -> None:
-    told = refusal(project, "up", "--balance", "echo=2", *words)
+def test_a_log_that_cannot_be(project: ComposeProject, words: tuple[str, ...], culprit: str) -> None:
+    told = cli_error_of(project, "up", "--balance", "echo=2", *words)
     assert told.exit_code == 2
     assert culprit in told.message

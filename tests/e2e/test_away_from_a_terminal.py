@@ -5,18 +5,18 @@ import subprocess
 
 import pytest
 
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 @pytest.mark.parametrize(("end", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_it_prints_a_line_for_each_change_until_it_is_told_to_end(
-    project: Project, end: signal.Signals, exit_code: int
+    project: ComposeProject, end: signal.Signals, exit_code: int
 ) -> None:
     with project.starts("up", "--balance", "echo=2") as composectl:
-        assert eventually(lambda: both_are_ready(project, composectl))
+        assert wait_until(lambda: both_are_ready(project, composectl))
         assert ask(project.port).is_whole
         composectl.send_signal(end)
         said, _ = composectl.communicate(timeout=60)
@@ -26,10 +26,10 @@ def test_it_prints_a_line_for_each_change_until_it_is_told_to_end(
     assert "Traceback" not in said
     assert sum("ready" in line for line in said.splitlines()) >= 2
     assert {one.status for one in project.containers()} == {"exited"}
-    assert project.own_litter() == []
+    assert project.own_leftovers() == []
 
 
-def both_are_ready(project: Project, composectl: subprocess.Popen[str]) -> bool:
+def both_are_ready(project: ComposeProject, composectl: subprocess.Popen[str]) -> bool:
     assert composectl.poll() is None
     if project.composectl("status").returncode != 0:
         return False

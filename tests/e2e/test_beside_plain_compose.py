@@ -10,9 +10,9 @@ import pytest
 from docker.models.containers import Container
 
 from composectl.engine.containers import NUMBER, SERVICE
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask, is_answered_by_docker
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 TWO_SERVICES = """\
 services:
@@ -28,7 +28,7 @@ services:
 
 
 @pytest.fixture
-def two(project: Project) -> Project:
+def two(project: ComposeProject) -> ComposeProject:
     """A project of two services, both brought up by plain Compose."""
     project.write(TWO_SERVICES)
     compose(project, "up", "-d")
@@ -36,23 +36,23 @@ def two(project: Project) -> Project:
 
 
 @pytest.fixture
-def balanced(two: Project) -> Project:
+def balanced(two: ComposeProject) -> ComposeProject:
     """The same, three replicas of one of them balanced now."""
-    two.does("up", "--balance", "echo=3", "-d")
+    two.run("up", "--balance", "echo=3", "-d")
     assert two.has_ready(3)
     return two
 
 
-def test_what_plain_compose_started_is_taken_over_and_only_who_held_the_port_is_replaced(two: Project) -> None:
+def test_what_plain_compose_started_is_taken_over_and_only_who_held_the_port_is_replaced(two: ComposeProject) -> None:
     (holder,), (other,) = of("echo", two), of("other", two)
-    two.does("up", "--balance", "echo=3", "-d")
+    two.run("up", "--balance", "echo=3", "-d")
     assert two.has_ready(3)
     assert ask(two.port).is_whole
     assert holder.id not in ids(of("echo", two))
     assert ids(of("other", two)) == {other.id}
 
 
-def test_meanwhile_the_commands_of_plain_compose_see_the_replicas(balanced: Project) -> None:
+def test_meanwhile_the_commands_of_plain_compose_see_the_replicas(balanced: ComposeProject) -> None:
     assert set(compose(balanced, "ps", "-q").split()) == ids(balanced.containers())
     assert compose(balanced, "-p", balanced.name, "logs", "echo").count("here I am") == 3
     (second,) = (one for one in of("echo", balanced) if one.labels[NUMBER] == "2")
@@ -63,31 +63,31 @@ def test_meanwhile_the_commands_of_plain_compose_see_the_replicas(balanced: Proj
     assert ask(balanced.port).is_whole
 
 
-def test_meanwhile_plain_down_takes_the_replicas_and_another_up_brings_them_back(balanced: Project) -> None:
+def test_meanwhile_plain_down_takes_the_replicas_and_another_up_brings_them_back(balanced: ComposeProject) -> None:
     compose(balanced, "down", "-t", "0")
     assert (balanced.containers(), balanced.networks()) == ([], [])
-    assert eventually(lambda: balanced.status()["backends"] == [])
+    assert wait_until(lambda: balanced.status()["backends"] == [])
 
-    balanced.does("up", "-d")
+    balanced.run("up", "-d")
     assert balanced.has_ready(3)
     assert ask(balanced.port).is_whole
 
 
-def test_meanwhile_plain_up_finds_the_port_taken_and_another_up_mends_what_it_left(balanced: Project) -> None:
+def test_meanwhile_plain_up_finds_the_port_taken_and_another_up_mends_what_it_left(balanced: ComposeProject) -> None:
     plain = balanced.plain_compose("up", "-d", "-t", "0")
     assert plain.returncode != 0
     assert "address already in use" in plain.stderr
-    assert eventually(lambda: balanced.status()["backends"] == [])
+    assert wait_until(lambda: balanced.status()["backends"] == [])
 
-    balanced.does("up", "-d")
+    balanced.run("up", "-d")
     assert balanced.has_ready(3)
     assert ask(balanced.port).is_whole
     assert {one.status for one in balanced.containers()} == {"running"}
 
 
-def test_after_ctrl_c_plain_up_publishes_the_port(two: Project) -> None:
+def test_after_ctrl_c_plain_up_publishes_the_port(two: ComposeProject) -> None:
     with two.starts("up", "--balance", "echo=2") as composectl:
-        assert eventually(lambda: two.composectl("status").returncode == 0)
+        assert wait_until(lambda: two.composectl("status").returncode == 0)
         assert two.has_ready(2)
         composectl.send_signal(signal.SIGINT)
         composectl.communicate(timeout=60)
@@ -96,23 +96,23 @@ def test_after_ctrl_c_plain_up_publishes_the_port(two: Project) -> None:
     assert is_served_by_docker(two)
 
 
-def test_after_the_background_process_has_ended_plain_up_publishes_the_port(balanced: Project) -> None:
+def test_after_the_background_process_has_ended_plain_up_publishes_the_port(balanced: ComposeProject) -> None:
     (lock,) = balanced.runtime.rglob("*.lock")
     os.kill(int(lock.read_text()), signal.SIGTERM)
-    assert eventually(lambda: balanced.own_litter() == [])
+    assert wait_until(lambda: balanced.own_leftovers() == [])
     assert len(of("echo", balanced)) == 3
     compose(balanced, "up", "-d", "-t", "0")
     assert is_served_by_docker(balanced)
 
 
-def compose(project: Project, *words: str) -> str:
+def compose(project: ComposeProject, *words: str) -> str:
     """Run plain Compose, which must succeed; its standard output."""
     done = project.plain_compose(*words)
     assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
-def of(service: str, project: Project) -> list[Container]:
+def of(service: str, project: ComposeProject) -> list[Container]:
     return [one for one in project.containers() if one.labels[SERVICE] == service]
 
 
@@ -120,8 +120,8 @@ def ids(containers: Iterable[Container]) -> set[str | None]:
     return {one.id for one in containers}
 
 
-def is_served_by_docker(project: Project) -> bool:
+def is_served_by_docker(project: ComposeProject) -> bool:
     """Whether one container answers at the port that it publishes itself."""
     (only,) = of("echo", project)
     (first, *_) = only.attrs["NetworkSettings"]["Ports"]["9090/tcp"]
-    return int(first["HostPort"]) == project.port and eventually(lambda: is_answered_by_docker(project.port))
+    return int(first["HostPort"]) == project.port and wait_until(lambda: is_answered_by_docker(project.port))

@@ -6,30 +6,30 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cli_error import refusal_told_in
-from tests.support.compose_project import Finished, Project
-from tests.support.load_generator import Load
-from tests.support.resilience import Story
-from tests.support.wait import eventually
+from tests.support.cli_error import cli_error_in
+from tests.support.compose_project import ComposeProject, Finished
+from tests.support.load_generator import LoadGenerator
+from tests.support.resilience import Scenario
+from tests.support.wait import wait_until
 
 REQUESTS = 600
 
 
 @pytest.fixture
-def rolling(story: Story) -> Iterator[Story]:
+def rolling(story: Scenario) -> Iterator[Scenario]:
     """Three replicas, and another definition."""
     story.serve(3)
     story.write("    labels:\n      version: 2\n")
     return story
 
 
-def test_held_at_a_tenth_and_then_gone_on_with(rolling: Story) -> None:
+def test_held_at_a_tenth_and_then_gone_on_with(rolling: Scenario) -> None:
     old = ids(rolling)
     with rolling.under_load("rollout --canary 10%, --continue") as load:
         told = begin_canary(rolling)
         assert_held(rolling, load)
         assert f"{name_of_canary(rolling)} is held at 10% of the requests" in told.stderr
-        assert "canary 4 at 10%" in rolling.project.does("status")
+        assert "canary 4 at 10%" in rolling.project.run("status")
         assert_nothing_else_goes(rolling)
         done = rolling.project.composectl("rollout", "echo", "--continue")
         assert done.returncode == 0, done.stderr
@@ -43,7 +43,7 @@ def test_held_at_a_tenth_and_then_gone_on_with(rolling: Story) -> None:
     assert {one.labels.get("version") for one in rolling.project.containers()} == {"2"}
 
 
-def test_held_at_a_tenth_and_then_taken_back(rolling: Story) -> None:
+def test_held_at_a_tenth_and_then_taken_back(rolling: Scenario) -> None:
     old = ids(rolling)
     with rolling.under_load("rollout --canary 10%, --abort") as load:
         begin_canary(rolling)
@@ -61,11 +61,11 @@ def test_held_at_a_tenth_and_then_taken_back(rolling: Story) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Story) -> None:
+def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -> None:
     old = ids(rolling)
     begin_canary(rolling)
     rolling.container(4).kill()
-    assert eventually(lambda: len(rolling.phases()) == 3)
+    assert wait_until(lambda: len(rolling.phases()) == 3)
     done = rolling.project.composectl("rollout", "echo", "--continue")
     assert done.returncode == 1
     assert "error: rollout of `echo` stopped: " in done.stderr
@@ -74,37 +74,37 @@ def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Story) -> N
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Story) -> None:
+def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Scenario) -> None:
     for option in ("--continue", "--abort"):
         told = rolling.project.composectl("rollout", "echo", option)
         assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: no canary of service `echo` is held")
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_where_clients_stay_with_their_replica_there_is_no_canary(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "--policy", "source", "-d")
-    told = refusal_told_in(project.composectl("rollout", "echo", "--canary", "10%"))
+def test_where_clients_stay_with_their_replica_there_is_no_canary(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "--policy", "source", "-d")
+    told = cli_error_in(project.composectl("rollout", "echo", "--canary", "10%"))
     assert "`--canary` does not go with `--policy source`" in told.message
     assert len(project.containers()) == 1
 
 
-def begin_canary(story: Story) -> Finished:
+def begin_canary(story: Scenario) -> Finished:
     told = story.project.composectl("rollout", "echo", "--canary", "10%", "--pause", "1s")
     assert told.returncode == 0, told.stderr
     return told
 
 
-def assert_held(story: Story, load: Load) -> None:
+def assert_held(story: Scenario, load: LoadGenerator) -> None:
     """Four replicas are ready, and of what is sent from now on a tenth goes to the new one."""
     backends = story.project.status()["backends"]
     assert [(one["phase"], one["canary"]) for one in backends] == [("ready", None)] * 3 + [("ready", 0.1)]
     before = len(load.fates)
-    assert eventually(lambda: len(load.fates) >= before + REQUESTS)
+    assert wait_until(lambda: len(load.fates) >= before + REQUESTS)
     addresses = [fate.backend for fate in load.fates[before : before + REQUESTS]]
     assert addresses.count(backends[-1]["address"]) == pytest.approx(REQUESTS / 10, abs=6)
 
 
-def assert_nothing_else_goes(story: Story) -> None:
+def assert_nothing_else_goes(story: Scenario) -> None:
     """Neither scaling nor another rollout, `up` again or a handover, before it is said what becomes of the canary."""
     for words in (
         ("scale", "echo=2"),
@@ -120,14 +120,14 @@ def assert_nothing_else_goes(story: Story) -> None:
         )
 
 
-def canaries(story: Story) -> list[str]:
+def canaries(story: Scenario) -> list[str]:
     return [one["name"] for one in story.project.status()["backends"] if one["canary"]]
 
 
-def name_of_canary(story: Story) -> str:
+def name_of_canary(story: Scenario) -> str:
     (name,) = canaries(story)
     return name
 
 
-def ids(story: Story) -> set[str | None]:
+def ids(story: Scenario) -> set[str | None]:
     return {one.id for one in story.project.containers()}

@@ -14,12 +14,12 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
-from tests.support.cli_error import refusal_told_in
-from tests.support.compose_project import Project
+from tests.support.cli_error import cli_error_in
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import Answer, ask
-from tests.support.load_generator import Load
+from tests.support.load_generator import LoadGenerator
 from tests.support.proxy_image import socket_of_engine
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 IN_2016 = """\
 proxy:
@@ -45,7 +45,7 @@ V2 = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 class Beside:
     """A project whose `proxy` is a container of ours."""
 
-    def __init__(self, project: Project, proxy: str, backend: str) -> None:
+    def __init__(self, project: ComposeProject, proxy: str, backend: str) -> None:
         self.project = project
         self._images = {"proxy": proxy, "backend": backend}
         self._state = project.folder.parent / "shared"
@@ -62,7 +62,7 @@ class Beside:
         """Write the file, and bring all of it up as Compose does; one replica is ready when this returns."""
         self.write(text, more)
         self.compose("up", "-d")
-        assert eventually(lambda: self.proxy.exec_run(["composectl", "status"]).exit_code == 0), self.proxy.logs()
+        assert wait_until(lambda: self.proxy.exec_run(["composectl", "status"]).exit_code == 0), self.proxy.logs()
         assert self.comes_to(1)
 
     @property
@@ -77,7 +77,7 @@ class Beside:
 
     def comes_to(self, replicas: int) -> bool:
         """Whether so many are ready in the end, and no others there."""
-        return eventually(lambda: [one["phase"] for one in self.status()["backends"]] == ["ready"] * replicas)
+        return wait_until(lambda: [one["phase"] for one in self.status()["backends"]] == ["ready"] * replicas)
 
     def status(self) -> dict[str, Any]:
         (service,) = json.loads(self.says("status", "--json", exit_codes=(0, 3)))["services"]
@@ -90,7 +90,7 @@ class Beside:
 
 
 @pytest.fixture
-def beside(project: Project, proxy_image: str, backend_image: str) -> Beside:
+def beside(project: ComposeProject, proxy_image: str, backend_image: str) -> Beside:
     return Beside(project, proxy_image, backend_image)
 
 
@@ -102,11 +102,11 @@ def beside(project: Project, proxy_image: str, backend_image: str) -> Beside:
 def test_the_service_is_scaled_behind_it_without_a_restart(beside: Beside, file: str, scale: tuple[str, ...]) -> None:
     beside.begin(file)
     started = beside.proxy.attrs["State"]["StartedAt"]
-    with Load(beside.project.port, per_second=50) as load:
+    with LoadGenerator(beside.project.port, per_second=50) as load:
         beside.compose(*scale, "echo=5")
         assert beside.comes_to(5)
         assert len(beside.answering(25)) >= 3  # a stream in flight counts, too, where the least busy are taken
-        assert eventually(lambda: len({fate.backend for fate in load.fates}) == 5)
+        assert wait_until(lambda: len({fate.backend for fate in load.fates}) == 5)
         beside.compose(*scale, "echo=2")
         assert beside.comes_to(2)
     assert load.failed == []
@@ -213,7 +213,7 @@ def test_what_is_missing_is_told(
     proxy_image: str, options: tuple[str, ...], exit_code: int, message: str, hint: str
 ) -> None:
     command = ["docker", "run", "--rm", "--network", "none", *options, proxy_image]
-    told = refusal_told_in(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False))
+    told = cli_error_in(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False))
     assert told.exit_code == exit_code
     assert message in told.message
     assert hint in told.hint
@@ -238,5 +238,5 @@ def asking_slowly(beside: Beside, seconds: int) -> Iterator[list[Future[Answer]]
     """Two requests in flight, which take so long."""
     with ThreadPoolExecutor() as pool:
         slow = [pool.submit(ask, beside.project.port, f"/?sleep={seconds}") for _ in range(2)]
-        assert eventually(lambda: beside.status()["totals"]["in_flight"] == 2)
+        assert wait_until(lambda: beside.status()["totals"]["in_flight"] == 2)
         yield slow

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.test_rollout import ids
 from tests.support.chromium import Chromium, Page
-from tests.support.compose_project import Project, free_port
+from tests.support.compose_project import ComposeProject, free_port
 from tests.support.http_client import burst
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -27,7 +27,7 @@ def page() -> Iterator[Page]:
     assert (complaints, strangers) == ([], [])
 
 
-def test_a_scale_up_and_a_rollout_are_ordered_and_seen_in_the_page(project: Project, page: Page) -> None:
+def test_a_scale_up_and_a_rollout_are_ordered_and_seen_in_the_page(project: ComposeProject, page: Page) -> None:
     page.visit(starts_with_dashboard(project, "--balance", "echo=2"))
     assert page.comes_to(ready("2/2"))
     page.value("document.querySelector('[aria-label=\"one more of echo\"]').click()")
@@ -50,7 +50,7 @@ def test_a_scale_up_and_a_rollout_are_ordered_and_seen_in_the_page(project: Proj
     assert page.comes_to(ready("3/3"))
 
 
-def test_it_goes_over_with_the_listeners(project: Project, page: Page) -> None:
+def test_it_goes_over_with_the_listeners(project: ComposeProject, page: Page) -> None:
     port = free_port()
     words = ("--balance", "echo=1")
     page.visit(starts_with_dashboard(project, *words, port=port))
@@ -62,7 +62,7 @@ def test_it_goes_over_with_the_listeners(project: Project, page: Page) -> None:
     page.forgive("net::ERR_")
 
 
-def starts_with_dashboard(project: Project, *words: str, port: int = 0) -> str:
+def starts_with_dashboard(project: ComposeProject, *words: str, port: int = 0) -> str:
     """`up` in the background; the URL that it prints, with the token."""
     done = project.composectl("up", *words, "--dashboard", f"127.0.0.1:{port}", "--dashboard-control", "-d")
     assert done.returncode == 0, done.stderr

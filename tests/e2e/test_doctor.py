@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.support.compose_project import Project
-from tests.support.unprivileged import none_of_root
+from tests.support.compose_project import ComposeProject
+from tests.support.unprivileged import unprivileged
 
 NOBODY = "unix:///nonexistent/docker.sock"
 FOUND = {
@@ -44,27 +44,27 @@ LOW_PORTS: Missing = {
 }
 
 
-def test_on_a_good_machine_all_is_well(project: Project) -> None:
+def test_on_a_good_machine_all_is_well(project: ComposeProject) -> None:
     assert tells(project, NOTHING) == 0
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_without_compose_the_rest_is_well(project: Project) -> None:
+def test_without_compose_the_rest_is_well(project: ComposeProject) -> None:
     assert tells(project, COMPOSE, COMPOSECTL_COMPOSE=None, PATH=str(project.temporary)) == 1
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_without_an_engine_the_rest_is_well(project: Project) -> None:
+def test_without_an_engine_the_rest_is_well(project: ComposeProject) -> None:
     assert tells(project, ENGINE, DOCKER_HOST=NOBODY) == 1
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_who_is_not_root_gets_no_low_ports(project: Project) -> None:
-    found = project.composectl("doctor", rights=none_of_root(), PYTHONIOENCODING="utf-8")
+def test_who_is_not_root_gets_no_low_ports(project: ComposeProject) -> None:
+    found = project.composectl("doctor", rights=unprivileged(), PYTHONIOENCODING="utf-8")
     assert re.search(pattern("ports", LOW_PORTS), found.stdout)
 
 
-def tells(project: Project, missing: Missing, **how: str | None) -> int:
+def tells(project: ComposeProject, missing: Missing, **how: str | None) -> int:
     """The exit code, once all that is told in both forms was compared."""
     expected = "".join(pattern(what, missing) for what in FOUND)
     text = project.composectl("doctor", PYTHONIOENCODING="utf-8", **how)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import Answer, SteadyLoad, ask
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 
-def test_who_is_drained_finishes_what_it_has_gets_nothing_more_and_returns(project: Project) -> None:
-    project.does("up", "--balance", "echo=2", "-d")
+def test_who_is_drained_finishes_what_it_has_gets_nothing_more_and_returns(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)
     answers: list[Answer] = []
     slow = threading.Thread(target=lambda: answers.append(ask(project.port, "/?sleep=3")))
     slow.start()
-    assert eventually(lambda: project.status()["totals"]["in_flight"] == 1)
+    assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
     (busy,) = (one for one in project.status()["backends"] if one["in_flight"])
     number = str(busy["number"])
 
@@ -28,19 +28,19 @@ def test_who_is_drained_finishes_what_it_has_gets_nothing_more_and_returns(proje
         assert answers[0].backend == busy["address"]
         assert phase_of(project, busy["number"]) == "resting"
         drained = len(load.backends)
-        assert eventually(lambda: len(load.backends) > drained + 40)
+        assert wait_until(lambda: len(load.backends) > drained + 40)
         assert busy["address"] not in load.backends[drained:]
 
         told = project.composectl("undrain", "echo", number)
         assert (told.returncode, told.stderr) == (0, f"{busy['name']} ready\n")
         returned = len(load.backends)
-        assert eventually(lambda: busy["address"] in load.backends[returned:])
+        assert wait_until(lambda: busy["address"] in load.backends[returned:])
     assert load.lost == []
     assert len(project.containers()) == 2
 
 
-def test_who_is_not_there_or_was_not_drained_is_told(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "-d")
+def test_who_is_not_there_or_was_not_drained_is_told(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "-d")
     missing = project.composectl("drain", "echo", "7")
     assert missing.returncode == 1
     assert "error: service `echo` has no replica 7\n\nhint: there are 1\n" in missing.stderr
@@ -49,5 +49,5 @@ def test_who_is_not_there_or_was_not_drained_is_told(project: Project) -> None:
     assert "is ready, not drained by hand" in serving.stderr
 
 
-def phase_of(project: Project, number: int) -> str:
+def phase_of(project: ComposeProject, number: int) -> str:
     return next(str(one["phase"]) for one in project.status()["backends"] if one["number"] == number)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from tests.support.certificates import Authority
-from tests.support.cli_error import refusal
-from tests.support.compose_project import ECHO, IMAGE, Project, free_port
+from tests.support.certificates import CertificateAuthority
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ECHO, IMAGE, ComposeProject, free_port
 from tests.support.http_client import ask
 from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.paths import ROOT
@@ -49,7 +49,7 @@ class Far:
 @pytest.fixture(scope="module")
 def far(tmp_path_factory: pytest.TempPathFactory) -> Far:
     folder = tmp_path_factory.mktemp("certificates")
-    ours, other = Authority(), Authority()
+    ours, other = CertificateAuthority(), CertificateAuthority()
     ours.vouch(folder / "engine", "127.0.0.1")
     ours.vouch(folder / "client", "client.example")
     ours.vouch(folder / "expired", "client.example", until=datetime.now(UTC) - timedelta(days=1))
@@ -109,31 +109,31 @@ WAYS: dict[str, Callable[[Far], Named]] = {
     [*(("v2", way) for way in WAYS), ("1.29.2", "DOCKER_HOST"), ("1.29.2", "DOCKER_CONTEXT")],
     indirect=["compose"],
 )
-def test_an_engine_behind_tls_is_balanced_at(project: Project, far: Far, way: str) -> None:
+def test_an_engine_behind_tls_is_balanced_at(project: ComposeProject, far: Far, way: str) -> None:
     named, variables = WAYS[way](far)
-    project.does(*named, *UP, **variables)
+    project.run(*named, *UP, **variables)
     assert project.has_ready(2)
     assert ask(project.port).is_whole
 
-    project.does(*named, "scale", "echo=3", **variables)
-    assert "echo" in project.does(*named, "status", **variables)
-    assert len(project.does(*named, "ps", "-q", **variables).split()) == len(project.containers()) == 3
+    project.run(*named, "scale", "echo=3", **variables)
+    assert "echo" in project.run(*named, "status", **variables)
+    assert len(project.run(*named, "ps", "-q", **variables).split()) == len(project.containers()) == 3
 
-    project.does(*named, "down", "--timeout", "0", **variables)
+    project.run(*named, "down", "--timeout", "0", **variables)
     assert project.has_left_nothing()
 
 
 @FOR_V2
 def test_the_certificates_of_the_endpoint_go_before_those_that_python_programs_trust(
-    project: Project, far: Far
+    project: ComposeProject, far: Far
 ) -> None:
     python = {"REQUESTS_CA_BUNDLE": str(far.folder / "trusting-another" / "ca.pem")}
-    project.does("up", "--balance", "echo=1", "-d", **far.variables(DOCKER_HOST=far.url, **python))
+    project.run("up", "--balance", "echo=1", "-d", **far.variables(DOCKER_HOST=far.url, **python))
     assert ask(project.port).is_whole
 
 
 @FOR_V2
-def test_who_does_not_want_the_engine_verified_is_not_warned_each_time(project: Project, far: Far) -> None:
+def test_who_does_not_want_the_engine_verified_is_not_warned_each_time(project: ComposeProject, far: Far) -> None:
     lax = far.variables("trusting-another", DOCKER_HOST=far.url, DOCKER_TLS_VERIFY=None, DOCKER_TLS="1")
     told = project.composectl("up", "--balance", "echo=1", "-d", **lax)
     assert told.returncode == 0
@@ -141,9 +141,9 @@ def test_who_does_not_want_the_engine_verified_is_not_warned_each_time(project: 
 
 
 @FOR_V2
-def test_a_context_that_is_mistyped_is_not_the_local_engine(project: Project, far: Far) -> None:
+def test_a_context_that_is_mistyped_is_not_the_local_engine(project: ComposeProject, far: Far) -> None:
     for words, variables in ((("-c", "fra"), far.contexts()), ((), far.contexts(DOCKER_CONTEXT="fra"))):
-        told = refusal(project, *words, *UP, **variables)
+        told = cli_error_of(project, *words, *UP, **variables)
         assert told.message == "no Docker context `fra`"
         assert told.hint == "did you mean `far`?"
 
@@ -158,26 +158,26 @@ def test_a_context_that_is_mistyped_is_not_the_local_engine(project: Project, fa
 )
 @FOR_V2
 def test_certificates_that_are_not_good_are_told(
-    project: Project, far: Far, client: str, message: str, hint: str
+    project: ComposeProject, far: Far, client: str, message: str, hint: str
 ) -> None:
-    told = refusal(project, *UP, **far.variables(client, DOCKER_HOST=far.url))
+    told = cli_error_of(project, *UP, **far.variables(client, DOCKER_HOST=far.url))
     assert (told.exit_code, far.url in told.message) == (1, True)
     assert message in told.message
     assert hint in told.hint
 
 
 @FOR_V2
-def test_files_that_are_no_certificates_are_told(project: Project, far: Far, tmp_path: Path) -> None:
+def test_files_that_are_no_certificates_are_told(project: ComposeProject, far: Far, tmp_path: Path) -> None:
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (tmp_path / name).write_text("-----BEGIN NOTHING-----\n")
-    told = refusal(project, *UP, **far.variables(DOCKER_HOST=far.url, DOCKER_CERT_PATH=str(tmp_path)))
+    told = cli_error_of(project, *UP, **far.variables(DOCKER_HOST=far.url, DOCKER_CERT_PATH=str(tmp_path)))
     assert told.message.startswith(f"the certificates in {tmp_path} cannot be used: ")
     assert "PEM" in told.hint
 
 
 @FOR_V2
-def test_plain_http_to_an_engine_that_speaks_tls_is_told(project: Project, far: Far) -> None:
-    told = refusal(project, *UP, DOCKER_HOST=far.url)
+def test_plain_http_to_an_engine_that_speaks_tls_is_told(project: ComposeProject, far: Far) -> None:
+    told = cli_error_of(project, *UP, DOCKER_HOST=far.url)
     assert told.message == f"the Docker Engine at {far.url} speaks TLS"
     assert "DOCKER_TLS_VERIFY" in told.hint
 
@@ -192,21 +192,25 @@ def by_ssh(own: OwnEngine, tmp_path: Path) -> dict[str, str | None]:
 
 
 @FOR_V2
-def test_over_ssh_compose_is_at_work_and_nothing_is_balanced(project: Project, by_ssh: dict[str, str | None]) -> None:
-    told = refusal(project, *UP, **by_ssh)
+def test_over_ssh_compose_is_at_work_and_nothing_is_balanced(
+    project: ComposeProject, by_ssh: dict[str, str | None]
+) -> None:
+    told = cli_error_of(project, *UP, **by_ssh)
     assert told.exit_code == 1
     assert "ssh://me@far.example:2222" in told.message
     assert "`ssh -p 2222 me@far.example composectl ...`" in told.hint
     assert told.message in project.composectl("doctor", **by_ssh).stdout
 
-    project.does("up", "-d", **by_ssh)
+    project.run("up", "-d", **by_ssh)
     (only,) = project.containers()
-    assert project.does("ps", "-q", **by_ssh) == f"{only.id}\n"
-    project.does("down", "--timeout", "0", **by_ssh)
+    assert project.run("ps", "-q", **by_ssh) == f"{only.id}\n"
+    project.run("down", "--timeout", "0", **by_ssh)
     assert project.has_left_nothing()
 
 
 @FOR_V2
-def test_over_ssh_what_the_file_wants_balanced_is_refused(project: Project, by_ssh: dict[str, str | None]) -> None:
+def test_over_ssh_what_the_file_wants_balanced_is_refused(
+    project: ComposeProject, by_ssh: dict[str, str | None]
+) -> None:
     project.write(ECHO + "    x-balance: 2\n")
-    assert "cannot be balanced" in refusal(project, "up", "-d", **by_ssh).message
+    assert "cannot be balanced" in cli_error_of(project, "up", "-d", **by_ssh).message

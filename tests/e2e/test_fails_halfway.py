@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.compose_project import Finished, Project
-from tests.support.wait import eventually
+from tests.support.compose_project import ComposeProject, Finished
+from tests.support.wait import wait_until
 
 # Nothing listens there, so that no registry is asked.
 IMAGE_MISSING = """\
@@ -57,7 +57,7 @@ volumes:
 """
 
 
-def test_an_image_is_missing(project: Project) -> None:
+def test_an_image_is_missing(project: ComposeProject) -> None:
     project.write(IMAGE_MISSING)
     failed = failure(project)
     assert "echo" in failed.stderr
@@ -65,7 +65,7 @@ def test_an_image_is_missing(project: Project) -> None:
     assert project.containers() == []
 
 
-def test_a_container_dies_at_once(project: Project) -> None:
+def test_a_container_dies_at_once(project: ComposeProject) -> None:
     project.write(DIES)
     failed = failure(project)
     assert any(container.name in failed.stderr for container in project.containers())
@@ -73,46 +73,46 @@ def test_a_container_dies_at_once(project: Project) -> None:
     assert "kaboom" in failed.stderr
 
 
-def test_a_container_never_listens_and_ends_after_a_while(project: Project) -> None:
+def test_a_container_never_listens_and_ends_after_a_while(project: ComposeProject) -> None:
     project.write(DEAF)
     failed = failure(project)
     assert "exit code 5" in failed.stderr
     assert "not today" in failed.stderr
 
 
-def test_a_container_cannot_start(project: Project) -> None:
+def test_a_container_cannot_start(project: ComposeProject) -> None:
     project.write(NO_SUCH_COMMAND)
     assert "no-such-command" in failure(project).stderr
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_container_is_not_ready_in_time(project: Project) -> None:
+def test_a_container_is_not_ready_in_time(project: ComposeProject) -> None:
     project.write(ONE_SERVES)
     compose = project.plain_compose("run", "--rm", "-T", "--no-deps", "echo", "mkdir", "/gate/one")
     assert compose.returncode == 0, compose.stderr
     said = failure(project, "--ready-timeout", "1").stderr
     assert "error: 0 of 2 replicas of `echo` are ready after 1 s\n\nhint: `composectl logs` shows " in said
-    project.does("down", "--volumes")
+    project.run("down", "--volumes")
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_composectl_ends_before_an_order_is_carried_out(project: Project) -> None:
+def test_composectl_ends_before_an_order_is_carried_out(project: ComposeProject) -> None:
     project.write(ONE_SERVES)
-    project.does("up", "--balance", "echo=1", "-d")
+    project.run("up", "--balance", "echo=1", "-d")
     with project.starts("scale", "echo=2") as scaling:
-        assert eventually(lambda: len(project.containers()) == 2)
-        project.does("down", "--volumes")
+        assert wait_until(lambda: len(project.containers()) == 2)
+        project.run("down", "--volumes")
         said, _ = scaling.communicate(timeout=30)
     assert scaling.returncode == 1
     assert f"error: the composectl of project `{project.name}` ends\n\nhint: start it again" in said
 
 
-def failure(project: Project, *words: str) -> Finished:
+def failure(project: ComposeProject, *words: str) -> Finished:
     """How `up` fails; no process and no file of ours is left."""
     failed = project.composectl("up", "--balance", "echo=2", "-d", *words, timeout=60)
     assert failed.returncode != 0
     assert "error: " in failed.stderr
     assert "Traceback" not in failed.stdout + failed.stderr
     assert project.composectl("status").returncode == 1
-    assert project.own_litter() == []
+    assert project.own_leftovers() == []
     return failed

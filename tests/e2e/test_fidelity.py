@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 
 from composectl.engine.containers import CONFIG_HASH, PROJECT, SERVICE
-from tests.support.compose_project import IMAGE, Project, free_port
+from tests.support.compose_project import IMAGE, ComposeProject, free_port
 
 RICH = Path(__file__).parent / "rich"
 VARIABLES = """\
@@ -39,7 +39,7 @@ IN_ANY_ORDER = ("Aliases", "Binds", "Env", "ExtraHosts", "Ulimits")
 
 
 @pytest.fixture
-def rich(project: Project) -> Project:
+def rich(project: ComposeProject) -> ComposeProject:
     """A project with all the files and variables that one of `rich` names."""
     shutil.copytree(RICH, project.folder, dirs_exist_ok=True)
     values = {"image": IMAGE, "project": project.name, "port": project.port, "other": free_port()}
@@ -48,33 +48,33 @@ def rich(project: Project) -> Project:
     return project
 
 
-def test_what_comes_up_differs_by_its_ports_alone(rich: Project) -> None:
+def test_what_comes_up_differs_by_its_ports_alone(rich: ComposeProject) -> None:
     shutil.copy(RICH / "both.yml", rich.file)
     assert made_by_compose(rich) == made_by_composectl(rich)
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_so_it_is_with_what_compose_learnt_later(rich: Project) -> None:
+def test_so_it_is_with_what_compose_learnt_later(rich: ComposeProject) -> None:
     shutil.copy(RICH / "newer.yml", rich.file)
     assert made_by_compose(rich) == made_by_composectl(rich)
 
 
-def made_by_compose(project: Project) -> dict[str, Any]:
+def made_by_compose(project: ComposeProject) -> dict[str, Any]:
     done = project.plain_compose("up", "-d")
     assert done.returncode == 0, done.stderr
     made = everything(project)
-    project.does("down", "--volumes", "--timeout", "0")
+    project.run("down", "--volumes", "--timeout", "0")
     return made
 
 
-def made_by_composectl(project: Project) -> dict[str, Any]:
-    project.does("up", "--balance", "echo=1", "-d")
+def made_by_composectl(project: ComposeProject) -> dict[str, Any]:
+    project.run("up", "--balance", "echo=1", "-d")
     made = everything(project)
-    project.does("down", "--volumes", "--timeout", "0", "--rmi", "local")
+    project.run("down", "--volumes", "--timeout", "0", "--rmi", "local")
     return made
 
 
-def everything(project: Project) -> dict[str, Any]:
+def everything(project: ComposeProject) -> dict[str, Any]:
     """All that is there of the project, but for what is new each time: containers by service, networks, volumes."""
     volumes = project.engine.volumes.list(filters={"label": f"{PROJECT}={project.name}"})
     return {

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli_error import refusal_told_in
-from tests.support.compose_project import Project
+from tests.support.cli_error import cli_error_in
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
@@ -33,11 +33,11 @@ services:
 """
 
 
-def test_replicas_come_and_go_and_requests_wait_where_there_is_none(project: Project) -> None:
+def test_replicas_come_and_go_and_requests_wait_where_there_is_none(project: ComposeProject) -> None:
     with_replicas(project, 0)
     with following(project), ThreadPoolExecutor() as pool:
         waiting = pool.submit(ask, project.port)
-        assert eventually(lambda: status(project)["totals"]["held"] == 1)
+        assert wait_until(lambda: status(project)["totals"]["held"] == 1)
         with_replicas(project, 2)
         assert waiting.result().is_whole
         assert comes_to(project, "ready", "ready")
@@ -48,21 +48,21 @@ def test_replicas_come_and_go_and_requests_wait_where_there_is_none(project: Pro
         assert status(project)["totals"]["failed"] == 0
 
 
-def test_scaling_and_rolling_out_are_left_to_compose(project: Project) -> None:
+def test_scaling_and_rolling_out_are_left_to_compose(project: ComposeProject) -> None:
     with_replicas(project, 1)
     with following(project):
-        told = refusal_told_in(project.composectl("-p", project.name, "scale", "echo=3"))
+        told = cli_error_in(project.composectl("-p", project.name, "scale", "echo=3"))
         assert (told.exit_code, told.message) == (1, "the proxy follows the replicas of service `echo`, and makes none")
         assert f"`docker compose -p {project.name} up -d --no-recreate --scale echo=N`" in told.hint
 
-        told = refusal_told_in(project.composectl("-p", project.name, "rollout", "echo"))
+        told = cli_error_in(project.composectl("-p", project.name, "rollout", "echo"))
         assert told.exit_code == 1
         assert told.message == f"proxy `{project.name}` makes no replicas, so that it cannot roll out any"
 
 
 @pytest.mark.parametrize(("exposed", "words"), [(["9090", "9443"], ()), (["80", "9090"], ("--port", "9090"))])
 def test_of_several_ports_the_lowest_is_meant_or_the_one_that_is_named(
-    project: Project, exposed: list[str], words: tuple[str, ...]
+    project: ComposeProject, exposed: list[str], words: tuple[str, ...]
 ) -> None:
     with_replicas(project, 1, exposed)
     with following(project, *words):
@@ -70,15 +70,15 @@ def test_of_several_ports_the_lowest_is_meant_or_the_one_that_is_named(
         assert (ask(project.port).backend or "").endswith(":9090")
 
 
-def test_a_service_that_exposes_no_port_is_refused(project: Project) -> None:
+def test_a_service_that_exposes_no_port_is_refused(project: ComposeProject) -> None:
     with_replicas(project, 1, text=MUTE)
-    told = refusal_told_in(project.composectl(*follow(project)))
+    told = cli_error_in(project.composectl(*follow(project)))
     assert told.exit_code == 1
     assert told.message == "service `echo` exposes no TCP port, so that the one to balance to is not known"
     assert "`--port 9090`" in told.hint
 
 
-def test_who_runs_yet_and_a_replica_that_exposes_no_port_later_are_told(project: Project) -> None:
+def test_who_runs_yet_and_a_replica_that_exposes_no_port_later_are_told(project: ComposeProject) -> None:
     with_replicas(project, 0, text=MUTE)
     proxy = project.starts(*follow(project))
     assert proxy.stdout
@@ -93,8 +93,8 @@ def test_who_runs_yet_and_a_replica_that_exposes_no_port_later_are_told(project:
     proxy.stdout.close()
 
 
-def test_outside_a_container_the_project_has_to_be_named(project: Project) -> None:
-    told = refusal_told_in(project.composectl("proxy", "--service", "echo"))
+def test_outside_a_container_the_project_has_to_be_named(project: ComposeProject) -> None:
+    told = cli_error_in(project.composectl("proxy", "--service", "echo"))
     assert told.exit_code == 1
     assert "the project is not known" in told.message
     assert "`composectl -p shop proxy`" in told.hint
@@ -103,32 +103,34 @@ def test_outside_a_container_the_project_has_to_be_named(project: Project) -> No
 # Private
 
 
-def with_replicas(project: Project, number: int, exposed: list[str] | None = None, text: str = UNPUBLISHED) -> None:
+def with_replicas(
+    project: ComposeProject, number: int, exposed: list[str] | None = None, text: str = UNPUBLISHED
+) -> None:
     """Bring up so many by Compose itself."""
     project.write(text, exposed=exposed or ["9090"])
     done = project.plain_compose("up", "-d", "--no-recreate", "--scale", f"echo={number}")
     assert done.returncode == 0, done.stderr
 
 
-def follow(project: Project, *words: str) -> tuple[str, ...]:
+def follow(project: ComposeProject, *words: str) -> tuple[str, ...]:
     return ("-p", project.name, "proxy", "--service", "echo", "--listen", f"{project.port}", *words)
 
 
 @contextmanager
-def following(project: Project, *words: str) -> Iterator[None]:
+def following(project: ComposeProject, *words: str) -> Iterator[None]:
     """A proxy in the background."""
-    project.does(*follow(project, *words), "-d")
+    project.run(*follow(project, *words), "-d")
     try:
         yield
     finally:
-        project.does("-p", project.name, "down")
+        project.run("-p", project.name, "down")
 
 
-def status(project: Project) -> dict[str, Any]:
+def status(project: ComposeProject) -> dict[str, Any]:
     (service,) = json.loads(project.shows("-p", project.name, "status", "--json"))["services"]
     assert isinstance(service, dict)
     return service
 
 
-def comes_to(project: Project, *phases: str) -> bool:
-    return eventually(lambda: [one["phase"] for one in status(project)["backends"]] == list(phases))
+def comes_to(project: ComposeProject, *phases: str) -> bool:
+    return wait_until(lambda: [one["phase"] for one in status(project)["backends"]] == list(phases))

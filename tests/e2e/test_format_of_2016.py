@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.cli_error import refusal
-from tests.support.compose_project import Project
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import burst
 
 AS_IN_2016 = """\
@@ -15,22 +15,22 @@ echo:
 
 
 @pytest.mark.parametrize("compose", ["1.29.2"], indirect=True)
-def test_compose_1_balances_it(project: Project) -> None:
+def test_compose_1_balances_it(project: ComposeProject) -> None:
     project.write(AS_IN_2016)
-    project.does("up", "--balance", "echo=3", "-d")
+    project.run("up", "--balance", "echo=3", "-d")
     assert project.has_ready(3)
 
     answers = burst(project.port, 60, concurrency=3)
     assert all(answer.is_whole for answer in answers)
     assert len({answer.backend for answer in answers}) == 3
 
-    project.does("scale", "echo=1")
+    project.run("scale", "echo=1")
     assert len(project.containers()) == 1
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_compose_2_cannot_read_it_and_the_hint_says_what_to_do(project: Project) -> None:
+def test_compose_2_cannot_read_it_and_the_hint_says_what_to_do(project: ComposeProject) -> None:
     project.write(AS_IN_2016)
 
-    told = refusal(project, "up", "--balance", "echo=3", "-d")
+    told = cli_error_of(project, "up", "--balance", "echo=3", "-d")
     assert "services:" in told.message + told.hint

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
-def test_a_backend_learns_who_asked_and_for_what(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "-d")
+def test_a_backend_learns_who_asked_and_for_what(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "-d")
 
     heard = ask(project.port, X_Forwarded_For="203.0.113.7", X_Own="kept").text.splitlines()
     assert f"HOST=localhost:{project.port}" in heard
@@ -20,15 +20,15 @@ def test_a_backend_learns_who_asked_and_for_what(project: Project) -> None:
     assert any(line.startswith("VIA=1.1 ") for line in heard)
 
 
-def test_status_codes_and_slow_answers_come_through(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "-d")
+def test_status_codes_and_slow_answers_come_through(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "-d")
 
     assert ask(project.port, "/?status=418&sleep=0.2").status == 418
     assert ask(project.port, "/no-such-file").status == 404
 
 
-def test_no_identity_leaves_the_name_of_the_backend_out(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "-d", "--no-identity")
+def test_no_identity_leaves_the_name_of_the_backend_out(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "-d", "--no-identity")
 
     answer = ask(project.port)
     assert answer.is_whole

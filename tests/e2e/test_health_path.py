@@ -2,18 +2,18 @@
 
 import pytest
 
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import burst
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 SCRIPT = "/www/cgi-bin/index.cgi"
 
 
-def phases(project: Project) -> list[str]:
+def phases(project: ComposeProject) -> list[str]:
     return [one["phase"] for one in project.status()["backends"]]
 
 
-def answering(project: Project) -> set[str | None]:
+def answering(project: ComposeProject) -> set[str | None]:
     """Who answers 60 requests, each of which must be answered well."""
     answers = burst(project.port, 60, concurrency=6)
     assert all(answer.is_whole for answer in answers)
@@ -21,14 +21,14 @@ def answering(project: Project) -> set[str | None]:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_replica_without_its_page_gets_no_requests_until_it_has_it_again(project: Project) -> None:
-    project.does("up", "--balance", "echo=3", "--policy", "round-robin", "--health", "/?health", "-d")
+def test_a_replica_without_its_page_gets_no_requests_until_it_has_it_again(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=3", "--policy", "round-robin", "--health", "/?health", "-d")
     assert project.has_ready(3)
     second = project.status()["backends"][1]
     container = project.engine.containers.get(second["id"])
 
     container.exec_run(["mv", SCRIPT, "/tmp/"])
-    assert eventually(lambda: phases(project) == ["ready", "failing", "ready"])
+    assert wait_until(lambda: phases(project) == ["ready", "failing", "ready"])
     assert project.status()["changes"][-1]["why"] == "/?health answered 404"
     assert second["address"] not in answering(project)
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.support.compose_project import Project, free_port
+from tests.support.compose_project import ComposeProject, free_port
 from tests.support.http_client import ask
 
 pytestmark = pytest.mark.parametrize("compose", ["1.29.2", "v2"], indirect=True)
@@ -24,16 +24,16 @@ services:
 """
 
 
-def test_without_a_host_address_it_listens_on_all_of_both_families(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "-d")
+def test_without_a_host_address_it_listens_on_all_of_both_families(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "-d")
 
     assert ask(project.port, host="127.0.0.1").is_whole
     assert ask(project.port, host="::1").is_whole
 
 
-def test_the_host_address_of_the_file_is_honoured(project: Project) -> None:
+def test_the_host_address_of_the_file_is_honoured(project: ComposeProject) -> None:
     project.write(ON_LOOPBACK)
-    project.does("up", "--balance", "echo=1", "-d")
+    project.run("up", "--balance", "echo=1", "-d")
 
     assert project.status()["listeners"] == [f"127.0.0.1:{project.port}"]
     assert ask(project.port, host="127.0.0.1").is_whole
@@ -41,9 +41,9 @@ def test_the_host_address_of_the_file_is_honoured(project: Project) -> None:
         socket.create_connection(("127.0.0.2", project.port), timeout=5)
 
 
-def test_listen_takes_another_port_than_the_file(project: Project) -> None:
+def test_listen_takes_another_port_than_the_file(project: ComposeProject) -> None:
     other = free_port()
-    project.does("up", "--balance", "echo=2", "--listen", f"127.0.0.1:{other}", "-d")
+    project.run("up", "--balance", "echo=2", "--listen", f"127.0.0.1:{other}", "-d")
 
     assert ask(other, host="127.0.0.1").is_whole
     assert project.status()["listeners"] == [f"127.0.0.1:{other}"]
@@ -51,8 +51,8 @@ def test_listen_takes_another_port_than_the_file(project: Project) -> None:
         socket.create_connection(("127.0.0.1", project.port), timeout=5)
 
 
-def test_listen_serves_a_service_that_publishes_nothing(project: Project) -> None:
+def test_listen_serves_a_service_that_publishes_nothing(project: ComposeProject) -> None:
     project.write(PUBLISHES_NOTHING)
-    project.does("up", "--balance", "echo=2", "--listen", f"{project.port}:9090", "-d")
+    project.run("up", "--balance", "echo=2", "--listen", f"{project.port}:9090", "-d")
 
     assert ask(project.port).is_whole

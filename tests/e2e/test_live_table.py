@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.compose_project import Project, command_line
+from tests.support.compose_project import ComposeProject, command_line
 from tests.support.http_client import burst
 from tests.support.terminal import CTRL_C, Terminal
 
@@ -14,7 +14,7 @@ REPLICAS = 3
 ROW = re.compile(r"\d:9090 +(starting|ready|failing|draining|drained)")
 
 
-def test_rows_appear_counts_rise_and_ctrl_c_ends_it(project: Project) -> None:
+def test_rows_appear_counts_rise_and_ctrl_c_ends_it(project: ComposeProject) -> None:
     with up(project) as terminal:
         assert terminal.shows(all_are_ready), terminal.screen.text
         assert all(container.name in terminal.screen.text for container in project.containers())
@@ -28,15 +28,15 @@ def test_rows_appear_counts_rise_and_ctrl_c_ends_it(project: Project) -> None:
         assert terminal.end() == 130
     assert "Traceback" not in terminal.written
     assert {container.status for container in project.containers()} == {"exited"}
-    assert project.own_litter() == []
+    assert project.own_leftovers() == []
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_second_terminal_scales_what_the_first_one_shows(project: Project) -> None:
+def test_a_second_terminal_scales_what_the_first_one_shows(project: ComposeProject) -> None:
     with up(project) as terminal:
         assert terminal.shows(all_are_ready), terminal.screen.text
 
-        project.does("scale", "echo=1")
+        project.run("scale", "echo=1")
         assert terminal.shows(lambda text: len(rows_in(text)) == 1), terminal.screen.text
 
         terminal.type(CTRL_C)
@@ -44,18 +44,18 @@ def test_a_second_terminal_scales_what_the_first_one_shows(project: Project) -> 
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_down_in_a_second_terminal_ends_the_first(project: Project) -> None:
+def test_down_in_a_second_terminal_ends_the_first(project: ComposeProject) -> None:
     with up(project) as terminal:
         assert terminal.shows(all_are_ready), terminal.screen.text
 
-        project.does("down")
+        project.run("down")
         terminal.end()
     assert "Traceback" not in terminal.written
-    assert project.litter() == []
+    assert project.leftovers() == []
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_narrow_low_terminal_without_colour_still_shows_the_replicas(project: Project) -> None:
+def test_a_narrow_low_terminal_without_colour_still_shows_the_replicas(project: ComposeProject) -> None:
     with up(project, rows=8, columns=40, NO_COLOR="1") as terminal:
         assert terminal.shows(lambda text: "ready" in text), terminal.screen.text
         assert not re.search(r"\x1b\[[\d;]*3[0-9]m", terminal.written)
@@ -64,7 +64,7 @@ def test_a_narrow_low_terminal_without_colour_still_shows_the_replicas(project: 
         assert terminal.end() == 130
 
 
-def up(project: Project, rows: int = 40, columns: int = 140, **environment: str | None) -> Terminal:
+def up(project: ComposeProject, rows: int = 40, columns: int = 140, **environment: str | None) -> Terminal:
     command = command_line("up", "--balance", f"echo={REPLICAS}")
     return Terminal(command, project.folder, project.environment(**environment), rows, columns)
 

@@ -7,33 +7,33 @@ import socket
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.cli_error import refusal
-from tests.support.compose_project import Project, free_port
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ComposeProject, free_port
 from tests.support.http_client import ask
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
-def test_they_follow_the_replicas_and_are_handed_over(project: Project) -> None:
+def test_they_follow_the_replicas_and_are_handed_over(project: ComposeProject) -> None:
     port = free_port()
     words = ("up", "--balance", "echo=2", "--metrics", str(port), "-d")
-    project.does(*words)
+    project.run(*words)
     assert project.has_ready(2)
     for _ in range(4):
         assert ask(project.port).is_whole
     assert scraped(port, "composectl_service_requests_total") == {(): 4}
-    project.does("scale", "echo=1")
+    project.run("scale", "echo=1")
     assert scraped(port, "composectl_backend_phase", phase="ready") == {("1", "ready"): 1}
     assert scraped(port, "composectl_changes_total", phase="draining") == {("draining",): 1}
     assert scraped(port, "composectl_service_responses_total", **{"class": "2xx"}) == {("2xx",): 4}
-    project.does(*words, "--handover")
+    project.run(*words, "--handover")
     assert project.has_ready(2)
     assert scraped(port, "composectl_service_requests_total") == {(): 0}
 
 
-def test_a_port_that_is_held_is_told_before_anything_is_touched(project: Project) -> None:
+def test_a_port_that_is_held_is_told_before_anything_is_touched(project: ComposeProject) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
-        told = refusal(project, "up", "--balance", "echo=2", "--metrics", str(held.getsockname()[1]), "-d")
+        told = cli_error_of(project, "up", "--balance", "echo=2", "--metrics", str(held.getsockname()[1]), "-d")
     assert told.exit_code == 1
     assert told.message.startswith("no metrics: 127.0.0.1:")
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 
 
 @pytest.mark.parametrize("words", [("config",), ("ps", "-q"), ("version",), ("logs", "echo"), ("images", "-q")])
-def test_a_command_says_what_compose_says(project: Project, words: tuple[str, ...]) -> None:
+def test_a_command_says_what_compose_says(project: ComposeProject, words: tuple[str, ...]) -> None:
     assert project.plain_compose("up", "-d").returncode == 0
 
     ours, plain = project.composectl(*words), project.plain_compose(*words)
@@ -14,7 +14,7 @@ def test_a_command_says_what_compose_says(project: Project, words: tuple[str, ..
     assert plain.stdout or words[0] == "logs"
 
 
-def test_exit_codes_come_through(project: Project) -> None:
+def test_exit_codes_come_through(project: ComposeProject) -> None:
     assert project.plain_compose("up", "-d").returncode == 0
 
     assert project.composectl("exec", "-T", "echo", "sh", "-c", "exit 7").returncode == 7
@@ -23,15 +23,15 @@ def test_exit_codes_come_through(project: Project) -> None:
     assert refused.returncode == project.plain_compose("logs", "no-such-service").returncode != 0
 
 
-def test_global_options_go_to_compose(project: Project) -> None:
+def test_global_options_go_to_compose(project: ComposeProject) -> None:
     elsewhere = project.file.rename(project.folder / "other.yml")
 
     ours = project.composectl("-f", elsewhere.name, "-p", project.name, "config", "--services")
     assert (ours.returncode, ours.stdout) == (0, "echo\n")
 
 
-def test_up_without_balance_is_compose_s_own(project: Project) -> None:
-    project.does("up", "-d")
+def test_up_without_balance_is_compose_s_own(project: ComposeProject) -> None:
+    project.run("up", "-d")
 
     assert len(project.containers()) == 1
     assert project.composectl("status").returncode == 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.cli_error import refusal
-from tests.support.compose_project import Project, free_port
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ComposeProject, free_port
 from tests.support.http_client import ask
 
 SEVERAL = """\
@@ -47,10 +47,10 @@ services:
 """
 
 
-def test_each_published_port_of_two_services_has_a_listener(project: Project) -> None:
+def test_each_published_port_of_two_services_has_a_listener(project: ComposeProject) -> None:
     ipv6, long, first, web = (free_port() for _ in range(4))
     project.write(SEVERAL, ipv6=ipv6, long=long, first=first, last=first + 3, web=web)
-    project.does("up", "--balance", "echo=2", "--balance", "web=2", "-d")
+    project.run("up", "--balance", "echo=2", "--balance", "web=2", "-d")
     assert project.has_ready(2)
 
     listeners = project.status()["listeners"]
@@ -63,10 +63,10 @@ def test_each_published_port_of_two_services_has_a_listener(project: Project) ->
     assert ask(web).is_whole
 
 
-def test_a_udp_port_is_left_to_the_only_replica(project: Project) -> None:
+def test_a_udp_port_is_left_to_the_only_replica(project: ComposeProject) -> None:
     udp = free_port()
     project.write(WITH_UDP, udp=udp)
-    project.does("up", "--balance", "echo=1", "-d")
+    project.run("up", "--balance", "echo=1", "-d")
     assert published(project) == [{"53/udp": [{"HostIp": "127.0.0.1", "HostPort": str(udp)}]}]
     assert ask(project.port).is_whole
 
@@ -80,28 +80,28 @@ def test_a_udp_port_is_left_to_the_only_replica(project: Project) -> None:
     assert len(project.containers()) == 1
 
 
-def test_several_replicas_cannot_hold_a_udp_port_unless_it_is_dropped(project: Project) -> None:
+def test_several_replicas_cannot_hold_a_udp_port_unless_it_is_dropped(project: ComposeProject) -> None:
     project.write(WITH_UDP, udp=free_port())
-    told = refusal(project, "up", "--balance", "echo=2", "-d")
+    told = cli_error_of(project, "up", "--balance", "echo=2", "-d")
     assert told.exit_code == 1
     assert "--drop-udp" in told.hint
 
-    project.does("up", "--balance", "echo=2", "--drop-udp", "-d")
+    project.run("up", "--balance", "echo=2", "--drop-udp", "-d")
     assert project.has_ready(2)
     assert published(project) == [{}, {}]
-    project.does("rollout", "echo", "--pause", "0")
+    project.run("rollout", "echo", "--pause", "0")
     assert published(project) == [{}, {}]
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_two_services_cannot_have_one_port(project: Project) -> None:
+def test_two_services_cannot_have_one_port(project: ComposeProject) -> None:
     project.write(TWICE)
-    told = refusal(project, "up", "--balance", "echo=2", "--balance", "web=2", "-d")
+    told = cli_error_of(project, "up", "--balance", "echo=2", "--balance", "web=2", "-d")
     assert told.exit_code == 1
     assert "`echo` and `web`" in told.message
 
 
-def published(project: Project) -> list[dict[str, object]]:
+def published(project: ComposeProject) -> list[dict[str, object]]:
     """What each replica publishes itself."""
     return [
         {port: where for port, where in one.attrs["NetworkSettings"]["Ports"].items() if where}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.cli_error import refusal, refusal_told_in
-from tests.support.compose_project import Project
+from tests.support.cli_error import cli_error_in, cli_error_of
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import SteadyLoad, burst
 
 TWO_PORTS = """\
@@ -28,7 +28,7 @@ services:
 """
 
 
-def test_published_ports_carry_it_all(project: Project) -> None:
+def test_published_ports_carry_it_all(project: ComposeProject) -> None:
     told = project.composectl("up", "--balance", "echo=3", "--reach", "published", "-d")
     assert told.returncode == 0, told.stderr
     assert "replicas are reached at ports of 127.0.0.1: as asked\n" in told.stderr
@@ -36,21 +36,21 @@ def test_published_ports_carry_it_all(project: Project) -> None:
     assert published(project) == addresses(project)
 
     with SteadyLoad(project.port, per_second=30) as load:
-        project.does("scale", "echo=5")
+        project.run("scale", "echo=5")
         assert published(project) == addresses(project)
         assert len(addresses(project)) == 5
-        project.does("scale", "echo=2")
-        project.does("rollout", "echo", "--pause", "0")
+        project.run("scale", "echo=2")
+        project.run("rollout", "echo", "--pause", "0")
         assert published(project) == addresses(project)
-        project.does("up", "--balance", "echo=2", "--handover", "-d")
+        project.run("up", "--balance", "echo=2", "--handover", "-d")
     assert load.lost == []
     assert {answer.backend for answer in burst(project.port, 40, concurrency=4)} == addresses(project)
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_each_port_of_a_service_has_its_own(project: Project) -> None:
+def test_each_port_of_a_service_has_its_own(project: ComposeProject) -> None:
     project.write(TWO_PORTS, other=(other := project.port + 1))
-    project.does("up", "--balance", "echo=2", "--reach", "published", "-d")
+    project.run("up", "--balance", "echo=2", "--reach", "published", "-d")
     assert project.has_ready(2)
     first, second = (
         {answer.backend for answer in burst(port, 40, concurrency=4, path="/cgi-bin/index.cgi")}
@@ -61,43 +61,43 @@ def test_each_port_of_a_service_has_its_own(project: Project) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_one_that_does_not_listen_yet_gets_nothing_though_its_port_accepts(project: Project) -> None:
+def test_one_that_does_not_listen_yet_gets_nothing_though_its_port_accepts(project: ComposeProject) -> None:
     project.write(LATE)
-    project.does("up", "--balance", "echo=2", "--reach", "published", "-d")
+    project.run("up", "--balance", "echo=2", "--reach", "published", "-d")
     answers = burst(project.port, 40, concurrency=4)
     assert all(answer.is_whole for answer in answers)
     assert [change["after"] for change in project.status()["changes"]] == ["ready", "ready"]
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_where_networks_answer_addresses_are_taken(project: Project) -> None:
-    project.does("up", "--balance", "echo=2", "-d")
+def test_where_networks_answer_addresses_are_taken(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=2", "-d")
     assert published(project) == set()
     assert all(not one.startswith("127.") for one in addresses(project))
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_successor_reaches_them_as_they_are_made(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "--reach", "published", "-d")
-    told = refusal_told_in(project.composectl("up", "--balance", "echo=1", "--reach", "network", "--handover", "-d"))
+def test_a_successor_reaches_them_as_they_are_made(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "--reach", "published", "-d")
+    told = cli_error_in(project.composectl("up", "--balance", "echo=1", "--reach", "network", "--handover", "-d"))
     assert told.exit_code == 2
     assert "`--reach network`" in told.message
     assert "composectl down" in told.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_way_that_is_none(project: Project) -> None:
-    told = refusal(project, "up", "--balance", "echo=1", "--reach", "publish", "-d")
+def test_a_way_that_is_none(project: ComposeProject) -> None:
+    told = cli_error_of(project, "up", "--balance", "echo=1", "--reach", "publish", "-d")
     assert told.exit_code == 2
     assert told.hint == "did you mean `published`?"
 
 
-def addresses(project: Project) -> set[str]:
+def addresses(project: ComposeProject) -> set[str]:
     """Where composectl sends requests."""
     return {backend["address"] for backend in project.status()["backends"]}
 
 
-def published(project: Project) -> set[str]:
+def published(project: ComposeProject) -> set[str]:
     """Where the replicas publish."""
     ports = [one.attrs["NetworkSettings"]["Ports"] for one in project.containers()]
     return {f"{one['HostIp']}:{one['HostPort']}" for its in ports for ones in its.values() for one in ones or ()}

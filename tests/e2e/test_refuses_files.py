@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.cli_error import refusal
-from tests.support.compose_project import Project
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ComposeProject
 
 NO_PORT = """\
 services:
@@ -35,37 +35,37 @@ services:
 
 
 @pytest.mark.parametrize("text", [NO_PORT, UDP_ONLY])
-def test_a_service_without_a_tcp_port(project: Project, text: str) -> None:
+def test_a_service_without_a_tcp_port(project: ComposeProject, text: str) -> None:
     project.write(text)
-    told = refusal(project, "up", "--balance", "echo=2", "-d")
+    told = cli_error_of(project, "up", "--balance", "echo=2", "-d")
     assert told.exit_code == 1
     assert "`echo`" in told.message
     assert "port" in told.message
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_the_hint_for_a_service_without_a_port_is_listen(project: Project) -> None:
+def test_the_hint_for_a_service_without_a_port_is_listen(project: ComposeProject) -> None:
     project.write(NO_PORT)
-    assert "--listen" in refusal(project, "up", "--balance", "echo=2", "-d").hint
+    assert "--listen" in cli_error_of(project, "up", "--balance", "echo=2", "-d").hint
 
 
-def test_a_service_on_the_network_of_the_host(project: Project) -> None:
+def test_a_service_on_the_network_of_the_host(project: ComposeProject) -> None:
     project.write(ON_THE_HOST)
-    told = refusal(project, "up", "--balance", "echo=2", "--listen", f"{project.port}:9090", "-d")
+    told = cli_error_of(project, "up", "--balance", "echo=2", "--listen", f"{project.port}:9090", "-d")
     assert told.exit_code == 1
     assert "network_mode: host" in told.message
 
 
 @pytest.mark.parametrize("text", [UNCLOSED, UNKNOWN_KEY])
-def test_a_file_that_does_not_parse(project: Project, text: str) -> None:
+def test_a_file_that_does_not_parse(project: ComposeProject, text: str) -> None:
     project.write(text)
-    refusal(project, "up", "--balance", "echo=2", "-d")
+    cli_error_of(project, "up", "--balance", "echo=2", "-d")
 
 
-def test_no_file_at_all(project: Project) -> None:
+def test_no_file_at_all(project: ComposeProject) -> None:
     project.file.rename(project.folder / "elsewhere")
     done = project.composectl("up", "--balance", "echo=2", "-d")
     assert done.returncode != 0
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
-    assert project.litter() == []
+    assert project.leftovers() == []

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli_error import refusal
-from tests.support.compose_project import Project
-from tests.support.unprivileged import none_of_root
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ComposeProject
+from tests.support.unprivileged import unprivileged
 
 UP = ("up", "--balance", "echo=2", "-d")
 
@@ -26,28 +26,28 @@ def forbidden_socket(tmp_path: Path) -> Iterator[Path]:
         yield address
 
 
-def test_no_engine(project: Project) -> None:
-    told = refusal(project, *UP, DOCKER_HOST="unix:///nonexistent/docker.sock")
+def test_no_engine(project: ComposeProject) -> None:
+    told = cli_error_of(project, *UP, DOCKER_HOST="unix:///nonexistent/docker.sock")
     assert told.exit_code == 1
     assert "/nonexistent/docker.sock" in told.message
     assert "running" in told.hint
 
 
-def test_h20_an_engine_that_one_may_not_talk_to(project: Project, forbidden_socket: Path) -> None:
-    told = refusal(project, *UP, rights=none_of_root(), DOCKER_HOST=f"unix://{forbidden_socket}")
+def test_h20_an_engine_that_one_may_not_talk_to(project: ComposeProject, forbidden_socket: Path) -> None:
+    told = cli_error_of(project, *UP, rights=unprivileged(), DOCKER_HOST=f"unix://{forbidden_socket}")
     assert told.exit_code == 1
     assert "no right" in told.message
     assert "group `docker`" in told.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_an_address_that_is_none(project: Project) -> None:
-    refusal(project, *UP, DOCKER_HOST="carrier-pigeon://loft")
+def test_an_address_that_is_none(project: ComposeProject) -> None:
+    cli_error_of(project, *UP, DOCKER_HOST="carrier-pigeon://loft")
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_no_compose(project: Project, tmp_path: Path) -> None:
-    told = refusal(project, *UP, COMPOSECTL_COMPOSE=None, PATH=str(tmp_path), HOME=str(tmp_path))
+def test_no_compose(project: ComposeProject, tmp_path: Path) -> None:
+    told = cli_error_of(project, *UP, COMPOSECTL_COMPOSE=None, PATH=str(tmp_path), HOME=str(tmp_path))
     assert told.exit_code == 1
     assert "docker-compose" in told.message
     assert "COMPOSECTL_COMPOSE" in told.hint
@@ -55,7 +55,7 @@ def test_no_compose(project: Project, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 @pytest.mark.parametrize("command", ["/bin/false", "/nonexistent/docker-compose", "/bin/echo"])
-def test_a_compose_that_is_none(project: Project, command: str) -> None:
-    told = refusal(project, *UP, COMPOSECTL_COMPOSE=command)
+def test_a_compose_that_is_none(project: ComposeProject, command: str) -> None:
+    told = cli_error_of(project, *UP, COMPOSECTL_COMPOSE=command)
     assert told.exit_code == 1
     assert f"`{command}`" in told.message

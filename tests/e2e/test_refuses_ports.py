@@ -10,54 +10,54 @@ from contextlib import contextmanager
 import pytest
 from docker.models.containers import Container
 
-from tests.support.cli_error import refusal, refusal_told_in
-from tests.support.compose_project import ECHO, IMAGE, NewProject, Project
+from tests.support.cli_error import cli_error_in, cli_error_of
+from tests.support.compose_project import ECHO, IMAGE, ComposeProject, NewComposeProject
 from tests.support.http_client import ask
-from tests.support.unprivileged import none_of_root
+from tests.support.unprivileged import unprivileged
 
 
-def test_held_by_a_process(project: Project) -> None:
+def test_held_by_a_process(project: ComposeProject) -> None:
     with socket.create_server(("", project.port)):
-        told = refusal(project, "up", "--balance", "echo=2", "-d")
+        told = cli_error_of(project, "up", "--balance", "echo=2", "-d")
     assert told.exit_code == 1
     assert f":{project.port}" in told.message
     assert str(os.getpid()) in told.message
     assert told.hint
 
 
-def test_held_by_a_container(project: Project) -> None:
+def test_held_by_a_container(project: ComposeProject) -> None:
     with a_container_at(project) as holder:
-        told = refusal(project, "up", "--balance", "echo=2", "-d")
+        told = cli_error_of(project, "up", "--balance", "echo=2", "-d")
         assert f"`{holder.name}`" in told.message
         holder.reload()
         assert holder.status == "running"
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_held_by_the_composectl_of_another_project(new_project: NewProject) -> None:
+def test_held_by_the_composectl_of_another_project(new_project: NewComposeProject) -> None:
     first, second = new_project(), new_project()
-    first.does("up", "--balance", "echo=1", "-d")
+    first.run("up", "--balance", "echo=1", "-d")
     second.port, second.runtime = first.port, first.runtime
     second.file.write_bytes(first.file.read_bytes())
 
-    told = refusal_told_in(second.composectl("up", "--balance", "echo=2", "-d"))
+    told = cli_error_in(second.composectl("up", "--balance", "echo=2", "-d"))
     assert f"`{first.name}`" in told.message
     assert second.containers() == []
     assert ask(first.port).is_whole
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_low_port_without_the_right_to_it(project: Project) -> None:
+def test_a_low_port_without_the_right_to_it(project: ComposeProject) -> None:
     project.port = 80
     project.write(ECHO)
-    told = refusal(project, "up", "--balance", "echo=2", "--reach", "network", "-d", rights=none_of_root())
+    told = cli_error_of(project, "up", "--balance", "echo=2", "--reach", "network", "-d", rights=unprivileged())
     assert told.exit_code == 1
     assert ":80" in told.message
     assert "1024" in told.hint
 
 
 @contextmanager
-def a_container_at(project: Project) -> Iterator[Container]:
+def a_container_at(project: ComposeProject) -> Iterator[Container]:
     """A container of nobody's project that publishes the port."""
     holder = project.engine.containers.run(IMAGE, detach=True, ports={"9090/tcp": project.port})
     try:

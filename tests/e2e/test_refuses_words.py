@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.support.cli_error import refusal
-from tests.support.compose_project import Project
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ComposeProject
 
 
-def test_an_unknown_service_with_the_one_that_was_meant(project: Project) -> None:
-    told = refusal(project, "up", "--balance", "ecoh=2", "-d")
+def test_an_unknown_service_with_the_one_that_was_meant(project: ComposeProject) -> None:
+    told = cli_error_of(project, "up", "--balance", "ecoh=2", "-d")
     assert told.exit_code == 1
     assert "`ecoh`" in told.message
     assert "`echo`" in told.hint
@@ -15,26 +15,26 @@ def test_an_unknown_service_with_the_one_that_was_meant(project: Project) -> Non
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 @pytest.mark.parametrize("scale", ["echo=ten", "echo=-1", "echo=", "echo", "=3", "echo=1.5"])
-def test_a_number_of_replicas_that_is_none(project: Project, scale: str) -> None:
+def test_a_number_of_replicas_that_is_none(project: ComposeProject, scale: str) -> None:
     for words in (("up", "-d", "--balance", scale), ("scale", scale)):
-        told = refusal(project, *words)
+        told = cli_error_of(project, *words)
         assert told.exit_code == 2
         assert f"`{scale}`" in told.message
         assert "echo=10" in told.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_service_balanced_twice(project: Project) -> None:
-    told = refusal(project, "up", "--balance", "echo=1", "--balance", "echo=2", "-d")
+def test_a_service_balanced_twice(project: ComposeProject) -> None:
+    told = cli_error_of(project, "up", "--balance", "echo=1", "--balance", "echo=2", "-d")
     assert told.exit_code == 2
     assert "`echo`" in told.message
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_an_unknown_policy_an_unknown_listen_and_a_path_that_is_none(project: Project) -> None:
-    assert refusal(project, "up", "--balance", "echo=1", "--health", "healthz", "-d").exit_code == 2
-    assert refusal(project, "up", "--balance", "echo=1", "--policy", "lucky", "-d").exit_code == 2
-    assert refusal(project, "up", "--balance", "echo=1", "--listen", "http", "-d").exit_code == 2
+def test_an_unknown_policy_an_unknown_listen_and_a_path_that_is_none(project: ComposeProject) -> None:
+    assert cli_error_of(project, "up", "--balance", "echo=1", "--health", "healthz", "-d").exit_code == 2
+    assert cli_error_of(project, "up", "--balance", "echo=1", "--policy", "lucky", "-d").exit_code == 2
+    assert cli_error_of(project, "up", "--balance", "echo=1", "--listen", "http", "-d").exit_code == 2
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -45,23 +45,23 @@ def test_an_unknown_policy_an_unknown_listen_and_a_path_that_is_none(project: Pr
         *(("--trust", "proxy"), ("--allow-host", "shop:80"), ("--hold", "soon"), ("--slow-start", "0")),
     ],
 )
-def test_a_limit_that_is_none(project: Project, words: tuple[str, str]) -> None:
-    told = refusal(project, "up", "--balance", "echo=1", *words, "-d")
+def test_a_limit_that_is_none(project: ComposeProject, words: tuple[str, str]) -> None:
+    told = cli_error_of(project, "up", "--balance", "echo=1", *words, "-d")
     assert told.exit_code == 2
     assert words[1] in told.message
     assert words[0] in told.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_scale_without_a_running_composectl(project: Project) -> None:
-    told = refusal(project, "scale", "echo=2")
+def test_scale_without_a_running_composectl(project: ComposeProject) -> None:
+    told = cli_error_of(project, "scale", "echo=2")
     assert told.exit_code == 1
     assert "no composectl is running" in told.message
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_scale_of_a_service_that_is_not_balanced(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "-d")
+def test_scale_of_a_service_that_is_not_balanced(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "-d")
 
     done = project.composectl("scale", "other=2")
     assert done.returncode == 1
@@ -70,7 +70,7 @@ def test_scale_of_a_service_that_is_not_balanced(project: Project) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_canary_of_several_services(project: Project) -> None:
-    told = refusal(project, "rollout", "echo", "other", "--canary", "10%")
+def test_a_canary_of_several_services(project: ComposeProject) -> None:
+    told = cli_error_of(project, "rollout", "echo", "other", "--canary", "10%")
     assert told.exit_code == 2
     assert told.message == "`--canary` is for one service, and several are named"

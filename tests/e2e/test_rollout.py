@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.compose_project import IMAGE, Finished, Project
+from tests.support.compose_project import IMAGE, ComposeProject, Finished
 from tests.support.http_client import SteadyLoad, ask
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 OF_VERSION = """\
 services:
@@ -54,15 +54,15 @@ SERVES_FOR_A_WHILE = (DIES_SOON, ANSWERS_500)
 
 
 @pytest.fixture
-def three(project: Project) -> Project:
+def three(project: ComposeProject) -> ComposeProject:
     """A project with three replicas of version 1, ready."""
     project.write(OF_VERSION, version=1)
-    project.does("up", "--balance", "echo=3", "-d")
+    project.run("up", "--balance", "echo=3", "-d")
     assert project.has_ready(3)
     return project
 
 
-def test_all_are_new_and_no_request_is_lost(three: Project) -> None:
+def test_all_are_new_and_no_request_is_lost(three: ComposeProject) -> None:
     old = ids(three)
     three.write(OF_VERSION, version=2)
     with SteadyLoad(three.port, per_second=60) as load:
@@ -75,11 +75,11 @@ def test_all_are_new_and_no_request_is_lost(three: Project) -> None:
     assert_one_at_a_time(told.stderr)
     assert told.stderr.endswith("echo: 3 of 3 ready\n")
 
-    three.does("scale", "echo=4")
+    three.run("scale", "echo=4")
     assert versions(three) == ["2"] * 4
 
 
-def test_without_a_change_they_are_exchanged_too_two_at_a_time(three: Project) -> None:
+def test_without_a_change_they_are_exchanged_too_two_at_a_time(three: ComposeProject) -> None:
     old = ids(three)
     told = rolled_out(three, "--pause", "0", "--parallel", "2")
     assert told.returncode == 0, told.stderr
@@ -88,21 +88,21 @@ def test_without_a_change_they_are_exchanged_too_two_at_a_time(three: Project) -
     assert three.has_ready(3)
 
 
-def test_one_that_never_listens_is_taken_back(three: Project) -> None:
+def test_one_that_never_listens_is_taken_back(three: ComposeProject) -> None:
     assert_taken_back(three, NEVER_LISTENS, "is not ready after 2 s", "not today", "--ready-timeout", "2s")
 
 
-def test_one_that_dies_at_once_is_taken_back(three: Project) -> None:
+def test_one_that_dies_at_once_is_taken_back(three: ComposeProject) -> None:
     assert_taken_back(three, DIES, "ended with exit code 3", "kaboom")
 
 
-def test_one_that_dies_while_it_is_watched_is_taken_back(three: Project) -> None:
+def test_one_that_dies_while_it_is_watched_is_taken_back(three: ComposeProject) -> None:
     lost = assert_taken_back(three, DIES_SOON, "ended with exit code 4", "that was it", "--pause", "20s")
     assert len(lost) <= 10  # those that it had at that moment
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: Project) -> None:
+def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: ComposeProject) -> None:
     old = ids(three)
     three.write(COMMANDED, script=DIES_SOON)
     told = rolled_out(three, "--pause", "1s")
@@ -110,16 +110,16 @@ def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: Project) ->
     assert "error: rollout of `echo` stopped: " in told.stderr
     assert "ended with exit code 4; its last lines:\n  that was it\n" in told.stderr
     assert old & ids(three)
-    assert eventually(lambda: versions(three) and ask(three.port).is_whole)
+    assert wait_until(lambda: versions(three) and ask(three.port).is_whole)
 
 
-def test_one_that_answers_500_is_taken_back(three: Project) -> None:
+def test_one_that_answers_500_is_taken_back(three: ComposeProject) -> None:
     lost = assert_taken_back(three, ANSWERS_500, "requests failed at", "I am ill", "--pause", "20s")
     assert lost
     assert all(": 500 " in one for one in lost), lost
 
 
-def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: Project) -> None:
+def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: ComposeProject) -> None:
     old = ids(three)
     three.write(OF_VERSION.replace("{image}", "localhost:1/nowhere"), version=2)
     told = rolled_out(three)
@@ -134,28 +134,28 @@ def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: Project) ->
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_each_service_stays_what_it_is_after_a_rollout_of_which_one_succeeded(project: Project) -> None:
+def test_each_service_stays_what_it_is_after_a_rollout_of_which_one_succeeded(project: ComposeProject) -> None:
     project.write(OF_TWO, first=1, second=1, image_of_second=IMAGE)
-    project.does("up", "--balance", "first=1", "--balance", "second=1", "-d")
+    project.run("up", "--balance", "first=1", "--balance", "second=1", "-d")
     project.write(OF_TWO, first=2, second=2, image_of_second="localhost:1/nowhere")
     told = project.composectl("rollout", "first", "second", "--pause", "0")
     assert told.returncode == 1, told.stderr
     assert sorted(versions(project)) == ["first 2", "second 1"]
 
-    project.does("scale", "first=2", "second=2")
+    project.run("scale", "first=2", "second=2")
     assert sorted(versions(project)) == ["first 2", "first 2", "second 1", "second 1"]
 
 
-def test_a_service_that_is_not_balanced_is_refused(three: Project) -> None:
+def test_a_service_that_is_not_balanced_is_refused(three: ComposeProject) -> None:
     told = three.composectl("rollout", "ech")
     assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: service `ech` is not balanced")
 
 
-def rolled_out(project: Project, *words: str) -> Finished:
+def rolled_out(project: ComposeProject, *words: str) -> Finished:
     return project.composectl("rollout", "echo", *words)
 
 
-def assert_taken_back(project: Project, script: str, why: str, said: str, *words: str) -> list[str]:
+def assert_taken_back(project: ComposeProject, script: str, why: str, said: str, *words: str) -> list[str]:
     """The rollout fails for this reason, the old replicas serve on; what was lost, of the ill one alone."""
     old, addresses = ids(project), {one["address"] for one in project.status()["backends"]}
     project.write(COMMANDED, script=script)
@@ -171,7 +171,7 @@ def assert_taken_back(project: Project, script: str, why: str, said: str, *words
     assert [one["phase"] for one in project.status()["backends"]] == ["ready"] * 3
     assert ask(project.port).is_whole
 
-    project.does("scale", "echo=4")
+    project.run("scale", "echo=4")
     assert versions(project) == ["1"] * 4
     assert not [one for one in load.lost if one.rpartition(" from ")[2] in addresses]
     assert script in SERVES_FOR_A_WHILE or load.lost == []
@@ -183,11 +183,11 @@ def assert_one_at_a_time(stderr: str) -> None:
     assert [step.rpartition(" ")[2] for step in steps] == ["starting", "removed"] * 3, stderr
 
 
-def ids(project: Project) -> set[str | None]:
+def ids(project: ComposeProject) -> set[str | None]:
     return {one.id for one in project.containers()}
 
 
-def versions(project: Project) -> list[str]:
+def versions(project: ComposeProject) -> list[str]:
     return [
         variable.removeprefix("VERSION=")
         for one in project.containers()

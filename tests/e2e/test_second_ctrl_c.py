@@ -9,10 +9,10 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.support.compose_project import Project, command_line
+from tests.support.compose_project import ComposeProject, command_line
 from tests.support.http_client import ask
 from tests.support.terminal import CTRL_C, Terminal
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
@@ -28,13 +28,13 @@ services:
 """
 
 
-def test_the_first_one_waits_for_a_slow_request_and_the_second_forces(project: Project) -> None:
+def test_the_first_one_waits_for_a_slow_request_and_the_second_forces(project: ComposeProject) -> None:
     project.write(PATIENT)
     with Terminal(command_line("up", "--balance", "echo=1"), project.folder, project.environment()) as terminal:
         assert terminal.shows(lambda text: " ready " in text), terminal.screen.text
         slow = threading.Thread(target=ask_in_vain, args=(project,))
         slow.start()
-        assert eventually(lambda: project.status()["totals"]["in_flight"] == 1)
+        assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
 
         began = time.monotonic()
         terminal.type(CTRL_C)
@@ -44,9 +44,9 @@ def test_the_first_one_waits_for_a_slow_request_and_the_second_forces(project: P
         assert time.monotonic() - began < SLOW_SECONDS / 2
         slow.join()
     assert "Traceback" not in terminal.written
-    assert project.own_litter() == []
+    assert project.own_leftovers() == []
 
 
-def ask_in_vain(project: Project) -> None:
+def ask_in_vain(project: ComposeProject) -> None:
     with suppress(OSError, HTTPException):
         ask(project.port, f"/?sleep={SLOW_SECONDS}")

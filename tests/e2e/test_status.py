@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.support.cli_error import refusal
-from tests.support.compose_project import Project
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
 
 RESPONSES = {"1xx", "2xx", "3xx", "4xx", "5xx"}
@@ -18,11 +18,11 @@ BACKEND = {
 }
 
 
-def test_i7_the_json_has_the_keys_that_the_readme_promises(project: Project) -> None:
-    project.does("up", "--balance", "echo=2", "-d")
+def test_i7_the_json_has_the_keys_that_the_readme_promises(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=2", "-d")
     ask(project.port)
 
-    told = json.loads(project.does("status", "--json"))
+    told = json.loads(project.run("status", "--json"))
     assert set(told) >= {"version", "project", "stale_since", "services"}
     assert (told["version"], told["project"]) == (1, project.name)
     (service,) = told["services"]
@@ -40,8 +40,8 @@ def test_i7_the_json_has_the_keys_that_the_readme_promises(project: Project) -> 
     assert 0 < served["p50_ms"] <= served["p95_ms"] <= served["p99_ms"]
 
 
-def test_the_backends_are_the_containers_in_the_order_of_their_numbers(project: Project) -> None:
-    project.does("up", "--balance", "echo=11", "-d")
+def test_the_backends_are_the_containers_in_the_order_of_their_numbers(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=11", "-d")
     assert project.has_ready(11)
 
     backends = project.status()["backends"]
@@ -49,25 +49,25 @@ def test_the_backends_are_the_containers_in_the_order_of_their_numbers(project: 
     assert {(one["id"], one["name"]) for one in backends} == {(one.id[:12], one.name) for one in project.containers()}
 
 
-def test_the_table_has_a_row_for_each_backend(project: Project) -> None:
-    project.does("up", "--balance", "echo=3", "-d")
+def test_the_table_has_a_row_for_each_backend(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=3", "-d")
 
     for words in (("status",), ("status", "echo")):
-        table = project.does(*words)
+        table = project.run(*words)
         assert all(backend["address"] in table for backend in project.status()["backends"])
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_service_that_is_not_balanced_is_refused(project: Project) -> None:
-    project.does("up", "--balance", "echo=1", "-d")
+def test_a_service_that_is_not_balanced_is_refused(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "-d")
 
     done = project.composectl("status", "ecoh")
     assert done.returncode == 1
     assert "ecoh" in done.stderr
 
 
-def test_i7_with_nothing_running_it_says_so(project: Project) -> None:
-    told = refusal(project, "status")
+def test_i7_with_nothing_running_it_says_so(project: ComposeProject) -> None:
+    told = cli_error_of(project, "status")
     assert told.exit_code == 1
     assert "no composectl is running" in told.message
     assert "composectl up --balance" in told.hint

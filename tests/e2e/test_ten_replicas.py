@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import Answer, burst
 
 REQUESTS = 1000
@@ -12,15 +12,17 @@ REPLICAS = 10
 
 
 @pytest.fixture
-def answers(project: Project) -> list[Answer]:
-    project.does("up", "--balance", f"echo={REPLICAS}", "-d")
+def answers(project: ComposeProject) -> list[Answer]:
+    project.run("up", "--balance", f"echo={REPLICAS}", "-d")
     assert project.has_ready(REPLICAS)
     # Replicas that take equally long: with least-request the faster ones get more, and the scheduler of two
     # saturated cores makes some of them several times as fast as others.
     return burst(project.port, REQUESTS, concurrency=20, path="/?sleep=0.05")
 
 
-def test_a_thousand_requests_are_spread_evenly_and_each_is_counted(project: Project, answers: list[Answer]) -> None:
+def test_a_thousand_requests_are_spread_evenly_and_each_is_counted(
+    project: ComposeProject, answers: list[Answer]
+) -> None:
     assert Counter(answer.status for answer in answers) == {200: REQUESTS}
     assert all(answer.is_whole for answer in answers)
     shares = Counter(answer.backend for answer in answers)
@@ -43,8 +45,8 @@ def test_each_answer_names_the_replica_that_made_it(answers: list[Answer]) -> No
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_in_turn_means_the_same_number_for_each(project: Project) -> None:
-    project.does("up", "--balance", f"echo={REPLICAS}", "--policy", "round-robin", "-d")
+def test_in_turn_means_the_same_number_for_each(project: ComposeProject) -> None:
+    project.run("up", "--balance", f"echo={REPLICAS}", "--policy", "round-robin", "-d")
     assert project.has_ready(REPLICAS)
 
     shares = Counter(answer.backend for answer in burst(project.port, 200, concurrency=20))

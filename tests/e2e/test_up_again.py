@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from tests.e2e.test_rollout import OF_VERSION, ids, versions
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import SteadyLoad, ask
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 WITH_ANOTHER = (
     OF_VERSION
@@ -22,15 +22,15 @@ WITH_ANOTHER = (
 
 
 @pytest.fixture
-def two(project: Project) -> Project:
+def two(project: ComposeProject) -> ComposeProject:
     """A project with two replicas of version 1, ready."""
     project.write(OF_VERSION, version=1)
-    project.does("up", "--balance", "echo=2", "-d")
+    project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)
     return project
 
 
-def test_with_another_number_it_is_scaled(two: Project) -> None:
+def test_with_another_number_it_is_scaled(two: ComposeProject) -> None:
     old, pid = ids(two), composectl_of(two)
     told = two.composectl("up", "--balance", "echo=4", "-d")
     assert told.returncode == 0, told.stderr
@@ -39,12 +39,12 @@ def test_with_another_number_it_is_scaled(two: Project) -> None:
     assert two.has_ready(4)
     assert old < ids(two)
 
-    two.does("up", "--balance", "echo=1", "-d")
+    two.run("up", "--balance", "echo=1", "-d")
     assert len(two.containers()) == 1
     assert composectl_of(two) == pid
 
 
-def test_with_another_definition_it_is_rolled_out_and_the_rest_comes_up(two: Project) -> None:
+def test_with_another_definition_it_is_rolled_out_and_the_rest_comes_up(two: ComposeProject) -> None:
     old = ids(two)
     two.write(WITH_ANOTHER, version=2)
     with SteadyLoad(two.port, per_second=40) as load:
@@ -57,7 +57,7 @@ def test_with_another_definition_it_is_rolled_out_and_the_rest_comes_up(two: Pro
     assert two.has_ready(3)
 
 
-def test_it_is_told_what_does_not_begin_by_itself(two: Project) -> None:
+def test_it_is_told_what_does_not_begin_by_itself(two: ComposeProject) -> None:
     words = ("--metrics", "0", "--dashboard", "0", "--access-log", "access.log")
     told = two.composectl("up", "--balance", "echo=2", *words, "-d")
     assert told.returncode == 0, told.stderr
@@ -66,7 +66,7 @@ def test_it_is_told_what_does_not_begin_by_itself(two: Project) -> None:
     assert not (two.folder / "access.log").exists()
 
 
-def test_without_balance_it_is_kept(two: Project) -> None:
+def test_without_balance_it_is_kept(two: ComposeProject) -> None:
     old, pid = ids(two), composectl_of(two)
     told = two.composectl("up", "-d")
     assert told.returncode == 0, told.stderr
@@ -74,7 +74,7 @@ def test_without_balance_it_is_kept(two: Project) -> None:
     assert (ids(two), composectl_of(two)) == (old, pid)
 
 
-def test_without_balance_it_is_kept_though_composectl_was_killed(two: Project) -> None:
+def test_without_balance_it_is_kept_though_composectl_was_killed(two: ComposeProject) -> None:
     old = ids(two)
     os.kill(composectl_of(two), signal.SIGKILL)
     told = two.composectl("up", "-d")
@@ -86,7 +86,7 @@ def test_without_balance_it_is_kept_though_composectl_was_killed(two: Project) -
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_service_that_is_not_balanced_yet_is_refused(two: Project) -> None:
+def test_a_service_that_is_not_balanced_yet_is_refused(two: ComposeProject) -> None:
     two.write(WITH_ANOTHER, version=1)
     told = two.composectl("up", "--balance", "other=2", "--listen", "0:80", "-d")
     assert told.returncode == 1
@@ -94,17 +94,17 @@ def test_a_service_that_is_not_balanced_yet_is_refused(two: Project) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_those_that_started_first_leave_first_if_that_is_said(two: Project) -> None:
+def test_those_that_started_first_leave_first_if_that_is_said(two: ComposeProject) -> None:
     (first,) = {one.id for one in two.containers() if str(one.name).endswith("1")}
     (second,) = ids(two) - {first}
     two.engine.containers.get(first).restart(timeout=0)
-    assert eventually(lambda: two.has_ready(2))
-    two.does("scale", "echo=1", "--oldest-first")
+    assert wait_until(lambda: two.has_ready(2))
+    two.run("scale", "echo=1", "--oldest-first")
     assert ids(two) == {first}
     assert second not in ids(two)
 
 
-def composectl_of(project: Project) -> int:
+def composectl_of(project: ComposeProject) -> int:
     """The process that balances it."""
     (lock,) = project.runtime.rglob("*.lock")
     return int(lock.read_text())

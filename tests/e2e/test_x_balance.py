@@ -8,10 +8,10 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.support.cli_error import refusal
-from tests.support.compose_project import NewProject, Project
+from tests.support.cli_error import cli_error_of
+from tests.support.compose_project import ComposeProject, NewComposeProject
 from tests.support.http_client import Answer, ask, is_answered_by_docker
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 A_NUMBER = """\
 services:
@@ -45,78 +45,78 @@ echo:
 """
 
 
-def test_a_number_of_replicas_that_comes_of_a_variable(project: Project) -> None:
+def test_a_number_of_replicas_that_comes_of_a_variable(project: ComposeProject) -> None:
     project.write(A_NUMBER)
-    summary = project.does("up", "-d")
+    summary = project.run("up", "-d")
     assert summary.startswith("echo: 3 replicas behind ")
     assert project.has_ready(3)
     assert ask(project.port).is_whole
 
-    project.does("scale", "echo=1")
-    project.does("up", "-d", REPLICAS="2")
+    project.run("scale", "echo=1")
+    project.run("up", "-d", REPLICAS="2")
     assert project.has_ready(2)
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_mapping_and_flags_that_win_over_it(new_project: NewProject) -> None:
+def test_a_mapping_and_flags_that_win_over_it(new_project: NewComposeProject) -> None:
     project = new_project()
     project.write(A_MAPPING, mapping="{policy: p2c, identity: false, listen: '127.0.0.1:" + str(project.port) + "'}")
-    project.does("up", "-d", "front")
+    project.run("up", "-d", "front")
     assert (project.status()["wanted"], project.status()["policy"]) == (2, "p2c")
     assert project.status()["listeners"] == [f"127.0.0.1:{project.port}"]
     assert ask(project.port).backend is None
-    project.does("down", "--timeout", "0")
+    project.run("down", "--timeout", "0")
 
-    project.does("up", "--balance", "echo=1", "--policy", "random", "-d")
+    project.run("up", "--balance", "echo=1", "--policy", "random", "-d")
     assert (project.status()["wanted"], project.status()["policy"]) == (1, "random")
 
 
 @pytest.mark.parametrize("mapping", ["{{replica: 3}}", "{{policy: lucky}}", "ten"])
-def test_what_makes_no_sense_is_refused(project: Project, mapping: str) -> None:
+def test_what_makes_no_sense_is_refused(project: ComposeProject, mapping: str) -> None:
     project.write(A_MAPPING, mapping=mapping.format())
-    told = refusal(project, "up", "-d")
+    told = cli_error_of(project, "up", "-d")
     assert told.exit_code == 1
     assert told.message.startswith("`x-balance` of service `echo`: ")
 
 
 @pytest.mark.parametrize("compose", ["1.29.2"], indirect=True)
-def test_docker_compose_1_knows_no_such_key_in_a_file_of_2016(project: Project) -> None:
+def test_docker_compose_1_knows_no_such_key_in_a_file_of_2016(project: ComposeProject) -> None:
     project.write(OF_2016)
-    told = refusal(project, "up", "-d")
+    told = cli_error_of(project, "up", "-d")
     assert "Unsupported config option for echo: 'x-balance'" in told.message
     assert "`services:`" in told.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_file_on_standard_input_may_declare_it_too(project: Project) -> None:
+def test_a_file_on_standard_input_may_declare_it_too(project: ComposeProject) -> None:
     project.write(A_NUMBER)
     text = project.file.read_text()
-    assert project.does("-f", "-", "-p", project.name, "up", "-d", stdin=text).startswith("echo: 3 replicas")
-    assert project.does("-f", "-", "-p", project.name, "up", "-d", stdin=text).startswith("echo: 3 replicas")
+    assert project.run("-f", "-", "-p", project.name, "up", "-d", stdin=text).startswith("echo: 3 replicas")
+    assert project.run("-f", "-", "-p", project.name, "up", "-d", stdin=text).startswith("echo: 3 replicas")
     assert project.has_ready(3)
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_without_it_a_file_on_standard_input_goes_to_compose_as_it_is(project: Project) -> None:
+def test_without_it_a_file_on_standard_input_goes_to_compose_as_it_is(project: ComposeProject) -> None:
     text = project.file.read_text()
     project.file.unlink()
-    project.does("-f", "-", "-p", project.name, "up", "-d", stdin=text)
+    project.run("-f", "-", "-p", project.name, "up", "-d", stdin=text)
     assert len(project.containers()) == 1
-    assert eventually(lambda: is_answered_by_docker(project.port))
+    assert wait_until(lambda: is_answered_by_docker(project.port))
     project.write(text)
     project.plain_compose("down", "--timeout", "0")
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_no_time_to_drain_is_none_when_a_replica_leaves(project: Project) -> None:
+def test_no_time_to_drain_is_none_when_a_replica_leaves(project: ComposeProject) -> None:
     project.write(A_MAPPING, mapping="{replicas: 1, drain: 0}")
-    project.does("up", "-d")
+    project.run("up", "-d")
     answers: list[Answer | None] = []
     slow = threading.Thread(target=lambda: answers.append(answered(project.port, "/?sleep=8")))
     slow.start()
-    assert eventually(lambda: project.status()["totals"]["in_flight"] == 1)
+    assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
 
-    project.does("scale", "echo=0")
+    project.run("scale", "echo=0")
     slow.join()
     (answer,) = answers
     assert answer is None or not answer.is_whole

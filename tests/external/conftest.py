@@ -11,11 +11,11 @@ import pytest
 
 from tests.support.chromium import Chromium
 from tests.support.large_backend import LargeBackend
-from tests.support.proxy_process import Place
+from tests.support.proxy_process import Workspace
 
 
 @pytest.fixture
-def port(place: Place) -> Iterator[int]:
+def port(place: Workspace) -> Iterator[int]:
     """The port of a proxy over two backends."""
     backends = [LargeBackend() for _ in range(2)]
     words = [word for one in backends for word in ("--backend", one.address)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.proxy_process import Place
+from tests.support.proxy_process import Workspace
 from tests.support.terminal import Terminal
 
 COMPOSE_FILE = "services: {echo: {image: !reset a, profiles: [debug]}, worker: {image: a}}\n"
@@ -36,19 +36,19 @@ SHELLS = {
 
 
 @pytest.fixture
-def folder(place: Place) -> Path:
+def folder(place: Workspace) -> Path:
     (place.folder / "compose.yaml").write_text(COMPOSE_FILE)
     (place.folder / "folder").mkdir()
     return place.folder
 
 
-def environment(place: Place) -> dict[str, str]:
+def environment(place: Workspace) -> dict[str, str]:
     return place.environment(
         PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", HOME=str(place.folder), PS1="", LANG="C.UTF-8"
     )
 
 
-def in_fish(place: Place, typed: str) -> list[str]:
+def in_fish(place: Workspace, typed: str) -> list[str]:
     """What fish offers after these words."""
     done = subprocess.run(
         ["fish", "--no-config", "-c", f"composectl completion fish | source; complete -C 'composectl {typed}'"],
@@ -70,7 +70,7 @@ def shows(terminal: Terminal, line: str) -> Callable[[str], bool]:
 
 @pytest.mark.parametrize(("typed", "line"), TYPED)
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_tabulator_completes(place: Place, folder: Path, shell: str, typed: str, line: str) -> None:
+def test_the_tabulator_completes(place: Workspace, folder: Path, shell: str, typed: str, line: str) -> None:
     command, setting = SHELLS[shell]
     with Terminal(command, folder, environment(place)) as terminal:
         terminal.type(f"{setting}; clear\n")
@@ -94,21 +94,21 @@ def test_the_tabulator_completes(place: Place, folder: Path, shell: str, typed: 
         ("exec w", ["worker"]),
     ],
 )
-def test_fish_offers(place: Place, folder: Path, typed: str, offered: list[str]) -> None:
+def test_fish_offers(place: Workspace, folder: Path, typed: str, offered: list[str]) -> None:
     assert in_fish(place, typed) == offered
 
 
-def test_backends_come_from_the_running_process(place: Place) -> None:
+def test_backends_come_from_the_running_process(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), place.backend(), words=("--name", "edge"))
     assert place.comes_to("ready", "ready")
     assert in_fish(place, "drain ") == ["proxy"]
     assert in_fish(place, "drain proxy ") == ["1", "2"]
-    place.does("drain", "proxy", "2")
+    place.run("drain", "proxy", "2")
     assert (in_fish(place, "drain proxy "), in_fish(place, "undrain proxy ")) == (["1"], ["2"])
     assert in_fish(place, "-p e") == ["edge"]
     proxy.ends_by(signal.SIGINT)
 
 
 @pytest.mark.parametrize("typed", ["frobnicate --x ", "up --nonsense=", "drain nobody ", "-f missing.yaml up "])
-def test_where_nothing_is_known_nothing_is_said(place: Place, typed: str) -> None:
+def test_where_nothing_is_known_nothing_is_said(place: Workspace, typed: str) -> None:
     assert in_fish(place, typed) == []

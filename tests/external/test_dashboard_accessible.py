@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.chromium import Chromium
-from tests.support.fake_dashboard import TOKEN, Shop
+from tests.support.fake_dashboard import TOKEN, FakeDashboard
 from tests.support.paths import ROOT
 
 AXE = ROOT / ".tools" / "axe.min.js"
@@ -20,7 +20,7 @@ axe.run().then((found) => found.violations.map(
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_is_found(chromium: Chromium, width: int, dark: bool) -> None:
     assert AXE.exists(), "axe-core is missing: scripts/external brings it"
-    with Shop().shown() as url:
+    with FakeDashboard().shown() as url:
         page = chromium.page(width=width, dark=dark)
         page.visit(f"{url}#token={TOKEN}")
         assert page.comes_to("document.querySelectorAll('.area').length === 3")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from composectl.control.commands import Place as At
 from composectl.control.commands import Scaling, Verdict
 from tests.support.chromium import Chromium, Page
-from tests.support.dashboard_client import Site
-from tests.support.fake_dashboard import TOKEN, Shop
-from tests.support.proxy_process import Place
-from tests.support.wait import eventually
+from tests.support.dashboard_client import DashboardClient
+from tests.support.fake_dashboard import TOKEN, FakeDashboard
+from tests.support.proxy_process import Workspace
+from tests.support.wait import wait_until
 
 MOST_STEPS = 60
 FOCUSED = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"
 
 
 def test_without_the_token_there_are_no_buttons(chromium: Chromium) -> None:
-    with Shop().shown() as url:
+    with FakeDashboard().shown() as url:
         for given in ("", "#token=another"):
             page = chromium.page()
             page.visit(url + given)
@@ -24,8 +24,8 @@ def test_without_the_token_there_are_no_buttons(chromium: Chromium) -> None:
         assert "of an earlier composectl" in page.text("#control-hint")
 
 
-def test_without_control_nothing_is_said_of_it(place: Place, chromium: Chromium) -> None:
-    site, page = Site(place), chromium.page()
+def test_without_control_nothing_is_said_of_it(place: Workspace, chromium: Chromium) -> None:
+    site, page = DashboardClient(place), chromium.page()
     page.visit(site.url)
     assert page.comes_to("document.querySelectorAll('.backends tbody tr').length === 2")
     assert page.value("document.getElementById('control-hint').hidden")
@@ -33,15 +33,15 @@ def test_without_control_nothing_is_said_of_it(place: Place, chromium: Chromium)
 
 
 def test_the_token_leaves_the_address_and_stays_with_the_tab(chromium: Chromium) -> None:
-    with Shop().shown() as url:
+    with FakeDashboard().shown() as url:
         page = ready(chromium, url)
         assert page.value("location.href") == url
         page.visit(url)
         assert page.comes_to("document.querySelector('.steering')?.checkVisibility()")
 
 
-def test_one_is_drained_and_taken_back_by_the_keyboard_alone(place: Place, chromium: Chromium) -> None:
-    site, page = Site(place, "--dashboard-control"), chromium.page()
+def test_one_is_drained_and_taken_back_by_the_keyboard_alone(place: Workspace, chromium: Chromium) -> None:
+    site, page = DashboardClient(place, "--dashboard-control"), chromium.page()
     page.visit(site.url)
     assert page.comes_to("document.querySelectorAll('.backends button').length === 2")
     go_to(page, "Drain 2, ")
@@ -56,8 +56,8 @@ def test_one_is_drained_and_taken_back_by_the_keyboard_alone(place: Place, chrom
     site.ends()
 
 
-def test_fixed_backends_can_be_drained_and_not_scaled(place: Place, chromium: Chromium) -> None:
-    site, page = Site(place, "--dashboard-control"), chromium.page()
+def test_fixed_backends_can_be_drained_and_not_scaled(place: Workspace, chromium: Chromium) -> None:
+    site, page = DashboardClient(place, "--dashboard-control"), chromium.page()
     page.visit(site.url)
     assert page.comes_to("document.querySelector('.backends button')?.checkVisibility()")
     assert not page.value("document.querySelector('.stepper').checkVisibility()")
@@ -65,7 +65,7 @@ def test_fixed_backends_can_be_drained_and_not_scaled(place: Place, chromium: Ch
 
 
 def test_more_are_ordered_at_once(chromium: Chromium) -> None:
-    shop = Shop()
+    shop = FakeDashboard()
     with shop.shown() as url:
         page = ready(chromium, url)
         go_to(page, "one more of echo")
@@ -73,13 +73,13 @@ def test_more_are_ordered_at_once(chromium: Chromium) -> None:
             page.press(key)
         go_to(page, "Scale")
         page.press("Enter")
-        assert eventually(lambda: shop.orders == [Scaling({"echo": 5})])
+        assert wait_until(lambda: shop.orders == [Scaling({"echo": 5})])
         assert page.comes_to("document.querySelector('.order-state').innerText === 'done'")
         assert page.texts("#orders-list li li") == ["echo-2 draining, 1 in flight", "echo-2 removed"]
 
 
 def test_fewer_are_asked_about_and_escape_says_no(chromium: Chromium) -> None:
-    shop = Shop()
+    shop = FakeDashboard()
     with shop.shown() as url:
         page = ready(chromium, url)
         go_to(page, "one fewer of echo")
@@ -95,11 +95,11 @@ def test_fewer_are_asked_about_and_escape_says_no(chromium: Chromium) -> None:
         page.press("Enter")
         go_to(page, "Scale", among="dialog")
         page.press("Enter")
-        assert eventually(lambda: shop.orders == [Scaling({"echo": 2})])
+        assert wait_until(lambda: shop.orders == [Scaling({"echo": 2})])
 
 
 def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
-    with Shop().shown() as url:
+    with FakeDashboard().shown() as url:
         page = ready(chromium, url)
         go_to(page, "Roll out")
         page.press("Enter")
@@ -113,23 +113,23 @@ def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
 
 
 def test_a_canary_is_judged(chromium: Chromium) -> None:
-    shop = Shop()
+    shop = FakeDashboard()
     shop.watched.pool.begin_canary({one.replica.id for one in shop.watched.pool.backends[:2]}, 0.1)
     with shop.shown() as url:
         page = ready(chromium, url)
         assert page.texts(".canary") == ["", "", "canary at 10%"]
         go_to(page, "Continue with the rollout of echo")
         page.press("Enter")
-        assert eventually(lambda: shop.orders == [Verdict("echo", goes_on=True)])
+        assert wait_until(lambda: shop.orders == [Verdict("echo", goes_on=True)])
 
 
 def test_an_order_names_the_backend_of_its_row(chromium: Chromium) -> None:
-    shop = Shop()
+    shop = FakeDashboard()
     with shop.shown() as url:
         page = ready(chromium, url)
         go_to(page, "Drain 3, echo-3")
         page.press("Enter")
-        assert eventually(lambda: shop.orders == [At("echo", 3)])
+        assert wait_until(lambda: shop.orders == [At("echo", 3)])
 
 
 def ready(chromium: Chromium, url: str) -> Page:

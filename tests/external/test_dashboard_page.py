@@ -7,32 +7,32 @@ import signal
 import pytest
 
 from tests.support.chromium import Chromium, Page
-from tests.support.dashboard_client import Site
-from tests.support.fake_dashboard import Shop
+from tests.support.dashboard_client import DashboardClient
+from tests.support.fake_dashboard import FakeDashboard
 from tests.support.http_client import burst
-from tests.support.proxy_process import Place
-from tests.support.wait import eventually
+from tests.support.proxy_process import Workspace
+from tests.support.wait import wait_until
 
 ROWS = ".backends tbody tr"
 EVIL = "<img src=x onerror=\"document.title='evil'\"><script>document.title='evil'</script>\u202e"
 
 
-def test_the_table_fills_and_its_counts_rise(place: Place, chromium: Chromium) -> None:
-    site, page = Site(place), chromium.page()
+def test_the_table_fills_and_its_counts_rise(place: Workspace, chromium: Chromium) -> None:
+    site, page = DashboardClient(place), chromium.page()
     page.visit(site.url)
     assert page.comes_to(f"document.querySelectorAll('{ROWS}').length === 2")
     assert page.comes_to("document.querySelector('.ready').innerText === '2/2 ready'")
     assert page.text("#project") == site.proxy.name
     burst(site.proxy.port, 40, 4)
-    assert eventually(lambda: sum(numbers(page, 6)) == 40)
+    assert wait_until(lambda: sum(numbers(page, 6)) == 40)
     burst(site.proxy.port, 20, 4)
-    assert eventually(lambda: sum(numbers(page, 6)) == 60)
+    assert wait_until(lambda: sum(numbers(page, 6)) == 60)
     assert "2xx 60 (100%)" in page.text(".responses")
     site.ends()
 
 
 def test_a_page_that_is_opened_later_shows_the_minutes_before(chromium: Chromium) -> None:
-    with Shop().shown() as url:
+    with FakeDashboard().shown() as url:
         page = chromium.page()
         page.visit(url)
         assert page.comes_to("document.querySelectorAll('.area').length === 3")
@@ -41,7 +41,7 @@ def test_a_page_that_is_opened_later_shows_the_minutes_before(chromium: Chromium
 
 
 def test_each_chart_and_strip_has_its_text(chromium: Chromium) -> None:
-    with Shop().shown() as url:
+    with FakeDashboard().shown() as url:
         page = chromium.page()
         page.visit(url)
         assert page.comes_to("document.querySelectorAll('.area').length === 3")
@@ -52,8 +52,8 @@ def test_each_chart_and_strip_has_its_text(chromium: Chromium) -> None:
         assert strips == ["ready 1m 30s", "ready 1m 30s", "failing 1m 30s"]
 
 
-def test_the_changes_come_newest_first(place: Place, chromium: Chromium) -> None:
-    site, page = Site(place, "--dashboard-control"), chromium.page()
+def test_the_changes_come_newest_first(place: Workspace, chromium: Chromium) -> None:
+    site, page = DashboardClient(place, "--dashboard-control"), chromium.page()
     page.visit(site.url)
     assert page.comes_to("document.querySelectorAll('#changes tr').length === 2")
     site.asks("/v1/drain", "POST", {"service": "proxy", "number": 2})
@@ -64,7 +64,7 @@ def test_the_changes_come_newest_first(place: Place, chromium: Chromium) -> None
 
 
 def test_names_and_reasons_are_text_whatever_they_are(chromium: Chromium) -> None:
-    with Shop(name=EVIL, why=EVIL).shown() as url:
+    with FakeDashboard(name=EVIL, why=EVIL).shown() as url:
         page = chromium.page()
         page.visit(url)
         assert page.comes_to(f"document.querySelectorAll('{ROWS}').length === 3")
@@ -75,7 +75,7 @@ def test_names_and_reasons_are_text_whatever_they_are(chromium: Chromium) -> Non
 
 
 def test_an_engine_that_is_gone_is_told_of(chromium: Chromium) -> None:
-    shop = Shop()
+    shop = FakeDashboard()
     with shop.shown() as url:
         page = chromium.page()
         page.visit(url)
@@ -95,16 +95,16 @@ def test_an_engine_that_is_gone_is_told_of(chromium: Chromium) -> None:
     ],
 )
 def test_the_end_is_told_of_and_what_comes_after_it_is_shown_again(
-    place: Place, chromium: Chromium, number: int, word: str, notice: str
+    place: Workspace, chromium: Chromium, number: int, word: str, notice: str
 ) -> None:
-    site, page = Site(place, "--name", "edge"), chromium.page()
+    site, page = DashboardClient(place, "--name", "edge"), chromium.page()
     page.visit(site.url)
     assert page.comes_to("document.getElementById('state-word').innerText === 'live'")
     site.proxy.ends_by(number)
     assert page.comes_to(f"document.getElementById('state-word').innerText === '{word}'")
     assert notice in page.text("#notice")
     assert notice in page.value("document.getElementById('said').textContent")
-    again = Site(place, "--name", "edge", port=site.port)
+    again = DashboardClient(place, "--name", "edge", port=site.port)
     assert page.comes_to("document.getElementById('state-word').innerText === 'live'")
     assert page.text("#notice") == ""
     assert page.text("#project") == again.proxy.name
@@ -115,7 +115,9 @@ def test_the_end_is_told_of_and_what_comes_after_it_is_shown_again(
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [360, 800, 1280, 2200])
 def test_no_width_needs_to_be_scrolled(chromium: Chromium, width: int, dark: bool) -> None:
-    with Shop(name="a-project-with-a-name-that-goes-on-and-on-for-longer-than-a-phone-is-wide-echo").shown() as url:
+    with FakeDashboard(
+        name="a-project-with-a-name-that-goes-on-and-on-for-longer-than-a-phone-is-wide-echo"
+    ).shown() as url:
         page = chromium.page(width=width, dark=dark)
         page.visit(f"{url}#token=the-token-of-this-test")
         assert page.comes_to(f"document.querySelectorAll('{ROWS}').length === 3")

@@ -13,7 +13,7 @@ from tests.external.conftest import said_by
 from tests.support.http_client import ask
 from tests.support.large_backend import LargeBackend
 from tests.support.paths import ROOT
-from tests.support.proxy_process import Place
+from tests.support.proxy_process import Workspace
 
 PAGE = (ROOT / "docs" / "reference" / "access-log.md").read_text()
 TYPED = re.compile(
@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 PATHS = {"/": 30, "/large": 2, '/a"b': 3, "/%C3%A9": 4}
 
 
-def test_every_line_is_counted(place: Place) -> None:
+def test_every_line_is_counted(place: Workspace) -> None:
     backend = LargeBackend()
     words = ("--access-log", "access.log", "--access-log-header", "User-Agent", "--max-body", "1k")
     proxy = place.starts("--listen", "127.0.0.1:0", "--backend", backend.address, *words)

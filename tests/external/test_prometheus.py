@@ -16,8 +16,8 @@ import pytest
 from tests.support.http_client import ask
 from tests.support.paths import ROOT
 from tests.support.prometheus import CONFIG, Prometheus, scraping, tool
-from tests.support.proxy_process import Foreground, Place
-from tests.support.wait import eventually
+from tests.support.proxy_process import ProxyProcess, Workspace
+from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
 GRAFANA = json.loads((ROOT / "examples" / "grafana" / "composectl.json").read_text())
@@ -25,7 +25,7 @@ EXPRESSIONS = [target["expr"] for panel in GRAFANA["panels"] for target in panel
 
 
 @pytest.fixture
-def scraped(place: Place) -> Iterator[Foreground]:
+def scraped(place: Workspace) -> Iterator[ProxyProcess]:
     """A proxy with metrics, of whose three backends one is dead; some requests were answered, and some were not."""
     backends = [place.backend() for _ in range(3)]
     words = ("--metrics", "0", "--timeout", "1", "--name", "edge", "--policy", "round-robin")
@@ -39,7 +39,7 @@ def scraped(place: Place) -> Iterator[Foreground]:
     proxy.ends_by(signal.SIGINT)
 
 
-def metrics_port(place: Place) -> int:
+def metrics_port(place: Workspace) -> int:
     (socket_path,) = place.runtime.rglob("*.sock")
     about = json.loads(curl(str(socket_path), "v1/about"))
     return int(re.search(r":(\d+)/metrics$", about["metrics"])[1])  # type: ignore[index]
@@ -50,7 +50,7 @@ def curl(socket_path: str, path: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_promtool_finds_no_fault(place: Place, scraped: Foreground) -> None:
+def test_promtool_finds_no_fault(place: Workspace, scraped: ProxyProcess) -> None:
     told = urlopen(f"http://{HOST}:{metrics_port(place)}/metrics", timeout=30).read()
     checked = subprocess.run([tool("promtool"), "check", "metrics"], input=told, capture_output=True, check=False)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
@@ -58,15 +58,15 @@ def test_promtool_finds_no_fault(place: Place, scraped: Foreground) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-def test_it_scrapes_what_status_tells_and_answers_the_dashboard(place: Place, scraped: Foreground) -> None:
+def test_it_scrapes_what_status_tells_and_answers_the_dashboard(place: Workspace, scraped: ProxyProcess) -> None:
     with scraping(metrics_port(place)) as prometheus:
-        assert eventually(lambda: prometheus.value("composectl_service_requests_total") == 21)
+        assert wait_until(lambda: prometheus.value("composectl_service_requests_total") == 21)
         status = place.status()
         it_has_the_counts_of(prometheus, status)
         assert ask(scraped.port, host=HOST).status == 200
-        assert eventually(lambda: prometheus.value("composectl_service_requests_total") == 22)
+        assert wait_until(lambda: prometheus.value("composectl_service_requests_total") == 22)
         for expression in map(filled, EXPRESSIONS):
-            assert eventually(partial(prometheus.query, expression)), expression
+            assert wait_until(partial(prometheus.query, expression)), expression
 
 
 def it_has_the_counts_of(prometheus: Prometheus, service: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ def filled(expression: str) -> str:
     return expression
 
 
-def test_the_control_socket_tells_the_same(place: Place, scraped: Foreground) -> None:
+def test_the_control_socket_tells_the_same(place: Workspace, scraped: ProxyProcess) -> None:
     (socket_path,) = place.runtime.rglob("*.sock")
     url = f"http://{HOST}:{metrics_port(place)}/metrics"
     ours = [line for line in curl(str(socket_path), "metrics").splitlines() if line.startswith("composectl_")]

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from tests.support.proxy_process import Place
+from tests.support.proxy_process import Workspace
 
 SIZES = (0, 1, 125, 126, 127, 65535, 65536, 1_000_000)
 Story = Callable[[str], Awaitable[object]]
@@ -52,7 +52,7 @@ async def echoing() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def proxy_before(address: str, place: Place) -> AsyncIterator[str]:
+async def proxy_before(address: str, place: Workspace) -> AsyncIterator[str]:
     proxy = await asyncio.to_thread(place.starts, "--listen", "127.0.0.1:0", "--backend", address)
     yield f"ws://127.0.0.1:{proxy.port}"
     _, _, complaints = await asyncio.to_thread(proxy.ends_by, signal.SIGTERM)
@@ -125,12 +125,12 @@ STORIES: list[Story] = [
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-async def test_g2_a_websocket_is_as_it_is_without_us(place: Place, story: Story) -> None:
+async def test_g2_a_websocket_is_as_it_is_without_us(place: Workspace, story: Story) -> None:
     async with echoing() as address, proxy_before(address, place) as url:
         assert await story(url) == await story(f"ws://{address}")
 
 
-async def test_f5_a_hundred_and_twenty_talk_at_once(place: Place) -> None:
+async def test_f5_a_hundred_and_twenty_talk_at_once(place: Workspace) -> None:
     async with echoing() as address, proxy_before(address, place) as url, contextlib.AsyncExitStack() as all_of_them:
         clients = [await all_of_them.enter_async_context(connect(url)) for _ in range(120)]
         for turn in range(3):

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli_error import refusal_told_in
+from tests.support.cli_error import cli_error_in
 from tests.support.http_client import ask
 from tests.support.large_backend import LargeBackend
-from tests.support.proxy_process import Place, command_line, told_in
+from tests.support.proxy_process import Workspace, command_line, parse_summary
 from tests.support.threaded_backend import PATIENCE
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
 COMBINED = re.compile(
@@ -44,8 +44,8 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
 
-def log_of(place: Place) -> dict[str, Any] | None:
-    log: dict[str, Any] | None = json.loads(place.does("status", "--json"))["access_log"]
+def log_of(place: Workspace) -> dict[str, Any] | None:
+    log: dict[str, Any] | None = json.loads(place.run("status", "--json"))["access_log"]
     return log
 
 
@@ -64,13 +64,13 @@ def ask_many(port: int, requests: int, path: str = "/") -> int:
     return answered
 
 
-def test_each_request_is_a_line_in_a_file_of_ours_alone(place: Place) -> None:
+def test_each_request_is_a_line_in_a_file_of_ours_alone(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend, words=("--access-log", "access.log"))
     for path in ("/a?token=secret", '/b"c'):
         assert ask(proxy.port, path, host=HOST).status == 200
     log = place.folder / "access.log"
-    assert eventually(lambda: len(lines(log)) == 2)
+    assert wait_until(lambda: len(lines(log)) == 2)
     told = [COMBINED.fullmatch(line) for line in lines(log)]
     assert [one[1] for one in told if one] == ["/a", r"/b\x22c"]
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
@@ -78,7 +78,7 @@ def test_each_request_is_a_line_in_a_file_of_ours_alone(place: Place) -> None:
     assert proxy.ends_by(signal.SIGTERM)[2] == ""
 
 
-def test_the_next_one_adds_to_the_file_and_keeps_its_mode(place: Place) -> None:
+def test_the_next_one_adds_to_the_file_and_keeps_its_mode(place: Workspace) -> None:
     log = place.folder / "access.log"
     log.write_text("before\n")
     log.chmod(0o640)
@@ -92,16 +92,16 @@ def test_the_next_one_adds_to_the_file_and_keeps_its_mode(place: Place) -> None:
     assert stat.S_IMODE(log.stat().st_mode) == 0o640
 
 
-def test_in_the_background_the_file_is_where_it_was_typed(place: Place) -> None:
+def test_in_the_background_the_file_is_where_it_was_typed(place: Workspace) -> None:
     backend = place.backend()
     words = ("--listen", "127.0.0.1:0", "--backend", backend.address, "--access-log", "access.log", "-d")
-    _, (port,) = told_in(place.does("proxy", *words))
+    _, (port,) = parse_summary(place.run("proxy", *words))
     assert ask(port, host=HOST).status == 200
-    place.does("down")
+    place.run("down")
     assert len(lines(place.folder / "access.log")) == 1
 
 
-def test_without_it_there_is_none(place: Place) -> None:
+def test_without_it_there_is_none(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
     assert ask(proxy.port, host=HOST).status == 200
     assert log_of(place) is None
@@ -110,7 +110,7 @@ def test_without_it_there_is_none(place: Place) -> None:
     proxy.ends_by(signal.SIGTERM)
 
 
-def test_a_rotation_loses_no_line(place: Place, fast: LargeBackend) -> None:
+def test_a_rotation_loses_no_line(place: Workspace, fast: LargeBackend) -> None:
     proxy = place.starts("--listen", "127.0.0.1:0", "--backend", fast.address, "--access-log", "access.log")
     log = place.folder / "access.log"
     for number in range(5):
@@ -118,7 +118,7 @@ def test_a_rotation_loses_no_line(place: Place, fast: LargeBackend) -> None:
         asking.start()
         log.rename(place.folder / f"access.log.{number}")
         proxy.process.send_signal(signal.SIGUSR1)
-        assert eventually(log.exists)
+        assert wait_until(log.exists)
         asking.join()
     proxy.ends_by(signal.SIGTERM)
     every = [line for one in place.folder.glob("access.log*") for line in lines(one)]
@@ -126,7 +126,7 @@ def test_a_rotation_loses_no_line(place: Place, fast: LargeBackend) -> None:
     assert all(map(COMBINED.fullmatch, every))
 
 
-def test_a_file_that_cannot_be_opened_anew_is_told_and_the_old_one_goes_on(place: Place) -> None:
+def test_a_file_that_cannot_be_opened_anew_is_told_and_the_old_one_goes_on(place: Workspace) -> None:
     folder = place.folder / "logs"
     folder.mkdir()
     proxy = place.proxy(place.backend(), words=("--access-log", "logs/access.log"))
@@ -134,33 +134,33 @@ def test_a_file_that_cannot_be_opened_anew_is_told_and_the_old_one_goes_on(place
     folder.rename(place.folder / "elsewhere")
     proxy.process.send_signal(signal.SIGUSR1)
     assert ask(proxy.port, host=HOST).status == 200
-    assert eventually(lambda: len(lines(place.folder / "elsewhere/access.log")) == 2)
-    assert eventually(lambda: "access log: No such file or directory\n" in proxy.complaints())
+    assert wait_until(lambda: len(lines(place.folder / "elsewhere/access.log")) == 2)
+    assert wait_until(lambda: "access log: No such file or directory\n" in proxy.complaints())
     proxy.ends_by(signal.SIGTERM)
 
 
-def test_a_pipe_that_nobody_reads_delays_nobody(place: Place, fast: LargeBackend) -> None:
+def test_a_pipe_that_nobody_reads_delays_nobody(place: Workspace, fast: LargeBackend) -> None:
     pipe = place.folder / "pipe"
     os.mkfifo(pipe)
     proxy = place.starts("--listen", "127.0.0.1:0", "--backend", fast.address, "--access-log", "pipe")
     assert ask_many(proxy.port, MANY) == MANY
-    assert eventually(lambda: (log_of(place) or {})["dropped"] > 0)
-    assert eventually(lambda: re.search(r"access log: [\d,]+ lines? dropped: .* is too slow\n", proxy.complaints()))
+    assert wait_until(lambda: (log_of(place) or {})["dropped"] > 0)
+    assert wait_until(lambda: re.search(r"access log: [\d,]+ lines? dropped: .* is too slow\n", proxy.complaints()))
     exit_code, _, _ = proxy.ends_by(signal.SIGTERM)
     assert exit_code == 143
 
 
-def test_a_full_disk_is_of_no_concern_to_clients(place: Place) -> None:
+def test_a_full_disk_is_of_no_concern_to_clients(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--access-log", "/dev/full"))
     for _ in range(3):
         assert ask(proxy.port, host=HOST).status == 200
-    assert eventually(lambda: log_of(place) == {"written": 0, "dropped": 3})
+    assert wait_until(lambda: log_of(place) == {"written": 0, "dropped": 3})
     said = r"access log: [123] lines? dropped: No space left on device\n"
-    assert eventually(lambda: re.search(said, proxy.complaints()))
+    assert wait_until(lambda: re.search(said, proxy.complaints()))
     proxy.ends_by(signal.SIGTERM)
 
 
-def test_on_stdout_there_is_nothing_else(place: Place) -> None:
+def test_on_stdout_there_is_nothing_else(place: Workspace) -> None:
     backend = place.backend()
     with on_stdout(place, backend.address) as proxy:
         assert ask(port_told_by(proxy), host=HOST).status == 200
@@ -170,20 +170,20 @@ def test_on_stdout_there_is_nothing_else(place: Place) -> None:
     assert f"{backend.address} ready -> draining" in complained
 
 
-def test_a_stdout_that_nobody_reads_any_more_is_of_no_concern_to_clients(place: Place) -> None:
+def test_a_stdout_that_nobody_reads_any_more_is_of_no_concern_to_clients(place: Workspace) -> None:
     with on_stdout(place, place.backend().address) as proxy:
         port = port_told_by(proxy)
         assert proxy.stdout
         proxy.stdout.close()
         for _ in range(3):
             assert ask(port, host=HOST).status == 200
-        assert eventually(lambda: log_of(place) == {"written": 0, "dropped": 3})
+        assert wait_until(lambda: log_of(place) == {"written": 0, "dropped": 3})
         proxy.send_signal(signal.SIGTERM)
         assert proxy.wait(PATIENCE) == 143
 
 
 @pytest.mark.parametrize("drain", ["0", "30"], ids=["in no time", "by force"])
-def test_what_is_cut_at_the_end_is_told(place: Place, drain: str) -> None:
+def test_what_is_cut_at_the_end_is_told(place: Workspace, drain: str) -> None:
     backend = place.backend()
     words = ("--access-log", "access.log", "--access-log-format", "json", "--drain", drain)
     proxy = place.proxy(backend, words=words)
@@ -215,19 +215,19 @@ def test_what_is_cut_at_the_end_is_told(place: Place, drain: str) -> None:
         (("--access-log", "a", "--access-log-header", "Host"), "`host`"),
     ],
 )
-def test_words_that_make_no_sense(place: Place, words: tuple[str, ...], culprit: str) -> None:
-    told = refusal_told_in(place.composectl("proxy", *GOOD, *words))
+def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culprit: str) -> None:
+    told = cli_error_in(place.composectl("proxy", *GOOD, *words))
     assert told.exit_code == 2
     assert culprit in told.message
     assert list(place.folder.iterdir()) == []
 
 
-def test_a_format_that_is_mistyped(place: Place) -> None:
+def test_a_format_that_is_mistyped(place: Workspace) -> None:
     words = ("--access-log", "a", "--access-log-format", "jsno")
-    assert refusal_told_in(place.composectl("proxy", *GOOD, *words)).hint == "did you mean `json`?"
+    assert cli_error_in(place.composectl("proxy", *GOOD, *words)).hint == "did you mean `json`?"
 
 
-def on_stdout(place: Place, backend: str) -> subprocess.Popen[str]:
+def on_stdout(place: Workspace, backend: str) -> subprocess.Popen[str]:
     """A proxy whose stdout is its access log."""
     return subprocess.Popen(
         command_line("proxy", "--listen", "127.0.0.1:0", "--backend", backend, "--access-log", "-"),
@@ -242,5 +242,5 @@ def on_stdout(place: Place, backend: str) -> subprocess.Popen[str]:
 
 def port_told_by(proxy: subprocess.Popen[str]) -> int:
     assert proxy.stderr
-    _, (port,) = told_in(proxy.stderr.readline())
+    _, (port,) = parse_summary(proxy.stderr.readline())
     return port

@@ -8,14 +8,14 @@ import subprocess
 from pathlib import Path
 
 from tests.support.paths import ROOT
-from tests.support.proxy_process import Place
+from tests.support.proxy_process import Workspace
 
 PAGE = (ROOT / "docs" / "reference" / "control-api.md").read_text()
 COMMANDS = re.findall(r"^\$ (curl .*)$", PAGE, re.MULTILINE)
 TOO_LATE = 28  # curl's exit code where `--max-time` ends it
 
 
-def test_each_command_is_answered(place: Place) -> None:
+def test_each_command_is_answered(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--metrics", "0"))
     (path,) = place.runtime.rglob("*.sock")
     answers = {command: run(command, path) for command in sorted(COMMANDS, key=lambda one: "/v1/stop" in one)}

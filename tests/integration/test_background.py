@@ -10,45 +10,45 @@ from datetime import datetime
 
 import pytest
 
-from tests.support.cli_error import refusal_told_in
+from tests.support.cli_error import cli_error_in
 from tests.support.http_client import ask
-from tests.support.proxy_process import Place, command_line, told_in
+from tests.support.proxy_process import Workspace, command_line, parse_summary
 from tests.support.terminal import Terminal
-from tests.support.threaded_backend import PATIENCE, Backend
-from tests.support.wait import eventually
+from tests.support.threaded_backend import PATIENCE, ThreadedBackend
+from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
 MOVES = ("ready -> draining", "draining -> drained")
 
 
 @pytest.fixture
-def backend(place: Place) -> Backend:
+def backend(place: Workspace) -> ThreadedBackend:
     return place.backend()
 
 
-def started(place: Place, backend: Backend) -> int:
+def started(place: Workspace, backend: ThreadedBackend) -> int:
     """The port of a proxy named `edge` in the background."""
     words = ("proxy", "--listen", f"{HOST}:0", "--backend", backend.address, "--name", "edge", "-d")
-    _, (port,) = told_in(place.does(*words))
+    _, (port,) = parse_summary(place.run(*words))
     return port
 
 
-def log_of(place: Place) -> list[str]:
+def log_of(place: Workspace) -> list[str]:
     """The lines of the log, each of which must have a time, without it."""
-    lines = place.does("logs", "--balancer").splitlines()
+    lines = place.run("logs", "--balancer").splitlines()
     return [text for line in lines for at, _, text in [line.partition(" ")] if datetime.fromisoformat(at).tzinfo]
 
 
-def pid_of(place: Place) -> int:
+def pid_of(place: Workspace) -> int:
     (lock,) = place.runtime.rglob("*.lock")
     return int(lock.read_text())
 
 
-def test_its_log_tells_from_the_beginning_to_the_end_and_stays(place: Place, backend: Backend) -> None:
+def test_its_log_tells_from_the_beginning_to_the_end_and_stays(place: Workspace, backend: ThreadedBackend) -> None:
     port, pid = started(place, backend), pid_of(place)
     assert place.comes_to("ready")
-    place.does("down")
-    assert eventually(lambda: log_of(place)[-1] == "ended with exit code 0")
+    place.run("down")
+    assert wait_until(lambda: log_of(place)[-1] == "ended with exit code 0")
     first, summary, ready, why, *leaving, _ = log_of(place)
     assert re.fullmatch(rf"composectl \S+, process {pid}", first)
     assert summary == f"edge: 1 backend behind {HOST}:{port}"
@@ -57,17 +57,17 @@ def test_its_log_tells_from_the_beginning_to_the_end_and_stays(place: Place, bac
     assert [line.split(": ")[0] for line in leaving] == [f"{backend.address} {move}" for move in MOVES]
     (log,) = place.state.rglob("*.log")
     assert log.stat().st_mode & 0o777 == 0o600
-    assert place.litter() == []
+    assert place.leftovers() == []
 
 
-def test_a_signal_stands_in_the_log(place: Place, backend: Backend) -> None:
+def test_a_signal_stands_in_the_log(place: Workspace, backend: ThreadedBackend) -> None:
     started(place, backend)
     os.kill(pid_of(place), signal.SIGTERM)
-    assert eventually(lambda: log_of(place)[-1] == "ended with exit code 143")
+    assert wait_until(lambda: log_of(place)[-1] == "ended with exit code 143")
     assert "ends: SIGTERM" in log_of(place)
 
 
-def test_followed_the_log_goes_on_until_the_end(place: Place, backend: Backend) -> None:
+def test_followed_the_log_goes_on_until_the_end(place: Workspace, backend: ThreadedBackend) -> None:
     started(place, backend)
     assert place.comes_to("ready")
     with subprocess.Popen(
@@ -80,14 +80,14 @@ def test_followed_the_log_goes_on_until_the_end(place: Place, backend: Backend) 
         assert follower.stdout
         while "starting -> ready" not in follower.stdout.readline():
             pass
-        place.does("drain", "proxy", "1")
+        place.run("drain", "proxy", "1")
         assert "ready -> resting" in follower.stdout.readline()
-        place.does("down")
+        place.run("down")
         assert follower.stdout.readlines()[-1].endswith(" ended with exit code 0\n")
         assert follower.wait(PATIENCE) == 0
 
 
-def test_it_survives_the_terminal_that_it_was_started_in(place: Place, backend: Backend) -> None:
+def test_it_survives_the_terminal_that_it_was_started_in(place: Workspace, backend: ThreadedBackend) -> None:
     words = ("proxy", "--listen", f"{HOST}:0", "--backend", backend.address, "-d")
     shell = ["/bin/sh", "-c", '"$@"; echo done; read nothing', "sh", *command_line(*words)]
     with Terminal(shell, place.folder, place.environment()) as terminal:
@@ -96,41 +96,41 @@ def test_it_survives_the_terminal_that_it_was_started_in(place: Place, backend: 
     assert place.comes_to("ready")
     port = int(place.status()["listeners"][0].rpartition(":")[2])
     assert ask(port, host=HOST).text == backend.address
-    place.does("down")
+    place.run("down")
 
 
-def test_a_second_one_of_that_name_is_refused_with_a_hint(place: Place, backend: Backend) -> None:
+def test_a_second_one_of_that_name_is_refused_with_a_hint(place: Workspace, backend: ThreadedBackend) -> None:
     started(place, backend)
-    told = refusal_told_in(
+    told = cli_error_in(
         place.composectl("proxy", "--listen", f"{HOST}:0", "--backend", backend.address, "--name", "edge", "-d")
     )
     assert told.message == f"a proxy `edge` runs already (process {pid_of(place)})"
     assert "`composectl -p edge down` ends it" in told.hint
-    place.does("down")
+    place.run("down")
 
 
-def test_killed_it_can_be_started_again_and_both_are_in_the_log(place: Place, backend: Backend) -> None:
+def test_killed_it_can_be_started_again_and_both_are_in_the_log(place: Workspace, backend: ThreadedBackend) -> None:
     started(place, backend)
     pids = [pid_of(place)]
     os.kill(pids[0], signal.SIGKILL)
-    assert eventually(lambda: place.composectl("status").returncode == 1)
+    assert wait_until(lambda: place.composectl("status").returncode == 1)
     started(place, backend)
     pids.append(pid_of(place))
     assert place.comes_to("ready")
-    place.does("down")
+    place.run("down")
     assert [line.rpartition(" ")[2] for line in log_of(place) if line.startswith("composectl ")] == list(map(str, pids))
 
 
-def test_where_no_log_can_be_kept_nothing_is_started(place: Place, backend: Backend) -> None:
+def test_where_no_log_can_be_kept_nothing_is_started(place: Workspace, backend: ThreadedBackend) -> None:
     place.state.rmdir()
     place.state.touch()
-    told = refusal_told_in(place.composectl("proxy", "--listen", "0", "--backend", backend.address, "-d"))
+    told = cli_error_in(place.composectl("proxy", "--listen", "0", "--backend", backend.address, "-d"))
     assert told.message.startswith(f"no log can be kept in {place.state}/composectl: ")
     place.state.unlink()
 
 
-def test_where_nothing_has_run_in_the_background_there_is_no_log(place: Place) -> None:
-    told = refusal_told_in(place.composectl("logs", "--balancer"))
+def test_where_nothing_has_run_in_the_background_there_is_no_log(place: Workspace) -> None:
+    told = cli_error_in(place.composectl("logs", "--balancer"))
     assert told.message == "no composectl here has run in the background"
-    told = refusal_told_in(place.composectl("-p", "edge", "logs", "--balancer", "--tail"))
+    told = cli_error_in(place.composectl("-p", "edge", "logs", "--balancer", "--tail"))
     assert (told.exit_code, told.message) == (2, "`--tail` does not go with `--balancer`")

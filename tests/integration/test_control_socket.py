@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 from tests.support.backends import answers
-from tests.support.measured_process import Apart, before
+from tests.support.measured_process import MeasuredProxy, measured_proxy_before
 from tests.support.messages import GET, OK, get, status
-from tests.support.raw_http import Wire, eventually
+from tests.support.raw_http import RawConnection, wait_until_async
 
 SECRETS = ("hunter2", "c00kie", "t0ken")
 NOBODY = 65534
 
 
-def socket_of(proxy: Apart) -> Path:
+def socket_of(proxy: MeasuredProxy) -> Path:
     (path,) = proxy.folder.glob("*.sock")
     return path
 
@@ -53,18 +53,18 @@ async def service(folder: Path) -> dict[str, Any]:
 async def test_i7_status_tells_of_what_runs_what_drains_and_what_has_ended(tmp_path: Path) -> None:
     answer = asyncio.Event()
 
-    async def waits(wire: Wire) -> None:
+    async def waits(wire: RawConnection) -> None:
         while True:
             await wire.head()
             await answer.wait()
             await wire.send(OK)
 
-    async with before(tmp_path, waits, "--name", "edge") as (proxy, backend):
+    async with measured_proxy_before(tmp_path, waits, "--name", "edge") as (proxy, backend):
         running = await service(tmp_path)
         assert [one["phase"] for one in running["backends"]] == ["ready"]
         client = await proxy.client()
         await client.send(GET)
-        await eventually(lambda: any(b"GET / " in wire.received for wire in backend.wires))
+        await wait_until_async(lambda: any(b"GET / " in wire.received for wire in backend.wires))
         proxy.send_signal(15)
         await proxy.said("draining")
         draining = await service(tmp_path)
@@ -80,7 +80,7 @@ async def test_i7_status_tells_of_what_runs_what_drains_and_what_has_ended(tmp_p
 
 async def test_i8_no_secret_of_a_request_or_an_answer_is_told(tmp_path: Path) -> None:
     response = OK.replace(b"Content", b"Set-Cookie: s=c00kie\r\nContent")
-    async with before(tmp_path, answers(response), "--name", "edge") as (proxy, _):
+    async with measured_proxy_before(tmp_path, answers(response), "--name", "edge") as (proxy, _):
         client = await proxy.client()
         await client.send(get("/?key=t0ken", "Authorization: Bearer hunter2", "Cookie: s=c00kie"))
         assert status(await client.until(b"ok")) == 200
@@ -94,7 +94,7 @@ async def test_i8_no_secret_of_a_request_or_an_answer_is_told(tmp_path: Path) ->
 
 
 async def test_i11_it_listens_where_it_was_told_and_nowhere_else(tmp_path: Path) -> None:
-    async with before(tmp_path, answers(OK)) as (proxy, _):
+    async with measured_proxy_before(tmp_path, answers(OK)) as (proxy, _):
         assert proxy.listening() == [f"0100007F:{proxy.address[1]:04X}"]
 
 
@@ -107,7 +107,7 @@ def open_folder() -> Iterator[Path]:
 
 
 async def test_i2_nobody_else_may_use_the_control_socket(open_folder: Path) -> None:
-    async with before(open_folder, answers(OK), "--name", "edge") as (proxy, _):
+    async with measured_proxy_before(open_folder, answers(OK), "--name", "edge") as (proxy, _):
         path = socket_of(proxy)
         assert path.parent.stat().st_mode & 0o777 == 0o700
         assert path.stat().st_mode & 0o777 == 0o600
@@ -115,7 +115,7 @@ async def test_i2_nobody_else_may_use_the_control_socket(open_folder: Path) -> N
 
 
 async def test_i2_nor_where_the_folder_was_opened_to_everybody(open_folder: Path) -> None:
-    async with before(open_folder, answers(OK), "--name", "edge") as (proxy, _):
+    async with measured_proxy_before(open_folder, answers(OK), "--name", "edge") as (proxy, _):
         path = socket_of(proxy)
         path.parent.chmod(0o755)
         path.chmod(0o666)

@@ -11,17 +11,17 @@ import pytest
 
 from composectl.control.client import running
 from tests.integration.test_refuses import GOOD
-from tests.support.cli_error import refusal_told_in
-from tests.support.dashboard_client import Site
-from tests.support.proxy_process import Place
+from tests.support.cli_error import cli_error_in
+from tests.support.dashboard_client import DashboardClient
+from tests.support.proxy_process import Workspace
 from tests.support.threaded_backend import PATIENCE
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
 
 
-def test_whatever_it_answers_is_for_its_own_page_alone(place: Place) -> None:
-    site = Site(place)
+def test_whatever_it_answers_is_for_its_own_page_alone(place: Workspace) -> None:
+    site = DashboardClient(place)
     for path in ("/", "/main.js", "/style.css", "/icon.svg", "/v1/history", "/v1/about", "/nowhere"):
         answer = site.asks(path)
         assert answer.status == (404 if path == "/nowhere" else 200)
@@ -34,8 +34,8 @@ def test_whatever_it_answers_is_for_its_own_page_alone(place: Place) -> None:
     site.ends()
 
 
-def test_a_name_that_is_not_ours_is_misdirected(place: Place) -> None:
-    site = Site(place, "--dashboard-control")
+def test_a_name_that_is_not_ours_is_misdirected(place: Workspace) -> None:
+    site = DashboardClient(place, "--dashboard-control")
     for path in ("/", "/v1/history", "/v1/events"):
         assert site.status(path, Host="evil.example") == 421
     assert site.status("/v1/drain", "POST", {"service": "proxy", "number": 1}, Host="evil.example") == 421
@@ -43,8 +43,8 @@ def test_a_name_that_is_not_ours_is_misdirected(place: Place) -> None:
     site.ends()
 
 
-def test_without_control_there_is_only_reading(place: Place) -> None:
-    site = Site(place)
+def test_without_control_there_is_only_reading(place: Workspace) -> None:
+    site = DashboardClient(place)
     assert site.token == ""
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         answer = site.asks("/v1/drain", method, {"service": "proxy", "number": 1})
@@ -54,8 +54,8 @@ def test_without_control_there_is_only_reading(place: Place) -> None:
     site.ends()
 
 
-def test_orders_need_the_token_and_our_own_page(place: Place) -> None:
-    site = Site(place, "--dashboard-control")
+def test_orders_need_the_token_and_our_own_page(place: Workspace) -> None:
+    site = DashboardClient(place, "--dashboard-control")
     first = {"service": "proxy", "number": 1}
     assert site.status("/v1/drain", "POST", first, Authorization="Bearer guessed") == 401
     assert site.status("/v1/drain", "POST", first, Authorization="") == 401
@@ -66,15 +66,15 @@ def test_orders_need_the_token_and_our_own_page(place: Place) -> None:
     site.ends()
 
 
-def test_an_order_that_makes_no_sense_is_refused(place: Place) -> None:
-    site = Site(place, "--dashboard-control")
+def test_an_order_that_makes_no_sense_is_refused(place: Workspace) -> None:
+    site = DashboardClient(place, "--dashboard-control")
     for path in ("/v1/drain", "/v1/undrain", "/v1/scale", "/v1/judge", "/v1/rollout"):
         assert site.status(path, "POST", {"number": "one"}) == 400
     site.ends()
 
 
-def test_what_cannot_be_done_is_told_with_a_hint(place: Place) -> None:
-    site = Site(place, "--dashboard-control")
+def test_what_cannot_be_done_is_told_with_a_hint(place: Workspace) -> None:
+    site = DashboardClient(place, "--dashboard-control")
     for path, order in {
         "scale": {"wanted": {"proxy": 3}, "oldest_first": False},
         "rollout": {"service": "proxy"},
@@ -85,26 +85,26 @@ def test_what_cannot_be_done_is_told_with_a_hint(place: Place) -> None:
     site.ends()
 
 
-def test_other_terminals_are_told_where_it_is_and_not_of_the_token(place: Place) -> None:
-    site = Site(place, "--dashboard-control")
+def test_other_terminals_are_told_where_it_is_and_not_of_the_token(place: Workspace) -> None:
+    site = DashboardClient(place, "--dashboard-control")
     (client,) = running(place.runtime / "composectl")
     assert client.about.dashboard == f"http://{site.host}/"
-    assert site.token not in place.does("status", "--json")
+    assert site.token not in place.run("status", "--json")
     site.ends()
 
 
-def test_the_history_is_there_for_who_comes_late(place: Place) -> None:
-    site = Site(place)
+def test_the_history_is_there_for_who_comes_late(place: Workspace) -> None:
+    site = DashboardClient(place)
 
     def seconds() -> int:
         return len(json.loads(site.asks("/v1/history").text))
 
-    assert eventually(lambda: seconds() >= 3)
+    assert wait_until(lambda: seconds() >= 3)
     site.ends()
 
 
-def test_it_ends_without_waiting_for_a_page_that_is_open(place: Place) -> None:
-    site = Site(place)
+def test_it_ends_without_waiting_for_a_page_that_is_open(place: Workspace) -> None:
+    site = DashboardClient(place)
     with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as page:
         page.sendall(f"GET /v1/events HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
         told = page.recv(65536)
@@ -118,8 +118,8 @@ def test_it_ends_without_waiting_for_a_page_that_is_open(place: Place) -> None:
         socket.create_connection(("127.0.0.1", site.port))
 
 
-def test_many_that_are_open_and_read_nothing_leave_the_proxy_as_it_was(place: Place) -> None:
-    site = Site(place)
+def test_many_that_are_open_and_read_nothing_leave_the_proxy_as_it_was(place: Workspace) -> None:
+    site = DashboardClient(place)
     pages = [socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) for _ in range(200)]
     for page in pages:
         page.sendall(f"GET /v1/events HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
@@ -142,29 +142,29 @@ def test_many_that_are_open_and_read_nothing_leave_the_proxy_as_it_was(place: Pl
         (("--dashboard-control",), "`--dashboard-control` goes with `--dashboard`"),
     ],
 )
-def test_words_that_make_no_sense(place: Place, words: tuple[str, ...], culprit: str) -> None:
-    told = refusal_told_in(place.composectl("proxy", *GOOD, *words))
+def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culprit: str) -> None:
+    told = cli_error_in(place.composectl("proxy", *GOOD, *words))
     assert told.exit_code == 2
     assert culprit in told.message
     assert "9091" in told.hint
 
 
-def test_a_place_that_cannot_be_had(place: Place) -> None:
+def test_a_place_that_cannot_be_had(place: Workspace) -> None:
     backend = place.backend()
     for where, why in {
         backend.address: f"{backend.address} is already held by",
         "192.0.2.1:9091": "192.0.2.1:9091 is not an address of this machine",
         "nobody.invalid:9091": "`nobody.invalid` is not known to have an address",
     }.items():
-        told = refusal_told_in(place.composectl("proxy", *GOOD, "--dashboard", where))
+        told = cli_error_in(place.composectl("proxy", *GOOD, "--dashboard", where))
         assert told.exit_code == 1
         assert f"no dashboard: {why}" in told.message
         assert "`--dashboard [HOST:]PORT`" in told.hint
-        assert place.litter() == []
+        assert place.leftovers() == []
 
 
-def test_one_that_another_composectl_has_is_told_by_its_name(place: Place) -> None:
-    site = Site(place)
-    told = refusal_told_in(place.composectl("proxy", *GOOD, "--dashboard", str(site.port)))
+def test_one_that_another_composectl_has_is_told_by_its_name(place: Workspace) -> None:
+    site = DashboardClient(place)
+    told = cli_error_in(place.composectl("proxy", *GOOD, "--dashboard", str(site.port)))
     assert told.message == f"no dashboard: {site.host} is already held by composectl of proxy `{site.proxy.name}`"
     site.ends()

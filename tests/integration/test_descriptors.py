@@ -6,16 +6,16 @@ import asyncio
 from pathlib import Path
 
 from tests.support.backends import answers
-from tests.support.measured_process import before
+from tests.support.measured_process import measured_proxy_before
 from tests.support.messages import GET, OK, post, status
-from tests.support.raw_http import Wire
+from tests.support.raw_http import RawConnection
 
 FILES = 256
 MOST = (FILES - FILES // 8 - 128) // 2
 
 
 async def test_d11_p14_with_few_files_nobody_gets_an_error_and_everybody_a_turn(tmp_path: Path) -> None:
-    async with before(tmp_path, answers(OK), files=FILES) as (proxy, _):
+    async with measured_proxy_before(tmp_path, answers(OK), files=FILES) as (proxy, _):
         turns = 0
 
         async def takes_a_turn(number: int) -> None:
@@ -35,10 +35,10 @@ async def test_d11_p14_with_few_files_nobody_gets_an_error_and_everybody_a_turn(
 
 
 async def test_d11_p14_who_is_inside_is_served_while_others_wait(tmp_path: Path) -> None:
-    async with before(tmp_path, answers(OK), files=FILES) as (proxy, _):
+    async with measured_proxy_before(tmp_path, answers(OK), files=FILES) as (proxy, _):
         inside = [await proxy.client() for _ in range(MOST)]
 
-        async def served(client: Wire) -> None:
+        async def served(client: RawConnection) -> None:
             await client.send(post(b"hello"))
             assert status(await client.until(b"ok")) == 200
 

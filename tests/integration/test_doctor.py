@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.support.proxy_process import Finished, Place, command_line
+from tests.support.proxy_process import Finished, Workspace, command_line
 
 NOBODY = "unix:///nonexistent/docker.sock"
 NOT_KNOWN = """\
@@ -17,14 +17,14 @@ NOT_KNOWN = """\
 
 
 @pytest.fixture
-def has_compose(place: Place) -> dict[str, str]:
+def has_compose(place: Workspace) -> dict[str, str]:
     compose = place.folder / "compose"
     compose.write_text("#!/bin/sh\necho 2.40.3\n")
     compose.chmod(0o700)
     return {"COMPOSECTL_COMPOSE": str(compose)}
 
 
-def doctor(place: Place, *words: str, before: tuple[str, ...] = (), **changes: str) -> Finished:
+def doctor(place: Workspace, *words: str, before: tuple[str, ...] = (), **changes: str) -> Finished:
     return subprocess.run(
         command_line(*before, "doctor", *words),
         cwd=place.folder,
@@ -36,7 +36,7 @@ def doctor(place: Place, *words: str, before: tuple[str, ...] = (), **changes: s
     )
 
 
-def test_without_an_engine(place: Place, has_compose: dict[str, str]) -> None:
+def test_without_an_engine(place: Workspace, has_compose: dict[str, str]) -> None:
     found = doctor(place, DOCKER_HOST=NOBODY, **has_compose)
     assert (found.returncode, found.stderr) == (1, "")
     assert found.stdout.startswith(
@@ -50,7 +50,7 @@ def test_without_an_engine(place: Place, has_compose: dict[str, str]) -> None:
     )
 
 
-def test_without_compose(place: Place) -> None:
+def test_without_compose(place: Workspace) -> None:
     found = doctor(place, DOCKER_HOST=NOBODY)
     assert found.returncode == 1
     assert found.stdout.startswith(
@@ -61,7 +61,7 @@ def test_without_compose(place: Place) -> None:
     )
 
 
-def test_a_context_that_is_mistyped(place: Place, has_compose: dict[str, str]) -> None:
+def test_a_context_that_is_mistyped(place: Workspace, has_compose: dict[str, str]) -> None:
     found = doctor(place, before=("-c", "defualt"), **has_compose)
     assert found.returncode == 1
     assert (
@@ -76,7 +76,7 @@ def test_a_context_that_is_mistyped(place: Place, has_compose: dict[str, str]) -
     )
 
 
-def test_for_machines(place: Place, has_compose: dict[str, str]) -> None:
+def test_for_machines(place: Workspace, has_compose: dict[str, str]) -> None:
     found = doctor(place, "--json", DOCKER_HOST=NOBODY, **has_compose)
     told = json.loads(found.stdout)
     assert (found.returncode, told["version"], told["is_well"]) == (1, 1, False)
@@ -93,14 +93,14 @@ def test_for_machines(place: Place, has_compose: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("limit", "mark"), [(1024, "✗"), (8192, "✓")])
-def test_few_open_files_are_told_and_are_no_hindrance(place: Place, limit: int, mark: str) -> None:
+def test_few_open_files_are_told_and_are_no_hindrance(place: Workspace, limit: int, mark: str) -> None:
     limited = ["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *command_line("doctor")]
     env = place.environment(PYTHONIOENCODING="utf-8", DOCKER_HOST=NOBODY)
     found = subprocess.run(limited, cwd=place.folder, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert f"{mark} open files  {limit:,}, enough for " in found.stdout
 
 
-def test_a_folder_that_others_may_write_to(place: Place, has_compose: dict[str, str]) -> None:
+def test_a_folder_that_others_may_write_to(place: Workspace, has_compose: dict[str, str]) -> None:
     shared = place.runtime / "composectl"
     shared.mkdir()
     shared.chmod(0o777)

@@ -10,9 +10,9 @@ from http.client import HTTPException
 import pytest
 
 from tests.support.http_client import Answer, ask
-from tests.support.proxy_process import Foreground, Place
-from tests.support.threaded_backend import PATIENCE, Backend
-from tests.support.wait import eventually
+from tests.support.proxy_process import ProxyProcess, Workspace
+from tests.support.threaded_backend import PATIENCE, ThreadedBackend
+from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
 
@@ -20,7 +20,7 @@ HOST = "127.0.0.1"
 class Held:
     """A request that its backend holds until it is told to let go."""
 
-    def __init__(self, proxy: Foreground, backend: Backend) -> None:
+    def __init__(self, proxy: ProxyProcess, backend: ThreadedBackend) -> None:
         self.answer: Answer | None = None
         self._thread = threading.Thread(target=self._ask, args=(proxy.port,))
         self._thread.start()
@@ -37,23 +37,23 @@ class Held:
 
 
 @pytest.mark.parametrize(("end", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_f10_f11_what_is_in_flight_is_finished(place: Place, end: signal.Signals, exit_code: int) -> None:
+def test_f10_f11_what_is_in_flight_is_finished(place: Workspace, end: signal.Signals, exit_code: int) -> None:
     backend = place.backend()
     proxy = place.proxy(backend)
     assert place.comes_to("ready")
     held = Held(proxy, backend)
     proxy.process.send_signal(end)
-    assert eventually(lambda: refuses(proxy))
+    assert wait_until(lambda: refuses(proxy))
     assert place.phases() == ["draining"]
     backend.release.set()
     answer = held.ended()
     assert answer is not None
     assert (answer.status, answer.text) == (200, backend.address)
     assert proxy.ends_by()[0] == exit_code
-    assert place.litter() == []
+    assert place.leftovers() == []
 
 
-def test_f10_the_second_signal_forces(place: Place) -> None:
+def test_f10_the_second_signal_forces(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend)
     assert place.comes_to("ready")
@@ -66,7 +66,7 @@ def test_f10_the_second_signal_forces(place: Place) -> None:
     assert "Traceback" not in said + complained
 
 
-def test_who_is_given_no_time_to_finish_is_cut(place: Place) -> None:
+def test_who_is_given_no_time_to_finish_is_cut(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend, words=("--drain", "0"))
     assert place.comes_to("ready")
@@ -75,7 +75,7 @@ def test_who_is_given_no_time_to_finish_is_cut(place: Place) -> None:
     assert held.ended() is None
 
 
-def test_each_change_is_a_line(place: Place) -> None:
+def test_each_change_is_a_line(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend)
     assert place.comes_to("ready")
@@ -88,7 +88,7 @@ def test_each_change_is_a_line(place: Place) -> None:
     assert complained == ""
 
 
-def refuses(proxy: Foreground) -> bool:
+def refuses(proxy: ProxyProcess) -> bool:
     try:
         return ask(proxy.port, host=HOST) is None
     except ConnectionRefusedError:

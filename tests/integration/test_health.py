@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 
 from tests.support.http_client import ask
-from tests.support.proxy_process import Place
+from tests.support.proxy_process import Workspace
 
 HOST = "127.0.0.1"
 
 
-def test_a_backend_is_left_out_while_its_path_answers_badly(place: Place) -> None:
+def test_a_backend_is_left_out_while_its_path_answers_badly(place: Workspace) -> None:
     steady, sick = place.backend(), place.backend()
     sick.well.clear()
     proxy = place.proxy(steady, sick, words=("--health", "/well"))
@@ -31,7 +31,7 @@ def test_a_backend_is_left_out_while_its_path_answers_badly(place: Place) -> Non
     proxy.ends_by(signal.SIGINT)
 
 
-def test_the_last_one_serves_on_however_it_answers(place: Place) -> None:
+def test_the_last_one_serves_on_however_it_answers(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend, words=("--health", "/well"))
     assert place.comes_to("ready")

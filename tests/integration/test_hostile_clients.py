@@ -9,8 +9,8 @@ from pathlib import Path
 from bench.backends import ANSWER
 from tests.integration.test_control_socket import service, socket_of
 from tests.support.backends import answers
-from tests.support.measured_process import Apart, before
-from tests.support.raw_http import eventually
+from tests.support.measured_process import MeasuredProxy, measured_proxy_before
+from tests.support.raw_http import wait_until_async
 
 MEBIBYTE = 1024 * 1024
 RATE, SECONDS, CROWDED = 200, 3, 8
@@ -28,7 +28,7 @@ async def printed(module: str, *words: object) -> list[float]:
     return [float(number) for number in output.split()]
 
 
-async def p99(proxy: Apart) -> float:
+async def p99(proxy: MeasuredProxy) -> float:
     """Seconds, at a rate at which each request is due whether or not the one before was answered; none may fail."""
     _, failed, _, microseconds = await printed("bench.steady", proxy.address[1], RATE, SECONDS)
     assert not failed
@@ -36,11 +36,11 @@ async def p99(proxy: Apart) -> float:
 
 
 async def test_i6_a_thousand_who_ask_and_all_who_misbehave_delay_no_request(tmp_path: Path) -> None:
-    async with before(tmp_path, answers(RESPONSE), "--name", "edge") as (proxy, _):
+    async with measured_proxy_before(tmp_path, answers(RESPONSE), "--name", "edge") as (proxy, _):
         alone = await p99(proxy)
         memory, descriptors = proxy.memory(), proxy.descriptors()
         crowd = asyncio.create_task(printed("tests.support.hostile_clients", socket_of(proxy), CROWDED))
-        await eventually(lambda: proxy.descriptors() > descriptors + 30)
+        await wait_until_async(lambda: proxy.descriptors() > descriptors + 30)
         beside = await p99(proxy)
         (answered,) = await crowd
         assert answered > 100

@@ -5,21 +5,21 @@ from __future__ import annotations
 import signal
 from http.client import HTTPConnection, HTTPResponse
 
-from tests.support.cli_error import refusal_told_in
+from tests.support.cli_error import cli_error_in
 from tests.support.http_client import TIMEOUT, ask
-from tests.support.proxy_process import Foreground, Place
+from tests.support.proxy_process import ProxyProcess, Workspace
 
 HOST = "127.0.0.1"
 
 
-def test_a_body_of_more_is_refused(place: Place) -> None:
+def test_a_body_of_more_is_refused(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--max-body", "1k"))
     answer = posted(proxy, b"x" * 1025)
     assert (answer.status, answer.headers["X-Composectl-Error"]) == (413, "body-too-large")
     proxy.ends_by(signal.SIGINT)
 
 
-def test_another_host_is_refused(place: Place) -> None:
+def test_another_host_is_refused(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--allow-host", "shop.example"))
     assert place.comes_to("ready")
     assert ask(proxy.port, host=HOST, Host="Shop.Example:8080").status == 200
@@ -27,7 +27,7 @@ def test_another_host_is_refused(place: Place) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_a_backend_that_does_not_begin_in_time_is_given_up(place: Place) -> None:
+def test_a_backend_that_does_not_begin_in_time_is_given_up(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend, words=("--timeout", "1"))
     assert place.comes_to("ready")
@@ -36,15 +36,15 @@ def test_a_backend_that_does_not_begin_in_time_is_given_up(place: Place) -> None
     proxy.ends_by(signal.SIGINT)
 
 
-def test_more_connections_than_files_may_be_open_are_refused_before_anything_is_bound(place: Place) -> None:
+def test_more_connections_than_files_may_be_open_are_refused_before_anything_is_bound(place: Workspace) -> None:
     words = ("--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", "--max-connections", "999999999")
-    told = refusal_told_in(place.composectl("proxy", *words))
+    told = cli_error_in(place.composectl("proxy", *words))
     assert told.exit_code == 2
     assert "`--max-connections 999999999` is more than" in told.message
-    assert place.litter() == []
+    assert place.leftovers() == []
 
 
-def test_a_path_is_asked_for_where_it_is_named(place: Place) -> None:
+def test_a_path_is_asked_for_where_it_is_named(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--health", "/healthz"))
     assert place.comes_to("ready")
     (change,) = place.status()["changes"]
@@ -52,7 +52,7 @@ def test_a_path_is_asked_for_where_it_is_named(place: Place) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def posted(proxy: Foreground, body: bytes) -> HTTPResponse:
+def posted(proxy: ProxyProcess, body: bytes) -> HTTPResponse:
     connection = HTTPConnection(HOST, proxy.port, timeout=TIMEOUT)
     try:
         connection.request("POST", "/", body)

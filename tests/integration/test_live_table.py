@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from tests.support.http_client import ask
-from tests.support.proxy_process import Place, command_line
+from tests.support.proxy_process import Workspace, command_line
 from tests.support.terminal import CTRL_C, Terminal
 
 
-def test_rows_and_counts_appear_and_ctrl_c_ends_it(place: Place) -> None:
+def test_rows_and_counts_appear_and_ctrl_c_ends_it(place: Workspace) -> None:
     one, other = place.backend(), place.backend()
     backends = ("--backend", one.address, "--backend", other.address)
     command = command_line("proxy", "--listen", "127.0.0.1:0", *backends)
@@ -28,7 +28,7 @@ def test_rows_and_counts_appear_and_ctrl_c_ends_it(place: Place) -> None:
     assert "drained" in terminal.screen.text
 
 
-def test_where_the_access_log_is_on_this_terminal_there_are_lines_and_no_table(place: Place) -> None:
+def test_where_the_access_log_is_on_this_terminal_there_are_lines_and_no_table(place: Workspace) -> None:
     backend = place.backend()
     command = command_line("proxy", "--listen", "127.0.0.1:0", "--backend", backend.address, "--access-log", "-")
     with Terminal(command, place.folder, place.environment()) as terminal:

@@ -9,43 +9,43 @@ import sys
 import pytest
 
 from composectl.control.client import running
-from tests.support.cli_error import refusal_told_in
+from tests.support.cli_error import cli_error_in
 from tests.support.http_client import ask
-from tests.support.proxy_process import Place
+from tests.support.proxy_process import Workspace
 
 HOST = "127.0.0.1"
 GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
 
 
 @pytest.mark.parametrize("text", ["", "http", "9464:80", "127.0.0.1", "::1:9464", "65536", "-1"])
-def test_a_place_that_is_none(place: Place, text: str) -> None:
-    told = refusal_told_in(place.composectl("proxy", *GOOD, "--metrics", text))
+def test_a_place_that_is_none(place: Workspace, text: str) -> None:
+    told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", text))
     assert (told.exit_code, told.message) == (2, f"`--metrics {text}` is not of the form [HOST:]PORT")
     assert "`--metrics 9464`" in told.hint
-    assert place.litter() == []
+    assert place.leftovers() == []
 
 
-def test_a_port_that_is_held_and_by_whom(place: Place) -> None:
+def test_a_port_that_is_held_and_by_whom(place: Workspace) -> None:
     backend = place.backend()
-    told = refusal_told_in(place.composectl("proxy", *GOOD, "--metrics", str(backend.port)))
+    told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", str(backend.port)))
     assert told.exit_code == 1
     assert told.message.startswith(f"no metrics: {backend.address} is already held by ")
     assert "`--metrics [HOST:]PORT`" in told.hint
 
     proxy = place.proxy(backend, words=("--metrics", "0"))
     port = scraped_at(place)
-    told = refusal_told_in(place.composectl("proxy", *GOOD, "--metrics", str(port)))
+    told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", str(port)))
     assert told.message == f"no metrics: {HOST}:{port} is already held by composectl of proxy `{proxy.name}`"
     proxy.ends_by(signal.SIGINT)
 
 
-def test_a_host_that_is_not_of_this_machine(place: Place) -> None:
-    told = refusal_told_in(place.composectl("proxy", *GOOD, "--metrics", "192.0.2.1:9464"))
+def test_a_host_that_is_not_of_this_machine(place: Workspace) -> None:
+    told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", "192.0.2.1:9464"))
     assert told.message == "no metrics: 192.0.2.1:9464 is not an address of this machine"
-    assert place.litter() == []
+    assert place.leftovers() == []
 
 
-def test_it_is_answered_at_loopback_alone_to_its_own_names_alone(place: Place) -> None:
+def test_it_is_answered_at_loopback_alone_to_its_own_names_alone(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--metrics", "0"))
     port = scraped_at(place)
     assert ask(port, "/metrics", host=HOST, Host=f"localhost:{port}").status == 200
@@ -55,20 +55,20 @@ def test_it_is_answered_at_loopback_alone_to_its_own_names_alone(place: Place) -
     assert (code, complaints) == (130, f"metrics: http://{HOST}:{port}/metrics\n")
 
 
-def test_a_name_that_was_asked_for_is_its_own(place: Place) -> None:
+def test_a_name_that_was_asked_for_is_its_own(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--metrics", "localhost:0"))
     port = scraped_at(place)
     assert ask(port, "/metrics", host=HOST, Host=f"localhost:{port}").status == 200
     proxy.ends_by(signal.SIGINT)
 
 
-def test_the_library_is_not_imported_unless_somebody_scrapes(place: Place) -> None:
+def test_the_library_is_not_imported_unless_somebody_scrapes(place: Workspace) -> None:
     modules = "composectl.commands.proxy, composectl.daemon.lifecycle"
     asked = f"import sys, {modules}; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], cwd=place.folder, check=False).returncode == 0
 
 
-def scraped_at(place: Place) -> int:
+def scraped_at(place: Workspace) -> int:
     """The port of the only composectl's metrics."""
     (one,) = running(place.runtime / "composectl")
     return int(one.about.metrics.removesuffix("/metrics").rpartition(":")[2])

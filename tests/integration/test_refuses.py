@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.support.cli_error import refusal_told_in
-from tests.support.proxy_process import Place
+from tests.support.cli_error import cli_error_in
+from tests.support.proxy_process import Workspace
 
 GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
 
@@ -34,11 +34,11 @@ GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
         (GOOD[2:], "`--listen`"),
     ],
 )
-def test_words_that_make_no_sense(place: Place, words: tuple[str, ...], culprit: str) -> None:
-    told = refusal_told_in(place.composectl("proxy", *words))
+def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culprit: str) -> None:
+    told = cli_error_in(place.composectl("proxy", *words))
     assert told.exit_code == 2
     assert culprit in told.message
-    assert place.litter() == []
+    assert place.leftovers() == []
 
 
 @pytest.mark.parametrize(
@@ -48,26 +48,26 @@ def test_words_that_make_no_sense(place: Place, words: tuple[str, ...], culprit:
         ("192.0.2.1:8080", "192.0.2.1:8080 is not an address of this machine"),
     ],
 )
-def test_a_listener_that_is_not_of_this_machine(place: Place, listen: str, message: str) -> None:
-    told = refusal_told_in(place.composectl("proxy", *GOOD, "--listen", listen))
+def test_a_listener_that_is_not_of_this_machine(place: Workspace, listen: str, message: str) -> None:
+    told = cli_error_in(place.composectl("proxy", *GOOD, "--listen", listen))
     assert (told.exit_code, told.message) == (1, message)
-    assert place.litter() == []
+    assert place.leftovers() == []
 
 
-def test_a_port_that_is_held_and_by_whom(place: Place) -> None:
+def test_a_port_that_is_held_and_by_whom(place: Workspace) -> None:
     backend = place.backend()
-    told = refusal_told_in(place.composectl("proxy", *GOOD, "--listen", backend.address))
+    told = cli_error_in(place.composectl("proxy", *GOOD, "--listen", backend.address))
     assert f"{backend.address} is already held by" in told.message
 
     proxy = place.proxy(backend)
-    told = refusal_told_in(place.composectl("proxy", *GOOD, "--listen", f"127.0.0.1:{proxy.port}"))
+    told = cli_error_in(place.composectl("proxy", *GOOD, "--listen", f"127.0.0.1:{proxy.port}"))
     assert told.message == f"127.0.0.1:{proxy.port} is already held by composectl of proxy `{proxy.name}`"
     proxy.ends_by(signal.SIGINT)
 
 
-def test_a_name_that_is_taken(place: Place) -> None:
+def test_a_name_that_is_taken(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--name", "edge"))
-    told = refusal_told_in(place.composectl("proxy", *GOOD, "--name", "edge"))
+    told = cli_error_in(place.composectl("proxy", *GOOD, "--name", "edge"))
     assert told.message == f"a proxy `edge` runs already (process {proxy.process.pid})"
     assert "`composectl -p edge down`" in told.hint
     proxy.ends_by(signal.SIGINT)

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.http_client import ask
-from tests.support.proxy_process import Place
-from tests.support.wait import eventually
+from tests.support.proxy_process import Workspace
+from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
 
 
-def test_every_backend_gets_its_share_and_is_shown_as_it_was_given(place: Place) -> None:
+def test_every_backend_gets_its_share_and_is_shown_as_it_was_given(place: Workspace) -> None:
     one, other = place.backend(), place.backend()
     named = f"localhost:{other.port}"
     proxy = place.starts("--listen", f"{HOST}:0", "--backend", one.address, "--backend", named)
@@ -28,7 +28,7 @@ def test_every_backend_gets_its_share_and_is_shown_as_it_was_given(place: Place)
     proxy.ends_by(signal.SIGINT)
 
 
-def test_every_listener_leads_to_the_same_backends(place: Place) -> None:
+def test_every_listener_leads_to_the_same_backends(place: Workspace) -> None:
     backend = place.backend("::1")
     listeners = [word for listener in (f"{HOST}:0", "[::1]:0") for word in ("--listen", listener)]
     proxy = place.starts(*listeners, "--backend", backend.address)
@@ -40,7 +40,7 @@ def test_every_listener_leads_to_the_same_backends(place: Place) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_a_backend_is_starting_until_its_port_accepts_failing_when_it_refuses_and_comes_back(place: Place) -> None:
+def test_a_backend_is_starting_until_its_port_accepts_failing_when_it_refuses_and_comes_back(place: Workspace) -> None:
     steady, late = place.backend(), place.backend()
     late.close()
     proxy = place.proxy(steady, late)
@@ -55,14 +55,14 @@ def test_a_backend_is_starting_until_its_port_accepts_failing_when_it_refuses_an
         assert ask(proxy.port, host=HOST).status == 200
         return place.phases() == ["ready", "failing"]
 
-    assert eventually(fails)
+    assert wait_until(fails)
 
     place.backend(port=late.port)
     assert place.comes_to("ready", "ready")
     proxy.ends_by(signal.SIGINT)
 
 
-def test_after_a_slow_start_a_backend_gets_as_many_requests_as_the_other(place: Place) -> None:
+def test_after_a_slow_start_a_backend_gets_as_many_requests_as_the_other(place: Workspace) -> None:
     steady, late = place.backend(), place.backend()
     late.close()
     proxy = place.proxy(steady, late, words=("--slow-start", "1"))
@@ -73,17 +73,17 @@ def test_after_a_slow_start_a_backend_gets_as_many_requests_as_the_other(place: 
     def is_even() -> bool:
         return [ask(proxy.port, host=HOST).backend for _ in range(10)].count(late.address) == 5
 
-    assert eventually(is_even)
+    assert wait_until(is_even)
     proxy.ends_by(signal.SIGINT)
 
 
-def test_with_no_backend_there_requests_wait_for_one(place: Place) -> None:
+def test_with_no_backend_there_requests_wait_for_one(place: Workspace) -> None:
     late = place.backend()
     late.close()
     proxy = place.proxy(late)
     with ThreadPoolExecutor(3) as clients:
         asked = [clients.submit(ask, proxy.port, host=HOST) for _ in range(3)]
-        assert eventually(lambda: place.status()["totals"]["held"] == 3)
+        assert wait_until(lambda: place.status()["totals"]["held"] == 3)
         assert " 3 held" in place.shows("status")
         place.backend(port=late.port)
         assert {one.result().backend for one in asked} == {late.address}
@@ -91,18 +91,18 @@ def test_with_no_backend_there_requests_wait_for_one(place: Place) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_those_who_wait_are_told_of_the_end(place: Place) -> None:
+def test_those_who_wait_are_told_of_the_end(place: Workspace) -> None:
     gone = place.backend()
     gone.close()
     proxy = place.proxy(gone)
     with ThreadPoolExecutor(1) as client:
         asked = client.submit(ask, proxy.port, host=HOST)
-        assert eventually(lambda: place.status()["totals"]["held"] == 1)
+        assert wait_until(lambda: place.status()["totals"]["held"] == 1)
         assert proxy.ends_by(signal.SIGINT)[0] == 130
         assert asked.result().status == 503
 
 
-def test_with_no_backend_there_and_no_waiting_it_serves_all_the_same(place: Place) -> None:
+def test_with_no_backend_there_and_no_waiting_it_serves_all_the_same(place: Workspace) -> None:
     gone = place.backend()
     gone.close()
     proxy = place.proxy(gone, words=("--hold", "0"))
@@ -112,7 +112,7 @@ def test_with_no_backend_there_and_no_waiting_it_serves_all_the_same(place: Plac
     proxy.ends_by(signal.SIGINT)
 
 
-def test_a_name_that_nobody_knows_is_a_backend_that_does_not_start(place: Place) -> None:
+def test_a_name_that_nobody_knows_is_a_backend_that_does_not_start(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend, words=("--backend", "nobody.invalid:80"))
     assert place.comes_to("ready", "starting")
@@ -120,7 +120,7 @@ def test_a_name_that_nobody_knows_is_a_backend_that_does_not_start(place: Place)
     proxy.ends_by(signal.SIGINT)
 
 
-def test_how_it_balances_is_told_as_with_up(place: Place) -> None:
+def test_how_it_balances_is_told_as_with_up(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), place.backend(), words=("--policy", "round-robin", "--no-identity"))
     answers = [ask(proxy.port, host=HOST) for _ in range(2)]
     assert {answer.backend for answer in answers} == {None}
@@ -128,7 +128,7 @@ def test_how_it_balances_is_told_as_with_up(place: Place) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_neither_docker_nor_compose_nor_yaml_is_there_for_it(place: Place) -> None:
+def test_neither_docker_nor_compose_nor_yaml_is_there_for_it(place: Workspace) -> None:
     backend = place.backend()
     words = ("--listen", f"{HOST}:0", "--backend", backend.address)
     proxy = place.starts(*words, python=("-X", "importtime"))
@@ -142,7 +142,7 @@ def test_neither_docker_nor_compose_nor_yaml_is_there_for_it(place: Place) -> No
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:0"])
-def test_a_name_of_this_machine_is_listened_on(place: Place, listen: str) -> None:
+def test_a_name_of_this_machine_is_listened_on(place: Workspace, listen: str) -> None:
     backend = place.backend()
     proxy = place.starts("--listen", listen, "--backend", backend.address)
     assert place.comes_to("ready")

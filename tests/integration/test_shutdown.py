@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.backends import answers
-from tests.support.measured_process import before
+from tests.support.measured_process import measured_proxy_before
 from tests.support.messages import GET, OK
-from tests.support.raw_http import Ended, Wire, connect, eventually
+from tests.support.raw_http import ConnectionEnded, RawConnection, connect, wait_until_async
 
 
-async def answers_when(event: asyncio.Event, wire: Wire) -> None:
-    with suppress(Ended, ConnectionError):
+async def answers_when(event: asyncio.Event, wire: RawConnection) -> None:
+    with suppress(ConnectionEnded, ConnectionError):
         while True:
             await wire.head()
             await event.wait()
@@ -28,10 +28,10 @@ async def answers_when(event: asyncio.Event, wire: Wire) -> None:
 )
 async def test_f10_f11_a_signal_ends_it_once_everybody_is_answered(tmp_path: Path, number: signal.Signals) -> None:
     answer = asyncio.Event()
-    async with before(tmp_path, lambda wire: answers_when(answer, wire)) as (proxy, backend):
+    async with measured_proxy_before(tmp_path, lambda wire: answers_when(answer, wire)) as (proxy, backend):
         client, idle = await proxy.client(), await proxy.client()
         await client.send(GET)
-        await eventually(lambda: any(b"GET / " in wire.received for wire in backend.wires))
+        await wait_until_async(lambda: any(b"GET / " in wire.received for wire in backend.wires))
         assert list(proxy.folder.glob("*.sock"))
         proxy.send_signal(number)
         await proxy.said("draining")
@@ -47,10 +47,10 @@ async def test_f10_f11_a_signal_ends_it_once_everybody_is_answered(tmp_path: Pat
 
 
 async def test_f10_a_second_signal_waits_for_nobody(tmp_path: Path) -> None:
-    async with before(tmp_path, lambda wire: answers_when(asyncio.Event(), wire)) as (proxy, backend):
+    async with measured_proxy_before(tmp_path, lambda wire: answers_when(asyncio.Event(), wire)) as (proxy, backend):
         client = await proxy.client()
         await client.send(GET)
-        await eventually(lambda: any(b"GET / " in wire.received for wire in backend.wires))
+        await wait_until_async(lambda: any(b"GET / " in wire.received for wire in backend.wires))
         proxy.send_signal(signal.SIGINT)
         await proxy.said("draining")
         proxy.send_signal(signal.SIGINT)
@@ -61,7 +61,7 @@ async def test_f10_a_second_signal_waits_for_nobody(tmp_path: Path) -> None:
 
 
 async def test_f10_nothing_in_flight_is_lost_when_it_ends_under_load(tmp_path: Path) -> None:
-    async with before(tmp_path, answers(OK)) as (proxy, backend):
+    async with measured_proxy_before(tmp_path, answers(OK)) as (proxy, backend):
 
         async def asks_until_it_is_over() -> int:
             client = await proxy.client()
@@ -69,7 +69,7 @@ async def test_f10_nothing_in_flight_is_lost_when_it_ends_under_load(tmp_path: P
                 try:
                     await client.send(GET)
                     head = await client.until(b"ok")
-                except (Ended, ConnectionError):
+                except (ConnectionEnded, ConnectionError):
                     assert not bytes(client.received).partition(b"ok")[2].rpartition(b"ok")[2]
                     return number
                 if b"Connection: close" in head:
@@ -77,7 +77,7 @@ async def test_f10_nothing_in_flight_is_lost_when_it_ends_under_load(tmp_path: P
             raise AssertionError("it never ended")
 
         asking = [asyncio.create_task(asks_until_it_is_over()) for _ in range(16)]
-        await eventually(lambda: sum(len(wire.received) for wire in backend.wires) > 100_000)
+        await wait_until_async(lambda: sum(len(wire.received) for wire in backend.wires) > 100_000)
         proxy.send_signal(signal.SIGTERM)
         assert await proxy.ended() == 128 + signal.SIGTERM
         assert all(answered > 0 for answered in await asyncio.gather(*asking))

@@ -5,30 +5,30 @@ from __future__ import annotations
 import json
 import signal
 
-from tests.support.cli_error import refusal_told_in
-from tests.support.proxy_process import Place, told_in
+from tests.support.cli_error import cli_error_in
+from tests.support.proxy_process import Workspace, parse_summary
 
 COMPOSE_FILE = "services: {}\n"
 
 
-def test_the_only_proxy_is_shown_wherever_there_is_no_project(place: Place) -> None:
+def test_the_only_proxy_is_shown_wherever_there_is_no_project(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend)
-    table = place.does("status")
+    table = place.run("status")
     assert f"127.0.0.1:{proxy.port}" in table
     assert table.count(f" {backend.address} ") == 2  # its row, and its change
-    told = json.loads(place.does("status", "--json"))
+    told = json.loads(place.run("status", "--json"))
     assert (told["version"], told["project"], told["services"][0]["service"]) == (1, f"proxy-{proxy.port}", "proxy")
     (shown,) = told["services"][0]["backends"]
     assert (shown["number"], shown["name"], shown["address"]) == (1, backend.address, backend.address)
     proxy.ends_by(signal.SIGINT)
 
 
-def test_of_several_the_one_that_is_named_is_shown(place: Place) -> None:
+def test_of_several_the_one_that_is_named_is_shown(place: Workspace) -> None:
     one = place.proxy(place.backend())
     other = place.proxy(place.backend(), words=("--name", "edge"))
     assert (one.name, other.name) == (f"proxy-{one.port}", "edge")
-    told = refusal_told_in(place.composectl("status"))
+    told = cli_error_in(place.composectl("status"))
     assert told.message == f"several run: proxy `edge`, proxy `{one.name}`"
     assert "`-p NAME`" in told.hint
     for proxy in (one, other):
@@ -36,48 +36,48 @@ def test_of_several_the_one_that_is_named_is_shown(place: Place) -> None:
         proxy.ends_by(signal.SIGINT)
 
 
-def test_beside_a_compose_file_the_project_is_meant(place: Place) -> None:
+def test_beside_a_compose_file_the_project_is_meant(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
     beside = place.folder / "project"
     beside.mkdir()
     (beside / "compose.yaml").write_text(COMPOSE_FILE)
     for words in (("status",), ("scale", "echo=1")):
-        told = refusal_told_in(place.composectl(*words, folder=beside))
+        told = cli_error_in(place.composectl(*words, folder=beside))
         assert "no composectl is running for this project" in told.message
     assert place.composectl("-p", proxy.name, "status", folder=beside).returncode == 0
     proxy.ends_by(signal.SIGINT)
 
 
-def test_where_nothing_runs_both_ways_to_start_are_told(place: Place) -> None:
-    told = refusal_told_in(place.composectl("status"))
+def test_where_nothing_runs_both_ways_to_start_are_told(place: Workspace) -> None:
+    told = cli_error_in(place.composectl("status"))
     assert told.exit_code == 1
     assert "no composectl is running" in told.message
     assert "`composectl up --balance SERVICE=N`" in told.hint
     assert "`composectl proxy`" in told.hint
 
 
-def test_it_cannot_be_scaled(place: Place) -> None:
+def test_it_cannot_be_scaled(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
-    told = refusal_told_in(place.composectl("scale", "proxy=2"))
+    told = cli_error_in(place.composectl("scale", "proxy=2"))
     assert told.exit_code == 1
     assert told.message == f"the backends of proxy `{proxy.name}` are fixed"
     assert place.comes_to("ready")
     proxy.ends_by(signal.SIGINT)
 
 
-def test_down_drains_and_ends_it(place: Place) -> None:
+def test_down_drains_and_ends_it(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
-    place.does("down")
+    place.run("down")
     assert proxy.ends_by()[0] == 0
-    assert place.litter() == []
+    assert place.leftovers() == []
 
 
-def test_in_the_background_it_serves_until_down(place: Place) -> None:
+def test_in_the_background_it_serves_until_down(place: Workspace) -> None:
     backend = place.backend()
     words = ("--listen", "127.0.0.1:0", "--backend", backend.address, "-d")
-    name, (port,) = told_in(place.does("-p", "edge", "proxy", *words))
+    name, (port,) = parse_summary(place.run("-p", "edge", "proxy", *words))
     assert name == "edge"
     assert place.status()["listeners"] == [f"127.0.0.1:{port}"]
     assert place.comes_to("ready")
-    place.does("-p", "edge", "down")
-    assert place.litter() == []
+    place.run("-p", "edge", "down")
+    assert place.leftovers() == []

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.integration.test_live_table import requests
-from tests.support.cli_error import refusal_told_in
+from tests.support.cli_error import cli_error_in
 from tests.support.compose_project import free_port
 from tests.support.http_client import ask
-from tests.support.proxy_process import Place, command_line
+from tests.support.proxy_process import Workspace, command_line
 from tests.support.terminal import CTRL_C, Terminal
 from tests.support.threaded_backend import PATIENCE
 
 HOST = "127.0.0.1"
 
 
-def test_i7_the_exit_code_tells_whether_anybody_is_ready(place: Place) -> None:
+def test_i7_the_exit_code_tells_whether_anybody_is_ready(place: Workspace) -> None:
     assert place.composectl("status").returncode == 1
     proxy = place.proxy(place.backend())
     assert place.comes_to("ready")
@@ -33,23 +33,23 @@ def test_i7_the_exit_code_tells_whether_anybody_is_ready(place: Place) -> None:
         one.ends_by(signal.SIGINT)
 
 
-def test_all_shows_each_by_its_project(place: Place) -> None:
-    told = refusal_told_in(place.composectl("status", "--all"))
+def test_all_shows_each_by_its_project(place: Workspace) -> None:
+    told = cli_error_in(place.composectl("status", "--all"))
     assert (told.exit_code, told.message) == (1, "no composectl of this user is running")
     proxies = [place.proxy(place.backend(), words=("--name", name)) for name in ("edge", "inner")]
-    table = place.does("status", "--all")
+    table = place.run("status", "--all")
     assert all(f"{name}/proxy  {HOST}:" in table for name in ("edge", "inner"))
-    projects = json.loads(place.does("status", "--all", "--json"))["projects"]
+    projects = json.loads(place.run("status", "--all", "--json"))["projects"]
     assert [(one["project"], one["services"][0]["service"]) for one in projects] == [
         ("edge", "proxy"),
         ("inner", "proxy"),
     ]
-    assert refusal_told_in(place.composectl("status", "--all", "proxy")).exit_code == 2
+    assert cli_error_in(place.composectl("status", "--all", "proxy")).exit_code == 2
     for one in proxies:
         one.ends_by(signal.SIGINT)
 
 
-def test_the_table_is_live_in_another_terminal_too(place: Place) -> None:
+def test_the_table_is_live_in_another_terminal_too(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend)
     with watching(place, "status", "--watch") as terminal:
@@ -63,7 +63,7 @@ def test_the_table_is_live_in_another_terminal_too(place: Place) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_it_ends_when_what_it_shows_has_ended(place: Place) -> None:
+def test_it_ends_when_what_it_shows_has_ended(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
     with watching(place, "status", "--watch") as terminal:
         assert terminal.shows(lambda text: "1/1 ready" in text)
@@ -72,43 +72,43 @@ def test_it_ends_when_what_it_shows_has_ended(place: Place) -> None:
     assert f"the composectl that was watched (process {proxy.process.pid}) has ended" in terminal.written
 
 
-def test_attach_shows_the_table_and_leaves_it_running(place: Place) -> None:
+def test_attach_shows_the_table_and_leaves_it_running(place: Workspace) -> None:
     backend = place.backend()
-    place.does("proxy", "--listen", f"{HOST}:0", "--backend", backend.address, "-d")
+    place.run("proxy", "--listen", f"{HOST}:0", "--backend", backend.address, "-d")
     with watching(place, "attach") as terminal:
         assert terminal.shows(lambda text: requests(text, backend.address) == 0), terminal.screen.text
         terminal.type(CTRL_C)
         assert terminal.end() == 0
     assert "composectl goes on: `composectl down` ends it" in terminal.written
     assert place.comes_to("ready")
-    place.does("down")
+    place.run("down")
 
 
-def test_away_from_a_terminal_each_change_is_a_line(place: Place) -> None:
+def test_away_from_a_terminal_each_change_is_a_line(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend)
     with reading(place, "status", "--watch") as watcher:
         assert watcher.stdout
         assert watcher.stdout.readline().endswith(f"{backend.address} starting -> ready: its port accepts\n")
-        place.does("drain", "proxy", "1")
+        place.run("drain", "proxy", "1")
         assert f"{backend.address} ready -> resting" in watcher.stdout.readline()
         watcher.send_signal(signal.SIGINT)
         assert watcher.wait(PATIENCE) == 130
     proxy.ends_by(signal.SIGINT)
 
 
-def test_in_json_there_is_an_object_a_line_at_once_and_with_each_change(place: Place) -> None:
+def test_in_json_there_is_an_object_a_line_at_once_and_with_each_change(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
     with reading(place, "status", "--json", "--watch") as watcher:
         assert json.loads(line_of(watcher))["services"][0]["backends"][0]["phase"] == "ready"
-        place.does("drain", "proxy", "1")
+        place.run("drain", "proxy", "1")
         while json.loads(line_of(watcher))["services"][0]["backends"][0]["phase"] != "resting":
             pass
         proxy.ends_by(signal.SIGTERM)
         assert watcher.wait(PATIENCE) == 1
 
 
-def test_who_reads_no_further_ends_it_in_silence(place: Place) -> None:
+def test_who_reads_no_further_ends_it_in_silence(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
     with reading(place, "status", "--json", "--watch") as watcher:
         line_of(watcher)
@@ -120,7 +120,7 @@ def test_who_reads_no_further_ends_it_in_silence(place: Place) -> None:
     proxy.ends_by(signal.SIGTERM)
 
 
-def test_all_goes_on_while_one_of_them_does(place: Place) -> None:
+def test_all_goes_on_while_one_of_them_does(place: Workspace) -> None:
     edge, inner = (place.proxy(place.backend(), words=("--name", name)) for name in ("edge", "inner"))
     with reading(place, "status", "--all", "--json", "--watch") as watcher:
         assert projects(watcher) == ["edge", "inner"]
@@ -132,13 +132,13 @@ def test_all_goes_on_while_one_of_them_does(place: Place) -> None:
 
 
 @contextmanager
-def watching(place: Place, *words: str) -> Iterator[Terminal]:
+def watching(place: Workspace, *words: str) -> Iterator[Terminal]:
     with Terminal(command_line(*words), place.folder, place.environment()) as terminal:
         yield terminal
 
 
 @contextmanager
-def reading(place: Place, *words: str) -> Iterator[subprocess.Popen[str]]:
+def reading(place: Workspace, *words: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         command_line(*words),
         cwd=place.folder,

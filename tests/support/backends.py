@@ -9,9 +9,9 @@ import socket
 from collections.abc import Awaitable, Callable
 
 from tests.support.kept_port import keep_port
-from tests.support.raw_http import PATIENCE, Ended, Wire
+from tests.support.raw_http import PATIENCE, ConnectionEnded, RawConnection
 
-Script = Callable[[Wire], Awaitable[None]]
+Script = Callable[[RawConnection], Awaitable[None]]
 
 _TRIES = 100
 
@@ -24,15 +24,15 @@ class ScriptedBackend:
         self.host, self.port = kept.getsockname()
         self._kept = kept
         self.address = f"{self.host}:{self.port}"
-        self.wires: list[Wire] = []
+        self.wires: list[RawConnection] = []
         self._listening = listening
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def accept(self) -> Wire:
+    async def accept(self) -> RawConnection:
         """The next connection that the proxy makes."""
         async with asyncio.timeout(PATIENCE):
             sock, _ = await asyncio.get_running_loop().sock_accept(self._listening)
-        self.wires.append(Wire(sock))
+        self.wires.append(RawConnection(sock))
         return self.wires[-1]
 
     def untouched(self) -> bool:
@@ -85,7 +85,7 @@ class ScriptedBackend:
     async def _accept_all(self, script: Script) -> None:
         while True:
             sock, _ = await asyncio.get_running_loop().sock_accept(self._listening)
-            self.wires.append(Wire(sock))
+            self.wires.append(RawConnection(sock))
             self._start(_ignore_the_end(script, self.wires[-1]))
 
     def _start(self, work: Awaitable[None]) -> None:
@@ -101,7 +101,7 @@ def listen_on(hosts: list[str], *, receive_buffer: int = 0, backlog: int = 100) 
 def answers(response: bytes) -> Script:
     """A script that gives every request, whose body it reads if it has a length, the same answer."""
 
-    async def script(wire: Wire) -> None:
+    async def script(wire: RawConnection) -> None:
         while True:
             head = await wire.head()
             if length := re.search(rb"(?i)content-length: (\d+)", head):
@@ -135,8 +135,8 @@ def _listening(kept: socket.socket, receive_buffer: int, backlog: int) -> socket
     return one
 
 
-async def _ignore_the_end(script: Script, wire: Wire) -> None:
+async def _ignore_the_end(script: Script, wire: RawConnection) -> None:
     try:
         await script(wire)
-    except (Ended, OSError):
+    except (ConnectionEnded, OSError):
         wire.close()

@@ -8,13 +8,15 @@ from pathlib import Path
 import trustme
 
 
-class Authority:
+class CertificateAuthority:
     """Vouches for whoever is named."""
 
     def __init__(self) -> None:
         self._ca = trustme.CA()
 
-    def vouch(self, folder: Path, name: str, until: datetime | None = None, trusting: Authority | None = None) -> Path:
+    def vouch(
+        self, folder: Path, name: str, until: datetime | None = None, trusting: CertificateAuthority | None = None
+    ) -> Path:
         """Make the folder of `name`, who trusts this authority, or another one."""
         certificate = self._ca.issue_cert(name, not_after=until)
         folder.mkdir()

@@ -15,7 +15,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 PATIENCE = 30.0
 _OPTIONS = (
@@ -37,7 +37,7 @@ class Chromium:
         environ = os.environ | {"TMPDIR": str(self._home)}
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ)
         told = self._home / "DevToolsActivePort"
-        assert eventually(lambda: told.exists() and len(told.read_text().splitlines()) == 2), "chromium does not start"
+        assert wait_until(lambda: told.exists() and len(told.read_text().splitlines()) == 2), "chromium does not start"
         port, path = told.read_text().splitlines()
         self._place = f"ws://127.0.0.1:{port}"
         self._browser = Session(f"{self._place}{path}")
@@ -65,7 +65,7 @@ class Chromium:
         self._browser.close()
         self._process.terminate()
         self._process.wait(PATIENCE)
-        assert eventually(self._is_removed), f"processes of chromium still write to {self._home}"
+        assert wait_until(self._is_removed), f"processes of chromium still write to {self._home}"
 
     # Private
 
@@ -149,7 +149,7 @@ class Page(Session):
     def comes_to(self, expression: str, *, within: float = PATIENCE) -> bool:
         """Whether it becomes true; what it looks at need not be there yet."""
         patient = f"(() => {{ try {{ return {expression} }} catch {{ return false }} }})()"
-        return bool(eventually(lambda: self.value(patient), within=within))
+        return bool(wait_until(lambda: self.value(patient), within=within))
 
     def picture(self, *, whole: bool = True) -> bytes:
         """A screenshot as PNG."""

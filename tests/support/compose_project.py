@@ -21,7 +21,7 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 
 from tests.support import leftovers
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 IMAGE = f"composectl-e2e-echo:{os.getpid()}"  # of this run: another one may end meanwhile
 
@@ -36,7 +36,7 @@ services:
 Finished = subprocess.CompletedProcess[str]
 
 
-class Project:
+class ComposeProject:
     """One project; `compose` is the Compose that composectl is told to use."""
 
     def __init__(self, compose: Path, engine: DockerClient) -> None:
@@ -69,7 +69,7 @@ class Project:
         command, stdin = command_line(*words, rights=how.pop("rights", ())), how.pop("stdin", "")
         return self._finished(command, self.environment(**how), timeout, stdin)
 
-    def does(self, *words: str, timeout: float = 120, **how: Any) -> str:
+    def run(self, *words: str, timeout: float = 120, **how: Any) -> str:
         """Run `composectl WORDS`, which must succeed; its standard output."""
         done = self.composectl(*words, timeout=timeout, **how)
         assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
@@ -119,7 +119,7 @@ class Project:
 
     def has_ready(self, replicas: int) -> bool:
         """Whether it comes to so many ready backends: `up -d` waits for the first one only."""
-        return eventually(lambda: [one["phase"] for one in self.status()["backends"]] == ["ready"] * replicas)
+        return wait_until(lambda: [one["phase"] for one in self.status()["backends"]] == ["ready"] * replicas)
 
     def containers(self) -> list[Container]:
         return leftovers.containers(self.engine, self.name)
@@ -127,17 +127,17 @@ class Project:
     def networks(self) -> list[Network]:
         return leftovers.networks(self.engine, self.name)
 
-    def litter(self) -> list[str]:
+    def leftovers(self) -> list[str]:
         """What of this project is on the machine, Docker's part and ours."""
-        return [*leftovers.of_docker(self.engine, self.name), *self.own_litter()]
+        return [*leftovers.of_docker(self.engine, self.name), *self.own_leftovers()]
 
-    def own_litter(self) -> list[str]:
+    def own_leftovers(self) -> list[str]:
         """The processes and files of composectl that are still there."""
         return [*leftovers.of_processes(self.name), *leftovers.of_files(self.runtime, self.temporary)]
 
     def has_left_nothing(self) -> bool:
         """Whether nothing is on the machine; who has said the last word may take a moment to end."""
-        return eventually(lambda: not self.litter(), within=5)
+        return wait_until(lambda: not self.leftovers(), within=5)
 
     # The end
 
@@ -145,9 +145,9 @@ class Project:
         """Take everything down the way that a person does."""
         self.composectl("down", "--timeout", "0")
 
-    def clear(self) -> list[str]:
+    def cleanup(self) -> list[str]:
         """Remove what is left, by force; what it was."""
-        litter = [] if self.has_left_nothing() else self.litter()
+        litter = [] if self.has_left_nothing() else self.leftovers()
         leftovers.remove(self.engine, self.name)
         shutil.rmtree(self._home)
         return litter
@@ -174,7 +174,7 @@ class Project:
         )
 
 
-NewProject = Callable[[], Project]
+NewComposeProject = Callable[[], ComposeProject]
 
 
 def command_line(*words: str, rights: Sequence[str] = ()) -> list[str]:

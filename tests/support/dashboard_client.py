@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from tests.support.proxy_process import Foreground, Place
+from tests.support.proxy_process import ProxyProcess, Workspace
 from tests.support.threaded_backend import PATIENCE
 
 
@@ -23,12 +23,12 @@ class Answer:
     text: str
 
 
-class Site:
+class DashboardClient:
     """A proxy over two backends, with a dashboard."""
 
-    def __init__(self, place: Place, *words: str, port: int = 0) -> None:
+    def __init__(self, place: Workspace, *words: str, port: int = 0) -> None:
         self.place = place
-        self.proxy: Foreground = place.proxy(
+        self.proxy: ProxyProcess = place.proxy(
             place.backend(), place.backend(), words=("--dashboard", f"127.0.0.1:{port}", *words)
         )
         self.url = self.proxy.complaint_with("dashboard: ").removeprefix("dashboard: ")

@@ -14,7 +14,7 @@ def replica(number: int, report: Report = Report.UP, run: str = "1") -> Replica:
     return Replica(f"{number:064x}", run, number, f"echo-{number}", f"10.0.0.{number}", report)
 
 
-class Watched:
+class RecordedPool:
     """A pool, and the changes that it told."""
 
     def __init__(self, count: int = 0, policy: Callable[[], Policy] = LeastRequest) -> None:

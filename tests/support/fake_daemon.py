@@ -21,7 +21,7 @@ Order = Scaling | Rollout | Verdict | Place
 ABOUT = About("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
 
 
-class House:
+class FakeDaemon:
     """Obeys every order at once; `services` of its snapshot may be replaced."""
 
     def __init__(self, about: About = ABOUT, patience: float = 10.0) -> None:

@@ -16,19 +16,19 @@ from composectl.control.dashboard.auth import Guard
 from composectl.control.dashboard.history import History
 from composectl.control.dashboard.server import Sources, serve_dashboard
 from tests.support.chromium import PATIENCE
-from tests.support.factories import Watched, replica
-from tests.support.fake_daemon import House
+from tests.support.factories import RecordedPool, replica
+from tests.support.fake_daemon import FakeDaemon
 
 TOKEN = "the-token-of-this-test"
 SECONDS = 90
 
 
-class Shop(House):
+class FakeDashboard(FakeDaemon):
     """Three replicas with a past; `stale_since` may be set. What it is ordered stands in `orders`."""
 
     def __init__(self, name: str = "echo", why: str = "its port accepts") -> None:
         super().__init__()
-        self.watched = Watched()
+        self.watched = RecordedPool()
         self.watched.pool.observe(
             replace(replica(number), id=f"{number}" * 64, name=f"{name}-{number}") for number in (1, 2, 3)
         )

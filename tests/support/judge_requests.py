@@ -10,7 +10,7 @@ from itertools import product
 import h11
 
 from composectl.proxy.head import is_fit
-from tests.support.memory_proxy import LOOP, MemoryStage, cut, run, sizes_of
+from tests.support.memory_proxy import LOOP, MemoryProxy, cut, run, sizes_of
 from tests.support.reading import (
     End,
     Fields,
@@ -132,7 +132,7 @@ def judge(data: bytes, sizes: Sequence[int] = (), habits: Habits | None = None) 
     heard, responses = Heard(habits or Habits()), []
 
     async def play() -> None:
-        stage = MemoryStage(LOOP, lambda transport: transport.listen(StrictBackend(heard, transport.later).hear))
+        stage = MemoryProxy(LOOP, lambda transport: transport.listen(StrictBackend(heard, transport.later).hear))
         responses.extend(await _judge(stage, heard, cut(data, sizes)))
 
     run(play())
@@ -165,7 +165,7 @@ def judge_blindly(data: bytes) -> None:
 # Private
 
 
-async def _judge(stage: MemoryStage, heard: Heard, segments: Sequence[bytes]) -> list[Response]:
+async def _judge(stage: MemoryProxy, heard: Heard, segments: Sequence[bytes]) -> list[Response]:
     if heard.habits.slow_reader:
         stage.client.stall()
     await stage.send(segments, in_haste=heard.habits.in_haste)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.support.memory_network import MemoryTransport
-from tests.support.memory_proxy import LOOP, MemoryStage, cut, run, sizes_of
+from tests.support.memory_proxy import LOOP, MemoryProxy, cut, run, sizes_of
 from tests.support.reading import (
     End,
     Fields,
@@ -126,7 +126,7 @@ def judge(asked: bytes, parts: Sequence[Part], *, slow_reader: bool = False) -> 
     script, responses = Script(deque(parts)), []
 
     async def play() -> None:
-        stage = MemoryStage(LOOP, lambda transport: transport.listen(ScriptedSpeaker(script, transport).hear))
+        stage = MemoryProxy(LOOP, lambda transport: transport.listen(ScriptedSpeaker(script, transport).hear))
         responses.extend(await _judge(stage, script, asked, slow_reader))
 
     run(play())
@@ -174,7 +174,7 @@ def judge_blindly(data: bytes) -> None:
 # Private
 
 
-async def _judge(stage: MemoryStage, script: Script, asked: bytes, slow_reader: bool) -> list[Response]:
+async def _judge(stage: MemoryProxy, script: Script, asked: bytes, slow_reader: bool) -> list[Response]:
     if slow_reader:
         stage.client.stall()
     await stage.send([asked], in_haste=False)

@@ -26,7 +26,7 @@ _OTHER_ENDS = (ConnectionClosed, OSError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class RequestLog:
     """What became of one request: `trouble` is "" where it was answered whole and well; times in epoch seconds.
 
     `service` is who says to have answered, `backend` whom composectl names; `late` how much longer it took than it
@@ -42,11 +42,11 @@ class Fate:
     backend: str
 
 
-class Load:
+class LoadGenerator:
     """Requests at a steady rate for as long as the `with` block lasts, and until there were `at_least` so many."""
 
     def __init__(self, port: int, per_second: int = 200, at_least: int = 0, streams: bool = True) -> None:
-        self.fates: list[Fate] = []
+        self.fates: list[RequestLog] = []
         self.cut: list[str] = []  # streams that did not end well
         self.messages = 0  # events and echoes
         self._port = port
@@ -59,7 +59,7 @@ class Load:
         self._thread = threading.Thread(target=self._loop.run_forever, name="load")
         self._work: list[Future[None]] = []
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> LoadGenerator:
         self._thread.start()
         for number in range(_WORKERS):
             self._go(self._send_steadily(keep=number % 2 == 0, delay=self._pause * number / _WORKERS))
@@ -88,7 +88,7 @@ class Load:
     # What there is to tell
 
     @property
-    def failed(self) -> list[Fate]:
+    def failed(self) -> list[RequestLog]:
         return [fate for fate in self.fates if fate.trouble]
 
     @property
@@ -101,7 +101,7 @@ class Load:
         """Seconds beyond what was asked for, of those that were answered."""
         return max((fate.late for fate in self.fates if not fate.trouble), default=0.0)
 
-    def since(self, moment: float) -> Iterator[Fate]:
+    def since(self, moment: float) -> Iterator[RequestLog]:
         """Of the requests sent after this epoch second."""
         return (fate for fate in self.fates if fate.sent > moment)
 
@@ -137,7 +137,7 @@ class Load:
             line.close()
             trouble = repr(error)
         late = time.monotonic() - began - seconds
-        self.fates.append(Fate(method, id, sent, late, trouble, service, backend))
+        self.fates.append(RequestLog(method, id, sent, late, trouble, service, backend))
 
     async def _listen_to_events(self) -> None:
         while not self._stop.is_set():

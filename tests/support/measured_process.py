@@ -13,21 +13,21 @@ from pathlib import Path
 
 from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import Script, ScriptedBackend, listen_on
-from tests.support.raw_http import PATIENCE, Wire, connect
+from tests.support.raw_http import PATIENCE, RawConnection, connect
 
 _LISTEN = "0A"  # in /proc/net/tcp (proc(5))
 
 
-class Apart:
+class MeasuredProxy:
     """A running proxy; `folder` is where its socket is while it runs."""
 
     def __init__(self, process: asyncio.subprocess.Process, address: tuple[str, int], folder: Path) -> None:
         self.address = address
         self.folder = folder / "composectl"
         self._process = process
-        self._clients: list[Wire] = []
+        self._clients: list[RawConnection] = []
 
-    async def client(self, *, receive_buffer: int = 0) -> Wire:
+    async def client(self, *, receive_buffer: int = 0) -> RawConnection:
         self._clients.append(await connect(self.address, receive_buffer=receive_buffer))
         return self._clients[-1]
 
@@ -91,7 +91,9 @@ class Apart:
 
 
 @asynccontextmanager
-async def apart(folder: Path, backends: Sequence[str], *options: str, files: int = 0) -> AsyncIterator[Apart]:
+async def measured_proxy(
+    folder: Path, backends: Sequence[str], *options: str, files: int = 0
+) -> AsyncIterator[MeasuredProxy]:
     """While entered, a proxy runs over these backends, all of which listen; it may open `files`, 0: any number."""
     words = [*options, *(word for backend in backends for word in ("--backend", backend))]
     process = await asyncio.create_subprocess_exec(
@@ -101,7 +103,7 @@ async def apart(folder: Path, backends: Sequence[str], *options: str, files: int
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    running = Apart(process, ("127.0.0.1", 0), folder)
+    running = MeasuredProxy(process, ("127.0.0.1", 0), folder)
     try:
         host, _, port = (await running.said(" behind ")).rpartition(" ")[2].rpartition(":")
         running.address = (host, int(port))
@@ -112,15 +114,15 @@ async def apart(folder: Path, backends: Sequence[str], *options: str, files: int
 
 
 @asynccontextmanager
-async def before(
+async def measured_proxy_before(
     folder: Path, script: Script, *options: str, files: int = 0
-) -> AsyncIterator[tuple[Apart, ScriptedBackend]]:
+) -> AsyncIterator[tuple[MeasuredProxy, ScriptedBackend]]:
     """A proxy apart, and the backend behind it, which plays `script`; connections of probes end unheard."""
     raise_open_files()
     (backend,) = listen_on(["127.0.0.1"], backlog=1024)
     backend.play(script)
     try:
-        async with apart(folder, [backend.address], *options, files=files) as proxy:
+        async with measured_proxy(folder, [backend.address], *options, files=files) as proxy:
             yield proxy, backend
     finally:
         await backend.close()

@@ -47,7 +47,7 @@ class Unwritten:
         pass
 
 
-class MemoryStage:
+class MemoryProxy:
     """One client at `client`, whose bytes come out in `received`; `dialled` are the connections to backends."""
 
     def __init__(self, loop: MemoryLoop, answer: Callable[[MemoryTransport], None]) -> None:

@@ -14,7 +14,7 @@ import docker
 import pytest
 from docker import DockerClient
 
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 # One of its own: without any, the engine would remove that of another one.
 _BRIDGE = f"e2e-{os.getpid()}"
@@ -67,7 +67,7 @@ class OwnEngine:
                 stderr=log,
                 start_new_session=True,
             )
-        assert eventually(self._answers, within=60), (folder / "log").read_text()[-2000:]
+        assert wait_until(self._answers, within=60), (folder / "log").read_text()[-2000:]
 
     def stop(self) -> None:
         """Stop it as an upgrade does."""

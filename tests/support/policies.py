@@ -19,4 +19,4 @@ SLOW: dict[str, Callable[[], Policy]] = {
     for name in POLICIES
     for when, seconds in {"at once": 1, "slowly": 20}.items()
 }
-KINDS = POLICIES | SLOW
+ALL_POLICIES = POLICIES | SLOW

@@ -22,13 +22,13 @@ def filled(policy: Policy, size: int) -> list[Backend]:
     return backends
 
 
-def take(policy: Policy, avoid: Sequence[Backend] = (), client: str = "") -> Backend:
+def acquire(policy: Policy, avoid: Sequence[Backend] = (), client: str = "") -> Backend:
     taken = policy.take(avoid, client)
     assert taken is not None
     taken.in_flight += 1
     return taken
 
 
-def give_back(policy: Policy, backend: Backend) -> None:
+def release(policy: Policy, backend: Backend) -> None:
     backend.in_flight -= 1
     policy.give_back(backend)

@@ -6,13 +6,13 @@ from collections import Counter
 
 from composectl.balance.backend import Backend
 from composectl.balance.policy import POLICIES, Policy
-from tests.support.policy_driver import backend, give_back, take
+from tests.support.policy_driver import acquire, backend, release
 
 NAMES = sorted(POLICIES)
 TURNS = 1000
 
 
-class Turning:
+class PolicyTurns:
     """The requests go by `policy`."""
 
     policy: Policy
@@ -31,7 +31,7 @@ class Turning:
         """Who gets so many requests, one after the other."""
         turns: Counter[Backend] = Counter()
         for number in range(requests):
-            one = take(self.policy, client=str(number))
+            one = acquire(self.policy, client=str(number))
             turns[one] += 1
-            give_back(self.policy, one)
+            release(self.policy, one)
         return turns

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.support.shaped_project import Standing
+    from tests.support.shaped_project import ShapedProject
 
 V1, V2_26, NEWEST = EVERY = ("1.29.2", "2.26", "newest")
 
-Proof = Callable[["Standing"], None]
+Assertion = Callable[["ShapedProject"], None]
 """Asserts what its row says."""
 
 
@@ -26,7 +26,7 @@ class Shape:
     """
 
     folder: str
-    rows: Mapping[str, Proof]
+    rows: Mapping[str, Assertion]
     typed: str = "up --balance echo=2 -d"
     before: str = ""
     replicas: Mapping[str, int] = field(default_factory=lambda: {"echo": 2})

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 from tests.support.compose_project import free_port
 from tests.support.paths import ROOT
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 CONFIG = ROOT / "examples" / "prometheus.yml"
 
@@ -73,7 +73,7 @@ def scraping(port: int) -> Iterator[Prometheus]:
         )
         try:
             prometheus = Prometheus(address)
-            assert eventually(lambda: [one["health"] for one in prometheus.targets()] == ["up"]), prometheus.targets()
+            assert wait_until(lambda: [one["health"] for one in prometheus.targets()] == ["up"]), prometheus.targets()
             yield prometheus
         finally:
             process.terminate()

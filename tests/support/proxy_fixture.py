@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -21,13 +21,13 @@ from composectl.proxy.server import ProxyServer, serve
 from composectl.proxy.upstream import Route
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
-from tests.support.raw_http import Wire, connect, eventually
+from tests.support.raw_http import RawConnection, connect, wait_until_async
 
 _NONE_HELD = Holding(0)
 _OPENED = 1_700_000_000.0  # in epoch seconds; no time passes but what the test lets pass
 
 
-class Stage:
+class ProxyFixture:
     """`backends` are the scripted ones, `pool` what the proxy knows of them; `errors` what the loop complained of."""
 
     pool: Pool
@@ -41,7 +41,7 @@ class Stage:
         self.changes: list[Change] = []
         self.errors: list[dict[str, Any]] = []
         self.later = 0.0  # seconds that have passed since then by the pool's clock
-        self._clients: list[Wire] = []
+        self._clients: list[RawConnection] = []
 
     async def open(
         self,
@@ -95,12 +95,12 @@ class Stage:
     def phases(self) -> list[Phase]:
         return [backend.phase for backend in self.pool.backends]
 
-    async def client(self, *, receive_buffer: int = 0) -> Wire:
+    async def client(self, *, receive_buffer: int = 0) -> RawConnection:
         wire = await connect(self.address, receive_buffer=receive_buffer)
         self._clients.append(wire)
         return wire
 
-    async def ask(self, request: bytes) -> tuple[Wire, Wire]:
+    async def ask(self, request: bytes) -> tuple[RawConnection, RawConnection]:
         """A client that has sent `request`, and the connection that the first backend got for it."""
         client = await self.client()
         await client.send(request)
@@ -118,12 +118,12 @@ class Stage:
         """All clients leave; whatever they had begun must then end, once, and leave nothing behind."""
         for client in self._clients:
             client.close()
-        await eventually(lambda: not self.pool.tally().in_flight)
+        await wait_until_async(lambda: not self.pool.tally().in_flight)
         await self.shut_down()
         for backend in self.backends:
             await backend.close()
         self._kept.close()
-        await eventually(lambda: asyncio.all_tasks() <= {asyncio.current_task()})
+        await wait_until_async(lambda: asyncio.all_tasks() <= {asyncio.current_task()})
         assert not self.errors, self.errors
 
     # Private
@@ -134,3 +134,6 @@ class Stage:
             self.room.open()
         else:
             self.connections.forget(backend)
+
+
+OpenStage = Callable[..., Awaitable[ProxyFixture]]

@@ -14,13 +14,13 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from composectl.control.client import running
-from tests.support.threaded_backend import PATIENCE, Backend
-from tests.support.wait import eventually
+from tests.support.threaded_backend import PATIENCE, ThreadedBackend
+from tests.support.wait import wait_until
 
 Finished = subprocess.CompletedProcess[str]
 
 
-class Place:
+class Workspace:
     """A folder with nothing in it; no command but composectl is to be found from there."""
 
     def __init__(self) -> None:
@@ -28,13 +28,13 @@ class Place:
         self.folder = self._made("here")
         self.runtime = self._made("run")
         self.state = self._made("state")
-        self._backends: list[Backend] = []
-        self._started: list[Foreground] = []
+        self._backends: list[ThreadedBackend] = []
+        self._started: list[ProxyProcess] = []
 
     # What there is
 
-    def backend(self, host: str = "127.0.0.1", port: int = 0) -> Backend:
-        self._backends.append(Backend(host, port))
+    def backend(self, host: str = "127.0.0.1", port: int = 0) -> ThreadedBackend:
+        self._backends.append(ThreadedBackend(host, port))
         return self._backends[-1]
 
     def environment(self, **changes: str) -> dict[str, str]:
@@ -42,7 +42,7 @@ class Place:
         folders = {"XDG_RUNTIME_DIR": str(self.runtime), "XDG_STATE_HOME": str(self.state)}
         return ours | {"PATH": str(self.runtime)} | folders | changes
 
-    def litter(self) -> list[str]:
+    def leftovers(self) -> list[str]:
         """The files of composectls, and the processes that answer."""
         files = [f"file {one}" for one in self.runtime.rglob("*") if not one.is_dir()]
         return files + [f"process {one.about.pid}" for one in running(self.runtime / "composectl")]
@@ -62,7 +62,7 @@ class Place:
             check=False,
         )
 
-    def does(self, *words: str) -> str:
+    def run(self, *words: str) -> str:
         """Run `composectl WORDS`, which must succeed; its standard output."""
         done = self.composectl(*words)
         assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
@@ -74,12 +74,12 @@ class Place:
         assert done.returncode in (0, 3), f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def starts(self, *words: str, python: tuple[str, ...] = ()) -> Foreground:
+    def starts(self, *words: str, python: tuple[str, ...] = ()) -> ProxyProcess:
         """Start `composectl proxy WORDS` away from any terminal; it serves when this returns."""
-        self._started.append(Foreground(self, command_line("proxy", *words, python=python)))
+        self._started.append(ProxyProcess(self, command_line("proxy", *words, python=python)))
         return self._started[-1]
 
-    def proxy(self, *backends: Backend, words: tuple[str, ...] = ()) -> Foreground:
+    def proxy(self, *backends: ThreadedBackend, words: tuple[str, ...] = ()) -> ProxyProcess:
         """Start a proxy over these on a free port of 127.0.0.1."""
         given = [word for one in backends for word in ("--backend", one.address)]
         return self.starts("--listen", "127.0.0.1:0", *given, *words)
@@ -95,13 +95,13 @@ class Place:
 
     def comes_to(self, *phases: str) -> bool:
         """Whether the backends of the only proxy come to these phases."""
-        return eventually(lambda: self.phases() == list(phases))
+        return wait_until(lambda: self.phases() == list(phases))
 
     # The end
 
     def close(self) -> list[str]:
         """End by force what has not ended by itself, and remove what is left; what that was."""
-        litter = self.litter()
+        litter = self.leftovers()
         for one in running(self.runtime / "composectl"):
             os.kill(one.about.pid, signal.SIGKILL)
         for started in self._started:
@@ -119,10 +119,10 @@ class Place:
         return folder
 
 
-class Foreground:
+class ProxyProcess:
     """A proxy in the foreground; `name` and `ports` are what its first line tells."""
 
-    def __init__(self, place: Place, command: list[str]) -> None:
+    def __init__(self, place: Workspace, command: list[str]) -> None:
         self._complaints = TemporaryFile("w+")  # noqa: SIM115 - `kill` closes it
         self.process = subprocess.Popen(
             command,
@@ -137,7 +137,7 @@ class Foreground:
         self._said = self.process.stdout
         self.summary = self._said.readline()
         assert " behind " in self.summary, self.ends_by()
-        self.name, self.ports = told_in(self.summary)
+        self.name, self.ports = parse_summary(self.summary)
 
     @property
     def port(self) -> int:
@@ -158,7 +158,7 @@ class Foreground:
 
     def complaint_with(self, words: str) -> str:
         """The line on stderr that has these words, once it is there."""
-        return eventually(lambda: next((line for line in self._complained() if words in line), ""))
+        return wait_until(lambda: next((line for line in self._complained() if words in line), ""))
 
     def kill(self) -> None:
         self.process.kill()
@@ -178,7 +178,7 @@ def command_line(*words: str, python: tuple[str, ...] = ()) -> list[str]:
     return [sys.executable, *python, "-m", "composectl", *words]
 
 
-def told_in(summary: str) -> tuple[str, list[int]]:
+def parse_summary(summary: str) -> tuple[str, list[int]]:
     """The name and the ports in `NAME: 2 backends behind HOST:PORT, ...`."""
     name, _, rest = summary.strip().partition(": ")
     return name, [int(listener.rpartition(":")[2]) for listener in rest.partition(" behind ")[2].split(", ")]

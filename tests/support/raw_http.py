@@ -13,11 +13,11 @@ PATIENCE = 60.0  # seconds until what hangs is given up
 _PIECE = 64 * 1024
 
 
-class Ended(AssertionError):
+class ConnectionEnded(AssertionError):
     """The other side ended the connection before it had said what was awaited."""
 
 
-class Wire:
+class RawConnection:
     """`received` holds every byte that was read; the methods that read take from where the last one stopped."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -107,14 +107,14 @@ class Wire:
 
     async def _read_more(self) -> None:
         if not await self._read():
-            raise Ended(f"after {bytes(self.received[self._taken :])!r}")
+            raise ConnectionEnded(f"after {bytes(self.received[self._taken :])!r}")
 
     def _take(self, size: int) -> bytes:
         self._taken += size
         return bytes(self.received[self._taken - size : self._taken])
 
 
-async def connect(address: tuple[str, int], *, receive_buffer: int = 0) -> Wire:
+async def connect(address: tuple[str, int], *, receive_buffer: int = 0) -> RawConnection:
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setblocking(False)
@@ -122,10 +122,10 @@ async def connect(address: tuple[str, int], *, receive_buffer: int = 0) -> Wire:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     async with asyncio.timeout(PATIENCE):
         await asyncio.get_running_loop().sock_connect(sock, address)
-    return Wire(sock)
+    return RawConnection(sock)
 
 
-async def eventually(true: Callable[[], object]) -> None:
+async def wait_until_async(true: Callable[[], object]) -> None:
     """Wait until `true()`."""
     async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110 - whatever it looks at tells nobody
@@ -142,7 +142,7 @@ async def least_seconds(ask: Callable[[], Awaitable[object]], times: int = 20) -
     return min(seconds)
 
 
-async def fill(wire: Wire) -> int:
+async def fill(wire: RawConnection) -> int:
     """Send until nothing more is taken; returns how much that was."""
     sent = refused = 0
     while refused < 100:
@@ -156,7 +156,7 @@ async def fill(wire: Wire) -> int:
     return sent
 
 
-async def send_endlessly(wire: Wire, piece: bytes) -> None:
+async def send_endlessly(wire: RawConnection, piece: bytes) -> None:
     """Send `piece` again and again until the other side says something or ends the connection."""
     with contextlib.suppress(ConnectionError):
         for _ in range(1024):

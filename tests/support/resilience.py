@@ -11,9 +11,9 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from tests.support.compose_project import Project
-from tests.support.load_generator import Load
-from tests.support.wait import eventually
+from tests.support.compose_project import ComposeProject
+from tests.support.load_generator import LoadGenerator
+from tests.support.wait import wait_until
 
 IS_LONG = os.environ.get("COMPOSECTL_STORIES") == "long"
 """Whether the stories are told at their full length; otherwise each shows what it has to in a few seconds."""
@@ -50,10 +50,10 @@ class Row:
     longest_wait: float
 
 
-class Story:
+class Scenario:
     """A project whose service counts what it executes; `rows` is where the figures go."""
 
-    def __init__(self, project: Project, backend: str, compose: str, rows: list[Row]) -> None:
+    def __init__(self, project: ComposeProject, backend: str, compose: str, rows: list[Row]) -> None:
         self.project = project
         self.image = backend
         self._compose = compose
@@ -70,17 +70,17 @@ class Story:
     def serve(self, replicas: int, *words: str, more: str = "") -> None:
         """Bring the service up, and wait until all of its replicas are ready."""
         self.write(more)
-        self.project.does("up", "--balance", f"echo={replicas}", "-d", *words)
+        self.project.run("up", "--balance", f"echo={replicas}", "-d", *words)
         assert self.project.has_ready(replicas)
 
     def scale(self, replicas: int) -> None:
-        self.project.does("scale", f"echo={replicas}")
+        self.project.run("scale", f"echo={replicas}")
 
     @contextmanager
-    def under_load(self, name: str, per_second: int = 200, at_least: int = 0) -> Iterator[Load]:
+    def under_load(self, name: str, per_second: int = 200, at_least: int = 0) -> Iterator[LoadGenerator]:
         """What is told within the `with` block happens under load; its figures become a row of the table."""
-        with Load(self.project.port, per_second, at_least) as load:
-            assert eventually(lambda: len(load.fates) > per_second / 4)
+        with LoadGenerator(self.project.port, per_second, at_least) as load:
+            assert wait_until(lambda: len(load.fates) > per_second / 4)
             yield load
         twice, late = len(self.executed_twice()), load.longest_wait
         self._rows.append(Row(name, self._compose, len(load.fates), len(load.failed), twice, late))
@@ -90,7 +90,7 @@ class Story:
         """The ids of the POSTs that were executed more than once."""
         return [post for post, times in self._executed().items() if times > 1]
 
-    def lost_nothing(self, load: Load) -> bool:
+    def lost_nothing(self, load: LoadGenerator) -> bool:
         """Whether every request was answered well, and executed once; a stream was ended, never cut."""
         assert load.failed == [], load.failed
         assert load.cut == [], load.cut
@@ -107,7 +107,7 @@ class Story:
 
     def comes_to(self, *phases: str, within: float = 15.0) -> bool:
         """Whether the backends come to these phases, in the order of their numbers."""
-        return eventually(lambda: self.phases() == [*phases], within=within)
+        return wait_until(lambda: self.phases() == [*phases], within=within)
 
     # Private
 

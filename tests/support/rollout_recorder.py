@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import accumulate
 
-from tests.support.compose_project import Project
+from tests.support.compose_project import ComposeProject
 
 _BORN, _DEAD = "start", "die"
 
 
-class Course:
+class RolloutRecorder:
     """What happens to the service from now on, of which so many replicas are there and ready."""
 
-    def __init__(self, project: Project, replicas: int) -> None:
+    def __init__(self, project: ComposeProject, replicas: int) -> None:
         self._project = project
         self._replicas = replicas
         self._since = time.time()

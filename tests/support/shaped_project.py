@@ -11,20 +11,20 @@ from typing import Any
 from docker import DockerClient
 from docker.models.containers import Container
 
-from tests.support.compose_project import Finished, Project
+from tests.support.compose_project import ComposeProject, Finished
 from tests.support.composes import command_of
 from tests.support.paths import ROOT
 from tests.support.placeholders import Placeholders, unique_subnet
 from tests.support.project_shape import Shape
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 
-class Standing:
+class ShapedProject:
     """`told` is what composectl said while it came up."""
 
     told: Finished
 
-    def __init__(self, shape: Shape, compose: str, project: Project, image: str) -> None:
+    def __init__(self, shape: Shape, compose: str, project: ComposeProject, image: str) -> None:
         self.shape = shape
         self.project = project
         project.file.unlink()
@@ -37,14 +37,14 @@ class Standing:
         """Bring it up, and wait for all replicas to be ready."""
         self.told = self.project.composectl(*self._words(self.shape.typed), stdin=self._stdin)
         assert self.told.returncode == 0, self.told.stderr
-        assert eventually(lambda: self._phases() == self._all_ready()), self._phases()
+        assert wait_until(lambda: self._phases() == self._all_ready()), self._phases()
 
     def down(self) -> list[str]:
         """Take it down as a person does; what is left then."""
         words = self._words("down --volumes --rmi local --timeout 0")
         done = self.project.composectl(*words, stdin=self._stdin)
         said = [] if done.returncode == 0 else [done.stderr]
-        return [*said, *self._volumes(), *self.project.clear()]
+        return [*said, *self._volumes(), *self.project.cleanup()]
 
     def replicas(self, service: str) -> list[Container]:
         return [one for one in self.project.containers() if one.labels["com.docker.compose.service"] == service]
@@ -72,7 +72,7 @@ class Standing:
         return shlex.split(self.values.fill(f"{self.shape.before} {command}"))
 
     def _status(self) -> list[dict[str, Any]]:
-        services: list[dict[str, Any]] = json.loads(self.project.does(*self._words("status --json")))["services"]
+        services: list[dict[str, Any]] = json.loads(self.project.run(*self._words("status --json")))["services"]
         return services
 
     def _phases(self) -> dict[str, list[str]]:
@@ -86,9 +86,9 @@ class Standing:
         return [f"volume {one.name}" for one in self.project.engine.volumes.list(filters=mine)]
 
 
-def make_standing(shape: Shape, compose: str, engine: DockerClient, image: str) -> Standing:
+def shaped_project(shape: Shape, compose: str, engine: DockerClient, image: str) -> ShapedProject:
     """The shape's project for this Compose, which has not come up yet."""
-    return Standing(shape, compose, Project(command_of(compose), engine), image)
+    return ShapedProject(shape, compose, ComposeProject(command_of(compose), engine), image)
 
 
 # Private

@@ -57,7 +57,7 @@ def snapshot(*services: ServiceView) -> Snapshot:
     return Snapshot(1, "demo", services or (service(),))
 
 
-def drawn(
+def render(
     *services: ServiceView, width: int = 120, height: int | None = None, stale_since: str | None = None
 ) -> list[str]:
     """The lines of the table on a console without colour."""

@@ -10,7 +10,7 @@ from pathlib import Path
 _PIECE = 65536
 
 
-class Relay:
+class SocketProxy:
     """The engine behind another socket, in the folder given; `url` is what DOCKER_HOST may say."""
 
     def __init__(self, engine: Path, folder: Path) -> None:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 PATIENCE = 30.0
 
 
-class Backend:
+class ThreadedBackend:
     """Answers each GET with its own address; `/held` once `release` is set, and `asked` tells that it has come.
 
     `/well` is answered badly while `well` is not set, and `refused` counts how often.
@@ -41,7 +41,7 @@ class Backend:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], backend: Backend) -> None:
+    def __init__(self, address: tuple[str, int], backend: ThreadedBackend) -> None:
         self.backend = backend
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 
-def none_of_root() -> Sequence[str]:
+def unprivileged() -> Sequence[str]:
     """The command that takes root's rights away from what is behind it: it obeys file modes, and the rule for ports.
 
     A network of its own, because a machine may let everyone listen on low ports; nothing for who is not root.

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.support.backends import ScriptedBackend
-from tests.support.proxy_fixture import Stage
+from tests.support.proxy_fixture import ProxyFixture
 from tests.support.raw_http import PATIENCE
 
 Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
@@ -58,12 +58,12 @@ async def serving(backend: ScriptedBackend, talk: Talk = echo) -> AsyncIterator[
         await runner.cleanup()
 
 
-def through(stage: Stage, path: str = "/chat") -> str:
+def through(stage: ProxyFixture, path: str = "/chat") -> str:
     """The address of the proxy."""
     return f"ws://{stage.address[0]}:{stage.address[1]}{path}"
 
 
-def directly(stage: Stage, path: str = "/chat") -> str:
+def directly(stage: ProxyFixture, path: str = "/chat") -> str:
     """The address of the backend."""
     return f"ws://{stage.backend.address}{path}"
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.test_up_again import composectl_of
-from tests.support.compose_project import Project, command_line
+from tests.support.compose_project import ComposeProject, command_line
 from tests.support.http_client import Answer, ask
-from tests.support.load_generator import Load
-from tests.support.resilience import Story
+from tests.support.load_generator import LoadGenerator
+from tests.support.resilience import Scenario
 from tests.support.terminal import CTRL_C, Terminal
-from tests.support.wait import eventually
+from tests.support.wait import wait_until
 
 UP = ("up", "--balance", "echo=3")
 
@@ -28,7 +28,7 @@ exec {compose} "$@"
 """
 
 
-def test_killed_in_the_background_it_serves_again_within_two_seconds_of_up(story: Story) -> None:
+def test_killed_in_the_background_it_serves_again_within_two_seconds_of_up(story: Scenario) -> None:
     story.serve(3)
     runs = runs_of(story)
     os.kill(composectl_of(story.project), signal.SIGKILL)
@@ -39,7 +39,7 @@ def test_killed_in_the_background_it_serves_again_within_two_seconds_of_up(story
         assert runs_of(story) == runs
 
 
-def test_killed_in_the_foreground_it_serves_again_within_two_seconds_of_up(story: Story) -> None:
+def test_killed_in_the_foreground_it_serves_again_within_two_seconds_of_up(story: Scenario) -> None:
     story.write()
     with started_again(story.project):
         assert story.project.has_ready(3)
@@ -53,7 +53,7 @@ def test_killed_in_the_foreground_it_serves_again_within_two_seconds_of_up(story
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_who_is_served_while_compose_looks_at_the_replicas_has_his_answer_before_it_ends(story: Story) -> None:
+def test_who_is_served_while_compose_looks_at_the_replicas_has_his_answer_before_it_ends(story: Scenario) -> None:
     story.serve(2)
     project = story.project
     os.kill(composectl_of(project), signal.SIGKILL)
@@ -63,10 +63,10 @@ def test_who_is_served_while_compose_looks_at_the_replicas_has_his_answer_before
     environment = project.environment(COMPOSECTL_COMPOSE=str(slow))
     answers: list[Answer] = []
     with Terminal(command_line("up", "--balance", "echo=2"), project.folder, environment) as terminal:
-        assert eventually(lambda: serves(project))
+        assert wait_until(lambda: serves(project))
         client = threading.Thread(target=lambda: answers.append(ask(project.port, "/?sleep=3")))
         client.start()
-        assert eventually(lambda: project.status()["totals"]["in_flight"] == 1)
+        assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
         terminal.type(CTRL_C)
         client.join()
         assert answers[0].status == 200
@@ -75,13 +75,13 @@ def test_who_is_served_while_compose_looks_at_the_replicas_has_his_answer_before
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_nothing_is_lost_while_one_hands_over_to_the_next(story: Story) -> None:
+def test_nothing_is_lost_while_one_hands_over_to_the_next(story: Scenario) -> None:
     story.serve(3)
     runs = runs_of(story)
     with story.under_load("up --handover, three times") as load:
         for _ in range(3):
             before = composectl_of(story.project)
-            story.project.does(*UP, "--handover", "-d")
+            story.project.run(*UP, "--handover", "-d")
             assert composectl_of(story.project) != before
             assert goes_on(load)
     assert load.failed == []
@@ -91,12 +91,12 @@ def test_nothing_is_lost_while_one_hands_over_to_the_next(story: Story) -> None:
 
 
 @contextmanager
-def started_again(project: Project, *words: str) -> Iterator[float]:
+def started_again(project: ComposeProject, *words: str) -> Iterator[float]:
     """`up` is there, or was; the seconds until somebody was served. In the end it is there no more."""
     began = time.monotonic()
     up = project.starts(*UP, *words)
     try:
-        assert eventually(lambda: serves(project))
+        assert wait_until(lambda: serves(project))
         yield time.monotonic() - began
     finally:
         if "-d" not in words:
@@ -104,7 +104,7 @@ def started_again(project: Project, *words: str) -> Iterator[float]:
         up.communicate(timeout=30)
 
 
-def seconds_of_compose(project: Project) -> float:
+def seconds_of_compose(project: ComposeProject) -> float:
     """What Compose itself takes to tell its version and to read the file: almost a second in 1.29.2."""
     began = time.monotonic()
     for word in ("version", "config"):
@@ -112,18 +112,18 @@ def seconds_of_compose(project: Project) -> float:
     return time.monotonic() - began
 
 
-def serves(project: Project) -> bool:
+def serves(project: ComposeProject) -> bool:
     try:
         return ask(project.port).status == 200
     except OSError:
         return False
 
 
-def goes_on(load: Load) -> bool:
+def goes_on(load: LoadGenerator) -> bool:
     served = len(load.fates)
-    return eventually(lambda: len(load.fates) > served + 400)
+    return wait_until(lambda: len(load.fates) > served + 400)
 
 
-def runs_of(story: Story) -> set[tuple[str, str]]:
+def runs_of(story: Scenario) -> set[tuple[str, str]]:
     """Each container, and when it was started."""
     return {(str(one.id), one.attrs["State"]["StartedAt"]) for one in story.project.containers()}

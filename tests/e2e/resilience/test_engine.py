@@ -12,8 +12,8 @@ from docker import DockerClient
 from tests.support.backend_image import build_backend
 from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.paths import ROOT
-from tests.support.resilience import Story
-from tests.support.wait import eventually
+from tests.support.resilience import Scenario
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
@@ -44,16 +44,16 @@ def backend_image(own: OwnEngine, engine: DockerClient) -> str:
     return build_backend(engine)
 
 
-def test_h12_an_engine_that_is_away_for_ten_seconds_costs_no_request(story: Story, own: OwnEngine) -> None:
+def test_h12_an_engine_that_is_away_for_ten_seconds_costs_no_request(story: Scenario, own: OwnEngine) -> None:
     story.serve(3)
     before = story.project.status()
     with story.under_load("engine stopped for 10 s and started again") as load:
         stopped = time.monotonic()
         own.stop()
-        assert eventually(lambda: "engine unreachable since " in story.project.does("status"), within=5)
-        assert eventually(lambda: time.monotonic() - stopped > SECONDS)
+        assert wait_until(lambda: "engine unreachable since " in story.project.run("status"), within=5)
+        assert wait_until(lambda: time.monotonic() - stopped > SECONDS)
         own.start()
-        assert eventually(lambda: "engine unreachable" not in story.project.does("status"), within=5)
+        assert wait_until(lambda: "engine unreachable" not in story.project.run("status"), within=5)
     assert story.lost_nothing(load)
     after = story.project.status()
     assert after["changes"] == before["changes"]

@@ -8,8 +8,8 @@ from threading import Thread
 import pytest
 
 from tests.support.http_client import ask
-from tests.support.resilience import IN_TURN, Story
-from tests.support.wait import eventually
+from tests.support.resilience import IN_TURN, Scenario
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
@@ -26,16 +26,16 @@ SMALL = """\
 """
 
 
-def test_h5_of_a_replica_that_is_killed_only_what_was_in_flight_is_lost(story: Story) -> None:
+def test_h5_of_a_replica_that_is_killed_only_what_was_in_flight_is_lost(story: Scenario) -> None:
     story.serve(3)
     with story.under_load("kill -9 of one of three, slow requests in flight") as load:
         load.ask_slowly(6, 2.0, "POST")
         load.ask_slowly(60, 2.0)
-        assert eventually(lambda: all(one["in_flight"] > 20 for one in story.project.status()["backends"]))
+        assert wait_until(lambda: all(one["in_flight"] > 20 for one in story.project.status()["backends"]))
         killed = time.time()
         story.container(2).kill()
         assert story.comes_to("ready", "ready")
-        assert eventually(lambda: len(list(load.since(killed + 1))) > 200)
+        assert wait_until(lambda: len(list(load.since(killed + 1))) > 200)
     assert load.failed
     assert all(fate.method == "POST" for fate in load.failed), load.failed
     assert len(load.failed) <= 6 + 16  # the slow ones, and one for each who sends
@@ -43,12 +43,12 @@ def test_h5_of_a_replica_that_is_killed_only_what_was_in_flight_is_lost(story: S
     assert story.executed_twice() == []
 
 
-def test_h5_a_slow_request_of_a_replica_that_is_killed_is_retried(story: Story) -> None:
+def test_h5_a_slow_request_of_a_replica_that_is_killed_is_retried(story: Scenario) -> None:
     story.serve(2)
     answers: list[int] = []
     slow = Thread(target=lambda: answers.append(ask(story.project.port, "/?sleep=2").status))
     slow.start()
-    assert eventually(lambda: story.project.status()["totals"]["in_flight"] == 1)
+    assert wait_until(lambda: story.project.status()["totals"]["in_flight"] == 1)
     busy = next(one for one in story.project.status()["backends"] if one["in_flight"])
     story.container(busy["number"]).kill()
     slow.join()
@@ -56,7 +56,7 @@ def test_h5_a_slow_request_of_a_replica_that_is_killed_is_retried(story: Story) 
     assert story.project.status()["totals"]["retried"] == 1
 
 
-def test_h8_of_a_replica_that_runs_out_of_memory_only_what_was_in_flight_is_lost(story: Story) -> None:
+def test_h8_of_a_replica_that_runs_out_of_memory_only_what_was_in_flight_is_lost(story: Scenario) -> None:
     story.serve(3, more=SMALL)
     greedy = story.container(2)
     with story.under_load("out of memory, one of three") as load:
@@ -69,38 +69,38 @@ def test_h8_of_a_replica_that_runs_out_of_memory_only_what_was_in_flight_is_lost
     assert story.executed_twice() == []
 
 
-def test_h6_a_paused_replica_gets_nothing_until_it_goes_on(story: Story) -> None:
+def test_h6_a_paused_replica_gets_nothing_until_it_goes_on(story: Scenario) -> None:
     story.serve(3, *IN_TURN)
     paused = story.container(2)
     with story.under_load("pause and unpause one of three") as load:
         paused.pause()
         assert story.comes_to("ready", "failing", "ready")
         moment, address = time.time(), address_of(story, 2)
-        assert eventually(lambda: len(list(load.since(moment))) > 100)
+        assert wait_until(lambda: len(list(load.since(moment))) > 100)
         meanwhile = {fate.backend for fate in load.since(moment)}
         paused.unpause()
         assert story.comes_to("ready", "ready", "ready")
         moment = time.time()
-        assert eventually(lambda: address in {fate.backend for fate in load.since(moment)})
+        assert wait_until(lambda: address in {fate.backend for fate in load.since(moment)})
     assert address not in meanwhile
     assert story.lost_nothing(load)
 
 
-def test_h7_an_unhealthy_replica_gets_nothing_until_it_is_well(story: Story) -> None:
+def test_h7_an_unhealthy_replica_gets_nothing_until_it_is_well(story: Scenario) -> None:
     story.serve(3, more=CHECKED)
     ill = story.container(2)
     with story.under_load("unhealthy and healthy again, one of three") as load:
         ill.exec_run(["touch", "/tmp/unwell"])
         assert story.comes_to("ready", "failing", "ready")
         moment, address = time.time(), address_of(story, 2)
-        assert eventually(lambda: len(list(load.since(moment))) > 100)
+        assert wait_until(lambda: len(list(load.since(moment))) > 100)
         assert address not in {fate.backend for fate in load.since(moment)}
         ill.exec_run(["rm", "/tmp/unwell"])
         assert story.comes_to("ready", "ready", "ready")
     assert story.lost_nothing(load)
 
 
-def test_h9_a_replica_that_leaves_its_network_is_another_one_when_it_is_back(story: Story) -> None:
+def test_h9_a_replica_that_leaves_its_network_is_another_one_when_it_is_back(story: Scenario) -> None:
     story.serve(3, *IN_TURN)
     moved = story.container(2)
     (network,) = story.project.networks()
@@ -110,13 +110,13 @@ def test_h9_a_replica_that_leaves_its_network_is_another_one_when_it_is_back(sto
         network.connect(moved)
         assert story.comes_to("ready", "ready", "ready")
         moment, address = time.time(), address_of(story, 2)
-        assert eventually(lambda: address in {fate.backend for fate in load.since(moment)})
+        assert wait_until(lambda: address in {fate.backend for fate in load.since(moment)})
     assert all(fate.method == "POST" for fate in load.failed), load.failed
     assert len(load.failed) <= 16
     assert story.executed_twice() == []
 
 
-def test_h3_nothing_is_lost_while_one_replica_after_the_other_restarts(story: Story) -> None:
+def test_h3_nothing_is_lost_while_one_replica_after_the_other_restarts(story: Scenario) -> None:
     story.serve(3)
     with story.under_load("docker restart of each of three, one after the other") as load:
         for number in (1, 2, 3):
@@ -125,17 +125,17 @@ def test_h3_nothing_is_lost_while_one_replica_after_the_other_restarts(story: St
     assert story.lost_nothing(load)
 
 
-def test_h17_a_signal_that_is_not_the_one_to_stop_changes_nothing(story: Story) -> None:
+def test_h17_a_signal_that_is_not_the_one_to_stop_changes_nothing(story: Scenario) -> None:
     story.serve(2, *IN_TURN)
     before = story.project.status()["changes"]
     with story.under_load("kill -s HUP of both") as load:
         for number in (1, 2):
             story.container(number).kill("HUP")
         moment = time.time()
-        assert eventually(lambda: len({fate.backend for fate in load.since(moment)}) == 2)
+        assert wait_until(lambda: len({fate.backend for fate in load.since(moment)}) == 2)
     assert story.lost_nothing(load)
     assert story.project.status()["changes"] == before
 
 
-def address_of(story: Story, number: int) -> str:
+def address_of(story: Scenario, number: int) -> str:
     return next(one["address"] for one in story.project.status()["backends"] if one["number"] == number)

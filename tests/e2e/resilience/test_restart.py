@@ -1,9 +1,9 @@
 """Compose restarts or recreates all replicas at once, without composectl: requests wait until one is ready."""
 
-from tests.support.resilience import Story
+from tests.support.resilience import Scenario
 
 
-def test_h3_nothing_is_lost_while_compose_restarts_all_replicas(story: Story) -> None:
+def test_h3_nothing_is_lost_while_compose_restarts_all_replicas(story: Scenario) -> None:
     story.serve(3)
     with story.under_load("docker compose restart of all three") as load:
         done = story.project.plain_compose("restart", "echo")
@@ -12,7 +12,7 @@ def test_h3_nothing_is_lost_while_compose_restarts_all_replicas(story: Story) ->
     assert story.lost_nothing(load)
 
 
-def test_h4_nothing_is_lost_while_compose_recreates_all_replicas(story: Story) -> None:
+def test_h4_nothing_is_lost_while_compose_recreates_all_replicas(story: Scenario) -> None:
     story.serve(3)
     before = {one.id for one in story.project.containers()}
     story.write(published=False)  # the port is ours

@@ -9,8 +9,8 @@ from io import BytesIO
 import pytest
 from docker import DockerClient
 
-from tests.support.resilience import Story
-from tests.support.rollout_recorder import Course
+from tests.support.resilience import Scenario
+from tests.support.rollout_recorder import RolloutRecorder
 
 NEVER_LISTENS = """CMD ["sh", "-c", "trap 'exit 0' TERM; seq 1 11; echo not today; sleep 600 & wait"]"""
 ANSWERS_500 = """\
@@ -36,16 +36,16 @@ def made_image(engine: DockerClient, backend_image: str) -> Iterator[MakeImage]:
         engine.images.remove(image, force=True)
 
 
-def test_one_at_a_time_nothing_is_lost(made_image: MakeImage, story: Story) -> None:
+def test_one_at_a_time_nothing_is_lost(made_image: MakeImage, story: Scenario) -> None:
     assert_rolled_out(made_image, story, 1)
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_two_at_a_time_nothing_is_lost(made_image: MakeImage, story: Story) -> None:
+def test_two_at_a_time_nothing_is_lost(made_image: MakeImage, story: Scenario) -> None:
     assert_rolled_out(made_image, story, 2)
 
 
-def test_an_image_that_never_listens_is_taken_back_and_nothing_is_lost(made_image: MakeImage, story: Story) -> None:
+def test_an_image_that_never_listens_is_taken_back_and_nothing_is_lost(made_image: MakeImage, story: Scenario) -> None:
     story.serve(3)
     story.image = made_image(NEVER_LISTENS)
     story.write()
@@ -54,7 +54,7 @@ def test_an_image_that_never_listens_is_taken_back_and_nothing_is_lost(made_imag
     assert story.lost_nothing(load)
 
 
-def test_an_image_that_answers_500_is_taken_back_and_nobody_else_fails(made_image: MakeImage, story: Story) -> None:
+def test_an_image_that_answers_500_is_taken_back_and_nobody_else_fails(made_image: MakeImage, story: Scenario) -> None:
     story.serve(3)
     old = {one["address"] for one in story.project.status()["backends"]}
     story.image = made_image(ANSWERS_500)
@@ -67,15 +67,15 @@ def test_an_image_that_answers_500_is_taken_back_and_nobody_else_fails(made_imag
     assert load.cut == []
 
 
-def assert_rolled_out(made_image: MakeImage, story: Story, parallel: int) -> None:
+def assert_rolled_out(made_image: MakeImage, story: Scenario, parallel: int) -> None:
     """Never are fewer ready than wanted, nor more alive than that and those in parallel."""
     story.serve(3)
     before = ids(story)
     story.image = made_image("LABEL version=2")
     story.write()
     with story.under_load(f"rollout of all three, {parallel} at a time") as load:
-        course = Course(story.project, 3)
-        story.project.does("rollout", "echo", "--pause", "1s", "--parallel", str(parallel))
+        course = RolloutRecorder(story.project, 3)
+        story.project.run("rollout", "echo", "--pause", "1s", "--parallel", str(parallel))
     assert story.lost_nothing(load)
     assert before.isdisjoint(ids(story))
     assert len(ids(story)) == 3
@@ -83,9 +83,9 @@ def assert_rolled_out(made_image: MakeImage, story: Story, parallel: int) -> Non
     assert course.most_alive() == 3 + parallel
 
 
-def assert_stopped(story: Story, why: str, log: list[str], *words: str) -> None:
+def assert_stopped(story: Scenario, why: str, log: list[str], *words: str) -> None:
     """The rollout is given up for this reason, with these last lines of the log; the old replicas serve on."""
-    before, course = ids(story), Course(story.project, 3)
+    before, course = ids(story), RolloutRecorder(story.project, 3)
     told = story.project.composectl("rollout", "echo", *words)
     assert told.returncode == 1, told.stderr
     error, _, hint = told.stderr.partition("error: ")[2].partition("\n\nhint: ")
@@ -99,5 +99,5 @@ def assert_stopped(story: Story, why: str, log: list[str], *words: str) -> None:
     assert course.most_alive() == 4
 
 
-def ids(story: Story) -> set[str | None]:
+def ids(story: Scenario) -> set[str | None]:
     return {one.id for one in story.project.containers()}

@@ -4,9 +4,9 @@ from datetime import datetime
 
 import pytest
 
-from tests.support.load_generator import Load
-from tests.support.resilience import IS_LONG, Story
-from tests.support.wait import eventually
+from tests.support.load_generator import LoadGenerator
+from tests.support.resilience import IS_LONG, Scenario
+from tests.support.wait import wait_until
 
 REQUESTS, PER_SECOND = (100_000, 1000) if IS_LONG else (10_000, 300)
 STORY = "scale 2 -> 5 -> 2 -> 10 -> 3, roll out twice, restart, recreate"
@@ -14,7 +14,7 @@ SLOW_SECONDS = 5.0
 READY = ("ready", "ready", "ready")
 
 
-def test_h2_nothing_is_lost_while_replicas_come_and_go(story: Story) -> None:
+def test_h2_nothing_is_lost_while_replicas_come_and_go(story: Scenario) -> None:
     story.serve(2)
     with story.under_load(STORY, PER_SECOND, REQUESTS) as load:
         story.scale(5)
@@ -34,7 +34,7 @@ def test_h2_nothing_is_lost_while_replicas_come_and_go(story: Story) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_h1_replicas_get_requests_within_a_second_of_their_start(story: Story) -> None:
+def test_h1_replicas_get_requests_within_a_second_of_their_start(story: Scenario) -> None:
     story.serve(1)
     story.scale(5)
     for backend in story.project.status()["backends"]:
@@ -47,25 +47,25 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def with_slow_ones_in_flight(story: Story, load: Load, requests: int) -> None:
+def with_slow_ones_in_flight(story: Scenario, load: LoadGenerator, requests: int) -> None:
     """As many as there are replicas: least-request gives one to each."""
     load.ask_slowly(requests, SLOW_SECONDS)
-    assert eventually(lambda: story.project.status()["totals"]["in_flight"] >= requests)
+    assert wait_until(lambda: story.project.status()["totals"]["in_flight"] >= requests)
 
 
-def roll_out(story: Story, version: int) -> None:
+def roll_out(story: Scenario, version: int) -> None:
     story.write(f'    labels: ["version={version}"]\n')
     before = ids(story)
-    story.project.does("rollout", "echo", "--pause", "500ms")
+    story.project.run("rollout", "echo", "--pause", "500ms")
     assert not before & ids(story)
 
 
-def compose(story: Story, *words: str) -> None:
+def compose(story: Scenario, *words: str) -> None:
     """Compose does it itself, to all at once: requests wait until one is ready."""
     done = story.project.plain_compose(*words)
     assert done.returncode == 0, done.stderr
     assert story.comes_to(*READY)
 
 
-def ids(story: Story) -> set[str | None]:
+def ids(story: Scenario) -> set[str | None]:
     return {one.id for one in story.project.containers()}

@@ -10,9 +10,9 @@ import pytest
 from docker.models.containers import Container
 from docker.models.networks import Network
 
-from tests.support.compose_project import NewProject
-from tests.support.resilience import IN_TURN, IS_LONG, Story
-from tests.support.wait import eventually
+from tests.support.compose_project import NewComposeProject
+from tests.support.resilience import IN_TURN, IS_LONG, Scenario
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
@@ -33,7 +33,7 @@ networks:
 """
 
 
-def test_h10_addresses_that_change_hands_lead_nobody_to_another_service(story: Story) -> None:
+def test_h10_addresses_that_change_hands_lead_nobody_to_another_service(story: Scenario) -> None:
     serve_beside_another(story)
     (network,) = story.project.networks()
     other, mine = one_of(story, "other"), story.container(2)
@@ -45,7 +45,7 @@ def test_h10_addresses_that_change_hands_lead_nobody_to_another_service(story: S
     assert all(any(began - 1 < fate.sent < ended for began, ended in away) for fate in load.failed), (load.failed, away)
 
 
-def test_h10_an_address_that_another_service_gets_by_starting_first_leads_nobody_to_it(story: Story) -> None:
+def test_h10_an_address_that_another_service_gets_by_starting_first_leads_nobody_to_it(story: Scenario) -> None:
     serve_beside_another(story)
     other, mine = one_of(story, "other"), story.container(2)
     with story.under_load(f"{RESTARTS} restarts in another order than the stops") as load:
@@ -59,7 +59,7 @@ def test_h10_an_address_that_another_service_gets_by_starting_first_leads_nobody
     assert story.lost_nothing(load)
 
 
-def test_h16_one_offs_and_other_projects_get_no_request(story: Story, new_project: NewProject) -> None:
+def test_h16_one_offs_and_other_projects_get_no_request(story: Scenario, new_project: NewComposeProject) -> None:
     story.serve(2, *IN_TURN)
     stranger = new_project()
     stranger.file.write_text(story.project.file.read_text().replace(str(story.project.port), str(stranger.port)))
@@ -67,9 +67,9 @@ def test_h16_one_offs_and_other_projects_get_no_request(story: Story, new_projec
     with story.under_load("a one-off and the same service of another project") as load:
         started = story.project.plain_compose("run", "-d", "--no-deps", "echo", "backend")
         assert started.returncode == 0, started.stderr
-        assert eventually(lambda: len(story.project.containers()) == 3)
+        assert wait_until(lambda: len(story.project.containers()) == 3)
         seen = len(load.fates)
-        assert eventually(lambda: len(load.fates) > seen + 200)
+        assert wait_until(lambda: len(load.fates) > seen + 200)
     one_off = next(one for one in story.project.containers() if "-run-" in one.name)
     one_off.remove(force=True)  # `down` leaves it
     assert story.phases() == ["ready", "ready"]
@@ -77,15 +77,15 @@ def test_h16_one_offs_and_other_projects_get_no_request(story: Story, new_projec
     assert story.lost_nothing(load)
 
 
-def serve_beside_another(story: Story) -> None:
+def serve_beside_another(story: Scenario) -> None:
     story.write()
     with story.project.file.open("a") as file:
         file.write(OTHER.format(backend=story.image, subnet=f"10.{randrange(214, 250)}.{randrange(256)}.0/24"))
-    story.project.does("up", "--balance", "echo=2", "-d")
+    story.project.run("up", "--balance", "echo=2", "-d")
     assert story.project.has_ready(2)
 
 
-def one_of(story: Story, service: str) -> Container:
+def one_of(story: Scenario, service: str) -> Container:
     label = "com.docker.compose.service"
     return next(one for one in story.project.containers() if one.labels[label] == service)
 

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.resilience import IS_LONG, Story
-from tests.support.socket_proxy import Relay
-from tests.support.wait import eventually
+from tests.support.resilience import IS_LONG, Scenario
+from tests.support.socket_proxy import SocketProxy
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
@@ -24,17 +24,17 @@ GHOSTS = 100 if IS_LONG else 20
 
 
 @pytest.fixture
-def relay(story: Story, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+def relay(story: Scenario, monkeypatch: pytest.MonkeyPatch) -> Iterator[SocketProxy]:
     engine = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     with TemporaryDirectory() as folder:
-        relay = Relay(Path(engine.path), Path(folder))
+        relay = SocketProxy(Path(engine.path), Path(folder))
         monkeypatch.setenv("DOCKER_HOST", relay.url)
         yield relay
         story.project.stop()
         relay.close()
 
 
-def test_h11_a_stream_of_events_that_is_cut_again_and_again_costs_nothing(story: Story, relay: Relay) -> None:
+def test_h11_a_stream_of_events_that_is_cut_again_and_again_costs_nothing(story: Scenario, relay: SocketProxy) -> None:
     story.serve(3)
     with story.under_load(f"stream of events cut {CUTS} times, one replica restarted meanwhile") as load:
         for number in range(CUTS):
@@ -42,25 +42,27 @@ def test_h11_a_stream_of_events_that_is_cut_again_and_again_costs_nothing(story:
             if number == CUTS // 2:
                 story.container(2).restart(timeout=8)
         assert story.comes_to("ready", "ready", "ready")
-        assert "engine unreachable" not in story.project.does("status")
+        assert "engine unreachable" not in story.project.run("status")
     assert story.lost_nothing(load)
 
 
-def test_h11_an_engine_that_says_nothing_while_a_replica_stops_costs_no_get(story: Story, relay: Relay) -> None:
+def test_h11_an_engine_that_says_nothing_while_a_replica_stops_costs_no_get(
+    story: Scenario, relay: SocketProxy
+) -> None:
     story.serve(3)
     stopped = story.container(2)
     with story.under_load("engine silent while one of three is stopped") as load:
         relay.mute()
         stopped.stop(timeout=8)
         moment = time.time()
-        assert eventually(lambda: len(list(load.since(moment))) > 200)
+        assert wait_until(lambda: len(list(load.since(moment))) > 200)
         relay.go_on()
         assert story.comes_to("ready", "ready")
     assert all(fate.method == "POST" for fate in load.failed), load.failed
     assert story.executed_twice() == []
 
 
-def test_h13_many_events_delay_nobody(story: Story) -> None:
+def test_h13_many_events_delay_nobody(story: Scenario) -> None:
     story.serve(3)
     shouted_at = story.container(2)
     with (
@@ -73,7 +75,7 @@ def test_h13_many_events_delay_nobody(story: Story) -> None:
     assert story.phases() == ["ready"] * 3
 
 
-def test_h14_containers_that_are_gone_before_they_are_looked_at_are_passed_over(story: Story) -> None:
+def test_h14_containers_that_are_gone_before_they_are_looked_at_are_passed_over(story: Scenario) -> None:
     story.serve(2)
     like = story.container(1)
     (network,) = story.project.networks()

@@ -6,12 +6,12 @@ import pytest
 
 from composectl.balance.backend import Backend, Report
 from composectl.balance.phase import Phase
-from tests.support.factories import Watched, replica
+from tests.support.factories import RecordedPool, replica
 
 REFUSED = "Connection refused"
 
 
-def back_off(watched: Watched, backend: Backend) -> float:
+def back_off(watched: RecordedPool, backend: Backend) -> float:
     """The seconds for which `backend` is left alone from now on."""
     began = watched.now
     while backend not in watched.pool.to_probe():
@@ -20,7 +20,7 @@ def back_off(watched: Watched, backend: Backend) -> float:
 
 
 def test_one_refused_connection_is_forgiven_and_two_in_a_row_are_not() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     backend = watched.backend(1)
     for _ in range(3):
         watched.pool.refused(backend, REFUSED)
@@ -31,7 +31,7 @@ def test_one_refused_connection_is_forgiven_and_two_in_a_row_are_not() -> None:
 
 
 def test_the_last_ready_one_stays_until_there_is_another() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     watched.eject(1)
     last = watched.backend(2)
     for _ in range(10):
@@ -44,7 +44,7 @@ def test_the_last_ready_one_stays_until_there_is_another() -> None:
 
 
 def test_it_is_probed_once_in_each_back_off_and_those_double_up_to_a_minute() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     backend = watched.eject(1)
     waits = []
     for _ in range(7):
@@ -56,7 +56,7 @@ def test_it_is_probed_once_in_each_back_off_and_those_double_up_to_a_minute() ->
 
 
 def test_a_probe_brings_it_back() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     backend = watched.eject(1)
     back_off(watched, backend)
     watched.pool.probed(backend, None)
@@ -66,7 +66,7 @@ def test_a_probe_brings_it_back() -> None:
 
 @pytest.mark.parametrize(("well_for", "expected"), [(0.0, 10), (59.0, 10), (60.0, 5)])
 def test_the_back_off_is_doubled_for_one_that_was_well_for_less_than_a_minute(well_for: float, expected: float) -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     backend = watched.eject(1)
     back_off(watched, backend)
     watched.pool.probed(backend, None)
@@ -76,7 +76,7 @@ def test_the_back_off_is_doubled_for_one_that_was_well_for_less_than_a_minute(we
 
 
 def test_refusals_from_before_it_came_back_count_no_more() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     backend = watched.eject(1)
     watched.pool.refused(backend, REFUSED)  # it had been dialled before
     assert back_off(watched, backend) == 5
@@ -86,7 +86,7 @@ def test_refusals_from_before_it_came_back_count_no_more() -> None:
 
 
 def test_what_docker_says_anew_brings_it_back_at_once_and_what_it_repeats_does_not() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     backend = watched.eject(1)
     watched.pool.observe([replica(1), replica(2)])
     assert backend.phase is Phase.FAILING
@@ -96,7 +96,7 @@ def test_what_docker_says_anew_brings_it_back_at_once_and_what_it_repeats_does_n
 
 
 def test_nobody_is_left_alone_where_nobody_is_ready() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     backend = watched.eject(1)
     watched.pool.observe([replica(1)])
     assert watched.pool.to_probe() == [backend]
@@ -106,14 +106,14 @@ def test_nobody_is_left_alone_where_nobody_is_ready() -> None:
 
 
 def test_a_clock_that_is_set_back_lets_nobody_wait_for_long() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     backend = watched.eject(1)
     watched.now -= 3600
     assert watched.pool.to_probe() == [backend]
 
 
 def test_those_that_are_ready_are_probed_where_there_are_checks() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     watched.pool.observe([replica(1), replica(2), replica(3, Report.SILENT), replica(4, Report.DOWN)])
     ready, other, silent, _ = watched.pool.backends
     assert watched.pool.to_probe() == [silent]
@@ -121,7 +121,7 @@ def test_those_that_are_ready_are_probed_where_there_are_checks() -> None:
 
 
 def test_three_failed_checks_in_a_row_take_it_out_and_one_that_is_passed_brings_it_back() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     backend = watched.backend(1)
     for error in ("/ answered 500", "/ answered 500", None, "/ answered 500", "/ answered 500"):
         watched.pool.probed(backend, error)
@@ -138,7 +138,7 @@ def test_three_failed_checks_in_a_row_take_it_out_and_one_that_is_passed_brings_
 
 
 def test_failed_checks_never_take_the_last_one_out() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     for _ in range(10):
         watched.pool.probed(watched.backend(1), "/ answered 503")
     assert watched.pool.ready == 1

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from composectl.balance.backend import Backend, Replica, Report
 from composectl.balance.phase import Phase, Signal, after
 from composectl.balance.pool import Lease
-from tests.support.factories import Watched, replica
-from tests.support.policies import KINDS
+from tests.support.factories import RecordedPool, replica
+from tests.support.policies import ALL_POLICIES
 
 NUMBERS = st.integers(1, 5)
 INDEXES = st.integers(0, 99)
@@ -24,9 +24,9 @@ LEAVING = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 class Histories(RuleBasedStateMachine):
     """`leases` are those that are open; `counted` is what became of requests, as the pool must have counted it."""
 
-    @initialize(kind=st.sampled_from(sorted(KINDS)), there=RUNNING)
+    @initialize(kind=st.sampled_from(sorted(ALL_POLICIES)), there=RUNNING)
     def begin(self, kind: str, there: dict[int, tuple[Report, str]]) -> None:
-        self.watched = Watched(policy=KINDS[kind])
+        self.watched = RecordedPool(policy=ALL_POLICIES[kind])
         self.pool = self.watched.pool
         self.leases: list[Lease] = []
         self.counted: Counter[str] = Counter()

@@ -5,48 +5,48 @@ from hypothesis.strategies import integers, sets
 
 from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale, plan_swap
-from tests.support.factories import Watched, replica
+from tests.support.factories import RecordedPool, replica
 
 
-def leaving(watched: Watched, wanted: int) -> list[int]:
+def leaving(watched: RecordedPool, wanted: int) -> list[int]:
     return [one.replica.number for one in plan_scale(watched.pool.backends, wanted).leaving]
 
 
 def test_the_highest_numbers_leave_first() -> None:
-    assert leaving(Watched(10), 7) == [10, 9, 8]
+    assert leaving(RecordedPool(10), 7) == [10, 9, 8]
 
 
 def test_those_that_are_not_ready_leave_before_all_others() -> None:
-    watched = Watched(4)
+    watched = RecordedPool(4)
     watched.eject(2)
     assert leaving(watched, 2) == [2, 4]
 
 
 def test_those_on_their_way_out_do_not_count() -> None:
-    watched = Watched(3)
+    watched = RecordedPool(3)
     watched.pool.leave(watched.backend(3).replica.id, "told to stop")
     assert plan_scale(watched.pool.backends, 3).coming == 1
     assert leaving(watched, 2) == []
 
 
 def test_who_rests_counts_and_leaves_first() -> None:
-    watched = Watched(3)
+    watched = RecordedPool(3)
     watched.pool.rest(watched.backend(1).replica.id, "drained by hand")
     assert plan_scale(watched.pool.backends, 3).coming == 0
     assert leaving(watched, 2) == [1]
 
 
 def test_whoever_is_missing_comes() -> None:
-    plan = plan_scale(Watched(2).pool.backends, 10)
+    plan = plan_scale(RecordedPool(2).pool.backends, 10)
     assert (plan.leaving, plan.coming) == ((), 8)
 
 
 def test_all_may_leave() -> None:
-    assert leaving(Watched(2), 0) == [2, 1]
+    assert leaving(RecordedPool(2), 0) == [2, 1]
 
 
 def test_those_that_started_first_may_leave_first() -> None:
-    pool = Watched().pool
+    pool = RecordedPool().pool
     pool.observe(replica(number, run=f"2026-01-0{5 - number}") for number in (1, 2, 3))
     plan = plan_scale(pool.backends, 1, oldest_first=True)
     assert [one.replica.number for one in plan.leaving] == [3, 2]
@@ -59,44 +59,44 @@ def old(*numbers: int) -> set[str]:
     return {replica(number).id for number in numbers}
 
 
-def step(watched: Watched, leaving: set[str], wanted: int, parallel: int = 1) -> tuple[int, list[int]] | None:
+def step(watched: RecordedPool, leaving: set[str], wanted: int, parallel: int = 1) -> tuple[int, list[int]] | None:
     swap = plan_swap(watched.pool.backends, leaving, wanted, parallel)
     return swap and (swap.coming, [one.replica.number for one in swap.leaving])
 
 
 def test_one_new_comes_before_one_old_goes_the_lowest_number_first() -> None:
-    assert step(Watched(3), old(1, 2, 3), 3) == (1, [1])
-    assert step(Watched(4), old(2, 3), 3) == (0, [2])
+    assert step(RecordedPool(3), old(1, 2, 3), 3) == (1, [1])
+    assert step(RecordedPool(4), old(2, 3), 3) == (0, [2])
 
 
 def test_as_many_at_once_as_is_said_but_no_more_new_ones_than_wanted() -> None:
-    assert step(Watched(3), old(1, 2, 3), 3, parallel=2) == (2, [1, 2])
-    assert step(Watched(3), old(1, 2, 3), 3, parallel=9) == (3, [1, 2, 3])
+    assert step(RecordedPool(3), old(1, 2, 3), 3, parallel=2) == (2, [1, 2])
+    assert step(RecordedPool(3), old(1, 2, 3), 3, parallel=9) == (3, [1, 2, 3])
 
 
 def test_whoever_is_missing_comes_too() -> None:
-    assert step(Watched(2), old(1, 2), 4) == (3, [1])
+    assert step(RecordedPool(2), old(1, 2), 4) == (3, [1])
 
 
 def test_old_ones_that_are_not_ready_go_first() -> None:
-    watched = Watched(3)
+    watched = RecordedPool(3)
     watched.eject(3)
     assert step(watched, old(1, 2, 3), 3) == (1, [3])
 
 
 def test_old_ones_that_are_on_their_way_out_go_at_once() -> None:
-    watched = Watched(3)
+    watched = RecordedPool(3)
     watched.pool.leave(watched.backend(2).replica.id, "drained by hand")
     assert step(watched, old(1, 2, 3), 3) == (0, [2])
 
 
 def test_it_is_over_when_no_old_one_is_left() -> None:
-    assert step(Watched(3), old(7), 3) is None
-    assert step(Watched(0), set(), 3) is None
+    assert step(RecordedPool(3), old(7), 3) is None
+    assert step(RecordedPool(0), set(), 3) is None
 
 
 def test_no_old_one_goes_in_the_place_of_a_new_one_that_is_not_ready() -> None:
-    watched = Watched(3)
+    watched = RecordedPool(3)
     watched.eject(3)
     assert step(watched, old(1, 2), 2) == (0, [])
 
@@ -111,7 +111,7 @@ def test_no_old_one_goes_in_the_place_of_a_new_one_that_is_not_ready() -> None:
 def test_never_fewer_ready_than_wanted_and_never_more_than_wanted_and_parallel(
     count: int, wanted: int, parallel: int, ill: set[int], fails: set[int]
 ) -> None:
-    watched = Watched(count)
+    watched = RecordedPool(count)
     for number in ill & set(range(2, count + 1)):
         watched.eject(number)
     leaving = old(*range(1, count + 1))

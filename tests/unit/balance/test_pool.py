@@ -9,17 +9,17 @@ import pytest
 from composectl.balance.backend import Report
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Lease
-from tests.support.factories import Watched, replica
+from tests.support.factories import RecordedPool, replica
 
 
-def leased(watched: Watched) -> Lease:
+def leased(watched: RecordedPool) -> Lease:
     lease = watched.pool.lease()
     assert lease is not None
     return lease
 
 
 def test_healthy_replicas_are_ready_at_once_and_silent_ones_when_their_port_accepts() -> None:
-    watched = Watched()
+    watched = RecordedPool()
     watched.pool.observe([replica(1, Report.UP), replica(2, Report.SILENT), replica(3, Report.DOWN)])
     assert [one.phase for one in watched.pool.backends] == [Phase.READY, Phase.STARTING, Phase.STARTING]
     watched.pool.probed(watched.backend(2), None)
@@ -27,20 +27,20 @@ def test_healthy_replicas_are_ready_at_once_and_silent_ones_when_their_port_acce
 
 
 def test_a_port_that_accepts_does_not_outweigh_an_unhealthy_report() -> None:
-    watched = Watched()
+    watched = RecordedPool()
     watched.pool.observe([replica(1, Report.DOWN)])
     watched.pool.probed(watched.backend(1), None)
     assert watched.backend(1).phase is Phase.STARTING
 
 
 def test_an_unhealthy_report_takes_even_the_last_one_out() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     watched.pool.observe([replica(1, Report.DOWN)])
     assert watched.pool.lease() is None
 
 
 def test_a_restarted_container_is_another_backend() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     before = watched.backend(1)
     watched.pool.observe([replica(1, run="2")])
     assert before.phase is Phase.GONE
@@ -49,7 +49,7 @@ def test_a_restarted_container_is_another_backend() -> None:
 
 @pytest.mark.parametrize("place", [{"host": "10.0.0.9"}, {"endpoint": "another"}])
 def test_h9_a_container_at_another_address_is_another_backend(place: dict[str, str]) -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     before = watched.backend(1)
     watched.pool.observe([replace(replica(1), **place)])  # type: ignore[arg-type]
     assert before.phase is Phase.GONE
@@ -58,7 +58,7 @@ def test_h9_a_container_at_another_address_is_another_backend(place: dict[str, s
 
 
 def test_h10_whoever_vanishes_gets_no_request_and_what_is_in_flight_is_counted_to_its_end() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     lease = leased(watched)
     watched.pool.vanish(replica(1).key, "it left its network")
     watched.pool.vanish(replica(2).key, "nobody knows it")
@@ -69,7 +69,7 @@ def test_h10_whoever_vanishes_gets_no_request_and_what_is_in_flight_is_counted_t
 
 
 def test_leaving_waits_for_what_is_in_flight() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     lease, backend = leased(watched), watched.backend(1)
     watched.pool.leave(backend.replica.id, "scaled down")
     assert watched.pool.lease() is None
@@ -78,13 +78,13 @@ def test_leaving_waits_for_what_is_in_flight() -> None:
 
 
 def test_leaving_with_nothing_in_flight_is_done_at_once() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     watched.pool.leave_all("composectl ends")
     assert [change.after for change in watched.changes] == [Phase.READY, Phase.DRAINING, Phase.DRAINED]
 
 
 def test_a_draining_backend_is_deaf_to_good_news() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     lease = leased(watched)
     watched.pool.leave(watched.backend(1).replica.id, "scaled down")
     watched.pool.observe([replica(1)])
@@ -94,7 +94,7 @@ def test_a_draining_backend_is_deaf_to_good_news() -> None:
 
 
 def test_who_rests_gets_nothing_and_finishes_what_it_has() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     lease = leased(watched)
     resting, other = lease.backend, leased(watched).backend
     watched.pool.rest(resting.replica.id, "drained by hand")
@@ -104,7 +104,7 @@ def test_who_rests_gets_nothing_and_finishes_what_it_has() -> None:
 
 
 def test_who_rests_is_deaf_to_good_news_and_is_not_probed() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     watched.pool.rest(replica(1).id, "drained by hand")
     watched.pool.observe([replica(1, Report.DOWN), replica(2)])
     watched.pool.observe([replica(1), replica(2)])
@@ -114,7 +114,7 @@ def test_who_rests_is_deaf_to_good_news_and_is_not_probed() -> None:
 
 
 def test_the_last_one_may_rest_and_return() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     watched.pool.rest(replica(1).id, "drained by hand")
     assert watched.pool.lease() is None
     watched.pool.come_back(replica(1).id, "undrained by hand")
@@ -124,7 +124,7 @@ def test_the_last_one_may_rest_and_return() -> None:
 
 @pytest.mark.parametrize("report", [Report.SILENT, Report.DOWN])
 def test_who_returns_gets_requests_once_it_is_well(report: Report) -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     watched.pool.rest(replica(1).id, "drained by hand")
     watched.pool.observe([replica(1, report)])
     watched.pool.come_back(replica(1).id, "undrained by hand")
@@ -135,7 +135,7 @@ def test_who_returns_gets_requests_once_it_is_well(report: Report) -> None:
 
 
 def test_who_was_told_to_leave_neither_rests_nor_returns() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     lease = leased(watched)
     watched.pool.rest(replica(1).id, "drained by hand")
     watched.pool.leave(replica(1).id, "its container is told to stop")
@@ -148,21 +148,21 @@ def test_who_was_told_to_leave_neither_rests_nor_returns() -> None:
 
 
 def test_a_restarted_container_does_not_rest() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     watched.pool.rest(replica(1).id, "drained by hand")
     watched.pool.observe([replica(1, run="2")])
     assert watched.backend(1).phase is Phase.READY
 
 
 def test_a_lease_ends_once() -> None:
-    lease = leased(Watched(1))
+    lease = leased(RecordedPool(1))
     lease.abandoned()
     with pytest.raises(RuntimeError, match="has ended already"):
         lease.failed("backend-hung-up")
 
 
 def test_counts_of_backends_that_are_gone_stay_in_the_sums() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     early, late = leased(watched), leased(watched)
     early.answered(200, 1000)
     watched.pool.observe([])
@@ -173,7 +173,7 @@ def test_counts_of_backends_that_are_gone_stay_in_the_sums() -> None:
 
 
 def test_a_request_that_moved_counts_once_and_one_that_nobody_took_counts_too() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     first = leased(watched)
     second = watched.pool.lease_again((first.backend,), connected=True)
     assert second is not None
@@ -185,6 +185,6 @@ def test_a_request_that_moved_counts_once_and_one_that_nobody_took_counts_too() 
 
 
 def test_backends_stand_in_the_order_of_their_numbers() -> None:
-    watched = Watched()
+    watched = RecordedPool()
     watched.pool.observe(replica(number) for number in (10, 2, 1))
     assert [one.replica.number for one in watched.pool.backends] == [1, 2, 10]

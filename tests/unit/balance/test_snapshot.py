@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 from composectl.balance.snapshot import VERSION, Snapshot, iso, join_address, view_service
-from tests.support.factories import Watched
+from tests.support.factories import RecordedPool
 
 KEYS = {"service", "policy", "listeners", "wanted", "since", "totals", "backends", "changes"}
 TOTALS = {
@@ -17,7 +17,7 @@ BACKEND = {
 }
 
 
-def snapshot(watched: Watched) -> Snapshot:
+def snapshot(watched: RecordedPool) -> Snapshot:
     service = view_service(
         watched.pool,
         policy="p2c",
@@ -32,7 +32,7 @@ def snapshot(watched: Watched) -> Snapshot:
 
 
 def test_the_keys_are_the_documented_ones() -> None:
-    told = snapshot(Watched(2)).as_json()
+    told = snapshot(RecordedPool(2)).as_json()
     service = told["services"][0]
     assert (told["version"], told["project"]) == (1, "shop")
     assert set(service) >= KEYS
@@ -43,19 +43,19 @@ def test_the_keys_are_the_documented_ones() -> None:
 
 
 def test_a_canary_has_its_share() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     watched.pool.begin_canary({watched.backend(1).replica.id}, 0.1)
     assert [one.canary for one in snapshot(watched).services[0].backends] == [None, 0.1]
 
 
 def test_that_of_an_earlier_version_tells_of_no_canary() -> None:
-    told = snapshot(Watched(1)).as_json()
+    told = snapshot(RecordedPool(1)).as_json()
     del told["services"][0]["backends"][0]["canary"]
-    assert Snapshot.from_json(told) == Snapshot.from_json(snapshot(Watched(1)).as_json())
+    assert Snapshot.from_json(told) == Snapshot.from_json(snapshot(RecordedPool(1)).as_json())
 
 
 def test_failures_and_retries_have_a_reason() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     for reason in ("backend-hung-up", "backend-too-slow", "backend-hung-up"):
         lease = watched.pool.lease()
         assert lease is not None
@@ -70,20 +70,20 @@ def test_failures_and_retries_have_a_reason() -> None:
 
 
 def test_changes_are_counted_by_the_phase_after_those_of_replicas_that_are_gone_included() -> None:
-    watched = Watched(3)
+    watched = RecordedPool(3)
     watched.pool.leave(watched.backend(1).replica.id, "asked")
     watched.pool.observe([])
     assert snapshot(watched).services[0].totals.changes == {"ready": 3, "draining": 1, "drained": 1, "gone": 3}
 
 
 def test_that_of_an_earlier_version_has_no_histogram() -> None:
-    told = snapshot(Watched(1)).as_json()
+    told = snapshot(RecordedPool(1)).as_json()
     del told["services"][0]["backends"][0]["histogram"]
     assert Snapshot.from_json(told).services[0].backends[0].histogram == ()
 
 
 def test_it_survives_the_way_through_json() -> None:
-    watched = Watched(3)
+    watched = RecordedPool(3)
     lease = watched.pool.lease()
     assert lease is not None
     lease.answered(204, 1500)
@@ -92,24 +92,24 @@ def test_it_survives_the_way_through_json() -> None:
 
 
 def test_h12_it_tells_since_when_it_is_stale() -> None:
-    stale = replace(snapshot(Watched(1)), stale_since=iso(7))
+    stale = replace(snapshot(RecordedPool(1)), stale_since=iso(7))
     assert stale.as_json()["stale_since"] == "1970-01-01T00:00:07.000+00:00"
     assert Snapshot.from_json(stale.as_json()) == stale
 
 
 def test_keys_of_a_later_version_are_ignored() -> None:
-    told = snapshot(Watched(1)).as_json()
+    told = snapshot(RecordedPool(1)).as_json()
     told["services"][0]["backends"][0]["colour"] = "blue"
-    assert Snapshot.from_json(told) == snapshot(Watched(1))
+    assert Snapshot.from_json(told) == snapshot(RecordedPool(1))
 
 
 def test_ids_are_short_and_addresses_have_the_port() -> None:
-    (backend,) = snapshot(Watched(1)).services[0].backends
+    (backend,) = snapshot(RecordedPool(1)).services[0].backends
     assert (backend.id, backend.address) == ("000000000000", "10.0.0.1:9090")
 
 
 def test_a_replica_with_a_port_of_its_own_is_shown_with_that() -> None:
-    watched = Watched(1)
+    watched = RecordedPool(1)
     watched.pool.observe([replace(watched.backend(1).replica, ports=((9090, 8081),))])
     (backend,) = snapshot(watched).services[0].backends
     assert backend.address == "10.0.0.1:8081"

@@ -15,11 +15,11 @@ from composectl.control.api import About
 from composectl.control.client import Client, find, find_proxy, running
 from composectl.control.commands import Place, Rollout, Scaling, Verdict
 from composectl.control.paths import sockets
-from tests.support.fake_daemon import ABOUT, House, Order
+from tests.support.fake_daemon import ABOUT, FakeDaemon, Order
 
 
 async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         assert client.about == ABOUT
@@ -41,7 +41,7 @@ async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
 async def test_an_order_arrives_whole_and_each_step_is_told(
     tmp_path: Path, method: Callable[[Client, Order], Iterator[str]], order: Order
 ) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         lines = await asyncio.to_thread(lambda: list(method(client, order)))
@@ -50,7 +50,7 @@ async def test_an_order_arrives_whole_and_each_step_is_told(
 
 
 async def test_an_error_of_scaling_comes_through_whole(tmp_path: Path) -> None:
-    async with House().open(tmp_path) as path:
+    async with FakeDaemon().open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         with pytest.raises(errors.ComposectlError) as raised:
             await asyncio.to_thread(lambda: list(client.scale(Scaling({"nobody": 1}))))
@@ -81,7 +81,7 @@ async def test_one_that_is_killed_meanwhile_is_told_of(tmp_path: Path, answer: b
 
 
 async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path:
         _, writer = await asyncio.open_unix_connection(str(path))
         body = json.dumps({"wanted": {"echo": 1}, "oldest_first": False})
@@ -96,7 +96,7 @@ async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> 
 @pytest.mark.parametrize("path", ["scale", "rollout", "judge", "drain", "undrain"])
 @pytest.mark.parametrize("body", ["", "[]", '"echo"', "{}", '{"wanted": {"echo": -1}, "oldest_first": false}'])
 async def test_an_order_that_is_none_is_refused(tmp_path: Path, path: str, body: str) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as socket_path:
         reader, writer = await asyncio.open_unix_connection(str(socket_path))
         writer.write(f"POST /v1/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
@@ -106,7 +106,7 @@ async def test_an_order_that_is_none_is_refused(tmp_path: Path, path: str, body:
 
 
 async def test_i6_garbage_and_a_huge_body_leave_it_answering(tmp_path: Path) -> None:
-    async with House().open(tmp_path) as path:
+    async with FakeDaemon().open(tmp_path) as path:
         for bytes_sent in (
             b"\0\xff garbage\r\n\r\n",
             b"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
@@ -117,7 +117,7 @@ async def test_i6_garbage_and_a_huge_body_leave_it_answering(tmp_path: Path) -> 
 
 
 async def test_stop_is_passed_on(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         await asyncio.to_thread(client.stop)
@@ -125,30 +125,30 @@ async def test_stop_is_passed_on(tmp_path: Path) -> None:
 
 
 async def test_the_project_is_found_by_its_name_and_by_its_directory(tmp_path: Path) -> None:
-    blog = House(About("blog", 1, "/srv/blog", ()))
-    async with House().open(tmp_path), blog.open(tmp_path):
+    blog = FakeDaemon(About("blog", 1, "/srv/blog", ()))
+    async with FakeDaemon().open(tmp_path), blog.open(tmp_path):
         by_name = await asyncio.to_thread(find, tmp_path, "blog", Path("/srv/shop"))
         by_directory = await asyncio.to_thread(find, tmp_path, "", Path("/srv/shop"))
     assert (by_name.about.project, by_directory.about.project) == ("blog", "shop")
 
 
 async def test_two_projects_of_one_directory_must_be_named(tmp_path: Path) -> None:
-    other = House(About("other", 1, ABOUT.directory, ()))
-    async with House().open(tmp_path), other.open(tmp_path):
+    other = FakeDaemon(About("other", 1, ABOUT.directory, ()))
+    async with FakeDaemon().open(tmp_path), other.open(tmp_path):
         with pytest.raises(errors.ComposectlError, match="project `other`, project `shop`"):
             await asyncio.to_thread(find, tmp_path, "", Path(ABOUT.directory))
 
 
 async def test_a_proxy_without_a_project_is_found_by_its_name_or_when_it_is_the_only_one(tmp_path: Path) -> None:
-    proxy = House(About("proxy-8080", 1, "", ()))
-    async with House().open(tmp_path), proxy.open(tmp_path):
+    proxy = FakeDaemon(About("proxy-8080", 1, "", ()))
+    async with FakeDaemon().open(tmp_path), proxy.open(tmp_path):
         by_name = await asyncio.to_thread(find, tmp_path, "proxy-8080", Path("/srv/shop"))
         the_only_one = await asyncio.to_thread(find_proxy, tmp_path)
     assert by_name.about == the_only_one.about == About("proxy-8080", 1, "", ())
 
 
 async def test_of_two_proxies_one_must_be_named(tmp_path: Path) -> None:
-    proxies = [House(About(name, 1, "", ())) for name in ("edge", "proxy-8080")]
+    proxies = [FakeDaemon(About(name, 1, "", ())) for name in ("edge", "proxy-8080")]
     async with proxies[0].open(tmp_path), proxies[1].open(tmp_path):
         with pytest.raises(errors.ComposectlError, match="several run: proxy `edge`, proxy `proxy-8080`") as raised:
             await asyncio.to_thread(find_proxy, tmp_path)
@@ -156,7 +156,7 @@ async def test_of_two_proxies_one_must_be_named(tmp_path: Path) -> None:
 
 
 async def test_a_project_is_never_taken_for_a_proxy(tmp_path: Path) -> None:
-    async with House().open(tmp_path):
+    async with FakeDaemon().open(tmp_path):
         with pytest.raises(errors.NothingRuns, match="no composectl is running"):
             await asyncio.to_thread(find_proxy, tmp_path)
 

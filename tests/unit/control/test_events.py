@@ -15,7 +15,7 @@ from aiohttp import web
 
 from composectl.balance.backend import Change
 from composectl.balance.phase import Phase
-from tests.support.fake_daemon import House
+from tests.support.fake_daemon import FakeDaemon
 from tests.support.snapshots import service
 
 PATIENCE = 10.0
@@ -60,7 +60,7 @@ async def listening(path: Path) -> AsyncIterator[Listening]:
 
 
 async def test_the_snapshot_comes_at_once_and_when_it_is_another_one(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path, listening(path) as client:
         head = await client.head()
         assert head.startswith(b"HTTP/1.1 200 ")
@@ -71,7 +71,7 @@ async def test_the_snapshot_comes_at_once_and_when_it_is_another_one(tmp_path: P
 
 
 async def test_it_comes_every_two_seconds_where_nothing_changes(tmp_path: Path) -> None:
-    async with House().open(tmp_path) as path, listening(path) as client:
+    async with FakeDaemon().open(tmp_path) as path, listening(path) as client:
         await client.next()
         began = asyncio.get_running_loop().time()
         await client.next()
@@ -79,7 +79,7 @@ async def test_it_comes_every_two_seconds_where_nothing_changes(tmp_path: Path) 
 
 
 async def test_each_change_is_told_as_it_happens(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path, listening(path) as client:
         await client.next("snapshot")
         house.journal.tell(CHANGE)
@@ -89,7 +89,7 @@ async def test_each_change_is_told_as_it_happens(tmp_path: Path) -> None:
 
 
 async def test_who_comes_later_is_told_at_once_too(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path, listening(path) as first:
         await first.next("snapshot")
         async with listening(path) as second:
@@ -98,7 +98,7 @@ async def test_who_comes_later_is_told_at_once_too(tmp_path: Path) -> None:
 
 async def test_all_readers_are_let_go_at_the_end(tmp_path: Path) -> None:
     async with AsyncExitStack() as clients:
-        async with House().open(tmp_path) as path:
+        async with FakeDaemon().open(tmp_path) as path:
             readers = [await clients.enter_async_context(listening(path)) for _ in range(3)]
             for one in readers:
                 await one.next("snapshot")
@@ -109,7 +109,7 @@ async def test_all_readers_are_let_go_at_the_end(tmp_path: Path) -> None:
 
 
 async def test_who_does_not_read_is_let_go_and_delays_nobody(tmp_path: Path) -> None:
-    house = House(patience=1.0)
+    house = FakeDaemon(patience=1.0)
     house.services = (service(200),)
     async with house.open(tmp_path) as path, unread(path) as deaf, listening(path) as client:
         while not is_over(deaf):
@@ -118,7 +118,7 @@ async def test_who_does_not_read_is_let_go_and_delays_nobody(tmp_path: Path) -> 
 
 
 async def test_one_reader_too_many_is_told_so(tmp_path: Path) -> None:
-    async with House().open(tmp_path) as path, AsyncExitStack() as clients:
+    async with FakeDaemon().open(tmp_path) as path, AsyncExitStack() as clients:
         for _ in range(32):
             assert b" 200 " in await (await clients.enter_async_context(listening(path))).head()
         one_more = await clients.enter_async_context(listening(path))
@@ -126,7 +126,7 @@ async def test_one_reader_too_many_is_told_so(tmp_path: Path) -> None:
 
 
 async def test_another_application_may_tell_the_same(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     app = web.Application()
     app.router.add_get("/v1/events", house.events.answer, allow_head=False)
     app.on_shutdown.append(house.events.close)

@@ -11,13 +11,13 @@ from prometheus_client.samples import Sample
 
 from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot, view_service
 from composectl.control.metrics import expose, of_this_process
-from tests.support.factories import Watched
+from tests.support.factories import RecordedPool
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 Labels = dict[str, str]
 
 
-def seen(watched: Watched) -> ServiceView:
+def seen(watched: RecordedPool) -> ServiceView:
     return view_service(
         watched.pool, policy="p2c", listeners=["[::]:80"], wanted=3, held=2, port=80, changes=(), rollouts={"done": 1}
     )
@@ -34,8 +34,8 @@ def samples(service: ServiceView, name: str) -> dict[tuple[str, ...], float]:
     return {tuple(one.labels.values()): one.value for one in found}
 
 
-def busy() -> Watched:
-    watched = Watched(3)
+def busy() -> RecordedPool:
+    watched = RecordedPool(3)
     for status, microseconds in ((200, 400), (204, 600), (503, 20_000_000)):
         lease = watched.pool.lease()
         assert lease is not None
@@ -61,7 +61,7 @@ def test_durations_are_in_buckets_of_seconds() -> None:
 
 
 def test_failures_and_retries_are_told_by_backend_and_by_reason() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     for end in ("failed", "moved"):
         lease = watched.pool.lease()
         assert lease is not None
@@ -77,7 +77,7 @@ def test_failures_and_retries_are_told_by_backend_and_by_reason() -> None:
 
 
 def test_phases_and_what_is_held_and_in_flight() -> None:
-    watched = Watched(3)
+    watched = RecordedPool(3)
     watched.eject(1)
     assert watched.pool.lease()
     service = seen(watched)
@@ -90,7 +90,7 @@ def test_phases_and_what_is_held_and_in_flight() -> None:
 
 
 def test_drains_rollouts_and_listeners() -> None:
-    watched = Watched(2)
+    watched = RecordedPool(2)
     watched.pool.leave(watched.backend(1).replica.id, "asked")
     service = seen(watched)
     assert samples(service, "composectl_changes_total")["draining",] == 1
@@ -133,7 +133,7 @@ def test_lines_of_the_access_log_are_counted_where_there_is_one() -> None:
 
 
 def test_names_that_lie_stay_in_their_quotes() -> None:
-    service = seen(Watched(1))
+    service = seen(RecordedPool(1))
     lying = 'x"} 7\n# HELP \\ \x1b[31m'
     lies = replace(service, backends=(replace(service.backends[0], name=lying),))
     (labels,) = samples(lies, "composectl_backend_info")
@@ -144,11 +144,11 @@ def test_names_that_lie_stay_in_their_quotes() -> None:
 @pytest.mark.parametrize("count", [0, 1, 8, 9, 200])
 def test_openmetrics_where_it_is_asked_for(count: int) -> None:
     """Its parser is strict: each metric is told once, and the end is marked."""
-    told = exposed(seen(Watched(count)), OPENMETRICS)
+    told = exposed(seen(RecordedPool(count)), OPENMETRICS)
     phases = [one for family in parse_openmetrics(told) for one in family.samples if one.name.endswith("backend_phase")]
     assert len(phases) == 6 * count
 
 
 def test_it_comes_in_small_pieces() -> None:
-    pieces = list(expose(Snapshot(VERSION, "shop", (seen(Watched(200)),)), (), "").pieces)
+    pieces = list(expose(Snapshot(VERSION, "shop", (seen(RecordedPool(200)),)), (), "").pieces)
     assert max(piece.count(b"\n") for piece in pieces) <= 7

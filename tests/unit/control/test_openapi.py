@@ -17,8 +17,8 @@ from openapi_spec_validator import validate
 from composectl.balance.snapshot import ServiceView, view_service
 from composectl.control.api import make_api
 from composectl.control.http_server import Turns
-from tests.support.factories import Watched
-from tests.support.fake_daemon import House
+from tests.support.factories import RecordedPool
+from tests.support.fake_daemon import FakeDaemon
 from tests.support.paths import ROOT
 from tests.unit.control.test_events import CHANGE, listening
 
@@ -46,7 +46,7 @@ def schema_of(path: str) -> str:
 
 def seen() -> ServiceView:
     """A service of which there is something to tell."""
-    watched = Watched(3)
+    watched = RecordedPool(3)
     watched.pool.begin_canary({watched.backend(1).replica.id}, 0.1)
     for answered in (True, False):
         lease = watched.pool.lease()
@@ -59,7 +59,7 @@ def seen() -> ServiceView:
 @asynccontextmanager
 async def asking(folder: Path) -> AsyncIterator[ClientSession]:
     """A client of a composectl that has something to tell."""
-    house = House()
+    house = FakeDaemon()
     house.services = (seen(),)
     async with house.open(folder) as path, ClientSession("http://localhost", connector=UnixConnector(str(path))) as one:
         yield one
@@ -70,7 +70,7 @@ def test_it_is_valid() -> None:
 
 
 def test_every_path_is_in_it_and_no_other() -> None:
-    routes = make_api(House().handlers, Turns()).router.routes()
+    routes = make_api(FakeDaemon().handlers, Turns()).router.routes()
     there = {(route.resource.canonical, route.method.lower()) for route in routes if route.resource}
     assert there == {(path, method) for path, item in SPEC["paths"].items() for method in item}
 
@@ -95,7 +95,7 @@ async def test_no_key_is_told_that_is_not_in_it(tmp_path: Path) -> None:
 
 
 async def test_events_are_what_it_says(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     house.services = (seen(),)
     async with house.open(tmp_path) as path, listening(path) as client:
         assert valid("Snapshot", await client.next("snapshot"))
@@ -175,7 +175,7 @@ async def test_stopping_is_what_it_says(tmp_path: Path) -> None:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
-    async with House(patience=0.2).open(tmp_path) as path:
+    async with FakeDaemon(patience=0.2).open(tmp_path) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(b"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
         async with asyncio.timeout(30):
@@ -186,7 +186,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> No
 
 
 async def test_what_is_not_http_is_told_so_without_an_echo(tmp_path: Path) -> None:
-    async with House().open(tmp_path) as path:
+    async with FakeDaemon().open(tmp_path) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(b"\0garbage\r\n\r\n")
         answer = await asyncio.wait_for(reader.read(), 10)

@@ -12,7 +12,7 @@ import pytest
 from composectl.control import client
 from composectl.control.client import Client
 from composectl.errors import HasEnded
-from tests.support.fake_daemon import ABOUT, House
+from tests.support.fake_daemon import ABOUT, FakeDaemon
 from tests.support.snapshots import service
 from tests.unit.control.test_events import listening
 
@@ -20,7 +20,7 @@ READERS = 32  # that are told at once
 
 
 async def test_it_is_told_at_once_and_when_something_has_changed(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path:
         telling = (await asyncio.to_thread(Client, path)).telling()
         assert (await asyncio.to_thread(telling.next))["services"] == []
@@ -31,7 +31,7 @@ async def test_it_is_told_at_once_and_when_something_has_changed(tmp_path: Path)
 
 
 async def test_where_composectl_ends_there_is_no_more(tmp_path: Path) -> None:
-    async with House().open(tmp_path) as path:
+    async with FakeDaemon().open(tmp_path) as path:
         telling = (await asyncio.to_thread(Client, path)).telling()
         await asyncio.to_thread(telling.next)
     with pytest.raises(HasEnded):
@@ -40,11 +40,11 @@ async def test_where_composectl_ends_there_is_no_more(tmp_path: Path) -> None:
 
 
 async def test_a_successor_goes_on_with_it(tmp_path: Path) -> None:
-    async with House().open(tmp_path) as path:
+    async with FakeDaemon().open(tmp_path) as path:
         telling = (await asyncio.to_thread(Client, path)).telling()
         await asyncio.to_thread(telling.next)
     path.unlink(missing_ok=True)
-    successor = House(replace(ABOUT, pid=4712))
+    successor = FakeDaemon(replace(ABOUT, pid=4712))
     async with successor.open(tmp_path):
         assert (await asyncio.to_thread(telling.next))["pid"] == 4712
     with pytest.raises(HasEnded, match="process 4712"):
@@ -53,7 +53,7 @@ async def test_a_successor_goes_on_with_it(tmp_path: Path) -> None:
 
 
 async def test_who_waits_in_another_thread_is_let_go(tmp_path: Path) -> None:
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path:
         telling = (await asyncio.to_thread(Client, path)).telling()
         await asyncio.to_thread(telling.next)
@@ -64,7 +64,7 @@ async def test_who_waits_in_another_thread_is_let_go(tmp_path: Path) -> None:
 
 async def test_among_very_many_it_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_ASK_SECONDS", 0.01)
-    house = House()
+    house = FakeDaemon()
     async with house.open(tmp_path) as path, AsyncExitStack() as stack:
         for _ in range(READERS):
             await (await stack.enter_async_context(listening(path))).next("snapshot")

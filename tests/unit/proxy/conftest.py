@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.support.proxy_fixture import Stage
-
-OpenStage = Callable[..., Awaitable[Stage]]
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -27,8 +25,10 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 async def open_stage() -> AsyncIterator[OpenStage]:
     async with AsyncExitStack() as closing:
 
-        async def opened(backends: int = 1, *, receive_buffer: int = 0, backlog: int = 100, **how: object) -> Stage:
-            stage = Stage(backends, receive_buffer=receive_buffer, backlog=backlog)
+        async def opened(
+            backends: int = 1, *, receive_buffer: int = 0, backlog: int = 100, **how: object
+        ) -> ProxyFixture:
+            stage = ProxyFixture(backends, receive_buffer=receive_buffer, backlog=backlog)
             await stage.open(**how)  # type: ignore[arg-type]
             closing.push_async_callback(stage.close)
             return stage
@@ -37,5 +37,5 @@ async def open_stage() -> AsyncIterator[OpenStage]:
 
 
 @pytest.fixture
-async def stage(open_stage: OpenStage) -> Stage:
+async def stage(open_stage: OpenStage) -> ProxyFixture:
     return await open_stage()

@@ -14,9 +14,8 @@ from composectl.proxy.limits import Limits
 from composectl.proxy.queue import Holding
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import eventually
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import wait_until_async
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"
@@ -60,7 +59,7 @@ class Written:
 class Logged:
     """A stage with a log, and what stands in it."""
 
-    def __init__(self, stage: Stage, log: AccessLog, written: Written) -> None:
+    def __init__(self, stage: ProxyFixture, log: AccessLog, written: Written) -> None:
         self.stage = stage
         self.log = log
         self._written = written
@@ -71,7 +70,7 @@ class Logged:
 
     async def only(self) -> Entry:
         """The only entry, once it is there."""
-        await eventually(self.entries)
+        await wait_until_async(self.entries)
         (entry,) = self.entries()
         return entry
 
@@ -133,7 +132,7 @@ async def test_several_at_once_are_told_in_their_order(logged: Logged) -> None:
     await client.send(get("/1") + get("/2") + get("/3"))
     for _ in range(3):
         await client.until(b"ok")
-    await eventually(lambda: len(logged.entries()) == 3)
+    await wait_until_async(lambda: len(logged.entries()) == 3)
     assert [entry.target for entry in logged.entries()] == [b"/1", b"/2", b"/3"]
 
 
@@ -160,7 +159,7 @@ async def test_who_was_held_and_went_on(open_logged: OpenLogged) -> None:
     logged.stage.observe([])
     client = await logged.stage.client()
     await client.send(GET)
-    await eventually(lambda: logged.stage.room.held == 1)
+    await wait_until_async(lambda: logged.stage.room.held == 1)
     logged.stage.observe([0])
     backend = await logged.stage.backend.accept()
     await backend.head()
@@ -239,7 +238,7 @@ async def test_a_refusal(logged: Logged, said: bytes, answer: int, error: str, m
 async def test_f6_a_head_that_is_too_slow(logged: Logged) -> None:
     client = await logged.stage.client()
     await client.send(b"GET /slow HTTP/1.1\r\nHost:")
-    await eventually(lambda: any(one._reader.in_head for one in logged.stage.server._inbound))
+    await wait_until_async(lambda: any(one._reader.in_head for one in logged.stage.server._inbound))
     logged.stage.seconds_pass(12)
     assert status(await client.head()) == 408
     entry = await logged.only()
@@ -364,7 +363,7 @@ async def test_who_was_stuck_and_is_not_gets_what_comes_then() -> None:
 async def test_entries_are_handed_over_by_themselves() -> None:
     written = Written()
     AccessLog(written, written.line).note(entry_of(0))
-    await eventually(lambda: written.entries)
+    await wait_until_async(lambda: written.entries)
 
 
 async def test_what_was_noted_before_goes_to_the_old_file() -> None:

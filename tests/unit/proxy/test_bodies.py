@@ -8,9 +8,8 @@ import re
 import pytest
 
 from tests.support.messages import GET, OK, ok, post, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, eventually, least_seconds
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import RawConnection, least_seconds, wait_until_async
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNKED_OK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -18,7 +17,7 @@ GIBIBYTE = 1024**3
 
 
 @pytest.mark.parametrize("size", [3 * GIBIBYTE, 5 * GIBIBYTE, 2**63 - 1])
-async def test_e3_a_length_beyond_32_bits_is_a_length(stage: Stage, size: int) -> None:
+async def test_e3_a_length_beyond_32_bits_is_a_length(stage: ProxyFixture, size: int) -> None:
     client, backend = await stage.ask(post(b"hello", size))
     assert b"\r\nContent-Length: %d\r\n" % size in await backend.head()
     assert await backend.exactly(5) == b"hello"
@@ -27,21 +26,21 @@ async def test_e3_a_length_beyond_32_bits_is_a_length(stage: Stage, size: int) -
     assert await client.exactly(5) == b"world"
     backend.close()
     assert await client.rest() == b""
-    await eventually(lambda: stage.pool.tally().failed == 1)
+    await wait_until_async(lambda: stage.pool.tally().failed == 1)
 
 
-async def test_e3_a_chunk_beyond_32_bits_is_a_chunk(stage: Stage) -> None:
+async def test_e3_a_chunk_beyond_32_bits_is_a_chunk(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(CHUNKED + b"140000000\r\nhello")
     assert await backend.until(b"hello\r\n") == await_head(backend) + b"5\r\nhello\r\n"
     await client.send(b"world")
     assert await backend.until(b"world\r\n") == b"5\r\nworld\r\n"
 
 
-def await_head(backend: Wire) -> bytes:
+def await_head(backend: RawConnection) -> bytes:
     return bytes(backend.received).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
-async def test_e6_five_minutes_of_a_byte_a_second_are_no_reason_to_cut_an_upload(stage: Stage) -> None:
+async def test_e6_five_minutes_of_a_byte_a_second_are_no_reason_to_cut_an_upload(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(post(b"", 300))
     await backend.head()
     for number in range(300):
@@ -53,7 +52,7 @@ async def test_e6_five_minutes_of_a_byte_a_second_are_no_reason_to_cut_an_upload
     assert status(await client.until(b"ok")) == 200
 
 
-async def test_e7_a_body_may_be_larger_than_what_aiohttp_would_take(stage: Stage) -> None:
+async def test_e7_a_body_may_be_larger_than_what_aiohttp_would_take(stage: ProxyFixture) -> None:
     body = b"x" * (8 * 1024 * 1024)
     client, backend = await stage.ask(post(b"", len(body)))
     sending = asyncio.create_task(client.send(body))
@@ -64,7 +63,7 @@ async def test_e7_a_body_may_be_larger_than_what_aiohttp_would_take(stage: Stage
     assert status(await client.until(b"ok")) == 200
 
 
-async def test_e9_no_flush_between_two_chunks_is_taken_for_the_end(stage: Stage) -> None:
+async def test_e9_no_flush_between_two_chunks_is_taken_for_the_end(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(CHUNKED)
     await backend.head()
     await backend.send(CHUNKED_OK)
@@ -86,7 +85,7 @@ def letters(chunks: bytes) -> bytes:
     return b"".join(re.findall(rb"[1-9]\r\n([a-z]+)\r\n", chunks))
 
 
-async def test_e4_events_come_within_50_ms(stage: Stage) -> None:
+async def test_e4_events_come_within_50_ms(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     await backend.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
@@ -100,8 +99,12 @@ async def test_e4_events_come_within_50_ms(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("start", [post(b"hello", 10), CHUNKED + b"a\r\nhello"], ids=["length", "chunk"])
-@pytest.mark.parametrize("leave", [Wire.close, Wire.reset, Wire.half_close], ids=["closes", "resets", "half-closes"])
-async def test_e10_f1_an_upload_that_is_cut_never_looks_whole(stage: Stage, start: bytes, leave: object) -> None:
+@pytest.mark.parametrize(
+    "leave",
+    [RawConnection.close, RawConnection.reset, RawConnection.half_close],
+    ids=["closes", "resets", "half-closes"],
+)
+async def test_e10_f1_an_upload_that_is_cut_never_looks_whole(stage: ProxyFixture, start: bytes, leave: object) -> None:
     client, backend = await stage.ask(start)
     await backend.until(b"hello")
     assert callable(leave)
@@ -109,18 +112,18 @@ async def test_e10_f1_an_upload_that_is_cut_never_looks_whole(stage: Stage, star
     rest = await backend.rest()
     assert b"0\r\n\r\n" not in rest
     assert len(rest) <= 2
-    await eventually(lambda: not stage.pool.tally().in_flight)
+    await wait_until_async(lambda: not stage.pool.tally().in_flight)
     assert stage.pool.tally().failed == 0
 
 
-async def test_a16_a_line_feed_among_chunk_extensions_is_refused(stage: Stage) -> None:
+async def test_a16_a_line_feed_among_chunk_extensions_is_refused(stage: ProxyFixture) -> None:
     client = await stage.client()
     await client.send(CHUNKED + b"5;a=\nb\r\nhello\r\n0\r\n\r\n")
     assert status(await client.head()) == 400
     assert stage.backend.untouched()
 
 
-async def test_a16_chunk_extensions_end_with_us(stage: Stage) -> None:
+async def test_a16_chunk_extensions_end_with_us(stage: ProxyFixture) -> None:
     _, backend = await stage.ask(CHUNKED + b'5;name="value"\r\nhello\r\n0;last\r\n\r\n')
     assert (await backend.until(b"0\r\n\r\n")).endswith(b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
 
@@ -128,7 +131,7 @@ async def test_a16_chunk_extensions_end_with_us(stage: Stage) -> None:
 # F2: what a client that has said its last word gets
 
 
-async def test_f2_a_client_that_half_closes_before_its_answer_has_left(stage: Stage) -> None:
+async def test_f2_a_client_that_half_closes_before_its_answer_has_left(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     client.half_close()

@@ -9,23 +9,22 @@ import pytest
 
 from tests.support.backends import listen_on
 from tests.support.messages import GET, OK, get, post, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, eventually
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import RawConnection, wait_until_async
 
 
-async def exchanged(client: Wire, backend: Wire, request: bytes = GET) -> None:
+async def exchanged(client: RawConnection, backend: RawConnection, request: bytes = GET) -> None:
     await client.send(request)
     await answer(client, backend)
 
 
-async def answer(client: Wire, backend: Wire) -> None:
+async def answer(client: RawConnection, backend: RawConnection) -> None:
     await backend.head()
     await backend.send(OK)
     await client.until(b"ok")
 
 
-async def test_f3_one_connection_serves_one_request_after_the_other(stage: Stage) -> None:
+async def test_f3_one_connection_serves_one_request_after_the_other(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await answer(client, backend)
     for _ in range(3):
@@ -34,13 +33,13 @@ async def test_f3_one_connection_serves_one_request_after_the_other(stage: Stage
     assert backend.received.count(b"GET / HTTP/1.1\r\n") == 4
 
 
-async def test_f3_clients_share_them(stage: Stage) -> None:
+async def test_f3_clients_share_them(stage: ProxyFixture) -> None:
     one, backend = await stage.ask(GET)
     await answer(one, backend)
     await exchanged(await stage.client(), backend, get("/another"))
 
 
-async def test_c16_what_one_client_says_is_not_said_for_another(stage: Stage) -> None:
+async def test_c16_what_one_client_says_is_not_said_for_another(stage: ProxyFixture) -> None:
     one, backend = await stage.ask(get("/", "Cookie: a=secret"))
     await answer(one, backend)
     other = await stage.client()
@@ -48,7 +47,7 @@ async def test_c16_what_one_client_says_is_not_said_for_another(stage: Stage) ->
     assert b"secret" not in await backend.head()
 
 
-async def test_d8_a_post_goes_out_on_a_connection_that_was_just_used(stage: Stage) -> None:
+async def test_d8_a_post_goes_out_on_a_connection_that_was_just_used(stage: ProxyFixture) -> None:
     client, kept = await stage.ask(post(b"one"))
     await kept.until(b"one")
     await kept.send(OK)
@@ -57,11 +56,11 @@ async def test_d8_a_post_goes_out_on_a_connection_that_was_just_used(stage: Stag
     assert (await kept.until(b"two")).startswith(b"POST ")
 
 
-async def test_d8_a_post_goes_out_on_a_new_one_where_the_backend_closes_them_soon(stage: Stage) -> None:
+async def test_d8_a_post_goes_out_on_a_new_one_where_the_backend_closes_them_soon(stage: ProxyFixture) -> None:
     client, hasty = await stage.ask(GET)
     await answer(client, hasty)
     hasty.close()
-    await eventually(lambda: not any(stage.connections._kept.values()))
+    await wait_until_async(lambda: not any(stage.connections._kept.values()))
     await client.send(GET)
     second = await stage.backend.accept()
     await answer(client, second)
@@ -71,7 +70,7 @@ async def test_d8_a_post_goes_out_on_a_new_one_where_the_backend_closes_them_soo
     assert second.silent()
 
 
-async def test_d8_a_post_goes_out_on_none_that_was_idle_for_a_second(stage: Stage) -> None:
+async def test_d8_a_post_goes_out_on_none_that_was_idle_for_a_second(stage: ProxyFixture) -> None:
     client, kept = await stage.ask(GET)
     await answer(client, kept)
     stage.seconds_pass(1)
@@ -81,7 +80,7 @@ async def test_d8_a_post_goes_out_on_none_that_was_idle_for_a_second(stage: Stag
     assert kept.silent()
 
 
-async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(stage: Stage) -> None:
+async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(stage: ProxyFixture) -> None:
     for _ in range(100):
         client, kept = await stage.ask(GET)
         await answer(client, kept)
@@ -96,7 +95,7 @@ async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(s
     assert stage.pool.tally().failed == 0
 
 
-async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run(stage: Stage) -> None:
+async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run(stage: ProxyFixture) -> None:
     client, former = await stage.ask(GET)
     await answer(client, former)
     stage.observe([0], run="second")
@@ -105,7 +104,7 @@ async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run
     assert await former.rest() == b""
 
 
-async def test_h10_whoever_vanishes_while_it_is_dialled_is_not_sent_the_request(stage: Stage) -> None:
+async def test_h10_whoever_vanishes_while_it_is_dialled_is_not_sent_the_request(stage: ProxyFixture) -> None:
     backend = stage.pool.backends[0]
     dialling = asyncio.ensure_future(stage.connections.dial(backend))
     stage.pool.vanish(backend.replica.key, "it left its network")
@@ -122,17 +121,17 @@ async def test_a_failing_backend_s_kept_connections_are_closed(open_stage: OpenS
     assert await backend.rest() == b""
 
 
-async def test_nothing_is_remembered_of_backends_that_are_gone(stage: Stage) -> None:
+async def test_nothing_is_remembered_of_backends_that_are_gone(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     stage.observe([])
     await backend.send(OK)
     await client.until(b"ok")
-    await eventually(lambda: not stage.connections._kept)
+    await wait_until_async(lambda: not stage.connections._kept)
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "later"])
-async def test_what_is_said_unasked_ends_the_connection(stage: Stage, late: bool) -> None:
+async def test_what_is_said_unasked_ends_the_connection(stage: ProxyFixture, late: bool) -> None:
     unasked = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
     client, backend = await stage.ask(GET)
     await backend.head()
@@ -146,7 +145,7 @@ async def test_what_is_said_unasked_ends_the_connection(stage: Stage, late: bool
     await answer(client, again)
 
 
-async def test_b8_surplus_that_begins_an_answer_never_gets_into_the_next_one(stage: Stage) -> None:
+async def test_b8_surplus_that_begins_an_answer_never_gets_into_the_next_one(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     await backend.send(OK + b"HTTP/1.1 200 OK\r\nX-Poison: 1\r\nX-Swallows: ")
@@ -160,7 +159,9 @@ async def test_b8_surplus_that_begins_an_answer_never_gets_into_the_next_one(sta
 
 
 @pytest.mark.parametrize("greeting", [b"", b"220 hello\r\n"], ids=["in silence", "with a word"])
-async def test_b1_a_backend_that_does_not_wait_to_be_asked_hangs_nobody_up(stage: Stage, greeting: bytes) -> None:
+async def test_b1_a_backend_that_does_not_wait_to_be_asked_hangs_nobody_up(
+    stage: ProxyFixture, greeting: bytes
+) -> None:
     for _ in range(20):
         client, backend = await stage.ask(GET)
         if greeting:
@@ -170,7 +171,7 @@ async def test_b1_a_backend_that_does_not_wait_to_be_asked_hangs_nobody_up(stage
         assert status(await client.head()) == 502
 
 
-async def test_a_backend_with_a_port_of_its_own_is_dialled_there(stage: Stage) -> None:
+async def test_a_backend_with_a_port_of_its_own_is_dialled_there(stage: ProxyFixture) -> None:
     (elsewhere,) = listen_on(["127.0.0.1"])
     stage.pool.observe([replace(stage.replica(0), started="second", ports=((stage.backends[0].port, elsewhere.port),))])
     client = await stage.client()

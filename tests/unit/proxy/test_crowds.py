@@ -10,9 +10,8 @@ import pytest
 from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, eventually, least_seconds
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import RawConnection, least_seconds, wait_until_async
 from tests.unit.proxy.test_exchange import crowd
 from tests.unit.proxy.test_inbound import a_client_behind_narrow_buffers, unsent_to_clients
 
@@ -25,7 +24,7 @@ def _many_files() -> None:
 TRIES = 20
 
 
-async def is_served_at_once(stage: Stage, within: float = 0.1) -> bool:
+async def is_served_at_once(stage: ProxyFixture, within: float = 0.1) -> bool:
     """Whether the fastest of so many new clients is."""
 
     async def is_served() -> None:
@@ -42,7 +41,7 @@ async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenS
     everybody_is_there = asyncio.Event()
     heard = 0
 
-    async def waits_for_all(wire: Wire) -> None:
+    async def waits_for_all(wire: RawConnection) -> None:
         nonlocal heard
         await wire.head()
         heard += 1
@@ -60,12 +59,12 @@ async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenS
     assert stage.pool.tally().failed == 0
 
 
-async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_time(stage: Stage) -> None:
+async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_time(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     slow = [await stage.client() for _ in range(500)]
     for client in slow:
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ")
-    await eventually(lambda: stage.server.gate.inside == 500)
+    await wait_until_async(lambda: stage.server.gate.inside == 500)
     for second in range(11):
         for client in slow[second::10]:
             await client.send(b"x")
@@ -75,7 +74,7 @@ async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_t
     assert stage.pool.requests == 11 * TRIES
 
 
-async def test_f6_bodies_that_dribble_in_delay_nobody(stage: Stage) -> None:
+async def test_f6_bodies_that_dribble_in_delay_nobody(stage: ProxyFixture) -> None:
     backends = []
     for _ in range(200):
         client, backend = await stage.ask(post(b"x", 1000))
@@ -89,12 +88,12 @@ async def test_f6_bodies_that_dribble_in_delay_nobody(stage: Stage) -> None:
         stage.seconds_pass(20)
 
 
-async def test_f6_readers_that_do_not_read_delay_nobody(stage: Stage) -> None:
+async def test_f6_readers_that_do_not_read_delay_nobody(stage: ProxyFixture) -> None:
     stage.backend.play(answers(ok(b"x" * 1_000_000)))
     slow = [await a_client_behind_narrow_buffers(stage) for _ in range(50)]
     for client in slow:
         await client.send(GET)
-    await eventually(lambda: stage.pool.tally().in_flight == 50)
+    await wait_until_async(lambda: stage.pool.tally().in_flight == 50)
 
     async def is_served() -> None:
         other = await stage.client()
@@ -106,7 +105,7 @@ async def test_f6_readers_that_do_not_read_delay_nobody(stage: Stage) -> None:
     assert unsent_to_clients(stage) < 50 * 1024 * 1024
 
 
-async def test_p5_f7_1000_idle_clients_are_kept_and_others_are_unaffected(stage: Stage) -> None:
+async def test_p5_f7_1000_idle_clients_are_kept_and_others_are_unaffected(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     idle = [await stage.client() for _ in range(1000)]
     for client in idle:
@@ -138,7 +137,7 @@ async def test_f9_a_load_of_all_kinds_of_requests_has_no_error(open_stage: OpenS
     assert (tally.requests, tally.failed, stage.pool.unserved) == (3200, 0, 0)
 
 
-async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_taken(stage: Stage) -> None:
+async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_taken(stage: ProxyFixture) -> None:
     stage.backend.play(answers(ok(b"x" * 1000)))
     client = await a_client_behind_narrow_buffers(stage)
     sending = asyncio.create_task(client.send(get("/", "X-Long: " + "x" * 1000) * 10_000))
@@ -186,7 +185,7 @@ async def test_d2_p10_with_nobody_who_accepts_it_is_a_504_after_a_second(open_st
 
 
 async def test_d5_p4_without_holding_it_is_a_503_within_50_ms_and_200_as_soon_as_somebody_is_ready(
-    stage: Stage,
+    stage: ProxyFixture,
 ) -> None:
     stage.backend.play(answers(OK))
     stage.observe([])
@@ -227,7 +226,7 @@ async def test_d6_a_dead_backend_costs_one_attempt_and_gets_its_share_once_it_is
 async def test_d9_what_is_idempotent_goes_to_others_each_once(open_stage: OpenStage, method: bytes) -> None:
     stage = await open_stage(3)
 
-    async def resets(wire: Wire) -> None:
+    async def resets(wire: RawConnection) -> None:
         await wire.until(b"hello")
         wire.reset()
 
@@ -243,9 +242,9 @@ async def test_d9_what_is_idempotent_goes_to_others_each_once(open_stage: OpenSt
 
 
 @pytest.mark.parametrize("moment", ["before the head", "in the upload", "in the download"])
-@pytest.mark.parametrize("leave", [Wire.close, Wire.reset], ids=["closes", "resets"])
+@pytest.mark.parametrize("leave", [RawConnection.close, RawConnection.reset], ids=["closes", "resets"])
 async def test_p8_f1_within_a_second_of_a_client_s_leaving_its_backend_knows(
-    stage: Stage, moment: str, leave: object
+    stage: ProxyFixture, moment: str, leave: object
 ) -> None:
     assert callable(leave)
 
@@ -267,7 +266,7 @@ async def test_p8_f1_within_a_second_of_a_client_s_leaving_its_backend_knows(
 
 
 @pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
-async def test_f12_a_clock_that_jumps_ends_nothing(stage: Stage, jump: float) -> None:
+async def test_f12_a_clock_that_jumps_ends_nothing(stage: ProxyFixture, jump: float) -> None:
     backend_of = {}
     asking, backend_of[1] = await stage.ask(post(b"he", 5))
     await backend_of[1].until(b"he")

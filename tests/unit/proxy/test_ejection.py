@@ -16,13 +16,12 @@ from composectl.proxy.health_check import Probes, watch_health
 from composectl.proxy.queue import Holding
 from tests.support.backends import Script, answers
 from tests.support.messages import GET, OK, get, post, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, eventually
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import RawConnection, wait_until_async
 
 
 @asynccontextmanager
-async def probing(stage: Stage) -> AsyncIterator[None]:
+async def probing(stage: ProxyFixture) -> AsyncIterator[None]:
     task = asyncio.create_task(watch_health(stage.pool, stage.backend.port, Probes(interval=0.001)))
     try:
         yield
@@ -31,7 +30,7 @@ async def probing(stage: Stage) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def ask_often(stage: Stage, times: int, request: bytes = GET) -> Counter[int]:
+async def ask_often(stage: ProxyFixture, times: int, request: bytes = GET) -> Counter[int]:
     """So many requests, one after the other, on one connection; how many got which status."""
     client = await stage.client()
     seen: Counter[int] = Counter()
@@ -43,13 +42,13 @@ async def ask_often(stage: Stage, times: int, request: bytes = GET) -> Counter[i
     return seen
 
 
-async def ask_at_once(stage: Stage, clients: int, times: int, request: bytes = GET) -> Counter[int]:
+async def ask_at_once(stage: ProxyFixture, clients: int, times: int, request: bytes = GET) -> Counter[int]:
     """So many requests of each of so many clients; how many got which status."""
     every = await asyncio.gather(*(ask_often(stage, times, request) for _ in range(clients)))
     return sum(every, Counter())
 
 
-def answered(stage: Stage) -> list[int]:
+def answered(stage: ProxyFixture) -> list[int]:
     """The good answers of each backend."""
     return [backend.responses[2] for backend in stage.pool.backends]
 
@@ -81,7 +80,7 @@ async def test_d6_one_of_two_is_dead_and_nobody_notices(
 
         for waited, asked in ((5, 1), (10, 2), (20, 3)):
             stage.later += waited
-            await eventually(probed_times(asked))
+            await wait_until_async(probed_times(asked))
             assert await ask_often(stage, 20) == {200: 20}
             assert probes == ["Connection refused"] * asked
         assert answered(stage) == [0, 1060]
@@ -89,7 +88,7 @@ async def test_d6_one_of_two_is_dead_and_nobody_notices(
         stage.backends[0].listen_again()
         stage.backends[0].play(answers(OK))
         stage.later += 40
-        await eventually(lambda: stage.phases() == ["ready", "ready"])
+        await wait_until_async(lambda: stage.phases() == ["ready", "ready"])
         assert await ask_often(stage, 1000) == {200: 1000}
         dead, alive = answered(stage)
         assert abs(dead - (alive - 1060)) <= 50
@@ -110,7 +109,7 @@ async def test_a_backend_that_is_killed_under_load_costs_no_request(open_stage: 
     for backend in stage.backends:
         backend.play(answers(OK))
     asking = asyncio.create_task(ask_at_once(stage, 16, 200))
-    await eventually(lambda: sum(answered(stage)) > 800)
+    await wait_until_async(lambda: sum(answered(stage)) > 800)
     await stage.backends[0].die()
     assert await asking == {200: 3200}
     assert stage.phases() == ["failing", "ready", "ready"]
@@ -130,7 +129,7 @@ async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_a
         backend.play(answers(OK))
     for wire in doomed:
         wire.reset()
-    await eventually(lambda: sum(answered(stage)) == 30)
+    await wait_until_async(lambda: sum(answered(stage)) == 30)
     assert (stage.room.held, stage.pool.tally().retried, stage.pool.tally().failed) == (0, 30, 0)
 
 
@@ -142,14 +141,14 @@ async def test_d10_f2_who_leaves_while_others_are_tried_again_waits_no_longer(op
     for wire in [await stage.backends[0].accept() for _ in range(5)]:
         await wire.head()
         wire.reset()
-    await eventually(lambda: stage.room.held == 2)
+    await wait_until_async(lambda: stage.room.held == 2)
     for client in clients:
         client.reset()
-    await eventually(lambda: stage.room.held == 0)
+    await wait_until_async(lambda: stage.room.held == 0)
     assert stage.pool.tally().failed == 0
 
 
-async def reset(wire: Wire) -> None:
+async def reset(wire: RawConnection) -> None:
     await wire.head()
     wire.reset()
 
@@ -217,13 +216,13 @@ async def test_d11_want_of_descriptors_is_held_against_nobody(open_stage: OpenSt
     assert stage.phases() == ["ready", "ready"]
 
 
-async def switches(wire: Wire) -> None:
+async def switches(wire: RawConnection) -> None:
     await wire.head()
     await wire.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
     await wire.rest()
 
 
-async def streams(wire: Wire) -> None:
+async def streams(wire: RawConnection) -> None:
     await wire.head()
     await wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
     await wire.rest()

@@ -11,9 +11,8 @@ import pytest
 
 from composectl.balance.policy import LeastRequest
 from tests.support.messages import get, ok, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Ended, Wire
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import ConnectionEnded, RawConnection
 
 CLIENTS = 40
 REQUESTS = 15
@@ -31,7 +30,7 @@ class Moody:
         self._seed = seed
         self.heard: Counter[tuple[bytes, bytes]] = Counter()
 
-    async def serve(self, wire: Wire) -> None:
+    async def serve(self, wire: RawConnection) -> None:
         while True:
             head = await wire.head()
             method, path, _ = head.split(b" ", 2)
@@ -45,13 +44,13 @@ class Moody:
                 wire.close()
                 return
 
-    async def _read_body(self, wire: Wire, head: bytes) -> None:
+    async def _read_body(self, wire: RawConnection, head: bytes) -> None:
         if length := re.search(rb"Content-Length: (\d+)", head):
             await wire.exactly(int(length[1]))
         elif b"chunked" in head:
             await wire.until(b"0\r\n\r\n")
 
-    async def _answer(self, wire: Wire, path: bytes, random: Random) -> bool:
+    async def _answer(self, wire: RawConnection, path: bytes, random: Random) -> bool:
         """Returns whether the connection may go on."""
         mood = random.randrange(12)
         length = b"%x" % len(path)
@@ -94,7 +93,7 @@ def made_up(random: Random, path: str) -> bytes:
     )
 
 
-async def visit(stage: Stage, seed: int, name: str) -> None:
+async def visit(stage: ProxyFixture, seed: int, name: str) -> None:
     """Send requests, some of them at once, and leave, sometimes in the middle."""
     client, random = await stage.client(), Random(f"{seed}/{name}")
     paths = [f"/{name}/{number}" for number in range(REQUESTS)]
@@ -113,17 +112,17 @@ async def visit(stage: Stage, seed: int, name: str) -> None:
             return
 
 
-async def hear(client: Wire, path: bytes) -> bool:
+async def hear(client: RawConnection, path: bytes) -> bool:
     """Take one answer: if it is whole, it must belong to this request. Returns whether the connection goes on."""
     try:
         head, body = await answer(client)
-    except (Ended, ConnectionError):
+    except (ConnectionEnded, ConnectionError):
         return False
     assert status(head) in (502, 503) or (status(head), body) == (200, path)
     return b"Connection: close" not in head
 
 
-async def answer(client: Wire) -> tuple[bytes, bytes]:
+async def answer(client: RawConnection) -> tuple[bytes, bytes]:
     head = await client.head()
     while status(head) == 103:
         head = await client.head()
@@ -137,7 +136,7 @@ async def answer(client: Wire) -> tuple[bytes, bytes]:
     return head, await client.exactly(int(length[1]) if length else 0)
 
 
-async def shuffle(stage: Stage, seed: int) -> None:
+async def shuffle(stage: ProxyFixture, seed: int) -> None:
     """Let backends leave, start anew, fail and recover."""
     random, runs = Random(f"{seed}/shuffler"), 0
     while True:
@@ -171,7 +170,7 @@ async def test_every_answer_is_the_answer_to_its_request(open_stage: OpenStage, 
     assert all(count == 1 for (method, _), count in moody.heard.items() if method == b"POST")
 
 
-async def until_enough_is_heard(stage: Stage, moody: Moody, seed: int) -> None:
+async def until_enough_is_heard(stage: ProxyFixture, moody: Moody, seed: int) -> None:
     """Let clients visit, round by round."""
     for turn in range(ROUNDS):
         await asyncio.gather(*(visit(stage, seed, f"{turn}-{number}") for number in range(CLIENTS)))

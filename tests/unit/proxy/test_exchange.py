@@ -13,14 +13,13 @@ import pytest
 
 from tests.support.backends import ScriptedBackend, answers
 from tests.support.messages import GET, OK, get, post, put, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import PATIENCE, Wire, eventually, fill
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import PATIENCE, RawConnection, fill, wait_until_async
 
 MEGABYTE = 1024 * 1024
 
 
-async def hangs_up(wire: Wire) -> None:
+async def hangs_up(wire: RawConnection) -> None:
     await wire.head()
     wire.close()
 
@@ -40,7 +39,7 @@ async def test_b1_a_get_whose_backend_hangs_up_is_answered_by_another(open_stage
     assert (tally.retried, tally.failed, stage.pool.requests) == (1, 0, 1)
 
 
-async def test_b1_with_nobody_else_it_is_a_502(stage: Stage) -> None:
+async def test_b1_with_nobody_else_it_is_a_502(stage: ProxyFixture) -> None:
     stage.backend.play(hangs_up)
     client = await stage.client()
     await client.send(GET)
@@ -53,7 +52,7 @@ async def test_b1_with_nobody_else_it_is_a_502(stage: Stage) -> None:
 async def test_d7_a_post_is_executed_once(open_stage: OpenStage) -> None:
     stage = await open_stage(2)
 
-    async def resets_after_the_body(wire: Wire) -> None:
+    async def resets_after_the_body(wire: RawConnection) -> None:
         await wire.head()
         await wire.exactly(5)
         wire.reset()
@@ -99,7 +98,7 @@ async def test_d1_refused_by_all_is_a_502(open_stage: OpenStage) -> None:
     assert b"X-Composectl-Error: backend-unreachable\r\n" in head
 
 
-async def test_d5_nobody_ready_is_a_503_and_the_connection_stays(stage: Stage) -> None:
+async def test_d5_nobody_ready_is_a_503_and_the_connection_stays(stage: ProxyFixture) -> None:
     stage.observe([])
     client = await stage.client()
     for _ in range(2):
@@ -119,7 +118,7 @@ async def test_d5_nobody_ready_is_a_503_and_the_connection_stays(stage: Stage) -
     ],
     ids=["length", "chunk"],
 )
-async def test_d3_a_body_that_breaks_off_never_looks_whole(stage: Stage, start: bytes) -> None:
+async def test_d3_a_body_that_breaks_off_never_looks_whole(stage: ProxyFixture, start: bytes) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     await backend.send(start)
@@ -131,7 +130,7 @@ async def test_d3_a_body_that_breaks_off_never_looks_whole(stage: Stage, start: 
     assert stage.pool.tally().failed == 1
 
 
-async def test_d3_nor_where_only_the_end_of_the_connection_would_end_it(stage: Stage) -> None:
+async def test_d3_nor_where_only_the_end_of_the_connection_would_end_it(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(b"GET / HTTP/1.0\r\n\r\n")
     await backend.head()
     await backend.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
@@ -140,7 +139,9 @@ async def test_d3_nor_where_only_the_end_of_the_connection_would_end_it(stage: S
     assert await client.was_reset()
 
 
-async def test_d3_a_backend_that_breaks_off_a_body_without_a_length_is_believed_only_in_order(stage: Stage) -> None:
+async def test_d3_a_backend_that_breaks_off_a_body_without_a_length_is_believed_only_in_order(
+    stage: ProxyFixture,
+) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     await backend.send(b"HTTP/1.0 200 OK\r\n\r\nhello")
@@ -149,14 +150,14 @@ async def test_d3_a_backend_that_breaks_off_a_body_without_a_length_is_believed_
     assert await client.rest() == b""
 
 
-async def test_b13_an_early_answer_stops_the_upload(stage: Stage) -> None:
+async def test_b13_an_early_answer_stops_the_upload(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(post(b"hello", 1_000_000))
     await backend.head()
     await backend.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
     head = await client.head()
     assert status(head) == 413
     assert b"Connection: close\r\n" in head
-    await eventually(lambda: not stage.pool.tally().in_flight)
+    await wait_until_async(lambda: not stage.pool.tally().in_flight)
 
 
 async def test_b13_an_upload_that_nobody_takes_is_not_held_after_the_answer(open_stage: OpenStage) -> None:
@@ -169,7 +170,7 @@ async def test_b13_an_upload_that_nobody_takes_is_not_held_after_the_answer(open
     assert not await client.rest()
 
 
-async def test_bytes_may_go_both_ways_at_once(stage: Stage) -> None:
+async def test_bytes_may_go_both_ways_at_once(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(post(b"", 3))
     await backend.head()
     await backend.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -183,7 +184,7 @@ async def test_bytes_may_go_both_ways_at_once(stage: Stage) -> None:
     assert await client.rest() == b"0\r\n\r\n"
 
 
-async def test_e2_one_byte_chunks_arrive_as_they_were(stage: Stage) -> None:
+async def test_e2_one_byte_chunks_arrive_as_they_were(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
     sending = asyncio.create_task(client.send(b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"))
     body = (await backend.until(b"0\r\n\r\n")).partition(b"\r\n\r\n")[2]
@@ -191,12 +192,12 @@ async def test_e2_one_byte_chunks_arrive_as_they_were(stage: Stage) -> None:
     assert (body or await backend.until(b"0\r\n\r\n")) == b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
 
 
-async def test_e2_ten_times_as_many_chunks_take_no_more_than_some_ten_times_as_long(stage: Stage) -> None:
+async def test_e2_ten_times_as_many_chunks_take_no_more_than_some_ten_times_as_long(stage: ProxyFixture) -> None:
     few, many = [[await cpu_of_chunks(stage, count) for _ in range(3)] for count in (5_000, 50_000)]
     assert min(many) < 40 * min(few)
 
 
-async def cpu_of_chunks(stage: Stage, count: int) -> float:
+async def cpu_of_chunks(stage: ProxyFixture, count: int) -> float:
     """The seconds of CPU until so many chunks have arrived."""
     client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
     await backend.head()
@@ -245,14 +246,14 @@ async def test_an_upload_that_was_held_goes_on_to_the_kept_connection_of_another
     assert outbound is not None
     outbound.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     sending = asyncio.create_task(client.send(b"x" * 600_000))
-    await eventually(lambda: inbound.holds_upload)
+    await wait_until_async(lambda: inbound.holds_upload)
     stalled.reset()
     assert status(await client.until(b"ok")) == 200
     await sending
     assert len(stage.backends[1].wires) == 1
 
 
-async def test_p8_a_client_that_leaves_before_the_head_takes_its_backend_along(stage: Stage) -> None:
+async def test_p8_a_client_that_leaves_before_the_head_takes_its_backend_along(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     client.close()
@@ -260,14 +261,14 @@ async def test_p8_a_client_that_leaves_before_the_head_takes_its_backend_along(s
     assert stage.pool.tally().failed == 0
 
 
-async def test_p8_a_client_that_leaves_during_its_upload_leaves_no_whole_request(stage: Stage) -> None:
+async def test_p8_a_client_that_leaves_during_its_upload_leaves_no_whole_request(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
     await backend.until(b"hello")
     client.close()
     assert b"0\r\n\r\n" not in await backend.rest()
 
 
-async def test_p8_a_client_that_leaves_during_its_download_stops_it(stage: Stage) -> None:
+async def test_p8_a_client_that_leaves_during_its_download_stops_it(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhello")
@@ -276,7 +277,7 @@ async def test_p8_a_client_that_leaves_during_its_download_stops_it(stage: Stage
     await backend.rest()
 
 
-async def test_p8_a_client_that_has_sent_more_than_one_request_may_leave_too(stage: Stage) -> None:
+async def test_p8_a_client_that_has_sent_more_than_one_request_may_leave_too(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET * 3)
     await backend.head()
     client.close()
@@ -289,9 +290,9 @@ async def test_p8_a_client_may_leave_while_its_backend_is_dialled(open_stage: Op
     async with crowd(stage.backend):
         client = await stage.client()
         await client.send(request_)
-        await eventually(lambda: stage.pool.tally().in_flight)
+        await wait_until_async(lambda: stage.pool.tally().in_flight)
         client.close()
-        await eventually(lambda: not stage.pool.tally().in_flight)
+        await wait_until_async(lambda: not stage.pool.tally().in_flight)
 
 
 async def test_d2_a_backend_that_does_not_accept_is_left_for_another(open_stage: OpenStage) -> None:
@@ -318,7 +319,7 @@ async def crowd(backend: ScriptedBackend) -> AsyncIterator[None]:
         one.close()
 
 
-async def test_c17_the_backend_decides_whether_to_continue(stage: Stage) -> None:
+async def test_c17_the_backend_decides_whether_to_continue(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(post(b"", 5).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
     assert b"Expect: 100-continue\r\n" in await backend.head()
     assert client.silent()
@@ -331,11 +332,11 @@ async def test_c17_the_backend_decides_whether_to_continue(stage: Stage) -> None
 
 
 @pytest.mark.parametrize("size", [MEGABYTE, 100 * MEGABYTE])
-async def test_e1_bodies_are_the_same_at_the_other_end(stage: Stage, size: int) -> None:
+async def test_e1_bodies_are_the_same_at_the_other_end(stage: ProxyFixture, size: int) -> None:
     piece = bytes(range(256)) * 256
     sent, came_up, came_down = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
 
-    async def sends(wire: Wire) -> None:
+    async def sends(wire: RawConnection) -> None:
         for _ in range(size // len(piece)):
             await wire.send(piece)
 
@@ -355,7 +356,7 @@ async def test_e1_bodies_are_the_same_at_the_other_end(stage: Stage, size: int) 
     assert came_up.digest() == came_down.digest() == sent.digest()
 
 
-async def test_a_request_that_is_not_answered_is_no_hindrance_to_others(stage: Stage) -> None:
+async def test_a_request_that_is_not_answered_is_no_hindrance_to_others(stage: ProxyFixture) -> None:
     _, silent = await stage.ask(GET)
     await silent.head()
     other, backend = await stage.ask(get("/other"))

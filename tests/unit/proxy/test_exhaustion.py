@@ -11,9 +11,8 @@ import pytest
 from tests.support.backends import answers
 from tests.support.descriptors import exhausted, in_use
 from tests.support.messages import GET, OK, post, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import PATIENCE, Wire, eventually
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import PATIENCE, RawConnection, wait_until_async
 
 LOOK_SECONDS = 0.3
 
@@ -24,13 +23,13 @@ def unconnected() -> socket.socket:
     return one
 
 
-async def connected(sock: socket.socket, stage: Stage) -> Wire:
+async def connected(sock: socket.socket, stage: ProxyFixture) -> RawConnection:
     async with asyncio.timeout(PATIENCE):
         await asyncio.get_running_loop().sock_connect(sock, stage.address)
-    return Wire(sock)
+    return RawConnection(sock)
 
 
-async def served(stage: Stage) -> Wire:
+async def served(stage: ProxyFixture) -> RawConnection:
     """A client that has been served, and whose backend's connection is kept."""
     client = await stage.client()
     await client.send(GET)
@@ -38,7 +37,7 @@ async def served(stage: Stage) -> Wire:
     return client
 
 
-async def test_d11_without_a_descriptor_nobody_is_accepted_and_all_others_are_served(stage: Stage) -> None:
+async def test_d11_without_a_descriptor_nobody_is_accepted_and_all_others_are_served(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     inside, latecomer, later = await served(stage), unconnected(), unconnected()
     with exhausted():
@@ -53,7 +52,7 @@ async def test_d11_without_a_descriptor_nobody_is_accepted_and_all_others_are_se
     stage.errors.clear()  # plain asyncio tells of each that it could not accept
 
 
-async def test_d11_no_time_is_wasted_on_trying(stage: Stage) -> None:
+async def test_d11_no_time_is_wasted_on_trying(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     await served(stage)
     latecomers = [unconnected() for _ in range(10)]
@@ -70,9 +69,9 @@ async def test_d11_no_time_is_wasted_on_trying(stage: Stage) -> None:
     stage.errors.clear()
 
 
-async def test_d11_a_backend_that_cannot_be_dialled_for_that_is_not_to_blame(stage: Stage) -> None:
+async def test_d11_a_backend_that_cannot_be_dialled_for_that_is_not_to_blame(stage: ProxyFixture) -> None:
     client = await stage.client()
-    await eventually(lambda: stage.server.gate.inside)
+    await wait_until_async(lambda: stage.server.gate.inside)
     with exhausted():
         await client.send(post(b"hello"))
         head = await client.head()
@@ -103,7 +102,7 @@ async def test_d11_what_is_kept_to_backends_is_bounded_by_the_open_files(
     assert sum(map(len, stage.connections._kept.values())) == 8
 
 
-async def test_f8_clients_that_come_and_go_leave_nothing_behind(stage: Stage) -> None:
+async def test_f8_clients_that_come_and_go_leave_nothing_behind(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     await served(stage)
     before = in_use()
@@ -112,5 +111,5 @@ async def test_f8_clients_that_come_and_go_leave_nothing_behind(stage: Stage) ->
         await client.send(GET)
         assert status(await client.until(b"ok")) == 200
         client.reset() if number % 3 else client.close()
-    await eventually(lambda: in_use() <= before)
+    await wait_until_async(lambda: in_use() <= before)
     assert len(stage.server._inbound) <= 1

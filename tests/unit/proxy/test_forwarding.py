@@ -8,34 +8,34 @@ import pytest
 
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, post, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire
+from tests.support.proxy_fixture import ProxyFixture
+from tests.support.raw_http import RawConnection
 from tests.unit.proxy.test_head import TARGETS
 from tests.unit.proxy.test_outbound import answered
 
 ZIPPED = gzip.compress(b"hello " * 100)
 
 
-async def heard(stage: Stage, request: bytes) -> list[bytes]:
+async def heard(stage: ProxyFixture, request: bytes) -> list[bytes]:
     """The lines of the head that reaches the backend."""
     _, backend = await stage.ask(request)
     return (await backend.head()).split(b"\r\n")
 
 
-async def told(stage: Stage, response: bytes, request: bytes = GET) -> tuple[Wire, list[bytes]]:
+async def told(stage: ProxyFixture, response: bytes, request: bytes = GET) -> tuple[RawConnection, list[bytes]]:
     """A client, and the lines of the head that reaches it."""
     client, _ = await answered(stage, response, request)
     return client, (await client.head()).split(b"\r\n")
 
 
 @pytest.mark.parametrize("host", [b"shop.test", b"SHOP.test:8080", b"[::1]:80", b"127.0.0.1", b""])
-async def test_c3_the_host_is_the_one_that_the_client_asked_for(stage: Stage, host: bytes) -> None:
+async def test_c3_the_host_is_the_one_that_the_client_asked_for(stage: ProxyFixture, host: bytes) -> None:
     lines = await heard(stage, GET.replace(b"Host: a", b"Host: " + host))
     assert lines[1] == b"Host: " + host
     assert b"X-Forwarded-Host: " + host in lines
 
 
-async def test_c4_empty_values_are_kept_in_their_place_both_ways(stage: Stage) -> None:
+async def test_c4_empty_values_are_kept_in_their_place_both_ways(stage: ProxyFixture) -> None:
     fields = [b"X-A: 1", b"x-empty: ", b"X-A: 2", b"X-Empty: "]
     block = b"".join(field + b"\r\n" for field in fields)
     client, backend = await stage.ask(GET[:-2] + block + b"\r\n")
@@ -45,32 +45,32 @@ async def test_c4_empty_values_are_kept_in_their_place_both_ways(stage: Stage) -
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=range(len(TARGETS)))
-async def test_c8_the_target_arrives_byte_for_byte(stage: Stage, target: bytes) -> None:
+async def test_c8_the_target_arrives_byte_for_byte(stage: ProxyFixture, target: bytes) -> None:
     assert (await heard(stage, b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == (
         b"GET " + target + b" HTTP/1.1"
     )
 
 
 @pytest.mark.parametrize("query", ["a=1;b=2", "%zz", "a=1&a=2;b=3", "a=1&a=%zz&b=3", "&&==", "?", "a[]=1", "{}|\\^`"])
-async def test_c9_a_query_that_nobody_could_parse_arrives_as_it_is(stage: Stage, query: str) -> None:
+async def test_c9_a_query_that_nobody_could_parse_arrives_as_it_is(stage: ProxyFixture, query: str) -> None:
     assert (await heard(stage, get(f"/x?{query}")))[0] == f"GET /x?{query} HTTP/1.1".encode()
 
 
-async def test_c1_who_announces_trailers_is_not_silenced(stage: Stage) -> None:
+async def test_c1_who_announces_trailers_is_not_silenced(stage: ProxyFixture) -> None:
     asking = post(b"").replace(b"Content-Length: 0", b"Trailer: X-Sum\r\nTransfer-Encoding: chunked")
     _, backend = await stage.ask(asking + b"0\r\nX-Sum: 1\r\n\r\n")
     assert b"\r\nTrailer: X-Sum\r\n" in await backend.head()
     assert await backend.until(b"\r\n\r\n") == b"0\r\nX-Sum: 1\r\n\r\n"
 
 
-async def test_c1_credentials_between_a_client_and_a_proxy_behind_us_go_on(stage: Stage) -> None:
+async def test_c1_credentials_between_a_client_and_a_proxy_behind_us_go_on(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(get("/", "Proxy-Authorization: Basic eA=="))
     assert b"\r\nProxy-Authorization: Basic eA==\r\n" in await backend.head()
     await backend.send(OK.replace(b"200 OK\r\n", b"407 Who\r\nProxy-Authenticate: Basic\r\n"))
     assert b"\r\nProxy-Authenticate: Basic\r\n" in await client.head()
 
 
-async def test_c12_interim_responses_keep_their_fields_and_their_order(stage: Stage) -> None:
+async def test_c12_interim_responses_keep_their_fields_and_their_order(stage: ProxyFixture) -> None:
     hints = [
         b"HTTP/1.1 103 Early Hints\r\nLink: </%d.css>; rel=preload\r\nLink: </b>\r\n\r\n" % one for one in range(3)
     ]
@@ -80,7 +80,7 @@ async def test_c12_interim_responses_keep_their_fields_and_their_order(stage: St
     assert status(await client.until(b"ok")) == 200
 
 
-async def test_c13_a_zipped_body_goes_both_ways_as_it_is(stage: Stage) -> None:
+async def test_c13_a_zipped_body_goes_both_ways_as_it_is(stage: ProxyFixture) -> None:
     fields = b'Content-Encoding: gzip\r\nETag: "x"\r\nContent-Length: %d\r\n\r\n' % len(ZIPPED)
     client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\n" + fields + ZIPPED)
     head = await backend.head()
@@ -97,7 +97,7 @@ async def test_c13_a_zipped_body_goes_both_ways_as_it_is(stage: Stage) -> None:
 PARTS = b"--x\r\nContent-Range: bytes 0-0/5\r\n\r\nh\r\n--x\r\nContent-Range: bytes 4-4/5\r\n\r\no\r\n--x--\r\n"
 
 
-async def test_c14_parts_of_a_body_go_on(stage: Stage) -> None:
+async def test_c14_parts_of_a_body_go_on(stage: ProxyFixture) -> None:
     asked = ("Range: bytes=0-0,4-4", 'If-Range: "v1"')
     kind = b"Content-Type: multipart/byteranges; boundary=x\r\n"
     response = b"HTTP/1.1 206 Partial Content\r\n" + kind + b"Content-Length: %d\r\n\r\n" % len(PARTS) + PARTS
@@ -112,7 +112,7 @@ async def test_c14_parts_of_a_body_go_on(stage: Stage) -> None:
     assert await client.exactly(len(PARTS)) == PARTS
 
 
-async def test_c14_what_has_not_changed_is_not_sent(stage: Stage) -> None:
+async def test_c14_what_has_not_changed_is_not_sent(stage: ProxyFixture) -> None:
     response = b'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\nCache-Control: max-age=5\r\n\r\n'
     client, lines = await told(stage, response, get("/", 'If-None-Match: "v1"', "If-Modified-Since: x"))
     assert {b'ETag: "v1"', b"Cache-Control: max-age=5"} <= set(lines)
@@ -123,7 +123,7 @@ async def test_c14_what_has_not_changed_is_not_sent(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-async def test_c15_nobody_is_followed_elsewhere(stage: Stage, code: int) -> None:
+async def test_c15_nobody_is_followed_elsewhere(stage: ProxyFixture, code: int) -> None:
     response = b"HTTP/1.1 %d Elsewhere\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n" % code
     stage.backend.play(answers(response))
     client = await stage.client()
@@ -135,7 +135,7 @@ async def test_c15_nobody_is_followed_elsewhere(stage: Stage, code: int) -> None
 
 
 @pytest.mark.parametrize("method", [b"FOO", b"get", b"X-A"])
-async def test_a25_a_method_that_nobody_knows_is_refused(stage: Stage, method: bytes) -> None:
+async def test_a25_a_method_that_nobody_knows_is_refused(stage: ProxyFixture, method: bytes) -> None:
     client = await stage.client()
     await client.send(method + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
     head = await client.head()
@@ -145,7 +145,7 @@ async def test_a25_a_method_that_nobody_knows_is_refused(stage: Stage, method: b
 
 
 @pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00\x01\x00", b"\0\0\0\0", b"\xff\xd8", b"<html>"])
-async def test_a25_what_is_no_method_at_all_is_a_bad_request(stage: Stage, garbage: bytes) -> None:
+async def test_a25_what_is_no_method_at_all_is_a_bad_request(stage: ProxyFixture, garbage: bytes) -> None:
     client = await stage.client()
     await client.send(garbage)
     assert status(await client.head()) == 400

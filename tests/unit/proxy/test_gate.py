@@ -10,18 +10,17 @@ from composectl.errors import ComposectlError
 from composectl.proxy.listener import Gate, make_gate
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, eventually
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import RawConnection, wait_until_async
 from tests.unit.proxy.test_tunnel import opened
 
 
-async def is_answered(client: Wire) -> bool:
+async def is_answered(client: RawConnection) -> bool:
     await client.send(GET)
     return status(await client.until(b"ok")) == 200
 
 
-async def full(open_stage: OpenStage, limit: int) -> tuple[Stage, list[Wire]]:
+async def full(open_stage: OpenStage, limit: int) -> tuple[ProxyFixture, list[RawConnection]]:
     """A stage with as many clients as it may have."""
     stage = await open_stage(gate=Gate(limit))
     stage.backend.play(answers(OK))
@@ -74,7 +73,7 @@ async def test_p14_who_waits_at_the_gate_is_let_go_at_the_end(open_stage: OpenSt
     waiting = await stage.client()
     await stage.shut_down()
     assert await waiting.rest() == b""
-    await eventually(lambda: stage.server.gate.inside == 0)
+    await wait_until_async(lambda: stage.server.gate.inside == 0)
 
 
 def test_p14_the_limit_comes_from_the_open_files() -> None:
@@ -102,4 +101,4 @@ async def test_p14_a_rush_at_the_gate_brings_in_few_too_many(open_stage: OpenSta
         assert status(await client.until(b"ok")) == 200
         assert stage.server.gate.inside <= 4 + 16
         client.close()
-    await eventually(lambda: stage.server.gate.inside == 0)
+    await wait_until_async(lambda: stage.server.gate.inside == 0)

@@ -16,7 +16,7 @@ from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
 from composectl.proxy.health_check import Probes, probes_of, watch_health
 from tests.support.backends import ScriptedBackend, answers, listen_on
-from tests.support.raw_http import PATIENCE, Wire, eventually
+from tests.support.raw_http import PATIENCE, RawConnection, wait_until_async
 
 OFTEN = Probes(interval=0.001, timeout=PATIENCE)
 CHECKS = Probes("/healthz", interval=0.001, timeout=PATIENCE)
@@ -50,13 +50,13 @@ async def test_it_becomes_ready_when_it_listens_and_again_after_a_failure() -> N
     (backend,) = listen_on(["127.0.0.1"])
     watch = Watch([replica(1, backend.host), replica(2, "127.0.0.2")])
     async with watch.watching(backend):
-        await eventually(lambda: watch.phases() == [Phase.READY, Phase.STARTING])
+        await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.STARTING])
         with socket.create_server(("127.0.0.2", backend.port)):
-            await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+            await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
             watch.pool.observe([replica(1, backend.host, Report.DOWN), replica(2, "127.0.0.2")])
             assert watch.phases() == [Phase.FAILING, Phase.READY]
             watch.pool.observe([replica(1, backend.host), replica(2, "127.0.0.2")])
-            await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+            await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
 
 
 async def test_what_docker_holds_for_unwell_is_not_asked() -> None:
@@ -64,7 +64,7 @@ async def test_what_docker_holds_for_unwell_is_not_asked() -> None:
     other.play(answers(WELL))
     watch = Watch([replica(1, unwell.host, Report.DOWN), replica(2, other.host)])
     async with watch.watching(other, CHECKS):
-        await eventually(lambda: len(other.wires) > 5)
+        await wait_until_async(lambda: len(other.wires) > 5)
         assert unwell.untouched()
     await unwell.close()
 
@@ -73,7 +73,7 @@ async def test_a_replica_with_a_port_of_its_own_is_asked_there() -> None:
     (backend,) = listen_on(["127.0.0.1"])
     watch = Watch([replica(1, backend.host, port=backend.port)])
     async with watch.watching(backend, port=1):
-        await eventually(lambda: watch.pool.ready == 1)
+        await wait_until_async(lambda: watch.pool.ready == 1)
 
 
 async def test_one_that_does_not_answer_keeps_nobody_waiting() -> None:
@@ -81,7 +81,7 @@ async def test_one_that_does_not_answer_keeps_nobody_waiting() -> None:
     other.play(answers(WELL))
     watch = Watch([replica(1, silent.host), replica(2, other.host)])
     async with watch.watching(other, Probes("/", interval=0.001, timeout=PATIENCE)):
-        await eventually(lambda: len(other.wires) > 5)
+        await wait_until_async(lambda: len(other.wires) > 5)
         assert watch.phases() == [Phase.STARTING, Phase.READY]
         wire = await silent.accept()
         await wire.head()
@@ -94,7 +94,7 @@ async def test_a_check_that_fails_three_times_takes_one_out_and_one_that_passes_
     one, other = listen_on(["127.0.0.1", "127.0.0.2"])
     answer = WELL
 
-    async def says(wire: Wire) -> None:
+    async def says(wire: RawConnection) -> None:
         await wire.head()
         await wire.send(answer)
 
@@ -102,11 +102,11 @@ async def test_a_check_that_fails_three_times_takes_one_out_and_one_that_passes_
     other.play(answers(WELL))
     watch = Watch([replica(1, one.host), replica(2, other.host)])
     async with watch.watching(one, CHECKS):
-        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
         answer = UNWELL
-        await eventually(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
         answer = WELL
-        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
     assert [change.why for change in watch.changes if change.number == 1] == [
         "/healthz answered 200",
         "/healthz answered 503",
@@ -120,7 +120,7 @@ async def test_one_that_does_not_answer_its_check_in_time_fails_it() -> None:
     other.play(answers(WELL))
     watch = Watch([replica(1, one.host, Report.UP), replica(2, other.host)])
     async with watch.watching(one, Probes("/", interval=0.001, timeout=0.1)):
-        await eventually(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
     # A busy machine may keep the other one from answering in time now and then.
     assert [change.why for change in watch.changes if change.number == 1][-1] == "no answer in time"
     await other.close()
@@ -130,18 +130,18 @@ async def test_behind_a_relay_ready_ones_are_tried_too_and_one_that_it_does_not_
     one, other = listen_on(["127.0.0.1", "127.0.0.2"])
     reached = True
 
-    async def relays(wire: Wire) -> None:
+    async def relays(wire: RawConnection) -> None:
         if not reached:
             wire.close()
 
     one.play(relays)
     watch = Watch([replica(1, one.host), replica(2, other.host)])
     async with watch.watching(one, Probes(interval=0.001, timeout=PATIENCE, relayed=True)):
-        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
         reached = False
-        await eventually(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
         reached = True
-        await eventually(lambda: watch.phases() == [Phase.READY, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
     assert [change.why for change in watch.changes if change.number == 1][1] == "its port accepts, and hangs up"
     await other.close()
 

@@ -9,14 +9,13 @@ import pytest
 
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, forwarded, get, ok, post, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, eventually, fill, send_endlessly
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import RawConnection, fill, send_endlessly, wait_until_async
 
 CHUNKED_POST = b"POST /two HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 
 
-async def refusal(client: Wire) -> int:
+async def refusal(client: RawConnection) -> int:
     """The status of the only answer, after which the connection ends."""
     answer = await client.rest()
     assert answer.startswith(b"HTTP/1.1 ")
@@ -86,14 +85,14 @@ SMUGGLED = {
 
 
 @pytest.mark.parametrize(("head", "expected"), SMUGGLED.values(), ids=SMUGGLED.keys())
-async def test_a_bad_head_is_refused_and_reaches_no_backend(stage: Stage, head: bytes, expected: int) -> None:
+async def test_a_bad_head_is_refused_and_reaches_no_backend(stage: ProxyFixture, head: bytes, expected: int) -> None:
     client = await stage.client()
     await client.send(head + b"\r\n\r\n" + GET)
     assert await refusal(client) == expected
     assert stage.backend.untouched()
 
 
-async def test_the_refusal_of_a_head_request_has_no_body(stage: Stage) -> None:
+async def test_the_refusal_of_a_head_request_has_no_body(stage: ProxyFixture) -> None:
     client = await stage.client()
     await client.send(b"HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n")
     head, _, body = (await client.rest()).partition(b"\r\n\r\n")
@@ -104,14 +103,14 @@ async def test_the_refusal_of_a_head_request_has_no_body(stage: Stage) -> None:
     "chunk",
     [b"+5\r\nhello", b"-5\r\nhello", b"0x5\r\nhello", b"5 \r\nhello", b"f" * 17 + b"\r\n", b"5\nhello", b"5\r\nhelloX"],
 )
-async def test_a15_a_bad_chunk_never_makes_a_whole_request(stage: Stage, chunk: bytes) -> None:
+async def test_a15_a_bad_chunk_never_makes_a_whole_request(stage: ProxyFixture, chunk: bytes) -> None:
     client = await stage.client()
     await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + b"\r\n0\r\n\r\n")
     assert await refusal(client) == 400
     assert stage.backend.untouched()
 
 
-async def test_a15_a_bad_chunk_that_comes_late_takes_the_backend_s_connection_down(stage: Stage) -> None:
+async def test_a15_a_bad_chunk_that_comes_late_takes_the_backend_s_connection_down(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
     await backend.until(b"hello\r\n")
     await client.send(b"zz\r\n")
@@ -119,7 +118,7 @@ async def test_a15_a_bad_chunk_that_comes_late_takes_the_backend_s_connection_do
     assert await backend.rest() == b""
 
 
-async def test_a16_endless_chunk_extensions_are_refused(stage: Stage) -> None:
+async def test_a16_endless_chunk_extensions_are_refused(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;")
     await backend.head()
     await send_endlessly(client, b"x" * 1024)
@@ -128,7 +127,7 @@ async def test_a16_endless_chunk_extensions_are_refused(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("piece", [b"x" * 1024, b"X-A: b\r\n" * 100], ids=["one field", "many fields"])
-async def test_endless_trailers_are_refused(stage: Stage, piece: bytes) -> None:
+async def test_endless_trailers_are_refused(stage: ProxyFixture, piece: bytes) -> None:
     client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
     await backend.head()
     await send_endlessly(client, piece)
@@ -136,7 +135,7 @@ async def test_endless_trailers_are_refused(stage: Stage, piece: bytes) -> None:
     assert b"0\r\n" not in await backend.rest()
 
 
-async def test_a17_trailers_never_become_fields(stage: Stage) -> None:
+async def test_a17_trailers_never_become_fields(stage: ProxyFixture) -> None:
     trailers = (
         b"Host: evil\r\nX-Forwarded-For: 6.6.6.6\r\nX-Internal-Service: 6.6.6.6:80\r\nConnection: close\r\n"
         b"Authorization: Basic eA==\r\nX-Checksum: 42\r\n"
@@ -150,7 +149,7 @@ async def test_a17_trailers_never_become_fields(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("trailer", [b"Content-Length: 9", b"Transfer-Encoding: chunked"])
-async def test_a17_framing_in_trailers_is_refused(stage: Stage, trailer: bytes) -> None:
+async def test_a17_framing_in_trailers_is_refused(stage: ProxyFixture, trailer: bytes) -> None:
     client = await stage.client()
     await client.send(CHUNKED_POST[:-2] + trailer + b"\r\n\r\n")
     assert await refusal(client) == 400
@@ -167,7 +166,7 @@ async def test_a17_framing_in_trailers_is_refused(stage: Stage, trailer: bytes) 
         b"Proxy-Connection: x, close\r\nConnection: keep-alive",
     ],
 )
-async def test_a26_who_says_close_asks_for_nothing_more(stage: Stage, version: bytes, said: bytes) -> None:
+async def test_a26_who_says_close_asks_for_nothing_more(stage: ProxyFixture, version: bytes, said: bytes) -> None:
     get = b"GET / HTTP/%b\r\nHost: a\r\n%b\r\n\r\n"
     client, backend = await stage.ask(get % (version, said) + get % (version, b"X-Second: 1"))
     await backend.head()
@@ -177,17 +176,17 @@ async def test_a26_who_says_close_asks_for_nothing_more(stage: Stage, version: b
     assert backend.silent()
 
 
-async def test_a21_the_host_of_a_whole_url_counts(stage: Stage) -> None:
+async def test_a21_the_host_of_a_whole_url_counts(stage: ProxyFixture) -> None:
     _, backend = await stage.ask(b"GET http://b:8080/x?y HTTP/1.1\r\nHost: a\r\n\r\n")
     assert await backend.head() == b"GET /x?y HTTP/1.1\r\nHost: b:8080\r\n" + forwarded(b"b:8080") + b"\r\n"
 
 
-async def test_a22_options_of_everything_goes_on(stage: Stage) -> None:
+async def test_a22_options_of_everything_goes_on(stage: ProxyFixture) -> None:
     _, backend = await stage.ask(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
     assert (await backend.head()).startswith(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n")
 
 
-async def test_a23_a_target_with_two_slashes_goes_to_our_backend(stage: Stage) -> None:
+async def test_a23_a_target_with_two_slashes_goes_to_our_backend(stage: ProxyFixture) -> None:
     _, backend = await stage.ask(get("//evil/x"))
     assert (await backend.head()).startswith(b"GET //evil/x HTTP/1.1\r\nHost: a\r\n")
 
@@ -210,7 +209,7 @@ MARK = b"<script>alert(1)</script>"
         get("/" + MARK.decode() * 1000),
     ],
 )
-async def test_a32_a_refusal_is_plain_text_and_no_echo(stage: Stage, request_: bytes) -> None:
+async def test_a32_a_refusal_is_plain_text_and_no_echo(stage: ProxyFixture, request_: bytes) -> None:
     client = await stage.client()
     await client.send(request_)
     head, _, body = (await client.rest()).partition(b"\r\n\r\n")
@@ -222,13 +221,13 @@ async def test_a32_a_refusal_is_plain_text_and_no_echo(stage: Stage, request_: b
 # A24: limits
 
 
-async def test_a24_a_target_of_8000_bytes_goes_on(stage: Stage) -> None:
+async def test_a24_a_target_of_8000_bytes_goes_on(stage: ProxyFixture) -> None:
     path = "/" + "x" * 7999
     _, backend = await stage.ask(get(path))
     assert (await backend.head()).startswith(f"GET {path} HTTP/1.1\r\n".encode())
 
 
-async def test_a24_sixteen_kibibytes_of_fields_go_on(stage: Stage) -> None:
+async def test_a24_sixteen_kibibytes_of_fields_go_on(stage: ProxyFixture) -> None:
     _, backend = await stage.ask(get("/", *(f"X-{number}: {'v' * 1000}" for number in range(16))))
     assert len(await backend.head()) > 16000
 
@@ -242,7 +241,7 @@ TOO_MUCH = {
 
 
 @pytest.mark.parametrize(("request_", "expected"), TOO_MUCH.values(), ids=TOO_MUCH.keys())
-async def test_a24_too_much_is_refused(stage: Stage, request_: bytes, expected: int) -> None:
+async def test_a24_too_much_is_refused(stage: ProxyFixture, request_: bytes, expected: int) -> None:
     client = await stage.client()
     await client.send(request_)
     assert await refusal(client) == expected
@@ -250,21 +249,21 @@ async def test_a24_too_much_is_refused(stage: Stage, request_: bytes, expected: 
 
 
 @pytest.mark.parametrize("start", [b"GET /", get("/", "X-A: ")[:-4]], ids=["target", "field"])
-async def test_a24_an_endless_head_is_refused(stage: Stage, start: bytes) -> None:
+async def test_a24_an_endless_head_is_refused(stage: ProxyFixture, start: bytes) -> None:
     client = await stage.client()
     await client.send(start)
     await send_endlessly(client, b"x" * 1024)
     assert await refusal(client) == 431
 
 
-async def test_endless_empty_lines_are_refused(stage: Stage) -> None:
+async def test_endless_empty_lines_are_refused(stage: ProxyFixture) -> None:
     client = await stage.client()
     await send_endlessly(client, b"\r\n" * 512)
     assert await refusal(client) in (400, 431)
 
 
 @pytest.mark.parametrize("method", ["PROPFIND", "M-SEARCH", "OPTIONS", "DELETE", "PATCH", "TRACE"])
-async def test_a25_methods_go_on(stage: Stage, method: str) -> None:
+async def test_a25_methods_go_on(stage: ProxyFixture, method: str) -> None:
     _, backend = await stage.ask(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert await backend.head() == f"{method} / HTTP/1.1\r\nHost: a\r\n".encode() + forwarded() + b"\r\n"
 
@@ -272,7 +271,7 @@ async def test_a25_methods_go_on(stage: Stage, method: str) -> None:
 # A26: pipelining
 
 
-async def test_a26_three_gets_at_once_are_answered_in_order(stage: Stage) -> None:
+async def test_a26_three_gets_at_once_are_answered_in_order(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(get("/1") + get("/2") + get("/3"))
     for number in b"123":
         assert b"GET /%c " % number in await backend.head()
@@ -295,7 +294,7 @@ async def test_a26_a_chunked_post_between_two_gets(open_stage: OpenStage) -> Non
         assert await client.exactly(1) == b"%d" % number
 
 
-async def test_a26_after_a_refusal_nothing_more_is_answered(stage: Stage) -> None:
+async def test_a26_after_a_refusal_nothing_more_is_answered(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(get("/1") + b"GET / HTTP/1.1\r\nX: no host\r\n\r\n" + get("/3"))
     await backend.head()
     assert client.silent()
@@ -303,10 +302,10 @@ async def test_a26_after_a_refusal_nothing_more_is_answered(stage: Stage) -> Non
     assert (await client.head()).startswith(b"HTTP/1.1 200 OK\r\n")
     await client.exactly(2)
     assert await refusal(client) == 400
-    await eventually(lambda: stage.pool.requests == 1)
+    await wait_until_async(lambda: stage.pool.requests == 1)
 
 
-async def test_a26_what_comes_while_an_answer_is_awaited_is_answered_after_it(stage: Stage) -> None:
+async def test_a26_what_comes_while_an_answer_is_awaited_is_answered_after_it(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(get("/1"))
     await backend.head()
     await client.send(get("/2"))
@@ -322,7 +321,7 @@ async def test_a26_what_comes_while_an_answer_is_awaited_is_answered_after_it(st
         assert await client.exactly(1) == b"%c" % number
 
 
-async def test_a27_ten_thousand_requests_at_once_are_all_answered(stage: Stage) -> None:
+async def test_a27_ten_thousand_requests_at_once_are_all_answered(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     client = await stage.client(receive_buffer=4096)
     await client.send(GET * 10_000)
@@ -332,7 +331,7 @@ async def test_a27_ten_thousand_requests_at_once_are_all_answered(stage: Stage) 
     assert client.silent()
 
 
-async def test_f3_who_asks_for_the_end_of_the_connection_gets_it_after_the_answer(stage: Stage) -> None:
+async def test_f3_who_asks_for_the_end_of_the_connection_gets_it_after_the_answer(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     client = await stage.client()
     await client.send(get("/1") + get("/2", "Connection: close") + get("/3"))
@@ -372,7 +371,7 @@ def unchunked(body: bytes) -> bytes:
     return b"".join(re.findall(rb"[0-9a-f]+\r\n(.*)\r\n", body))
 
 
-async def test_a28_a_long_target_in_segments_is_refused_as_well(stage: Stage) -> None:
+async def test_a28_a_long_target_in_segments_is_refused_as_well(stage: ProxyFixture) -> None:
     client = await stage.client()
     request = get("/" + "x" * 8999)
     for at in range(0, len(request), 1000):
@@ -383,20 +382,20 @@ async def test_a28_a_long_target_in_segments_is_refused_as_well(stage: Stage) ->
 # Deadlines
 
 
-async def test_p9_a_head_that_dribbles_in_is_refused(stage: Stage) -> None:
+async def test_p9_a_head_that_dribbles_in_is_refused(stage: ProxyFixture) -> None:
     client = await stage.client()
     await client.send(b"GET / HTTP/1.1\r\n")
-    await eventually(lambda: waits_in_a_head(stage))
+    await wait_until_async(lambda: waits_in_a_head(stage))
     stage.seconds_pass(9)
     assert client.silent()
     stage.seconds_pass(2)
     assert await refusal(client) == 408
 
 
-async def test_p9_dribbling_gains_no_time(stage: Stage) -> None:
+async def test_p9_dribbling_gains_no_time(stage: ProxyFixture) -> None:
     client = await stage.client()
     await client.send(b"GET / HTTP/1.1\r\n")
-    await eventually(lambda: waits_in_a_head(stage))
+    await wait_until_async(lambda: waits_in_a_head(stage))
     for _ in range(11):
         assert client.silent()
         await client.send(b"x")
@@ -404,11 +403,11 @@ async def test_p9_dribbling_gains_no_time(stage: Stage) -> None:
     assert await refusal(client) == 408
 
 
-def waits_in_a_head(stage: Stage) -> bool:
+def waits_in_a_head(stage: ProxyFixture) -> bool:
     return any(inbound._reader.in_head for inbound in stage.server._inbound)
 
 
-async def test_an_idle_connection_is_closed(stage: Stage) -> None:
+async def test_an_idle_connection_is_closed(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     client = await stage.client()
     await client.send(GET)
@@ -419,7 +418,7 @@ async def test_an_idle_connection_is_closed(stage: Stage) -> None:
     assert await client.rest() == b""
 
 
-async def test_an_answer_may_take_its_time(stage: Stage) -> None:
+async def test_an_answer_may_take_its_time(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     stage.seconds_pass(1000)
@@ -427,7 +426,7 @@ async def test_an_answer_may_take_its_time(stage: Stage) -> None:
     assert (await client.until(b"ok")).startswith(b"HTTP/1.1 200")
 
 
-async def test_e6_an_upload_may_take_its_time(stage: Stage) -> None:
+async def test_e6_an_upload_may_take_its_time(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(post(b"he", 5))
     await backend.until(b"he")
     stage.seconds_pass(1000)
@@ -435,7 +434,7 @@ async def test_e6_an_upload_may_take_its_time(stage: Stage) -> None:
     assert await backend.exactly(3) == b"llo"
 
 
-async def test_a_head_that_waits_for_us_is_not_too_slow(stage: Stage) -> None:
+async def test_a_head_that_waits_for_us_is_not_too_slow(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET * 20 + get("/last")[:10])
     await backend.head()
     stage.seconds_pass(20)
@@ -445,7 +444,7 @@ async def test_a_head_that_waits_for_us_is_not_too_slow(stage: Stage) -> None:
         assert status(await client.until(b"ok")) == 200
 
 
-async def test_after_a_refusal_what_still_comes_is_read_for_a_while(stage: Stage) -> None:
+async def test_after_a_refusal_what_still_comes_is_read_for_a_while(stage: ProxyFixture) -> None:
     client = await stage.client()
     await client.send(b"GET / HTTP/1.1\r\nX: no host\r\n\r\n")
     assert await refusal(client) == 400
@@ -453,32 +452,32 @@ async def test_after_a_refusal_what_still_comes_is_read_for_a_while(stage: Stage
     stage.seconds_pass(5)
     await client.send(b"x" * 1024)
     stage.seconds_pass(1)
-    await eventually(lambda: not stage.server._inbound)
+    await wait_until_async(lambda: not stage.server._inbound)
 
 
-async def test_a_slow_reader_gets_the_end_of_the_last_answer_on_a_connection(stage: Stage) -> None:
+async def test_a_slow_reader_gets_the_end_of_the_last_answer_on_a_connection(stage: ProxyFixture) -> None:
     client = await a_client_behind_narrow_buffers(stage)
     await client.send(get("/", "Connection: close"))
     stage.backend.play(answers(ok(b"x" * 50_000)))
-    await eventually(lambda: stage.pool.tally().responses[2])
+    await wait_until_async(lambda: stage.pool.tally().responses[2])
     stage.seconds_pass(30)
     await client.head()
     assert await client.rest() == b"x" * 50_000
 
 
-async def test_a_client_that_never_reads_the_end_is_cut_off(stage: Stage) -> None:
+async def test_a_client_that_never_reads_the_end_is_cut_off(stage: ProxyFixture) -> None:
     client = await a_client_behind_narrow_buffers(stage)
     await client.send(get("/", "Connection: close"))
     stage.backend.play(answers(ok(b"x" * 50_000)))
-    await eventually(lambda: stage.pool.tally().responses[2])
+    await wait_until_async(lambda: stage.pool.tally().responses[2])
     stage.seconds_pass(80)
-    await eventually(lambda: not stage.server._inbound)
+    await wait_until_async(lambda: not stage.server._inbound)
 
 
-async def a_client_behind_narrow_buffers(stage: Stage) -> Wire:
+async def a_client_behind_narrow_buffers(stage: ProxyFixture) -> RawConnection:
     """What the client does not read stays, but for some kilobytes, with the proxy."""
     client = await stage.client(receive_buffer=4096)
-    await eventually(lambda: stage.server._inbound)
+    await wait_until_async(lambda: stage.server._inbound)
     for inbound in stage.server._inbound:
         inbound.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     return client
@@ -487,7 +486,7 @@ async def a_client_behind_narrow_buffers(stage: Stage) -> Wire:
 # Backpressure
 
 
-async def test_p6_a_reader_that_stops_stops_the_backend(stage: Stage) -> None:
+async def test_p6_a_reader_that_stops_stops_the_backend(stage: ProxyFixture) -> None:
     client = await stage.client(receive_buffer=4096)
     await client.send(GET)
     backend = await stage.backend.accept()
@@ -506,10 +505,10 @@ async def test_e5_a_backend_that_stops_stops_the_upload(open_stage: OpenStage) -
     await backend.exactly(sent)
 
 
-def unsent_to_clients(stage: Stage) -> int:
+def unsent_to_clients(stage: ProxyFixture) -> int:
     return sum(inbound.transport.get_write_buffer_size() for inbound in stage.server._inbound)
 
 
-def unsent_to_backends(stage: Stage) -> int:
+def unsent_to_backends(stage: ProxyFixture) -> int:
     exchanges = [inbound._queue[0] for inbound in stage.server._inbound if inbound._queue]
     return sum(one._outbound.transport.get_write_buffer_size() for one in exchanges if one._outbound is not None)

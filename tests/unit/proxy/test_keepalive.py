@@ -7,7 +7,7 @@ import socket
 
 from composectl.proxy.sockets import give_up_soon, keep_alive
 from tests.support.messages import GET
-from tests.support.proxy_fixture import Stage
+from tests.support.proxy_fixture import ProxyFixture
 
 
 async def made() -> tuple[asyncio.WriteTransport, socket.socket]:
@@ -48,7 +48,7 @@ async def test_h9_what_is_closed_already_is_left_alone() -> None:
     assert transport.is_closing()
 
 
-async def test_h9_a_request_in_flight_at_a_backend_that_vanished_goes_on(stage: Stage) -> None:
+async def test_h9_a_request_in_flight_at_a_backend_that_vanished_goes_on(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     stage.pool.vanish(stage.pool.backends[0].replica.key, "it left its network")

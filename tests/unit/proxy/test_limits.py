@@ -9,9 +9,8 @@ import pytest
 from composectl.proxy.limits import Limits, is_within
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, put, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, eventually, fill
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import RawConnection, fill, wait_until_async
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -19,7 +18,9 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 # A backend that is silent
 
 
-async def silent_before_its_head(open_stage: OpenStage, request: bytes, backends: int = 1) -> tuple[Stage, Wire]:
+async def silent_before_its_head(
+    open_stage: OpenStage, request: bytes, backends: int = 1
+) -> tuple[ProxyFixture, RawConnection]:
     """A client whose request the first backend has read, and does not answer; it has 5 s."""
     stage = await open_stage(backends, limits=Limits(head_seconds=5))
     client, backend = await stage.ask(request)
@@ -75,7 +76,7 @@ async def test_d2_a_backend_that_takes_no_more_of_an_upload_is_too_slow(open_sta
     assert status(await client.head()) == 504
 
 
-async def test_d2_without_a_limit_a_head_may_take_its_time(stage: Stage) -> None:
+async def test_d2_without_a_limit_a_head_may_take_its_time(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     stage.seconds_pass(10_000)
@@ -95,7 +96,7 @@ async def test_d2_an_interim_response_gains_time_and_rules_out_another_backend(o
     assert stage.backends[1].untouched()
 
 
-async def stalled_in_its_body(stage: Stage) -> Wire:
+async def stalled_in_its_body(stage: ProxyFixture) -> RawConnection:
     client, backend = await stage.ask(GET)
     await backend.head()
     await backend.send(ok(b"hello")[:-1])
@@ -119,7 +120,7 @@ async def test_d4_an_old_connection_is_broken_off_once(open_stage: OpenStage) ->
     client = await stalled_in_its_body(stage)
     stage.seconds_pass(101)
     assert await client.rest() == b""
-    await eventually(lambda: not stage.server._inbound)
+    await wait_until_async(lambda: not stage.server._inbound)
 
 
 @pytest.mark.parametrize("limits", [Limits(), Limits(head_seconds=5)], ids=["no limit", "of heads alone"])
@@ -268,4 +269,4 @@ async def test_i12_the_host_of_a_whole_url_counts(open_stage: OpenStage) -> None
     client = await stage.client()
     await client.send(b"GET http://evil.test/ HTTP/1.1\r\nHost: shop.test\r\n\r\n")
     assert status(await client.head()) == 421
-    await eventually(stage.backend.untouched)
+    await wait_until_async(stage.backend.untouched)

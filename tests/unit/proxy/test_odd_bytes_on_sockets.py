@@ -20,8 +20,8 @@ from tests.support.judge_responses import Part, Said, check_response, marked
 from tests.support.memory_proxy import cut
 from tests.support.odd_requests import attacks, segments
 from tests.support.odd_responses import clients, hostilities
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, eventually
+from tests.support.proxy_fixture import ProxyFixture
+from tests.support.raw_http import RawConnection, wait_until_async
 from tests.support.reading import End, Request, read_requests, read_responses
 
 LOOPS = [asyncio.SelectorEventLoop, uvloop.new_event_loop]
@@ -38,7 +38,7 @@ def test_a28_no_request_is_heard_but_those_that_were_sent(
     habits.early = False
     heard = Heard(habits, b"127.0.0.1")
 
-    async def backend(wire: Wire) -> None:
+    async def backend(wire: RawConnection) -> None:
         said = bytearray()
         strict = StrictBackend(heard, said.extend)
         async for piece in wire.stream():
@@ -49,7 +49,7 @@ def test_a28_no_request_is_heard_but_those_that_were_sent(
                 return
             said.clear()
 
-    async def play(stage: Stage) -> None:
+    async def play(stage: ProxyFixture) -> None:
         stage.backend.play(backend)
         client = await stage.client()
         requests, end, _ = read_requests(data)
@@ -72,7 +72,7 @@ def test_b_nothing_goes_on_but_whole_responses_to_their_requests(
 ) -> None:
     left, said = deque(parts), list[Said]()
 
-    async def backend(wire: Wire) -> None:
+    async def backend(wire: RawConnection) -> None:
         heard, before = bytearray(), None
         async for piece in wire.stream():
             heard += piece
@@ -86,7 +86,7 @@ def test_b_nothing_goes_on_but_whole_responses_to_their_requests(
                     wire.close() if part.end == "in order" else wire.reset()
                     return
 
-    async def play(stage: Stage) -> None:
+    async def play(stage: ProxyFixture) -> None:
         stage.backend.play(backend)
         client = await stage.client()
         requests, _, _ = read_requests(asked)
@@ -104,18 +104,18 @@ def test_b_nothing_goes_on_but_whole_responses_to_their_requests(
     on_stage(play, loop)
 
 
-async def talk(client: Wire, said: list[bytes], enough: Callable[[], bool]) -> str:
+async def talk(client: RawConnection, said: list[bytes], enough: Callable[[], bool]) -> str:
     """Say this, and hear until the other side ends the connection or it is enough; how it ended, if it did."""
     resets = asyncio.create_task(client.was_reset())
     await speak(client, said)
-    await eventually(lambda: resets.done() or enough())
+    await wait_until_async(lambda: resets.done() or enough())
     if resets.done():
         return "by a reset" if resets.result() else "in order"
     resets.cancel()
     return ""
 
 
-async def speak(wire: Wire, segments: list[bytes]) -> None:
+async def speak(wire: RawConnection, segments: list[bytes]) -> None:
     """Send these, one turn of the loop after the other, as long as they are taken."""
     wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with contextlib.suppress(ConnectionError):
@@ -124,14 +124,14 @@ async def speak(wire: Wire, segments: list[bytes]) -> None:
             await asyncio.sleep(0)
 
 
-def whole(client: Wire, requests: list[Request]) -> int:
+def whole(client: RawConnection, requests: list[Request]) -> int:
     """How many whole responses have come."""
     return len(read_responses(bytes(client.received), "", requests)[0])
 
 
-def on_stage(play: Callable[[Stage], Awaitable[None]], loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+def on_stage(play: Callable[[ProxyFixture], Awaitable[None]], loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def open_and_close() -> None:
-        stage = Stage()
+        stage = ProxyFixture()
         await stage.open(make_id=make_request_id)
         await play(stage)
         await stage.close()

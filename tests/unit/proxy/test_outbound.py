@@ -6,14 +6,13 @@ import pytest
 
 from tests.support.backends import answers
 from tests.support.messages import GET, HEAD, NO_CONTENT, OK, get, identity, ok, post, put, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, send_endlessly
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import RawConnection, send_endlessly
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-async def answered(stage: Stage, response: bytes, request: bytes = GET) -> tuple[Wire, Wire]:
+async def answered(stage: ProxyFixture, response: bytes, request: bytes = GET) -> tuple[RawConnection, RawConnection]:
     """A client that has asked, and the backend's connection after it sent `response`."""
     client, backend = await stage.ask(request)
     await backend.head()
@@ -21,7 +20,7 @@ async def answered(stage: Stage, response: bytes, request: bytes = GET) -> tuple
     return client, backend
 
 
-async def test_an_answer_goes_on_with_the_name_of_its_backend(stage: Stage) -> None:
+async def test_an_answer_goes_on_with_the_name_of_its_backend(stage: ProxyFixture) -> None:
     client, _ = await answered(stage, OK)
     head = await client.head()
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -29,7 +28,7 @@ async def test_an_answer_goes_on_with_the_name_of_its_backend(stage: Stage) -> N
     assert await client.exactly(2) == b"ok"
 
 
-async def test_a_backend_cannot_name_another_one(stage: Stage) -> None:
+async def test_a_backend_cannot_name_another_one(stage: ProxyFixture) -> None:
     client, _ = await answered(stage, OK.replace(b"\r\n\r\n", b"\r\nx-internal-service: 6.6.6.6:6\r\n\r\n"))
     head = await client.head()
     assert b"6.6.6.6" not in head
@@ -81,19 +80,19 @@ async def test_without_identity_nobody_is_named(open_stage: OpenStage) -> None:
         "b15-999",
     ],
 )
-async def test_what_is_no_response_is_a_502(stage: Stage, response: bytes) -> None:
+async def test_what_is_no_response_is_a_502(stage: ProxyFixture, response: bytes) -> None:
     client, backend = await answered(stage, response)
     assert status(await client.head()) == 502
     assert await backend.rest() == b""
 
 
-async def test_b5_sixteen_kibibytes_of_fields_go_on(stage: Stage) -> None:
+async def test_b5_sixteen_kibibytes_of_fields_go_on(stage: ProxyFixture) -> None:
     field = b"Set-Cookie: " + b"x" * 1000 + b"\r\n"
     client, _ = await answered(stage, OK.replace(b"Content", field * 16 + b"Content"))
     assert (await client.head()).count(field) == 16
 
 
-async def test_b6_bare_line_feeds_are_mended(stage: Stage) -> None:
+async def test_b6_bare_line_feeds_are_mended(stage: ProxyFixture) -> None:
     client, _ = await answered(stage, b"HTTP/1.1 200 OK\nContent-Length: 2\nX: y\n\nok")
     head = await client.head()
     assert head.count(b"\n") == head.count(b"\r\n")
@@ -101,14 +100,14 @@ async def test_b6_bare_line_feeds_are_mended(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("body", [b"2\nok\r\n0\r\n\r\n", b"3\r\nok\r\n0\r\n\r\n", b"2\r\nok\r\n0\n\n"])
-async def test_b6_bare_line_feeds_end_no_chunk(stage: Stage, body: bytes) -> None:
+async def test_b6_bare_line_feeds_end_no_chunk(stage: ProxyFixture, body: bytes) -> None:
     client, backend = await answered(stage, CHUNKED)
     await client.head()
     await backend.send(body)
     assert b"0\r\n" not in await client.rest()
 
 
-async def test_b6_bare_line_feeds_are_mended_after_chunks_too(stage: Stage) -> None:
+async def test_b6_bare_line_feeds_are_mended_after_chunks_too(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, CHUNKED + b"2\r\nok\r\n0\r\n\r\n")
     await client.until(b"0\r\n\r\n")
     await client.send(GET)
@@ -118,14 +117,14 @@ async def test_b6_bare_line_feeds_are_mended_after_chunks_too(stage: Stage) -> N
     assert await client.exactly(2) == b"ok"
 
 
-async def test_b7_odd_bytes_are_kept(stage: Stage) -> None:
+async def test_b7_odd_bytes_are_kept(stage: ProxyFixture) -> None:
     client, _ = await answered(stage, b"HTTP/1.1 200 \xfcber gut\r\nX-Caf\x65: caf\xe9\r\nContent-Length: 0\r\n\r\n")
     head = await client.head()
     assert head.startswith(b"HTTP/1.1 200 \xfcber gut\r\n")
     assert b"\r\nX-Cafe: caf\xe9\r\n" in head
 
 
-async def test_b8_surplus_bytes_are_for_nobody(stage: Stage) -> None:
+async def test_b8_surplus_bytes_are_for_nobody(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, OK + b"SURPLUS")
     await client.head()
     assert await client.exactly(2) == b"ok"
@@ -143,7 +142,7 @@ async def test_b8_surplus_bytes_are_for_nobody(stage: Stage) -> None:
     [(HEAD, OK), (GET, NO_CONTENT + b"ok"), (GET, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\nok")],
     ids=["head", "204", "304"],
 )
-async def test_b9_a_body_that_must_not_be_is_dropped(stage: Stage, request_: bytes, response: bytes) -> None:
+async def test_b9_a_body_that_must_not_be_is_dropped(stage: ProxyFixture, request_: bytes, response: bytes) -> None:
     client, backend = await answered(stage, response, request_)
     await client.head()
     await backend.rest()
@@ -154,7 +153,7 @@ async def test_b9_a_body_that_must_not_be_is_dropped(stage: Stage, request_: byt
     assert (await client.head()).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-async def test_b11_interim_responses_go_on_before_the_final_one(stage: Stage) -> None:
+async def test_b11_interim_responses_go_on_before_the_final_one(stage: ProxyFixture) -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
     client, _ = await answered(stage, b"HTTP/1.1 102 Processing\r\n\r\n" + early + early + OK)
     assert status(await client.head()) == 102
@@ -162,12 +161,12 @@ async def test_b11_interim_responses_go_on_before_the_final_one(stage: Stage) ->
     assert status(await client.head()) == 200
 
 
-async def test_b11_a_client_of_http_1_0_gets_no_interim_response(stage: Stage) -> None:
+async def test_b11_a_client_of_http_1_0_gets_no_interim_response(stage: ProxyFixture) -> None:
     client, _ = await answered(stage, b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK, b"GET / HTTP/1.0\r\n\r\n")
     assert status(await client.head()) == 200
 
 
-async def test_b12_endless_interim_responses_are_a_502(stage: Stage) -> None:
+async def test_b12_endless_interim_responses_are_a_502(stage: ProxyFixture) -> None:
     client, _ = await answered(stage, b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
     head = await client.head()
     while status(head) == 102:
@@ -175,7 +174,7 @@ async def test_b12_endless_interim_responses_are_a_502(stage: Stage) -> None:
     assert status(head) == 502
 
 
-async def test_b12_an_endless_head_is_a_502(stage: Stage) -> None:
+async def test_b12_an_endless_head_is_a_502(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     try:
@@ -187,7 +186,7 @@ async def test_b12_an_endless_head_is_a_502(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("piece", [b"x" * 1024, b"X-A: b\r\n" * 100], ids=["one field", "many fields"])
-async def test_b12_endless_trailers_break_the_answer_off(stage: Stage, piece: bytes) -> None:
+async def test_b12_endless_trailers_break_the_answer_off(stage: ProxyFixture, piece: bytes) -> None:
     client, backend = await answered(stage, CHUNKED + b"2\r\nok\r\n0\r\n")
     await client.until(b"ok\r\n")
     await send_endlessly(backend, piece)
@@ -195,40 +194,40 @@ async def test_b12_endless_trailers_break_the_answer_off(stage: Stage, piece: by
 
 
 @pytest.mark.parametrize("code", [200, 206, 301, 304, 404, 418, 426, 500, 503, 599])
-async def test_b15_statuses_go_on(stage: Stage, code: int) -> None:
+async def test_b15_statuses_go_on(stage: ProxyFixture, code: int) -> None:
     client, _ = await answered(stage, b"HTTP/1.1 %d Any\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n" % code)
     assert status(await client.head()) == code
     assert stage.pool.tally().responses[code // 100] == 1
 
 
-async def test_c19_until_the_end_of_the_connection_for_http_1_0_too(stage: Stage) -> None:
+async def test_c19_until_the_end_of_the_connection_for_http_1_0_too(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, b"HTTP/1.0 200 OK\r\n\r\nhello", b"GET / HTTP/1.0\r\n\r\n")
     assert b"Connection: close\r\n" in await client.head()
     backend.close()
     assert await client.rest() == b"hello"
 
 
-async def test_b14_a_body_until_the_end_of_the_connection_is_chunked(stage: Stage) -> None:
+async def test_b14_a_body_until_the_end_of_the_connection_is_chunked(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, b"HTTP/1.0 200 OK\r\n\r\nhello")
     backend.close()
     assert b"Transfer-Encoding: chunked\r\n" in await client.head()
     assert await client.until(b"0\r\n\r\n") == b"5\r\nhello\r\n0\r\n\r\n"
 
 
-async def test_c10_trailers_go_to_a_client_that_takes_them(stage: Stage) -> None:
+async def test_c10_trailers_go_to_a_client_that_takes_them(stage: ProxyFixture) -> None:
     trailed = CHUNKED + b"2\r\nok\r\n0\r\nX-Sum: 1\r\nX-Internal-Service: me\r\n\r\n"
     client, _ = await answered(stage, trailed, get("/", "TE: trailers", "Connection: TE"))
     await client.head()
     assert await client.until(b"\r\n\r\n") == b"2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n"
 
 
-async def test_c10_trailers_are_dropped_for_others(stage: Stage) -> None:
+async def test_c10_trailers_are_dropped_for_others(stage: ProxyFixture) -> None:
     client, _ = await answered(stage, CHUNKED + b"2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n")
     await client.head()
     assert await client.until(b"\r\n\r\n") == b"2\r\nok\r\n0\r\n\r\n"
 
 
-async def test_c1_hop_by_hop_fields_stay_behind(stage: Stage) -> None:
+async def test_c1_hop_by_hop_fields_stay_behind(stage: ProxyFixture) -> None:
     fields = b"Connection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: x\r\nUpgrade: h2c\r\n"
     client, _ = await answered(stage, b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 0\r\nX-End: 1\r\n\r\n")
     head = (await client.head()).lower()
@@ -236,13 +235,13 @@ async def test_c1_hop_by_hop_fields_stay_behind(stage: Stage) -> None:
     assert not any(name in head for name in (b"x-hop", b"keep-alive", b"proxy-", b"upgrade"))
 
 
-async def test_c4_cookies_are_not_folded(stage: Stage) -> None:
+async def test_c4_cookies_are_not_folded(stage: ProxyFixture) -> None:
     cookies = b"".join(b"Set-Cookie: c%d=1\r\n" % number for number in range(5))
     client, _ = await answered(stage, OK.replace(b"Content", cookies + b"Content"))
     assert cookies in await client.head()
 
 
-async def test_c19_a_client_of_http_1_0_gets_no_chunks(stage: Stage) -> None:
+async def test_c19_a_client_of_http_1_0_gets_no_chunks(stage: ProxyFixture) -> None:
     client, _ = await answered(stage, CHUNKED + b"2\r\nok\r\n0\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n")
     head = await client.head()
     assert b"ransfer-" not in head
@@ -250,7 +249,7 @@ async def test_c19_a_client_of_http_1_0_gets_no_chunks(stage: Stage) -> None:
     assert await client.rest() == b"ok"
 
 
-async def test_c19_a_client_of_http_1_0_may_keep_its_connection(stage: Stage) -> None:
+async def test_c19_a_client_of_http_1_0_may_keep_its_connection(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, OK, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
     assert b"Connection: keep-alive\r\n" in await client.head()
     await client.exactly(2)
@@ -258,12 +257,12 @@ async def test_c19_a_client_of_http_1_0_may_keep_its_connection(stage: Stage) ->
     await backend.head()
 
 
-async def test_c20_head_keeps_the_length(stage: Stage) -> None:
+async def test_c20_head_keeps_the_length(stage: ProxyFixture) -> None:
     client, _ = await answered(stage, b"HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n", HEAD)
     assert b"Content-Length: 12345\r\n" in await client.head()
 
 
-async def test_e4_an_event_is_delivered_when_it_comes(stage: Stage) -> None:
+async def test_e4_an_event_is_delivered_when_it_comes(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
     await client.head()
     for number in range(3):
@@ -272,7 +271,7 @@ async def test_e4_an_event_is_delivered_when_it_comes(stage: Stage) -> None:
         assert await client.until(b"\n\n\r\n") == b"%x\r\n%b\r\n" % (len(event), event)
 
 
-async def test_f3_the_connection_used_last_is_used_next(stage: Stage) -> None:
+async def test_f3_the_connection_used_last_is_used_next(stage: ProxyFixture) -> None:
     one, first = await stage.ask(GET)
     two, second = await stage.ask(GET)
     for client, backend in ((one, first), (two, second)):
@@ -287,7 +286,9 @@ async def test_f3_the_connection_used_last_is_used_next(stage: Stage) -> None:
     "response",
     [OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"), b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"],
 )
-async def test_a_backend_that_closes_is_not_asked_again_on_that_connection(stage: Stage, response: bytes) -> None:
+async def test_a_backend_that_closes_is_not_asked_again_on_that_connection(
+    stage: ProxyFixture, response: bytes
+) -> None:
     client, backend = await answered(stage, response)
     await client.head()
     await client.exactly(2)
@@ -296,21 +297,21 @@ async def test_a_backend_that_closes_is_not_asked_again_on_that_connection(stage
     await (await stage.backend.accept()).head()
 
 
-async def test_a_kept_connection_is_closed_before_the_backend_loses_patience(stage: Stage) -> None:
+async def test_a_kept_connection_is_closed_before_the_backend_loses_patience(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, OK)
     await client.head()
     stage.seconds_pass(6)
     assert await backend.rest() == b""
 
 
-async def test_kept_connections_to_a_backend_that_leaves_are_closed(stage: Stage) -> None:
+async def test_kept_connections_to_a_backend_that_leaves_are_closed(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, OK)
     await client.head()
     stage.leave(0)
     assert await backend.rest() == b""
 
 
-async def test_the_connection_in_use_when_its_backend_leaves_is_closed_after(stage: Stage) -> None:
+async def test_the_connection_in_use_when_its_backend_leaves_is_closed_after(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     stage.leave(0)
@@ -326,13 +327,13 @@ async def test_the_connection_in_use_when_its_backend_leaves_is_closed_after(sta
     [b"Content-Length: 9", b"Transfer-Encoding: chunked", b"transfer-encoding: chunkez", b"X: 1\r\nTransfer-Encoding:"],
 )
 @pytest.mark.parametrize("request_", [GET, b"GET / HTTP/1.0\r\n\r\n"], ids=["now", "of old"])
-async def test_c10_framing_in_trailers_is_a_502(stage: Stage, request_: bytes, trailer: bytes) -> None:
+async def test_c10_framing_in_trailers_is_a_502(stage: ProxyFixture, request_: bytes, trailer: bytes) -> None:
     client, backend = await answered(stage, CHUNKED + b"2\r\nok\r\n0\r\n" + trailer + b"\r\n\r\n", request_)
     assert status(await client.head()) == 502
     assert await backend.rest() == b""
 
 
-async def test_c10_framing_in_late_trailers_breaks_the_answer_off(stage: Stage) -> None:
+async def test_c10_framing_in_late_trailers_breaks_the_answer_off(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, CHUNKED + b"2\r\nok\r\n")
     await client.head()
     await client.until(b"ok\r\n")
@@ -341,7 +342,7 @@ async def test_c10_framing_in_late_trailers_breaks_the_answer_off(stage: Stage) 
 
 
 @pytest.mark.parametrize("request_", [GET, post(b"hello"), put(b"hello")], ids=["get", "post", "put"])
-async def test_d8_a_stale_connection_costs_no_request(stage: Stage, request_: bytes) -> None:
+async def test_d8_a_stale_connection_costs_no_request(stage: ProxyFixture, request_: bytes) -> None:
     client, backend = await answered(stage, OK)
     await client.head()
     await client.exactly(2)

@@ -9,13 +9,13 @@ import pytest
 from composectl.proxy import health_check
 from composectl.proxy.health_check import Unwell, ask, try_port, try_relayed_port
 from tests.support.backends import ScriptedBackend, listen_on
-from tests.support.raw_http import PATIENCE, Wire
+from tests.support.raw_http import PATIENCE, RawConnection
 
 
 async def told(backend: ScriptedBackend, answer: bytes, *, hangs_up: bool = False) -> str:
     """What a check says of a backend that gives this answer."""
 
-    async def says(wire: Wire) -> None:
+    async def says(wire: RawConnection) -> None:
         await wire.head()
         await wire.send(answer)
         if hangs_up:
@@ -109,7 +109,7 @@ async def test_a_relay_that_hangs_up_reaches_nobody(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(health_check, "_HANGS_UP_WITHIN", PATIENCE)  # on a busy machine it may take longer
     (backend,) = listen_on(["127.0.0.1"])
 
-    async def hangs_up(wire: Wire) -> None:
+    async def hangs_up(wire: RawConnection) -> None:
         wire.close()
 
     backend.play(hangs_up)

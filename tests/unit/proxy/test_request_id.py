@@ -8,8 +8,7 @@ import pytest
 
 from composectl.proxy.head import is_fit, make_request_id
 from tests.support.messages import OK, get, status
-from tests.support.proxy_fixture import Stage
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
 
 ID = re.compile(rb"\r\nX-Request-ID: ([^\r]*)\r\n")
 MADE = re.compile(rb"[0-9a-f]{32}")
@@ -20,7 +19,7 @@ TRACE = (
 )
 
 
-async def relayed(stage: Stage, *lines: str, answer: bytes = OK) -> tuple[list[bytes], list[bytes]]:
+async def relayed(stage: ProxyFixture, *lines: str, answer: bytes = OK) -> tuple[list[bytes], list[bytes]]:
     """The ids that the backend gets for a request with these fields, and those that its client gets."""
     client, backend = await stage.ask(get("/", *lines))
     asked = await backend.head()
@@ -115,11 +114,11 @@ async def test_c21_a_switch_of_protocols_has_it_once(open_stage: OpenStage) -> N
     assert ID.findall(await client.head()) == [asked]
 
 
-async def test_c21_without_ids_of_ours_everything_goes_on_as_it_comes(stage: Stage) -> None:
+async def test_c21_without_ids_of_ours_everything_goes_on_as_it_comes(stage: ProxyFixture) -> None:
     assert await relayed(stage) == ([], [])
 
 
-async def test_c21_without_ids_of_ours_a_clients_is_its_own_affair(stage: Stage) -> None:
+async def test_c21_without_ids_of_ours_a_clients_is_its_own_affair(stage: ProxyFixture) -> None:
     assert await relayed(stage, "X-Request-ID: two words") == ([b"two words"], [])
 
 

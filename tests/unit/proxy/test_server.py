@@ -15,17 +15,16 @@ from composectl.proxy.http1.client_connection import Inbound
 from composectl.proxy.http1.request_parser import Reader
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import PATIENCE, eventually
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import PATIENCE, wait_until_async
 from tests.unit.proxy.test_tunnel import opened
 
 
-async def test_f10_what_is_in_flight_is_finished_and_the_connection_closed(stage: Stage) -> None:
+async def test_f10_what_is_in_flight_is_finished_and_the_connection_closed(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     ending = asyncio.create_task(stage.shut_down())
-    await eventually(lambda: stage.phases() == ["draining"])
+    await wait_until_async(lambda: stage.phases() == ["draining"])
     await backend.send(OK)
     assert b"Connection: close\r\n" in await client.head()
     assert await client.rest() == b"ok"
@@ -33,7 +32,7 @@ async def test_f10_what_is_in_flight_is_finished_and_the_connection_closed(stage
     assert stage.phases() == ["drained"]
 
 
-async def test_f10_what_is_idle_is_closed_at_once(stage: Stage) -> None:
+async def test_f10_what_is_idle_is_closed_at_once(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     client = await stage.client()
     await client.send(GET)
@@ -60,7 +59,7 @@ async def test_p2_a_tunnel_is_cut_too(open_stage: OpenStage) -> None:
     assert await backend.rest() == b""
 
 
-async def test_p2_nobody_gets_longer_than_the_backends_take_to_stop(stage: Stage) -> None:
+async def test_p2_nobody_gets_longer_than_the_backends_take_to_stop(stage: ProxyFixture) -> None:
     stage.pool.observe([replace(stage.replica(0), grace=0.05)])
     client, backend = await stage.ask(GET)
     await backend.head()
@@ -69,21 +68,21 @@ async def test_p2_nobody_gets_longer_than_the_backends_take_to_stop(stage: Stage
     await backend.rest()
 
 
-async def test_who_parts_gives_each_client_a_last_response_that_says_so(stage: Stage) -> None:
+async def test_who_parts_gives_each_client_a_last_response_that_says_so(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     client = await stage.client()
     await client.send(GET)
     assert b"Connection: close" not in await client.head()
     await client.exactly(2)
     parting = asyncio.create_task(stage.server.part(PATIENCE))
-    await eventually(lambda: is_the_last(stage))
+    await wait_until_async(lambda: is_the_last(stage))
     await client.send(GET)
     assert b"Connection: close" in await client.head()
     assert await client.rest() == b"ok"
     await asyncio.wait_for(parting, PATIENCE)
 
 
-async def test_a_response_that_has_begun_is_not_the_last_one(stage: Stage) -> None:
+async def test_a_response_that_has_begun_is_not_the_last_one(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
@@ -93,7 +92,7 @@ async def test_a_response_that_has_begun_is_not_the_last_one(stage: Stage) -> No
     assert not is_the_last(stage)
     await backend.send(b"k")
     assert await client.exactly(2) == b"ok"
-    await eventually(lambda: is_the_last(stage))
+    await wait_until_async(lambda: is_the_last(stage))
     await client.send(GET)
     await backend.head()
     await backend.send(OK)
@@ -102,7 +101,7 @@ async def test_a_response_that_has_begun_is_not_the_last_one(stage: Stage) -> No
     await asyncio.wait_for(parting, PATIENCE)
 
 
-async def test_nobody_is_accepted_any_more(stage: Stage) -> None:
+async def test_nobody_is_accepted_any_more(stage: ProxyFixture) -> None:
     await stage.shut_down()
     with contextlib.suppress(ConnectionError):  # refused, or reset from the queue
         client = await stage.client()
@@ -155,12 +154,12 @@ async def test_d12_a_fault_over_a_request_that_had_to_wait_is_a_500_too(open_sta
 
 @pytest.mark.interpreted
 async def test_d12_a_fault_over_a_deadline_ends_no_other_deadline(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: ProxyFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = [await stage.client() for _ in range(3)]
     for client in slow:
         await client.send(b"GET / HTTP/1.1\r\n")
-    await eventually(lambda: sum(one._reader.in_head for one in stage.server._inbound) == 3)  # type: ignore[union-attr]
+    await wait_until_async(lambda: sum(one._reader.in_head for one in stage.server._inbound) == 3)  # type: ignore[union-attr]
     stage.seconds_pass(10)
     fails_once = iter([ZeroDivisionError("a fault of ours")])
     refuse = Reader.refuse
@@ -189,7 +188,7 @@ class Faulty(RoundRobin):
 @pytest.mark.interpreted
 @pytest.mark.parametrize("place", ["response_head", "last_chunk"])
 async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, place: str
+    stage: ProxyFixture, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a fault of ours")
@@ -206,6 +205,6 @@ async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
     assert status(await client.until(b"0\r\n\r\n")) == 200
 
 
-def is_the_last(stage: Stage) -> bool:
+def is_the_last(stage: ProxyFixture) -> bool:
     """Whether no client's connection takes more than one further request."""
     return all(one.closing for one in stage.server._inbound if isinstance(one, Inbound))

@@ -8,18 +8,17 @@ import socket
 from composectl.balance.policy import Source
 from tests.support.backends import answers
 from tests.support.messages import GET, OK
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import RawConnection
 
 
-async def home(stage: Stage, address: str) -> bytes:
+async def home(stage: ProxyFixture, address: str) -> bytes:
     """The backend that a new connection from this address is answered by, as the response names it."""
     sock = socket.socket()
     sock.setblocking(False)
     sock.bind((address, 0))
     await asyncio.get_running_loop().sock_connect(sock, stage.address)
-    client = Wire(sock)
+    client = RawConnection(sock)
     await client.send(GET)
     head = await client.head()
     client.close()

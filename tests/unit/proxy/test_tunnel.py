@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.messages import GET, OK, get, identity, ok, post, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import Wire, eventually, fill
+from tests.support.proxy_fixture import ProxyFixture
+from tests.support.raw_http import RawConnection, fill, wait_until_async
 
 ASK = get("/chat?a=%2F", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Protocol: chat")
 SWITCH = (
@@ -14,7 +14,7 @@ SWITCH = (
 )
 
 
-async def opened(stage: Stage) -> tuple[Wire, Wire]:
+async def opened(stage: ProxyFixture) -> tuple[RawConnection, RawConnection]:
     client, backend = await stage.ask(ASK)
     await backend.head()
     await backend.send(SWITCH)
@@ -22,7 +22,7 @@ async def opened(stage: Stage) -> tuple[Wire, Wire]:
     return client, backend
 
 
-async def test_g1_bytes_go_both_ways(stage: Stage) -> None:
+async def test_g1_bytes_go_both_ways(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     for number in range(3):
         await client.send(b"ping %d" % number)
@@ -32,7 +32,7 @@ async def test_g1_bytes_go_both_ways(stage: Stage) -> None:
     assert stage.pool.tally().in_flight == 1
 
 
-async def test_g3_the_request_and_the_101_go_on_as_they_are(stage: Stage) -> None:
+async def test_g3_the_request_and_the_101_go_on_as_they_are(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(ASK)
     head = await backend.head()
     assert head.startswith(b"GET /chat?a=%2F HTTP/1.1\r\n")
@@ -49,7 +49,7 @@ async def test_g3_the_request_and_the_101_go_on_as_they_are(stage: Stage) -> Non
         assert line in head
 
 
-async def test_g4_a_refusal_goes_on_and_the_connection_with_it(stage: Stage) -> None:
+async def test_g4_a_refusal_goes_on_and_the_connection_with_it(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(ASK)
     await backend.head()
     await backend.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
@@ -60,28 +60,28 @@ async def test_g4_a_refusal_goes_on_and_the_connection_with_it(stage: Stage) -> 
     assert status(await client.head()) == 200
 
 
-async def test_g5_with_the_backend_down_there_is_no_101(stage: Stage) -> None:
+async def test_g5_with_the_backend_down_there_is_no_101(stage: ProxyFixture) -> None:
     stage.backend.refuse()
     client = await stage.client()
     await client.send(ASK)
     assert status(await client.head()) == 502
 
 
-async def test_g6_when_the_client_leaves_the_backend_is_told(stage: Stage) -> None:
+async def test_g6_when_the_client_leaves_the_backend_is_told(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     client.close()
     assert await backend.rest() == b""
-    await eventually(lambda: stage.pool.tally().responses[1] == 1)
+    await wait_until_async(lambda: stage.pool.tally().responses[1] == 1)
 
 
-async def test_g6_when_the_backend_leaves_the_client_is_told(stage: Stage) -> None:
+async def test_g6_when_the_backend_leaves_the_client_is_told(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     await backend.send(b"bye")
     backend.close()
     assert await client.rest() == b"bye"
 
 
-async def test_g7_bytes_right_behind_the_handshake_arrive(stage: Stage) -> None:
+async def test_g7_bytes_right_behind_the_handshake_arrive(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(ASK + b"early")
     await backend.head()
     await backend.send(SWITCH + b"prompt")
@@ -90,7 +90,7 @@ async def test_g7_bytes_right_behind_the_handshake_arrive(stage: Stage) -> None:
     assert await backend.exactly(5) == b"early"
 
 
-async def test_g8_a_long_message_arrives_whole(stage: Stage) -> None:
+async def test_g8_a_long_message_arrives_whole(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     message = bytes(range(256)) * 400
     for _ in range(10):
@@ -98,14 +98,14 @@ async def test_g8_a_long_message_arrives_whole(stage: Stage) -> None:
         assert await backend.exactly(len(message)) == message
 
 
-async def test_g11_any_other_protocol_is_tunnelled_too(stage: Stage) -> None:
+async def test_g11_any_other_protocol_is_tunnelled_too(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(get("/", "Connection: upgrade", "Upgrade: foo/2"))
     assert b"Upgrade: foo/2\r\n" in await backend.head()
     await backend.send(SWITCH.replace(b"websocket", b"foo/2"))
     assert b"Upgrade: foo/2\r\n" in await client.head()
 
 
-async def test_a19_h2c_is_not_asked_for(stage: Stage) -> None:
+async def test_a19_h2c_is_not_asked_for(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(
         get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x")
     )
@@ -116,18 +116,18 @@ async def test_a19_h2c_is_not_asked_for(stage: Stage) -> None:
     assert status(await client.head()) == 502
 
 
-async def test_g10_a_tunnel_holds_its_backend_until_it_ends(stage: Stage) -> None:
+async def test_g10_a_tunnel_holds_its_backend_until_it_ends(stage: ProxyFixture) -> None:
     client, _ = await opened(stage)
     stage.leave(0)
     assert stage.phases() == ["draining"]
     client.close()
-    await eventually(lambda: stage.phases() == ["drained"])
+    await wait_until_async(lambda: stage.phases() == ["drained"])
 
 
 # What comes with, before and behind a request to switch
 
 
-async def test_a26_a_switch_waits_for_the_answers_before_it(stage: Stage) -> None:
+async def test_a26_a_switch_waits_for_the_answers_before_it(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(get("/1") + get("/2") + ASK + b"\x81\x85early")
     for number in (1, 2):
         assert b"/%d " % number in await backend.head()
@@ -140,7 +140,7 @@ async def test_a26_a_switch_waits_for_the_answers_before_it(stage: Stage) -> Non
     assert await backend.exactly(7) == b"\x81\x85early"
 
 
-async def test_what_follows_a_switch_that_was_declined_is_http_again(stage: Stage) -> None:
+async def test_what_follows_a_switch_that_was_declined_is_http_again(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(ASK + get("/next") + ASK)
     for path in (b"/chat", b"/next", b"/chat"):
         assert path in await backend.head()
@@ -148,7 +148,7 @@ async def test_what_follows_a_switch_that_was_declined_is_http_again(stage: Stag
         assert status(await client.until(b"ok")) == 200
 
 
-async def test_a19_what_follows_h2c_needs_not_wait(stage: Stage) -> None:
+async def test_a19_what_follows_h2c_needs_not_wait(stage: ProxyFixture) -> None:
     h2c = get("/", "Connection: Upgrade", "Upgrade: h2c")
     client, backend = await stage.ask(h2c * 3 + get("/last"))
     for _ in range(4):
@@ -166,7 +166,7 @@ BODIES = {
 @pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
 @pytest.mark.parametrize(("framing", "body"), BODIES.values(), ids=BODIES.keys())
 async def test_g12_the_body_of_a_request_to_switch_is_a_body(
-    stage: Stage, protocol: bytes, framing: bytes, body: bytes
+    stage: ProxyFixture, protocol: bytes, framing: bytes, body: bytes
 ) -> None:
     asking = (
         b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: " + protocol + b"\r\n" + framing + b"\r\n\r\n"
@@ -181,7 +181,7 @@ async def test_g12_the_body_of_a_request_to_switch_is_a_body(
     assert (await again.head()).startswith(b"GET /next ")
 
 
-async def test_g12_a_post_without_a_body_may_switch(stage: Stage) -> None:
+async def test_g12_a_post_without_a_body_may_switch(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(
         post(b"").replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n")
     )
@@ -190,7 +190,7 @@ async def test_g12_a_post_without_a_body_may_switch(stage: Stage) -> None:
     assert status(await client.head()) == 101
 
 
-async def test_b10_a_switch_to_nothing_is_a_502(stage: Stage) -> None:
+async def test_b10_a_switch_to_nothing_is_a_502(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(ASK)
     await backend.head()
     await backend.send(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
@@ -200,36 +200,36 @@ async def test_b10_a_switch_to_nothing_is_a_502(stage: Stage) -> None:
 # Ends
 
 
-async def test_g6_when_the_client_breaks_off_the_backend_is_told(stage: Stage) -> None:
+async def test_g6_when_the_client_breaks_off_the_backend_is_told(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     client.reset()
     await backend.rest()
-    await eventually(lambda: not stage.pool.tally().in_flight)
+    await wait_until_async(lambda: not stage.pool.tally().in_flight)
 
 
-async def test_g6_when_the_backend_breaks_off_the_client_is_told(stage: Stage) -> None:
+async def test_g6_when_the_backend_breaks_off_the_client_is_told(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     backend.reset()
     await client.rest()
-    await eventually(lambda: not stage.pool.tally().in_flight)
+    await wait_until_async(lambda: not stage.pool.tally().in_flight)
 
 
-async def test_g6_an_end_of_what_one_side_says_is_the_end_after_its_last_word(stage: Stage) -> None:
+async def test_g6_an_end_of_what_one_side_says_is_the_end_after_its_last_word(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     await client.send(b"last words")
     client.half_close()
     assert await backend.rest() == b"last words"
     backend.close()
-    await eventually(lambda: not stage.pool.tally().in_flight)
+    await wait_until_async(lambda: not stage.pool.tally().in_flight)
 
 
-async def test_p6_a_client_that_stops_reading_stops_the_backend(stage: Stage) -> None:
+async def test_p6_a_client_that_stops_reading_stops_the_backend(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     sent = await fill(backend)
     assert sum(tunnel.transport.get_write_buffer_size() for tunnel in stage.server._tunnels) < 1024 * 1024
     await client.exactly(sent)
 
 
-async def test_p6_a_backend_that_stops_reading_stops_the_client(stage: Stage) -> None:
+async def test_p6_a_backend_that_stops_reading_stops_the_client(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     await backend.exactly(await fill(client))

@@ -13,23 +13,22 @@ from composectl.proxy.queue import Holding
 from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
 from tests.support.messages import GET, HEAD, OK, get, post, put, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import PATIENCE, Wire, connect, eventually, fill
-from tests.unit.proxy.conftest import OpenStage
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import PATIENCE, RawConnection, connect, fill, wait_until_async
 from tests.unit.proxy.test_server import Faulty
 
 UNAVAILABLE = b"503 Service Unavailable\n"
 
 
-async def held(stage: Stage, request: bytes = GET) -> Wire:
+async def held(stage: ProxyFixture, request: bytes = GET) -> RawConnection:
     """A client whose request waits."""
     before, client = stage.room.held, await stage.client()
     await client.send(request)
-    await eventually(lambda: stage.room.held > before)
+    await wait_until_async(lambda: stage.room.held > before)
     return client
 
 
-async def nobody_ready(open_stage: OpenStage, backends: int = 1, **how: object) -> Stage:
+async def nobody_ready(open_stage: OpenStage, backends: int = 1, **how: object) -> ProxyFixture:
     stage = await open_stage(backends, **{"holding": Holding(), **how})
     stage.observe([])
     return stage
@@ -119,7 +118,7 @@ async def test_p4_who_comes_now_does_not_overtake_those_who_wait(open_stage: Ope
         backend.play(answers(OK))
     newcomer = await stage.client()
     stage.observe(range(2), run="second")
-    await eventually(lambda: stage.room.held <= 1)
+    await wait_until_async(lambda: stage.room.held <= 1)
     await newcomer.send(GET)
     assert stage.backends[0].address.encode() in await waiting[-1].until(b"ok")
     assert stage.backends[1].address.encode() in await newcomer.until(b"ok")
@@ -140,7 +139,7 @@ async def test_p4_all_who_are_ready_get_their_share_of_those_who_waited(open_sta
     for _ in range(100):
         await held(stage)
     stage.observe(range(5), run="second")
-    await eventually(lambda: not stage.room.held)
+    await wait_until_async(lambda: not stage.room.held)
     assert [backend.in_flight for backend in stage.pool.backends] == [20] * 5
 
 
@@ -149,9 +148,9 @@ async def test_p4_the_first_who_is_ready_does_not_get_them_all_at_once(open_stag
     for _ in range(100):
         await held(stage)
     stage.observe([0], run="second")
-    await eventually(lambda: stage.room.held < 100)
+    await wait_until_async(lambda: stage.room.held < 100)
     stage.observe([0, 1], run="second")
-    await eventually(lambda: not stage.room.held)
+    await wait_until_async(lambda: not stage.room.held)
     shares = [backend.in_flight for backend in stage.pool.backends]
     assert sum(shares) == 100
     assert min(shares) >= 1
@@ -161,7 +160,7 @@ async def test_p4_when_nobody_is_ready_any_more_the_others_go_on_waiting(open_st
     stage = await nobody_ready(open_stage)
     clients = [await held(stage) for _ in range(40)]
     stage.observe([0], run="second")
-    await eventually(lambda: stage.room.held < 40)
+    await wait_until_async(lambda: stage.room.held < 40)
     stage.observe([])
     left = stage.room.held
     stage.backend.play(answers(OK))
@@ -178,7 +177,7 @@ async def test_p4_a_thousand_are_held_without_a_task_and_all_answered(open_stage
     clients = [await stage.client() for _ in range(1000)]
     for client in clients:
         await client.send(GET)
-    await eventually(lambda: stage.room.held == 1000)
+    await wait_until_async(lambda: stage.room.held == 1000)
     assert len(asyncio.all_tasks()) == tasks
     began = time.process_time()
     stage.seconds_pass(20)
@@ -192,7 +191,7 @@ async def test_p4_p8_a_client_that_leaves_leaves_the_line(open_stage: OpenStage)
     stage = await nobody_ready(open_stage)
     leaver, stayer = await held(stage), await held(stage)
     leaver.close()
-    await eventually(lambda: stage.room.held == 1)
+    await wait_until_async(lambda: stage.room.held == 1)
     stage.backend.play(answers(OK))
     stage.observe([0], run="second")
     assert status(await stayer.until(b"ok")) == 200
@@ -206,7 +205,7 @@ async def test_p4_p8_so_does_one_whose_upload_waits(open_stage: OpenStage) -> No
     assert stage.room.held == 1
     await client.send(b"y" * 500)
     client.close()
-    await eventually(lambda: stage.seconds_pass(1) or not stage.room.held)
+    await wait_until_async(lambda: stage.seconds_pass(1) or not stage.room.held)
     assert stage.pool.unserved == 0
 
 
@@ -238,7 +237,7 @@ async def test_p4_a26_pipelined_requests_are_answered_in_their_order(open_stage:
     assert [await client.until(mark) and mark for mark in (b"/1\n", b"/2\n", b"/3\n")]
 
 
-async def echoes_the_path(wire: Wire) -> None:
+async def echoes_the_path(wire: RawConnection) -> None:
     while True:
         path = (await wire.head()).split(b" ")[1] + b"\n"
         await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path))
@@ -261,7 +260,7 @@ async def test_p4_p3_a_request_that_may_go_to_another_waits_for_another(open_sta
     await backend.exactly(len(await backend.head()) and 5)
     stage.leave(0)
     backend.reset()
-    await eventually(lambda: stage.room.held == 1)
+    await wait_until_async(lambda: stage.room.held == 1)
     stage.observe([1], run="second")
     other = await stage.backends[1].accept()
     await other.head()
@@ -278,7 +277,7 @@ async def test_p4_p3_where_nobody_else_comes_it_is_a_503_and_counts_once(open_st
     await backend.head()
     stage.leave(0)
     backend.reset()
-    await eventually(lambda: stage.room.held == 1)
+    await wait_until_async(lambda: stage.room.held == 1)
     stage.seconds_pass(31)
     assert b"X-Composectl-Error: no-backend-ready\r\n" in await client.head()
     assert (stage.pool.requests, stage.pool.tally().failed, stage.pool.unserved) == (1, 1, 0)
@@ -330,7 +329,7 @@ async def test_p4_d1_after_a_second_it_is_a_502(open_stage: OpenStage) -> None:
     began, client = time.monotonic(), await held(stage)
     waits = time.monotonic()
     stage.seconds_pass(1)
-    await eventually(lambda: time.monotonic() - waits > 1)
+    await wait_until_async(lambda: time.monotonic() - waits > 1)
     stage.seconds_pass(1)
     assert b"X-Composectl-Error: backend-unreachable\r\n" in await client.head()
     assert time.monotonic() - began >= 1

@@ -12,10 +12,9 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from tests.support.messages import get, status
-from tests.support.proxy_fixture import Stage
-from tests.support.raw_http import PATIENCE, Wire, connect, eventually, least_seconds
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.raw_http import PATIENCE, RawConnection, connect, least_seconds, wait_until_async
 from tests.support.websocket_peers import directly, echo, said_back, serving, through
-from tests.unit.proxy.conftest import OpenStage
 from tests.unit.proxy.test_tunnel import opened
 
 KEY = base64.b64encode(b"0123456789abcdef").decode()
@@ -32,7 +31,7 @@ def frame(payload: bytes, *, first: int = 0x81, mask: bytes = b"\1\2\3\4") -> by
 GOODBYE = frame(struct.pack(">H", 1000), first=0x88)
 
 
-async def test_g1_text_and_bytes_are_echoed(stage: Stage) -> None:
+async def test_g1_text_and_bytes_are_echoed(stage: ProxyFixture) -> None:
     async with serving(stage.backend), aiohttp.ClientSession() as session, session.ws_connect(through(stage)) as socket:
         for number in range(100):
             assert await said_back(socket, f"message {number}") == f"message {number}"
@@ -62,7 +61,7 @@ async def conversation(address: str) -> list[object]:
     return seen
 
 
-async def test_g2_a_conversation_is_the_same_as_a_direct_one(stage: Stage) -> None:
+async def test_g2_a_conversation_is_the_same_as_a_direct_one(stage: ProxyFixture) -> None:
     async with serving(stage.backend):
         assert await conversation(through(stage)) == await conversation(directly(stage))
 
@@ -99,7 +98,7 @@ async def test_g2_a_conversation_is_the_same_as_a_direct_one(stage: Stage) -> No
     ],
 )
 @pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "byte by byte"])
-async def test_g2_g8_frames_get_the_same_answer_as_directly(stage: Stage, raw: bytes, bytewise: bool) -> None:
+async def test_g2_g8_frames_get_the_same_answer_as_directly(stage: ProxyFixture, raw: bytes, bytewise: bool) -> None:
     async with serving(stage.backend):
         host, port = stage.backend.host, stage.backend.port
         answers = []
@@ -114,7 +113,7 @@ async def test_g2_g8_frames_get_the_same_answer_as_directly(stage: Stage, raw: b
         assert answers[0]
 
 
-async def test_g3_all_that_a_handshake_says_arrives(stage: Stage) -> None:
+async def test_g3_all_that_a_handshake_says_arrives(stage: ProxyFixture) -> None:
     headers = {"Origin": "https://shop.test", "Cookie": "a=b; c=d", "X-Forwarded-For": "6.6.6.6"}
     async with (
         serving(stage.backend) as heard,
@@ -132,7 +131,7 @@ async def test_g3_all_that_a_handshake_says_arrives(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("code", [302, 401, 403, 426, 503])
-async def test_g4_a_refusal_is_the_backend_s_own(stage: Stage, code: int) -> None:
+async def test_g4_a_refusal_is_the_backend_s_own(stage: ProxyFixture, code: int) -> None:
     client, backend = await stage.ask(get("/chat", *HANDSHAKE))
     await backend.head()
     fields = b"Location: /elsewhere\r\nWWW-Authenticate: Basic\r\nContent-Length: 4\r\n"
@@ -144,7 +143,7 @@ async def test_g4_a_refusal_is_the_backend_s_own(stage: Stage, code: int) -> Non
     assert await client.exactly(4) == b"body"
 
 
-async def test_g5_with_nobody_ready_there_is_no_101(stage: Stage) -> None:
+async def test_g5_with_nobody_ready_there_is_no_101(stage: ProxyFixture) -> None:
     stage.observe([])
     client = await stage.client()
     await client.send(get("/chat", *HANDSHAKE))
@@ -152,7 +151,7 @@ async def test_g5_with_nobody_ready_there_is_no_101(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("code", "reason"), [(1000, b""), (1001, b"going"), (4999, b"\xc3\xbcber" * 20)])
-async def test_g6_the_code_and_the_reason_of_a_close_arrive(stage: Stage, code: int, reason: bytes) -> None:
+async def test_g6_the_code_and_the_reason_of_a_close_arrive(stage: ProxyFixture, code: int, reason: bytes) -> None:
     async def closes(socket: web.WebSocketResponse) -> None:
         await socket.close(code=code, message=reason)
 
@@ -163,12 +162,14 @@ async def test_g6_the_code_and_the_reason_of_a_close_arrive(stage: Stage, code: 
     ):
         message = await socket.receive()
         assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, code, reason.decode())
-    await eventually(lambda: not stage.pool.tally().in_flight)
+    await wait_until_async(lambda: not stage.pool.tally().in_flight)
 
 
 @pytest.mark.parametrize("who", ["client", "backend"])
-@pytest.mark.parametrize("leave", [Wire.close, Wire.reset], ids=["closes", "aborts"])
-async def test_g6_the_end_of_one_side_is_the_other_s_within_a_second(stage: Stage, who: str, leave: object) -> None:
+@pytest.mark.parametrize("leave", [RawConnection.close, RawConnection.reset], ids=["closes", "aborts"])
+async def test_g6_the_end_of_one_side_is_the_other_s_within_a_second(
+    stage: ProxyFixture, who: str, leave: object
+) -> None:
     assert callable(leave)
 
     async def ends() -> None:
@@ -180,7 +181,7 @@ async def test_g6_the_end_of_one_side_is_the_other_s_within_a_second(stage: Stag
     assert await least_seconds(ends, 5) < 1
 
 
-async def test_g7_frames_in_the_segment_of_the_handshake_arrive(stage: Stage) -> None:
+async def test_g7_frames_in_the_segment_of_the_handshake_arrive(stage: ProxyFixture) -> None:
     async with serving(stage.backend):
         client = await stage.client()
         await client.send(get("/chat", *HANDSHAKE) + frame(b"early") + frame(b"bird"))
@@ -188,7 +189,7 @@ async def test_g7_frames_in_the_segment_of_the_handshake_arrive(stage: Stage) ->
         assert await client.exactly(13) == b"\x81\x05early\x81\x04bird"
 
 
-async def test_g8_a_message_of_100_mebibytes_arrives(stage: Stage) -> None:
+async def test_g8_a_message_of_100_mebibytes_arrives(stage: ProxyFixture) -> None:
     size = 100 * 1024 * 1024
     received = 0
 
@@ -208,7 +209,7 @@ async def test_g8_a_message_of_100_mebibytes_arrives(stage: Stage) -> None:
     assert received == size
 
 
-async def test_g9_a_tunnel_may_be_idle_for_ten_minutes(stage: Stage) -> None:
+async def test_g9_a_tunnel_may_be_idle_for_ten_minutes(stage: ProxyFixture) -> None:
     async with serving(stage.backend), aiohttp.ClientSession() as session, session.ws_connect(through(stage)) as socket:
         assert await said_back(socket, "before") == "before"
         stage.seconds_pass(601)
@@ -225,7 +226,7 @@ async def test_g10_a_tunnel_of_a_backend_that_leaves_goes_on_until_the_end_of_th
 
 
 @pytest.mark.parametrize("without", range(2, 4))
-async def test_g13_what_a_handshake_lacks_is_for_the_backend_to_judge(stage: Stage, without: int) -> None:
+async def test_g13_what_a_handshake_lacks_is_for_the_backend_to_judge(stage: ProxyFixture, without: int) -> None:
     lines = HANDSHAKE[:without] + HANDSHAKE[without + 1 :]
     async with serving(stage.backend):
         answers = []
@@ -237,7 +238,7 @@ async def test_g13_what_a_handshake_lacks_is_for_the_backend_to_judge(stage: Sta
     assert b" 400 " in answers[0]
 
 
-async def test_f5_a_hundred_and_twenty_websockets_leave_room_for_a_request(stage: Stage) -> None:
+async def test_f5_a_hundred_and_twenty_websockets_leave_room_for_a_request(stage: ProxyFixture) -> None:
     async with serving(stage.backend, echo), aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         sockets = [await session.ws_connect(through(stage)) for _ in range(120)]
         async with session.get(through(stage, "/plain").replace("ws:", "http:")) as response:
@@ -246,4 +247,4 @@ async def test_f5_a_hundred_and_twenty_websockets_leave_room_for_a_request(stage
             assert await said_back(socket, str(number)) == str(number)
         assert stage.pool.tally().in_flight == 120
         await asyncio.gather(*(socket.close() for socket in sockets))
-    await eventually(lambda: not stage.pool.tally().in_flight)
+    await wait_until_async(lambda: not stage.pool.tally().in_flight)

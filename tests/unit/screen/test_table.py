@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from composectl.balance.snapshot import ChangeView, Totals, iso
 from composectl.screen.table import render_table
-from tests.support.snapshots import NOW, backend, change, drawn, service, snapshot
+from tests.support.snapshots import NOW, backend, change, render, service, snapshot
 
 HOSTILE = "\x1b[31m[bold red]evil[/]\r\n\x1b]8;;http://evil\x07[link=x]"
 
@@ -25,12 +25,12 @@ HOSTILE = "\x1b[31m[bold red]evil[/]\r\n\x1b]8;;http://evil\x07[link=x]"
     ],
 )
 def test_a_narrow_terminal_gets_the_columns_that_matter_most(width: int, headings: str) -> None:
-    assert drawn(width=width)[3].split() == headings.split()
+    assert render(width=width)[3].split() == headings.split()
 
 
 def test_backends_that_are_named_by_their_addresses_show_them_once() -> None:
     fixed = service(backends=(backend(1, name="[::1]:9001", address="[::1]:9001"),))
-    headings, row = drawn(fixed, width=200)[3:5]
+    headings, row = render(fixed, width=200)[3:5]
     assert headings.split()[:3] == ["#", "name", "phase"]
     assert row.count("[::1]:9001") == 1
 
@@ -38,48 +38,48 @@ def test_backends_that_are_named_by_their_addresses_show_them_once() -> None:
 @pytest.mark.parametrize("width", [200, 120, 100, 80, 60, 40, 30, 20, 15, 8, 1])
 def test_i9_no_line_is_wider_than_the_terminal(width: int) -> None:
     crowded = service(120, service="a-service-with-a-long-name", listeners=("0.0.0.0:80", "[::]:80", "0.0.0.0:443"))
-    lines = drawn(crowded, width=width)
-    assert len(lines) == len(drawn(crowded, width=200))
+    lines = render(crowded, width=width)
+    assert len(lines) == len(render(crowded, width=200))
     assert max(map(cell_len, lines)) <= width
 
 
 @pytest.mark.parametrize("width", [200, 100, 60, 40, 20])
 def test_the_columns_stand_below_each_other(width: int) -> None:
-    top, *rows = drawn(width=width)[3:14]
+    top, *rows = render(width=width)[3:14]
     requests = top.index("requests") + len("requests")
     assert {row[:requests].split()[-1] for row in rows} == {f"{one.requests:,}" for one in service().backends}
     assert {row.index("ready") for row in rows} == {top.index("phase")}
 
 
 def test_the_header_tells_who_and_how() -> None:
-    who, how, *_ = drawn()
+    who, how, *_ = render()
     assert who.split() == ["echo", "0.0.0.0:9090", "up", "12m", "04s", "least-request", "10/10", "ready"]
     assert how.split() == ["12,630", "requests", "570/s", how.split()[-1]]
     assert len(how.split()[-1]) == 60
 
 
 def test_failures_and_retries_are_told_where_there_are_any() -> None:
-    assert "failed" not in "".join(drawn())
+    assert "failed" not in "".join(render())
     troubled = service(totals=Totals(5, 0, 3, 1_011, 0, {}))
-    assert "3 failed  1,011 retried" in drawn(troubled)[1]
+    assert "3 failed  1,011 retried" in render(troubled)[1]
 
 
 def test_a_canary_is_told_with_its_share() -> None:
-    assert "canary" not in "".join(drawn())
+    assert "canary" not in "".join(render())
     with_canary = service(3, backends=(backend(1), backend(2), backend(3), backend(4, canary=0.07)))
-    assert "canary 4 at 7%" in drawn(with_canary)[1]
-    assert "canary 4 at 7%" in drawn(with_canary, width=50)[1]
+    assert "canary 4 at 7%" in render(with_canary)[1]
+    assert "canary 4 at 7%" in render(with_canary, width=50)[1]
 
 
 def test_how_many_requests_wait_is_told_also_where_there_is_little_room() -> None:
-    assert "held" not in "".join(drawn())
+    assert "held" not in "".join(render())
     nobody = service(0, totals=Totals(5, 0, 3, 0, 1_000, {}))
-    assert "1,000 held" in drawn(nobody)[1]
-    assert "1,000 held" in drawn(nobody, width=40)[1]
+    assert "1,000 held" in render(nobody)[1]
+    assert "1,000 held" in render(nobody, width=40)[1]
 
 
 def test_h12_an_engine_that_cannot_be_reached_is_told_first() -> None:
-    first, second, *_ = drawn(stale_since=iso(NOW - 65))
+    first, second, *_ = render(stale_since=iso(NOW - 65))
     assert first.startswith("engine unreachable since ")
     assert ", for 1m 05s: " in first
     assert second.startswith("echo ")
@@ -88,57 +88,57 @@ def test_h12_an_engine_that_cannot_be_reached_is_told_first() -> None:
 @pytest.mark.parametrize("height", [10, 3, 2, 1])
 @pytest.mark.parametrize("services", [1, 3])
 def test_h12_that_takes_no_more_lines_than_there_are(services: int, height: int) -> None:
-    lines = drawn(*[service(20)] * services, width=30, height=height, stale_since=iso(NOW))
+    lines = render(*[service(20)] * services, width=30, height=height, stale_since=iso(NOW))
     assert 0 < len(lines) <= height
     assert max(map(cell_len, lines)) <= 30
 
 
 def test_backends_stand_in_the_order_of_their_numbers() -> None:
     shuffled = service(backends=tuple(backend(number) for number in (10, 9, 1, 11, 2)))
-    assert [line.split()[0] for line in drawn(shuffled)[4:9]] == ["1", "2", "9", "10", "11"]
+    assert [line.split()[0] for line in render(shuffled)[4:9]] == ["1", "2", "9", "10", "11"]
 
 
 def test_a_share_is_one_of_the_services_backend_requests() -> None:
     halves = service(backends=(backend(1, requests=300), backend(2, requests=100)))
-    one, two = drawn(halves)[4:6]
+    one, two = render(halves)[4:6]
     assert "75.0% ━━━━━━━━━━ " in one
     assert "25.0% ━━━╸ " in two
 
 
 def test_errors_are_failures_and_5xx() -> None:
-    top, row = drawn(service(backends=(backend(1, failed=2, responses={"5xx": 3}),)))[3:5]
+    top, row = render(service(backends=(backend(1, failed=2, responses={"5xx": 3}),)))[3:5]
     assert row[: top.index("errors") + len("errors")].split()[-1] == "5"
 
 
 def test_before_the_first_response_there_is_no_latency() -> None:
-    assert drawn(service(backends=(backend(1, p50_ms=None, p95_ms=None),)))[4].split()[-2:] == ["-", "-"]
+    assert render(service(backends=(backend(1, p50_ms=None, p95_ms=None),)))[4].split()[-2:] == ["-", "-"]
 
 
 def test_the_last_changes_stand_below() -> None:
-    *_, last = drawn(service(changes=(change(1), change(2, "draining", "scaled to 1"))))
+    *_, last = render(service(changes=(change(1), change(2, "draining", "scaled to 1"))))
     assert last.split()[1:] == ["echo-echo-2", "starting", "->", "draining", "scaled", "to", "1"]
 
 
 def test_a_service_without_a_replica_has_a_table_too() -> None:
-    assert "no replica yet" in drawn(service(0, changes=()), width=40)
+    assert "no replica yet" in render(service(0, changes=()), width=40)
 
 
 @pytest.mark.parametrize("width", [120, 40, 20])
 @pytest.mark.parametrize("height", [50, 24, 12, 6, 5, 4, 3, 2, 1])
 @pytest.mark.parametrize("services", [1, 2, 3, 9])
 def test_the_table_is_never_higher_than_the_terminal(services: int, height: int, width: int) -> None:
-    assert 0 < len(drawn(*[service(100)] * services, width=width, height=height)) <= height
+    assert 0 < len(render(*[service(100)] * services, width=width, height=height)) <= height
 
 
 def test_backends_that_do_not_fit_are_counted_by_phase() -> None:
     some = tuple(backend(number, phase="failing" if number == 20 else "ready") for number in range(1, 21))
-    lines = drawn(service(backends=some, changes=()), height=13)
+    lines = render(service(backends=some, changes=()), height=13)
     assert [line.split()[0] for line in lines[3:-1]] == [str(number) for number in range(1, 10)]
     assert lines[-1] == "... 11 more: 10 ready, 1 failing"
 
 
 def test_services_share_the_lines_fairly() -> None:
-    lines = drawn(service(50), service(2, service="web"), height=30)
+    lines = render(service(50), service(2, service="web"), height=30)
     web = next(at for at, line in enumerate(lines) if line.startswith("web"))
     assert len(lines) == 30
     assert any("more: " in line for line in lines[:web])
@@ -146,14 +146,14 @@ def test_services_share_the_lines_fairly() -> None:
 
 
 def test_services_that_do_not_fit_are_counted() -> None:
-    assert drawn(*[service(3)] * 9, height=4)[-1] == "... 6 more services"
+    assert render(*[service(3)] * 9, height=4)[-1] == "... 6 more services"
 
 
 @pytest.mark.parametrize("width", [200, 80, 40, 20])
 def test_h18_nothing_that_others_chose_steers_the_terminal(width: int) -> None:
     evil = backend(1, name=HOSTILE, address=HOSTILE, phase=HOSTILE)
     changed = ChangeView(change(1).at, 1, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
-    lines = drawn(
+    lines = render(
         service(backends=(evil,), changes=(changed,), service=HOSTILE, listeners=(HOSTILE,), policy=HOSTILE),
         width=width,
     )
@@ -163,13 +163,13 @@ def test_h18_nothing_that_others_chose_steers_the_terminal(width: int) -> None:
 
 
 def test_h18_names_are_cut_from_the_front_where_they_are_long() -> None:
-    row = drawn(service(backends=(backend(1, name=f"{'very-' * 9}long-project-echo-1"),)), width=100)[4]
+    row = render(service(backends=(backend(1, name=f"{'very-' * 9}long-project-echo-1"),)), width=100)[4]
     assert row.split()[1].startswith("…")
     assert row.split()[1].endswith("long-project-echo-1"[-15:])
 
 
 def test_wide_signs_do_not_shift_the_columns() -> None:
-    top, one, two = drawn(service(backends=(backend(1, name="反復-1"), backend(2, name="echo-2"))))[3:6]
+    top, one, two = render(service(backends=(backend(1, name="反復-1"), backend(2, name="echo-2"))))[3:6]
     at = top.index("address")
     assert two[at:].startswith("172.18.0.3")
     assert one[at - len("反復") :].startswith("172.18.0.2")

@@ -10,11 +10,11 @@ import pytest
 from composectl.balance.backend import Backend
 from composectl.balance.policy import POLICIES, Canary, SlowStart
 from tests.support.factories import replica
-from tests.support.policy_driver import backend, filled, give_back, take
-from tests.support.policy_turns import NAMES, TURNS, Turning
+from tests.support.policy_driver import acquire, backend, filled, release
+from tests.support.policy_turns import NAMES, TURNS, PolicyTurns
 
 
-class Scene(Turning):
+class Scene(PolicyTurns):
     """Old backends, and new ones that are held at a share."""
 
     def __init__(self, name: str, old: int, share: float, new: int = 1) -> None:
@@ -48,19 +48,19 @@ def test_with_requests_in_flight_it_gets_no_more_though_it_has_the_fewest() -> N
     scene, random = Scene("least-request", 3, 0.1), Random(1)
     turns, in_flight = Counter[Backend](), []
     for _ in range(4000):
-        one = take(scene.policy)
+        one = acquire(scene.policy)
         turns[one] += 1
         in_flight.append(one)
         if len(in_flight) > 50:
-            give_back(scene.policy, in_flight.pop(random.randrange(50)))
+            release(scene.policy, in_flight.pop(random.randrange(50)))
     assert turns[scene.new[0]] == 400
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_whoever_is_alone_gets_everything(name: str) -> None:
     scene = Scene(name, 1, 0.1)
-    assert take(scene.policy, [scene.new[0]]) is scene.old[0]
-    assert take(scene.policy, [scene.old[0]]) is scene.new[0]
+    assert acquire(scene.policy, [scene.new[0]]) is scene.old[0]
+    assert acquire(scene.policy, [scene.old[0]]) is scene.new[0]
     scene.policy.remove(scene.old[0])
     assert scene.turns(20) == {scene.new[0]: 20}
     scene.policy.remove(scene.new[0])
@@ -79,16 +79,16 @@ def test_an_old_one_that_comes_back_is_not_held(name: str) -> None:
 def test_who_is_ready_already_is_held_from_then_on_and_in_the_end_is_like_all_others() -> None:
     inner = POLICIES["least-request"]()
     old, new = filled(inner, 2)
-    in_flight = [take(inner), take(inner)]
+    in_flight = [acquire(inner), acquire(inner)]
     policy = Canary(inner, {old.replica.id}, 0.1, [old, new])
     for one in in_flight:
-        give_back(policy, one)
-    in_flight = [take(policy) for _ in range(10)]
+        release(policy, one)
+    in_flight = [acquire(policy) for _ in range(10)]
     assert Counter(in_flight) == {old: 9, new: 1}
     assert policy.end() is inner
     for one in in_flight:
-        give_back(inner, one)
-    assert {take(inner), take(inner)} == {old, new}
+        release(inner, one)
+    assert {acquire(inner), acquire(inner)} == {old, new}
 
 
 def test_in_the_end_it_begins_slowly_where_all_do() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from composectl.balance.backend import Backend
 from composectl.balance.policy import AtRandom, LeastRequest, Policy, PowerOfTwo, RoundRobin
-from tests.support.policy_driver import SIZES, filled, give_back, take
+from tests.support.policy_driver import SIZES, acquire, filled, release
 
 COUNTED: list[Callable[[], Policy]] = [LeastRequest, RoundRobin]
 DRAWN: list[Callable[[Random], Policy]] = [AtRandom, PowerOfTwo]
@@ -21,9 +21,9 @@ SHARE = 100
 def one_at_a_time(policy: Policy, requests: int) -> Counter[Backend]:
     turns: Counter[Backend] = Counter()
     for _ in range(requests):
-        backend = take(policy)
+        backend = acquire(policy)
         turns[backend] += 1
-        give_back(policy, backend)
+        release(policy, backend)
     return turns
 
 
@@ -32,11 +32,11 @@ def in_any_order(policy: Policy, requests: int, in_flight: int, random: Random) 
     turns: Counter[Backend] = Counter()
     begun: list[Backend] = []
     for _ in range(requests):
-        backend = take(policy)
+        backend = acquire(policy)
         turns[backend] += 1
         begun.append(backend)
         if len(begun) > in_flight:
-            give_back(policy, begun.pop(random.randrange(len(begun))))
+            release(policy, begun.pop(random.randrange(len(begun))))
     return turns
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from composectl.balance.policy import LeastRequest
-from tests.support.policy_driver import SIZES, backend, filled, give_back, take
+from tests.support.policy_driver import SIZES, acquire, backend, filled, release
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -15,7 +15,7 @@ def test_requests_that_stay_are_spread_to_the_last_one(size: int) -> None:
     policy = LeastRequest()
     backends = filled(policy, size)
     for _ in range(3 * size + size // 2):
-        take(policy)
+        acquire(policy)
     assert Counter(one.in_flight for one in backends) == Counter({4: size // 2, 3: size - size // 2})
 
 
@@ -24,10 +24,10 @@ def test_whoever_gets_rid_of_one_gets_the_next(size: int) -> None:
     policy = LeastRequest()
     backends = filled(policy, size)
     for _ in range(2 * size):
-        take(policy)
+        acquire(policy)
     for one in backends:
-        give_back(policy, one)
-        assert take(policy) is one
+        release(policy, one)
+        assert acquire(policy) is one
 
 
 def test_one_that_is_busy_already_is_taken_in_as_such() -> None:
@@ -36,6 +36,6 @@ def test_one_that_is_busy_already_is_taken_in_as_such() -> None:
     busy = backend(2)
     busy.in_flight = 3
     policy.add(busy)
-    assert [take(policy) for _ in range(3)] == [idle] * 3
+    assert [acquire(policy) for _ in range(3)] == [idle] * 3
     policy.remove(busy)
-    assert take(policy) is idle
+    assert acquire(policy) is idle

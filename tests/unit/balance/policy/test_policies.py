@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from composectl.balance.backend import Backend
-from tests.support.policies import KINDS
-from tests.support.policy_driver import backend, filled, give_back, take
+from tests.support.policies import ALL_POLICIES
+from tests.support.policy_driver import acquire, backend, filled, release
 
 NUMBERS = st.integers(0, 5)
 SETTINGS = settings(max_examples=50, stateful_step_count=30, deadline=None)
 
 
-@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize("name", sorted(ALL_POLICIES))
 def test_nobody_is_picked_from_nobody(name: str) -> None:
-    policy = KINDS[name]()
+    policy = ALL_POLICIES[name]()
     assert policy.take() is None
     backends = filled(policy, 2)
     for one in backends:
@@ -25,16 +25,16 @@ def test_nobody_is_picked_from_nobody(name: str) -> None:
     assert policy.take() is None
 
 
-@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize("name", sorted(ALL_POLICIES))
 def test_who_is_to_be_avoided_is_avoided(name: str) -> None:
-    policy = KINDS[name]()
+    policy = ALL_POLICIES[name]()
     backends = filled(policy, 3)
     for _ in range(20):
-        assert take(policy, backends[:2]) is backends[2]
+        assert acquire(policy, backends[:2]) is backends[2]
     assert policy.take(backends) is None
 
 
-@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize("name", sorted(ALL_POLICIES))
 def test_whatever_happens_only_who_is_ready_and_not_avoided_is_picked(name: str) -> None:
     run_state_machine_as_test(lambda: Histories(name), settings=SETTINGS)
 
@@ -45,7 +45,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.policy = KINDS[name]()
+        self.policy = ALL_POLICIES[name]()
         self.backends = [backend(number) for number in range(6)]
         self.ready: set[Backend] = set()
         self.in_flight: list[Backend] = []
@@ -74,7 +74,7 @@ class Histories(RuleBasedStateMachine):
     def end(self, index: int) -> None:
         one = self.in_flight.pop(index % len(self.in_flight))
         if one in self.ready:
-            give_back(self.policy, one)
+            release(self.policy, one)
         else:
             one.in_flight -= 1
 
@@ -84,4 +84,4 @@ class Histories(RuleBasedStateMachine):
             picked = self.policy.take(self.ready - {one})
             assert picked is one
             one.in_flight += 1
-            give_back(self.policy, one)
+            release(self.policy, one)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from composectl.balance.policy import PowerOfTwo
-from tests.support.policy_driver import filled, take
+from tests.support.policy_driver import acquire, filled
 
 
 def test_of_two_it_is_the_less_busy_one() -> None:
@@ -27,5 +27,5 @@ def test_requests_that_stay_pile_up_nowhere() -> None:
     policy = PowerOfTwo(Random(1))
     backends = filled(policy, 1000)
     for _ in backends:
-        take(policy)
+        acquire(policy)
     assert max(one.in_flight for one in backends) <= 4  # drawn one by one it would be 5 to 7

@@ -9,13 +9,13 @@ import pytest
 
 from composectl.balance.backend import Backend
 from composectl.balance.policy import POLICIES, SlowStart
-from tests.support.policy_driver import filled, give_back, take
-from tests.support.policy_turns import NAMES, TURNS, Turning
+from tests.support.policy_driver import acquire, filled, release
+from tests.support.policy_turns import NAMES, TURNS, PolicyTurns
 
 SECONDS = 10.0
 
 
-class Scene(Turning):
+class Scene(PolicyTurns):
     """Backends that have started long ago, and new ones; `now` is in the hands of the test."""
 
     def __init__(self, name: str, old: int, new: int = 1) -> None:
@@ -92,11 +92,11 @@ def test_with_requests_in_flight_it_gets_no_more_though_it_has_the_fewest() -> N
     scene.now += SECONDS / 4
     turns, in_flight = Counter[Backend](), []
     for _ in range(4000):
-        one = take(scene.policy)
+        one = acquire(scene.policy)
         turns[one] += 1
         in_flight.append(one)
         if len(in_flight) > 50:
-            give_back(scene.policy, in_flight.pop(random.randrange(50)))
+            release(scene.policy, in_flight.pop(random.randrange(50)))
     assert turns[scene.new[0]] == 100
 
 
@@ -111,8 +111,8 @@ def test_who_comes_back_begins_anew() -> None:
 
 def test_who_has_started_is_left_to_the_policy_alone() -> None:
     scene = Scene("least-request", old=2)
-    busy = take(scene.policy, scene.old)
+    busy = acquire(scene.policy, scene.old)
     scene.now += SECONDS
-    assert {take(scene.policy) for _ in range(2)} == set(scene.old)
-    give_back(scene.policy, busy)
-    assert take(scene.policy) is scene.new[0]
+    assert {acquire(scene.policy) for _ in range(2)} == set(scene.old)
+    release(scene.policy, busy)
+    assert acquire(scene.policy) is scene.new[0]

@@ -14,7 +14,7 @@ import pytest
 from composectl.balance.backend import Backend
 from composectl.balance.policy import AtRandom, LeastRequest, Policy, PowerOfTwo, RoundRobin, Source
 from tests.support.factories import replica
-from tests.support.policy_driver import give_back, take
+from tests.support.policy_driver import acquire, release
 
 pytestmark = pytest.mark.interpreted
 
@@ -75,15 +75,15 @@ def work_of(make: Callable[[], Policy], size: int, tried: int) -> int:
     backends = [Seen(number, work) for number in range(size)]
     for backend in backends:
         policy.add(backend)
-    give_back(policy, take(policy))
+    release(policy, acquire(policy))
     avoids: Sequence[Sequence[Backend]] = [random.sample(backends, tried) for _ in range(REQUESTS)]
     in_flight: list[Backend] = []
     work.done = 0
     for number, avoid in enumerate(avoids):
         with work.counted():
-            in_flight.append(take(policy, avoid, f"10.0.0.{number}"))
+            in_flight.append(acquire(policy, avoid, f"10.0.0.{number}"))
             if number % 3:
-                give_back(policy, in_flight.pop(0))
+                release(policy, in_flight.pop(0))
     return work.done
 
 

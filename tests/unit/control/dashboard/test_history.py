@@ -10,14 +10,14 @@ from typing import Any
 
 from composectl.balance.pool import Pool
 from composectl.control.dashboard.history import RECENT, SECONDS, History
-from tests.support.factories import Watched, replica
+from tests.support.factories import RecordedPool, replica
 
 
 class Scene:
     """A history of one service, of which a second is sampled when it is told to be over."""
 
     def __init__(self, backends: int) -> None:
-        self.watched = Watched(backends)
+        self.watched = RecordedPool(backends)
         self.history = History()
         self._clock = count(1000)
         self.over()
