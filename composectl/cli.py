@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
 
 from composectl import __version__, errors
-from composectl.config import Invocation
+from composectl.compose.options import Invocation
 from composectl.config.options import (
     ARGUMENTS,
     balancing_options,
@@ -163,17 +162,14 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **given: Any) -> int
     composectl up --balance worker=4 --listen 8080:80
     composectl up --balance echo=10 --dashboard 9091 --metrics 9464 --access-log access.log -d
     """
-    from composectl.config.service import log_wish
-    from composectl.config.up import wished
+    from composectl.config.up import load_up_config
 
-    log = log_wish(given, invocation.cwd)
-    asked = wished(invocation, given, arguments)
-    if asked is None:
+    loaded = load_up_config(invocation, given, arguments)
+    if loaded is None:
         return _plain_up(invocation, arguments, given)
     from composectl.commands.up import up as run_up
 
-    wish, reading = asked
-    return run_up(invocation, replace(wish, log=log), reading)
+    return run_up(invocation, *loaded)
 
 
 @cli.command()
@@ -207,19 +203,11 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
     composectl -p edge down
     composectl -p shop proxy --service echo --listen 9090
     """
-    if not given["backends"]:
-        return _follow(invocation, given)
-    for option in ("service", "port"):
-        if given[option]:
-            raise errors.fixed_and_followed(f"--{option}")
     from composectl.commands.proxy import proxy as run_proxy
-    from composectl.config.proxy import make_fixed_wish
-    from composectl.config.service import balancing, log_wish
-    from composectl.daemon.admin import views_wish
+    from composectl.config.proxy import make_proxy_config
 
-    name = given["name"] or invocation.options.project_name
-    wish = make_fixed_wish(given["listen"], given["backends"], balancing(given), name=name, detach=given["detach"])
-    return run_proxy(invocation, replace(wish, log=log_wish(given, invocation.cwd), views=views_wish(given)))
+    project = invocation.options.project_name
+    return run_proxy(invocation, make_proxy_config(given, project, invocation.environ, invocation.cwd))
 
 
 @cli.command()
@@ -260,11 +248,11 @@ def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) ->
     """
     from composectl.commands.rollout import judge
     from composectl.commands.rollout import rollout as run_rollout
-    from composectl.config.rollout import is_verdict, make_care
+    from composectl.config.rollout import decides_canary, make_rollout_config
 
-    if is_verdict(services, given):
+    if decides_canary(services, given):
         return judge(invocation, services[0], goes_on=given["goes_on"])
-    return run_rollout(invocation, services, make_care(given))
+    return run_rollout(invocation, services, make_rollout_config(given))
 
 
 @cli.command()
@@ -467,18 +455,6 @@ def _compose_command(name: str) -> click.Command:
         return _pass_through(invocation, (name, *arguments))
 
     return command
-
-
-def _follow(invocation: Invocation, given: dict[str, Any]) -> int:
-    from composectl.config.proxy import make_followed_wish
-    from composectl.config.service import log_wish
-    from composectl.daemon.admin import views_wish
-
-    log, views = log_wish(given, invocation.cwd), views_wish(given)
-    wish = make_followed_wish(given, invocation.options.project_name, invocation.environ)
-    from composectl.commands.proxy import follow
-
-    return follow(invocation, replace(wish, log=log, views=views))
 
 
 def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str, Any]) -> int:

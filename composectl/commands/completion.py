@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, split_arg_string
 
 from composectl import errors
-from composectl.config import Invocation
+from composectl.compose.options import Invocation
 from composectl.config import completion as completing
 
 _SCRIPTS = Path(__file__).parents[1] / "shells"

@@ -11,7 +11,7 @@ from typing import Any
 
 from composectl import errors
 from composectl.compose.binary import look_for_compose, newest
-from composectl.config import Invocation
+from composectl.compose.options import Invocation
 from composectl.control.pacing import run
 from composectl.control.paths import check_private, runtime_folder
 from composectl.engine.client import Engine

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from composectl import errors
 from composectl.commands.passthrough import pass_through
-from composectl.config import Invocation
+from composectl.compose.options import Invocation
 from composectl.control.client import Client, find_running
 from composectl.screen.console import waiting
 

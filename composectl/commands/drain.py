@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from composectl.config import Invocation
+from composectl.compose.options import Invocation
 from composectl.control.client import find_running
 from composectl.control.commands import Place
 from composectl.screen.console import tell

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from composectl import errors
-from composectl.config import Invocation
+from composectl.compose.options import Invocation
 from composectl.control.client import meant
 from composectl.control.paths import before, newest_log, runtime_folder, state_folder, stem_of_log
 from composectl.sanitize import harmless

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 from composectl.compose.argv import passthrough_argv
 from composectl.compose.binary import find_compose
+from composectl.compose.options import Invocation
 from composectl.compose.process import exec_compose
-from composectl.config import Invocation
 from composectl.engine.endpoint import child_environ, resolve_endpoint
 
 

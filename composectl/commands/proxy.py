@@ -10,16 +10,16 @@ from pathlib import Path
 from composectl import errors
 from composectl.balance.backend import Replica
 from composectl.changes import Journal
-from composectl.config import Invocation
-from composectl.config.proxy import FixedWish, FollowedWish
-from composectl.config.service import Balancing, open_log
+from composectl.compose.options import Invocation
+from composectl.config.proxy import ProxyConfig, StaticBackends
+from composectl.config.service import BalancingConfig, open_log
 from composectl.control.lock import Claim
 from composectl.control.paths import runtime_folder, state_folder
 from composectl.daemon.daemon import Following, Running
 from composectl.daemon.proxying import Proxy, bind_and_claim, run_proxy
 from composectl.daemon.service import Balanced
 from composectl.engine.endpoint import resolve_endpoint
-from composectl.orchestrator.self_discovery import Surroundings, look_around
+from composectl.orchestrator.self_discovery import ServiceBackends, Surroundings, look_around
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.listener import make_gate
 from composectl.screen.console import say
@@ -28,31 +28,28 @@ _SERVICE = "proxy"
 _LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our own container
 
 
-def proxy(invocation: Invocation, wish: FixedWish) -> int:
+def proxy(invocation: Invocation, config: ProxyConfig) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    background = state_folder(invocation.environ) if wish.detach else None
-    return run_proxy(partial(_opened, wish, runtime_folder(invocation.environ)), background)
-
-
-def follow(invocation: Invocation, wish: FollowedWish) -> int:
-    """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    background = state_folder(invocation.environ) if wish.detach else None
-    return run_proxy(partial(_opened_following, invocation, wish), background)
+    background = state_folder(invocation.environ) if config.detach else None
+    if isinstance(config.backends, StaticBackends):
+        opened = partial(_opened_static, config, config.backends, runtime_folder(invocation.environ))
+        return run_proxy(opened, background)
+    return run_proxy(partial(_opened_following, invocation, config, config.backends), background)
 
 
 # Private
 
 
-async def _opened(wish: FixedWish, folder: Path) -> Proxy:
+async def _opened_static(config: ProxyConfig, backends: StaticBackends, folder: Path) -> Proxy:
     """Raises ComposectlError."""
-    journal, gate = Journal(), make_gate(wish.balancing.connections)
-    log = open_log(wish.log)
-    balanced = Balanced(_SERVICE, len(wish.backends), wish.ports, wish.balancing, gate, journal, log=log)
-    claim, views = bind_and_claim(balanced, wish.views, wish.name, folder)
-    balanced.pool.observe(wish.replicas)
+    journal, gate, count = Journal(), make_gate(config.balancing.connections), len(backends.addresses)
+    log = open_log(config.access_log)
+    balanced = Balanced(_SERVICE, count, config.ports, config.balancing, gate, journal, log=log)
+    claim, views = bind_and_claim(balanced, config.admin, config.name, folder)
+    balanced.pool.observe(backends.replicas)
     running = Running(claim, "", journal, {_SERVICE: balanced}, log)
     running.views = views
-    return Proxy(running, _counted(len(wish.backends)), errors.fixed_backends(claim.project))
+    return Proxy(running, _counted(count), errors.fixed_backends(claim.project))
 
 
 def _counted(backends: int) -> str:
@@ -64,15 +61,15 @@ class _Follower(Following):
 
     def __init__(
         self,
-        wish: FollowedWish,
+        backends: ServiceBackends,
         found: Surroundings,
         claim: Claim,
         journal: Journal,
         balanced: Balanced,
         log: AccessLog | None,
     ) -> None:
-        super().__init__(found.engine, found.project, claim, "", journal, {wish.service: balanced}, log)
-        self._wish = wish
+        super().__init__(found.engine, found.project, claim, "", journal, {backends.service: balanced}, log)
+        self._backends = backends
 
     def observe(self, service: str, replicas: list[Replica]) -> None:
         self._tell_of_those_without_a_port(replicas)
@@ -82,32 +79,32 @@ class _Follower(Following):
     # Private
 
     def _tell_of_those_without_a_port(self, replicas: list[Replica]) -> None:
-        known = {backend.replica.key for backend in self.balanced[self._wish.service].pool.backends}
+        known = {backend.replica.key for backend in self.balanced[self._backends.service].pool.backends}
         for replica in replicas:
-            if replica.key not in known and not self._wish.reaches(replica):
+            if replica.key not in known and not self._backends.has_port(replica):
                 error = errors.nothing_exposed(f"container `{replica.name}`")
                 say(f"{error.message}: {error.hint}")
 
 
-async def _opened_following(invocation: Invocation, wish: FollowedWish) -> Proxy:
+async def _opened_following(invocation: Invocation, config: ProxyConfig, backends: ServiceBackends) -> Proxy:
     """Raises ComposectlError."""
-    found = await look_around(resolve_endpoint(invocation.host, invocation.context, invocation.environ), wish)
+    found = await look_around(resolve_endpoint(invocation.host, invocation.context, invocation.environ), backends)
     with ExitStack() as undo:
         undo.callback(found.engine.close)
-        journal, gate = Journal(), make_gate(wish.balancing.connections)
-        log = open_log(wish.log)
-        balancing = _in_time(wish.balancing, found.grace)
-        balanced = Balanced(wish.service, 0, wish.ports, balancing, gate, journal, log=log)
+        journal, gate = Journal(), make_gate(config.balancing.connections)
+        log = open_log(config.access_log)
+        balancing = _in_time(config.balancing, found.grace)
+        balanced = Balanced(backends.service, 0, config.ports, balancing, gate, journal, log=log)
         folder = runtime_folder(invocation.environ)
-        claim, views = bind_and_claim(balanced, wish.views, wish.name or found.project, folder)
+        claim, views = bind_and_claim(balanced, config.admin, config.name or found.project, folder)
         undo.pop_all()
-    follower = _Follower(wish, found, claim, journal, balanced, log)
+    follower = _Follower(backends, found, claim, journal, balanced, log)
     follower.views = views
-    follower.observe(wish.service, found.replicas)
-    refusal = errors.followed(found.project, wish.service)
-    return Proxy(follower, f"the replicas of {wish.service}", refusal, (follower.follow,))
+    follower.observe(backends.service, found.replicas)
+    refusal = errors.followed(found.project, backends.service)
+    return Proxy(follower, f"the replicas of {backends.service}", refusal, (follower.follow,))
 
 
-def _in_time(balancing: Balancing, grace: float) -> Balancing:
+def _in_time(balancing: BalancingConfig, grace: float) -> BalancingConfig:
     """With no more time to drain than our own container is given to stop."""
     return replace(balancing, drain=int(max(0, min(balancing.drain, grace - _LAST_WORDS_SECONDS))))

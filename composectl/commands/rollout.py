@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from composectl import errors
+from composectl.compose.options import Invocation
 from composectl.compose.override import balanced_document, render
 from composectl.compose.project import Project
-from composectl.config import Invocation
-from composectl.config.rollout import Care
+from composectl.config.rollout import RolloutConfig
 from composectl.control.client import Client, find_running
 from composectl.control.commands import Rollout, Verdict
 from composectl.daemon.service import check_no_canary
@@ -17,13 +17,13 @@ from composectl.orchestrator.compose import find_means, read_project
 from composectl.screen.console import tell
 
 
-def rollout(invocation: Invocation, services: Sequence[str], care: Care) -> int:
+def rollout(invocation: Invocation, services: Sequence[str], config: RolloutConfig) -> int:
     """Wait until it is over, telling each step on stderr. Raises ComposectlError."""
-    if care.canary is not None and len(set(services)) > 1:
+    if config.canary is not None and len(set(services)) > 1:
         raise errors.one_canary()
     client = _find_project(invocation)
     project = asyncio.run(read_project(find_means(invocation), invocation))
-    return tell(client.rollout(make_rollout(client, project, services, care)))
+    return tell(client.rollout(make_rollout(client, project, services, config)))
 
 
 def judge(invocation: Invocation, service: str, *, goes_on: bool) -> int:
@@ -32,7 +32,7 @@ def judge(invocation: Invocation, service: str, *, goes_on: bool) -> int:
 
 
 def make_rollout(
-    client: Client, project: Project, services: Sequence[str], care: Care, *, only_changed: bool = False
+    client: Client, project: Project, services: Sequence[str], config: RolloutConfig, *, only_changed: bool = False
 ) -> Rollout:
     """The order for these services of the composectl that runs. Raises ComposectlError where it makes no sense."""
     status = client.status()
@@ -44,12 +44,18 @@ def make_rollout(
             raise errors.not_balanced(service, balanced)
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
-        if care.canary is not None and policies[service] == "source":
+        if config.canary is not None and policies[service] == "source":
             raise errors.no_canary_by_source()
     rendered = render(balanced_document(project, balanced)).decode()
     unique = tuple(dict.fromkeys(services))
     return Rollout(
-        unique, rendered, care.parallel, care.pause_seconds, care.ready_seconds, only_changed, canary=care.canary
+        unique,
+        rendered,
+        config.parallel,
+        config.pause_seconds,
+        config.ready_seconds,
+        only_changed,
+        canary=config.canary,
     )
 
 

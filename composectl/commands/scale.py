@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from composectl.config import Invocation
+from composectl.compose.options import Invocation
 from composectl.config.up import parse_scales
 from composectl.control.client import find_running
 from composectl.control.commands import Scaling

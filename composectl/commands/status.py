@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from composectl import errors
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import VERSION, ServiceView, Snapshot
-from composectl.config import Invocation
+from composectl.compose.options import Invocation
 from composectl.control.client import Client, find_running, running
 from composectl.control.paths import runtime_folder
 from composectl.screen.console import say

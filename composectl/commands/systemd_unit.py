@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
-from composectl.compose.options import project_name
-from composectl.config import Invocation
-from composectl.config.service import log_wish
-from composectl.config.up import wished
+from composectl.compose.options import Invocation, project_name
+from composectl.config.service import make_access_log_config
+from composectl.config.up import load_up_config
 from composectl.daemon.preflight import check_apart, ports_of
 
 _OURS = ("COMPOSE_", "COMPOSECTL_", "DOCKER_")
@@ -61,19 +60,19 @@ def systemd_unit(
         raise errors.in_the_foreground()
     if "-" in invocation.options.files:
         raise errors.not_in_a_unit("a compose file on stdin")
-    log_wish(typed, invocation.cwd)
-    asked = wished(invocation, typed, arguments)
+    make_access_log_config(typed, invocation.cwd)
+    asked = load_up_config(invocation, typed, arguments)
     if asked is None or not (typed["balance"] or asked[1].project.declared):
         raise errors.nothing_for_a_unit()
-    wish, reading = asked
-    check_apart({name: ports_of(reading.project, name, one) for name, one in wish.services.items()})
+    config, reading = asked
+    check_apart({name: ports_of(reading.project, name, one) for name, one in config.services.items()})
     up = (*_before(invocation), "up", *words)
     unit = Unit(
         project=project_name(reading.project, invocation.options, reading.means.environ, invocation.cwd),
         directory=invocation.cwd,
         argv=(*_program(), *up),
         environment=_kept(invocation.environ),
-        drain=max(one.balancing.drain for one in wish.services.values()),
+        drain=max(one.balancing.drain for one in config.services.values()),
         typed=("composectl", *_before(invocation), "systemd-unit", *words),
     )
     sys.stdout.write(unit.text())

@@ -9,11 +9,10 @@ from typing import Any
 
 from composectl import errors
 from composectl.commands.rollout import make_rollout
-from composectl.compose.options import active_profiles
+from composectl.compose.options import Invocation, active_profiles
 from composectl.compose.project import Project
-from composectl.config import Invocation
-from composectl.config.rollout import Care
-from composectl.config.up import Wish
+from composectl.config.rollout import RolloutConfig
+from composectl.config.up import UpConfig
 from composectl.control.api import About
 from composectl.control.client import Client, find
 from composectl.control.commands import Scaling
@@ -30,32 +29,32 @@ _BUILD = "--build"
 _ANEW = "--force-recreate"
 
 
-def up(invocation: Invocation, wish: Wish, reading: Reading) -> int:
+def up(invocation: Invocation, config: UpConfig, reading: Reading) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    if wish.detach:
+    if config.detach:
         folder = state_folder(invocation.environ)
-        return detach(lambda announce: _first_or_again(invocation, wish, reading, announce), folder)
-    return _first_or_again(invocation, wish, reading, None)
+        return detach(lambda announce: _first_or_again(invocation, config, reading, announce), folder)
+    return _first_or_again(invocation, config, reading, None)
 
 
-def up_again(invocation: Invocation, wish: Wish, client: Client) -> int:
-    """Wait until it is as wished, telling each step on stderr. Raises ComposectlError."""
+def up_again(invocation: Invocation, config: UpConfig, client: Client) -> int:
+    """Wait until it is as load_up_config, telling each step on stderr. Raises ComposectlError."""
     status = client.status()
     check_no_canary(status)
     before = {str(one["service"]): int(one["wanted"]) for one in status["services"]}
-    for service in wish.scales:
+    for service in config.scales:
         if service not in before:
             raise errors.not_balanced_yet(service, client.about.pid)
-    say(_sentence(client, before, wish.scales))
-    for missing in _missing(wish, client.about, status):
+    say(_sentence(client, before, config.scales))
+    for missing in _missing(config, client.about, status):
         say(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
-    project = asyncio.run(_bring_up_others(invocation, wish, tuple(before)))
-    anew = _ANEW in wish.arguments.options
-    rollout = make_rollout(client, project, tuple(wish.scales), Care(), only_changed=not anew)
-    fewer = {service: count for service, count in wish.scales.items() if count < before[service]}
-    for lines in (client.scale(Scaling(fewer)), client.rollout(rollout), client.scale(Scaling(wish.scales))):
+    project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
+    anew = _ANEW in config.arguments.options
+    rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
+    fewer = {service: count for service, count in config.scales.items() if count < before[service]}
+    for lines in (client.scale(Scaling(fewer)), client.rollout(rollout), client.scale(Scaling(config.scales))):
         tell(lines)
-    if wish.detach:
+    if config.detach:
         sys.stdout.write("".join(map(_summary, client.status()["services"])))
     return 0
 
@@ -63,39 +62,39 @@ def up_again(invocation: Invocation, wish: Wish, client: Client) -> int:
 # Private
 
 
-def _first_or_again(invocation: Invocation, wish: Wish, reading: Reading, announce: Announce | None) -> int:
+def _first_or_again(invocation: Invocation, config: UpConfig, reading: Reading, announce: Announce | None) -> int:
     try:
-        return run(run_up(invocation, wish, reading, announce))
+        return run(run_up(invocation, config, reading, announce))
     except errors.RunsAlready as runs:
         try:
             client = find(runtime_folder(invocation.environ), runs.project, invocation.cwd)
         except errors.NothingRuns:  # it comes up, or ends, just now
             raise runs from None
-        return up_again(invocation, wish, client)
+        return up_again(invocation, config, client)
 
 
-async def _bring_up_others(invocation: Invocation, wish: Wish, balanced: tuple[str, ...]) -> Project:
+async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: tuple[str, ...]) -> Project:
     """The services that are not balanced, as Compose's own `up` would; the project as it is now."""
     means = await in_known_api(find_means(invocation))
     project = await read_project(means, invocation)
     stack = make_stack(invocation, means, project, balanced)
-    if _BUILD in wish.arguments.options:
-        await stack.build(tuple(wish.scales))
+    if _BUILD in config.arguments.options:
+        await stack.build(tuple(config.scales))
     profiles = active_profiles(invocation.options, means.environ, invocation.cwd)
-    asked = wish.arguments.services or project.started_by(profiles)
+    asked = config.arguments.services or project.started_by(profiles)
     others = [service for service in asked if service not in balanced]
     if others:
-        await stack.up_others(wish.arguments.options, others)
+        await stack.up_others(config.arguments.options, others)
     return project
 
 
-def _missing(wish: Wish, there: About, status: Mapping[str, Any]) -> Iterator[str]:
+def _missing(config: UpConfig, there: About, status: Mapping[str, Any]) -> Iterator[str]:
     """What was asked for, and is not there."""
-    if wish.views.metrics and not there.metrics:
+    if config.admin.metrics and not there.metrics:
         yield "`--metrics`"
-    if wish.views.dashboard and not there.dashboard:
+    if config.admin.dashboard and not there.dashboard:
         yield "`--dashboard`"
-    if wish.log and not status["access_log"]:
+    if config.access_log and not status["access_log"]:
         yield "`--access-log`"
 
 

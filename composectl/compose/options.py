@@ -61,6 +61,17 @@ class Options:
         return (*_each("--env-file", self.env_files), *_each("--profile", self.profiles), *self.others)
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What stands before the command: Compose's global options, the engine's (`-H`, `-c`); and the surroundings."""
+
+    options: Options
+    host: str | None
+    context: str | None
+    environ: Mapping[str, str]
+    cwd: Path
+
+
 def project_directory_of(options: Options, environ: Mapping[str, str], cwd: Path) -> Path:
     """The absolute directory that Compose takes as the project's; `cwd` where nothing tells."""
     return known_directory_of(options, environ, cwd) or cwd

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
-from composectl.compose.options import known_files
-from composectl.config import Invocation
+from composectl.compose.options import Invocation, known_files
 
 Given = Mapping[str, Any]
 COMPOSE = (

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from composectl.compose.options import Options
-from composectl.config import Invocation
+from composectl.compose.options import Invocation, Options
 
 _Complete = Callable[[click.Context, click.Parameter, str], list[Any]]
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

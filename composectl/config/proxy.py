@@ -1,19 +1,21 @@
-"""What `composectl proxy` was asked for: listeners before backends that are fixed."""
+"""What `composectl proxy` was asked for: listeners before backends."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from composectl import errors
 from composectl.balance.backend import Replica
 from composectl.compose.ports import Port
-from composectl.config.service import Balancing, LogWish, balancing
+from composectl.config.admin import AdminConfig, make_admin_config
+from composectl.config.service import AccessLogConfig, BalancingConfig, balancing, make_access_log_config
 from composectl.config.values import Address, parse_backend, parse_each, parse_listener, parse_target
-from composectl.daemon.admin import NO_VIEWS, ViewsWish
+from composectl.orchestrator.self_discovery import ServiceBackends
 
 # What Compose allows as a project's name, which this stands in for.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -22,90 +24,75 @@ _LISTEN = ("8080",)
 
 
 @dataclass(frozen=True, slots=True)
-class FixedWish:
-    """`name` is that by which other terminals find it; empty to name it after its port."""
+class StaticBackends:
+    """Backends with an address each, which nothing adds to or removes."""
 
-    listen: tuple[Address, ...]
-    backends: tuple[Address, ...]
-    balancing: Balancing
-    name: str
-    detach: bool
-    log: LogWish | None = None
-    views: ViewsWish = NO_VIEWS
-
-    @property
-    def ports(self) -> list[Port]:
-        """The listeners as ports without a target: every backend has a port of its own."""
-        return [Port(one.host, (one.port, one.port), 0, "tcp") for one in self.listen]
+    addresses: tuple[Address, ...]
 
     @property
     def replicas(self) -> list[Replica]:
-        """The backends as replicas, numbered as they were given."""
-        return [_replica(number, address) for number, address in enumerate(self.backends, 1)]
-
-
-def make_fixed_wish(
-    listen: Sequence[str], backends: Sequence[str], balancing: Balancing, *, name: str, detach: bool
-) -> FixedWish:
-    """The wish behind the words of a command line. Raises ComposectlError where they make no sense."""
-    check_name(name)
-    if not listen:
-        raise errors.listen_where()
-    listeners = parse_each("--listen", parse_listener, listen)
-    return FixedWish(listeners, parse_each("--backend", parse_backend, backends), balancing, name, detach)
-
-
-def check_name(name: str) -> None:
-    """Raise `bad_name` where it is one that nothing could be called by."""
-    if name and not _NAME.fullmatch(name):
-        raise errors.bad_name(name)
+        """The backends as replicas, numbered from 1."""
+        return [_replica(number, address) for number, address in enumerate(self.addresses, 1)]
 
 
 @dataclass(frozen=True, slots=True)
-class FollowedWish:
-    """`project` is empty for that of our own container, `port` 0 for the lowest TCP port that each replica exposes.
+class ProxyConfig:
+    """`name`: by which other commands find the proxy; empty for that of the project, or of the first listener."""
 
-    `name` is that by which other terminals find it; empty for that of the project.
-    """
-
-    service: str
-    project: str
-    port: int
+    backends: StaticBackends | ServiceBackends
     listen: tuple[Address, ...]
-    balancing: Balancing
+    balancing: BalancingConfig
     name: str
     detach: bool
-    log: LogWish | None = None
-    views: ViewsWish = NO_VIEWS
+    access_log: AccessLogConfig | None = None
+    admin: AdminConfig = field(default_factory=AdminConfig)
 
     @property
     def ports(self) -> list[Port]:
-        """The listeners, each with the port of the replicas as its target."""
-        return [Port(one.host, (one.port, one.port), self.port, "tcp") for one in self.listen]
-
-    def reaches(self, replica: Replica) -> bool:
-        """Whether the replica tells a port, where it has to."""
-        return replica.address(self.port)[1] > 0
+        """The listeners as ports; target 0 where each backend has a port of its own."""
+        target = self.backends.port if isinstance(self.backends, ServiceBackends) else 0
+        return [Port(one.host, (one.port, one.port), target, "tcp") for one in self.listen]
 
 
-def make_followed_wish(typed: Mapping[str, Any], project: str, environ: Mapping[str, str]) -> FollowedWish:
-    """The wish behind the `typed` options and the environment. Raises ComposectlError where they make no sense."""
-    service = typed["service"] or environ.get(SERVICE_NAME, "")
-    if not service:
-        raise errors.whom_to_follow(SERVICE_NAME)
-    check_name(typed["name"])
-    return FollowedWish(
-        service,
-        (project or environ.get("COMPOSE_PROJECT_NAME", "")).lower(),
-        parse_target(typed["port"]) if typed["port"] else 0,
+def make_proxy_config(typed: Mapping[str, Any], project: str, environ: Mapping[str, str], cwd: Path) -> ProxyConfig:
+    """What the `typed` options and the environment ask for; `project`: as `-p` names it. Raises ComposectlError."""
+    is_static = bool(typed["backends"])
+    backends = _static_backends(typed) if is_static else _service_backends(typed, project, environ)
+    name = typed["name"] or (project if is_static else "")
+    if name and not _NAME.fullmatch(name):
+        raise errors.bad_name(name)
+    return ProxyConfig(
+        backends,
         parse_each("--listen", parse_listener, typed["listen"] or _LISTEN),
         balancing(typed),
-        typed["name"],
+        name,
         typed["detach"],
+        make_access_log_config(typed, cwd),
+        make_admin_config(typed),
     )
 
 
 # Private
+
+
+def _static_backends(typed: Mapping[str, Any]) -> StaticBackends:
+    for option in ("service", "port"):
+        if typed[option]:
+            raise errors.fixed_and_followed(f"--{option}")
+    if not typed["listen"]:
+        raise errors.listen_where()
+    return StaticBackends(parse_each("--backend", parse_backend, typed["backends"]))
+
+
+def _service_backends(typed: Mapping[str, Any], project: str, environ: Mapping[str, str]) -> ServiceBackends:
+    service = typed["service"] or environ.get(SERVICE_NAME, "")
+    if not service:
+        raise errors.whom_to_follow(SERVICE_NAME)
+    return ServiceBackends(
+        service,
+        (project or environ.get("COMPOSE_PROJECT_NAME", "")).lower(),
+        parse_target(typed["port"]) if typed["port"] else 0,
+    )
 
 
 def _replica(number: int, address: Address) -> Replica:

@@ -11,7 +11,7 @@ from composectl.config.values import number, parse_duration, parse_share
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
+class RolloutConfig:
     """`parallel`: so many new replicas at a time. `pause_seconds`: how long they are watched before old ones leave.
 
     `ready_seconds`: how long they may take to be ready. `canary`: the share of the requests at which one is held first.
@@ -23,17 +23,17 @@ class Care:
     canary: float | None = None
 
 
-def make_care(given: Mapping[str, Any]) -> Care:
+def make_rollout_config(given: Mapping[str, Any]) -> RolloutConfig:
     """The care behind the options as the command line gives them. Raises ComposectlError."""
-    return Care(
-        number(given, "parallel") or Care().parallel,
-        _seconds(given, "pause", Care().pause_seconds),
-        _seconds(given, "ready_timeout", Care().ready_seconds),
+    return RolloutConfig(
+        number(given, "parallel") or RolloutConfig().parallel,
+        _seconds(given, "pause", RolloutConfig().pause_seconds),
+        _seconds(given, "ready_timeout", RolloutConfig().ready_seconds),
         None if given["canary"] is None else parse_share("--canary", given["canary"]),
     )
 
 
-def is_verdict(services: Sequence[str], given: Mapping[str, Any]) -> bool:
+def decides_canary(services: Sequence[str], given: Mapping[str, Any]) -> bool:
     """Whether it is said what becomes of a canary, and nothing else. Raises `bad_verdict`."""
     words = [name for name, value in given.items() if value]
     option = next((option for name, option in _VERDICTS.items() if given[name]), "")

@@ -10,7 +10,7 @@ from typing import Any
 
 from composectl import errors
 from composectl.balance.policy import POLICIES, Policy, SlowStart
-from composectl.config.values import Spelling, as_flag, limits, number
+from composectl.config.values import OptionName, flag_name, limits, number
 from composectl.proxy.access_log import STDOUT, AccessLog, AccessWriter, Sink
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, Lines, LineStyle
 from composectl.proxy.limits import Limits
@@ -25,7 +25,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
-class Balancing:
+class BalancingConfig:
     """`policy` is a name of `POLICIES`; `identify`: responses carry `X-Internal-Service`.
 
     `health`: the path whose answer tells whether a backend is well; "" where its port does.
@@ -51,34 +51,34 @@ class Balancing:
         return policy if self.slow_start is None else SlowStart(policy, self.slow_start, clock)
 
 
-def balancing(given: Mapping[str, Any], spelled: Spelling = as_flag) -> Balancing:
+def balancing(given: Mapping[str, Any], name_of: OptionName = flag_name) -> BalancingConfig:
     """The meaning of the options as the command line gives them.
 
-    Raises ComposectlError, in which an option is called as it is `spelled`.
+    Raises ComposectlError, in which an option is called as it is `name_of`.
     """
-    drain = number(given, "drain", least=0, spelled=spelled)
-    return Balancing(
+    drain = number(given, "drain", least=0, name_of=name_of)
+    return BalancingConfig(
         policy=_policy(given["policy"] or _DEFAULT_POLICY),
         identify=not given["no_identity"],
         request_id=not given["no_request_id"],
-        health=_path(given["health"], spelled("health")),
-        limits=limits(given, spelled),
-        connections=number(given, "max_connections", spelled=spelled),
-        holding=_holding(given, spelled),
-        slow_start=_slow_start(given, spelled),
+        health=_path(given["health"], name_of("health")),
+        limits=limits(given, name_of),
+        connections=number(given, "max_connections", name_of=name_of),
+        holding=_holding(given, name_of),
+        slow_start=_slow_start(given, name_of),
         drain=_DRAIN_SECONDS if drain is None else drain,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class LogWish:
+class AccessLogConfig:
     """`path` is absolute, or `-` for stdout."""
 
     path: str
     style: LineStyle
 
 
-def log_wish(given: Mapping[str, Any], cwd: Path) -> LogWish | None:
+def make_access_log_config(given: Mapping[str, Any], cwd: Path) -> AccessLogConfig | None:
     """What the options of the command line ask for; None for no log. Raises ComposectlError."""
     path = given[_OPTION]
     if path is None:
@@ -88,19 +88,19 @@ def log_wish(given: Mapping[str, Any], cwd: Path) -> LogWish | None:
         raise errors.log_in_background()
     style = LineStyle(_format(given), given["access_log_query"], _headers(given["access_log_header"]))
     _check_fits(style)
-    return LogWish(STDOUT if path == STDOUT else str(cwd / path), style)
+    return AccessLogConfig(STDOUT if path == STDOUT else str(cwd / path), style)
 
 
-def open_log(wish: LogWish | None) -> AccessLog | None:
+def open_log(config: AccessLogConfig | None) -> AccessLog | None:
     """A log that can be written to. Raises `log_not_opened`."""
-    if wish is None:
+    if config is None:
         return None
     try:
-        sink = Sink(wish.path)
+        sink = Sink(config.path)
     except OSError as error:
-        raise errors.log_not_opened(wish.path, error.strerror or str(error)) from None
-    lines, headers = Lines(wish.style), frozenset(wish.style.headers)
-    return AccessLog(AccessWriter(sink), lines.of, headers, on_stdout=wish.path == STDOUT)
+        raise errors.log_not_opened(config.path, error.strerror or str(error)) from None
+    lines, headers = Lines(config.style), frozenset(config.style.headers)
+    return AccessLog(AccessWriter(sink), lines.of, headers, on_stdout=config.path == STDOUT)
 
 
 # Private
@@ -112,18 +112,18 @@ def _policy(name: str) -> str:
     return name
 
 
-def _holding(given: Mapping[str, Any], spelled: Spelling) -> Holding:
+def _holding(given: Mapping[str, Any], name_of: OptionName) -> Holding:
     told = {
-        "seconds": number(given, "hold", least=0, spelled=spelled),
-        "most": number(given, "max_held", spelled=spelled),
+        "seconds": number(given, "hold", least=0, name_of=name_of),
+        "most": number(given, "max_held", name_of=name_of),
     }
     return Holding(**{name: value for name, value in told.items() if value is not None})
 
 
-def _slow_start(given: Mapping[str, Any], spelled: Spelling) -> int | None:
-    seconds = number(given, "slow_start", spelled=spelled)
+def _slow_start(given: Mapping[str, Any], name_of: OptionName) -> int | None:
+    seconds = number(given, "slow_start", name_of=name_of)
     if seconds is not None and given["policy"] == "source":
-        raise errors.no_slow_start_by_source(spelled("slow_start"), spelled("policy"))
+        raise errors.no_slow_start_by_source(name_of("slow_start"), name_of("policy"))
     return seconds
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from composectl import errors
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments, starts_nothing
-from composectl.compose.options import active_profiles, project_name
+from composectl.compose.options import Invocation, active_profiles, project_name
 from composectl.compose.project import KEY, Project
-from composectl.config import Invocation
-from composectl.config.service import Balancing, LogWish, balancing
+from composectl.config.admin import AdminConfig, make_admin_config
+from composectl.config.service import AccessLogConfig, BalancingConfig, balancing, make_access_log_config
 from composectl.config.values import parse_listen
-from composectl.config.x_balance import Declaration, overlay, parse_declaration
+from composectl.config.x_balance import XBalance, merge, parse_x_balance
 from composectl.control.client import Client, running
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_folder
-from composectl.daemon.admin import NO_VIEWS, ViewsWish, views_wish
 from composectl.engine.client import Engine
 from composectl.errors import ComposectlError
 from composectl.orchestrator.addressing import AUTO, REACHES
@@ -26,7 +26,7 @@ from composectl.screen.console import say
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceWish:
+class ServiceConfig:
     """One balanced service. `listen`: where to listen in place of the published ports.
 
     `port`: the container's port that is checked, and that `listen` means; None for the first that is published.
@@ -34,29 +34,29 @@ class ServiceWish:
     """
 
     scale: int
-    balancing: Balancing
+    balancing: BalancingConfig
     listen: tuple[str, ...] = ()
     port: int | None = None
     drop_udp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class UpConfig:
     """`services`: those that are to be balanced; `connections`: how many clients at once, None for the default.
 
     `ready_seconds`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
-    `reach`: how backends are reached, a name of `REACHES`. `log`: of each request; None for none.
+    `reach`: how backends are reached, a name of `REACHES`. `access_log`: None for none.
     """
 
-    services: Mapping[str, ServiceWish]
+    services: Mapping[str, ServiceConfig]
     detach: bool
     ready_seconds: float
     arguments: UpArguments
     connections: int | None = None
     handover: bool = False
     reach: str = AUTO
-    log: LogWish | None = None
-    views: ViewsWish = NO_VIEWS
+    access_log: AccessLogConfig | None = None
+    admin: AdminConfig = field(default_factory=AdminConfig)
 
     @property
     def scales(self) -> dict[str, int]:
@@ -69,14 +69,15 @@ class Wish:
         return frozenset(service for service, one in self.services.items() if one.drop_udp)
 
 
-def make_wish(
+def make_up_config(
     scales: Mapping[str, int],
     typed: Mapping[str, Any],
     arguments: Sequence[str],
-    declared: Mapping[str, Declaration] | None = None,
+    cwd: Path,
+    declared: Mapping[str, XBalance] | None = None,
     typed_scales: Sequence[str] = (),
-) -> Wish:
-    """The wish behind the `typed` options, for these services, some of which were `declared` in the compose file.
+) -> UpConfig:
+    """What the `typed` options ask for, for these services, some of which were `declared` in the compose file.
 
     `--listen` means the only service that was typed, else the only one. Raises ComposectlError where it makes no sense.
     """
@@ -85,18 +86,19 @@ def make_wish(
         raise errors.listen_for_whom()
     for text in typed["listen"]:
         parse_listen(text, 0)
-    return Wish(
+    return UpConfig(
         {
-            service: _service_wish(scale, (declared or {}).get(service, Declaration()), typed, listens=service in meant)
+            service: _service_config(scale, (declared or {}).get(service, XBalance()), typed, listens=service in meant)
             for service, scale in scales.items()
         },
         detach=typed["detach"],
         ready_seconds=typed["ready_timeout"] or 60.0,
         arguments=sort_up_arguments(arguments, scales),
-        connections=balancing(overlay({}, typed)).connections,
+        connections=balancing(merge({}, typed)).connections,
         handover=typed["handover"],
         reach=_reach(typed["reach"] or AUTO),
-        views=views_wish(typed),
+        access_log=make_access_log_config(typed, cwd),
+        admin=make_admin_config(typed),
     )
 
 
@@ -111,26 +113,30 @@ def parse_scales(texts: Sequence[str]) -> dict[str, int]:
     return scales
 
 
-def wished(invocation: Invocation, typed: Mapping[str, Any], arguments: Sequence[str]) -> tuple[Wish, Reading] | None:
-    """The wish behind the `typed` options and the compose file, and the project; None where nothing is to be balanced.
+def load_up_config(
+    invocation: Invocation, typed: Mapping[str, Any], arguments: Sequence[str]
+) -> tuple[UpConfig, Reading] | None:
+    """What the `typed` options and the compose file ask for, and the project; None where nothing is to be balanced.
 
     Raises ComposectlError.
     """
     typed_scales = parse_scales(typed["balance"])
     if typed_scales:
-        make_wish(typed_scales, typed, arguments)  # refused before anything is run
+        make_up_config(typed_scales, typed, arguments, invocation.cwd)  # refused before anything is run
     elif starts_nothing(arguments):
         return None
     reading = _read(invocation, is_needed=bool(typed_scales))
     if reading is None:
         return None
-    declared = {service: parse_declaration(service, told) for service, told in reading.project.declared.items()}
+    declared = {service: parse_x_balance(service, told) for service, told in reading.project.declared.items()}
     scales = typed_scales | _untyped(invocation, reading, declared, typed_scales, arguments)
-    return (make_wish(scales, typed, arguments, declared, tuple(typed_scales)), reading) if scales else None
+    if not scales:
+        return None
+    return make_up_config(scales, typed, arguments, invocation.cwd, declared, tuple(typed_scales)), reading
 
 
 def declared_scales(
-    project: Project, declared: Mapping[str, Declaration], starting: Collection[str], kept: Mapping[str, int]
+    project: Project, declared: Mapping[str, XBalance], starting: Collection[str], kept: Mapping[str, int]
 ) -> dict[str, int]:
     """How many replicas of each declared service that is `starting`.
 
@@ -151,7 +157,7 @@ def starting_services(
     return set(named) if "--no-deps" in arguments.options else project.started_with(named)
 
 
-def kept_scales(invocation: Invocation, reading: Reading) -> dict[str, int]:
+def running_scales(invocation: Invocation, reading: Reading) -> dict[str, int]:
     """How many replicas of which service a balanced project has.
 
     That is what the running composectl was told last; where none runs, it is read from the containers: several of a
@@ -172,10 +178,10 @@ def _reach(name: str) -> str:
     return name
 
 
-def _service_wish(scale: int, declared: Declaration, typed: Mapping[str, Any], *, listens: bool) -> ServiceWish:
-    given = overlay(declared.given, typed)
+def _service_config(scale: int, declared: XBalance, typed: Mapping[str, Any], *, listens: bool) -> ServiceConfig:
+    given = merge(declared.given, typed)
     listen = tuple(given["listen"]) if listens else tuple(declared.given["listen"])
-    return ServiceWish(scale, balancing(given), listen, declared.port, given["drop_udp"])
+    return ServiceConfig(scale, balancing(given), listen, declared.port, given["drop_udp"])
 
 
 def _read(invocation: Invocation, *, is_needed: bool) -> Reading | None:
@@ -191,7 +197,7 @@ def _read(invocation: Invocation, *, is_needed: bool) -> Reading | None:
 def _untyped(
     invocation: Invocation,
     reading: Reading,
-    declared: Mapping[str, Declaration],
+    declared: Mapping[str, XBalance],
     typed_scales: Mapping[str, int],
     arguments: Sequence[str],
 ) -> dict[str, int]:
@@ -206,7 +212,7 @@ def _untyped(
     starting = starting_services(reading.project, told, typed_scales, profiles)
     for service in sorted(reading.lost & starting - typed_scales.keys()):
         raise errors.declaration_lost(service)
-    kept = {} if typed_scales else kept_scales(invocation, reading)
+    kept = {} if typed_scales else running_scales(invocation, reading)
     from_file = declared_scales(reading.project, declared, starting - typed_scales.keys(), kept)
     before = {service: count for service, count in kept.items() if service in (told.services or kept)}
     return from_file | _told_of({service: count for service, count in before.items() if service not in declared})

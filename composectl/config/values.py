@@ -19,7 +19,7 @@ _NUMBERS = re.compile(r"[0-9.]+")
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%")
-Spelling = Callable[[str], str]
+OptionName = Callable[[str], str]
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _SIZE = re.compile(r"([1-9][0-9]{0,11})([kmg]?)")
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -116,29 +116,29 @@ def parse_share(option: str, text: str) -> float:
     return float(share[1]) / 100
 
 
-def as_flag(option: str) -> str:
-    """How an option is spelled on the command line."""
+def flag_name(option: str) -> str:
+    """How an option is name_of on the command line."""
     return "--" + option.replace("_", "-")
 
 
-def limits(given: Mapping[str, Any], spelled: Spelling = as_flag) -> Limits:
+def limits(given: Mapping[str, Any], name_of: OptionName = flag_name) -> Limits:
     """The limits behind the options as the command line gives them. Raises ComposectlError."""
     return Limits(
-        head_seconds=number(given, "timeout", spelled=spelled),
-        stall_seconds=number(given, "stall_timeout", spelled=spelled),
-        body_bytes=None if given["max_body"] is None else parse_size(given["max_body"], spelled("max_body")),
-        trusted=tuple(parse_network(text, spelled("trust")) for text in given["trust"]),
-        hosts=frozenset(parse_host(text, spelled("allow_host")) for text in given["allow_host"]),
+        head_seconds=number(given, "timeout", name_of=name_of),
+        stall_seconds=number(given, "stall_timeout", name_of=name_of),
+        body_bytes=None if given["max_body"] is None else parse_size(given["max_body"], name_of("max_body")),
+        trusted=tuple(parse_network(text, name_of("trust")) for text in given["trust"]),
+        hosts=frozenset(parse_host(text, name_of("allow_host")) for text in given["allow_host"]),
     )
 
 
-def number(given: Mapping[str, Any], option: str, *, least: int = 1, spelled: Spelling = as_flag) -> int | None:
+def number(given: Mapping[str, Any], option: str, *, least: int = 1, name_of: OptionName = flag_name) -> int | None:
     """The whole number from `least`, 0 or 1, that was given for this option, or None. Raises `bad_number`."""
     text = given[option]
     if text is None:
         return None
     if not (_NUMBER.fullmatch(text) or text == "0" == str(least)):
-        raise errors.bad_number(spelled(option), text, least)
+        raise errors.bad_number(name_of(option), text, least)
     return int(text)
 
 

@@ -17,7 +17,7 @@ _LISTS = ("trust", "allow_host", "listen")
 _TRUTHS = {"true": True, "false": False}
 KEYS = frozenset(("replicas", "port", "identity", "request_id", "drop_udp", *_TEXTS, *_LISTS))
 # As they are where nothing is said of them
-_UNSAID: Mapping[str, Any] = {
+DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys((*_TEXTS, "max_connections")),
     **dict.fromkeys(_LISTS, ()),
     "no_identity": False,
@@ -28,18 +28,18 @@ _COUNT = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
-class Declaration:
+class XBalance:
     """`replicas` and `port` are None where the file does not tell; `given`: the rest, as the command line would."""
 
     replicas: int | None = None
     port: int | None = None
-    given: Mapping[str, Any] = field(default_factory=lambda: _UNSAID)
+    given: Mapping[str, Any] = field(default_factory=lambda: DEFAULTS)
 
 
-def parse_declaration(service: str, told: object) -> Declaration:
+def parse_x_balance(service: str, told: object) -> XBalance:
     """What stands under the service's `x-balance`, all scalars texts. Raises `bad_declaration`."""
     try:
-        declared = _from_mapping(told) if isinstance(told, Mapping) else Declaration(_only_number(told))
+        declared = _from_mapping(told) if isinstance(told, Mapping) else XBalance(_only_number(told))
         if declared.replicas is not None:
             check_scale(service, declared.replicas)
         balancing(declared.given, _as_key)
@@ -50,10 +50,10 @@ def parse_declaration(service: str, told: object) -> Declaration:
     return declared
 
 
-def overlay(declared: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+def merge(declared: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
     """The options with those that were typed in place of those that were declared."""
-    said = {name: typed[name] for name, unsaid in _UNSAID.items() if typed.get(name, unsaid) != unsaid}
-    return {**_UNSAID, **declared, **said}
+    said = {name: typed[name] for name, unsaid in DEFAULTS.items() if typed.get(name, unsaid) != unsaid}
+    return {**DEFAULTS, **declared, **said}
 
 
 # Private
@@ -69,7 +69,7 @@ def _only_number(told: object) -> int:
     return int(told)
 
 
-def _from_mapping(told: Mapping[str, object]) -> Declaration:
+def _from_mapping(told: Mapping[str, object]) -> XBalance:
     for key in told:
         if key not in KEYS:
             raise errors.unknown_key(key, KEYS)
@@ -77,7 +77,7 @@ def _from_mapping(told: Mapping[str, object]) -> Declaration:
     replicas, port = given.pop("replicas", None), given.pop("port", None)
     given["no_identity"] = not given.pop("identity", True)
     given["no_request_id"] = not given.pop("request_id", True)
-    return Declaration(replicas, port, {**_UNSAID, **given})
+    return XBalance(replicas, port, {**DEFAULTS, **given})
 
 
 def _value(key: str, value: object) -> Any:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
-from composectl.compose.options import known_directory_of
-from composectl.config import Invocation
+from composectl.compose.options import Invocation, known_directory_of
 from composectl.control.api import About
 from composectl.control.commands import Place, Rollout, Scaling, Verdict
 from composectl.control.listener_fds import Predecessor

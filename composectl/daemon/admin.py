@@ -6,15 +6,13 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from composectl import errors
 from composectl.balance.pool import Pool
 from composectl.balance.snapshot import join_address
-from composectl.config.admin import DashboardWish, parse_dashboard
-from composectl.config.values import Address, parse_listener
+from composectl.config.admin import AdminConfig
+from composectl.config.values import Address
 from composectl.control.api import Handlers
 from composectl.control.dashboard.auth import Guard
 from composectl.control.dashboard.history import History
@@ -28,7 +26,6 @@ from composectl.screen.console import say
 
 Listening = Mapping[str, Sequence[socket.socket]]
 Refuse = Callable[[errors.ComposectlError], errors.ComposectlError]
-_HERE = "127.0.0.1"
 _SHARE = 0.25  # of the time, at most, while a sample is taken
 _TOKEN_BYTES = 24
 
@@ -61,17 +58,6 @@ class View:
             one.close()
 
 
-def parse_metrics(text: str | None) -> Address | None:
-    """`[HOST:]PORT` as it is typed, if it is; without a host it is 127.0.0.1. Raises `bad_metrics`."""
-    if text is None:
-        return None
-    try:
-        address = parse_listener(text)
-    except errors.ComposectlError:
-        raise errors.bad_metrics(text) from None
-    return Address(address.host or _HERE, address.port)
-
-
 class Metrics(View):
     """Raises `no_metrics` where the port cannot be had."""
 
@@ -95,10 +81,10 @@ class Metrics(View):
 class Dashboard(View):
     """Nothing is remembered of what went on before it was made. Raises `no_dashboard` where the port cannot be had."""
 
-    def __init__(self, wish: DashboardWish, folder: Path, inherited: Listening) -> None:
-        super().__init__("--dashboard", wish.address, folder, inherited, errors.no_dashboard)
-        self._named = wish.address.host
-        self._token = secrets.token_urlsafe(_TOKEN_BYTES) if wish.control else None
+    def __init__(self, at: Address, folder: Path, inherited: Listening, *, control: bool) -> None:
+        super().__init__("--dashboard", at, folder, inherited, errors.no_dashboard)
+        self._named = at.host
+        self._token = secrets.token_urlsafe(_TOKEN_BYTES) if control else None
         self._history = History()
 
     @property
@@ -119,33 +105,17 @@ class Dashboard(View):
         say(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
 
 
-@dataclass(frozen=True, slots=True)
-class ViewsWish:
-    """None for those that nobody asked for."""
-
-    metrics: Address | None = None
-    dashboard: DashboardWish | None = None
-
-
-NO_VIEWS = ViewsWish()
-
-
-def views_wish(given: Mapping[str, Any]) -> ViewsWish:
-    """What the options of the command line ask for. Raises ComposectlError."""
-    return ViewsWish(parse_metrics(given["metrics"]), parse_dashboard(given))
-
-
-def bind_views(wish: ViewsWish, folder: Path, inherited: Listening | None = None) -> Views:
+def bind_views(config: AdminConfig, folder: Path, inherited: Listening | None = None) -> Views:
     """Those that were asked for, at ports that are ours, or at the `inherited`; none where one cannot be had.
 
     Raises ComposectlError.
     """
     views = Views()
     try:
-        if wish.metrics:
-            views.metrics = Metrics(wish.metrics, folder, inherited or {})
-        if wish.dashboard:
-            views.dashboard = Dashboard(wish.dashboard, folder, inherited or {})
+        if config.metrics:
+            views.metrics = Metrics(config.metrics, folder, inherited or {})
+        if config.dashboard:
+            views.dashboard = Dashboard(config.dashboard, folder, inherited or {}, control=config.dashboard_control)
     except BaseException:
         views.close()
         raise

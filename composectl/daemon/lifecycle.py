@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from composectl import errors
+from composectl.compose.options import Invocation
 from composectl.compose.ports import Port
-from composectl.config import Invocation
-from composectl.config.up import Wish
+from composectl.config.up import UpConfig
 from composectl.control.api import Handlers
 from composectl.control.commands import Progress, Scaling
 from composectl.daemon.background import Announce
@@ -35,15 +35,15 @@ _RELEASE_PAUSE = 0.05
 _Order = TypeVar("_Order")
 
 
-async def run_up(invocation: Invocation, wish: Wish, reading: Reading, announce: Announce | None) -> int:
+async def run_up(invocation: Invocation, config: UpConfig, reading: Reading, announce: Announce | None) -> int:
     with Interrupts() as interrupts:
         try:
-            running = await unless(interrupts.asked, prepare(invocation, wish, reading))
+            running = await unless(interrupts.asked, prepare(invocation, config, reading))
         except Interrupted:
             return interrupts.exit_code
         try:
             renewing = Renewing(invocation, reading.means, running.balanced)
-            return await _Up(running, wish, renewing, interrupts, announce).run()
+            return await _Up(running, config, renewing, interrupts, announce).run()
         finally:
             running.close()
 
@@ -57,13 +57,13 @@ class _Up:
     def __init__(
         self,
         running: RunningProject,
-        wish: Wish,
+        config: UpConfig,
         renewing: Renewing,
         interrupts: Interrupts,
         announce: Announce | None,
     ) -> None:
         self._running = running
-        self._wish = wish
+        self._wish = config
         self._renewing = renewing
         self._interrupts = interrupts
         self._announce = announce

@@ -12,13 +12,12 @@ from pathlib import Path
 from composectl import errors
 from composectl.changes import Journal
 from composectl.compose.client import Stack
-from composectl.compose.options import project_directory_of, project_name
+from composectl.compose.options import Invocation, project_directory_of, project_name
 from composectl.compose.override import Fit, balanced_document, render
 from composectl.compose.ports import Port, any_free
 from composectl.compose.project import Project
-from composectl.config import Invocation
 from composectl.config.service import open_log
-from composectl.config.up import ServiceWish, Wish
+from composectl.config.up import ServiceConfig, UpConfig
 from composectl.config.values import parse_listen
 from composectl.control.client import find
 from composectl.control.listener_fds import Predecessor
@@ -37,33 +36,33 @@ from composectl.proxy.port_owner import occupant
 from composectl.screen.console import say
 
 
-async def prepare(invocation: Invocation, wish: Wish, reading: Reading) -> RunningProject:
+async def prepare(invocation: Invocation, config: UpConfig, reading: Reading) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
-    gate = make_gate(wish.connections)
+    gate = make_gate(config.connections)
     means, project = await in_known_api(reading.means), reading.project
     engine = await Engine.connect(means.endpoint)
     sys.stderr.write(reading.warnings)
-    ports = _ports(project, wish)
-    found = await choose_addressing(wish.reach, engine)
-    stack = make_stack(invocation, means, project, wish.scales)
+    ports = _ports(project, config)
+    found = await choose_addressing(config.reach, engine)
+    stack = make_stack(invocation, means, project, config.scales)
     folder = runtime_folder(invocation.environ)
-    claimed = _claim(folder, stack.project, means.endpoint.url, wish)
-    log = _opened_log(wish, claimed)
+    claimed = _claim(folder, stack.project, means.endpoint.url, config)
+    log = _opened_log(config, claimed)
     engine.addressing = claimed.addressing or _told(found)
-    _tell_left_out(project, wish.services)
-    fit = Fit(wish.dropping_udp, _published(ports, engine.addressing))
+    _tell_left_out(project, config.services)
+    fit = Fit(config.dropping_udp, _published(ports, engine.addressing))
     stack = replace(stack, rendered=fit.applied(stack.rendered))
     journal = Journal()
     relayed = engine.addressing.behind_docker_proxy
     balanced = {
         service: Balanced(service, one.scale, ports[service], one.balancing, gate, journal, log=log, relayed=relayed)
-        for service, one in wish.services.items()
+        for service, one in config.services.items()
     }
     prepared = RunningProject(stack, engine, claimed.claim, journal, balanced, claimed.predecessor, fit, log)
     try:
         for one in balanced.values():
             one.inherit(claimed.inherited)
-        prepared.views = bind_views(wish.views, folder, claimed.inherited)
+        prepared.views = bind_views(config.admin, folder, claimed.inherited)
         _close_rest(claimed.inherited, prepared)
         for one in balanced.values():
             await _bind(prepared, one, folder)
@@ -85,14 +84,14 @@ def make_stack(invocation: Invocation, means: Means, project: Project, balanced:
     )
 
 
-def ports_of(project: Project, service: str, wish: ServiceWish) -> list[Port]:
+def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port]:
     """The ports to listen on for a service; the first one's target is checked. Raises why it cannot be balanced."""
-    project.check_balanced(service, wish.scale, listens=bool(wish.listen), drop_udp=wish.drop_udp)
+    project.check_balanced(service, config.scale, listens=bool(config.listen), drop_udp=config.drop_udp)
     published = list(project.tcp_ports(service))
-    if not wish.listen:
-        return _checked_first(service, published, wish.port)
-    target = wish.port or (published[0].target if published else 0)
-    ports = [parse_listen(text, target) for text in wish.listen]
+    if not config.listen:
+        return _checked_first(service, published, config.port)
+    target = config.port or (published[0].target if published else 0)
+    ports = [parse_listen(text, target) for text in config.listen]
     if not all(port.target for port in ports):
         raise errors.no_target(service)
     return ports
@@ -119,16 +118,16 @@ class _Claimed:
     addressing: Addressing | None = None
 
 
-def _claim(folder: Path, project: str, engine: str, wish: Wish) -> _Claimed:
+def _claim(folder: Path, project: str, engine: str, config: UpConfig) -> _Claimed:
     try:
         return _Claimed(Claim(folder, project, engine))
     except errors.RunsAlready:
-        if not wish.handover:
+        if not config.handover:
             raise
         client = find(folder, project, folder)
         check_no_canary(client.status())
         addressing = Addressing(client.about.published_host)
-        _check_stays(wish.reach, addressing)
+        _check_stays(config.reach, addressing)
         predecessor = client.predecessor()
         estate = predecessor.estate()
         return _Claimed(
@@ -136,9 +135,9 @@ def _claim(folder: Path, project: str, engine: str, wish: Wish) -> _Claimed:
         )
 
 
-def _opened_log(wish: Wish, claimed: _Claimed) -> AccessLog | None:
+def _opened_log(config: UpConfig, claimed: _Claimed) -> AccessLog | None:
     try:
-        return open_log(wish.log)
+        return open_log(config.access_log)
     except errors.ComposectlError:
         claimed.claim.release()
         raise
@@ -176,11 +175,11 @@ def _close_rest(inherited: Listening, prepared: RunningProject) -> None:
             one.close()
 
 
-def _ports(project: Project, wish: Wish) -> Mapping[str, list[Port]]:
-    for service in wish.arguments.services:
+def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:
+    for service in config.arguments.services:
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
-    ports = {service: ports_of(project, service, one) for service, one in wish.services.items()}
+    ports = {service: ports_of(project, service, one) for service, one in config.services.items()}
     check_apart(ports)
     return ports
 

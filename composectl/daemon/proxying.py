@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
+from composectl.config.admin import AdminConfig
 from composectl.control.api import Handlers
 from composectl.control.commands import Progress, Rollout, Scaling, Verdict
 from composectl.control.lock import Claim
 from composectl.control.pacing import run
-from composectl.daemon.admin import Views, ViewsWish, bind_views
+from composectl.daemon.admin import Views, bind_views
 from composectl.daemon.background import Announce, detach
 from composectl.daemon.daemon import Running
 from composectl.daemon.maintenance import drain, undrain
@@ -59,7 +60,7 @@ def run_proxy(open_proxy: Open, background: Path | None) -> int:
     return run(_proxy(open_proxy, None))
 
 
-def bind_and_claim(balanced: Balanced, views: ViewsWish, name: str, folder: Path) -> tuple[Claim, Views]:
+def bind_and_claim(balanced: Balanced, admin: AdminConfig, name: str, folder: Path) -> tuple[Claim, Views]:
     """Its name, by default that of its port, and all its ports; nothing where one cannot be had.
 
     Raises ComposectlError.
@@ -67,7 +68,7 @@ def bind_and_claim(balanced: Balanced, views: ViewsWish, name: str, folder: Path
     with ExitStack() as undo:
         undo.callback(balanced.close)
         _bind(balanced, folder)
-        bound = bind_views(views, folder)
+        bound = bind_views(admin, folder)
         undo.callback(bound.close)
         claim = Claim(folder, name or f"proxy-{balanced.listeners[0].rpartition(':')[2]}")
         undo.pop_all()

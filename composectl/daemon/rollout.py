@@ -12,9 +12,9 @@ from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.plan import Swap, plan_swap
 from composectl.compose.client import Stack
+from composectl.compose.options import Invocation
 from composectl.compose.override import balanced_document, check_room_in, is_another, render
-from composectl.config import Invocation
-from composectl.config.rollout import Care
+from composectl.config.rollout import RolloutConfig
 from composectl.control.commands import Progress, Rollout, Verdict
 from composectl.daemon.project import RunningProject
 from composectl.daemon.rollout_monitor import Trial, Unfit, check_alive, check_ready
@@ -233,9 +233,9 @@ class Renewing:
         project = await read_project(self._means, self._invocation, quiet=True)
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
-        care = Care()
+        config = RolloutConfig()
         rendered = render(balanced_document(project, self._balanced)).decode()
-        return Rollout((service,), rendered, care.parallel, care.pause_seconds, care.ready_seconds)
+        return Rollout((service,), rendered, config.parallel, config.pause_seconds, config.ready_seconds)
 
 
 # Private

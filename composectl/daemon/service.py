@@ -19,7 +19,7 @@ from composectl.balance.snapshot import ServiceView, view_service
 from composectl.changes import Journal
 from composectl.compose.client import Stack
 from composectl.compose.ports import ANY, Port
-from composectl.config.service import Balancing
+from composectl.config.service import BalancingConfig
 from composectl.control.commands import Rollout
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import Connections
@@ -43,7 +43,7 @@ class Balanced:
         service: str,
         wanted: int,
         ports: Sequence[Port],
-        balancing: Balancing,
+        balancing: BalancingConfig,
         gate: Gate,
         journal: Journal,
         *,

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from composectl.compose.binary import Compose, api_variables, find_compose
-from composectl.compose.options import files_of_v1
+from composectl.compose.options import Invocation, files_of_v1
 from composectl.compose.process import render_config, render_twice
 from composectl.compose.project import Project, declaring_services, parse_project
-from composectl.config import Invocation
 from composectl.engine.client import Engine
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
 

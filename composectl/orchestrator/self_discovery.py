@@ -10,13 +10,28 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.balance.backend import Replica
-from composectl.config.proxy import FollowedWish
 from composectl.engine.client import Engine
 from composectl.engine.containers import Addressing, SelfContainer, find_self_id
 from composectl.engine.endpoint import Endpoint
 from composectl.screen.console import say
 
 _MOUNTS = Path("/proc/self/mountinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBackends:
+    """The replicas of a service, as Compose scales it.
+
+    `project` is empty for that of our own container, `port` 0 for the lowest TCP port that each replica exposes.
+    """
+
+    service: str
+    project: str
+    port: int
+
+    def has_port(self, replica: Replica) -> bool:
+        """Whether the replica exposes a port, where none is named."""
+        return replica.address(self.port)[1] > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +44,7 @@ class Surroundings:
     replicas: list[Replica]
 
 
-async def look_around(endpoint: Endpoint, wish: FollowedWish) -> Surroundings:
+async def look_around(endpoint: Endpoint, backends: ServiceBackends) -> Surroundings:
     """The replicas that run already, as they are reached from here. Raises ComposectlError.
 
     That is so, too, where some run and none of them could be balanced to.
@@ -41,9 +56,9 @@ async def look_around(endpoint: Endpoint, wish: FollowedWish) -> Surroundings:
     with ExitStack() as undo:
         undo.callback(engine.close)
         own = await engine.self_container(own_id)
-        project = wish.project or _project_of(own, engine)
-        engine.addressing = Addressing(networks=own.networks if own else None, use_exposed_port=not wish.port)
-        replicas = await _first_look(engine, project, wish)
+        project = backends.project or _project_of(own, engine)
+        engine.addressing = Addressing(networks=own.networks if own else None, use_exposed_port=not backends.port)
+        replicas = await _first_look(engine, project, backends)
         undo.pop_all()
     return Surroundings(engine, project, own.stop_grace_period if own else math.inf, replicas)
 
@@ -69,13 +84,13 @@ def _project_of(own: SelfContainer | None, engine: Engine) -> str:
     return own.project
 
 
-async def _first_look(engine: Engine, project: str, wish: FollowedWish) -> list[Replica]:
+async def _first_look(engine: Engine, project: str, backends: ServiceBackends) -> list[Replica]:
     """The replicas that run already. Raises where there are some, and none that could be balanced to."""
-    there = await _replicas(engine, project, wish.service)
+    there = await _replicas(engine, project, backends.service)
     if not there:
-        await _tell_of_none(engine, project, wish.service)
-    elif not any(map(wish.reaches, there)):
-        raise errors.nothing_exposed(f"service `{wish.service}`")
+        await _tell_of_none(engine, project, backends.service)
+    elif not any(map(backends.has_port, there)):
+        raise errors.nothing_exposed(f"service `{backends.service}`")
     return there
 
 

@@ -29,7 +29,7 @@ ARGUMENTS = {
 
 # By which test of which file each is met.
 MET_IN = {
-    "unit/commands/test_followed.py": {
+    "unit/config/test_proxy.py": {
         "bad_container_port": "test_what_is_no_port_of_a_container_is_refused",
     },
     "e2e/test_container_of_2016.py": {
@@ -51,14 +51,14 @@ MET_IN = {
         "needs_access_log": "test_words_that_make_no_sense",
         "unknown_log_format": "test_a_format_that_is_mistyped",
     },
-    "unit/commands/test_balancing.py": {
+    "unit/config/test_service.py": {
         "no_slow_start_by_source": "test_a_slow_start_does_not_go_with_source",
     },
-    "unit/commands/test_care.py": {
+    "unit/config/test_rollout.py": {
         "bad_share": "test_what_makes_no_sense_is_refused",
         "bad_verdict": "test_a_verdict_stands_alone",
     },
-    "unit/commands/test_declaring.py": {
+    "unit/config/test_x_balance.py": {
         "bad_declaration": "test_a_value_that_is_none",
         "neither_number_nor_mapping": "test_what_is_neither_a_number_nor_a_mapping",
         "unknown_key": "test_an_unknown_key_with_the_one_that_was_meant",
@@ -66,14 +66,14 @@ MET_IN = {
         "bad_truth": "test_a_value_that_is_none",
         "bad_target": "test_a_value_that_is_none",
     },
-    "unit/commands/test_durations.py": {
+    "unit/config/test_values_durations.py": {
         "bad_duration": "test_anything_else_is_refused",
     },
     "unit/commands/test_prepare.py": {
         "no_target": "test_without_any_target_there_is_nothing_to_balance_to",
         "other_target": "test_a_port_that_is_not_published_is_refused",
     },
-    "unit/commands/test_wish.py": {
+    "unit/config/test_up.py": {
         "bad_listen": "test_what_is_no_address_is_refused",
         "listen_for_whom": "test_listen_wants_one_service",
     },

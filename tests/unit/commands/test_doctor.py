@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from composectl.commands.doctor import doctor
-from composectl.compose.options import Options
-from composectl.config import Invocation
+from composectl.compose.options import Invocation, Options
 from tests.support.fake_engine import FakeEngine
 
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from composectl.config.x_balance import KEYS, Declaration, parse_declaration
+from composectl.config.x_balance import KEYS, XBalance, parse_x_balance
 from composectl.errors import ComposectlError
 
 
 def refused(told: object) -> ComposectlError:
     with pytest.raises(ComposectlError) as raised:
-        parse_declaration("echo", told)
+        parse_x_balance("echo", told)
     assert raised.value.exit_code == 1
     assert raised.value.hint
     prefix, _, message = raised.value.message.partition(": ")
@@ -25,11 +25,11 @@ def refused(told: object) -> ComposectlError:
 
 @pytest.mark.parametrize(("told", "replicas"), [("10", 10), ("0", 0), ({"replicas": "3"}, 3), ({}, None)])
 def test_a_number_or_a_mapping_tells_how_many(told: Any, replicas: int | None) -> None:
-    assert parse_declaration("echo", told).replicas == replicas
+    assert parse_x_balance("echo", told).replicas == replicas
 
 
 def test_a_number_alone_leaves_all_else_as_it_is() -> None:
-    assert parse_declaration("echo", "10") == Declaration(10)
+    assert parse_x_balance("echo", "10") == XBalance(10)
 
 
 VALUES = {
@@ -49,11 +49,11 @@ VALUES = {
 
 @pytest.mark.parametrize("key", sorted(KEYS))
 def test_every_key_can_be_told(key: str) -> None:
-    assert parse_declaration("echo", {key: VALUES.get(key, "5")}) != Declaration()
+    assert parse_x_balance("echo", {key: VALUES.get(key, "5")}) != XBalance()
 
 
 def test_one_text_stands_for_a_list_of_it() -> None:
-    told = parse_declaration("echo", {"trust": "10.0.0.0/8", "listen": "8080"}).given
+    told = parse_x_balance("echo", {"trust": "10.0.0.0/8", "listen": "8080"}).given
     assert (told["trust"], told["listen"]) == (("10.0.0.0/8",), ("8080",))
 
 
@@ -116,7 +116,7 @@ ANYTHING = st.recursive(TEXTS, lambda inner: st.lists(inner, max_size=3) | st.di
 @given(ANYTHING | st.dictionaries(st.sampled_from(sorted(KEYS)) | TEXTS, ANYTHING, max_size=3))
 def test_whatever_stands_there_is_taken_or_refused(told: object) -> None:
     with suppress(ComposectlError):
-        assert isinstance(parse_declaration("echo", told), Declaration)
+        assert isinstance(parse_x_balance("echo", told), XBalance)
 
 
 def test_two_keys_that_do_not_go_together() -> None:

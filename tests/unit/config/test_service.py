@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from composectl.balance.policy import POLICIES, SlowStart
-from composectl.config.service import Balancing, balancing
+from composectl.config.service import BalancingConfig, balancing
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.queue import Holding
 from tests.support.options import given
 
 
 def test_without_a_word_it_is_the_default() -> None:
-    assert balancing(given()) == Balancing()
+    assert balancing(given()) == BalancingConfig()
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from composectl.config.service import Balancing, balancing
+from composectl.config.service import BalancingConfig, balancing
 from composectl.config.values import parse_host, parse_network, parse_size
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.limits import Limits
@@ -14,7 +14,7 @@ from tests.support.options import given
 
 
 def test_nothing_given_is_no_limit() -> None:
-    assert balancing(given()) == Balancing("least-request", limits=Limits(), connections=None)
+    assert balancing(given()) == BalancingConfig("least-request", limits=Limits(), connections=None)
 
 
 def test_each_option_is_its_limit() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from composectl.config.service import LogWish, log_wish, open_log
+from composectl.config.service import AccessLogConfig, make_access_log_config, open_log
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.access_log_format import COMBINED, JSON, LineStyle
 
@@ -20,7 +20,7 @@ def typed(**words: Any) -> dict[str, Any]:
 
 
 def test_by_default_there_is_none() -> None:
-    assert log_wish(typed(), HERE) is None
+    assert make_access_log_config(typed(), HERE) is None
     assert open_log(None) is None
 
 
@@ -28,13 +28,15 @@ def test_by_default_there_is_none() -> None:
     ("path", "meant"), [("access.log", "/srv/shop/access.log"), ("/var/log/a", "/var/log/a"), ("-", "-")]
 )
 def test_a_path_is_from_where_it_is_typed(path: str, meant: str) -> None:
-    assert log_wish(typed(access_log=path), HERE) == LogWish(meant, LineStyle(COMBINED))
+    assert make_access_log_config(typed(access_log=path), HERE) == AccessLogConfig(meant, LineStyle(COMBINED))
 
 
 def test_names_of_headers_are_in_lower_case_and_there_once() -> None:
     names = ("User-Agent", "x-a", "USER-AGENT")
     given = typed(access_log="a", access_log_format="json", access_log_query=True, access_log_header=names)
-    assert log_wish(given, HERE) == LogWish("/srv/shop/a", LineStyle(JSON, True, (b"user-agent", b"x-a")))
+    assert make_access_log_config(given, HERE) == AccessLogConfig(
+        "/srv/shop/a", LineStyle(JSON, True, (b"user-agent", b"x-a"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,11 +54,11 @@ def test_names_of_headers_are_in_lower_case_and_there_once() -> None:
 )
 def test_what_makes_no_sense(words: dict[str, Any]) -> None:
     with pytest.raises(ComposectlError) as refused:
-        log_wish(typed(**words), HERE)
+        make_access_log_config(typed(**words), HERE)
     assert refused.value.exit_code == USAGE
     assert refused.value.hint
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(ComposectlError, match="Is a directory"):
-        open_log(LogWish(str(tmp_path), LineStyle()))
+        open_log(AccessLogConfig(str(tmp_path), LineStyle()))

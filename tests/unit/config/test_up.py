@@ -1,19 +1,22 @@
-"""The wish behind the words of a command line."""
+"""What the words of a command line."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from composectl.compose.ports import Port
-from composectl.config.up import Wish, make_wish, parse_scales
+from composectl.config.up import UpConfig, make_up_config, parse_scales
 from composectl.config.values import parse_listen
-from composectl.config.x_balance import Declaration, parse_declaration
+from composectl.config.x_balance import XBalance, parse_x_balance
 from composectl.errors import USAGE, ComposectlError
 from tests.support.options import given
 
+HERE = Path("/srv/shop")
 
-def wish(*balance: str, listen: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> Wish:
-    return make_wish(parse_scales(balance), for_up(listen=listen), arguments)
+
+def config(*balance: str, listen: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> UpConfig:
+    return make_up_config(parse_scales(balance), for_up(listen=listen), arguments, HERE)
 
 
 def for_up(**typed: Any) -> dict[str, Any]:
@@ -26,6 +29,7 @@ def for_up(**typed: Any) -> dict[str, Any]:
             reach=None,
             listen=(),
             drop_udp=False,
+            access_log=None,
             dashboard=None,
             dashboard_control=False,
         )
@@ -33,17 +37,17 @@ def for_up(**typed: Any) -> dict[str, Any]:
     )
 
 
-def declared(**told: Any) -> dict[str, Declaration]:
+def declared(**told: Any) -> dict[str, XBalance]:
     """`echo` with this mapping as its `x-balance`."""
-    return {"echo": parse_declaration("echo", told)}
+    return {"echo": parse_x_balance("echo", told)}
 
 
 def test_services_and_their_numbers() -> None:
-    assert wish("echo=10", "web=0").scales == {"echo": 10, "web": 0}
+    assert config("echo=10", "web=0").scales == {"echo": 10, "web": 0}
 
 
 def test_options_of_compose_and_services_are_told_apart() -> None:
-    arguments = wish("echo=2", arguments=("--build", "--pull", "always", "db")).arguments
+    arguments = config("echo=2", arguments=("--build", "--pull", "always", "db")).arguments
     assert arguments.options == ("--build", "--pull", "always")
     assert arguments.services == ("db",)
 
@@ -51,23 +55,23 @@ def test_options_of_compose_and_services_are_told_apart() -> None:
 @pytest.mark.parametrize("text", ["echo", "echo=ten", "echo=-1", "=3", "echo=", "echo=1.5"])
 def test_what_is_no_scale_is_refused(text: str) -> None:
     with pytest.raises(ComposectlError, match="SERVICE=N") as raised:
-        wish(text)
+        config(text)
     assert raised.value.exit_code == USAGE
 
 
 def test_a_service_given_twice_is_refused() -> None:
     with pytest.raises(ComposectlError, match="given twice"):
-        wish("echo=1", "echo=2")
+        config("echo=1", "echo=2")
 
 
 def test_listen_wants_one_service() -> None:
     with pytest.raises(ComposectlError, match="several are balanced"):
-        wish("echo=1", "web=2", listen=("8080",))
+        config("echo=1", "web=2", listen=("8080",))
 
 
 def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
     told = declared(policy="p2c", hold="5", listen="8080", port="81", trust=["10.0.0.0/8"], identity="false", drain="7")
-    echo = make_wish({"echo": 3}, for_up(), (), told).services["echo"]
+    echo = make_up_config({"echo": 3}, for_up(), (), HERE, told).services["echo"]
     assert (echo.scale, echo.listen, echo.port) == (3, ("8080",), 81)
     balancing = echo.balancing
     assert (balancing.policy, balancing.holding.seconds, balancing.identify, balancing.drain) == ("p2c", 5, False, 7)
@@ -76,7 +80,7 @@ def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
 
 def test_flags_win_over_the_file() -> None:
     typed = for_up(policy="random", trust=("::1",), drain="0")
-    echo = make_wish({"echo": 3}, typed, (), declared(policy="p2c", hold="5", trust="10.0.0.0/8", drain="9"))
+    echo = make_up_config({"echo": 3}, typed, (), HERE, declared(policy="p2c", hold="5", trust="10.0.0.0/8", drain="9"))
     balancing = echo.services["echo"].balancing
     assert (balancing.policy, balancing.holding.seconds, balancing.drain) == ("random", 5, 0)
     assert [str(network) for network in balancing.limits.trusted] == ["::1/128"]
@@ -84,24 +88,24 @@ def test_flags_win_over_the_file() -> None:
 
 def test_a_flag_that_says_nothing_is_refused_all_the_same() -> None:
     with pytest.raises(ComposectlError, match="is not a path"):
-        make_wish({"echo": 3}, for_up(health=""), (), declared(health="/up"))
+        make_up_config({"echo": 3}, for_up(health=""), (), HERE, declared(health="/up"))
 
 
 def test_what_is_declared_of_one_service_is_not_told_of_another() -> None:
-    services = make_wish({"echo": 3, "web": 2}, for_up(), (), declared(policy="p2c")).services
+    services = make_up_config({"echo": 3, "web": 2}, for_up(), (), HERE, declared(policy="p2c")).services
     assert [one.balancing.policy for one in services.values()] == ["p2c", "least-request"]
 
 
 def test_listen_means_the_service_that_was_typed_rather_than_the_declared_one() -> None:
-    services = make_wish(
-        {"web": 2, "echo": 3}, for_up(listen=("8080",)), (), declared(listen="9090"), typed_scales=("web",)
+    services = make_up_config(
+        {"web": 2, "echo": 3}, for_up(listen=("8080",)), (), HERE, declared(listen="9090"), typed_scales=("web",)
     ).services
     assert [one.listen for one in services.values()] == [("8080",), ("9090",)]
 
 
 def test_a_flag_and_a_key_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(ComposectlError, match="does not go with `--policy source`"):
-        make_wish({"echo": 3}, for_up(policy="source"), (), declared(slow_start="10"))
+        make_up_config({"echo": 3}, for_up(policy="source"), (), HERE, declared(slow_start="10"))
 
 
 @pytest.mark.parametrize(

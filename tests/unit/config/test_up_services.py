@@ -9,7 +9,7 @@ import pytest
 from composectl.compose.argv import UpArguments
 from composectl.compose.project import Project
 from composectl.config.up import declared_scales, starting_services
-from composectl.config.x_balance import Declaration
+from composectl.config.x_balance import XBalance
 
 SERVICES: dict[str, Any] = {
     "web": {"depends_on": ["echo"]},
@@ -42,9 +42,9 @@ def test_a_named_service_comes_with_what_it_depends_on() -> None:
 def test_the_declared_number_goes_before_the_one_of_before_and_that_before_the_file_s_own(
     replicas: int | None, kept: dict[str, int], scale: int
 ) -> None:
-    declared = {"echo": Declaration(replicas)}
+    declared = {"echo": XBalance(replicas)}
     assert declared_scales(PROJECT, declared, {"web", "echo"}, kept) == {"echo": scale}
 
 
 def test_a_declared_service_that_does_not_come_up_is_not_balanced() -> None:
-    assert declared_scales(PROJECT, {"echo": Declaration(10)}, {"db"}, {}) == {}
+    assert declared_scales(PROJECT, {"echo": XBalance(10)}, {"db"}, {}) == {}

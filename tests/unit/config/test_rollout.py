@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from composectl.config.rollout import Care, is_verdict, make_care
+from composectl.config.rollout import RolloutConfig, decides_canary, make_rollout_config
 from composectl.errors import USAGE, ComposectlError
 
 UNTYPED = dict.fromkeys(("parallel", "pause", "ready_timeout", "canary")) | {"goes_on": False, "abort": False}
@@ -18,12 +18,12 @@ def given(**typed: Any) -> dict[str, Any]:
 
 
 def test_without_a_word_it_is_the_default() -> None:
-    assert make_care(given()) == Care()
+    assert make_rollout_config(given()) == RolloutConfig()
 
 
 def test_all_of_it_can_be_said() -> None:
-    told = make_care(given(parallel="2", pause="0", ready_timeout="2m", canary="2.5%"))
-    assert told == Care(2, 0, 120, 0.025)
+    told = make_rollout_config(given(parallel="2", pause="0", ready_timeout="2m", canary="2.5%"))
+    assert told == RolloutConfig(2, 0, 120, 0.025)
 
 
 @pytest.mark.parametrize(
@@ -41,15 +41,15 @@ def test_all_of_it_can_be_said() -> None:
 )
 def test_what_makes_no_sense_is_refused(option: str, text: str, message: str) -> None:
     with pytest.raises(ComposectlError) as raised:
-        make_care(given(**{option: text}))
+        make_rollout_config(given(**{option: text}))
     assert (raised.value.message, raised.value.exit_code) == (message, USAGE)
     assert raised.value.hint.startswith("for example: ")
 
 
 def test_a_canary_goes_on_or_is_taken_back_or_nothing_is_said_of_it() -> None:
-    assert is_verdict(["echo"], given(goes_on=True))
-    assert is_verdict(["echo"], given(abort=True))
-    assert not is_verdict(["echo", "web"], given(parallel="2"))
+    assert decides_canary(["echo"], given(goes_on=True))
+    assert decides_canary(["echo"], given(abort=True))
+    assert not decides_canary(["echo", "web"], given(parallel="2"))
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,5 @@ def test_a_canary_goes_on_or_is_taken_back_or_nothing_is_said_of_it() -> None:
 )
 def test_a_verdict_stands_alone(services: list[str], typed: dict[str, Any]) -> None:
     with pytest.raises(ComposectlError, match="goes with one service, and with no other option") as raised:
-        is_verdict(services, given(**typed))
+        decides_canary(services, given(**typed))
     assert raised.value.exit_code == USAGE
