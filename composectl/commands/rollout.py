@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from composectl import errors
 from composectl.compose.options import Invocation
-from composectl.compose.override import balanced_document, render
+from composectl.compose.override import render, without_published_ports
 from composectl.compose.project import Project
 from composectl.config.rollout import RolloutConfig
 from composectl.control.client import Client, find_running
 from composectl.control.commands import Rollout, Verdict
 from composectl.daemon.service import check_no_canary
-from composectl.orchestrator.compose import find_means, read_project
+from composectl.orchestrator.compose import find_client, load_project
 from composectl.screen.console import tell
 
 
@@ -22,7 +22,7 @@ def rollout(invocation: Invocation, services: Sequence[str], config: RolloutConf
     if config.canary is not None and len(set(services)) > 1:
         raise errors.one_canary()
     client = _find_project(invocation)
-    project = asyncio.run(read_project(find_means(invocation), invocation))
+    project = asyncio.run(load_project(find_client(invocation), invocation))
     return tell(client.rollout(make_rollout(client, project, services, config)))
 
 
@@ -46,7 +46,7 @@ def make_rollout(
             raise errors.unknown_service(service, project.services)
         if config.canary is not None and policies[service] == "source":
             raise errors.no_canary_by_source()
-    rendered = render(balanced_document(project, balanced)).decode()
+    rendered = render(without_published_ports(project, balanced)).decode()
     unique = tuple(dict.fromkeys(services))
     return Rollout(
         unique,

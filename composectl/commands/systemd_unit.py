@@ -62,13 +62,13 @@ def systemd_unit(
         raise errors.not_in_a_unit("a compose file on stdin")
     make_access_log_config(typed, invocation.cwd)
     asked = load_up_config(invocation, typed, arguments)
-    if asked is None or not (typed["balance"] or asked[1].project.declared):
+    if asked is None or not (typed["balance"] or asked[1].project.x_balance):
         raise errors.nothing_for_a_unit()
-    config, reading = asked
-    check_apart({name: ports_of(reading.project, name, one) for name, one in config.services.items()})
+    config, loaded = asked
+    check_apart({name: ports_of(loaded.project, name, one) for name, one in config.services.items()})
     up = (*_before(invocation), "up", *words)
     unit = Unit(
-        project=project_name(reading.project, invocation.options, reading.means.environ, invocation.cwd),
+        project=project_name(loaded.project, invocation.options, loaded.compose_client.environ, invocation.cwd),
         directory=invocation.cwd,
         argv=(*_program(), *up),
         environment=_kept(invocation.environ),

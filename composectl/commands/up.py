@@ -20,21 +20,21 @@ from composectl.control.pacing import run
 from composectl.control.paths import runtime_folder, state_folder
 from composectl.daemon.background import Announce, detach
 from composectl.daemon.lifecycle import run_up
-from composectl.daemon.preflight import make_stack
+from composectl.daemon.preflight import make_compose_project
 from composectl.daemon.service import check_no_canary
-from composectl.orchestrator.compose import Reading, find_means, in_known_api, read_project
+from composectl.orchestrator.compose import LoadedProject, find_client, load_project, with_known_api
 from composectl.screen.console import say, tell
 
 _BUILD = "--build"
 _ANEW = "--force-recreate"
 
 
-def up(invocation: Invocation, config: UpConfig, reading: Reading) -> int:
+def up(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
     if config.detach:
         folder = state_folder(invocation.environ)
-        return detach(lambda announce: _first_or_again(invocation, config, reading, announce), folder)
-    return _first_or_again(invocation, config, reading, None)
+        return detach(lambda announce: _first_or_again(invocation, config, loaded, announce), folder)
+    return _first_or_again(invocation, config, loaded, None)
 
 
 def up_again(invocation: Invocation, config: UpConfig, client: Client) -> int:
@@ -62,9 +62,9 @@ def up_again(invocation: Invocation, config: UpConfig, client: Client) -> int:
 # Private
 
 
-def _first_or_again(invocation: Invocation, config: UpConfig, reading: Reading, announce: Announce | None) -> int:
+def _first_or_again(invocation: Invocation, config: UpConfig, loaded: LoadedProject, announce: Announce | None) -> int:
     try:
-        return run(run_up(invocation, config, reading, announce))
+        return run(run_up(invocation, config, loaded, announce))
     except errors.RunsAlready as runs:
         try:
             client = find(runtime_folder(invocation.environ), runs.project, invocation.cwd)
@@ -75,16 +75,16 @@ def _first_or_again(invocation: Invocation, config: UpConfig, reading: Reading, 
 
 async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: tuple[str, ...]) -> Project:
     """The services that are not balanced, as Compose's own `up` would; the project as it is now."""
-    means = await in_known_api(find_means(invocation))
-    project = await read_project(means, invocation)
-    stack = make_stack(invocation, means, project, balanced)
+    compose_client = await with_known_api(find_client(invocation))
+    project = await load_project(compose_client, invocation)
+    compose_project = make_compose_project(invocation, compose_client, project, balanced)
     if _BUILD in config.arguments.options:
-        await stack.build(tuple(config.scales))
-    profiles = active_profiles(invocation.options, means.environ, invocation.cwd)
+        await compose_project.build(tuple(config.scales))
+    profiles = active_profiles(invocation.options, compose_client.environ, invocation.cwd)
     asked = config.arguments.services or project.started_by(profiles)
     others = [service for service in asked if service not in balanced]
     if others:
-        await stack.up_others(config.arguments.options, others)
+        await compose_project.up_others(config.arguments.options, others)
     return project
 
 

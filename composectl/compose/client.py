@@ -14,7 +14,7 @@ from composectl.compose.process import run_compose, run_quietly
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class ComposeProject:
     """`rendered` is what Compose reads instead of the user's files; it is never written to disk."""
 
     compose: Compose

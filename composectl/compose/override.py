@@ -9,17 +9,17 @@ from typing import Any
 import yaml
 
 from composectl.compose.ports import parse_ports
-from composectl.compose.project import KEY, Document, Project, check_room, ports_in
+from composectl.compose.project import X_BALANCE, Document, Project, check_capacity, ports_in
 
 # docker-compose 1.29 renders a file of 2016 as version 1, and refuses to read that back.
 _READ_BACK = {"1": "2.4"}
 # docker-compose 1.29 makes replicas anew where an `x-` key has changed.
-_OURS = ("container_name", KEY)
+_OURS = ("container_name", X_BALANCE)
 _NOT_OF_A_REPLICA = ("build", "depends_on", "ports", "profiles", "pull_policy", "scale")
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class PortOverrides:
     """What replicas publish themselves: no UDP port where it is dropped, and what they are reached by.
 
     `published`: items of `ports:`, by service.
@@ -28,7 +28,7 @@ class Fit:
     without_udp: frozenset[str] = frozenset()
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def applied(self, rendered: bytes) -> bytes:
+    def apply(self, rendered: bytes) -> bytes:
         """The rendered project as it is to be."""
         if not self.without_udp and not self.published:
             return rendered
@@ -45,10 +45,10 @@ class Fit:
         return [*kept, *self.published.get(service, ())]
 
 
-UNCHANGED = Fit()
+NO_OVERRIDES = PortOverrides()
 
 
-def balanced_document(project: Project, services: Collection[str]) -> Document:
+def without_published_ports(project: Project, services: Collection[str]) -> Document:
     """The project with room for us: no container names and `x-balance` of `services`, TCP ports exposed, not published.
 
     It can be read back by the Compose that rendered it, and nothing else in it differs.
@@ -69,12 +69,12 @@ def render(document: Document) -> bytes:
     return written
 
 
-def check_room_in(rendered: bytes, service: str, scale: int) -> None:
+def check_rendered_capacity(rendered: bytes, service: str, scale: int) -> None:
     """Raise `udp_port` where `scale` replicas cannot hold what the service publishes in the rendered project."""
-    check_room(service, ports_in(service, _found(rendered, service)), scale)
+    check_capacity(service, ports_in(service, _found(rendered, service)), scale)
 
 
-def is_another(service: str, rendered: bytes, other: bytes) -> bool:
+def differs(service: str, rendered: bytes, other: bytes) -> bool:
     """Whether a replica of the service would be another one by the second of two rendered projects.
 
     How it is built, when it starts, and how many there are is no part of it.

@@ -32,19 +32,19 @@ class Port:
         host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
         return f"{host}:{ports}" if host else f"port {ports}"
 
-    def meets(self, other: Port) -> bool:
+    def conflicts_with(self, other: Port) -> bool:
         """Whether only one of the two can be published: on one port of one address."""
         same = self.published == other.published and self.published[0] == self.published[1] != 0
         return same and self.protocol == other.protocol and _share_addresses(self.host_ip, other.host_ip)
 
     @property
-    def room(self) -> float:
+    def capacity(self) -> float:
         """How many replicas can hold it at once."""
         first, last = self.published
         return float("inf") if self.published == ANY else last - first + 1
 
 
-def any_free(host_ip: str, target: int) -> str:
+def any_free_port(host_ip: str, target: int) -> str:
     """The item of `ports:` that publishes `target` at any free port of one address, whichever Compose reads it."""
     return f"[{host_ip}]::{target}" if ":" in host_ip else f"{host_ip}::{target}"
 

@@ -61,7 +61,7 @@ async def render_config(
     return printed
 
 
-async def render_twice(
+async def render_with_x_balance(
     compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path
 ) -> tuple[str, str, str]:
     """The project as `config` prints it, the same in YAML, and what it warns of; both at the same time.
@@ -93,12 +93,12 @@ async def run_quietly(argv: Sequence[str], environ: Mapping[str, str], stdin: by
     process = await _start(argv, environ, cwd, stdin=PIPE, stdout=DEVNULL, stderr=PIPE)
     _, complaints = await _finish(process, stdin)
     if process.returncode:
-        raise errors.compose_failed(argv[0], _exit_code(process), one_line(complaints.decode(errors="replace")))
+        raise errors.compose_failed(argv[0], _exit_code(process), error_line(complaints.decode(errors="replace")))
 
 
 def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Become Compose; a compose file on stdin that we have read is there again."""
-    give_back()
+    restore_stdin()
     try:
         os.execvpe(argv[0], list(argv), dict(environ))
     except OSError as error:
@@ -106,21 +106,21 @@ def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
 
 
 @cache
-def standard_input() -> bytes:
+def read_stdin() -> bytes:
     """All of it, to its end."""
     return sys.stdin.buffer.read()
 
 
-def give_back() -> None:
+def restore_stdin() -> None:
     """Let whoever this process becomes read it, if we have read it; it has no name on any disk."""
-    if standard_input.cache_info().currsize:
+    if read_stdin.cache_info().currsize:
         with tempfile.TemporaryFile() as copy:
-            copy.write(standard_input())
+            copy.write(read_stdin())
             copy.seek(0)
             os.dup2(copy.fileno(), _STDIN)
 
 
-def one_line(stderr: str) -> str:
+def error_line(stderr: str) -> str:
     """The error in what Compose wrote to stderr, without warnings, progress, advice and traceback; "" where none is."""
     told = (line for line in stderr.splitlines() if not _WARNING.match(line) and not _PROGRESS.match(line))
     lines = [line.strip() for line in told]
@@ -142,12 +142,12 @@ async def _render(
     compose: Compose, argv: Sequence[str], options: Options, environ: Mapping[str, str], cwd: Path
 ) -> tuple[str, str]:
     """What is printed, and what is warned of."""
-    given = standard_input() if "-" in options.files else None
+    given = read_stdin() if "-" in options.files else None
     stdin = DEVNULL if given is None else PIPE
     process = await _start(argv, environ, cwd, stdin=stdin, stdout=PIPE, stderr=PIPE)
     printed, complaints = (output.decode(errors="replace") for output in await _finish(process, given))
     if process.returncode:
-        words = one_line(complaints)
+        words = error_line(complaints)
         raise errors.compose_failed(f"{compose} config", _exit_code(process), words, hint_for(words))
     return printed, complaints
 

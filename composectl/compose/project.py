@@ -14,20 +14,20 @@ from composectl import errors
 from composectl.compose.ports import Port, parse_ports
 
 Document = dict[str, Any]
-KEY = "x-balance"
+X_BALANCE = "x-balance"
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """`name` is None where `config` did not tell it; `major` is the major version of the Compose that rendered.
 
-    `declared`: what stands under `x-balance` of which service, its scalars as texts.
+    `x_balance`: what stands under `x-balance` of which service, its scalars as texts.
     """
 
     name: str | None
     document: Document
     major: int
-    declared: Mapping[str, object] = field(default_factory=dict)
+    x_balance: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class Project:
         """The name that the file gives to the only container of the service; "" where it gives none."""
         return str(self._service(service).get("container_name") or "")
 
-    def own_scale(self, service: str) -> int:
+    def declared_scale(self, service: str) -> int:
         """How many replicas the file itself wants of it: `scale`, `deploy.replicas`, or one."""
         of = self._service(service)
         told = (of.get("scale"), (of.get("deploy") or {}).get("replicas"))
@@ -81,7 +81,7 @@ class Project:
         if not listens and not self.tcp_ports(service):
             raise errors.no_tcp_port(service)
         if not drop_udp:
-            check_room(service, self.ports(service), scale)
+            check_capacity(service, self.ports(service), scale)
 
     # Private
 
@@ -103,7 +103,7 @@ def parse_project(printed: str, major: int, in_yaml: str = "") -> Project:
     Raises `no_project`.
     """
     document = _loaded(printed, major)
-    return Project(document.get("name"), document, major, parse_declared(in_yaml))
+    return Project(document.get("name"), document, major, read_x_balance(in_yaml))
 
 
 def ports_in(service: str, found: Mapping[str, Any]) -> tuple[Port, ...]:
@@ -111,25 +111,25 @@ def ports_in(service: str, found: Mapping[str, Any]) -> tuple[Port, ...]:
     return tuple(port for entry in found.get("ports") or () for port in _understood(service, entry))
 
 
-def check_room(service: str, ports: Iterable[Port], scale: int) -> None:
+def check_capacity(service: str, ports: Iterable[Port], scale: int) -> None:
     """Raise `udp_port` where `scale` replicas cannot hold those of these ports that we cannot balance."""
     for port in ports:
-        if port.protocol != "tcp" and port.room < scale:
-            raise errors.udp_port(service, port.protocol, port.published[0], int(port.room), scale)
+        if port.protocol != "tcp" and port.capacity < scale:
+            raise errors.udp_port(service, port.protocol, port.published[0], int(port.capacity), scale)
 
 
-def parse_declared(printed: str) -> dict[str, object]:
+def read_x_balance(printed: str) -> dict[str, object]:
     """What stands under `x-balance`, by service, in the YAML that `config` printed; its scalars are texts.
 
     So a number, and a text of digits that came of a variable, are the same.
     """
-    if KEY not in printed:
+    if X_BALANCE not in printed:
         return {}
     services = yaml.load(printed, yaml.BaseLoader).get("services") or {}  # no types, hence harmless
-    return {name: _plain(service[KEY]) for name, service in services.items() if KEY in service}
+    return {name: _plain(service[X_BALANCE]) for name, service in services.items() if X_BALANCE in service}
 
 
-def declaring_services(files: Iterable[Path]) -> set[str]:
+def services_with_x_balance(files: Iterable[Path]) -> set[str]:
     """The services under which `x-balance` stands in any of these files; what cannot be read says nothing."""
     return {service for file in files for service in _declaring(file)}
 
@@ -157,7 +157,7 @@ def _understood(service: str, entry: object) -> tuple[Port, ...]:
 def _declaring(file: Path) -> list[str]:
     try:
         services = yaml.load(file.read_bytes(), yaml.BaseLoader)["services"]
-        return [name for name, service in services.items() if KEY in service]
+        return [name for name, service in services.items() if X_BALANCE in service]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
         return []
 

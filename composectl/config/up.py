@@ -10,7 +10,7 @@ from typing import Any
 from composectl import errors
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments, starts_nothing
 from composectl.compose.options import Invocation, active_profiles, project_name
-from composectl.compose.project import KEY, Project
+from composectl.compose.project import X_BALANCE, Project
 from composectl.config.admin import AdminConfig, make_admin_config
 from composectl.config.service import AccessLogConfig, BalancingConfig, balancing, make_access_log_config
 from composectl.config.values import parse_listen
@@ -21,7 +21,7 @@ from composectl.control.paths import runtime_folder
 from composectl.engine.client import Engine
 from composectl.errors import ComposectlError
 from composectl.orchestrator.addressing import AUTO, REACHES
-from composectl.orchestrator.compose import Means, Reading, read_with_declared
+from composectl.orchestrator.compose import ComposeClient, LoadedProject, load_with_x_balance
 from composectl.screen.console import say
 
 
@@ -115,7 +115,7 @@ def parse_scales(texts: Sequence[str]) -> dict[str, int]:
 
 def load_up_config(
     invocation: Invocation, typed: Mapping[str, Any], arguments: Sequence[str]
-) -> tuple[UpConfig, Reading] | None:
+) -> tuple[UpConfig, LoadedProject] | None:
     """What the `typed` options and the compose file ask for, and the project; None where nothing is to be balanced.
 
     Raises ComposectlError.
@@ -125,14 +125,14 @@ def load_up_config(
         make_up_config(typed_scales, typed, arguments, invocation.cwd)  # refused before anything is run
     elif starts_nothing(arguments):
         return None
-    reading = _read(invocation, is_needed=bool(typed_scales))
-    if reading is None:
+    loaded = _read(invocation, is_needed=bool(typed_scales))
+    if loaded is None:
         return None
-    declared = {service: parse_x_balance(service, told) for service, told in reading.project.declared.items()}
-    scales = typed_scales | _untyped(invocation, reading, declared, typed_scales, arguments)
+    declared = {service: parse_x_balance(service, told) for service, told in loaded.project.x_balance.items()}
+    scales = typed_scales | _untyped(invocation, loaded, declared, typed_scales, arguments)
     if not scales:
         return None
-    return make_up_config(scales, typed, arguments, invocation.cwd, declared, tuple(typed_scales)), reading
+    return make_up_config(scales, typed, arguments, invocation.cwd, declared, tuple(typed_scales)), loaded
 
 
 def declared_scales(
@@ -143,7 +143,7 @@ def declared_scales(
     That is what its `x-balance` says; else what was `kept`, else what the file says without us.
     """
     return {
-        service: kept.get(service, project.own_scale(service)) if one.replicas is None else one.replicas
+        service: kept.get(service, project.declared_scale(service)) if one.replicas is None else one.replicas
         for service, one in declared.items()
         if service in starting
     }
@@ -157,14 +157,14 @@ def starting_services(
     return set(named) if "--no-deps" in arguments.options else project.started_with(named)
 
 
-def running_scales(invocation: Invocation, reading: Reading) -> dict[str, int]:
+def running_scales(invocation: Invocation, loaded: LoadedProject) -> dict[str, int]:
     """How many replicas of which service a balanced project has.
 
     That is what the running composectl was told last; where none runs, it is read from the containers: several of a
     service that publishes one port can only have been balanced. Empty where anything keeps us from knowing.
     """
     try:
-        return dict(run(_scales(invocation, reading)))
+        return dict(run(_scales(invocation, loaded)))
     except ComposectlError:
         return {}
 
@@ -184,19 +184,19 @@ def _service_config(scale: int, declared: XBalance, typed: Mapping[str, Any], *,
     return ServiceConfig(scale, balancing(given), listen, declared.port, given["drop_udp"])
 
 
-def _read(invocation: Invocation, *, is_needed: bool) -> Reading | None:
+def _read(invocation: Invocation, *, is_needed: bool) -> LoadedProject | None:
     """The project; where nobody needs it and it cannot be read, Compose may tell why itself."""
     try:
-        return run(read_with_declared(invocation))
+        return run(load_with_x_balance(invocation))
     except errors.ComposectlError as error:
-        if is_needed or KEY in error.message:
+        if is_needed or X_BALANCE in error.message:
             raise
         return None
 
 
 def _untyped(
     invocation: Invocation,
-    reading: Reading,
+    loaded: LoadedProject,
     declared: Mapping[str, XBalance],
     typed_scales: Mapping[str, int],
     arguments: Sequence[str],
@@ -208,12 +208,12 @@ def _untyped(
         if declared:
             raise
         return {}
-    profiles = active_profiles(invocation.options, reading.means.environ, invocation.cwd)
-    starting = starting_services(reading.project, told, typed_scales, profiles)
-    for service in sorted(reading.lost & starting - typed_scales.keys()):
+    profiles = active_profiles(invocation.options, loaded.compose_client.environ, invocation.cwd)
+    starting = starting_services(loaded.project, told, typed_scales, profiles)
+    for service in sorted(loaded.lost & starting - typed_scales.keys()):
         raise errors.declaration_lost(service)
-    kept = {} if typed_scales else running_scales(invocation, reading)
-    from_file = declared_scales(reading.project, declared, starting - typed_scales.keys(), kept)
+    kept = {} if typed_scales else running_scales(invocation, loaded)
+    from_file = declared_scales(loaded.project, declared, starting - typed_scales.keys(), kept)
     before = {service: count for service, count in kept.items() if service in (told.services or kept)}
     return from_file | _told_of({service: count for service, count in before.items() if service not in declared})
 
@@ -226,17 +226,17 @@ def _told_of(kept: dict[str, int]) -> dict[str, int]:
     return kept
 
 
-async def _scales(invocation: Invocation, reading: Reading) -> Mapping[str, int]:
-    name = project_name(reading.project, invocation.options, reading.means.environ, invocation.cwd)
+async def _scales(invocation: Invocation, loaded: LoadedProject) -> Mapping[str, int]:
+    name = project_name(loaded.project, invocation.options, loaded.compose_client.environ, invocation.cwd)
     for client in running(runtime_folder(invocation.environ)):
         if client.about.has_project and client.about.project == name:
             return _told(client)
-    there = (await _there(reading.means)).get(name, {})
-    return {service: count for service, count in there.items() if _was_balanced(reading.project, service, count)}
+    there = (await _there(loaded.compose_client)).get(name, {})
+    return {service: count for service, count in there.items() if _was_balanced(loaded.project, service, count)}
 
 
-async def _there(means: Means) -> Mapping[str, Mapping[str, int]]:
-    engine = await Engine.connect(means.endpoint)
+async def _there(compose_client: ComposeClient) -> Mapping[str, Mapping[str, int]]:
+    engine = await Engine.connect(compose_client.endpoint)
     try:
         return await engine.scales()
     finally:
@@ -248,4 +248,4 @@ def _told(client: Client) -> dict[str, int]:
 
 
 def _was_balanced(project: Project, service: str, count: int) -> bool:
-    return service in project.services and any(port.room < count for port in project.tcp_ports(service))
+    return service in project.services and any(port.capacity < count for port in project.tcp_ports(service))

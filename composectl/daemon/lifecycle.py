@@ -24,7 +24,7 @@ from composectl.daemon.scaling import scale
 from composectl.daemon.service import Balanced
 from composectl.daemon.serving import print_changes, prints_lines, serving, shown, until_asked
 from composectl.daemon.shutdown import Interrupted, Interrupts, unless
-from composectl.orchestrator.compose import Reading
+from composectl.orchestrator.compose import LoadedProject
 from composectl.proxy.listener import PortTaken
 from composectl.screen.console import say, waiting
 
@@ -35,14 +35,14 @@ _RELEASE_PAUSE = 0.05
 _Order = TypeVar("_Order")
 
 
-async def run_up(invocation: Invocation, config: UpConfig, reading: Reading, announce: Announce | None) -> int:
+async def run_up(invocation: Invocation, config: UpConfig, loaded: LoadedProject, announce: Announce | None) -> int:
     with Interrupts() as interrupts:
         try:
-            running = await unless(interrupts.asked, prepare(invocation, config, reading))
+            running = await unless(interrupts.asked, prepare(invocation, config, loaded))
         except Interrupted:
             return interrupts.exit_code
         try:
-            renewing = Renewing(invocation, reading.means, running.balanced)
+            renewing = Renewing(invocation, loaded.compose_client, running.balanced)
             return await _Up(running, config, renewing, interrupts, announce).run()
         finally:
             running.close()
@@ -99,7 +99,7 @@ class _Up:
             try:
                 await unless(self._interrupts.asked, work(self._running, order, progress))
             except Interrupted:
-                raise errors.ends_now(self._running.stack.project) from None
+                raise errors.ends_now(self._running.compose_project.project) from None
 
         return obey
 
@@ -114,12 +114,12 @@ class _Up:
                 await until_asked(self._interrupts, self._announce)
                 await unless(self._interrupts.forced, self._running.drain())
             if not self._leaves:
-                await unless(self._interrupts.forced, self._running.stack.stop(self._services))
+                await unless(self._interrupts.forced, self._running.compose_project.stop(self._services))
         except Interrupted:
             await self._give_up()
         except errors.ReplicasFailed:
             if self._running.predecessor is None:
-                await self._running.stack.stop(self._services)
+                await self._running.compose_project.stop(self._services)
             raise
         return self._interrupts.exit_code
 
@@ -130,7 +130,7 @@ class _Up:
         if running.predecessor is None:
             await self._open_views()
             await self._serve_those_there()
-            await running.stack.up(self._wish.arguments, self._wish.scales)
+            await running.compose_project.up(self._wish.arguments, self._wish.scales)
             await self._serve()
         with waiting("Waiting for a replica to be ready"):
             await until_serving(running, self._wish.ready_seconds if self._wish.detach else None)
@@ -149,7 +149,7 @@ class _Up:
     async def _serve_those_there(self) -> None:
         """Replicas that an earlier composectl left behind serve at once: Compose takes its time to find them fit."""
         running = self._running
-        there = await running.engine.replicas(running.stack.project, tuple(running.balanced))
+        there = await running.engine.replicas(running.compose_project.project, tuple(running.balanced))
         left = [one for one in running.balanced.values() if there[one.service] and not one.unbound]
         with suppress(TimeoutError):
             async with asyncio.timeout(_ADOPT_SECONDS):
@@ -173,8 +173,8 @@ class _Up:
         with suppress(Interrupted):
             await unless(self._interrupts.forced, self._running.drain())
         if not self._leaves:
-            stack = self._running.stack
-            stop = stack.kill if self._interrupts.forced.is_set() else stack.stop
+            compose_project = self._running.compose_project
+            stop = compose_project.kill if self._interrupts.forced.is_set() else compose_project.stop
             await stop(self._services)
 
     @property

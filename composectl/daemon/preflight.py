@@ -11,10 +11,10 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.changes import Journal
-from composectl.compose.client import Stack
+from composectl.compose.client import ComposeProject
 from composectl.compose.options import Invocation, project_directory_of, project_name
-from composectl.compose.override import Fit, balanced_document, render
-from composectl.compose.ports import Port, any_free
+from composectl.compose.override import PortOverrides, render, without_published_ports
+from composectl.compose.ports import Port, any_free_port
 from composectl.compose.project import Project
 from composectl.config.service import open_log
 from composectl.config.up import ServiceConfig, UpConfig
@@ -29,36 +29,38 @@ from composectl.daemon.service import Balanced, check_no_canary
 from composectl.engine.client import Engine
 from composectl.engine.containers import Addressing
 from composectl.orchestrator.addressing import AUTO, NETWORK, PUBLISHED, ChosenAddressing, choose_addressing
-from composectl.orchestrator.compose import Means, Reading, in_known_api
+from composectl.orchestrator.compose import ComposeClient, LoadedProject, with_known_api
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.listener import PortTaken, make_gate
 from composectl.proxy.port_owner import occupant
 from composectl.screen.console import say
 
 
-async def prepare(invocation: Invocation, config: UpConfig, reading: Reading) -> RunningProject:
+async def prepare(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
     gate = make_gate(config.connections)
-    means, project = await in_known_api(reading.means), reading.project
-    engine = await Engine.connect(means.endpoint)
-    sys.stderr.write(reading.warnings)
+    compose_client, project = await with_known_api(loaded.compose_client), loaded.project
+    engine = await Engine.connect(compose_client.endpoint)
+    sys.stderr.write(loaded.warnings)
     ports = _ports(project, config)
     found = await choose_addressing(config.reach, engine)
-    stack = make_stack(invocation, means, project, config.scales)
+    compose_project = make_compose_project(invocation, compose_client, project, config.scales)
     folder = runtime_folder(invocation.environ)
-    claimed = _claim(folder, stack.project, means.endpoint.url, config)
+    claimed = _claim(folder, compose_project.project, compose_client.endpoint.url, config)
     log = _opened_log(config, claimed)
     engine.addressing = claimed.addressing or _told(found)
     _tell_left_out(project, config.services)
-    fit = Fit(config.dropping_udp, _published(ports, engine.addressing))
-    stack = replace(stack, rendered=fit.applied(stack.rendered))
+    overrides = PortOverrides(config.dropping_udp, _published(ports, engine.addressing))
+    compose_project = replace(compose_project, rendered=overrides.apply(compose_project.rendered))
     journal = Journal()
     relayed = engine.addressing.behind_docker_proxy
     balanced = {
         service: Balanced(service, one.scale, ports[service], one.balancing, gate, journal, log=log, relayed=relayed)
         for service, one in config.services.items()
     }
-    prepared = RunningProject(stack, engine, claimed.claim, journal, balanced, claimed.predecessor, fit, log)
+    prepared = RunningProject(
+        compose_project, engine, claimed.claim, journal, balanced, claimed.predecessor, overrides, log
+    )
     try:
         for one in balanced.values():
             one.inherit(claimed.inherited)
@@ -72,15 +74,17 @@ async def prepare(invocation: Invocation, config: UpConfig, reading: Reading) ->
     return prepared
 
 
-def make_stack(invocation: Invocation, means: Means, project: Project, balanced: Collection[str]) -> Stack:
+def make_compose_project(
+    invocation: Invocation, compose_client: ComposeClient, project: Project, balanced: Collection[str]
+) -> ComposeProject:
     """The project with room for us before the `balanced` services, in the hands of its Compose."""
-    return Stack(
-        compose=means.compose,
+    return ComposeProject(
+        compose=compose_client.compose,
         options=invocation.options.absolute(invocation.cwd),
-        environ=means.environ,
-        project=project_name(project, invocation.options, means.environ, invocation.cwd),
-        directory=project_directory_of(invocation.options, means.environ, invocation.cwd),
-        rendered=render(balanced_document(project, balanced)),
+        environ=compose_client.environ,
+        project=project_name(project, invocation.options, compose_client.environ, invocation.cwd),
+        directory=project_directory_of(invocation.options, compose_client.environ, invocation.cwd),
+        rendered=render(without_published_ports(project, balanced)),
     )
 
 
@@ -101,7 +105,7 @@ def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
     """Raise `same_port` where two of these would be listened on at one place."""
     every = [(service, port) for service, its in ports.items() for port in its]
     for (service, port), (other, another) in combinations(every, 2):
-        if port.meets(another):
+        if port.conflicts_with(another):
             raise errors.same_port(port.place, (service, other))
 
 
@@ -162,7 +166,9 @@ def _published(ports: Mapping[str, Sequence[Port]], addressing: Addressing) -> d
     if not addressing.behind_docker_proxy:
         return {}
     return {
-        service: tuple(any_free(addressing.published_host, target) for target in sorted({port.target for port in its}))
+        service: tuple(
+            any_free_port(addressing.published_host, target) for target in sorted({port.target for port in its})
+        )
         for service, its in ports.items()
     }
 
@@ -205,7 +211,10 @@ async def _bind(prepared: RunningProject, balanced: Balanced, folder: Path) -> N
             balanced.bind(port)
         except PortTaken as taken:
             holder = await prepared.engine.port_owner(taken.port)
-            if holder is not None and (holder.project, holder.service) == (prepared.stack.project, balanced.service):
+            if holder is not None and (holder.project, holder.service) == (
+                prepared.compose_project.project,
+                balanced.service,
+            ):
                 continue
             named = f"container `{holder.name}`" if holder else await asyncio.to_thread(occupant, taken.port, folder)
             raise errors.port_taken(taken.address, named) from taken

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from composectl import errors
 from composectl.changes import Journal
-from composectl.compose.client import Stack
-from composectl.compose.override import UNCHANGED, Fit
+from composectl.compose.client import ComposeProject
+from composectl.compose.override import NO_OVERRIDES, PortOverrides
 from composectl.control.api import About
 from composectl.control.listener_fds import Estate, Predecessor
 from composectl.control.lock import Claim
@@ -25,26 +25,26 @@ _PART_SECONDS = 5.0
 class RunningProject(Following):
     """Owns the project as well; `scaling` is held by whoever changes how many replicas there are.
 
-    `stack`: the project as it is now; `stacks`: as the replicas of each service are made from it. `predecessor`: the
-    composectl that serves until we do, if there is one. `fit`: what replicas publish themselves.
+    `compose_project`: the project as it is now; `compose_projects`: the one that each service's replicas are made from.
+    `predecessor`: the composectl that serves until this one does. `overrides`: what replicas publish themselves.
     """
 
     def __init__(
         self,
-        stack: Stack,
+        compose_project: ComposeProject,
         engine: Engine,
         claim: Claim,
         journal: Journal,
         balanced: Mapping[str, Balanced],
         predecessor: Predecessor | None = None,
-        fit: Fit = UNCHANGED,
+        overrides: PortOverrides = NO_OVERRIDES,
         log: AccessLog | None = None,
     ) -> None:
-        super().__init__(engine, stack.project, claim, str(stack.directory), journal, balanced, log)
-        self.stack = stack
-        self.stacks = dict.fromkeys(balanced, stack)
+        super().__init__(engine, compose_project.project, claim, str(compose_project.directory), journal, balanced, log)
+        self.compose_project = compose_project
+        self.compose_projects = dict.fromkeys(balanced, compose_project)
         self.predecessor = predecessor
-        self.fit = fit
+        self.overrides = overrides
         self.scaling = asyncio.Lock()
         self.canary: HeldCanary | None = None
 

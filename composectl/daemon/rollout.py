@@ -11,16 +11,16 @@ from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.plan import Swap, plan_swap
-from composectl.compose.client import Stack
+from composectl.compose.client import ComposeProject
 from composectl.compose.options import Invocation
-from composectl.compose.override import balanced_document, check_room_in, is_another, render
+from composectl.compose.override import check_rendered_capacity, differs, render, without_published_ports
 from composectl.config.rollout import RolloutConfig
 from composectl.control.commands import Progress, Rollout, Verdict
 from composectl.daemon.project import RunningProject
 from composectl.daemon.rollout_monitor import Trial, Unfit, check_alive, check_ready
 from composectl.daemon.scaling import retire
 from composectl.daemon.service import Balanced, HeldCanary
-from composectl.orchestrator.compose import Means, read_project
+from composectl.orchestrator.compose import ComposeClient, load_project
 
 _VANISH_SECONDS = 30.0
 _LOG_LINES = 10
@@ -34,18 +34,18 @@ async def roll_out(running: RunningProject, order: Rollout, progress: Progress) 
     services = [running.service(name) for name in order.services]
     async with running.scaling:
         running.check_no_canary()
-        stack = replace(running.stack, rendered=running.fit.applied(order.rendered.encode()))
+        compose_project = replace(running.compose_project, rendered=running.overrides.apply(order.rendered.encode()))
         for name in () if order.only_changed else order.services:
-            check_room_in(stack.rendered, name, running.service(name).wanted + order.parallel)
+            check_rendered_capacity(compose_project.rendered, name, running.service(name).wanted + order.parallel)
         if order.canary is not None:
-            await _hold_canary(running, stack, services[0], order, order.canary, progress)
+            await _hold_canary(running, compose_project, services[0], order, order.canary, progress)
             return
         for balanced in services:
-            if not order.only_changed or await _is_changed(running, stack, balanced.service):
+            if not order.only_changed or await _is_changed(running, compose_project, balanced.service):
                 with _counted(balanced):
-                    await Swapping(running, stack, balanced, order, progress).run()
-            running.stacks[balanced.service] = stack
-        running.stack = stack
+                    await Swapping(running, compose_project, balanced, order, progress).run()
+            running.compose_projects[balanced.service] = compose_project
+        running.compose_project = compose_project
 
 
 async def judge(running: RunningProject, verdict: Verdict, progress: Progress) -> None:
@@ -55,13 +55,13 @@ async def judge(running: RunningProject, verdict: Verdict, progress: Progress) -
         held = running.canary
         if held is None or held.service != verdict.service:
             raise errors.no_canary(verdict.service)
-        swapping = Swapping(running, held.stack, balanced, held.order, progress, held.old)
+        swapping = Swapping(running, held.compose_project, balanced, held.order, progress, held.old)
         if verdict.goes_on:
             running.canary = None
             balanced.pool.end_canary()
             with _counted(balanced):
                 await swapping.go_on()
-            running.stack = running.stacks[held.service] = held.stack
+            running.compose_project = running.compose_projects[held.service] = held.compose_project
         else:
             await swapping.give_up()
             balanced.rollouts["aborted"] += 1
@@ -75,13 +75,13 @@ class Swapping:
     def __init__(
         self,
         running: RunningProject,
-        stack: Stack,
+        compose_project: ComposeProject,
         balanced: Balanced,
         order: Rollout,
         progress: Progress,
         old: frozenset[str] = frozenset(),
     ) -> None:
-        self.stack = stack
+        self.compose_project = compose_project
         self.old = old
         self._running = running
         self._balanced = balanced
@@ -135,13 +135,13 @@ class Swapping:
         return self._balanced.service
 
     async def _list(self) -> set[str]:
-        found = await self._running.engine.containers(self.stack.project, self._service)
+        found = await self._running.engine.containers(self.compose_project.project, self._service)
         self._names = {key: make.name for key, make in found.items()}
         return set(found)
 
     async def _clear_ended(self) -> None:
         """Compose would start them again, old as they are."""
-        for ended in await self._running.engine.exited(self.stack.project, self._service):
+        for ended in await self._running.engine.exited(self.compose_project.project, self._service):
             if not ended.restarting:
                 await self._running.engine.remove(ended.id)
 
@@ -186,7 +186,7 @@ class Swapping:
 
     async def _start(self, before: set[str], count: int) -> None:
         try:
-            await self.stack.converge(self._service, count)
+            await self.compose_project.converge(self._service, count)
         except errors.ComposectlError as error:
             added = sorted(await self._list() - before)
             if added:
@@ -219,22 +219,22 @@ class Swapping:
 
 
 class Renewing:
-    """`means` and `invocation` are those that the running composectl was started with, environment included."""
+    """`compose_client` and `invocation`: those that the running composectl started with, environment included."""
 
-    def __init__(self, invocation: Invocation, means: Means, balanced: Collection[str]) -> None:
+    def __init__(self, invocation: Invocation, compose_client: ComposeClient, balanced: Collection[str]) -> None:
         self._invocation = invocation
-        self._means = means
+        self._compose_client = compose_client
         self._balanced = balanced
 
     async def order(self, service: str) -> Rollout:
         """The rollout of a service. Raises ComposectlError."""
         if service not in self._balanced:
             raise errors.not_balanced(service, self._balanced)
-        project = await read_project(self._means, self._invocation, quiet=True)
+        project = await load_project(self._compose_client, self._invocation, quiet=True)
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
         config = RolloutConfig()
-        rendered = render(balanced_document(project, self._balanced)).decode()
+        rendered = render(without_published_ports(project, self._balanced)).decode()
         return Rollout((service,), rendered, config.parallel, config.pause_seconds, config.ready_seconds)
 
 
@@ -252,9 +252,14 @@ def _counted(balanced: Balanced) -> Iterator[None]:
 
 
 async def _hold_canary(
-    running: RunningProject, stack: Stack, balanced: Balanced, order: Rollout, share: float, progress: Progress
+    running: RunningProject,
+    compose_project: ComposeProject,
+    balanced: Balanced,
+    order: Rollout,
+    share: float,
+    progress: Progress,
 ) -> None:
-    swapping = Swapping(running, stack, balanced, order, progress)
+    swapping = Swapping(running, compose_project, balanced, order, progress)
     await swapping.begin()
     balanced.pool.begin_canary(swapping.old, share)
     try:
@@ -263,18 +268,18 @@ async def _hold_canary(
         balanced.pool.end_canary()
         balanced.rollouts["failed"] += 1
         raise
-    running.canary = HeldCanary(balanced.service, order, stack, swapping.old)
+    running.canary = HeldCanary(balanced.service, order, compose_project, swapping.old)
     progress(
         f"{swapping.new_names} is held at {100 * share:g}% of the requests;"
         f" `composectl rollout {balanced.service} --continue` goes on, `--abort` takes it back"
     )
 
 
-async def _is_changed(running: RunningProject, stack: Stack, service: str) -> bool:
+async def _is_changed(running: RunningProject, compose_project: ComposeProject, service: str) -> bool:
     """Whether Compose would make the replicas anew: another definition, or another image under the same name."""
-    if is_another(service, running.stacks[service].rendered, stack.rendered):
+    if differs(service, running.compose_projects[service].rendered, compose_project.rendered):
         return True
-    makes = (await running.engine.containers(stack.project, service)).values()
+    makes = (await running.engine.containers(compose_project.project, service)).values()
     if len({one.config_hash for one in makes}) > 1:
         return True
     now = {name: await running.engine.image_id(name) for name in {one.image for one in makes}}

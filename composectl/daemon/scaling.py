@@ -8,7 +8,7 @@ from contextlib import suppress
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
-from composectl.compose.override import check_room_in
+from composectl.compose.override import check_rendered_capacity
 from composectl.control.commands import Progress, Scaling
 from composectl.daemon.project import RunningProject
 from composectl.daemon.readiness import until_complete
@@ -22,7 +22,7 @@ async def scale(running: RunningProject, scaling: Scaling, progress: Progress) -
     """Reach the wanted number of ready replicas of each service. Raises ComposectlError."""
     services = [(running.service(name), count) for name, count in scaling.wanted.items()]
     for name, count in scaling.wanted.items():
-        check_room_in(running.stacks[name].rendered, name, count)
+        check_rendered_capacity(running.compose_projects[name].rendered, name, count)
     async with running.scaling:
         running.check_no_canary()
         for balanced, count in services:
@@ -54,13 +54,13 @@ async def _scale(
     if plan.coming:
         progress(f"{balanced.service}: adding {plan.coming}")
         await _clear_failed(running, balanced.service)
-        await running.stacks[balanced.service].converge(balanced.service, wanted)
+        await running.compose_projects[balanced.service].converge(balanced.service, wanted)
     await until_complete(running, balanced, _READY_SECONDS)
     progress(f"{balanced.service}: {balanced.pool.ready} of {wanted} ready")
 
 
 async def _clear_failed(running: RunningProject, service: str) -> None:
     """What the engine could never start: Compose would try again, as it was."""
-    for ended in await running.engine.exited(running.stack.project, service):
+    for ended in await running.engine.exited(running.compose_project.project, service):
         if not ended.has_run:
             await running.engine.remove(ended.id)

@@ -17,7 +17,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
 from composectl.balance.snapshot import ServiceView, view_service
 from composectl.changes import Journal
-from composectl.compose.client import Stack
+from composectl.compose.client import ComposeProject
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
 from composectl.control.commands import Rollout
@@ -172,11 +172,11 @@ class Balanced:
 
 @dataclass(frozen=True, slots=True)
 class HeldCanary:
-    """`order`: the rollout of one service that began with it; `stack`: what it is made from; `old`: who is to go."""
+    """`order`: the rollout that began with it; `compose_project`: what it is of; `old`: the replicas to remove."""
 
     service: str
     order: Rollout
-    stack: Stack
+    compose_project: ComposeProject
     old: frozenset[str]
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 from composectl.compose.binary import Compose, api_variables, find_compose
 from composectl.compose.options import Invocation, files_of_v1
-from composectl.compose.process import render_config, render_twice
-from composectl.compose.project import Project, declaring_services, parse_project
+from composectl.compose.process import render_config, render_with_x_balance
+from composectl.compose.project import Project, parse_project, services_with_x_balance
 from composectl.engine.client import Engine
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ComposeClient:
     """The engine that is meant, a Compose, and the environment in which it talks to that engine."""
 
     endpoint: Endpoint
@@ -23,57 +23,61 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LoadedProject:
     """The project as it was read once, and what Compose warned of meanwhile.
 
     `lost`: the services whose `x-balance` stands in a file, and not in the project.
     """
 
-    means: Means
+    compose_client: ComposeClient
     project: Project
     warnings: str
     lost: frozenset[str] = frozenset()
 
 
-def find_means(invocation: Invocation) -> Means:
+def find_client(invocation: Invocation) -> ComposeClient:
     """Raises ComposectlError where there is no Compose, or no such engine."""
     endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
     environ = child_environ(invocation.environ, endpoint)
-    return Means(endpoint, environ, find_compose(environ))
+    return ComposeClient(endpoint, environ, find_compose(environ))
 
 
-async def in_known_api(means: Means) -> Means:
+async def with_known_api(compose_client: ComposeClient) -> ComposeClient:
     """The same, where Compose speaks no API to the engine that it does not understand. Raises ComposectlError."""
-    if not means.compose.is_v1:
-        return means
-    engine = await Engine.connect(means.endpoint)
+    if not compose_client.compose.is_v1:
+        return compose_client
+    engine = await Engine.connect(compose_client.endpoint)
     try:
         newest = (await engine.version()).newest
     finally:
         engine.close()
-    return replace(means, environ={**api_variables(means.compose, newest), **means.environ})
+    return replace(compose_client, environ={**api_variables(compose_client.compose, newest), **compose_client.environ})
 
 
-async def read_project(means: Means, invocation: Invocation, *, quiet: bool = False) -> Project:
+async def load_project(compose_client: ComposeClient, invocation: Invocation, *, quiet: bool = False) -> Project:
     """The project, rendered by its Compose, whose warnings are shown unless we are `quiet`. Raises ComposectlError."""
-    printed = await render_config(means.compose, invocation.options, means.environ, invocation.cwd, quiet=quiet)
-    return parse_project(printed, means.compose.major)
+    printed = await render_config(
+        compose_client.compose, invocation.options, compose_client.environ, invocation.cwd, quiet=quiet
+    )
+    return parse_project(printed, compose_client.compose.major)
 
 
-async def read_with_declared(invocation: Invocation) -> Reading:
+async def load_with_x_balance(invocation: Invocation) -> LoadedProject:
     """The project and what it declares under `x-balance`. Raises ComposectlError."""
-    means = find_means(invocation)
-    printed, in_yaml, warnings = await render_twice(means.compose, invocation.options, means.environ, invocation.cwd)
-    project = parse_project(printed, means.compose.major, in_yaml)
-    return Reading(means, project, warnings, _lost(invocation, means, project))
+    compose_client = find_client(invocation)
+    printed, in_yaml, warnings = await render_with_x_balance(
+        compose_client.compose, invocation.options, compose_client.environ, invocation.cwd
+    )
+    project = parse_project(printed, compose_client.compose.major, in_yaml)
+    return LoadedProject(compose_client, project, warnings, _lost(invocation, compose_client, project))
 
 
 # Private
 
 
-def _lost(invocation: Invocation, means: Means, project: Project) -> frozenset[str]:
+def _lost(invocation: Invocation, compose_client: ComposeClient, project: Project) -> frozenset[str]:
     """docker-compose 1 leaves `x-` keys out where it merges what several files, or `extends`, say of a service."""
-    if not means.compose.is_v1:
+    if not compose_client.compose.is_v1:
         return frozenset()
-    files = files_of_v1(invocation.options, means.environ, invocation.cwd)
-    return frozenset(declaring_services(files) - project.declared.keys())
+    files = files_of_v1(invocation.options, compose_client.environ, invocation.cwd)
+    return frozenset(services_with_x_balance(files) - project.x_balance.keys())

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from composectl.compose.ports import ANY, Port, any_free, parse_ports
+from composectl.compose.ports import ANY, Port, any_free_port, parse_ports
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_a_range_of_targets_alone_takes_any_free_ports() -> None:
     assert parse_ports("93-94") == (Port("", ANY, 93, "tcp"), Port("", ANY, 94, "tcp"))
 
 
-@pytest.mark.parametrize(("published", "room"), [((53, 53), 1), ((8000, 8003), 4), (ANY, float("inf"))])
-def test_a_port_has_room_for_as_many_replicas_as_it_is_wide(published: tuple[int, int], room: float) -> None:
-    assert Port("", published, 53, "udp").room == room
+@pytest.mark.parametrize(("published", "capacity"), [((53, 53), 1), ((8000, 8003), 4), (ANY, float("inf"))])
+def test_a_port_has_room_for_as_many_replicas_as_it_is_wide(published: tuple[int, int], capacity: float) -> None:
+    assert Port("", published, 53, "udp").capacity == capacity
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_a_port_has_room_for_as_many_replicas_as_it_is_wide(published: tuple[int
     ],
 )
 def test_two_ports_at_one_place_meet(one: str, other: str) -> None:
-    assert one_port(one).meets(one_port(other))
-    assert one_port(other).meets(one_port(one))
+    assert one_port(one).conflicts_with(one_port(other))
+    assert one_port(other).conflicts_with(one_port(one))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_two_ports_at_one_place_meet(one: str, other: str) -> None:
     ],
 )
 def test_others_do_not(one: str, other: str) -> None:
-    assert not one_port(one).meets(one_port(other))
+    assert not one_port(one).conflicts_with(one_port(other))
 
 
 @pytest.mark.parametrize(
@@ -108,5 +108,5 @@ def test_anything_else_is_refused() -> None:
     ("host_ip", "entry"), [("127.0.0.1", "127.0.0.1::9090"), ("::1", "[::1]::9090"), ("192.0.2.7", "192.0.2.7::9090")]
 )
 def test_any_free_port_of_an_address_in_the_words_of_every_compose(host_ip: str, entry: str) -> None:
-    assert any_free(host_ip, 9090) == entry
+    assert any_free_port(host_ip, 9090) == entry
     assert parse_ports(entry) == (Port(host_ip, ANY, 9090, "tcp"),)

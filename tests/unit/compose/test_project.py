@@ -98,7 +98,7 @@ def test_two_that_depend_on_each_other_are_no_trap() -> None:
     ],
 )
 def test_the_file_s_own_number_of_replicas(service: Any, scale: int) -> None:
-    assert project_of(**service).own_scale("echo") == scale
+    assert project_of(**service).declared_scale("echo") == scale
 
 
 # What can be balanced

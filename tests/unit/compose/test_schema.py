@@ -13,7 +13,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from composectl.balance.policy import POLICIES
-from composectl.compose.project import parse_declared
+from composectl.compose.project import read_x_balance
 from composectl.config.x_balance import KEYS, parse_x_balance
 from composectl.errors import ComposectlError
 from tests.support.paths import ROOT
@@ -34,7 +34,7 @@ def is_valid(told: str) -> bool:
 
 def is_taken(told: str) -> bool:
     try:
-        parse_x_balance("echo", parse_declared(file_with(told))["echo"])
+        parse_x_balance("echo", read_x_balance(file_with(told))["echo"])
     except ComposectlError:
         return False
     return True

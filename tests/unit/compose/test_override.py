@@ -7,7 +7,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from composectl.compose.override import UNCHANGED, Fit, balanced_document, check_room_in, render
+from composectl.compose.override import (
+    NO_OVERRIDES,
+    PortOverrides,
+    check_rendered_capacity,
+    render,
+    without_published_ports,
+)
 from composectl.compose.project import Project
 from composectl.errors import ComposectlError
 from tests.unit.compose.test_project import OF_2016, both, project_of
@@ -22,63 +28,66 @@ def test_tcp_ports_and_the_container_name_make_room_for_us_and_nothing_else_diff
     web["ports"] = [port for port in web["ports"] if isinstance(port, dict) and port.get("protocol") == "udp"]
     web["expose"] = [*dict.fromkeys(f"{port.target}/tcp" for port in project.tcp_ports("web"))]
     services = project.document["services"] | {"web": web}
-    assert balanced_document(project, {"web"}) == project.document | {"services": services}
+    assert without_published_ports(project, {"web"}) == project.document | {"services": services}
     assert len(web["ports"]) == 1
 
 
 @both
 def test_the_project_itself_stays_as_it_was(project: Project) -> None:
     before = render(project.document)
-    balanced_document(project, {"web"})
+    without_published_ports(project, {"web"})
     assert render(project.document) == before
 
 
 def test_udp_ports_stay_unless_they_are_dropped() -> None:
-    rendered = render(balanced_document(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
+    rendered = render(without_published_ports(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
     assert yaml.safe_load(rendered)["services"]["echo"]["ports"] == ["5353:53/udp"]
-    assert fitted(rendered, Fit(frozenset(["echo"]))) == {"echo": {"ports": [], "expose": ["80/tcp"]}, "db": {}}
-    assert UNCHANGED.applied(rendered) is rendered
+    assert fitted(rendered, PortOverrides(frozenset(["echo"]))) == {
+        "echo": {"ports": [], "expose": ["80/tcp"]},
+        "db": {},
+    }
+    assert NO_OVERRIDES.apply(rendered) is rendered
 
 
 def test_replicas_publish_what_they_are_reached_by_beside_what_is_theirs() -> None:
-    rendered = render(balanced_document(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
-    fit = Fit(published={"echo": ("127.0.0.1::80",)})
+    rendered = render(without_published_ports(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
+    fit = PortOverrides(published={"echo": ("127.0.0.1::80",)})
     assert fitted(rendered, fit)["echo"]["ports"] == ["5353:53/udp", "127.0.0.1::80"]
-    fit = Fit(frozenset(["echo"]), {"echo": ("127.0.0.1::80",)})
+    fit = PortOverrides(frozenset(["echo"]), {"echo": ("127.0.0.1::80",)})
     assert fitted(rendered, fit)["echo"]["ports"] == ["127.0.0.1::80"]
 
 
 def test_what_is_published_no_more_is_exposed_for_others_to_see() -> None:
-    rendered = balanced_document(
+    rendered = without_published_ports(
         project_of(ports=["80:80", "81-82:81-82", "5353:53/udp"], expose=[80, "9/udp"]), ["echo"]
     )
     assert rendered["services"]["echo"]["expose"] == ["80", "9/udp", "80/tcp", "81/tcp", "82/tcp"]
-    assert "expose" not in balanced_document(project_of(image="a"), ["echo"])["services"]["echo"]
+    assert "expose" not in without_published_ports(project_of(image="a"), ["echo"])["services"]["echo"]
 
 
 def test_a_service_that_is_no_longer_there_needs_nothing() -> None:
     rendered = render(project_of().document)
-    assert fitted(rendered, Fit(frozenset(["gone"]), {"gone": ("127.0.0.1::80",)})) == {"echo": {}, "db": {}}
+    assert fitted(rendered, PortOverrides(frozenset(["gone"]), {"gone": ("127.0.0.1::80",)})) == {"echo": {}, "db": {}}
 
 
 def test_room_is_looked_for_in_what_is_rendered() -> None:
-    rendered = render(balanced_document(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
-    check_room_in(rendered, "echo", 1)
-    check_room_in(rendered, "unknown", 2)
+    rendered = render(without_published_ports(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
+    check_rendered_capacity(rendered, "echo", 1)
+    check_rendered_capacity(rendered, "unknown", 2)
     with pytest.raises(ComposectlError, match="UDP port 5353"):
-        check_room_in(rendered, "echo", 2)
+        check_rendered_capacity(rendered, "echo", 2)
 
 
 def test_what_is_declared_for_us_makes_no_other_replica() -> None:
     before, after = (
-        render(balanced_document(project_of(image="a", **{"x-balance": count}), ["echo"])) for count in (2, 3)
+        render(without_published_ports(project_of(image="a", **{"x-balance": count}), ["echo"])) for count in (2, 3)
     )
     assert b"x-balance" not in before
     assert before == after
 
 
 def test_a_file_of_2016_becomes_one_that_v1_reads_back() -> None:
-    document = balanced_document(OF_2016, {"echo"})
+    document = without_published_ports(OF_2016, {"echo"})
     assert document["version"] == "2.4"
     made = {"build": {"context": "/srv/old"}, "network_mode": "bridge", "ports": [], "expose": ["9090/tcp"]}
     assert document["services"]["echo"] == made
@@ -128,6 +137,6 @@ def test_what_is_shared_is_written_out() -> None:
     assert b"&" not in render({"one": shared, "two": shared})
 
 
-def fitted(rendered: bytes, fit: Fit) -> dict[str, Any]:
-    services: dict[str, Any] = yaml.safe_load(fit.applied(rendered))["services"]
+def fitted(rendered: bytes, fit: PortOverrides) -> dict[str, Any]:
+    services: dict[str, Any] = yaml.safe_load(fit.apply(rendered))["services"]
     return services

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.compose.project import declaring_services, parse_declared
+from composectl.compose.project import read_x_balance, services_with_x_balance
 
 PRINTED = """\
 services:
@@ -28,11 +28,11 @@ services:
 
 
 def test_numbers_and_texts_of_digits_are_the_same() -> None:
-    assert parse_declared(PRINTED.format(quote="")) == parse_declared(PRINTED.format(quote="'"))
+    assert read_x_balance(PRINTED.format(quote="")) == read_x_balance(PRINTED.format(quote="'"))
 
 
 def test_every_scalar_is_a_text_and_a_dollar_is_one() -> None:
-    assert parse_declared(PRINTED.format(quote="")) == {
+    assert read_x_balance(PRINTED.format(quote="")) == {
         "echo": {
             "hold": "5",
             "identity": "false",
@@ -46,23 +46,23 @@ def test_every_scalar_is_a_text_and_a_dollar_is_one() -> None:
 
 
 def test_where_nobody_declares_anything_there_is_nothing() -> None:
-    assert parse_declared("services:\n  echo:\n    image: busybox\n") == {}
+    assert read_x_balance("services:\n  echo:\n    image: busybox\n") == {}
 
 
 def test_the_word_elsewhere_declares_nothing() -> None:
-    assert parse_declared("services:\n  echo:\n    image: x-balance\nx-balance: 3\n") == {}
-    assert parse_declared("x-balance: 3\n") == {}
+    assert read_x_balance("services:\n  echo:\n    image: x-balance\nx-balance: 3\n") == {}
+    assert read_x_balance("x-balance: 3\n") == {}
 
 
 def test_files_tell_which_services_declare_something(tmp_path: Path) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
     one.write_text(PRINTED.format(quote=""))
     two.write_text("services:\n  four:\n    ports: !reset []\n    x-balance: 3\n")
-    assert declaring_services([one, two]) == {"echo", "two", "four"}
+    assert services_with_x_balance([one, two]) == {"echo", "two", "four"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "services: 3", "services: {echo: 3}", "services: [", "\0"])
 def test_a_file_that_cannot_be_read_declares_nothing(tmp_path: Path, text: str) -> None:
     file = tmp_path / "compose.yml"
     file.write_text(text)
-    assert declaring_services([file, tmp_path / "missing.yml"]) == set()
+    assert services_with_x_balance([file, tmp_path / "missing.yml"]) == set()

@@ -12,7 +12,7 @@ import pytest
 
 from composectl.compose.binary import Compose, ask
 from composectl.compose.options import Options
-from composectl.compose.process import render_config, render_twice, run_compose
+from composectl.compose.process import render_config, render_with_x_balance, run_compose
 from composectl.errors import ComposectlError
 
 ENVIRON = {"PATH": os.defpath}
@@ -157,7 +157,7 @@ def ends(pid: int) -> bool:
 
 async def test_the_project_is_rendered_in_both_ways_at_once(program: Program, tmp_path: Path) -> None:
     compose = as_compose(program('echo "warned" >&2; echo "$@"'))
-    printed, in_yaml, warnings = await render_twice(compose, Options(), ENVIRON, tmp_path)
+    printed, in_yaml, warnings = await render_with_x_balance(compose, Options(), ENVIRON, tmp_path)
     assert printed.split()[-2:] == ["--format", "json"]
     assert in_yaml.split()[-1] == "config"
     assert warnings == "warned\n"
@@ -165,7 +165,7 @@ async def test_the_project_is_rendered_in_both_ways_at_once(program: Program, tm
 
 async def test_v1_is_asked_once(program: Program, tmp_path: Path) -> None:
     compose = Compose((program(f"echo asked >>{tmp_path}/log; echo services:"),), (1, 29, 2))
-    printed, in_yaml, _ = await render_twice(compose, Options(), ENVIRON, tmp_path)
+    printed, in_yaml, _ = await render_with_x_balance(compose, Options(), ENVIRON, tmp_path)
     assert printed == in_yaml
     assert (tmp_path / "log").read_text() == "asked\n"
 
@@ -174,11 +174,11 @@ READ_AND_BECOME = """
 import asyncio, sys
 from pathlib import Path
 from composectl.compose.options import Options
-from composectl.compose.process import exec_compose, render_twice
+from composectl.compose.process import exec_compose, render_with_x_balance
 from composectl.compose.binary import Compose
 
 compose = Compose((sys.argv[1],), (2, 40, 3))
-printed = asyncio.run(render_twice(compose, Options(("-",)), {}, Path.cwd()))
+printed = asyncio.run(render_with_x_balance(compose, Options(("-",)), {}, Path.cwd()))
 assert printed[:2] == ("services: {}", "services: {}"), printed
 exec_compose(compose.command, {})
 """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.compose.process import hint_for, one_line
+from composectl.compose.process import error_line, hint_for
 
 UNSET_V1 = "The TAG variable is not set. Defaulting to a blank string.\n"
 UNSET_V2 = 'time="2026-11-23T09:30:02Z" level=warning msg="The \\"TAG\\" variable is not set. Defaulting to a blank"\n'
@@ -80,7 +80,7 @@ UNDEFINED_V2 = 'service "a" depends on undefined service "c": invalid compose pr
     ],
 )
 def test_the_error_is_one_line_without_what_surrounds_it(stderr: str, line: str | None) -> None:
-    assert one_line(stderr) == (stderr.splitlines()[-1].lstrip(".") if line is None else line)
+    assert error_line(stderr) == (stderr.splitlines()[-1].lstrip(".") if line is None else line)
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_for_anything_else_compose_may_speak_for_itself(words: str) -> None:
 
 @pytest.mark.parametrize("stderr", [NOT_FOUND_V1, "no configuration file provided: not found\n"])
 def test_where_no_file_is_found_one_can_be_named(stderr: str) -> None:
-    assert "`-f`" in hint_for(one_line(stderr))
+    assert "`-f`" in hint_for(error_line(stderr))
 
 
 def test_an_old_format_knows_no_x_keys() -> None:
-    words = one_line(X_KEY_V1)
+    words = error_line(X_KEY_V1)
     assert words.endswith("Unsupported config option for echo: 'x-balance'")
     assert 'from `version: "3.7"` or "2.4" on' in hint_for(words)
 
 
 def test_v1_knows_no_name_in_the_file() -> None:
-    assert "`-p`" in hint_for(one_line(NAMED_V1))
+    assert "`-p`" in hint_for(error_line(NAMED_V1))
