@@ -14,6 +14,8 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+FILE = re.compile(r"`([\w./-]+/[\w.-]+\.(?:py|json|c))`")
+FOLDERS = [ROOT, *(ROOT / name for name in ("composectl", "tests", "tests/support"))]
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 PEOPLE = re.compile(r"\b(who|whoever|whom|nobody|somebody|everybody|anybody|we|us|our|ours)\b", re.IGNORECASE)
 # Their text comes from click's declarations, and from the names of test cases.
@@ -30,6 +32,12 @@ def test_its_links_lead_somewhere(page: Path) -> None:
         target = page.parent / path if path else page
         assert target.exists(), path
         assert not anchor or anchor in anchors(target.read_text()), f"{path}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_files_that_it_names_exist(page: Path) -> None:
+    named = set(FILE.findall(page.read_text()))
+    assert {name for name in named if not any((folder / name).exists() for folder in FOLDERS)} == set()
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name not in MADE], ids=name_of)
