@@ -17,9 +17,9 @@ from composectl.control.lock import Claim
 from composectl.control.paths import runtime_folder, state_folder
 from composectl.daemon.daemon import Following, Running
 from composectl.daemon.proxying import Proxy, bind_and_claim, run_proxy
-from composectl.daemon.service import Balanced
+from composectl.daemon.service import BalancedService
 from composectl.engine.endpoint import resolve_endpoint
-from composectl.orchestrator.self_discovery import ServiceBackends, Surroundings, look_around
+from composectl.orchestrator.self_discovery import Discovery, ServiceBackends, discover_self
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.listener import make_gate
 from composectl.screen.console import say
@@ -44,7 +44,7 @@ async def _opened_static(config: ProxyConfig, backends: StaticBackends, folder: 
     """Raises ComposectlError."""
     journal, gate, count = Journal(), make_gate(config.balancing.connections), len(backends.addresses)
     log = open_log(config.access_log)
-    balanced = Balanced(_SERVICE, count, config.ports, config.balancing, gate, journal, log=log)
+    balanced = BalancedService(_SERVICE, count, config.ports, config.balancing, gate, journal, log=log)
     claim, views = bind_and_claim(balanced, config.admin, config.name, folder)
     balanced.pool.observe(backends.replicas)
     running = Running(claim, "", journal, {_SERVICE: balanced}, log)
@@ -62,10 +62,10 @@ class _Follower(Following):
     def __init__(
         self,
         backends: ServiceBackends,
-        found: Surroundings,
+        found: Discovery,
         claim: Claim,
         journal: Journal,
-        balanced: Balanced,
+        balanced: BalancedService,
         log: AccessLog | None,
     ) -> None:
         super().__init__(found.engine, found.project, claim, "", journal, {backends.service: balanced}, log)
@@ -73,7 +73,7 @@ class _Follower(Following):
 
     def observe(self, service: str, replicas: list[Replica]) -> None:
         self._tell_of_those_without_a_port(replicas)
-        self.balanced[service].wanted = len(replicas)
+        self.balanced[service].desired = len(replicas)
         super().observe(service, replicas)
 
     # Private
@@ -88,13 +88,13 @@ class _Follower(Following):
 
 async def _opened_following(invocation: Invocation, config: ProxyConfig, backends: ServiceBackends) -> Proxy:
     """Raises ComposectlError."""
-    found = await look_around(resolve_endpoint(invocation.host, invocation.context, invocation.environ), backends)
+    found = await discover_self(resolve_endpoint(invocation.host, invocation.context, invocation.environ), backends)
     with ExitStack() as undo:
         undo.callback(found.engine.close)
         journal, gate = Journal(), make_gate(config.balancing.connections)
         log = open_log(config.access_log)
         balancing = _in_time(config.balancing, found.grace)
-        balanced = Balanced(backends.service, 0, config.ports, balancing, gate, journal, log=log)
+        balanced = BalancedService(backends.service, 0, config.ports, balancing, gate, journal, log=log)
         folder = runtime_folder(invocation.environ)
         claim, views = bind_and_claim(balanced, config.admin, config.name or found.project, folder)
         undo.pop_all()

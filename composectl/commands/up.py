@@ -18,7 +18,7 @@ from composectl.control.client import Client, find
 from composectl.control.commands import Scaling
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_folder, state_folder
-from composectl.daemon.background import Announce, detach
+from composectl.daemon.background import ReadyNotifier, run_in_background
 from composectl.daemon.lifecycle import run_up
 from composectl.daemon.preflight import make_compose_project
 from composectl.daemon.service import check_no_canary
@@ -33,7 +33,7 @@ def up(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
     if config.detach:
         folder = state_folder(invocation.environ)
-        return detach(lambda announce: _first_or_again(invocation, config, loaded, announce), folder)
+        return run_in_background(lambda notify_ready: _first_or_again(invocation, config, loaded, notify_ready), folder)
     return _first_or_again(invocation, config, loaded, None)
 
 
@@ -62,9 +62,11 @@ def up_again(invocation: Invocation, config: UpConfig, client: Client) -> int:
 # Private
 
 
-def _first_or_again(invocation: Invocation, config: UpConfig, loaded: LoadedProject, announce: Announce | None) -> int:
+def _first_or_again(
+    invocation: Invocation, config: UpConfig, loaded: LoadedProject, notify_ready: ReadyNotifier | None
+) -> int:
     try:
-        return run(run_up(invocation, config, loaded, announce))
+        return run(run_up(invocation, config, loaded, notify_ready))
     except errors.RunsAlready as runs:
         try:
             client = find(runtime_folder(invocation.environ), runs.project, invocation.cwd)

@@ -30,7 +30,7 @@ _SHARE = 0.25  # of the time, at most, while a sample is taken
 _TOKEN_BYTES = 24
 
 
-class View:
+class AdminListener:
     """Holds the port that `option` asked for until `close`: one of the `inherited`, or else one that is free.
 
     Raises what `refuse` makes of the reason, where it cannot be had.
@@ -58,7 +58,7 @@ class View:
             one.close()
 
 
-class Metrics(View):
+class Metrics(AdminListener):
     """Raises `no_metrics` where the port cannot be had."""
 
     def __init__(self, at: Address, folder: Path, inherited: Listening) -> None:
@@ -78,7 +78,7 @@ class Metrics(View):
         say(f"metrics: {self.url}")
 
 
-class Dashboard(View):
+class Dashboard(AdminListener):
     """Nothing is remembered of what went on before it was made. Raises `no_dashboard` where the port cannot be had."""
 
     def __init__(self, at: Address, folder: Path, inherited: Listening, *, control: bool) -> None:
@@ -105,12 +105,12 @@ class Dashboard(View):
         say(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
 
 
-def bind_views(config: AdminConfig, folder: Path, inherited: Listening | None = None) -> Views:
+def bind_admin_listeners(config: AdminConfig, folder: Path, inherited: Listening | None = None) -> AdminListeners:
     """Those that were asked for, at ports that are ours, or at the `inherited`; none where one cannot be had.
 
     Raises ComposectlError.
     """
-    views = Views()
+    views = AdminListeners()
     try:
         if config.metrics:
             views.metrics = Metrics(config.metrics, folder, inherited or {})
@@ -122,7 +122,7 @@ def bind_views(config: AdminConfig, folder: Path, inherited: Listening | None = 
     return views
 
 
-class Views:
+class AdminListeners:
     """Those that there are; they hold their ports until `close`."""
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ class Views:
     # Private
 
     @property
-    def _every(self) -> list[View]:
+    def _every(self) -> list[AdminListener]:
         return [view for view in (self.metrics, self.dashboard) if view]
 
 

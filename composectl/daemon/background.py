@@ -18,14 +18,14 @@ from composectl.control.paths import before, make_state_folder
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-Announce = Callable[[str, str], None]
+ReadyNotifier = Callable[[str, str], None]
 _MOST_BYTES = 5_000_000
 
 
-def detach(work: Callable[[Announce], int], folder: Path) -> int:
-    """Run `work` in a process of its own session, and return its exit code, or 0 as soon as it announces itself.
+def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int:
+    """Run `work` in a process of its own session, and return its exit code, or 0 as soon as it is ready.
 
-    `announce(text, name)` prints `text` for the caller; what is said later goes to the log of that name in `folder`.
+    `notify_ready(text, name)` prints `text` for the caller; later output goes to the log of that name in `folder`.
     Must be called before there are threads. Raises ComposectlError where there can be no log.
     """
     make_state_folder(folder)
@@ -38,11 +38,11 @@ def detach(work: Callable[[Announce], int], folder: Path) -> int:
     os.setsid()
     log: list[Path] = []
 
-    def announce(text: str, name: str) -> None:
+    def notify_ready(text: str, name: str) -> None:
         log.append(folder / name)
-        _announce(writer, text, log[0])
+        _notify(writer, text, log[0])
 
-    exit_code = work(announce)
+    exit_code = work(notify_ready)
     if log:
         sys.stdout.write(f"ended with exit code {exit_code}\n")
     return exit_code
@@ -102,7 +102,7 @@ class LogFile(io.RawIOBase):
 # Private
 
 
-def _announce(writer: int, text: str, log: Path) -> None:
+def _notify(writer: int, text: str, log: Path) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -117,7 +117,7 @@ def _announce(writer: int, text: str, log: Path) -> None:
 
 
 def _wait_for(child: int, reader: int) -> int:
-    """Until the child announces itself or ends; our Ctrl-C is the child's."""
+    """Until the child is ready or ends; our Ctrl-C is the child's."""
     before = {number: signal.signal(number, lambda number, _: os.kill(child, number)) for number in _FORWARDED}
     try:
         with os.fdopen(reader) as pipe:

@@ -15,8 +15,8 @@ from composectl.control.api import About
 from composectl.control.events import Events, Lately
 from composectl.control.lock import Claim
 from composectl.control.metrics_server import Scraping
-from composectl.daemon.admin import Views
-from composectl.daemon.service import Balanced
+from composectl.daemon.admin import AdminListeners
+from composectl.daemon.service import BalancedService
 from composectl.engine.client import Engine
 from composectl.engine.watch import Watch
 from composectl.proxy.access_log import AccessLog
@@ -34,7 +34,7 @@ class Running:
         claim: Claim,
         directory: str,
         journal: Journal,
-        balanced: Mapping[str, Balanced],
+        balanced: Mapping[str, BalancedService],
         log: AccessLog | None = None,
     ) -> None:
         self.claim = claim
@@ -45,7 +45,7 @@ class Running:
         self.lately = Lately(self.snapshot)
         self.events = Events(self.lately.json, journal.read_by)
         self.scraping = Scraping(self.snapshot)
-        self.views = Views()
+        self.views = AdminListeners()
         self.stale_since: float | None = None  # epoch seconds
 
     def about(self) -> About:
@@ -62,17 +62,17 @@ class Running:
         log = None if self.log is None else LogView(self.log.written, self.log.dropped)
         return Snapshot(VERSION, self.claim.project, services, stale_since, os.getpid(), log)
 
-    def who(self, change: Change) -> str:
+    def label(self, change: Change) -> str:
         """What a line calls the backend of `change`."""
         return change.name
 
-    def service(self, name: str) -> Balanced:
+    def service(self, name: str) -> BalancedService:
         """A balanced service. Raises `not_balanced`."""
         if name not in self.balanced:
             raise errors.not_balanced(name, self.balanced)
         return self.balanced[name]
 
-    async def sweep(self) -> None:
+    async def tick(self) -> None:
         """To be called once a second."""
         for one in self.balanced.values():
             one.sweep()
@@ -111,7 +111,7 @@ class Following(Running):
         claim: Claim,
         directory: str,
         journal: Journal,
-        balanced: Mapping[str, Balanced],
+        balanced: Mapping[str, BalancedService],
         log: AccessLog | None = None,
     ) -> None:
         super().__init__(claim, directory, journal, balanced, log)
@@ -131,7 +131,7 @@ class Following(Running):
             back=self.back,
         ).run()
 
-    def who(self, change: Change) -> str:
+    def label(self, change: Change) -> str:
         """What a line calls the backend of `change`: short, as its service and number."""
         return f"{change.service}-{change.number}"
 

@@ -14,36 +14,38 @@ from composectl.compose.ports import Port
 from composectl.config.up import UpConfig
 from composectl.control.api import Handlers
 from composectl.control.commands import Progress, Scaling
-from composectl.daemon.background import Announce
+from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.maintenance import drain, undrain
-from composectl.daemon.preflight import prepare
+from composectl.daemon.preflight import preflight
 from composectl.daemon.project import RunningProject
-from composectl.daemon.readiness import settle, until_serving
+from composectl.daemon.readiness import until_serving, wait_for_stragglers
 from composectl.daemon.rollout import Renewing, judge, roll_out
 from composectl.daemon.scaling import scale
-from composectl.daemon.service import Balanced
-from composectl.daemon.serving import print_changes, prints_lines, serving, shown, until_asked
-from composectl.daemon.shutdown import Interrupted, Interrupts, unless
+from composectl.daemon.service import BalancedService
+from composectl.daemon.serving import print_changes, prints_lines, serving, shown, until_shutdown
+from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 from composectl.orchestrator.compose import LoadedProject
 from composectl.proxy.listener import PortTaken
 from composectl.screen.console import say, waiting
 
-_ADOPT_SECONDS = 0.5
-_SETTLE_SECONDS = 2.0
-_RELEASE_SECONDS = 5.0
-_RELEASE_PAUSE = 0.05
+_ADOPTION_TIMEOUT = 0.5
+_STRAGGLER_TIMEOUT = 2.0
+_RELEASE_TIMEOUT = 5.0
+_RELEASE_INTERVAL = 0.05
 _Order = TypeVar("_Order")
 
 
-async def run_up(invocation: Invocation, config: UpConfig, loaded: LoadedProject, announce: Announce | None) -> int:
-    with Interrupts() as interrupts:
+async def run_up(
+    invocation: Invocation, config: UpConfig, loaded: LoadedProject, notify_ready: ReadyNotifier | None
+) -> int:
+    with Shutdown() as shutdown:
         try:
-            running = await unless(interrupts.asked, prepare(invocation, config, loaded))
+            running = await cancel_on(shutdown.requested, preflight(invocation, config, loaded))
         except Interrupted:
-            return interrupts.exit_code
+            return shutdown.exit_code
         try:
             renewing = Renewing(invocation, loaded.compose_client, running.balanced)
-            return await _Up(running, config, renewing, interrupts, announce).run()
+            return await _Up(running, config, renewing, shutdown, notify_ready).run()
         finally:
             running.close()
 
@@ -59,15 +61,15 @@ class _Up:
         running: RunningProject,
         config: UpConfig,
         renewing: Renewing,
-        interrupts: Interrupts,
-        announce: Announce | None,
+        shutdown: Shutdown,
+        notify_ready: ReadyNotifier | None,
     ) -> None:
         self._running = running
         self._wish = config
         self._renewing = renewing
-        self._interrupts = interrupts
-        self._announce = announce
-        self._announced = False
+        self._shutdown = shutdown
+        self._notify = notify_ready
+        self._notified = False
         self._handlers = self._make_handlers()
 
     async def run(self) -> int:
@@ -89,7 +91,7 @@ class _Up:
             drain=partial(drain, running),
             undrain=partial(undrain, running),
             estate=running.estate,
-            stop=self._interrupts.ask,
+            stop=self._shutdown.request,
         )
 
     def _unless_it_ends(
@@ -97,44 +99,44 @@ class _Up:
     ) -> Callable[[_Order, Progress], Coroutine[Any, Any, None]]:
         async def obey(order: _Order, progress: Progress) -> None:
             try:
-                await unless(self._interrupts.asked, work(self._running, order, progress))
+                await cancel_on(self._shutdown.requested, work(self._running, order, progress))
             except Interrupted:
                 raise errors.ends_now(self._running.compose_project.project) from None
 
         return obey
 
-    async def _renew(self, service: str, progress: Progress) -> None:
+    async def _update_service(self, service: str, progress: Progress) -> None:
         await self._handlers.rollout(await self._renewing.order(service), progress)
 
     async def _work(self) -> int:
         try:
-            await unless(self._interrupts.asked, self._start())
-            async with shown(self._running, self._announce, self._summary):
-                self._announced = self._announce is not None
-                await until_asked(self._interrupts, self._announce)
-                await unless(self._interrupts.forced, self._running.drain())
-            if not self._leaves:
-                await unless(self._interrupts.forced, self._running.compose_project.stop(self._services))
+            await cancel_on(self._shutdown.requested, self._start())
+            async with shown(self._running, self._notify, self._summary):
+                self._notified = self._notify is not None
+                await until_shutdown(self._shutdown, self._notify)
+                await cancel_on(self._shutdown.forced, self._running.drain())
+            if not self._leave_replicas_running:
+                await cancel_on(self._shutdown.forced, self._running.compose_project.stop(self._services))
         except Interrupted:
             await self._give_up()
         except errors.ReplicasFailed:
             if self._running.predecessor is None:
                 await self._running.compose_project.stop(self._services)
             raise
-        return self._interrupts.exit_code
+        return self._shutdown.exit_code
 
     async def _start(self) -> None:
         running = self._running
-        if prints_lines(running, self._announce):
+        if prints_lines(running, self._notify):
             print_changes(running)
         if running.predecessor is None:
             await self._open_views()
-            await self._serve_those_there()
+            await self._adopt_running()
             await running.compose_project.up(self._wish.arguments, self._wish.scales)
             await self._serve()
         with waiting("Waiting for a replica to be ready"):
             await until_serving(running, self._wish.ready_seconds if self._wish.detach else None)
-            await settle(running, _SETTLE_SECONDS)
+            await wait_for_stragglers(running, _STRAGGLER_TIMEOUT)
         if running.predecessor is not None:
             await self._serve()
             running.claim.take_over()
@@ -144,15 +146,15 @@ class _Up:
             await scale(running, Scaling(self._wish.scales), say)
 
     async def _open_views(self) -> None:
-        await self._running.views.open(self._handlers, self._renew)
+        await self._running.views.open(self._handlers, self._update_service)
 
-    async def _serve_those_there(self) -> None:
+    async def _adopt_running(self) -> None:
         """Replicas that an earlier composectl left behind serve at once: Compose takes its time to find them fit."""
         running = self._running
         there = await running.engine.replicas(running.compose_project.project, tuple(running.balanced))
         left = [one for one in running.balanced.values() if there[one.service] and not one.unbound]
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ADOPT_SECONDS):
+            async with asyncio.timeout(_ADOPTION_TIMEOUT):
                 await running.journal.until(lambda: all(one.pool.ready for one in left))
         for balanced in left:
             if balanced.pool.ready:
@@ -161,7 +163,7 @@ class _Up:
     async def _serve(self) -> None:
         for balanced in self._running.balanced.values():
             if not balanced.is_served:
-                await _bind_rest(self._running, balanced)
+                await _bind_released_ports(self._running, balanced)
                 await balanced.serve()
 
     @property
@@ -171,18 +173,18 @@ class _Up:
     async def _give_up(self) -> None:
         """Interrupted while it came up, or forced: no more patience with anything, but with clients unless forced."""
         with suppress(Interrupted):
-            await unless(self._interrupts.forced, self._running.drain())
-        if not self._leaves:
+            await cancel_on(self._shutdown.forced, self._running.drain())
+        if not self._leave_replicas_running:
             compose_project = self._running.compose_project
-            stop = compose_project.kill if self._interrupts.forced.is_set() else compose_project.stop
+            stop = compose_project.kill if self._shutdown.forced.is_set() else compose_project.stop
             await stop(self._services)
 
     @property
-    def _leaves(self) -> bool:
+    def _leave_replicas_running(self) -> bool:
         """Whether the replicas go on without us: in the background, when another terminal asked us to end, or where
         the composectl that we were to take over from goes on.
         """
-        return self._announced or not self._interrupts.number or self._running.predecessor is not None
+        return self._notified or not self._shutdown.number or self._running.predecessor is not None
 
     @property
     def _services(self) -> tuple[str, ...]:
@@ -191,23 +193,23 @@ class _Up:
         return tuple(dict.fromkeys((*named, *self._wish.scales))) if named else ()
 
 
-async def _bind_rest(running: RunningProject, balanced: Balanced) -> None:
+async def _bind_released_ports(running: RunningProject, balanced: BalancedService) -> None:
     """Take the ports that replicas of ours held until a moment ago."""
     for port in balanced.unbound:
-        deadline = asyncio.get_running_loop().time() + _RELEASE_SECONDS
+        deadline = asyncio.get_running_loop().time() + _RELEASE_TIMEOUT
         while not _is_bound(balanced, port):
             if asyncio.get_running_loop().time() > deadline:
                 holder = await running.engine.port_owner(port.published[0])
                 raise errors.port_taken(str(port.published[0]), f"container `{holder.name}`" if holder else "")
-            await asyncio.sleep(_RELEASE_PAUSE)
+            await asyncio.sleep(_RELEASE_INTERVAL)
 
 
-def _is_bound(balanced: Balanced, port: Port) -> bool:
+def _is_bound(balanced: BalancedService, port: Port) -> bool:
     with suppress(PortTaken):
         balanced.bind(port)
         return True
     return False
 
 
-def _sentence(balanced: Balanced) -> str:
-    return f"{balanced.service}: {balanced.wanted} replicas behind {', '.join(balanced.listeners)}\n"
+def _sentence(balanced: BalancedService) -> str:
+    return f"{balanced.service}: {balanced.desired} replicas behind {', '.join(balanced.listeners)}\n"

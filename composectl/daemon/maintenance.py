@@ -10,9 +10,9 @@ from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.control.commands import Place, Progress
 from composectl.daemon.daemon import Running
-from composectl.daemon.service import Balanced
+from composectl.daemon.service import BalancedService
 
-_WELL_SECONDS = 10.0
+_READY_TIMEOUT = 10.0
 _LEAVES = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 
@@ -32,7 +32,7 @@ async def undrain(running: Running, place: Place, progress: Progress) -> None:
         raise errors.not_drained(backend.replica.name, backend.phase)
     balanced.pool.come_back(backend.replica.id, "undrained by hand")
     with suppress(TimeoutError):
-        async with asyncio.timeout(_WELL_SECONDS):
+        async with asyncio.timeout(_READY_TIMEOUT):
             await running.journal.until(lambda: backend.phase is not Phase.STARTING)
     progress(f"{backend.replica.name} {backend.phase}")
 
@@ -40,7 +40,7 @@ async def undrain(running: Running, place: Place, progress: Progress) -> None:
 # Private
 
 
-def _found(running: Running, place: Place) -> tuple[Balanced, Backend]:
+def _found(running: Running, place: Place) -> tuple[BalancedService, Backend]:
     balanced = running.service(place.service)
     there = [one for one in balanced.pool.backends if one.phase not in _LEAVES]
     for backend in there:

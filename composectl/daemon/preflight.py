@@ -23,9 +23,9 @@ from composectl.control.client import find
 from composectl.control.listener_fds import Predecessor
 from composectl.control.lock import Claim
 from composectl.control.paths import runtime_folder
-from composectl.daemon.admin import Listening, bind_views
+from composectl.daemon.admin import Listening, bind_admin_listeners
 from composectl.daemon.project import RunningProject
-from composectl.daemon.service import Balanced, check_no_canary
+from composectl.daemon.service import BalancedService, check_no_canary
 from composectl.engine.client import Engine
 from composectl.engine.containers import Addressing
 from composectl.orchestrator.addressing import AUTO, NETWORK, PUBLISHED, ChosenAddressing, choose_addressing
@@ -36,7 +36,7 @@ from composectl.proxy.port_owner import occupant
 from composectl.screen.console import say
 
 
-async def prepare(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> RunningProject:
+async def preflight(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
     gate = make_gate(config.connections)
     compose_client, project = await with_known_api(loaded.compose_client), loaded.project
@@ -49,13 +49,15 @@ async def prepare(invocation: Invocation, config: UpConfig, loaded: LoadedProjec
     claimed = _claim(folder, compose_project.project, compose_client.endpoint.url, config)
     log = _opened_log(config, claimed)
     engine.addressing = claimed.addressing or _told(found)
-    _tell_left_out(project, config.services)
+    _warn_left_out(project, config.services)
     overrides = PortOverrides(config.dropping_udp, _published(ports, engine.addressing))
     compose_project = replace(compose_project, rendered=overrides.apply(compose_project.rendered))
     journal = Journal()
     relayed = engine.addressing.behind_docker_proxy
     balanced = {
-        service: Balanced(service, one.scale, ports[service], one.balancing, gate, journal, log=log, relayed=relayed)
+        service: BalancedService(
+            service, one.scale, ports[service], one.balancing, gate, journal, log=log, relayed=relayed
+        )
         for service, one in config.services.items()
     }
     prepared = RunningProject(
@@ -64,7 +66,7 @@ async def prepare(invocation: Invocation, config: UpConfig, loaded: LoadedProjec
     try:
         for one in balanced.values():
             one.inherit(claimed.inherited)
-        prepared.views = bind_views(config.admin, folder, claimed.inherited)
+        prepared.views = bind_admin_listeners(config.admin, folder, claimed.inherited)
         _close_rest(claimed.inherited, prepared)
         for one in balanced.values():
             await _bind(prepared, one, folder)
@@ -190,7 +192,7 @@ def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:
     return ports
 
 
-def _tell_left_out(project: Project, services: Iterable[str]) -> None:
+def _warn_left_out(project: Project, services: Iterable[str]) -> None:
     for service in services:
         if name := project.container_name(service):
             shared = "several replicas cannot share one name"
@@ -204,7 +206,7 @@ def _checked_first(service: str, published: list[Port], target: int | None) -> l
     return sorted(published, key=lambda port: target is not None and port.target != target)
 
 
-async def _bind(prepared: RunningProject, balanced: Balanced, folder: Path) -> None:
+async def _bind(prepared: RunningProject, balanced: BalancedService, folder: Path) -> None:
     """Take the ports, except those that our own replicas still hold: `up` makes them anew, without the port."""
     for port in balanced.unbound:
         try:

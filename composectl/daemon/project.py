@@ -14,12 +14,12 @@ from composectl.control.api import About
 from composectl.control.listener_fds import Estate, Predecessor
 from composectl.control.lock import Claim
 from composectl.daemon.daemon import Following
-from composectl.daemon.service import Balanced, HeldCanary
+from composectl.daemon.service import BalancedService, PausedCanary
 from composectl.engine.client import Engine
 from composectl.proxy.access_log import AccessLog
 
 # As long as the usual clients keep a connection that is idle
-_PART_SECONDS = 5.0
+_IDLE_CLIENT_SECONDS = 5.0
 
 
 class RunningProject(Following):
@@ -35,7 +35,7 @@ class RunningProject(Following):
         engine: Engine,
         claim: Claim,
         journal: Journal,
-        balanced: Mapping[str, Balanced],
+        balanced: Mapping[str, BalancedService],
         predecessor: Predecessor | None = None,
         overrides: PortOverrides = NO_OVERRIDES,
         log: AccessLog | None = None,
@@ -46,7 +46,7 @@ class RunningProject(Following):
         self.predecessor = predecessor
         self.overrides = overrides
         self.scaling = asyncio.Lock()
-        self.canary: HeldCanary | None = None
+        self.canary: PausedCanary | None = None
 
     def check_no_canary(self) -> None:
         """Raise `canary_held` where one is: until it is said what becomes of it, nothing is scaled or rolled out."""
@@ -66,5 +66,5 @@ class RunningProject(Following):
         """Accept nothing more, and wait for what is in flight; where we have a successor, clients are let go gently."""
         if not self.claim.is_ours:
             await self.views.shut()
-            await asyncio.gather(*(one.part(_PART_SECONDS) for one in self.balanced.values()))
+            await asyncio.gather(*(one.part(_IDLE_CLIENT_SECONDS) for one in self.balanced.values()))
         await super().drain()

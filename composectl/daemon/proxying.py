@@ -15,18 +15,18 @@ from composectl.control.api import Handlers
 from composectl.control.commands import Progress, Rollout, Scaling, Verdict
 from composectl.control.lock import Claim
 from composectl.control.pacing import run
-from composectl.daemon.admin import Views, bind_views
-from composectl.daemon.background import Announce, detach
+from composectl.daemon.admin import AdminListeners, bind_admin_listeners
+from composectl.daemon.background import ReadyNotifier, run_in_background
 from composectl.daemon.daemon import Running
 from composectl.daemon.maintenance import drain, undrain
-from composectl.daemon.readiness import settle
-from composectl.daemon.service import Balanced
-from composectl.daemon.serving import Background, print_changes, prints_lines, sayer, serving, shown, until_asked
-from composectl.daemon.shutdown import Interrupted, Interrupts, unless
+from composectl.daemon.readiness import wait_for_stragglers
+from composectl.daemon.service import BalancedService
+from composectl.daemon.serving import Background, print_changes, prints_lines, sayer, serving, shown, until_shutdown
+from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 from composectl.proxy.listener import PortTaken
 from composectl.proxy.port_owner import occupant
 
-_SETTLE_SECONDS = 1.0
+_STRAGGLER_TIMEOUT = 1.0
 Open = Callable[[], Coroutine[Any, Any, "Proxy"]]
 
 
@@ -56,11 +56,13 @@ def run_proxy(open_proxy: Open, background: Path | None) -> int:
     `background`: the folder for the log of that process; None to stay in the foreground.
     """
     if background is not None:
-        return detach(lambda announce: run(_proxy(open_proxy, announce)), background)
+        return run_in_background(lambda notify_ready: run(_proxy(open_proxy, notify_ready)), background)
     return run(_proxy(open_proxy, None))
 
 
-def bind_and_claim(balanced: Balanced, admin: AdminConfig, name: str, folder: Path) -> tuple[Claim, Views]:
+def bind_and_claim(
+    balanced: BalancedService, admin: AdminConfig, name: str, folder: Path
+) -> tuple[Claim, AdminListeners]:
     """Its name, by default that of its port, and all its ports; nothing where one cannot be had.
 
     Raises ComposectlError.
@@ -68,7 +70,7 @@ def bind_and_claim(balanced: Balanced, admin: AdminConfig, name: str, folder: Pa
     with ExitStack() as undo:
         undo.callback(balanced.close)
         _bind(balanced, folder)
-        bound = bind_views(admin, folder)
+        bound = bind_admin_listeners(admin, folder)
         undo.callback(bound.close)
         claim = Claim(folder, name or f"proxy-{balanced.listeners[0].rpartition(':')[2]}")
         undo.pop_all()
@@ -78,43 +80,43 @@ def bind_and_claim(balanced: Balanced, admin: AdminConfig, name: str, folder: Pa
 # Private
 
 
-async def _proxy(open_proxy: Open, announce: Announce | None) -> int:
-    with Interrupts() as interrupts:
+async def _proxy(open_proxy: Open, notify_ready: ReadyNotifier | None) -> int:
+    with Shutdown() as shutdown:
         try:
-            proxy = await unless(interrupts.asked, open_proxy())
+            proxy = await cancel_on(shutdown.requested, open_proxy())
         except Interrupted:
-            return interrupts.exit_code
+            return shutdown.exit_code
         try:
             background = [work() for work in proxy.background]
-            handlers = _handlers(proxy, interrupts)
+            handlers = _handlers(proxy, shutdown)
             async with serving(proxy.running, handlers, *background):
                 await proxy.running.views.open(handlers, partial(_refuse, proxy))
                 with suppress(Interrupted):
-                    await _work(proxy, interrupts, announce)
-                return interrupts.exit_code
+                    await _work(proxy, shutdown, notify_ready)
+                return shutdown.exit_code
         finally:
             proxy.running.close()
 
 
-async def _work(proxy: Proxy, interrupts: Interrupts, announce: Announce | None) -> None:
+async def _work(proxy: Proxy, shutdown: Shutdown, notify_ready: ReadyNotifier | None) -> None:
     running = proxy.running
-    await unless(interrupts.asked, _start(running))
-    if prints_lines(running, announce):
+    await cancel_on(shutdown.requested, _start(running))
+    if prints_lines(running, notify_ready):
         sayer(running)(proxy.summary)
         print_changes(running)
-    async with shown(running, announce, proxy.summary):
-        await until_asked(interrupts, announce)
-        await unless(interrupts.forced, running.drain())
+    async with shown(running, notify_ready, proxy.summary):
+        await until_shutdown(shutdown, notify_ready)
+        await cancel_on(shutdown.forced, running.drain())
 
 
 async def _start(running: Running) -> None:
     """Accept clients once the backends were looked at: until then the kernel's backlog holds them."""
-    await settle(running, _SETTLE_SECONDS)
+    await wait_for_stragglers(running, _STRAGGLER_TIMEOUT)
     for balanced in running.balanced.values():
         await balanced.serve()
 
 
-def _bind(balanced: Balanced, folder: Path) -> None:
+def _bind(balanced: BalancedService, folder: Path) -> None:
     try:
         for port in balanced.unbound:
             balanced.bind(port)
@@ -122,7 +124,7 @@ def _bind(balanced: Balanced, folder: Path) -> None:
         raise errors.port_taken(taken.address, occupant(taken.port, folder)) from taken
 
 
-def _handlers(proxy: Proxy, interrupts: Interrupts) -> Handlers:
+def _handlers(proxy: Proxy, shutdown: Shutdown) -> Handlers:
     refuse = partial(_refuse, proxy)
     return Handlers(
         about=proxy.running.about,
@@ -135,7 +137,7 @@ def _handlers(proxy: Proxy, interrupts: Interrupts) -> Handlers:
         drain=partial(drain, proxy.running),
         undrain=partial(undrain, proxy.running),
         estate=None,
-        stop=interrupts.ask,
+        stop=shutdown.request,
     )
 
 

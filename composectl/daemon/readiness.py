@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from composectl import errors
 from composectl.balance.phase import Phase
 from composectl.daemon.daemon import Running
-from composectl.daemon.service import Balanced
+from composectl.daemon.service import BalancedService
 
 if TYPE_CHECKING:
     from composectl.daemon.project import RunningProject
 
-_LOOK_EVERY = 0.5
+_POLL_INTERVAL = 0.5
 _LOG_LINES = 10
 _THERE = (Phase.READY, Phase.RESTING)
 
@@ -27,7 +27,7 @@ async def until_serving(running: RunningProject, seconds: float | None) -> None:
         await _until(running, balanced, _is_serving, seconds)
 
 
-async def settle(running: Running, seconds: float) -> None:
+async def wait_for_stragglers(running: Running, seconds: float) -> None:
     """Give the others, once there is a ready backend, `seconds` to join it."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -35,7 +35,7 @@ async def settle(running: Running, seconds: float) -> None:
                 await running.journal.until(partial(_is_complete, balanced))
 
 
-async def until_complete(running: RunningProject, balanced: Balanced, seconds: float) -> None:
+async def until_complete(running: RunningProject, balanced: BalancedService, seconds: float) -> None:
     """Wait until exactly the wanted backends are there, and ready. Raises `replica_died` and `not_ready`."""
     await _until(running, balanced, _is_complete, seconds)
 
@@ -43,30 +43,30 @@ async def until_complete(running: RunningProject, balanced: Balanced, seconds: f
 # Private
 
 
-def _is_serving(balanced: Balanced) -> bool:
-    return balanced.pool.ready > 0 or not balanced.wanted
+def _is_serving(balanced: BalancedService) -> bool:
+    return balanced.pool.ready > 0 or not balanced.desired
 
 
-def _is_complete(balanced: Balanced) -> bool:
+def _is_complete(balanced: BalancedService) -> bool:
     phases = [backend.phase for backend in balanced.pool.backends]
-    return len(phases) == balanced.wanted and all(phase in _THERE for phase in phases)
+    return len(phases) == balanced.desired and all(phase in _THERE for phase in phases)
 
 
 async def _until(
-    running: RunningProject, balanced: Balanced, true: Callable[[Balanced], bool], seconds: float | None
+    running: RunningProject, balanced: BalancedService, true: Callable[[BalancedService], bool], seconds: float | None
 ) -> None:
     try:
         async with asyncio.timeout(seconds):
             while not true(balanced):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(running.journal.until(partial(true, balanced)), _LOOK_EVERY)
+                    await asyncio.wait_for(running.journal.until(partial(true, balanced)), _POLL_INTERVAL)
                     return
                 await _check_alive(running, balanced)
     except TimeoutError:
-        raise errors.not_ready(balanced.service, balanced.pool.ready, balanced.wanted, seconds or 0) from None
+        raise errors.not_ready(balanced.service, balanced.pool.ready, balanced.desired, seconds or 0) from None
 
 
-async def _check_alive(running: RunningProject, balanced: Balanced) -> None:
+async def _check_alive(running: RunningProject, balanced: BalancedService) -> None:
     """Raise `replica_died` where no replica is left that could still become ready."""
     service, project = balanced.service, running.compose_project.project
     ended = await running.engine.exited(project, service)

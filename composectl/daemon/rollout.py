@@ -17,12 +17,12 @@ from composectl.compose.override import check_rendered_capacity, differs, render
 from composectl.config.rollout import RolloutConfig
 from composectl.control.commands import Progress, Rollout, Verdict
 from composectl.daemon.project import RunningProject
-from composectl.daemon.rollout_monitor import Trial, Unfit, check_alive, check_ready
+from composectl.daemon.rollout_monitor import ReplicaRejected, RolloutMonitor, check_alive, check_ready
 from composectl.daemon.scaling import retire
-from composectl.daemon.service import Balanced, HeldCanary
+from composectl.daemon.service import BalancedService, PausedCanary
 from composectl.orchestrator.compose import ComposeClient, load_project
 
-_VANISH_SECONDS = 30.0
+_REMOVAL_TIMEOUT = 30.0
 _LOG_LINES = 10
 
 
@@ -36,14 +36,14 @@ async def roll_out(running: RunningProject, order: Rollout, progress: Progress) 
         running.check_no_canary()
         compose_project = replace(running.compose_project, rendered=running.overrides.apply(order.rendered.encode()))
         for name in () if order.only_changed else order.services:
-            check_rendered_capacity(compose_project.rendered, name, running.service(name).wanted + order.parallel)
+            check_rendered_capacity(compose_project.rendered, name, running.service(name).desired + order.parallel)
         if order.canary is not None:
             await _hold_canary(running, compose_project, services[0], order, order.canary, progress)
             return
         for balanced in services:
             if not order.only_changed or await _is_changed(running, compose_project, balanced.service):
                 with _counted(balanced):
-                    await Swapping(running, compose_project, balanced, order, progress).run()
+                    await ServiceRollout(running, compose_project, balanced, order, progress).run()
             running.compose_projects[balanced.service] = compose_project
         running.compose_project = compose_project
 
@@ -55,28 +55,28 @@ async def judge(running: RunningProject, verdict: Verdict, progress: Progress) -
         held = running.canary
         if held is None or held.service != verdict.service:
             raise errors.no_canary(verdict.service)
-        swapping = Swapping(running, held.compose_project, balanced, held.order, progress, held.old)
+        service_rollout = ServiceRollout(running, held.compose_project, balanced, held.order, progress, held.old)
         if verdict.goes_on:
             running.canary = None
             balanced.pool.end_canary()
             with _counted(balanced):
-                await swapping.go_on()
+                await service_rollout.go_on()
             running.compose_project = running.compose_projects[held.service] = held.compose_project
         else:
-            await swapping.give_up()
+            await service_rollout.give_up()
             balanced.rollouts["aborted"] += 1
             running.canary = None
             balanced.pool.end_canary()
 
 
-class Swapping:
+class ServiceRollout:
     """The rollout of one service; `old` are the containers that are to go."""
 
     def __init__(
         self,
         running: RunningProject,
         compose_project: ComposeProject,
-        balanced: Balanced,
+        balanced: BalancedService,
         order: Rollout,
         progress: Progress,
         old: frozenset[str] = frozenset(),
@@ -98,7 +98,7 @@ class Swapping:
         """All that are there now are to go."""
         self.old = frozenset(await self._list())
         await self._clear_ended()
-        self._progress(f"{self._service}: rolling out {self._balanced.wanted}, {self._order.parallel} at a time")
+        self._progress(f"{self._service}: rolling out {self._balanced.desired}, {self._order.parallel} at a time")
 
     async def add(self, count: int) -> None:
         """New replicas, ready and found to do well; where they are not they are gone again."""
@@ -121,7 +121,7 @@ class Swapping:
     async def give_up(self) -> None:
         """The new ones go again."""
         await self._take_back(await self._list() - self.old)
-        self._progress(f"{self._service}: {self._balanced.pool.ready} of {self._balanced.wanted} ready")
+        self._progress(f"{self._service}: {self._balanced.pool.ready} of {self._balanced.desired} ready")
 
     @property
     def new_names(self) -> str:
@@ -146,7 +146,7 @@ class Swapping:
                 await self._running.engine.remove(ended.id)
 
     async def _swap_all(self) -> None:
-        wanted = self._balanced.wanted
+        wanted = self._balanced.desired
         while swap := await self._next_swap():
             if swap.coming:
                 await self.add(swap.coming)
@@ -159,30 +159,30 @@ class Swapping:
         try:
             await check_alive(self._running, self._service, await self._list() - self.old)
             await check_ready(self._running, self._service, [one for one in backends if one.replica.id not in self.old])
-        except Unfit as unfit:
-            raise await self._stopped(unfit, {unfit.id}) from None
-        return plan_swap(self._balanced.pool.backends, self.old, self._balanced.wanted, self._order.parallel)
+        except ReplicaRejected as rejected:
+            raise await self._stopped(rejected, {rejected.id}) from None
+        return plan_swap(self._balanced.pool.backends, self.old, self._balanced.desired, self._order.parallel)
 
     @asynccontextmanager
     async def _or_taken_back(self, before: Set[str]) -> AsyncIterator[None]:
         """Where what is entered fails, all that are there and were not before are gone again."""
         try:
             yield
-        except Unfit as unfit:
-            raise await self._stopped(unfit, await self._list() - before) from None
+        except ReplicaRejected as rejected:
+            raise await self._stopped(rejected, await self._list() - before) from None
         except BaseException:
             await self._take_back(await self._list() - before)
             raise
 
-    async def _stopped(self, unfit: Unfit, bad: Collection[str]) -> errors.ComposectlError:
+    async def _stopped(self, rejected: ReplicaRejected, bad: Collection[str]) -> errors.ComposectlError:
         """The error that tells of it, once those that are `bad` are gone."""
-        log = await self._running.engine.last_lines(unfit.id, _LOG_LINES)
+        log = await self._running.engine.last_lines(rejected.id, _LOG_LINES)
         await self._take_back(bad)
-        return errors.rollout_stopped(self._service, unfit.why, log, self._fresh, self._balanced.wanted)
+        return errors.rollout_stopped(self._service, rejected.why, log, self._fresh, self._balanced.desired)
 
     async def _prove(self, new: Collection[str]) -> None:
         names = {one: self._names[one] for one in new}
-        await Trial(self._running, self._balanced, self._order, names, self.old, self._progress).run()
+        await RolloutMonitor(self._running, self._balanced, self._order, names, self.old, self._progress).run()
 
     async def _start(self, before: set[str], count: int) -> None:
         try:
@@ -190,7 +190,7 @@ class Swapping:
         except errors.ComposectlError as error:
             added = sorted(await self._list() - before)
             if added:
-                raise Unfit(error.message, added[0]) from None
+                raise ReplicaRejected(error.message, added[0]) from None
             raise errors.not_added(self._service, error.message) from None
         for id in sorted(await self._list() - before):  # noqa: A001 - Docker's word
             self._progress(f"{self._names[id]} starting")
@@ -208,7 +208,7 @@ class Swapping:
     async def _remove(self, backends: Sequence[Backend], why: str, progress: Progress = lambda _: None) -> None:
         await asyncio.gather(*(retire(self._running, self._balanced, one, why, progress) for one in backends))
         with suppress(TimeoutError):
-            async with asyncio.timeout(_VANISH_SECONDS):
+            async with asyncio.timeout(_REMOVAL_TIMEOUT):
                 await self._running.journal.until(lambda: all(one.phase is Phase.GONE for one in backends))
 
     @property
@@ -242,7 +242,7 @@ class Renewing:
 
 
 @contextmanager
-def _counted(balanced: Balanced) -> Iterator[None]:
+def _counted(balanced: BalancedService) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -254,23 +254,23 @@ def _counted(balanced: Balanced) -> Iterator[None]:
 async def _hold_canary(
     running: RunningProject,
     compose_project: ComposeProject,
-    balanced: Balanced,
+    balanced: BalancedService,
     order: Rollout,
     share: float,
     progress: Progress,
 ) -> None:
-    swapping = Swapping(running, compose_project, balanced, order, progress)
-    await swapping.begin()
-    balanced.pool.begin_canary(swapping.old, share)
+    service_rollout = ServiceRollout(running, compose_project, balanced, order, progress)
+    await service_rollout.begin()
+    balanced.pool.begin_canary(service_rollout.old, share)
     try:
-        await swapping.add(1)
+        await service_rollout.add(1)
     except BaseException:
         balanced.pool.end_canary()
         balanced.rollouts["failed"] += 1
         raise
-    running.canary = HeldCanary(balanced.service, order, compose_project, swapping.old)
+    running.canary = PausedCanary(balanced.service, order, compose_project, service_rollout.old)
     progress(
-        f"{swapping.new_names} is held at {100 * share:g}% of the requests;"
+        f"{service_rollout.new_names} is held at {100 * share:g}% of the requests;"
         f" `composectl rollout {balanced.service} --continue` goes on, `--abort` takes it back"
     )
 

@@ -11,12 +11,12 @@ from composectl.balance.canary_analysis import Outcome, is_clearly_worse, outcom
 from composectl.balance.phase import Phase
 from composectl.control.commands import Progress, Rollout
 from composectl.daemon.project import RunningProject
-from composectl.daemon.service import Balanced
+from composectl.daemon.service import BalancedService
 
-_LOOK_EVERY = 0.2
+_POLL_INTERVAL = 0.2
 
 
-class Unfit(Exception):
+class ReplicaRejected(Exception):
     """A new replica is not to stay: why, as a sentence, and which container that is about."""
 
     def __init__(self, why: str, id: str) -> None:  # noqa: A002 - Docker's word
@@ -25,13 +25,13 @@ class Unfit(Exception):
         self.id = id
 
 
-class Trial:
+class RolloutMonitor:
     """Of the containers `new`, by id, with their names, beside those of `old`."""
 
     def __init__(
         self,
         running: RunningProject,
-        balanced: Balanced,
+        balanced: BalancedService,
         order: Rollout,
         new: Mapping[str, str],
         old: Collection[str],
@@ -45,7 +45,7 @@ class Trial:
         self._progress = progress
 
     async def run(self) -> None:
-        """Wait until all are ready, then for the length of the pause. Raises Unfit."""
+        """Wait until all are ready, then for the length of the pause. Raises ReplicaRejected."""
         await self._until_ready()
         self._progress(f"{self._names} ready, watched for {self._order.pause_seconds:g} s")
         await self._watch(self._ready(), self._backends(self._old))
@@ -59,10 +59,10 @@ class Trial:
                 while not self._are_ready():
                     await check_alive(self._running, self._balanced.service, self._new)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._running.journal.until(self._are_ready), _LOOK_EVERY)
+                        await asyncio.wait_for(self._running.journal.until(self._are_ready), _POLL_INTERVAL)
         except TimeoutError:
             late = min(self._new.keys() - {one.replica.id for one in self._ready()})
-            raise Unfit(f"`{self._new[late]}` is not ready after {seconds:g} s", late) from None
+            raise ReplicaRejected(f"`{self._new[late]}` is not ready after {seconds:g} s", late) from None
 
     async def _watch(self, mine: Sequence[Backend], theirs: Sequence[Backend]) -> None:
         before = outcome_of(mine), outcome_of(theirs)
@@ -73,13 +73,13 @@ class Trial:
             self._compare(mine, outcome_of(mine).since(before[0]), outcome_of(theirs).since(before[1]))
             if now() >= end:
                 return
-            await asyncio.sleep(min(end - now(), _LOOK_EVERY))
+            await asyncio.sleep(min(end - now(), _POLL_INTERVAL))
 
     def _compare(self, mine: Sequence[Backend], new: Outcome, old: Outcome) -> None:
         if is_clearly_worse(new, old):
             worst = max(mine, key=lambda one: outcome_of([one]).bad)
             failed = f"{new.bad} of {new.ended} requests failed at {self._names}"
-            raise Unfit(f"{failed}, {old.bad} of {old.ended} at the old replicas", worst.replica.id)
+            raise ReplicaRejected(f"{failed}, {old.bad} of {old.ended} at the old replicas", worst.replica.id)
 
     def _are_ready(self) -> bool:
         return len(self._ready()) == len(self._new)
@@ -96,15 +96,17 @@ class Trial:
 
 
 async def check_ready(running: RunningProject, service: str, backends: Sequence[Backend]) -> None:
-    """Raise Unfit where one of these of a service has not stayed ready."""
+    """Raise ReplicaRejected where one of these of a service has not stayed ready."""
     for backend in backends:
         if backend.phase is not Phase.READY:
             await check_alive(running, service, {backend.replica.id})
-            raise Unfit(f"`{backend.replica.name}` was ready, and is {backend.phase}", backend.replica.id)
+            raise ReplicaRejected(f"`{backend.replica.name}` was ready, and is {backend.phase}", backend.replica.id)
 
 
 async def check_alive(running: RunningProject, service: str, new: Collection[str]) -> None:
-    """Raise Unfit where one of these containers of a service has ended."""
+    """Raise ReplicaRejected where one of these containers of a service has ended."""
     for ended in await running.engine.exited(running.compose_project.project, service):
         if ended.id in new and not ended.restarting:
-            raise Unfit(f"`{ended.name}` {ended.error or f'ended with exit code {ended.exit_code}'}", ended.id)
+            raise ReplicaRejected(
+                f"`{ended.name}` {ended.error or f'ended with exit code {ended.exit_code}'}", ended.id
+            )

@@ -12,9 +12,9 @@ from composectl.compose.override import check_rendered_capacity
 from composectl.control.commands import Progress, Scaling
 from composectl.daemon.project import RunningProject
 from composectl.daemon.readiness import until_complete
-from composectl.daemon.service import Balanced
+from composectl.daemon.service import BalancedService
 
-_READY_SECONDS = 60.0
+_READY_TIMEOUT = 60.0
 _OUT = (Phase.DRAINED, Phase.GONE)
 
 
@@ -29,7 +29,9 @@ async def scale(running: RunningProject, scaling: Scaling, progress: Progress) -
             await _scale(running, balanced, count, scaling.oldest_first, progress)
 
 
-async def retire(running: RunningProject, balanced: Balanced, backend: Backend, why: str, progress: Progress) -> None:
+async def retire(
+    running: RunningProject, balanced: BalancedService, backend: Backend, why: str, progress: Progress
+) -> None:
     """Drain for as long as the replica is given to stop, then stop it and remove it, by its id."""
     replica = backend.replica
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
@@ -46,16 +48,16 @@ async def retire(running: RunningProject, balanced: Balanced, backend: Backend, 
 
 
 async def _scale(
-    running: RunningProject, balanced: Balanced, wanted: int, oldest_first: bool, progress: Progress
+    running: RunningProject, balanced: BalancedService, wanted: int, oldest_first: bool, progress: Progress
 ) -> None:
-    balanced.wanted = wanted
+    balanced.desired = wanted
     plan = plan_scale(balanced.pool.backends, wanted, oldest_first=oldest_first)
     await asyncio.gather(*(retire(running, balanced, backend, "scaled down", progress) for backend in plan.leaving))
     if plan.coming:
         progress(f"{balanced.service}: adding {plan.coming}")
         await _clear_failed(running, balanced.service)
         await running.compose_projects[balanced.service].converge(balanced.service, wanted)
-    await until_complete(running, balanced, _READY_SECONDS)
+    await until_complete(running, balanced, _READY_TIMEOUT)
     progress(f"{balanced.service}: {balanced.pool.ready} of {wanted} ready")
 
 

@@ -31,7 +31,7 @@ from composectl.proxy.server import ProxyServer, serve
 from composectl.proxy.upstream import Route
 
 
-class Balanced:
+class BalancedService:
     """`ports`: what the service publishes, a listener each; the first one's target is what the probes try.
 
     `gate` counts the clients of all that is balanced in this process, and `log` hears of their requests. `relayed`:
@@ -41,7 +41,7 @@ class Balanced:
     def __init__(
         self,
         service: str,
-        wanted: int,
+        desired: int,
         ports: Sequence[Port],
         balancing: BalancingConfig,
         gate: Gate,
@@ -51,7 +51,7 @@ class Balanced:
         relayed: bool = False,
     ) -> None:
         self.service = service
-        self.wanted = wanted
+        self.desired = desired
         self.pool = Pool(service, balancing.make_policy(time.monotonic), time.time, self._tell)
         self.rollouts = {"done": 0, "failed": 0, "aborted": 0}
         self._room = WaitingRoom(self.pool, balancing.holding)
@@ -144,7 +144,7 @@ class Balanced:
             self.pool,
             policy=self._balancing.policy,
             listeners=self.listeners,
-            wanted=self.wanted,
+            wanted=self.desired,
             held=self._room.held,
             port=self._target,
             changes=self._journal.changes,
@@ -171,7 +171,7 @@ class Balanced:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldCanary:
+class PausedCanary:
     """`order`: the rollout that began with it; `compose_project`: what it is of; `old`: the replicas to remove."""
 
     service: str

@@ -14,9 +14,9 @@ from composectl import errors
 from composectl.control.api import Handlers, serve_api
 from composectl.control.pacing import every
 from composectl.control.paths import log_name
-from composectl.daemon.background import Announce
+from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Running
-from composectl.daemon.shutdown import Interrupts
+from composectl.daemon.shutdown import Shutdown
 from composectl.proxy.access_log import LogTrouble
 from composectl.sanitize import harmless_lines
 from composectl.screen import console as telling
@@ -29,7 +29,7 @@ Background = Coroutine[Any, Any, None]
 @asynccontextmanager
 async def serving(running: Running, handlers: Handlers, *more: Background) -> AsyncIterator[None]:
     """While entered, everything goes on that a running composectl needs, and `more`. Raises what any of it raises."""
-    with _only_error(), _heeding_rotation(running):
+    with _single_error(), _reopening_log(running):
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(work) for work in (*more, *_background(running))]
             api = await serve_api(handlers, running.claim.listen())
@@ -44,14 +44,14 @@ async def serving(running: Running, handlers: Handlers, *more: Background) -> As
 
 
 @asynccontextmanager
-async def shown(running: Running, announce: Announce | None, summary: str) -> AsyncIterator[None]:
+async def shown(running: Running, notify_ready: ReadyNotifier | None, summary: str) -> AsyncIterator[None]:
     """While entered, what goes on is in the log of the background process, in the table, or in lines.
 
     The caller of a background process gets `summary`.
     """
-    if announce is not None:
-        announce(summary, log_name(running.claim.stem, running.directory))
-        running.journal.read_by(lambda change: telling.say(move_line(running.who(change), change)))
+    if notify_ready is not None:
+        notify_ready(summary, log_name(running.claim.stem, running.directory))
+        running.journal.read_by(lambda change: telling.say(move_line(running.label(change), change)))
         yield
     elif _is_drawn(running):
         async with _drawn(running):
@@ -60,22 +60,22 @@ async def shown(running: Running, announce: Announce | None, summary: str) -> As
         yield
 
 
-def prints_lines(running: Running, announce: Announce | None) -> bool:
+def prints_lines(running: Running, notify_ready: ReadyNotifier | None) -> bool:
     """Whether each change is to be a line: in the foreground, where no table is drawn."""
-    return announce is None and not _is_drawn(running)
+    return notify_ready is None and not _is_drawn(running)
 
 
 def print_changes(running: Running) -> None:
     """Make each change a line, those that are kept and those to come."""
     say = sayer(running)
-    running.journal.read_by(lambda change: say(f"{change_line(running.who(change), change)}\n"))
+    running.journal.read_by(lambda change: say(f"{change_line(running.label(change), change)}\n"))
 
 
-async def until_asked(interrupts: Interrupts, announce: Announce | None) -> None:
+async def until_shutdown(shutdown: Shutdown, notify_ready: ReadyNotifier | None) -> None:
     """Wait until we are to end; the log of a background process tells by whom."""
-    await interrupts.asked.wait()
-    if announce is not None:
-        telling.say(f"ends: {interrupts.why}")
+    await shutdown.requested.wait()
+    if notify_ready is not None:
+        telling.say(f"ends: {shutdown.reason}")
 
 
 def sayer(running: Running) -> Callable[[str], None]:
@@ -87,17 +87,17 @@ def sayer(running: Running) -> Callable[[str], None]:
 
 
 def _background(running: Running) -> Iterator[Background]:
-    yield _every_second(running)
+    yield _tick_forever(running)
     for balanced in running.balanced.values():
         yield balanced.watch_health()
 
 
-async def _every_second(running: Running) -> None:
+async def _tick_forever(running: Running) -> None:
     trouble = None if running.log is None else LogTrouble(running.log)
     await asyncio.sleep(1)
     gc.freeze()  # what is there now stays: looking through all of it for garbage would stop the loop for 20 ms
     async for _ in every(1.0):
-        await running.sweep()
+        await running.tick()
         if trouble is not None and (news := trouble.news()):
             telling.say(news)
 
@@ -116,7 +116,7 @@ def _say_beside(text: str) -> None:
 
 
 @contextmanager
-def _heeding_rotation(running: Running) -> Iterator[None]:
+def _reopening_log(running: Running) -> Iterator[None]:
     """While entered, SIGUSR1 opens the access log anew; where there is none, it does nothing."""
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, running.reopen_log)
@@ -139,7 +139,7 @@ async def _drawn(running: Running) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _only_error() -> Iterator[None]:
+def _single_error() -> Iterator[None]:
     """The one error that a group of tasks ended with, without the group."""
     try:
         yield

@@ -8,28 +8,28 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
-_HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
     """The work was given up because a signal came."""
 
 
-class Interrupts:
+class Shutdown:
     """Signals of this process while it is entered; `number` is the first that came, 0 before."""
 
     def __init__(self) -> None:
         self.number = 0
-        self.asked = asyncio.Event()
+        self.requested = asyncio.Event()
         self.forced = asyncio.Event()
 
-    def __enter__(self) -> Interrupts:
-        for number in _HEEDED:
-            asyncio.get_running_loop().add_signal_handler(number, self._heed, number)
+    def __enter__(self) -> Shutdown:
+        for number in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._handle, number)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number in _HEEDED:
+        for number in _SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
 
     @property
@@ -38,22 +38,22 @@ class Interrupts:
         return 128 + self.number if self.number else 0
 
     @property
-    def why(self) -> str:
+    def reason(self) -> str:
         """What asks us to end."""
         return signal.Signals(self.number).name if self.number else "another terminal asks for it"
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """End, and leave the replicas alone."""
-        self.asked.set()
+        self.requested.set()
 
     # Private
 
-    def _heed(self, number: signal.Signals) -> None:
-        (self.forced if self.asked.is_set() else self.asked).set()
+    def _handle(self, number: signal.Signals) -> None:
+        (self.forced if self.requested.is_set() else self.requested).set()
         self.number = self.number or number
 
 
-async def unless(event: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T:
+async def cancel_on(event: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T:
     """The result of `work`; once `event` is set, the work is cancelled. Raises Interrupted."""
     task, waiter = asyncio.create_task(work), asyncio.create_task(event.wait())
     try:

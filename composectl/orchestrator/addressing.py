@@ -43,7 +43,7 @@ async def choose_addressing(asked: str, engine: Engine) -> ChosenAddressing:
     return ChosenAddressing(at_ports if asked == PUBLISHED else CONTAINER_ADDRESS, "as asked")
 
 
-async def first_reached(addresses: Sequence[str]) -> str:
+async def first_reachable(addresses: Sequence[str]) -> str:
     """The first of these addresses of the engine at which something answers; "" where none does."""
     answers = await asyncio.gather(*map(_answers, addresses))
     return next((address for address, answered in zip(addresses, answers, strict=True) if answered), "")
@@ -60,7 +60,7 @@ async def _tried(engine: Engine, at_ports: Addressing) -> ChosenAddressing:
     bridge_addresses = await engine.bridge_addresses()
     if not bridge_addresses:
         return ChosenAddressing(CONTAINER_ADDRESS, "the engine has no bridge network yet to try")
-    if reached := await first_reached(bridge_addresses):
+    if reached := await first_reachable(bridge_addresses):
         return ChosenAddressing(CONTAINER_ADDRESS, f"the engine's networks answer at {reached}")
     return ChosenAddressing(at_ports, f"{bridge_addresses[0]} on the engine's network does not answer")
 

@@ -35,7 +35,7 @@ class ServiceBackends:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Discovery:
     """`grace`: the seconds that our own container is given to stop, infinite outside of one."""
 
     engine: Engine
@@ -44,7 +44,7 @@ class Surroundings:
     replicas: list[Replica]
 
 
-async def look_around(endpoint: Endpoint, backends: ServiceBackends) -> Surroundings:
+async def discover_self(endpoint: Endpoint, backends: ServiceBackends) -> Discovery:
     """The replicas that run already, as they are reached from here. Raises ComposectlError.
 
     That is so, too, where some run and none of them could be balanced to.
@@ -60,7 +60,7 @@ async def look_around(endpoint: Endpoint, backends: ServiceBackends) -> Surround
         engine.addressing = Addressing(networks=own.networks if own else None, use_exposed_port=not backends.port)
         replicas = await _first_look(engine, project, backends)
         undo.pop_all()
-    return Surroundings(engine, project, own.stop_grace_period if own else math.inf, replicas)
+    return Discovery(engine, project, own.stop_grace_period if own else math.inf, replicas)
 
 
 # Private

@@ -12,7 +12,7 @@ from functools import partial
 
 from composectl.balance.snapshot import ChangeView
 from composectl.commands.status import Follower, Picture
-from composectl.daemon.shutdown import Interrupted, Interrupts, unless
+from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 from composectl.screen.console import change_line
 from composectl.screen.live import LiveTable, is_live
 
@@ -41,17 +41,17 @@ Lines = Callable[[Picture], Iterator[str]]
 
 async def _draw(follower: Follower) -> int:
     over = asyncio.Event()
-    with Interrupts() as interrupts:
+    with Shutdown() as shutdown:
         table = asyncio.create_task(LiveTable().show(partial(_table, follower), over))
         try:
-            await unless(interrupts.asked, _follow(follower))
+            await cancel_on(shutdown.requested, _follow(follower))
         except Interrupted:
             pass
         finally:
             follower.close()
             over.set()
             await table
-        return interrupts.exit_code
+        return shutdown.exit_code
 
 
 def _table(follower: Follower, _: float) -> bytes:

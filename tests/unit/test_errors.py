@@ -69,7 +69,7 @@ MET_IN = {
     "unit/config/test_values_durations.py": {
         "bad_duration": "test_anything_else_is_refused",
     },
-    "unit/commands/test_prepare.py": {
+    "unit/daemon/test_preflight.py": {
         "no_target": "test_without_any_target_there_is_nothing_to_balance_to",
         "other_target": "test_a_port_that_is_not_published_is_refused",
     },

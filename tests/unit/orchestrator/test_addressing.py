@@ -16,7 +16,7 @@ from composectl.orchestrator.addressing import (
     PUBLISHED,
     ChosenAddressing,
     choose_addressing,
-    first_reached,
+    first_reachable,
 )
 from tests.support.fake_engine import FakeEngine
 
@@ -91,13 +91,13 @@ async def test_replicas_of_another_machine_publish_at_its_address(
 
 
 async def test_a_refusal_is_an_answer() -> None:
-    assert await first_reached(["127.0.0.1"]) == "127.0.0.1"
+    assert await first_reachable(["127.0.0.1"]) == "127.0.0.1"
 
 
 async def test_where_nobody_is_there_is_no_answer() -> None:
-    assert await first_reached(["255.255.255.255", "no address"]) == ""
-    assert await first_reached([]) == ""
+    assert await first_reachable(["255.255.255.255", "no address"]) == ""
+    assert await first_reachable([]) == ""
 
 
 async def test_the_first_that_answers_is_told() -> None:
-    assert await first_reached(["255.255.255.255", "127.0.0.2", "127.0.0.1"]) == "127.0.0.2"
+    assert await first_reachable(["255.255.255.255", "127.0.0.2", "127.0.0.1"]) == "127.0.0.2"

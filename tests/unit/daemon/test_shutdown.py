@@ -6,37 +6,37 @@ import signal
 
 import pytest
 
-from composectl.daemon.shutdown import Interrupted, Interrupts, unless
+from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 
 
 async def test_f10_the_first_signal_asks_and_the_second_forces() -> None:
-    with Interrupts() as interrupts:
+    with Shutdown() as shutdown:
         os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.wait_for(interrupts.asked.wait(), 5)
-        assert not interrupts.forced.is_set()
+        await asyncio.wait_for(shutdown.requested.wait(), 5)
+        assert not shutdown.forced.is_set()
         os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.wait_for(interrupts.forced.wait(), 5)
-    assert interrupts.exit_code == 130
+        await asyncio.wait_for(shutdown.forced.wait(), 5)
+    assert shutdown.exit_code == 130
 
 
 async def test_f11_the_exit_code_is_that_of_the_first_signal() -> None:
-    with Interrupts() as interrupts:
+    with Shutdown() as shutdown:
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(interrupts.asked.wait(), 5)
+        await asyncio.wait_for(shutdown.requested.wait(), 5)
         os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.wait_for(interrupts.forced.wait(), 5)
-    assert interrupts.exit_code == 143
+        await asyncio.wait_for(shutdown.forced.wait(), 5)
+    assert shutdown.exit_code == 143
 
 
 async def test_being_asked_otherwise_is_no_failure() -> None:
-    with Interrupts() as interrupts:
-        interrupts.ask()
-    assert interrupts.asked.is_set()
-    assert interrupts.exit_code == 0
+    with Shutdown() as shutdown:
+        shutdown.request()
+    assert shutdown.requested.is_set()
+    assert shutdown.exit_code == 0
 
 
 async def test_work_that_ends_gives_its_result() -> None:
-    assert await unless(asyncio.Event(), asyncio.sleep(0, "done")) == "done"
+    assert await cancel_on(asyncio.Event(), asyncio.sleep(0, "done")) == "done"
 
 
 async def test_work_is_cancelled_to_its_end_before_interrupted_is_raised() -> None:
@@ -51,7 +51,7 @@ async def test_work_is_cancelled_to_its_end_before_interrupted_is_raised() -> No
             cleaned.set()
 
     with pytest.raises(Interrupted):
-        await unless(event, work())
+        await cancel_on(event, work())
     assert cleaned.is_set()
 
 
@@ -60,4 +60,4 @@ async def test_the_works_own_failure_comes_through() -> None:
         raise ValueError("mine")
 
     with pytest.raises(ValueError, match="mine"):
-        await unless(asyncio.Event(), work())
+        await cancel_on(asyncio.Event(), work())
