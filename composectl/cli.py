@@ -25,7 +25,7 @@ from composectl.config.options import (
 _AS_TYPED: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 _COMPLETE = "_COMPOSECTL_COMPLETE"
-_OF_COMPOSE_TOO = ("detach", "timeout")  # without --balance
+_OF_COMPOSE_TOO = ("detach",)  # without --balance
 
 
 class _Commands(click.Group):
@@ -139,10 +139,10 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @balancing_options
 @logging_options
 @click.option(
-    "--reach",
+    "--backend-address",
     metavar="HOW",
-    shell_complete=completed("reaches"),
-    help="Backends are reached by auto, network or published.  [auto]",
+    shell_complete=completed("backend_addresses"),
+    help="Reach backends by auto, container or published.  [auto]",
 )
 @view_options
 @click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
@@ -228,10 +228,10 @@ def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> 
 @cli.command()
 @click.argument("services", nargs=-1, required=True, metavar="SERVICE...", shell_complete=completed("balanced"))
 @click.option("--parallel", metavar="N", help="So many at a time.  [1]")
-@click.option("--pause", metavar="TIME", help="How long a new replica is watched before an old one leaves.  [5s]")
+@click.option("--monitor", metavar="TIME", help="How long a new replica is watched before an old one leaves.  [5s]")
 @click.option("--ready-timeout", metavar="TIME", help="How long it may take to be ready.  [60s]")
 @click.option("--canary", metavar="SHARE", help="Hold one new replica at this share of the requests, as in 10%.")
-@click.option("--continue", "goes_on", is_flag=True, help="The canary is good: go on with its rollout.")
+@click.option("--promote", is_flag=True, help="The canary is good: go on with its rollout.")
 @click.option("--abort", is_flag=True, help="Take the canary back.")
 @click.pass_obj
 def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) -> int:
@@ -242,16 +242,16 @@ def rollout(invocation: Invocation, /, services: Sequence[str], **given: Any) ->
 
     \b
     composectl rollout echo
-    composectl build echo && composectl rollout echo --pause 30s
+    composectl build echo && composectl rollout echo --monitor 30s
     composectl rollout echo --canary 10%
-    composectl rollout echo --continue
+    composectl rollout echo --promote
     """
     from composectl.commands.rollout import judge
     from composectl.commands.rollout import rollout as run_rollout
     from composectl.config.rollout import decides_canary, make_rollout_config
 
     if decides_canary(services, given):
-        return judge(invocation, services[0], goes_on=given["goes_on"])
+        return judge(invocation, services[0], promote=given["promote"])
     return run_rollout(invocation, services, make_rollout_config(given))
 
 
@@ -461,8 +461,7 @@ def _plain_up(invocation: Invocation, arguments: Sequence[str], given: dict[str,
     for option, value in given.items():
         if value and option not in _OF_COMPOSE_TOO:
             raise errors.needs_balance("--" + option.replace("_", "-"))
-    timeout = ("--timeout", given["timeout"]) if given["timeout"] is not None else ()
-    return _pass_through(invocation, ("up", *(("-d",) if given["detach"] else ()), *timeout, *arguments))
+    return _pass_through(invocation, ("up", *(("-d",) if given["detach"] else ()), *arguments))
 
 
 def _pass_through(invocation: Invocation, arguments: Sequence[str]) -> int:

@@ -55,14 +55,14 @@ def unknown_policy(name: str, known: Iterable[str]) -> ComposectlError:
     return ComposectlError(f"no policy `{name}`", _meant(name, "policies", sorted(known)), USAGE)
 
 
-def unknown_reach(name: str, known: Iterable[str]) -> ComposectlError:
-    return ComposectlError(f"no reach `{name}`", _meant(name, "ones", sorted(known)), USAGE)
+def unknown_backend_address(name: str, known: Iterable[str]) -> ComposectlError:
+    return ComposectlError(f"no backend address `{name}`", _meant(name, "ones", sorted(known)), USAGE)
 
 
-def reach_stays(asked: str, reach: str) -> ComposectlError:
+def backend_address_stays(asked: str, used: str) -> ComposectlError:
     return ComposectlError(
-        f"`--reach {asked}` does not go with `--handover`: the replicas that are there are reached by `{reach}`",
-        "leave `--reach` out, or end the composectl that runs: `composectl down`",
+        f"`--backend-address {asked}` does not go with `--handover`: the replicas are reached by `{used}`",
+        "leave `--backend-address` out, or end the composectl that runs: `composectl down`",
         USAGE,
     )
 
@@ -668,7 +668,7 @@ def bad_verdict(option: str) -> ComposectlError:
 def canary_held(service: str) -> ComposectlError:
     return ComposectlError(
         f"a canary of service `{service}` is held",
-        f"`composectl rollout {service} --continue` goes on with its rollout, `--abort` takes it back",
+        f"`composectl rollout {service} --promote` goes on with its rollout, `--abort` takes it back",
     )
 
 

@@ -42,7 +42,7 @@ def proxy(invocation: Invocation, config: ProxyConfig) -> int:
 
 async def _opened_static(config: ProxyConfig, backends: StaticBackends, folder: Path) -> Proxy:
     """Raises ComposectlError."""
-    journal, gate, count = Journal(), make_gate(config.balancing.connections), len(backends.addresses)
+    journal, gate, count = Journal(), make_gate(config.balancing.max_connections), len(backends.addresses)
     log = open_log(config.access_log)
     balanced = BalancedService(_SERVICE, count, config.ports, config.balancing, gate, journal, log=log)
     claim, views = bind_and_claim(balanced, config.admin, config.name, folder)
@@ -91,7 +91,7 @@ async def _opened_following(invocation: Invocation, config: ProxyConfig, backend
     found = await discover_self(resolve_endpoint(invocation.host, invocation.context, invocation.environ), backends)
     with ExitStack() as undo:
         undo.callback(found.engine.close)
-        journal, gate = Journal(), make_gate(config.balancing.connections)
+        journal, gate = Journal(), make_gate(config.balancing.max_connections)
         log = open_log(config.access_log)
         balancing = _in_time(config.balancing, found.grace)
         balanced = BalancedService(backends.service, 0, config.ports, balancing, gate, journal, log=log)
@@ -107,4 +107,4 @@ async def _opened_following(invocation: Invocation, config: ProxyConfig, backend
 
 def _in_time(balancing: BalancingConfig, grace: float) -> BalancingConfig:
     """With no more time to drain than our own container is given to stop."""
-    return replace(balancing, drain=int(max(0, min(balancing.drain, grace - _LAST_WORDS_SECONDS))))
+    return replace(balancing, drain_timeout=int(max(0, min(balancing.drain_timeout, grace - _LAST_WORDS_SECONDS))))

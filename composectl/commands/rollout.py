@@ -26,9 +26,9 @@ def rollout(invocation: Invocation, services: Sequence[str], config: RolloutConf
     return tell(client.rollout(make_rollout(client, project, services, config)))
 
 
-def judge(invocation: Invocation, service: str, *, goes_on: bool) -> int:
+def judge(invocation: Invocation, service: str, *, promote: bool) -> int:
     """Wait until the rollout of the canary is over, or that is gone. Raises ComposectlError."""
-    return tell(_find_project(invocation).judge(Verdict(service, goes_on)))
+    return tell(_find_project(invocation).judge(Verdict(service, promote)))
 
 
 def make_rollout(
@@ -52,8 +52,8 @@ def make_rollout(
         unique,
         rendered,
         config.parallel,
-        config.pause_seconds,
-        config.ready_seconds,
+        config.monitor,
+        config.ready_timeout,
         only_changed,
         canary=config.canary,
     )

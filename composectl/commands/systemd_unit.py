@@ -72,7 +72,7 @@ def systemd_unit(
         directory=invocation.cwd,
         argv=(*_program(), *up),
         environment=_kept(invocation.environ),
-        drain=max(one.balancing.drain for one in config.services.values()),
+        drain=max(one.balancing.drain_timeout for one in config.services.values()),
         typed=("composectl", *_before(invocation), "systemd-unit", *words),
     )
     sys.stdout.write(unit.text())

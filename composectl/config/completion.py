@@ -79,11 +79,11 @@ def policies(_: Invocation, __: Given) -> Iterable[str]:
     return POLICIES
 
 
-def reaches(_: Invocation, __: Given) -> Iterable[str]:
-    """How backends may be reached."""
-    from composectl.orchestrator.addressing import REACHES
+def backend_addresses(_: Invocation, __: Given) -> Iterable[str]:
+    """By which address backends may be reached."""
+    from composectl.orchestrator.addressing import BACKEND_ADDRESSES
 
-    return REACHES
+    return BACKEND_ADDRESSES
 
 
 def services_in(files: Iterable[Path]) -> list[str]:

@@ -66,20 +66,27 @@ _BALANCING = (
         shell_complete=completed("policies"),
         help="least-request, round-robin, random, p2c or source.  [least-request]",
     ),
-    click.option("--health", metavar="PATH", help="A backend is well if this answers 2xx or 3xx.  [its port accepts]"),
-    click.option("--no-identity", is_flag=True, help="Leave X-Internal-Service out of the responses."),
-    click.option("--timeout", metavar="SECONDS", help="For a backend to begin its answer.  [none]"),
-    click.option("--stall-timeout", metavar="SECONDS", help="Of silence within an answer.  [none]"),
-    click.option("--slow-start", metavar="SECONDS", help="For the share of a new backend to rise.  [none]"),
-    click.option("--hold", metavar="SECONDS", help="For requests to wait where nobody is ready; 0 is off.  [30]"),
-    click.option("--max-held", metavar="N", help="Requests that wait at once.  [1000]"),
-    click.option("--drain", metavar="SECONDS", help="For requests in flight when backends leave.  [30]"),
-    click.option("--max-connections", metavar="N", help="Clients at once.  [half the open files]"),
-    click.option("--max-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
     click.option(
-        "--trust", multiple=True, metavar="CIDR", help="Proxies whose X-Forwarded-* are kept; repeat it.  [none]"
+        "--health-check-path", metavar="PATH", help="A backend is well if this answers 2xx or 3xx.  [its port]"
     ),
-    click.option("--allow-host", multiple=True, metavar="HOST", help="A name to answer for; repeat it.  [all]"),
+    click.option("--no-backend-header", is_flag=True, help="Leave X-Internal-Service out of the responses."),
+    click.option("--response-timeout", metavar="SECONDS", help="For a backend to begin its answer.  [none]"),
+    click.option("--idle-timeout", metavar="SECONDS", help="Of silence within an answer.  [none]"),
+    click.option("--slow-start", metavar="SECONDS", help="For the share of a new backend to rise.  [none]"),
+    click.option(
+        "--queue-timeout", metavar="SECONDS", help="For requests to wait where none is ready; 0 is off.  [30]"
+    ),
+    click.option("--queue-size", metavar="N", help="Requests that wait at once.  [1000]"),
+    click.option("--drain-timeout", metavar="SECONDS", help="For requests in flight when backends leave.  [30]"),
+    click.option("--max-connections", metavar="N", help="Clients at once.  [half the open files]"),
+    click.option("--max-request-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
+    click.option(
+        "--trusted-proxies",
+        multiple=True,
+        metavar="CIDR",
+        help="Proxies whose X-Forwarded-* are kept; repeat it.",
+    ),
+    click.option("--allowed-host", multiple=True, metavar="HOST", help="A name to answer for; repeat it.  [all]"),
     click.option("--no-request-id", is_flag=True, help="Make no X-Request-ID where a request has none."),
 )
 

@@ -12,14 +12,14 @@ from composectl.config.values import number, parse_duration, parse_share
 
 @dataclass(frozen=True, slots=True)
 class RolloutConfig:
-    """`parallel`: so many new replicas at a time. `pause_seconds`: how long they are watched before old ones leave.
+    """`parallel`: so many new replicas at a time. `monitor`: how long they are watched before old ones leave.
 
-    `ready_seconds`: how long they may take to be ready. `canary`: the share of the requests at which one is held first.
+    `ready_timeout`: how long they may take to be ready. `canary`: the share of the requests at which one is held first.
     """
 
     parallel: int = 1
-    pause_seconds: float = 5.0
-    ready_seconds: float = 60.0
+    monitor: float = 5.0
+    ready_timeout: float = 60.0
     canary: float | None = None
 
 
@@ -27,8 +27,8 @@ def make_rollout_config(given: Mapping[str, Any]) -> RolloutConfig:
     """The care behind the options as the command line gives them. Raises ComposectlError."""
     return RolloutConfig(
         number(given, "parallel") or RolloutConfig().parallel,
-        _seconds(given, "pause", RolloutConfig().pause_seconds),
-        _seconds(given, "ready_timeout", RolloutConfig().ready_seconds),
+        _seconds(given, "monitor", RolloutConfig().monitor),
+        _seconds(given, "ready_timeout", RolloutConfig().ready_timeout),
         None if given["canary"] is None else parse_share("--canary", given["canary"]),
     )
 
@@ -45,7 +45,7 @@ def decides_canary(services: Sequence[str], given: Mapping[str, Any]) -> bool:
 # Private
 
 
-_VERDICTS = {"goes_on": "--continue", "abort": "--abort"}
+_VERDICTS = {"promote": "--promote", "abort": "--abort"}
 
 
 def _seconds(given: Mapping[str, Any], option: str, default: float) -> float:

@@ -26,24 +26,24 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
 @dataclass(frozen=True, slots=True)
 class BalancingConfig:
-    """`policy` is a name of `POLICIES`; `identify`: responses carry `X-Internal-Service`.
+    """`policy` is a name of `POLICIES`; `backend_header`: responses carry `X-Internal-Service`.
 
-    `health`: the path whose answer tells whether a backend is well; "" where its port does.
+    `health_check_path`: the path whose answer tells whether a backend is well; "" where its port does.
     `request_id`: requests without an `X-Request-ID` get one, and responses carry it.
-    `connections`: how many clients may be connected at once; None for as many as can all be answered at once.
+    `max_connections`: how many clients may be connected at once; None for as many as can all be answered at once.
     `slow_start`: the seconds over which the share of a new backend rises; None for a whole one from the first.
-    `drain`: the seconds that requests in flight get at most when their backend leaves, or we end.
+    `drain_timeout`: the seconds that requests in flight get at most when their backend leaves, or we end.
     """
 
     policy: str = _DEFAULT_POLICY
-    identify: bool = True
+    backend_header: bool = True
     request_id: bool = True
-    health: str = ""
+    health_check_path: str = ""
     limits: Limits = field(default_factory=Limits)
-    connections: int | None = None
-    holding: Holding = field(default_factory=Holding)
+    max_connections: int | None = None
+    queue: Holding = field(default_factory=Holding)
     slow_start: int | None = None
-    drain: int = _DRAIN_SECONDS
+    drain_timeout: int = _DRAIN_SECONDS
 
     def make_policy(self, clock: Callable[[], float]) -> Policy:
         """A policy for one pool; `clock` gives seconds."""
@@ -56,17 +56,17 @@ def balancing(given: Mapping[str, Any], name_of: OptionName = flag_name) -> Bala
 
     Raises ComposectlError, in which an option is called as it is `name_of`.
     """
-    drain = number(given, "drain", least=0, name_of=name_of)
+    drain = number(given, "drain_timeout", least=0, name_of=name_of)
     return BalancingConfig(
         policy=_policy(given["policy"] or _DEFAULT_POLICY),
-        identify=not given["no_identity"],
+        backend_header=not given["no_backend_header"],
         request_id=not given["no_request_id"],
-        health=_path(given["health"], name_of("health")),
+        health_check_path=_path(given["health_check_path"], name_of("health_check_path")),
         limits=limits(given, name_of),
-        connections=number(given, "max_connections", name_of=name_of),
-        holding=_holding(given, name_of),
+        max_connections=number(given, "max_connections", name_of=name_of),
+        queue=_queue(given, name_of),
         slow_start=_slow_start(given, name_of),
-        drain=_DRAIN_SECONDS if drain is None else drain,
+        drain_timeout=_DRAIN_SECONDS if drain is None else drain,
     )
 
 
@@ -112,10 +112,10 @@ def _policy(name: str) -> str:
     return name
 
 
-def _holding(given: Mapping[str, Any], name_of: OptionName) -> Holding:
+def _queue(given: Mapping[str, Any], name_of: OptionName) -> Holding:
     told = {
-        "seconds": number(given, "hold", least=0, name_of=name_of),
-        "most": number(given, "max_held", name_of=name_of),
+        "seconds": number(given, "queue_timeout", least=0, name_of=name_of),
+        "most": number(given, "queue_size", name_of=name_of),
     }
     return Holding(**{name: value for name, value in told.items() if value is not None})
 

@@ -20,7 +20,7 @@ from composectl.control.pacing import run
 from composectl.control.paths import runtime_folder
 from composectl.engine.client import Engine
 from composectl.errors import ComposectlError
-from composectl.orchestrator.addressing import AUTO, REACHES
+from composectl.orchestrator.addressing import AUTO, BACKEND_ADDRESSES
 from composectl.orchestrator.compose import ComposeClient, LoadedProject, load_with_x_balance
 from composectl.screen.console import say
 
@@ -44,17 +44,17 @@ class ServiceConfig:
 class UpConfig:
     """`services`: those that are to be balanced; `connections`: how many clients at once, None for the default.
 
-    `ready_seconds`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
-    `reach`: how backends are reached, a name of `REACHES`. `access_log`: None for none.
+    `ready_timeout`: how long `-d` waits for the first backend. `handover`: take over from the composectl that runs.
+    `backend_address`: one of `BACKEND_ADDRESSES`. `access_log`: None for none.
     """
 
     services: Mapping[str, ServiceConfig]
     detach: bool
-    ready_seconds: float
+    ready_timeout: float
     arguments: UpArguments
     connections: int | None = None
     handover: bool = False
-    reach: str = AUTO
+    backend_address: str = AUTO
     access_log: AccessLogConfig | None = None
     admin: AdminConfig = field(default_factory=AdminConfig)
 
@@ -92,11 +92,11 @@ def make_up_config(
             for service, scale in scales.items()
         },
         detach=typed["detach"],
-        ready_seconds=typed["ready_timeout"] or 60.0,
+        ready_timeout=typed["ready_timeout"] or 60.0,
         arguments=sort_up_arguments(arguments, scales),
-        connections=balancing(merge({}, typed)).connections,
+        connections=balancing(merge({}, typed)).max_connections,
         handover=typed["handover"],
-        reach=_reach(typed["reach"] or AUTO),
+        backend_address=_backend_address(typed["backend_address"] or AUTO),
         access_log=make_access_log_config(typed, cwd),
         admin=make_admin_config(typed),
     )
@@ -172,9 +172,9 @@ def running_scales(invocation: Invocation, loaded: LoadedProject) -> dict[str, i
 # Private
 
 
-def _reach(name: str) -> str:
-    if name not in REACHES:
-        raise errors.unknown_reach(name, REACHES)
+def _backend_address(name: str) -> str:
+    if name not in BACKEND_ADDRESSES:
+        raise errors.unknown_backend_address(name, BACKEND_ADDRESSES)
     return name
 
 

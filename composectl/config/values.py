@@ -124,12 +124,18 @@ def flag_name(option: str) -> str:
 def limits(given: Mapping[str, Any], name_of: OptionName = flag_name) -> Limits:
     """The limits behind the options as the command line gives them. Raises ComposectlError."""
     return Limits(
-        head_seconds=number(given, "timeout", name_of=name_of),
-        stall_seconds=number(given, "stall_timeout", name_of=name_of),
-        body_bytes=None if given["max_body"] is None else parse_size(given["max_body"], name_of("max_body")),
-        trusted=tuple(parse_network(text, name_of("trust")) for text in given["trust"]),
-        hosts=frozenset(parse_host(text, name_of("allow_host")) for text in given["allow_host"]),
+        head_seconds=number(given, "response_timeout", name_of=name_of),
+        stall_seconds=number(given, "idle_timeout", name_of=name_of),
+        body_bytes=None
+        if given["max_request_body"] is None
+        else parse_size(given["max_request_body"], name_of("max_request_body")),
+        trusted=tuple(parse_network(text, name_of("trusted_proxies")) for text in given["trusted_proxies"]),
+        hosts=frozenset(parse_host(text, name_of("allowed_host")) for text in given["allowed_host"]),
     )
+
+
+def _body_size(text: str | None, name_of: OptionName) -> int | None:
+    return None if text is None else parse_size(text, name_of("max_request_body"))
 
 
 def number(given: Mapping[str, Any], option: str, *, least: int = 1, name_of: OptionName = flag_name) -> int | None:
@@ -142,7 +148,7 @@ def number(given: Mapping[str, Any], option: str, *, least: int = 1, name_of: Op
     return int(text)
 
 
-def parse_size(text: str, option: str = "--max-body") -> int:
+def parse_size(text: str, option: str = "--max-request-body") -> int:
     """The bytes of `10m`, `512k`, `1g` or `1000`. Raises `bad_size`."""
     size = _SIZE.fullmatch(text.lower())
     if size is None:
@@ -150,7 +156,7 @@ def parse_size(text: str, option: str = "--max-body") -> int:
     return int(size[1]) * _SIZE_UNITS[size[2]]
 
 
-def parse_network(text: str, option: str = "--trust") -> IPv4Network | IPv6Network:
+def parse_network(text: str, option: str = "--trusted-proxies") -> IPv4Network | IPv6Network:
     """A network as `10.0.0.0/8`, or a single address. Raises `bad_network`."""
     try:
         return ip_network(text)
@@ -158,7 +164,7 @@ def parse_network(text: str, option: str = "--trust") -> IPv4Network | IPv6Netwo
         raise errors.bad_network(option, text) from None
 
 
-def parse_host(text: str, option: str = "--allow-host") -> bytes:
+def parse_host(text: str, option: str = "--allowed-host") -> bytes:
     """A name or an address as it stands in `Host`, in lower case and without a dot at its end. Raises `bad_host`."""
     if not is_host(text):
         raise errors.bad_host(option, text)

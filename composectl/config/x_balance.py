@@ -12,15 +12,25 @@ from composectl.compose.argv import check_scale
 from composectl.config.service import balancing
 from composectl.config.values import is_port, parse_listen
 
-_TEXTS = ("policy", "health", "timeout", "stall_timeout", "slow_start", "hold", "max_held", "max_body", "drain")
-_LISTS = ("trust", "allow_host", "listen")
+_TEXTS = (
+    "policy",
+    "health_check_path",
+    "response_timeout",
+    "idle_timeout",
+    "slow_start",
+    "queue_timeout",
+    "queue_size",
+    "max_request_body",
+    "drain_timeout",
+)
+_LISTS = ("trusted_proxies", "allowed_host", "listen")
 _TRUTHS = {"true": True, "false": False}
-KEYS = frozenset(("replicas", "port", "identity", "request_id", "drop_udp", *_TEXTS, *_LISTS))
+KEYS = frozenset(("replicas", "port", "backend_header", "request_id", "drop_udp", *_TEXTS, *_LISTS))
 # As they are where nothing is said of them
 DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys((*_TEXTS, "max_connections")),
     **dict.fromkeys(_LISTS, ()),
-    "no_identity": False,
+    "no_backend_header": False,
     "no_request_id": False,
     "drop_udp": False,
 }
@@ -75,7 +85,7 @@ def _from_mapping(told: Mapping[str, object]) -> XBalance:
             raise errors.unknown_key(key, KEYS)
     given = {key: _value(key, value) for key, value in told.items()}
     replicas, port = given.pop("replicas", None), given.pop("port", None)
-    given["no_identity"] = not given.pop("identity", True)
+    given["no_backend_header"] = not given.pop("backend_header", True)
     given["no_request_id"] = not given.pop("request_id", True)
     return XBalance(replicas, port, {**DEFAULTS, **given})
 
@@ -89,7 +99,7 @@ def _value(key: str, value: object) -> Any:
             return _replicas(text)
         case "port":
             return _target(text)
-        case "identity" | "request_id" | "drop_udp":
+        case "backend_header" | "request_id" | "drop_udp":
             return _truth(key, text)
     return text
 

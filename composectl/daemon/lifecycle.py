@@ -135,7 +135,7 @@ class _Up:
             await running.compose_project.up(self._wish.arguments, self._wish.scales)
             await self._serve()
         with waiting("Waiting for a replica to be ready"):
-            await until_serving(running, self._wish.ready_seconds if self._wish.detach else None)
+            await until_serving(running, self._wish.ready_timeout if self._wish.detach else None)
             await wait_for_stragglers(running, _STRAGGLER_TIMEOUT)
         if running.predecessor is not None:
             await self._serve()

@@ -28,7 +28,7 @@ from composectl.daemon.project import RunningProject
 from composectl.daemon.service import BalancedService, check_no_canary
 from composectl.engine.client import Engine
 from composectl.engine.containers import Addressing
-from composectl.orchestrator.addressing import AUTO, NETWORK, PUBLISHED, ChosenAddressing, choose_addressing
+from composectl.orchestrator.addressing import AUTO, CONTAINER, PUBLISHED, ChosenAddressing, choose_addressing
 from composectl.orchestrator.compose import ComposeClient, LoadedProject, with_known_api
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.listener import PortTaken, make_gate
@@ -43,7 +43,7 @@ async def preflight(invocation: Invocation, config: UpConfig, loaded: LoadedProj
     engine = await Engine.connect(compose_client.endpoint)
     sys.stderr.write(loaded.warnings)
     ports = _ports(project, config)
-    found = await choose_addressing(config.reach, engine)
+    found = await choose_addressing(config.backend_address, engine)
     compose_project = make_compose_project(invocation, compose_client, project, config.scales)
     folder = runtime_folder(invocation.environ)
     claimed = _claim(folder, compose_project.project, compose_client.endpoint.url, config)
@@ -133,7 +133,7 @@ def _claim(folder: Path, project: str, engine: str, config: UpConfig) -> _Claime
         client = find(folder, project, folder)
         check_no_canary(client.status())
         addressing = Addressing(client.about.published_host)
-        _check_stays(config.reach, addressing)
+        _check_stays(config.backend_address, addressing)
         predecessor = client.predecessor()
         estate = predecessor.estate()
         return _Claimed(
@@ -151,9 +151,9 @@ def _opened_log(config: UpConfig, claimed: _Claimed) -> AccessLog | None:
 
 def _check_stays(asked: str, addressing: Addressing) -> None:
     """A reach is how replicas are made, and those that are there stay."""
-    name = PUBLISHED if addressing.behind_docker_proxy else NETWORK
+    name = PUBLISHED if addressing.behind_docker_proxy else CONTAINER
     if asked not in (AUTO, name):
-        raise errors.reach_stays(asked, name)
+        raise errors.backend_address_stays(asked, name)
 
 
 def _told(found: ChosenAddressing) -> Addressing:

@@ -235,7 +235,7 @@ class Renewing:
             raise errors.unknown_service(service, project.services)
         config = RolloutConfig()
         rendered = render(without_published_ports(project, self._balanced)).decode()
-        return Rollout((service,), rendered, config.parallel, config.pause_seconds, config.ready_seconds)
+        return Rollout((service,), rendered, config.parallel, config.monitor, config.ready_timeout)
 
 
 # Private

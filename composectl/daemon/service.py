@@ -54,9 +54,9 @@ class BalancedService:
         self.desired = desired
         self.pool = Pool(service, balancing.make_policy(time.monotonic), time.time, self._tell)
         self.rollouts = {"done": 0, "failed": 0, "aborted": 0}
-        self._room = WaitingRoom(self.pool, balancing.holding)
+        self._room = WaitingRoom(self.pool, balancing.queue)
         self._balancing = balancing
-        self._probes = probes_of(balancing.health, relayed=relayed)
+        self._probes = probes_of(balancing.health_check_path, relayed=relayed)
         self._journal = journal
         self._target = ports[0].target
         self._servers = [(port, self._make_server(port, gate, log)) for port in ports]
@@ -100,7 +100,7 @@ class BalancedService:
     @property
     def drain_seconds(self) -> float:
         """How long requests in flight may take to finish, where their backends are given as long to stop."""
-        return self._balancing.drain
+        return self._balancing.drain_timeout
 
     async def serve(self) -> None:
         """Accept clients on what is bound; at the end they have `drain_seconds` to finish, or less (`Pool.grace`)."""
@@ -157,7 +157,7 @@ class BalancedService:
         return f"{self.service} {port}"
 
     def _make_server(self, port: Port, gate: Gate, log: AccessLog | None) -> ProxyServer:
-        route = Route(self.pool, Connections(port.target, identify=self._balancing.identify), self._room)
+        route = Route(self.pool, Connections(port.target, identify=self._balancing.backend_header), self._room)
         make_id = make_request_id if self._balancing.request_id else None
         return ProxyServer(route, self._balancing.limits, gate, make_id=make_id, log=log)
 

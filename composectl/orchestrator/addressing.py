@@ -12,7 +12,7 @@ from composectl import errors
 from composectl.engine.client import Engine
 from composectl.engine.containers import CONTAINER_ADDRESS, Addressing
 
-AUTO, NETWORK, PUBLISHED = REACHES = ("auto", "network", "published")
+AUTO, CONTAINER, PUBLISHED = BACKEND_ADDRESSES = ("auto", "container", "published")
 _LOOPBACK = "127.0.0.1"
 _SECONDS = 1.0
 _NOBODY_LISTENS = 1  # a refusal is an answer, too
@@ -33,7 +33,7 @@ class ChosenAddressing:
 
 
 async def choose_addressing(asked: str, engine: Engine) -> ChosenAddressing:
-    """How the replicas of this engine are reached from here; `asked` is one of `REACHES`. Raises ComposectlError.
+    """How the replicas are reached from here; `asked` is one of `BACKEND_ADDRESSES`. Raises ComposectlError.
 
     Unless it is told, their own addresses are taken where a trial connection gets an answer from the engine's networks.
     """

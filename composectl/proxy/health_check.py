@@ -43,7 +43,7 @@ class Probes:
 
 
 def probes_of(path: str, *, relayed: bool = False) -> Probes:
-    """Those for `--health PATH`, or, where it is "", for its absence."""
+    """Those for `--health-check-path PATH`, or, where it is "", for its absence."""
     if path:
         return Probes(path, interval=1.0, timeout=2.0)
     return Probes(interval=0.5, relayed=True) if relayed else Probes()

@@ -42,7 +42,7 @@ def test_one_life(cell: Cell, simple: ShapedProject) -> None:
         assert holder.id not in {one.id for one in project.containers()}
         project.run("scale", "echo=3")
         before = {one.id for one in project.containers()}
-        project.run("rollout", "echo", "--pause", "0")
+        project.run("rollout", "echo", "--monitor", "0")
         after = {one.id for one in project.containers()}
         assert (len(after), before & after) == (3, set())
         answers("<short>", replicas=3)(simple)

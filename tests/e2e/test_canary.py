@@ -25,13 +25,13 @@ def rolling(story: Scenario) -> Iterator[Scenario]:
 
 def test_held_at_a_tenth_and_then_gone_on_with(rolling: Scenario) -> None:
     old = ids(rolling)
-    with rolling.under_load("rollout --canary 10%, --continue") as load:
+    with rolling.under_load("rollout --canary 10%, --promote") as load:
         told = begin_canary(rolling)
         assert_held(rolling, load)
         assert f"{name_of_canary(rolling)} is held at 10% of the requests" in told.stderr
         assert "canary 4 at 10%" in rolling.project.run("status")
         assert_nothing_else_goes(rolling)
-        done = rolling.project.composectl("rollout", "echo", "--continue")
+        done = rolling.project.composectl("rollout", "echo", "--promote")
         assert done.returncode == 0, done.stderr
         assert done.stderr.endswith("echo: 3 of 3 ready\n")
     assert rolling.lost_nothing(load)
@@ -66,7 +66,7 @@ def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -
     begin_canary(rolling)
     rolling.container(4).kill()
     assert wait_until(lambda: len(rolling.phases()) == 3)
-    done = rolling.project.composectl("rollout", "echo", "--continue")
+    done = rolling.project.composectl("rollout", "echo", "--promote")
     assert done.returncode == 1
     assert "error: rollout of `echo` stopped: " in done.stderr
     assert "ended with exit code 137" in done.stderr
@@ -75,7 +75,7 @@ def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Scenario) -> None:
-    for option in ("--continue", "--abort"):
+    for option in ("--promote", "--abort"):
         told = rolling.project.composectl("rollout", "echo", option)
         assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: no canary of service `echo` is held")
 
@@ -89,7 +89,7 @@ def test_where_clients_stay_with_their_replica_there_is_no_canary(project: Compo
 
 
 def begin_canary(story: Scenario) -> Finished:
-    told = story.project.composectl("rollout", "echo", "--canary", "10%", "--pause", "1s")
+    told = story.project.composectl("rollout", "echo", "--canary", "10%", "--monitor", "1s")
     assert told.returncode == 0, told.stderr
     return told
 
@@ -116,7 +116,7 @@ def assert_nothing_else_goes(story: Scenario) -> None:
         assert (told.returncode, told.stderr) == (
             1,
             "error: a canary of service `echo` is held\n\n"
-            "hint: `composectl rollout echo --continue` goes on with its rollout, `--abort` takes it back\n",
+            "hint: `composectl rollout echo --promote` goes on with its rollout, `--abort` takes it back\n",
         )
 
 

@@ -28,7 +28,7 @@ def test_status_codes_and_slow_answers_come_through(project: ComposeProject) -> 
 
 
 def test_no_identity_leaves_the_name_of_the_backend_out(project: ComposeProject) -> None:
-    project.run("up", "--balance", "echo=1", "-d", "--no-identity")
+    project.run("up", "--balance", "echo=1", "-d", "--no-backend-header")
 
     answer = ask(project.port)
     assert answer.is_whole

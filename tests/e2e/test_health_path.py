@@ -1,4 +1,4 @@
-"""`--health PATH`: a replica is left out while its path answers badly."""
+"""`--health-check-path PATH`: a replica is left out while its path answers badly."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def answering(project: ComposeProject) -> set[str | None]:
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_replica_without_its_page_gets_no_requests_until_it_has_it_again(project: ComposeProject) -> None:
-    project.run("up", "--balance", "echo=3", "--policy", "round-robin", "--health", "/?health", "-d")
+    project.run("up", "--balance", "echo=3", "--policy", "round-robin", "--health-check-path", "/?health", "-d")
     assert project.has_ready(3)
     second = project.status()["backends"][1]
     container = project.engine.containers.get(second["id"])

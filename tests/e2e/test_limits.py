@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
 def test_a_body_of_more_is_refused_and_whatever_is_within_the_limits_is_served(project: ComposeProject) -> None:
-    project.run("up", "--balance", "echo=1", "--max-body", "1k", "--timeout", "30", "-t", "5", "-d")
+    project.run("up", "--balance", "echo=1", "--max-request-body", "1k", "--response-timeout", "30", "-t", "5", "-d")
     assert ask(project.port).is_whole
     assert status_of_post(project.port, b"x" * 1024) == 200
     assert status_of_post(project.port, b"x" * 1025) == 413

@@ -89,7 +89,7 @@ def test_several_replicas_cannot_hold_a_udp_port_unless_it_is_dropped(project: C
     project.run("up", "--balance", "echo=2", "--drop-udp", "-d")
     assert project.has_ready(2)
     assert published(project) == [{}, {}]
-    project.run("rollout", "echo", "--pause", "0")
+    project.run("rollout", "echo", "--monitor", "0")
     assert published(project) == [{}, {}]
 
 

@@ -29,7 +29,7 @@ services:
 
 
 def test_published_ports_carry_it_all(project: ComposeProject) -> None:
-    told = project.composectl("up", "--balance", "echo=3", "--reach", "published", "-d")
+    told = project.composectl("up", "--balance", "echo=3", "--backend-address", "published", "-d")
     assert told.returncode == 0, told.stderr
     assert "replicas are reached at ports of 127.0.0.1: as asked\n" in told.stderr
     assert project.has_ready(3)
@@ -40,7 +40,7 @@ def test_published_ports_carry_it_all(project: ComposeProject) -> None:
         assert published(project) == addresses(project)
         assert len(addresses(project)) == 5
         project.run("scale", "echo=2")
-        project.run("rollout", "echo", "--pause", "0")
+        project.run("rollout", "echo", "--monitor", "0")
         assert published(project) == addresses(project)
         project.run("up", "--balance", "echo=2", "--handover", "-d")
     assert load.lost == []
@@ -50,7 +50,7 @@ def test_published_ports_carry_it_all(project: ComposeProject) -> None:
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_each_port_of_a_service_has_its_own(project: ComposeProject) -> None:
     project.write(TWO_PORTS, other=(other := project.port + 1))
-    project.run("up", "--balance", "echo=2", "--reach", "published", "-d")
+    project.run("up", "--balance", "echo=2", "--backend-address", "published", "-d")
     assert project.has_ready(2)
     first, second = (
         {answer.backend for answer in burst(port, 40, concurrency=4, path="/cgi-bin/index.cgi")}
@@ -63,7 +63,7 @@ def test_each_port_of_a_service_has_its_own(project: ComposeProject) -> None:
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_one_that_does_not_listen_yet_gets_nothing_though_its_port_accepts(project: ComposeProject) -> None:
     project.write(LATE)
-    project.run("up", "--balance", "echo=2", "--reach", "published", "-d")
+    project.run("up", "--balance", "echo=2", "--backend-address", "published", "-d")
     answers = burst(project.port, 40, concurrency=4)
     assert all(answer.is_whole for answer in answers)
     assert [change["after"] for change in project.status()["changes"]] == ["ready", "ready"]
@@ -78,16 +78,18 @@ def test_where_networks_answer_addresses_are_taken(project: ComposeProject) -> N
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_successor_reaches_them_as_they_are_made(project: ComposeProject) -> None:
-    project.run("up", "--balance", "echo=1", "--reach", "published", "-d")
-    told = cli_error_in(project.composectl("up", "--balance", "echo=1", "--reach", "network", "--handover", "-d"))
+    project.run("up", "--balance", "echo=1", "--backend-address", "published", "-d")
+    told = cli_error_in(
+        project.composectl("up", "--balance", "echo=1", "--backend-address", "container", "--handover", "-d")
+    )
     assert told.exit_code == 2
-    assert "`--reach network`" in told.message
+    assert "`--backend-address container`" in told.message
     assert "composectl down" in told.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_way_that_is_none(project: ComposeProject) -> None:
-    told = cli_error_of(project, "up", "--balance", "echo=1", "--reach", "publish", "-d")
+    told = cli_error_of(project, "up", "--balance", "echo=1", "--backend-address", "publish", "-d")
     assert told.exit_code == 2
     assert told.hint == "did you mean `published`?"
 

@@ -50,7 +50,9 @@ def test_held_by_the_composectl_of_another_project(new_project: NewComposeProjec
 def test_a_low_port_without_the_right_to_it(project: ComposeProject) -> None:
     project.port = 80
     project.write(ECHO)
-    told = cli_error_of(project, "up", "--balance", "echo=2", "--reach", "network", "-d", rights=unprivileged())
+    told = cli_error_of(
+        project, "up", "--balance", "echo=2", "--backend-address", "container", "-d", rights=unprivileged()
+    )
     assert told.exit_code == 1
     assert ":80" in told.message
     assert "1024" in told.hint

@@ -32,7 +32,7 @@ def test_a_service_balanced_twice(project: ComposeProject) -> None:
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_an_unknown_policy_an_unknown_listen_and_a_path_that_is_none(project: ComposeProject) -> None:
-    assert cli_error_of(project, "up", "--balance", "echo=1", "--health", "healthz", "-d").exit_code == 2
+    assert cli_error_of(project, "up", "--balance", "echo=1", "--health-check-path", "healthz", "-d").exit_code == 2
     assert cli_error_of(project, "up", "--balance", "echo=1", "--policy", "lucky", "-d").exit_code == 2
     assert cli_error_of(project, "up", "--balance", "echo=1", "--listen", "http", "-d").exit_code == 2
 
@@ -41,8 +41,13 @@ def test_an_unknown_policy_an_unknown_listen_and_a_path_that_is_none(project: Co
 @pytest.mark.parametrize(
     "words",
     [
-        *(("--timeout", "soon"), ("--max-connections", "0"), ("--max-body", "big")),
-        *(("--trust", "proxy"), ("--allow-host", "shop:80"), ("--hold", "soon"), ("--slow-start", "0")),
+        *(("--response-timeout", "soon"), ("--max-connections", "0"), ("--max-request-body", "big")),
+        *(
+            ("--trusted-proxies", "proxy"),
+            ("--allowed-host", "shop:80"),
+            ("--queue-timeout", "soon"),
+            ("--slow-start", "0"),
+        ),
     ],
 )
 def test_a_limit_that_is_none(project: ComposeProject, words: tuple[str, str]) -> None:

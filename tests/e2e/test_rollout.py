@@ -66,7 +66,7 @@ def test_all_are_new_and_no_request_is_lost(three: ComposeProject) -> None:
     old = ids(three)
     three.write(OF_VERSION, version=2)
     with SteadyLoad(three.port, per_second=60) as load:
-        told = rolled_out(three, "--pause", "500ms")
+        told = rolled_out(three, "--monitor", "500ms")
     assert told.returncode == 0, told.stderr
     assert load.lost == []
     assert len(load.backends) > 60
@@ -81,7 +81,7 @@ def test_all_are_new_and_no_request_is_lost(three: ComposeProject) -> None:
 
 def test_without_a_change_they_are_exchanged_too_two_at_a_time(three: ComposeProject) -> None:
     old = ids(three)
-    told = rolled_out(three, "--pause", "0", "--parallel", "2")
+    told = rolled_out(three, "--monitor", "0", "--parallel", "2")
     assert told.returncode == 0, told.stderr
     assert len(ids(three)) == 3
     assert not old & ids(three)
@@ -97,7 +97,7 @@ def test_one_that_dies_at_once_is_taken_back(three: ComposeProject) -> None:
 
 
 def test_one_that_dies_while_it_is_watched_is_taken_back(three: ComposeProject) -> None:
-    lost = assert_taken_back(three, DIES_SOON, "ended with exit code 4", "that was it", "--pause", "20s")
+    lost = assert_taken_back(three, DIES_SOON, "ended with exit code 4", "that was it", "--monitor", "20s")
     assert len(lost) <= 10  # those that it had at that moment
 
 
@@ -105,7 +105,7 @@ def test_one_that_dies_while_it_is_watched_is_taken_back(three: ComposeProject) 
 def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: ComposeProject) -> None:
     old = ids(three)
     three.write(COMMANDED, script=DIES_SOON)
-    told = rolled_out(three, "--pause", "1s")
+    told = rolled_out(three, "--monitor", "1s")
     assert told.returncode == 1, told.stderr
     assert "error: rollout of `echo` stopped: " in told.stderr
     assert "ended with exit code 4; its last lines:\n  that was it\n" in told.stderr
@@ -114,7 +114,7 @@ def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: ComposeProj
 
 
 def test_one_that_answers_500_is_taken_back(three: ComposeProject) -> None:
-    lost = assert_taken_back(three, ANSWERS_500, "requests failed at", "I am ill", "--pause", "20s")
+    lost = assert_taken_back(three, ANSWERS_500, "requests failed at", "I am ill", "--monitor", "20s")
     assert lost
     assert all(": 500 " in one for one in lost), lost
 
@@ -138,7 +138,7 @@ def test_each_service_stays_what_it_is_after_a_rollout_of_which_one_succeeded(pr
     project.write(OF_TWO, first=1, second=1, image_of_second=IMAGE)
     project.run("up", "--balance", "first=1", "--balance", "second=1", "-d")
     project.write(OF_TWO, first=2, second=2, image_of_second="localhost:1/nowhere")
-    told = project.composectl("rollout", "first", "second", "--pause", "0")
+    told = project.composectl("rollout", "first", "second", "--monitor", "0")
     assert told.returncode == 1, told.stderr
     assert sorted(versions(project)) == ["first 2", "second 1"]
 

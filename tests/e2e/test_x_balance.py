@@ -60,7 +60,9 @@ def test_a_number_of_replicas_that_comes_of_a_variable(project: ComposeProject) 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_mapping_and_flags_that_win_over_it(new_project: NewComposeProject) -> None:
     project = new_project()
-    project.write(A_MAPPING, mapping="{policy: p2c, identity: false, listen: '127.0.0.1:" + str(project.port) + "'}")
+    project.write(
+        A_MAPPING, mapping="{policy: p2c, backend_header: false, listen: '127.0.0.1:" + str(project.port) + "'}"
+    )
     project.run("up", "-d", "front")
     assert (project.status()["wanted"], project.status()["policy"]) == (2, "p2c")
     assert project.status()["listeners"] == [f"127.0.0.1:{project.port}"]
@@ -109,7 +111,7 @@ def test_without_it_a_file_on_standard_input_goes_to_compose_as_it_is(project: C
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_no_time_to_drain_is_none_when_a_replica_leaves(project: ComposeProject) -> None:
-    project.write(A_MAPPING, mapping="{replicas: 1, drain: 0}")
+    project.write(A_MAPPING, mapping="{replicas: 1, drain_timeout: 0}")
     project.run("up", "-d")
     answers: list[Answer | None] = []
     slow = threading.Thread(target=lambda: answers.append(answered(project.port, "/?sleep=8")))

@@ -87,7 +87,7 @@ def test_the_tabulator_completes(place: Workspace, folder: Path, shell: str, typ
         ("up --balance ", ["echo=", "worker="]),
         ("up --balance=e", ["--balance=echo="]),
         ("up --policy p", ["p2c"]),
-        ("up --reach=pub", ["--reach=published"]),
+        ("up --backend-address=pub", ["--backend-address=published"]),
         ("-f comp", ["compose.yaml"]),
         ("--project-directory f", ["folder/"]),
         ("completion f", ["fish"]),

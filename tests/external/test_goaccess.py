@@ -25,7 +25,7 @@ PATHS = {"/": 30, "/large": 2, '/a"b': 3, "/%C3%A9": 4}
 
 def test_every_line_is_counted(place: Workspace) -> None:
     backend = LargeBackend()
-    words = ("--access-log", "access.log", "--access-log-header", "User-Agent", "--max-body", "1k")
+    words = ("--access-log", "access.log", "--access-log-header", "User-Agent", "--max-request-body", "1k")
     proxy = place.starts("--listen", "127.0.0.1:0", "--backend", backend.address, *words)
     for path, times in PATHS.items():
         for _ in range(times):

@@ -53,7 +53,7 @@ async def test_it_accepts_a_unit_whatever_signs_are_in_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # else it asks for the manager of a login
-    words = ("--balance", "echo=2", "--health", '/"$1%i\\', "--drain", "12")
+    words = ("--balance", "echo=2", "--health-check-path", '/"$1%i\\', "--drain-timeout", "12")
     done = printed(folder, "-f", "compose.yml", "systemd-unit", *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert "TimeoutStopSec=72\n" in done.stdout

@@ -185,7 +185,7 @@ def test_a_stdout_that_nobody_reads_any_more_is_of_no_concern_to_clients(place: 
 @pytest.mark.parametrize("drain", ["0", "30"], ids=["in no time", "by force"])
 def test_what_is_cut_at_the_end_is_told(place: Workspace, drain: str) -> None:
     backend = place.backend()
-    words = ("--access-log", "access.log", "--access-log-format", "json", "--drain", drain)
+    words = ("--access-log", "access.log", "--access-log-format", "json", "--drain-timeout", drain)
     proxy = place.proxy(backend, words=words)
     assert place.comes_to("ready")
     with socket.create_connection((HOST, proxy.port), timeout=PATIENCE) as client:

@@ -1,4 +1,4 @@
-"""`--health PATH`: a backend is well while this answers well."""
+"""`--health-check-path PATH`: a backend is well while this answers well."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 def test_a_backend_is_left_out_while_its_path_answers_badly(place: Workspace) -> None:
     steady, sick = place.backend(), place.backend()
     sick.well.clear()
-    proxy = place.proxy(steady, sick, words=("--health", "/well"))
+    proxy = place.proxy(steady, sick, words=("--health-check-path", "/well"))
     assert place.comes_to("ready", "starting")
     assert {ask(proxy.port, host=HOST).backend for _ in range(4)} == {steady.address}
 
@@ -33,7 +33,7 @@ def test_a_backend_is_left_out_while_its_path_answers_badly(place: Workspace) ->
 
 def test_the_last_one_serves_on_however_it_answers(place: Workspace) -> None:
     backend = place.backend()
-    proxy = place.proxy(backend, words=("--health", "/well"))
+    proxy = place.proxy(backend, words=("--health-check-path", "/well"))
     assert place.comes_to("ready")
     backend.well.clear()
     assert all(backend.refused.acquire(timeout=30) for _ in range(4))

@@ -13,14 +13,14 @@ HOST = "127.0.0.1"
 
 
 def test_a_body_of_more_is_refused(place: Workspace) -> None:
-    proxy = place.proxy(place.backend(), words=("--max-body", "1k"))
+    proxy = place.proxy(place.backend(), words=("--max-request-body", "1k"))
     answer = posted(proxy, b"x" * 1025)
     assert (answer.status, answer.headers["X-Composectl-Error"]) == (413, "body-too-large")
     proxy.ends_by(signal.SIGINT)
 
 
 def test_another_host_is_refused(place: Workspace) -> None:
-    proxy = place.proxy(place.backend(), words=("--allow-host", "shop.example"))
+    proxy = place.proxy(place.backend(), words=("--allowed-host", "shop.example"))
     assert place.comes_to("ready")
     assert ask(proxy.port, host=HOST, Host="Shop.Example:8080").status == 200
     assert ask(proxy.port, host=HOST).status == 421
@@ -29,7 +29,7 @@ def test_another_host_is_refused(place: Workspace) -> None:
 
 def test_a_backend_that_does_not_begin_in_time_is_given_up(place: Workspace) -> None:
     backend = place.backend()
-    proxy = place.proxy(backend, words=("--timeout", "1"))
+    proxy = place.proxy(backend, words=("--response-timeout", "1"))
     assert place.comes_to("ready")
     assert ask(proxy.port, "/held", host=HOST).status == 504
     backend.release.set()
@@ -45,7 +45,7 @@ def test_more_connections_than_files_may_be_open_are_refused_before_anything_is_
 
 
 def test_a_path_is_asked_for_where_it_is_named(place: Workspace) -> None:
-    proxy = place.proxy(place.backend(), words=("--health", "/healthz"))
+    proxy = place.proxy(place.backend(), words=("--health-check-path", "/healthz"))
     assert place.comes_to("ready")
     (change,) = place.status()["changes"]
     assert "/healthz" in change["why"]

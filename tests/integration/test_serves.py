@@ -105,7 +105,7 @@ def test_those_who_wait_are_told_of_the_end(place: Workspace) -> None:
 def test_with_no_backend_there_and_no_waiting_it_serves_all_the_same(place: Workspace) -> None:
     gone = place.backend()
     gone.close()
-    proxy = place.proxy(gone, words=("--hold", "0"))
+    proxy = place.proxy(gone, words=("--queue-timeout", "0"))
     answer = ask(proxy.port, host=HOST)
     assert (answer.status, answer.headers["X-Composectl-Error"]) == (503, "no-backend-ready")
     assert place.shows("status").count("starting") == 1
@@ -121,7 +121,7 @@ def test_a_name_that_nobody_knows_is_a_backend_that_does_not_start(place: Worksp
 
 
 def test_how_it_balances_is_told_as_with_up(place: Workspace) -> None:
-    proxy = place.proxy(place.backend(), place.backend(), words=("--policy", "round-robin", "--no-identity"))
+    proxy = place.proxy(place.backend(), place.backend(), words=("--policy", "round-robin", "--no-backend-header"))
     answers = [ask(proxy.port, host=HOST) for _ in range(2)]
     assert {answer.backend for answer in answers} == {None}
     assert place.status()["policy"] == "round-robin"

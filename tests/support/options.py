@@ -6,12 +6,25 @@ from typing import Any
 
 _UNTYPED = dict.fromkeys(
     (
-        *("policy", "health", "timeout", "stall_timeout", "slow_start", "hold", "max_held", "max_connections"),
-        *("max_body", "drain", "metrics"),
+        *(
+            "policy",
+            "health_check_path",
+            "response_timeout",
+            "idle_timeout",
+            "slow_start",
+            "queue_timeout",
+            "queue_size",
+            "max_connections",
+        ),
+        *("max_request_body", "drain_timeout", "metrics"),
     )
 )
 
 
 def given(**typed: Any) -> dict[str, Any]:
     """These, and the others as they are where they were not typed."""
-    return _UNTYPED | {"no_identity": False, "no_request_id": False, "trust": (), "allow_host": ()} | typed
+    return (
+        _UNTYPED
+        | {"no_backend_header": False, "no_request_id": False, "trusted_proxies": (), "allowed_host": ()}
+        | typed
+    )

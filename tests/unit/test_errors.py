@@ -130,8 +130,8 @@ MET_IN = {
         "same_port": "test_two_services_cannot_have_one_port",
     },
     "e2e/test_reach.py": {
-        "unknown_reach": "test_a_way_that_is_none",
-        "reach_stays": "test_a_successor_reaches_them_as_they_are_made",
+        "unknown_backend_address": "test_a_way_that_is_none",
+        "backend_address_stays": "test_a_successor_reaches_them_as_they_are_made",
     },
     "e2e/test_refuses_machines.py": {
         "no_compose": "test_no_compose",

@@ -60,7 +60,7 @@ def test_an_image_that_answers_500_is_taken_back_and_nobody_else_fails(made_imag
     story.image = made_image(ANSWERS_500)
     story.write()
     with story.under_load("rollout to an image that answers 500") as load:
-        assert_stopped(story, "requests failed at", ["I am ill"], "--pause", "30s")
+        assert_stopped(story, "requests failed at", ["I am ill"], "--monitor", "30s")
     assert load.failed
     assert all(fate.trouble.startswith("500 ") and fate.backend not in old for fate in load.failed), load.failed
     assert story.executed_twice() == []
@@ -75,7 +75,7 @@ def assert_rolled_out(made_image: MakeImage, story: Scenario, parallel: int) -> 
     story.write()
     with story.under_load(f"rollout of all three, {parallel} at a time") as load:
         course = RolloutRecorder(story.project, 3)
-        story.project.run("rollout", "echo", "--pause", "1s", "--parallel", str(parallel))
+        story.project.run("rollout", "echo", "--monitor", "1s", "--parallel", str(parallel))
     assert story.lost_nothing(load)
     assert before.isdisjoint(ids(story))
     assert len(ids(story)) == 3

@@ -56,7 +56,7 @@ def with_slow_ones_in_flight(story: Scenario, load: LoadGenerator, requests: int
 def roll_out(story: Scenario, version: int) -> None:
     story.write(f'    labels: ["version={version}"]\n')
     before = ids(story)
-    story.project.run("rollout", "echo", "--pause", "500ms")
+    story.project.run("rollout", "echo", "--monitor", "500ms")
     assert not before & ids(story)
 
 

@@ -33,10 +33,10 @@ def test_it_runs_in_the_foreground_and_is_given_time_to_drain() -> None:
 
 
 def test_its_first_lines_install_it() -> None:
-    told = lines(typed=("composectl", "systemd-unit", "--health", "/a b"))
+    told = lines(typed=("composectl", "systemd-unit", "--health-check-path", "/a b"))
     assert told[:3] == [
         "# mkdir -p ~/.config/systemd/user",
-        "# composectl systemd-unit --health '/a b' > ~/.config/systemd/user/composectl-shop.service",
+        "# composectl systemd-unit --health-check-path '/a b' > ~/.config/systemd/user/composectl-shop.service",
         "# systemctl --user enable --now composectl-shop",
     ]
 

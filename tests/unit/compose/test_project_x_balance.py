@@ -11,12 +11,12 @@ services:
   echo:
     image: busybox
     x-balance:
-      hold: 5
-      identity: false
+      queue_timeout: 5
+      backend_header: false
       policy: p2c
       replicas: {quote}10{quote}
-      health: /a$$b
-      trust:
+      health_check_path: /a$$b
+      trusted_proxies:
       - 10.0.0.0/8
   two:
     image: busybox
@@ -34,12 +34,12 @@ def test_numbers_and_texts_of_digits_are_the_same() -> None:
 def test_every_scalar_is_a_text_and_a_dollar_is_one() -> None:
     assert read_x_balance(PRINTED.format(quote="")) == {
         "echo": {
-            "hold": "5",
-            "identity": "false",
+            "queue_timeout": "5",
+            "backend_header": "false",
             "policy": "p2c",
             "replicas": "10",
-            "health": "/a$b",
-            "trust": ["10.0.0.0/8"],
+            "health_check_path": "/a$b",
+            "trusted_proxies": ["10.0.0.0/8"],
         },
         "two": "7",
     }

@@ -57,9 +57,18 @@ def test_its_policies_are_those_that_there_are() -> None:
     "told",
     [
         *("10", "0", "'10'", "{}", "{replicas: 3}", "{replicas: '3', policy: p2c}"),
-        *("{health: '/up?x=1'}", "{hold: 0, max_held: 5, drain: 0}", "{timeout: 5, stall_timeout: '5', slow_start: 9}"),
-        *("{identity: false, drop_udp: true}", "{identity: 'true'}", "{max_body: 10m}", "{max_body: 1000}"),
-        *("{trust: 10.0.0.0/8}", "{trust: [10.0.0.0/8, '::1']}", "{allow_host: [shop.example]}"),
+        *(
+            "{health_check_path: '/up?x=1'}",
+            "{queue_timeout: 0, queue_size: 5, drain_timeout: 0}",
+            "{response_timeout: 5, idle_timeout: '5', slow_start: 9}",
+        ),
+        *(
+            "{backend_header: false, drop_udp: true}",
+            "{backend_header: 'true'}",
+            "{max_request_body: 10m}",
+            "{max_request_body: 1000}",
+        ),
+        *("{trusted_proxies: 10.0.0.0/8}", "{trusted_proxies: [10.0.0.0/8, '::1']}", "{allowed_host: [shop.example]}"),
         *("{listen: 8080}", "{listen: ['127.0.0.1:8080:80', '[::1]:8080']}", "{port: 80}", "{port: '80', listen: 0}"),
     ],
 )
@@ -73,8 +82,22 @@ def test_what_is_valid_is_taken(told: str) -> None:
     [
         *("ten", "-1", "1001", "{replicas: 1001}", "1.5", "true", "null", "[]", "[10]", "''"),
         *("{replica: 3}", "{max_connections: 10}", "{replicas: many}", "{replicas: -1}", "{replicas: null}"),
-        *("{policy: lucky}", "{policy: [p2c]}", "{health: up}", "{hold: 5s}", "{max_held: '0'}", "{drain: -1}"),
-        *("{identity: 'no'}", "{drop_udp: 1}", "{max_body: big}", "{max_body: 0}", "{trust: ''}", "{trust: {a: b}}"),
+        *(
+            "{policy: lucky}",
+            "{policy: [p2c]}",
+            "{health_check_path: up}",
+            "{queue_timeout: 5s}",
+            "{queue_size: '0'}",
+            "{drain_timeout: -1}",
+        ),
+        *(
+            "{backend_header: 'no'}",
+            "{drop_udp: 1}",
+            "{max_request_body: big}",
+            "{max_request_body: 0}",
+            "{trusted_proxies: ''}",
+            "{trusted_proxies: {a: b}}",
+        ),
         *("{listen: http}", "{listen: 70000}", "{port: 0}", "{port: 70000}", "{port: http}"),
     ],
 )
@@ -92,7 +115,8 @@ def test_the_examples_of_the_docs_are_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["'${REPLICAS:-10}'", "{replicas: '$N', listen: '${PORT}:80', port: '${TARGET}', max_body: '${SIZE}'}"]
+    "told",
+    ["'${REPLICAS:-10}'", "{replicas: '$N', listen: '${PORT}:80', port: '${TARGET}', max_request_body: '${SIZE}'}"],
 )
 def test_a_variable_may_stand_for_a_number(told: str) -> None:
     assert is_valid(told)

@@ -9,7 +9,7 @@ import pytest
 from composectl.config.rollout import RolloutConfig, decides_canary, make_rollout_config
 from composectl.errors import USAGE, ComposectlError
 
-UNTYPED = dict.fromkeys(("parallel", "pause", "ready_timeout", "canary")) | {"goes_on": False, "abort": False}
+UNTYPED = dict.fromkeys(("parallel", "monitor", "ready_timeout", "canary")) | {"promote": False, "abort": False}
 
 
 def given(**typed: Any) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def test_without_a_word_it_is_the_default() -> None:
 
 
 def test_all_of_it_can_be_said() -> None:
-    told = make_rollout_config(given(parallel="2", pause="0", ready_timeout="2m", canary="2.5%"))
+    told = make_rollout_config(given(parallel="2", monitor="0", ready_timeout="2m", canary="2.5%"))
     assert told == RolloutConfig(2, 0, 120, 0.025)
 
 
@@ -31,7 +31,7 @@ def test_all_of_it_can_be_said() -> None:
     [
         ("parallel", "0", "`--parallel 0`: not a whole number from 1"),
         ("parallel", "two", "`--parallel two`: not a whole number from 1"),
-        ("pause", "5 s", "`--pause 5 s`: not a time"),
+        ("monitor", "5 s", "`--monitor 5 s`: not a time"),
         ("ready_timeout", "-1s", "`--ready-timeout -1s`: not a time"),
         *(
             ("canary", text, f"`--canary {text}`: not a share above 0% and below 100%")
@@ -47,7 +47,7 @@ def test_what_makes_no_sense_is_refused(option: str, text: str, message: str) ->
 
 
 def test_a_canary_goes_on_or_is_taken_back_or_nothing_is_said_of_it() -> None:
-    assert decides_canary(["echo"], given(goes_on=True))
+    assert decides_canary(["echo"], given(promote=True))
     assert decides_canary(["echo"], given(abort=True))
     assert not decides_canary(["echo", "web"], given(parallel="2"))
 
@@ -55,9 +55,9 @@ def test_a_canary_goes_on_or_is_taken_back_or_nothing_is_said_of_it() -> None:
 @pytest.mark.parametrize(
     ("services", "typed"),
     [
-        (["echo", "web"], {"goes_on": True}),
-        (["echo"], {"goes_on": True, "abort": True}),
-        (["echo"], {"goes_on": True, "pause": "5s"}),
+        (["echo", "web"], {"promote": True}),
+        (["echo"], {"promote": True, "abort": True}),
+        (["echo"], {"promote": True, "monitor": "5s"}),
         (["echo"], {"abort": True, "canary": "10%"}),
     ],
 )

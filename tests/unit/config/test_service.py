@@ -32,18 +32,18 @@ def test_a_policy_that_is_none_is_refused(name: str, hint: str) -> None:
     ("typed", "holding"),
     [
         ({}, Holding(30, 1000)),
-        ({"hold": "5", "max_held": "20"}, Holding(5, 20)),
-        ({"hold": "0"}, Holding(0, 1000)),
+        ({"queue_timeout": "5", "queue_size": "20"}, Holding(5, 20)),
+        ({"queue_timeout": "0"}, Holding(0, 1000)),
     ],
 )
 def test_how_long_requests_wait_and_how_many(typed: dict[str, str], holding: Holding) -> None:
-    assert balancing(given(**typed)).holding == holding
+    assert balancing(given(**typed)).queue == holding
 
 
 @pytest.mark.parametrize("text", ["", "00", "-1", "1.5", "ten"])
 def test_for_what_is_no_time_no_request_waits(text: str) -> None:
-    with pytest.raises(ComposectlError, match=f"`--hold {text}`: not a whole number from 0") as raised:
-        balancing(given(hold=text))
+    with pytest.raises(ComposectlError, match=f"`--queue-timeout {text}`: not a whole number from 0") as raised:
+        balancing(given(queue_timeout=text))
     assert raised.value.exit_code == USAGE
 
 
@@ -61,12 +61,12 @@ def test_a_slow_start_does_not_go_with_source() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/up?full=1&x=%20", "/~a;b=c"])
 def test_a_path_to_ask_for(path: str) -> None:
-    assert balancing(given(health=path)).health == path
+    assert balancing(given(health_check_path=path)).health_check_path == path
 
 
 @pytest.mark.parametrize("text", ["", "healthz", "http://a/", "/a b", "/a#b", "/ä", "/a\r\nHost: b", "/a\n"])
 def test_what_cannot_be_asked_for_is_refused(text: str) -> None:
     with pytest.raises(ComposectlError, match="not a path") as raised:
-        balancing(given(health=text))
+        balancing(given(health_check_path=text))
     assert raised.value.exit_code == USAGE
-    assert "--health /healthz" in raised.value.hint
+    assert "--health-check-path /healthz" in raised.value.hint

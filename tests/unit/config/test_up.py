@@ -26,7 +26,7 @@ def for_up(**typed: Any) -> dict[str, Any]:
             detach=False,
             ready_timeout=None,
             handover=False,
-            reach=None,
+            backend_address=None,
             listen=(),
             drop_udp=False,
             access_log=None,
@@ -70,25 +70,44 @@ def test_listen_wants_one_service() -> None:
 
 
 def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
-    told = declared(policy="p2c", hold="5", listen="8080", port="81", trust=["10.0.0.0/8"], identity="false", drain="7")
+    told = declared(
+        policy="p2c",
+        queue_timeout="5",
+        listen="8080",
+        port="81",
+        trusted_proxies=["10.0.0.0/8"],
+        backend_header="false",
+        drain_timeout="7",
+    )
     echo = make_up_config({"echo": 3}, for_up(), (), HERE, told).services["echo"]
     assert (echo.scale, echo.listen, echo.port) == (3, ("8080",), 81)
     balancing = echo.balancing
-    assert (balancing.policy, balancing.holding.seconds, balancing.identify, balancing.drain) == ("p2c", 5, False, 7)
+    assert (balancing.policy, balancing.queue.seconds, balancing.backend_header, balancing.drain_timeout) == (
+        "p2c",
+        5,
+        False,
+        7,
+    )
     assert [str(network) for network in balancing.limits.trusted] == ["10.0.0.0/8"]
 
 
 def test_flags_win_over_the_file() -> None:
-    typed = for_up(policy="random", trust=("::1",), drain="0")
-    echo = make_up_config({"echo": 3}, typed, (), HERE, declared(policy="p2c", hold="5", trust="10.0.0.0/8", drain="9"))
+    typed = for_up(policy="random", trusted_proxies=("::1",), drain_timeout="0")
+    echo = make_up_config(
+        {"echo": 3},
+        typed,
+        (),
+        HERE,
+        declared(policy="p2c", queue_timeout="5", trusted_proxies="10.0.0.0/8", drain_timeout="9"),
+    )
     balancing = echo.services["echo"].balancing
-    assert (balancing.policy, balancing.holding.seconds, balancing.drain) == ("random", 5, 0)
+    assert (balancing.policy, balancing.queue.seconds, balancing.drain_timeout) == ("random", 5, 0)
     assert [str(network) for network in balancing.limits.trusted] == ["::1/128"]
 
 
 def test_a_flag_that_says_nothing_is_refused_all_the_same() -> None:
     with pytest.raises(ComposectlError, match="is not a path"):
-        make_up_config({"echo": 3}, for_up(health=""), (), HERE, declared(health="/up"))
+        make_up_config({"echo": 3}, for_up(health_check_path=""), (), HERE, declared(health_check_path="/up"))
 
 
 def test_what_is_declared_of_one_service_is_not_told_of_another() -> None:

@@ -14,21 +14,21 @@ from tests.support.options import given
 
 
 def test_nothing_given_is_no_limit() -> None:
-    assert balancing(given()) == BalancingConfig("least-request", limits=Limits(), connections=None)
+    assert balancing(given()) == BalancingConfig("least-request", limits=Limits(), max_connections=None)
 
 
 def test_each_option_is_its_limit() -> None:
     told = balancing(
         given(
-            timeout="30",
-            stall_timeout="60",
+            response_timeout="30",
+            idle_timeout="60",
             max_connections="1000",
-            max_body="10m",
-            trust=("10.0.0.0/8", "::1"),
-            allow_host=("Shop.Example.", "[::1]"),
+            max_request_body="10m",
+            trusted_proxies=("10.0.0.0/8", "::1"),
+            allowed_host=("Shop.Example.", "[::1]"),
         )
     )
-    assert told.connections == 1000
+    assert told.max_connections == 1000
     assert told.limits == Limits(
         head_seconds=30,
         stall_seconds=60,
@@ -39,7 +39,7 @@ def test_each_option_is_its_limit() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "1e3", "ten", "10s", " 1", "1" * 10, "\u0661"])
-@pytest.mark.parametrize("option", ["timeout", "stall_timeout", "slow_start", "max_held", "max_connections"])
+@pytest.mark.parametrize("option", ["response_timeout", "idle_timeout", "slow_start", "queue_size", "max_connections"])
 def test_what_is_no_number_is_refused(option: str, text: str) -> None:
     with pytest.raises(ComposectlError, match="not a whole number from 1") as raised:
         balancing(given(**{option: text}))

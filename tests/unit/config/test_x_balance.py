@@ -35,14 +35,14 @@ def test_a_number_alone_leaves_all_else_as_it_is() -> None:
 VALUES = {
     "replicas": "3",
     "port": "80",
-    "identity": "false",
+    "backend_header": "false",
     "request_id": "false",
     "drop_udp": "true",
     "policy": "p2c",
-    "health": "/up",
-    "max_body": "10m",
-    "trust": ["10.0.0.0/8", "::1"],
-    "allow_host": "shop.example",
+    "health_check_path": "/up",
+    "max_request_body": "10m",
+    "trusted_proxies": ["10.0.0.0/8", "::1"],
+    "allowed_host": "shop.example",
     "listen": ["127.0.0.1:8080", "[::1]:8080:80"],
 }
 
@@ -53,8 +53,8 @@ def test_every_key_can_be_told(key: str) -> None:
 
 
 def test_one_text_stands_for_a_list_of_it() -> None:
-    told = parse_x_balance("echo", {"trust": "10.0.0.0/8", "listen": "8080"}).given
-    assert (told["trust"], told["listen"]) == (("10.0.0.0/8",), ("8080",))
+    told = parse_x_balance("echo", {"trusted_proxies": "10.0.0.0/8", "listen": "8080"}).given
+    assert (told["trusted_proxies"], told["listen"]) == (("10.0.0.0/8",), ("8080",))
 
 
 @pytest.mark.parametrize("told", ["ten", "-1", "1.5", "", "null", "true", [], ["10"], None])
@@ -64,7 +64,9 @@ def test_what_is_neither_a_number_nor_a_mapping(told: object) -> None:
     assert "`x-balance: 10`" in error.hint
 
 
-@pytest.mark.parametrize(("key", "hint"), [("replica", "`replicas`?"), ("max-held", "`max_held`?"), ("q", "keys are")])
+@pytest.mark.parametrize(
+    ("key", "hint"), [("replica", "`replicas`?"), ("queue-size", "`queue_size`?"), ("q", "keys are")]
+)
 def test_an_unknown_key_with_the_one_that_was_meant(key: str, hint: str) -> None:
     error = refused({"policy": "p2c", key: "5"})
     assert error.message == f"no key `{key}`"
@@ -80,20 +82,20 @@ def test_an_unknown_policy_with_the_one_that_was_meant() -> None:
     ("key", "value", "message", "hint"),
     [
         ("replicas", "ten", "`replicas: ten`: not a whole number from 0", "`replicas: 10`"),
-        ("hold", "30s", "`hold: 30s`: not a whole number from 0", "`hold: 10`"),
-        ("max_held", "0", "`max_held: 0`: not a whole number from 1", "`max_held: 10`"),
-        ("drain", "-1", "`drain: -1`: not a whole number from 0", "`drain: 10`"),
-        ("max_body", "big", "`big` is not a size", "`max_body: 10m`"),
-        ("health", "up", "`up` is not a path that can be asked for", "`health: /healthz`"),
-        ("trust", "proxy", "`proxy` is not a network", "`trust: 10.0.0.0/8`"),
-        ("allow_host", "shop:80", "`shop:80` is not a host", "`allow_host: shop.example`"),
-        ("identity", "no", "`identity: no` is neither true nor false", "`identity: true`"),
+        ("queue_timeout", "30s", "`queue_timeout: 30s`: not a whole number from 0", "`queue_timeout: 10`"),
+        ("queue_size", "0", "`queue_size: 0`: not a whole number from 1", "`queue_size: 10`"),
+        ("drain_timeout", "-1", "`drain_timeout: -1`: not a whole number from 0", "`drain_timeout: 10`"),
+        ("max_request_body", "big", "`big` is not a size", "`max_request_body: 10m`"),
+        ("health_check_path", "up", "`up` is not a path that can be asked for", "`health_check_path: /healthz`"),
+        ("trusted_proxies", "proxy", "`proxy` is not a network", "`trusted_proxies: 10.0.0.0/8`"),
+        ("allowed_host", "shop:80", "`shop:80` is not a host", "`allowed_host: shop.example`"),
+        ("backend_header", "no", "`backend_header: no` is neither true nor false", "`backend_header: true`"),
         ("port", "0", "`port: 0` is not a port of the container", "`listen` is for the port of the host"),
         ("port", "http", "`port: http` is not a port of the container", "from 1 to 65535"),
         ("listen", "http", "`http` is not of the form [HOST:]PORT[:TARGET]", "`127.0.0.1:8080:80`"),
         ("policy", "", "`policy:` takes one value", "`policy: ...`"),
         ("policy", ["p2c"], "`policy:` takes one value", "`policy: ...`"),
-        ("trust", [["::1"]], "`trust:` takes one value", ""),
+        ("trusted_proxies", [["::1"]], "`trusted_proxies:` takes one value", ""),
         ("replicas", {"min": "3"}, "`replicas:` takes one value", "`replicas: ...`"),
     ],
 )

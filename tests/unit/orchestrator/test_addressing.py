@@ -12,7 +12,7 @@ from composectl.engine.client import Engine
 from composectl.engine.containers import CONTAINER_ADDRESS, Addressing
 from composectl.orchestrator.addressing import (
     AUTO,
-    NETWORK,
+    CONTAINER,
     PUBLISHED,
     ChosenAddressing,
     choose_addressing,
@@ -38,7 +38,7 @@ async def engine(fake: FakeEngine) -> AsyncIterator[Engine]:
 
 
 async def test_what_is_asked_for_is_so(engine: Engine) -> None:
-    assert await choose_addressing(NETWORK, engine) == ChosenAddressing(CONTAINER_ADDRESS, "as asked")
+    assert await choose_addressing(CONTAINER, engine) == ChosenAddressing(CONTAINER_ADDRESS, "as asked")
     assert await choose_addressing(PUBLISHED, engine) == ChosenAddressing(AT_LOOPBACK, "as asked")
 
 
