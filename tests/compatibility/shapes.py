@@ -97,7 +97,7 @@ SHAPES = (
         "override",
         {"`x-balance` in an override file": answers("<port>", "<other>")},
         typed="up -d",
-        refused={V1: "docker-compose 1 loses the `x-balance` of service `echo`"},
+        refused={V1: "docker-compose 1 drops the `x-balance` of service `echo`"},
     ),
     Shape(
         "elsewhere",
@@ -131,7 +131,7 @@ SHAPES = (
         directory="日本",
         rows={"a directory `日本`": answers("<short>")},
         refused={
-            V1: "docker-compose 1 makes no project name of `日本`",
+            V1: "invalid project name `日本`",
             V2_26: "project name must not be empty",
             NEWEST: "project name must not be empty",
         },
@@ -185,7 +185,7 @@ IMPOSSIBLE = (
     Impossible("no TCP port", "up --balance silent=2 -d", "`silent` publishes no TCP port", "--listen"),
     Impossible("UDP alone", "up --balance udp=2 -d", "`udp` publishes no TCP port", "--listen"),
     Impossible("UDP of two replicas", "up --balance both=2 -d", "only one replica can hold", "--drop-udp"),
-    Impossible("a service given twice", "up --balance echo=2 --balance echo=3 -d", "`echo` is given twice", "one"),
+    Impossible("a service given twice", "up --balance echo=2 --balance echo=3 -d", "duplicate service `echo`", "once"),
     Impossible("no such service", "up --balance ecko=2 -d", "no service `ecko`", "`echo`"),
     Impossible(
         "one port of two services", "up --balance echo=2 --balance web=2 -d", "`echo` and `web`", "change", "same_port"

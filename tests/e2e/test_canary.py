@@ -69,7 +69,7 @@ def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -
     done = rolling.project.composectl("rollout", "echo", "--promote")
     assert done.returncode == 1
     assert "error: rollout of `echo` stopped: " in done.stderr
-    assert "ended with exit code 137" in done.stderr
+    assert "exited with code 137" in done.stderr
     assert ids(rolling) == old
 
 
@@ -77,14 +77,14 @@ def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -
 def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Scenario) -> None:
     for option in ("--promote", "--abort"):
         told = rolling.project.composectl("rollout", "echo", option)
-        assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: no canary of service `echo` is held")
+        assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: service `echo` has no canary")
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_where_clients_stay_with_their_replica_there_is_no_canary(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "--policy", "source", "-d")
     told = cli_error_in(project.composectl("rollout", "echo", "--canary", "10%"))
-    assert "`--canary` does not go with `--policy source`" in told.message
+    assert "`--canary` cannot be combined with `--policy source`" in told.message
     assert len(project.containers()) == 1
 
 
@@ -115,7 +115,7 @@ def assert_nothing_else_goes(story: Scenario) -> None:
         told = story.project.composectl(*words)
         assert (told.returncode, told.stderr) == (
             1,
-            "error: a canary of service `echo` is held\n\n"
+            "error: the rollout of service `echo` is paused at its canary\n\n"
             "hint: `composectl rollout echo --promote` goes on with its rollout, `--abort` takes it back\n",
         )
 

@@ -142,7 +142,7 @@ def test_other_commands_work_in_the_container(beside: Beside) -> None:
     assert "1/1 ready" in beside.says("status")
     exit_code, said = beside.proxy.exec_run(["composectl", "scale", "echo=3"])
     assert exit_code == 1
-    assert b"the proxy follows the replicas of service `echo`, and makes none" in said
+    assert b"the proxy follows the replicas of service `echo`, and creates none" in said
 
     beside.says("drain", "echo", "1")
     assert [one["phase"] for one in beside.status()["backends"]] == ["resting"]
@@ -184,7 +184,7 @@ def test_replicas_on_no_such_network_are_told_of(beside: Beside) -> None:
     told = beside.proxy.logs(stdout=False).decode()
     project = beside.project.name
     assert told.startswith(
-        f"error: no replica of service `echo` of project `{project}` is on a network of this container"
+        f"error: no replica of service `echo` of project `{project}` shares a network with this container"
     )
 
 
@@ -202,11 +202,11 @@ ECHO = ("--env", "DOCKER_COMPOSE_SERVICE_NAME=echo")
 @pytest.mark.parametrize(
     ("options", "exit_code", "message", "hint"),
     [
-        ((), 2, "neither a service nor a `--backend` is named", "DOCKER_COMPOSE_SERVICE_NAME=NAME"),
-        (ECHO, 1, "there is no /var/run/docker.sock in this container", "mount that of the host"),
-        ((*ECHO, *SOCKET), 1, "belongs to no project of Compose", "`composectl -p shop proxy`"),
-        ((*ECHO, *SOCKET, "--user", "65534:65534"), 1, "no right to talk to the Docker Engine", "`group_add:`"),
-        ((*ECHO, "--env", "DOCKER_HOST=tcp://127.0.0.1:1"), 1, "no Docker Engine answers", "is the engine running?"),
+        ((), 2, "missing option: `--backend HOST:PORT` or `--service NAME`", "DOCKER_COMPOSE_SERVICE_NAME=NAME"),
+        (ECHO, 1, "no /var/run/docker.sock in this container", "mount the host's socket"),
+        ((*ECHO, *SOCKET), 1, "belongs to no Compose project", "`composectl -p shop proxy`"),
+        ((*ECHO, *SOCKET, "--user", "65534:65534"), 1, "permission denied: Docker Engine", "`group_add:`"),
+        ((*ECHO, "--env", "DOCKER_HOST=tcp://127.0.0.1:1"), 1, "cannot connect to the Docker Engine", "is it running?"),
     ],
 )
 def test_what_is_missing_is_told(

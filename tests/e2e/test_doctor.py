@@ -33,13 +33,13 @@ COMPOSE: Missing = {
     )
 }
 ENGINE: Missing = {
-    "engine": (f"no Docker Engine answers at {NOBODY}", "is the engine running? `docker info` tells more"),
+    "engine": (f"cannot connect to the Docker Engine at {NOBODY}", "is it running? try `docker info`"),
     "reach": ("not known", "it is looked at when what stands above is mended"),
 }
 LOW_PORTS: Missing = {
     "ports": (
-        "those from 1024 on can be listened on",
-        "ports under 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` takes another port",
+        "only ports from 1024 on",
+        "ports below 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` uses another port",
     )
 }
 

@@ -43,10 +43,10 @@ def test_who_is_not_there_or_was_not_drained_is_told(project: ComposeProject) ->
     project.run("up", "--balance", "echo=1", "-d")
     missing = project.composectl("drain", "echo", "7")
     assert missing.returncode == 1
-    assert "error: service `echo` has no replica 7\n\nhint: there are 1\n" in missing.stderr
+    assert "error: service `echo` has no replica 7\n\nhint: replicas: 1\n" in missing.stderr
     serving = project.composectl("undrain", "echo", "1")
     assert serving.returncode == 1
-    assert "is ready, not drained by hand" in serving.stderr
+    assert "is not drained (phase: ready)" in serving.stderr
 
 
 def phase_of(project: ComposeProject, number: int) -> str:

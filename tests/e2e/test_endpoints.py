@@ -152,8 +152,8 @@ def test_a_context_that_is_mistyped_is_not_the_local_engine(project: ComposeProj
     ("client", "message", "hint"),
     [
         ("trusting-another", "is not trusted: unable to get local issuer certificate", "trusting-another/ca.pem"),
-        ("of-another", "does not accept our certificate", "of-another/cert.pem"),
-        ("expired", "does not accept our certificate", "in date"),
+        ("of-another", "rejected the client certificate", "of-another/cert.pem"),
+        ("expired", "rejected the client certificate", "dates"),
     ],
 )
 @FOR_V2
@@ -171,7 +171,7 @@ def test_files_that_are_no_certificates_are_told(project: ComposeProject, far: F
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (tmp_path / name).write_text("-----BEGIN NOTHING-----\n")
     told = cli_error_of(project, *UP, **far.variables(DOCKER_HOST=far.url, DOCKER_CERT_PATH=str(tmp_path)))
-    assert told.message.startswith(f"the certificates in {tmp_path} cannot be used: ")
+    assert told.message.startswith(f"cannot use the certificates in {tmp_path}: ")
     assert "PEM" in told.hint
 
 

@@ -91,7 +91,7 @@ def test_a_container_is_not_ready_in_time(project: ComposeProject) -> None:
     compose = project.plain_compose("run", "--rm", "-T", "--no-deps", "echo", "mkdir", "/gate/one")
     assert compose.returncode == 0, compose.stderr
     said = failure(project, "--ready-timeout", "1").stderr
-    assert "error: 0 of 2 replicas of `echo` are ready after 1 s\n\nhint: `composectl logs` shows " in said
+    assert "error: 0 of 2 replicas of `echo` are ready after 1 s\n\nhint: check `composectl logs`" in said
     project.run("down", "--volumes")
 
 
@@ -104,7 +104,7 @@ def test_composectl_ends_before_an_order_is_carried_out(project: ComposeProject)
         project.run("down", "--volumes")
         said, _ = scaling.communicate(timeout=30)
     assert scaling.returncode == 1
-    assert f"error: the composectl of project `{project.name}` ends\n\nhint: start it again" in said
+    assert f"error: composectl is shutting down (project `{project.name}`)\n\nhint: start it again" in said
 
 
 def failure(project: ComposeProject, *words: str) -> Finished:

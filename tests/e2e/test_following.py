@@ -52,12 +52,15 @@ def test_scaling_and_rolling_out_are_left_to_compose(project: ComposeProject) ->
     with_replicas(project, 1)
     with following(project):
         told = cli_error_in(project.composectl("-p", project.name, "scale", "echo=3"))
-        assert (told.exit_code, told.message) == (1, "the proxy follows the replicas of service `echo`, and makes none")
+        assert (told.exit_code, told.message) == (
+            1,
+            "the proxy follows the replicas of service `echo`, and creates none",
+        )
         assert f"`docker compose -p {project.name} up -d --no-recreate --scale echo=N`" in told.hint
 
         told = cli_error_in(project.composectl("-p", project.name, "rollout", "echo"))
         assert told.exit_code == 1
-        assert told.message == f"proxy `{project.name}` makes no replicas, so that it cannot roll out any"
+        assert told.message == f"proxy `{project.name}` creates no replicas: there is nothing to roll out"
 
 
 @pytest.mark.parametrize(("exposed", "words"), [(["9090", "9443"], ()), (["80", "9090"], ("--port", "9090"))])
@@ -74,7 +77,7 @@ def test_a_service_that_exposes_no_port_is_refused(project: ComposeProject) -> N
     with_replicas(project, 1, text=MUTE)
     told = cli_error_in(project.composectl(*follow(project)))
     assert told.exit_code == 1
-    assert told.message == "service `echo` exposes no TCP port, so that the one to balance to is not known"
+    assert told.message == "service `echo` exposes no TCP port: the target port is unknown"
     assert "`--port 9090`" in told.hint
 
 
@@ -96,7 +99,7 @@ def test_who_runs_yet_and_a_replica_that_exposes_no_port_later_are_told(project:
 def test_outside_a_container_the_project_has_to_be_named(project: ComposeProject) -> None:
     told = cli_error_in(project.composectl("proxy", "--service", "echo"))
     assert told.exit_code == 1
-    assert "the project is not known" in told.message
+    assert "unknown project" in told.message
     assert "`composectl -p shop proxy`" in told.hint
 
 

@@ -78,4 +78,4 @@ def test_scale_of_a_service_that_is_not_balanced(project: ComposeProject) -> Non
 def test_a_canary_of_several_services(project: ComposeProject) -> None:
     told = cli_error_of(project, "rollout", "echo", "other", "--canary", "10%")
     assert told.exit_code == 2
-    assert told.message == "`--canary` is for one service, and several are named"
+    assert told.message == "`--canary` takes one service"

@@ -93,11 +93,11 @@ def test_one_that_never_listens_is_taken_back(three: ComposeProject) -> None:
 
 
 def test_one_that_dies_at_once_is_taken_back(three: ComposeProject) -> None:
-    assert_taken_back(three, DIES, "ended with exit code 3", "kaboom")
+    assert_taken_back(three, DIES, "exited with code 3", "kaboom")
 
 
 def test_one_that_dies_while_it_is_watched_is_taken_back(three: ComposeProject) -> None:
-    lost = assert_taken_back(three, DIES_SOON, "ended with exit code 4", "that was it", "--monitor", "20s")
+    lost = assert_taken_back(three, DIES_SOON, "exited with code 4", "that was it", "--monitor", "20s")
     assert len(lost) <= 10  # those that it had at that moment
 
 
@@ -108,7 +108,7 @@ def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: ComposeProj
     told = rolled_out(three, "--monitor", "1s")
     assert told.returncode == 1, told.stderr
     assert "error: rollout of `echo` stopped: " in told.stderr
-    assert "ended with exit code 4; its last lines:\n  that was it\n" in told.stderr
+    assert "exited with code 4; its last lines:\n  that was it\n" in told.stderr
     assert old & ids(three)
     assert wait_until(lambda: versions(three) and ask(three.port).is_whole)
 
@@ -128,7 +128,7 @@ def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: ComposeProj
     assert error.startswith("rollout of `echo` stopped: ")
     assert "localhost:1" in error
     assert "\n" not in error
-    assert hint == "the others serve on; mend it, then `composectl rollout echo`\n"
+    assert hint == "the old replicas still serve; fix the cause and run `composectl rollout echo`\n"
     assert ids(three) == old
     assert three.has_ready(3)
 
@@ -166,7 +166,7 @@ def assert_taken_back(project: ComposeProject, script: str, why: str, said: str,
     assert error.startswith("rollout of `echo` stopped: ")
     assert why in error
     assert f"\n  {said}\n" in error
-    assert "hint: the old replicas serve on" in error
+    assert "hint: the old replicas still serve" in error
     assert ids(project) == old
     assert [one["phase"] for one in project.status()["backends"]] == ["ready"] * 3
     assert ask(project.port).is_whole

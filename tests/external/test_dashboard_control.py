@@ -109,7 +109,7 @@ def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
         told = page.text("#orders-list")
         assert "echo-4 is ready" in told
         assert "rollout of `echo` stopped: `echo-4` is not ready after 60 s; its last lines:\n  no such <file>" in told
-        assert "hint: the old replicas serve on" in told
+        assert "hint: the old replicas still serve" in told
 
 
 def test_a_canary_is_judged(chromium: Chromium) -> None:

@@ -67,10 +67,10 @@ async def test_it_accepts_a_unit_whatever_signs_are_in_it(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--balance", "echo=2", "-d"), "`-d` does not go with `systemd-unit`"),
-        ((), "it is not said what the unit is to balance"),
-        (("--balance", "echo=2", "--access-log-format", "json"), "`--access-log-format` needs `--access-log`"),
-        (("--balance", "echo=2", "--metrics", "here"), "`--metrics here` is not of the form [HOST:]PORT"),
+        (("--balance", "echo=2", "-d"), "`-d` cannot be combined with `systemd-unit`"),
+        ((), "missing option `--balance`"),
+        (("--balance", "echo=2", "--access-log-format", "json"), "`--access-log-format` requires `--access-log`"),
+        (("--balance", "echo=2", "--metrics", "here"), "invalid value `here` for `--metrics`: expected [HOST:]PORT"),
         (("--balance", "ecoh=2"), "no service `ecoh` in the compose file"),
         (("--balance", "echo=2", "--policy", "best"), "no policy `best`"),
     ],

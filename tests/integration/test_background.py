@@ -104,8 +104,8 @@ def test_a_second_one_of_that_name_is_refused_with_a_hint(place: Workspace, back
     told = cli_error_in(
         place.composectl("proxy", "--listen", f"{HOST}:0", "--backend", backend.address, "--name", "edge", "-d")
     )
-    assert told.message == f"a proxy `edge` runs already (process {pid_of(place)})"
-    assert "`composectl -p edge down` ends it" in told.hint
+    assert told.message == f"proxy `edge` is already running (process {pid_of(place)})"
+    assert "stop it with `composectl -p edge down`" in told.hint
     place.run("down")
 
 
@@ -125,12 +125,12 @@ def test_where_no_log_can_be_kept_nothing_is_started(place: Workspace, backend: 
     place.state.rmdir()
     place.state.touch()
     told = cli_error_in(place.composectl("proxy", "--listen", "0", "--backend", backend.address, "-d"))
-    assert told.message.startswith(f"no log can be kept in {place.state}/composectl: ")
+    assert told.message.startswith(f"cannot write a log in {place.state}/composectl: ")
     place.state.unlink()
 
 
 def test_where_nothing_has_run_in_the_background_there_is_no_log(place: Workspace) -> None:
     told = cli_error_in(place.composectl("logs", "--balancer"))
-    assert told.message == "no composectl here has run in the background"
+    assert told.message == "no log: composectl has not run in the background"
     told = cli_error_in(place.composectl("-p", "edge", "logs", "--balancer", "--tail"))
-    assert (told.exit_code, told.message) == (2, "`--tail` does not go with `--balancer`")
+    assert (told.exit_code, told.message) == (2, "`--tail` cannot be combined with `--balancer`")

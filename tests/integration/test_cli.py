@@ -76,14 +76,14 @@ def test_a_wrong_option_is_told_in_our_words() -> None:
 
 def test_h18_what_an_error_quotes_cannot_steer_the_terminal() -> None:
     refused = composectl("proxy", "--listen", "\x1b[2J\x1b]0;title\x07http", "--backend", "127.0.0.1:1")
-    assert refused.stderr.startswith("error: `http` is not of the form ")
+    assert refused.stderr.startswith("error: invalid listener `http`: expected ")
 
 
 def test_options_of_balancing_want_balance() -> None:
     refused = composectl("up", "--policy", "p2c")
     assert refused.returncode == 2
     assert refused.stderr == (
-        "error: `--policy` goes with `--balance SERVICE=N`\n\n"
+        "error: `--policy` requires `--balance`\n\n"
         "hint: for example: `--balance echo=10`, or `x-balance: 10` in the compose file\n"
     )
 
@@ -125,7 +125,7 @@ def test_a_declared_service_that_does_not_come_up_leaves_the_command_to_compose(
 def test_where_a_service_is_declared_the_options_of_logs_are_refused(declaring: str) -> None:
     refused = composectl("up", "--abort-on-container-exit", COMPOSECTL_COMPOSE=declaring)
     assert refused.returncode == 2
-    assert "does not go with `--balance` or `x-balance`" in refused.stderr
+    assert "cannot be combined with `--balance` or `x-balance`" in refused.stderr
 
 
 @pytest.mark.parametrize("slow", ["docker", "aiohttp", "rich", "yaml", "uvloop"])

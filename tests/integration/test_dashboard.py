@@ -81,7 +81,7 @@ def test_what_cannot_be_done_is_told_with_a_hint(place: Workspace) -> None:
     }.items():
         told = json.loads(site.asks(f"/v1/{path}", "POST", order).text)
         assert told["error"] == f"the backends of proxy `{site.proxy.name}` are fixed"
-        assert "start it again" in told["hint"]
+        assert "start it with other" in told["hint"]
     site.ends()
 
 
@@ -135,11 +135,11 @@ def test_many_that_are_open_and_read_nothing_leave_the_proxy_as_it_was(place: Wo
 @pytest.mark.parametrize(
     ("words", "culprit"),
     [
-        (("--dashboard", "http"), "`--dashboard http`"),
-        (("--dashboard", "70000"), "`--dashboard 70000`"),
-        (("--dashboard", "127.0.0.1:9091:80"), "`--dashboard 127.0.0.1:9091:80`"),
-        (("--dashboard", "::1:9091"), "`--dashboard ::1:9091`"),
-        (("--dashboard-control",), "`--dashboard-control` goes with `--dashboard`"),
+        (("--dashboard", "http"), "invalid value `http` for `--dashboard`"),
+        (("--dashboard", "70000"), "invalid value `70000` for `--dashboard`"),
+        (("--dashboard", "127.0.0.1:9091:80"), "invalid value `127.0.0.1:9091:80` for `--dashboard`"),
+        (("--dashboard", "::1:9091"), "invalid value `::1:9091` for `--dashboard`"),
+        (("--dashboard-control",), "`--dashboard-control` requires `--dashboard`"),
     ],
 )
 def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culprit: str) -> None:
@@ -152,13 +152,13 @@ def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culp
 def test_a_place_that_cannot_be_had(place: Workspace) -> None:
     backend = place.backend()
     for where, why in {
-        backend.address: f"{backend.address} is already held by",
-        "192.0.2.1:9091": "192.0.2.1:9091 is not an address of this machine",
-        "nobody.invalid:9091": "`nobody.invalid` is not known to have an address",
+        backend.address: f"cannot listen on {backend.address}: address already in use by",
+        "192.0.2.1:9091": "cannot listen on 192.0.2.1:9091: address not available",
+        "nobody.invalid:9091": "cannot resolve host `nobody.invalid`",
     }.items():
         told = cli_error_in(place.composectl("proxy", *GOOD, "--dashboard", where))
         assert told.exit_code == 1
-        assert f"no dashboard: {why}" in told.message
+        assert f"cannot serve the dashboard: {why}" in told.message
         assert "`--dashboard [HOST:]PORT`" in told.hint
         assert place.leftovers() == []
 
@@ -166,5 +166,8 @@ def test_a_place_that_cannot_be_had(place: Workspace) -> None:
 def test_one_that_another_composectl_has_is_told_by_its_name(place: Workspace) -> None:
     site = DashboardClient(place)
     told = cli_error_in(place.composectl("proxy", *GOOD, "--dashboard", str(site.port)))
-    assert told.message == f"no dashboard: {site.host} is already held by composectl of proxy `{site.proxy.name}`"
+    holder = f"composectl of proxy `{site.proxy.name}`"
+    assert (
+        told.message == f"cannot serve the dashboard: cannot listen on {site.host}: address already in use by {holder}"
+    )
     site.ends()

@@ -43,8 +43,8 @@ def test_without_an_engine(place: Workspace, has_compose: dict[str, str]) -> Non
         f"""\
 ✓ compose     `{has_compose["COMPOSECTL_COMPOSE"]}` 2.40.3
 ✓ endpoint    {NOBODY}, named by DOCKER_HOST
-✗ engine      no Docker Engine answers at {NOBODY}
-              hint: is the engine running? `docker info` tells more
+✗ engine      cannot connect to the Docker Engine at {NOBODY}
+              hint: is it running? try `docker info`
 {NOT_KNOWN}✓ folder      {place.runtime}/composectl, for the sockets of running composectls
 """
     )
@@ -105,5 +105,5 @@ def test_a_folder_that_others_may_write_to(place: Workspace, has_compose: dict[s
     shared.mkdir()
     shared.chmod(0o777)
     found = doctor(place, DOCKER_HOST=NOBODY, **has_compose)
-    assert f"✗ folder      {shared} is not a folder of yours alone\n" in found.stdout
+    assert f"✗ folder      unsafe folder {shared}: other users can write to it\n" in found.stdout
     shared.rmdir()

@@ -40,7 +40,7 @@ def test_more_connections_than_files_may_be_open_are_refused_before_anything_is_
     words = ("--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", "--max-connections", "999999999")
     told = cli_error_in(place.composectl("proxy", *words))
     assert told.exit_code == 2
-    assert "`--max-connections 999999999` is more than" in told.message
+    assert "`--max-connections 999999999` exceeds" in told.message
     assert place.leftovers() == []
 
 

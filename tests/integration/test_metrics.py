@@ -20,7 +20,7 @@ GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
 @pytest.mark.parametrize("text", ["", "http", "9464:80", "127.0.0.1", "::1:9464", "65536", "-1"])
 def test_a_place_that_is_none(place: Workspace, text: str) -> None:
     told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", text))
-    assert (told.exit_code, told.message) == (2, f"`--metrics {text}` is not of the form [HOST:]PORT")
+    assert (told.exit_code, told.message) == (2, f"invalid value `{text}` for `--metrics`: expected [HOST:]PORT")
     assert "`--metrics 9464`" in told.hint
     assert place.leftovers() == []
 
@@ -29,19 +29,22 @@ def test_a_port_that_is_held_and_by_whom(place: Workspace) -> None:
     backend = place.backend()
     told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", str(backend.port)))
     assert told.exit_code == 1
-    assert told.message.startswith(f"no metrics: {backend.address} is already held by ")
+    assert told.message.startswith(
+        f"cannot serve metrics: cannot listen on {backend.address}: address already in use by "
+    )
     assert "`--metrics [HOST:]PORT`" in told.hint
 
     proxy = place.proxy(backend, words=("--metrics", "0"))
     port = scraped_at(place)
     told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", str(port)))
-    assert told.message == f"no metrics: {HOST}:{port} is already held by composectl of proxy `{proxy.name}`"
+    holder = f"composectl of proxy `{proxy.name}`"
+    assert told.message == f"cannot serve metrics: cannot listen on {HOST}:{port}: address already in use by {holder}"
     proxy.ends_by(signal.SIGINT)
 
 
 def test_a_host_that_is_not_of_this_machine(place: Workspace) -> None:
     told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", "192.0.2.1:9464"))
-    assert told.message == "no metrics: 192.0.2.1:9464 is not an address of this machine"
+    assert told.message == "cannot serve metrics: cannot listen on 192.0.2.1:9464: address not available"
     assert place.leftovers() == []
 
 

@@ -30,7 +30,7 @@ GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
         ((*GOOD, "--service", "echo"), "`--service`"),
         ((*GOOD, "--port", "9090"), "`--port`"),
         ((*GOOD, "surplus"), "surplus"),
-        (GOOD[:2], "`--backend`"),
+        (GOOD[:2], "`--backend HOST:PORT`"),
         (GOOD[2:], "`--listen`"),
     ],
 )
@@ -44,8 +44,8 @@ def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culp
 @pytest.mark.parametrize(
     ("listen", "message"),
     [
-        ("nobody.invalid:8080", "`nobody.invalid` is not known to have an address"),
-        ("192.0.2.1:8080", "192.0.2.1:8080 is not an address of this machine"),
+        ("nobody.invalid:8080", "cannot resolve host `nobody.invalid`"),
+        ("192.0.2.1:8080", "cannot listen on 192.0.2.1:8080: address not available"),
     ],
 )
 def test_a_listener_that_is_not_of_this_machine(place: Workspace, listen: str, message: str) -> None:
@@ -57,17 +57,20 @@ def test_a_listener_that_is_not_of_this_machine(place: Workspace, listen: str, m
 def test_a_port_that_is_held_and_by_whom(place: Workspace) -> None:
     backend = place.backend()
     told = cli_error_in(place.composectl("proxy", *GOOD, "--listen", backend.address))
-    assert f"{backend.address} is already held by" in told.message
+    assert f"{backend.address}: address already in use by" in told.message
 
     proxy = place.proxy(backend)
     told = cli_error_in(place.composectl("proxy", *GOOD, "--listen", f"127.0.0.1:{proxy.port}"))
-    assert told.message == f"127.0.0.1:{proxy.port} is already held by composectl of proxy `{proxy.name}`"
+    assert (
+        told.message
+        == f"cannot listen on 127.0.0.1:{proxy.port}: address already in use by composectl of proxy `{proxy.name}`"
+    )
     proxy.ends_by(signal.SIGINT)
 
 
 def test_a_name_that_is_taken(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--name", "edge"))
     told = cli_error_in(place.composectl("proxy", *GOOD, "--name", "edge"))
-    assert told.message == f"a proxy `edge` runs already (process {proxy.process.pid})"
+    assert told.message == f"proxy `edge` is already running (process {proxy.process.pid})"
     assert "`composectl -p edge down`" in told.hint
     proxy.ends_by(signal.SIGINT)

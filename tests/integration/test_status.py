@@ -29,7 +29,7 @@ def test_of_several_the_one_that_is_named_is_shown(place: Workspace) -> None:
     other = place.proxy(place.backend(), words=("--name", "edge"))
     assert (one.name, other.name) == (f"proxy-{one.port}", "edge")
     told = cli_error_in(place.composectl("status"))
-    assert told.message == f"several run: proxy `edge`, proxy `{one.name}`"
+    assert told.message == f"several are running: proxy `edge`, proxy `{one.name}`"
     assert "`-p NAME`" in told.hint
     for proxy in (one, other):
         assert place.status("-p", proxy.name)["listeners"] == [f"127.0.0.1:{proxy.port}"]

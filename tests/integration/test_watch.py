@@ -35,7 +35,7 @@ def test_i7_the_exit_code_tells_whether_anybody_is_ready(place: Workspace) -> No
 
 def test_all_shows_each_by_its_project(place: Workspace) -> None:
     told = cli_error_in(place.composectl("status", "--all"))
-    assert (told.exit_code, told.message) == (1, "no composectl of this user is running")
+    assert (told.exit_code, told.message) == (1, "this user runs no composectl")
     proxies = [place.proxy(place.backend(), words=("--name", name)) for name in ("edge", "inner")]
     table = place.run("status", "--all")
     assert all(f"{name}/proxy  {HOST}:" in table for name in ("edge", "inner"))
@@ -69,7 +69,7 @@ def test_it_ends_when_what_it_shows_has_ended(place: Workspace) -> None:
         assert terminal.shows(lambda text: "1/1 ready" in text)
         proxy.ends_by(signal.SIGTERM)
         assert terminal.end() == 1
-    assert f"the composectl that was watched (process {proxy.process.pid}) has ended" in terminal.written
+    assert f"composectl (process {proxy.process.pid}) has ended" in terminal.written
 
 
 def test_attach_shows_the_table_and_leaves_it_running(place: Workspace) -> None:

@@ -92,7 +92,7 @@ def assert_stopped(story: Scenario, why: str, log: list[str], *words: str) -> No
     assert error.startswith("rollout of `echo` stopped: ")
     assert why in error
     assert error.splitlines()[1:] == [f"  {line}" for line in log]
-    assert hint == "the old replicas serve on; mend it, then `composectl rollout echo`\n"
+    assert hint == "the old replicas still serve; fix the cause and run `composectl rollout echo`\n"
     assert ids(story) == before
     assert story.phases() == ["ready"] * 3
     assert course.fewest_ready() == 3

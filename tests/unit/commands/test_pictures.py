@@ -38,7 +38,10 @@ def test_the_services_come_in_the_order_in_which_they_were_asked_for() -> None:
 def test_a_service_that_is_not_balanced_is_told_with_those_that_are() -> None:
     with pytest.raises(ComposectlError) as refused:
         only(snapshot(), ["ecoh"])
-    assert (refused.value.message, refused.value.hint) == ("service `ecoh` is not balanced", "balanced are `echo`")
+    assert (refused.value.message, refused.value.hint) == (
+        "service `ecoh` is not balanced",
+        "balanced services: `echo`",
+    )
 
 
 def test_all_projects_are_one_table_and_each_its_own_json() -> None:

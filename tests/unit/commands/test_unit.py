@@ -78,5 +78,5 @@ def test_variables_are_written_one_a_line() -> None:
     ],
 )
 def test_what_would_begin_a_line_of_its_own_is_refused(given: dict[str, object]) -> None:
-    with pytest.raises(ComposectlError, match="cannot stand in a unit of systemd"):
+    with pytest.raises(ComposectlError, match="invalid text for a systemd unit"):
         unit(**given).text()

@@ -55,20 +55,20 @@ def test_options_keep_their_values_and_the_rest_are_services(line: str, options:
 
 @pytest.mark.parametrize("option", ["--abort-on-container-exit", "--exit-code-from=web", "--attach", "-w", "--menu"])
 def test_options_for_attached_logs_are_refused(option: str) -> None:
-    with pytest.raises(ComposectlError, match="in place of the logs") as caught:
+    with pytest.raises(ComposectlError, match="shows the table, not the logs") as caught:
         sort_up_arguments([option, "echo"])
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("option", ["--no-start", "--dry-run"])
 def test_options_that_start_nothing_are_refused(option: str) -> None:
-    with pytest.raises(ComposectlError, match=f"`{option}` does not go with `--balance`"):
+    with pytest.raises(ComposectlError, match=f"`{option}` cannot be combined with `--balance`"):
         sort_up_arguments([option])
 
 
 @pytest.mark.parametrize("line", ["--scale echo=3", "--scale=echo=3"])
 def test_a_balanced_service_has_no_second_scale(line: str) -> None:
-    with pytest.raises(ComposectlError, match="`echo` is given twice"):
+    with pytest.raises(ComposectlError, match="duplicate service `echo`"):
         sort_up_arguments(line.split(), balanced={"echo"})
 
 
@@ -88,7 +88,7 @@ def test_anything_else_is_no_scale(text: str) -> None:
 @pytest.mark.parametrize("count", ["1001", "1000000", "0" * 9 + "1001", "9" * 10_000])
 def test_there_are_no_more_replicas_than_a_network_has_room_for(count: str) -> None:
     assert parse_scale("echo=01000") == ("echo", 1000)
-    with pytest.raises(ComposectlError, match="`echo` can have 1,000 replicas at most") as caught:
+    with pytest.raises(ComposectlError, match="too many replicas of service `echo`: the maximum is 1,000") as caught:
         parse_scale(f"echo={count}")
     assert caught.value.exit_code == 2
 

@@ -88,6 +88,6 @@ def test_the_plugin_can_be_named(install: Install, environ: dict[str, str]) -> N
 
 @pytest.mark.parametrize("named", ["/bin/echo", "/nowhere/docker-compose", "docker 'compose"])
 def test_a_named_program_that_tells_no_version_is_refused(environ: dict[str, str], named: str) -> None:
-    with pytest.raises(ComposectlError, match="is not a Compose") as caught:
+    with pytest.raises(ComposectlError, match="is not Compose") as caught:
         find_compose(environ | {"COMPOSECTL_COMPOSE": named})
     assert named in caught.value.message

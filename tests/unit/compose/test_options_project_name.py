@@ -24,7 +24,7 @@ def test_v1_drops_most_characters(tmp_path: Path, written: str, name: str) -> No
 
 
 def test_a_name_of_which_v1_leaves_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ComposectlError, match="no project name of `日本`") as caught:
+    with pytest.raises(ComposectlError, match="invalid project name `日本`") as caught:
         project_name(V1, Options(project_directory="日本"), {}, tmp_path)
     assert "`-p NAME`" in caught.value.hint
 

@@ -129,14 +129,14 @@ def test_a_udp_port_is_no_hindrance_to_a_single_replica() -> None:
 
 def test_a_fixed_udp_port_cannot_be_held_by_two() -> None:
     project = project_of(ports=["80:80", "5353:53/udp"])
-    with pytest.raises(ComposectlError, match="UDP port 5353, which only one replica can hold, not 2") as caught:
+    with pytest.raises(ComposectlError, match="UDP port 5353, which one replica of 2 can bind") as caught:
         project.check_balanced("echo", 2)
     assert "`--drop-udp`" in caught.value.hint
     project.check_balanced("echo", 2, drop_udp=True)
 
 
 def test_a_range_of_udp_ports_has_room_for_as_many_as_it_is_wide() -> None:
-    with pytest.raises(ComposectlError, match="which only 2 replicas can hold, not 3"):
+    with pytest.raises(ComposectlError, match="which 2 replicas of 3 can bind"):
         project_of(ports=["80:80", "5300-5301:53/udp"]).check_balanced("echo", 3)
 
 
@@ -147,7 +147,7 @@ def test_what_else_is_not_tcp_is_called_by_its_name() -> None:
 
 @pytest.mark.parametrize("entry", ["http:80", "8080:http", {"published": "8080"}])
 def test_a_port_that_nobody_understands_is_told(entry: Any) -> None:
-    with pytest.raises(ComposectlError, match="which is not understood") as caught:
+    with pytest.raises(ComposectlError, match="publishes an invalid port") as caught:
         project_of(ports=["80:80", entry]).check_balanced("echo", 1)
     assert str(entry) in caught.value.message
 

@@ -29,12 +29,12 @@ def test_all_of_it_can_be_said() -> None:
 @pytest.mark.parametrize(
     ("option", "text", "message"),
     [
-        ("parallel", "0", "`--parallel 0`: not a whole number from 1"),
-        ("parallel", "two", "`--parallel two`: not a whole number from 1"),
-        ("monitor", "5 s", "`--monitor 5 s`: not a time"),
-        ("ready_timeout", "-1s", "`--ready-timeout -1s`: not a time"),
+        ("parallel", "0", "invalid value `0` for `--parallel`: expected a whole number, 1 or more"),
+        ("parallel", "two", "invalid value `two` for `--parallel`: expected a whole number, 1 or more"),
+        ("monitor", "5 s", "invalid value `5 s` for `--monitor`: expected a duration"),
+        ("ready_timeout", "-1s", "invalid value `-1s` for `--ready-timeout`: expected a duration"),
         *(
-            ("canary", text, f"`--canary {text}`: not a share above 0% and below 100%")
+            ("canary", text, f"invalid value `{text}` for `--canary`: expected a percentage between 0% and 100%")
             for text in ("0%", "0.00%", "100%", "200%", "-1%", "10", "0.1", "%", "", "10 %", "1e1%", "\u0661%", "10%\n")
         ),
     ],
@@ -62,6 +62,6 @@ def test_a_canary_goes_on_or_is_taken_back_or_nothing_is_said_of_it() -> None:
     ],
 )
 def test_a_verdict_stands_alone(services: list[str], typed: dict[str, Any]) -> None:
-    with pytest.raises(ComposectlError, match="goes with one service, and with no other option") as raised:
+    with pytest.raises(ComposectlError, match="takes one service, and cannot be combined with other options") as raised:
         decides_canary(services, given(**typed))
     assert raised.value.exit_code == USAGE

@@ -42,7 +42,9 @@ def test_how_long_requests_wait_and_how_many(typed: dict[str, str], holding: Hol
 
 @pytest.mark.parametrize("text", ["", "00", "-1", "1.5", "ten"])
 def test_for_what_is_no_time_no_request_waits(text: str) -> None:
-    with pytest.raises(ComposectlError, match=f"`--queue-timeout {text}`: not a whole number from 0") as raised:
+    with pytest.raises(
+        ComposectlError, match=f"invalid value `{text}` for `--queue-timeout`: expected a whole number, 0 or more"
+    ) as raised:
         balancing(given(queue_timeout=text))
     assert raised.value.exit_code == USAGE
 
@@ -54,7 +56,7 @@ def test_a_slow_start_is_the_policy_s_own() -> None:
 
 
 def test_a_slow_start_does_not_go_with_source() -> None:
-    with pytest.raises(ComposectlError, match="`--slow-start` does not go with `--policy source`") as raised:
+    with pytest.raises(ComposectlError, match="`--slow-start` cannot be combined with `--policy source`") as raised:
         balancing(given(slow_start="10", policy="source"))
     assert raised.value.exit_code == USAGE
 
@@ -66,7 +68,7 @@ def test_a_path_to_ask_for(path: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "healthz", "http://a/", "/a b", "/a#b", "/ä", "/a\r\nHost: b", "/a\n"])
 def test_what_cannot_be_asked_for_is_refused(text: str) -> None:
-    with pytest.raises(ComposectlError, match="not a path") as raised:
+    with pytest.raises(ComposectlError, match="expected a path") as raised:
         balancing(given(health_check_path=text))
     assert raised.value.exit_code == USAGE
     assert "--health-check-path /healthz" in raised.value.hint

@@ -60,12 +60,12 @@ def test_what_is_no_scale_is_refused(text: str) -> None:
 
 
 def test_a_service_given_twice_is_refused() -> None:
-    with pytest.raises(ComposectlError, match="given twice"):
+    with pytest.raises(ComposectlError, match="duplicate service"):
         config("echo=1", "echo=2")
 
 
 def test_listen_wants_one_service() -> None:
-    with pytest.raises(ComposectlError, match="several are balanced"):
+    with pytest.raises(ComposectlError, match="several services are balanced"):
         config("echo=1", "web=2", listen=("8080",))
 
 
@@ -106,7 +106,7 @@ def test_flags_win_over_the_file() -> None:
 
 
 def test_a_flag_that_says_nothing_is_refused_all_the_same() -> None:
-    with pytest.raises(ComposectlError, match="is not a path"):
+    with pytest.raises(ComposectlError, match="expected a path"):
         make_up_config({"echo": 3}, for_up(health_check_path=""), (), HERE, declared(health_check_path="/up"))
 
 
@@ -123,7 +123,7 @@ def test_listen_means_the_service_that_was_typed_rather_than_the_declared_one() 
 
 
 def test_a_flag_and_a_key_that_do_not_go_together_are_refused() -> None:
-    with pytest.raises(ComposectlError, match="does not go with `--policy source`"):
+    with pytest.raises(ComposectlError, match="cannot be combined with `--policy source`"):
         make_up_config({"echo": 3}, for_up(policy="source"), (), HERE, declared(slow_start="10"))
 
 

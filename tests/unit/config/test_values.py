@@ -35,7 +35,7 @@ def test_forms_of_a_backend(text: str, address: Address) -> None:
     ],
 )
 def test_what_is_no_backend_is_refused(text: str) -> None:
-    with pytest.raises(ComposectlError, match="is not of the form HOST:PORT") as raised:
+    with pytest.raises(ComposectlError, match="expected HOST:PORT") as raised:
         parse_backend(text)
     assert raised.value.exit_code == USAGE
 
@@ -57,6 +57,6 @@ def test_forms_of_a_listener(text: str, address: Address) -> None:
 
 @pytest.mark.parametrize("text", ["", ":", ":8080", "http", "localhost", "8080:80", "127.0.0.1:8080:80", "1:65536"])
 def test_what_is_no_listener_is_refused(text: str) -> None:
-    with pytest.raises(ComposectlError, match=r"is not of the form \[HOST:\]PORT") as raised:
+    with pytest.raises(ComposectlError, match=r"expected \[HOST:\]PORT") as raised:
         parse_listener(text)
     assert raised.value.exit_code == USAGE

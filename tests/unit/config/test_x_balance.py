@@ -60,7 +60,7 @@ def test_one_text_stands_for_a_list_of_it() -> None:
 @pytest.mark.parametrize("told", ["ten", "-1", "1.5", "", "null", "true", [], ["10"], None])
 def test_what_is_neither_a_number_nor_a_mapping(told: object) -> None:
     error = refused(told)
-    assert error.message == f"`{told}` is neither a number of replicas nor a mapping"
+    assert error.message == f"invalid value `{told}`: expected a number of replicas or a mapping"
     assert "`x-balance: 10`" in error.hint
 
 
@@ -81,22 +81,62 @@ def test_an_unknown_policy_with_the_one_that_was_meant() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message", "hint"),
     [
-        ("replicas", "ten", "`replicas: ten`: not a whole number from 0", "`replicas: 10`"),
-        ("queue_timeout", "30s", "`queue_timeout: 30s`: not a whole number from 0", "`queue_timeout: 10`"),
-        ("queue_size", "0", "`queue_size: 0`: not a whole number from 1", "`queue_size: 10`"),
-        ("drain_timeout", "-1", "`drain_timeout: -1`: not a whole number from 0", "`drain_timeout: 10`"),
-        ("max_request_body", "big", "`big` is not a size", "`max_request_body: 10m`"),
-        ("health_check_path", "up", "`up` is not a path that can be asked for", "`health_check_path: /healthz`"),
-        ("trusted_proxies", "proxy", "`proxy` is not a network", "`trusted_proxies: 10.0.0.0/8`"),
-        ("allowed_host", "shop:80", "`shop:80` is not a host", "`allowed_host: shop.example`"),
+        (
+            "replicas",
+            "ten",
+            "invalid value `ten` for `replicas:`: expected a whole number, 0 or more",
+            "`replicas: 10`",
+        ),
+        (
+            "queue_timeout",
+            "30s",
+            "invalid value `30s` for `queue_timeout:`: expected a whole number, 0 or more",
+            "`queue_timeout: 10`",
+        ),
+        (
+            "queue_size",
+            "0",
+            "invalid value `0` for `queue_size:`: expected a whole number, 1 or more",
+            "`queue_size: 10`",
+        ),
+        (
+            "drain_timeout",
+            "-1",
+            "invalid value `-1` for `drain_timeout:`: expected a whole number, 0 or more",
+            "`drain_timeout: 10`",
+        ),
+        (
+            "max_request_body",
+            "big",
+            "invalid value `big` for `max_request_body:`: expected a size",
+            "`max_request_body: 10m`",
+        ),
+        (
+            "health_check_path",
+            "up",
+            "invalid value `up` for `health:`: expected a path",
+            "`health_check_path: /healthz`",
+        ),
+        (
+            "trusted_proxies",
+            "proxy",
+            "invalid value `proxy` for `trust:`: expected a network",
+            "`trusted_proxies: 10.0.0.0/8`",
+        ),
+        (
+            "allowed_host",
+            "shop:80",
+            "invalid value `shop:80` for `allowed_host:`: expected a host without a port",
+            "`allowed_host: shop.example`",
+        ),
         ("backend_header", "no", "`backend_header: no` is neither true nor false", "`backend_header: true`"),
-        ("port", "0", "`port: 0` is not a port of the container", "`listen` is for the port of the host"),
-        ("port", "http", "`port: http` is not a port of the container", "from 1 to 65535"),
-        ("listen", "http", "`http` is not of the form [HOST:]PORT[:TARGET]", "`127.0.0.1:8080:80`"),
-        ("policy", "", "`policy:` takes one value", "`policy: ...`"),
-        ("policy", ["p2c"], "`policy:` takes one value", "`policy: ...`"),
+        ("port", "0", "invalid value `0` for `port:`: expected a port from 1 to 65535", "`listen` names the host's"),
+        ("port", "http", "invalid value `http` for `port:`: expected a port from 1 to 65535", "the container's port"),
+        ("listen", "http", "invalid listener `http`: expected [HOST:]PORT[:TARGET]", "`127.0.0.1:8080:80`"),
+        ("policy", "", "`policy:` takes a single value", "`policy: ...`"),
+        ("policy", ["p2c"], "`policy:` takes a single value", "`policy: ...`"),
         ("trusted_proxies", [["::1"]], "`trusted_proxies:` takes one value", ""),
-        ("replicas", {"min": "3"}, "`replicas:` takes one value", "`replicas: ...`"),
+        ("replicas", {"min": "3"}, "`replicas:` takes a single value", "`replicas: ...`"),
     ],
 )
 def test_a_value_that_is_none(key: str, value: object, message: str, hint: str) -> None:
@@ -107,7 +147,7 @@ def test_a_value_that_is_none(key: str, value: object, message: str, hint: str) 
 
 @pytest.mark.parametrize("told", ["1001", {"replicas": "1001"}])
 def test_more_replicas_than_a_network_has_room_for(told: object) -> None:
-    assert refused(told).message == "service `echo` can have 1,000 replicas at most"
+    assert refused(told).message == "too many replicas of service `echo`: the maximum is 1,000"
 
 
 TEXTS = st.text(max_size=5) | st.sampled_from(["0", "80", "p2c", "/up", "true", "10m", "::1", "8080:80"])

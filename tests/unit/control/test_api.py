@@ -54,7 +54,10 @@ async def test_an_error_of_scaling_comes_through_whole(tmp_path: Path) -> None:
         client = await asyncio.to_thread(Client, path)
         with pytest.raises(errors.ComposectlError) as raised:
             await asyncio.to_thread(lambda: list(client.scale(Scaling({"nobody": 1}))))
-    assert (raised.value.message, raised.value.hint) == ("service `nobody` is not balanced", "balanced are `echo`")
+    assert (raised.value.message, raised.value.hint) == (
+        "service `nobody` is not balanced",
+        "balanced services: `echo`",
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,7 @@ async def test_one_that_is_killed_meanwhile_is_told_of(tmp_path: Path, answer: b
 
     async with await asyncio.start_unix_server(respond, str(tmp_path / "shop.sock")):
         client = await asyncio.to_thread(Client, tmp_path / "shop.sock")
-        with pytest.raises(errors.ComposectlError, match=r"the running composectl \(process 4711\) has ended"):
+        with pytest.raises(errors.ComposectlError, match=r"lost the connection to composectl \(process 4711\)"):
             await asyncio.to_thread(lambda: [*client.scale(Scaling({"echo": 1})), client.status()])
 
 
@@ -150,7 +153,9 @@ async def test_a_proxy_without_a_project_is_found_by_its_name_or_when_it_is_the_
 async def test_of_two_proxies_one_must_be_named(tmp_path: Path) -> None:
     proxies = [FakeDaemon(About(name, 1, "", ())) for name in ("edge", "proxy-8080")]
     async with proxies[0].open(tmp_path), proxies[1].open(tmp_path):
-        with pytest.raises(errors.ComposectlError, match="several run: proxy `edge`, proxy `proxy-8080`") as raised:
+        with pytest.raises(
+            errors.ComposectlError, match="several are running: proxy `edge`, proxy `proxy-8080`"
+        ) as raised:
             await asyncio.to_thread(find_proxy, tmp_path)
     assert "`-p NAME`" in raised.value.hint
 

@@ -14,14 +14,14 @@ ENGINE = "unix:///var/run/docker.sock"
 
 def test_i4_a_second_claim_is_refused_and_told_by_whom(tmp_path: Path) -> None:
     claim = Claim(tmp_path, "shop", ENGINE)
-    with pytest.raises(ComposectlError, match=f"balances project `shop` already \\(process {os.getpid()}\\)"):
+    with pytest.raises(ComposectlError, match=f"already runs for project `shop` \\(process {os.getpid()}\\)"):
         Claim(tmp_path, "shop", ENGINE)
     claim.release()
 
 
 def test_a_proxy_holds_its_name_and_no_projects(tmp_path: Path) -> None:
     claims = [Claim(tmp_path, "edge"), Claim(tmp_path, "edge", ENGINE)]
-    with pytest.raises(ComposectlError, match=f"proxy `edge` runs already \\(process {os.getpid()}\\)"):
+    with pytest.raises(ComposectlError, match=f"proxy `edge` is already running \\(process {os.getpid()}\\)"):
         Claim(tmp_path, "edge")
     for claim in claims:
         claim.release()

@@ -39,19 +39,19 @@ def test_where_it_cannot_be_made_it_is_told_how_to_have_another(tmp_path: Path) 
     (tmp_path / "file").touch()
     with pytest.raises(ComposectlError) as refused:
         make_state_folder(tmp_path / "file" / "composectl")
-    assert refused.value.message.startswith(f"no log can be kept in {tmp_path}/file/composectl: ")
+    assert refused.value.message.startswith(f"cannot write a log in {tmp_path}/file/composectl: ")
     assert "XDG_STATE_HOME" in refused.value.hint
 
 
 def test_without_a_home_it_is_told_how_to_have_a_folder() -> None:
     with pytest.raises(ComposectlError) as refused:
         make_state_folder(Path("~/.local/state/composectl"))
-    assert refused.value.message == "no log can be kept in ~/.local/state/composectl: you have no home directory"
+    assert refused.value.message == "cannot write a log in ~/.local/state/composectl: you have no home directory"
 
 
 def test_one_that_others_can_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(ComposectlError, match="not a folder of yours alone"):
+    with pytest.raises(ComposectlError, match="unsafe folder"):
         make_state_folder(tmp_path)
 
 

@@ -38,7 +38,7 @@ def test_the_port_that_is_named_is_the_first_one_for_it_is_checked() -> None:
 
 
 def test_a_port_that_is_not_published_is_refused() -> None:
-    with pytest.raises(ComposectlError, match="does not publish port 8080 of its containers, but 80, 81") as caught:
+    with pytest.raises(ComposectlError, match="does not publish container port 8080: it publishes 80, 81") as caught:
         listened_on("8080:80", "8081:81", port=8080)
     assert "`listen`" in caught.value.hint
 
@@ -54,17 +54,17 @@ def test_who_is_told_where_to_listen_takes_the_named_target_or_the_first(
 
 
 def test_without_any_target_there_is_nothing_to_balance_to() -> None:
-    with pytest.raises(ComposectlError, match="the one to balance to is not known"):
+    with pytest.raises(ComposectlError, match="the target port is unknown"):
         listened_on(listen=("9000",))
 
 
 def test_two_services_cannot_have_one_port() -> None:
-    with pytest.raises(ComposectlError, match="port 8080 is to be listened on twice, for `echo` and `web`"):
+    with pytest.raises(ComposectlError, match="port 8080 is published twice, by `echo` and `web`"):
         check_apart({"echo": parse_ports("8080:80"), "web": parse_ports("8080:81")})
 
 
 def test_nor_can_one_service_have_it_twice() -> None:
-    with pytest.raises(ComposectlError, match=r"127\.0\.0\.1:8080 is to be listened on twice, for `echo`"):
+    with pytest.raises(ComposectlError, match=r"127\.0\.0\.1:8080 is published twice, by `echo`"):
         check_apart({"echo": (*parse_ports("127.0.0.1:8080:80"), *parse_ports("8080:81"))})
 
 

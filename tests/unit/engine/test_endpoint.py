@@ -111,7 +111,7 @@ def test_a_context_that_is_mistyped_is_told_with_the_one_that_was_meant(docker: 
 def test_a_context_without_an_engine_is_told(docker: DockerFolder, endpoints: Any) -> None:
     for meta in docker.path.glob("contexts/meta/*/meta.json"):
         meta.write_text(json.dumps({"Name": "near", "Endpoints": endpoints}))
-    with pytest.raises(ComposectlError, match=r"meta\.json cannot be read: it names no engine"):
+    with pytest.raises(ComposectlError, match=r"meta\.json: it names no engine"):
         resolve_endpoint(None, "near", docker.environ)
 
 
@@ -150,7 +150,7 @@ def test_a_context_may_skip_the_check_of_the_server(docker: DockerFolder) -> Non
 
 def test_a_file_of_dockers_that_cannot_be_read_is_told(docker: DockerFolder) -> None:
     (docker.path / "config.json").write_text("{")
-    with pytest.raises(ComposectlError, match=r"config\.json cannot be read"):
+    with pytest.raises(ComposectlError, match=r"cannot read .*config\.json"):
         resolve_endpoint(None, None, docker.environ)
 
 
@@ -188,7 +188,7 @@ def test_an_address_without_a_scheme_is_tcp() -> None:
     ["tcp://", "tcp://host", "tcp://host:port", "unix://", "unix:/a.sock", "ftp://host:1", "ssh://host/path", "x"],
 )
 def test_a_malformed_address_is_told(url: str) -> None:
-    with pytest.raises(ComposectlError, match="is not a Docker Engine's address"):
+    with pytest.raises(ComposectlError, match="invalid Docker Engine address"):
         resolve_endpoint(url, None, {})
 
 

@@ -32,9 +32,9 @@ def of_openssl(reason: str | None, words: str, kind: type[SSLError] = SSLError) 
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (PermissionError(13, "Permission denied"), "no right to talk to the Docker Engine at tcp://far:2376"),
-        (ConnectionRefusedError(111, "refused"), "no Docker Engine answers at tcp://far:2376"),
-        (TimeoutError("timed out"), "no Docker Engine answers at tcp://far:2376"),
+        (PermissionError(13, "Permission denied"), "permission denied: Docker Engine at tcp://far:2376"),
+        (ConnectionRefusedError(111, "refused"), "cannot connect to the Docker Engine at tcp://far:2376"),
+        (TimeoutError("timed out"), "cannot connect to the Docker Engine at tcp://far:2376"),
         (ValueError("odd"), "the Docker Engine at tcp://far:2376 failed: Error while fetching server API version"),
         (APIError("500", explanation="no room"), "the Docker Engine at tcp://far:2376 failed: no room"),
         (
@@ -43,14 +43,14 @@ def of_openssl(reason: str | None, words: str, kind: type[SSLError] = SSLError) 
         ),
         (
             of_openssl("SSLV3_ALERT_BAD_CERTIFICATE", "bad certificate"),
-            "the Docker Engine at tcp://far:2376 does not accept our certificate",
+            "the Docker Engine at tcp://far:2376 rejected the client certificate",
         ),
         (
             of_openssl("TLSV13_ALERT_CERTIFICATE_REQUIRED", "certificate required"),
-            "the Docker Engine at tcp://far:2376 does not accept our certificate",
+            "the Docker Engine at tcp://far:2376 rejected the client certificate",
         ),
-        (of_openssl("WRONG_VERSION_NUMBER", "wrong version"), "what answers at tcp://far:2376 does not speak TLS"),
-        (of_openssl(None, "PEM lib"), "the certificates in /certs cannot be used: PEM lib"),
+        (of_openssl("WRONG_VERSION_NUMBER", "wrong version"), "the server at tcp://far:2376 does not speak TLS"),
+        (of_openssl(None, "PEM lib"), "cannot use the certificates in /certs: PEM lib"),
     ],
 )
 def test_it_is_told_in_one_line(error: Exception, message: str) -> None:

@@ -33,7 +33,7 @@ def test_the_authority_of_the_endpoint_goes_before_that_of_the_environment(
 @pytest.mark.parametrize("name", ["cert.pem", "key.pem"])
 def test_half_a_certificate_is_told(certificates: Tls, name: str) -> None:
     (certificates.folder / name).unlink()
-    with pytest.raises(ComposectlError, match=f"cannot be used: {name} is missing"):
+    with pytest.raises(ComposectlError, match=f": {name} is missing"):
         Session(Endpoint("tcp://far:2376", certificates), 1, API)
 
 

@@ -87,7 +87,7 @@ def test_p14_whoever_knows_that_most_clients_are_idle_may_let_in_more() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = hard - hard // 8 - 128
     assert make_gate(most).limit == most > make_gate().limit
-    with pytest.raises(ComposectlError, match=f"`--max-connections {most + 1}` is more than .* which is {most}"):
+    with pytest.raises(ComposectlError, match=f"`--max-connections {most + 1}` exceeds .* which allows {most}"):
         make_gate(most + 1)
 
 
