@@ -61,8 +61,8 @@ def unknown_backend_address(name: str, known: Iterable[str]) -> ComposectlError:
 
 def backend_address_stays(asked: str, used: str) -> ComposectlError:
     return ComposectlError(
-        f"`--backend-address {asked}` does not go with `--handover`: the replicas are reached by `{used}`",
-        "leave `--backend-address` out, or end the composectl that runs: `composectl down`",
+        f"`--backend-address {asked}` cannot be combined with `--handover`: the replicas are reached by `{used}`",
+        "omit `--backend-address`, or stop the running composectl: `composectl down`",
         USAGE,
     )
 

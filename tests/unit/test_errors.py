@@ -162,7 +162,7 @@ MET_IN = {
     "e2e/test_up_again.py": {
         "not_balanced_yet": "test_a_service_that_is_not_balanced_yet_is_refused",
     },
-    "unit/engine/test_border.py": {
+    "unit/engine/test_errors.py": {
         "engine_speaks_no_tls": "test_it_is_told_in_one_line",
     },
     "unit/engine/test_client.py": {
