@@ -88,7 +88,7 @@ MET_IN = {
         "no_address_of_its_own": "test_a_replica_needs_an_address_of_its_own",
         "no_project": "test_what_is_no_project_is_refused",
     },
-    "unit/compose/test_run.py": {
+    "unit/compose/test_process.py": {
         "compose_failed": "test_a_silent_failure_is_told_too",
     },
     "unit/control/test_api.py": {

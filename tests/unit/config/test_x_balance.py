@@ -114,13 +114,13 @@ def test_an_unknown_policy_with_the_one_that_was_meant() -> None:
         (
             "health_check_path",
             "up",
-            "invalid value `up` for `health:`: expected a path",
+            "invalid value `up` for `health_check_path:`: expected a path",
             "`health_check_path: /healthz`",
         ),
         (
             "trusted_proxies",
             "proxy",
-            "invalid value `proxy` for `trust:`: expected a network",
+            "invalid value `proxy` for `trusted_proxies:`: expected a network",
             "`trusted_proxies: 10.0.0.0/8`",
         ),
         (
@@ -129,13 +129,18 @@ def test_an_unknown_policy_with_the_one_that_was_meant() -> None:
             "invalid value `shop:80` for `allowed_host:`: expected a host without a port",
             "`allowed_host: shop.example`",
         ),
-        ("backend_header", "no", "`backend_header: no` is neither true nor false", "`backend_header: true`"),
+        (
+            "backend_header",
+            "no",
+            "invalid value `no` for `backend_header:`: expected true or false",
+            "`backend_header: true`",
+        ),
         ("port", "0", "invalid value `0` for `port:`: expected a port from 1 to 65535", "`listen` names the host's"),
         ("port", "http", "invalid value `http` for `port:`: expected a port from 1 to 65535", "the container's port"),
         ("listen", "http", "invalid listener `http`: expected [HOST:]PORT[:TARGET]", "`127.0.0.1:8080:80`"),
         ("policy", "", "`policy:` takes a single value", "`policy: ...`"),
         ("policy", ["p2c"], "`policy:` takes a single value", "`policy: ...`"),
-        ("trusted_proxies", [["::1"]], "`trusted_proxies:` takes one value", ""),
+        ("trusted_proxies", [["::1"]], "`trusted_proxies:` takes a single value", ""),
         ("replicas", {"min": "3"}, "`replicas:` takes a single value", "`replicas: ...`"),
     ],
 )
@@ -163,4 +168,4 @@ def test_whatever_stands_there_is_taken_or_refused(told: object) -> None:
 
 def test_two_keys_that_do_not_go_together() -> None:
     error = refused({"policy": "source", "slow_start": "10"})
-    assert error.message.startswith("`slow_start:` does not go with `policy: source`")
+    assert error.message.startswith("`slow_start:` cannot be combined with `policy: source`")
