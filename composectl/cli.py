@@ -203,8 +203,8 @@ def proxy(invocation: Invocation, /, **given: Any) -> int:
     composectl -p edge down
     composectl -p shop proxy --service echo --listen 9090
     """
-    from composectl.commands.proxy import proxy as run_proxy
     from composectl.config.proxy import make_proxy_config
+    from composectl.daemon.proxy import proxy as run_proxy
 
     project = invocation.options.project_name
     return run_proxy(invocation, make_proxy_config(given, project, invocation.environ, invocation.cwd))

@@ -66,7 +66,7 @@ def test_a_name_that_was_asked_for_is_its_own(place: Workspace) -> None:
 
 
 def test_the_library_is_not_imported_unless_somebody_scrapes(place: Workspace) -> None:
-    modules = "composectl.commands.proxy, composectl.daemon.lifecycle"
+    modules = "composectl.daemon.proxy, composectl.daemon.lifecycle"
     asked = f"import sys, {modules}; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], cwd=place.folder, check=False).returncode == 0
 
