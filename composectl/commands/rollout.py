@@ -13,7 +13,7 @@ from composectl.config.rollout import RolloutConfig
 from composectl.control.client import Client, find_running
 from composectl.control.commands import Rollout, Verdict
 from composectl.daemon.service import check_no_canary
-from composectl.orchestrator.compose import find_client, load_project
+from composectl.orchestrator.compose import find_client
 from composectl.screen.console import tell
 
 
@@ -22,7 +22,7 @@ def rollout(invocation: Invocation, services: Sequence[str], config: RolloutConf
     if config.canary is not None and len(set(services)) > 1:
         raise errors.one_canary()
     client = _find_project(invocation)
-    project = asyncio.run(load_project(find_client(invocation), invocation))
+    project = asyncio.run(find_client(invocation).load())
     return tell(client.rollout(make_rollout(client, project, services, config)))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
-from composectl.compose.options import Invocation, project_name
+from composectl.compose.options import Invocation
 from composectl.config.service import make_access_log_config
 from composectl.config.up import load_up_config
 from composectl.daemon.preflight import check_apart, ports_of
@@ -68,7 +68,7 @@ def systemd_unit(
     check_apart({name: ports_of(loaded.project, name, one) for name, one in config.services.items()})
     up = (*_before(invocation), "up", *words)
     unit = Unit(
-        project=project_name(loaded.project, invocation.options, loaded.compose_client.environ, invocation.cwd),
+        project=loaded.client.name_of(loaded.project),
         directory=invocation.cwd,
         argv=(*_program(), *up),
         environment=_kept(invocation.environ),

@@ -9,6 +9,7 @@ from typing import Any
 
 from composectl import errors
 from composectl.commands.rollout import make_rollout
+from composectl.compose.client import LoadedProject
 from composectl.compose.options import Invocation, active_profiles
 from composectl.compose.project import Project
 from composectl.config.rollout import RolloutConfig
@@ -20,9 +21,8 @@ from composectl.control.pacing import run
 from composectl.control.paths import runtime_folder, state_folder
 from composectl.daemon.background import ReadyNotifier, run_in_background
 from composectl.daemon.lifecycle import run_up
-from composectl.daemon.preflight import make_compose_project
 from composectl.daemon.service import check_no_canary
-from composectl.orchestrator.compose import LoadedProject, find_client, load_project, with_known_api
+from composectl.orchestrator.compose import find_client, with_known_api
 from composectl.screen.console import say, tell
 
 _BUILD = "--build"
@@ -77,12 +77,12 @@ def _first_or_again(
 
 async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: tuple[str, ...]) -> Project:
     """The services that are not balanced, as Compose's own `up` would; the project as it is now."""
-    compose_client = await with_known_api(find_client(invocation))
-    project = await load_project(compose_client, invocation)
-    compose_project = make_compose_project(invocation, compose_client, project, balanced)
+    client = await with_known_api(find_client(invocation))
+    project = await client.load()
+    compose_project = client.balanced_project(project, balanced)
     if _BUILD in config.arguments.options:
         await compose_project.build(tuple(config.scales))
-    profiles = active_profiles(invocation.options, compose_client.environ, invocation.cwd)
+    profiles = active_profiles(invocation.options, client.environ, invocation.cwd)
     asked = config.arguments.services or project.started_by(profiles)
     others = [service for service in asked if service not in balanced]
     if others:

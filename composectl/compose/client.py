@@ -1,39 +1,101 @@
-"""A rendered project in the hands of its Compose: up, converge, stop, kill."""
+"""Compose as it is driven: it loads the user's project, and brings up, scales and stops the one that is balanced."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from composectl import errors
 from composectl.compose.argv import UpArguments, build_argv, converge_argv, kill_argv, stop_argv, up_argv
 from composectl.compose.binary import Compose
-from composectl.compose.options import Options
-from composectl.compose.process import run_compose, run_quietly
+from composectl.compose.options import Invocation, Options, files_of_v1, project_directory_of, project_name
+from composectl.compose.override import render, without_published_ports
+from composectl.compose.process import render_config, render_with_x_balance, run_compose, run_quietly
+from composectl.compose.project import Project, parse_project, services_with_x_balance
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedProject:
+    """The project as it was read once, and what Compose warned of meanwhile.
+
+    `lost`: the services whose `x-balance` stands in a file, and not in the project.
+    """
+
+    client: ComposeClient
+    project: Project
+    warnings: str
+    lost: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeClient:
+    """A Compose for one invocation, and the environment in which it talks to the engine."""
+
+    compose: Compose
+    invocation: Invocation
+    environ: Mapping[str, str]
+
+    async def load(self, *, quiet: bool = False) -> Project:
+        """The project as `config` renders it; its warnings go to stderr unless `quiet`. Raises ComposectlError."""
+        options, cwd = self.invocation.options, self.invocation.cwd
+        printed = await render_config(self.compose, options, self.environ, cwd, quiet=quiet)
+        return parse_project(printed, self.compose.major)
+
+    async def load_with_x_balance(self) -> LoadedProject:
+        """The project and what stands under `x-balance` in it. Raises ComposectlError."""
+        options, cwd = self.invocation.options, self.invocation.cwd
+        printed, in_yaml, warnings = await render_with_x_balance(self.compose, options, self.environ, cwd)
+        project = parse_project(printed, self.compose.major, in_yaml)
+        return LoadedProject(self, project, warnings, self._lost(project))
+
+    def name_of(self, project: Project) -> str:
+        """The project's name. Raises `no_project_name`."""
+        return project_name(project, self.invocation.options, self.environ, self.invocation.cwd)
+
+    def balanced_project(self, project: Project, services: Collection[str]) -> ComposeProject:
+        """The project with the TCP ports of `services` left to the proxy. Raises `no_project_name`."""
+        options, cwd = self.invocation.options, self.invocation.cwd
+        return ComposeProject(
+            compose=self.compose,
+            options=options.absolute(cwd),
+            environ=self.environ,
+            name=self.name_of(project),
+            directory=project_directory_of(options, self.environ, cwd),
+            rendered=render(without_published_ports(project, services)),
+        )
+
+    # Private
+
+    def _lost(self, project: Project) -> frozenset[str]:
+        """docker-compose 1 leaves `x-` keys out where it merges what several files, or `extends`, say of a service."""
+        if not self.compose.is_v1:
+            return frozenset()
+        files = files_of_v1(self.invocation.options, self.environ, self.invocation.cwd)
+        return frozenset(services_with_x_balance(files) - project.x_balance.keys())
 
 
 @dataclass(frozen=True, slots=True)
 class ComposeProject:
-    """`rendered` is what Compose reads instead of the user's files; it is never written to disk."""
+    """A balanced project; `rendered` is what Compose reads instead of the user's files, never written to disk."""
 
     compose: Compose
     options: Options
     environ: Mapping[str, str]
-    project: str
+    name: str
     directory: Path
     rendered: bytes
 
     async def up(self, arguments: UpArguments, scales: Mapping[str, int]) -> None:
         """Bring the project up, with Compose's own progress on stderr. Raises `compose_failed`."""
-        argv = up_argv(self.compose, self.options, self.project, self.directory, arguments, scales)
+        argv = up_argv(self.compose, self.options, self.name, self.directory, arguments, scales)
         exit_code = await run_compose(argv, self.environ, self.rendered, self.directory)
         if exit_code:
             raise errors.compose_failed(f"{self.compose} up", exit_code)
 
     async def converge(self, service: str, scale: int) -> None:
         """Reach `scale` replicas of one service, in silence. Raises `compose_failed` in Compose's own words."""
-        argv = converge_argv(self.compose, self.options, self.project, self.directory, service, scale)
+        argv = converge_argv(self.compose, self.options, self.name, self.directory, service, scale)
         await run_quietly(argv, self.environ, self.rendered, self.directory)
 
     async def up_others(self, options: Sequence[str], services: Sequence[str]) -> None:
@@ -42,17 +104,17 @@ class ComposeProject:
 
     async def build(self, services: Sequence[str]) -> None:
         """Build the images of these services, with Compose's own progress on stderr. Raises `compose_failed`."""
-        argv = build_argv(self.compose, self.options, self.project, self.directory, services)
+        argv = build_argv(self.compose, self.options, self.name, self.directory, services)
         exit_code = await run_compose(argv, self.environ, self.rendered, self.directory)
         if exit_code:
             raise errors.compose_failed(f"{self.compose} build", exit_code)
 
     async def stop(self, services: Sequence[str]) -> None:
         """Stop these services, or all of the project where none is named."""
-        argv = stop_argv(self.compose, self.options, self.project, self.directory, services)
+        argv = stop_argv(self.compose, self.options, self.name, self.directory, services)
         await run_compose(argv, self.environ, self.rendered, self.directory, grace=1.0)
 
     async def kill(self, services: Sequence[str]) -> None:
         """Kill these services, or all of the project where none is named."""
-        argv = kill_argv(self.compose, self.options, self.project, self.directory, services)
+        argv = kill_argv(self.compose, self.options, self.name, self.directory, services)
         await run_compose(argv, self.environ, self.rendered, self.directory)

@@ -9,7 +9,8 @@ from typing import Any
 
 from composectl import errors
 from composectl.compose.argv import UpArguments, parse_scale, sort_up_arguments, starts_nothing
-from composectl.compose.options import Invocation, active_profiles, project_name
+from composectl.compose.client import LoadedProject
+from composectl.compose.options import Invocation, active_profiles
 from composectl.compose.project import X_BALANCE, Project
 from composectl.config.admin import AdminConfig, make_admin_config
 from composectl.config.service import AccessLogConfig, BalancingConfig, balancing, make_access_log_config
@@ -21,7 +22,7 @@ from composectl.control.paths import runtime_folder
 from composectl.engine.client import Engine
 from composectl.errors import ComposectlError
 from composectl.orchestrator.addressing import AUTO, BACKEND_ADDRESSES
-from composectl.orchestrator.compose import ComposeClient, LoadedProject, load_with_x_balance
+from composectl.orchestrator.compose import find_client, find_endpoint
 from composectl.screen.console import say
 
 
@@ -187,7 +188,7 @@ def _service_config(scale: int, declared: XBalance, typed: Mapping[str, Any], *,
 def _read(invocation: Invocation, *, is_needed: bool) -> LoadedProject | None:
     """The project; where nobody needs it and it cannot be read, Compose may tell why itself."""
     try:
-        return run(load_with_x_balance(invocation))
+        return run(find_client(invocation).load_with_x_balance())
     except errors.ComposectlError as error:
         if is_needed or X_BALANCE in error.message:
             raise
@@ -208,7 +209,7 @@ def _untyped(
         if declared:
             raise
         return {}
-    profiles = active_profiles(invocation.options, loaded.compose_client.environ, invocation.cwd)
+    profiles = active_profiles(invocation.options, loaded.client.environ, invocation.cwd)
     starting = starting_services(loaded.project, told, typed_scales, profiles)
     for service in sorted(loaded.lost & starting - typed_scales.keys()):
         raise errors.declaration_lost(service)
@@ -227,16 +228,16 @@ def _told_of(kept: dict[str, int]) -> dict[str, int]:
 
 
 async def _scales(invocation: Invocation, loaded: LoadedProject) -> Mapping[str, int]:
-    name = project_name(loaded.project, invocation.options, loaded.compose_client.environ, invocation.cwd)
+    name = loaded.client.name_of(loaded.project)
     for client in running(runtime_folder(invocation.environ)):
         if client.about.has_project and client.about.project == name:
             return _told(client)
-    there = (await _there(loaded.compose_client)).get(name, {})
+    there = (await _there(invocation)).get(name, {})
     return {service: count for service, count in there.items() if _was_balanced(loaded.project, service, count)}
 
 
-async def _there(compose_client: ComposeClient) -> Mapping[str, Mapping[str, int]]:
-    engine = await Engine.connect(compose_client.endpoint)
+async def _there(invocation: Invocation) -> Mapping[str, Mapping[str, int]]:
+    engine = await Engine.connect(find_endpoint(invocation))
     try:
         return await engine.scales()
     finally:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from composectl import errors
+from composectl.compose.client import LoadedProject
 from composectl.compose.options import Invocation
 from composectl.compose.ports import Port
 from composectl.config.up import UpConfig
@@ -24,7 +25,6 @@ from composectl.daemon.scaling import scale
 from composectl.daemon.service import BalancedService
 from composectl.daemon.serving import print_changes, prints_lines, serving, shown, until_shutdown
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
-from composectl.orchestrator.compose import LoadedProject
 from composectl.proxy.listener import PortTaken
 from composectl.screen.console import say, waiting
 
@@ -44,7 +44,7 @@ async def run_up(
         except Interrupted:
             return shutdown.exit_code
         try:
-            renewing = Renewing(invocation, loaded.compose_client, running.balanced)
+            renewing = Renewing(loaded.client, running.balanced)
             return await _Up(running, config, renewing, shutdown, notify_ready).run()
         finally:
             running.close()
@@ -101,7 +101,7 @@ class _Up:
             try:
                 await cancel_on(self._shutdown.requested, work(self._running, order, progress))
             except Interrupted:
-                raise errors.ends_now(self._running.compose_project.project) from None
+                raise errors.ends_now(self._running.compose_project.name) from None
 
         return obey
 
@@ -151,7 +151,7 @@ class _Up:
     async def _adopt_running(self) -> None:
         """Replicas that an earlier composectl left behind serve at once: Compose takes its time to find them fit."""
         running = self._running
-        there = await running.engine.replicas(running.compose_project.project, tuple(running.balanced))
+        there = await running.engine.replicas(running.compose_project.name, tuple(running.balanced))
         left = [one for one in running.balanced.values() if there[one.service] and not one.unbound]
         with suppress(TimeoutError):
             async with asyncio.timeout(_ADOPTION_TIMEOUT):

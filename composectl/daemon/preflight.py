@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
 from composectl import errors
 from composectl.changes import Journal
-from composectl.compose.client import ComposeProject
-from composectl.compose.options import Invocation, project_directory_of, project_name
-from composectl.compose.override import PortOverrides, render, without_published_ports
+from composectl.compose.client import LoadedProject
+from composectl.compose.options import Invocation
+from composectl.compose.override import PortOverrides
 from composectl.compose.ports import Port, any_free_port
 from composectl.compose.project import Project
 from composectl.config.service import open_log
@@ -29,7 +29,7 @@ from composectl.daemon.service import BalancedService, check_no_canary
 from composectl.engine.client import Engine
 from composectl.engine.containers import Addressing
 from composectl.orchestrator.addressing import AUTO, CONTAINER, PUBLISHED, ChosenAddressing, choose_addressing
-from composectl.orchestrator.compose import ComposeClient, LoadedProject, with_known_api
+from composectl.orchestrator.compose import find_endpoint, with_known_api
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.listener import PortTaken, make_gate
 from composectl.proxy.port_owner import occupant
@@ -39,14 +39,15 @@ from composectl.screen.console import say
 async def preflight(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
     gate = make_gate(config.connections)
-    compose_client, project = await with_known_api(loaded.compose_client), loaded.project
-    engine = await Engine.connect(compose_client.endpoint)
+    client, project = await with_known_api(loaded.client), loaded.project
+    endpoint = find_endpoint(invocation)
+    engine = await Engine.connect(endpoint)
     sys.stderr.write(loaded.warnings)
     ports = _ports(project, config)
     found = await choose_addressing(config.backend_address, engine)
-    compose_project = make_compose_project(invocation, compose_client, project, config.scales)
+    compose_project = client.balanced_project(project, config.scales)
     folder = runtime_folder(invocation.environ)
-    claimed = _claim(folder, compose_project.project, compose_client.endpoint.url, config)
+    claimed = _claim(folder, compose_project.name, endpoint.url, config)
     log = _opened_log(config, claimed)
     engine.addressing = claimed.addressing or _told(found)
     _warn_left_out(project, config.services)
@@ -74,20 +75,6 @@ async def preflight(invocation: Invocation, config: UpConfig, loaded: LoadedProj
         prepared.close()
         raise
     return prepared
-
-
-def make_compose_project(
-    invocation: Invocation, compose_client: ComposeClient, project: Project, balanced: Collection[str]
-) -> ComposeProject:
-    """The project with room for us before the `balanced` services, in the hands of its Compose."""
-    return ComposeProject(
-        compose=compose_client.compose,
-        options=invocation.options.absolute(invocation.cwd),
-        environ=compose_client.environ,
-        project=project_name(project, invocation.options, compose_client.environ, invocation.cwd),
-        directory=project_directory_of(invocation.options, compose_client.environ, invocation.cwd),
-        rendered=render(without_published_ports(project, balanced)),
-    )
 
 
 def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port]:
@@ -214,7 +201,7 @@ async def _bind(prepared: RunningProject, balanced: BalancedService, folder: Pat
         except PortTaken as taken:
             holder = await prepared.engine.port_owner(taken.port)
             if holder is not None and (holder.project, holder.service) == (
-                prepared.compose_project.project,
+                prepared.compose_project.name,
                 balanced.service,
             ):
                 continue

@@ -40,7 +40,7 @@ class RunningProject(Following):
         overrides: PortOverrides = NO_OVERRIDES,
         log: AccessLog | None = None,
     ) -> None:
-        super().__init__(engine, compose_project.project, claim, str(compose_project.directory), journal, balanced, log)
+        super().__init__(engine, compose_project.name, claim, str(compose_project.directory), journal, balanced, log)
         self.compose_project = compose_project
         self.compose_projects = dict.fromkeys(balanced, compose_project)
         self.predecessor = predecessor

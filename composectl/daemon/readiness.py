@@ -68,7 +68,7 @@ async def _until(
 
 async def _check_alive(running: RunningProject, balanced: BalancedService) -> None:
     """Raise `replica_died` where no replica is left that could still become ready."""
-    service, project = balanced.service, running.compose_project.project
+    service, project = balanced.service, running.compose_project.name
     ended = await running.engine.exited(project, service)
     alive = (await running.engine.replicas(project, (service,)))[service]
     if ended and not alive and not any(one.restarting for one in ended):

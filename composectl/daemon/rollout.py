@@ -11,8 +11,7 @@ from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.plan import Swap, plan_swap
-from composectl.compose.client import ComposeProject
-from composectl.compose.options import Invocation
+from composectl.compose.client import ComposeClient, ComposeProject
 from composectl.compose.override import check_rendered_capacity, differs, render, without_published_ports
 from composectl.config.rollout import RolloutConfig
 from composectl.control.commands import Progress, Rollout, Verdict
@@ -20,7 +19,6 @@ from composectl.daemon.project import RunningProject
 from composectl.daemon.rollout_monitor import ReplicaRejected, RolloutMonitor, check_alive, check_ready
 from composectl.daemon.scaling import retire
 from composectl.daemon.service import BalancedService, PausedCanary
-from composectl.orchestrator.compose import ComposeClient, load_project
 
 _REMOVAL_TIMEOUT = 30.0
 _LOG_LINES = 10
@@ -135,13 +133,13 @@ class ServiceRollout:
         return self._balanced.service
 
     async def _list(self) -> set[str]:
-        found = await self._running.engine.containers(self.compose_project.project, self._service)
+        found = await self._running.engine.containers(self.compose_project.name, self._service)
         self._names = {key: make.name for key, make in found.items()}
         return set(found)
 
     async def _clear_ended(self) -> None:
         """Compose would start them again, old as they are."""
-        for ended in await self._running.engine.exited(self.compose_project.project, self._service):
+        for ended in await self._running.engine.exited(self.compose_project.name, self._service):
             if not ended.restarting:
                 await self._running.engine.remove(ended.id)
 
@@ -219,18 +217,17 @@ class ServiceRollout:
 
 
 class Renewing:
-    """`compose_client` and `invocation`: those that the running composectl started with, environment included."""
+    """`client`: the one that the running composectl started with, environment included."""
 
-    def __init__(self, invocation: Invocation, compose_client: ComposeClient, balanced: Collection[str]) -> None:
-        self._invocation = invocation
-        self._compose_client = compose_client
+    def __init__(self, client: ComposeClient, balanced: Collection[str]) -> None:
+        self._client = client
         self._balanced = balanced
 
     async def order(self, service: str) -> Rollout:
         """The rollout of a service. Raises ComposectlError."""
         if service not in self._balanced:
             raise errors.not_balanced(service, self._balanced)
-        project = await load_project(self._compose_client, self._invocation, quiet=True)
+        project = await self._client.load(quiet=True)
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
         config = RolloutConfig()
@@ -279,7 +276,7 @@ async def _is_changed(running: RunningProject, compose_project: ComposeProject, 
     """Whether Compose would make the replicas anew: another definition, or another image under the same name."""
     if differs(service, running.compose_projects[service].rendered, compose_project.rendered):
         return True
-    makes = (await running.engine.containers(compose_project.project, service)).values()
+    makes = (await running.engine.containers(compose_project.name, service)).values()
     if len({one.config_hash for one in makes}) > 1:
         return True
     now = {name: await running.engine.image_id(name) for name in {one.image for one in makes}}

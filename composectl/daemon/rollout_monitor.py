@@ -105,7 +105,7 @@ async def check_ready(running: RunningProject, service: str, backends: Sequence[
 
 async def check_alive(running: RunningProject, service: str, new: Collection[str]) -> None:
     """Raise ReplicaRejected where one of these containers of a service has ended."""
-    for ended in await running.engine.exited(running.compose_project.project, service):
+    for ended in await running.engine.exited(running.compose_project.name, service):
         if ended.id in new and not ended.restarting:
             raise ReplicaRejected(
                 f"`{ended.name}` {ended.error or f'ended with exit code {ended.exit_code}'}", ended.id

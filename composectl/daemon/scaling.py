@@ -63,6 +63,6 @@ async def _scale(
 
 async def _clear_failed(running: RunningProject, service: str) -> None:
     """What the engine could never start: Compose would try again, as it was."""
-    for ended in await running.engine.exited(running.compose_project.project, service):
+    for ended in await running.engine.exited(running.compose_project.name, service):
         if not ended.has_run:
             await running.engine.remove(ended.id)
