@@ -13,11 +13,11 @@ from composectl.balance.backend import Replica, Report
 from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
 from composectl.proxy import head
-from composectl.proxy.connection_pool import Connections
-from composectl.proxy.http1.backend_connection import Outbound
-from composectl.proxy.queue import Holding, WaitingRoom
-from composectl.proxy.server import ProxyServer
-from composectl.proxy.upstream import Route
+from composectl.proxy.connection_pool import ConnectionPool
+from composectl.proxy.http1.backend_connection import BackendConnection
+from composectl.proxy.queue import QueueConfig, RequestQueue
+from composectl.proxy.server import HttpServer
+from composectl.proxy.upstream import Upstream
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
 _RESPONSE = (
@@ -57,15 +57,18 @@ def main() -> None:
 # Private
 
 
-async def _stage() -> tuple[list[Any], dict[_Transport, Outbound]]:
+async def _stage() -> tuple[list[Any], dict[_Transport, BackendConnection]]:
     pool = Pool("bench", LeastRequest(), time.time, lambda change, backend: None)
     hosts = [f"127.0.0.{number}" for number in range(1, _BACKENDS + 1)]
     pool.observe([Replica(host, "", number, host, host, Report.UP) for number, host in enumerate(hosts, 1)])
-    connections = Connections(80)
-    server = ProxyServer(Route(pool, connections, WaitingRoom(pool, Holding())))
+    connections = ConnectionPool(80)
+    server = HttpServer(Upstream(pool, connections, RequestQueue(pool, QueueConfig())))
     backends = {}
     for backend in pool.backends * _CLIENTS:
-        outbound, transport = Outbound(connections, backend, b"X-Internal-Service: 127.0.0.1:80\r\n"), _Transport()
+        outbound, transport = (
+            BackendConnection(connections, backend, b"X-Internal-Service: 127.0.0.1:80\r\n"),
+            _Transport(),
+        )
         outbound.connection_made(cast(asyncio.Transport, transport))
         connections.keep(outbound)
         backends[transport] = outbound
@@ -75,7 +78,7 @@ async def _stage() -> tuple[list[Any], dict[_Transport, Outbound]]:
     return clients, backends
 
 
-def _round(clients: list[Any], backends: dict[_Transport, Outbound]) -> float:
+def _round(clients: list[Any], backends: dict[_Transport, BackendConnection]) -> float:
     before = time.process_time()
     for number in range(_REQUESTS):
         clients[number % _CLIENTS].data_received(_REQUEST)

@@ -17,7 +17,7 @@ from composectl.control.paths import check_private, runtime_folder
 from composectl.engine.client import Engine
 from composectl.engine.endpoint import Endpoint, child_environ, named_by, resolve_endpoint
 from composectl.orchestrator.addressing import AUTO, choose_addressing
-from composectl.proxy.listener import make_gate
+from composectl.proxy.listener import make_connection_limit
 from composectl.proxy.sockets import raise_open_files
 from composectl.sanitize import harmless
 
@@ -169,7 +169,7 @@ def _may_bind(port: int) -> bool:
 
 
 def _open_files() -> Finding:
-    files, clients = raise_open_files(), make_gate().limit
+    files, clients = raise_open_files(), make_connection_limit().limit
     if files < _FEW_FILES:
         return _lacking("open files", errors.few_open_files(files, clients))
     return Finding("open files", True, f"{files:,}, enough for {clients:,} clients at once")

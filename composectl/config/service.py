@@ -12,9 +12,9 @@ from composectl import errors
 from composectl.balance.policy import POLICIES, Policy, SlowStart
 from composectl.config.values import OptionName, flag_name, limits, number
 from composectl.proxy.access_log import STDOUT, AccessLog, AccessWriter, Sink
-from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, Lines, LineStyle
+from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, AccessLineFormatter, LineStyle
 from composectl.proxy.limits import Limits
-from composectl.proxy.queue import Holding
+from composectl.proxy.queue import QueueConfig
 
 _DEFAULT_POLICY = "least-request"
 _DRAIN_SECONDS = 30
@@ -41,7 +41,7 @@ class BalancingConfig:
     health_check_path: str = ""
     limits: Limits = field(default_factory=Limits)
     max_connections: int | None = None
-    queue: Holding = field(default_factory=Holding)
+    queue: QueueConfig = field(default_factory=QueueConfig)
     slow_start: int | None = None
     drain_timeout: int = _DRAIN_SECONDS
 
@@ -99,7 +99,7 @@ def open_log(config: AccessLogConfig | None) -> AccessLog | None:
         sink = Sink(config.path)
     except OSError as error:
         raise errors.log_not_opened(config.path, error.strerror or str(error)) from None
-    lines, headers = Lines(config.style), frozenset(config.style.headers)
+    lines, headers = AccessLineFormatter(config.style), frozenset(config.style.headers)
     return AccessLog(AccessWriter(sink), lines.of, headers, on_stdout=config.path == STDOUT)
 
 
@@ -112,12 +112,12 @@ def _policy(name: str) -> str:
     return name
 
 
-def _queue(given: Mapping[str, Any], name_of: OptionName) -> Holding:
+def _queue(given: Mapping[str, Any], name_of: OptionName) -> QueueConfig:
     told = {
-        "seconds": number(given, "queue_timeout", least=0, name_of=name_of),
-        "most": number(given, "queue_size", name_of=name_of),
+        "timeout": number(given, "queue_timeout", least=0, name_of=name_of),
+        "size": number(given, "queue_size", name_of=name_of),
     }
-    return Holding(**{name: value for name, value in told.items() if value is not None})
+    return QueueConfig(**{name: value for name, value in told.items() if value is not None})
 
 
 def _slow_start(given: Mapping[str, Any], name_of: OptionName) -> int | None:

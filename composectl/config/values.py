@@ -124,13 +124,13 @@ def flag_name(option: str) -> str:
 def limits(given: Mapping[str, Any], name_of: OptionName = flag_name) -> Limits:
     """The limits behind the options as the command line gives them. Raises ComposectlError."""
     return Limits(
-        head_seconds=number(given, "response_timeout", name_of=name_of),
-        stall_seconds=number(given, "idle_timeout", name_of=name_of),
-        body_bytes=None
+        response_timeout=number(given, "response_timeout", name_of=name_of),
+        idle_timeout=number(given, "idle_timeout", name_of=name_of),
+        max_request_body=None
         if given["max_request_body"] is None
         else parse_size(given["max_request_body"], name_of("max_request_body")),
-        trusted=tuple(parse_network(text, name_of("trusted_proxies")) for text in given["trusted_proxies"]),
-        hosts=frozenset(parse_host(text, name_of("allowed_host")) for text in given["allowed_host"]),
+        trusted_proxies=tuple(parse_network(text, name_of("trusted_proxies")) for text in given["trusted_proxies"]),
+        allowed_hosts=frozenset(parse_host(text, name_of("allowed_host")) for text in given["allowed_host"]),
     )
 
 

@@ -31,14 +31,14 @@ from composectl.engine.containers import Addressing
 from composectl.orchestrator.addressing import AUTO, CONTAINER, PUBLISHED, ChosenAddressing, choose_addressing
 from composectl.orchestrator.compose import find_endpoint, with_known_api
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.listener import PortTaken, make_gate
+from composectl.proxy.listener import PortTaken, make_connection_limit
 from composectl.proxy.port_owner import occupant
 from composectl.screen.console import say
 
 
 async def preflight(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> RunningProject:
     """A composectl that holds the project and its ports, and has touched nothing yet. Raises ComposectlError."""
-    gate = make_gate(config.connections)
+    connection_limit = make_connection_limit(config.connections)
     client, project = await with_known_api(loaded.client), loaded.project
     endpoint = find_endpoint(invocation)
     engine = await Engine.connect(endpoint)
@@ -57,7 +57,7 @@ async def preflight(invocation: Invocation, config: UpConfig, loaded: LoadedProj
     relayed = engine.addressing.behind_docker_proxy
     balanced = {
         service: BalancedService(
-            service, one.scale, ports[service], one.balancing, gate, journal, log=log, relayed=relayed
+            service, one.scale, ports[service], one.balancing, connection_limit, journal, log=log, relayed=relayed
         )
         for service, one in config.services.items()
     }

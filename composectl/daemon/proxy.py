@@ -21,7 +21,7 @@ from composectl.daemon.service import BalancedService
 from composectl.orchestrator.compose import find_endpoint
 from composectl.orchestrator.self_discovery import Discovery, ServiceBackends, discover_self
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.listener import make_gate
+from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import say
 
 _SERVICE = "proxy"
@@ -42,9 +42,13 @@ def proxy(invocation: Invocation, config: ProxyConfig) -> int:
 
 async def _opened_static(config: ProxyConfig, backends: StaticBackends, folder: Path) -> Proxy:
     """Raises ComposectlError."""
-    journal, gate, count = Journal(), make_gate(config.balancing.max_connections), len(backends.addresses)
+    journal, connection_limit, count = (
+        Journal(),
+        make_connection_limit(config.balancing.max_connections),
+        len(backends.addresses),
+    )
     log = open_log(config.access_log)
-    balanced = BalancedService(_SERVICE, count, config.ports, config.balancing, gate, journal, log=log)
+    balanced = BalancedService(_SERVICE, count, config.ports, config.balancing, connection_limit, journal, log=log)
     claim, views = bind_and_claim(balanced, config.admin, config.name, folder)
     balanced.pool.observe(backends.replicas)
     running = Running(claim, "", journal, {_SERVICE: balanced}, log)
@@ -91,10 +95,10 @@ async def _opened_following(invocation: Invocation, config: ProxyConfig, backend
     found = await discover_self(find_endpoint(invocation), backends)
     with ExitStack() as undo:
         undo.callback(found.engine.close)
-        journal, gate = Journal(), make_gate(config.balancing.max_connections)
+        journal, connection_limit = Journal(), make_connection_limit(config.balancing.max_connections)
         log = open_log(config.access_log)
         balancing = _in_time(config.balancing, found.grace)
-        balanced = BalancedService(backends.service, 0, config.ports, balancing, gate, journal, log=log)
+        balanced = BalancedService(backends.service, 0, config.ports, balancing, connection_limit, journal, log=log)
         folder = runtime_folder(invocation.environ)
         claim, views = bind_and_claim(balanced, config.admin, config.name or found.project, folder)
         undo.pop_all()

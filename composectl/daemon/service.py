@@ -22,20 +22,20 @@ from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
 from composectl.control.commands import Rollout
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.connection_pool import Connections
+from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.head import make_request_id
-from composectl.proxy.health_check import probes_of, watch_health
-from composectl.proxy.listener import Gate, address_of, bind
-from composectl.proxy.queue import WaitingRoom
-from composectl.proxy.server import ProxyServer, serve
-from composectl.proxy.upstream import Route
+from composectl.proxy.health_check import make_health_check, watch_health
+from composectl.proxy.listener import ConnectionLimit, address_of, bind
+from composectl.proxy.queue import RequestQueue
+from composectl.proxy.server import HttpServer, serve
+from composectl.proxy.upstream import Upstream
 
 
 class BalancedService:
     """`ports`: what the service publishes, a listener each; the first one's target is what the probes try.
 
-    `gate` counts the clients of all that is balanced in this process, and `log` hears of their requests. `relayed`:
-    backends are behind a relay.
+    `connection_limit` counts the clients of all that is balanced in this process, and `log` hears of their requests.
+    `relayed`: backends are behind a relay.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class BalancedService:
         desired: int,
         ports: Sequence[Port],
         balancing: BalancingConfig,
-        gate: Gate,
+        connection_limit: ConnectionLimit,
         journal: Journal,
         *,
         log: AccessLog | None = None,
@@ -54,12 +54,12 @@ class BalancedService:
         self.desired = desired
         self.pool = Pool(service, balancing.make_policy(time.monotonic), time.time, self._tell)
         self.rollouts = {"done": 0, "failed": 0, "aborted": 0}
-        self._room = WaitingRoom(self.pool, balancing.queue)
+        self._queue = RequestQueue(self.pool, balancing.queue)
         self._balancing = balancing
-        self._probes = probes_of(balancing.health_check_path, relayed=relayed)
+        self._probes = make_health_check(balancing.health_check_path, relayed=relayed)
         self._journal = journal
         self._target = ports[0].target
-        self._servers = [(port, self._make_server(port, gate, log)) for port in ports]
+        self._servers = [(port, self._make_server(port, connection_limit, log)) for port in ports]
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._listeners: list[str] = []
         self._runners: list[web.ServerRunner] = []
@@ -110,7 +110,7 @@ class BalancedService:
         """Accept no more, and send nobody away before one more response, for so long: another process goes on."""
         for site in [site for runner in self._runners for site in runner.sites]:
             await site.stop()
-        await asyncio.gather(*(server.part(seconds) for _, server in self._servers))
+        await asyncio.gather(*(server.drain_connections(seconds) for _, server in self._servers))
 
     async def drain(self) -> None:
         """Accept no more, and wait for what is in flight."""
@@ -118,7 +118,7 @@ class BalancedService:
 
     async def cut(self) -> None:
         """End all connections now."""
-        await asyncio.gather(*(server.cut() for _, server in self._servers))
+        await asyncio.gather(*(server.close_all() for _, server in self._servers))
 
     def close(self) -> None:
         """Free the ports."""
@@ -134,7 +134,7 @@ class BalancedService:
         """To be called once a second."""
         for _, server in self._servers:
             server.sweep()
-        self._room.sweep()
+        self._queue.sweep()
         self.pool.sample()
         self._journal.nudge()  # what is in flight at a resting backend is waited for, too
 
@@ -145,7 +145,7 @@ class BalancedService:
             policy=self._balancing.policy,
             listeners=self.listeners,
             wanted=self.desired,
-            held=self._room.held,
+            held=self._queue.queued,
             port=self._target,
             changes=self._journal.changes,
             rollouts=self.rollouts,
@@ -156,17 +156,19 @@ class BalancedService:
     def _name(self, port: Port) -> str:
         return f"{self.service} {port}"
 
-    def _make_server(self, port: Port, gate: Gate, log: AccessLog | None) -> ProxyServer:
-        route = Route(self.pool, Connections(port.target, identify=self._balancing.backend_header), self._room)
+    def _make_server(self, port: Port, connection_limit: ConnectionLimit, log: AccessLog | None) -> HttpServer:
+        upstream = Upstream(
+            self.pool, ConnectionPool(port.target, identify=self._balancing.backend_header), self._queue
+        )
         make_id = make_request_id if self._balancing.request_id else None
-        return ProxyServer(route, self._balancing.limits, gate, make_id=make_id, log=log)
+        return HttpServer(upstream, self._balancing.limits, connection_limit, make_id=make_id, log=log)
 
     def _tell(self, change: Change, backend: Backend) -> None:
         if change.after is Phase.READY:
-            self._room.open()
+            self._queue.admit()
         else:
             for _, server in self._servers:
-                server.route.connections.forget(backend)
+                server.upstream.connections.forget(backend)
         self._journal.tell(change)
 
 

@@ -17,7 +17,7 @@ from composectl.control.paths import log_name
 from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Running
 from composectl.daemon.shutdown import Shutdown
-from composectl.proxy.access_log import LogTrouble
+from composectl.proxy.access_log import AccessLogMonitor
 from composectl.sanitize import harmless_lines
 from composectl.screen import console as telling
 from composectl.screen.console import change_line, move_line
@@ -93,12 +93,12 @@ def _background(running: Running) -> Iterator[Background]:
 
 
 async def _tick_forever(running: Running) -> None:
-    trouble = None if running.log is None else LogTrouble(running.log)
+    trouble = None if running.log is None else AccessLogMonitor(running.log)
     await asyncio.sleep(1)
     gc.freeze()  # what is there now stays: looking through all of it for garbage would stop the loop for 20 ms
     async for _ in every(1.0):
         await running.tick()
-        if trouble is not None and (news := trouble.news()):
+        if trouble is not None and (news := trouble.warning()):
             telling.say(news)
 
 

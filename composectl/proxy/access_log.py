@@ -14,10 +14,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal, Protocol
 
-from composectl.proxy.access_log_format import Entry
+from composectl.proxy.access_log_format import AccessRecord
 
 # A tenth of a second of the most requests that a core answers, several times over
-_MOST = 16_384
+_CAPACITY = 16_384
 _PAUSE = 0.05
 _LAST_SECONDS = 1.0
 _Task = list[str] | Literal["reopen", "end"]
@@ -43,10 +43,10 @@ class Writer(Protocol):
         """How many it has written."""
 
     @property
-    def complaint(self) -> str:
+    def last_error(self) -> str:
         """Why it could not write, the last time that it could not."""
 
-    def take(self, lines: list[str]) -> None:
+    def write(self, lines: list[str]) -> None:
         """Write these, soon."""
 
     def reopen(self) -> None:
@@ -67,20 +67,20 @@ class AccessLog:
     def __init__(
         self,
         writer: Writer,
-        line: Callable[[Entry], str],
+        line: Callable[[AccessRecord], str],
         headers: frozenset[bytes] = frozenset(),
         *,
         on_stdout: bool = False,
-        most: int = _MOST,
+        capacity: int = _CAPACITY,
     ) -> None:
         self.headers = headers
         self.on_stdout = on_stdout
         self._dropped = 0
-        self._fault = ""
+        self._internal_error = ""
         self._writer = writer
         self._line = line
-        self._most = most
-        self._room = most
+        self._max_lines = capacity
+        self._capacity = capacity
         self._lines: list[str] = []
 
     @property
@@ -94,47 +94,47 @@ class AccessLog:
         return self._dropped + self._writer.lost
 
     @property
-    def complaint(self) -> str:
+    def last_error(self) -> str:
         """Why it could not write, the last time that it could not."""
-        return self._writer.complaint or self._fault
+        return self._writer.last_error or self._internal_error
 
-    def note(self, entry: Entry) -> None:
+    def record(self, entry: AccessRecord) -> None:
         """A request has ended."""
         lines = self._lines
-        if len(lines) >= self._room and not self._finds_room():
+        if len(lines) >= self._capacity and not self._has_capacity():
             self._dropped += 1
             return
         try:
             lines.append(self._line(entry))
         except Exception as fault:  # of ours: the request is answered, and the next one may fare better
             self._dropped += 1
-            self._fault = f"a fault in composectl: {fault!r}"
+            self._internal_error = f"a fault in composectl: {fault!r}"
             return
         if len(lines) == 1:
-            asyncio.get_running_loop().call_later(_PAUSE, self.hand_over)
+            asyncio.get_running_loop().call_later(_PAUSE, self.flush)
 
-    def hand_over(self) -> None:
+    def flush(self) -> None:
         """Give away what there is."""
         lines, self._lines = self._lines, []
         if lines:
-            self._writer.take(lines)
-        self._finds_room()
+            self._writer.write(lines)
+        self._has_capacity()
 
     def reopen(self) -> None:
         """What is noted from here on goes to the file that has the name now."""
-        self.hand_over()
+        self.flush()
         self._writer.reopen()
 
     def close(self) -> None:
         """Write what is left, if that does not take long."""
-        self.hand_over()
+        self.flush()
         self._writer.close()
 
     # Private
 
-    def _finds_room(self) -> bool:
-        self._room = self._most - self._writer.waiting
-        return len(self._lines) < self._room
+    def _has_capacity(self) -> bool:
+        self._capacity = self._max_lines - self._writer.waiting
+        return len(self._lines) < self._capacity
 
 
 class AccessWriter:
@@ -147,14 +147,14 @@ class AccessWriter:
         self._taken = 0
         self.written = 0
         self.lost = 0
-        self.complaint = ""
+        self.last_error = ""
 
     @property
     def waiting(self) -> int:
         """How many lines it was given, and is not done with."""
         return self._taken - self.written - self.lost
 
-    def take(self, lines: list[str]) -> None:
+    def write(self, lines: list[str]) -> None:
         """Write these, soon."""
         if self._thread is None:
             # Nobody waits for it at the end of the process, should a pipe that nobody reads have it in its hands.
@@ -189,12 +189,12 @@ class AccessWriter:
         try:
             self._sink.reopen()
         except OSError as error:
-            self.complaint = _reason(error)
+            self.last_error = _reason(error)
 
     def _write(self, lines: list[str]) -> None:
         written, failure = self._sink.write("".join(lines).encode("ascii", "backslashreplace"))
         if failure is not None:
-            self.complaint = _reason(failure)
+            self.last_error = _reason(failure)
         self.written += written
         self.lost += len(lines) - written
 
@@ -245,23 +245,23 @@ class Sink:
                 select.select([], [self._descriptor], [])
 
 
-class LogTrouble:
+class AccessLogMonitor:
     """Looks at the log once a second; `every` so many seconds at most there are news."""
 
     def __init__(self, log: AccessLog, every: int = _EVERY) -> None:
         self._log = log
         self._every = every
         self._since = every
-        self._told: tuple[int, str] = (0, "")
+        self._reported: tuple[int, str] = (0, "")
 
-    def news(self) -> str:
+    def warning(self) -> str:
         """A sentence, or nothing."""
         self._since += 1
-        dropped, why = now = (self._log.dropped, self._log.complaint)
-        if now == self._told or self._since <= self._every:
+        dropped, why = now = (self._log.dropped, self._log.last_error)
+        if now == self._reported or self._since <= self._every:
             return ""
-        lines = dropped - self._told[0]
-        self._told, self._since = now, 0
+        lines = dropped - self._reported[0]
+        self._reported, self._since = now, 0
         return f"access log: {_lines(lines)}{why or 'whoever reads it is too slow'}"
 
 

@@ -12,7 +12,7 @@ from time import monotonic_ns, time_ns
 
 from composectl.balance.backend import Replica
 from composectl.balance.snapshot import join_address
-from composectl.proxy.head import is_fit
+from composectl.proxy.head import is_valid_request_id
 
 USER_AGENT, REFERER = b"user-agent", b"referer"
 COMBINED, JSON = "combined", "json"
@@ -34,59 +34,59 @@ class LineStyle:
     headers: tuple[bytes, ...] = field(default=())
 
 
-def line_of(entry: Entry, style: LineStyle, offset: int) -> str:
+def line_of(entry: AccessRecord, style: LineStyle, offset: int) -> str:
     """One line, in ASCII and with its end; `offset` are the nanoseconds from the monotonic clock to the epoch."""
-    return FORMATS[style.format](entry, style, (entry.came + offset) // 1_000_000)
+    return FORMATS[style.format](entry, style, (entry.started + offset) // 1_000_000)
 
 
-def _combined(entry: Entry, style: LineStyle, milliseconds: int) -> str:
+def _combined(entry: AccessRecord, style: LineStyle, milliseconds: int) -> str:
     request = _NOTHING
     if entry.method:
-        target = _escaped(_told(entry.target, style))
+        target = _escaped(_shown_target(entry.target, style))
         request = f"{_escaped(entry.method)} {target} HTTP/{entry.version}"
     referer, agent = (_escaped(entry.headers.get(name, b"-")) for name in (REFERER, USER_AGENT))
     upstream = _address(entry.replica, entry.port) if entry.replica is not None else _NOTHING
     return (
         f'{entry.client} - - [{_in_brackets(milliseconds // 1000)}] "{request}" {entry.status} {entry.sent}'
-        f' "{referer}" "{agent}" {upstream} {(entry.ended - entry.came) / 1e9:.6f} {_retries(entry)}'
+        f' "{referer}" "{agent}" {upstream} {(entry.ended - entry.started) / 1e9:.6f} {_retries(entry)}'
         f" {_request_id(entry).decode('ascii') or _NOTHING}\n"
     )
 
 
-def _json(entry: Entry, style: LineStyle, milliseconds: int) -> str:
-    path, _, query = _told(entry.target, style).partition(b"?")
+def _json(entry: AccessRecord, style: LineStyle, milliseconds: int) -> str:
+    path, _, query = _shown_target(entry.target, style).partition(b"?")
     queried = f', "query": {_text(query)}' if style.query else ""
     name = address = "null"
     if entry.replica is not None:
         name, address = quoted(entry.replica.name), quoted(_address(entry.replica, entry.port))
     error = quoted(entry.error) if entry.error else "null"
-    held = f"{entry.held / 1e6:.3f}" if entry.held else "0.000"
+    held = f"{entry.queued_ns / 1e6:.3f}" if entry.queued_ns else "0.000"
     return (
         f'{{"time": "{_iso(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00", "client": {quoted(entry.client)},'
         f' "service": {quoted(entry.service)}, "method": {_text(entry.method)}, "path": {_text(path)}{queried},'
         f' "http": "{entry.version}", "status": {entry.status}, "error": {error},'
         f' "backend": {name}, "address": {address}, "retries": {_retries(entry)},'
-        f' "duration_ms": {(entry.ended - entry.came) / 1e6:.3f}, "held_ms": {held},'
+        f' "duration_ms": {(entry.ended - entry.started) / 1e6:.3f}, "held_ms": {held},'
         f' "received": {entry.received}, "sent": {entry.sent}, "request_id": {_quoted_id(entry)}'
         f"{_headers(entry, style)}}}\n"
     )
 
 
-FORMATS: dict[str, Callable[[Entry, LineStyle, int], str]] = {COMBINED: _combined, JSON: _json}
+FORMATS: dict[str, Callable[[AccessRecord, LineStyle, int], str]] = {COMBINED: _combined, JSON: _json}
 
 
-class Lines:
+class AccessLineFormatter:
     """Makes lines of one style for the wall clock as it is."""
 
     def __init__(self, style: LineStyle) -> None:
         self._style = style
 
-    def of(self, entry: Entry) -> str:
+    def of(self, entry: AccessRecord) -> str:
         """The line of a request that has ended."""
         return line_of(entry, self._style, time_ns() - monotonic_ns())
 
 
-class Entry:
+class AccessRecord:
     """Written on while its request is on its way; moments and `held` are nanoseconds of the monotonic clock.
 
     `method` and `target` are empty where they could not be read; `version` is that of HTTP, `id_line` the line with the
@@ -96,21 +96,21 @@ class Entry:
     """
 
     __slots__ = (
-        "_waits_since",
+        "_queued_since",
         "attempts",
-        "came",
         "client",
         "ended",
         "error",
         "headers",
-        "held",
         "id_line",
         "method",
         "port",
+        "queued_ns",
         "received",
         "replica",
         "sent",
         "service",
+        "started",
         "status",
         "target",
         "version",
@@ -135,8 +135,8 @@ class Entry:
         self.version = version
         self.id_line = id_line
         self.headers = headers
-        self.came = self.ended = monotonic_ns()
-        self.held = self._waits_since = 0
+        self.started = self.ended = monotonic_ns()
+        self.queued_ns = self._queued_since = 0
         self.replica: Replica | None = None
         self.attempts = 0
         self.received = 0
@@ -144,28 +144,28 @@ class Entry:
         self.status = 0
         self.error = ""
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """It is its turn, after those that its client asked before."""
-        self.came = monotonic_ns()
+        self.started = monotonic_ns()
 
-    def try_at(self, replica: Replica) -> None:
+    def attempt(self, replica: Replica) -> None:
         """It goes to this one."""
         self.replica = replica
         self.attempts += 1
 
-    def wait(self) -> None:
+    def enqueued(self) -> None:
         """It is held."""
-        self._waits_since = monotonic_ns()
+        self._queued_since = monotonic_ns()
 
-    def go_on(self) -> None:
+    def dequeued(self) -> None:
         """It is held no longer."""
-        if self._waits_since:
-            self.held += monotonic_ns() - self._waits_since
-            self._waits_since = 0
+        if self._queued_since:
+            self.queued_ns += monotonic_ns() - self._queued_since
+            self._queued_since = 0
 
     def end(self, status: int, error: str) -> None:
         """It has ended so; without a `status`, with the one that was sent on already, or because its client left."""
-        self.go_on()
+        self.dequeued()
         self.ended = monotonic_ns()
         self.status = status or self.status or _LEFT
         self.error = error
@@ -174,14 +174,14 @@ class Entry:
 # Private
 
 
-def _headers(entry: Entry, style: LineStyle) -> str:
+def _headers(entry: AccessRecord, style: LineStyle) -> str:
     if not style.headers:
         return ""
     told = (f"{quoted(name.decode())}: {_text(entry.headers.get(name, b''))}" for name in style.headers)
     return f', "headers": {{{", ".join(told)}}}'
 
 
-def _told(target: bytes, style: LineStyle) -> bytes:
+def _shown_target(target: bytes, style: LineStyle) -> bytes:
     """As much of the target as may be shown; what is no path may hold a password."""
     if style.query:
         return target
@@ -189,17 +189,17 @@ def _told(target: bytes, style: LineStyle) -> bytes:
     return path if path.startswith(b"/") or b"@" not in path else b""
 
 
-def _retries(entry: Entry) -> int:
+def _retries(entry: AccessRecord) -> int:
     return max(0, entry.attempts - 1)
 
 
-def _request_id(entry: Entry) -> bytes:
+def _request_id(entry: AccessRecord) -> bytes:
     """What is no token was made by nobody whom we know."""
     said = entry.id_line[_BEFORE_ID:-2]
-    return said if said.isalnum() or is_fit(said) else b""
+    return said if said.isalnum() or is_valid_request_id(said) else b""
 
 
-def _quoted_id(entry: Entry) -> str:
+def _quoted_id(entry: AccessRecord) -> str:
     said = _request_id(entry)
     return f'"{said.decode("ascii")}"' if said else "null"
 

@@ -1,4 +1,4 @@
-"""Connections to backends: made in time, kept for the next request, closed when their backend leaves."""
+"""ConnectionPool to backends: made in time, kept for the next request, closed when their backend leaves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import join_address
-from composectl.proxy.http1.backend_connection import Outbound
+from composectl.proxy.http1.backend_connection import BackendConnection
 from composectl.proxy.sockets import CAN_TELL, as_protocol, open_files
 
 if TYPE_CHECKING:
@@ -22,18 +22,18 @@ _HASTY_SECONDS = 60
 KEPT_PART = 8
 
 
-class Connections:
+class ConnectionPool:
     """The connections to one port of the backends of one service; the one used last is used next."""
 
     def __init__(self, port: int, *, identify: bool = True) -> None:
         self.port = port
         self._identify = identify
-        self._kept: dict[Backend, list[Outbound]] = {}
+        self._kept: dict[Backend, list[BackendConnection]] = {}
         self._hasty: dict[Backend, int] = {}  # when it closed one of them within a second
         self._tick = 0
         self._most = open_files() // KEPT_PART
 
-    def take(self, backend: Backend) -> Outbound | None:
+    def take(self, backend: Backend) -> BackendConnection | None:
         """A kept connection to this backend, if there is one."""
         kept = self._kept.get(backend)
         while kept:
@@ -42,7 +42,7 @@ class Connections:
                 return outbound
         return None
 
-    def take_recent(self, backend: Backend) -> Outbound | None:
+    def take_recent(self, backend: Backend) -> BackendConnection | None:
         """One for what must not be sent twice: used this second, by a backend that does not close so soon."""
         kept = self._kept.get(backend)
         if not (CAN_TELL and kept) or kept[-1].idle_since != self._tick:
@@ -51,11 +51,11 @@ class Connections:
             return None
         return self.take(backend)
 
-    async def dial(self, backend: Backend) -> Outbound:
+    async def dial(self, backend: Backend) -> BackendConnection:
         """A new connection to this backend. Raises OSError, TimeoutError among them."""
         host, port = backend.replica.address(self.port)
         identity = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
-        outbound = Outbound(self, backend, identity)
+        outbound = BackendConnection(self, backend, identity)
         async with asyncio.timeout(_CONNECT_TIMEOUT):
             await asyncio.get_running_loop().create_connection(lambda: as_protocol(outbound), host, port)
         if backend.phase is Phase.GONE:  # and somebody else has its address by now
@@ -63,7 +63,7 @@ class Connections:
             raise ConnectionAbortedError("its container is gone")
         return outbound
 
-    def keep(self, outbound: Outbound) -> None:
+    def keep(self, outbound: BackendConnection) -> None:
         """Keep a connection for the next request, unless its backend is on its way out."""
         if outbound.backend.phase is not Phase.READY:
             outbound.close()
@@ -76,7 +76,7 @@ class Connections:
         if len(kept) > _KEPT_PER_BACKEND or len(kept) * len(self._kept) > self._most:
             kept.pop(0).close()
 
-    def lost(self, outbound: Outbound) -> None:
+    def lost(self, outbound: BackendConnection) -> None:
         """A kept connection was closed by its backend."""
         kept = self._kept.get(outbound.backend, [])
         if outbound in kept:

@@ -16,9 +16,9 @@ from composectl.proxy.sockets import is_exhaustion, keep_alive, reason_of
 from composectl.proxy.tunnel import join
 
 if TYPE_CHECKING:
-    from composectl.proxy.access_log_format import Entry
-    from composectl.proxy.http1.backend_connection import Outbound
-    from composectl.proxy.http1.client_connection import Inbound
+    from composectl.proxy.access_log_format import AccessRecord
+    from composectl.proxy.http1.backend_connection import BackendConnection
+    from composectl.proxy.http1.client_connection import ClientConnection
     from composectl.proxy.limits import Limits
 
 _TUNNEL_IDLE = 5
@@ -69,7 +69,9 @@ class Exchange:
         "uploaded",
     )
 
-    def __init__(self, inbound: Inbound, method: bytes, head: RequestHead, keep_alive: bool, http_1_0: bool) -> None:
+    def __init__(
+        self, inbound: ClientConnection, method: bytes, head: RequestHead, keep_alive: bool, http_1_0: bool
+    ) -> None:
         self.inbound = inbound
         self.method = method
         self.keep_alive = keep_alive
@@ -78,7 +80,7 @@ class Exchange:
         self.trailers_welcome = head.trailers
         self.upgrade = head.upgrade
         self.id_line = head.id_line
-        self.entry: Entry | None = None
+        self.entry: AccessRecord | None = None
         self.begun = False
         self.uploaded = False  # the whole request has come from the client
         self.heard = False  # a byte of the response has come from the backend
@@ -87,7 +89,7 @@ class Exchange:
         self._sent_size = 0
         self._tried: tuple[Backend, ...] = ()
         self._lease: Lease | None = None
-        self._outbound: Outbound | None = None
+        self._outbound: BackendConnection | None = None
         self._dialling: asyncio.Task[None] | None = None
 
     # The client's side
@@ -96,13 +98,13 @@ class Exchange:
         """Choose a backend and send what there is of the request; where nobody is ready, wait if that may be."""
         self.begun = True
         if self.entry is not None:
-            self.entry.begin()
-        route = self.inbound.route
-        lease = None if route.room.goes_first else route.pool.lease((), self.inbound.client)
+            self.entry.start()
+        upstream = self.inbound.upstream
+        lease = None if upstream.queue.must_queue else upstream.pool.lease((), self.inbound.client)
         if lease is not None:
             self._begin_at(lease)
         elif not self._wait():
-            self.turned_away()
+            self.reject()
 
     def add_body(self, data: bytes) -> None:
         """A piece of the request's body has come."""
@@ -137,10 +139,10 @@ class Exchange:
         if self.begun:
             self.inbound.note(entry, 0, _CUT if self.inbound.cut else _CLIENT_LEFT)
 
-    def forsake(self) -> Entry | None:
+    def forsake(self) -> AccessRecord | None:
         """Nobody is to get the response; returns its entry, which is for others to end."""
         entry, self.entry = self.entry, None
-        self.inbound.route.room.leave(self)
+        self.inbound.upstream.queue.remove(self)
         if self._dialling is not None:
             self._dialling.cancel()
         if self._outbound is not None:
@@ -172,30 +174,30 @@ class Exchange:
     # The waiting room's side
 
     @property
-    def is_connecting(self) -> bool:
+    def is_dialing(self) -> bool:
         """A connection is being made for it."""
         return self._dialling is not None
 
-    def admitted(self) -> None:
+    def dequeued(self) -> None:
         """Somebody is ready, and it is this request's turn."""
         if self.entry is not None:
-            self.entry.go_on()
+            self.entry.dequeued()
         if self._lease is not None:
             reason, connected = self._setback
             self._try_another(reason, connected=connected)
             return
-        lease = self.inbound.route.pool.lease((), self.inbound.client)
+        lease = self.inbound.upstream.pool.lease((), self.inbound.client)
         if lease is None:
-            self.turned_away()
+            self.reject()
         else:
             self._begin_at(lease)
 
-    def turned_away(self) -> None:
+    def reject(self) -> None:
         """Nobody is ready, and there is no waiting, or no longer."""
         if self._lease is not None:
             self._give_up(_NOBODY)
         else:
-            self.inbound.route.pool.turned_away(_NOBODY)
+            self.inbound.upstream.pool.turned_away(_NOBODY)
             self._answer(503, _NOBODY)
 
     # The backend's side
@@ -208,7 +210,7 @@ class Exchange:
             self._note(status)
         self.inbound.finished(self)
 
-    def switched(self, outbound: Outbound, rest: bytes) -> None:
+    def switched(self, outbound: BackendConnection, rest: bytes) -> None:
         """The backend speaks the other protocol from here on; `rest` are its first bytes."""
         self._outbound = None
         lease = self._take_lease()
@@ -251,9 +253,9 @@ class Exchange:
 
     def _wait(self) -> bool:
         """Be held until somebody is ready, if there is room for one more."""
-        held = self.inbound.route.room.hold(self)
+        held = self.inbound.upstream.queue.enqueue(self)
         if held and self.entry is not None:
-            self.entry.wait()
+            self.entry.enqueued()
         if held and not self.uploaded:
             self.inbound.hold_upload()
         return held
@@ -266,8 +268,8 @@ class Exchange:
         self._lease = lease
         self._tried += (lease.backend,)
         if self.entry is not None:
-            self.entry.try_at(lease.backend.replica)
-        connections = self.inbound.route.connections
+            self.entry.attempt(lease.backend.replica)
+        connections = self.inbound.upstream.connections
         # A kept connection may be closed just now by the other side, and only what is idempotent may be sent twice.
         kept = connections.take_recent(lease.backend) if self._sent is None else connections.take(lease.backend)
         if kept is None:
@@ -275,7 +277,7 @@ class Exchange:
         else:
             self._use(kept)
 
-    def _use(self, outbound: Outbound) -> None:
+    def _use(self, outbound: BackendConnection) -> None:
         self._outbound = outbound
         outbound.carry(self)
         self.inbound.release_upload()
@@ -295,20 +297,20 @@ class Exchange:
 
     async def _connect(self, backend: Backend) -> None:
         try:
-            outbound = await self.inbound.route.connections.dial(backend)
+            outbound = await self.inbound.upstream.connections.dial(backend)
         except OSError as error:
             self._dialling = None
             self._could_not_dial(backend, error)
         else:
             self._dialling = None
-            self.inbound.route.pool.reached(backend)
+            self.inbound.upstream.pool.reached(backend)
             self._use(outbound)
 
     def _could_not_dial(self, backend: Backend, error: OSError) -> None:
         if is_exhaustion(error):
             self._give_up("too-many-open-files")
             return
-        self.inbound.route.pool.refused(backend, reason_of(error))
+        self.inbound.upstream.pool.refused(backend, reason_of(error))
         late = isinstance(error, TimeoutError)
         self._try_another("connect-timeout" if late else _REFUSED, connected=False)
 
@@ -329,7 +331,7 @@ class Exchange:
     def _try_another(self, reason: str, *, connected: bool) -> None:
         whole = self._rewind() if connected else True
         retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
-        inbound, pool = self.inbound, self.inbound.route.pool
+        inbound, pool = self.inbound, self.inbound.upstream.pool
         self._leased.lost()
         if retry and not pool.ready and self._wait():
             self._setback = reason, connected
@@ -340,17 +342,17 @@ class Exchange:
             self._go_to(lease)
         elif reason == _REFUSED and self._is_refused_by_all() and self._wait():
             self._setback, self._tried = (reason, connected), ()
-        elif retry and connected and pool.is_retrying and inbound.route.room.line_up(self):
+        elif retry and connected and pool.is_retrying and inbound.upstream.queue.enqueue_retry(self):
             self._setback = reason, connected
             if self.entry is not None:
-                self.entry.wait()
+                self.entry.enqueued()
         else:
             self._give_up(reason)
 
     def _is_refused_by_all(self) -> bool:
         """Whoever is ready has refused it, and it began so lately that word of their end may be on its way."""
         tried = sum(backend.phase is Phase.READY for backend in self._tried)
-        return tried == self.inbound.route.pool.ready and monotonic_ns() - self._began < _WORD_COMES
+        return tried == self.inbound.upstream.pool.ready and monotonic_ns() - self._began < _WORD_COMES
 
     def _give_up(self, reason: str) -> None:
         self._take_lease().failed(reason)

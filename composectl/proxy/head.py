@@ -36,7 +36,7 @@ _FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b
 _FRAMING = (b"content-length", b"transfer-encoding")
 _REQUEST_ID = b"x-request-id"
 # Heeded by us, and then said again
-_HEEDED = frozenset((b"expect", b"max-forwards", b"via"))
+_HANDLED = frozenset((b"expect", b"max-forwards", b"via"))
 # A token (RFC 9110, section 5.6.2), or what Base64 and paths add to that
 _FIT = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z/:=@-]{1,128}")
 
@@ -49,7 +49,7 @@ def _twins(name: bytes) -> list[bytes]:
 
 # Said by us alone: a client that is not trusted may not say whom it forwards for.
 _OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
-    (b"host", b"http2-settings"), _HEEDED, *(_twins(name) for name in (*_FORWARDED, *_FRAMING, _REQUEST_ID))
+    (b"host", b"http2-settings"), _HANDLED, *(_twins(name) for name in (*_FORWARDED, *_FRAMING, _REQUEST_ID))
 )
 
 
@@ -86,7 +86,7 @@ _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
 _NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
 
 
-class BadHead(Exception):
+class BadMessage(Exception):
     """A head that must not go on; `status` and `reason` are the answer to it."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -144,10 +144,10 @@ class ResponseHead:
         self.until_close = until_close
 
 
-def forwarded_for(client: str, scheme: str, name: str, said: Mapping[bytes, bytes] = _NOTHING) -> bytes:
+def forwarding_lines(client: str, scheme: str, name: str, said: Mapping[bytes, bytes] = _NOTHING) -> bytes:
     """The lines that tell a backend of the client, and of us by our `name`; the last one wants the host.
 
-    `said`: what the client says of those before it, if its word is taken; comes from `said_of_others`.
+    `said`: what the client says of those before it, if its word is taken; comes from `trusted_forwarded_fields`.
     """
     before = said.get(b"x-forwarded-for", b"")
     return b"".join(
@@ -161,7 +161,7 @@ def forwarded_for(client: str, scheme: str, name: str, said: Mapping[bytes, byte
     )
 
 
-def said_of_others(fields: Fields) -> dict[bytes, bytes]:
+def trusted_forwarded_fields(fields: Fields) -> dict[bytes, bytes]:
     """What a client says of those for whom it forwards (RFC 7239, and the fields from before it)."""
     return _sort(fields, _FORWARDED)[1]
 
@@ -175,11 +175,11 @@ def request_head(
     forwarded_host: bytes = b"",
     make_id: Callable[[], bytes] | None = None,
 ) -> RequestHead:
-    """The head to send to a backend; `forwarded` comes from `forwarded_for`, `forwarded_host` from a trusted client.
+    """The head to send to a backend; `forwarded` comes from `forwarding_lines`, `forwarded_host` from a trusted client.
 
     `make_id` gives the `X-Request-ID` of a request that comes without one that is fit; without it none is looked at.
-    Raises BadHead for what RFC 9112, sections 3.2 and 6.1, forbids, for what is over our limits, and for what RFC 9110,
-    sections 7.6 and 10.1.1, lets us answer ourselves.
+    Raises BadMessage for what RFC 9112, sections 3.2 and 6.1, forbids, for what is over our limits, and for what RFC
+    9110, sections 7.6 and 10.1.1, lets us answer ourselves.
     """
     lines, ours = _sort(fields, _OUR_REQUEST_FIELDS)
     said = ours.pop(_REQUEST_ID, None) if len(ours) > 1 else None
@@ -192,8 +192,8 @@ def request_head(
     framing, hop = b"", b""
     chunked = upgrade = trailers = closes = False
     if not plain:
-        if not _HEEDED.isdisjoint(ours):
-            forwarded = _heed(method, version, ours, forwarded) + forwarded
+        if not _HANDLED.isdisjoint(ours):
+            forwarded = _handled_fields(method, version, ours, forwarded) + forwarded
         tokens = _connection_tokens(ours, lines)
         framing, chunked = _request_framing(ours, version)
         switch = _upgrade(ours, tokens, framing) if version == "1.1" else b""
@@ -205,7 +205,7 @@ def request_head(
     start = (method, b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n")
     data = b"".join((*start, *lines, forwarded, forwarded_host or host, b"\r\n", id_line, framing, hop, b"\r\n"))
     if len(data) > _MAX_HEAD:
-        raise BadHead(431, "head-too-large")
+        raise BadMessage(431, "head-too-large")
     return RequestHead(data, target, id_line, framing, chunked, upgrade, trailers, closes)
 
 
@@ -226,14 +226,14 @@ def response_head(
     `identity` is a line of ours or empty, `id_line` the one with the `X-Request-ID` of the request, or empty: it is
     said where the backend says none. `bodyless` is a response to HEAD, `keep_alive` whether the client's connection
     may go on, `http_1_0` whether the client knows no chunks; `date` gives the time, for a response without one (RFC
-    9110, section 6.6.1). Raises BadHead.
+    9110, section 6.6.1). Raises BadMessage.
     """
     lines, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
     if b"connection" in ours:
         _connection_tokens(ours, lines)
     length, coding = ours.get(b"content-length"), ours.get(b"transfer-encoding")
     if coding is not None and coding.lower() != b"chunked":
-        raise BadHead(502, "bad-transfer-encoding")
+        raise BadMessage(502, "bad-transfer-encoding")
     unknown_length = length is None and not (bodyless or status in _BODYLESS)
     chunked = unknown_length and not http_1_0
     closes = not keep_alive or (unknown_length and http_1_0)
@@ -257,22 +257,22 @@ def request_id_line(request_id: bytes) -> bytes:
 def interim_head(status: int, reason: bytes, fields: Fields, identity: bytes = b"", id_line: bytes = b"") -> bytes:
     """A 1xx response for a client (RFC 9110, section 15.2); a 101 keeps the protocol that it switches to.
 
-    Raises BadHead.
+    Raises BadMessage.
     """
     lines, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
     _connection_tokens(ours, lines)
     if b"transfer-encoding" in ours or ours.get(b"content-length", b"0") != b"0":
-        raise BadHead(502, "interim-response-with-a-body")  # it has none, but our parser would look for it
+        raise BadMessage(502, "interim-response-with-a-body")  # it has none, but our parser would look for it
     if _REQUEST_ID in ours:
         id_line = request_id_line(ours[_REQUEST_ID])
     switch = b"Connection: Upgrade\r\nUpgrade: " + ours.get(b"upgrade", b"") + b"\r\n" if status == 101 else b""
     return b"".join((_status_line(status, reason), *lines, identity, id_line, switch, b"\r\n"))
 
 
-def refuse_framing(trailers: Fields) -> None:
-    """Raise BadHead where framing trails, which some would heed (RFC 9110, section 6.5.1)."""
+def check_trailers(trailers: Fields) -> None:
+    """Raise BadMessage where framing trails, which some would heed (RFC 9110, section 6.5.1)."""
     if any(name.lower() in _FRAMING for name, _ in trailers):
-        raise BadHead(502, "framing-in-trailers")
+        raise BadMessage(502, "framing-in-trailers")
 
 
 def last_chunk(trailers: Fields) -> bytes:
@@ -286,7 +286,7 @@ def make_request_id() -> bytes:
     return hexlify(getrandbits(128).to_bytes(16, "big"))
 
 
-def is_fit(said: bytes) -> bool:
+def is_valid_request_id(said: bytes) -> bool:
     """Whether what a client has said may go on as it is."""
     return _FIT.fullmatch(said) is not None
 
@@ -310,14 +310,14 @@ def _sort(fields: Fields, known: frozenset[bytes]) -> tuple[list[bytes], dict[by
 
 
 def _id_line(said: bytes | None, make_id: Callable[[], bytes] | None) -> bytes:
-    if said is not None and (make_id is None or is_fit(said)):
+    if said is not None and (make_id is None or is_valid_request_id(said)):
         return request_id_line(said)
     return b"" if make_id is None else request_id_line(make_id())
 
 
 def _status_line(status: int, reason: bytes) -> bytes:
     if reason != b"OK" and _CONTROL.search(reason):
-        raise BadHead(502, "bad-reason")
+        raise BadMessage(502, "bad-reason")
     return b"HTTP/1.1 %d %b\r\n" % (status, reason)
 
 
@@ -327,22 +327,22 @@ def _origin_form(method: bytes, target: bytes, host: bytes | None) -> tuple[byte
         return target, host
     absolute = _ABSOLUTE_FORM.fullmatch(target)
     if absolute is None or not _HOST.fullmatch(absolute[1]):
-        raise BadHead(400, "bad-target")
+        raise BadMessage(400, "bad-target")
     authority, path = absolute.groups()
     return (path if path.startswith(b"/") else b"/" + path), authority
 
 
 def _check(target: bytes, host: bytes | None, version: str, fields: Fields) -> None:
     if len(target) > _MAX_TARGET:
-        raise BadHead(414, "target-too-long")
+        raise BadMessage(414, "target-too-long")
     if len(fields) > _MAX_FIELDS:
-        raise BadHead(431, "too-many-fields")
+        raise BadMessage(431, "too-many-fields")
     if b"#" in target:
-        raise BadHead(400, "bad-target")
+        raise BadMessage(400, "bad-target")
     if host is None and version == "1.1":
-        raise BadHead(400, "no-host")
+        raise BadMessage(400, "no-host")
     if host is not None and not _is_host(host):
-        raise BadHead(400, "bad-host")
+        raise BadMessage(400, "bad-host")
 
 
 @lru_cache(64)
@@ -369,14 +369,14 @@ def _tokens(members: bytes) -> set[bytes]:
     return {member.strip(b" \t") for member in members.lower().split(b",")}
 
 
-def _heed(method: bytes, version: str, ours: Mapping[bytes, bytes], forwarded: bytes) -> bytes:
-    """The lines of what is heeded on the way and goes on; raises BadHead where it does not."""
-    heeded = (
+def _handled_fields(method: bytes, version: str, ours: Mapping[bytes, bytes], forwarded: bytes) -> bytes:
+    """The lines of what is handled on the way and goes on; raises BadMessage where it does not."""
+    handled = (
         _via(ours.get(b"via"), forwarded),
         _expectation(ours.get(b"expect"), version),
         _max_forwards(ours.get(b"max-forwards"), method),
     )
-    return b"".join(heeded)
+    return b"".join(handled)
 
 
 def _via(via: bytes | None, forwarded: bytes) -> bytes:
@@ -385,7 +385,7 @@ def _via(via: bytes | None, forwarded: bytes) -> bytes:
         return b""
     our_name = forwarded.partition(b"\r\n")[0].split()[2]
     if any(our_name in entry.split()[1:2] for entry in via.split(b",")):
-        raise BadHead(508, "loop")
+        raise BadMessage(508, "loop")
     return b"Via: %b\r\n" % via
 
 
@@ -394,7 +394,7 @@ def _expectation(expect: bytes | None, version: str) -> bytes:
     if expect is None or version == "1.0":
         return b""
     if expect.lower() != b"100-continue":
-        raise BadHead(417, "unknown-expectation")
+        raise BadMessage(417, "unknown-expectation")
     return b"Expect: 100-continue\r\n"
 
 
@@ -405,9 +405,9 @@ def _max_forwards(number: bytes | None, method: bytes) -> bytes:
     if method not in (b"OPTIONS", b"TRACE"):
         return b"Max-Forwards: %b\r\n" % number
     if not number.isdigit() or len(number) > _MAX_DIGITS:
-        raise BadHead(400, "bad-max-forwards")
+        raise BadMessage(400, "bad-max-forwards")
     if int(number) == 0:
-        raise BadHead(200 if method == b"OPTIONS" else 405, "no-further-forwards")
+        raise BadMessage(200 if method == b"OPTIONS" else 405, "no-further-forwards")
     return b"Max-Forwards: %d\r\n" % (int(number) - 1)
 
 
@@ -430,7 +430,7 @@ def _request_framing(ours: dict[bytes, bytes], version: str) -> tuple[bytes, boo
     if length is None:
         return b"", False
     if not length.isdigit():
-        raise BadHead(400, "bad-content-length")
+        raise BadMessage(400, "bad-content-length")
     return b"Content-Length: " + _plain_length(length) + b"\r\n", False
 
 
@@ -441,6 +441,6 @@ def _plain_length(length: bytes) -> bytes:
 
 def _check_coding(coding: bytes, version: str) -> None:
     if version == "1.0":
-        raise BadHead(400, "transfer-encoding-in-http-1.0")
+        raise BadMessage(400, "transfer-encoding-in-http-1.0")
     if coding.lower() != b"chunked":
-        raise BadHead(501, "transfer-encoding-not-implemented")
+        raise BadMessage(501, "transfer-encoding-not-implemented")

@@ -18,7 +18,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: .*)?\r?\n", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Probes:
+class HealthCheck:
     """Every `interval` seconds, with an answer within `timeout` seconds.
 
     Without a `path`, the ports of those that are not ready are tried. With one, all are asked for it.
@@ -36,20 +36,20 @@ class Probes:
         return bool(self.path) or self.relayed
 
     async def make(self, host: str, port: int) -> str:
-        """Why the backend at this address is well. Raises OSError and Unwell."""
+        """Why the backend at this address is well. Raises OSError and Unhealthy."""
         if self.path:
             return await ask(host, port, self.path)
-        return await (try_relayed_port if self.relayed else try_port)(host, port)
+        return await (relayed_tcp_check if self.relayed else tcp_check)(host, port)
 
 
-def probes_of(path: str, *, relayed: bool = False) -> Probes:
+def make_health_check(path: str, *, relayed: bool = False) -> HealthCheck:
     """Those for `--health-check-path PATH`, or, where it is "", for its absence."""
     if path:
-        return Probes(path, interval=1.0, timeout=2.0)
-    return Probes(interval=0.5, relayed=True) if relayed else Probes()
+        return HealthCheck(path, interval=1.0, timeout=2.0)
+    return HealthCheck(interval=0.5, relayed=True) if relayed else HealthCheck()
 
 
-async def watch_health(pool: Pool, port: int, probes: Probes) -> None:
+async def watch_health(pool: Pool, port: int, probes: HealthCheck) -> None:
     """Probe the backends, for ever; nobody is kept waiting by another that does not answer."""
     under_way: set[Backend] = set()
     async with asyncio.TaskGroup() as group:
@@ -62,19 +62,19 @@ async def watch_health(pool: Pool, port: int, probes: Probes) -> None:
             await asyncio.sleep(probes.interval)
 
 
-class Unwell(Exception):
+class Unhealthy(Exception):
     """The backend can be reached, but its answer is not that of one that is well."""
 
 
-async def try_port(host: str, port: int) -> str:
+async def tcp_check(host: str, port: int) -> str:
     """Why it is well. Raises OSError."""
     _, writer = await asyncio.open_connection(host, port)
     writer.close()
     return "its port accepts"
 
 
-async def try_relayed_port(host: str, port: int) -> str:
-    """Why it is well. Raises OSError and Unwell: a relay accepts for whom it does not reach, too, and hangs up then."""
+async def relayed_tcp_check(host: str, port: int) -> str:
+    """Why it is well. Raises OSError and Unhealthy: a relay accepts and hangs up where its target is down."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         async with asyncio.timeout(_HANGS_UP_WITHIN):
@@ -84,12 +84,12 @@ async def try_relayed_port(host: str, port: int) -> str:
     finally:
         writer.transport.abort()
     if not first:
-        raise Unwell("its port accepts, and hangs up")
+        raise Unhealthy("its port accepts, and hangs up")
     return "its port accepts"
 
 
 async def ask(host: str, port: int, path: str) -> str:
-    """Why it is well: it answers a GET with 2xx or 3xx. Raises OSError and Unwell."""
+    """Why it is well: it answers a GET with 2xx or 3xx. Raises OSError and Unhealthy."""
     reader, writer = await asyncio.open_connection(host, port, limit=_MAX_LINE)
     try:
         writer.write(_request(join_address(host, port), path))
@@ -97,19 +97,19 @@ async def ask(host: str, port: int, path: str) -> str:
     finally:
         writer.transport.abort()
     if status >= 400:
-        raise Unwell(f"{path} answered {status}")
+        raise Unhealthy(f"{path} answered {status}")
     return f"{path} answered {status}"
 
 
 # Private
 
 
-async def _probe(pool: Pool, backend: Backend, port: int, probes: Probes) -> None:
+async def _probe(pool: Pool, backend: Backend, port: int, probes: HealthCheck) -> None:
     address = backend.replica.address(port)
     try:
         async with asyncio.timeout(probes.timeout):
             why = await probes.make(*address)
-    except Unwell as unwell:
+    except Unhealthy as unwell:
         pool.probed(backend, str(unwell))
     except OSError as error:
         if not is_exhaustion(error):
@@ -139,7 +139,7 @@ async def _final_status(reader: asyncio.StreamReader) -> int:
 async def _status(reader: asyncio.StreamReader) -> int:
     match = _STATUS_LINE.fullmatch(await _line(reader))
     if match is None:
-        raise Unwell("its answer is not HTTP")
+        raise Unhealthy("its answer is not HTTP")
     return int(match[1])
 
 
@@ -147,6 +147,6 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readuntil(b"\n")
     except asyncio.LimitOverrunError:
-        raise Unwell("its answer is not HTTP") from None
+        raise Unhealthy("its answer is not HTTP") from None
     except asyncio.IncompleteReadError:
-        raise Unwell("it hung up without an answer") from None
+        raise Unhealthy("it hung up without an answer") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from composectl.proxy.head import BadHead, RequestHead
+from composectl.proxy.head import BadMessage, RequestHead
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 _LENGTH = b"Content-Length: "
@@ -15,18 +15,18 @@ _LENGTH = b"Content-Length: "
 class Limits:
     """None, and nothing in a collection, is no limit; the sweep keeps the seconds, so that they are exact to one.
 
-    `head_seconds`: for a backend to begin its answer, once it has the whole request; then another is asked, or 504.
-    `stall_seconds`: of silence within an answer; then it is broken off.
-    `body_bytes`: of a request; more is a 413.
+    `response_timeout`: for a backend to begin its answer, once it has the whole request; then another is asked, or 504.
+    `idle_timeout`: of silence within an answer; then it is broken off.
+    `max_request_body`: of a request; more is a 413.
     `trusted`: the networks of proxies in front of us, whose word is taken for whom they forward for.
     `hosts`: the names, in lower case and without a port, that are answered for; others get a 421.
     """
 
-    head_seconds: int | None = None
-    stall_seconds: int | None = None
-    body_bytes: int | None = None
-    trusted: Networks = ()
-    hosts: frozenset[bytes] = frozenset()
+    response_timeout: int | None = None
+    idle_timeout: int | None = None
+    max_request_body: int | None = None
+    trusted_proxies: Networks = ()
+    allowed_hosts: frozenset[bytes] = frozenset()
 
 
 def is_within(client: str, networks: Networks) -> bool:
@@ -40,18 +40,18 @@ def is_within(client: str, networks: Networks) -> bool:
     return any(address in network for network in networks)
 
 
-def admit(head: RequestHead, limits: Limits) -> None:
+def check_head(head: RequestHead, limits: Limits) -> None:
     """Refuse a host that is not ours (RFC 9110, section 7.4), and a body that says that it is too large."""
-    if limits.hosts and _host(head.data) not in limits.hosts:
-        raise BadHead(421, "host-not-allowed")
-    if limits.body_bytes is not None and head.framing.startswith(_LENGTH):
-        admit_body(int(head.framing[len(_LENGTH) :]), limits)
+    if limits.allowed_hosts and _host(head.data) not in limits.allowed_hosts:
+        raise BadMessage(421, "host-not-allowed")
+    if limits.max_request_body is not None and head.framing.startswith(_LENGTH):
+        check_body(int(head.framing[len(_LENGTH) :]), limits)
 
 
-def admit_body(size: int, limits: Limits) -> None:
+def check_body(size: int, limits: Limits) -> None:
     """Refuse a body that is, or has become, too large (RFC 9110, section 15.5.14)."""
-    if limits.body_bytes is not None and size > limits.body_bytes:
-        raise BadHead(413, "body-too-large")
+    if limits.max_request_body is not None and size > limits.max_request_body:
+        raise BadMessage(413, "body-too-large")
 
 
 # Private

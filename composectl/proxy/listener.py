@@ -50,58 +50,58 @@ def address_of(listening: socket.socket) -> str:
     return join_address(host, port)
 
 
-class Door(Protocol):
+class Pausable(Protocol):
     """A listening socket."""
 
-    def shut(self) -> None:
+    def pause(self) -> None:
         """Accept nobody: the kernel lets them wait."""
 
-    def reopen(self) -> None:
+    def resume(self) -> None:
         """Accept again."""
 
 
-class Gate:
+class ConnectionLimit:
     """Counts the clients of all its doors; a `limit` of 0 lets nobody in but those in the first rush."""
 
     def __init__(self, limit: int = sys.maxsize) -> None:
         self.limit = limit
-        self._inside = 0
-        self._shut = False
-        self._doors: set[Door] = set()
+        self._count = 0
+        self._paused = False
+        self._listeners: set[Pausable] = set()
 
     @property
-    def inside(self) -> int:
+    def count(self) -> int:
         """The clients that are connected now."""
-        return self._inside
+        return self._count
 
-    def add(self, door: Door) -> None:
-        """Watch over one more door."""
-        self._doors.add(door)
-        if self._shut:
-            door.shut()
+    def add(self, listener: Pausable) -> None:
+        """Watch over one more listener."""
+        self._listeners.add(listener)
+        if self._paused:
+            listener.pause()
 
-    def remove(self, door: Door) -> None:
-        """A door has been closed for good."""
-        self._doors.discard(door)
+    def remove(self, listener: Pausable) -> None:
+        """A listener has been closed for good."""
+        self._listeners.discard(listener)
 
-    def entered(self) -> None:
+    def acquire(self) -> None:
         """A client has come."""
-        self._inside += 1
-        if self._inside >= self.limit and not self._shut:
-            self._shut = True
-            for door in self._doors:
-                door.shut()
+        self._count += 1
+        if self._count >= self.limit and not self._paused:
+            self._paused = True
+            for listener in self._listeners:
+                listener.pause()
 
-    def left(self) -> None:
+    def release(self) -> None:
         """A client has gone."""
-        self._inside -= 1
-        if self._shut and self._inside < self.limit:
-            self._shut = False
-            for door in self._doors:
-                door.reopen()
+        self._count -= 1
+        if self._paused and self._count < self.limit:
+            self._paused = False
+            for listener in self._listeners:
+                listener.resume()
 
 
-def make_gate(limit: int | None = None) -> Gate:
+def make_connection_limit(limit: int | None = None) -> ConnectionLimit:
     """A gate for this process, whose limit of open files is raised as far as it may go.
 
     Without a `limit`, as many as can all be answered at once. Raises ComposectlError where the open files do not allow
@@ -111,7 +111,7 @@ def make_gate(limit: int | None = None) -> Gate:
     most = max(_PER_EXCHANGE, files - files // KEPT_PART - _RESERVED)
     if limit is not None and limit > most:
         raise errors.too_many_connections(limit, most)
-    return Gate(most // _PER_EXCHANGE if limit is None else limit)
+    return ConnectionLimit(most // _PER_EXCHANGE if limit is None else limit)
 
 
 # Private

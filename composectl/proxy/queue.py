@@ -13,112 +13,112 @@ if TYPE_CHECKING:
 
 # So many for each ready backend may be without a connection: all at once would overrun the backlog of the first one,
 # and leave nothing to the next.
-_AT_ONCE = 32
+_DIALS_PER_BACKEND = 32
 _PAUSE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class QueueConfig:
     """For how many `seconds` a request is held, exact to one, and how many are at once; with a 0 none is."""
 
-    seconds: int = 30
-    most: int = 1000
+    timeout: int = 30
+    size: int = 1000
 
 
-class WaitingRoom:
+class RequestQueue:
     """Holds the requests of one service, whichever listener they came by."""
 
-    def __init__(self, pool: Pool, holding: Holding) -> None:
+    def __init__(self, pool: Pool, config: QueueConfig) -> None:
         self._pool = pool
-        pool.tell_freed = self.move_up
-        self._seconds = holding.seconds
-        self._most = holding.most if holding.seconds else 0
-        self._line: OrderedDict[Exchange, int] = OrderedDict()  # and when each of them came, in ticks
-        self._behind: OrderedDict[Exchange, None] = OrderedDict()  # who wait for a further attempt of others to end
-        self._next: asyncio.Handle | None = None
+        pool.tell_freed = self.admit_retries
+        self._timeout = config.timeout
+        self._size = config.size if config.timeout else 0
+        self._waiting: OrderedDict[Exchange, int] = OrderedDict()  # and when each of them came, in ticks
+        self._retries: OrderedDict[Exchange, None] = OrderedDict()  # who wait for a further attempt of others to end
+        self._retry_handle: asyncio.Handle | None = None
         self._tick = 0
-        self._turn: asyncio.Handle | None = None
-        self._connecting: list[Exchange] = []  # of those who were admitted
+        self._admit_handle: asyncio.Handle | None = None
+        self._dialing: list[Exchange] = []  # of those who were admitted
 
     @property
-    def held(self) -> int:
+    def queued(self) -> int:
         """How many are held now."""
-        return len(self._line) + len(self._behind)
+        return len(self._waiting) + len(self._retries)
 
     @property
-    def goes_first(self) -> bool:
+    def must_queue(self) -> bool:
         """Whether a new request is to wait behind others, and may."""
-        return 0 < len(self._line) < self._most
+        return 0 < len(self._waiting) < self._size
 
-    def hold(self, exchange: Exchange) -> bool:
+    def enqueue(self, exchange: Exchange) -> bool:
         """Let this one wait, if there is room: it will be admitted or turned away, unless it leaves."""
-        if len(self._line) >= self._most:
+        if len(self._waiting) >= self._size:
             return False
-        self._line[exchange] = self._tick
+        self._waiting[exchange] = self._tick
         return True
 
-    def line_up(self, exchange: Exchange) -> bool:
+    def enqueue_retry(self, exchange: Exchange) -> bool:
         """Let this one wait, if there is room, until a further attempt has ended: there may be only so many at once."""
-        if len(self._behind) >= self._most:
+        if len(self._retries) >= self._size:
             return False
-        self._behind[exchange] = None
+        self._retries[exchange] = None
         return True
 
-    def leave(self, exchange: Exchange) -> None:
+    def remove(self, exchange: Exchange) -> None:
         """This one, if it waits at all, waits no longer."""
-        self._line.pop(exchange, None)
-        self._behind.pop(exchange, None)
+        self._waiting.pop(exchange, None)
+        self._retries.pop(exchange, None)
 
-    def open(self) -> None:
+    def admit(self) -> None:
         """Somebody is ready: admit them, once all are known who became ready at this moment."""
-        if self._line and self._turn is None:
-            self._turn = asyncio.get_running_loop().call_soon(self._admit_some)
+        if self._waiting and self._admit_handle is None:
+            self._admit_handle = asyncio.get_running_loop().call_soon(self._admit_waiting)
 
-    def move_up(self) -> None:
+    def admit_retries(self) -> None:
         """A further attempt has ended: admit those who wait for that, once its own request is done with."""
-        if self._behind and self._next is None:
-            self._next = asyncio.get_running_loop().call_soon(self._admit_behind)
+        if self._retries and self._retry_handle is None:
+            self._retry_handle = asyncio.get_running_loop().call_soon(self._admit_retries)
 
     def sweep(self) -> None:
         """Turn away who has waited for too long, and admit who has waited for word; to be called once a second."""
         self._tick += 1
-        while self._line and self._tick - next(iter(self._line.values())) > self._seconds:
-            self._first().turned_away()
+        while self._waiting and self._tick - next(iter(self._waiting.values())) > self._timeout:
+            self._first().reject()
         if self._pool.ready:
-            self.open()
+            self.admit()
 
     def close(self) -> None:
         """Turn everybody away, from now on."""
-        self._most = 0
-        while self._line:
-            self._first().turned_away()
-        while self._behind:
-            self._behind.popitem(False)[0].turned_away()
+        self._size = 0
+        while self._waiting:
+            self._first().reject()
+        while self._retries:
+            self._retries.popitem(False)[0].reject()
 
     # Private
 
     def _first(self) -> Exchange:
-        return self._line.popitem(False)[0]
+        return self._waiting.popitem(False)[0]
 
-    def _admit_some(self) -> None:
-        self._turn = None
-        self._connecting = [exchange for exchange in self._connecting if exchange.is_connecting]
-        while self._line and len(self._connecting) < _AT_ONCE * self._pool.ready:
+    def _admit_waiting(self) -> None:
+        self._admit_handle = None
+        self._dialing = [exchange for exchange in self._dialing if exchange.is_dialing]
+        while self._waiting and len(self._dialing) < _DIALS_PER_BACKEND * self._pool.ready:
             exchange = self._first()
-            self._connecting.append(exchange)
+            self._dialing.append(exchange)
             _admit(exchange)
-        if self._line and self._pool.ready:
-            self._turn = asyncio.get_running_loop().call_later(_PAUSE, self._admit_some)
+        if self._waiting and self._pool.ready:
+            self._admit_handle = asyncio.get_running_loop().call_later(_PAUSE, self._admit_waiting)
         else:
-            self._connecting.clear()
+            self._dialing.clear()
 
-    def _admit_behind(self) -> None:
-        self._next = None
-        while self._behind:
-            exchange, _ = self._behind.popitem(False)
+    def _admit_retries(self) -> None:
+        self._retry_handle = None
+        while self._retries:
+            exchange, _ = self._retries.popitem(False)
             _admit(exchange)
-            if exchange in self._behind:  # it is too early
-                self._behind.move_to_end(exchange, last=False)
+            if exchange in self._retries:  # it is too early
+                self._retries.move_to_end(exchange, last=False)
                 return
 
 
@@ -127,6 +127,6 @@ class WaitingRoom:
 
 def _admit(exchange: Exchange) -> None:
     try:
-        exchange.admitted()
+        exchange.dequeued()
     except Exception as fault:
         exchange.inbound.own_up(fault)

@@ -12,11 +12,11 @@ import pytest
 from composectl.balance.backend import Replica, Report
 from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
-from composectl.proxy.connection_pool import Connections
+from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.listener import bind
-from composectl.proxy.queue import Holding, WaitingRoom
-from composectl.proxy.server import ProxyServer, serve
-from composectl.proxy.upstream import Route
+from composectl.proxy.queue import QueueConfig, RequestQueue
+from composectl.proxy.server import HttpServer, serve
+from composectl.proxy.upstream import Upstream
 from tests.external.conftest import said_by
 from tests.support.compose_project import free_port
 
@@ -29,7 +29,9 @@ async def proxy_before(port: int) -> AsyncIterator[str]:
     pool = Pool("vtc", RoundRobin(), time.time, lambda change, backend: None)
     pool.observe([Replica("1", "", 1, "vtc-1", "127.0.0.1", Report.UP)])
     (listening,) = bind("127.0.0.1", [0])
-    runner = await serve(ProxyServer(Route(pool, Connections(port), WaitingRoom(pool, Holding()))), [listening], 0)
+    runner = await serve(
+        HttpServer(Upstream(pool, ConnectionPool(port), RequestQueue(pool, QueueConfig()))), [listening], 0
+    )
     host, own = listening.getsockname()
     yield f"{host}:{own}"
     await runner.cleanup()

@@ -9,7 +9,7 @@ from itertools import product
 
 import h11
 
-from composectl.proxy.head import is_fit
+from composectl.proxy.head import is_valid_request_id
 from tests.support.memory_proxy import LOOP, MemoryProxy, cut, run, sizes_of
 from tests.support.reading import (
     End,
@@ -29,11 +29,11 @@ GET, HEAD = (Request(method, b"/", b"1.1", []) for method in (b"GET", b"HEAD"))
 _FRAMING = {b"content-length", b"transfer-encoding"}
 _OURS = {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id"}
 _MADE = re.compile(rb"[0-9a-f]{32}")
-_HEEDED = {b"host", b"via", b"expect", b"max-forwards"}
+_HANDLED = {b"host", b"via", b"expect", b"max-forwards"}
 _HOPS = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"http2-settings"}
 _NOT_A_HOP = {b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"}
 _NEVER_A_TRAILER = (
-    *(_FRAMING | _OURS | _HEEDED | _HOPS | _NOT_A_HOP),
+    *(_FRAMING | _OURS | _HANDLED | _HOPS | _NOT_A_HOP),
     *(b"x-internal-service", b"content-encoding", b"content-range", b"content-type", b"date", b"range", b"trailer"),
 )
 
@@ -243,7 +243,7 @@ def _check_same(asked: Request, heard: Request, by: Heard) -> None:
 def _check_named(asked: Request, heard: Request) -> None:
     """The request ID is the client's, if that is one; else it is one of ours."""
     said, told = values(asked.fields, b"x-request-id"), only(heard.fields, b"x-request-id") or b""
-    if len(said) == 1 and is_fit(said[0]):
+    if len(said) == 1 and is_valid_request_id(said[0]):
         assert told == said[0]
     else:
         assert _MADE.fullmatch(told)
@@ -278,5 +278,5 @@ def _end_to_end(fields: Fields) -> Fields:
     return [
         (name, value)
         for name, value in fields
-        if name.lower() not in _HEEDED | _HOPS | named and name.lower().replace(b"_", b"-") not in _FRAMING | _OURS
+        if name.lower() not in _HANDLED | _HOPS | named and name.lower().replace(b"_", b"-") not in _FRAMING | _OURS
     ]

@@ -12,19 +12,19 @@ from composectl.balance.backend import Replica, Report
 from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.access_log_format import COMBINED, JSON, Entry, LineStyle, line_of
-from composectl.proxy.connection_pool import Connections
+from composectl.proxy.access_log_format import COMBINED, JSON, AccessRecord, LineStyle, line_of
+from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.head import make_request_id
-from composectl.proxy.queue import Holding, WaitingRoom
-from composectl.proxy.server import ProxyServer
-from composectl.proxy.upstream import Route
+from composectl.proxy.queue import QueueConfig, RequestQueue
+from composectl.proxy.server import HttpServer
+from composectl.proxy.upstream import Upstream
 from tests.support.memory_network import MemoryLoop, MemoryTransport
 
 LOOP = MemoryLoop()
 STYLES = (LineStyle(COMBINED, query=True), LineStyle(JSON, query=True))
 
 
-def lines_of(entry: Entry) -> str:
+def lines_of(entry: AccessRecord) -> str:
     """One of each style, and each of them must be one."""
     lines = [line_of(entry, style, 0) for style in STYLES]
     assert all(line.endswith("\n") and line[:-1].isprintable() for line in lines), lines
@@ -35,9 +35,9 @@ class Unwritten:
     """Keeps no lines."""
 
     waiting = lost = written = 0
-    complaint = ""
+    last_error = ""
 
-    def take(self, lines: list[str]) -> None:
+    def write(self, lines: list[str]) -> None:
         pass
 
     def reopen(self) -> None:
@@ -56,12 +56,12 @@ class MemoryProxy:
         self.received = bytearray()
         self._answer = answer
         loop.answer = self._accept
-        self._connections = Connections(80)
+        self._connections = ConnectionPool(80)
         self._pool = Pool("echo", RoundRobin(), time.time, lambda change, backend: None)
         self._pool.observe(_replica(number) for number in (1, 2))
         self._log = AccessLog(Unwritten(), lines_of)
-        route = Route(self._pool, self._connections, WaitingRoom(self._pool, Holding()))
-        self.server = ProxyServer(route, name="composectl", make_id=make_request_id, log=self._log)
+        upstream = Upstream(self._pool, self._connections, RequestQueue(self._pool, QueueConfig()))
+        self.server = HttpServer(upstream, name="composectl", make_id=make_request_id, log=self._log)
         protocol = self.server()
         self.client = MemoryTransport(loop, protocol)
         self.client.listen(self.received.extend)
@@ -84,8 +84,8 @@ class MemoryProxy:
         self._connections.close()
         await self.loop.settle()
         assert all(transport.ended for transport in self.dialled), "a connection to a backend was left open"
-        self._log.hand_over()
-        assert not self._log.complaint
+        self._log.flush()
+        assert not self._log.last_error
         assert asyncio.all_tasks() <= {asyncio.current_task()}, "a task was left"
 
     # Private

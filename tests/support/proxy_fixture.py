@@ -13,17 +13,17 @@ from composectl.balance.phase import Phase
 from composectl.balance.policy import Policy, RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.connection_pool import Connections
+from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.limits import Limits
-from composectl.proxy.listener import Gate, bind
-from composectl.proxy.queue import Holding, WaitingRoom
-from composectl.proxy.server import ProxyServer, serve
-from composectl.proxy.upstream import Route
+from composectl.proxy.listener import ConnectionLimit, bind
+from composectl.proxy.queue import QueueConfig, RequestQueue
+from composectl.proxy.server import HttpServer, serve
+from composectl.proxy.upstream import Upstream
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
 from tests.support.raw_http import RawConnection, connect, wait_until_async
 
-_NONE_HELD = Holding(0)
+_NONE_HELD = QueueConfig(0)
 _OPENED = 1_700_000_000.0  # in epoch seconds; no time passes but what the test lets pass
 
 
@@ -31,7 +31,7 @@ class ProxyFixture:
     """`backends` are the scripted ones, `pool` what the proxy knows of them; `errors` what the loop complained of."""
 
     pool: Pool
-    server: ProxyServer
+    server: HttpServer
     address: tuple[str, int]
     _runner: web.ServerRunner
 
@@ -51,19 +51,19 @@ class ProxyFixture:
         drain_seconds: float = 10.0,
         host: str = "127.0.0.1",
         limits: Limits | None = None,
-        gate: Gate | None = None,
-        holding: Holding = _NONE_HELD,
+        connection_limit: ConnectionLimit | None = None,
+        queue: QueueConfig = _NONE_HELD,
         name: str = "composectl",
         make_id: Callable[[], bytes] | None = None,
         log: AccessLog | None = None,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
-        self.connections = Connections(self.backends[0].port, identify=identify)
+        self.connections = ConnectionPool(self.backends[0].port, identify=identify)
         self.pool = Pool("echo", policy(), lambda: _OPENED + self.later, self._tell)
-        self.room = WaitingRoom(self.pool, holding)
+        self.queue = RequestQueue(self.pool, queue)
         self.observe(range(len(self.backends)))
-        route = Route(self.pool, self.connections, self.room)
-        self.server = ProxyServer(route, limits or Limits(), gate, name, make_id=make_id, log=log)
+        upstream = Upstream(self.pool, self.connections, self.queue)
+        self.server = HttpServer(upstream, limits or Limits(), connection_limit, name, make_id=make_id, log=log)
         self._kept = keep_port(host)
         self.address = self._kept.getsockname()[:2]
         sockets = bind(host, [self.address[1]])
@@ -109,7 +109,7 @@ class ProxyFixture:
     def seconds_pass(self, seconds: int) -> None:
         for _ in range(seconds):
             self.server.sweep()
-            self.room.sweep()
+            self.queue.sweep()
 
     async def shut_down(self) -> None:
         await self._runner.cleanup()
@@ -131,7 +131,7 @@ class ProxyFixture:
     def _tell(self, change: Change, backend: Backend) -> None:
         self.changes.append(change)
         if change.after is Phase.READY:
-            self.room.open()
+            self.queue.admit()
         else:
             self.connections.forget(backend)
 

@@ -10,12 +10,12 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 
 from composectl.balance.phase import Phase
 from composectl.proxy.error_pages import http_date
-from composectl.proxy.head import BadHead, interim_head, last_chunk, refuse_framing, response_head
+from composectl.proxy.head import BadMessage, check_trailers, interim_head, last_chunk, response_head
 from composectl.proxy.sockets import give_up_soon, is_quiet, report
 
 if TYPE_CHECKING:
     from composectl.balance.backend import Backend
-    from composectl.proxy.connection_pool import Connections
+    from composectl.proxy.connection_pool import ConnectionPool
     from composectl.proxy.exchange import Exchange
     from composectl.proxy.limits import Limits
 
@@ -23,7 +23,7 @@ _MAX_HEAD = 64 * 1024
 _MAX_INTERIM = 32
 
 
-class Outbound:
+class BackendConnection:
     """Carries one exchange at a time; `identity` is the line that names the backend to the client."""
 
     __slots__ = (
@@ -55,7 +55,7 @@ class Outbound:
 
     transport: asyncio.Transport
 
-    def __init__(self, connections: Connections, backend: Backend, identity: bytes) -> None:
+    def __init__(self, connections: ConnectionPool, backend: Backend, identity: bytes) -> None:
         self._connections = connections
         self.backend = backend
         self._identity = identity
@@ -117,7 +117,7 @@ class Outbound:
         if self._paused or not (self._asked.uploaded or self._asked.inbound.holds_upload):
             return  # it is the client that is waited for
         self._quiet += 1
-        patience = limits.stall_seconds if self._in_body else limits.head_seconds
+        patience = limits.idle_timeout if self._in_body else limits.response_timeout
         if patience is not None and self._quiet > patience:
             self._break("backend-too-slow")
 
@@ -200,7 +200,7 @@ class Outbound:
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if not 100 <= status < 600 or self._complete:
-            raise BadHead(502, "bad-status")
+            raise BadMessage(502, "bad-status")
         if status < 200:
             self._relay_interim(status)
         else:
@@ -221,7 +221,7 @@ class Outbound:
 
     def on_message_complete(self) -> None:
         if self._in_body and not self._complete:
-            refuse_framing(self._fields)
+            check_trailers(self._fields)
             if self._chunked:
                 self._out.append(last_chunk(self._fields if self._asked.trailers_welcome else []))
             self._complete = True
@@ -277,10 +277,10 @@ class Outbound:
         exchange = self._asked
         self._interims += 1
         if self._interims > _MAX_INTERIM:
-            raise BadHead(502, "too-many-interim-responses")
+            raise BadMessage(502, "too-many-interim-responses")
         asked_for = exchange.upgrade and exchange.uploaded
         if status == 101 and not (asked_for and self._parser.should_upgrade()):
-            raise BadHead(502, "unasked-upgrade")
+            raise BadMessage(502, "unasked-upgrade")
         identity, id_line = (self._identity, exchange.id_line) if status == 101 else (b"", b"")
         head = interim_head(status, self._reason, self._fields, identity, id_line)
         if not exchange.http_1_0:
@@ -324,7 +324,7 @@ def _write(descriptor: int, data: bytes) -> int:
 
 def _reason(error: HttpParserError) -> str:
     cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
-    if cause is None or isinstance(cause, BadHead):
+    if cause is None or isinstance(cause, BadMessage):
         return cause.reason if cause else "bad-response"
     report(cause)
     return "internal-error"

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, cast
 
 from composectl.proxy.error_pages import error_page, http_date
 from composectl.proxy.exchange import Exchange
-from composectl.proxy.head import BadHead
+from composectl.proxy.head import BadMessage
 from composectl.proxy.http1.lingering import Lingering
-from composectl.proxy.http1.request_parser import Reader
+from composectl.proxy.http1.request_parser import RequestParser
 from composectl.proxy.sockets import has_ended, report
 
 if TYPE_CHECKING:
-    from composectl.proxy.access_log_format import Entry
-    from composectl.proxy.server import ProxyServer
-    from composectl.proxy.upstream import Route
+    from composectl.proxy.access_log_format import AccessRecord
+    from composectl.proxy.server import HttpServer
+    from composectl.proxy.upstream import Upstream
 
 _HEAD_SECONDS = 10
 _IDLE_SECONDS = 75
@@ -27,7 +27,7 @@ _MAX_QUEUE = 16
 _RESET = struct.pack("ii", 1, 0)  # linger, for no time at all
 
 
-class Inbound:
+class ClientConnection:
     """Queues the requests as they come; the first of the queue is the one that is being answered.
 
     `client`: the address of the other side; `answering`: a byte of the response to the current request was sent;
@@ -50,17 +50,17 @@ class Inbound:
         "closing",
         "cut",
         "holds_upload",
-        "route",
         "transport",
+        "upstream",
     )
 
     transport: asyncio.Transport
     client: str
-    _reader: Reader
+    _reader: RequestParser
 
-    def __init__(self, server: ProxyServer, route: Route) -> None:
+    def __init__(self, server: HttpServer, upstream: Upstream) -> None:
         self._server = server
-        self.route = route
+        self.upstream = upstream
         self._queue: deque[Exchange] = deque()
         self._reading = True
         self.holds_upload = False
@@ -125,16 +125,16 @@ class Inbound:
         """The tunnel has ended."""
         self._server.untunnelled(self)
 
-    def note(self, entry: Entry | None, status: int, error: str) -> None:
-        """Tell the access log, if there is one, how a request has ended: see `Entry.end`."""
+    def note(self, entry: AccessRecord | None, status: int, error: str) -> None:
+        """Tell the access log, if there is one, how a request has ended: see `AccessRecord.end`."""
         log = self._server.log
         if log is not None and entry is not None:
             entry.end(status, error)
-            log.note(entry)
+            log.record(entry)
 
     # The reader's side
 
-    def spoiled(self, exchange: Exchange, refusal: BadHead) -> Entry | None:
+    def spoiled(self, exchange: Exchange, refusal: BadMessage) -> AccessRecord | None:
         """The rest of this request cannot be read: the backend must not take it for a whole one. Returns its entry."""
         entry = exchange.forsake()
         self._queue.remove(exchange)
@@ -148,7 +148,7 @@ class Inbound:
     def own_up(self, fault: Exception) -> None:
         """A fault of ours ends this connection, with an answer where none was begun, and no other."""
         report(fault)
-        refusal = BadHead(500, "internal-error")
+        refusal = BadMessage(500, "internal-error")
         first = self._queue[0] if self._queue else None
         entry = first.forsake() if first is not None else None
         self._queue.clear()
@@ -176,7 +176,7 @@ class Inbound:
         if self._queue:
             self._queue[0].sweep(self._server.limits)
         if self._reader.in_head and self._reading and tick - self._reader.began > _HEAD_SECONDS:
-            self._reader.refuse(BadHead(408, "head-too-slow"))
+            self._reader.refuse(BadMessage(408, "head-too-slow"))
             self._pump()
         elif not (self._queue or self._reader.in_head or self._ended) and tick - self._since > _IDLE_SECONDS:
             self._end(linger=False)
@@ -188,7 +188,7 @@ class Inbound:
         peer = transport.get_extra_info("peername")
         self.client = peer[0] if peer else "unknown"
         scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._reader = Reader(self._server, self, self._queue, scheme)
+        self._reader = RequestParser(self._server, self, self._queue, scheme)
         self._server.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -229,7 +229,7 @@ class Inbound:
         if len(queue) > 1 or self._reader.incoming is not None or not self._reader.takes_more:
             self._regulate()
 
-    def _say_last(self, refusal: BadHead, entry: Entry | None, id_line: bytes, *, body: bool) -> None:
+    def _say_last(self, refusal: BadMessage, entry: AccessRecord | None, id_line: bytes, *, body: bool) -> None:
         page = error_page(refusal.status, refusal.reason, date=http_date(), close=True, body=body, id_line=id_line)
         self.transport.write(page)
         self.note(entry, refusal.status, refusal.reason)

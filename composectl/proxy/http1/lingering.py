@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from composectl.proxy.sockets import as_protocol
 
 if TYPE_CHECKING:
-    from composectl.proxy.server import ProxyServer
+    from composectl.proxy.server import HttpServer
 
 _LINGER_SECONDS = 5
 _STALLED_SECONDS = 75
@@ -19,7 +19,7 @@ class Lingering:
 
     __slots__ = ("_server", "_since", "_transport", "_unsent")
 
-    def __init__(self, server: ProxyServer, transport: asyncio.Transport) -> None:
+    def __init__(self, server: HttpServer, transport: asyncio.Transport) -> None:
         self._server = server
         self._transport = transport
         self._unsent = 0

@@ -14,30 +14,30 @@ from httptools import (
     HttpRequestParser,
 )
 
-from composectl.proxy.access_log_format import Entry
+from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.exchange import Exchange
 from composectl.proxy.head import (
-    BadHead,
+    BadMessage,
     Fields,
     RequestHead,
-    forwarded_for,
+    forwarding_lines,
     request_head,
     request_id_line,
-    said_of_others,
+    trusted_forwarded_fields,
 )
-from composectl.proxy.limits import admit, admit_body
+from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.sockets import report
 
 if TYPE_CHECKING:
-    from composectl.proxy.http1.client_connection import Inbound
-    from composectl.proxy.server import ProxyServer
+    from composectl.proxy.http1.client_connection import ClientConnection
+    from composectl.proxy.server import HttpServer
 
 _MAX_HEAD = 32 * 1024
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 _VERSIONS = ("1.1", "1.0")
 
 
-class Reader:
+class RequestParser:
     """Appends an exchange to `queue` for each head, and feeds it with the body.
 
     `incoming` is the exchange whose body is still coming; `refusal` what to answer after the queue, and no more
@@ -73,15 +73,15 @@ class Reader:
         "takes_more",
     )
 
-    def __init__(self, server: ProxyServer, inbound: Inbound, queue: deque[Exchange], scheme: str) -> None:
+    def __init__(self, server: HttpServer, inbound: ClientConnection, queue: deque[Exchange], scheme: str) -> None:
         self._server = server
         self._inbound = inbound
         self._queue = queue
         self._scheme = scheme
-        self._forwarded = forwarded_for(inbound.client, scheme, server.name)
+        self._forwarded = forwarding_lines(inbound.client, scheme, server.name)
         self._trusted = server.trusts(inbound.client)
         self._clock = server.clock
-        self._limits = server.limits if server.is_choosy else None  # of what it refuses
+        self._limits = server.limits if server.has_request_limits else None  # of what it refuses
         self._make_id = server.make_id
         self._log = server.log
         self._parser = HttpRequestParser(self)
@@ -92,9 +92,9 @@ class Reader:
         self.began = 0
         self.in_head = False
         self.incoming: Exchange | None = None
-        self.refusal: BadHead | None = None
+        self.refusal: BadMessage | None = None
         self.refuses_head = False
-        self.entry: Entry | None = None
+        self.entry: AccessRecord | None = None
         self.id_line = b""
         self.rest = b""
         self.takes_more = True
@@ -116,9 +116,9 @@ class Reader:
                 self.refuse(_what_is_wrong(error, data))
                 return
         if self._barren > _MAX_HEAD and self.takes_more:
-            self.refuse(BadHead(431, "head-too-large") if self.in_head else BadHead(400, "bad-request"))
+            self.refuse(BadMessage(431, "head-too-large") if self.in_head else BadMessage(400, "bad-request"))
 
-    def refuse(self, refusal: BadHead) -> None:
+    def refuse(self, refusal: BadMessage) -> None:
         """Answer what came before, then this, and nothing more."""
         unfinished, self.incoming = self.incoming, None
         method = unfinished.method if unfinished else self._target and self._parser.get_method()
@@ -163,13 +163,13 @@ class Reader:
         parser = self._parser
         method, version = parser.get_method(), parser.get_http_version()
         if version not in _VERSIONS:
-            raise BadHead(505, "version-not-supported")
+            raise BadMessage(505, "version-not-supported")
         if method == b"CONNECT":
-            raise BadHead(405, "no-connect")
+            raise BadMessage(405, "no-connect")
         head = self._make_head(method, version)
         if self._limits is not None:
             self._size = 0
-            admit(head, self._limits)
+            check_head(head, self._limits)
         fields, self._fields = self._fields, []  # trailers from here on
         self._target = b""  # what is refused from here on is another request
         keep_alive = parser.should_keep_alive() and not head.closes  # which our parser forgets, in HTTP/1.0
@@ -188,7 +188,7 @@ class Reader:
         self._barren = 0
         if self._limits is not None:
             self._size += len(data)
-            admit_body(self._size, self._limits)
+            check_body(self._size, self._limits)
         if self.incoming is not None:
             self.incoming.add_body(data)
 
@@ -203,18 +203,20 @@ class Reader:
     def _make_head(self, method: bytes, version: str) -> RequestHead:
         if not self._trusted:
             return request_head(method, self._target, version, self._fields, self._forwarded, b"", self._make_id)
-        said = said_of_others(self._fields)
-        forwarded = forwarded_for(self._inbound.client, self._scheme, self._server.name, said)
+        said = trusted_forwarded_fields(self._fields)
+        forwarded = forwarding_lines(self._inbound.client, self._scheme, self._server.name, said)
         host = said.get(b"x-forwarded-host", b"")
         return request_head(method, self._target, version, self._fields, forwarded, host, self._make_id)
 
-    def _make_entry(self, method: bytes, target: bytes, version: str, id_line: bytes, fields: Fields) -> Entry:
+    def _make_entry(self, method: bytes, target: bytes, version: str, id_line: bytes, fields: Fields) -> AccessRecord:
         wanted = self._log.headers if self._log is not None else frozenset()
         headers = {name.lower(): value for name, value in fields if name.lower() in wanted} if wanted else {}
-        route, client = self._inbound.route, self._inbound.client
-        return Entry(route.pool.service, route.connections.port, client, method, target, version, id_line, headers)
+        upstream, client = self._inbound.upstream, self._inbound.client
+        return AccessRecord(
+            upstream.pool.service, upstream.connections.port, client, method, target, version, id_line, headers
+        )
 
-    def _entry_of_unread(self) -> Entry | None:
+    def _entry_of_unread(self) -> AccessRecord | None:
         """The entry of what was no whole request, with as much of it as was read."""
         if self._log is None:
             return None
@@ -241,11 +243,11 @@ class Reader:
 # Private
 
 
-def _what_is_wrong(error: HttpParserError, data: bytes) -> BadHead:
+def _what_is_wrong(error: HttpParserError, data: bytes) -> BadMessage:
     if isinstance(error, HttpParserInvalidMethodError) and _METHOD.match(data):
-        return BadHead(501, "unknown-method")
+        return BadMessage(501, "unknown-method")
     cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
-    if cause is None or isinstance(cause, BadHead):
-        return cause or BadHead(400, "bad-request")
+    if cause is None or isinstance(cause, BadMessage):
+        return cause or BadMessage(400, "bad-request")
     report(cause)
-    return BadHead(500, "internal-error")
+    return BadMessage(500, "internal-error")

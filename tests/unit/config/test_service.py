@@ -7,7 +7,7 @@ import pytest
 from composectl.balance.policy import POLICIES, SlowStart
 from composectl.config.service import BalancingConfig, balancing
 from composectl.errors import USAGE, ComposectlError
-from composectl.proxy.queue import Holding
+from composectl.proxy.queue import QueueConfig
 from tests.support.options import given
 
 
@@ -31,12 +31,12 @@ def test_a_policy_that_is_none_is_refused(name: str, hint: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "holding"),
     [
-        ({}, Holding(30, 1000)),
-        ({"queue_timeout": "5", "queue_size": "20"}, Holding(5, 20)),
-        ({"queue_timeout": "0"}, Holding(0, 1000)),
+        ({}, QueueConfig(30, 1000)),
+        ({"queue_timeout": "5", "queue_size": "20"}, QueueConfig(5, 20)),
+        ({"queue_timeout": "0"}, QueueConfig(0, 1000)),
     ],
 )
-def test_how_long_requests_wait_and_how_many(typed: dict[str, str], holding: Holding) -> None:
+def test_how_long_requests_wait_and_how_many(typed: dict[str, str], holding: QueueConfig) -> None:
     assert balancing(given(**typed)).queue == holding
 
 

@@ -88,7 +88,7 @@ def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
         False,
         7,
     )
-    assert [str(network) for network in balancing.limits.trusted] == ["10.0.0.0/8"]
+    assert [str(network) for network in balancing.limits.trusted_proxies] == ["10.0.0.0/8"]
 
 
 def test_flags_win_over_the_file() -> None:
@@ -102,7 +102,7 @@ def test_flags_win_over_the_file() -> None:
     )
     balancing = echo.services["echo"].balancing
     assert (balancing.policy, balancing.queue.seconds, balancing.drain_timeout) == ("random", 5, 0)
-    assert [str(network) for network in balancing.limits.trusted] == ["::1/128"]
+    assert [str(network) for network in balancing.limits.trusted_proxies] == ["::1/128"]
 
 
 def test_a_flag_that_says_nothing_is_refused_all_the_same() -> None:

@@ -30,11 +30,11 @@ def test_each_option_is_its_limit() -> None:
     )
     assert told.max_connections == 1000
     assert told.limits == Limits(
-        head_seconds=30,
-        stall_seconds=60,
-        body_bytes=10 * 1024 * 1024,
-        trusted=(ip_network("10.0.0.0/8"), ip_network("::1")),
-        hosts=frozenset((b"shop.example", b"[::1]")),
+        response_timeout=30,
+        idle_timeout=60,
+        max_request_body=10 * 1024 * 1024,
+        trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1")),
+        allowed_hosts=frozenset((b"shop.example", b"[::1]")),
     )
 
 

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.access_log_format import Entry
+from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.head import make_request_id
 from composectl.proxy.limits import Limits
-from composectl.proxy.queue import Holding
+from composectl.proxy.queue import QueueConfig
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
@@ -26,11 +26,11 @@ class Written:
     """A writer that keeps what it gets; `stuck` where it never gets on with it."""
 
     def __init__(self, *, stuck: bool = False) -> None:
-        self._noted: list[Entry] = []
-        self.entries: list[Entry] = []
+        self._noted: list[AccessRecord] = []
+        self.entries: list[AccessRecord] = []
         self.orders: list[str] = []
         self.lost = 0
-        self.complaint = ""
+        self.last_error = ""
         self._stuck = stuck
 
     @property
@@ -41,12 +41,12 @@ class Written:
     def waiting(self) -> int:
         return len(self.entries) - self.written
 
-    def line(self, entry: Entry) -> str:
+    def line(self, entry: AccessRecord) -> str:
         """What the log makes of an entry: here it stands for it."""
         self._noted.append(entry)
         return str(len(self._noted) - 1)
 
-    def take(self, lines: list[str]) -> None:
+    def write(self, lines: list[str]) -> None:
         self.entries += (self._noted[int(line)] for line in lines)
 
     def reopen(self) -> None:
@@ -64,11 +64,11 @@ class Logged:
         self.log = log
         self._written = written
 
-    def entries(self) -> list[Entry]:
-        self.log.hand_over()
+    def entries(self) -> list[AccessRecord]:
+        self.log.flush()
         return self._written.entries
 
-    async def only(self) -> Entry:
+    async def only(self) -> AccessRecord:
         """The only entry, once it is there."""
         await wait_until_async(self.entries)
         (entry,) = self.entries()
@@ -103,10 +103,17 @@ async def test_an_answer(logged: Logged) -> None:
         *("echo", "127.0.0.1", b"POST"),
         *(head.split(b" ")[1], "1.1"),
     )
-    assert (entry.status, entry.error, entry.received, entry.sent, entry.attempts, entry.held) == (200, "", 5, 2, 1, 0)
+    assert (entry.status, entry.error, entry.received, entry.sent, entry.attempts, entry.queued_ns) == (
+        200,
+        "",
+        5,
+        2,
+        1,
+        0,
+    )
     assert entry.replica == logged.stage.replica(0)
     assert entry.id_line in head
-    assert entry.ended - entry.came > 0
+    assert entry.ended - entry.started > 0
 
 
 async def test_chunks_count_without_their_frames(logged: Logged) -> None:
@@ -155,11 +162,11 @@ async def test_d5_nobody_ready(logged: Logged) -> None:
 
 
 async def test_who_was_held_and_went_on(open_logged: OpenLogged) -> None:
-    logged = await open_logged(holding=Holding(5))
+    logged = await open_logged(queue=QueueConfig(5))
     logged.stage.observe([])
     client = await logged.stage.client()
     await client.send(GET)
-    await wait_until_async(lambda: logged.stage.room.held == 1)
+    await wait_until_async(lambda: logged.stage.queue.queued == 1)
     logged.stage.observe([0])
     backend = await logged.stage.backend.accept()
     await backend.head()
@@ -167,7 +174,7 @@ async def test_who_was_held_and_went_on(open_logged: OpenLogged) -> None:
     await client.until(b"ok")
     entry = await logged.only()
     assert (entry.status, entry.error) == (200, "")
-    assert 0 < entry.held < entry.ended - entry.came
+    assert 0 < entry.queued_ns < entry.ended - entry.started
 
 
 async def test_a_further_attempt_tells_of_the_last(open_logged: OpenLogged) -> None:
@@ -258,7 +265,7 @@ async def test_what_follows_an_answer_and_is_no_request(logged: Logged) -> None:
 
 
 async def test_a_body_that_becomes_too_large_is_one_entry(open_logged: OpenLogged) -> None:
-    logged = await open_logged(limits=Limits(body_bytes=10))
+    logged = await open_logged(limits=Limits(max_request_body=10))
     client, backend = await logged.stage.ask(UPLOAD)
     await backend.until(b"hello")
     await client.send(b"6\r\n, yes!\r\n")
@@ -336,43 +343,43 @@ async def test_only_the_headers_that_are_wanted_are_kept(open_logged: OpenLogged
 
 async def test_what_finds_no_room_is_dropped_and_counted() -> None:
     written = Written(stuck=True)
-    log = AccessLog(written, written.line, most=3)
+    log = AccessLog(written, written.line, capacity=3)
     for number in range(2):
-        log.note(entry_of(number))
-    log.hand_over()
+        log.record(entry_of(number))
+    log.flush()
     for number in range(2, 5):
-        log.note(entry_of(number))
-    log.hand_over()
+        log.record(entry_of(number))
+    log.flush()
     assert [entry.target for entry in written.entries] == [b"/0", b"/1", b"/2"]
     assert (log.dropped, log.written) == (2, 0)
 
 
 async def test_who_was_stuck_and_is_not_gets_what_comes_then() -> None:
     written = Written(stuck=True)
-    log = AccessLog(written, written.line, most=1)
-    log.note(entry_of(0))
-    log.hand_over()
-    log.note(entry_of(1))
+    log = AccessLog(written, written.line, capacity=1)
+    log.record(entry_of(0))
+    log.flush()
+    log.record(entry_of(1))
     written._stuck = False
-    log.note(entry_of(2))
-    log.hand_over()
+    log.record(entry_of(2))
+    log.flush()
     assert [entry.target for entry in written.entries] == [b"/0", b"/2"]
     assert log.dropped == 1
 
 
 async def test_entries_are_handed_over_by_themselves() -> None:
     written = Written()
-    AccessLog(written, written.line).note(entry_of(0))
+    AccessLog(written, written.line).record(entry_of(0))
     await wait_until_async(lambda: written.entries)
 
 
 async def test_what_was_noted_before_goes_to_the_old_file() -> None:
     written = Written()
     log = AccessLog(written, written.line)
-    log.note(entry_of(0))
+    log.record(entry_of(0))
     log.reopen()
     assert (len(written.entries), written.orders) == (1, ["reopen"])
-    log.note(entry_of(1))
+    log.record(entry_of(1))
     log.close()
     assert (len(written.entries), written.orders) == (2, ["reopen", "close"])
     await asyncio.sleep(0)
@@ -381,18 +388,18 @@ async def test_what_was_noted_before_goes_to_the_old_file() -> None:
 async def test_a_fault_of_ours_is_told_and_the_next_entries_are_written() -> None:
     written = Written()
     log = AccessLog(written, _faulty_at_first(written.line))
-    log.note(entry_of(0))
-    log.note(entry_of(1))
-    log.hand_over()
+    log.record(entry_of(0))
+    log.record(entry_of(1))
+    log.flush()
     assert [entry.target for entry in written.entries] == [b"/1"]
     assert log.dropped == 1
-    assert log.complaint == "a fault in composectl: ZeroDivisionError()"
+    assert log.last_error == "a fault in composectl: ZeroDivisionError()"
 
 
-def _faulty_at_first(line: Callable[[Entry], str]) -> Callable[[Entry], str]:
+def _faulty_at_first(line: Callable[[AccessRecord], str]) -> Callable[[AccessRecord], str]:
     faults: list[Exception] = [ZeroDivisionError()]
 
-    def made(entry: Entry) -> str:
+    def made(entry: AccessRecord) -> str:
         if faults:
             raise faults.pop()
         return line(entry)
@@ -400,5 +407,5 @@ def _faulty_at_first(line: Callable[[Entry], str]) -> Callable[[Entry], str]:
     return made
 
 
-def entry_of(number: int) -> Entry:
-    return Entry("echo", 80, "192.0.2.1", b"GET", b"/%d" % number, "1.1", b"", {})
+def entry_of(number: int) -> AccessRecord:
+    return AccessRecord("echo", 80, "192.0.2.1", b"GET", b"/%d" % number, "1.1", b"", {})

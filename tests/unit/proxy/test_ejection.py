@@ -12,8 +12,8 @@ import pytest
 
 from composectl.balance.backend import Backend
 from composectl.balance.policy import LeastRequest, Policy, RoundRobin
-from composectl.proxy.health_check import Probes, watch_health
-from composectl.proxy.queue import Holding
+from composectl.proxy.health_check import HealthCheck, watch_health
+from composectl.proxy.queue import QueueConfig
 from tests.support.backends import Script, answers
 from tests.support.messages import GET, OK, get, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
@@ -22,7 +22,7 @@ from tests.support.raw_http import RawConnection, wait_until_async
 
 @asynccontextmanager
 async def probing(stage: ProxyFixture) -> AsyncIterator[None]:
-    task = asyncio.create_task(watch_health(stage.pool, stage.backend.port, Probes(interval=0.001)))
+    task = asyncio.create_task(watch_health(stage.pool, stage.backend.port, HealthCheck(interval=0.001)))
     try:
         yield
     finally:
@@ -116,7 +116,7 @@ async def test_a_backend_that_is_killed_under_load_costs_no_request(open_stage: 
 
 
 async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_at_a_time(open_stage: OpenStage) -> None:
-    stage = await open_stage(3, holding=Holding())
+    stage = await open_stage(3, queue=QueueConfig())
     clients = [await stage.client() for _ in range(90)]
     for client in clients:
         await client.send(GET)
@@ -130,21 +130,21 @@ async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_a
     for wire in doomed:
         wire.reset()
     await wait_until_async(lambda: sum(answered(stage)) == 30)
-    assert (stage.room.held, stage.pool.tally().retried, stage.pool.tally().failed) == (0, 30, 0)
+    assert (stage.queue.queued, stage.pool.tally().retried, stage.pool.tally().failed) == (0, 30, 0)
 
 
 async def test_d10_f2_who_leaves_while_others_are_tried_again_waits_no_longer(open_stage: OpenStage) -> None:
-    stage = await open_stage(2, holding=Holding())
+    stage = await open_stage(2, queue=QueueConfig())
     clients = [await stage.client() for _ in range(10)]
     for client in clients:
         await client.send(GET)
     for wire in [await stage.backends[0].accept() for _ in range(5)]:
         await wire.head()
         wire.reset()
-    await wait_until_async(lambda: stage.room.held == 2)
+    await wait_until_async(lambda: stage.queue.queued == 2)
     for client in clients:
         client.reset()
-    await wait_until_async(lambda: stage.room.held == 0)
+    await wait_until_async(lambda: stage.queue.queued == 0)
     assert stage.pool.tally().failed == 0
 
 
@@ -165,12 +165,12 @@ async def test_d10_when_all_reset_there_are_at_most_a_fifth_more_attempts_than_r
 
 
 async def test_d10_so_it_is_where_requests_are_held(open_stage: OpenStage) -> None:
-    stage = await open_stage(3, holding=Holding())
+    stage = await open_stage(3, queue=QueueConfig())
     for backend in stage.backends:
         backend.play(reset)
     assert await ask_at_once(stage, 50, 20) == {502: 1000}
     assert 1000 < sum(len(backend.wires) for backend in stage.backends) <= 1200
-    assert stage.room.held == 0
+    assert stage.queue.queued == 0
 
 
 async def test_d10_so_it_is_one_after_the_other(open_stage: OpenStage) -> None:

@@ -10,8 +10,8 @@ from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, post, status
 from tests.support.proxy_fixture import ProxyFixture
 from tests.support.raw_http import RawConnection
+from tests.unit.proxy.test_backend_connection import answered
 from tests.unit.proxy.test_head import TARGETS
-from tests.unit.proxy.test_outbound import answered
 
 ZIPPED = gzip.compress(b"hello " * 100)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from composectl.proxy.head import (
-    BadHead,
+    BadMessage,
     RequestHead,
-    forwarded_for,
+    forwarding_lines,
     interim_head,
     last_chunk,
     request_head,
@@ -28,7 +28,7 @@ def fields(*lines: str) -> list[tuple[bytes, bytes]]:
 
 def asked(*lines: str, method: bytes = b"GET", target: bytes = b"/", version: str = "1.1") -> RequestHead:
     return request_head(
-        method, target, version, fields("Host: a", *lines), forwarded_for("192.0.2.1", "http", "composectl")
+        method, target, version, fields("Host: a", *lines), forwarding_lines("192.0.2.1", "http", "composectl")
     )
 
 
@@ -144,7 +144,7 @@ def test_a4_a_length_goes_on_without_zeros_in_front(said: str, told: str) -> Non
 
 
 def test_http_1_0_may_do_without_a_host() -> None:
-    head = request_head(b"GET", b"/", "1.0", [], forwarded_for("::1", "https", "composectl")).data
+    head = request_head(b"GET", b"/", "1.0", [], forwarding_lines("::1", "https", "composectl")).data
     assert head.startswith(b"GET / HTTP/1.1\r\nHost: \r\n")
     assert b"X-Forwarded-For: ::1\r\nX-Forwarded-Proto: https\r\n" in head
 
@@ -152,7 +152,7 @@ def test_http_1_0_may_do_without_a_host() -> None:
 @pytest.mark.parametrize("target", [b"/", b"http://b/"])
 @pytest.mark.parametrize("line", ["Content-Length: 5", "Via: 1.0 edge"])
 def test_c19_http_1_0_loses_nothing_where_it_does_without_a_host(target: bytes, line: str) -> None:
-    head = request_head(b"POST", target, "1.0", fields(line), forwarded_for("::1", "http", "composectl")).data
+    head = request_head(b"POST", target, "1.0", fields(line), forwarding_lines("::1", "http", "composectl")).data
     assert f"\r\n{line}\r\n".encode() in head
 
 
@@ -184,7 +184,7 @@ def test_an_upgrade_of_http_1_0_is_none() -> None:
 
 @pytest.mark.parametrize("target", [b"http://", b"http:///x", b"http://a b/", b"http://user@b/", b"http://a/#f", b"*"])
 def test_a23_what_is_no_target_is_refused(target: bytes) -> None:
-    with pytest.raises(BadHead) as refused:
+    with pytest.raises(BadMessage) as refused:
         asked(target=target)
     assert refused.value.status == 400
 

@@ -22,7 +22,7 @@ async def silent_before_its_head(
     open_stage: OpenStage, request: bytes, backends: int = 1
 ) -> tuple[ProxyFixture, RawConnection]:
     """A client whose request the first backend has read, and does not answer; it has 5 s."""
-    stage = await open_stage(backends, limits=Limits(head_seconds=5))
+    stage = await open_stage(backends, limits=Limits(response_timeout=5))
     client, backend = await stage.ask(request)
     await backend.head()
     return stage, client
@@ -58,7 +58,7 @@ async def test_d2_a_post_that_was_read_is_sent_to_nobody_else(open_stage: OpenSt
 
 
 async def test_d2_the_time_of_an_upload_is_not_the_backend_s(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(head_seconds=5))
+    stage = await open_stage(limits=Limits(response_timeout=5))
     client, backend = await stage.ask(post(b"he", 5))
     await backend.until(b"he")
     stage.seconds_pass(100)
@@ -69,7 +69,7 @@ async def test_d2_the_time_of_an_upload_is_not_the_backend_s(open_stage: OpenSta
 
 
 async def test_d2_a_backend_that_takes_no_more_of_an_upload_is_too_slow(open_stage: OpenStage) -> None:
-    stage = await open_stage(receive_buffer=4096, limits=Limits(head_seconds=5))
+    stage = await open_stage(receive_buffer=4096, limits=Limits(response_timeout=5))
     client, _ = await stage.ask(post(b"", 1_000_000_000))
     await fill(client)
     stage.seconds_pass(6)
@@ -105,7 +105,7 @@ async def stalled_in_its_body(stage: ProxyFixture) -> RawConnection:
 
 
 async def test_d4_a_body_that_stalls_is_broken_off(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(stall_seconds=5))
+    stage = await open_stage(limits=Limits(idle_timeout=5))
     client = await stalled_in_its_body(stage)
     stage.seconds_pass(5)
     assert client.silent()
@@ -116,14 +116,14 @@ async def test_d4_a_body_that_stalls_is_broken_off(open_stage: OpenStage) -> Non
 
 
 async def test_d4_an_old_connection_is_broken_off_once(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(stall_seconds=100))
+    stage = await open_stage(limits=Limits(idle_timeout=100))
     client = await stalled_in_its_body(stage)
     stage.seconds_pass(101)
     assert await client.rest() == b""
     await wait_until_async(lambda: not stage.server._inbound)
 
 
-@pytest.mark.parametrize("limits", [Limits(), Limits(head_seconds=5)], ids=["no limit", "of heads alone"])
+@pytest.mark.parametrize("limits", [Limits(), Limits(response_timeout=5)], ids=["no limit", "of heads alone"])
 async def test_d4_without_a_limit_a_body_may_take_its_time(open_stage: OpenStage, limits: Limits) -> None:
     stage = await open_stage(limits=limits)
     client = await stalled_in_its_body(stage)
@@ -133,7 +133,7 @@ async def test_d4_without_a_limit_a_body_may_take_its_time(open_stage: OpenStage
 
 
 async def test_d4_a_body_that_the_client_does_not_take_has_not_stalled(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(stall_seconds=5))
+    stage = await open_stage(limits=Limits(idle_timeout=5))
     client = await stage.client(receive_buffer=4096)
     await client.send(GET)
     backend = await stage.backend.accept()
@@ -149,7 +149,7 @@ async def test_d4_a_body_that_the_client_does_not_take_has_not_stalled(open_stag
 
 
 async def test_p14_a_body_that_says_that_it_is_too_large_is_a_413(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(body_bytes=5))
+    stage = await open_stage(limits=Limits(max_request_body=5))
     client = await stage.client()
     await client.send(post(b"hello!"))
     head = await client.head()
@@ -160,7 +160,7 @@ async def test_p14_a_body_that_says_that_it_is_too_large_is_a_413(open_stage: Op
 
 @pytest.mark.parametrize("request_", [post(b"hello"), CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"], ids=["length", "chunks"])
 async def test_p14_a_body_within_the_limit_goes_on(open_stage: OpenStage, request_: bytes) -> None:
-    stage = await open_stage(limits=Limits(body_bytes=5))
+    stage = await open_stage(limits=Limits(max_request_body=5))
     client, backend = await stage.ask(request_)
     await backend.until(b"hello")
     await backend.send(OK)
@@ -168,7 +168,7 @@ async def test_p14_a_body_within_the_limit_goes_on(open_stage: OpenStage, reques
 
 
 async def test_p14_chunks_are_counted_as_they_come(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(body_bytes=5))
+    stage = await open_stage(limits=Limits(max_request_body=5))
     client, backend = await stage.ask(CHUNKED + b"5\r\nhello\r\n")
     await backend.until(b"hello")
     await client.send(b"1\r\n!\r\n")
@@ -177,7 +177,7 @@ async def test_p14_chunks_are_counted_as_they_come(open_stage: OpenStage) -> Non
 
 
 async def test_p14_each_request_has_the_whole_limit(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(body_bytes=5))
+    stage = await open_stage(limits=Limits(max_request_body=5))
     stage.backend.play(answers(OK))
     client = await stage.client()
     for _ in range(3):
@@ -186,7 +186,7 @@ async def test_p14_each_request_has_the_whole_limit(open_stage: OpenStage) -> No
 
 
 async def test_p14_who_asks_before_sending_too_much_need_not_send_it(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(body_bytes=5))
+    stage = await open_stage(limits=Limits(max_request_body=5))
     client = await stage.client()
     await client.send(post(b"", 6).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
     assert status(await client.head()) == 413
@@ -203,7 +203,7 @@ BEFORE = (
 
 
 async def test_c6_the_word_of_a_trusted_proxy_goes_on(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(trusted=(ip_network("127.0.0.0/8"),)))
+    stage = await open_stage(limits=Limits(trusted_proxies=(ip_network("127.0.0.0/8"),)))
     _, backend = await stage.ask(get("/", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 198.51.100.7", *BEFORE[1:]))
     lines = (await backend.head()).split(b"\r\n")
     assert b"X-Forwarded-For: 192.0.2.1, 198.51.100.7, 127.0.0.1" in lines
@@ -213,7 +213,7 @@ async def test_c6_the_word_of_a_trusted_proxy_goes_on(open_stage: OpenStage) -> 
 
 
 async def test_c6_a_trusted_proxy_that_says_nothing_is_a_client(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(trusted=(ip_network("127.0.0.0/8"),)))
+    stage = await open_stage(limits=Limits(trusted_proxies=(ip_network("127.0.0.0/8"),)))
     _, backend = await stage.ask(GET)
     head = await backend.head()
     for line in (b"X-Forwarded-For: 127.0.0.1", b"X-Forwarded-Proto: http", b"X-Forwarded-Host: a"):
@@ -222,7 +222,7 @@ async def test_c6_a_trusted_proxy_that_says_nothing_is_a_client(open_stage: Open
 
 
 async def test_c6_the_word_of_others_is_dropped(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(trusted=(ip_network("10.0.0.0/8"), ip_network("fd00::/8"))))
+    stage = await open_stage(limits=Limits(trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("fd00::/8"))))
     _, backend = await stage.ask(get("/", *BEFORE))
     head = await backend.head()
     assert b"192.0.2.1" not in head
@@ -250,14 +250,14 @@ def test_c6_an_address_is_within_its_network(client: str, network: str, within: 
 
 @pytest.mark.parametrize("host", ["shop.test", "SHOP.test:8080", "shop.test.", "[::1]:80"])
 async def test_i12_a_host_of_ours_is_answered(open_stage: OpenStage, host: str) -> None:
-    stage = await open_stage(limits=Limits(hosts=frozenset((b"shop.test", b"[::1]"))))
+    stage = await open_stage(limits=Limits(allowed_hosts=frozenset((b"shop.test", b"[::1]"))))
     _, backend = await stage.ask(GET.replace(b"Host: a", b"Host: " + host.encode()))
     assert b"Host: " + host.encode() in await backend.head()
 
 
 @pytest.mark.parametrize("host", ["evil.test", "shop.test.evil.test", "127.0.0.1", "", "[::2]"])
 async def test_i12_another_host_is_misdirected(open_stage: OpenStage, host: str) -> None:
-    stage = await open_stage(limits=Limits(hosts=frozenset((b"shop.test", b"[::1]"))))
+    stage = await open_stage(limits=Limits(allowed_hosts=frozenset((b"shop.test", b"[::1]"))))
     client = await stage.client()
     await client.send(GET.replace(b"Host: a", b"Host: " + host.encode()))
     assert status(await client.head()) == 421
@@ -265,7 +265,7 @@ async def test_i12_another_host_is_misdirected(open_stage: OpenStage, host: str)
 
 
 async def test_i12_the_host_of_a_whole_url_counts(open_stage: OpenStage) -> None:
-    stage = await open_stage(limits=Limits(hosts=frozenset((b"shop.test",))))
+    stage = await open_stage(limits=Limits(allowed_hosts=frozenset((b"shop.test",))))
     client = await stage.client()
     await client.send(b"GET http://evil.test/ HTTP/1.1\r\nHost: shop.test\r\n\r\n")
     assert status(await client.head()) == 421

@@ -10,9 +10,9 @@ import pytest
 
 from composectl.balance.backend import Backend
 from composectl.balance.policy import Avoid, RoundRobin
-from composectl.proxy.head import BadHead
-from composectl.proxy.http1.client_connection import Inbound
-from composectl.proxy.http1.request_parser import Reader
+from composectl.proxy.head import BadMessage
+from composectl.proxy.http1.client_connection import ClientConnection
+from composectl.proxy.http1.request_parser import RequestParser
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
@@ -74,7 +74,7 @@ async def test_who_parts_gives_each_client_a_last_response_that_says_so(stage: P
     await client.send(GET)
     assert b"Connection: close" not in await client.head()
     await client.exactly(2)
-    parting = asyncio.create_task(stage.server.part(PATIENCE))
+    parting = asyncio.create_task(stage.server.drain_connections(PATIENCE))
     await wait_until_async(lambda: is_the_last(stage))
     await client.send(GET)
     assert b"Connection: close" in await client.head()
@@ -87,7 +87,7 @@ async def test_a_response_that_has_begun_is_not_the_last_one(stage: ProxyFixture
     await backend.head()
     await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
     assert b"Connection: close" not in await client.head()
-    parting = asyncio.create_task(stage.server.part(PATIENCE))
+    parting = asyncio.create_task(stage.server.drain_connections(PATIENCE))
     await asyncio.sleep(0)
     assert not is_the_last(stage)
     await backend.send(b"k")
@@ -162,14 +162,14 @@ async def test_d12_a_fault_over_a_deadline_ends_no_other_deadline(
     await wait_until_async(lambda: sum(one._reader.in_head for one in stage.server._inbound) == 3)  # type: ignore[union-attr]
     stage.seconds_pass(10)
     fails_once = iter([ZeroDivisionError("a fault of ours")])
-    refuse = Reader.refuse
+    refuse = RequestParser.refuse
 
-    def refuse_or_fail(reader: Reader, refusal: BadHead) -> None:
+    def refuse_or_fail(reader: RequestParser, refusal: BadMessage) -> None:
         for fault in fails_once:
             raise fault
         refuse(reader, refusal)
 
-    monkeypatch.setattr(Reader, "refuse", refuse_or_fail)
+    monkeypatch.setattr(RequestParser, "refuse", refuse_or_fail)
     stage.seconds_pass(2)
     assert [status(await client.head()) for client in slow] == [408] * 3
     assert [type(error["exception"]) for error in stage.errors] == [ZeroDivisionError]
@@ -207,4 +207,4 @@ async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
 
 def is_the_last(stage: ProxyFixture) -> bool:
     """Whether no client's connection takes more than one further request."""
-    return all(one.closing for one in stage.server._inbound if isinstance(one, Inbound))
+    return all(one.closing for one in stage.server._inbound if isinstance(one, ClientConnection))

@@ -28,8 +28,8 @@ def test_at_the_end_everything_is_written_in_its_order(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     writer = AccessWriter(Sink(str(log)))
     given = lines(*map(str, range(100)))
-    writer.take(given[:50])
-    writer.take(given[50:])
+    writer.write(given[:50])
+    writer.write(given[50:])
     writer.close()
     assert log.read_text() == "".join(given)
     assert (writer.written, writer.lost, writer.waiting) == (100, 0, 0)
@@ -39,10 +39,10 @@ def test_at_the_end_everything_is_written_in_its_order(tmp_path: Path) -> None:
 def test_what_was_given_before_goes_to_the_old_file(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     writer = AccessWriter(Sink(str(log)))
-    writer.take(["old\n"])
+    writer.write(["old\n"])
     log.rename(tmp_path / "access.log.1")
     writer.reopen()
-    writer.take(["new\n"])
+    writer.write(["new\n"])
     writer.close()
     assert ((tmp_path / "access.log.1").read_text(), log.read_text()) == ("old\n", "new\n")
 
@@ -51,8 +51,8 @@ def test_what_was_given_before_goes_to_the_old_file(tmp_path: Path) -> None:
 def test_a_line_that_is_not_as_it_has_to_be_keeps_no_other_from_the_file(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     writer = AccessWriter(Sink(str(log)))
-    writer.take(["before\n", "\u00e9\ud800\n"])
-    writer.take(["after\n"])
+    writer.write(["before\n", "\u00e9\ud800\n"])
+    writer.write(["after\n"])
     writer.close()
     assert log.read_text() == "before\n\\xe9\\ud800\nafter\n"
     assert (writer.written, writer.lost) == (3, 0)
@@ -62,7 +62,7 @@ def test_a_pipe_that_nobody_reads_does_not_keep_it_from_ending(tmp_path: Path) -
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = AccessWriter(Sink(str(pipe)))
-    writer.take(["x" * 1000 + "\n"] * 100)
+    writer.write(["x" * 1000 + "\n"] * 100)
     writer.close()
     assert writer.waiting == 100
     with pipe.open("rb", buffering=0) as reader:

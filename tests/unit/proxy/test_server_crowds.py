@@ -12,8 +12,8 @@ from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import RawConnection, least_seconds, wait_until_async
+from tests.unit.proxy.test_client_connection import a_client_behind_narrow_buffers, unsent_to_clients
 from tests.unit.proxy.test_exchange import crowd
-from tests.unit.proxy.test_inbound import a_client_behind_narrow_buffers, unsent_to_clients
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_t
     slow = [await stage.client() for _ in range(500)]
     for client in slow:
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ")
-    await wait_until_async(lambda: stage.server.gate.inside == 500)
+    await wait_until_async(lambda: stage.server.connection_limit.count == 500)
     for second in range(11):
         for client in slow[second::10]:
             await client.send(b"x")

@@ -71,7 +71,7 @@ async def test_d11_no_time_is_wasted_on_trying(stage: ProxyFixture) -> None:
 
 async def test_d11_a_backend_that_cannot_be_dialled_for_that_is_not_to_blame(stage: ProxyFixture) -> None:
     client = await stage.client()
-    await wait_until_async(lambda: stage.server.gate.inside)
+    await wait_until_async(lambda: stage.server.connection_limit.count)
     with exhausted():
         await client.send(post(b"hello"))
         head = await client.head()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from composectl.proxy.access_log import AccessLog, LogTrouble
+from composectl.proxy.access_log import AccessLog, AccessLogMonitor
 
 
 class Stuck:
@@ -12,9 +12,9 @@ class Stuck:
 
     def __init__(self) -> None:
         self.lost = 0
-        self.complaint = ""
+        self.last_error = ""
 
-    def take(self, lines: list[str]) -> None:
+    def write(self, lines: list[str]) -> None:
         self.lost += len(lines)
 
     def reopen(self) -> None:
@@ -25,19 +25,19 @@ class Stuck:
 
 
 def test_nothing_is_told_of_a_log_that_is_written() -> None:
-    trouble = LogTrouble(AccessLog(Stuck(), repr))
-    assert [trouble.news() for _ in range(200)] == [""] * 200
+    trouble = AccessLogMonitor(AccessLog(Stuck(), repr))
+    assert [trouble.warning() for _ in range(200)] == [""] * 200
 
 
 def test_the_first_loss_is_told_at_once_and_the_next_ones_together() -> None:
     writer = Stuck()
-    trouble = LogTrouble(AccessLog(writer, repr), every=3)
+    trouble = AccessLogMonitor(AccessLog(writer, repr), every=3)
     writer.lost = 1
-    assert trouble.news() == "access log: 1 line dropped: whoever reads it is too slow"
+    assert trouble.warning() == "access log: 1 line dropped: whoever reads it is too slow"
     told = []
     for _ in range(8):
         writer.lost += 1000
-        told.append(trouble.news())
+        told.append(trouble.warning())
     assert [one for one in told if one] == [
         "access log: 4,000 lines dropped: whoever reads it is too slow",
         "access log: 4,000 lines dropped: whoever reads it is too slow",
@@ -46,7 +46,7 @@ def test_the_first_loss_is_told_at_once_and_the_next_ones_together() -> None:
 
 def test_a_reason_is_told_where_there_is_one_though_nothing_was_lost() -> None:
     writer = Stuck()
-    trouble = LogTrouble(AccessLog(writer, repr))
-    writer.complaint = "Permission denied"
-    assert trouble.news() == "access log: Permission denied"
-    assert trouble.news() == ""
+    trouble = AccessLogMonitor(AccessLog(writer, repr))
+    writer.last_error = "Permission denied"
+    assert trouble.warning() == "access log: Permission denied"
+    assert trouble.warning() == ""

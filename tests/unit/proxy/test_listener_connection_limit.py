@@ -7,7 +7,7 @@ import resource
 import pytest
 
 from composectl.errors import ComposectlError
-from composectl.proxy.listener import Gate, make_gate
+from composectl.proxy.listener import ConnectionLimit, make_connection_limit
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
@@ -22,7 +22,7 @@ async def is_answered(client: RawConnection) -> bool:
 
 async def full(open_stage: OpenStage, limit: int) -> tuple[ProxyFixture, list[RawConnection]]:
     """A stage with as many clients as it may have."""
-    stage = await open_stage(gate=Gate(limit))
+    stage = await open_stage(connection_limit=ConnectionLimit(limit))
     stage.backend.play(answers(OK))
     clients = [await stage.client() for _ in range(limit)]
     assert all([await is_answered(client) for client in clients])
@@ -35,7 +35,7 @@ async def test_p14_at_the_limit_of_connections_nobody_is_accepted_until_one_ends
     for client in waiting:
         await client.send(GET)
     assert all([await is_answered(client) for client in clients])
-    assert stage.server.gate.inside == 3
+    assert stage.server.connection_limit.count == 3
     assert all(client.silent() for client in waiting)
     clients[0].close()
     assert status(await waiting[0].until(b"ok")) == 200
@@ -55,13 +55,13 @@ async def test_p14_the_limit_may_be_met_again_and_again(open_stage: OpenStage) -
 
 
 async def test_p14_a_tunnel_is_a_connection_until_it_ends(open_stage: OpenStage) -> None:
-    stage = await open_stage(gate=Gate(1))
+    stage = await open_stage(connection_limit=ConnectionLimit(1))
     client, backend = await opened(stage)
     waiting = await stage.client()
     await waiting.send(GET)
     await client.send(b"ping")
     await backend.exactly(4)
-    assert stage.server.gate.inside == 1
+    assert stage.server.connection_limit.count == 1
     client.close()
     await backend.rest()
     stage.backend.play(answers(OK))
@@ -73,11 +73,11 @@ async def test_p14_who_waits_at_the_gate_is_let_go_at_the_end(open_stage: OpenSt
     waiting = await stage.client()
     await stage.shut_down()
     assert await waiting.rest() == b""
-    await wait_until_async(lambda: stage.server.gate.inside == 0)
+    await wait_until_async(lambda: stage.server.connection_limit.count == 0)
 
 
 def test_p14_the_limit_comes_from_the_open_files() -> None:
-    for_all_at_once = make_gate().limit
+    for_all_at_once = make_connection_limit().limit
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert soft == hard
     assert 0 < for_all_at_once < hard / 2
@@ -86,19 +86,19 @@ def test_p14_the_limit_comes_from_the_open_files() -> None:
 def test_p14_whoever_knows_that_most_clients_are_idle_may_let_in_more() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = hard - hard // 8 - 128
-    assert make_gate(most).limit == most > make_gate().limit
+    assert make_connection_limit(most).limit == most > make_connection_limit().limit
     with pytest.raises(ComposectlError, match=f"`--max-connections {most + 1}` exceeds .* which allows {most}"):
-        make_gate(most + 1)
+        make_connection_limit(most + 1)
 
 
 async def test_p14_a_rush_at_the_gate_brings_in_few_too_many(open_stage: OpenStage) -> None:
-    stage = await open_stage(gate=Gate(4))
+    stage = await open_stage(connection_limit=ConnectionLimit(4))
     stage.backend.play(answers(OK))
     crowd = [await stage.client() for _ in range(200)]
     for client in crowd:
         await client.send(GET)
     for client in crowd:
         assert status(await client.until(b"ok")) == 200
-        assert stage.server.gate.inside <= 4 + 16
+        assert stage.server.connection_limit.count <= 4 + 16
         client.close()
-    await wait_until_async(lambda: stage.server.gate.inside == 0)
+    await wait_until_async(lambda: stage.server.connection_limit.count == 0)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from composectl.balance.backend import Replica
-from composectl.proxy.access_log_format import COMBINED, JSON, Entry, Lines, LineStyle, line_of
+from composectl.proxy.access_log_format import COMBINED, JSON, AccessLineFormatter, AccessRecord, LineStyle, line_of
 
 MOMENT = 1_764_066_177_250_000_000  # nanoseconds of the epoch
 REPLICA = Replica("6ff3", "", 1, "shop-echo-1", "172.18.0.4")
@@ -28,20 +28,20 @@ def entry(
     id_line: bytes = b"X-Request-ID: 0af7\r\n",
     replica: Replica | None = REPLICA,
     headers: Mapping[bytes, bytes] | None = None,
-) -> Entry:
+) -> AccessRecord:
     """A GET that has ended after 3 ms, with its second attempt."""
-    made = Entry("echo", 9090, client, method, target, "1.1", id_line, headers or {})
+    made = AccessRecord("echo", 9090, client, method, target, "1.1", id_line, headers or {})
     made.replica, made.attempts = replica, 2 if replica else 0
-    made.status, made.sent, made.received, made.held = 200, 24, 5, 1_000_000
-    made.came, made.ended = 0, 3_125_000
+    made.status, made.sent, made.received, made.queued_ns = 200, 24, 5, 1_000_000
+    made.started, made.ended = 0, 3_125_000
     return made
 
 
-def combined(one: Entry, style: LineStyle = LineStyle()) -> str:  # noqa: B008 - it is frozen
+def combined(one: AccessRecord, style: LineStyle = LineStyle()) -> str:  # noqa: B008 - it is frozen
     return line_of(one, style, MOMENT)
 
 
-def as_json(one: Entry, style: LineStyle = IN_JSON) -> dict[str, Any]:
+def as_json(one: AccessRecord, style: LineStyle = IN_JSON) -> dict[str, Any]:
     line = line_of(one, style, MOMENT)
     assert line.isascii()
     assert line.index("\n") == len(line) - 1
@@ -110,7 +110,10 @@ def test_i8_headers_are_told_only_where_they_were_asked_for() -> None:
 
 def test_the_time_is_that_of_the_calendar() -> None:
     before = time.time()
-    entry, lines = Entry("echo", 80, "192.0.2.1", b"GET", b"/", "1.1", b"", {}), Lines(LineStyle(JSON))
+    entry, lines = (
+        AccessRecord("echo", 80, "192.0.2.1", b"GET", b"/", "1.1", b"", {}),
+        AccessLineFormatter(LineStyle(JSON)),
+    )
     after = time.time()
     # The offset of the two clocks is read in two steps: what comes between them is in one of the lines, not in all.
     moments = [datetime.fromisoformat(json.loads(lines.of(entry))["time"]).timestamp() for _ in range(100)]

@@ -1,4 +1,4 @@
-"""Connections to backends are kept as long as they are good, and no longer than their backend stays."""
+"""ConnectionPool to backends are kept as long as they are good, and no longer than their backend stays."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from composectl.balance.policy import LeastRequest
-from composectl.proxy.queue import Holding
+from composectl.proxy.queue import QueueConfig
 from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
 from tests.support.messages import GET, HEAD, OK, get, post, put, status
@@ -22,14 +22,14 @@ UNAVAILABLE = b"503 Service Unavailable\n"
 
 async def held(stage: ProxyFixture, request: bytes = GET) -> RawConnection:
     """A client whose request waits."""
-    before, client = stage.room.held, await stage.client()
+    before, client = stage.queue.queued, await stage.client()
     await client.send(request)
-    await wait_until_async(lambda: stage.room.held > before)
+    await wait_until_async(lambda: stage.queue.queued > before)
     return client
 
 
 async def nobody_ready(open_stage: OpenStage, backends: int = 1, **how: object) -> ProxyFixture:
-    stage = await open_stage(backends, **{"holding": Holding(), **how})
+    stage = await open_stage(backends, **{"queue": QueueConfig(), **how})
     stage.observe([])
     return stage
 
@@ -42,7 +42,7 @@ async def test_p4_a_request_is_held_until_somebody_is_ready(open_stage: OpenStag
     assert client.silent()
     stage.observe([0], run="second")
     assert status(await client.until(b"ok")) == 200  # no sweep is waited for
-    assert (stage.room.held, stage.pool.requests, stage.pool.unserved) == (0, 1, 0)
+    assert (stage.queue.queued, stage.pool.requests, stage.pool.unserved) == (0, 1, 0)
     assert stage.pool.backends[0].latency.percentiles(50) != [None]
 
 
@@ -55,7 +55,7 @@ async def test_p4_d5_who_was_held_for_too_long_gets_a_503(open_stage: OpenStage,
     assert status(head) == 503
     assert b"Retry-After: 1\r\n" in head
     assert b"X-Composectl-Error: no-backend-ready\r\n" in head
-    assert (stage.room.held, stage.pool.unserved) == (0, 1)
+    assert (stage.queue.queued, stage.pool.unserved) == (0, 1)
 
 
 async def test_p4_the_connection_goes_on_after_it(open_stage: OpenStage) -> None:
@@ -70,7 +70,7 @@ async def test_p4_the_connection_goes_on_after_it(open_stage: OpenStage) -> None
 
 
 async def test_p4_each_is_held_for_its_own_time(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, holding=Holding(10))
+    stage = await nobody_ready(open_stage, queue=QueueConfig(10))
     first = await held(stage)
     stage.seconds_pass(5)
     second = await held(stage)
@@ -82,7 +82,7 @@ async def test_p4_each_is_held_for_its_own_time(open_stage: OpenStage) -> None:
 
 
 async def test_p4_no_more_are_held_than_may_be(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, holding=Holding(30, most=2))
+    stage = await nobody_ready(open_stage, queue=QueueConfig(30, size=2))
     waiting = [await held(stage), await held(stage)]
     client = await stage.client()
     await client.send(GET)
@@ -92,13 +92,13 @@ async def test_p4_no_more_are_held_than_may_be(open_stage: OpenStage) -> None:
     assert [status(await one.until(b"ok")) for one in waiting] == [200, 200]
 
 
-@pytest.mark.parametrize("holding", [Holding(0), Holding(0, 0)])
-async def test_d5_without_holding_nobody_waits(open_stage: OpenStage, holding: Holding) -> None:
-    stage = await nobody_ready(open_stage, holding=holding)
+@pytest.mark.parametrize("holding", [QueueConfig(0), QueueConfig(0, 0)])
+async def test_d5_without_holding_nobody_waits(open_stage: OpenStage, holding: QueueConfig) -> None:
+    stage = await nobody_ready(open_stage, queue=holding)
     client = await stage.client()
     await client.send(GET)
     assert status(await client.until(UNAVAILABLE)) == 503  # no sweep is waited for
-    assert stage.room.held == 0
+    assert stage.queue.queued == 0
 
 
 async def test_p4_first_come_first_served(open_stage: OpenStage) -> None:
@@ -118,14 +118,14 @@ async def test_p4_who_comes_now_does_not_overtake_those_who_wait(open_stage: Ope
         backend.play(answers(OK))
     newcomer = await stage.client()
     stage.observe(range(2), run="second")
-    await wait_until_async(lambda: stage.room.held <= 1)
+    await wait_until_async(lambda: stage.queue.queued <= 1)
     await newcomer.send(GET)
     assert stage.backends[0].address.encode() in await waiting[-1].until(b"ok")
     assert stage.backends[1].address.encode() in await newcomer.until(b"ok")
 
 
 async def test_p4_where_no_more_may_wait_who_comes_now_is_served_at_once(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, holding=Holding(30, most=1))
+    stage = await nobody_ready(open_stage, queue=QueueConfig(30, size=1))
     stage.backend.play(answers(OK))
     waiting, newcomer = await held(stage), await stage.client()
     stage.observe([0], run="second")
@@ -139,7 +139,7 @@ async def test_p4_all_who_are_ready_get_their_share_of_those_who_waited(open_sta
     for _ in range(100):
         await held(stage)
     stage.observe(range(5), run="second")
-    await wait_until_async(lambda: not stage.room.held)
+    await wait_until_async(lambda: not stage.queue.queued)
     assert [backend.in_flight for backend in stage.pool.backends] == [20] * 5
 
 
@@ -148,9 +148,9 @@ async def test_p4_the_first_who_is_ready_does_not_get_them_all_at_once(open_stag
     for _ in range(100):
         await held(stage)
     stage.observe([0], run="second")
-    await wait_until_async(lambda: stage.room.held < 100)
+    await wait_until_async(lambda: stage.queue.queued < 100)
     stage.observe([0, 1], run="second")
-    await wait_until_async(lambda: not stage.room.held)
+    await wait_until_async(lambda: not stage.queue.queued)
     shares = [backend.in_flight for backend in stage.pool.backends]
     assert sum(shares) == 100
     assert min(shares) >= 1
@@ -160,11 +160,11 @@ async def test_p4_when_nobody_is_ready_any_more_the_others_go_on_waiting(open_st
     stage = await nobody_ready(open_stage)
     clients = [await held(stage) for _ in range(40)]
     stage.observe([0], run="second")
-    await wait_until_async(lambda: stage.room.held < 40)
+    await wait_until_async(lambda: stage.queue.queued < 40)
     stage.observe([])
-    left = stage.room.held
+    left = stage.queue.queued
     stage.backend.play(answers(OK))
-    assert stage.room.held == left
+    assert stage.queue.queued == left
     stage.observe([0], run="third")
     assert [status(await client.until(b"ok")) for client in clients] == [200] * 40
 
@@ -177,7 +177,7 @@ async def test_p4_a_thousand_are_held_without_a_task_and_all_answered(open_stage
     clients = [await stage.client() for _ in range(1000)]
     for client in clients:
         await client.send(GET)
-    await wait_until_async(lambda: stage.room.held == 1000)
+    await wait_until_async(lambda: stage.queue.queued == 1000)
     assert len(asyncio.all_tasks()) == tasks
     began = time.process_time()
     stage.seconds_pass(20)
@@ -191,7 +191,7 @@ async def test_p4_p8_a_client_that_leaves_leaves_the_line(open_stage: OpenStage)
     stage = await nobody_ready(open_stage)
     leaver, stayer = await held(stage), await held(stage)
     leaver.close()
-    await wait_until_async(lambda: stage.room.held == 1)
+    await wait_until_async(lambda: stage.queue.queued == 1)
     stage.backend.play(answers(OK))
     stage.observe([0], run="second")
     assert status(await stayer.until(b"ok")) == 200
@@ -202,10 +202,10 @@ async def test_p4_p8_so_does_one_whose_upload_waits(open_stage: OpenStage) -> No
     stage = await nobody_ready(open_stage)
     client = await held(stage, post(b"x" * 1000, 2000))
     stage.seconds_pass(5)
-    assert stage.room.held == 1
+    assert stage.queue.queued == 1
     await client.send(b"y" * 500)
     client.close()
-    await wait_until_async(lambda: stage.seconds_pass(1) or not stage.room.held)
+    await wait_until_async(lambda: stage.seconds_pass(1) or not stage.queue.queued)
     assert stage.pool.unserved == 0
 
 
@@ -231,7 +231,7 @@ async def test_p4_an_upload_that_was_turned_away_closes_the_connection(open_stag
 async def test_p4_a26_pipelined_requests_are_answered_in_their_order(open_stage: OpenStage) -> None:
     stage = await nobody_ready(open_stage)
     client = await held(stage, get("/1") + get("/2") + get("/3"))
-    assert stage.room.held == 1
+    assert stage.queue.queued == 1
     stage.backend.play(echoes_the_path)
     stage.observe([0], run="second")
     assert [await client.until(mark) and mark for mark in (b"/1\n", b"/2\n", b"/3\n")]
@@ -250,17 +250,17 @@ async def test_p4_f10_when_composectl_ends_those_who_wait_are_told_at_once(open_
     answer = await client.rest()
     assert status(answer) == 503
     assert b"Connection: close\r\n" in answer
-    assert stage.room.held == 0
+    assert stage.queue.queued == 0
 
 
 async def test_p4_p3_a_request_that_may_go_to_another_waits_for_another(open_stage: OpenStage) -> None:
-    stage = await open_stage(2, holding=Holding())
+    stage = await open_stage(2, queue=QueueConfig())
     stage.observe([0])
     client, backend = await stage.ask(put(b"hello"))
     await backend.exactly(len(await backend.head()) and 5)
     stage.leave(0)
     backend.reset()
-    await wait_until_async(lambda: stage.room.held == 1)
+    await wait_until_async(lambda: stage.queue.queued == 1)
     stage.observe([1], run="second")
     other = await stage.backends[1].accept()
     await other.head()
@@ -272,19 +272,19 @@ async def test_p4_p3_a_request_that_may_go_to_another_waits_for_another(open_sta
 
 
 async def test_p4_p3_where_nobody_else_comes_it_is_a_503_and_counts_once(open_stage: OpenStage) -> None:
-    stage = await open_stage(holding=Holding())
+    stage = await open_stage(queue=QueueConfig())
     client, backend = await stage.ask(GET)
     await backend.head()
     stage.leave(0)
     backend.reset()
-    await wait_until_async(lambda: stage.room.held == 1)
+    await wait_until_async(lambda: stage.queue.queued == 1)
     stage.seconds_pass(31)
     assert b"X-Composectl-Error: no-backend-ready\r\n" in await client.head()
     assert (stage.pool.requests, stage.pool.tally().failed, stage.pool.unserved) == (1, 1, 0)
 
 
 async def test_p4_d1_h3_who_is_refused_by_all_waits_for_word_that_they_are_told_to_stop(open_stage: OpenStage) -> None:
-    stage = await open_stage(3, holding=Holding())
+    stage = await open_stage(3, queue=QueueConfig())
     for backend in stage.backends[:2]:
         backend.refuse()
     stage.observe([0, 1])
@@ -303,7 +303,7 @@ async def test_p4_d1_h3_who_is_refused_by_all_waits_for_word_that_they_are_told_
 
 
 async def test_p4_d1_h3_so_does_who_was_refused_by_as_many_as_a_request_may_go_to(open_stage: OpenStage) -> None:
-    stage = await open_stage(4, holding=Holding())
+    stage = await open_stage(4, queue=QueueConfig())
     for backend in stage.backends[:3]:
         backend.refuse()
     stage.observe([0, 1, 2])
@@ -314,7 +314,7 @@ async def test_p4_d1_h3_so_does_who_was_refused_by_as_many_as_a_request_may_go_t
 
 
 async def test_p4_d1_h3_without_word_of_it_they_are_asked_once_more(open_stage: OpenStage) -> None:
-    stage = await open_stage(holding=Holding())
+    stage = await open_stage(queue=QueueConfig())
     stage.backend.refuse()
     client = await held(stage)
     stage.backend.listen_again()
@@ -324,7 +324,7 @@ async def test_p4_d1_h3_without_word_of_it_they_are_asked_once_more(open_stage: 
 
 
 async def test_p4_d1_after_a_second_it_is_a_502(open_stage: OpenStage) -> None:
-    stage = await open_stage(holding=Holding())
+    stage = await open_stage(queue=QueueConfig())
     stage.backend.refuse()
     began, client = time.monotonic(), await held(stage)
     waits = time.monotonic()
@@ -337,17 +337,17 @@ async def test_p4_d1_after_a_second_it_is_a_502(open_stage: OpenStage) -> None:
 
 
 async def test_p4_d1_one_of_many_whom_a_few_refuse_holds_up_nobody(open_stage: OpenStage) -> None:
-    stage = await open_stage(4, holding=Holding())
+    stage = await open_stage(4, queue=QueueConfig())
     for backend in stage.backends[:3]:
         backend.refuse()
     client = await stage.client()
     await client.send(GET)
     assert status(await client.head()) == 502
-    assert stage.room.held == 0
+    assert stage.queue.queued == 0
 
 
 async def test_p4_d7_a_post_that_a_backend_may_have_got_is_not_held(open_stage: OpenStage) -> None:
-    stage = await open_stage(holding=Holding())
+    stage = await open_stage(queue=QueueConfig())
     client, backend = await stage.ask(post(b"hello"))
     await backend.head()
     stage.leave(0)

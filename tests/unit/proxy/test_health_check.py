@@ -14,12 +14,12 @@ from composectl.balance.backend import Change, Replica, Report
 from composectl.balance.phase import Phase
 from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
-from composectl.proxy.health_check import Probes, probes_of, watch_health
+from composectl.proxy.health_check import HealthCheck, make_health_check, watch_health
 from tests.support.backends import ScriptedBackend, answers, listen_on
 from tests.support.raw_http import PATIENCE, RawConnection, wait_until_async
 
-OFTEN = Probes(interval=0.001, timeout=PATIENCE)
-CHECKS = Probes("/healthz", interval=0.001, timeout=PATIENCE)
+OFTEN = HealthCheck(interval=0.001, timeout=PATIENCE)
+CHECKS = HealthCheck("/healthz", interval=0.001, timeout=PATIENCE)
 WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 UNWELL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
@@ -36,7 +36,9 @@ class Watch:
         return [backend.phase for backend in self.pool.backends]
 
     @asynccontextmanager
-    async def watching(self, backend: ScriptedBackend, probes: Probes = OFTEN, port: int = 0) -> AsyncIterator[None]:
+    async def watching(
+        self, backend: ScriptedBackend, probes: HealthCheck = OFTEN, port: int = 0
+    ) -> AsyncIterator[None]:
         task = asyncio.create_task(watch_health(self.pool, port or backend.port, probes))
         try:
             yield
@@ -80,7 +82,7 @@ async def test_one_that_does_not_answer_keeps_nobody_waiting() -> None:
     silent, other = listen_on(["127.0.0.1", "127.0.0.2"])
     other.play(answers(WELL))
     watch = Watch([replica(1, silent.host), replica(2, other.host)])
-    async with watch.watching(other, Probes("/", interval=0.001, timeout=PATIENCE)):
+    async with watch.watching(other, HealthCheck("/", interval=0.001, timeout=PATIENCE)):
         await wait_until_async(lambda: len(other.wires) > 5)
         assert watch.phases() == [Phase.STARTING, Phase.READY]
         wire = await silent.accept()
@@ -119,7 +121,7 @@ async def test_one_that_does_not_answer_its_check_in_time_fails_it() -> None:
     one, other = listen_on(["127.0.0.1", "127.0.0.2"])
     other.play(answers(WELL))
     watch = Watch([replica(1, one.host, Report.UP), replica(2, other.host)])
-    async with watch.watching(one, Probes("/", interval=0.001, timeout=0.1)):
+    async with watch.watching(one, HealthCheck("/", interval=0.001, timeout=0.1)):
         await wait_until_async(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
     # A busy machine may keep the other one from answering in time now and then.
     assert [change.why for change in watch.changes if change.number == 1][-1] == "no answer in time"
@@ -136,7 +138,7 @@ async def test_behind_a_relay_ready_ones_are_tried_too_and_one_that_it_does_not_
 
     one.play(relays)
     watch = Watch([replica(1, one.host), replica(2, other.host)])
-    async with watch.watching(one, Probes(interval=0.001, timeout=PATIENCE, relayed=True)):
+    async with watch.watching(one, HealthCheck(interval=0.001, timeout=PATIENCE, relayed=True)):
         await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
         reached = False
         await wait_until_async(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
@@ -149,16 +151,16 @@ async def test_behind_a_relay_ready_ones_are_tried_too_and_one_that_it_does_not_
 @pytest.mark.parametrize(
     ("path", "relayed", "expected"),
     [
-        ("", False, Probes("", 0.2, 1.0)),
-        ("", True, Probes("", 0.5, 1.0, relayed=True)),
-        ("/up", False, Probes("/up", 1.0, 2.0)),
-        ("/up", True, Probes("/up", 1.0, 2.0)),
+        ("", False, HealthCheck("", 0.2, 1.0)),
+        ("", True, HealthCheck("", 0.5, 1.0, relayed=True)),
+        ("/up", False, HealthCheck("/up", 1.0, 2.0)),
+        ("/up", True, HealthCheck("/up", 1.0, 2.0)),
     ],
 )
 async def test_ports_are_tried_five_times_a_second_and_paths_asked_for_once(
-    path: str, relayed: bool, expected: Probes
+    path: str, relayed: bool, expected: HealthCheck
 ) -> None:
-    assert probes_of(path, relayed=relayed) == expected
+    assert make_health_check(path, relayed=relayed) == expected
 
 
 def no_other_waits(backend: ScriptedBackend) -> bool:

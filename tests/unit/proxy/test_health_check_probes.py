@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from composectl.proxy import health_check
-from composectl.proxy.health_check import Unwell, ask, try_port, try_relayed_port
+from composectl.proxy.health_check import Unhealthy, ask, relayed_tcp_check, tcp_check
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.raw_http import PATIENCE, RawConnection
 
@@ -65,7 +65,7 @@ async def test_2xx_and_3xx_are_well(answer: bytes) -> None:
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
 async def test_4xx_and_5xx_are_not(status: int) -> None:
     (backend,) = listen_on(["127.0.0.1"])
-    with pytest.raises(Unwell, match=f"answered {status}"):
+    with pytest.raises(Unhealthy, match=f"answered {status}"):
         await told(backend, b"HTTP/1.1 %d Whatever\r\n\r\n" % status)
 
 
@@ -76,32 +76,32 @@ async def test_4xx_and_5xx_are_not(status: int) -> None:
 )
 async def test_what_is_no_http_is_not(answer: bytes) -> None:
     (backend,) = listen_on(["127.0.0.1"])
-    with pytest.raises(Unwell, match="its answer is not HTTP"):
+    with pytest.raises(Unhealthy, match="its answer is not HTTP"):
         await told(backend, answer)
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 20", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["none", "half", "100"])
 async def test_one_that_hangs_up_is_not(answer: bytes) -> None:
     (backend,) = listen_on(["127.0.0.1"])
-    with pytest.raises(Unwell, match="it hung up without an answer"):
+    with pytest.raises(Unhealthy, match="it hung up without an answer"):
         await told(backend, answer, hangs_up=True)
 
 
 async def test_a_port_that_accepts_is_enough_where_there_is_no_path() -> None:
     (backend,) = listen_on(["127.0.0.1"])
-    assert await try_port(backend.host, backend.port) == "its port accepts"
+    assert await tcp_check(backend.host, backend.port) == "its port accepts"
     assert await (await backend.accept()).rest() == b""
     backend.refuse()
     with pytest.raises(ConnectionRefusedError):
-        await try_port(backend.host, backend.port)
+        await tcp_check(backend.host, backend.port)
     await backend.close()
 
 
 async def test_behind_a_relay_it_has_to_stay_open_too() -> None:
     (backend,) = listen_on(["127.0.0.1"])
-    assert await try_relayed_port(backend.host, backend.port) == "its port accepts"
+    assert await relayed_tcp_check(backend.host, backend.port) == "its port accepts"
     backend.play(lambda wire: wire.send(b"220 smtp\r\n"))
-    assert await try_relayed_port(backend.host, backend.port) == "its port accepts"
+    assert await relayed_tcp_check(backend.host, backend.port) == "its port accepts"
     await backend.close()
 
 
@@ -113,8 +113,8 @@ async def test_a_relay_that_hangs_up_reaches_nobody(monkeypatch: pytest.MonkeyPa
         wire.close()
 
     backend.play(hangs_up)
-    with pytest.raises(Unwell, match="its port accepts, and hangs up"):
-        await try_relayed_port(backend.host, backend.port)
+    with pytest.raises(Unhealthy, match="its port accepts, and hangs up"):
+        await relayed_tcp_check(backend.host, backend.port)
     await backend.close()
     with pytest.raises(ConnectionRefusedError):
-        await try_relayed_port(backend.host, backend.port)
+        await relayed_tcp_check(backend.host, backend.port)

@@ -1,4 +1,4 @@
-"""What is heeded on the way: how far a request may go, whom it has passed, what it expects, when an answer was made."""
+"""What is handled on the way: how far a request may go, whom it has passed, what it expects, and the date."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from time import time
 
 import pytest
 
-from composectl.proxy.server import ProxyServer
+from composectl.proxy.server import HttpServer
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
@@ -91,7 +91,7 @@ async def test_c7_a_request_that_has_passed_others_goes_on(stage: ProxyFixture, 
 
 
 async def test_c7_each_listener_has_a_name_of_its_own(stage: ProxyFixture) -> None:
-    names = {ProxyServer(stage.server.route).name for _ in range(10)}
+    names = {HttpServer(stage.server.upstream).name for _ in range(10)}
     assert len(names) == 10
     assert all(re.fullmatch("composectl-[0-9a-f]{8}", name) for name in names)
 

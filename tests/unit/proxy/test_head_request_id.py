@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from composectl.proxy.head import is_fit, make_request_id
+from composectl.proxy.head import is_valid_request_id, make_request_id
 from tests.support.messages import OK, get, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 
@@ -36,12 +36,12 @@ def test_no_two_are_alike() -> None:
     "said", [b"a", b"x" * 128, b"8b1f5a9c-7f0e-4a0c", b"Zm9v/+A=", b"Root=1-67891233:2", b"me@host"]
 )
 def test_what_is_fit(said: bytes) -> None:
-    assert is_fit(said)
+    assert is_valid_request_id(said)
 
 
 @pytest.mark.parametrize("said", [b"", b"x" * 129, b"two words", b'"', b"a,b", b"a;b", b"\xc3\xa9", b"<b>", b"a\n"])
 def test_what_is_not(said: bytes) -> None:
-    assert not is_fit(said)
+    assert not is_valid_request_id(said)
 
 
 async def test_c21_a_request_without_one_gets_one_and_its_client_hears_of_it(open_stage: OpenStage) -> None:

@@ -69,14 +69,14 @@ def test_a_line_that_was_cut_is_no_part_of_the_next_one(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     sink = Sink(str(log))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    heeded = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    handled = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (6, before[1]))
         written, failure = sink.write(b"one\ntwo\n")
         assert (written, failure and failure.errno) == (1, errno.EFBIG)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, heeded)
+        signal.signal(signal.SIGXFSZ, handled)
     assert sink.write(b"three\n") == (1, None)
     sink.close()
     assert log.read_bytes() == b"one\ntw\nthree\n"
