@@ -82,7 +82,7 @@ def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
     echo = make_up_config({"echo": 3}, for_up(), (), HERE, told).services["echo"]
     assert (echo.scale, echo.listen, echo.port) == (3, ("8080",), 81)
     balancing = echo.balancing
-    assert (balancing.policy, balancing.queue.seconds, balancing.backend_header, balancing.drain_timeout) == (
+    assert (balancing.policy, balancing.queue.timeout, balancing.backend_header, balancing.drain_timeout) == (
         "p2c",
         5,
         False,
@@ -101,7 +101,7 @@ def test_flags_win_over_the_file() -> None:
         declared(policy="p2c", queue_timeout="5", trusted_proxies="10.0.0.0/8", drain_timeout="9"),
     )
     balancing = echo.services["echo"].balancing
-    assert (balancing.policy, balancing.queue.seconds, balancing.drain_timeout) == ("random", 5, 0)
+    assert (balancing.policy, balancing.queue.timeout, balancing.drain_timeout) == ("random", 5, 0)
     assert [str(network) for network in balancing.limits.trusted_proxies] == ["::1/128"]
 
 
