@@ -120,47 +120,33 @@ class Following(Running):
 
     async def follow(self) -> None:
         """Keep the backends as the engine tells of them, for ever."""
-        await Watch(
-            self.engine,
-            self.project,
-            tuple(self.balanced),
-            observe=self.observe,
-            leave=self.leave,
-            vanish=self.vanish,
-            lost=self.lost,
-            back=self.back,
-        ).run()
+        await Watch(self.engine, self.project, tuple(self.balanced), self).run()
 
     def label(self, change: Change) -> str:
         """What a line calls the backend of `change`: short, as its service and number."""
         return f"{change.service}-{change.number}"
 
-    def observe(self, service: str, replicas: list[Replica]) -> None:
-        """The engine has listed the running replicas of a service."""
-        self.balanced[service].pool.observe(replicas)
-        self.journal.nudge()
-
-    def leave(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
-        """A container is on its way out."""
-        for one in self.balanced.values():
-            one.pool.leave(id, why)
-
-    def vanish(self, key: Key, why: str) -> None:
-        """The address of a replica is its own no more."""
-        for one in self.balanced.values():
-            one.pool.vanish(key, why)
-
-    def lost(self, why: str) -> None:
-        """The engine cannot be followed any more."""
-        self.stale_since = time.time()
-        say(why)
-
-    def back(self) -> None:
-        """The engine tells again who runs."""
-        self.stale_since = None
-        say("the Docker Engine answers again")
-
     def close(self) -> None:
         """Free the ports, the name and the engine."""
         super().close()
         self.engine.close()
+
+    # The observer's side
+
+    def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
+        self.balanced[service].pool.observe(replicas)
+        self.journal.nudge()
+
+    def replica_stopping(self, service: str, container_id: str, reason: str) -> None:
+        self.balanced[service].pool.leave(container_id, reason)
+
+    def replica_gone(self, service: str, key: Key, reason: str) -> None:
+        self.balanced[service].pool.vanish(key, reason)
+
+    def engine_lost(self, reason: str) -> None:
+        self.stale_since = time.time()
+        say(reason)
+
+    def engine_back(self) -> None:
+        self.stale_since = None
+        say("the Docker Engine answers again")

@@ -75,10 +75,10 @@ class _Follower(Following):
         super().__init__(found.engine, found.project, claim, "", journal, {backends.service: balanced}, log)
         self._backends = backends
 
-    def observe(self, service: str, replicas: list[Replica]) -> None:
+    def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
         self._tell_of_those_without_a_port(replicas)
         self.balanced[service].desired = len(replicas)
-        super().observe(service, replicas)
+        super().replicas_listed(service, replicas)
 
     # Private
 
@@ -104,7 +104,7 @@ async def _opened_following(invocation: Invocation, config: ProxyConfig, backend
         undo.pop_all()
     follower = _Follower(backends, found, claim, journal, balanced, log)
     follower.views = views
-    follower.observe(backends.service, found.replicas)
+    follower.replicas_listed(backends.service, found.replicas)
     refusal = errors.followed(found.project, backends.service)
     return Proxy(follower, f"the replicas of {backends.service}", refusal, (follower.follow,))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from composectl.balance.backend import Key, Replica
 from composectl.engine.client import IDLE_TIMEOUT, Engine
@@ -29,32 +29,43 @@ class WatchTiming:
     idle_timeout: float = IDLE_TIMEOUT
 
 
+class ReplicaObserver(Protocol):
+    """What a watch reports to."""
+
+    def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
+        """All the running replicas of a service, after every listing."""
+
+    def replica_stopping(self, service: str, container_id: str, reason: str) -> None:
+        """The container is told to stop; it still serves."""
+
+    def replica_gone(self, service: str, key: Key, reason: str) -> None:
+        """The address is not this replica's any more."""
+
+    def engine_lost(self, reason: str) -> None:
+        """The engine cannot be followed; reported once, until it is back."""
+
+    def engine_back(self) -> None:
+        """The engine can be followed again."""
+
+
 @dataclass(slots=True)
 class Watch:
-    """Keeps telling who runs, until it is cancelled; it never gives up.
-
-    `observe` gets all the running replicas of a service, for each of `services`, after every listing; `leave` the
-    id of a container at the moment that it is told to stop, and why; `vanish` the key of a replica at the moment that
-    its address is its own no more, and why; `lost` why the engine cannot be followed, once, and `back` is called when
-    it can be again. `clock` gives epoch seconds.
-    """
+    """Reports the running replicas of `services` to its observer until cancelled; `clock` gives epoch seconds."""
 
     engine: Engine
     project: str
     services: Collection[str]
-    observe: Callable[[str, list[Replica]], None]
-    leave: Callable[[str, str], None]
-    vanish: Callable[[Key, str], None]
-    lost: Callable[[str], None]
-    back: Callable[[], None]
+    observer: ReplicaObserver
     timing: WatchTiming = field(default_factory=WatchTiming)
     clock: Callable[[], float] = time.time
 
     _hint: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _known: dict[str, Replica] = field(init=False, default_factory=dict)
-    _listed: dict[Key, float] = field(init=False, default_factory=dict)  # since when each is known
-    _over: set[Key] = field(init=False, default_factory=set)  # vanished, and perhaps in a list that was made before
-    _early: deque[Event] = field(init=False, default_factory=lambda: deque(maxlen=_EARLY))  # kills of the not yet known
+    _known: dict[str, tuple[str, Replica]] = field(init=False, default_factory=dict)  # with the service, by container
+    _listed: dict[Key, float] = field(init=False, default_factory=dict)  # when each was first listed
+    _gone: set[Key] = field(init=False, default_factory=set)  # a list that was made before may still hold them
+    _early: deque[Event] = field(
+        init=False, default_factory=lambda: deque(maxlen=_EARLY)
+    )  # kills of unknown containers
     _heard: int | None = field(init=False, default=None)  # when the last event was, in the engine's epoch seconds
     _backoff: float = field(init=False, default=0.0)  # before the next attempt; 0 while all is well
 
@@ -65,7 +76,7 @@ class Watch:
                 with await self.engine.events(self._heard, self.timing.idle_timeout) as events:
                     await self._follow(events)
             except* ComposectlError as failures:
-                self._lose(failures.exceptions[0])
+                self._report_lost(failures.exceptions[0])
             await asyncio.sleep(self._backoff)
 
     # Private
@@ -83,27 +94,27 @@ class Watch:
             return
         self._hint.set()
         if is_kill(event):
-            self._heed(event)
-        if replica := self._known.get(container_of(event)):
-            self._note_end(event, replica)
+            self._report_stopping(event)
+        if known := self._known.get(container_of(event)):
+            self._report_gone(event, *known)
 
-    def _note_end(self, event: Event, replica: Replica) -> None:
+    def _report_gone(self, event: Event, service: str, replica: Replica) -> None:
         """Its address may be another container's in no time: too soon to list first."""
         if is_over(event, replica):
-            self._end(replica, "its container stopped")
+            reason = "its container stopped"
         elif has_left(event, replica, self._listed[replica.key]):
-            self._end(replica, "it left its network")
+            reason = "it left its network"
+        else:
+            return
+        self._gone.add(replica.key)
+        self.observer.replica_gone(service, replica.key, reason)
 
-    def _end(self, replica: Replica, why: str) -> None:
-        self._over.add(replica.key)
-        self.vanish(replica.key, why)
-
-    def _heed(self, kill: Event) -> None:
-        replica = self._known.get(container_of(kill))
+    def _report_stopping(self, kill: Event) -> None:
+        service, replica = self._known.get(container_of(kill), ("", None))
         if replica is None:
             self._early.append(kill)
         elif ends(kill, replica):
-            self.leave(replica.id, "its container is told to stop")
+            self.observer.replica_stopping(service, replica.id, "its container is told to stop")
 
     async def _keep_listing(self) -> NoReturn:
         while True:
@@ -116,26 +127,23 @@ class Watch:
 
     async def _list(self) -> None:
         found = await self.engine.replicas(self.project, self.services)
-        self._regain()
-        for service, replicas in found.items():
-            self.observe(service, [replica for replica in replicas if replica.key not in self._over])
-        self._know([replica for replicas in found.values() for replica in replicas])
-        early, self._early = self._early, deque(maxlen=_EARLY)
-        for kill in early:
-            self._heed(kill)
-
-    def _know(self, found: list[Replica]) -> None:
-        now = self.clock()
-        self._known = {replica.id: replica for replica in found}
-        self._listed = {replica.key: self._listed.get(replica.key, now) for replica in found}
-        self._over &= self._listed.keys()
-
-    def _lose(self, why: Exception) -> None:
-        if not self._backoff:
-            self.lost(str(why))
-        self._backoff = min(self._backoff * 2 or self.timing.first_backoff, self.timing.longest_backoff)
-
-    def _regain(self) -> None:
         if self._backoff:
             self._backoff = 0.0
-            self.back()
+            self.observer.engine_back()
+        for service, replicas in found.items():
+            self.observer.replicas_listed(service, [one for one in replicas if one.key not in self._gone])
+        self._remember(found)
+        early, self._early = self._early, deque(maxlen=_EARLY)
+        for kill in early:
+            self._report_stopping(kill)
+
+    def _remember(self, found: Mapping[str, list[Replica]]) -> None:
+        now = self.clock()
+        self._known = {one.id: (service, one) for service, replicas in found.items() for one in replicas}
+        self._listed = {one.key: self._listed.get(one.key, now) for _, one in self._known.values()}
+        self._gone &= self._listed.keys()
+
+    def _report_lost(self, error: Exception) -> None:
+        if not self._backoff:
+            self.observer.engine_lost(str(error))
+        self._backoff = min(self._backoff * 2 or self.timing.first_backoff, self.timing.longest_backoff)

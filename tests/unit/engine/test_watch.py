@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from composectl.balance.backend import Replica, Report
+from composectl.balance.backend import Key, Replica, Report
 from composectl.engine.client import Engine, in_thread
 from composectl.engine.containers import NUMBER, PROJECT
 from composectl.engine.watch import Watch, WatchTiming
@@ -37,11 +37,7 @@ class Story:
             engine,
             "shop",
             ("echo", "idle"),
-            observe=self._observe,
-            leave=lambda id, why: self._tell(f"leave {int(id, 16)}"),  # noqa: A006
-            vanish=lambda key, why: self._tell(f"vanish {int(key[0], 16)}: {why}"),
-            lost=lambda why: self._tell("lost"),
-            back=lambda: self._tell("back"),
+            self,
             timing=timing,
             clock=lambda: STARTED_NS / 1e9 + 1,
         )
@@ -67,9 +63,21 @@ class Story:
     def _numbers(self) -> list[int] | None:
         return [replica.number for replica in self.replicas["echo"]] if "echo" in self.replicas else None
 
-    def _observe(self, service: str, replicas: list[Replica]) -> None:
+    def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
         self.replicas[service] = replicas
-        self._tell(f"observe {service}")
+        self._tell(f"{service} listed")
+
+    def replica_stopping(self, service: str, container_id: str, reason: str) -> None:
+        self._tell(f"{service}-{int(container_id, 16)} stopping")
+
+    def replica_gone(self, service: str, key: Key, reason: str) -> None:
+        self._tell(f"{service}-{int(key[0], 16)} gone: {reason}")
+
+    def engine_lost(self, reason: str) -> None:
+        self._tell("engine lost")
+
+    def engine_back(self) -> None:
+        self._tell("engine back")
 
     def _tell(self, what: str) -> None:
         self.told.append(what)
@@ -97,7 +105,7 @@ async def test_it_subscribes_before_it_lists(fake: FakeEngine, engine: Engine) -
 
 async def test_a_service_without_replicas_is_told_too(engine: Engine) -> None:
     async with Story().of(engine) as story:
-        await story.tells("observe idle")
+        await story.tells("idle listed")
         assert story.replicas == {"echo": [], "idle": []}
 
 
@@ -144,7 +152,7 @@ async def test_h18_a_replica_with_odd_labels_is_followed_as_any_other(
     fake.run(container(1, Labels={NUMBER: number, "x": "y" * 10_000}, Name="/" + "n" * 10_000))
     async with Story().of(engine) as story:
         await story.until(lambda: len(story.replicas.get("echo", ())) == 1)
-        assert "lost" not in story.told
+        assert "engine lost" not in story.told
 
 
 async def test_h13_a_thousand_events_a_second_do_not_hold_up_the_loop(fake: FakeEngine, engine: Engine) -> None:
@@ -176,7 +184,7 @@ async def test_h11_a_list_that_hangs_is_given_up_and_made_again(fake: FakeEngine
         fake.run(container(1))
         fake.mute.clear()
         await story.shows(1)
-    assert story.told[:2] == ["lost", "back"]
+    assert story.told[:2] == ["engine lost", "engine back"]
 
 
 async def test_h11_an_event_that_never_came_is_made_up_for(fake: FakeEngine, engine: Engine) -> None:
@@ -202,7 +210,7 @@ async def test_h14_a_container_removed_since_it_was_listed_is_passed_over(fake: 
     fake.vanished.add(f"{1:064x}")
     async with Story().of(engine) as story:
         await story.shows(2)
-        assert "lost" not in story.told
+        assert "engine lost" not in story.told
 
 
 # Leaving
@@ -213,7 +221,7 @@ async def test_a_replica_that_is_told_to_stop_leaves_before_it_ends(fake: FakeEn
     async with Story().of(engine) as story:
         await story.shows(1, 2)
         await fake.say(event("kill", 2, signal="15"))
-        await story.tells("leave 2")
+        await story.tells("echo-2 stopping")
         assert len(story.replicas["echo"]) == 2
 
 
@@ -222,8 +230,8 @@ async def test_h17_sighup_and_sigusr1_mean_nothing(fake: FakeEngine, engine: Eng
     async with Story().of(engine) as story:
         await story.shows(1, 2)
         await fake.say(event("kill", 1, signal="1"), event("kill", 1, signal="10"), event("kill", 2, signal="9"))
-        await story.tells("leave 2")
-        assert "leave 1" not in story.told
+        await story.tells("echo-2 stopping")
+        assert "echo-1 stopping" not in story.told
 
 
 async def test_a_replica_told_to_stop_before_it_was_ever_listed_leaves_when_it_is(
@@ -233,7 +241,7 @@ async def test_a_replica_told_to_stop_before_it_was_ever_listed_leaves_when_it_i
         await story.shows()
         fake.run(container(1))
         await fake.say(event("kill", signal="15"))
-        await story.tells("leave 1")
+        await story.tells("echo-1 stopping")
 
 
 async def test_h8_a_replica_that_ends_without_a_signal_vanishes_at_once(fake: FakeEngine, engine: Engine) -> None:
@@ -241,7 +249,7 @@ async def test_h8_a_replica_that_ends_without_a_signal_vanishes_at_once(fake: Fa
     async with Story().of(engine, WatchTiming(debounce=60)) as story:
         await story.shows(1, 2)
         await fake.say(event("die", 2, exitCode="137"))
-        await story.tells("vanish 2: its container stopped")
+        await story.tells("echo-2 gone: its container stopped")
 
 
 async def test_h9_a_replica_that_leaves_its_network_vanishes_at_once(fake: FakeEngine, engine: Engine) -> None:
@@ -249,8 +257,8 @@ async def test_h9_a_replica_that_leaves_its_network_vanishes_at_once(fake: FakeE
     async with Story().of(engine, WatchTiming(debounce=60)) as story:
         await story.shows(1, 2)
         await fake.say(disconnect(2, network="n2"), disconnect(2))
-        await story.tells("vanish 2: it left its network")
-    assert [what for what in story.told if what.startswith("vanish")] == ["vanish 2: it left its network"]
+        await story.tells("echo-2 gone: it left its network")
+    assert [what for what in story.told if " gone: " in what] == ["echo-2 gone: it left its network"]
 
 
 async def test_h10_whoever_vanished_is_not_taken_from_a_list_that_was_made_before(
@@ -288,7 +296,7 @@ async def test_h11_a_stream_cut_within_an_event_is_taken_up_again(fake: FakeEngi
         fake.run(container(1))
         fake.hang_up()
         await story.shows(1)
-    assert [what for what in story.told if " " not in what] == ["lost", "back"]
+    assert [what for what in story.told if what.startswith("engine")] == ["engine lost", "engine back"]
 
 
 async def test_h11_what_happened_in_between_is_asked_for(fake: FakeEngine, engine: Engine) -> None:
@@ -296,16 +304,16 @@ async def test_h11_what_happened_in_between_is_asked_for(fake: FakeEngine, engin
     async with Story().of(engine) as story:
         await story.shows(1, 2)
         await fake.say(event("kill", 1, signal="15"))
-        await story.tells("leave 1")
+        await story.tells("echo-1 stopping")
         fake.hang_up()
-        await story.tells("back")
+        await story.tells("engine back")
     assert fake.since == ["", str(event("kill")["time"])]
 
 
 async def test_h11_a_quiet_stream_is_renewed_and_nobody_hears_of_it(fake: FakeEngine, engine: Engine) -> None:
     async with Story().of(engine, WatchTiming(relist=60, idle_timeout=0.05)) as story:
         await fake.has_been_asked("events", times=3)
-    assert "lost" not in story.told
+    assert "engine lost" not in story.told
 
 
 async def test_h11_a_failing_list_is_tried_until_it_succeeds(fake: FakeEngine, engine: Engine) -> None:
@@ -315,7 +323,7 @@ async def test_h11_a_failing_list_is_tried_until_it_succeeds(fake: FakeEngine, e
         fake.run(container(1))
         fake.broken.clear()
         await story.shows(1)
-    assert story.told[:2] == ["lost", "back"]
+    assert story.told[:2] == ["engine lost", "engine back"]
 
 
 async def test_h11_a_refused_subscription_is_tried_until_it_succeeds(fake: FakeEngine, engine: Engine) -> None:
@@ -324,7 +332,7 @@ async def test_h11_a_refused_subscription_is_tried_until_it_succeeds(fake: FakeE
         await fake.has_been_asked("events", times=5)
         fake.broken.clear()
         await story.shows()
-    assert story.told[:2] == ["lost", "back"]
+    assert story.told[:2] == ["engine lost", "engine back"]
 
 
 async def test_h12_an_engine_that_comes_back_at_a_new_socket_is_found(tmp_path: Path) -> None:
@@ -334,7 +342,7 @@ async def test_h12_an_engine_that_comes_back_at_a_new_socket_is_found(tmp_path: 
         watching = story.of(engine)
         await watching.__aenter__()
         await story.shows()
-    await story.tells("lost")
+    await story.tells("engine lost")
     after = FakeEngine(socket)
     after.run(container(1))
     async with after.serving():
