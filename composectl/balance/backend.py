@@ -9,7 +9,7 @@ from composectl.balance.outlier import Standing
 from composectl.balance.phase import Phase
 from composectl.balance.stats import Latency, Rate
 
-Key = tuple[str, str, str, str, tuple[tuple[int, int], ...]]
+Key = tuple[str, str, str, str, tuple[tuple[int | None, int], ...]]
 
 
 class Report(StrEnum):
@@ -39,7 +39,7 @@ class Replica:
     report: Report = Report.SILENT
     grace: float = 10.0
     stop_signal: int = 15
-    ports: tuple[tuple[int, int], ...] = ()
+    ports: tuple[tuple[int | None, int], ...] = ()
     network: str = ""
     endpoint: str = ""
 
@@ -48,9 +48,9 @@ class Replica:
         """The identity of this run at this address."""
         return self.id, self.started, self.host, self.endpoint, self.ports
 
-    def address(self, target: int) -> tuple[str, int]:
-        """Where its port `target` is reached; port 0, where nobody is, if it is not."""
-        return self.host, dict(self.ports).get(target, 0) if self.ports else target
+    def address(self, target: int | None) -> tuple[str, int]:
+        """Where its port `target` is reached, or its own port where that is None; port 0 if it is not reached."""
+        return self.host, dict(self.ports).get(target, 0) if self.ports else target or 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def view_service(
     listeners: Iterable[str],
     wanted: int,
     held: int,
-    port: int,
+    port: int | None,
     changes: Iterable[Change],
     rollouts: Mapping[str, int],
 ) -> ServiceView:
@@ -196,7 +196,7 @@ def _totals(pool: Pool, held: int, rollouts: Mapping[str, int]) -> Totals:
     )
 
 
-def _view_backend(pool: Pool, backend: Backend, port: int) -> BackendView:
+def _view_backend(pool: Pool, backend: Backend, port: int | None) -> BackendView:
     p50, p95, p99 = backend.latency.percentiles(50, 95, 99)
     return BackendView(
         number=backend.replica.number,

@@ -16,12 +16,12 @@ class Port:
     """A port of the container, published on the host.
 
     `host_ip` is empty for all addresses; `published` is an inclusive range of host ports, of which a replica takes
-    one, and (0, 0) any free one.
+    one, and (0, 0) any free one. `target` is None where each replica has a port of its own.
     """
 
     host_ip: str
     published: tuple[int, int]
-    target: int
+    target: int | None
     protocol: str
 
     @property

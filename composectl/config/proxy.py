@@ -49,8 +49,8 @@ class ProxyConfig:
 
     @property
     def ports(self) -> list[Port]:
-        """The listeners as ports; target 0 where each backend has a port of its own."""
-        target = self.backends.port if isinstance(self.backends, ServiceBackends) else 0
+        """The listeners as ports; without a target where each backend has a port of its own."""
+        target = self.backends.port if isinstance(self.backends, ServiceBackends) else None
         return [Port(one.host, (one.port, one.port), target, "tcp") for one in self.listen]
 
 
@@ -91,11 +91,11 @@ def _service_backends(typed: Mapping[str, Any], project: str, environ: Mapping[s
     return ServiceBackends(
         service,
         (project or environ.get("COMPOSE_PROJECT_NAME", "")).lower(),
-        parse_target(typed["port"]) if typed["port"] else 0,
+        parse_target(typed["port"]) if typed["port"] else None,
     )
 
 
 def _replica(number: int, address: Address) -> Replica:
     digest = sha256(str(address).encode()).hexdigest()
     nobody_stops_it = float("inf")
-    return Replica(digest, "", number, str(address), address.host, grace=nobody_stops_it, ports=((0, address.port),))
+    return Replica(digest, "", number, str(address), address.host, grace=nobody_stops_it, ports=((None, address.port),))

@@ -91,13 +91,13 @@ def is_address(text: str) -> bool:
     return True
 
 
-def parse_listen(text: str, target: int) -> Port:
+def parse_listen(text: str, target: int | None) -> Port:
     """`[HOST:]PORT[:TARGET]` as a port to listen on; `target` where it names none. Raises `bad_listen`."""
     address, _, last = text.rpartition(":")
     host, _, middle = address.rpartition(":")
     if middle.isdigit():
         return _port(text, host, middle, last)
-    return _port(text, "", address, last) if address.isdigit() else _port(text, address, last, str(target))
+    return _port(text, "", address, last) if address.isdigit() else _port(text, address, last, target)
 
 
 def parse_duration(option: str, text: str) -> float:
@@ -178,8 +178,8 @@ def _is_ipv6(text: str) -> bool:
     return is_address(text) and isinstance(ip_address(text), IPv6Address) and "%" not in text
 
 
-def _port(text: str, host: str, port: str, target: str) -> Port:
+def _port(text: str, host: str, port: str, target: str | int | None) -> Port:
     host = host.strip("[]")
-    if not (is_port(port) and is_port(target) and (not host or is_address(host))):
+    if not (is_port(port) and (target is None or is_port(str(target))) and (not host or is_address(host))):
         raise errors.bad_listen(text)
-    return Port(host, (int(port), int(port)), int(target), "tcp")
+    return Port(host, (int(port), int(port)), None if target is None else int(target), "tcp")

@@ -83,7 +83,7 @@ def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port
     published = list(project.tcp_ports(service))
     if not config.listen:
         return _checked_first(service, published, config.port)
-    target = config.port or (published[0].target if published else 0)
+    target = config.port or (published[0].target if published else None)
     ports = [parse_listen(text, target) for text in config.listen]
     if not all(port.target for port in ports):
         raise errors.no_target(service)
@@ -156,7 +156,8 @@ def _published(ports: Mapping[str, Sequence[Port]], addressing: Addressing) -> d
         return {}
     return {
         service: tuple(
-            any_free_port(addressing.published_host, target) for target in sorted({port.target for port in its})
+            any_free_port(addressing.published_host, target)
+            for target in sorted({port.target for port in its if port.target})
         )
         for service, its in ports.items()
     }
@@ -187,7 +188,7 @@ def _warn_left_out(project: Project, services: Iterable[str]) -> None:
 
 
 def _checked_first(service: str, published: list[Port], target: int | None) -> list[Port]:
-    targets = [port.target for port in published]
+    targets = [port.target for port in published if port.target is not None]
     if target is not None and target not in targets:
         raise errors.other_target(service, target, targets)
     return sorted(published, key=lambda port: target is not None and port.target != target)

@@ -43,7 +43,7 @@ class Addressing:
     """Where replicas are reached: at their own addresses, or at the ports that each publishes at `published_host`.
 
     `networks`: the ids of the networks on which they are reached, None for all. `use_exposed_port`: a replica's lowest
-    exposed TCP port stands for port 0.
+    exposed TCP port is its own.
     """
 
     published_host: str = ""
@@ -260,7 +260,7 @@ def parse_self_container(inspect: Mapping[str, Any]) -> SelfContainer:
 # Private
 
 
-_Ports = tuple[tuple[int, int], ...]
+_Ports = tuple[tuple[int | None, int], ...]
 
 
 def _gateway(config: Mapping[str, str]) -> str:
@@ -291,10 +291,10 @@ def _network_address(inspect: Mapping[str, Any], addressing: Addressing) -> tupl
 
 
 def _exposed(inspect: Mapping[str, Any]) -> _Ports:
-    """The lowest of the TCP ports that it exposes, in the place of port 0; nobody's, where it exposes none."""
+    """The lowest of the TCP ports that it exposes, as its own; port 0 where it exposes none."""
     exposed = inspect["Config"].get("ExposedPorts") or {}
     ports = [int(name.removesuffix("/tcp")) for name in exposed if name.endswith("/tcp")]
-    return ((0, min(ports, default=0)),)
+    return ((None, min(ports, default=0)),)
 
 
 def _published(inspect: Mapping[str, Any], address: str) -> _Ports:

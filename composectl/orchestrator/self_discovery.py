@@ -22,12 +22,12 @@ _MOUNTS = Path("/proc/self/mountinfo")
 class ServiceBackends:
     """The replicas of a service, as Compose scales it.
 
-    `project` is empty for that of our own container, `port` 0 for the lowest TCP port that each replica exposes.
+    `project` is empty for that of our own container, `port` None for the lowest TCP port that each replica exposes.
     """
 
     service: str
     project: str
-    port: int
+    port: int | None
 
     def has_port(self, replica: Replica) -> bool:
         """Whether the replica exposes a port, where none is named."""

@@ -119,7 +119,7 @@ class AccessRecord:
     def __init__(
         self,
         service: str,
-        port: int,
+        port: int | None,
         client: str,
         method: bytes,
         target: bytes,
@@ -216,7 +216,7 @@ def _text(text: bytes) -> str:
     return quoted(text.decode("utf-8", "backslashreplace")) if text else "null"
 
 
-def _address(replica: Replica, port: int) -> str:
+def _address(replica: Replica, port: int | None) -> str:
     return join_address(*replica.address(port))
 
 

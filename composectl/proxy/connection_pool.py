@@ -25,7 +25,7 @@ KEPT_PART = 8
 class ConnectionPool:
     """The connections to one port of the backends of one service; the one used last is used next."""
 
-    def __init__(self, port: int, *, identify: bool = True) -> None:
+    def __init__(self, port: int | None, *, identify: bool = True) -> None:
         self.port = port
         self._identify = identify
         self._kept: dict[Backend, list[BackendConnection]] = {}

@@ -49,7 +49,7 @@ def make_health_check(path: str, *, relayed: bool = False) -> HealthCheck:
     return HealthCheck(interval=0.5, relayed=True) if relayed else HealthCheck()
 
 
-async def watch_health(pool: Pool, port: int, probes: HealthCheck) -> None:
+async def watch_health(pool: Pool, port: int | None, probes: HealthCheck) -> None:
     """Probe the backends, for ever; nobody is kept waiting by another that does not answer."""
     under_way: set[Backend] = set()
     async with asyncio.TaskGroup() as group:
@@ -104,7 +104,7 @@ async def ask(host: str, port: int, path: str) -> str:
 # Private
 
 
-async def _probe(pool: Pool, backend: Backend, port: int, probes: HealthCheck) -> None:
+async def _probe(pool: Pool, backend: Backend, port: int | None, probes: HealthCheck) -> None:
     address = backend.replica.address(port)
     try:
         async with asyncio.timeout(probes.timeout):

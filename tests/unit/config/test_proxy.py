@@ -51,8 +51,8 @@ def following(**typed: Any) -> tuple[ServiceBackends, list[Port]]:
 
 def test_backends_are_replicas_numbered_as_they_were_given_each_with_its_port() -> None:
     one, other = replicas("127.0.0.1:9001", "[::1]:9002")
-    assert (one.number, one.name, one.address(0)) == (1, "127.0.0.1:9001", ("127.0.0.1", 9001))
-    assert (other.number, other.name, other.address(0)) == (2, "[::1]:9002", ("::1", 9002))
+    assert (one.number, one.name, one.address(None)) == (1, "127.0.0.1:9001", ("127.0.0.1", 9001))
+    assert (other.number, other.name, other.address(None)) == (2, "[::1]:9002", ("::1", 9002))
     assert one.report is Report.SILENT
 
 
@@ -63,8 +63,8 @@ def test_a_backend_keeps_its_id_from_one_run_to_the_next() -> None:
 
 def test_listeners_are_ports_without_a_target() -> None:
     assert static("a:1", listen=("8080", "[::1]:0")).ports == [
-        Port("", (8080, 8080), 0, "tcp"),
-        Port("::1", (0, 0), 0, "tcp"),
+        Port("", (8080, 8080), None, "tcp"),
+        Port("::1", (0, 0), None, "tcp"),
     ]
 
 
@@ -103,7 +103,7 @@ def at(*ports: tuple[int, int]) -> Replica:
 
 
 def test_the_variable_of_the_post_is_enough() -> None:
-    assert following() == (ServiceBackends("echo", "", 0), [Port("", (8080, 8080), 0, "tcp")])
+    assert following() == (ServiceBackends("echo", "", None), [Port("", (8080, 8080), None, "tcp")])
 
 
 def test_options_win_over_variables() -> None:
@@ -136,6 +136,6 @@ def test_listeners_and_names_are_as_for_static_backends(typed: dict[str, Any]) -
 
 
 def test_a_replica_that_exposes_nothing_is_not_reached_unless_its_port_is_named() -> None:
-    assert following()[0].has_port(at((0, 9090)))
-    assert not following()[0].has_port(at((0, 0)))
+    assert following()[0].has_port(at((None, 9090)))
+    assert not following()[0].has_port(at((None, 0)))
     assert following(port="9090")[0].has_port(at())

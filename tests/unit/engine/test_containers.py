@@ -161,10 +161,10 @@ def test_h15_one_on_no_network_within_reach_is_no_replica(near: set[str]) -> Non
         (None, 0),
     ],
 )
-def test_the_lowest_tcp_port_that_is_exposed_stands_for_port_0(exposed: dict[str, Any] | None, port: int) -> None:
+def test_the_lowest_tcp_port_that_is_exposed_is_its_own_port(exposed: dict[str, Any] | None, port: int) -> None:
     one = parse_container(container(1, Config={"ExposedPorts": exposed}), Addressing(use_exposed_port=True))
     assert one is not None
-    assert one.address(0) == ("10.0.0.1", port)
+    assert one.address(None) == ("10.0.0.1", port)
 
 
 def test_the_default_bridge_counts() -> None:
