@@ -471,10 +471,10 @@ def _pass_through(invocation: Invocation, arguments: Sequence[str]) -> int:
 
 
 def _tell(error: errors.ComposectlError) -> int:
-    from composectl.sanitize import harmless, harmless_lines
+    from composectl.sanitize import sanitize, sanitize_lines
 
-    hint = f"\n\n{click.style('hint', bold=True)}: {harmless(error.hint)}" if error.hint else ""
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {harmless_lines(error.message)}{hint}", err=True)
+    hint = f"\n\n{click.style('hint', bold=True)}: {sanitize(error.hint)}" if error.hint else ""
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {sanitize_lines(error.message)}{hint}", err=True)
     return error.exit_code
 
 

@@ -19,7 +19,7 @@ from composectl.engine.endpoint import Endpoint, child_environ, named_by, resolv
 from composectl.orchestrator.addressing import AUTO, choose_addressing
 from composectl.proxy.listener import make_connection_limit
 from composectl.proxy.sockets import raise_open_files
-from composectl.sanitize import harmless
+from composectl.sanitize import sanitize
 
 _LOW_PORTS = (1, 1023)
 _FEW_FILES = 4096
@@ -182,8 +182,8 @@ def _lacking(what: str, error: errors.ComposectlError) -> Finding:
 
 def _lines(finding: Finding, width: int, encoding: str) -> str:
     mark = _encodable(_TICK if finding.is_well else _CROSS, encoding)
-    hint = f"{'':{width + 4}}hint: {harmless(finding.hint)}\n" if finding.hint else ""
-    return f"{mark} {finding.what:{width}}  {harmless(finding.found)}\n{hint}"
+    hint = f"{'':{width + 4}}hint: {sanitize(finding.hint)}\n" if finding.hint else ""
+    return f"{mark} {finding.what:{width}}  {sanitize(finding.found)}\n{hint}"
 
 
 def _encodable(mark: str, encoding: str) -> str:

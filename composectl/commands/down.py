@@ -10,7 +10,7 @@ from composectl import errors
 from composectl.commands.passthrough import pass_through
 from composectl.compose.options import Invocation
 from composectl.control.client import Client, find_running
-from composectl.screen.console import waiting
+from composectl.screen.console import spinner
 
 _LONGEST_END = 60.0
 _LOOK_EVERY = 0.05
@@ -35,7 +35,7 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
 
 def _end(client: Client) -> None:
     deadline = time.monotonic() + _LONGEST_END
-    with waiting(f"Stopping composectl (process {client.about.pid})"):
+    with spinner(f"Stopping composectl (process {client.about.pid})"):
         client.stop()
         while client.is_there() and time.monotonic() < deadline:
             time.sleep(_LOOK_EVERY)

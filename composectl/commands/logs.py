@@ -13,7 +13,7 @@ from composectl import errors
 from composectl.compose.options import Invocation
 from composectl.control.client import meant
 from composectl.control.paths import before, newest_log, runtime_folder, state_folder, stem_of_log
-from composectl.sanitize import harmless
+from composectl.sanitize import sanitize
 
 _FOLLOW = ("-f", "--follow")
 _LOOK_EVERY = 0.25
@@ -69,5 +69,5 @@ def _has_turned(opened: IO[bytes], log: Path) -> bool:
 def _print_rest(log: IO[bytes]) -> None:
     for line in log:
         text = line.decode(errors="replace").removesuffix("\n")
-        sys.stdout.write(harmless(text) + "\n" * line.endswith(b"\n"))
+        sys.stdout.write(sanitize(text) + "\n" * line.endswith(b"\n"))
     sys.stdout.flush()

@@ -14,7 +14,7 @@ from composectl.control.client import Client, find_running
 from composectl.control.commands import Rollout, Verdict
 from composectl.daemon.service import check_no_canary
 from composectl.orchestrator.compose import find_client
-from composectl.screen.console import tell
+from composectl.screen.console import print_progress
 
 
 def rollout(invocation: Invocation, services: Sequence[str], config: RolloutConfig) -> int:
@@ -23,12 +23,12 @@ def rollout(invocation: Invocation, services: Sequence[str], config: RolloutConf
         raise errors.one_canary()
     client = _find_project(invocation)
     project = asyncio.run(find_client(invocation).load())
-    return tell(client.rollout(make_rollout(client, project, services, config)))
+    return print_progress(client.rollout(make_rollout(client, project, services, config)))
 
 
 def judge(invocation: Invocation, service: str, *, promote: bool) -> int:
     """Wait until the rollout of the canary is over, or that is gone. Raises ComposectlError."""
-    return tell(_find_project(invocation).judge(Verdict(service, promote)))
+    return print_progress(_find_project(invocation).judge(Verdict(service, promote)))
 
 
 def make_rollout(

@@ -8,10 +8,10 @@ from composectl.compose.options import Invocation
 from composectl.config.up import parse_scales
 from composectl.control.client import find_running
 from composectl.control.commands import Scaling
-from composectl.screen.console import tell
+from composectl.screen.console import print_progress
 
 
 def scale(invocation: Invocation, scales: Sequence[str], *, oldest_first: bool = False) -> int:
     """Wait until it is so, telling each step on stderr. Raises ComposectlError."""
     scaling = Scaling(parse_scales(scales), oldest_first)
-    return tell(find_running(invocation).scale(scaling))
+    return print_progress(find_running(invocation).scale(scaling))

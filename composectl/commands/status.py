@@ -17,7 +17,7 @@ from composectl.balance.snapshot import VERSION, ServiceView, Snapshot
 from composectl.compose.options import Invocation
 from composectl.control.client import Client, find_running, running
 from composectl.control.paths import runtime_folder
-from composectl.screen.console import say
+from composectl.screen.console import info
 
 SERVING, NOBODY_READY = 0, 3
 """Exit codes of `status`; that nothing runs is an error, whose exit code is 1."""
@@ -42,7 +42,7 @@ def status(invocation: Invocation, services: Collection[str], *, every: bool, wa
 def attach(invocation: Invocation) -> int:
     """Show the live table until Ctrl-C, which leaves the composectl that is shown alone. Raises ComposectlError."""
     _watch(partial(_follower, invocation, (), every=False), as_json=False)
-    say("composectl goes on: `composectl down` ends it")
+    info("composectl goes on: `composectl down` ends it")
     return 0
 
 

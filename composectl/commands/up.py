@@ -23,7 +23,7 @@ from composectl.daemon.background import ReadyNotifier, run_in_background
 from composectl.daemon.lifecycle import run_up
 from composectl.daemon.service import check_no_canary
 from composectl.orchestrator.compose import find_client, with_known_api
-from composectl.screen.console import say, tell
+from composectl.screen.console import info, print_progress
 
 _BUILD = "--build"
 _ANEW = "--force-recreate"
@@ -45,15 +45,15 @@ def up_again(invocation: Invocation, config: UpConfig, client: Client) -> int:
     for service in config.scales:
         if service not in before:
             raise errors.not_balanced_yet(service, client.about.pid)
-    say(_sentence(client, before, config.scales))
+    info(_sentence(client, before, config.scales))
     for missing in _missing(config, client.about, status):
-        say(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
+        info(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
     anew = _ANEW in config.arguments.options
     rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
     fewer = {service: count for service, count in config.scales.items() if count < before[service]}
     for lines in (client.scale(Scaling(fewer)), client.rollout(rollout), client.scale(Scaling(config.scales))):
-        tell(lines)
+        print_progress(lines)
     if config.detach:
         sys.stdout.write("".join(map(_summary, client.status()["services"])))
     return 0

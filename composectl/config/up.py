@@ -23,7 +23,7 @@ from composectl.engine.client import Engine
 from composectl.errors import ComposectlError
 from composectl.orchestrator.addressing import AUTO, BACKEND_ADDRESSES
 from composectl.orchestrator.compose import find_client, find_endpoint
-from composectl.screen.console import say
+from composectl.screen.console import info
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def _told_of(kept: dict[str, int]) -> dict[str, int]:
     """The same, said in a line."""
     if kept:
         scales = ", ".join(f"{service}={count}" for service, count in kept.items())
-        say(f"balanced as before: {scales}; `--balance SERVICE=N` changes it")
+        info(f"balanced as before: {scales}; `--balance SERVICE=N` changes it")
     return kept
 
 

@@ -22,7 +22,7 @@ from composectl.control.metrics_server import Scraping, serve_metrics
 from composectl.control.pacing import paced
 from composectl.proxy.listener import PortTaken, address_of, bind
 from composectl.proxy.port_owner import occupant
-from composectl.screen.console import say
+from composectl.screen.console import info
 
 Listening = Mapping[str, Sequence[socket.socket]]
 Refuse = Callable[[errors.ComposectlError], errors.ComposectlError]
@@ -75,7 +75,7 @@ class Metrics(AdminListener):
         from composectl.control import metrics  # noqa: F401 - slow to import: better now than at the first scrape
 
         self.reception = await serve_metrics(scraping, self._named, self.sockets)
-        say(f"metrics: {self.url}")
+        info(f"metrics: {self.url}")
 
 
 class Dashboard(AdminListener):
@@ -102,7 +102,7 @@ class Dashboard(AdminListener):
         """Answer browsers, and say where, with the token."""
         guard = Guard(self._named, self._token)
         self.reception = await serve_dashboard(Sources(handlers, self._history, renew), guard, self.sockets)
-        say(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
+        info(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
 
 
 def bind_admin_listeners(config: AdminConfig, folder: Path, inherited: Listening | None = None) -> AdminListeners:

@@ -20,7 +20,7 @@ from composectl.daemon.service import BalancedService
 from composectl.engine.client import Engine
 from composectl.engine.watch import Watch
 from composectl.proxy.access_log import AccessLog
-from composectl.screen.console import say
+from composectl.screen.console import info
 
 
 class Running:
@@ -145,8 +145,8 @@ class Following(Running):
 
     def engine_lost(self, reason: str) -> None:
         self.stale_since = time.time()
-        say(reason)
+        info(reason)
 
     def engine_back(self) -> None:
         self.stale_since = None
-        say("the Docker Engine answers again")
+        info("the Docker Engine answers again")

@@ -26,7 +26,7 @@ from composectl.daemon.service import BalancedService
 from composectl.daemon.serving import print_changes, prints_lines, serving, shown, until_shutdown
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 from composectl.proxy.listener import PortTaken
-from composectl.screen.console import say, waiting
+from composectl.screen.console import info, spinner
 
 _ADOPTION_TIMEOUT = 0.5
 _STRAGGLER_TIMEOUT = 2.0
@@ -134,7 +134,7 @@ class _Up:
             await self._adopt_running()
             await running.compose_project.up(self._wish.arguments, self._wish.scales)
             await self._serve()
-        with waiting("Waiting for a replica to be ready"):
+        with spinner("Waiting for a replica to be ready"):
             await until_serving(running, self._wish.ready_timeout if self._wish.detach else None)
             await wait_for_stragglers(running, _STRAGGLER_TIMEOUT)
         if running.predecessor is not None:
@@ -143,7 +143,7 @@ class _Up:
             await asyncio.to_thread(running.predecessor.dismiss)
             running.predecessor = None
             await self._open_views()
-            await scale(running, Scaling(self._wish.scales), say)
+            await scale(running, Scaling(self._wish.scales), info)
 
     async def _open_views(self) -> None:
         await self._running.views.open(self._handlers, self._update_service)

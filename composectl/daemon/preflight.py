@@ -33,7 +33,7 @@ from composectl.orchestrator.compose import find_endpoint, with_known_api
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.listener import PortTaken, make_connection_limit
 from composectl.proxy.port_owner import occupant
-from composectl.screen.console import say
+from composectl.screen.console import info
 
 
 async def preflight(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> RunningProject:
@@ -146,7 +146,7 @@ def _check_stays(asked: str, addressing: Addressing) -> None:
 def _told(found: ChosenAddressing) -> Addressing:
     """The same, said in a line where it is not the usual one."""
     if found.addressing.behind_docker_proxy:
-        say(found.sentence)
+        info(found.sentence)
     return found.addressing
 
 
@@ -184,7 +184,7 @@ def _warn_left_out(project: Project, services: Iterable[str]) -> None:
     for service in services:
         if name := project.container_name(service):
             shared = "several replicas cannot share one name"
-            say(f"{service}: `container_name: {name}` is left out, because {shared}")
+            info(f"{service}: `container_name: {name}` is left out, because {shared}")
 
 
 def _checked_first(service: str, published: list[Port], target: int | None) -> list[Port]:

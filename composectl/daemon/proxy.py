@@ -22,7 +22,7 @@ from composectl.orchestrator.compose import find_endpoint
 from composectl.orchestrator.self_discovery import Discovery, ServiceBackends, discover_self
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.listener import make_connection_limit
-from composectl.screen.console import say
+from composectl.screen.console import info
 
 _SERVICE = "proxy"
 _LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our own container
@@ -87,7 +87,7 @@ class _Follower(Following):
         for replica in replicas:
             if replica.key not in known and not self._backends.has_port(replica):
                 error = errors.nothing_exposed(f"container `{replica.name}`")
-                say(f"{error.message}: {error.hint}")
+                info(f"{error.message}: {error.hint}")
 
 
 async def _opened_following(invocation: Invocation, config: ProxyConfig, backends: ServiceBackends) -> Proxy:

@@ -18,9 +18,9 @@ from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Running
 from composectl.daemon.shutdown import Shutdown
 from composectl.proxy.access_log import AccessLogMonitor
-from composectl.sanitize import harmless_lines
-from composectl.screen import console as telling
-from composectl.screen.console import change_line, move_line
+from composectl.sanitize import sanitize_lines
+from composectl.screen import console
+from composectl.screen.console import change_line, transition_line
 from composectl.screen.live import LiveTable, is_live
 
 Background = Coroutine[Any, Any, None]
@@ -51,7 +51,7 @@ async def shown(running: Running, notify_ready: ReadyNotifier | None, summary: s
     """
     if notify_ready is not None:
         notify_ready(summary, log_name(running.claim.stem, running.directory))
-        running.journal.read_by(lambda change: telling.say(move_line(running.label(change), change)))
+        running.journal.read_by(lambda change: console.info(transition_line(running.label(change), change)))
         yield
     elif _is_drawn(running):
         async with _drawn(running):
@@ -75,7 +75,7 @@ async def until_shutdown(shutdown: Shutdown, notify_ready: ReadyNotifier | None)
     """Wait until we are to end; the log of a background process tells by whom."""
     await shutdown.requested.wait()
     if notify_ready is not None:
-        telling.say(f"ends: {shutdown.reason}")
+        console.info(f"shutting down: {shutdown.reason}")
 
 
 def sayer(running: Running) -> Callable[[str], None]:
@@ -99,7 +99,7 @@ async def _tick_forever(running: Running) -> None:
     async for _ in every(1.0):
         await running.tick()
         if trouble is not None and (news := trouble.warning()):
-            telling.say(news)
+            console.info(news)
 
 
 def _is_drawn(running: Running) -> bool:
@@ -107,12 +107,12 @@ def _is_drawn(running: Running) -> bool:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(harmless_lines(text))
+    sys.stdout.write(sanitize_lines(text))
     sys.stdout.flush()
 
 
 def _say_beside(text: str) -> None:
-    telling.say(text.rstrip("\n"))
+    console.info(text.rstrip("\n"))
 
 
 @contextmanager

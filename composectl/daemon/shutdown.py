@@ -40,7 +40,7 @@ class Shutdown:
     @property
     def reason(self) -> str:
         """What asks us to end."""
-        return signal.Signals(self.number).name if self.number else "another terminal asks for it"
+        return signal.Signals(self.number).name if self.number else "requested by another terminal"
 
     def request(self) -> None:
         """End, and leave the replicas alone."""

@@ -36,7 +36,7 @@ from composectl.engine.containers import (
 from composectl.engine.endpoint import Endpoint
 from composectl.engine.errors import cause, translate_errors
 from composectl.engine.events import FILTERS, EngineEvents, Event
-from composectl.sanitize import plain_lines
+from composectl.sanitize import output_lines
 
 if TYPE_CHECKING:
     import docker
@@ -123,7 +123,7 @@ class Engine:
 
     async def last_lines(self, id: str, count: int) -> list[str]:  # noqa: A002
         """The last lines that the container wrote, safe to show (GET /containers/{id}/logs)."""
-        return plain_lines(await self._call(lambda: self._client.logs(id, tail=count)))
+        return output_lines(await self._call(lambda: self._client.logs(id, tail=count)))
 
     async def stop(self, id: str, grace_period: float) -> None:  # noqa: A002
         """Stop the container, by force after `grace_period` seconds, if it is there (POST .../{id}/stop)."""

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from composectl.balance.backend import Replica, Report
-from composectl.sanitize import plain
+from composectl.sanitize import sanitize
 
 _RUNNING = ("running", "paused")
 _REPORTS = {"healthy": Report.UP, "starting": Report.DOWN, "unhealthy": Report.DOWN}
@@ -172,7 +172,7 @@ def parse_port_owner(listed: Mapping[str, Any], port: int) -> PortOwner | None:
         return None
     labels = listed.get("Labels") or {}
     name = min(listed["Names"], key=len)  # the longer ones are legacy links
-    return PortOwner(plain(name).removeprefix("/"), labels.get(PROJECT, ""), service_of(labels))
+    return PortOwner(sanitize(name).removeprefix("/"), labels.get(PROJECT, ""), service_of(labels))
 
 
 def labels_of(inspect: Mapping[str, Any]) -> Labels:
@@ -193,7 +193,7 @@ def stop_grace_period_of(inspect: Mapping[str, Any]) -> float:
 
 def name_of(inspect: Mapping[str, Any]) -> str:
     """The name in an answer of GET /containers/{id}/json."""
-    return plain(inspect["Name"]).removeprefix("/")
+    return sanitize(inspect["Name"]).removeprefix("/")
 
 
 def service_of(labels: Labels) -> str:

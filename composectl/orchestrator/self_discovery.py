@@ -13,7 +13,7 @@ from composectl.balance.backend import Replica
 from composectl.engine.client import Engine
 from composectl.engine.containers import Addressing, SelfContainer, find_self_id
 from composectl.engine.endpoint import Endpoint
-from composectl.screen.console import say
+from composectl.screen.console import info
 
 _MOUNTS = Path("/proc/self/mountinfo")
 
@@ -101,7 +101,7 @@ async def _tell_of_none(engine: Engine, project: str, service: str) -> None:
         raise errors.no_shared_network(service, project)
     engine.addressing = addressing
     services = ", ".join(sorted((await engine.scales()).get(project, {})))
-    say(f"no replica of {service} runs yet in project {project}, which has {services or 'no containers'}")
+    info(f"no replica of {service} runs yet in project {project}, which has {services or 'no containers'}")
 
 
 async def _replicas(engine: Engine, project: str, service: str) -> list[Replica]:

@@ -262,7 +262,7 @@ class AccessLogMonitor:
             return ""
         lines = dropped - self._reported[0]
         self._reported, self._since = now, 0
-        return f"access log: {_lines(lines)}{why or 'whoever reads it is too slow'}"
+        return f"access log: {_lines(lines)}{why or 'reader too slow'}"
 
 
 # Private
@@ -291,4 +291,4 @@ def _is_pipe(path: str) -> bool:
 
 
 def _lines(count: int) -> str:
-    return "" if not count else "1 line dropped: " if count == 1 else f"{count:,} lines dropped: "
+    return "" if not count else "dropped 1 line: " if count == 1 else f"dropped {count:,} lines: "

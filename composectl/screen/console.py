@@ -9,7 +9,7 @@ from datetime import datetime
 
 from composectl.balance.backend import Change
 from composectl.balance.snapshot import ChangeView
-from composectl.sanitize import harmless
+from composectl.sanitize import sanitize
 from composectl.screen.terminal import console_on, is_terminal
 
 _MINUTE = 60
@@ -19,23 +19,23 @@ _DAY = 24 * _HOUR
 
 def change_line(who: str, change: Change | ChangeView) -> str:
     """`12:03:44 echo-3 starting -> ready: its port accepts`."""
-    return f"{time_of_day(change.at)} {move_line(who, change)}"
+    return f"{time_of_day(change.at)} {transition_line(who, change)}"
 
 
-def move_line(who: str, change: Change | ChangeView) -> str:
+def transition_line(who: str, change: Change | ChangeView) -> str:
     """The same without the time."""
     why = f": {change.why}" if change.why else ""
-    return harmless(f"{who} {change.before} -> {change.after}{why}")
+    return sanitize(f"{who} {change.before} -> {change.after}{why}")
 
 
 @contextlib.contextmanager
-def waiting(message: str) -> Iterator[Callable[[str], None]]:
+def spinner(message: str) -> Iterator[Callable[[str], None]]:
     """A spinner beside `message`, which the yielded callable replaces; one plain line where there is no terminal."""
     if is_terminal(sys.stderr):
         with _spinner(message) as update:
             yield update
     else:
-        sys.stderr.write(f"{harmless(message)}\n")
+        sys.stderr.write(f"{sanitize(message)}\n")
         sys.stderr.flush()
         yield lambda text: None
 
@@ -57,23 +57,23 @@ def uptime(since: str, now: float) -> str:
     return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02}h"
 
 
-def tell(lines: Iterable[str]) -> int:
+def print_progress(lines: Iterable[str]) -> int:
     """Each line as it comes, to the last; the exit code. Raises what `lines` raise.
 
     Ctrl-C leaves the running composectl at it, and says so.
     """
     try:
         for line in lines:
-            say(line)
+            info(line)
     except KeyboardInterrupt:
-        say("the running composectl goes on with it: `composectl status` shows how far it is")
+        info("the running composectl goes on with it: `composectl status` shows how far it is")
         raise
     return 0
 
 
-def say(line: str) -> None:
+def info(line: str) -> None:
     """One line."""
-    sys.stderr.write(harmless(line) + "\n")
+    sys.stderr.write(sanitize(line) + "\n")
 
 
 # Private
@@ -83,8 +83,8 @@ def say(line: str) -> None:
 def _spinner(message: str) -> Iterator[Callable[[str], None]]:
     from rich.text import Text
 
-    with console_on(sys.stderr).status(Text(harmless(message)), spinner_style="cyan") as status:
-        yield lambda text: status.update(Text(harmless(text)))
+    with console_on(sys.stderr).status(Text(sanitize(message)), spinner_style="cyan") as status:
+        yield lambda text: status.update(Text(sanitize(text)))
 
 
 def _moment(at: float | str) -> datetime:

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from composectl.balance.snapshot import BackendView
-from composectl.sanitize import harmless
+from composectl.sanitize import sanitize
 from composectl.screen.text import (
     DRAWN,
     GAP,
@@ -37,7 +37,7 @@ _ROOMY = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TableRow:
     """A backend, with what its requests are a share of and the largest share beside it."""
 
     backend: BackendView
@@ -55,14 +55,14 @@ class Column:
 
     heading: str
     rank: int
-    text: Callable[[Entry, int], str]
-    style: Callable[[Entry], Style] = lambda entry: PLAIN
+    text: Callable[[TableRow, int], str]
+    style: Callable[[TableRow], Style] = lambda entry: PLAIN
     left: bool = False
     least: int = _WIDEST
     floor: int = 0
     gap: int = GAP
 
-    def natural(self, entries: Iterable[Entry]) -> int:
+    def natural(self, entries: Iterable[TableRow]) -> int:
         return max(self.floor, cell_len(self.heading), *(cell_len(self.text(entry, _WIDEST)) for entry in entries))
 
 
@@ -79,14 +79,14 @@ class Layout:
     def headings(self) -> Line:
         return [_cell(column, column.heading, QUIET, width, gap) for column, width, gap in self.places]
 
-    def row(self, entry: Entry) -> Line:
+    def row(self, entry: TableRow) -> Line:
         return [
             _cell(column, column.text(entry, width), column.style(entry), width, gap)
             for column, width, gap in self.places
         ]
 
 
-def fit(columns: Sequence[Column], entries: Sequence[Entry], width: int) -> Layout:
+def fit(columns: Sequence[Column], entries: Sequence[TableRow], width: int) -> Layout:
     """Take the columns by rank while they fit at their narrowest, then widen them as far as there is room."""
     gap = 1 if width <= NARROW else GAP
     natural = {column: column.natural(entries) for column in columns}
@@ -100,7 +100,7 @@ def fit(columns: Sequence[Column], entries: Sequence[Entry], width: int) -> Layo
     return _in_order(columns, widths, gap)
 
 
-def errors(entry: Entry) -> int:
+def errors(entry: TableRow) -> int:
     """The requests that failed, and those answered with a 5xx."""
     return entry.backend.failed + entry.backend.responses.get("5xx", 0)
 
@@ -108,7 +108,7 @@ def errors(entry: Entry) -> int:
 _ADDRESS = Column(
     heading="address",
     rank=8,
-    text=lambda entry, room: harmless(entry.backend.address),
+    text=lambda entry, room: sanitize(entry.backend.address),
     left=True,
 )
 
@@ -123,7 +123,7 @@ COLUMNS = (
     Column(
         heading="name",
         rank=3,
-        text=lambda entry, room: keep_tail(harmless(entry.backend.name), room),
+        text=lambda entry, room: keep_tail(sanitize(entry.backend.name), room),
         left=True,
         least=16,
     ),
@@ -131,7 +131,7 @@ COLUMNS = (
     Column(
         heading="phase",
         rank=0,
-        text=lambda entry, room: harmless(entry.backend.phase),
+        text=lambda entry, room: sanitize(entry.backend.phase),
         style=lambda entry: of_phase(entry.backend.phase),
         left=True,
         least=5,
@@ -192,27 +192,27 @@ COLUMNS = (
 )
 
 
-def columns_for(entries: Sequence[Entry]) -> Sequence[Column]:
+def columns_for(entries: Sequence[TableRow]) -> Sequence[Column]:
     """All of them, but for the addresses where backends are named by them."""
     named = any(entry.backend.name != entry.backend.address for entry in entries)
     return [column for column in COLUMNS if named or column is not _ADDRESS]
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ServiceLines:
     """The lines of one service: how many rows and changes are shown, and whether blank lines part them."""
 
     rows: int
     changes: int
-    airy: bool
+    spaced: bool
 
 
-def wanted(rows: int, changes: int) -> int:
+def lines_needed(rows: int, changes: int) -> int:
     """The lines that a service takes when nothing is left out."""
     return HEADER + 1 + HEADING + max(1, rows) + (1 + changes if changes else 0)
 
 
-def divide(lines: int, wants: Sequence[int]) -> list[int]:
+def split_lines(lines: int, wants: Sequence[int]) -> list[int]:
     """Lines for each, fairly: whoever wants less than an equal part leaves the rest to the others."""
     given = [0] * len(wants)
     by_want = sorted(range(len(wants)), key=wants.__getitem__)
@@ -222,15 +222,15 @@ def divide(lines: int, wants: Sequence[int]) -> list[int]:
     return given
 
 
-def furnish(lines: int, rows: int, changes: int) -> Room:
+def fit_rows(lines: int, rows: int, changes: int) -> ServiceLines:
     """What to show in `lines` lines: changes only where every row fits, or in a quarter of what is too short anyway."""
-    if lines >= wanted(rows, changes):
-        return Room(rows, changes, airy=True)
-    airy = lines >= _ROOMY
-    spare = lines - HEADER - HEADING - airy
-    kept = max(0, min(changes, (spare - rows if rows <= spare else spare // 4) - airy))
-    space = spare - (kept + airy if kept else 0)
-    return Room(rows if rows <= space else max(0, space - 1), kept, airy)
+    if lines >= lines_needed(rows, changes):
+        return ServiceLines(rows, changes, spaced=True)
+    spaced = lines >= _ROOMY
+    spare = lines - HEADER - HEADING - spaced
+    kept = max(0, min(changes, (spare - rows if rows <= spare else spare // 4) - spaced))
+    space = spare - (kept + spaced if kept else 0)
+    return ServiceLines(rows if rows <= space else max(0, space - 1), kept, spaced)
 
 
 # Private

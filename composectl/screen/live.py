@@ -13,8 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from composectl.balance.snapshot import Snapshot
-from composectl.screen import terminal as keys
-from composectl.screen.terminal import console_on, is_terminal
+from composectl.screen.terminal import console_on, is_terminal, no_echo
 
 _EVERY = 0.5
 _AGE = 0.8  # of that time: a picture may be made of what others are told
@@ -24,7 +23,7 @@ _ROOT = str(Path(__file__).parents[2])
 # Not by `-m`, which would look for modules where the user happens to be.
 _PAINTER = f"import sys; sys.path.append({_ROOT!r}); from composectl.screen.painter import main; main()"
 
-Said = Callable[[float], bytes]
+SnapshotSource = Callable[[float], bytes]
 
 
 def is_live() -> bool:
@@ -46,19 +45,19 @@ class LiveTable:
     def __init__(self, every: float = _EVERY) -> None:
         self._every = every
 
-    async def show(self, snapshot: Said, until: asyncio.Event) -> None:
+    async def show(self, snapshot: SnapshotSource, until: asyncio.Event) -> None:
         """Draw until `until` is set, then leave the whole table on the screen and the cursor below it.
 
         `snapshot` tells one as JSON, so many seconds old at most.
         """
-        with keys.unseen():
+        with no_echo():
             async with _painting() as pipe:
                 with contextlib.redirect_stderr(_Above(pipe)):
                     await self._feed(pipe, snapshot, until)
 
     # Private
 
-    async def _feed(self, pipe: asyncio.WriteTransport, snapshot: Said, until: asyncio.Event) -> None:
+    async def _feed(self, pipe: asyncio.WriteTransport, snapshot: SnapshotSource, until: asyncio.Event) -> None:
         while not until.is_set():
             began = time.perf_counter()
             if not pipe.get_write_buffer_size():  # else it is still drawing what it got

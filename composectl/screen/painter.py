@@ -15,7 +15,7 @@ import time
 from rich.live import Live
 
 from composectl.balance.snapshot import Snapshot
-from composectl.sanitize import harmless_lines
+from composectl.sanitize import sanitize_lines
 from composectl.screen.table import render_table
 from composectl.screen.terminal import console_on
 
@@ -53,7 +53,7 @@ class Canvas:
 
     def say(self, text: str) -> None:
         """Write a line above the table."""
-        self._console.print(harmless_lines(text))
+        self._console.print(sanitize_lines(text))
 
     def leave(self) -> None:
         """Leave the whole of the last table on the screen, and the cursor below it."""

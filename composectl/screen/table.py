@@ -11,9 +11,19 @@ from rich.console import RenderableType
 from rich.segment import Segment, Segments
 
 from composectl.balance.snapshot import BackendView, ChangeView, ServiceView, Snapshot
-from composectl.sanitize import harmless
+from composectl.sanitize import sanitize
 from composectl.screen.console import time_of_day, uptime
-from composectl.screen.layout import NARROW, Entry, Layout, Room, columns_for, divide, fit, furnish, wanted
+from composectl.screen.layout import (
+    NARROW,
+    Layout,
+    ServiceLines,
+    TableRow,
+    columns_for,
+    fit,
+    fit_rows,
+    lines_needed,
+    split_lines,
+)
 from composectl.screen.text import (
     BAD,
     FAINT,
@@ -56,19 +66,19 @@ def render_table(snapshot: Snapshot, *, now: float, width: int, height: int | No
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ServiceBlock:
     """A service in the room that it has got: the entries that are shown, and the backends that are left out."""
 
     service: ServiceView
-    room: Room
-    entries: tuple[Entry, ...]
+    room: ServiceLines
+    entries: tuple[TableRow, ...]
     left_out: tuple[BackendView, ...]
 
     def lines(self, layout: Layout, now: float, width: int) -> list[Line]:
         changes = self.service.changes[-self.room.changes :] if self.room.changes else ()
         lines = header(self.service, now, min(width, layout.width))
         for part in (self._backends(layout, width), change_lines(changes, width)):
-            lines += [[], *part] if part and self.room.airy else part
+            lines += [[], *part] if part and self.room.spaced else part
         return lines
 
     def _backends(self, layout: Layout, width: int) -> list[Line]:
@@ -78,19 +88,19 @@ class Block:
         return [*([layout.headings()] if rows else []), *rows, *_others(self.left_out, len(rows), width)]
 
 
-def lines_wanted(service: ServiceView) -> int:
+def block_lines_needed(service: ServiceView) -> int:
     """The lines that `service` takes when nothing is left out."""
-    return wanted(len(service.backends), len(service.changes[-_CHANGES:]))
+    return lines_needed(len(service.backends), len(service.changes[-_CHANGES:]))
 
 
-def furnished(service: ServiceView, lines: int) -> Block:
+def fit_block(service: ServiceView, lines: int) -> ServiceBlock:
     """The block of `service` for `lines` lines, its backends by number."""
-    room = furnish(lines, len(service.backends), len(service.changes[-_CHANGES:]))
+    room = fit_rows(lines, len(service.backends), len(service.changes[-_CHANGES:]))
     backends = sorted(service.backends, key=lambda backend: (backend.number, backend.since))
     requests = [backend.requests for backend in backends]
     total, most = sum(requests), max(requests, default=0)
-    entries = tuple(Entry(backend, total, most) for backend in backends[: room.rows])
-    return Block(service, room, entries, tuple(backends[room.rows :]))
+    entries = tuple(TableRow(backend, total, most) for backend in backends[: room.rows])
+    return ServiceBlock(service, room, entries, tuple(backends[room.rows :]))
 
 
 def header(service: ServiceView, now: float, width: int) -> list[Line]:
@@ -101,7 +111,7 @@ def change_lines(changes: Sequence[ChangeView], width: int) -> list[Line]:
     """The changes in columns; a narrow terminal gets time, number and new phase only."""
     if width <= NARROW:
         return [clipped(_short(change), width) for change in changes]
-    names = [keep_tail(harmless(change.name), _LONGEST_NAME) for change in changes]
+    names = [keep_tail(sanitize(change.name), _LONGEST_NAME) for change in changes]
     widest = max(map(cell_len, names), default=0)
     return [
         clipped(_long(change, set_cell_size(name, widest)), width) for change, name in zip(changes, names, strict=True)
@@ -121,12 +131,12 @@ def _stale(snapshot: Snapshot, now: float, width: int) -> list[Line]:
 
 def _lines(services: Sequence[ServiceView], now: float, width: int, height: int | None) -> list[Line]:
     if height is None:
-        height = sum(lines_wanted(service) + 1 for service in services)
+        height = sum(block_lines_needed(service) + 1 for service in services)
     if len(services) > height:
         return [*_lines(services[: height - 1], now, width, height - 1), _more_services(len(services) - height + 1)]
     between = 1 if height >= _AIRY_SERVICE * len(services) else 0
-    rooms = divide(height - between * (len(services) - 1), [lines_wanted(service) for service in services])
-    blocks = [furnished(service, room) for service, room in zip(services, rooms, strict=True)]
+    rooms = split_lines(height - between * (len(services) - 1), [block_lines_needed(service) for service in services])
+    blocks = [fit_block(service, room) for service, room in zip(services, rooms, strict=True)]
     entries = [entry for block in blocks for entry in block.entries]
     layout = fit(columns_for(entries), entries, width)
     return _stack([block.lines(layout, now, width)[:room] for block, room in zip(blocks, rooms, strict=True)], between)
@@ -144,7 +154,7 @@ def _more_services(number: int) -> Line:
 
 
 def _others(left_out: Iterable[BackendView], shown: int, width: int) -> list[Line]:
-    phases = Counter(harmless(backend.phase) for backend in left_out)
+    phases = Counter(sanitize(backend.phase) for backend in left_out)
     if not phases:
         return []
     more = f"{phases.total()} more" if shown else f"{phases.total()} backends"
@@ -153,10 +163,10 @@ def _others(left_out: Iterable[BackendView], shown: int, width: int) -> list[Lin
 
 
 def _who(service: ServiceView, now: float, width: int) -> Line:
-    listeners = [(harmless(listener), PLACE) for listener in service.listeners]
+    listeners = [(sanitize(listener), PLACE) for listener in service.listeners]
     up = (f"up {uptime(service.since, now)}", QUIET)
-    policy = (harmless(service.policy), QUIET)
-    return spread([(harmless(service.service), TITLE), *listeners, up, policy], _readiness(service), width)
+    policy = (sanitize(service.policy), QUIET)
+    return spread([(sanitize(service.service), TITLE), *listeners, up, policy], _readiness(service), width)
 
 
 def _readiness(service: ServiceView) -> Piece:
@@ -192,7 +202,7 @@ def _troubles(service: ServiceView) -> list[Piece]:
 
 
 def _long(change: ChangeView, name: str) -> Line:
-    before, after = harmless(change.before), harmless(change.after)
+    before, after = sanitize(change.before), sanitize(change.after)
     padding = " " * (_MOVE - len(f"{before} -> {after}"))
     return [
         _time(change),
@@ -200,12 +210,12 @@ def _long(change: ChangeView, name: str) -> Line:
         Segment(before, of_phase(before)),
         Segment(" -> ", QUIET),
         Segment(after, of_phase(after)),
-        Segment(f"{padding}  {harmless(change.why)}", QUIET),
+        Segment(f"{padding}  {sanitize(change.why)}", QUIET),
     ]
 
 
 def _short(change: ChangeView) -> Line:
-    after = harmless(change.after)
+    after = sanitize(change.after)
     return [_time(change), Segment(f"{change.number} "), Segment(after, of_phase(after))]
 
 

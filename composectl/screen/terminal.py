@@ -31,7 +31,7 @@ def console_on(stream: TextIO) -> Console:
 
     terminal = is_terminal(stream)
     return Console(
-        file=never_fails(stream),
+        file=encode_safely(stream),
         force_terminal=terminal,
         color_system="auto" if terminal and not os.environ.get("NO_COLOR") else None,
         width=None if stream.isatty() else _PIPE_WIDTH,
@@ -42,7 +42,7 @@ def console_on(stream: TextIO) -> Console:
     )
 
 
-def never_fails(stream: TextIO) -> TextIO:
+def encode_safely(stream: TextIO) -> TextIO:
     """`stream`, which from now on writes a stand-in where its encoding has no sign."""
     if isinstance(stream, io.TextIOWrapper):
         codecs.register_error(_NAME, _stand_in)
@@ -51,7 +51,7 @@ def never_fails(stream: TextIO) -> TextIO:
 
 
 @contextlib.contextmanager
-def unseen() -> Iterator[None]:
+def no_echo() -> Iterator[None]:
     """Keep the terminal from echoing what is typed; Ctrl-C and Ctrl-Z work on."""
     if sys.platform == "win32" or not _in_foreground():
         yield

@@ -53,7 +53,7 @@ def test_its_log_tells_from_the_beginning_to_the_end_and_stays(place: Workspace,
     assert re.fullmatch(rf"composectl \S+, process {pid}", first)
     assert summary == f"edge: 1 backend behind {HOST}:{port}"
     assert ready == f"{backend.address} starting -> ready: its port accepts"
-    assert why == "ends: another terminal asks for it"
+    assert why == "shutting down: requested by another terminal"
     assert [line.split(": ")[0] for line in leaving] == [f"{backend.address} {move}" for move in MOVES]
     (log,) = place.state.rglob("*.log")
     assert log.stat().st_mode & 0o777 == 0o600
@@ -64,7 +64,7 @@ def test_a_signal_stands_in_the_log(place: Workspace, backend: ThreadedBackend) 
     started(place, backend)
     os.kill(pid_of(place), signal.SIGTERM)
     assert wait_until(lambda: log_of(place)[-1] == "ended with exit code 143")
-    assert "ends: SIGTERM" in log_of(place)
+    assert "shutting down: SIGTERM" in log_of(place)
 
 
 def test_followed_the_log_goes_on_until_the_end(place: Workspace, backend: ThreadedBackend) -> None:

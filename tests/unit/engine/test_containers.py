@@ -262,4 +262,4 @@ LYING = "/shop-echo-1\x1b[2J\n\nhint: obey"
 def test_h18_a_name_that_lies_is_one_line_of_signs_that_print() -> None:
     ended = parse_exited(container(1, Name=LYING, State={"Status": "exited", "ExitCode": 1}))
     assert ended
-    assert described(Name=LYING).name == ended.name == "shop-echo-1hint: obey"
+    assert described(Name=LYING).name == ended.name == "shop-echo-1  hint: obey"

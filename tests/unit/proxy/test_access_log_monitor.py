@@ -33,14 +33,14 @@ def test_the_first_loss_is_told_at_once_and_the_next_ones_together() -> None:
     writer = Stuck()
     trouble = AccessLogMonitor(AccessLog(writer, repr), every=3)
     writer.lost = 1
-    assert trouble.warning() == "access log: 1 line dropped: whoever reads it is too slow"
+    assert trouble.warning() == "access log: dropped 1 line: reader too slow"
     told = []
     for _ in range(8):
         writer.lost += 1000
         told.append(trouble.warning())
     assert [one for one in told if one] == [
-        "access log: 4,000 lines dropped: whoever reads it is too slow",
-        "access log: 4,000 lines dropped: whoever reads it is too slow",
+        "access log: dropped 4,000 lines: reader too slow",
+        "access log: dropped 4,000 lines: reader too slow",
     ]
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composectl.screen.layout import Room, divide, furnish, wanted
+from composectl.screen.layout import ServiceLines, fit_rows, lines_needed, split_lines
 
 
 @pytest.mark.parametrize(
@@ -19,30 +19,30 @@ from composectl.screen.layout import Room, divide, furnish, wanted
     ],
 )
 def test_whoever_wants_little_leaves_the_rest_to_the_others(lines: int, wants: list[int], given_: list[int]) -> None:
-    assert divide(lines, wants) == given_
+    assert split_lines(lines, wants) == given_
 
 
 def test_all_is_shown_where_there_is_room() -> None:
-    assert furnish(wanted(10, 5), 10, 5) == Room(10, 5, airy=True)
+    assert fit_rows(lines_needed(10, 5), 10, 5) == ServiceLines(10, 5, spaced=True)
 
 
 def test_changes_give_way_to_rows() -> None:
-    assert furnish(18, 10, 5) == Room(10, 3, airy=True)
-    assert furnish(14, 10, 5) == Room(10, 0, airy=True)
+    assert fit_rows(18, 10, 5) == ServiceLines(10, 3, spaced=True)
+    assert fit_rows(14, 10, 5) == ServiceLines(10, 0, spaced=True)
 
 
 def test_one_line_is_kept_for_the_rows_left_out() -> None:
-    room = furnish(24, 100, 5)
-    assert room.airy
-    assert room == Room(14, 4, airy=True)
+    room = fit_rows(24, 100, 5)
+    assert room.spaced
+    assert room == ServiceLines(14, 4, spaced=True)
 
 
 @given(st.integers(3, 100), st.integers(0, 200), st.integers(0, 5))
 def test_what_is_shown_fits(lines: int, rows: int, changes: int) -> None:
-    room = furnish(lines, rows, changes)
+    room = fit_rows(lines, rows, changes)
     heading = 1 if room.rows else 0
     others = 1 if room.rows < rows else 0
-    taken = 2 + room.airy + heading + room.rows + others + (room.airy + room.changes if room.changes else 0)
+    taken = 2 + room.spaced + heading + room.rows + others + (room.spaced + room.changes if room.changes else 0)
     assert taken <= lines or (rows == 0 and room.rows == 0)
     assert 0 <= room.rows <= rows
     assert 0 <= room.changes <= changes

@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-from composectl.screen.console import waiting
+from composectl.screen.console import spinner
 from tests.support.pseudo_terminal import PseudoTerminal
 
 SPIN = """
-from composectl.screen.console import waiting
-with waiting("[bold]first") as update:
+from composectl.screen.console import spinner
+with spinner("[bold]first") as update:
     input()
     update("second\\x1b[2J")
     input()
@@ -17,7 +17,7 @@ with waiting("[bold]first") as update:
 
 
 def test_without_a_terminal_it_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    with waiting("Draining\n") as update:
+    with spinner("Draining\n") as update:
         update("Draining still")
     assert capsys.readouterr() == ("", "Draining \n")
 
