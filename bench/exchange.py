@@ -9,7 +9,7 @@ import asyncio
 import time
 from typing import Any, cast
 
-from composectl.balance.backend import Replica, Report
+from composectl.balance.backend import ContainerHealth, Replica
 from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
 from composectl.proxy import head
@@ -60,7 +60,7 @@ def main() -> None:
 async def _stage() -> tuple[list[Any], dict[_Transport, BackendConnection]]:
     pool = Pool("bench", LeastRequest(), time.time, lambda change, backend: None)
     hosts = [f"127.0.0.{number}" for number in range(1, _BACKENDS + 1)]
-    pool.observe([Replica(host, "", number, host, host, Report.UP) for number, host in enumerate(hosts, 1)])
+    pool.sync([Replica(host, "", number, host, host, ContainerHealth.HEALTHY) for number, host in enumerate(hosts, 1)])
     connections = ConnectionPool(80)
     server = HttpServer(Upstream(pool, connections, RequestQueue(pool, QueueConfig())))
     backends = {}

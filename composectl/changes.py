@@ -1,4 +1,4 @@
-"""The last changes, and a way to wait until something is true."""
+"""The feed of phase changes: the last ones, subscriptions, and a way to wait for a condition."""
 
 from __future__ import annotations
 
@@ -6,49 +6,48 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from composectl.balance.backend import Change
+from composectl.balance.backend import Transition
 
 _KEPT = 100
-Listener = Callable[[Change], None]
+Subscriber = Callable[[Transition], None]
 
 
-class Journal:
-    """Hears of every change; keeps the last hundred, passes each on, wakes whoever waits."""
+class ChangeFeed:
+    """Keeps the last hundred transitions, and passes each on."""
 
     def __init__(self) -> None:
-        self._changes: deque[Change] = deque(maxlen=_KEPT)
-        self._readers: list[Listener] = []
+        self._changes: deque[Transition] = deque(maxlen=_KEPT)
+        self._subscribers: list[Subscriber] = []
         self._waiters: set[tuple[Callable[[], bool], asyncio.Future[None]]] = set()
 
     @property
-    def changes(self) -> tuple[Change, ...]:
-        """The last changes, newest last."""
+    def changes(self) -> tuple[Transition, ...]:
+        """The last transitions, newest last."""
         return tuple(self._changes)
 
-    def tell(self, change: Change) -> None:
-        """Write down a change."""
+    def publish(self, change: Transition) -> None:
         self._changes.append(change)
-        for reader in self._readers:
-            reader(change)
-        self.nudge()
+        for subscriber in self._subscribers:
+            subscriber(change)
+        self.wake()
 
-    def read_by(self, reader: Listener) -> None:
-        """Call `reader` with each change that is kept, and with each to come."""
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` with each transition that is kept, and with each to come."""
         for change in self._changes:
-            reader(change)
-        self._readers.append(reader)
+            subscriber(change)
+        self._subscribers.append(subscriber)
 
-    def nudge(self) -> None:
-        """Look again at what is waited for: something other than a phase may have changed."""
-        for true, future in self._waiters:
-            if not future.done() and true():
+    def wake(self) -> None:
+        """Check the conditions again that are waited for, as when something other than a phase has changed."""
+        for condition, future in self._waiters:
+            if not future.done() and condition():
                 future.set_result(None)
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        """Wait until `true()`; it is looked at after every change."""
-        if true():
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition()` holds; it is checked after every change."""
+        if condition():
             return
-        waiter = (true, asyncio.get_running_loop().create_future())
+        waiter = (condition, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
         try:
             await waiter[1]

@@ -274,7 +274,7 @@ def drain(invocation: Invocation, service: str, number: int) -> int:
 
 @cli.command()
 @click.argument("service", shell_complete=completed("balanced"))
-@click.argument("number", type=int, shell_complete=completed("resting"))
+@click.argument("number", type=int, shell_complete=completed("in_maintenance"))
 @click.pass_obj
 def undrain(invocation: Invocation, service: str, number: int) -> int:
     """Let a replica that was drained by hand serve again.

@@ -1,34 +1,33 @@
-"""A replica as the Docker Engine reports it."""
+"""Replicas as the Docker Engine reports them, and the backends that are made of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from composectl.balance.outlier import Standing
+from composectl.balance.outlier import OutlierDetector
 from composectl.balance.phase import Phase
 from composectl.balance.stats import Latency, Rate
 
 Key = tuple[str, str, str, str, tuple[tuple[int | None, int], ...]]
 
 
-class Report(StrEnum):
-    """What Docker itself says of a running replica."""
+class ContainerHealth(StrEnum):
+    """Docker's own verdict on a running container."""
 
-    UP = "up"  # its HEALTHCHECK passes
-    DOWN = "down"  # its HEALTHCHECK has not passed, or the replica is paused
-    SILENT = "silent"  # it has no HEALTHCHECK: ask its port
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"  # its HEALTHCHECK has not passed, or it is paused
+    NONE = "none"  # it has no HEALTHCHECK
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One run of a container at one address: restarted, or moved to another one, it is another replica.
+    """One run of a container at one address; a restart or another address makes another replica.
 
-    `id` is the container's 64 hex digits, `started` its start time as Docker writes it, `host` the address at
-    which it is reached, `grace` the seconds that it is given to stop, `stop_signal` the number of
-    the signal by which it is told to. `ports`: its own ports, each with the one of `host` at which it is reached; empty
-    where that is the same. `network` is the id of the network that it is on, `endpoint` the id of its place there, a
-    new one each time that it joins; "" where there is none.
+    `id` is the container's 64 hex digits, `started` its start time as Docker writes it. `stop_grace_period` is in
+    seconds, `stop_signal` is a number. `ports` maps each port of the container to the port of `host` at which it is
+    reached; it is empty where both are the same. `network` is the id of the network, `endpoint` the id of the
+    container's place there, a new one after each join; both are "" where there is none.
     """
 
     id: str
@@ -36,8 +35,8 @@ class Replica:
     number: int
     name: str
     host: str
-    report: Report = Report.SILENT
-    grace: float = 10.0
+    health: ContainerHealth = ContainerHealth.NONE
+    stop_grace_period: float = 10.0
     stop_signal: int = 15
     ports: tuple[tuple[int | None, int], ...] = ()
     network: str = ""
@@ -49,13 +48,13 @@ class Replica:
         return self.id, self.started, self.host, self.endpoint, self.ports
 
     def address(self, target: int | None) -> tuple[str, int]:
-        """Where its port `target` is reached, or its own port where that is None; port 0 if it is not reached."""
+        """Where its port `target` is reached, or its own port where that is None; port 0 where it is not reached."""
         return self.host, dict(self.ports).get(target, 0) if self.ports else target or 0
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One move of one backend; `at` in epoch seconds."""
+class Transition:
+    """One change of one backend's phase; `at` is in epoch seconds."""
 
     at: float
     service: str
@@ -63,11 +62,11 @@ class Change:
     name: str
     before: Phase
     after: Phase
-    why: str
+    reason: str
 
 
-class Tally:
-    """What became of requests; `responses` counts final responses by class: index 2 for 2xx."""
+class Counters:
+    """The outcomes of requests; `responses` counts final responses by class: index 2 for 2xx."""
 
     __slots__ = ("failed", "in_flight", "latency", "requests", "responses", "retried")
 
@@ -79,8 +78,8 @@ class Tally:
         self.responses = [0] * 6
         self.latency = Latency()
 
-    def add(self, other: Tally) -> None:
-        """Take over the counts of `other`."""
+    def add(self, other: Counters) -> None:
+        """Add the counts of `other`, without its latencies."""
         self.in_flight += other.in_flight
         self.requests += other.requests
         self.failed += other.failed
@@ -88,20 +87,17 @@ class Tally:
         self.responses = [mine + theirs for mine, theirs in zip(self.responses, other.responses, strict=True)]
 
 
-class Backend(Tally):
-    """One replica behind the balancer; the pool alone changes `phase`.
+class Backend(Counters):
+    """One replica behind the balancer; the pool alone changes `phase`, which began at `since` in epoch seconds."""
 
-    `since` is when the phase began, in epoch seconds.
-    """
-
-    __slots__ = ("phase", "rate", "replica", "since", "standing")
+    __slots__ = ("outlier", "phase", "rate", "replica", "since")
 
     def __init__(self, replica: Replica, since: float) -> None:
         super().__init__()
         self.replica = replica
         self.phase = Phase.STARTING
         self.since = since
-        self.standing = Standing()
+        self.outlier = OutlierDetector()
         self.rate = Rate()
 
     def __repr__(self) -> str:

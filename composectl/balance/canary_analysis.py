@@ -1,4 +1,4 @@
-"""Whether new backends do clearly worse than the old ones: a judgement on counts, as a pure function."""
+"""Canary analysis: whether new backends fail significantly more requests than the old ones."""
 
 from __future__ import annotations
 
@@ -6,51 +6,50 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
 
-from composectl.balance.backend import Tally
+from composectl.balance.backend import Counters
 
 _DEVIATIONS = 2.0  # 19 times in 20 the rate is between the bounds
-_FEWEST = 3
+_MIN_ERRORS = 3
 _HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of requests: how many are over, and how many of these ended badly."""
+class ErrorRate:
+    """The number of requests that have ended, and of the errors among them."""
 
-    ended: int
-    bad: int
+    requests: int
+    errors: int
 
-    def since(self, earlier: Outcome) -> Outcome:
-        """What has come to it after `earlier`."""
-        return Outcome(self.ended - earlier.ended, self.bad - earlier.bad)
-
-
-def outcome_of(tallies: Iterable[Tally]) -> Outcome:
-    """Their sum. Bad is an answer of 5xx, one that did not come, and an attempt that another backend had to save."""
-    counted = [_outcome(one) for one in tallies]
-    return Outcome(sum(one.ended for one in counted), sum(one.bad for one in counted))
+    def since(self, earlier: ErrorRate) -> ErrorRate:
+        """What was added after `earlier`."""
+        return ErrorRate(self.requests - earlier.requests, self.errors - earlier.errors)
 
 
-def is_clearly_worse(new: Outcome, old: Outcome) -> bool:
-    """Whether at least 3 requests of `new` ended badly, and its rate is above that of `old` for all that chance may do.
+def error_rate(counters: Iterable[Counters]) -> ErrorRate:
+    """The sum; errors are responses of 5xx, missing responses, and attempts that were retried elsewhere."""
+    requests = errors = 0
+    for one in counters:
+        lost = one.failed + one.retried
+        requests += sum(one.responses) + lost
+        errors += one.responses[5] + lost
+    return ErrorRate(requests, errors)
+
+
+def is_significantly_worse(new: ErrorRate, old: ErrorRate) -> bool:
+    """Whether `new` has at least 3 errors and a rate above that of `old` beyond what chance explains.
 
     The bounds of both rates are Wilson's, for 2 standard deviations. An `old` without requests is taken to fail half.
     """
-    if new.bad < _FEWEST:
+    if new.errors < _MIN_ERRORS:
         return False
-    return _bounds(new)[0] > (_bounds(old)[1] if old.ended else _HALF)
+    return _bounds(new)[0] > (_bounds(old)[1] if old.requests else _HALF)
 
 
 # Private
 
 
-def _outcome(tally: Tally) -> Outcome:
-    bad = tally.failed + tally.retried + tally.responses[5]
-    return Outcome(sum(tally.responses) + tally.failed + tally.retried, bad)
-
-
-def _bounds(outcome: Outcome) -> tuple[float, float]:
-    ended, rate, square = outcome.ended, outcome.bad / outcome.ended, _DEVIATIONS**2
-    middle = rate + square / (2 * ended)
-    reach = _DEVIATIONS * sqrt(rate * (1 - rate) / ended + square / (4 * ended**2))
-    return (middle - reach) / (1 + square / ended), (middle + reach) / (1 + square / ended)
+def _bounds(observed: ErrorRate) -> tuple[float, float]:
+    requests, rate, square = observed.requests, observed.errors / observed.requests, _DEVIATIONS**2
+    middle = rate + square / (2 * requests)
+    margin = _DEVIATIONS * sqrt(rate * (1 - rate) / requests + square / (4 * requests**2))
+    return (middle - margin) / (1 + square / requests), (middle + margin) / (1 + square / requests)

@@ -1,59 +1,57 @@
-"""The standing of a backend: what connections and checks have told of it, and how long it is left alone."""
+"""Outlier detection: a backend that refuses connections or fails checks is ejected for a while."""
 
 from __future__ import annotations
 
-_REFUSALS = 2
-_FAILED_CHECKS = 3
-_FIRST_BACK_OFF = 5.0
-_LONGEST_BACK_OFF = 60.0
-_WELL = 60.0
+_MAX_REFUSED = 2
+_MAX_FAILED_CHECKS = 3
+_BASE_EJECTION_TIME = 5.0
+_MAX_EJECTION_TIME = 60.0
+_FORGIVEN_AFTER = 60.0
 
 
-class Standing:
-    """Counts the failures in a row; all times in seconds, `now` by the pool's clock."""
+class OutlierDetector:
+    """Counts the failures in a row of one backend; times are in seconds by the pool's clock."""
 
-    __slots__ = ("_back_off", "_failed_checks", "_left_alone", "_refusals")
+    __slots__ = ("_ejected_at", "_ejection_time", "_failed_checks", "_refused")
 
     def __init__(self) -> None:
-        self._refusals = 0
+        self._refused = 0
         self._failed_checks = 0
-        self._back_off = 0.0
-        self._left_alone: float | None = None  # since when
+        self._ejection_time = 0.0
+        self._ejected_at: float | None = None
 
-    def refused(self) -> bool:
-        """A connection for a request was not made; whether that is enough of it."""
-        self._refusals += 1
-        return self._refusals >= _REFUSALS
+    def connection_refused(self) -> bool:
+        """Count a refused connection; True where the backend is to be ejected."""
+        self._refused += 1
+        return self._refused >= _MAX_REFUSED
 
-    def reached(self) -> None:
-        """A connection for a request was made."""
-        self._refusals = 0
+    def connected(self) -> None:
+        self._refused = 0
 
-    def failed_check(self) -> bool:
-        """A check of the ready backend has failed; whether that is enough of it."""
+    def check_failed(self) -> bool:
+        """Count a failed check of a ready backend; True where it is to be taken out."""
         self._failed_checks += 1
-        return self._failed_checks >= _FAILED_CHECKS
+        return self._failed_checks >= _MAX_FAILED_CHECKS
 
-    def passed_check(self) -> None:
-        """A check was passed."""
-        self._refusals = self._failed_checks = 0
+    def check_passed(self) -> None:
+        self._refused = self._failed_checks = 0
 
-    def came_up(self) -> None:
-        """It is ready: nothing counts that was before, but for the length of the next back-off."""
-        self.passed_check()
-        self._left_alone = None
+    def recovered(self) -> None:
+        """The backend is ready: only the length of its last ejection still counts."""
+        self.check_passed()
+        self._ejected_at = None
 
-    def leave_alone(self, now: float, well_for: float) -> None:
-        """Begin a back-off of 5 s; of twice the last one, 60 s at most, where it was `well_for` less than a minute."""
-        again = self._back_off and well_for < _WELL
-        self._back_off = min(2 * self._back_off, _LONGEST_BACK_OFF) if again else _FIRST_BACK_OFF
-        self._left_alone = now
+    def eject(self, now: float, ready_for: float) -> None:
+        """Eject for 5 s, or for twice the last time, up to 60 s, where it was ready for less than a minute."""
+        again = self._ejection_time and ready_for < _FORGIVEN_AFTER
+        self._ejection_time = min(2 * self._ejection_time, _MAX_EJECTION_TIME) if again else _BASE_EJECTION_TIME
+        self._ejected_at = now
 
-    def still_fails(self, now: float) -> None:
-        """A probe has failed: a back-off that is over begins again, twice as long."""
-        if self._left_alone is not None and not self.is_left_alone(now):
-            self.leave_alone(now, well_for=0.0)
+    def extend_ejection(self, now: float) -> None:
+        """A check failed after an ejection: begin another one, twice as long."""
+        if self._ejected_at is not None and not self.is_ejected(now):
+            self.eject(now, ready_for=0.0)
 
-    def is_left_alone(self, now: float) -> bool:
-        """Whether it is not to be asked yet; a clock that was set back ends it, too."""
-        return self._left_alone is not None and 0 <= now - self._left_alone < self._back_off
+    def is_ejected(self, now: float) -> bool:
+        """Whether the ejection lasts; a clock that was set back ends it."""
+        return self._ejected_at is not None and 0 <= now - self._ejected_at < self._ejection_time

@@ -8,8 +8,8 @@ class Phase(StrEnum):
 
     STARTING = "starting"
     READY = "ready"
-    FAILING = "failing"
-    RESTING = "resting"
+    UNHEALTHY = "unhealthy"
+    MAINTENANCE = "maintenance"
     DRAINING = "draining"
     DRAINED = "drained"
     GONE = "gone"
@@ -18,57 +18,57 @@ class Phase(StrEnum):
 class Signal(StrEnum):
     """What can happen to a backend."""
 
-    CAME_UP = "came up"
-    WENT_DOWN = "went down"
-    REST = "rest"
-    RETURN = "return"
-    LEAVE = "leave"
-    EMPTIED = "emptied"
-    VANISHED = "vanished"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    DISABLE = "disable"
+    ENABLE = "enable"
+    DRAIN = "drain"
+    IDLE = "idle"
+    REMOVED = "removed"
 
 
-# Intent beats observation: who rests, or drains, is deaf to good news. Whose container is to be stopped never returns;
-# who rests is to stay, so that the two are not one phase.
+# Intent beats observation: a backend in maintenance, or draining, ignores health. Maintenance is a phase of its own
+# since its replica stays: an `enable` must never send requests to a container that is about to stop.
 TABLE: dict[Phase, dict[Signal, Phase]] = {
     Phase.STARTING: {
-        Signal.CAME_UP: Phase.READY,
-        Signal.REST: Phase.RESTING,
-        Signal.LEAVE: Phase.DRAINING,
-        Signal.VANISHED: Phase.GONE,
+        Signal.HEALTHY: Phase.READY,
+        Signal.DISABLE: Phase.MAINTENANCE,
+        Signal.DRAIN: Phase.DRAINING,
+        Signal.REMOVED: Phase.GONE,
     },
     Phase.READY: {
-        Signal.WENT_DOWN: Phase.FAILING,
-        Signal.REST: Phase.RESTING,
-        Signal.LEAVE: Phase.DRAINING,
-        Signal.VANISHED: Phase.GONE,
+        Signal.UNHEALTHY: Phase.UNHEALTHY,
+        Signal.DISABLE: Phase.MAINTENANCE,
+        Signal.DRAIN: Phase.DRAINING,
+        Signal.REMOVED: Phase.GONE,
     },
-    Phase.FAILING: {
-        Signal.CAME_UP: Phase.READY,
-        Signal.REST: Phase.RESTING,
-        Signal.LEAVE: Phase.DRAINING,
-        Signal.VANISHED: Phase.GONE,
+    Phase.UNHEALTHY: {
+        Signal.HEALTHY: Phase.READY,
+        Signal.DISABLE: Phase.MAINTENANCE,
+        Signal.DRAIN: Phase.DRAINING,
+        Signal.REMOVED: Phase.GONE,
     },
-    Phase.RESTING: {
-        Signal.RETURN: Phase.STARTING,
-        Signal.LEAVE: Phase.DRAINING,
-        Signal.VANISHED: Phase.GONE,
+    Phase.MAINTENANCE: {
+        Signal.ENABLE: Phase.STARTING,
+        Signal.DRAIN: Phase.DRAINING,
+        Signal.REMOVED: Phase.GONE,
     },
     Phase.DRAINING: {
-        Signal.EMPTIED: Phase.DRAINED,
-        Signal.VANISHED: Phase.GONE,
+        Signal.IDLE: Phase.DRAINED,
+        Signal.REMOVED: Phase.GONE,
     },
-    Phase.DRAINED: {Signal.VANISHED: Phase.GONE},
+    Phase.DRAINED: {Signal.REMOVED: Phase.GONE},
     Phase.GONE: {},
 }
 
 
 def after(phase: Phase, signal: Signal) -> Phase | None:
-    """The phase that `signal` leads to, or None where the signal means nothing."""
+    """The phase that `signal` leads to, or None where the signal changes nothing."""
     return TABLE[phase].get(signal)
 
 
 def grid() -> str:
-    """The table as the Markdown grid that the design page shows."""
+    """The table as the Markdown grid that the docs show."""
     rows = [["phase", *Signal], ["---"] * (len(Signal) + 1)]
     rows += [[phase, *(after(phase, signal) or "." for signal in Signal)] for phase in Phase]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

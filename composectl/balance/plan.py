@@ -1,4 +1,4 @@
-"""Who leaves and how many come when a service is scaled or rolled out: a decision, as a value."""
+"""Decides which backends are removed, and how many are added, when a service is scaled or rolled out."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -7,58 +7,60 @@ from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 
 # A bridge of Linux has 1,023 ports (net/bridge/br_private.h), one for each container.
-MOST_REPLICAS = 1000
+MAX_REPLICAS = 1000
 
-_ON_THE_WAY_OUT = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
+_LEAVING = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """`leaving`: the backends to drain, stop and remove, in this order; `coming`: how many are to be added."""
+class ScalePlan:
+    """`remove`: the backends to drain, stop and remove, in this order; `add`: the number of new ones."""
 
-    leaving: tuple[Backend, ...]
-    coming: int
+    remove: tuple[Backend, ...]
+    add: int
 
 
-def plan_scale(backends: Iterable[Backend], wanted: int, *, oldest_first: bool = False) -> Plan:
-    """Reach `wanted` backends: those that are not ready leave first, then the highest numbers.
+def plan_scale(backends: Iterable[Backend], desired: int, *, oldest_first: bool = False) -> ScalePlan:
+    """Reach `desired` backends: those that are not ready are removed first, then the highest numbers.
 
-    `oldest_first`: then those that started first.
+    With `oldest_first`, the oldest are removed instead of the highest numbers.
     """
-    staying = [backend for backend in backends if backend.phase not in _ON_THE_WAY_OUT]
+    staying = [backend for backend in backends if backend.phase not in _LEAVING]
     staying.sort(key=_by_start if oldest_first else _by_number)
-    surplus = max(0, len(staying) - wanted)
-    return Plan(tuple(staying[:surplus]), max(0, wanted - len(staying)))
+    surplus = max(0, len(staying) - desired)
+    return ScalePlan(tuple(staying[:surplus]), max(0, desired - len(staying)))
 
 
 @dataclass(frozen=True, slots=True)
-class Swap:
-    """One step of a rollout: `coming` new backends are added first, and are ready; then `leaving` go, in this order."""
+class RolloutStep:
+    """First `add` new backends become ready; then those in `remove` go, in this order."""
 
-    coming: int
-    leaving: tuple[Backend, ...]
+    add: int
+    remove: tuple[Backend, ...]
 
 
-def plan_swap(backends: Iterable[Backend], old: Collection[str], wanted: int, parallel: int) -> Swap | None:
-    """The next step until none of the containers in `old` is left among `wanted` backends; None where that is so.
+def next_rollout_step(
+    backends: Iterable[Backend], old: Collection[str], desired: int, parallel: int
+) -> RolloutStep | None:
+    """The next step until no container in `old` is left among `desired` backends; None where the rollout is over.
 
-    There are never fewer ready than before and wanted, and never more than `wanted` + `parallel`. Those of `old` that
-    are on their way out go at once; else those that are not ready go first, then the lowest numbers. A step of nothing
-    is one that waits for new ones to be ready.
+    The number of ready backends never falls below what it was and is desired, and there are never more than
+    `desired` + `parallel`. Those of `old` that are leaving already go at once; otherwise those that are not ready go
+    first, then the lowest numbers. An empty step waits for new ones to be ready.
     """
-    there = sorted(backends, key=lambda backend: (backend.phase is Phase.READY, backend.replica.number))
-    idle = tuple(one for one in there if one.replica.id in old and one.phase in _ON_THE_WAY_OUT)
-    if idle:
-        return Swap(0, idle)
-    staying = [one for one in there if one.phase not in _ON_THE_WAY_OUT]
-    leaving = [one for one in staying if one.replica.id in old]
-    if not leaving:
+    present = sorted(backends, key=lambda backend: (backend.phase is Phase.READY, backend.replica.number))
+    leaving = tuple(backend for backend in present if backend.replica.id in old and backend.phase in _LEAVING)
+    if leaving:
+        return RolloutStep(0, leaving)
+    staying = [backend for backend in present if backend.phase not in _LEAVING]
+    old_ones = [backend for backend in staying if backend.replica.id in old]
+    if not old_ones:
         return None
-    new = len(staying) - len(leaving)
-    coming = max(0, min(wanted - new, wanted + parallel - len(staying)))
-    ill = [one for one in leaving if one.phase is not Phase.READY]
-    spare = max(0, sum(one.phase is Phase.READY for one in staying) + coming - wanted)
-    return Swap(coming, tuple(leaving[: min(len(ill) + spare, len(staying) + coming - wanted)]))
+    new = len(staying) - len(old_ones)
+    add = max(0, min(desired - new, desired + parallel - len(staying)))
+    not_ready = sum(backend.phase is not Phase.READY for backend in old_ones)
+    spare = max(0, sum(backend.phase is Phase.READY for backend in staying) + add - desired)
+    return RolloutStep(add, tuple(old_ones[: min(not_ready + spare, len(staying) + add - desired)]))
 
 
 # Private

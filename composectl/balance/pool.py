@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from composectl.balance.backend import Backend, Change, Key, Replica, Report, Tally
+from composectl.balance.backend import Backend, ContainerHealth, Counters, Key, Replica, Transition
 from composectl.balance.phase import Phase, Signal, after
-from composectl.balance.policy import Avoid, Canary, Policy
-from composectl.balance.retry import Budget
+from composectl.balance.policy import Avoid, CanarySplit, Policy
+from composectl.balance.retry import RetryBudget
 from composectl.balance.stats import Rate
 
-Tell = Callable[[Change, Backend], None]
+OnTransition = Callable[[Transition, Backend], None]
 
-_PROBED = (Phase.STARTING, Phase.FAILING)
+_CHECKED = (Phase.STARTING, Phase.UNHEALTHY)
+_IDLE = "nothing in flight"
 
 
 class Lease:
@@ -24,11 +25,11 @@ class Lease:
         self._pool: Pool | None = pool
         self.backend = backend
 
-    def heard(self) -> None:
-        """The backend has begun to answer; to be told of what may go on for long."""
+    def first_byte(self) -> None:
+        """The backend has begun to respond; to be called where the response may take long."""
 
-    def lost(self) -> None:
-        """The backend did not answer, whatever becomes of the request; to be told before it goes elsewhere."""
+    def attempt_failed(self) -> None:
+        """The backend did not respond; to be called before the request goes elsewhere or is failed."""
 
     def answered(self, status: int, microseconds: int) -> None:
         """The backend's final response, with this status, was relayed whole."""
@@ -37,22 +38,22 @@ class Lease:
         backend.latency.record(microseconds)
         self._end()
 
-    def switched(self) -> None:
-        """The connection that became a tunnel, by the backend's 101, has ended."""
+    def tunnel_closed(self) -> None:
+        """The connection that the backend's 101 made a tunnel has ended."""
         self.backend.responses[1] += 1
         self._end()
 
     def failed(self, reason: str) -> None:
-        """The backend did not answer, or broke off its answer; `reason` is one of a few words."""
+        """The backend did not respond, or broke off its response; `reason` is one of a few words."""
         self.backend.failed += 1
         _count(self._end().failed_for, reason)
 
-    def moved(self, reason: str) -> None:
-        """The backend did not answer, for that `reason`, and another one gets the request."""
+    def retried(self, reason: str) -> None:
+        """The backend did not respond, for that `reason`, and another one gets the request."""
         self.backend.retried += 1
         _count(self._end().retried_for, reason)
 
-    def abandoned(self) -> None:
+    def client_closed(self) -> None:
         """The client went away before the end of the response."""
         self._end()
 
@@ -60,74 +61,74 @@ class Lease:
         pool, self._pool = self._pool, None
         if pool is None:
             raise RuntimeError(f"the lease of {self.backend} has ended already")
-        pool._take_back(self.backend)
+        pool._release(self.backend)
         return pool
 
 
-class FurtherLease(Lease):
-    """A lease for a request that others have failed, on the budget of such attempts until it is heard."""
+class RetryLease(Lease):
+    """A lease for a retried request; it takes a place in the retry budget until the first byte."""
 
-    __slots__ = ("_budget", "_tell_freed")
+    __slots__ = ("_budget", "_on_retry_slot_free")
 
-    def __init__(self, pool: Pool, backend: Backend, budget: Budget) -> None:
+    def __init__(self, pool: Pool, backend: Backend, budget: RetryBudget) -> None:
         super().__init__(pool, backend)
-        self._budget: Budget | None = budget
-        self._tell_freed = pool.tell_freed
+        self._budget: RetryBudget | None = budget
+        self._on_retry_slot_free = pool.on_retry_slot_free
         budget.begin()
 
-    def heard(self) -> None:
+    def first_byte(self) -> None:
         budget, self._budget = self._budget, None
         if budget is not None:
             budget.end()
-            self._tell_freed()
+            self._on_retry_slot_free()
 
-    def lost(self) -> None:
+    def attempt_failed(self) -> None:
         if self._budget is not None:
             self._budget.spend()
-        self.heard()
+        self.first_byte()
 
     def failed(self, reason: str) -> None:
-        self.lost()
+        self.attempt_failed()
         super().failed(reason)
 
-    def moved(self, reason: str) -> None:
-        self.lost()
-        super().moved(reason)
+    def retried(self, reason: str) -> None:
+        self.attempt_failed()
+        super().retried(reason)
 
     # Private
 
     def _end(self) -> Pool:
         pool = super()._end()
-        self.heard()
+        self.first_byte()
         return pool
 
 
 class Pool:
-    """Who is there, who is well, who gets the next request.
+    """The backends of one service, their phases, and the leases on them.
 
-    `clock` gives epoch seconds; `tell` hears of every change, after it was made.
+    `clock` gives epoch seconds; `on_transition` is called after every transition.
     """
 
-    def __init__(self, service: str, policy: Policy, clock: Callable[[], float], tell: Tell) -> None:
+    def __init__(self, service: str, policy: Policy, clock: Callable[[], float], on_transition: OnTransition) -> None:
         self.service = service
         self.since = clock()
         self.rate = Rate()
-        self.unserved = 0  # requests for which there was no backend
+        self.rejected = 0  # requests for which there was no backend
         self.failed_for: dict[str, int] = {}  # by reason
         self.retried_for: dict[str, int] = {}
-        self.changes = dict.fromkeys(Phase, 0)  # by the phase after
+        self.changes = dict.fromkeys(Phase, 0)  # transitions by the phase after
+        self.on_retry_slot_free: Callable[[], None] = _ignore
         self._policy = policy
-        self._canary: Canary | None = None
+        self._canary: CanarySplit | None = None
         self._clock = clock
-        self._tell = tell
+        self._on_transition = on_transition
         self._backends: dict[Key, Backend] = {}
-        self._lingering: set[Backend] = set()  # gone, with requests still in flight
-        self._retired = Tally()  # the sums of those that are gone for good
+        self._gone_busy: set[Backend] = set()  # gone, with requests still in flight
+        self._archived = Counters()  # the sums of those that are gone and idle
         self._ready = 0
         self._begun = self._ended = 0  # leases
-        self._further = 0  # those of them that went to requests which had one before
-        self._budget = Budget()
-        self.tell_freed: Callable[[], None] = _to_nobody  # hears that there may be a further attempt again
+        self._retries = 0  # those of them that went to requests which had one before
+        self._budget = RetryBudget()
 
     @property
     def backends(self) -> list[Backend]:
@@ -136,42 +137,43 @@ class Pool:
 
     @property
     def ready(self) -> int:
-        """How many get requests."""
+        """The number of ready backends."""
         return self._ready
 
     @property
-    def grace(self) -> float:
-        """The seconds that its backends are given to stop, the longest of them; without end where there is none."""
-        return max((backend.replica.grace for backend in self._backends.values()), default=float("inf"))
+    def stop_grace_period(self) -> float:
+        """The longest of its backends, in seconds; infinite where there is no backend."""
+        periods = (backend.replica.stop_grace_period for backend in self._backends.values())
+        return max(periods, default=float("inf"))
 
     @property
     def is_retrying(self) -> bool:
-        """Whether a further attempt that is on the budget is under way."""
-        return self._budget.is_drawn_on
+        """Whether a retry that takes a place in the budget is under way."""
+        return self._budget.in_use
 
     @property
     def requests(self) -> int:
         """Requests of clients so far; one that was tried on several backends counts once."""
-        return self.unserved + self._begun - self._further
+        return self.rejected + self._begun - self._retries
 
-    def tally(self) -> Tally:
+    def counters(self) -> Counters:
         """The sums over all backends, those that are gone included."""
-        total = Tally()
-        for tally in (self._retired, *self._lingering, *self._backends.values()):
-            total.add(tally)
+        total = Counters()
+        for counters in (self._archived, *self._gone_busy, *self._backends.values()):
+            total.add(counters)
         return total
 
-    def turned_away(self, reason: str) -> None:
-        """There was no backend for a request, and it waited no longer."""
-        self.unserved += 1
+    def reject(self, reason: str) -> None:
+        """Count a request that got no backend."""
+        self.rejected += 1
         _count(self.failed_for, reason)
 
-    def lease(self, avoid: Avoid = (), client: str = "") -> Lease | None:
-        """Choose a ready backend and count the request there, in one step; None where nobody is ready.
+    def lease(self, avoid: Avoid = (), key: str = "") -> Lease | None:
+        """Choose a ready backend and count the request there, in one step; None where none is ready.
 
-        `client`: the address that the request came from.
+        `key` names the client, for policies that keep a client at one backend.
         """
-        backend = self._policy.take(avoid, client)
+        backend = self._policy.acquire(avoid, key)
         if backend is None:
             return None
         backend.in_flight += 1
@@ -179,104 +181,109 @@ class Pool:
         self._begun += 1
         return Lease(self, backend)
 
-    def lease_again(self, tried: Avoid, client: str = "", *, connected: bool) -> Lease | None:
-        """Choose another backend for a request that those in `tried` have failed; None where nobody may have it.
+    def lease_retry(self, tried: Avoid, key: str = "", *, connected: bool) -> Lease | None:
+        """Choose another backend for a request that those in `tried` have failed; None where there is none.
 
-        `connected`: the last of them may have got it. Where it has not, nobody has had any work yet: the attempt
-        is free, and comes to an end when those that refuse connections are failing. Others are on a budget.
+        `connected`: the last of them may have got it. An attempt without a connection cost no backend any work, so
+        that it is free: outlier detection ends such attempts. Others are on a budget.
         """
-        if connected and not self._budget.allows(self._begun - self._further, self._begun - self._ended):
+        if connected and not self._budget.allows(self._begun - self._retries, self._begun - self._ended):
             return None
-        backend = self._policy.take(tried, client)
+        backend = self._policy.acquire(tried, key)
         if backend is None:
             return None
         backend.in_flight += 1
         backend.requests += 1
         self._begun += 1
-        self._further += 1
-        return FurtherLease(self, backend, self._budget) if connected else Lease(self, backend)
+        self._retries += 1
+        return RetryLease(self, backend, self._budget) if connected else Lease(self, backend)
 
-    def observe(self, replicas: Iterable[Replica]) -> None:
+    def sync(self, replicas: Iterable[Replica]) -> None:
         """Take over the whole list of running replicas, as Docker reports it now."""
         seen = {replica.key: replica for replica in replicas}
         for key in self._backends.keys() - seen.keys():
             moved = any(key[:2] == other[:2] for other in seen)
-            why = "its container has another address" if moved else "its container stopped"
-            self._signal(self._backends[key], Signal.VANISHED, why)
+            reason = "its container has another address" if moved else "its container stopped"
+            self._transition(self._backends[key], Signal.REMOVED, reason)
         for key, replica in seen.items():
-            self._heed(self._backends.get(key) or self._admit(replica), replica)
+            if key not in self._backends:
+                self._backends[key] = Backend(replica, self._clock())
+            self._apply_health(self._backends[key], replica)
 
-    def rest(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
-        """No new request for the backends of this container until they return."""
+    def disable(self, id: str, reason: str) -> None:  # noqa: A002 - Docker's word
+        """Put the backends of this container into maintenance."""
         for backend in self._of(id):
-            self._signal(backend, Signal.REST, why)
+            self._transition(backend, Signal.DISABLE, reason)
 
-    def come_back(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
-        """Those of this container that rest begin anew: ready once they are found to be well."""
+    def enable(self, id: str, reason: str) -> None:  # noqa: A002 - Docker's word
+        """End the maintenance of this container's backends: they are ready once a check has passed."""
         for backend in self._of(id):
-            self._signal(backend, Signal.RETURN, why)
-            self._heed(backend, backend.replica)
+            self._transition(backend, Signal.ENABLE, reason)
+            self._apply_health(backend, backend.replica)
 
-    def leave(self, id: str, why: str) -> None:  # noqa: A002 - Docker's word
-        """No new request for the backends of this container."""
+    def drain(self, id: str, reason: str) -> None:  # noqa: A002 - Docker's word
+        """Send no new request to the backends of this container, which leave for good."""
         for backend in self._of(id):
-            self._signal(backend, Signal.LEAVE, why)
+            self._transition(backend, Signal.DRAIN, reason)
             if not backend.in_flight:
-                self._signal(backend, Signal.EMPTIED, "nothing in flight")
+                self._transition(backend, Signal.IDLE, _IDLE)
 
-    def vanish(self, key: Key, why: str) -> None:
-        """The address of this replica is nobody's from now on, or somebody else's."""
+    def remove(self, key: Key, reason: str) -> None:
+        """Forget the replica at once: from now on its address may be that of another."""
         if backend := self._backends.get(key):
-            self._signal(backend, Signal.VANISHED, why)
+            self._transition(backend, Signal.REMOVED, reason)
 
-    def leave_all(self, why: str) -> None:
-        """No new request for anybody."""
+    def drain_all(self, reason: str) -> None:
+        """Drain every backend."""
         for backend in self.backends:
-            self.leave(backend.replica.id, why)
+            self.drain(backend.replica.id, reason)
 
-    def reached(self, backend: Backend) -> None:
+    def connected(self, backend: Backend) -> None:
         """A connection for a request was made."""
-        backend.standing.reached()
+        backend.outlier.connected()
 
-    def refused(self, backend: Backend, error: str) -> None:
-        """A connection for a request was not made: two in a row take a backend out, for a while, but never the last."""
-        if backend.standing.refused() and backend.phase is Phase.READY and self._ready > 1:
+    def connection_refused(self, backend: Backend, error: str) -> None:
+        """A connection for a request failed: two in a row eject the backend, unless no other is ready."""
+        if backend.outlier.connection_refused() and backend.phase is Phase.READY and self._ready > 1:
             now = self._clock()
-            backend.standing.leave_alone(now, well_for=now - backend.since)
-            self._signal(backend, Signal.WENT_DOWN, error)
+            backend.outlier.eject(now, ready_for=now - backend.since)
+            self._transition(backend, Signal.UNHEALTHY, error)
 
-    def to_probe(self, *, ready: bool = False) -> list[Backend]:
-        """Who is to be probed now: who is not ready, unless Docker holds it for unwell or it is left alone.
+    def due_for_check(self, *, ready: bool = False) -> list[Backend]:
+        """The backends to check now: those that are not ready, but neither reported unhealthy by Docker nor ejected.
 
-        Where nobody is ready, nobody is left alone. `ready`: those that are ready, too.
+        While no backend is ready, ejection is suspended. `ready`: the ready ones, too.
         """
         now = self._clock()
-        return [backend for backend in self._backends.values() if self._is_to_be_probed(backend, now, ready)]
+        return [backend for backend in self._backends.values() if self._is_due_for_check(backend, now, ready)]
 
-    def probed(self, backend: Backend, error: str | None, why: str = "its port accepts") -> None:
-        """Take the result of a probe, None where it succeeded: then `why` it is well.
+    def checked(self, backend: Backend, error: str | None, reason: str = "its port accepts") -> None:
+        """Take the result of a check: an error, or None and the `reason` why it is healthy.
 
-        Three failures in a row take a ready backend out, but never the last.
+        Three failures in a row take a ready backend out, unless no other is ready.
         """
-        if error is not None:
-            self._failed_probe(backend, error)
-        elif backend.replica.report is not Report.DOWN:
-            backend.standing.passed_check()
-            self._signal(backend, Signal.CAME_UP, why)
+        if error is None:
+            if backend.replica.health is not ContainerHealth.UNHEALTHY:
+                backend.outlier.check_passed()
+                self._transition(backend, Signal.HEALTHY, reason)
+        elif backend.phase is not Phase.READY:
+            backend.outlier.extend_ejection(self._clock())
+        elif backend.outlier.check_failed() and self._ready > 1:
+            self._transition(backend, Signal.UNHEALTHY, error)
 
     def begin_canary(self, old: Collection[str], share: float) -> None:
         """From now on all backends but those of the containers `old` get this share of the requests, together."""
         ready = [backend for backend in self._backends.values() if backend.phase is Phase.READY]
-        self._policy = self._canary = Canary(self._policy, old, share, ready)
+        self._policy = self._canary = CanarySplit(self._policy, old, share, ready)
 
     def end_canary(self) -> None:
-        """Who was held at a share gets as much as all others."""
+        """From now on the policy alone divides the requests."""
         if self._canary is not None:
             self._policy, self._canary = self._canary.end(), None
 
     def canary_share(self, backend: Backend) -> float | None:
-        """The share of the requests at which it is held, together with others like it; None where it is not."""
-        return self._canary.share if self._canary is not None and self._canary.is_held(backend) else None
+        """The share of the requests that it gets together with the other canaries; None where it is not one."""
+        return self._canary.share if self._canary is not None and self._canary.is_canary(backend) else None
 
     def sample(self) -> None:
         """Take the counters for the rates; to be called once a second."""
@@ -289,47 +296,35 @@ class Pool:
     def _of(self, id: str) -> list[Backend]:  # noqa: A002 - Docker's word
         return [backend for backend in self._backends.values() if backend.replica.id == id]
 
-    def _admit(self, replica: Replica) -> Backend:
-        backend = Backend(replica, self._clock())
-        self._backends[replica.key] = backend
-        return backend
-
-    def _heed(self, backend: Backend, replica: Replica) -> None:
-        news = backend.phase is Phase.STARTING or replica.report is not backend.replica.report
+    def _apply_health(self, backend: Backend, replica: Replica) -> None:
+        is_news = backend.phase is Phase.STARTING or replica.health is not backend.replica.health
         backend.replica = replica
-        if replica.report is Report.UP and news:
-            self._signal(backend, Signal.CAME_UP, "healthy")
-        elif replica.report is Report.DOWN:
-            self._signal(backend, Signal.WENT_DOWN, "unhealthy or paused")
+        if replica.health is ContainerHealth.HEALTHY and is_news:
+            self._transition(backend, Signal.HEALTHY, "healthy")
+        elif replica.health is ContainerHealth.UNHEALTHY:
+            self._transition(backend, Signal.UNHEALTHY, "unhealthy or paused")
 
-    def _is_to_be_probed(self, backend: Backend, now: float, ready: bool) -> bool:
+    def _is_due_for_check(self, backend: Backend, now: float, ready: bool) -> bool:
         if backend.phase is Phase.READY:
             return ready
-        if backend.phase not in _PROBED or backend.replica.report is Report.DOWN:
+        if backend.phase not in _CHECKED or backend.replica.health is ContainerHealth.UNHEALTHY:
             return False
-        return not (self._ready and backend.standing.is_left_alone(now))
+        return not (self._ready and backend.outlier.is_ejected(now))
 
-    def _failed_probe(self, backend: Backend, error: str) -> None:
-        if backend.phase is not Phase.READY:
-            backend.standing.still_fails(self._clock())
-        elif backend.standing.failed_check() and self._ready > 1:
-            self._signal(backend, Signal.WENT_DOWN, error)
-
-    def _signal(self, backend: Backend, signal: Signal, why: str) -> None:
+    def _transition(self, backend: Backend, signal: Signal, reason: str) -> None:
         before, phase = backend.phase, after(backend.phase, signal)
         if phase is None:
             return
         backend.phase, backend.since = phase, self._clock()
         self.changes[phase] += 1
-        self._reorder(backend, before)
-        self._tell(
-            Change(backend.since, self.service, backend.replica.number, backend.replica.name, before, phase, why),
-            backend,
-        )
+        self._update_policy(backend, before)
+        replica = backend.replica
+        transition = Transition(backend.since, self.service, replica.number, replica.name, before, phase, reason)
+        self._on_transition(transition, backend)
 
-    def _reorder(self, backend: Backend, before: Phase) -> None:
+    def _update_policy(self, backend: Backend, before: Phase) -> None:
         if backend.phase is Phase.READY:
-            backend.standing.came_up()
+            backend.outlier.recovered()
             self._ready += 1
             self._policy.add(backend)
         elif before is Phase.READY:
@@ -337,28 +332,28 @@ class Pool:
             self._policy.remove(backend)
         if backend.phase is Phase.GONE:
             del self._backends[backend.replica.key]
-            self._retire(backend)
+            self._archive(backend)
 
-    def _retire(self, backend: Backend) -> None:
+    def _archive(self, backend: Backend) -> None:
         if backend.in_flight:
-            self._lingering.add(backend)
+            self._gone_busy.add(backend)
         else:
-            self._lingering.discard(backend)
-            self._retired.add(backend)
+            self._gone_busy.discard(backend)
+            self._archived.add(backend)
 
-    def _take_back(self, backend: Backend) -> None:
+    def _release(self, backend: Backend) -> None:
         self._ended += 1
         backend.in_flight -= 1
         if backend.phase is Phase.READY:
-            self._policy.give_back(backend)
+            self._policy.release(backend)
         elif not backend.in_flight:
-            self._emptied(backend)
+            self._idle(backend)
 
-    def _emptied(self, backend: Backend) -> None:
+    def _idle(self, backend: Backend) -> None:
         if backend.phase is Phase.GONE:
-            self._retire(backend)
+            self._archive(backend)
         else:
-            self._signal(backend, Signal.EMPTIED, "nothing in flight")
+            self._transition(backend, Signal.IDLE, _IDLE)
 
 
 # Private
@@ -368,5 +363,5 @@ def _count(counts: dict[str, int], key: str) -> None:
     counts[key] = counts.get(key, 0) + 1
 
 
-def _to_nobody() -> None:
+def _ignore() -> None:
     pass

@@ -5,9 +5,9 @@ from __future__ import annotations
 # RFC 9110, section 9.2.2
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
-FURTHER_BACKENDS = 2
+MAX_RETRIES = 2
 
-_PRICE = 5  # requests for a further attempt: 20 %
+_PRICE = 5  # requests for one retry: 20 %
 _FLOOR = 3 * _PRICE
 
 
@@ -20,44 +20,44 @@ def may_retry(method: bytes, *, connected: bool, whole: bool, tried: int) -> boo
     """Whether a request without a byte of a response may go to another backend.
 
     `connected`: it may have reached the backend; `whole`: all that was sent of it can be sent again; `tried`: the
-    backends that it went to so far.
+    number of backends that it went to so far.
     """
-    return whole and tried <= FURTHER_BACKENDS and (not connected or is_idempotent(method))
+    return whole and tried <= MAX_RETRIES and (not connected or is_idempotent(method))
 
 
-class Budget:
-    """Further attempts: at once 20 % of the active requests, or three; that fail, 20 % of all requests, or three.
+class RetryBudget:
+    """Retries at once: 20 % of the active requests, or three; retries that fail: 20 % of all requests, or three.
 
-    Each request pays in a fifth of a further attempt, the first fifteen the three that are there from the beginning.
-    No more is saved than there may be at once. What fails is spent; what succeeds costs nothing.
+    Each request pays in a fifth of a retry, the first fifteen the three that are there from the beginning.
+    No more is saved than there may be at once. A retry that fails is spent; one that succeeds costs nothing.
     """
 
-    __slots__ = ("_begun", "_paid", "_saved")
+    __slots__ = ("_active", "_paid", "_saved")
 
     def __init__(self) -> None:
         self._saved = self._paid = _FLOOR
-        self._begun = 0
+        self._active = 0
 
     def allows(self, requests: int, active: int) -> bool:
         """Whether there may be one more, after so many requests in all, with so many of them in flight."""
         income = max(0, requests - self._paid)
         self._paid += income
         self._saved = min(self._saved + income, max(active, _FLOOR))
-        return (self._begun + 1) * _PRICE <= self._saved
+        return (self._active + 1) * _PRICE <= self._saved
 
     @property
-    def is_drawn_on(self) -> bool:
-        """Whether a further attempt is under way, whose end may make room for another."""
-        return self._begun > 0
+    def in_use(self) -> bool:
+        """Whether a retry is under way, whose end may make room for another."""
+        return self._active > 0
 
     def begin(self) -> None:
-        """A further attempt begins."""
-        self._begun += 1
+        """A retry begins."""
+        self._active += 1
 
     def end(self) -> None:
-        """A further attempt has ended, however it did."""
-        self._begun -= 1
+        """A retry has got its first byte, or has ended without."""
+        self._active -= 1
 
     def spend(self) -> None:
-        """A further attempt has failed."""
+        """A retry has failed."""
         self._saved = max(0, self._saved - _PRICE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from composectl.balance.backend import Backend, Change, Tally
+from composectl.balance.backend import Backend, Counters, Transition
 from composectl.balance.pool import Pool
 from composectl.balance.stats import HISTOGRAM
 
@@ -74,7 +74,7 @@ class ChangeView:
     name: str
     before: str
     after: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def view_service(
     wanted: int,
     held: int,
     port: int | None,
-    changes: Iterable[Change],
+    changes: Iterable[Transition],
     rollouts: Mapping[str, int],
 ) -> ServiceView:
     """The picture of one pool whose backends are reached on `port`, and for which so many requests are `held`.
@@ -167,6 +167,11 @@ def view_service(
     )
 
 
+def change_as_json(change: Transition) -> dict[str, Any]:
+    """A change that stands by itself, with its service."""
+    return {"service": change.service} | _change_as_json(_view_change(change))
+
+
 def iso(epoch: float) -> str:
     """Epoch seconds as ISO 8601, in UTC, to the millisecond."""
     return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds")
@@ -181,11 +186,11 @@ def join_address(host: str, port: int) -> str:
 
 
 def _totals(pool: Pool, held: int, rollouts: Mapping[str, int]) -> Totals:
-    total = pool.tally()
+    total = pool.counters()
     return Totals(
         requests=pool.requests,
         in_flight=total.in_flight,
-        failed=total.failed + pool.unserved,
+        failed=total.failed + pool.rejected,
         retried=total.retried,
         held=held,
         responses=_by_class(total),
@@ -220,24 +225,35 @@ def _view_backend(pool: Pool, backend: Backend, port: int | None) -> BackendView
     )
 
 
-def _view_change(change: Change) -> ChangeView:
-    return ChangeView(iso(change.at), change.number, change.name, change.before, change.after, change.why)
+def _view_change(change: Transition) -> ChangeView:
+    return ChangeView(iso(change.at), change.number, change.name, change.before, change.after, change.reason)
 
 
-def _by_class(tally: Tally) -> dict[str, int]:
-    return {f"{hundred}xx": tally.responses[hundred] for hundred in range(1, 6)}
+def _by_class(counters: Counters) -> dict[str, int]:
+    return {f"{hundred}xx": counters.responses[hundred] for hundred in range(1, 6)}
 
 
 def _service_as_json(service: ServiceView) -> dict[str, Any]:
     nested = {
         "totals": _flat(service.totals),
         "backends": [_flat(backend) for backend in service.backends],
-        "changes": [_flat(change) for change in service.changes],
+        "changes": [_change_as_json(change) for change in service.changes],
     }
     return _flat(service) | nested
 
 
-def _flat(view: Totals | BackendView | ChangeView | ServiceView | LogView) -> dict[str, Any]:
+def _change_as_json(change: ChangeView) -> dict[str, Any]:
+    return {
+        "at": change.at,
+        "number": change.number,
+        "name": change.name,
+        "from": change.before,
+        "to": change.after,
+        "reason": change.reason,
+    }
+
+
+def _flat(view: Totals | BackendView | ServiceView | LogView) -> dict[str, Any]:
     # `dataclasses.asdict` copies all the way down, which a table of hundreds would feel four times a second.
     return {name: getattr(view, name) for name in view.__slots__}
 
@@ -247,7 +263,7 @@ def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
         "listeners": tuple(service["listeners"]),
         "totals": _pick(Totals, service["totals"]),
         "backends": tuple(map(_backend_from_json, service["backends"])),
-        "changes": tuple(_pick(ChangeView, change) for change in service["changes"]),
+        "changes": tuple(map(_change_from_json, service["changes"])),
         "last_minute": tuple(service["last_minute"]),
     }
     return _pick(ServiceView, {**service, **nested})
@@ -255,6 +271,10 @@ def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
 
 def _backend_from_json(backend: Mapping[str, Any]) -> BackendView:
     return _pick(BackendView, {**backend, "histogram": tuple(backend.get("histogram", ()))})
+
+
+def _change_from_json(change: Mapping[str, Any]) -> ChangeView:
+    return _pick(ChangeView, {**change, "before": change["from"], "after": change["to"]})
 
 
 def _pick(kind: type[_View], values: Mapping[str, Any]) -> _View:

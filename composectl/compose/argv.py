@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composectl import errors
-from composectl.balance.plan import MOST_REPLICAS
+from composectl.balance.plan import MAX_REPLICAS
 from composectl.compose.binary import Compose
 from composectl.compose.options import Options
 
@@ -81,8 +81,8 @@ def parse_scale(text: str) -> tuple[str, int]:
 
 def check_scale(service: str, count: int) -> None:
     """Raise `too_many_replicas` where no network has room for so many."""
-    if count > MOST_REPLICAS:
-        raise errors.too_many_replicas(service, MOST_REPLICAS)
+    if count > MAX_REPLICAS:
+        raise errors.too_many_replicas(service, MAX_REPLICAS)
 
 
 def config_argv(compose: Compose, options: Options) -> tuple[str, ...]:

@@ -44,12 +44,12 @@ def balanced_scales(invocation: Invocation, given: Given) -> Iterable[str]:
 
 def numbers(invocation: Invocation, given: Given) -> Iterable[str]:
     """Of the backends of the named service that serve, or may."""
-    return [str(one["number"]) for one in _backends(invocation, given) if one["phase"] != "resting"]
+    return [str(one["number"]) for one in _backends(invocation, given) if one["phase"] != "maintenance"]
 
 
-def resting(invocation: Invocation, given: Given) -> Iterable[str]:
+def in_maintenance(invocation: Invocation, given: Given) -> Iterable[str]:
     """Of the backends of the named service that were drained by hand."""
-    return [str(one["number"]) for one in _backends(invocation, given) if one["phase"] == "resting"]
+    return [str(one["number"]) for one in _backends(invocation, given) if one["phase"] == "maintenance"]
 
 
 def profiles(invocation: Invocation, _: Given) -> Iterable[str]:

@@ -98,4 +98,6 @@ def _service_backends(typed: Mapping[str, Any], project: str, environ: Mapping[s
 def _replica(number: int, address: Address) -> Replica:
     digest = sha256(str(address).encode()).hexdigest()
     nobody_stops_it = float("inf")
-    return Replica(digest, "", number, str(address), address.host, grace=nobody_stops_it, ports=((None, address.port),))
+    return Replica(
+        digest, "", number, str(address), address.host, stop_grace_period=nobody_stops_it, ports=((None, address.port),)
+    )

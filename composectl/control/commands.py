@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from composectl.balance.plan import MOST_REPLICAS
+from composectl.balance.plan import MAX_REPLICAS
 from composectl.control.http_server import Handler, cut, refuse
 from composectl.errors import ComposectlError
 
@@ -174,7 +174,7 @@ def _are_names(value: Any) -> bool:
 
 
 def _are_counts(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_count(count) and count <= MOST_REPLICAS for count in value.values())
+    return isinstance(value, dict) and all(_is_count(count) and count <= MAX_REPLICAS for count in value.values())
 
 
 async def _tell(work: Callable[[Progress], Awaitable[None]], lines: asyncio.Queue[dict[str, Any]]) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from composectl.balance.backend import Change
-from composectl.balance.snapshot import Snapshot, iso
-from composectl.changes import Listener
+from composectl.balance.backend import Transition
+from composectl.balance.snapshot import Snapshot, change_as_json
+from composectl.changes import Subscriber
 from composectl.control.http_server import cut, refuse
 
 _SHORTEST_PAUSE = 0.5  # seconds between two snapshots
@@ -35,7 +35,7 @@ class Events:
     """
 
     def __init__(
-        self, snapshot: Callable[[float], bytes], read_by: Callable[[Listener], None], patience: float = _PATIENCE
+        self, snapshot: Callable[[float], bytes], read_by: Callable[[Subscriber], None], patience: float = _PATIENCE
     ) -> None:
         self._snapshot = snapshot
         self._patience = patience
@@ -97,24 +97,11 @@ class Events:
             for reader in self._readers:
                 reader.snapshot(newest)
 
-    def _tell_change(self, change: Change) -> None:
+    def _tell_change(self, change: Transition) -> None:
         if self._readers:
             told = _event("change", json.dumps(change_as_json(change), separators=(",", ":")).encode())
             for reader in self._readers:
                 reader.change(told)
-
-
-def change_as_json(change: Change) -> dict[str, str | int]:
-    """A change that stands by itself, with its service."""
-    return {
-        "service": change.service,
-        "at": iso(change.at),
-        "number": change.number,
-        "name": change.name,
-        "before": change.before,
-        "after": change.after,
-        "why": change.why,
-    }
 
 
 class Lately:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping
 
 from composectl import errors
-from composectl.balance.backend import Change, Key, Replica
+from composectl.balance.backend import Key, Replica, Transition
 from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
-from composectl.changes import Journal
+from composectl.changes import ChangeFeed
 from composectl.control.api import About
 from composectl.control.events import Events, Lately
 from composectl.control.lock import Claim
@@ -33,7 +33,7 @@ class Running:
         self,
         claim: Claim,
         directory: str,
-        journal: Journal,
+        journal: ChangeFeed,
         balanced: Mapping[str, BalancedService],
         log: AccessLog | None = None,
     ) -> None:
@@ -43,7 +43,7 @@ class Running:
         self.balanced = balanced
         self.log = log
         self.lately = Lately(self.snapshot)
-        self.events = Events(self.lately.json, journal.read_by)
+        self.events = Events(self.lately.json, journal.subscribe)
         self.scraping = Scraping(self.snapshot)
         self.views = AdminListeners()
         self.stale_since: float | None = None  # epoch seconds
@@ -62,7 +62,7 @@ class Running:
         log = None if self.log is None else LogView(self.log.written, self.log.dropped)
         return Snapshot(VERSION, self.claim.project, services, stale_since, os.getpid(), log)
 
-    def label(self, change: Change) -> str:
+    def label(self, change: Transition) -> str:
         """What a line calls the backend of `change`."""
         return change.name
 
@@ -110,7 +110,7 @@ class Following(Running):
         project: str,
         claim: Claim,
         directory: str,
-        journal: Journal,
+        journal: ChangeFeed,
         balanced: Mapping[str, BalancedService],
         log: AccessLog | None = None,
     ) -> None:
@@ -122,7 +122,7 @@ class Following(Running):
         """Keep the backends as the engine tells of them, for ever."""
         await Watch(self.engine, self.project, tuple(self.balanced), self).run()
 
-    def label(self, change: Change) -> str:
+    def label(self, change: Transition) -> str:
         """What a line calls the backend of `change`: short, as its service and number."""
         return f"{change.service}-{change.number}"
 
@@ -134,14 +134,14 @@ class Following(Running):
     # The observer's side
 
     def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
-        self.balanced[service].pool.observe(replicas)
-        self.journal.nudge()
+        self.balanced[service].pool.sync(replicas)
+        self.journal.wake()
 
     def replica_stopping(self, service: str, container_id: str, reason: str) -> None:
-        self.balanced[service].pool.leave(container_id, reason)
+        self.balanced[service].pool.drain(container_id, reason)
 
     def replica_gone(self, service: str, key: Key, reason: str) -> None:
-        self.balanced[service].pool.vanish(key, reason)
+        self.balanced[service].pool.remove(key, reason)
 
     def engine_lost(self, reason: str) -> None:
         self.stale_since = time.time()

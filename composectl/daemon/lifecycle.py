@@ -155,7 +155,7 @@ class _Up:
         left = [one for one in running.balanced.values() if there[one.service] and not one.unbound]
         with suppress(TimeoutError):
             async with asyncio.timeout(_ADOPTION_TIMEOUT):
-                await running.journal.until(lambda: all(one.pool.ready for one in left))
+                await running.journal.wait_until(lambda: all(one.pool.ready for one in left))
         for balanced in left:
             if balanced.pool.ready:
                 await balanced.serve()

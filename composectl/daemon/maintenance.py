@@ -19,21 +19,21 @@ _LEAVES = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 async def drain(running: Running, place: Place, progress: Progress) -> None:
     """No new request for this backend, and wait until it has none. Raises ComposectlError."""
     balanced, backend = _found(running, place)
-    balanced.pool.rest(backend.replica.id, "drained by hand")
+    balanced.pool.disable(backend.replica.id, "drained by hand")
     progress(f"{backend.replica.name} {backend.phase}, {backend.in_flight} in flight")
-    await running.journal.until(lambda: not backend.in_flight)
+    await running.journal.wait_until(lambda: not backend.in_flight)
     progress(f"{backend.replica.name} drained, nothing in flight")
 
 
 async def undrain(running: Running, place: Place, progress: Progress) -> None:
     """Take it back among those that get requests, once it is well. Raises ComposectlError."""
     balanced, backend = _found(running, place)
-    if backend.phase is not Phase.RESTING:
+    if backend.phase is not Phase.MAINTENANCE:
         raise errors.not_drained(backend.replica.name, backend.phase)
-    balanced.pool.come_back(backend.replica.id, "undrained by hand")
+    balanced.pool.enable(backend.replica.id, "undrained by hand")
     with suppress(TimeoutError):
         async with asyncio.timeout(_READY_TIMEOUT):
-            await running.journal.until(lambda: backend.phase is not Phase.STARTING)
+            await running.journal.wait_until(lambda: backend.phase is not Phase.STARTING)
     progress(f"{backend.replica.name} {backend.phase}")
 
 

@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 
 from composectl import errors
-from composectl.changes import Journal
+from composectl.changes import ChangeFeed
 from composectl.compose.client import LoadedProject
 from composectl.compose.options import Invocation
 from composectl.compose.override import PortOverrides
@@ -53,7 +53,7 @@ async def preflight(invocation: Invocation, config: UpConfig, loaded: LoadedProj
     _warn_left_out(project, config.services)
     overrides = PortOverrides(config.dropping_udp, _published(ports, engine.addressing))
     compose_project = replace(compose_project, rendered=overrides.apply(compose_project.rendered))
-    journal = Journal()
+    journal = ChangeFeed()
     relayed = engine.addressing.behind_docker_proxy
     balanced = {
         service: BalancedService(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from composectl import errors
-from composectl.changes import Journal
+from composectl.changes import ChangeFeed
 from composectl.compose.client import ComposeProject
 from composectl.compose.override import NO_OVERRIDES, PortOverrides
 from composectl.control.api import About
@@ -34,7 +34,7 @@ class RunningProject(Following):
         compose_project: ComposeProject,
         engine: Engine,
         claim: Claim,
-        journal: Journal,
+        journal: ChangeFeed,
         balanced: Mapping[str, BalancedService],
         predecessor: Predecessor | None = None,
         overrides: PortOverrides = NO_OVERRIDES,

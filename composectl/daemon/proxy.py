@@ -9,7 +9,7 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.balance.backend import Replica
-from composectl.changes import Journal
+from composectl.changes import ChangeFeed
 from composectl.compose.options import Invocation
 from composectl.config.proxy import ProxyConfig, StaticBackends
 from composectl.config.service import BalancingConfig, open_log
@@ -43,14 +43,14 @@ def proxy(invocation: Invocation, config: ProxyConfig) -> int:
 async def _opened_static(config: ProxyConfig, backends: StaticBackends, folder: Path) -> Proxy:
     """Raises ComposectlError."""
     journal, connection_limit, count = (
-        Journal(),
+        ChangeFeed(),
         make_connection_limit(config.balancing.max_connections),
         len(backends.addresses),
     )
     log = open_log(config.access_log)
     balanced = BalancedService(_SERVICE, count, config.ports, config.balancing, connection_limit, journal, log=log)
     claim, views = bind_and_claim(balanced, config.admin, config.name, folder)
-    balanced.pool.observe(backends.replicas)
+    balanced.pool.sync(backends.replicas)
     running = Running(claim, "", journal, {_SERVICE: balanced}, log)
     running.views = views
     return Proxy(running, _counted(count), errors.fixed_backends(claim.project))
@@ -68,7 +68,7 @@ class _Follower(Following):
         backends: ServiceBackends,
         found: Discovery,
         claim: Claim,
-        journal: Journal,
+        journal: ChangeFeed,
         balanced: BalancedService,
         log: AccessLog | None,
     ) -> None:
@@ -95,7 +95,7 @@ async def _opened_following(invocation: Invocation, config: ProxyConfig, backend
     found = await discover_self(find_endpoint(invocation), backends)
     with ExitStack() as undo:
         undo.callback(found.engine.close)
-        journal, connection_limit = Journal(), make_connection_limit(config.balancing.max_connections)
+        journal, connection_limit = ChangeFeed(), make_connection_limit(config.balancing.max_connections)
         log = open_log(config.access_log)
         balancing = _in_time(config.balancing, found.grace)
         balanced = BalancedService(backends.service, 0, config.ports, balancing, connection_limit, journal, log=log)

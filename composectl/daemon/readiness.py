@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _POLL_INTERVAL = 0.5
 _LOG_LINES = 10
-_THERE = (Phase.READY, Phase.RESTING)
+_THERE = (Phase.READY, Phase.MAINTENANCE)
 
 
 async def until_serving(running: RunningProject, seconds: float | None) -> None:
@@ -32,7 +32,7 @@ async def wait_for_stragglers(running: Running, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             for balanced in running.balanced.values():
-                await running.journal.until(partial(_is_complete, balanced))
+                await running.journal.wait_until(partial(_is_complete, balanced))
 
 
 async def until_complete(running: RunningProject, balanced: BalancedService, seconds: float) -> None:
@@ -59,7 +59,7 @@ async def _until(
         async with asyncio.timeout(seconds):
             while not true(balanced):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(running.journal.until(partial(true, balanced)), _POLL_INTERVAL)
+                    await asyncio.wait_for(running.journal.wait_until(partial(true, balanced)), _POLL_INTERVAL)
                     return
                 await _check_alive(running, balanced)
     except TimeoutError:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
-from composectl.balance.plan import Swap, plan_swap
+from composectl.balance.plan import RolloutStep, next_rollout_step
 from composectl.compose.client import ComposeClient, ComposeProject
 from composectl.compose.override import check_rendered_capacity, differs, render, without_published_ports
 from composectl.config.rollout import RolloutConfig
@@ -146,12 +146,12 @@ class ServiceRollout:
     async def _swap_all(self) -> None:
         wanted = self._balanced.desired
         while swap := await self._next_swap():
-            if swap.coming:
-                await self.add(swap.coming)
-            await self._remove(swap.leaving, "rolled out", self._progress)
+            if swap.add:
+                await self.add(swap.add)
+            await self._remove(swap.remove, "rolled out", self._progress)
         self._progress(f"{self._service}: {self._balanced.pool.ready} of {wanted} ready")
 
-    async def _next_swap(self) -> Swap | None:
+    async def _next_swap(self) -> RolloutStep | None:
         """No old one goes any more once a new one does not serve."""
         backends = self._balanced.pool.backends
         try:
@@ -159,7 +159,7 @@ class ServiceRollout:
             await check_ready(self._running, self._service, [one for one in backends if one.replica.id not in self.old])
         except ReplicaRejected as rejected:
             raise await self._stopped(rejected, {rejected.id}) from None
-        return plan_swap(self._balanced.pool.backends, self.old, self._balanced.desired, self._order.parallel)
+        return next_rollout_step(self._balanced.pool.backends, self.old, self._balanced.desired, self._order.parallel)
 
     @asynccontextmanager
     async def _or_taken_back(self, before: Set[str]) -> AsyncIterator[None]:
@@ -207,7 +207,7 @@ class ServiceRollout:
         await asyncio.gather(*(retire(self._running, self._balanced, one, why, progress) for one in backends))
         with suppress(TimeoutError):
             async with asyncio.timeout(_REMOVAL_TIMEOUT):
-                await self._running.journal.until(lambda: all(one.phase is Phase.GONE for one in backends))
+                await self._running.journal.wait_until(lambda: all(one.phase is Phase.GONE for one in backends))
 
     @property
     def _fresh(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 from composectl.balance.backend import Backend
-from composectl.balance.canary_analysis import Outcome, is_clearly_worse, outcome_of
+from composectl.balance.canary_analysis import ErrorRate, error_rate, is_significantly_worse
 from composectl.balance.phase import Phase
 from composectl.control.commands import Progress, Rollout
 from composectl.daemon.project import RunningProject
@@ -59,27 +59,27 @@ class RolloutMonitor:
                 while not self._are_ready():
                     await check_alive(self._running, self._balanced.service, self._new)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._running.journal.until(self._are_ready), _POLL_INTERVAL)
+                        await asyncio.wait_for(self._running.journal.wait_until(self._are_ready), _POLL_INTERVAL)
         except TimeoutError:
             late = min(self._new.keys() - {one.replica.id for one in self._ready()})
             raise ReplicaRejected(f"`{self._new[late]}` is not ready after {seconds:g} s", late) from None
 
     async def _watch(self, mine: Sequence[Backend], theirs: Sequence[Backend]) -> None:
-        before = outcome_of(mine), outcome_of(theirs)
+        before = error_rate(mine), error_rate(theirs)
         now = asyncio.get_running_loop().time
         end = now() + self._order.pause_seconds
         while True:
             await check_ready(self._running, self._balanced.service, mine)
-            self._compare(mine, outcome_of(mine).since(before[0]), outcome_of(theirs).since(before[1]))
+            self._compare(mine, error_rate(mine).since(before[0]), error_rate(theirs).since(before[1]))
             if now() >= end:
                 return
             await asyncio.sleep(min(end - now(), _POLL_INTERVAL))
 
-    def _compare(self, mine: Sequence[Backend], new: Outcome, old: Outcome) -> None:
-        if is_clearly_worse(new, old):
-            worst = max(mine, key=lambda one: outcome_of([one]).bad)
-            failed = f"{new.bad} of {new.ended} requests failed at {self._names}"
-            raise ReplicaRejected(f"{failed}, {old.bad} of {old.ended} at the old replicas", worst.replica.id)
+    def _compare(self, mine: Sequence[Backend], new: ErrorRate, old: ErrorRate) -> None:
+        if is_significantly_worse(new, old):
+            worst = max(mine, key=lambda one: error_rate([one]).errors)
+            failed = f"{new.errors} of {new.requests} requests failed at {self._names}"
+            raise ReplicaRejected(f"{failed}, {old.errors} of {old.requests} at the old replicas", worst.replica.id)
 
     def _are_ready(self) -> bool:
         return len(self._ready()) == len(self._new)

@@ -35,11 +35,11 @@ async def retire(
     """Drain for as long as the replica is given to stop, then stop it and remove it, by its id."""
     replica = backend.replica
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
-    balanced.pool.leave(replica.id, why)
+    balanced.pool.drain(replica.id, why)
     with suppress(TimeoutError):
-        async with asyncio.timeout(min(replica.grace, balanced.drain_seconds)):
-            await running.journal.until(lambda: backend.phase in _OUT)
-    await running.engine.stop(replica.id, replica.grace)
+        async with asyncio.timeout(min(replica.stop_grace_period, balanced.drain_seconds)):
+            await running.journal.wait_until(lambda: backend.phase in _OUT)
+    await running.engine.stop(replica.id, replica.stop_grace_period)
     await running.engine.remove(replica.id)
     progress(f"{replica.name} removed")
 
@@ -52,9 +52,9 @@ async def _scale(
 ) -> None:
     balanced.desired = wanted
     plan = plan_scale(balanced.pool.backends, wanted, oldest_first=oldest_first)
-    await asyncio.gather(*(retire(running, balanced, backend, "scaled down", progress) for backend in plan.leaving))
-    if plan.coming:
-        progress(f"{balanced.service}: adding {plan.coming}")
+    await asyncio.gather(*(retire(running, balanced, backend, "scaled down", progress) for backend in plan.remove))
+    if plan.add:
+        progress(f"{balanced.service}: adding {plan.add}")
         await _clear_failed(running, balanced.service)
         await running.compose_projects[balanced.service].converge(balanced.service, wanted)
     await until_complete(running, balanced, _READY_TIMEOUT)

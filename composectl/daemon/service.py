@@ -12,11 +12,11 @@ from typing import Any
 from aiohttp import web
 
 from composectl import errors
-from composectl.balance.backend import Backend, Change
+from composectl.balance.backend import Backend, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
 from composectl.balance.snapshot import ServiceView, view_service
-from composectl.changes import Journal
+from composectl.changes import ChangeFeed
 from composectl.compose.client import ComposeProject
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
@@ -45,7 +45,7 @@ class BalancedService:
         ports: Sequence[Port],
         balancing: BalancingConfig,
         connection_limit: ConnectionLimit,
-        journal: Journal,
+        journal: ChangeFeed,
         *,
         log: AccessLog | None = None,
         relayed: bool = False,
@@ -136,7 +136,7 @@ class BalancedService:
             server.sweep()
         self._queue.sweep()
         self.pool.sample()
-        self._journal.nudge()  # what is in flight at a resting backend is waited for, too
+        self._journal.wake()  # what is in flight at a backend in maintenance is waited for, too
 
     def view(self) -> ServiceView:
         """The picture of this service."""
@@ -163,13 +163,13 @@ class BalancedService:
         make_id = make_request_id if self._balancing.request_id else None
         return HttpServer(upstream, self._balancing.limits, connection_limit, make_id=make_id, log=log)
 
-    def _tell(self, change: Change, backend: Backend) -> None:
+    def _tell(self, change: Transition, backend: Backend) -> None:
         if change.after is Phase.READY:
             self._queue.admit()
         else:
             for _, server in self._servers:
                 server.upstream.connections.forget(backend)
-        self._journal.tell(change)
+        self._journal.publish(change)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ async def shown(running: Running, notify_ready: ReadyNotifier | None, summary: s
     """
     if notify_ready is not None:
         notify_ready(summary, log_name(running.claim.stem, running.directory))
-        running.journal.read_by(lambda change: console.info(transition_line(running.label(change), change)))
+        running.journal.subscribe(lambda change: console.info(transition_line(running.label(change), change)))
         yield
     elif _is_drawn(running):
         async with _drawn(running):
@@ -68,7 +68,7 @@ def prints_lines(running: Running, notify_ready: ReadyNotifier | None) -> bool:
 def print_changes(running: Running) -> None:
     """Make each change a line, those that are kept and those to come."""
     say = sayer(running)
-    running.journal.read_by(lambda change: say(f"{change_line(running.label(change), change)}\n"))
+    running.journal.subscribe(lambda change: say(f"{change_line(running.label(change), change)}\n"))
 
 
 async def until_shutdown(shutdown: Shutdown, notify_ready: ReadyNotifier | None) -> None:

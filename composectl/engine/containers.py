@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-from composectl.balance.backend import Replica, Report
+from composectl.balance.backend import ContainerHealth, Replica
 from composectl.sanitize import sanitize
 
 _RUNNING = ("running", "paused")
-_REPORTS = {"healthy": Report.UP, "starting": Report.DOWN, "unhealthy": Report.DOWN}
+_HEALTH = {
+    "healthy": ContainerHealth.HEALTHY,
+    "starting": ContainerHealth.UNHEALTHY,
+    "unhealthy": ContainerHealth.UNHEALTHY,
+}
 _DEFAULT_GRACE_PERIOD = 10  # what Docker gives where the container says nothing
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -140,8 +144,8 @@ def parse_container(inspect: Mapping[str, Any], addressing: Addressing = CONTAIN
         number=number_of(labels_of(inspect)),
         name=name_of(inspect),
         host=host,
-        report=_health(state),
-        grace=stop_grace_period_of(inspect),
+        health=_health(state),
+        stop_grace_period=stop_grace_period_of(inspect),
         stop_signal=stop_signal(inspect),
         ports=ports,
         network=network,
@@ -308,7 +312,7 @@ def _published(inspect: Mapping[str, Any], address: str) -> _Ports:
     )
 
 
-def _health(state: Mapping[str, Any]) -> Report:
+def _health(state: Mapping[str, Any]) -> ContainerHealth:
     if state["Status"] == "paused":
-        return Report.DOWN
-    return _REPORTS.get((state.get("Health") or {}).get("Status", ""), Report.SILENT)
+        return ContainerHealth.UNHEALTHY
+    return _HEALTH.get((state.get("Health") or {}).get("Status", ""), ContainerHealth.NONE)

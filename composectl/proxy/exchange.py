@@ -148,14 +148,14 @@ class Exchange:
         if self._outbound is not None:
             self._outbound.drop()
         if self._lease is not None:
-            self._lease.abandoned()
+            self._lease.client_closed()
             self._lease = None
         return entry
 
     def sweep(self, limits: Limits) -> None:
         """A second has passed: enforce what a backend may take."""
         if self.heard and self._lease is not None:
-            self._lease.heard()
+            self._lease.first_byte()
         if self._outbound is not None:
             self._outbound.sweep(limits)
         else:
@@ -197,7 +197,7 @@ class Exchange:
         if self._lease is not None:
             self._give_up(_NOBODY)
         else:
-            self.inbound.upstream.pool.turned_away(_NOBODY)
+            self.inbound.upstream.pool.reject(_NOBODY)
             self._answer(503, _NOBODY)
 
     # The backend's side
@@ -214,12 +214,12 @@ class Exchange:
         """The backend speaks the other protocol from here on; `rest` are its first bytes."""
         self._outbound = None
         lease = self._take_lease()
-        lease.heard()
+        lease.first_byte()
         keep_alive(outbound.transport, idle=_TUNNEL_IDLE)
         client, first_bytes = self.inbound.hand_over()
 
         def ended(up: int, down: int) -> None:
-            lease.switched()
+            lease.tunnel_closed()
             if self.entry is not None:
                 self.entry.received += len(first_bytes) + up
                 self.entry.sent += down
@@ -303,14 +303,14 @@ class Exchange:
             self._could_not_dial(backend, error)
         else:
             self._dialling = None
-            self.inbound.upstream.pool.reached(backend)
+            self.inbound.upstream.pool.connected(backend)
             self._use(outbound)
 
     def _could_not_dial(self, backend: Backend, error: OSError) -> None:
         if is_exhaustion(error):
             self._give_up("too-many-open-files")
             return
-        self.inbound.upstream.pool.refused(backend, reason_of(error))
+        self.inbound.upstream.pool.connection_refused(backend, reason_of(error))
         late = isinstance(error, TimeoutError)
         self._try_another("connect-timeout" if late else _REFUSED, connected=False)
 
@@ -332,13 +332,13 @@ class Exchange:
         whole = self._rewind() if connected else True
         retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
         inbound, pool = self.inbound, self.inbound.upstream.pool
-        self._leased.lost()
+        self._leased.attempt_failed()
         if retry and not pool.ready and self._wait():
             self._setback = reason, connected
             return
-        lease = pool.lease_again(self._tried, inbound.client, connected=connected) if retry else None
+        lease = pool.lease_retry(self._tried, inbound.client, connected=connected) if retry else None
         if lease is not None:
-            self._take_lease().moved(reason)
+            self._take_lease().retried(reason)
             self._go_to(lease)
         elif reason == _REFUSED and self._is_refused_by_all() and self._wait():
             self._setback, self._tried = (reason, connected), ()

@@ -54,7 +54,7 @@ async def watch_health(pool: Pool, port: int | None, probes: HealthCheck) -> Non
     under_way: set[Backend] = set()
     async with asyncio.TaskGroup() as group:
         while True:
-            for backend in pool.to_probe(ready=probes.of_ready):
+            for backend in pool.due_for_check(ready=probes.of_ready):
                 if backend not in under_way:
                     under_way.add(backend)
                     task = group.create_task(_probe(pool, backend, port, probes))
@@ -110,12 +110,12 @@ async def _probe(pool: Pool, backend: Backend, port: int | None, probes: HealthC
         async with asyncio.timeout(probes.timeout):
             why = await probes.make(*address)
     except Unhealthy as unwell:
-        pool.probed(backend, str(unwell))
+        pool.checked(backend, str(unwell))
     except OSError as error:
         if not is_exhaustion(error):
-            pool.probed(backend, reason_of(error))
+            pool.checked(backend, reason_of(error))
     else:
-        pool.probed(backend, None, why)
+        pool.checked(backend, None, why)
 
 
 def _over(under_way: set[Backend], backend: Backend, _: asyncio.Task[None]) -> None:

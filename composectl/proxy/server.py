@@ -73,8 +73,8 @@ class HttpServer(web.Server):
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """Wait for all connections to end, for `timeout` seconds or as long as a backend may take to stop; cut them."""
-        seconds = min(float("inf") if timeout is None else timeout, self.upstream.pool.grace)
-        self.upstream.pool.leave_all("composectl ends")
+        seconds = min(float("inf") if timeout is None else timeout, self.upstream.pool.stop_grace_period)
+        self.upstream.pool.drain_all("composectl ends")
         self.upstream.queue.close()
         try:
             async with asyncio.timeout(seconds):

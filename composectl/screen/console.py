@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from composectl.balance.backend import Change
+from composectl.balance.backend import Transition
 from composectl.balance.snapshot import ChangeView
 from composectl.sanitize import sanitize
 from composectl.screen.terminal import console_on, is_terminal
@@ -17,14 +17,14 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
 
-def change_line(who: str, change: Change | ChangeView) -> str:
+def change_line(who: str, change: Transition | ChangeView) -> str:
     """`12:03:44 echo-3 starting -> ready: its port accepts`."""
     return f"{time_of_day(change.at)} {transition_line(who, change)}"
 
 
-def transition_line(who: str, change: Change | ChangeView) -> str:
+def transition_line(who: str, change: Transition | ChangeView) -> str:
     """The same without the time."""
-    why = f": {change.why}" if change.why else ""
+    why = f": {change.reason}" if change.reason else ""
     return sanitize(f"{who} {change.before} -> {change.after}{why}")
 
 

@@ -210,7 +210,7 @@ def _long(change: ChangeView, name: str) -> Line:
         Segment(before, of_phase(before)),
         Segment(" -> ", QUIET),
         Segment(after, of_phase(after)),
-        Segment(f"{padding}  {sanitize(change.why)}", QUIET),
+        Segment(f"{padding}  {sanitize(change.reason)}", QUIET),
     ]
 
 

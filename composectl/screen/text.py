@@ -23,7 +23,7 @@ FAINT = Style.parse("dim cyan")
 GOOD = Style.parse("green")
 UNEASY = Style.parse("yellow")
 BAD = Style.parse("red")
-_PHASES = {"starting": PLACE, "ready": GOOD, "failing": BAD, "resting": UNEASY, "draining": UNEASY}
+_PHASES = {"starting": PLACE, "ready": GOOD, "unhealthy": BAD, "maintenance": UNEASY, "draining": UNEASY}
 
 
 def keep_head(text: str, width: int) -> str:

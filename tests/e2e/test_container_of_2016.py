@@ -145,7 +145,7 @@ def test_other_commands_work_in_the_container(beside: Beside) -> None:
     assert b"the proxy follows the replicas of service `echo`, and creates none" in said
 
     beside.says("drain", "echo", "1")
-    assert [one["phase"] for one in beside.status()["backends"]] == ["resting"]
+    assert [one["phase"] for one in beside.status()["backends"]] == ["maintenance"]
     beside.says("undrain", "echo", "1")
     assert beside.comes_to(1)
 

@@ -26,7 +26,7 @@ def test_who_is_drained_finishes_what_it_has_gets_nothing_more_and_returns(proje
         slow.join()
         assert answers[0].is_whole
         assert answers[0].backend == busy["address"]
-        assert phase_of(project, busy["number"]) == "resting"
+        assert phase_of(project, busy["number"]) == "maintenance"
         drained = len(load.backends)
         assert wait_until(lambda: len(load.backends) > drained + 40)
         assert busy["address"] not in load.backends[drained:]

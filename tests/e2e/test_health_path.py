@@ -28,8 +28,8 @@ def test_a_replica_without_its_page_gets_no_requests_until_it_has_it_again(proje
     container = project.engine.containers.get(second["id"])
 
     container.exec_run(["mv", SCRIPT, "/tmp/"])
-    assert wait_until(lambda: phases(project) == ["ready", "failing", "ready"])
-    assert project.status()["changes"][-1]["why"] == "/?health answered 404"
+    assert wait_until(lambda: phases(project) == ["ready", "unhealthy", "ready"])
+    assert project.status()["changes"][-1]["reason"] == "/?health answered 404"
     assert second["address"] not in answering(project)
 
     container.exec_run(["mv", "/tmp/index.cgi", SCRIPT])

@@ -11,7 +11,7 @@ from tests.support.http_client import burst
 from tests.support.terminal import CTRL_C, Terminal
 
 REPLICAS = 3
-ROW = re.compile(r"\d:9090 +(starting|ready|failing|draining|drained)")
+ROW = re.compile(r"\d:9090 +(starting|ready|unhealthy|draining|drained)")
 
 
 def test_rows_appear_counts_rise_and_ctrl_c_ends_it(project: ComposeProject) -> None:

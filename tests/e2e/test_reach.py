@@ -66,7 +66,7 @@ def test_one_that_does_not_listen_yet_gets_nothing_though_its_port_accepts(proje
     project.run("up", "--balance", "echo=2", "--backend-address", "published", "-d")
     answers = burst(project.port, 40, concurrency=4)
     assert all(answer.is_whole for answer in answers)
-    assert [change["after"] for change in project.status()["changes"]] == ["ready", "ready"]
+    assert [change["to"] for change in project.status()["changes"]] == ["ready", "ready"]
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)

@@ -47,7 +47,7 @@ def test_one_is_drained_and_taken_back_by_the_keyboard_alone(place: Workspace, c
     go_to(page, "Drain 2, ")
     assert page.value("document.activeElement.matches(':focus-visible')")
     page.press("Enter")
-    assert place.comes_to("ready", "resting")
+    assert place.comes_to("ready", "maintenance")
     assert page.comes_to("document.querySelectorAll('.order-state')[0]?.innerText === 'done'")
     assert "nothing is in flight" in page.text("#orders") or "drained" in page.text("#orders").lower()
     assert page.comes_to(f"({FOCUSED}).startsWith('Undrain 2, ')")

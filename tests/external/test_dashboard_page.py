@@ -49,7 +49,7 @@ def test_each_chart_and_strip_has_its_text(chromium: Chromium) -> None:
         assert requests.startswith("Requests per second, now by backend: 1: ")
         assert latency.startswith("p95 latency, now by backend: 1: ")
         strips = page.value("[...document.querySelectorAll('.strip')].map((one) => one.getAttribute('aria-label'))")
-        assert strips == ["ready 1m 30s", "ready 1m 30s", "failing 1m 30s"]
+        assert strips == ["ready 1m 30s", "ready 1m 30s", "unhealthy 1m 30s"]
 
 
 def test_the_changes_come_newest_first(place: Workspace, chromium: Chromium) -> None:
@@ -57,9 +57,9 @@ def test_the_changes_come_newest_first(place: Workspace, chromium: Chromium) -> 
     page.visit(site.url)
     assert page.comes_to("document.querySelectorAll('#changes tr').length === 2")
     site.asks("/v1/drain", "POST", {"service": "proxy", "number": 2})
-    assert page.comes_to("document.querySelector('#changes .to').innerText === 'resting'")
-    assert page.texts("#changes .to") == ["resting", "ready", "ready"]
-    assert page.texts("#changes .why")[0] == "drained by hand"
+    assert page.comes_to("document.querySelector('#changes .to').innerText === 'maintenance'")
+    assert page.texts("#changes .to") == ["maintenance", "ready", "ready"]
+    assert page.texts("#changes .reason")[0] == "drained by hand"
     site.ends()
 
 
@@ -69,7 +69,7 @@ def test_names_and_reasons_are_text_whatever_they_are(chromium: Chromium) -> Non
         page.visit(url)
         assert page.comes_to(f"document.querySelectorAll('{ROWS}').length === 3")
         assert page.value("document.querySelector('.name').textContent") == f"{EVIL}-1"
-        assert page.value("document.querySelector('#changes .why').textContent") == EVIL
+        assert page.value("document.querySelector('#changes .reason').textContent") == EVIL
         assert page.value("document.querySelectorAll('main img, main script').length") == 0
         assert page.value("document.title") == "shop · composectl"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.balance.backend import Replica, Report
+from composectl.balance.backend import ContainerHealth, Replica
 from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.connection_pool import ConnectionPool
@@ -27,7 +27,7 @@ SCENARIOS = sorted((Path(__file__).parent / "scenarios").iterdir())
 async def proxy_before(port: int) -> AsyncIterator[str]:
     """A proxy that makes no probes, which a scripted server would take for requests; its address."""
     pool = Pool("vtc", RoundRobin(), time.time, lambda change, backend: None)
-    pool.observe([Replica("1", "", 1, "vtc-1", "127.0.0.1", Report.UP)])
+    pool.sync([Replica("1", "", 1, "vtc-1", "127.0.0.1", ContainerHealth.HEALTHY)])
     (listening,) = bind("127.0.0.1", [0])
     runner = await serve(
         HttpServer(Upstream(pool, ConnectionPool(port), RequestQueue(pool, QueueConfig()))), [listening], 0
@@ -35,7 +35,7 @@ async def proxy_before(port: int) -> AsyncIterator[str]:
     host, own = listening.getsockname()
     yield f"{host}:{own}"
     await runner.cleanup()
-    assert not pool.tally().in_flight
+    assert not pool.counters().in_flight
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.stem)

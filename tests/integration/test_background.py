@@ -81,7 +81,7 @@ def test_followed_the_log_goes_on_until_the_end(place: Workspace, backend: Threa
         while "starting -> ready" not in follower.stdout.readline():
             pass
         place.run("drain", "proxy", "1")
-        assert "ready -> resting" in follower.stdout.readline()
+        assert "ready -> maintenance" in follower.stdout.readline()
         place.run("down")
         assert follower.stdout.readlines()[-1].endswith(" ended with exit code 0\n")
         assert follower.wait(PATIENCE) == 0

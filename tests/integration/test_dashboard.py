@@ -62,7 +62,7 @@ def test_orders_need_the_token_and_our_own_page(place: Workspace) -> None:
     assert site.status("/v1/drain", "POST", first, Origin="http://evil.example") == 403
     assert place.phases() == ["ready", "ready"]
     assert site.status("/v1/drain", "POST", first) == 200
-    assert place.comes_to("resting", "ready")
+    assert place.comes_to("maintenance", "ready")
     site.ends()
 
 

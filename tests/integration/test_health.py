@@ -22,9 +22,9 @@ def test_a_backend_is_left_out_while_its_path_answers_badly(place: Workspace) ->
     assert {ask(proxy.port, host=HOST).backend for _ in range(4)} == {steady.address, sick.address}
 
     sick.well.clear()
-    assert place.comes_to("ready", "failing")
+    assert place.comes_to("ready", "unhealthy")
     assert {ask(proxy.port, host=HOST).backend for _ in range(4)} == {steady.address}
-    assert [change["why"] for change in place.status()["changes"] if change["number"] == 2] == [
+    assert [change["reason"] for change in place.status()["changes"] if change["number"] == 2] == [
         "/well answered 200",
         "/well answered 503",
     ]

@@ -48,7 +48,7 @@ def test_a_path_is_asked_for_where_it_is_named(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--health-check-path", "/healthz"))
     assert place.comes_to("ready")
     (change,) = place.status()["changes"]
-    assert "/healthz" in change["why"]
+    assert "/healthz" in change["reason"]
     proxy.ends_by(signal.SIGINT)
 
 

@@ -40,7 +40,9 @@ def test_every_listener_leads_to_the_same_backends(place: Workspace) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_a_backend_is_starting_until_its_port_accepts_failing_when_it_refuses_and_comes_back(place: Workspace) -> None:
+def test_a_backend_is_starting_until_its_port_accepts_unhealthy_when_it_refuses_and_comes_back(
+    place: Workspace,
+) -> None:
     steady, late = place.backend(), place.backend()
     late.close()
     proxy = place.proxy(steady, late)
@@ -53,7 +55,7 @@ def test_a_backend_is_starting_until_its_port_accepts_failing_when_it_refuses_an
 
     def fails() -> bool:
         assert ask(proxy.port, host=HOST).status == 200
-        return place.phases() == ["ready", "failing"]
+        return place.phases() == ["ready", "unhealthy"]
 
     assert wait_until(fails)
 

@@ -91,7 +91,7 @@ def test_away_from_a_terminal_each_change_is_a_line(place: Workspace) -> None:
         assert watcher.stdout
         assert watcher.stdout.readline().endswith(f"{backend.address} starting -> ready: its port accepts\n")
         place.run("drain", "proxy", "1")
-        assert f"{backend.address} ready -> resting" in watcher.stdout.readline()
+        assert f"{backend.address} ready -> maintenance" in watcher.stdout.readline()
         watcher.send_signal(signal.SIGINT)
         assert watcher.wait(PATIENCE) == 130
     proxy.ends_by(signal.SIGINT)
@@ -102,7 +102,7 @@ def test_in_json_there_is_an_object_a_line_at_once_and_with_each_change(place: W
     with reading(place, "status", "--json", "--watch") as watcher:
         assert json.loads(line_of(watcher))["services"][0]["backends"][0]["phase"] == "ready"
         place.run("drain", "proxy", "1")
-        while json.loads(line_of(watcher))["services"][0]["backends"][0]["phase"] != "resting":
+        while json.loads(line_of(watcher))["services"][0]["backends"][0]["phase"] != "maintenance":
             pass
         proxy.ends_by(signal.SIGTERM)
         assert watcher.wait(PATIENCE) == 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from composectl.balance.backend import Backend, Change, Replica, Report
+from composectl.balance.backend import Backend, ContainerHealth, Replica, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.policy import LeastRequest, Policy
 from composectl.balance.pool import Pool
 
 
-def replica(number: int, report: Report = Report.UP, run: str = "1") -> Replica:
+def replica(number: int, report: ContainerHealth = ContainerHealth.HEALTHY, run: str = "1") -> Replica:
     return Replica(f"{number:064x}", run, number, f"echo-{number}", f"10.0.0.{number}", report)
 
 
@@ -18,10 +18,10 @@ class RecordedPool:
     """A pool, and the changes that it told."""
 
     def __init__(self, count: int = 0, policy: Callable[[], Policy] = LeastRequest) -> None:
-        self.changes: list[Change] = []
+        self.changes: list[Transition] = []
         self.now = 1000.0
         self.pool = Pool("echo", policy(), lambda: self.now, self._tell)
-        self.pool.observe(replica(number) for number in range(1, count + 1))
+        self.pool.sync(replica(number) for number in range(1, count + 1))
 
     def backend(self, number: int) -> Backend:
         return next(one for one in self.pool.backends if one.replica.number == number)
@@ -30,10 +30,10 @@ class RecordedPool:
         """Let the backend refuse as many connections as it takes."""
         backend = self.backend(number)
         for _ in range(2):
-            self.pool.refused(backend, "Connection refused")
-        assert backend.phase is Phase.FAILING
+            self.pool.connection_refused(backend, "Connection refused")
+        assert backend.phase is Phase.UNHEALTHY
         return backend
 
-    def _tell(self, change: Change, backend: Backend) -> None:
+    def _tell(self, change: Transition, backend: Backend) -> None:
         assert backend.phase is change.after
         self.changes.append(change)

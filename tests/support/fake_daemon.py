@@ -10,7 +10,7 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot
-from composectl.changes import Journal
+from composectl.changes import ChangeFeed
 from composectl.control.api import About, Handlers, serve_api
 from composectl.control.commands import Place, Rollout, Scaling, Verdict
 from composectl.control.events import Events, Lately
@@ -28,9 +28,9 @@ class FakeDaemon:
         self.about = about
         self.stopped = 0
         self.patience = patience
-        self.journal = Journal()
+        self.journal = ChangeFeed()
         self.services: tuple[ServiceView, ...] = ()
-        self.events = Events(Lately(self.snapshot).json, self.journal.read_by, patience)
+        self.events = Events(Lately(self.snapshot).json, self.journal.subscribe, patience)
         self.orders: list[Order] = []
         self.is_asked = asyncio.Event()
 

@@ -29,11 +29,11 @@ class FakeDashboard(FakeDaemon):
     def __init__(self, name: str = "echo", why: str = "its port accepts") -> None:
         super().__init__()
         self.watched = RecordedPool()
-        self.watched.pool.observe(
+        self.watched.pool.sync(
             replace(replica(number), id=f"{number}" * 64, name=f"{name}-{number}") for number in (1, 2, 3)
         )
         self.watched.eject(3)
-        self.watched.changes[-1] = replace(self.watched.changes[-1], why=why)
+        self.watched.changes[-1] = replace(self.watched.changes[-1], reason=why)
         self.history = History()
         self.stale_since: str | None = None
         for second in range(SECONDS):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any
 
-from composectl.balance.backend import Replica, Report
+from composectl.balance.backend import ContainerHealth, Replica
 from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
@@ -58,7 +58,7 @@ class MemoryProxy:
         loop.answer = self._accept
         self._connections = ConnectionPool(80)
         self._pool = Pool("echo", RoundRobin(), time.time, lambda change, backend: None)
-        self._pool.observe(_replica(number) for number in (1, 2))
+        self._pool.sync(_replica(number) for number in (1, 2))
         self._log = AccessLog(Unwritten(), lines_of)
         upstream = Upstream(self._pool, self._connections, RequestQueue(self._pool, QueueConfig()))
         self.server = HttpServer(upstream, name="composectl", make_id=make_request_id, log=self._log)
@@ -80,7 +80,7 @@ class MemoryProxy:
         self.client.resume_reading()
         await self.loop.settle()
         assert self.client.ended
-        assert not self._pool.tally().in_flight, "a lease was not ended"
+        assert not self._pool.counters().in_flight, "a lease was not ended"
         self._connections.close()
         await self.loop.settle()
         assert all(transport.ended for transport in self.dialled), "a connection to a backend was left open"
@@ -128,4 +128,4 @@ def sizes_of(choice: bytes) -> list[int]:
 
 
 def _replica(number: int) -> Replica:
-    return Replica(f"{number:064x}", "", number, f"echo-{number}", f"192.0.2.{number + 10}", Report.UP)
+    return Replica(f"{number:064x}", "", number, f"echo-{number}", f"192.0.2.{number + 10}", ContainerHealth.HEALTHY)

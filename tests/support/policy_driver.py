@@ -23,7 +23,7 @@ def filled(policy: Policy, size: int) -> list[Backend]:
 
 
 def acquire(policy: Policy, avoid: Sequence[Backend] = (), client: str = "") -> Backend:
-    taken = policy.take(avoid, client)
+    taken = policy.acquire(avoid, client)
     assert taken is not None
     taken.in_flight += 1
     return taken
@@ -31,4 +31,4 @@ def acquire(policy: Policy, avoid: Sequence[Backend] = (), client: str = "") -> 
 
 def release(policy: Policy, backend: Backend) -> None:
     backend.in_flight -= 1
-    policy.give_back(backend)
+    policy.release(backend)

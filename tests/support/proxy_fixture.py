@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from composectl.balance.backend import Backend, Change, Replica, Report
+from composectl.balance.backend import Backend, ContainerHealth, Replica, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.policy import Policy, RoundRobin
 from composectl.balance.pool import Pool
@@ -38,7 +38,7 @@ class ProxyFixture:
     def __init__(self, backends: int = 1, *, receive_buffer: int = 0, backlog: int = 100) -> None:
         hosts = [f"127.0.0.{number}" for number in range(1, backends + 1)]
         self.backends: Sequence[ScriptedBackend] = listen_on(hosts, receive_buffer=receive_buffer, backlog=backlog)
-        self.changes: list[Change] = []
+        self.changes: list[Transition] = []
         self.errors: list[dict[str, Any]] = []
         self.later = 0.0  # seconds that have passed since then by the pool's clock
         self._clients: list[RawConnection] = []
@@ -76,21 +76,21 @@ class ProxyFixture:
 
     def observe(self, numbers: Sequence[int] | range, *, run: str = "first") -> None:
         """Tell the pool that these backends, counted from 0, run and no others."""
-        self.pool.observe(self.replica(number, run) for number in numbers)
+        self.pool.sync(self.replica(number, run) for number in numbers)
 
-    def replica(self, number: int, run: str = "first", report: Report = Report.UP) -> Replica:
+    def replica(self, number: int, run: str = "first", report: ContainerHealth = ContainerHealth.HEALTHY) -> Replica:
         host = self.backends[number].host
         return Replica(f"{number:064x}", run, number + 1, f"echo-{number + 1}", host, report)
 
     def leave(self, number: int) -> None:
         """Tell the pool that this backend is to leave."""
-        self.pool.leave(f"{number:064x}", "the test says so")
+        self.pool.drain(f"{number:064x}", "the test says so")
 
     def eject(self, number: int) -> None:
         """Tell the pool that this backend has refused as many connections as it takes."""
         backend = self.pool.backends[number]
         for _ in range(2):
-            self.pool.refused(backend, "Connection refused")
+            self.pool.connection_refused(backend, "Connection refused")
 
     def phases(self) -> list[Phase]:
         return [backend.phase for backend in self.pool.backends]
@@ -118,7 +118,7 @@ class ProxyFixture:
         """All clients leave; whatever they had begun must then end, once, and leave nothing behind."""
         for client in self._clients:
             client.close()
-        await wait_until_async(lambda: not self.pool.tally().in_flight)
+        await wait_until_async(lambda: not self.pool.counters().in_flight)
         await self.shut_down()
         for backend in self.backends:
             await backend.close()
@@ -128,7 +128,7 @@ class ProxyFixture:
 
     # Private
 
-    def _tell(self, change: Change, backend: Backend) -> None:
+    def _tell(self, change: Transition, backend: Backend) -> None:
         self.changes.append(change)
         if change.after is Phase.READY:
             self.queue.admit()

@@ -24,7 +24,7 @@ class RolloutRecorder:
         """How few got requests, by every change that composectl made."""
         kept = [(_moment(one["at"]), one) for one in self._project.status()["changes"]]
         assert kept[0][0] < self._since, "the first changes are forgotten already"
-        steps = [(one["after"] == "ready") - (one["before"] == "ready") for at, one in kept if at > self._since]
+        steps = [(one["to"] == "ready") - (one["from"] == "ready") for at, one in kept if at > self._since]
         return min(self._running_sums(steps))
 
     def most_alive(self) -> int:

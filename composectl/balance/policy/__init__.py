@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 from composectl.balance.policy.least_request import LeastRequest
 from composectl.balance.policy.policy import Avoid, Policy
-from composectl.balance.policy.random import AtRandom, PowerOfTwo
+from composectl.balance.policy.random import PowerOfTwoChoices, Random
 from composectl.balance.policy.round_robin import RoundRobin
 from composectl.balance.policy.source import Source
-from composectl.balance.policy.weighted import Canary, SlowStart
+from composectl.balance.policy.weighted import CanarySplit, SlowStart
 
 __all__ = [
     "POLICIES",
-    "AtRandom",
     "Avoid",
-    "Canary",
+    "CanarySplit",
     "LeastRequest",
     "Policy",
-    "PowerOfTwo",
+    "PowerOfTwoChoices",
+    "Random",
     "RoundRobin",
     "SlowStart",
     "Source",
@@ -26,7 +26,7 @@ __all__ = [
 POLICIES: dict[str, Callable[[], Policy]] = {
     "least-request": LeastRequest,
     "round-robin": RoundRobin,
-    "random": AtRandom,
-    "p2c": PowerOfTwo,
+    "random": Random,
+    "p2c": PowerOfTwoChoices,
     "source": Source,
 }

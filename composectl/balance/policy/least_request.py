@@ -11,8 +11,8 @@ from composectl.balance.policy.policy import Avoid
 class LeastRequest:
     """The fewest in flight; ties in turn. O(1); with `avoid`, a step more for each in it and for each empty level.
 
-    Level n holds the backends with n requests in flight. `take` comes before the request is counted there,
-    `give_back` after it was taken off.
+    Level n holds the backends with n requests in flight. `acquire` comes before the request is counted there,
+    `release` after it was taken off.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class LeastRequest:
         self._size -= 1
         del self._levels[backend.in_flight][backend]
 
-    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
+    def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
         if not self._size:
             return None
         levels, lowest = self._levels, self._lowest
@@ -36,12 +36,12 @@ class LeastRequest:
             lowest += 1
         self._lowest = lowest
         if avoid:
-            return self._take_outside(avoid)
+            return self._acquire_outside(avoid)
         backend, _ = levels[lowest].popitem(False)
         self._put(backend, lowest + 1)
         return backend
 
-    def give_back(self, backend: Backend) -> None:
+    def release(self, backend: Backend) -> None:
         level, levels = backend.in_flight, self._levels
         del levels[level + 1][backend]
         levels[level][backend] = None
@@ -57,7 +57,7 @@ class LeastRequest:
         if level < self._lowest:
             self._lowest = level
 
-    def _take_outside(self, avoid: Avoid) -> Backend | None:
+    def _acquire_outside(self, avoid: Avoid) -> Backend | None:
         levels = (self._levels[number] for number in range(self._lowest, len(self._levels)))
         backend = next((one for level in levels for one in level if one not in avoid), None)
         if backend is not None:

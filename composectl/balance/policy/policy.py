@@ -11,19 +11,16 @@ Avoid = Collection[Backend]
 
 
 class Policy(Protocol):
-    """The ready backends in an order of its own.
-
-    `take` and `give_back` are told of every request, so that a policy can keep its order as it goes.
-    """
+    """Chooses among the ready backends; `acquire` and `release` enclose every request, so that it can keep an order."""
 
     def add(self, backend: Backend) -> None:
         """`backend` became ready."""
 
     def remove(self, backend: Backend) -> None:
-        """`backend` is ready no more."""
+        """`backend` is no longer ready."""
 
-    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
-        """Pick a backend that is not in `avoid` for one more request of this address; None where there is none."""
+    def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
+        """Choose a backend outside `avoid` for one more request of the client `key`; None where there is none."""
 
-    def give_back(self, backend: Backend) -> None:
+    def release(self, backend: Backend) -> None:
         """A request of a still ready `backend` has ended."""

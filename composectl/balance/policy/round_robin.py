@@ -9,7 +9,7 @@ from composectl.balance.policy.policy import Avoid
 
 
 class RoundRobin:
-    """Who was picked goes to the end; who is avoided keeps its turn. O(1)."""
+    """A chosen backend goes to the end; an avoided one keeps its turn. O(1)."""
 
     def __init__(self) -> None:
         self._turns: OrderedDict[Backend, None] = OrderedDict()
@@ -20,12 +20,12 @@ class RoundRobin:
     def remove(self, backend: Backend) -> None:
         del self._turns[backend]
 
-    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
+    def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
         for backend in self._turns:
             if backend not in avoid:
                 self._turns.move_to_end(backend)
                 return backend
         return None
 
-    def give_back(self, backend: Backend) -> None:
+    def release(self, backend: Backend) -> None:
         pass

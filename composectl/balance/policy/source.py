@@ -15,8 +15,8 @@ _DIGESTS = 16  # per backend, of eight points each: shares differ by a tenth or 
 class Source:
     """A ring of points, each some backend's; a client belongs to the first point behind its own.
 
-    So those clients alone move whose backend went, or to whom one came that is nearer. O(log n); after a change of
-    who is ready, O(n log n) once. The points come of the name: who restarts, or is made anew, gets its clients back.
+    A client moves only if its backend went, or if a nearer one came. O(log n); after a change of the ready backends,
+    O(n log n) once. The points depend on the name: a restarted or recreated replica gets its clients back.
     """
 
     def __init__(self) -> None:
@@ -34,13 +34,13 @@ class Source:
         self._owners = {point: owner for point, owner in self._owners.items() if owner is not backend}
         self._ring = []
 
-    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
+    def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
         if not self._ring:
             self._ring = sorted(self._owners)
-        start = bisect(self._ring, _point(client))
+        start = bisect(self._ring, _point(key))
         return next((owner for owner in self._owners_from(start) if owner not in avoid), None)
 
-    def give_back(self, backend: Backend) -> None:
+    def release(self, backend: Backend) -> None:
         pass
 
     # Private
@@ -56,5 +56,5 @@ def _points(name: str) -> Iterator[int]:
         yield from (int.from_bytes(digest[at : at + 8]) for at in range(0, len(digest), 8))
 
 
-def _point(client: str) -> int:
-    return int.from_bytes(blake2b(client.encode(), digest_size=8).digest())
+def _point(key: str) -> int:
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest())

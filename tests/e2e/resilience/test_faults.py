@@ -74,7 +74,7 @@ def test_h6_a_paused_replica_gets_nothing_until_it_goes_on(story: Scenario) -> N
     paused = story.container(2)
     with story.under_load("pause and unpause one of three") as load:
         paused.pause()
-        assert story.comes_to("ready", "failing", "ready")
+        assert story.comes_to("ready", "unhealthy", "ready")
         moment, address = time.time(), address_of(story, 2)
         assert wait_until(lambda: len(list(load.since(moment))) > 100)
         meanwhile = {fate.backend for fate in load.since(moment)}
@@ -91,7 +91,7 @@ def test_h7_an_unhealthy_replica_gets_nothing_until_it_is_well(story: Scenario) 
     ill = story.container(2)
     with story.under_load("unhealthy and healthy again, one of three") as load:
         ill.exec_run(["touch", "/tmp/unwell"])
-        assert story.comes_to("ready", "failing", "ready")
+        assert story.comes_to("ready", "unhealthy", "ready")
         moment, address = time.time(), address_of(story, 2)
         assert wait_until(lambda: len(list(load.since(moment))) > 100)
         assert address not in {fate.backend for fate in load.since(moment)}

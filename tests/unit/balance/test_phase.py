@@ -25,17 +25,17 @@ def test_the_script_writes_the_grid_anew_and_nothing_else() -> None:
     assert renewed(page.replace(grid(), "| phase | old |\n| --- | --- |")) == page
 
 
-@pytest.mark.parametrize("signal", [Signal.CAME_UP, Signal.WENT_DOWN, Signal.REST, Signal.RETURN, Signal.LEAVE])
+@pytest.mark.parametrize("signal", [Signal.HEALTHY, Signal.UNHEALTHY, Signal.DISABLE, Signal.ENABLE, Signal.DRAIN])
 def test_a_draining_backend_is_deaf_to_all_but_its_end(signal: Signal) -> None:
     assert after(Phase.DRAINING, signal) is None
     assert after(Phase.DRAINED, signal) is None
 
 
-@pytest.mark.parametrize("signal", [Signal.CAME_UP, Signal.WENT_DOWN, Signal.EMPTIED])
+@pytest.mark.parametrize("signal", [Signal.HEALTHY, Signal.UNHEALTHY, Signal.IDLE])
 def test_who_rests_is_deaf_to_what_is_observed(signal: Signal) -> None:
-    assert after(Phase.RESTING, signal) is None
+    assert after(Phase.MAINTENANCE, signal) is None
 
 
-@pytest.mark.parametrize(("phase", "signal"), list(product(set(Phase) - {Phase.GONE}, [Signal.VANISHED])))
+@pytest.mark.parametrize(("phase", "signal"), list(product(set(Phase) - {Phase.GONE}, [Signal.REMOVED])))
 def test_whatever_vanishes_is_gone(phase: Phase, signal: Signal) -> None:
     assert after(phase, signal) is Phase.GONE

@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis.strategies import integers, sets
 
 from composectl.balance.phase import Phase
-from composectl.balance.plan import plan_scale, plan_swap
+from composectl.balance.plan import next_rollout_step, plan_scale
 from tests.support.factories import RecordedPool, replica
 
 
-def leaving(watched: RecordedPool, wanted: int) -> list[int]:
-    return [one.replica.number for one in plan_scale(watched.pool.backends, wanted).leaving]
+def leaving(watched: RecordedPool, desired: int) -> list[int]:
+    return [one.replica.number for one in plan_scale(watched.pool.backends, desired).remove]
 
 
 def test_the_highest_numbers_leave_first() -> None:
@@ -24,21 +24,21 @@ def test_those_that_are_not_ready_leave_before_all_others() -> None:
 
 def test_those_on_their_way_out_do_not_count() -> None:
     watched = RecordedPool(3)
-    watched.pool.leave(watched.backend(3).replica.id, "told to stop")
-    assert plan_scale(watched.pool.backends, 3).coming == 1
+    watched.pool.drain(watched.backend(3).replica.id, "told to stop")
+    assert plan_scale(watched.pool.backends, 3).add == 1
     assert leaving(watched, 2) == []
 
 
 def test_who_rests_counts_and_leaves_first() -> None:
     watched = RecordedPool(3)
-    watched.pool.rest(watched.backend(1).replica.id, "drained by hand")
-    assert plan_scale(watched.pool.backends, 3).coming == 0
+    watched.pool.disable(watched.backend(1).replica.id, "drained by hand")
+    assert plan_scale(watched.pool.backends, 3).add == 0
     assert leaving(watched, 2) == [1]
 
 
 def test_whoever_is_missing_comes() -> None:
     plan = plan_scale(RecordedPool(2).pool.backends, 10)
-    assert (plan.leaving, plan.coming) == ((), 8)
+    assert (plan.remove, plan.add) == ((), 8)
 
 
 def test_all_may_leave() -> None:
@@ -47,9 +47,9 @@ def test_all_may_leave() -> None:
 
 def test_those_that_started_first_may_leave_first() -> None:
     pool = RecordedPool().pool
-    pool.observe(replica(number, run=f"2026-01-0{5 - number}") for number in (1, 2, 3))
+    pool.sync(replica(number, run=f"2026-01-0{5 - number}") for number in (1, 2, 3))
     plan = plan_scale(pool.backends, 1, oldest_first=True)
-    assert [one.replica.number for one in plan.leaving] == [3, 2]
+    assert [one.replica.number for one in plan.remove] == [3, 2]
 
 
 # Rolling out
@@ -59,9 +59,9 @@ def old(*numbers: int) -> set[str]:
     return {replica(number).id for number in numbers}
 
 
-def step(watched: RecordedPool, leaving: set[str], wanted: int, parallel: int = 1) -> tuple[int, list[int]] | None:
-    swap = plan_swap(watched.pool.backends, leaving, wanted, parallel)
-    return swap and (swap.coming, [one.replica.number for one in swap.leaving])
+def step(watched: RecordedPool, leaving: set[str], desired: int, parallel: int = 1) -> tuple[int, list[int]] | None:
+    following = next_rollout_step(watched.pool.backends, leaving, desired, parallel)
+    return following and (following.add, [one.replica.number for one in following.remove])
 
 
 def test_one_new_comes_before_one_old_goes_the_lowest_number_first() -> None:
@@ -86,7 +86,7 @@ def test_old_ones_that_are_not_ready_go_first() -> None:
 
 def test_old_ones_that_are_on_their_way_out_go_at_once() -> None:
     watched = RecordedPool(3)
-    watched.pool.leave(watched.backend(2).replica.id, "drained by hand")
+    watched.pool.drain(watched.backend(2).replica.id, "drained by hand")
     assert step(watched, old(1, 2, 3), 3) == (0, [2])
 
 
@@ -103,37 +103,37 @@ def test_no_old_one_goes_in_the_place_of_a_new_one_that_is_not_ready() -> None:
 
 @given(
     count=integers(0, 6),
-    wanted=integers(0, 6),
+    desired=integers(0, 6),
     parallel=integers(1, 4),
     ill=sets(integers(1, 6)),
     fails=sets(integers(7, 12)),
 )
 def test_never_fewer_ready_than_wanted_and_never_more_than_wanted_and_parallel(
-    count: int, wanted: int, parallel: int, ill: set[int], fails: set[int]
+    count: int, desired: int, parallel: int, ill: set[int], fails: set[int]
 ) -> None:
     watched = RecordedPool(count)
     for number in ill & set(range(2, count + 1)):
         watched.eject(number)
     leaving = old(*range(1, count + 1))
-    most = max(count, wanted + parallel)
+    most = max(count, desired + parallel)
     highest = 6
-    while swap := plan_swap(watched.pool.backends, leaving, wanted, parallel):
-        if not (swap.coming or swap.leaving):
+    while following := next_rollout_step(watched.pool.backends, leaving, desired, parallel):
+        if not (following.add or following.remove):
             break
-        added = [replica(highest + one) for one in range(1, swap.coming + 1)]
-        highest += swap.coming
-        watched.pool.observe([*(one.replica for one in watched.pool.backends), *added])
+        added = [replica(highest + one) for one in range(1, following.add + 1)]
+        highest += following.add
+        watched.pool.sync([*(one.replica for one in watched.pool.backends), *added])
         assert len(watched.pool.backends) <= most
         ready = watched.pool.ready
-        gone = {one.replica.id for one in swap.leaving}
-        watched.pool.observe([one.replica for one in watched.pool.backends if one.replica.id not in gone])
-        assert watched.pool.ready >= min(ready, wanted)
+        gone = {one.replica.id for one in following.remove}
+        watched.pool.sync([one.replica for one in watched.pool.backends if one.replica.id not in gone])
+        assert watched.pool.ready >= min(ready, desired)
         for one in added:
             if one.number in fails and watched.pool.ready > 1:
                 watched.eject(one.number)
     left = {one.replica.id for one in watched.pool.backends}
-    if swap:
+    if following:
         assert any(one.phase is not Phase.READY and one.replica.id not in leaving for one in watched.pool.backends)
     else:
         assert not leaving & left
-        assert len(left) == (wanted if count else 0)
+        assert len(left) == (desired if count else 0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from composectl.balance.backend import Report
+from composectl.balance.backend import ContainerHealth
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Lease
 from tests.support.factories import RecordedPool, replica
@@ -20,29 +20,31 @@ def leased(watched: RecordedPool) -> Lease:
 
 def test_healthy_replicas_are_ready_at_once_and_silent_ones_when_their_port_accepts() -> None:
     watched = RecordedPool()
-    watched.pool.observe([replica(1, Report.UP), replica(2, Report.SILENT), replica(3, Report.DOWN)])
+    watched.pool.sync(
+        [replica(1, ContainerHealth.HEALTHY), replica(2, ContainerHealth.NONE), replica(3, ContainerHealth.UNHEALTHY)]
+    )
     assert [one.phase for one in watched.pool.backends] == [Phase.READY, Phase.STARTING, Phase.STARTING]
-    watched.pool.probed(watched.backend(2), None)
+    watched.pool.checked(watched.backend(2), None)
     assert watched.backend(2).phase is Phase.READY
 
 
 def test_a_port_that_accepts_does_not_outweigh_an_unhealthy_report() -> None:
     watched = RecordedPool()
-    watched.pool.observe([replica(1, Report.DOWN)])
-    watched.pool.probed(watched.backend(1), None)
+    watched.pool.sync([replica(1, ContainerHealth.UNHEALTHY)])
+    watched.pool.checked(watched.backend(1), None)
     assert watched.backend(1).phase is Phase.STARTING
 
 
 def test_an_unhealthy_report_takes_even_the_last_one_out() -> None:
     watched = RecordedPool(1)
-    watched.pool.observe([replica(1, Report.DOWN)])
+    watched.pool.sync([replica(1, ContainerHealth.UNHEALTHY)])
     assert watched.pool.lease() is None
 
 
 def test_a_restarted_container_is_another_backend() -> None:
     watched = RecordedPool(1)
     before = watched.backend(1)
-    watched.pool.observe([replica(1, run="2")])
+    watched.pool.sync([replica(1, run="2")])
     assert before.phase is Phase.GONE
     assert watched.backend(1) is not before
 
@@ -51,27 +53,27 @@ def test_a_restarted_container_is_another_backend() -> None:
 def test_h9_a_container_at_another_address_is_another_backend(place: dict[str, str]) -> None:
     watched = RecordedPool(1)
     before = watched.backend(1)
-    watched.pool.observe([replace(replica(1), **place)])  # type: ignore[arg-type]
+    watched.pool.sync([replace(replica(1), **place)])  # type: ignore[arg-type]
     assert before.phase is Phase.GONE
-    assert watched.changes[-2].why == "its container has another address"
+    assert watched.changes[-2].reason == "its container has another address"
     assert watched.backend(1).phase is Phase.READY
 
 
 def test_h10_whoever_vanishes_gets_no_request_and_what_is_in_flight_is_counted_to_its_end() -> None:
     watched = RecordedPool(1)
     lease = leased(watched)
-    watched.pool.vanish(replica(1).key, "it left its network")
-    watched.pool.vanish(replica(2).key, "nobody knows it")
+    watched.pool.remove(replica(1).key, "it left its network")
+    watched.pool.remove(replica(2).key, "nobody knows it")
     assert watched.pool.lease() is None
-    assert [change.why for change in watched.changes] == ["healthy", "it left its network"]
+    assert [change.reason for change in watched.changes] == ["healthy", "it left its network"]
     lease.answered(200, 1000)
-    assert watched.pool.tally().in_flight == 0
+    assert watched.pool.counters().in_flight == 0
 
 
 def test_leaving_waits_for_what_is_in_flight() -> None:
     watched = RecordedPool(1)
     lease, backend = leased(watched), watched.backend(1)
-    watched.pool.leave(backend.replica.id, "scaled down")
+    watched.pool.drain(backend.replica.id, "scaled down")
     assert watched.pool.lease() is None
     lease.answered(200, 1000)
     assert [change.after for change in watched.changes] == [Phase.READY, Phase.DRAINING, Phase.DRAINED]
@@ -79,16 +81,16 @@ def test_leaving_waits_for_what_is_in_flight() -> None:
 
 def test_leaving_with_nothing_in_flight_is_done_at_once() -> None:
     watched = RecordedPool(1)
-    watched.pool.leave_all("composectl ends")
+    watched.pool.drain_all("composectl ends")
     assert [change.after for change in watched.changes] == [Phase.READY, Phase.DRAINING, Phase.DRAINED]
 
 
 def test_a_draining_backend_is_deaf_to_good_news() -> None:
     watched = RecordedPool(1)
     lease = leased(watched)
-    watched.pool.leave(watched.backend(1).replica.id, "scaled down")
-    watched.pool.observe([replica(1)])
-    watched.pool.probed(watched.backend(1), None)
+    watched.pool.drain(watched.backend(1).replica.id, "scaled down")
+    watched.pool.sync([replica(1)])
+    watched.pool.checked(watched.backend(1), None)
     assert watched.backend(1).phase is Phase.DRAINING
     lease.failed("backend-hung-up")
 
@@ -96,67 +98,67 @@ def test_a_draining_backend_is_deaf_to_good_news() -> None:
 def test_who_rests_gets_nothing_and_finishes_what_it_has() -> None:
     watched = RecordedPool(2)
     lease = leased(watched)
-    resting, other = lease.backend, leased(watched).backend
-    watched.pool.rest(resting.replica.id, "drained by hand")
+    disabled, other = lease.backend, leased(watched).backend
+    watched.pool.disable(disabled.replica.id, "drained by hand")
     assert {leased(watched).backend for _ in range(5)} == {other}
     lease.answered(200, 1000)
-    assert (resting.phase, resting.in_flight) == (Phase.RESTING, 0)
+    assert (disabled.phase, disabled.in_flight) == (Phase.MAINTENANCE, 0)
 
 
 def test_who_rests_is_deaf_to_good_news_and_is_not_probed() -> None:
     watched = RecordedPool(2)
-    watched.pool.rest(replica(1).id, "drained by hand")
-    watched.pool.observe([replica(1, Report.DOWN), replica(2)])
-    watched.pool.observe([replica(1), replica(2)])
-    watched.pool.probed(watched.backend(1), None)
-    assert watched.backend(1).phase is Phase.RESTING
-    assert watched.pool.to_probe(ready=True) == [watched.backend(2)]
+    watched.pool.disable(replica(1).id, "drained by hand")
+    watched.pool.sync([replica(1, ContainerHealth.UNHEALTHY), replica(2)])
+    watched.pool.sync([replica(1), replica(2)])
+    watched.pool.checked(watched.backend(1), None)
+    assert watched.backend(1).phase is Phase.MAINTENANCE
+    assert watched.pool.due_for_check(ready=True) == [watched.backend(2)]
 
 
 def test_the_last_one_may_rest_and_return() -> None:
     watched = RecordedPool(1)
-    watched.pool.rest(replica(1).id, "drained by hand")
+    watched.pool.disable(replica(1).id, "drained by hand")
     assert watched.pool.lease() is None
-    watched.pool.come_back(replica(1).id, "undrained by hand")
+    watched.pool.enable(replica(1).id, "undrained by hand")
     assert leased(watched).backend is watched.backend(1)
-    assert [change.after for change in watched.changes[1:]] == [Phase.RESTING, Phase.STARTING, Phase.READY]
+    assert [change.after for change in watched.changes[1:]] == [Phase.MAINTENANCE, Phase.STARTING, Phase.READY]
 
 
-@pytest.mark.parametrize("report", [Report.SILENT, Report.DOWN])
-def test_who_returns_gets_requests_once_it_is_well(report: Report) -> None:
+@pytest.mark.parametrize("report", [ContainerHealth.NONE, ContainerHealth.UNHEALTHY])
+def test_who_returns_gets_requests_once_it_is_well(report: ContainerHealth) -> None:
     watched = RecordedPool(1)
-    watched.pool.rest(replica(1).id, "drained by hand")
-    watched.pool.observe([replica(1, report)])
-    watched.pool.come_back(replica(1).id, "undrained by hand")
+    watched.pool.disable(replica(1).id, "drained by hand")
+    watched.pool.sync([replica(1, report)])
+    watched.pool.enable(replica(1).id, "undrained by hand")
     assert watched.backend(1).phase is Phase.STARTING
-    assert bool(watched.pool.to_probe()) == (report is Report.SILENT)
-    watched.pool.observe([replica(1, Report.UP)])
+    assert bool(watched.pool.due_for_check()) == (report is ContainerHealth.NONE)
+    watched.pool.sync([replica(1, ContainerHealth.HEALTHY)])
     assert watched.backend(1).phase is Phase.READY
 
 
 def test_who_was_told_to_leave_neither_rests_nor_returns() -> None:
     watched = RecordedPool(1)
     lease = leased(watched)
-    watched.pool.rest(replica(1).id, "drained by hand")
-    watched.pool.leave(replica(1).id, "its container is told to stop")
-    watched.pool.come_back(replica(1).id, "undrained by hand")
-    watched.pool.rest(replica(1).id, "drained by hand")
+    watched.pool.disable(replica(1).id, "drained by hand")
+    watched.pool.drain(replica(1).id, "its container is told to stop")
+    watched.pool.enable(replica(1).id, "undrained by hand")
+    watched.pool.disable(replica(1).id, "drained by hand")
     assert watched.backend(1).phase is Phase.DRAINING
     lease.answered(200, 1000)
-    watched.pool.come_back(replica(1).id, "undrained by hand")
+    watched.pool.enable(replica(1).id, "undrained by hand")
     assert watched.backend(1).phase is Phase.DRAINED
 
 
 def test_a_restarted_container_does_not_rest() -> None:
     watched = RecordedPool(1)
-    watched.pool.rest(replica(1).id, "drained by hand")
-    watched.pool.observe([replica(1, run="2")])
+    watched.pool.disable(replica(1).id, "drained by hand")
+    watched.pool.sync([replica(1, run="2")])
     assert watched.backend(1).phase is Phase.READY
 
 
 def test_a_lease_ends_once() -> None:
     lease = leased(RecordedPool(1))
-    lease.abandoned()
+    lease.client_closed()
     with pytest.raises(RuntimeError, match="has ended already"):
         lease.failed("backend-hung-up")
 
@@ -165,26 +167,26 @@ def test_counts_of_backends_that_are_gone_stay_in_the_sums() -> None:
     watched = RecordedPool(2)
     early, late = leased(watched), leased(watched)
     early.answered(200, 1000)
-    watched.pool.observe([])
+    watched.pool.sync([])
     late.answered(503, 1000)
     assert watched.pool.requests == 2
-    assert watched.pool.tally().responses == [0, 0, 1, 0, 0, 1]
-    assert watched.pool.tally().in_flight == 0
+    assert watched.pool.counters().responses == [0, 0, 1, 0, 0, 1]
+    assert watched.pool.counters().in_flight == 0
 
 
 def test_a_request_that_moved_counts_once_and_one_that_nobody_took_counts_too() -> None:
     watched = RecordedPool(2)
     first = leased(watched)
-    second = watched.pool.lease_again((first.backend,), connected=True)
+    second = watched.pool.lease_retry((first.backend,), connected=True)
     assert second is not None
-    first.moved("backend-hung-up")
+    first.retried("backend-hung-up")
     second.answered(200, 1000)
-    watched.pool.unserved += 1
+    watched.pool.rejected += 1
     assert watched.pool.requests == 2
-    assert watched.pool.tally().retried == 1
+    assert watched.pool.counters().retried == 1
 
 
 def test_backends_stand_in_the_order_of_their_numbers() -> None:
     watched = RecordedPool()
-    watched.pool.observe(replica(number) for number in (10, 2, 1))
+    watched.pool.sync(replica(number) for number in (10, 2, 1))
     assert [one.replica.number for one in watched.pool.backends] == [1, 2, 10]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composectl.balance.retry import FURTHER_BACKENDS, Budget, is_idempotent, may_retry
+from composectl.balance.retry import MAX_RETRIES, RetryBudget, is_idempotent, may_retry
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"])
@@ -24,17 +24,17 @@ def test_nothing_is_sent_again_in_part() -> None:
 
 
 def test_two_further_backends_are_enough() -> None:
-    assert may_retry(b"GET", connected=False, whole=True, tried=FURTHER_BACKENDS)
-    assert not may_retry(b"GET", connected=False, whole=True, tried=FURTHER_BACKENDS + 1)
+    assert may_retry(b"GET", connected=False, whole=True, tried=MAX_RETRIES)
+    assert not may_retry(b"GET", connected=False, whole=True, tried=MAX_RETRIES + 1)
 
 
-def begun(budget: Budget, count: int) -> None:
+def begun(budget: RetryBudget, count: int) -> None:
     for _ in range(count):
         budget.begin()
 
 
 def test_p3_three_further_attempts_are_always_there() -> None:
-    budget = Budget()
+    budget = RetryBudget()
     for _ in range(3):
         assert budget.allows(requests=1, active=1)
         budget.begin()
@@ -44,7 +44,7 @@ def test_p3_three_further_attempts_are_always_there() -> None:
 
 
 def test_p3_a_fifth_of_the_active_requests_is_the_most() -> None:
-    budget = Budget()
+    budget = RetryBudget()
     assert budget.allows(requests=1000, active=100)
     begun(budget, 19)
     assert budget.allows(requests=1000, active=100)
@@ -53,7 +53,7 @@ def test_p3_a_fifth_of_the_active_requests_is_the_most() -> None:
 
 
 def test_what_succeeds_costs_nothing() -> None:
-    budget = Budget()
+    budget = RetryBudget()
     for _ in range(100):
         assert budget.allows(requests=1, active=1)
         budget.begin()
@@ -61,7 +61,7 @@ def test_what_succeeds_costs_nothing() -> None:
 
 
 def test_what_fails_is_paid_for_by_five_requests() -> None:
-    budget = Budget()
+    budget = RetryBudget()
     for _ in range(3):
         budget.begin()
         budget.spend()
@@ -72,7 +72,7 @@ def test_what_fails_is_paid_for_by_five_requests() -> None:
 
 
 def test_good_times_are_not_saved_for_bad_ones() -> None:
-    budget = Budget()
+    budget = RetryBudget()
     assert budget.allows(requests=1_000_000, active=10)
     begun(budget, 3)
     assert not budget.allows(requests=1_000_000, active=10)
@@ -83,7 +83,7 @@ STEPS = st.lists(st.sampled_from(["request", "request", "answer", "fail", "succe
 
 @given(STEPS)
 def test_d10_failed_further_attempts_are_never_more_than_a_fifth_of_the_requests(steps: list[str]) -> None:
-    budget = Budget()
+    budget = RetryBudget()
     requests = active = running = failed = 0
     for step in steps:
         if step == "request":

@@ -60,10 +60,10 @@ def test_failures_and_retries_have_a_reason() -> None:
         lease = watched.pool.lease()
         assert lease is not None
         lease.failed(reason)
-    watched.pool.turned_away("no-backend-ready")
+    watched.pool.reject("no-backend-ready")
     lease = watched.pool.lease()
     assert lease is not None
-    lease.moved("connect-timeout")
+    lease.retried("connect-timeout")
     totals = snapshot(watched).services[0].totals
     assert totals.failed_for == {"backend-hung-up": 2, "backend-too-slow": 1, "no-backend-ready": 1}
     assert (totals.failed, totals.retried_for) == (4, {"connect-timeout": 1})
@@ -71,8 +71,8 @@ def test_failures_and_retries_have_a_reason() -> None:
 
 def test_changes_are_counted_by_the_phase_after_those_of_replicas_that_are_gone_included() -> None:
     watched = RecordedPool(3)
-    watched.pool.leave(watched.backend(1).replica.id, "asked")
-    watched.pool.observe([])
+    watched.pool.drain(watched.backend(1).replica.id, "asked")
+    watched.pool.sync([])
     assert snapshot(watched).services[0].totals.changes == {"ready": 3, "draining": 1, "drained": 1, "gone": 3}
 
 
@@ -110,7 +110,7 @@ def test_ids_are_short_and_addresses_have_the_port() -> None:
 
 def test_a_replica_with_a_port_of_its_own_is_shown_with_that() -> None:
     watched = RecordedPool(1)
-    watched.pool.observe([replace(watched.backend(1).replica, ports=((9090, 8081),))])
+    watched.pool.sync([replace(watched.backend(1).replica, ports=((9090, 8081),))])
     (backend,) = snapshot(watched).services[0].backends
     assert backend.address == "10.0.0.1:8081"
 

@@ -12,11 +12,11 @@ from tests.support.snapshots import backend, service, snapshot
 
 
 def test_it_is_serving_where_every_service_has_one_that_is_ready() -> None:
-    half = service(backends=(backend(1, phase="failing"), backend(2)))
+    half = service(backends=(backend(1, phase="unhealthy"), backend(2)))
     assert exit_code(One(snapshot(half, service(3)))) == 0
 
 
-@pytest.mark.parametrize("phase", ["starting", "failing", "resting", "draining"])
+@pytest.mark.parametrize("phase", ["starting", "unhealthy", "maintenance", "draining"])
 def test_one_service_without_anybody_ready_is_enough_for_a_3(phase: str) -> None:
     nobody = service(service="worker", backends=(backend(1, phase=phase),))
     both = snapshot(service(), nobody)

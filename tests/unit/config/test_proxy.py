@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from composectl.balance.backend import Replica, Report
+from composectl.balance.backend import ContainerHealth, Replica
 from composectl.compose.ports import Port
 from composectl.config.proxy import ProxyConfig, StaticBackends, make_proxy_config
 from composectl.errors import USAGE, ComposectlError
@@ -53,7 +53,7 @@ def test_backends_are_replicas_numbered_as_they_were_given_each_with_its_port() 
     one, other = replicas("127.0.0.1:9001", "[::1]:9002")
     assert (one.number, one.name, one.address(None)) == (1, "127.0.0.1:9001", ("127.0.0.1", 9001))
     assert (other.number, other.name, other.address(None)) == (2, "[::1]:9002", ("::1", 9002))
-    assert one.report is Report.SILENT
+    assert one.health is ContainerHealth.NONE
 
 
 def test_a_backend_keeps_its_id_from_one_run_to_the_next() -> None:

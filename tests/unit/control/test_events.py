@@ -13,13 +13,13 @@ from typing import Any
 
 from aiohttp import web
 
-from composectl.balance.backend import Change
+from composectl.balance.backend import Transition
 from composectl.balance.phase import Phase
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.snapshots import service
 
 PATIENCE = 10.0
-CHANGE = Change(7.0, "echo", 2, "echo-echo-2", Phase.STARTING, Phase.READY, "its port accepts")
+CHANGE = Transition(7.0, "echo", 2, "echo-echo-2", Phase.STARTING, Phase.READY, "its port accepts")
 
 
 class Listening:
@@ -82,9 +82,9 @@ async def test_each_change_is_told_as_it_happens(tmp_path: Path) -> None:
     house = FakeDaemon()
     async with house.open(tmp_path) as path, listening(path) as client:
         await client.next("snapshot")
-        house.journal.tell(CHANGE)
+        house.journal.publish(CHANGE)
         told = {"service": "echo", "at": "1970-01-01T00:00:07.000+00:00", "number": 2, "name": "echo-echo-2"}
-        told |= {"before": "starting", "after": "ready", "why": "its port accepts"}
+        told |= {"from": "starting", "to": "ready", "reason": "its port accepts"}
         assert await client.next("change") == told
 
 

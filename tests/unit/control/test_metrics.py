@@ -62,11 +62,11 @@ def test_durations_are_in_buckets_of_seconds() -> None:
 
 def test_failures_and_retries_are_told_by_backend_and_by_reason() -> None:
     watched = RecordedPool(2)
-    for end in ("failed", "moved"):
+    for end in ("failed", "retried"):
         lease = watched.pool.lease()
         assert lease is not None
         getattr(lease, end)("backend-too-slow")
-    watched.pool.turned_away("no-backend-ready")
+    watched.pool.reject("no-backend-ready")
     service = seen(watched)
     reasons = {("backend-too-slow",): 1, ("no-backend-ready",): 1}
     assert samples(service, "composectl_failures_total") == reasons
@@ -82,7 +82,7 @@ def test_phases_and_what_is_held_and_in_flight() -> None:
     assert watched.pool.lease()
     service = seen(watched)
     phases = samples(service, "composectl_backend_phase")
-    assert {key for key, value in phases.items() if value} == {("1", "failing"), ("2", "ready"), ("3", "ready")}
+    assert {key for key, value in phases.items() if value} == {("1", "unhealthy"), ("2", "ready"), ("3", "ready")}
     assert samples(service, "composectl_backends")["ready",] == 2
     assert samples(service, "composectl_wanted_backends") == {(): 3}
     assert samples(service, "composectl_held_requests") == {(): 2}
@@ -91,7 +91,7 @@ def test_phases_and_what_is_held_and_in_flight() -> None:
 
 def test_drains_rollouts_and_listeners() -> None:
     watched = RecordedPool(2)
-    watched.pool.leave(watched.backend(1).replica.id, "asked")
+    watched.pool.drain(watched.backend(1).replica.id, "asked")
     service = seen(watched)
     assert samples(service, "composectl_changes_total")["draining",] == 1
     assert samples(service, "composectl_rollouts_total") == {("done",): 1}
@@ -101,7 +101,7 @@ def test_drains_rollouts_and_listeners() -> None:
 def test_what_a_backend_has_counted_goes_with_it_and_the_sums_of_the_service_stay() -> None:
     watched = busy()
     before = {name: samples(seen(watched), name) for name in SUMS}
-    watched.pool.observe([])
+    watched.pool.sync([])
     assert samples(seen(watched), "composectl_requests_total") == {}
     after = {name: samples(seen(watched), name) for name in SUMS}
     assert all(after[name][key] >= value for name in SUMS for key, value in before[name].items())

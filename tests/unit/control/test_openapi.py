@@ -99,7 +99,7 @@ async def test_events_are_what_it_says(tmp_path: Path) -> None:
     house.services = (seen(),)
     async with house.open(tmp_path) as path, listening(path) as client:
         assert valid("Snapshot", await client.next("snapshot"))
-        house.journal.tell(CHANGE)
+        house.journal.publish(CHANGE)
         assert valid("Change", await client.next("change"))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from composectl.balance.backend import Replica, Report
+from composectl.balance.backend import ContainerHealth, Replica
 from composectl.engine.containers import (
     HOOK,
     ONE_OFF,
@@ -37,7 +37,7 @@ def described(**changed: Any) -> Replica:
 
 def test_a_running_container_is_a_replica() -> None:
     assert parse_container(container(3)) == Replica(
-        f"{3:064x}", STARTED, 3, "shop-echo-3", "10.0.0.3", Report.SILENT, 10.0, 15
+        f"{3:064x}", STARTED, 3, "shop-echo-3", "10.0.0.3", ContainerHealth.NONE, 10.0, 15
     )
 
 
@@ -174,23 +174,25 @@ def test_the_default_bridge_counts() -> None:
 @pytest.mark.parametrize(
     ("health", "report"),
     [
-        ("healthy", Report.UP),
-        ("starting", Report.DOWN),
-        ("unhealthy", Report.DOWN),
-        ("none", Report.SILENT),
+        ("healthy", ContainerHealth.HEALTHY),
+        ("starting", ContainerHealth.UNHEALTHY),
+        ("unhealthy", ContainerHealth.UNHEALTHY),
+        ("none", ContainerHealth.NONE),
     ],
 )
-def test_h7_health_is_reported(health: str, report: Report) -> None:
-    assert described(State={"Health": {"Status": health}}).report is report
+def test_h7_health_is_reported(health: str, report: ContainerHealth) -> None:
+    assert described(State={"Health": {"Status": health}}).health is report
 
 
 def test_h6_a_paused_replica_is_down_however_healthy() -> None:
-    assert described(State={"Status": "paused", "Health": {"Status": "healthy"}}).report is Report.DOWN
+    assert described(State={"Status": "paused", "Health": {"Status": "healthy"}}).health is ContainerHealth.UNHEALTHY
 
 
 @pytest.mark.parametrize(("said", "grace"), [(0, 0.0), (30, 30.0), (None, 10.0)])
 def test_the_grace_is_the_containers_or_dockers(said: int | None, grace: float) -> None:
-    assert described(Config={"Labels": container(1)["Config"]["Labels"], "StopTimeout": said}).grace == grace
+    assert (
+        described(Config={"Labels": container(1)["Config"]["Labels"], "StopTimeout": said}).stop_grace_period == grace
+    )
 
 
 @pytest.mark.parametrize(("said", "number"), [("SIGQUIT", 3), ("WINCH", 28), ("12", 12), ("", 15), ("nonsense", 15)])

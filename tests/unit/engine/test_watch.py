@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from composectl.balance.backend import Key, Replica, Report
+from composectl.balance.backend import ContainerHealth, Key, Replica
 from composectl.engine.client import Engine, in_thread
 from composectl.engine.containers import NUMBER, PROJECT
 from composectl.engine.watch import Watch, WatchTiming
@@ -123,7 +123,7 @@ async def test_h6_a_pause_takes_a_replica_down(fake: FakeEngine, engine: Engine)
         await story.shows(1)
         fake.run(container(1, State={"Status": "paused"}))
         await fake.say(event("pause"))
-        await story.until(lambda: story.replicas["echo"][0].report is Report.DOWN)
+        await story.until(lambda: story.replicas["echo"][0].health is ContainerHealth.UNHEALTHY)
 
 
 async def test_h9_a_lost_network_is_a_lost_replica(fake: FakeEngine, engine: Engine) -> None:

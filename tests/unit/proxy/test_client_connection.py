@@ -459,7 +459,7 @@ async def test_a_slow_reader_gets_the_end_of_the_last_answer_on_a_connection(sta
     client = await a_client_behind_narrow_buffers(stage)
     await client.send(get("/", "Connection: close"))
     stage.backend.play(answers(ok(b"x" * 50_000)))
-    await wait_until_async(lambda: stage.pool.tally().responses[2])
+    await wait_until_async(lambda: stage.pool.counters().responses[2])
     stage.seconds_pass(30)
     await client.head()
     assert await client.rest() == b"x" * 50_000
@@ -469,7 +469,7 @@ async def test_a_client_that_never_reads_the_end_is_cut_off(stage: ProxyFixture)
     client = await a_client_behind_narrow_buffers(stage)
     await client.send(get("/", "Connection: close"))
     stage.backend.play(answers(ok(b"x" * 50_000)))
-    await wait_until_async(lambda: stage.pool.tally().responses[2])
+    await wait_until_async(lambda: stage.pool.counters().responses[2])
     stage.seconds_pass(80)
     await wait_until_async(lambda: not stage.server._inbound)
 

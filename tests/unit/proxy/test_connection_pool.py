@@ -92,7 +92,7 @@ async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(s
         assert status(await client.until(b"ok")) == 200
         client.close()
         stage.connections.forget(stage.pool.backends[0])
-    assert stage.pool.tally().failed == 0
+    assert stage.pool.counters().failed == 0
 
 
 async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run(stage: ProxyFixture) -> None:
@@ -107,7 +107,7 @@ async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run
 async def test_h10_whoever_vanishes_while_it_is_dialled_is_not_sent_the_request(stage: ProxyFixture) -> None:
     backend = stage.pool.backends[0]
     dialling = asyncio.ensure_future(stage.connections.dial(backend))
-    stage.pool.vanish(backend.replica.key, "it left its network")
+    stage.pool.remove(backend.replica.key, "it left its network")
     with pytest.raises(ConnectionAbortedError):
         await dialling
     assert await (await stage.backend.accept()).rest() == b""
@@ -173,7 +173,7 @@ async def test_b1_a_backend_that_does_not_wait_to_be_asked_hangs_nobody_up(
 
 async def test_a_backend_with_a_port_of_its_own_is_dialled_there(stage: ProxyFixture) -> None:
     (elsewhere,) = listen_on(["127.0.0.1"])
-    stage.pool.observe([replace(stage.replica(0), started="second", ports=((stage.backends[0].port, elsewhere.port),))])
+    stage.pool.sync([replace(stage.replica(0), started="second", ports=((stage.backends[0].port, elsewhere.port),))])
     client = await stage.client()
     await client.send(GET)
     backend = await elsewhere.accept()

@@ -60,23 +60,23 @@ async def test_d6_one_of_two_is_dead_and_nobody_notices(
 ) -> None:
     stage = await open_stage(2, policy=policy)
     probes: list[str | None] = []
-    probed = stage.pool.probed
+    checked = stage.pool.checked
 
     def noted(backend: Backend, error: str | None, why: str = "") -> None:
         probes.append(error)
-        probed(backend, error, why)
+        checked(backend, error, why)
 
     def probed_times(times: int) -> Callable[[], bool]:
         return lambda: len(probes) >= times
 
-    monkeypatch.setattr(stage.pool, "probed", noted)
+    monkeypatch.setattr(stage.pool, "checked", noted)
     stage.backends[0].refuse()
     stage.backends[1].play(answers(OK))
     async with probing(stage):
         assert await ask_often(stage, 1000) == {200: 1000}
         assert answered(stage) == [0, 1000]
-        assert stage.phases() == ["failing", "ready"]
-        assert (stage.pool.tally().retried, probes) == (2, [])
+        assert stage.phases() == ["unhealthy", "ready"]
+        assert (stage.pool.counters().retried, probes) == (2, [])
 
         for waited, asked in ((5, 1), (10, 2), (20, 3)):
             stage.later += waited
@@ -101,7 +101,7 @@ async def test_d6_nor_with_posts_from_many_clients(open_stage: OpenStage) -> Non
     stage.backends[1].refuse()
     stage.backends[2].play(answers(OK))
     assert await ask_at_once(stage, 50, 10, post(b"hello")) == {200: 500}
-    assert stage.phases() == ["failing", "failing", "ready"]
+    assert stage.phases() == ["unhealthy", "unhealthy", "ready"]
 
 
 async def test_a_backend_that_is_killed_under_load_costs_no_request(open_stage: OpenStage) -> None:
@@ -112,7 +112,7 @@ async def test_a_backend_that_is_killed_under_load_costs_no_request(open_stage: 
     await wait_until_async(lambda: sum(answered(stage)) > 800)
     await stage.backends[0].die()
     assert await asking == {200: 3200}
-    assert stage.phases() == ["failing", "ready", "ready"]
+    assert stage.phases() == ["unhealthy", "ready", "ready"]
 
 
 async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_at_a_time(open_stage: OpenStage) -> None:
@@ -130,7 +130,7 @@ async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_a
     for wire in doomed:
         wire.reset()
     await wait_until_async(lambda: sum(answered(stage)) == 30)
-    assert (stage.queue.queued, stage.pool.tally().retried, stage.pool.tally().failed) == (0, 30, 0)
+    assert (stage.queue.queued, stage.pool.counters().retried, stage.pool.counters().failed) == (0, 30, 0)
 
 
 async def test_d10_f2_who_leaves_while_others_are_tried_again_waits_no_longer(open_stage: OpenStage) -> None:
@@ -145,7 +145,7 @@ async def test_d10_f2_who_leaves_while_others_are_tried_again_waits_no_longer(op
     for client in clients:
         client.reset()
     await wait_until_async(lambda: stage.queue.queued == 0)
-    assert stage.pool.tally().failed == 0
+    assert stage.pool.counters().failed == 0
 
 
 async def reset(wire: RawConnection) -> None:
@@ -161,7 +161,7 @@ async def test_d10_when_all_reset_there_are_at_most_a_fifth_more_attempts_than_r
     attempts = sum(len(backend.wires) for backend in stage.backends)
     assert 1000 < attempts <= 1200
     assert stage.pool.requests == 1000
-    assert stage.pool.tally().requests == attempts
+    assert stage.pool.counters().requests == attempts
 
 
 async def test_d10_so_it_is_where_requests_are_held(open_stage: OpenStage) -> None:
@@ -186,8 +186,8 @@ async def test_d10_when_all_refuse_they_are_not_asked_again_and_again(open_stage
     for backend in stage.backends:
         backend.refuse()
     assert await ask_at_once(stage, 50, 20) == {502: 1000}
-    assert 1000 < stage.pool.tally().requests <= 1200
-    assert sorted(stage.phases()) == ["failing", "failing", "ready"]
+    assert 1000 < stage.pool.counters().requests <= 1200
+    assert sorted(stage.phases()) == ["ready", "unhealthy", "unhealthy"]
 
 
 async def test_further_attempts_that_succeed_have_no_end(open_stage: OpenStage) -> None:
@@ -244,4 +244,4 @@ async def test_what_has_begun_to_answer_is_no_further_attempt_any_more_however_l
         await client.send(request_)
         assert status(await client.head()) == expected
         stage.seconds_pass(1)
-    assert stage.pool.tally().retried == 10
+    assert stage.pool.counters().retried == 10

@@ -151,7 +151,7 @@ async def shuffle(stage: ProxyFixture, seed: int) -> None:
             stage.leave(random.randrange(4))
         elif backends:
             if random.random() < 0.5:
-                stage.pool.probed(random.choice(backends), None)
+                stage.pool.checked(random.choice(backends), None)
             else:
                 stage.eject(random.randrange(len(backends)))
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from composectl.balance.backend import Change, Replica, Report
+from composectl.balance.backend import ContainerHealth, Replica, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
@@ -28,9 +28,9 @@ class Watch:
     """A pool whose backends are probed, and what it told."""
 
     def __init__(self, replicas: Sequence[Replica]) -> None:
-        self.changes: list[Change] = []
+        self.changes: list[Transition] = []
         self.pool = Pool("echo", LeastRequest(), time.time, lambda change, _: self.changes.append(change))
-        self.pool.observe(replicas)
+        self.pool.sync(replicas)
 
     def phases(self) -> list[Phase]:
         return [backend.phase for backend in self.pool.backends]
@@ -55,16 +55,16 @@ async def test_it_becomes_ready_when_it_listens_and_again_after_a_failure() -> N
         await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.STARTING])
         with socket.create_server(("127.0.0.2", backend.port)):
             await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
-            watch.pool.observe([replica(1, backend.host, Report.DOWN), replica(2, "127.0.0.2")])
-            assert watch.phases() == [Phase.FAILING, Phase.READY]
-            watch.pool.observe([replica(1, backend.host), replica(2, "127.0.0.2")])
+            watch.pool.sync([replica(1, backend.host, ContainerHealth.UNHEALTHY), replica(2, "127.0.0.2")])
+            assert watch.phases() == [Phase.UNHEALTHY, Phase.READY]
+            watch.pool.sync([replica(1, backend.host), replica(2, "127.0.0.2")])
             await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
 
 
 async def test_what_docker_holds_for_unwell_is_not_asked() -> None:
     unwell, other = listen_on(["127.0.0.1", "127.0.0.2"])
     other.play(answers(WELL))
-    watch = Watch([replica(1, unwell.host, Report.DOWN), replica(2, other.host)])
+    watch = Watch([replica(1, unwell.host, ContainerHealth.UNHEALTHY), replica(2, other.host)])
     async with watch.watching(other, CHECKS):
         await wait_until_async(lambda: len(other.wires) > 5)
         assert unwell.untouched()
@@ -106,10 +106,10 @@ async def test_a_check_that_fails_three_times_takes_one_out_and_one_that_passes_
     async with watch.watching(one, CHECKS):
         await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
         answer = UNWELL
-        await wait_until_async(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.UNHEALTHY, Phase.READY])
         answer = WELL
         await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
-    assert [change.why for change in watch.changes if change.number == 1] == [
+    assert [change.reason for change in watch.changes if change.number == 1] == [
         "/healthz answered 200",
         "/healthz answered 503",
         "/healthz answered 200",
@@ -120,11 +120,11 @@ async def test_a_check_that_fails_three_times_takes_one_out_and_one_that_passes_
 async def test_one_that_does_not_answer_its_check_in_time_fails_it() -> None:
     one, other = listen_on(["127.0.0.1", "127.0.0.2"])
     other.play(answers(WELL))
-    watch = Watch([replica(1, one.host, Report.UP), replica(2, other.host)])
+    watch = Watch([replica(1, one.host, ContainerHealth.HEALTHY), replica(2, other.host)])
     async with watch.watching(one, HealthCheck("/", interval=0.001, timeout=0.1)):
-        await wait_until_async(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.UNHEALTHY, Phase.READY])
     # A busy machine may keep the other one from answering in time now and then.
-    assert [change.why for change in watch.changes if change.number == 1][-1] == "no answer in time"
+    assert [change.reason for change in watch.changes if change.number == 1][-1] == "no answer in time"
     await other.close()
 
 
@@ -141,10 +141,10 @@ async def test_behind_a_relay_ready_ones_are_tried_too_and_one_that_it_does_not_
     async with watch.watching(one, HealthCheck(interval=0.001, timeout=PATIENCE, relayed=True)):
         await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
         reached = False
-        await wait_until_async(lambda: watch.phases() == [Phase.FAILING, Phase.READY])
+        await wait_until_async(lambda: watch.phases() == [Phase.UNHEALTHY, Phase.READY])
         reached = True
         await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
-    assert [change.why for change in watch.changes if change.number == 1][1] == "its port accepts, and hangs up"
+    assert [change.reason for change in watch.changes if change.number == 1][1] == "its port accepts, and hangs up"
     await other.close()
 
 
@@ -169,5 +169,5 @@ def no_other_waits(backend: ScriptedBackend) -> bool:
     return backend.untouched()
 
 
-def replica(number: int, host: str, report: Report = Report.SILENT, port: int = 0) -> Replica:
+def replica(number: int, host: str, report: ContainerHealth = ContainerHealth.NONE, port: int = 0) -> Replica:
     return Replica(f"{number:064x}", "", number, f"echo-{number}", host, report, ports=((1, port),) if port else ())

@@ -60,7 +60,7 @@ async def test_p2_a_tunnel_is_cut_too(open_stage: OpenStage) -> None:
 
 
 async def test_p2_nobody_gets_longer_than_the_backends_take_to_stop(stage: ProxyFixture) -> None:
-    stage.pool.observe([replace(stage.replica(0), grace=0.05)])
+    stage.pool.sync([replace(stage.replica(0), stop_grace_period=0.05)])
     client, backend = await stage.ask(GET)
     await backend.head()
     await asyncio.wait_for(stage.shut_down(), PATIENCE)
@@ -179,10 +179,10 @@ async def test_d12_a_fault_over_a_deadline_ends_no_other_deadline(
 class Faulty(RoundRobin):
     armed = False
 
-    def take(self, avoid: Avoid = (), client: str = "") -> Backend | None:
+    def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
         if self.armed:
             raise RuntimeError("a fault of ours")
-        return super().take(avoid, client)
+        return super().acquire(avoid, key)
 
 
 @pytest.mark.interpreted

@@ -56,7 +56,7 @@ async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenS
     for client in clients:
         await client.send(GET)
     assert [status(await client.until(b"ok")) for client in clients] == [200] * crowd_size
-    assert stage.pool.tally().failed == 0
+    assert stage.pool.counters().failed == 0
 
 
 async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_time(stage: ProxyFixture) -> None:
@@ -93,7 +93,7 @@ async def test_f6_readers_that_do_not_read_delay_nobody(stage: ProxyFixture) -> 
     slow = [await a_client_behind_narrow_buffers(stage) for _ in range(50)]
     for client in slow:
         await client.send(GET)
-    await wait_until_async(lambda: stage.pool.tally().in_flight == 50)
+    await wait_until_async(lambda: stage.pool.counters().in_flight == 50)
 
     async def is_served() -> None:
         other = await stage.client()
@@ -133,8 +133,8 @@ async def test_f9_a_load_of_all_kinds_of_requests_has_no_error(open_stage: OpenS
                 client = await stage.client()
 
     await asyncio.gather(*(asks(number) for number in range(64)))
-    tally = stage.pool.tally()
-    assert (tally.requests, tally.failed, stage.pool.unserved) == (3200, 0, 0)
+    counters = stage.pool.counters()
+    assert (counters.requests, counters.failed, stage.pool.rejected) == (3200, 0, 0)
 
 
 async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_taken(stage: ProxyFixture) -> None:
@@ -216,10 +216,10 @@ async def test_d6_a_dead_backend_costs_one_attempt_and_gets_its_share_once_it_is
 
     stage.eject(0)
     assert await thousand() == [0, 1000]
-    stage.pool.probed(stage.pool.backends[0], None)
+    stage.pool.checked(stage.pool.backends[0], None)
     shares = await thousand()
     assert all(475 <= share <= 525 for share in shares)
-    assert stage.pool.tally().failed == 0
+    assert stage.pool.counters().failed == 0
 
 
 @pytest.mark.parametrize("method", [b"PUT", b"DELETE"])
@@ -258,7 +258,7 @@ async def test_p8_f1_within_a_second_of_a_client_s_leaving_its_backend_knows(
         await backend.rest()
 
     assert await least_seconds(comes_and_leaves, 5) < 1
-    assert stage.pool.tally().failed == 0
+    assert stage.pool.counters().failed == 0
     assert stage.phases() == ["ready"]
 
 

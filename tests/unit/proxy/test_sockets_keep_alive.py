@@ -51,7 +51,7 @@ async def test_h9_what_is_closed_already_is_left_alone() -> None:
 async def test_h9_a_request_in_flight_at_a_backend_that_vanished_goes_on(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
-    stage.pool.vanish(stage.pool.backends[0].replica.key, "it left its network")
+    stage.pool.remove(stage.pool.backends[0].replica.key, "it left its network")
     stage.seconds_pass(2)
     await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     assert (await client.until(b"ok")).startswith(b"HTTP/1.1 200 ")

@@ -3,13 +3,13 @@
 import subprocess
 import sys
 
-from composectl.balance.backend import Change
+from composectl.balance.backend import Transition
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import ChangeView, iso
 from composectl.screen.console import change_line, time_of_day
 
 AT = 1_800_000_000.0
-CHANGE = Change(AT, "echo", 3, "demo-echo-3", Phase.STARTING, Phase.READY, "its port accepts")
+CHANGE = Transition(AT, "echo", 3, "demo-echo-3", Phase.STARTING, Phase.READY, "its port accepts")
 VIEW = ChangeView(iso(AT), 3, "demo-echo-3", "starting", "ready", "its port accepts")
 
 
@@ -26,8 +26,8 @@ def test_a_change_without_a_reason_has_no_colon_after_it() -> None:
 
 
 def test_a_hostile_reason_stays_on_its_line() -> None:
-    hostile = ChangeView(iso(AT), 3, "", "ready", "failing", "\x1b[2Jgone\nand [bold]more")
-    assert change_line("echo-3", hostile).endswith("failing: gone and [bold]more")
+    hostile = ChangeView(iso(AT), 3, "", "ready", "unhealthy", "\x1b[2Jgone\nand [bold]more")
+    assert change_line("echo-3", hostile).endswith("unhealthy: gone and [bold]more")
 
 
 def test_plain_lines_do_not_wait_for_rich() -> None:

@@ -131,10 +131,10 @@ def test_the_table_is_never_higher_than_the_terminal(services: int, height: int,
 
 
 def test_backends_that_do_not_fit_are_counted_by_phase() -> None:
-    some = tuple(backend(number, phase="failing" if number == 20 else "ready") for number in range(1, 21))
+    some = tuple(backend(number, phase="unhealthy" if number == 20 else "ready") for number in range(1, 21))
     lines = render(service(backends=some, changes=()), height=13)
     assert [line.split()[0] for line in lines[3:-1]] == [str(number) for number in range(1, 10)]
-    assert lines[-1] == "... 11 more: 10 ready, 1 failing"
+    assert lines[-1] == "... 11 more: 10 ready, 1 unhealthy"
 
 
 def test_services_share_the_lines_fairly() -> None:

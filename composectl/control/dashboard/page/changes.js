@@ -24,13 +24,13 @@ export class Changes {
 
 /** Each with a key of its own: two changes of one backend may fall into one millisecond. */
 function distinct(changes) {
-  return changes.map((change) => ({ ...change, key: [change.at, change.service, change.number, change.before, change.after].join(" ") }));
+  return changes.map((change) => ({ ...change, key: [change.at, change.service, change.number, change.from, change.to].join(" ") }));
 }
 
 class Row {
   constructor(change) {
     this.node = element("tr", {}, cell("when", clock(change.at)), cell("who", who(change)),
-      cell(`from phase-${change.before}`, change.before), cell(`to phase-${change.after}`, change.after), cell("why", change.why));
+      cell(`from phase-${change.from}`, change.from), cell(`to phase-${change.to}`, change.to), cell("reason", change.reason));
     set(this.node.firstChild, "title", change.at);
   }
 

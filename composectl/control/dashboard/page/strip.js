@@ -3,7 +3,7 @@
 import { drawn, set } from "./dom.js";
 import { span } from "./words.js";
 
-const HEIGHTS = { ready: 12, starting: 7, failing: 4, resting: 5, draining: 8, drained: 2 };
+const HEIGHTS = { ready: 12, starting: 7, unhealthy: 4, maintenance: 5, draining: 8, drained: 2 };
 const HEIGHT = 12;
 
 export class Strip {

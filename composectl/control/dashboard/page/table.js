@@ -5,7 +5,7 @@ import { element, keep, say, set } from "./dom.js";
 import { Strip } from "./strip.js";
 import { count, figure, percent } from "./words.js";
 
-const SIGNS = { starting: "◔", ready: "●", failing: "✕", resting: "Ⅱ", draining: "◑", drained: "○" };
+const SIGNS = { starting: "◔", ready: "●", unhealthy: "✕", maintenance: "Ⅱ", draining: "◑", drained: "○" };
 const HEADINGS = [
   ["#", "number"], ["name", ""], ["phase", ""], ["last minutes", ""], ["in flight", "number"], ["requests", "number"], ["share", "number"],
   ["req/s", "number"], ["errors", "number"], ["p50 ms", "number"], ["p95 ms", "number"],
@@ -99,7 +99,7 @@ class Row {
   }
 
   #button(backend, control) {
-    const kind = { resting: "undrain", draining: "", drained: "" }[backend.phase] ?? "drain";
+    const kind = { maintenance: "undrain", draining: "", drained: "" }[backend.phase] ?? "drain";
     this.action.hidden = !control;
     // One that is focused stays, so that the focus is not lost; it has nothing to do meanwhile.
     this.button.classList.toggle("gone", !kind);

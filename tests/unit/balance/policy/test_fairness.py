@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from math import sqrt
-from random import Random
 
 import pytest
 
 from composectl.balance.backend import Backend
-from composectl.balance.policy import AtRandom, LeastRequest, Policy, PowerOfTwo, RoundRobin
+from composectl.balance.policy import LeastRequest, Policy, PowerOfTwoChoices, Random, RoundRobin
 from tests.support.policy_driver import SIZES, acquire, filled, release
 
 COUNTED: list[Callable[[], Policy]] = [LeastRequest, RoundRobin]
-DRAWN: list[Callable[[Random], Policy]] = [AtRandom, PowerOfTwo]
+DRAWN: list[Callable[[random.Random], Policy]] = [Random, PowerOfTwoChoices]
 SHARE = 100
 
 
@@ -27,7 +27,7 @@ def one_at_a_time(policy: Policy, requests: int) -> Counter[Backend]:
     return turns
 
 
-def in_any_order(policy: Policy, requests: int, in_flight: int, random: Random) -> Counter[Backend]:
+def in_any_order(policy: Policy, requests: int, in_flight: int, rng: random.Random) -> Counter[Backend]:
     """So many requests, of which so many are in flight at once, and any of those ends next."""
     turns: Counter[Backend] = Counter()
     begun: list[Backend] = []
@@ -36,7 +36,7 @@ def in_any_order(policy: Policy, requests: int, in_flight: int, random: Random) 
         turns[backend] += 1
         begun.append(backend)
         if len(begun) > in_flight:
-            release(policy, begun.pop(random.randrange(len(begun))))
+            release(policy, begun.pop(rng.randrange(len(begun))))
     return turns
 
 
@@ -57,35 +57,35 @@ def test_one_at_a_time_everybody_has_a_turn(make: Callable[[], Policy], size: in
 def test_in_turn_whoever_ends_when(size: int) -> None:
     policy = RoundRobin()
     backends = filled(policy, size)
-    assert in_any_order(policy, 5 * size, 2 * size, Random(size)) == Counter(dict.fromkeys(backends, 5))
+    assert in_any_order(policy, 5 * size, 2 * size, random.Random(size)) == Counter(dict.fromkeys(backends, 5))
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_with_requests_in_flight_least_request_is_as_fair_as_chance(size: int) -> None:
     policy = LeastRequest()
     backends = filled(policy, size)
-    assert within_chance(in_any_order(policy, SHARE * size, 2 * size, Random(size)), backends)
+    assert within_chance(in_any_order(policy, SHARE * size, 2 * size, random.Random(size)), backends)
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("make", DRAWN)
-def test_what_is_drawn_is_even_within_chance(make: Callable[[Random], Policy], size: int) -> None:
-    policy = make(Random(size))
+def test_what_is_drawn_is_even_within_chance(make: Callable[[random.Random], Policy], size: int) -> None:
+    policy = make(random.Random(size))
     backends = filled(policy, size)
     assert within_chance(one_at_a_time(policy, SHARE * size), backends)
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("make", DRAWN)
-def test_so_it_is_with_requests_in_flight(make: Callable[[Random], Policy], size: int) -> None:
-    policy = make(Random(size))
+def test_so_it_is_with_requests_in_flight(make: Callable[[random.Random], Policy], size: int) -> None:
+    policy = make(random.Random(size))
     backends = filled(policy, size)
-    assert within_chance(in_any_order(policy, SHARE * size, 2 * size, Random(size)), backends)
+    assert within_chance(in_any_order(policy, SHARE * size, 2 * size, random.Random(size)), backends)
 
 
 @pytest.mark.parametrize("make", DRAWN)
-def test_who_came_back_is_drawn_as_often_as_the_others(make: Callable[[Random], Policy]) -> None:
-    policy = make(Random(1))
+def test_who_came_back_is_drawn_as_often_as_the_others(make: Callable[[random.Random], Policy]) -> None:
+    policy = make(random.Random(1))
     backends = filled(policy, 10)
     for backend in (backends[0], backends[4], backends[9]):
         policy.remove(backend)
@@ -97,9 +97,9 @@ def test_who_came_back_is_drawn_as_often_as_the_others(make: Callable[[Random], 
 
 
 @pytest.mark.parametrize("make", DRAWN)
-def test_without_one_that_is_avoided_the_others_are_even(make: Callable[[Random], Policy]) -> None:
-    policy = make(Random(1))
+def test_without_one_that_is_avoided_the_others_are_even(make: Callable[[random.Random], Policy]) -> None:
+    policy = make(random.Random(1))
     avoided, *others = filled(policy, 5)
-    turns = Counter(policy.take((avoided,)) for _ in range(SHARE * len(others)))
+    turns = Counter(policy.acquire((avoided,)) for _ in range(SHARE * len(others)))
     assert set(turns) == set(others)
     assert all(abs(turns[backend] - SHARE) <= 6 * sqrt(SHARE) for backend in others)

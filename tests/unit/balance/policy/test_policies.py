@@ -18,11 +18,11 @@ SETTINGS = settings(max_examples=50, stateful_step_count=30, deadline=None)
 @pytest.mark.parametrize("name", sorted(ALL_POLICIES))
 def test_nobody_is_picked_from_nobody(name: str) -> None:
     policy = ALL_POLICIES[name]()
-    assert policy.take() is None
+    assert policy.acquire() is None
     backends = filled(policy, 2)
     for one in backends:
         policy.remove(one)
-    assert policy.take() is None
+    assert policy.acquire() is None
 
 
 @pytest.mark.parametrize("name", sorted(ALL_POLICIES))
@@ -31,7 +31,7 @@ def test_who_is_to_be_avoided_is_avoided(name: str) -> None:
     backends = filled(policy, 3)
     for _ in range(20):
         assert acquire(policy, backends[:2]) is backends[2]
-    assert policy.take(backends) is None
+    assert policy.acquire(backends) is None
 
 
 @pytest.mark.parametrize("name", sorted(ALL_POLICIES))
@@ -60,7 +60,7 @@ class Histories(RuleBasedStateMachine):
     def begin(self, avoided: set[int], client: object) -> None:
         avoid = [self.backends[number] for number in avoided]
         allowed = self.ready - set(avoid)
-        picked = self.policy.take(avoid, str(client))
+        picked = self.policy.acquire(avoid, str(client))
         if picked is None:
             assert not allowed
             return
@@ -81,7 +81,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def everybody_who_is_ready_can_be_picked(self) -> None:
         for one in self.ready:
-            picked = self.policy.take(self.ready - {one})
+            picked = self.policy.acquire(self.ready - {one})
             assert picked is one
             one.in_flight += 1
             release(self.policy, one)

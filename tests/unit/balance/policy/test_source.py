@@ -21,7 +21,7 @@ def addresses(count: int) -> list[str]:
 
 
 def homes(policy: Source, clients: list[str]) -> dict[str, Backend | None]:
-    return {client: policy.take(client=client) for client in clients}
+    return {client: policy.acquire(key=client) for client in clients}
 
 
 def moved(before: dict[str, Backend | None], after: dict[str, Backend | None]) -> list[str]:
@@ -92,7 +92,7 @@ def test_the_order_in_which_they_became_ready_does_not_matter() -> None:
 def test_a_client_that_must_avoid_its_own_goes_where_it_would_go_without() -> None:
     policy, clients = Source(), addresses(1000)
     backends = filled(policy, 10)
-    instead = {client: policy.take(backends[:1], client) for client in clients}
+    instead = {client: policy.acquire(backends[:1], client) for client in clients}
     policy.remove(backends[0])
     assert instead == homes(policy, clients)
 
@@ -102,16 +102,16 @@ def test_two_of_one_name_do_not_hide_each_other() -> None:
     one, other = backend(1), backend(1)
     policy.add(one)
     policy.add(other)
-    assert policy.take((one,)) is other
+    assert policy.acquire((one,)) is other
     policy.remove(one)
-    assert policy.take() is other
+    assert policy.acquire() is other
     policy.add(one)
     policy.remove(other)
-    assert policy.take() is one
+    assert policy.acquire() is one
 
 
 @pytest.mark.parametrize("client", ["", "unknown", "::1", "fe80::1%eth0"])
 def test_any_address_will_do(client: str) -> None:
     policy = Source()
     filled(policy, 10)
-    assert policy.take(client=client) is policy.take(client=client) is not None
+    assert policy.acquire(key=client) is policy.acquire(key=client) is not None

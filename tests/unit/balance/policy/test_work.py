@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from random import Random
 from types import FrameType
 from typing import Any
 
 import pytest
 
 from composectl.balance.backend import Backend
-from composectl.balance.policy import AtRandom, LeastRequest, Policy, PowerOfTwo, RoundRobin, Source
+from composectl.balance.policy import LeastRequest, Policy, PowerOfTwoChoices, Random, RoundRobin, Source
 from tests.support.factories import replica
 from tests.support.policy_driver import acquire, release
 
@@ -23,8 +23,8 @@ REQUESTS = 300
 POLICIES: dict[str, Callable[[], Policy]] = {
     "least-request": LeastRequest,
     "round-robin": RoundRobin,
-    "random": lambda: AtRandom(Random(1)),
-    "p2c": lambda: PowerOfTwo(Random(1)),
+    "random": lambda: Random(random.Random(1)),
+    "p2c": lambda: PowerOfTwoChoices(random.Random(1)),
     "source": Source,
 }
 
@@ -71,12 +71,12 @@ class Seen(Backend):
 
 def work_of(make: Callable[[], Policy], size: int, tried: int) -> int:
     """What so many requests of many clients cost, each of which has tried so many backends before."""
-    work, policy, random = Work(), make(), Random(1)
+    work, policy, rng = Work(), make(), random.Random(1)
     backends = [Seen(number, work) for number in range(size)]
     for backend in backends:
         policy.add(backend)
     release(policy, acquire(policy))
-    avoids: Sequence[Sequence[Backend]] = [random.sample(backends, tried) for _ in range(REQUESTS)]
+    avoids: Sequence[Sequence[Backend]] = [rng.sample(backends, tried) for _ in range(REQUESTS)]
     in_flight: list[Backend] = []
     work.done = 0
     for number, avoid in enumerate(avoids):
@@ -95,8 +95,8 @@ def test_the_work_does_not_grow_with_the_backends(name: str, tried: int) -> None
 
 def test_a_policy_that_looks_at_all_of_them_is_found_out() -> None:
     class Slow(RoundRobin):
-        def take(self, avoid: Any = (), client: str = "") -> Backend | None:
-            picked = super().take(avoid, client)
+        def acquire(self, avoid: Any = (), key: str = "") -> Backend | None:
+            picked = super().acquire(avoid, key)
             waiting = list(self._turns)
             waiting.remove(waiting[-1])
             return picked

@@ -123,7 +123,7 @@ def test_phases_are_told_by_their_names() -> None:
     scene = Scene(2)
     scene.watched.eject(2)
     scene.over()
-    assert [phase(row) for row in scene.last["backends"]] == ["ready", "failing"]
+    assert [phase(row) for row in scene.last["backends"]] == ["ready", "unhealthy"]
 
 
 def test_who_was_restarted_counts_from_nothing() -> None:
@@ -131,7 +131,7 @@ def test_who_was_restarted_counts_from_nothing() -> None:
     scene.answers()
     scene.answers()
     scene.over()
-    scene.pool.observe([replica(1, run="2")])
+    scene.pool.sync([replica(1, run="2")])
     scene.answers()
     scene.over()
     (row,) = scene.last["backends"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.balance.backend import Backend, Report
+from composectl.balance.backend import Backend, ContainerHealth
 from composectl.balance.phase import Phase
 from tests.support.factories import RecordedPool, replica
 
@@ -14,7 +14,7 @@ REFUSED = "Connection refused"
 def back_off(watched: RecordedPool, backend: Backend) -> float:
     """The seconds for which `backend` is left alone from now on."""
     began = watched.now
-    while backend not in watched.pool.to_probe():
+    while backend not in watched.pool.due_for_check():
         watched.now += 0.5
     return watched.now - began
 
@@ -23,11 +23,11 @@ def test_one_refused_connection_is_forgiven_and_two_in_a_row_are_not() -> None:
     watched = RecordedPool(2)
     backend = watched.backend(1)
     for _ in range(3):
-        watched.pool.refused(backend, REFUSED)
-        watched.pool.reached(backend)
+        watched.pool.connection_refused(backend, REFUSED)
+        watched.pool.connected(backend)
     assert backend.phase is Phase.READY
     watched.eject(1)
-    assert watched.changes[-1].why == REFUSED
+    assert watched.changes[-1].reason == REFUSED
 
 
 def test_the_last_ready_one_stays_until_there_is_another() -> None:
@@ -35,12 +35,12 @@ def test_the_last_ready_one_stays_until_there_is_another() -> None:
     watched.eject(1)
     last = watched.backend(2)
     for _ in range(10):
-        watched.pool.refused(last, REFUSED)
-        watched.pool.probed(last, REFUSED)
+        watched.pool.connection_refused(last, REFUSED)
+        watched.pool.checked(last, REFUSED)
     assert last.phase is Phase.READY
-    watched.pool.observe([replica(1), replica(2), replica(3)])
-    watched.pool.refused(last, REFUSED)
-    assert last.phase is Phase.FAILING
+    watched.pool.sync([replica(1), replica(2), replica(3)])
+    watched.pool.connection_refused(last, REFUSED)
+    assert last.phase is Phase.UNHEALTHY
 
 
 def test_it_is_probed_once_in_each_back_off_and_those_double_up_to_a_minute() -> None:
@@ -49,8 +49,8 @@ def test_it_is_probed_once_in_each_back_off_and_those_double_up_to_a_minute() ->
     waits = []
     for _ in range(7):
         waits.append(back_off(watched, backend))
-        watched.pool.probed(backend, REFUSED)
-        assert backend not in watched.pool.to_probe()
+        watched.pool.checked(backend, REFUSED)
+        assert backend not in watched.pool.due_for_check()
     assert waits == [5, 10, 20, 40, 60, 60, 60]
     assert len(watched.changes) == 3  # two came up, one went down, and nothing is told twice
 
@@ -59,9 +59,9 @@ def test_a_probe_brings_it_back() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
     back_off(watched, backend)
-    watched.pool.probed(backend, None)
+    watched.pool.checked(backend, None)
     assert backend.phase is Phase.READY
-    assert watched.changes[-1].why == "its port accepts"
+    assert watched.changes[-1].reason == "its port accepts"
 
 
 @pytest.mark.parametrize(("well_for", "expected"), [(0.0, 10), (59.0, 10), (60.0, 5)])
@@ -69,7 +69,7 @@ def test_the_back_off_is_doubled_for_one_that_was_well_for_less_than_a_minute(we
     watched = RecordedPool(2)
     backend = watched.eject(1)
     back_off(watched, backend)
-    watched.pool.probed(backend, None)
+    watched.pool.checked(backend, None)
     watched.now += well_for
     watched.eject(1)
     assert back_off(watched, backend) == expected
@@ -78,30 +78,30 @@ def test_the_back_off_is_doubled_for_one_that_was_well_for_less_than_a_minute(we
 def test_refusals_from_before_it_came_back_count_no_more() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
-    watched.pool.refused(backend, REFUSED)  # it had been dialled before
+    watched.pool.connection_refused(backend, REFUSED)  # it had been dialled before
     assert back_off(watched, backend) == 5
-    watched.pool.probed(backend, None)
-    watched.pool.refused(backend, REFUSED)
+    watched.pool.checked(backend, None)
+    watched.pool.connection_refused(backend, REFUSED)
     assert backend.phase is Phase.READY
 
 
 def test_what_docker_says_anew_brings_it_back_at_once_and_what_it_repeats_does_not() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
-    watched.pool.observe([replica(1), replica(2)])
-    assert backend.phase is Phase.FAILING
-    watched.pool.observe([replica(1, Report.DOWN), replica(2)])
-    watched.pool.observe([replica(1, Report.UP), replica(2)])
+    watched.pool.sync([replica(1), replica(2)])
+    assert backend.phase is Phase.UNHEALTHY
+    watched.pool.sync([replica(1, ContainerHealth.UNHEALTHY), replica(2)])
+    watched.pool.sync([replica(1, ContainerHealth.HEALTHY), replica(2)])
     assert backend.phase is Phase.READY
 
 
 def test_nobody_is_left_alone_where_nobody_is_ready() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
-    watched.pool.observe([replica(1)])
-    assert watched.pool.to_probe() == [backend]
-    watched.pool.probed(backend, REFUSED)
-    watched.pool.observe([replica(1), replica(2)])
+    watched.pool.sync([replica(1)])
+    assert watched.pool.due_for_check() == [backend]
+    watched.pool.checked(backend, REFUSED)
+    watched.pool.sync([replica(1), replica(2)])
     assert back_off(watched, backend) == 5  # as if it had not been asked
 
 
@@ -109,36 +109,36 @@ def test_a_clock_that_is_set_back_lets_nobody_wait_for_long() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
     watched.now -= 3600
-    assert watched.pool.to_probe() == [backend]
+    assert watched.pool.due_for_check() == [backend]
 
 
 def test_those_that_are_ready_are_probed_where_there_are_checks() -> None:
     watched = RecordedPool(2)
-    watched.pool.observe([replica(1), replica(2), replica(3, Report.SILENT), replica(4, Report.DOWN)])
+    watched.pool.sync([replica(1), replica(2), replica(3, ContainerHealth.NONE), replica(4, ContainerHealth.UNHEALTHY)])
     ready, other, silent, _ = watched.pool.backends
-    assert watched.pool.to_probe() == [silent]
-    assert watched.pool.to_probe(ready=True) == [ready, other, silent]
+    assert watched.pool.due_for_check() == [silent]
+    assert watched.pool.due_for_check(ready=True) == [ready, other, silent]
 
 
 def test_three_failed_checks_in_a_row_take_it_out_and_one_that_is_passed_brings_it_back() -> None:
     watched = RecordedPool(2)
     backend = watched.backend(1)
     for error in ("/ answered 500", "/ answered 500", None, "/ answered 500", "/ answered 500"):
-        watched.pool.probed(backend, error)
+        watched.pool.checked(backend, error)
         assert backend.phase is Phase.READY
-    watched.pool.probed(backend, "/ answered 503")
-    assert (backend.phase, watched.changes[-1].why) == (Phase.FAILING, "/ answered 503")
-    assert backend in watched.pool.to_probe()
-    watched.pool.probed(backend, "/ answered 503")
-    assert backend in watched.pool.to_probe()
-    watched.pool.probed(backend, None, "/ answered 200")
-    assert (backend.phase, watched.changes[-1].why) == (Phase.READY, "/ answered 200")
-    watched.pool.probed(backend, "/ answered 503")
+    watched.pool.checked(backend, "/ answered 503")
+    assert (backend.phase, watched.changes[-1].reason) == (Phase.UNHEALTHY, "/ answered 503")
+    assert backend in watched.pool.due_for_check()
+    watched.pool.checked(backend, "/ answered 503")
+    assert backend in watched.pool.due_for_check()
+    watched.pool.checked(backend, None, "/ answered 200")
+    assert (backend.phase, watched.changes[-1].reason) == (Phase.READY, "/ answered 200")
+    watched.pool.checked(backend, "/ answered 503")
     assert backend.phase is Phase.READY
 
 
 def test_failed_checks_never_take_the_last_one_out() -> None:
     watched = RecordedPool(1)
     for _ in range(10):
-        watched.pool.probed(watched.backend(1), "/ answered 503")
+        watched.pool.checked(watched.backend(1), "/ answered 503")
     assert watched.pool.ready == 1

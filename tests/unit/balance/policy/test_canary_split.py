@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from composectl.balance.backend import Backend
-from composectl.balance.policy import POLICIES, Canary, SlowStart
+from composectl.balance.policy import POLICIES, CanarySplit, SlowStart
 from tests.support.factories import replica
 from tests.support.policy_driver import acquire, backend, filled, release
 from tests.support.policy_turns import NAMES, TURNS, PolicyTurns
@@ -20,7 +20,7 @@ class Scene(PolicyTurns):
     def __init__(self, name: str, old: int, share: float, new: int = 1) -> None:
         self.inner = POLICIES[name]()
         self.old = filled(self.inner, old)
-        self.policy = Canary(self.inner, {one.replica.id for one in self.old}, share, self.old)
+        self.policy = CanarySplit(self.inner, {one.replica.id for one in self.old}, share, self.old)
         self.new = self.begin_all(old, new)
 
 
@@ -64,7 +64,7 @@ def test_whoever_is_alone_gets_everything(name: str) -> None:
     scene.policy.remove(scene.old[0])
     assert scene.turns(20) == {scene.new[0]: 20}
     scene.policy.remove(scene.new[0])
-    assert scene.policy.take() is None
+    assert scene.policy.acquire() is None
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,7 +80,7 @@ def test_who_is_ready_already_is_held_from_then_on_and_in_the_end_is_like_all_ot
     inner = POLICIES["least-request"]()
     old, new = filled(inner, 2)
     in_flight = [acquire(inner), acquire(inner)]
-    policy = Canary(inner, {old.replica.id}, 0.1, [old, new])
+    policy = CanarySplit(inner, {old.replica.id}, 0.1, [old, new])
     for one in in_flight:
         release(policy, one)
     in_flight = [acquire(policy) for _ in range(10)]
@@ -96,10 +96,10 @@ def test_in_the_end_it_begins_slowly_where_all_do() -> None:
     inner = SlowStart(POLICIES["least-request"](), 10, lambda: now)
     old = filled(inner, 1)
     now = 100.0
-    policy = Canary(inner, {old[0].replica.id}, 0.1, old)
+    policy = CanarySplit(inner, {old[0].replica.id}, 0.1, old)
     new = backend(2)
     policy.add(new)
-    assert Counter(policy.take() for _ in range(100)) == {old[0]: 90, new: 10}
+    assert Counter(policy.acquire() for _ in range(100)) == {old[0]: 90, new: 10}
     policy.end()
     now = 105.0
-    assert Counter(inner.take() for _ in range(100)) == {old[0]: 75, new: 25}
+    assert Counter(inner.acquire() for _ in range(100)) == {old[0]: 75, new: 25}

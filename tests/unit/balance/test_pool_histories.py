@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from composectl.balance.backend import Backend, Replica, Report
+from composectl.balance.backend import Backend, ContainerHealth, Replica
 from composectl.balance.phase import Phase, Signal, after
 from composectl.balance.pool import Lease
 from tests.support.factories import RecordedPool, replica
@@ -16,8 +16,8 @@ from tests.support.policies import ALL_POLICIES
 
 NUMBERS = st.integers(1, 5)
 INDEXES = st.integers(0, 99)
-RUNNING = st.dictionaries(NUMBERS, st.tuples(st.sampled_from(Report), st.sampled_from("12")))
-WAITING = (Phase.STARTING, Phase.FAILING)
+RUNNING = st.dictionaries(NUMBERS, st.tuples(st.sampled_from(ContainerHealth), st.sampled_from("12")))
+WAITING = (Phase.STARTING, Phase.UNHEALTHY)
 LEAVING = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 
@@ -25,39 +25,39 @@ class Histories(RuleBasedStateMachine):
     """`leases` are those that are open; `counted` is what became of requests, as the pool must have counted it."""
 
     @initialize(kind=st.sampled_from(sorted(ALL_POLICIES)), there=RUNNING)
-    def begin(self, kind: str, there: dict[int, tuple[Report, str]]) -> None:
+    def begin(self, kind: str, there: dict[int, tuple[ContainerHealth, str]]) -> None:
         self.watched = RecordedPool(policy=ALL_POLICIES[kind])
         self.pool = self.watched.pool
         self.leases: list[Lease] = []
         self.counted: Counter[str] = Counter()
         self.leaving: set[Backend] = set()
-        self.observe(there)
+        self.sync(there)
 
     # Docker
 
     @rule(there=RUNNING)
-    def observe(self, there: dict[int, tuple[Report, str]]) -> None:
+    def sync(self, there: dict[int, tuple[ContainerHealth, str]]) -> None:
         replicas = [replica(number, report, run) for number, (report, run) in there.items()]
-        self.pool.observe(replicas)
+        self.pool.sync(replicas)
         assert {one.replica for one in self.pool.backends} == set(replicas)
 
     @rule(number=NUMBERS)
-    def leave(self, number: int) -> None:
-        self.pool.leave(replica(number).id, "told to stop")
+    def drain(self, number: int) -> None:
+        self.pool.drain(replica(number).id, "told to stop")
         self.leaving |= set(self.of(replica(number)))
         assert self.leaving.isdisjoint(self.ready)
 
     # A person
 
     @rule(number=NUMBERS)
-    def rest(self, number: int) -> None:
-        self.pool.rest(replica(number).id, "drained by hand")
-        assert all(one.phase in (Phase.RESTING, *LEAVING) for one in self.of(replica(number)))
+    def disable(self, number: int) -> None:
+        self.pool.disable(replica(number).id, "drained by hand")
+        assert all(one.phase in (Phase.MAINTENANCE, *LEAVING) for one in self.of(replica(number)))
 
     @rule(number=NUMBERS)
-    def come_back(self, number: int) -> None:
-        self.pool.come_back(replica(number).id, "undrained by hand")
-        assert not any(one.phase is Phase.RESTING for one in self.of(replica(number)))
+    def enable(self, number: int) -> None:
+        self.pool.enable(replica(number).id, "undrained by hand")
+        assert not any(one.phase is Phase.MAINTENANCE for one in self.of(replica(number)))
 
     @rule(numbers=st.sets(NUMBERS), share=st.floats(0.01, 0.99))
     def begin_canary(self, numbers: set[int], share: float) -> None:
@@ -75,9 +75,9 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.pool.backends)
     @rule(index=INDEXES, error=st.sampled_from([None, "refused"]))
-    def probe(self, index: int, error: str | None) -> None:
+    def check(self, index: int, error: str | None) -> None:
         ready = self.pool.ready
-        self.pool.probed(self.any_of(index), error)
+        self.pool.checked(self.any_of(index), error)
         assert self.pool.ready >= min(ready, 1)
 
     @precondition(lambda self: self.pool.backends)
@@ -85,9 +85,9 @@ class Histories(RuleBasedStateMachine):
     def connect(self, index: int, error: str) -> None:
         ready = self.pool.ready
         if error:
-            self.pool.refused(self.any_of(index), error)
+            self.pool.connection_refused(self.any_of(index), error)
         else:
-            self.pool.reached(self.any_of(index))
+            self.pool.connected(self.any_of(index))
         assert self.pool.ready >= min(ready, 1)
 
     @rule(seconds=st.floats(-5.0, 70.0))
@@ -96,11 +96,13 @@ class Histories(RuleBasedStateMachine):
         self.pool.sample()
 
     @rule()
-    def look_who_is_to_be_probed(self) -> None:
-        assert all(one.phase in WAITING for one in self.pool.to_probe())
+    def the_due_checks_are_those_of_who_waits(self) -> None:
+        assert all(one.phase in WAITING for one in self.pool.due_for_check())
         self.watched.now += 60
         waiting = {one for one in self.pool.backends if one.phase in WAITING}
-        assert set(self.pool.to_probe()) == {one for one in waiting if one.replica.report is not Report.DOWN}
+        assert set(self.pool.due_for_check()) == {
+            one for one in waiting if one.replica.health is not ContainerHealth.UNHEALTHY
+        }
         self.watched.now -= 60
 
     # Requests
@@ -117,24 +119,24 @@ class Histories(RuleBasedStateMachine):
     @rule(index=INDEXES, connected=st.booleans())
     def move(self, index: int, connected: bool) -> None:
         lease = self.leases.pop(index % len(self.leases))
-        again = self.pool.lease_again((lease.backend,), connected=connected)
+        again = self.pool.lease_retry((lease.backend,), connected=connected)
         if again is None:
             assert connected or self.ready <= {lease.backend}
             lease.failed("backend-hung-up")
             self.counted["failed"] += 1
         else:
             assert again.backend is not lease.backend
-            lease.moved("backend-hung-up")
+            lease.retried("backend-hung-up")
             self.opened(again)
             self.counted["retried"] += 1
 
     @precondition(lambda self: self.leases)
     @rule(index=INDEXES)
     def hear(self, index: int) -> None:
-        self.leases[index % len(self.leases)].heard()
+        self.leases[index % len(self.leases)].first_byte()
 
     @precondition(lambda self: self.leases)
-    @rule(index=INDEXES, end=st.sampled_from(["answered", "failed", "abandoned", "switched"]))
+    @rule(index=INDEXES, end=st.sampled_from(["answered", "failed", "client_closed", "tunnel_closed"]))
     def end(self, index: int, end: str) -> None:
         lease = self.leases.pop(index % len(self.leases))
         if end == "answered":
@@ -150,10 +152,10 @@ class Histories(RuleBasedStateMachine):
         """The policy knows of everybody who is ready, and of nobody else."""
         backends = self.pool.backends
         for one in backends:
-            lease = self.pool.lease_again([other for other in backends if other is not one], connected=False)
+            lease = self.pool.lease_retry([other for other in backends if other is not one], connected=False)
             assert (lease is not None) == (one.phase is Phase.READY)
             if lease is not None:
-                lease.abandoned()
+                lease.client_closed()
                 self.counted["picked"] += 1
 
     def teardown(self) -> None:
@@ -161,25 +163,25 @@ class Histories(RuleBasedStateMachine):
         if not hasattr(self, "pool"):
             return
         while self.leases:
-            self.end(0, "abandoned")
-        self.pool.observe([])
+            self.end(0, "client_closed")
+        self.pool.sync([])
         self.what_is_counted_is_so()
-        assert self.pool.tally().in_flight == self.pool.ready == 0
+        assert self.pool.counters().in_flight == self.pool.ready == 0
 
     # What is always true
 
     @invariant()
     def what_is_counted_is_so(self) -> None:
-        tally, counted = self.pool.tally(), self.counted
-        assert tally.in_flight == len(self.leases)
+        counters, counted = self.pool.counters(), self.counted
+        assert counters.in_flight == len(self.leases)
         assert self.pool.requests == counted["requests"]
-        assert tally.requests == counted["requests"] + counted["retried"] + counted["picked"]
-        assert (tally.failed, tally.retried) == (counted["failed"], counted["retried"])
+        assert counters.requests == counted["requests"] + counted["retried"] + counted["picked"]
+        assert (counters.failed, counters.retried) == (counted["failed"], counted["retried"])
         assert (sum(self.pool.failed_for.values()), sum(self.pool.retried_for.values())) == (
-            tally.failed,
-            tally.retried,
+            counters.failed,
+            counters.retried,
         )
-        assert tally.responses == [0, counted["switched"], counted["answered"], 0, 0, 0]
+        assert counters.responses == [0, counted["tunnel_closed"], counted["answered"], 0, 0, 0]
 
     @invariant()
     def what_is_in_flight_is_what_was_leased(self) -> None:

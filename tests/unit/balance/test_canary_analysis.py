@@ -1,0 +1,49 @@
+"""When new backends do clearly worse than the old ones."""
+
+import pytest
+
+from composectl.balance.backend import Counters
+from composectl.balance.canary_analysis import ErrorRate, error_rate, is_significantly_worse
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        (ErrorRate(3, 3), ErrorRate(6, 0)),
+        (ErrorRate(50, 50), ErrorRate(50, 0)),
+        (ErrorRate(100, 10), ErrorRate(1000, 5)),
+        (ErrorRate(100, 60), ErrorRate(100, 20)),
+        (ErrorRate(5, 5), ErrorRate(0, 0)),
+    ],
+)
+def test_a_rate_far_above_the_old_ones_is_clearly_worse(new: ErrorRate, old: ErrorRate) -> None:
+    assert is_significantly_worse(new, old)
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        (ErrorRate(0, 0), ErrorRate(0, 0)),
+        (ErrorRate(0, 0), ErrorRate(100, 0)),
+        (ErrorRate(100, 0), ErrorRate(100, 50)),
+        (ErrorRate(2, 2), ErrorRate(1000, 0)),
+        (ErrorRate(100, 50), ErrorRate(100, 50)),
+        (ErrorRate(3, 3), ErrorRate(2, 0)),
+        (ErrorRate(3, 3), ErrorRate(0, 0)),
+        (ErrorRate(100, 5), ErrorRate(100, 3)),
+        (ErrorRate(20, 20), ErrorRate(20, 20)),
+    ],
+)
+def test_a_rate_that_chance_may_explain_is_not(new: ErrorRate, old: ErrorRate) -> None:
+    assert not is_significantly_worse(new, old)
+
+
+def test_bad_are_answers_of_5xx_those_that_did_not_come_and_those_that_others_gave() -> None:
+    one, other = Counters(), Counters()
+    one.responses[2], one.responses[5], one.failed = 10, 2, 3
+    other.retried = 4
+    assert error_rate([one, other]) == ErrorRate(19, 9)
+
+
+def test_what_came_since_counts_alone() -> None:
+    assert ErrorRate(10, 4).since(ErrorRate(8, 1)) == ErrorRate(2, 3)
