@@ -108,7 +108,7 @@ def test_the_variable_of_the_post_is_enough() -> None:
 
 def test_options_win_over_variables() -> None:
     environ = IN_THE_POST | {"COMPOSE_PROJECT_NAME": "shop"}
-    assert proxy(environ).backends == ServiceBackends("echo", "shop", 0)
+    assert proxy(environ).backends == ServiceBackends("echo", "shop", None)
     config = proxy(environ, project="Other", service="web", port="80", listen=("127.0.0.1:0",))
     assert config.backends == ServiceBackends("web", "other", 80)
     assert config.ports == [Port("127.0.0.1", (0, 0), 80, "tcp")]
