@@ -18,7 +18,7 @@ from composectl.control.paths import runtime_folder, state_folder
 from composectl.daemon.daemon import Following, Running
 from composectl.daemon.proxying import Proxy, bind_and_claim, run_proxy
 from composectl.daemon.service import BalancedService
-from composectl.orchestrator.compose import find_endpoint
+from composectl.engine.endpoint import resolve_endpoint
 from composectl.orchestrator.self_discovery import Discovery, ServiceBackends, discover_self
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.listener import make_connection_limit
@@ -92,7 +92,7 @@ class _Follower(Following):
 
 async def _opened_following(invocation: Invocation, config: ProxyConfig, backends: ServiceBackends) -> Proxy:
     """Raises ComposectlError."""
-    found = await discover_self(find_endpoint(invocation), backends)
+    found = await discover_self(resolve_endpoint(invocation.host, invocation.context, invocation.environ), backends)
     with ExitStack() as undo:
         undo.callback(found.engine.close)
         journal, connection_limit = ChangeFeed(), make_connection_limit(config.balancing.max_connections)
