@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -17,7 +17,6 @@ from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
 from composectl.balance.snapshot import ServiceView, view_service
 from composectl.changes import ChangeFeed
-from composectl.compose.client import ComposeProject
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
 from composectl.control.commands import Rollout
@@ -29,6 +28,9 @@ from composectl.proxy.listener import ConnectionLimit, address_of, bind
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer, serve
 from composectl.proxy.upstream import Upstream
+
+if TYPE_CHECKING:
+    from composectl.compose.client import ComposeProject  # reads YAML, which a proxy of static backends does not
 
 
 class BalancedService:
