@@ -65,7 +65,7 @@ def _lines() -> Iterator[str]:
 
 
 def _command(name: str, parent: click.Context) -> Iterator[str]:
-    command = cli.commands[name]
+    command = cli.get_command(parent, name)
     context = click.Context(command, info_name=name, parent=parent)
     yield f".SS {_plain(name)}"
     yield from _usage(command, context)

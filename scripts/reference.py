@@ -32,7 +32,7 @@ def _blocks() -> Iterator[str]:
     for title, names in SECTIONS.items():
         yield f"## {title}"
         for name in names:
-            command = cli.commands[name]
+            command = cli.get_command(context, name)
             yield f"### {name}"
             yield from _described(command, click.Context(command, info_name=name, parent=context))
     yield "## Any other command"

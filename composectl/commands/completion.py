@@ -1,9 +1,9 @@
-"""`composectl completion`: the script by which a shell asks us what may come next, on stdout."""
+"""`composectl completion`: the script by which a shell asks what may come next, and the answers to it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,14 +11,21 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, split_arg_string
 
 from composectl import errors
-from composectl.compose.options import Invocation
-from composectl.config import completion as completing
+from composectl.config.options import one_of
 
 _SCRIPTS = Path(__file__).parents[1] / "shells"
 
 
+@click.command()
+@click.argument("shell", metavar="bash|zsh|fish", shell_complete=one_of("bash", "zsh", "fish"))
 def completion(shell: str) -> int:
-    """Print it. Raises `unknown_shell`."""
+    """Print what makes a shell complete commands, options, services and names.
+
+    \b
+    eval "$(composectl completion bash)"        in ~/.bashrc
+    eval "$(composectl completion zsh)"         in ~/.zshrc, after compinit
+    composectl completion fish | source         in ~/.config/fish/config.fish
+    """
     scripts = {path.suffix.removeprefix("."): path for path in _SCRIPTS.iterdir()}
     if shell not in scripts:
         raise errors.unknown_shell(shell, scripts)
@@ -32,17 +39,11 @@ def register() -> None:
         add_completion_class(shell)
 
 
-def items(make: Callable[..., Invocation], ctx: click.Context, name: str, incomplete: str) -> list[CompletionItem]:
-    """The words of that `name` that begin so; none where they cannot be known. `make` takes what stands before it."""
-    with suppress(Exception):
-        words = getattr(completing, name)(make(ctx.find_root().params), ctx.params)
-        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
-    return []
-
-
 def commands(ours: Mapping[str, str], incomplete: str) -> list[CompletionItem]:
     """Those that begin so: ours, each with what it does, and Compose's."""
-    every = {**dict.fromkeys(completing.COMPOSE, "Compose's own"), **ours}
+    from composectl.config.completion import COMPOSE
+
+    every = {**dict.fromkeys(COMPOSE, "Compose's own"), **ours}
     return [CompletionItem(name, help=does) for name, does in every.items() if name.startswith(incomplete)]
 
 

@@ -1,23 +1,40 @@
-"""`composectl down`: the running composectl ended, then Compose's own `down` where there is a project."""
+"""`composectl down`: end the running composectl, then Compose's own `down` where there is a project."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
 
 from composectl import errors
 from composectl.commands.passthrough import pass_through
 from composectl.compose.options import Invocation
-from composectl.control.client import Client, find_running
-from composectl.screen.console import spinner
+from composectl.config.options import ARGUMENTS, PASSED_ON
 
-_LONGEST_END = 60.0
-_LOOK_EVERY = 0.05
+if TYPE_CHECKING:
+    from composectl.control.client import Client
+
+_END_TIMEOUT = 60.0
+_POLL_INTERVAL = 0.05
 
 
+@click.command(context_settings=PASSED_ON)
+@ARGUMENTS
+@click.pass_obj
 def down(invocation: Invocation, arguments: Sequence[str]) -> int:
-    """End what runs, if anything does, and become Compose. Raises ComposectlError."""
+    """End the running composectl, then stop and remove the containers.
+
+    The options of Compose's own `down` (--volumes, --rmi, --timeout, ...) go through.
+
+    \b
+    composectl down
+    composectl down --volumes
+    """
+    from composectl.control.client import find_running
+
     try:
         client = find_running(invocation)
     except errors.NothingRuns:
@@ -34,8 +51,10 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
 
 
 def _end(client: Client) -> None:
-    deadline = time.monotonic() + _LONGEST_END
+    from composectl.screen.console import spinner
+
+    deadline = time.monotonic() + _END_TIMEOUT
     with spinner(f"Stopping composectl (process {client.about.pid})"):
         client.stop()
         while client.is_there() and time.monotonic() < deadline:
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_POLL_INTERVAL)

@@ -1,18 +1,27 @@
-"""`composectl drain` and `undrain`: one backend out of rotation by hand, and back, through the running composectl."""
+"""`composectl drain`: take one replica out of rotation."""
 
 from __future__ import annotations
 
+import click
+
 from composectl.compose.options import Invocation
-from composectl.control.client import find_running
-from composectl.control.commands import Place
-from composectl.screen.console import print_progress
+from composectl.config.options import completed
 
 
+@click.command()
+@click.argument("service", shell_complete=completed("balanced"))
+@click.argument("number", type=int, shell_complete=completed("numbers"))
+@click.pass_obj
 def drain(invocation: Invocation, service: str, number: int) -> int:
-    """Wait until nothing is in flight there, telling each step on stderr. Raises ComposectlError."""
+    """Send nothing more to one replica, and wait until it has finished.
+
+    Its container runs on, and `undrain` takes it back.
+
+    \b
+    composectl drain echo 3
+    """
+    from composectl.control.client import find_running
+    from composectl.control.commands import Place
+    from composectl.screen.console import print_progress
+
     return print_progress(find_running(invocation).drain(Place(service, number)))
-
-
-def undrain(invocation: Invocation, service: str, number: int) -> int:
-    """Wait until it is found to be well, or not. Raises ComposectlError."""
-    return print_progress(find_running(invocation).undrain(Place(service, number)))

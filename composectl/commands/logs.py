@@ -1,4 +1,4 @@
-"""`composectl logs --balancer`: the log of the composectl that runs, or ran, in the background."""
+"""`composectl logs`: Compose's own, or with `--balancer` the log of the composectl in the background."""
 
 from __future__ import annotations
 
@@ -9,18 +9,38 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+import click
+
 from composectl import errors
+from composectl.commands.passthrough import pass_through
 from composectl.compose.options import Invocation
-from composectl.control.client import meant
-from composectl.control.paths import before, newest_log, runtime_folder, state_folder, stem_of_log
+from composectl.config.options import ARGUMENTS, PASSED_ON
 from composectl.sanitize import sanitize
 
 _FOLLOW = ("-f", "--follow")
-_LOOK_EVERY = 0.25
+_POLL_INTERVAL = 0.25
 
 
-def balancer_log(invocation: Invocation, arguments: Sequence[str]) -> int:
-    """Print it; with `-f` also what is written until that composectl has ended. Raises ComposectlError."""
+@click.command(context_settings=PASSED_ON)
+@click.option("--balancer", is_flag=True, help="The log of composectl itself, where it runs or ran in the background.")
+@ARGUMENTS
+@click.pass_obj
+def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> int:
+    """Show what the replicas say, or with --balancer what composectl says.
+
+    Without --balancer all that is typed goes to Compose. With it the log of the background process is shown, also
+    when that has ended, and -f follows it until then.
+
+    \b
+    composectl logs -f echo
+    composectl logs --balancer
+    composectl logs --balancer -f
+    """
+    if not balancer:
+        return pass_through(invocation, ("logs", *arguments))
+    from composectl.control.client import meant
+    from composectl.control.paths import before, newest_log, runtime_folder, state_folder, stem_of_log
+
     for word in arguments:
         if word not in _FOLLOW:
             raise errors.not_of_the_balancer(word)
@@ -29,9 +49,9 @@ def balancer_log(invocation: Invocation, arguments: Sequence[str]) -> int:
     if log is None:
         raise errors.no_log(name)
     if before(log).exists():
-        _copy(before(log).open("rb"))
+        _print(before(log).open("rb"))
     if not arguments:
-        _copy(log.open("rb"))
+        _print(log.open("rb"))
     else:
         _follow(log, runtime_folder(invocation.environ) / f"{stem_of_log(log)}.sock")
     return 0
@@ -40,26 +60,26 @@ def balancer_log(invocation: Invocation, arguments: Sequence[str]) -> int:
 # Private
 
 
-def _copy(log: IO[bytes]) -> None:
+def _print(log: IO[bytes]) -> None:
     with log:
         _print_rest(log)
 
 
 def _follow(log: Path, control: Path) -> None:
     """Go on for as long as the control socket is there, and once more."""
-    opened, goes_on = log.open("rb"), True
-    while goes_on:
-        goes_on = control.exists()
+    opened, is_running = log.open("rb"), True
+    while is_running:
+        is_running = control.exists()
         _print_rest(opened)
-        if _has_turned(opened, log):
-            _copy(opened)
+        if _is_rotated(opened, log):
+            _print(opened)
             opened = log.open("rb")
-        time.sleep(_LOOK_EVERY)
-    _copy(opened)
+        time.sleep(_POLL_INTERVAL)
+    _print(opened)
 
 
-def _has_turned(opened: IO[bytes], log: Path) -> bool:
-    """Whether there is another file of that name by now."""
+def _is_rotated(opened: IO[bytes], log: Path) -> bool:
+    """Whether the path leads to another file by now."""
     try:
         return not os.path.samestat(os.fstat(opened.fileno()), log.stat())
     except FileNotFoundError:

@@ -5,13 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from composectl.compose.argv import passthrough_argv
+import click
+
 from composectl.compose.options import Invocation
-from composectl.compose.process import exec_compose
-from composectl.orchestrator.compose import find_client
+from composectl.config.options import ARGUMENTS, PASSED_ON
+
+
+def compose_command(name: str) -> click.Command:
+    """The command of Compose with this name."""
+
+    @click.command(name, context_settings=PASSED_ON | {"allow_interspersed_args": False}, add_help_option=False)
+    @ARGUMENTS
+    @click.pass_obj
+    def command(invocation: Invocation, arguments: Sequence[str]) -> None:
+        pass_through(invocation, (name, *arguments))
+
+    return command
 
 
 def pass_through(invocation: Invocation, arguments: Sequence[str]) -> NoReturn:
-    """Become Compose, talking to the same engine as we do. Raises ComposectlError."""
-    client = find_client(invocation)
-    exec_compose(passthrough_argv(client.compose, (*invocation.options.argv(), *arguments)), client.environ)
+    """Become Compose, with the same engine. Raises ComposectlError."""
+    from composectl.compose.argv import passthrough_argv
+    from composectl.compose.binary import find_compose
+    from composectl.compose.process import exec_compose
+    from composectl.engine.endpoint import child_environ, resolve_endpoint
+
+    endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
+    environ = child_environ(invocation.environ, endpoint)
+    compose = find_compose(environ)
+    exec_compose(passthrough_argv(compose, (*invocation.options.argv(), *arguments)), environ)

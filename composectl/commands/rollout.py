@@ -4,37 +4,69 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from composectl import errors
 from composectl.compose.options import Invocation
-from composectl.compose.override import render, without_published_ports
-from composectl.compose.project import Project
-from composectl.config.rollout import RolloutConfig
-from composectl.control.client import Client, find_running
-from composectl.control.commands import Rollout, Verdict
-from composectl.daemon.service import check_no_canary
-from composectl.orchestrator.compose import find_client
-from composectl.screen.console import print_progress
+from composectl.config.options import completed
+
+if TYPE_CHECKING:
+    from composectl.compose.project import Project
+    from composectl.config.rollout import RolloutConfig
+    from composectl.control.client import Client
+    from composectl.control.commands import Rollout
 
 
-def rollout(invocation: Invocation, services: Sequence[str], config: RolloutConfig) -> int:
-    """Wait until it is over, telling each step on stderr. Raises ComposectlError."""
+@click.command()
+@click.argument("services", nargs=-1, required=True, metavar="SERVICE...", shell_complete=completed("balanced"))
+@click.option("--parallel", metavar="N", help="So many at a time.  [1]")
+@click.option("--monitor", metavar="TIME", help="How long a new replica is watched before an old one leaves.  [5s]")
+@click.option("--ready-timeout", metavar="TIME", help="How long it may take to be ready.  [60s]")
+@click.option("--canary", metavar="SHARE", help="Hold one new replica at this share of the requests, as in 10%.")
+@click.option("--promote", is_flag=True, help="The canary is good: go on with its rollout.")
+@click.option("--abort", is_flag=True, help="Take the canary back.")
+@click.pass_obj
+def rollout(invocation: Invocation, /, services: Sequence[str], **typed: Any) -> int:
+    """Take new replicas for old ones, without losing a request.
+
+    The compose files and images are taken as they are now. A new replica serves before an old one leaves; one that
+    does not serve, or that fails requests which the old ones do not, is removed again, and the old ones stay.
+
+    \b
+    composectl rollout echo
+    composectl build echo && composectl rollout echo --monitor 30s
+    composectl rollout echo --canary 10%
+    composectl rollout echo --promote
+    """
+    from composectl.config.rollout import decides_canary, make_rollout_config
+    from composectl.control.client import find_running
+    from composectl.control.commands import Verdict
+    from composectl.orchestrator.compose import find_client
+    from composectl.screen.console import print_progress
+
+    is_decision = decides_canary(services, typed)
+    config = make_rollout_config(typed)
     if config.canary is not None and len(set(services)) > 1:
         raise errors.one_canary()
-    client = _find_project(invocation)
+    client = find_running(invocation)
+    if not client.about.has_project:
+        raise errors.makes_no_replicas(client.about.project)
+    if is_decision:
+        return print_progress(client.judge(Verdict(services[0], typed["promote"])))
     project = asyncio.run(find_client(invocation).load())
     return print_progress(client.rollout(make_rollout(client, project, services, config)))
-
-
-def judge(invocation: Invocation, service: str, *, promote: bool) -> int:
-    """Wait until the rollout of the canary is over, or that is gone. Raises ComposectlError."""
-    return print_progress(_find_project(invocation).judge(Verdict(service, promote)))
 
 
 def make_rollout(
     client: Client, project: Project, services: Sequence[str], config: RolloutConfig, *, only_changed: bool = False
 ) -> Rollout:
     """The order for these services of the composectl that runs. Raises ComposectlError where it makes no sense."""
+    from composectl.compose.override import render, without_published_ports
+    from composectl.control.commands import Rollout
+    from composectl.daemon.service import check_no_canary
+
     status = client.status()
     check_no_canary(status)
     policies = {str(one["service"]): one["policy"] for one in status["services"]}
@@ -47,23 +79,5 @@ def make_rollout(
         if config.canary is not None and policies[service] == "source":
             raise errors.no_canary_by_source()
     rendered = render(without_published_ports(project, balanced)).decode()
-    unique = tuple(dict.fromkeys(services))
-    return Rollout(
-        unique,
-        rendered,
-        config.parallel,
-        config.monitor,
-        config.ready_timeout,
-        only_changed,
-        canary=config.canary,
-    )
-
-
-# Private
-
-
-def _find_project(invocation: Invocation) -> Client:
-    client = find_running(invocation)
-    if not client.about.has_project:
-        raise errors.makes_no_replicas(client.about.project)
-    return client
+    timing = (config.parallel, config.monitor, config.ready_timeout)
+    return Rollout(tuple(dict.fromkeys(services)), rendered, *timing, only_changed, canary=config.canary)

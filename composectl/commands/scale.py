@@ -1,17 +1,29 @@
-"""`composectl scale`: other numbers of replicas, through the running composectl."""
+"""`composectl scale`: change how many replicas a service has."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import click
+
 from composectl.compose.options import Invocation
-from composectl.config.up import parse_scales
-from composectl.control.client import find_running
-from composectl.control.commands import Scaling
-from composectl.screen.console import print_progress
+from composectl.config.options import completed
 
 
-def scale(invocation: Invocation, scales: Sequence[str], *, oldest_first: bool = False) -> int:
-    """Wait until it is so, telling each step on stderr. Raises ComposectlError."""
+@click.command()
+@click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...", shell_complete=completed("balanced_scales"))
+@click.option("--oldest-first", is_flag=True, help="Who started first leaves first.  [the highest number]")
+@click.pass_obj
+def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> int:
+    """Change how many replicas there are, without losing a request.
+
+    \b
+    composectl scale echo=3
+    """
+    from composectl.config.up import parse_scales
+    from composectl.control.client import find_running
+    from composectl.control.commands import Scaling
+    from composectl.screen.console import print_progress
+
     scaling = Scaling(parse_scales(scales), oldest_first)
     return print_progress(find_running(invocation).scale(scaling))

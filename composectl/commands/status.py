@@ -1,4 +1,4 @@
-"""`composectl status` and `attach`: what running composectls know, once or for as long as they go on."""
+"""`composectl status`: what running composectls know, once or for as long as they run."""
 
 from __future__ import annotations
 
@@ -8,47 +8,57 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from composectl import errors
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import VERSION, ServiceView, Snapshot
 from composectl.compose.options import Invocation
-from composectl.control.client import Client, find_running, running
-from composectl.control.paths import runtime_folder
-from composectl.screen.console import info
+from composectl.config.options import completed
 
-SERVING, NOBODY_READY = 0, 3
+if TYPE_CHECKING:
+    from composectl.control.client import Client
+    from composectl.screen.follow import Watcher
+
+SERVING, NONE_READY = 0, 3
 """Exit codes of `status`; that nothing runs is an error, whose exit code is 1."""
-_PAUSE = 0.5
-_LONGEST_PAUSE = 2.0
-_SHARE = 0.02  # of the time, at most, for answering us: whoever is looked at has requests to serve
+_POLL_INTERVAL = 0.5
+_LONGEST_POLL_INTERVAL = 2.0
+_CPU_SHARE = 0.02  # of the time, at most, for answering us: the composectl that is asked has requests to serve
 
 
-def status(invocation: Invocation, services: Collection[str], *, every: bool, watched: bool, as_json: bool) -> int:
-    """Show the project's composectl, some services of it, or `every` one of this user; the exit code.
+@click.command()
+@click.argument("services", nargs=-1, metavar="[SERVICE...]", shell_complete=completed("balanced"))
+@click.option("-w", "--watch", "watched", is_flag=True, help="The live table, until Ctrl-C or the end of it.")
+@click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable. With --watch one line each.")
+@click.option("-a", "--all", "every", is_flag=True, help="Every project and proxy of this user.")
+@click.pass_obj
+def status(invocation: Invocation, services: Sequence[str], watched: bool, as_json: bool, every: bool) -> int:
+    """Show who serves what.
 
-    Raises ComposectlError.
+    The exit code is 0 where every service has a replica that is ready, 3 where one has none, 1 where no composectl
+    runs, and 130 after Ctrl-C. Away from a terminal, --watch prints a line for each change.
+
+    \b
+    composectl status
+    composectl status echo --json
+    composectl status --watch
+    composectl status --all --json --watch
+    composectl status echo >/dev/null && curl http://localhost:9090/
     """
     if every and services:
         raise errors.all_or_some()
     if watched:
-        return _watch(partial(_follower, invocation, services, every=every), as_json=as_json)
-    look = at_all(invocation) if every else at_one(invocation, services)
-    return _show(look(), as_json=as_json)
-
-
-def attach(invocation: Invocation) -> int:
-    """Show the live table until Ctrl-C, which leaves the composectl that is shown alone. Raises ComposectlError."""
-    _watch(partial(_follower, invocation, (), every=False), as_json=False)
-    info("composectl goes on: `composectl down` ends it")
-    return 0
+        return _watch(invocation, services, every=every, as_json=as_json)
+    found = status_of_all(invocation) if every else status_of(invocation, services)
+    return _show(found(), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
-class One:
-    """The picture of one running composectl."""
+class ProjectStatus:
+    """The status of one running composectl."""
 
     snapshot: Snapshot
 
@@ -62,8 +72,8 @@ class One:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
-    """The pictures of several, in one."""
+class AllStatus:
+    """The status of several, in one table."""
 
     snapshots: Sequence[Snapshot]
 
@@ -78,12 +88,12 @@ class All:
         return Snapshot(VERSION, "", services, stale)
 
 
-Picture = One | All
-Look = Callable[[], Picture]
+Status = ProjectStatus | AllStatus
+Look = Callable[[], Status]
 """Raises NothingRuns where there is nothing to be seen, HasEnded where it was there before."""
 
 
-def only(snapshot: Snapshot, services: Collection[str]) -> Snapshot:
+def select(snapshot: Snapshot, services: Collection[str]) -> Snapshot:
     """The same with these services alone, where any are named. Raises `not_balanced`."""
     known = {one.service: one for one in snapshot.services}
     for name in services:
@@ -92,47 +102,39 @@ def only(snapshot: Snapshot, services: Collection[str]) -> Snapshot:
     return replace(snapshot, services=tuple(known[name] for name in services or known))
 
 
-def exit_code(picture: Picture) -> int:
+def exit_code(status: Status) -> int:
     """Whether every service has a backend that is ready, for a shell."""
-    return SERVING if all(map(_is_serving, picture.table().services)) else NOBODY_READY
+    return SERVING if all(map(_is_serving, status.table().services)) else NONE_READY
 
 
-def at_one(invocation: Invocation, services: Collection[str]) -> Look:
+def status_of(invocation: Invocation, services: Collection[str]) -> Look:
     """At these services, or at all, of the composectl that is meant. Raises ComposectlError."""
+    from composectl.control.client import find_running
+
     client = find_running(invocation)
-    return lambda: One(only(Snapshot.from_json(client.status()), services))
+    return lambda: ProjectStatus(select(Snapshot.from_json(client.status()), services))
 
 
-def at_all(invocation: Invocation) -> Look:
+def status_of_all(invocation: Invocation) -> Look:
     """At every composectl of this user, those included that come later."""
+    from composectl.control.client import running
+    from composectl.control.paths import runtime_folder
+
     folder = runtime_folder(invocation.environ)
 
-    def look() -> Picture:
+    def look() -> Status:
         snapshots = []
         for client in running(folder):
             with suppress(errors.HasEnded):
                 snapshots.append(Snapshot.from_json(client.status()))
         if not snapshots:
             raise errors.nobody_runs()
-        return All(snapshots)
+        return AllStatus(snapshots)
 
     return look
 
 
-class Follower(Protocol):
-    """Has the `newest` picture; `again` is to be called after every `pause` of seconds."""
-
-    newest: Picture
-    pause: float
-
-    def again(self) -> None:
-        """Have a newer one. Raises HasEnded or NothingRuns where there is none to come."""
-
-    def close(self) -> None:
-        """Have no more; whoever is in `again` leaves it with HasEnded."""
-
-
-class Asking:
+class PollingWatcher:
     """Looks again and again."""
 
     def __init__(self, look: Look) -> None:
@@ -144,13 +146,13 @@ class Asking:
         began = time.perf_counter()
         self.newest = self._look()
         took = time.perf_counter() - began
-        self.pause = min(max(_PAUSE, took / _SHARE), _LONGEST_PAUSE)
+        self.pause = min(max(_POLL_INTERVAL, took / _CPU_SHARE), _LONGEST_POLL_INTERVAL)
 
     def close(self) -> None:
         """There is nothing to be closed."""
 
 
-class Listening:
+class EventWatcher:
     """Is told of these services, or of all, of one composectl, which costs that less than to be asked."""
 
     pause = 0.0  # it is for who tells
@@ -162,7 +164,7 @@ class Listening:
 
     def again(self) -> None:
         """Wait for what is told next."""
-        self.newest: Picture = One(only(Snapshot.from_json(self._telling.next()), self._services))
+        self.newest: Status = ProjectStatus(select(Snapshot.from_json(self._telling.next()), self._services))
 
     def close(self) -> None:
         """Hear no more."""
@@ -172,27 +174,29 @@ class Listening:
 # Private
 
 
-def _follower(invocation: Invocation, services: Collection[str], *, every: bool) -> Follower:
-    return Asking(at_all(invocation)) if every else Listening(find_running(invocation), services)
-
-
-def _watch(follow: Callable[[], Follower], *, as_json: bool) -> int:
+def _watch(invocation: Invocation, services: Collection[str], *, every: bool, as_json: bool) -> int:
+    from composectl.control.client import find_running
     from composectl.screen.follow import watch, watch_as_json
 
     try:
-        return watch_as_json(follow()) if as_json else watch(follow())
+        watcher: Watcher
+        if every:
+            watcher = PollingWatcher(status_of_all(invocation))
+        else:
+            watcher = EventWatcher(find_running(invocation), services)
+        return watch_as_json(watcher) if as_json else watch(watcher)
     except errors.HasEnded as ended:
         raise errors.watched_has_ended(ended.pid) from None
 
 
-def _show(picture: Picture, *, as_json: bool) -> int:
+def _show(status: Status, *, as_json: bool) -> int:
     if as_json:
-        sys.stdout.write(json.dumps(picture.as_json(), indent=2) + "\n")
+        sys.stdout.write(json.dumps(status.as_json(), indent=2) + "\n")
     else:
         from composectl.screen.live import print_table
 
-        print_table(picture.table())
-    return exit_code(picture)
+        print_table(status.table())
+    return exit_code(status)
 
 
 def _called(snapshot: Snapshot, service: ServiceView) -> ServiceView:

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import click
 
 from composectl import errors
+from composectl.commands.up import up
 from composectl.compose.options import Invocation
-from composectl.config.service import make_access_log_config
-from composectl.config.up import load_up_config
-from composectl.daemon.preflight import check_apart, ports_of
+from composectl.config.options import ARGUMENTS, PASSED_ON
 
 _OURS = ("COMPOSE_", "COMPOSECTL_", "DOCKER_")
 _SECRET = frozenset(("DOCKER_AUTH_CONFIG",))
@@ -49,31 +49,40 @@ WantedBy=default.target
 """
 
 
-def systemd_unit(
-    invocation: Invocation, typed: Mapping[str, Any], arguments: Sequence[str], words: Sequence[str]
-) -> int:
-    """Print it for `up` with these options and arguments, which are `words` as they were typed.
+@click.command("systemd-unit", context_settings=PASSED_ON, options_metavar="[OPTIONS OF up]")
+@ARGUMENTS
+@click.pass_context
+def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
+    """Print a systemd user unit that runs `up` for this project.
 
-    Raises ComposectlError for whatever `up` would refuse.
+    It takes the options of `up`. The unit has absolute paths and the COMPOSE_* and DOCKER_* variables that are set;
+    its first lines tell how to install it.
+
+    \b
+    composectl systemd-unit --balance echo=10 > ~/.config/systemd/user/composectl-shop.service
+    systemctl --user enable --now composectl-shop
     """
+    from composectl.config.up import load_up_config
+    from composectl.daemon.preflight import check_apart, ports_of
+
+    invocation: Invocation = ctx.obj
+    typed = up.make_context("up", list(arguments), parent=ctx.parent).params
     if typed["detach"]:
         raise errors.in_the_foreground()
     if "-" in invocation.options.files:
         raise errors.not_in_a_unit("a compose file on stdin")
-    make_access_log_config(typed, invocation.cwd)
-    asked = load_up_config(invocation, typed, arguments)
+    asked = load_up_config(invocation, typed, typed.pop("arguments"))
     if asked is None or not (typed["balance"] or asked[1].project.x_balance):
         raise errors.nothing_for_a_unit()
     config, loaded = asked
     check_apart({name: ports_of(loaded.project, name, one) for name, one in config.services.items()})
-    up = (*_before(invocation), "up", *words)
     unit = Unit(
         project=loaded.client.name_of(loaded.project),
         directory=invocation.cwd,
-        argv=(*_program(), *up),
+        argv=(*_program(), *_before(invocation), "up", *arguments),
         environment=_kept(invocation.environ),
         drain=max(one.balancing.drain_timeout for one in config.services.values()),
-        typed=("composectl", *_before(invocation), "systemd-unit", *words),
+        typed=("composectl", *_before(invocation), "systemd-unit", *arguments),
     )
     sys.stdout.write(unit.text())
     return 0

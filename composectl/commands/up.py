@@ -1,44 +1,98 @@
-"""`composectl up` where a composectl runs the project already: that one scales and rolls out what has changed."""
+"""`composectl up`: bring the project up and balance it, or update the composectl that does so already."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from composectl import errors
-from composectl.commands.rollout import make_rollout
-from composectl.compose.client import LoadedProject
-from composectl.compose.options import Invocation, active_profiles
-from composectl.compose.project import Project
-from composectl.config.rollout import RolloutConfig
-from composectl.config.up import UpConfig
-from composectl.control.api import About
-from composectl.control.client import Client, find
-from composectl.control.commands import Scaling
-from composectl.control.pacing import run
-from composectl.control.paths import runtime_folder, state_folder
-from composectl.daemon.background import ReadyNotifier, run_in_background
-from composectl.daemon.lifecycle import run_up
-from composectl.daemon.service import check_no_canary
-from composectl.orchestrator.compose import find_client, with_known_api
-from composectl.screen.console import info, print_progress
+from composectl.commands.passthrough import pass_through
+from composectl.compose.options import Invocation
+from composectl.config.options import (
+    ARGUMENTS,
+    PASSED_ON,
+    balancing_options,
+    completed,
+    logging_options,
+    view_options,
+)
+
+if TYPE_CHECKING:
+    from composectl.compose.client import LoadedProject
+    from composectl.compose.project import Project
+    from composectl.config.up import UpConfig
+    from composectl.control.api import About
+    from composectl.control.client import Client
+    from composectl.daemon.background import ReadyNotifier
 
 _BUILD = "--build"
-_ANEW = "--force-recreate"
+_RECREATE = "--force-recreate"
 
 
-def up(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> int:
-    """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    if config.detach:
-        folder = state_folder(invocation.environ)
-        return run_in_background(lambda notify_ready: _first_or_again(invocation, config, loaded, notify_ready), folder)
-    return _first_or_again(invocation, config, loaded, None)
+@click.command(context_settings=PASSED_ON)
+@click.option(
+    "--balance",
+    multiple=True,
+    metavar="SERVICE=N",
+    shell_complete=completed("scales"),
+    help="Run N replicas behind the service's port; repeat it.",
+)
+@click.option(
+    "--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes; repeat it."
+)
+@click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
+@balancing_options
+@logging_options
+@click.option(
+    "--backend-address",
+    metavar="HOW",
+    shell_complete=completed("backend_addresses"),
+    help="Reach backends by auto, container or published.  [auto]",
+)
+@view_options
+@click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
+@click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
+@click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
+@ARGUMENTS
+@click.pass_obj
+def up(invocation: Invocation, /, arguments: Sequence[str], **typed: Any) -> int:
+    """Bring the project up, with N replicas of a service behind its port.
+
+    The options of Compose's own `up` (--build, --force-recreate, --pull, ...) go through, and so does the whole
+    command where no --balance is given and no `x-balance` stands in the compose file.
+
+    \b
+    composectl up --balance echo=10
+    composectl up --balance echo=10 --build -d
+    composectl up --balance worker=4 --listen 8080:80
+    composectl up --balance echo=10 --dashboard 9091 --metrics 9464 --access-log access.log -d
+    """
+    from composectl.config.up import load_up_config
+
+    loaded = load_up_config(invocation, typed, arguments)
+    if loaded is None:
+        return _plain_up(invocation, arguments, typed)
+    from composectl.control.paths import state_folder
+    from composectl.daemon.background import run_in_background
+
+    def start(notify_ready: ReadyNotifier | None) -> int:
+        return _start_or_update(invocation, *loaded, notify_ready)
+
+    return run_in_background(start, state_folder(invocation.environ)) if typed["detach"] else start(None)
 
 
-def up_again(invocation: Invocation, config: UpConfig, client: Client) -> int:
-    """Wait until it is as load_up_config, telling each step on stderr. Raises ComposectlError."""
+def update_running(invocation: Invocation, config: UpConfig, client: Client) -> int:
+    """Have the composectl that runs scale and roll out what has changed, telling each step. Raises ComposectlError."""
+    from composectl.commands.rollout import make_rollout
+    from composectl.config.rollout import RolloutConfig
+    from composectl.control.commands import Scaling
+    from composectl.daemon.service import check_no_canary
+    from composectl.screen.console import info, print_progress
+
     status = client.status()
     check_no_canary(status)
     before = {str(one["service"]): int(one["wanted"]) for one in status["services"]}
@@ -49,7 +103,7 @@ def up_again(invocation: Invocation, config: UpConfig, client: Client) -> int:
     for missing in _missing(config, client.about, status):
         info(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
-    anew = _ANEW in config.arguments.options
+    anew = _RECREATE in config.arguments.options
     rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
     fewer = {service: count for service, count in config.scales.items() if count < before[service]}
     for lines in (client.scale(Scaling(fewer)), client.rollout(rollout), client.scale(Scaling(config.scales))):
@@ -62,9 +116,21 @@ def up_again(invocation: Invocation, config: UpConfig, client: Client) -> int:
 # Private
 
 
-def _first_or_again(
+def _plain_up(invocation: Invocation, arguments: Sequence[str], typed: Mapping[str, Any]) -> int:
+    for option, value in typed.items():
+        if value and option != "detach":
+            raise errors.needs_balance("--" + option.replace("_", "-"))
+    return pass_through(invocation, ("up", *(("-d",) if typed["detach"] else ()), *arguments))
+
+
+def _start_or_update(
     invocation: Invocation, config: UpConfig, loaded: LoadedProject, notify_ready: ReadyNotifier | None
 ) -> int:
+    from composectl.control.client import find
+    from composectl.control.pacing import run
+    from composectl.control.paths import runtime_folder
+    from composectl.daemon.lifecycle import run_up
+
     try:
         return run(run_up(invocation, config, loaded, notify_ready))
     except errors.RunsAlready as runs:
@@ -72,11 +138,14 @@ def _first_or_again(
             client = find(runtime_folder(invocation.environ), runs.project, invocation.cwd)
         except errors.NothingRuns:  # it comes up, or ends, just now
             raise runs from None
-        return up_again(invocation, config, client)
+        return update_running(invocation, config, client)
 
 
 async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: tuple[str, ...]) -> Project:
     """The services that are not balanced, as Compose's own `up` would; the project as it is now."""
+    from composectl.compose.options import active_profiles
+    from composectl.orchestrator.compose import find_client, with_known_api
+
     client = await with_known_api(find_client(invocation))
     project = await client.load()
     compose_project = client.balanced_project(project, balanced)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,15 @@ def invocation_of(given: dict[str, Any]) -> Invocation:
 
 
 def completed(name: str) -> _Complete:
-    """The words of that name in `commands/completing.py`; nothing of it is imported unless a shell completes."""
+    """The words of that name in `config/completion.py`, which is imported for a shell alone; none where that fails."""
 
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Any]:
-        from composectl.commands.completion import items
+        from composectl.config import completion
 
-        return items(invocation_of, ctx, name, incomplete)
+        with suppress(Exception):
+            words = getattr(completion, name)(invocation_of(ctx.find_root().params), ctx.params)
+            return [word for word in words if word.startswith(incomplete)]
+        return []
 
     return complete
 
@@ -56,6 +60,8 @@ def one_of(*words: str) -> _Complete:
     return lambda _, __, incomplete: [word for word in words if word.startswith(incomplete)]
 
 
+PASSED_ON: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+"""Of a command whose arguments go to Compose."""
 ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=completed("services"))
 
 

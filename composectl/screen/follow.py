@@ -9,71 +9,104 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any, Protocol
 
-from composectl.balance.snapshot import ChangeView
-from composectl.commands.status import Follower, Picture
-from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
+from composectl.balance.snapshot import ChangeView, Snapshot
 from composectl.screen.console import change_line
 from composectl.screen.live import LiveTable, is_live
 
-_INTERRUPTED = 128 + signal.SIGINT
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONGEST_SILENCE = 2.0
 
 
-def watch(follower: Follower) -> int:
+class Status(Protocol):
+    """What running composectls know at a moment."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON of `status --json`."""
+
+    def table(self) -> Snapshot:
+        """What the table shows."""
+
+
+class Watcher(Protocol):
+    """Has the `newest` status; `again` is to be called after every `pause` of seconds."""
+
+    pause: float
+
+    @property
+    def newest(self) -> Status:
+        """The last one that came."""
+
+    def again(self) -> None:
+        """Have a newer one. Raises HasEnded or NothingRuns where there is none to come."""
+
+    def close(self) -> None:
+        """Have no more; a call of `again` ends with HasEnded."""
+
+
+def watch(watcher: Watcher) -> int:
     """The live table, or a line for each change where there is no terminal, until a signal; then its exit code.
 
     Raises HasEnded or NothingRuns once nobody is there any more.
     """
-    return asyncio.run(_draw(follower)) if is_live() else _print_each(follower, _NewChanges().lines)
+    return asyncio.run(_draw(watcher)) if is_live() else _print_each(watcher, _NewChanges().lines)
 
 
-def watch_as_json(follower: Follower) -> int:
+def watch_as_json(watcher: Watcher) -> int:
     """One object a line, at once and when something has changed, but one every two seconds at least."""
-    return _print_each(follower, _NewJson().lines)
+    return _print_each(watcher, _NewJson().lines)
 
 
 # Private
 
 
-Lines = Callable[[Picture], Iterator[str]]
+Lines = Callable[[Status], Iterator[str]]
 
 
-async def _draw(follower: Follower) -> int:
-    over = asyncio.Event()
-    with Shutdown() as shutdown:
-        table = asyncio.create_task(LiveTable().show(partial(_table, follower), over))
-        try:
-            await cancel_on(shutdown.requested, _follow(follower))
-        except Interrupted:
-            pass
-        finally:
-            follower.close()
-            over.set()
-            await table
-        return shutdown.exit_code
+async def _draw(watcher: Watcher) -> int:
+    over, loop = asyncio.Event(), asyncio.get_running_loop()
+    table = asyncio.create_task(LiveTable().show(partial(_table, watcher), over))
+    following, caught = asyncio.create_task(_follow(watcher)), list[int]()
+
+    def stop(number: int) -> None:
+        caught.append(number)
+        following.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await following
+    except asyncio.CancelledError:
+        if not caught:
+            raise
+    finally:
+        watcher.close()
+        over.set()
+        await table
+    return 128 + caught[0]
 
 
-def _table(follower: Follower, _: float) -> bytes:
-    return json.dumps(follower.newest.table().as_json()).encode()
+def _table(watcher: Watcher, _: float) -> bytes:
+    return json.dumps(watcher.newest.table().as_json()).encode()
 
 
-async def _follow(follower: Follower) -> None:
+async def _follow(watcher: Watcher) -> None:
     while True:
-        await asyncio.sleep(follower.pause)
-        await asyncio.to_thread(follower.again)
+        await asyncio.sleep(watcher.pause)
+        await asyncio.to_thread(watcher.again)
 
 
-def _print_each(follower: Follower, lines: Lines) -> int:
+def _print_each(watcher: Watcher, lines: Lines) -> int:
     try:
         while True:
-            for line in lines(follower.newest):
+            for line in lines(watcher.newest):
                 sys.stdout.write(line + "\n")
             sys.stdout.flush()
-            time.sleep(follower.pause)
-            follower.again()
+            time.sleep(watcher.pause)
+            watcher.again()
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return 128 + signal.SIGINT
 
 
 class _NewChanges:
@@ -82,8 +115,8 @@ class _NewChanges:
     def __init__(self) -> None:
         self._seen: set[ChangeView] = set()
 
-    def lines(self, picture: Picture) -> Iterator[str]:
-        changes = [change for service in picture.table().services for change in service.changes]
+    def lines(self, status: Status) -> Iterator[str]:
+        changes = [change for service in status.table().services for change in service.changes]
         new = sorted(set(changes) - self._seen, key=lambda change: change.at)
         self._seen = set(changes)
         return (change_line(change.name, change) for change in new)
@@ -96,8 +129,8 @@ class _NewJson:
         self._last = ""
         self._at = 0.0
 
-    def lines(self, picture: Picture) -> Iterator[str]:
-        told, now = json.dumps(picture.as_json()), time.monotonic()
+    def lines(self, status: Status) -> Iterator[str]:
+        told, now = json.dumps(status.as_json()), time.monotonic()
         if told != self._last or now - self._at >= _LONGEST_SILENCE:
             self._last, self._at = told, now
             yield told

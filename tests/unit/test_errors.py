@@ -226,7 +226,7 @@ MET_IN = {
         "in_the_foreground": "test_what_up_would_refuse_is_refused",
         "nothing_for_a_unit": "test_what_up_would_refuse_is_refused",
     },
-    "unit/commands/test_unit.py": {
+    "unit/commands/test_systemd_unit.py": {
         "not_in_a_unit": "test_what_would_begin_a_line_of_its_own_is_refused",
     },
     "integration/test_completion.py": {

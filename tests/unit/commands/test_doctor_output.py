@@ -2,11 +2,11 @@
 
 import json
 
-from composectl.commands.doctor import Finding, are_well, as_json, as_text
+from composectl.commands.doctor import Check, are_well, as_json, as_text
 
-WELL = Finding("compose", True, "`docker compose` 2.40.3")
-MISSING = Finding("engine", False, "none answers", "start it")
-LACKING = Finding("ports", False, "from 1024 on", "be root", is_needed=False)
+WELL = Check("compose", True, "`docker compose` 2.40.3")
+MISSING = Check("engine", False, "none answers", "start it")
+LACKING = Check("ports", False, "from 1024 on", "be root", is_needed=False)
 
 
 def test_each_is_a_line_with_a_mark_and_a_hint_below_it() -> None:
@@ -21,7 +21,7 @@ def test_where_the_marks_cannot_be_written_others_stand() -> None:
 
 
 def test_h18_what_others_say_of_themselves_cannot_steer_the_terminal() -> None:
-    lying = Finding("engine", False, "20.10\x1b[2J\n✓ compose", "\x1b]0;title\x07do\n")
+    lying = Check("engine", False, "20.10\x1b[2J\n✓ compose", "\x1b]0;title\x07do\n")
     assert as_text([lying], "utf-8") == "✗ engine  20.10 ✓ compose\n          hint: do \n"
 
 

@@ -1,0 +1,39 @@
+"""`composectl attach`: the live table of what runs in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from composectl import errors
+from composectl.commands.passthrough import pass_through
+from composectl.compose.options import Invocation
+from composectl.config.options import ARGUMENTS, PASSED_ON
+
+
+@click.command(context_settings=PASSED_ON)
+@ARGUMENTS
+@click.pass_obj
+def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
+    """Show the live table of what runs in the background.
+
+    Ctrl-C leaves the table, and the composectl that it shows goes on. With a service behind it, it is Compose's own
+    `attach`.
+
+    \b
+    composectl attach
+    """
+    if arguments:
+        return pass_through(invocation, ("attach", *arguments))
+    from composectl.commands.status import EventWatcher
+    from composectl.control.client import find_running
+    from composectl.screen.console import info
+    from composectl.screen.follow import watch
+
+    try:
+        watch(EventWatcher(find_running(invocation), ()))
+    except errors.HasEnded as ended:
+        raise errors.watched_has_ended(ended.pid) from None
+    info("composectl goes on: `composectl down` ends it")
+    return 0

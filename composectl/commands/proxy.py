@@ -1,0 +1,48 @@
+"""`composectl proxy`: balance over backends that are static, or over the replicas of a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from composectl.compose.options import Invocation
+from composectl.config.options import balancing_options, completed, logging_options, view_options
+
+
+@click.command()
+@click.option("--listen", multiple=True, metavar="[HOST:]PORT", help="Where to listen; repeat it.")
+@click.option("--backend", "backends", multiple=True, metavar="HOST:PORT", help="A backend; repeat it.")
+@click.option(
+    "--service",
+    default="",
+    metavar="NAME",
+    shell_complete=completed("services"),
+    help="Follow its replicas.  [DOCKER_COMPOSE_SERVICE_NAME]",
+)
+@click.option("--port", default="", metavar="N", help="The port of the replicas.  [the lowest that each exposes]")
+@balancing_options
+@logging_options
+@view_options
+@click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
+@click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
+@click.pass_obj
+def proxy(invocation: Invocation, /, **typed: Any) -> int:
+    """Balance over backends that are fixed, without Docker or a compose file.
+
+    Without --backend, follow the replicas of a service as Compose scales it, in a container beside them: the project
+    is that of the container, or the one that -p names, and --listen is 8080.
+
+    \b
+    composectl proxy --listen 8080 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002
+    composectl proxy --listen 127.0.0.1:8080 --backend app.internal:80 --policy p2c
+    composectl proxy --listen [::1]:8080 --backend [::1]:9001 --name edge -d
+    composectl -p edge status
+    composectl -p edge down
+    composectl -p shop proxy --service echo --listen 9090
+    """
+    from composectl.config.proxy import make_proxy_config
+    from composectl.daemon.proxy import proxy as run_proxy
+
+    project = invocation.options.project_name
+    return run_proxy(invocation, make_proxy_config(typed, project, invocation.environ, invocation.cwd))
