@@ -45,7 +45,7 @@ def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> in
         if word not in _FOLLOW:
             raise errors.not_of_the_balancer(word)
     name, directory = meant(invocation)
-    log = newest_log(state_folder(invocation.environ), name.lower(), str(directory or ""))
+    log = newest_log(state_folder(), name.lower(), str(directory or ""))
     if log is None:
         raise errors.no_log(name)
     if before(log).exists():

@@ -82,7 +82,7 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **typed: Any) -> int
     def start(notify_ready: ReadyNotifier | None) -> int:
         return _start_or_update(invocation, *loaded, notify_ready)
 
-    return run_in_background(start, state_folder(invocation.environ)) if typed["detach"] else start(None)
+    return run_in_background(start, state_folder()) if typed["detach"] else start(None)
 
 
 def update_running(invocation: Invocation, config: UpConfig, client: Client) -> int:

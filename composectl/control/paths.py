@@ -66,16 +66,18 @@ def sockets(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.sock"))
 
 
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """Where the folder is, or will be (XDG Base Directory Specification)."""
-    named = Path(environ.get(_VARIABLE, ""))
-    return (named if named.is_absolute() else Path(os.path.expanduser("~/.local/state"))) / "composectl"
+def state_folder() -> Path:
+    """Where the folder of logs is, or will be (XDG Base Directory Specification). Raises `no_state_folder`."""
+    import platformdirs  # takes 10 ms, which only those pay who keep or show a log
+
+    try:
+        return platformdirs.user_state_path("composectl")
+    except RuntimeError as error:
+        raise errors.no_state_folder("~/.local/state/composectl", "you have no home directory", _VARIABLE) from error
 
 
 def make_state_folder(folder: Path) -> None:
     """Make it with mode 0700 if it is missing, and forget old logs. Raises ComposectlError where that cannot be."""
-    if not folder.is_absolute():
-        raise errors.no_state_folder(str(folder), "you have no home directory", _VARIABLE)
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_private(folder, _VARIABLE)

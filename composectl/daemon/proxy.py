@@ -30,7 +30,7 @@ _LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our 
 
 def proxy(invocation: Invocation, config: ProxyConfig) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    background = state_folder(invocation.environ) if config.detach else None
+    background = state_folder() if config.detach else None
     if isinstance(config.backends, StaticBackends):
         opened = partial(_opened_static, config, config.backends, runtime_folder(invocation.environ))
         return run_proxy(opened, background)

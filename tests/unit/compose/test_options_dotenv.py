@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.compose.options import parse_dotenv, read_dotenv
+from composectl.compose.options import read_dotenv
 
 
 @pytest.mark.parametrize(
@@ -17,15 +17,27 @@ from composectl.compose.options import parse_dotenv, read_dotenv
         ("NAME=a#b # c", "a#b"),
         ("NAME=", ""),
         ("NAME=''", ""),
-        ("NAME=# nothing", ""),
+        ("NAME=# nothing", "# nothing"),
+        ('NAME="a\\nb"', "a\nb"),
+        ("NAME='a\\nb'", "a\\nb"),
+        ('NAME="a\nb"', "a\nb"),
+        ("NAME='it\\'s'", "it's"),
+        ("PART=1\nNAME=${PART}x", "1x"),
+        ("\ufeffNAME=shop", "shop"),
+        ("NAME=a\r\nPART=1\r\n", "a"),
     ],
 )
-def test_a_line_gives_its_value(line: str, value: str) -> None:
-    assert parse_dotenv(line) == {"NAME": value}
+def test_a_line_gives_its_value_as_both_composes_read_it(tmp_path: Path, line: str, value: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(line, encoding="utf-8", newline="")
+    assert read_dotenv(file)["NAME"] == value
 
 
-def test_the_last_line_wins_and_the_rest_is_passed_over() -> None:
-    assert parse_dotenv("# A=1\n\nA=2\nnot a variable\nA=3\n") == {"A": "3"}
+def test_the_last_line_wins_and_the_rest_is_passed_over(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / ".env"
+    file.write_text("# A=1\n\nA=2\nnot a variable\nB\nA=3\n")
+    assert read_dotenv(file) == {"A": "3"}
+    assert capfd.readouterr().err == ""
 
 
 def test_a_file_that_is_not_there_has_no_variables(tmp_path: Path) -> None:

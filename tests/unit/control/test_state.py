@@ -23,9 +23,11 @@ def written(folder: Path, project: str, directory: str, engine: str = ENGINE, ag
 
 def test_it_is_where_xdg_says_and_else_in_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    assert state_folder({"XDG_STATE_HOME": "/var/me"}) == Path("/var/me/composectl")
-    for none in ({}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative"}):
-        assert state_folder(none) == Path("/home/me/.local/state/composectl")
+    monkeypatch.setenv("XDG_STATE_HOME", "/var/me")
+    assert state_folder() == Path("/var/me/composectl")
+    for none in ("", "relative"):
+        monkeypatch.setenv("XDG_STATE_HOME", none)
+        assert state_folder() == Path("/home/me/.local/state/composectl")
 
 
 def test_i1_it_is_private_and_its_parents_are_made(tmp_path: Path) -> None:
@@ -43,9 +45,12 @@ def test_where_it_cannot_be_made_it_is_told_how_to_have_another(tmp_path: Path) 
     assert "XDG_STATE_HOME" in refused.value.hint
 
 
-def test_without_a_home_it_is_told_how_to_have_a_folder() -> None:
+def test_without_a_home_it_is_told_how_to_have_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
     with pytest.raises(ComposectlError) as refused:
-        make_state_folder(Path("~/.local/state/composectl"))
+        state_folder()
     assert refused.value.message == "cannot write a log in ~/.local/state/composectl: you have no home directory"
 
 
