@@ -65,7 +65,7 @@ def make_rollout(
     """The order for these services of the composectl that runs. Raises ComposectlError where it makes no sense."""
     from composectl.compose.override import render, without_published_ports
     from composectl.control.commands import Rollout
-    from composectl.daemon.service import check_no_canary
+    from composectl.daemon.hot_restart import check_no_canary
 
     status = client.status()
     check_no_canary(status)

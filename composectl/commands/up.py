@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -90,7 +91,7 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
     from composectl.commands.rollout import make_rollout
     from composectl.config.rollout import RolloutConfig
     from composectl.control.commands import Scaling
-    from composectl.daemon.service import check_no_canary
+    from composectl.daemon.hot_restart import check_no_canary
     from composectl.screen.console import info, print_progress
 
     status = client.status()
@@ -129,10 +130,11 @@ def _start_or_update(
     from composectl.control.client import find
     from composectl.control.pacing import run
     from composectl.control.paths import runtime_folder
-    from composectl.daemon.lifecycle import run_up
+    from composectl.daemon.lifecycle import run_daemon
+    from composectl.daemon.preflight import prepare_up
 
     try:
-        return run(run_up(invocation, config, loaded, notify_ready))
+        return run(run_daemon(partial(prepare_up, invocation, config, loaded), notify_ready))
     except errors.RunsAlready as runs:
         try:
             client = find(runtime_folder(invocation.environ), runs.project, invocation.cwd)

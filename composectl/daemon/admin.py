@@ -1,4 +1,4 @@
-"""A server for whoever looks at one running composectl, at a port of its own."""
+"""The admin listeners of a daemon: a port for metrics, and one for the dashboard."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from composectl import errors
@@ -20,8 +22,8 @@ from composectl.control.dashboard.server import Renew, Sources, serve_dashboard
 from composectl.control.http_server import Reception
 from composectl.control.metrics_server import Scraping, serve_metrics
 from composectl.control.pacing import paced
+from composectl.daemon.ports import port_owner
 from composectl.proxy.listener import PortTaken, address_of, bind
-from composectl.proxy.port_owner import occupant
 from composectl.screen.console import info
 
 Listening = Mapping[str, Sequence[socket.socket]]
@@ -106,33 +108,29 @@ class Dashboard(AdminListener):
 
 
 def bind_admin_listeners(config: AdminConfig, folder: Path, inherited: Listening | None = None) -> AdminListeners:
-    """Those that were asked for, at ports that are ours, or at the `inherited`; none where one cannot be had.
-
-    Raises ComposectlError.
-    """
-    views = AdminListeners()
-    try:
+    """The listeners that were asked for, on `inherited` sockets or new ones. Raises ComposectlError."""
+    metrics = dashboard = None
+    with ExitStack() as undo:
         if config.metrics:
-            views.metrics = Metrics(config.metrics, folder, inherited or {})
+            metrics = Metrics(config.metrics, folder, inherited or {})
+            undo.callback(metrics.close)
         if config.dashboard:
-            views.dashboard = Dashboard(config.dashboard, folder, inherited or {}, control=config.dashboard_control)
-    except BaseException:
-        views.close()
-        raise
-    return views
+            dashboard = Dashboard(config.dashboard, folder, inherited or {}, control=config.dashboard_control)
+        undo.pop_all()
+    return AdminListeners(metrics, dashboard)
 
 
+@dataclass(frozen=True, slots=True)
 class AdminListeners:
-    """Those that there are; they hold their ports until `close`."""
+    """They hold their ports until `close`."""
 
-    def __init__(self) -> None:
-        self.metrics: Metrics | None = None
-        self.dashboard: Dashboard | None = None
+    metrics: Metrics | None = None
+    dashboard: Dashboard | None = None
 
     @property
     def listening(self) -> Listening:
         """The listening sockets, by names that no service has."""
-        return {name: sockets for view in self._every for name, sockets in view.listening.items()}
+        return {name: sockets for listener in self._every for name, sockets in listener.listening.items()}
 
     async def open(self, handlers: Handlers, renew: Renew) -> None:
         """Answer whoever looks, and say where; `renew` rolls out for browsers."""
@@ -148,19 +146,19 @@ class AdminListeners:
 
     async def shut(self) -> None:
         """Answer no more."""
-        for view in self._every:
-            await view.shut()
+        for listener in self._every:
+            await listener.shut()
 
     def close(self) -> None:
         """Free the ports."""
-        for view in self._every:
-            view.close()
+        for listener in self._every:
+            listener.close()
 
     # Private
 
     @property
     def _every(self) -> list[AdminListener]:
-        return [view for view in (self.metrics, self.dashboard) if view]
+        return [listener for listener in (self.metrics, self.dashboard) if listener]
 
 
 # Private
@@ -170,6 +168,6 @@ def _bound(at: Address, folder: Path, refuse: Refuse) -> list[socket.socket]:
     try:
         return bind(at.host, (at.port,))
     except PortTaken as taken:
-        raise refuse(errors.port_taken(taken.address, occupant(taken.port, folder))) from taken
+        raise refuse(errors.port_taken(taken.address, port_owner(taken.port, folder))) from taken
     except errors.ComposectlError as error:
         raise refuse(error) from error

@@ -1,4 +1,4 @@
-"""A running composectl: its claim, the balanced services, and what it says of them."""
+"""The running daemon: its lock, the balanced services, the admin listeners, and a snapshot of them all."""
 
 from __future__ import annotations
 
@@ -13,140 +13,149 @@ from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.changes import ChangeFeed
 from composectl.control.api import About
 from composectl.control.events import Events, Lately
+from composectl.control.listener_fds import Estate
 from composectl.control.lock import Claim
 from composectl.control.metrics_server import Scraping
 from composectl.daemon.admin import AdminListeners
 from composectl.daemon.service import BalancedService
-from composectl.engine.client import Engine
-from composectl.engine.watch import Watch
+from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
 from composectl.screen.console import info
 
+_IDLE_CLIENT_SECONDS = 5.0  # as long as most clients keep an idle connection
 
-class Running:
-    """Owns everything until `close`; `directory` is the project's, empty where there is none.
 
-    `log` hears of each request; None where there is none.
+class Daemon:
+    """Owns everything until `close`, and observes the replicas for its services.
+
+    `scaling` is held while replicas are made or removed.
     """
 
     def __init__(
         self,
-        claim: Claim,
-        directory: str,
-        journal: ChangeFeed,
-        balanced: Mapping[str, BalancedService],
-        log: AccessLog | None = None,
+        lock: Claim,
+        changes: ChangeFeed,
+        services: Mapping[str, BalancedService],
+        orchestrator: Orchestrator,
+        admin: AdminListeners,
+        access_log: AccessLog | None = None,
     ) -> None:
-        self.claim = claim
-        self.directory = directory
-        self.journal = journal
-        self.balanced = balanced
-        self.log = log
-        self.lately = Lately(self.snapshot)
-        self.events = Events(self.lately.json, journal.subscribe)
+        self.lock = lock
+        self.changes = changes
+        self.services = services
+        self.orchestrator = orchestrator
+        self.admin = admin
+        self.access_log = access_log
+        self.snapshots = Lately(self.snapshot)
+        self.events = Events(self.snapshots.json, changes.subscribe)
         self.scraping = Scraping(self.snapshot)
-        self.views = AdminListeners()
-        self.stale_since: float | None = None  # epoch seconds
+        self.scaling = asyncio.Lock()
+        self._stale_since: float | None = None  # epoch seconds
 
-    def about(self) -> About:
-        """For other terminals that look for us."""
-        listeners = tuple(listener for one in self.balanced.values() for listener in one.listeners)
-        metrics = self.views.metrics.url if self.views.metrics else ""
-        dashboard = self.views.dashboard.url if self.views.dashboard else ""
-        return About(self.claim.project, os.getpid(), self.directory, listeners, metrics=metrics, dashboard=dashboard)
+    def info(self) -> About:
+        """What other terminals find it by, and what a successor needs."""
+        return About(
+            self.lock.project,
+            os.getpid(),
+            self.orchestrator.directory,
+            self.listeners,
+            self.orchestrator.published_host,
+            metrics=self.admin.metrics.url if self.admin.metrics else "",
+            dashboard=self.admin.dashboard.url if self.admin.dashboard else "",
+        )
 
     def snapshot(self) -> Snapshot:
-        """The picture of everything, now."""
-        services = tuple(one.view() for one in self.balanced.values())
-        stale_since = None if self.stale_since is None else iso(self.stale_since)
-        log = None if self.log is None else LogView(self.log.written, self.log.dropped)
-        return Snapshot(VERSION, self.claim.project, services, stale_since, os.getpid(), log)
+        """The state of everything, now."""
+        desired = self.orchestrator.desired
+        services = tuple(service.view(desired[name]) for name, service in self.services.items())
+        stale_since = None if self._stale_since is None else iso(self._stale_since)
+        log = None if self.access_log is None else LogView(self.access_log.written, self.access_log.dropped)
+        return Snapshot(VERSION, self.lock.project, services, stale_since, os.getpid(), log)
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """Where the services are reached, as `host:port`."""
+        return tuple(listener for service in self.services.values() for listener in service.listeners)
+
+    @property
+    def summary(self) -> str:
+        """A line for each service: its backends and its listeners."""
+        return "".join(
+            f"{name if self.orchestrator.directory else self.lock.project}: {self.orchestrator.describe(name)}"
+            f" behind {', '.join(service.listeners)}\n"
+            for name, service in self.services.items()
+        )
+
+    @property
+    def listener_fds(self) -> Estate:
+        """The listening sockets and the lock, for a successor."""
+        listening = {name: sockets for service in self.services.values() for name, sockets in service.listening.items()}
+        return Estate({**listening, **self.admin.listening}, self.lock.held)
 
     def label(self, change: Transition) -> str:
         """What a line calls the backend of `change`."""
-        return change.name
+        return self.orchestrator.label(change)
 
     def service(self, name: str) -> BalancedService:
         """A balanced service. Raises `not_balanced`."""
-        if name not in self.balanced:
-            raise errors.not_balanced(name, self.balanced)
-        return self.balanced[name]
+        if name not in self.services:
+            raise errors.not_balanced(name, self.services)
+        return self.services[name]
+
+    def check_no_canary(self) -> None:
+        """Raise `canary_held` where a rollout is paused: until it is decided, nothing is scaled or rolled out."""
+        for name, service in self.services.items():
+            if service.canary is not None:
+                raise errors.canary_held(name)
 
     async def tick(self) -> None:
         """To be called once a second."""
-        for one in self.balanced.values():
-            one.sweep()
-        await self.views.sample(one.pool for one in self.balanced.values())
-
-    async def drain(self) -> None:
-        """Accept nothing more, and wait for what is in flight."""
-        await asyncio.gather(*(one.drain() for one in self.balanced.values()))
+        for service in self.services.values():
+            service.sweep()
+        await self.admin.sample(service.pool for service in self.services.values())
 
     def reopen_log(self) -> None:
-        """Its file may have been renamed."""
-        if self.log is not None:
-            self.log.reopen()
+        """Open the access log anew: its file may have been renamed."""
+        if self.access_log is not None:
+            self.access_log.reopen()
 
-    async def cut(self) -> None:
-        """End whatever is still in flight now."""
-        await asyncio.gather(*(one.cut() for one in self.balanced.values()))
+    async def shut_down(self) -> None:
+        """Accept nothing more, and wait for what is in flight; with a successor, clients leave after a response."""
+        if not self.lock.is_ours:
+            await self.admin.shut()
+            await asyncio.gather(*(one.drain_connections(_IDLE_CLIENT_SECONDS) for one in self.services.values()))
+        await asyncio.gather(*(service.shut_down() for service in self.services.values()))
 
-    def close(self) -> None:
-        """Free the ports and the name; the log is written to its end."""
-        for one in self.balanced.values():
-            one.close()
-        if self.log is not None:
-            self.log.close()
-        self.views.close()
-        self.claim.release()
-
-
-class Following(Running):
-    """Owns the engine as well; `project` is the one whose replicas it follows."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        project: str,
-        claim: Claim,
-        directory: str,
-        journal: ChangeFeed,
-        balanced: Mapping[str, BalancedService],
-        log: AccessLog | None = None,
-    ) -> None:
-        super().__init__(claim, directory, journal, balanced, log)
-        self.engine = engine
-        self.project = project
-
-    async def follow(self) -> None:
-        """Keep the backends as the engine tells of them, for ever."""
-        await Watch(self.engine, self.project, tuple(self.balanced), self).run()
-
-    def label(self, change: Transition) -> str:
-        """What a line calls the backend of `change`: short, as its service and number."""
-        return f"{change.service}-{change.number}"
+    async def abort(self) -> None:
+        """End everything that is still in flight."""
+        await asyncio.gather(*(service.abort() for service in self.services.values()))
 
     def close(self) -> None:
-        """Free the ports, the name and the engine."""
-        super().close()
-        self.engine.close()
+        """Free the ports, the name and the engine; the access log is written to its end."""
+        for service in self.services.values():
+            service.close()
+        if self.access_log is not None:
+            self.access_log.close()
+        self.admin.close()
+        self.lock.release()
+        self.orchestrator.close()
 
-    # The observer's side
+    # What the orchestrator reports (ReplicaObserver)
 
     def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
-        self.balanced[service].pool.sync(replicas)
-        self.journal.wake()
+        self.services[service].pool.sync(replicas)
+        self.changes.wake()
 
     def replica_stopping(self, service: str, container_id: str, reason: str) -> None:
-        self.balanced[service].pool.drain(container_id, reason)
+        self.services[service].pool.drain(container_id, reason)
 
     def replica_gone(self, service: str, key: Key, reason: str) -> None:
-        self.balanced[service].pool.remove(key, reason)
+        self.services[service].pool.remove(key, reason)
 
     def engine_lost(self, reason: str) -> None:
-        self.stale_since = time.time()
+        self._stale_since = time.time()
         info(reason)
 
     def engine_back(self) -> None:
-        self.stale_since = None
+        self._stale_since = None
         info("the Docker Engine answers again")

@@ -1,215 +1,230 @@
-"""`composectl up --balance`: the project up, its replicas behind the ports that it publishes."""
+"""The life of a daemon, which `up` and `proxy` share: prepare, adopt, serve, wait, drain, stop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from functools import partial
-from typing import Any, TypeVar
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
 
 from composectl import errors
-from composectl.compose.client import LoadedProject
-from composectl.compose.options import Invocation
-from composectl.compose.ports import Port
-from composectl.config.up import UpConfig
-from composectl.control.api import Handlers
-from composectl.control.commands import Progress, Scaling
+from composectl.control.api import serve_api
+from composectl.control.commands import Scaling
+from composectl.control.listener_fds import Predecessor
+from composectl.control.pacing import every
+from composectl.daemon.api import Api
 from composectl.daemon.background import ReadyNotifier
-from composectl.daemon.maintenance import drain, undrain
-from composectl.daemon.preflight import preflight
-from composectl.daemon.project import RunningProject
-from composectl.daemon.readiness import until_serving, wait_for_stragglers
-from composectl.daemon.rollout import Renewing, judge, roll_out
-from composectl.daemon.scaling import scale
-from composectl.daemon.service import BalancedService
-from composectl.daemon.serving import print_changes, prints_lines, serving, shown, until_shutdown
+from composectl.daemon.console import Console
+from composectl.daemon.daemon import Daemon
+from composectl.daemon.ports import bind_released_ports
+from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
-from composectl.proxy.listener import PortTaken
+from composectl.proxy.access_log import AccessLogMonitor
 from composectl.screen.console import info, spinner
 
 _ADOPTION_TIMEOUT = 0.5
+_FIRST_LOOK_TIMEOUT = 1.0
 _STRAGGLER_TIMEOUT = 2.0
-_RELEASE_TIMEOUT = 5.0
-_RELEASE_INTERVAL = 0.05
-_Order = TypeVar("_Order")
 
 
-async def run_up(
-    invocation: Invocation, config: UpConfig, loaded: LoadedProject, notify_ready: ReadyNotifier | None
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A daemon that holds its ports and its name, and has touched no container.
+
+    `old_process`: the one that serves until this daemon does. `ready_timeout`: how long the first backend may take.
+    """
+
+    daemon: Daemon
+    old_process: Predecessor | None = None
+    ready_timeout: float | None = None
+
+
+Prepare = Callable[[], Coroutine[Any, Any, Prepared]]
+
+
+async def run_daemon(prepare: Prepare, notify_ready: ReadyNotifier | None) -> int:
+    """Run until a signal or another terminal ends it. Returns the exit code. Raises ComposectlError."""
     with Shutdown() as shutdown:
         try:
-            running = await cancel_on(shutdown.requested, preflight(invocation, config, loaded))
+            prepared = await cancel_on(shutdown.requested, prepare())
         except Interrupted:
             return shutdown.exit_code
         try:
-            renewing = Renewing(loaded.client, running.balanced)
-            return await _Up(running, config, renewing, shutdown, notify_ready).run()
+            return await Lifecycle(prepared, shutdown, notify_ready).run()
         finally:
-            running.close()
+            prepared.daemon.close()
+
+
+class Lifecycle:
+    """One run of a daemon, from its start to its exit code."""
+
+    def __init__(self, prepared: Prepared, shutdown: Shutdown, notify_ready: ReadyNotifier | None) -> None:
+        self._daemon = prepared.daemon
+        self._old_process = prepared.old_process
+        self._ready_timeout = prepared.ready_timeout
+        self._shutdown = shutdown
+        self._api = Api(prepared.daemon, shutdown)
+        self._console = Console(prepared.daemon, notify_ready)
+        self._is_detached = False
+
+    async def run(self) -> int:
+        async with self._serving():
+            try:
+                await cancel_on(self._shutdown.requested, self._start())
+                async with self._console.shown():
+                    self._is_detached = self._console.is_background
+                    await self._shutdown.requested.wait()
+                    if self._console.is_background:
+                        info(f"shutting down: {self._shutdown.reason}")
+                    await cancel_on(self._shutdown.forced, self._daemon.shut_down())
+                if not self._leaves_replicas_running:
+                    await cancel_on(self._shutdown.forced, self._daemon.orchestrator.stop())
+            except Interrupted:
+                await self._give_up()
+            except errors.ReplicasFailed:
+                if self._old_process is None:
+                    await self._daemon.orchestrator.stop()
+                raise
+        return self._shutdown.exit_code
+
+    # Private
+
+    async def _start(self) -> None:
+        if self._old_process is not None:
+            await self._take_over(self._old_process)
+        elif self._daemon.orchestrator.refusal is None:
+            await self._start_replicas()
+        else:
+            await self._open_admin()
+            await wait_for_stragglers(self._daemon, _FIRST_LOOK_TIMEOUT)  # the kernel's backlog holds the clients
+            await self._serve()
+            self._console.print_changes(self._daemon.summary)
+
+    async def _start_replicas(self) -> None:
+        self._console.print_changes()
+        await self._open_admin()
+        await self._adopt_running()
+        await self._daemon.orchestrator.start()
+        await self._serve()
+        await self._wait_until_ready()
+
+    async def _take_over(self, old_process: Predecessor) -> None:
+        """Hot restart: serve beside the old process on the same sockets, then stop it."""
+        self._console.print_changes()
+        await self._wait_until_ready()
+        await self._serve()
+        self._daemon.lock.take_over()
+        await asyncio.to_thread(old_process.dismiss)
+        self._old_process = None
+        await self._open_admin()
+        await scale(self._daemon, Scaling(dict(self._daemon.orchestrator.desired)), info)
+
+    async def _open_admin(self) -> None:
+        await self._daemon.admin.open(self._api.handlers, self._api.update)
+
+    async def _adopt_running(self) -> None:
+        """Serve at once with the replicas of an earlier run: Compose takes its time to find them healthy."""
+        daemon = self._daemon
+        adopted = [
+            service
+            for name, service in daemon.services.items()
+            if await daemon.orchestrator.replicas(name) and not service.unbound
+        ]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ADOPTION_TIMEOUT):
+                await daemon.changes.wait_until(lambda: all(service.pool.ready for service in adopted))
+        for service in adopted:
+            if service.pool.ready:
+                await service.serve()
+
+    async def _serve(self) -> None:
+        for service in self._daemon.services.values():
+            if not service.is_served:
+                await bind_released_ports(service, self._daemon.orchestrator)
+                await service.serve()
+
+    async def _wait_until_ready(self) -> None:
+        with spinner("Waiting for a replica to be ready"):
+            await until_serving(self._daemon, self._ready_timeout)
+            await wait_for_stragglers(self._daemon, _STRAGGLER_TIMEOUT)
+
+    async def _give_up(self) -> None:
+        """Interrupted while it started, or forced: do not wait any longer, except for clients unless forced."""
+        with suppress(Interrupted):
+            await cancel_on(self._shutdown.forced, self._daemon.shut_down())
+        if not self._leaves_replicas_running:
+            await self._daemon.orchestrator.stop(kill=self._shutdown.forced.is_set())
+
+    @property
+    def _leaves_replicas_running(self) -> bool:
+        """In the background, after a request of another terminal, or where the old process goes on."""
+        return self._is_detached or not self._shutdown.number or self._old_process is not None
+
+    # While it serves
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        """Run the control API and all background work while entered. Raises what any of it raises."""
+        daemon = self._daemon
+        with _single_error(), _reopening_log(daemon):
+            async with asyncio.TaskGroup() as group:
+                work = (
+                    daemon.orchestrator.watch(daemon),
+                    self._tick(),
+                    *(one.watch_health() for one in daemon.services.values()),
+                )
+                tasks = [group.create_task(one) for one in work]
+                api = await serve_api(self._api.handlers, daemon.lock.listen())
+                try:
+                    yield
+                finally:
+                    await daemon.admin.shut()
+                    await daemon.abort()
+                    await api.cleanup()
+                    for task in tasks:
+                        task.cancel()
+
+    async def _tick(self) -> None:
+        log = self._daemon.access_log
+        monitor = None if log is None else AccessLogMonitor(log)
+        await asyncio.sleep(1)
+        gc.freeze()  # what is there now stays: looking through all of it for garbage would stop the loop for 20 ms
+        async for _ in every(1.0):
+            await self._daemon.tick()
+            if monitor is not None and (warning := monitor.warning()):
+                info(warning)
 
 
 # Private
 
 
-class _Up:
-    """One run of `up`, from the first container to the last word."""
+@contextmanager
+def _reopening_log(daemon: Daemon) -> Iterator[None]:
+    """While entered, SIGUSR1 opens the access log anew; without one, it does nothing."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, daemon.reopen_log)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
-    def __init__(
-        self,
-        running: RunningProject,
-        config: UpConfig,
-        renewing: Renewing,
-        shutdown: Shutdown,
-        notify_ready: ReadyNotifier | None,
-    ) -> None:
-        self._running = running
-        self._wish = config
-        self._renewing = renewing
-        self._shutdown = shutdown
-        self._notify = notify_ready
-        self._notified = False
-        self._handlers = self._make_handlers()
 
-    async def run(self) -> int:
-        async with serving(self._running, self._handlers, self._running.follow()):
-            return await self._work()
-
-    # Private
-
-    def _make_handlers(self) -> Handlers:
-        running = self._running
-        return Handlers(
-            about=running.about,
-            snapshot=running.snapshot,
-            events=running.events,
-            scraping=running.scraping,
-            scale=self._unless_it_ends(scale),
-            rollout=self._unless_it_ends(roll_out),
-            judge=self._unless_it_ends(judge),
-            drain=partial(drain, running),
-            undrain=partial(undrain, running),
-            estate=running.estate,
-            stop=self._shutdown.request,
-        )
-
-    def _unless_it_ends(
-        self, work: Callable[[RunningProject, _Order, Progress], Coroutine[Any, Any, None]]
-    ) -> Callable[[_Order, Progress], Coroutine[Any, Any, None]]:
-        async def obey(order: _Order, progress: Progress) -> None:
-            try:
-                await cancel_on(self._shutdown.requested, work(self._running, order, progress))
-            except Interrupted:
-                raise errors.ends_now(self._running.compose_project.name) from None
-
-        return obey
-
-    async def _update_service(self, service: str, progress: Progress) -> None:
-        await self._handlers.rollout(await self._renewing.order(service), progress)
-
-    async def _work(self) -> int:
-        try:
-            await cancel_on(self._shutdown.requested, self._start())
-            async with shown(self._running, self._notify, self._summary):
-                self._notified = self._notify is not None
-                await until_shutdown(self._shutdown, self._notify)
-                await cancel_on(self._shutdown.forced, self._running.drain())
-            if not self._leave_replicas_running:
-                await cancel_on(self._shutdown.forced, self._running.compose_project.stop(self._services))
-        except Interrupted:
-            await self._give_up()
-        except errors.ReplicasFailed:
-            if self._running.predecessor is None:
-                await self._running.compose_project.stop(self._services)
+@contextmanager
+def _single_error() -> Iterator[None]:
+    """Raise the one error that a group of tasks ended with, without the group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        found, others = group.split(errors.ComposectlError)
+        if found is None or others is not None:
             raise
-        return self._shutdown.exit_code
-
-    async def _start(self) -> None:
-        running = self._running
-        if prints_lines(running, self._notify):
-            print_changes(running)
-        if running.predecessor is None:
-            await self._open_views()
-            await self._adopt_running()
-            await running.compose_project.up(self._wish.arguments, self._wish.scales)
-            await self._serve()
-        with spinner("Waiting for a replica to be ready"):
-            await until_serving(running, self._wish.ready_timeout if self._wish.detach else None)
-            await wait_for_stragglers(running, _STRAGGLER_TIMEOUT)
-        if running.predecessor is not None:
-            await self._serve()
-            running.claim.take_over()
-            await asyncio.to_thread(running.predecessor.dismiss)
-            running.predecessor = None
-            await self._open_views()
-            await scale(running, Scaling(self._wish.scales), info)
-
-    async def _open_views(self) -> None:
-        await self._running.views.open(self._handlers, self._update_service)
-
-    async def _adopt_running(self) -> None:
-        """Replicas that an earlier composectl left behind serve at once: Compose takes its time to find them fit."""
-        running = self._running
-        there = await running.engine.replicas(running.compose_project.name, tuple(running.balanced))
-        left = [one for one in running.balanced.values() if there[one.service] and not one.unbound]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_ADOPTION_TIMEOUT):
-                await running.journal.wait_until(lambda: all(one.pool.ready for one in left))
-        for balanced in left:
-            if balanced.pool.ready:
-                await balanced.serve()
-
-    async def _serve(self) -> None:
-        for balanced in self._running.balanced.values():
-            if not balanced.is_served:
-                await _bind_released_ports(self._running, balanced)
-                await balanced.serve()
-
-    @property
-    def _summary(self) -> str:
-        return "".join(map(_sentence, self._running.balanced.values()))
-
-    async def _give_up(self) -> None:
-        """Interrupted while it came up, or forced: no more patience with anything, but with clients unless forced."""
-        with suppress(Interrupted):
-            await cancel_on(self._shutdown.forced, self._running.drain())
-        if not self._leave_replicas_running:
-            compose_project = self._running.compose_project
-            stop = compose_project.kill if self._shutdown.forced.is_set() else compose_project.stop
-            await stop(self._services)
-
-    @property
-    def _leave_replicas_running(self) -> bool:
-        """Whether the replicas go on without us: in the background, when another terminal asked us to end, or where
-        the composectl that we were to take over from goes on.
-        """
-        return self._notified or not self._shutdown.number or self._running.predecessor is not None
-
-    @property
-    def _services(self) -> tuple[str, ...]:
-        """The services that are ours to stop: all, unless some were named."""
-        named = self._wish.arguments.services
-        return tuple(dict.fromkeys((*named, *self._wish.scales))) if named else ()
+        raise _first(found) from None
 
 
-async def _bind_released_ports(running: RunningProject, balanced: BalancedService) -> None:
-    """Take the ports that replicas of ours held until a moment ago."""
-    for port in balanced.unbound:
-        deadline = asyncio.get_running_loop().time() + _RELEASE_TIMEOUT
-        while not _is_bound(balanced, port):
-            if asyncio.get_running_loop().time() > deadline:
-                holder = await running.engine.port_owner(port.published[0])
-                raise errors.port_taken(str(port.published[0]), f"container `{holder.name}`" if holder else "")
-            await asyncio.sleep(_RELEASE_INTERVAL)
-
-
-def _is_bound(balanced: BalancedService, port: Port) -> bool:
-    with suppress(PortTaken):
-        balanced.bind(port)
-        return True
-    return False
-
-
-def _sentence(balanced: BalancedService) -> str:
-    return f"{balanced.service}: {balanced.desired} replicas behind {', '.join(balanced.listeners)}\n"
+def _first(group: BaseExceptionGroup[errors.ComposectlError]) -> errors.ComposectlError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,4 +1,4 @@
-"""Draining one backend by hand, and taking it back."""
+"""Takes one backend out of traffic by hand, and returns it."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.control.commands import Place, Progress
-from composectl.daemon.daemon import Running
+from composectl.daemon.daemon import Daemon
 from composectl.daemon.service import BalancedService
 
 _READY_TIMEOUT = 10.0
-_LEAVES = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
+_LEAVING = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 
-async def drain(running: Running, place: Place, progress: Progress) -> None:
-    """No new request for this backend, and wait until it has none. Raises ComposectlError."""
-    balanced, backend = _found(running, place)
-    balanced.pool.disable(backend.replica.id, "drained by hand")
+async def drain(daemon: Daemon, place: Place, progress: Progress) -> None:
+    """Send no new request to a backend, and wait until it has none. Raises ComposectlError."""
+    service, backend = _find(daemon, place)
+    service.pool.disable(backend.replica.id, "drained by hand")
     progress(f"{backend.replica.name} {backend.phase}, {backend.in_flight} in flight")
-    await running.journal.wait_until(lambda: not backend.in_flight)
+    await daemon.changes.wait_until(lambda: not backend.in_flight)
     progress(f"{backend.replica.name} drained, nothing in flight")
 
 
-async def undrain(running: Running, place: Place, progress: Progress) -> None:
-    """Take it back among those that get requests, once it is well. Raises ComposectlError."""
-    balanced, backend = _found(running, place)
+async def undrain(daemon: Daemon, place: Place, progress: Progress) -> None:
+    """Send requests to a drained backend again as soon as it is healthy. Raises ComposectlError."""
+    service, backend = _find(daemon, place)
     if backend.phase is not Phase.MAINTENANCE:
         raise errors.not_drained(backend.replica.name, backend.phase)
-    balanced.pool.enable(backend.replica.id, "undrained by hand")
+    service.pool.enable(backend.replica.id, "undrained by hand")
     with suppress(TimeoutError):
         async with asyncio.timeout(_READY_TIMEOUT):
-            await running.journal.wait_until(lambda: backend.phase is not Phase.STARTING)
+            await daemon.changes.wait_until(lambda: backend.phase is not Phase.STARTING)
     progress(f"{backend.replica.name} {backend.phase}")
 
 
 # Private
 
 
-def _found(running: Running, place: Place) -> tuple[BalancedService, Backend]:
-    balanced = running.service(place.service)
-    there = [one for one in balanced.pool.backends if one.phase not in _LEAVES]
-    for backend in there:
+def _find(daemon: Daemon, place: Place) -> tuple[BalancedService, Backend]:
+    service = daemon.service(place.service)
+    staying = [backend for backend in service.pool.backends if backend.phase not in _LEAVING]
+    for backend in staying:
         if backend.replica.number == place.number:
-            return balanced, backend
-    raise errors.no_such_replica(place.service, place.number, [one.replica.number for one in there])
+            return service, backend
+    raise errors.no_such_replica(place.service, place.number, [backend.replica.number for backend in staying])

@@ -1,26 +1,30 @@
-"""`composectl proxy --backend`: the same proxy over fixed backends, without Docker, Compose or a project."""
+"""`composectl proxy`: a daemon over static backends, or over a service that something else scales."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from composectl import errors
-from composectl.balance.backend import Replica
 from composectl.changes import ChangeFeed
 from composectl.compose.options import Invocation
 from composectl.config.proxy import ProxyConfig, StaticBackends
 from composectl.config.service import BalancingConfig, open_log
 from composectl.control.lock import Claim
+from composectl.control.pacing import run
 from composectl.control.paths import runtime_folder, state_folder
-from composectl.daemon.daemon import Following, Running
-from composectl.daemon.proxying import Proxy, bind_and_claim, run_proxy
+from composectl.daemon.admin import bind_admin_listeners
+from composectl.daemon.background import ReadyNotifier, run_in_background
+from composectl.daemon.daemon import Daemon
+from composectl.daemon.lifecycle import Prepared, run_daemon
+from composectl.daemon.ports import bind_free_ports
 from composectl.daemon.service import BalancedService
-from composectl.engine.endpoint import resolve_endpoint
-from composectl.orchestrator.self_discovery import Discovery, ServiceBackends, discover_self
-from composectl.proxy.access_log import AccessLog
+from composectl.orchestrator.base import Orchestrator
+from composectl.orchestrator.self_discovery import ServiceBackends, discover_self
+from composectl.orchestrator.static import StaticOrchestrator
 from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import info
 
@@ -30,85 +34,67 @@ _LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our 
 
 def proxy(invocation: Invocation, config: ProxyConfig) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    background = state_folder() if config.detach else None
-    if isinstance(config.backends, StaticBackends):
-        opened = partial(_opened_static, config, config.backends, runtime_folder(invocation.environ))
-        return run_proxy(opened, background)
-    return run_proxy(partial(_opened_following, invocation, config, config.backends), background)
+    folder, backends = runtime_folder(invocation.environ), config.backends
+    if isinstance(backends, StaticBackends):
+        prepare = partial(_prepare_static, config, backends, folder)
+    else:
+        prepare = partial(_prepare_service, invocation, config, backends, folder)
+
+    def work(notify_ready: ReadyNotifier | None) -> int:
+        return run(run_daemon(prepare, notify_ready))
+
+    return run_in_background(work, state_folder()) if config.detach else work(None)
 
 
 # Private
 
 
-async def _opened_static(config: ProxyConfig, backends: StaticBackends, folder: Path) -> Proxy:
-    """Raises ComposectlError."""
-    journal, connection_limit, count = (
-        ChangeFeed(),
-        make_connection_limit(config.balancing.max_connections),
-        len(backends.addresses),
-    )
-    log = open_log(config.access_log)
-    balanced = BalancedService(_SERVICE, count, config.ports, config.balancing, connection_limit, journal, log=log)
-    claim, views = bind_and_claim(balanced, config.admin, config.name, folder)
-    balanced.pool.sync(backends.replicas)
-    running = Running(claim, "", journal, {_SERVICE: balanced}, log)
-    running.views = views
-    return Proxy(running, _counted(count), errors.fixed_backends(claim.project))
+async def _prepare_static(config: ProxyConfig, backends: StaticBackends, folder: Path) -> Prepared:
+    def make_orchestrator(name: str) -> Orchestrator:
+        return StaticOrchestrator(_SERVICE, backends.replicas, errors.fixed_backends(name))
+
+    return _prepare(config, _SERVICE, config.balancing, config.name, folder, make_orchestrator)
 
 
-def _counted(backends: int) -> str:
-    return "1 backend" if backends == 1 else f"{backends} backends"
-
-
-class _Follower(Following):
-    """Wants as many replicas as there are."""
-
-    def __init__(
-        self,
-        backends: ServiceBackends,
-        found: Discovery,
-        claim: Claim,
-        journal: ChangeFeed,
-        balanced: BalancedService,
-        log: AccessLog | None,
-    ) -> None:
-        super().__init__(found.engine, found.project, claim, "", journal, {backends.service: balanced}, log)
-        self._backends = backends
-
-    def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
-        self._tell_of_those_without_a_port(replicas)
-        self.balanced[service].desired = len(replicas)
-        super().replicas_listed(service, replicas)
-
-    # Private
-
-    def _tell_of_those_without_a_port(self, replicas: list[Replica]) -> None:
-        known = {backend.replica.key for backend in self.balanced[self._backends.service].pool.backends}
-        for replica in replicas:
-            if replica.key not in known and not self._backends.has_port(replica):
-                error = errors.nothing_exposed(f"container `{replica.name}`")
-                info(f"{error.message}: {error.hint}")
-
-
-async def _opened_following(invocation: Invocation, config: ProxyConfig, backends: ServiceBackends) -> Proxy:
-    """Raises ComposectlError."""
-    found = await discover_self(resolve_endpoint(invocation.host, invocation.context, invocation.environ), backends)
+async def _prepare_service(
+    invocation: Invocation, config: ProxyConfig, backends: ServiceBackends, folder: Path
+) -> Prepared:
     with ExitStack() as undo:
-        undo.callback(found.engine.close)
-        journal, connection_limit = ChangeFeed(), make_connection_limit(config.balancing.max_connections)
-        log = open_log(config.access_log)
-        balancing = _in_time(config.balancing, found.grace)
-        balanced = BalancedService(backends.service, 0, config.ports, balancing, connection_limit, journal, log=log)
-        folder = runtime_folder(invocation.environ)
-        claim, views = bind_and_claim(balanced, config.admin, config.name or found.project, folder)
+        orchestrator = await discover_self(invocation, backends, info)
+        undo.callback(orchestrator.close)
+        balancing = _within(orchestrator.stop_grace_period, config.balancing)
+        name = config.name or orchestrator.project
+        prepared = _prepare(config, backends.service, balancing, name, folder, lambda _: orchestrator)
         undo.pop_all()
-    follower = _Follower(backends, found, claim, journal, balanced, log)
-    follower.views = views
-    follower.replicas_listed(backends.service, found.replicas)
-    refusal = errors.followed(found.project, backends.service)
-    return Proxy(follower, f"the replicas of {backends.service}", refusal, (follower.follow,))
+    return prepared
 
 
-def _in_time(balancing: BalancingConfig, grace: float) -> BalancingConfig:
+def _prepare(
+    config: ProxyConfig,
+    service_name: str,
+    balancing: BalancingConfig,
+    name: str,
+    folder: Path,
+    make_orchestrator: Callable[[str], Orchestrator],
+) -> Prepared:
+    """Bind all ports and claim the name, by default that of the first port. Raises ComposectlError."""
+    changes, connection_limit = ChangeFeed(), make_connection_limit(balancing.max_connections)
+    with ExitStack() as undo:
+        log = open_log(config.access_log)
+        if log is not None:
+            undo.callback(log.close)
+        service = BalancedService(service_name, config.ports, balancing, connection_limit, changes, access_log=log)
+        undo.callback(service.close)
+        bind_free_ports(service, folder)
+        admin = bind_admin_listeners(config.admin, folder)
+        undo.callback(admin.close)
+        lock = Claim(folder, name or f"proxy-{service.listeners[0].rpartition(':')[2]}")
+        daemon = Daemon(lock, changes, {service_name: service}, make_orchestrator(lock.project), admin, log)
+        undo.pop_all()
+    return Prepared(daemon)
+
+
+def _within(grace_period: float, balancing: BalancingConfig) -> BalancingConfig:
     """With no more time to drain than our own container is given to stop."""
-    return replace(balancing, drain_timeout=int(max(0, min(balancing.drain_timeout, grace - _LAST_WORDS_SECONDS))))
+    seconds = min(balancing.drain_timeout, grace_period - _LAST_WORDS_SECONDS)
+    return replace(balancing, drain_timeout=int(max(0, seconds)))

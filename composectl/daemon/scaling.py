@@ -1,68 +1,116 @@
-"""Carrying out a plan: drain who leaves, stop and remove exactly those, let Compose add who comes."""
+"""Carries out a scale plan: drain and remove the replicas that go, add new ones, and wait until they are ready."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
+from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
-from composectl.compose.override import check_rendered_capacity
 from composectl.control.commands import Progress, Scaling
-from composectl.daemon.project import RunningProject
-from composectl.daemon.readiness import until_complete
+from composectl.daemon.daemon import Daemon
 from composectl.daemon.service import BalancedService
 
 _READY_TIMEOUT = 60.0
-_OUT = (Phase.DRAINED, Phase.GONE)
+_POLL_INTERVAL = 0.5
+_LOG_LINES = 10
+_IDLE = (Phase.DRAINED, Phase.GONE)
+_SETTLED = (Phase.READY, Phase.MAINTENANCE)
 
 
-async def scale(running: RunningProject, scaling: Scaling, progress: Progress) -> None:
-    """Reach the wanted number of ready replicas of each service. Raises ComposectlError."""
-    services = [(running.service(name), count) for name, count in scaling.wanted.items()]
-    for name, count in scaling.wanted.items():
-        check_rendered_capacity(running.compose_projects[name].rendered, name, count)
-    async with running.scaling:
-        running.check_no_canary()
-        for balanced, count in services:
-            await _scale(running, balanced, count, scaling.oldest_first, progress)
+async def scale(daemon: Daemon, request: Scaling, progress: Progress) -> None:
+    """Reach the desired number of ready replicas of each service. Raises ComposectlError."""
+    daemon.orchestrator.check_managed()
+    services = [(daemon.service(name), count) for name, count in request.wanted.items()]
+    for service, count in services:
+        daemon.orchestrator.check_capacity(service.name, count)
+    async with daemon.scaling:
+        daemon.check_no_canary()
+        for service, count in services:
+            await _scale(daemon, service, count, request.oldest_first, progress)
 
 
-async def retire(
-    running: RunningProject, balanced: BalancedService, backend: Backend, why: str, progress: Progress
-) -> None:
-    """Drain for as long as the replica is given to stop, then stop it and remove it, by its id."""
+async def retire(daemon: Daemon, service: BalancedService, backend: Backend, reason: str, progress: Progress) -> None:
+    """Drain a backend for as long as its replica is given to stop, then stop and remove that."""
     replica = backend.replica
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
-    balanced.pool.drain(replica.id, why)
+    service.pool.drain(replica.id, reason)
     with suppress(TimeoutError):
-        async with asyncio.timeout(min(replica.stop_grace_period, balanced.drain_seconds)):
-            await running.journal.wait_until(lambda: backend.phase in _OUT)
-    await running.engine.stop(replica.id, replica.stop_grace_period)
-    await running.engine.remove(replica.id)
+        async with asyncio.timeout(min(replica.stop_grace_period, service.drain_timeout)):
+            await daemon.changes.wait_until(lambda: backend.phase in _IDLE)
+    await daemon.orchestrator.remove(replica.id, replica.stop_grace_period)
     progress(f"{replica.name} removed")
+
+
+async def until_serving(daemon: Daemon, timeout: float | None) -> None:
+    """Wait until every service has a ready backend, or desires none. Raises `replica_died` and `not_ready`."""
+    for service in daemon.services.values():
+        await _wait_until(daemon, service, partial(_is_serving, daemon, service), timeout)
+
+
+async def wait_for_stragglers(daemon: Daemon, seconds: float) -> None:
+    """Give all replicas up to `seconds` to be ready."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for service in daemon.services.values():
+                await daemon.changes.wait_until(partial(_is_complete, daemon, service))
 
 
 # Private
 
 
 async def _scale(
-    running: RunningProject, balanced: BalancedService, wanted: int, oldest_first: bool, progress: Progress
+    daemon: Daemon, service: BalancedService, desired: int, oldest_first: bool, progress: Progress
 ) -> None:
-    balanced.desired = wanted
-    plan = plan_scale(balanced.pool.backends, wanted, oldest_first=oldest_first)
-    await asyncio.gather(*(retire(running, balanced, backend, "scaled down", progress) for backend in plan.remove))
+    orchestrator = daemon.orchestrator
+    orchestrator.desired[service.name] = desired
+    plan = plan_scale(service.pool.backends, desired, oldest_first=oldest_first)
+    if orchestrator.can_choose_victim:
+        await asyncio.gather(*(retire(daemon, service, one, "scaled down", progress) for one in plan.remove))
     if plan.add:
-        progress(f"{balanced.service}: adding {plan.add}")
-        await _clear_failed(running, balanced.service)
-        await running.compose_projects[balanced.service].converge(balanced.service, wanted)
-    await until_complete(running, balanced, _READY_TIMEOUT)
-    progress(f"{balanced.service}: {balanced.pool.ready} of {wanted} ready")
+        progress(f"{service.name}: adding {plan.add}")
+        for exited in await orchestrator.exited(service.name):
+            if not exited.has_run:  # Compose would start it again, as it was
+                await orchestrator.remove(exited.id)
+    if plan.add or not orchestrator.can_choose_victim:
+        await orchestrator.scale_to(service.name, desired)
+    await _wait_until(daemon, service, partial(_is_complete, daemon, service), _READY_TIMEOUT)
+    progress(f"{service.name}: {service.pool.ready} of {desired} ready")
 
 
-async def _clear_failed(running: RunningProject, service: str) -> None:
-    """What the engine could never start: Compose would try again, as it was."""
-    for ended in await running.engine.exited(running.compose_project.name, service):
-        if not ended.has_run:
-            await running.engine.remove(ended.id)
+def _is_serving(daemon: Daemon, service: BalancedService) -> bool:
+    return service.pool.ready > 0 or not daemon.orchestrator.desired[service.name]
+
+
+def _is_complete(daemon: Daemon, service: BalancedService) -> bool:
+    phases = [backend.phase for backend in service.pool.backends]
+    return len(phases) == daemon.orchestrator.desired[service.name] and all(phase in _SETTLED for phase in phases)
+
+
+async def _wait_until(
+    daemon: Daemon, service: BalancedService, condition: Callable[[], bool], timeout: float | None
+) -> None:
+    try:
+        async with asyncio.timeout(timeout):
+            while not condition():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(daemon.changes.wait_until(condition), _POLL_INTERVAL)
+                    return
+                await _check_alive(daemon, service)
+    except TimeoutError:
+        desired = daemon.orchestrator.desired[service.name]
+        raise errors.not_ready(service.name, service.pool.ready, desired, timeout or 0) from None
+
+
+async def _check_alive(daemon: Daemon, service: BalancedService) -> None:
+    """Raise `replica_died` where no replica is left that could still become ready."""
+    orchestrator = daemon.orchestrator
+    exited = await orchestrator.exited(service.name)
+    running = await orchestrator.replicas(service.name)
+    if exited and not running and not any(one.restarting for one in exited):
+        first = min(exited, key=lambda one: one.name)
+        raise errors.replica_died(first.name, first.exit_code, await orchestrator.last_lines(first.id, _LOG_LINES))

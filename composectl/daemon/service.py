@@ -1,17 +1,16 @@
-"""One balanced service: its pool, the listeners before it, the probes behind it."""
+"""One balanced service: its pool, its listeners, its request queue, and the health checks of its backends."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from composectl import errors
 from composectl.balance.backend import Backend, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
@@ -19,7 +18,6 @@ from composectl.balance.snapshot import ServiceView, view_service
 from composectl.changes import ChangeFeed
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
-from composectl.control.commands import Rollout
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.head import make_request_id
@@ -30,38 +28,37 @@ from composectl.proxy.server import HttpServer, serve
 from composectl.proxy.upstream import Upstream
 
 if TYPE_CHECKING:
-    from composectl.compose.client import ComposeProject  # reads YAML, which a proxy of static backends does not
+    from composectl.daemon.rollout import PausedCanary
 
 
 class BalancedService:
-    """`ports`: what the service publishes, a listener each; the first one's target is what the probes try.
+    """`ports`: one listener each; the target of the first one is what health checks try.
 
-    `connection_limit` counts the clients of all that is balanced in this process, and `log` hears of their requests.
-    `relayed`: backends are behind a relay.
+    `connection_limit` counts the clients of the whole process. `relayed`: an accepted connection proves nothing,
+    because a relay of the engine accepts it. `canary`: a rollout that is paused.
     """
 
     def __init__(
         self,
-        service: str,
-        desired: int,
+        name: str,
         ports: Sequence[Port],
         balancing: BalancingConfig,
         connection_limit: ConnectionLimit,
-        journal: ChangeFeed,
+        changes: ChangeFeed,
         *,
-        log: AccessLog | None = None,
+        access_log: AccessLog | None = None,
         relayed: bool = False,
     ) -> None:
-        self.service = service
-        self.desired = desired
-        self.pool = Pool(service, balancing.make_policy(time.monotonic), time.time, self._tell)
-        self.rollouts = {"done": 0, "failed": 0, "aborted": 0}
+        self.name = name
+        self.pool = Pool(name, balancing.make_policy(time.monotonic), time.time, self._publish)
+        self.canary: PausedCanary | None = None
+        self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
         self._queue = RequestQueue(self.pool, balancing.queue)
         self._balancing = balancing
-        self._probes = make_health_check(balancing.health_check_path, relayed=relayed)
-        self._journal = journal
+        self._health_check = make_health_check(balancing.health_check_path, relayed=relayed)
+        self._changes = changes
         self._target = ports[0].target
-        self._servers = [(port, self._make_server(port, connection_limit, log)) for port in ports]
+        self._servers = [(port, self._make_server(port, connection_limit, access_log)) for port in ports]
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._listeners: list[str] = []
         self._runners: list[web.ServerRunner] = []
@@ -74,20 +71,18 @@ class BalancedService:
     def bind(self, port: Port) -> None:
         """Take the host port. Raises PortTaken and ComposectlError."""
         first, last = port.published
-        self._sockets[port] = bind(port.host_ip, (0,) if port.published == ANY else range(first, last + 1))
-        self._listeners += map(address_of, self._sockets[port])
+        self._listen(port, bind(port.host_ip, (0,) if port.published == ANY else range(first, last + 1)))
 
     def inherit(self, listening: Mapping[str, Sequence[socket.socket]]) -> None:
-        """Take those of our ports that are among these listening sockets, by the name that `listening` gives them."""
+        """Take those of these listening sockets that have the names of ports of this service."""
         for port in self.unbound:
-            if sockets := listening.get(self._name(port)):
-                self._sockets[port] = list(sockets)
-                self._listeners += map(address_of, sockets)
+            if sockets := listening.get(self._socket_name(port)):
+                self._listen(port, list(sockets))
 
     @property
     def listening(self) -> dict[str, list[socket.socket]]:
         """The listening sockets, by the names of the ports."""
-        return {self._name(port): sockets for port, sockets in self._sockets.items()}
+        return {self._socket_name(port): sockets for port, sockets in self._sockets.items()}
 
     @property
     def unbound(self) -> list[Port]:
@@ -100,25 +95,25 @@ class BalancedService:
         return bool(self._runners)
 
     @property
-    def drain_seconds(self) -> float:
-        """How long requests in flight may take to finish, where their backends are given as long to stop."""
+    def drain_timeout(self) -> float:
+        """Seconds for requests in flight to finish, where their backends have as long to stop."""
         return self._balancing.drain_timeout
 
     async def serve(self) -> None:
-        """Accept clients on what is bound; at the end they have `drain_seconds` to finish, or less (`Pool.grace`)."""
-        self._runners = [await serve(server, self._sockets[port], self.drain_seconds) for port, server in self._servers]
+        """Accept clients on every port that is bound."""
+        self._runners = [await serve(server, self._sockets[port], self.drain_timeout) for port, server in self._servers]
 
-    async def part(self, seconds: float) -> None:
-        """Accept no more, and send nobody away before one more response, for so long: another process goes on."""
+    async def drain_connections(self, seconds: float) -> None:
+        """Accept no more, and for so long close a connection only after one more response: another process goes on."""
         for site in [site for runner in self._runners for site in runner.sites]:
             await site.stop()
         await asyncio.gather(*(server.drain_connections(seconds) for _, server in self._servers))
 
-    async def drain(self) -> None:
+    async def shut_down(self) -> None:
         """Accept no more, and wait for what is in flight."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
 
-    async def cut(self) -> None:
+    async def abort(self) -> None:
         """End all connections now."""
         await asyncio.gather(*(server.close_all() for _, server in self._servers))
 
@@ -129,8 +124,8 @@ class BalancedService:
                 one.close()
 
     async def watch_health(self) -> None:
-        """Probe the backends, for ever."""
-        await watch_health(self.pool, self._target, self._probes)
+        """Check the backends until cancelled."""
+        await watch_health(self.pool, self._target, self._health_check)
 
     def sweep(self) -> None:
         """To be called once a second."""
@@ -138,54 +133,67 @@ class BalancedService:
             server.sweep()
         self._queue.sweep()
         self.pool.sample()
-        self._journal.wake()  # what is in flight at a backend in maintenance is waited for, too
+        self._changes.wake()  # what is in flight at a backend in maintenance is waited for, too
 
-    def view(self) -> ServiceView:
-        """The picture of this service."""
+    def view(self, desired: int) -> ServiceView:
+        """Its part of a snapshot; `desired`: the number of replicas that there should be."""
         return view_service(
             self.pool,
             policy=self._balancing.policy,
             listeners=self.listeners,
-            wanted=self.desired,
+            wanted=desired,
             held=self._queue.queued,
             port=self._target,
-            changes=self._journal.changes,
-            rollouts=self.rollouts,
+            changes=self._changes.changes,
+            rollouts=self._rollouts,
         )
+
+    def count_rollout(self, outcome: str) -> None:
+        """Count a rollout that is `done`, `failed` or `aborted`."""
+        self._rollouts[outcome] += 1
+
+    @contextmanager
+    def counted_rollout(self) -> Iterator[None]:
+        """Count what is entered as a rollout: done, or failed where it raises."""
+        try:
+            yield
+        except BaseException:
+            self.count_rollout("failed")
+            raise
+        self.count_rollout("done")
+
+    def begin_canary(self, old: frozenset[str], share: float) -> None:
+        """Give the backends that are not `old` this share of the requests."""
+        self.pool.begin_canary(old, share)
+
+    def pause(self, canary: PausedCanary) -> None:
+        """Keep the canary until `end_canary`."""
+        self.canary = canary
+
+    def end_canary(self) -> None:
+        """Treat all backends alike again."""
+        self.canary = None
+        self.pool.end_canary()
 
     # Private
 
-    def _name(self, port: Port) -> str:
-        return f"{self.service} {port}"
+    def _listen(self, port: Port, sockets: list[socket.socket]) -> None:
+        self._sockets[port] = sockets
+        self._listeners += map(address_of, sockets)
 
-    def _make_server(self, port: Port, connection_limit: ConnectionLimit, log: AccessLog | None) -> HttpServer:
-        upstream = Upstream(
-            self.pool, ConnectionPool(port.target, identify=self._balancing.backend_header), self._queue
-        )
+    def _socket_name(self, port: Port) -> str:
+        return f"{self.name} {port}"
+
+    def _make_server(self, port: Port, connection_limit: ConnectionLimit, access_log: AccessLog | None) -> HttpServer:
+        connections = ConnectionPool(port.target, identify=self._balancing.backend_header)
+        upstream = Upstream(self.pool, connections, self._queue)
         make_id = make_request_id if self._balancing.request_id else None
-        return HttpServer(upstream, self._balancing.limits, connection_limit, make_id=make_id, log=log)
+        return HttpServer(upstream, self._balancing.limits, connection_limit, make_id=make_id, log=access_log)
 
-    def _tell(self, change: Transition, backend: Backend) -> None:
+    def _publish(self, change: Transition, backend: Backend) -> None:
         if change.after is Phase.READY:
             self._queue.admit()
         else:
             for _, server in self._servers:
                 server.upstream.connections.forget(backend)
-        self._journal.publish(change)
-
-
-@dataclass(frozen=True, slots=True)
-class PausedCanary:
-    """`order`: the rollout that began with it; `compose_project`: what it is of; `old`: the replicas to remove."""
-
-    service: str
-    order: Rollout
-    compose_project: ComposeProject
-    old: frozenset[str]
-
-
-def check_no_canary(status: Mapping[str, Any]) -> None:
-    """Refuse what does not go with a canary, by the `status` of the running composectl. Raises `canary_held`."""
-    for service in status["services"]:
-        if any(backend.get("canary") for backend in service["backends"]):
-            raise errors.canary_held(service["service"])
+        self._changes.publish(change)

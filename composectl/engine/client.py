@@ -17,6 +17,7 @@ from composectl.balance.backend import Replica
 from composectl.engine.containers import (
     CONTAINER_ADDRESS,
     PROJECT,
+    Addressing,
     ContainerSpec,
     ExitedContainer,
     PortOwner,
@@ -54,9 +55,15 @@ class Engine:
     `addressing` tells by which addresses its replicas are known.
     """
 
-    def __init__(self, endpoint: Endpoint, client: docker.APIClient, slow_client: docker.APIClient) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        client: docker.APIClient,
+        slow_client: docker.APIClient,
+        addressing: Addressing = CONTAINER_ADDRESS,
+    ) -> None:
         self.endpoint = endpoint
-        self.addressing = CONTAINER_ADDRESS
+        self.addressing = addressing
         self._client = client
         self._slow_client = slow_client
 
@@ -70,6 +77,10 @@ class Engine:
             raise errors.over_ssh(endpoint.url, endpoint.ssh)
         client = await _call(endpoint, lambda: _open(endpoint, timeout))
         return cls(endpoint, client, await _call(endpoint, lambda: _open(endpoint, _SLOW_TIMEOUT, client.api_version)))
+
+    def with_addressing(self, addressing: Addressing) -> Engine:
+        """The same engine over the same connections, whose replicas are known by other addresses."""
+        return Engine(self.endpoint, self._client, self._slow_client, addressing)
 
     async def replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
         """The running replicas of each of `services`, which may be none (GET /containers/json, then .../{id}/json)."""

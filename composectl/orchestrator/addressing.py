@@ -26,6 +26,11 @@ class ChosenAddressing:
     why: str
 
     @property
+    def published_host(self) -> str:
+        """Empty where replicas are reached at their own addresses."""
+        return self.addressing.published_host
+
+    @property
     def sentence(self) -> str:
         """What is told of it."""
         at = self.addressing.published_host
@@ -41,6 +46,13 @@ async def choose_addressing(asked: str, engine: Engine) -> ChosenAddressing:
     if asked == AUTO:
         return await _tried(engine, at_ports)
     return ChosenAddressing(at_ports if asked == PUBLISHED else CONTAINER_ADDRESS, "as asked")
+
+
+def check_addressing(asked: str, published_host: str) -> None:
+    """Raise `backend_address_stays` where the replicas that run are not reached as it is asked for."""
+    name = PUBLISHED if published_host else CONTAINER
+    if asked not in (AUTO, name):
+        raise errors.backend_address_stays(asked, name)
 
 
 async def first_reachable(addresses: Sequence[str]) -> str:

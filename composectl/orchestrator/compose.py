@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
+from composectl import errors
+from composectl.balance.backend import Replica
+from composectl.compose.argv import UpArguments
 from composectl.compose.binary import api_variables, find_compose
-from composectl.compose.client import ComposeClient
+from composectl.compose.client import ComposeClient, ComposeProject
 from composectl.compose.options import Invocation
+from composectl.compose.override import (
+    PortOverrides,
+    check_rendered_capacity,
+    differs,
+    render,
+    without_published_ports,
+)
+from composectl.compose.ports import any_free_port
+from composectl.compose.project import Project
 from composectl.engine.client import Engine
+from composectl.engine.containers import Addressing, ExitedContainer
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
+from composectl.engine.watch import ReplicaObserver, Watch
+from composectl.orchestrator.addressing import ChosenAddressing, choose_addressing
+from composectl.orchestrator.base import Orchestrator, Revision
 
 
 def find_endpoint(invocation: Invocation) -> Endpoint:
@@ -32,3 +50,151 @@ async def with_known_api(client: ComposeClient) -> ComposeClient:
     finally:
         engine.close()
     return replace(client, environ={**api_variables(client.compose, newest), **client.environ})
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeConnection:
+    """A Compose, and its engine, which answers."""
+
+    client: ComposeClient
+    engine: Engine
+
+    @classmethod
+    async def open(cls, client: ComposeClient) -> ComposeConnection:
+        """Raises ComposectlError where the engine does not answer."""
+        client = await with_known_api(client)
+        return cls(client, await Engine.connect(find_endpoint(client.invocation)))
+
+    @property
+    def url(self) -> str:
+        """The engine's endpoint."""
+        return self.engine.endpoint.url
+
+    def close(self) -> None:
+        self.engine.close()
+
+    async def choose_addressing(self, asked: str) -> ChosenAddressing:
+        """See `addressing.choose_addressing`."""
+        return await choose_addressing(asked, self.engine)
+
+    def orchestrator(
+        self,
+        project: Project,
+        scales: Mapping[str, int],
+        targets: Mapping[str, Collection[int]],
+        published_host: str,
+        *,
+        without_udp: frozenset[str] = frozenset(),
+        arguments: UpArguments,
+    ) -> ComposeOrchestrator:
+        """The orchestrator of the services in `scales`; `targets`: the ports at which their replicas are reached."""
+        published = _published(targets, published_host) if published_host else {}
+        overrides = PortOverrides(without_udp, published)
+        balanced = self.client.balanced_project(project, scales)
+        balanced = replace(balanced, rendered=overrides.apply(balanced.rendered))
+        engine = self.engine.with_addressing(Addressing(published_host))
+        return ComposeOrchestrator(engine, self.client, balanced, scales, overrides, arguments)
+
+
+class ComposeOrchestrator(Orchestrator):
+    """`arguments`: what `up` is told beside the services that are balanced."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        client: ComposeClient,
+        project: ComposeProject,
+        scales: Mapping[str, int],
+        overrides: PortOverrides,
+        arguments: UpArguments,
+    ) -> None:
+        super().__init__(scales)
+        self.directory = str(project.directory)
+        self.published_host = engine.addressing.published_host
+        self._engine = engine
+        self._client = client
+        self._project = project
+        self._overrides = overrides
+        self._arguments = arguments
+        self._revisions = dict.fromkeys(scales, Revision(project.rendered))
+
+    async def watch(self, observer: ReplicaObserver) -> NoReturn:
+        await Watch(self._engine, self._project.name, tuple(self.desired), observer).run()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    async def owns_port(self, service: str, port: int) -> bool:
+        owner = await self._engine.port_owner(port)
+        return owner is not None and (owner.project, owner.service) == (self._project.name, service)
+
+    async def port_owner(self, port: int) -> str:
+        owner = await self._engine.port_owner(port)
+        return f"container `{owner.name}`" if owner else ""
+
+    async def start(self) -> None:
+        await self._project.up(self._arguments, self.desired)
+
+    async def stop(self, *, kill: bool = False) -> None:
+        """Stop or kill everything, or only the balanced services and those that were named, if some were."""
+        named = self._arguments.services
+        services = tuple(dict.fromkeys((*named, *self.desired))) if named else ()
+        await (self._project.kill if kill else self._project.stop)(services)
+
+    async def replicas(self, service: str) -> list[Replica]:
+        return (await self._engine.replicas(self._project.name, (service,)))[service]
+
+    async def containers(self, service: str) -> dict[str, str]:
+        found = await self._engine.containers(self._project.name, service)
+        return {id: spec.name for id, spec in found.items()}  # noqa: A001 - Docker's word
+
+    async def exited(self, service: str) -> list[ExitedContainer]:
+        return await self._engine.exited(self._project.name, service)
+
+    async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
+        return await self._engine.last_lines(id, count)
+
+    def check_capacity(self, service: str, count: int, revision: Revision | None = None) -> None:
+        check_rendered_capacity((revision or self._revisions[service]).rendered, service, count)
+
+    async def scale_to(self, service: str, count: int, revision: Revision | None = None) -> None:
+        rendered = (revision or self._revisions[service]).rendered
+        await replace(self._project, rendered=rendered).converge(service, count)
+
+    async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
+        if grace_period is not None:
+            await self._engine.stop(id, grace_period)
+        await self._engine.remove(id)
+
+    async def newest_revision(self, service: str) -> str:
+        project = await self._client.load(quiet=True)
+        if service not in project.services:
+            raise errors.unknown_service(service, project.services)
+        return render(without_published_ports(project, self.desired)).decode()
+
+    def revision(self, rendered: str) -> Revision:
+        return Revision(self._overrides.apply(rendered.encode()))
+
+    async def is_outdated(self, service: str, revision: Revision) -> bool:
+        if differs(service, self._revisions[service].rendered, revision.rendered):
+            return True
+        specs = (await self._engine.containers(self._project.name, service)).values()
+        if len({spec.config_hash for spec in specs}) > 1:
+            return True
+        images = {name: await self._engine.image_id(name) for name in {spec.image for spec in specs}}
+        return any(images[spec.image] not in ("", spec.image_id) for spec in specs)
+
+    def set_revision(self, service: str, revision: Revision) -> None:
+        self._revisions[service] = revision
+        self._project = replace(self._project, rendered=revision.rendered)
+
+
+# Private
+
+
+def _published(targets: Mapping[str, Collection[int]], published_host: str) -> dict[str, tuple[str, ...]]:
+    """The items of `ports:` by which the replicas of each service are reached."""
+    return {
+        service: tuple(any_free_port(published_host, target) for target in sorted(set(its)))
+        for service, its in targets.items()
+    }

@@ -1,21 +1,26 @@
-"""What a proxy that follows a service finds where it starts: its own container, the project, who runs already."""
+"""A proxy inside the project that it balances: it finds its own container, and follows the replicas of a service."""
 
 from __future__ import annotations
 
 import math
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from composectl import errors
-from composectl.balance.backend import Replica
+from composectl.balance.backend import Key, Replica
+from composectl.compose.options import Invocation
 from composectl.engine.client import Engine
 from composectl.engine.containers import Addressing, SelfContainer, find_self_id
-from composectl.engine.endpoint import Endpoint
-from composectl.screen.console import info
+from composectl.engine.endpoint import Endpoint, resolve_endpoint
+from composectl.engine.watch import ReplicaObserver, Watch
+from composectl.orchestrator.base import Orchestrator
 
 _MOUNTS = Path("/proc/self/mountinfo")
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +39,101 @@ class ServiceBackends:
         return replica.address(self.port)[1] > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Discovery:
-    """`grace`: the seconds that our own container is given to stop, infinite outside of one."""
+class ServiceOrchestrator(Orchestrator):
+    """Follows a service that something else scales: the desired number is what there is.
 
-    engine: Engine
-    project: str
-    grace: float
-    replicas: list[Replica]
+    `stop_grace_period`: the seconds that our own container is given to stop, infinite outside of one. `notify` gets a
+    line for each replica that exposes no port.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        project: str,
+        backends: ServiceBackends,
+        replicas: list[Replica],
+        stop_grace_period: float,
+        notify: Notify,
+    ) -> None:
+        super().__init__({backends.service: len(replicas)}, errors.followed(project, backends.service))
+        self.project = project
+        self.stop_grace_period = stop_grace_period
+        self._engine = engine
+        self._backends = backends
+        self._replicas = replicas
+        self._notify = notify
+        self._listed: set[Key] = set()
+
+    def describe(self, service: str) -> str:
+        return f"the replicas of {service}"
+
+    async def watch(self, observer: ReplicaObserver) -> NoReturn:
+        counting = _Counting(self, observer)
+        counting.replicas_listed(self._backends.service, self._replicas)
+        await Watch(self._engine, self.project, (self._backends.service,), counting).run()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def count(self, replicas: list[Replica]) -> None:
+        """Take the replicas that there are for the desired ones."""
+        for replica in replicas:
+            if replica.key not in self._listed and not self._backends.has_port(replica):
+                error = errors.nothing_exposed(f"container `{replica.name}`")
+                self._notify(f"{error.message}: {error.hint}")
+        self._listed = {replica.key for replica in replicas}
+        self.desired[self._backends.service] = len(replicas)
 
 
-async def discover_self(endpoint: Endpoint, backends: ServiceBackends) -> Discovery:
+async def discover_self(invocation: Invocation, backends: ServiceBackends, notify: Notify) -> ServiceOrchestrator:
     """The replicas that run already, as they are reached from here. Raises ComposectlError.
 
     That is so, too, where some run and none of them could be balanced to.
     """
-    own_id = _own_id()
-    if own_id:
+    endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
+    self_id = _self_id()
+    if self_id:
         _check_mounted(endpoint)
     engine = await Engine.connect(endpoint)
     with ExitStack() as undo:
         undo.callback(engine.close)
-        own = await engine.self_container(own_id)
+        own = await engine.self_container(self_id)
         project = backends.project or _project_of(own, engine)
-        engine.addressing = Addressing(networks=own.networks if own else None, use_exposed_port=not backends.port)
-        replicas = await _first_look(engine, project, backends)
+        networks = own.networks if own else None
+        engine = engine.with_addressing(Addressing(networks=networks, use_exposed_port=not backends.port))
+        replicas = await _first_look(engine, project, backends, notify)
         undo.pop_all()
-    return Discovery(engine, project, own.stop_grace_period if own else math.inf, replicas)
+    return ServiceOrchestrator(engine, project, backends, replicas, own.stop_grace_period if own else math.inf, notify)
 
 
 # Private
 
 
-def _own_id() -> str:
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """Passes everything on, and lets the orchestrator count the replicas first."""
+
+    orchestrator: ServiceOrchestrator
+    observer: ReplicaObserver
+
+    def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
+        self.orchestrator.count(replicas)
+        self.observer.replicas_listed(service, replicas)
+
+    def replica_stopping(self, service: str, container_id: str, reason: str) -> None:
+        self.observer.replica_stopping(service, container_id, reason)
+
+    def replica_gone(self, service: str, key: Key, reason: str) -> None:
+        self.observer.replica_gone(service, key, reason)
+
+    def engine_lost(self, reason: str) -> None:
+        self.observer.engine_lost(reason)
+
+    def engine_back(self) -> None:
+        self.observer.engine_back()
+
+
+def _self_id() -> str:
     return find_self_id(_MOUNTS.read_text() if _MOUNTS.exists() else "", socket.gethostname())
 
 
@@ -84,24 +151,18 @@ def _project_of(own: SelfContainer | None, engine: Engine) -> str:
     return own.project
 
 
-async def _first_look(engine: Engine, project: str, backends: ServiceBackends) -> list[Replica]:
+async def _first_look(engine: Engine, project: str, backends: ServiceBackends, notify: Notify) -> list[Replica]:
     """The replicas that run already. Raises where there are some, and none that could be balanced to."""
-    there = await _replicas(engine, project, backends.service)
-    if not there:
-        await _tell_of_none(engine, project, backends.service)
-    elif not any(map(backends.has_port, there)):
+    found = await _replicas(engine, project, backends.service)
+    if not found:
+        unreachable = engine.with_addressing(replace(engine.addressing, networks=None))
+        if await _replicas(unreachable, project, backends.service):
+            raise errors.no_shared_network(backends.service, project)
+        services = ", ".join(sorted((await engine.scales()).get(project, {}))) or "no containers"
+        notify(f"no replica of {backends.service} runs yet in project {project}, which has {services}")
+    elif not any(map(backends.has_port, found)):
         raise errors.nothing_exposed(f"service `{backends.service}`")
-    return there
-
-
-async def _tell_of_none(engine: Engine, project: str, service: str) -> None:
-    """Say who is there instead; raise `no_shared_network` where some run, out of our reach."""
-    addressing, engine.addressing = engine.addressing, replace(engine.addressing, networks=None)
-    if await _replicas(engine, project, service):
-        raise errors.no_shared_network(service, project)
-    engine.addressing = addressing
-    services = ", ".join(sorted((await engine.scales()).get(project, {})))
-    info(f"no replica of {service} runs yet in project {project}, which has {services or 'no containers'}")
+    return found
 
 
 async def _replicas(engine: Engine, project: str, service: str) -> list[Replica]:

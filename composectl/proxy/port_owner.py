@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from composectl.control.api import About
-from composectl.control.client import running
-
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp (proc(5))
 
 
@@ -20,14 +17,6 @@ def process_on(port: int) -> str:
         if links and links & set(_links(process)):
             return f"{_name(process)} (process {process.name})"
     return ""
-
-
-def occupant(port: int, folder: Path) -> str:
-    """Another composectl of this user, with its sockets in `folder`, or else a process; empty where it is not known."""
-    for client in running(folder):
-        if any(place.rpartition(":")[2] == str(port) for place in _places(client.about)):
-            return f"composectl of {client.about.title}"
-    return process_on(port)
 
 
 # Private
@@ -53,8 +42,3 @@ def _name(process: Path) -> str:
     with suppress(OSError):
         return (process / "comm").read_text().strip()
     return "a process"
-
-
-def _places(about: About) -> tuple[str, ...]:
-    """Where it listens, as `host:port`."""
-    return (*about.listeners, about.metrics.removesuffix("/metrics"), about.dashboard.removesuffix("/"))

@@ -68,7 +68,7 @@ def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -
     assert wait_until(lambda: len(rolling.phases()) == 3)
     done = rolling.project.composectl("rollout", "echo", "--promote")
     assert done.returncode == 1
-    assert "error: rollout of `echo` stopped: " in done.stderr
+    assert "error: rollout of `echo` aborted: " in done.stderr
     assert "exited with code 137" in done.stderr
     assert ids(rolling) == old
 
@@ -116,7 +116,7 @@ def assert_nothing_else_goes(story: Scenario) -> None:
         assert (told.returncode, told.stderr) == (
             1,
             "error: the rollout of service `echo` is paused at its canary\n\n"
-            "hint: `composectl rollout echo --promote` goes on with its rollout, `--abort` takes it back\n",
+            "hint: run `composectl rollout echo --promote` or `--abort`\n",
         )
 
 

@@ -109,7 +109,7 @@ def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: ComposeProj
     three.write(COMMANDED, script=DIES_SOON)
     told = rolled_out(three, "--monitor", "1s")
     assert told.returncode == 1, told.stderr
-    assert "error: rollout of `echo` stopped: " in told.stderr
+    assert "error: rollout of `echo` aborted: " in told.stderr
     assert "exited with code 4; its last lines:\n  that was it\n" in told.stderr
     assert old & ids(three)
     assert wait_until(lambda: versions(three) and ask(three.port).is_whole)
@@ -128,7 +128,7 @@ def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: ComposeProj
     told = rolled_out(three)
     assert told.returncode == 1, told.stderr
     error, _, hint = told.stderr.partition("error: ")[2].partition("\n\nhint: ")
-    assert error.startswith("rollout of `echo` stopped: ")
+    assert error.startswith("rollout of `echo` aborted: ")
     assert "localhost:1" in error
     assert "\n" not in error
     assert hint == "the old replicas still serve; fix the cause and run `composectl rollout echo`\n"
@@ -166,7 +166,7 @@ def assert_taken_back(project: ComposeProject, script: str, why: str, said: str,
         told = rolled_out(project, *words)
     assert told.returncode == 1, told.stderr
     error = told.stderr.partition("error: ")[2]
-    assert error.startswith("rollout of `echo` stopped: ")
+    assert error.startswith("rollout of `echo` aborted: ")
     assert why in error
     assert f"\n  {said}\n" in error
     assert "hint: the old replicas still serve" in error

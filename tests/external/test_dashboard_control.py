@@ -108,7 +108,7 @@ def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
         assert page.comes_to("document.querySelector('.order-state')?.innerText === 'failed'")
         told = page.text("#orders-list")
         assert "echo-4 is ready" in told
-        assert "rollout of `echo` stopped: `echo-4` is not ready after 60 s; its last lines:\n  no such <file>" in told
+        assert "rollout of `echo` aborted: `echo-4` is not ready after 60 s; its last lines:\n  no such <file>" in told
         assert "hint: the old replicas still serve" in told
 
 

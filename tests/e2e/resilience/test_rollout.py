@@ -89,7 +89,7 @@ def assert_stopped(story: Scenario, why: str, log: list[str], *words: str) -> No
     told = story.project.composectl("rollout", "echo", *words)
     assert told.returncode == 1, told.stderr
     error, _, hint = told.stderr.partition("error: ")[2].partition("\n\nhint: ")
-    assert error.startswith("rollout of `echo` stopped: ")
+    assert error.startswith("rollout of `echo` aborted: ")
     assert why in error
     assert error.splitlines()[1:] == [f"  {line}" for line in log]
     assert hint == "the old replicas still serve; fix the cause and run `composectl rollout echo`\n"

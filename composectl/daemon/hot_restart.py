@@ -1,0 +1,56 @@
+"""Hot restart: claims a project, or takes the lock and the listening sockets of the daemon that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from composectl import errors
+from composectl.config.up import UpConfig
+from composectl.control.client import find
+from composectl.control.listener_fds import Predecessor
+from composectl.control.lock import Claim
+from composectl.daemon.admin import Listening
+from composectl.orchestrator.addressing import check_addressing
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedProject:
+    """The lock; in a hot restart also the old process, its listening sockets, and its `published_host`."""
+
+    lock: Claim
+    inherited: Listening = field(default_factory=dict)
+    old_process: Predecessor | None = None
+    published_host: str | None = None
+
+    def close_unused(self, used: Mapping[str, Sequence[object]]) -> None:
+        """Close the inherited sockets on which nothing listens any more."""
+        for name in self.inherited.keys() - used.keys():
+            for one in self.inherited[name]:
+                one.close()
+
+
+def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> ClaimedProject:
+    """Lock the project, if needed by a hot restart. Raises RunsAlready without `--handover`, and ComposectlError."""
+    try:
+        return ClaimedProject(Claim(folder, project, engine))
+    except errors.RunsAlready:
+        if not config.handover:
+            raise
+    client = find(folder, project, folder)
+    check_no_canary(client.status())
+    published_host = client.about.published_host
+    check_addressing(config.backend_address, published_host)
+    old_process = client.predecessor()
+    estate = old_process.estate()
+    lock = Claim(folder, project, engine, inherited=estate.lock)
+    return ClaimedProject(lock, estate.listening, old_process, published_host)
+
+
+def check_no_canary(status: Mapping[str, Any]) -> None:
+    """Raise `canary_held` where the `status` of a running composectl shows a canary."""
+    for service in status["services"]:
+        if any(backend.get("canary") for backend in service["backends"]):
+            raise errors.canary_held(service["service"])

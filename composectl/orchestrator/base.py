@@ -1,0 +1,118 @@
+"""The protocol of an orchestrator: it reports the replicas of services, and makes and removes them where it can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from composectl.balance.backend import Replica, Transition
+
+if TYPE_CHECKING:
+    from composectl.engine.containers import ExitedContainer
+    from composectl.engine.watch import ReplicaObserver
+    from composectl.errors import ComposectlError
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What the replicas of a service are made from: a project as the orchestrator reads it."""
+
+    rendered: bytes
+
+
+class Orchestrator:
+    """`desired`: the number of replicas, by service; ids are those of containers. Methods raise ComposectlError.
+
+    An orchestrator with a `refusal` only reports replicas: the part from `start` on is never called.
+    """
+
+    can_choose_victim = True  # else `scale_to` chooses which replicas are removed
+    directory = ""  # the project's, as an absolute path
+    published_host = ""  # the address at which replicas publish ports for the proxy; "" where theirs are used
+
+    def __init__(self, desired: Mapping[str, int], refusal: ComposectlError | None = None) -> None:
+        self.desired = dict(desired)
+        self.refusal = refusal
+
+    def check_managed(self) -> None:
+        """Raise the refusal, if there is one."""
+        if self.refusal is not None:
+            raise self.refusal
+
+    def describe(self, service: str) -> str:
+        """The backends of a service, in words."""
+        return f"{self.desired[service]} replicas"
+
+    def label(self, change: Transition) -> str:
+        """What a line calls the backend that has changed its phase."""
+        return f"{change.service}-{change.number}"
+
+    async def watch(self, observer: ReplicaObserver) -> NoReturn:
+        """Report the replicas as they come, change and go, until cancelled."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release the connections."""
+
+    async def owns_port(self, service: str, port: int) -> bool:
+        """Whether a replica of the service publishes this port."""
+        return False
+
+    async def port_owner(self, port: int) -> str:
+        """The container that publishes this port, in words; empty where there is none."""
+        return ""
+
+    async def stop(self, *, kill: bool = False) -> None:
+        """Stop the services that were started, or `kill` them."""
+
+    async def start(self) -> None:
+        """Bring up everything that was asked for."""
+        raise NotImplementedError
+
+    async def replicas(self, service: str) -> list[Replica]:
+        """The running replicas."""
+        raise NotImplementedError
+
+    async def containers(self, service: str) -> dict[str, str]:
+        """The names of all containers of a service, by id, whether or not they run."""
+        raise NotImplementedError
+
+    async def exited(self, service: str) -> list[ExitedContainer]:
+        """The containers that do not run though they were told to."""
+        raise NotImplementedError
+
+    async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
+        """The end of what a container has printed."""
+        raise NotImplementedError
+
+    def check_capacity(self, service: str, count: int, revision: Revision | None = None) -> None:
+        """Raise where `count` replicas of a revision, by default the current one, cannot exist side by side."""
+        raise NotImplementedError
+
+    async def scale_to(self, service: str, count: int, revision: Revision | None = None) -> None:
+        """Make replicas of a revision, by default the current one, until there are `count` containers of the service.
+
+        None is removed or replaced where `can_choose_victim`.
+        """
+        raise NotImplementedError
+
+    async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
+        """Remove a container; first stop it, with `grace_period` seconds before it is killed, unless that is None."""
+        raise NotImplementedError
+
+    async def newest_revision(self, service: str) -> str:
+        """The project as the user's files make it now, rendered; the service is part of it."""
+        raise NotImplementedError
+
+    def revision(self, rendered: str) -> Revision:
+        """The revision that a rendered project makes, with the ports by which its replicas are reached."""
+        raise NotImplementedError
+
+    async def is_outdated(self, service: str, revision: Revision) -> bool:
+        """Whether the replicas of a service differ from those of a revision, in their definition or their image."""
+        raise NotImplementedError
+
+    def set_revision(self, service: str, revision: Revision) -> None:
+        """Make the replicas of a service from this revision from now on."""
+        raise NotImplementedError

@@ -1,0 +1,32 @@
+"""Static backends: they are reported once, and nothing adds to or removes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from composectl.balance.backend import Replica, Transition
+from composectl.errors import ComposectlError
+from composectl.orchestrator.base import Orchestrator
+
+if TYPE_CHECKING:
+    from composectl.engine.watch import ReplicaObserver
+
+
+class StaticOrchestrator(Orchestrator):
+    def __init__(self, service: str, replicas: Sequence[Replica], refusal: ComposectlError) -> None:
+        super().__init__({service: len(replicas)}, refusal)
+        self._service = service
+        self._replicas = list(replicas)
+
+    def describe(self, service: str) -> str:
+        return "1 backend" if len(self._replicas) == 1 else f"{len(self._replicas)} backends"
+
+    def label(self, change: Transition) -> str:
+        return change.name
+
+    async def watch(self, observer: ReplicaObserver) -> NoReturn:
+        observer.replicas_listed(self._service, self._replicas)
+        while True:
+            await asyncio.Event().wait()

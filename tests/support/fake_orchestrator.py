@@ -1,0 +1,164 @@
+"""An orchestrator of paper, and a daemon over it: replicas are made and removed at once, as a test scripts it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from composectl import errors
+from composectl.balance.backend import ContainerHealth, Replica
+from composectl.changes import ChangeFeed
+from composectl.compose.ports import Port
+from composectl.config.service import BalancingConfig
+from composectl.control.lock import Claim
+from composectl.daemon.admin import AdminListeners
+from composectl.daemon.daemon import Daemon
+from composectl.daemon.service import BalancedService
+from composectl.engine.containers import ExitedContainer
+from composectl.engine.watch import ReplicaObserver
+from composectl.orchestrator.base import Orchestrator, Revision
+from composectl.proxy.listener import ConnectionLimit
+
+HEALTHY, UNHEALTHY = ContainerHealth.HEALTHY, ContainerHealth.UNHEALTHY
+OLD, NEW = Revision(b"old"), Revision(b"new")
+
+
+class FakeOrchestrator(Orchestrator):
+    """`log` has what was asked of it, in order; `health` is that of the replicas it makes, by revision.
+
+    Containers that are made `exit` are there, and do not run. `capacity`: the most replicas; `outdated`: the services
+    that are not as the new revision makes them; `broken`: the error of every attempt to make a replica.
+    """
+
+    def __init__(
+        self, desired: Mapping[str, int], refusal: errors.ComposectlError | None = None, capacity: int = 100
+    ) -> None:
+        super().__init__(desired, refusal)
+        self.log: list[str] = []
+        self.health: dict[bytes, ContainerHealth] = {OLD.rendered: HEALTHY, NEW.rendered: HEALTHY}
+        self.exits: set[bytes] = set()
+        self.never_ran: list[ExitedContainer] = []
+        self.outdated = set(desired)
+        self.broken: errors.ComposectlError | None = None
+        self.revisions = dict.fromkeys(desired, OLD)
+        self._capacity = capacity
+        self._made: dict[str, tuple[str, Revision, Replica]] = {}  # service, revision and replica, by id
+        self._count = 0
+        self._observer: ReplicaObserver | None = None
+        for service, count in desired.items():
+            for _ in range(count):
+                self._make(service, OLD)
+
+    def observe(self, observer: ReplicaObserver) -> None:
+        """Report to this observer from now on, at once for the first time."""
+        self._observer = observer
+        for service in self.desired:
+            self._report(service)
+
+    def sicken(self, number: int) -> None:
+        """Report that the HEALTHCHECK of this replica fails."""
+        for service, revision, one in list(self._made.values()):
+            if one.number == number:
+                self._made[one.id] = (service, revision, replace(one, health=UNHEALTHY))
+                self._report(service)
+
+    def numbers(self, service: str = "echo") -> list[int]:
+        """The numbers of the containers."""
+        return [replica.number for of, _, replica in self._made.values() if of == service]
+
+    async def watch(self, observer: ReplicaObserver) -> NoReturn:
+        self.observe(observer)
+        while True:
+            await asyncio.Event().wait()
+
+    async def start(self) -> None:
+        self.log.append("start")
+        if self.broken:
+            raise self.broken
+
+    async def stop(self, *, kill: bool = False) -> None:
+        self.log.append("kill" if kill else "stop")
+
+    async def replicas(self, service: str) -> list[Replica]:
+        return [one for of, revision, one in self._made.values() if of == service and not self._exits(revision)]
+
+    async def containers(self, service: str) -> dict[str, str]:
+        return {one.id: one.name for of, _, one in self._made.values() if of == service}
+
+    async def exited(self, service: str) -> list[ExitedContainer]:
+        exited = [
+            ExitedContainer(one.id, one.name, 3, restarting=False)
+            for of, revision, one in self._made.values()
+            if of == service and self._exits(revision)
+        ]
+        return [*exited, *self.never_ran]
+
+    async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
+        return ["panic: no database"]
+
+    def check_capacity(self, service: str, count: int, revision: Revision | None = None) -> None:
+        if count > self._capacity:
+            raise errors.udp_port(service, "udp", 53, self._capacity, count)
+
+    async def scale_to(self, service: str, count: int, revision: Revision | None = None) -> None:
+        self.log.append(f"scale {service}={count}")
+        if self.broken:
+            raise self.broken
+        numbers = self.numbers(service)
+        for _ in range(count - len(numbers)):
+            self._make(service, revision or self.revisions[service])
+        for number in [] if self.can_choose_victim else numbers[count:]:
+            self._made = {id: made for id, made in self._made.items() if made[2].number != number}  # noqa: A001
+        self._report(service)
+
+    async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
+        for one in self.never_ran:
+            if one.id == id:
+                self.log.append(f"remove {one.name}")
+        self.never_ran = [one for one in self.never_ran if one.id != id]
+        if id in self._made:
+            service, _, replica = self._made.pop(id)
+            self.log.append(f"remove {replica.name}")
+            self._report(service)
+
+    async def newest_revision(self, service: str) -> str:
+        return NEW.rendered.decode()
+
+    def revision(self, rendered: str) -> Revision:
+        return Revision(rendered.encode())
+
+    async def is_outdated(self, service: str, revision: Revision) -> bool:
+        return service in self.outdated
+
+    def set_revision(self, service: str, revision: Revision) -> None:
+        self.revisions[service] = revision
+
+    # Private
+
+    def _exits(self, revision: Revision) -> bool:
+        return revision.rendered in self.exits
+
+    def _make(self, service: str, revision: Revision) -> None:
+        self._count += 1
+        number = min(set(range(1, self._count + 1)) - set(self.numbers(service)))
+        id, name = f"{self._count:064x}", f"{service}-{number}"  # noqa: A001 - Docker's word
+        replica = Replica(id, "1", number, name, f"127.0.0.{number}", self.health[revision.rendered])
+        self._made[id] = (service, revision, replica)
+
+    def _report(self, service: str) -> None:
+        if self._observer is not None:
+            running = [one for of, revision, one in self._made.values() if of == service and not self._exits(revision)]
+            self._observer.replicas_listed(service, running)
+
+
+def make_daemon(orchestrator: Orchestrator, folder: Path, ports: Sequence[Port] | None = None) -> Daemon:
+    """A daemon in this folder, with a service for each that the orchestrator has; it serves nothing yet."""
+    changes, limit = ChangeFeed(), ConnectionLimit(100)
+    services = {
+        name: BalancedService(name, ports or [Port("127.0.0.1", (0, 0), 80, "tcp")], BalancingConfig(), limit, changes)
+        for name in orchestrator.desired
+    }
+    return Daemon(Claim(folder, "shop", "engine"), changes, services, orchestrator, AdminListeners())
