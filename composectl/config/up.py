@@ -19,10 +19,9 @@ from composectl.config.x_balance import XBalance, merge, parse_x_balance
 from composectl.control.client import Client, running
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_folder
-from composectl.engine.client import Engine
 from composectl.errors import ComposectlError
 from composectl.orchestrator.addressing import AUTO, BACKEND_ADDRESSES
-from composectl.orchestrator.compose import find_client, find_endpoint
+from composectl.orchestrator.compose import count_replicas, find_client
 from composectl.screen.console import info
 
 
@@ -232,16 +231,8 @@ async def _scales(invocation: Invocation, loaded: LoadedProject) -> Mapping[str,
     for client in running(runtime_folder(invocation.environ)):
         if client.about.has_project and client.about.project == name:
             return _told(client)
-    there = (await _there(invocation)).get(name, {})
+    there = (await count_replicas(invocation)).get(name, {})
     return {service: count for service, count in there.items() if _was_balanced(loaded.project, service, count)}
-
-
-async def _there(invocation: Invocation) -> Mapping[str, Mapping[str, int]]:
-    engine = await Engine.connect(find_endpoint(invocation))
-    try:
-        return await engine.scales()
-    finally:
-        engine.close()
 
 
 def _told(client: Client) -> dict[str, int]:

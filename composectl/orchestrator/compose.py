@@ -52,6 +52,15 @@ async def with_known_api(client: ComposeClient) -> ComposeClient:
     return replace(client, environ={**api_variables(client.compose, newest), **client.environ})
 
 
+async def count_replicas(invocation: Invocation) -> dict[str, dict[str, int]]:
+    """The number of containers of each service, by project. Raises ComposectlError."""
+    engine = await Engine.connect(find_endpoint(invocation))
+    try:
+        return await engine.scales()
+    finally:
+        engine.close()
+
+
 @dataclass(frozen=True, slots=True)
 class ComposeConnection:
     """A Compose, and its engine, which answers."""
