@@ -1,4 +1,4 @@
-"""The frozen picture of everything: what the table and `status --json` show."""
+"""The snapshot: the frozen state that the table, the API, `status --json` and the metrics show."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView", "
 class Totals:
     """The sums of a service since it is balanced, those of replicas that are gone included.
 
-    `failed_for` and `retried_for` are by reason, `changes` by the phase after, `rollouts` by what became of them.
+    `failed_for` and `retried_for` are by reason, `changes` by the new phase, `rollouts` by their outcome.
     """
 
     requests: int
     in_flight: int
     failed: int
     retried: int
-    held: int
+    queued: int
     responses: dict[str, int]
     failed_for: dict[str, int] = field(default_factory=dict)
     retried_for: dict[str, int] = field(default_factory=dict)
@@ -40,9 +40,9 @@ class Totals:
 class BackendView:
     """One backend; latencies in milliseconds, None before the first response; `since` is ISO 8601.
 
-    `canary`: the share of the requests at which it is held; None where it is not. `histogram`: how many responses took
-    less than each of the snapshot's `histogram_ms`, and no less than the one before; at last those that took longer.
-    `total_ms`: how long all of them took.
+    `canary`: the share of the requests that it gets with the other canaries; None where it is not one. `histogram`:
+    the numbers of responses below each of the snapshot's `histogram_ms`, and at last of those above. `total_ms`: the
+    sum of all durations.
     """
 
     number: int
@@ -84,7 +84,7 @@ class ServiceView:
     service: str
     policy: str
     listeners: tuple[str, ...]
-    wanted: int
+    desired: int
     since: str
     totals: Totals
     backends: tuple[BackendView, ...]
@@ -94,7 +94,7 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class LogView:
-    """The access log: how many lines are written, and how many never will be."""
+    """The access log: the numbers of lines written and dropped."""
 
     written: int
     dropped: int
@@ -104,7 +104,7 @@ class LogView:
 class Snapshot:
     """Everything that one running composectl, the process `pid`, knows.
 
-    `stale_since`: the ISO 8601 moment since when the engine cannot be asked who runs; None while it can.
+    `stale_since`: the ISO 8601 moment since when the engine cannot be reached; None while it can.
     `access_log`: None where there is none.
     """
 
@@ -119,9 +119,9 @@ class Snapshot:
     def as_json(self) -> dict[str, Any]:
         """The answer of `status --json`."""
         services = [_service_as_json(service) for service in self.services]
-        told = {"version": self.version, "project": self.project, "pid": self.pid, "stale_since": self.stale_since}
+        head = {"version": self.version, "project": self.project, "pid": self.pid, "stale_since": self.stale_since}
         log = None if self.access_log is None else _flat(self.access_log)
-        return told | {"access_log": log, "histogram_ms": list(self.histogram_ms), "services": services}
+        return head | {"access_log": log, "histogram_ms": list(self.histogram_ms), "services": services}
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Snapshot:
@@ -144,23 +144,20 @@ def view_service(
     *,
     policy: str,
     listeners: Iterable[str],
-    wanted: int,
-    held: int,
+    desired: int,
+    queued: int,
     port: int | None,
     changes: Iterable[Transition],
     rollouts: Mapping[str, int],
 ) -> ServiceView:
-    """The picture of one pool whose backends are reached on `port`, and for which so many requests are `held`.
-
-    `rollouts`: what became of how many.
-    """
+    """The view of one pool, whose backends are reached on `port`; `queued` requests wait, `rollouts` are by outcome."""
     return ServiceView(
         service=pool.service,
         policy=policy,
         listeners=tuple(listeners),
-        wanted=wanted,
+        desired=desired,
         since=iso(pool.since),
-        totals=_totals(pool, held, rollouts),
+        totals=_totals(pool, queued, rollouts),
         backends=tuple(_view_backend(pool, backend, port) for backend in pool.backends),
         changes=tuple(_view_change(change) for change in changes if change.service == pool.service),
         last_minute=pool.rate.minute,
@@ -185,14 +182,14 @@ def join_address(host: str, port: int) -> str:
 # Private
 
 
-def _totals(pool: Pool, held: int, rollouts: Mapping[str, int]) -> Totals:
+def _totals(pool: Pool, queued: int, rollouts: Mapping[str, int]) -> Totals:
     total = pool.counters()
     return Totals(
         requests=pool.requests,
         in_flight=total.in_flight,
         failed=total.failed + pool.rejected,
         retried=total.retried,
-        held=held,
+        queued=queued,
         responses=_by_class(total),
         failed_for=dict(pool.failed_for),
         retried_for=dict(pool.retried_for),

@@ -27,12 +27,12 @@ def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
     if arguments:
         return pass_through(invocation, ("attach", *arguments))
     from composectl.commands.status import EventWatcher
-    from composectl.control.client import find_running
+    from composectl.control.client import find_daemon
     from composectl.screen.console import info
     from composectl.screen.follow import watch
 
     try:
-        watch(EventWatcher(find_running(invocation), ()))
+        watch(EventWatcher(find_daemon(invocation), ()))
     except errors.HasEnded as ended:
         raise errors.watched_has_ended(ended.pid) from None
     info("composectl goes on: `composectl down` ends it")

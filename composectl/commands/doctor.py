@@ -165,9 +165,9 @@ async def _reach(engine: Engine) -> Check:
 
 
 def _folder(environ: Mapping[str, str]) -> Check:
-    from composectl.control.paths import check_private, runtime_folder
+    from composectl.control.paths import check_private, runtime_dir
 
-    folder = runtime_folder(environ)
+    folder = runtime_dir(environ)
     if folder.exists():
         check_private(folder)
     return Check("folder", True, f"{folder}, for the sockets of running composectls")

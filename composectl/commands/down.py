@@ -33,17 +33,17 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
     composectl down
     composectl down --volumes
     """
-    from composectl.control.client import find_running
+    from composectl.control.client import find_daemon
 
     try:
-        client = find_running(invocation)
+        client = find_daemon(invocation)
     except errors.NothingRuns:
         pass
     else:
         _end(client)
-        if not client.about.has_project:
+        if not client.info.has_project:
             return 0
-        invocation = replace(invocation, options=replace(invocation.options, project_name=client.about.project))
+        invocation = replace(invocation, options=replace(invocation.options, project_name=client.info.project))
     return pass_through(invocation, ("down", *arguments))
 
 
@@ -54,7 +54,7 @@ def _end(client: Client) -> None:
     from composectl.screen.console import spinner
 
     deadline = time.monotonic() + _END_TIMEOUT
-    with spinner(f"Stopping composectl (process {client.about.pid})"):
+    with spinner(f"Stopping composectl (process {client.info.pid})"):
         client.stop()
-        while client.is_there() and time.monotonic() < deadline:
+        while client.is_running() and time.monotonic() < deadline:
             time.sleep(_POLL_INTERVAL)

@@ -20,8 +20,8 @@ def drain(invocation: Invocation, service: str, number: int) -> int:
     \b
     composectl drain echo 3
     """
-    from composectl.control.client import find_running
-    from composectl.control.commands import Place
+    from composectl.control.client import find_daemon
+    from composectl.control.commands import BackendRef
     from composectl.screen.console import print_progress
 
-    return print_progress(find_running(invocation).drain(Place(service, number)))
+    return print_progress(find_daemon(invocation).drain(BackendRef(service, number)))

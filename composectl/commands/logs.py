@@ -38,22 +38,22 @@ def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> in
     """
     if not balancer:
         return pass_through(invocation, ("logs", *arguments))
-    from composectl.control.client import meant
-    from composectl.control.paths import before, newest_log, runtime_folder, state_folder, stem_of_log
+    from composectl.control.client import requested_project
+    from composectl.control.paths import file_stem_of_log, newest_log, rotated_log, runtime_dir, state_dir
 
     for word in arguments:
         if word not in _FOLLOW:
             raise errors.not_of_the_balancer(word)
-    name, directory = meant(invocation)
-    log = newest_log(state_folder(), name.lower(), str(directory or ""))
+    name, directory = requested_project(invocation)
+    log = newest_log(state_dir(), name.lower(), str(directory or ""))
     if log is None:
         raise errors.no_log(name)
-    if before(log).exists():
-        _print(before(log).open("rb"))
+    if rotated_log(log).exists():
+        _print(rotated_log(log).open("rb"))
     if not arguments:
         _print(log.open("rb"))
     else:
-        _follow(log, runtime_folder(invocation.environ) / f"{stem_of_log(log)}.sock")
+        _follow(log, runtime_dir(invocation.environ) / f"{file_stem_of_log(log)}.sock")
     return 0
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from composectl.compose.project import Project
     from composectl.config.rollout import RolloutConfig
     from composectl.control.client import Client
-    from composectl.control.commands import Rollout
+    from composectl.control.commands import RolloutRequest
 
 
 @click.command()
@@ -41,8 +41,8 @@ def rollout(invocation: Invocation, /, services: Sequence[str], **typed: Any) ->
     composectl rollout echo --promote
     """
     from composectl.config.rollout import decides_canary, make_rollout_config
-    from composectl.control.client import find_running
-    from composectl.control.commands import Verdict
+    from composectl.control.client import find_daemon
+    from composectl.control.commands import CanaryDecision
     from composectl.orchestrator.compose import find_client
     from composectl.screen.console import print_progress
 
@@ -50,21 +50,21 @@ def rollout(invocation: Invocation, /, services: Sequence[str], **typed: Any) ->
     config = make_rollout_config(typed)
     if config.canary is not None and len(set(services)) > 1:
         raise errors.one_canary()
-    client = find_running(invocation)
-    if not client.about.has_project:
-        raise errors.makes_no_replicas(client.about.project)
+    client = find_daemon(invocation)
+    if not client.info.has_project:
+        raise errors.makes_no_replicas(client.info.project)
     if is_decision:
-        return print_progress(client.judge(Verdict(services[0], typed["promote"])))
+        return print_progress(client.decide_canary(CanaryDecision(services[0], typed["promote"])))
     project = asyncio.run(find_client(invocation).load())
     return print_progress(client.rollout(make_rollout(client, project, services, config)))
 
 
 def make_rollout(
     client: Client, project: Project, services: Sequence[str], config: RolloutConfig, *, only_changed: bool = False
-) -> Rollout:
+) -> RolloutRequest:
     """The order for these services of the composectl that runs. Raises ComposectlError where it makes no sense."""
     from composectl.compose.override import render, without_published_ports
-    from composectl.control.commands import Rollout
+    from composectl.control.commands import RolloutRequest
     from composectl.daemon.hot_restart import check_no_canary
 
     status = client.status()
@@ -80,4 +80,4 @@ def make_rollout(
             raise errors.no_canary_by_source()
     rendered = render(without_published_ports(project, balanced)).decode()
     timing = (config.parallel, config.monitor, config.ready_timeout)
-    return Rollout(tuple(dict.fromkeys(services)), rendered, *timing, only_changed, canary=config.canary)
+    return RolloutRequest(tuple(dict.fromkeys(services)), rendered, *timing, only_changed, canary=config.canary)

@@ -21,9 +21,9 @@ def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> 
     composectl scale echo=3
     """
     from composectl.config.up import parse_scales
-    from composectl.control.client import find_running
-    from composectl.control.commands import Scaling
+    from composectl.control.client import find_daemon
+    from composectl.control.commands import ScaleRequest
     from composectl.screen.console import print_progress
 
-    scaling = Scaling(parse_scales(scales), oldest_first)
-    return print_progress(find_running(invocation).scale(scaling))
+    request = ScaleRequest(parse_scales(scales), oldest_first)
+    return print_progress(find_daemon(invocation).scale(request))

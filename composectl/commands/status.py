@@ -109,22 +109,22 @@ def exit_code(status: Status) -> int:
 
 def status_of(invocation: Invocation, services: Collection[str]) -> Look:
     """At these services, or at all, of the composectl that is meant. Raises ComposectlError."""
-    from composectl.control.client import find_running
+    from composectl.control.client import find_daemon
 
-    client = find_running(invocation)
+    client = find_daemon(invocation)
     return lambda: ProjectStatus(select(Snapshot.from_json(client.status()), services))
 
 
 def status_of_all(invocation: Invocation) -> Look:
     """At every composectl of this user, those included that come later."""
-    from composectl.control.client import running
-    from composectl.control.paths import runtime_folder
+    from composectl.control.client import running_daemons
+    from composectl.control.paths import runtime_dir
 
-    folder = runtime_folder(invocation.environ)
+    folder = runtime_dir(invocation.environ)
 
     def look() -> Status:
         snapshots = []
-        for client in running(folder):
+        for client in running_daemons(folder):
             with suppress(errors.HasEnded):
                 snapshots.append(Snapshot.from_json(client.status()))
         if not snapshots:
@@ -158,7 +158,7 @@ class EventWatcher:
     pause = 0.0  # it is for who tells
 
     def __init__(self, client: Client, services: Collection[str]) -> None:
-        self._telling = client.telling()
+        self._telling = client.watch()
         self._services = services
         self.again()
 
@@ -175,7 +175,7 @@ class EventWatcher:
 
 
 def _watch(invocation: Invocation, services: Collection[str], *, every: bool, as_json: bool) -> int:
-    from composectl.control.client import find_running
+    from composectl.control.client import find_daemon
     from composectl.screen.follow import watch, watch_as_json
 
     try:
@@ -183,7 +183,7 @@ def _watch(invocation: Invocation, services: Collection[str], *, every: bool, as
         if every:
             watcher = PollingWatcher(status_of_all(invocation))
         else:
-            watcher = EventWatcher(find_running(invocation), services)
+            watcher = EventWatcher(find_daemon(invocation), services)
         return watch_as_json(watcher) if as_json else watch(watcher)
     except errors.HasEnded as ended:
         raise errors.watched_has_ended(ended.pid) from None

@@ -18,8 +18,8 @@ def undrain(invocation: Invocation, service: str, number: int) -> int:
     \b
     composectl undrain echo 3
     """
-    from composectl.control.client import find_running
-    from composectl.control.commands import Place
+    from composectl.control.client import find_daemon
+    from composectl.control.commands import BackendRef
     from composectl.screen.console import print_progress
 
-    return print_progress(find_running(invocation).undrain(Place(service, number)))
+    return print_progress(find_daemon(invocation).undrain(BackendRef(service, number)))

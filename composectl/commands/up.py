@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from composectl.compose.client import LoadedProject
     from composectl.compose.project import Project
     from composectl.config.up import UpConfig
-    from composectl.control.api import About
+    from composectl.control.api import DaemonInfo
     from composectl.control.client import Client
     from composectl.daemon.background import ReadyNotifier
 
@@ -77,20 +77,20 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **typed: Any) -> int
     loaded = load_up_config(invocation, typed, arguments)
     if loaded is None:
         return _plain_up(invocation, arguments, typed)
-    from composectl.control.paths import state_folder
+    from composectl.control.paths import state_dir
     from composectl.daemon.background import run_in_background
 
     def start(notify_ready: ReadyNotifier | None) -> int:
         return _start_or_update(invocation, *loaded, notify_ready)
 
-    return run_in_background(start, state_folder()) if typed["detach"] else start(None)
+    return run_in_background(start, state_dir()) if typed["detach"] else start(None)
 
 
 def update_running(invocation: Invocation, config: UpConfig, client: Client) -> int:
     """Have the composectl that runs scale and roll out what has changed, telling each step. Raises ComposectlError."""
     from composectl.commands.rollout import make_rollout
     from composectl.config.rollout import RolloutConfig
-    from composectl.control.commands import Scaling
+    from composectl.control.commands import ScaleRequest
     from composectl.daemon.hot_restart import check_no_canary
     from composectl.screen.console import info, print_progress
 
@@ -99,15 +99,19 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
     before = {str(one["service"]): int(one["wanted"]) for one in status["services"]}
     for service in config.scales:
         if service not in before:
-            raise errors.not_balanced_yet(service, client.about.pid)
+            raise errors.not_balanced_yet(service, client.info.pid)
     info(_sentence(client, before, config.scales))
-    for missing in _missing(config, client.about, status):
+    for missing in _missing(config, client.info, status):
         info(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
     anew = _RECREATE in config.arguments.options
     rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
     fewer = {service: count for service, count in config.scales.items() if count < before[service]}
-    for lines in (client.scale(Scaling(fewer)), client.rollout(rollout), client.scale(Scaling(config.scales))):
+    for lines in (
+        client.scale(ScaleRequest(fewer)),
+        client.rollout(rollout),
+        client.scale(ScaleRequest(config.scales)),
+    ):
         print_progress(lines)
     if config.detach:
         sys.stdout.write("".join(map(_summary, client.status()["services"])))
@@ -127,9 +131,9 @@ def _plain_up(invocation: Invocation, arguments: Sequence[str], typed: Mapping[s
 def _start_or_update(
     invocation: Invocation, config: UpConfig, loaded: LoadedProject, notify_ready: ReadyNotifier | None
 ) -> int:
-    from composectl.control.client import find
+    from composectl.control.client import find_project_daemon
     from composectl.control.pacing import run
-    from composectl.control.paths import runtime_folder
+    from composectl.control.paths import runtime_dir
     from composectl.daemon.lifecycle import run_daemon
     from composectl.daemon.preflight import prepare_up
 
@@ -137,7 +141,7 @@ def _start_or_update(
         return run(run_daemon(partial(prepare_up, invocation, config, loaded), notify_ready))
     except errors.RunsAlready as runs:
         try:
-            client = find(runtime_folder(invocation.environ), runs.project, invocation.cwd)
+            client = find_project_daemon(runtime_dir(invocation.environ), runs.project, invocation.cwd)
         except errors.NothingRuns:  # it comes up, or ends, just now
             raise runs from None
         return update_running(invocation, config, client)
@@ -161,7 +165,7 @@ async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: t
     return project
 
 
-def _missing(config: UpConfig, there: About, status: Mapping[str, Any]) -> Iterator[str]:
+def _missing(config: UpConfig, there: DaemonInfo, status: Mapping[str, Any]) -> Iterator[str]:
     """What was asked for, and is not there."""
     if config.admin.metrics and not there.metrics:
         yield "`--metrics`"
@@ -173,7 +177,7 @@ def _missing(config: UpConfig, there: About, status: Mapping[str, Any]) -> Itera
 
 def _sentence(client: Client, before: Mapping[str, int], wanted: Mapping[str, int]) -> str:
     changes = ", ".join(_change(service, before[service], count) for service, count in wanted.items())
-    return f"composectl runs already (process {client.about.pid}), and goes on: {changes}"
+    return f"composectl runs already (process {client.info.pid}), and goes on: {changes}"
 
 
 def _change(service: str, before: int, wanted: int) -> str:

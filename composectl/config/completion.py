@@ -59,10 +59,10 @@ def profiles(invocation: Invocation, _: Given) -> Iterable[str]:
 
 def projects(invocation: Invocation, _: Given) -> Iterable[str]:
     """What is running."""
-    from composectl.control.client import running
-    from composectl.control.paths import runtime_folder
+    from composectl.control.client import running_daemons
+    from composectl.control.paths import runtime_dir
 
-    return [client.about.project for client in running(runtime_folder(invocation.environ))]
+    return [client.info.project for client in running_daemons(runtime_dir(invocation.environ))]
 
 
 def contexts(invocation: Invocation, _: Given) -> Iterable[str]:
@@ -101,9 +101,9 @@ def profiles_in(files: Iterable[Path]) -> list[str]:
 
 
 def _running(invocation: Invocation) -> list[dict[str, Any]]:
-    from composectl.control.client import find_running
+    from composectl.control.client import find_daemon
 
-    services: list[dict[str, Any]] = find_running(invocation).status()["services"]
+    services: list[dict[str, Any]] = find_daemon(invocation).status()["services"]
     return services
 
 

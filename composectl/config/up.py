@@ -16,9 +16,9 @@ from composectl.config.admin import AdminConfig, make_admin_config
 from composectl.config.service import AccessLogConfig, BalancingConfig, balancing, make_access_log_config
 from composectl.config.values import parse_listen
 from composectl.config.x_balance import XBalance, merge, parse_x_balance
-from composectl.control.client import Client, running
+from composectl.control.client import Client, running_daemons
 from composectl.control.pacing import run
-from composectl.control.paths import runtime_folder
+from composectl.control.paths import runtime_dir
 from composectl.errors import ComposectlError
 from composectl.orchestrator.addressing import AUTO, BACKEND_ADDRESSES
 from composectl.orchestrator.compose import count_replicas, find_client
@@ -228,8 +228,8 @@ def _told_of(kept: dict[str, int]) -> dict[str, int]:
 
 async def _scales(invocation: Invocation, loaded: LoadedProject) -> Mapping[str, int]:
     name = loaded.client.name_of(loaded.project)
-    for client in running(runtime_folder(invocation.environ)):
-        if client.about.has_project and client.about.project == name:
+    for client in running_daemons(runtime_dir(invocation.environ)):
+        if client.info.has_project and client.info.project == name:
             return _told(client)
     there = (await count_replicas(invocation)).get(name, {})
     return {service: count for service, count in there.items() if _was_balanced(loaded.project, service, count)}

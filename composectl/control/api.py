@@ -6,94 +6,105 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
 from importlib.resources import files
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from composectl.balance.snapshot import Snapshot
 from composectl.control.commands import (
-    Obeying,
-    Place,
+    BackendRef,
+    CanaryDecision,
+    CommandHandler,
     Progress,
-    Rollout,
-    Scaling,
-    Verdict,
-    parse_place,
+    RolloutRequest,
+    ScaleRequest,
+    parse_abort,
+    parse_backend_ref,
+    parse_promote,
     parse_rollout,
-    parse_scaling,
-    parse_verdict,
+    parse_scale,
 )
-from composectl.control.events import Events
-from composectl.control.http_server import Handler, Reception, Turns, refuse
-from composectl.control.listener_fds import Estate, give
-from composectl.control.metrics_server import Scraping
+from composectl.control.events import EventStream
+from composectl.control.http_server import AdmissionLimitedServer, Handler, Throttle, refuse
+from composectl.control.listener_fds import ListenerFds, send
+from composectl.control.metrics_server import MetricsHandler
 
 _MAX_BODY = 4 * 1024 * 1024  # a rendered project is in it
 _SPEC = files("composectl.control").joinpath("openapi.json")
+_Done = Coroutine[Any, Any, None]
 
 
-@dataclass(frozen=True, slots=True)
-class Handlers:
-    """What the API can ask for; what takes an order tells its progress in lines and raises ComposectlError.
+class DaemonApi(Protocol):
+    """What the API needs of a daemon; commands report their progress in lines and raise ComposectlError."""
 
-    `estate`: what the next composectl takes over; None where there is none to come.
-    """
+    @property
+    def events(self) -> EventStream: ...
 
-    about: Callable[[], About]
-    snapshot: Callable[[], Snapshot]
-    events: Events
-    scraping: Scraping
-    scale: Callable[[Scaling, Progress], Awaitable[None]]
-    rollout: Callable[[Rollout, Progress], Awaitable[None]]
-    judge: Callable[[Verdict, Progress], Awaitable[None]]
-    drain: Callable[[Place, Progress], Awaitable[None]]
-    undrain: Callable[[Place, Progress], Awaitable[None]]
-    estate: Callable[[], Estate] | None
-    stop: Callable[[], None]
+    @property
+    def metrics(self) -> MetricsHandler: ...
+
+    def info(self) -> DaemonInfo: ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def scale(self, request: ScaleRequest, progress: Progress, /) -> _Done: ...
+
+    def rollout(self, request: RolloutRequest, progress: Progress, /) -> _Done: ...
+
+    def decide_canary(self, decision: CanaryDecision, progress: Progress, /) -> _Done: ...
+
+    def drain(self, backend: BackendRef, progress: Progress, /) -> _Done: ...
+
+    def undrain(self, backend: BackendRef, progress: Progress, /) -> _Done: ...
+
+    def listeners(self) -> ListenerFds | None:
+        """What the next composectl takes over; None where it cannot be taken over."""
+
+    def stop(self) -> None: ...
 
 
-async def serve_api(handlers: Handlers, listening: socket.socket, patience: float = 10.0) -> Reception:
-    """Answer on `listening`, a bound unix socket, until `cleanup`; clients have `patience` seconds for their orders."""
-    turns = Turns()
-    reception = Reception(make_api(handlers, turns), turns, patience)
-    await reception.open([listening])
-    return reception
+async def serve_api(daemon: DaemonApi, listening: socket.socket, timeout: float = 10.0) -> AdmissionLimitedServer:
+    """Answer on `listening`, a bound unix socket, until `cleanup`; a client has `timeout` seconds for its request."""
+    throttle = Throttle()
+    server = AdmissionLimitedServer(make_api(daemon, throttle), throttle, timeout)
+    await server.open([listening])
+    return server
 
 
-def make_api(handlers: Handlers, turns: Turns) -> web.Application:
-    """What there is, path by path."""
-    api, obeying = _Api(handlers, turns), Obeying()
+def make_api(daemon: DaemonApi, throttle: Throttle) -> web.Application:
+    api, commands = _Api(daemon, throttle), CommandHandler()
     app = web.Application(middlewares=[_owner_only], client_max_size=_MAX_BODY)
     for path, answer in {
         "/v1/about": api.about,
         "/v1/status": api.status,
-        "/v1/events": handlers.events.answer,
+        "/v1/events": daemon.events.answer,
         "/v1/openapi.json": api.describe,
-        "/metrics": handlers.scraping.answer,
+        "/metrics": daemon.metrics.answer,
     }.items():
         app.router.add_get(path, answer, allow_head=False)
-    app.router.add_post("/v1/scale", obeying.answer(parse_scaling, handlers.scale))
-    app.router.add_post("/v1/rollout", obeying.answer(parse_rollout, handlers.rollout))
-    app.router.add_post("/v1/judge", obeying.answer(parse_verdict, handlers.judge))
-    app.router.add_post("/v1/drain", obeying.answer(parse_place, handlers.drain))
-    app.router.add_post("/v1/undrain", obeying.answer(parse_place, handlers.undrain))
-    app.router.add_post("/v1/handover", api.hand_over)
+    app.router.add_post("/v1/scale", commands.handler(parse_scale, daemon.scale))
+    app.router.add_post("/v1/rollout", commands.handler(parse_rollout, daemon.rollout))
+    app.router.add_post("/v1/rollout/promote", commands.handler(parse_promote, daemon.decide_canary))
+    app.router.add_post("/v1/rollout/abort", commands.handler(parse_abort, daemon.decide_canary))
+    app.router.add_post("/v1/drain", commands.handler(parse_backend_ref, daemon.drain))
+    app.router.add_post("/v1/undrain", commands.handler(parse_backend_ref, daemon.undrain))
+    app.router.add_post("/v1/listeners", api.listeners)
     app.router.add_post("/v1/stop", api.stop)
-    app.on_shutdown.append(handlers.events.close)
+    app.on_shutdown.append(daemon.events.close)
     return app
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class DaemonInfo:
     """`directory` is the project's, as an absolute path; `listeners` are `host:port`.
 
     `published_host`: the address at which its backends publish ports for it; "" where they are reached at their own.
-    `metrics`: the URL at which they are scraped; "" where there is none but that of the control socket.
-    `dashboard`: the URL of its page for browsers; "" where there is none.
+    `metrics` and `dashboard` are URLs; "" where there is none.
 
-    A proxy over fixed backends has no directory, and its own name as `project`.
+    A proxy over static backends has no directory, and its own name as `project`.
     """
 
     project: str
@@ -111,7 +122,7 @@ class About:
 
     @property
     def title(self) -> str:
-        """What it is called in a sentence."""
+        """Its name in a sentence."""
         return f"{'project' if self.has_project else 'proxy'} `{self.project}`"
 
 
@@ -119,44 +130,44 @@ class About:
 
 
 class _Api:
-    def __init__(self, handlers: Handlers, turns: Turns) -> None:
-        self._handlers = handlers
-        self._turns = turns
+    def __init__(self, daemon: DaemonApi, throttle: Throttle) -> None:
+        self._daemon = daemon
+        self._throttle = throttle
 
     async def about(self, _: web.Request) -> web.Response:
-        return web.json_response(asdict(self._handlers.about()))
+        return web.json_response(asdict(self._daemon.info()))
 
     async def status(self, _: web.Request) -> web.Response:
         began = time.thread_time()
-        response = web.json_response(self._handlers.snapshot().as_json())
-        self._turns.took(time.thread_time() - began)
+        response = web.json_response(self._daemon.snapshot().as_json())
+        self._throttle.charge(time.thread_time() - began)
         return response
 
     async def describe(self, _: web.Request) -> web.Response:
         return web.Response(body=_SPEC.read_bytes(), content_type="application/json")
 
     async def stop(self, _: web.Request) -> web.Response:
-        self._handlers.stop()
+        self._daemon.stop()
         return web.json_response({"stopping": True})
 
-    async def hand_over(self, request: web.Request) -> web.Response:
-        """Descriptors go out before the answer, which is then of no use."""
-        told = request.get_extra_info("socket")
-        if self._handlers.estate is None or told is None:
+    async def listeners(self, request: web.Request) -> web.Response:
+        """The descriptors are sent before the response, which is not read."""
+        fds, peer = self._daemon.listeners(), request.get_extra_info("socket")
+        if fds is None or peer is None:
             raise web.HTTPNotFound
-        with socket.socket(fileno=os.dup(told.fileno())) as connection:
-            give(connection, self._handlers.estate())
+        with socket.socket(fileno=os.dup(peer.fileno())) as connection:
+            send(connection, fds)
         return web.Response()
 
 
 @web.middleware
 async def _owner_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if _peer(request) not in (None, 0, os.getuid()):
+    if _peer_uid(request) not in (None, 0, os.getuid()):
         raise refuse(web.HTTPForbidden, "this composectl is another user's")
     return await handler(request)
 
 
-def _peer(request: web.Request) -> int | None:
+def _peer_uid(request: web.Request) -> int | None:
     """The user at the other end (unix(7), SO_PEERCRED); None where the system does not tell."""
     sock = request.get_extra_info("socket")
     if sock is None or not hasattr(socket, "SO_PEERCRED"):

@@ -1,4 +1,4 @@
-"""The other end of the control API: asks running composectls, with nothing that is slow to import."""
+"""The client of the control API, without a module that is slow to import."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 
 from composectl import errors
 from composectl.compose.options import Invocation, known_directory_of
-from composectl.control.api import About
-from composectl.control.commands import Place, Rollout, Scaling, Verdict
-from composectl.control.listener_fds import Predecessor
-from composectl.control.paths import runtime_folder, sockets
+from composectl.control.api import DaemonInfo
+from composectl.control.commands import BackendRef, CanaryDecision, RolloutRequest, ScaleRequest
+from composectl.control.listener_fds import OldProcess
+from composectl.control.paths import control_sockets, runtime_dir
 
 _RETRY_SECONDS = 0.05
-_ASK_SECONDS = 1.0
-_PATIENCE = 10.0  # seconds that a running composectl may be silent
+_POLL_INTERVAL = 1.0
+_TIMEOUT = 10.0  # seconds that a running composectl may be silent
 
 
 class Client:
@@ -30,139 +30,139 @@ class Client:
     def __init__(self, path: Path) -> None:
         self.path = path
         about = self._get("/v1/about")
-        self.about = About(**about | {"listeners": tuple(about["listeners"])})
+        self.info = DaemonInfo(**about | {"listeners": tuple(about["listeners"])})
 
     def status(self) -> dict[str, Any]:
         """The JSON of `status --json`. Raises ComposectlError."""
-        with self.answering():
+        with self.translated_errors():
             return self._get("/v1/status")
 
-    def telling(self) -> Telling:
-        """The snapshots that it tells by itself."""
-        return Telling(self)
+    def watch(self) -> SnapshotWatch:
+        return SnapshotWatch(self)
 
-    def scale(self, scaling: Scaling) -> Iterator[str]:
-        """Lines of progress, until it is so. Raises ComposectlError."""
-        return self._order("/v1/scale", scaling)
+    def scale(self, request: ScaleRequest) -> Iterator[str]:
+        """Lines of progress, until it is done. Raises ComposectlError."""
+        return self._command("/v1/scale", request)
 
-    def rollout(self, rollout: Rollout) -> Iterator[str]:
-        """Lines of progress, until it is over. Raises ComposectlError."""
-        return self._order("/v1/rollout", rollout)
+    def rollout(self, request: RolloutRequest) -> Iterator[str]:
+        """Lines of progress, until it is done or paused. Raises ComposectlError."""
+        return self._command("/v1/rollout", request)
 
-    def judge(self, verdict: Verdict) -> Iterator[str]:
-        """Lines of progress, until its rollout is over. Raises ComposectlError."""
-        return self._order("/v1/judge", verdict)
+    def decide_canary(self, decision: CanaryDecision) -> Iterator[str]:
+        """Lines of progress, until its rollout is done. Raises ComposectlError."""
+        return self._command(f"/v1/rollout/{'promote' if decision.promote else 'abort'}", decision)
 
-    def drain(self, place: Place) -> Iterator[str]:
+    def drain(self, backend: BackendRef) -> Iterator[str]:
         """Lines of progress, until nothing is in flight there. Raises ComposectlError."""
-        return self._order("/v1/drain", place)
+        return self._command("/v1/drain", backend)
 
-    def undrain(self, place: Place) -> Iterator[str]:
-        """Lines of progress, until it is so. Raises ComposectlError."""
-        return self._order("/v1/undrain", place)
+    def undrain(self, backend: BackendRef) -> Iterator[str]:
+        """Lines of progress, until it is done. Raises ComposectlError."""
+        return self._command("/v1/undrain", backend)
 
     def stop(self) -> None:
         """Ask it to drain and end."""
-        with _Connection(self.path, _PATIENCE) as connection:
+        with _Connection(self.path, _TIMEOUT) as connection:
             connection.request("POST", "/v1/stop")
             connection.getresponse().read()
 
-    def predecessor(self) -> Predecessor:
-        """The same composectl, as the one that we take over from."""
-        return Predecessor(self.path, self.about.pid)
+    def old_process(self) -> OldProcess:
+        """The same composectl, to take over from."""
+        return OldProcess(self.path, self.info.pid)
 
-    def is_there(self) -> bool:
-        """Whether it has not ended yet."""
+    def is_running(self) -> bool:
         return self.path.exists()
 
     @contextmanager
-    def answering(self, pid: int = 0) -> Iterator[None]:
-        """Raise HasEnded where it does so, or its successor `pid`, before it has answered."""
+    def translated_errors(self, pid: int = 0) -> Iterator[None]:
+        """Raise HasEnded where it, or its successor `pid`, ends before it has answered."""
         try:
             yield
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise errors.has_ended(pid or self.about.pid) from error
+            raise errors.has_ended(pid or self.info.pid) from error
 
     # Private
 
-    def _order(self, path: str, order: Scaling | Rollout | Verdict | Place) -> Iterator[str]:
-        with self.answering(), _Connection(self.path, timeout=None) as connection:
-            connection.request("POST", path, json.dumps(order.as_json()))
+    def _command(
+        self, path: str, request: ScaleRequest | RolloutRequest | CanaryDecision | BackendRef
+    ) -> Iterator[str]:
+        with self.translated_errors(), _Connection(self.path, timeout=None) as connection:
+            connection.request("POST", path, json.dumps(request.as_json()))
             response = connection.getresponse()
             if response.status != HTTPStatus.OK:
-                raise errors.other_composectl(self.about.pid, response.status)
+                raise errors.other_composectl(self.info.pid, response.status)
             for line in response:
-                told = json.loads(line)
-                if "error" in told:
-                    raise errors.ComposectlError(told["error"], told["hint"], told["exit_code"])
-                if "done" in told:
+                payload = json.loads(line)
+                if "error" in payload:
+                    raise errors.ComposectlError(payload["error"], payload["hint"], payload["exit_code"])
+                if "done" in payload:
                     return
-                yield told["progress"]
-            raise errors.has_ended(self.about.pid)
+                yield payload["progress"]
+            raise errors.has_ended(self.info.pid)
 
     def _get(self, path: str) -> dict[str, Any]:
-        with _Connection(self.path, _PATIENCE) as connection:
+        with _Connection(self.path, _TIMEOUT) as connection:
             connection.request("GET", path)
             answer: dict[str, Any] = json.load(connection.getresponse())
         return answer
 
 
-class Telling:
-    """The same JSON as it comes: at once, when it is another one, and every two seconds at least.
+class SnapshotWatch:
+    """The JSON of `status` as it changes: at once, after each change, and every two seconds at least.
 
-    Where a successor has taken over, that one tells; where as many are told as there can be, it is asked instead.
+    A successor that has taken over continues it. Where the stream has too many readers, the status is polled instead.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._connection = _Connection(client.path, _PATIENCE)
+        self._connection = _Connection(client.path, _TIMEOUT)
         self._answer: http.client.HTTPResponse | None = None
-        self._pid = client.about.pid
-        self._is_closed = False
+        self._pid = client.info.pid
+        self._closed = False
         self._is_first = True
 
     def next(self) -> dict[str, Any]:
         """The next one. Raises HasEnded where there is none to come."""
-        with self._client.answering(self._pid):
-            while not self._is_closed:
+        with self._client.translated_errors(self._pid):
+            while not self._closed:
                 is_new = self._answer is None
-                answer = self._answer = self._answer or self._listened()
+                answer = self._answer = self._answer or self._subscribe()
                 if answer.status != HTTPStatus.OK:
-                    return self._asked()
-                told = _snapshot_in(answer)
-                if told is not None:
-                    self._pid = told["pid"]
-                    return told
+                    return self._polled()
+                snapshot = _next_snapshot(answer)
+                if snapshot is not None:
+                    self._pid = snapshot["pid"]
+                    return snapshot
                 self._answer = None
                 if is_new:
                     break
         raise errors.has_ended(self._pid)
 
     def close(self) -> None:
-        """No more, also for who waits for the next one in another thread."""
-        self._is_closed = True
+        """End it, also for a `next` that waits in another thread."""
+        self._closed = True
         if self._connection.sock is not None:
             with suppress(OSError):
                 self._connection.sock.shutdown(socket.SHUT_RDWR)
 
     # Private
 
-    def _listened(self) -> http.client.HTTPResponse:
+    def _subscribe(self) -> http.client.HTTPResponse:
         self._connection.close()
         self._connection.request("GET", "/v1/events")
         return self._connection.getresponse()
 
-    def _asked(self) -> dict[str, Any]:
+    def _polled(self) -> dict[str, Any]:
         if not self._is_first:
-            time.sleep(_ASK_SECONDS)
+            time.sleep(_POLL_INTERVAL)
         self._is_first = False
         return self._client.status()
 
 
-def running(folder: Path) -> list[Client]:
+def running_daemons(directory: Path) -> list[Client]:
     """All composectls of this user that answer."""
     found = []
-    for path in sockets(folder):
+    for path in control_sockets(directory):
         try:
             found.append(Client(path))
         except (OSError, http.client.HTTPException):
@@ -170,38 +170,38 @@ def running(folder: Path) -> list[Client]:
     return found
 
 
-def find(folder: Path, project: str, directory: Path) -> Client:
+def find_project_daemon(runtime: Path, project: str, directory: Path) -> Client:
     """The composectl of `project`, or, where that is empty, of the project in `directory`. Raises ComposectlError."""
     matching = [
         client
-        for client in running(folder)
-        if (client.about.project == project.lower() if project else client.about.directory == str(directory))
+        for client in running_daemons(runtime)
+        if (client.info.project == project.lower() if project else client.info.directory == str(directory))
     ]
     return _only(matching, errors.nothing_runs(project))
 
 
-def find_proxy(folder: Path) -> Client:
-    """The only proxy over fixed backends. Raises ComposectlError."""
-    return _only([client for client in running(folder) if not client.about.has_project], errors.no_proxy_runs())
+def find_proxy_daemon(runtime: Path) -> Client:
+    """The only proxy over static backends. Raises ComposectlError."""
+    return _only([client for client in running_daemons(runtime) if not client.info.has_project], errors.no_proxy_runs())
 
 
-def find_running(invocation: Invocation) -> Client:
+def find_daemon(invocation: Invocation) -> Client:
     """The composectl of the project or proxy that is named, else of the project's directory.
 
     Where there is no project at all, it is the only proxy. Raises ComposectlError.
     """
-    folder = runtime_folder(invocation.environ)
-    name, directory = meant(invocation)
+    runtime = runtime_dir(invocation.environ)
+    name, directory = requested_project(invocation)
     try:
-        return find(folder, name, directory or invocation.cwd)
+        return find_project_daemon(runtime, name, directory or invocation.cwd)
     except errors.NothingRuns:
         if name or directory:
             raise
-        return find_proxy(folder)
+        return find_proxy_daemon(runtime)
 
 
-def meant(invocation: Invocation) -> tuple[str, Path | None]:
-    """The name that is said, if any is, and the project's directory, if there is one."""
+def requested_project(invocation: Invocation) -> tuple[str, Path | None]:
+    """The name that was given, or "", and the project's directory, if there is one."""
     options, environ, cwd = invocation.options, invocation.environ, invocation.cwd
     name = options.project_name or environ.get("COMPOSE_PROJECT_NAME", "")
     return name, known_directory_of(options, environ, cwd)
@@ -214,20 +214,20 @@ def _only(matching: Sequence[Client], none: errors.NothingRuns) -> Client:
     if not matching:
         raise none
     if len(matching) > 1:
-        raise errors.which_one(client.about.title for client in matching)
+        raise errors.which_one(client.info.title for client in matching)
     return matching[0]
 
 
-def _snapshot_in(events: Iterable[bytes]) -> dict[str, Any] | None:
-    """The next one; None where they have ended."""
+def _next_snapshot(events: Iterable[bytes]) -> dict[str, Any] | None:
+    """None where the events have ended."""
     name = ""
     for line in events:
         field, _, value = line.decode().rstrip("\n").partition(": ")
         if field == "event":
             name = value
         elif field == "data" and name == "snapshot":
-            told: dict[str, Any] = json.loads(value)
-            return told
+            snapshot: dict[str, Any] = json.loads(value)
+            return snapshot
     return None
 
 
@@ -241,9 +241,9 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self._reach(time.monotonic() + _PATIENCE)
+        self._connect(time.monotonic() + _TIMEOUT)
 
-    def _reach(self, deadline: float) -> None:
+    def _connect(self, deadline: float) -> None:
         """Connect; where the line before the socket is full, the system does not wait (connect(2), EAGAIN)."""
         while True:
             try:

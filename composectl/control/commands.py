@@ -1,44 +1,45 @@
-"""What another terminal may ask a running composectl for, as it goes over the socket: pure."""
+"""The commands of the control API: their requests in JSON, and the handler that runs them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from aiohttp import web
 
 from composectl.balance.plan import MAX_REPLICAS
-from composectl.control.http_server import Handler, cut, refuse
+from composectl.control.http_server import Handler, abort, refuse
 from composectl.errors import ComposectlError
 
 _MAX_LINES = 1000
-_PATIENCE = 10.0  # seconds for a client to take a line
+_WRITE_TIMEOUT = 10.0  # seconds for a client to take a line
 _SPEC = "`GET /v1/openapi.json` tells what it should be"
 Progress = Callable[[str], None]
-_Order = TypeVar("_Order")
+_Request = TypeVar("_Request")
 
 
-class BadOrder(ValueError):
-    """What came is not such an order."""
+class InvalidRequest(ValueError):
+    """The name of the field that is missing or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rollout:
+class RolloutRequest:
     """New replicas for old ones of `services`, made from the project `rendered`.
 
-    `parallel`: how many more than wanted may be there. `pause_seconds`: how long a new replica is watched before an old
-    one leaves. `ready_seconds`: how long it may take to be ready. `only_changed`: not for a service that is as it was.
-    `canary`: go no further than one new replica with this share of the requests, between 0 and 1, of the only service.
+    `parallel`: how many more than desired there may be. `monitor_seconds`: how long a new replica is monitored before
+    an old one is removed. `ready_timeout_seconds`: how long it may take to be ready. `only_changed`: skip a service
+    that has not changed. `canary`: pause after one new replica with this share of the requests, between 0 and 1; for
+    one service only.
     """
 
     services: tuple[str, ...]
     rendered: str
     parallel: int = 1
-    pause_seconds: float = 5.0
-    ready_seconds: float = 60.0
+    monitor_seconds: float = 5.0
+    ready_timeout_seconds: float = 60.0
     only_changed: bool = False
     canary: float | None = None
 
@@ -48,86 +49,98 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of the canary of a service: its rollout goes on, or it is taken back."""
+class CanaryDecision:
+    """Continue the rollout of the paused canary of a service, or abort it."""
 
     service: str
-    goes_on: bool
+    promote: bool
 
     def as_json(self) -> dict[str, Any]:
-        """The inverse of `parse_verdict`."""
-        return asdict(self)
+        """The inverse of `parse_promote`, or of `parse_abort`."""
+        return {"service": self.service}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BackendRef:
     """One backend of a service, by its number."""
 
     service: str
     number: int
 
     def as_json(self) -> dict[str, Any]:
-        """The inverse of `parse_place`."""
+        """The inverse of `parse_backend_ref`."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
-class Scaling:
-    """How many replicas of which service; `oldest_first`: who leaves, in place of the highest numbers."""
+class ScaleRequest:
+    """The desired replicas by service; `oldest_first` removes the oldest in place of the highest numbers."""
 
-    wanted: Mapping[str, int]
+    desired: Mapping[str, int]
     oldest_first: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """The inverse of `parse_scaling`."""
+        """The inverse of `parse_scale`."""
         return asdict(self)
 
 
-def parse_rollout(told: Any) -> Rollout:
-    """A rollout in JSON. Raises BadOrder."""
-    services = _take(told, "services", _are_names)
-    return Rollout(
+def parse_rollout(payload: Any) -> RolloutRequest:
+    """Raises InvalidRequest."""
+    services = _field(payload, "services", _are_names)
+    return RolloutRequest(
         services=tuple(services),
-        rendered=_take(told, "rendered", _is_text),
-        parallel=_take(told, "parallel", _is_number_from_1),
-        pause_seconds=float(_take(told, "pause_seconds", _is_time)),
-        ready_seconds=float(_take(told, "ready_seconds", _is_time)),
-        only_changed=_take(told, "only_changed", _is_bool),
-        canary=_take(told, "canary", _is_share if len(services) == 1 else _is_nothing),
+        rendered=_field(payload, "rendered", _is_text),
+        parallel=_field(payload, "parallel", _is_positive),
+        monitor_seconds=float(_field(payload, "monitor_seconds", _is_duration)),
+        ready_timeout_seconds=float(_field(payload, "ready_timeout_seconds", _is_duration)),
+        only_changed=_field(payload, "only_changed", _is_bool),
+        canary=_field(payload, "canary", _is_share if len(services) == 1 else lambda value: value is None),
     )
 
 
-def parse_verdict(told: Any) -> Verdict:
-    """A verdict in JSON. Raises BadOrder."""
-    return Verdict(_take(told, "service", _is_text), _take(told, "goes_on", _is_bool))
+def parse_promote(payload: Any) -> CanaryDecision:
+    """Raises InvalidRequest."""
+    return CanaryDecision(parse_service(payload), promote=True)
 
 
-def parse_place(told: Any) -> Place:
-    """A backend's place in JSON. Raises BadOrder."""
-    return Place(_take(told, "service", _is_text), _take(told, "number", _is_count))
+def parse_abort(payload: Any) -> CanaryDecision:
+    """Raises InvalidRequest."""
+    return CanaryDecision(parse_service(payload), promote=False)
 
 
-def parse_scaling(told: Any) -> Scaling:
-    """Services and whole numbers in JSON. Raises BadOrder."""
-    return Scaling(_take(told, "wanted", _are_counts), _take(told, "oldest_first", _is_bool))
+def parse_service(payload: Any) -> str:
+    """The name of the service alone. Raises InvalidRequest."""
+    return str(_field(payload, "service", _is_text))
 
 
-class Obeying:
-    """Makes handlers of what obeys orders; an order goes on when the client that gave it leaves."""
+def parse_backend_ref(payload: Any) -> BackendRef:
+    """Raises InvalidRequest."""
+    return BackendRef(parse_service(payload), _field(payload, "number", _is_count))
+
+
+def parse_scale(payload: Any) -> ScaleRequest:
+    """Raises InvalidRequest."""
+    return ScaleRequest(_field(payload, "desired", _are_counts), _field(payload, "oldest_first", _is_bool))
+
+
+class CommandHandler:
+    """Makes HTTP handlers of commands; a command continues when the client that sent it leaves."""
 
     def __init__(self) -> None:
-        self._work: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
 
-    def answer(self, parse: Callable[[Any], _Order], obey: Callable[[_Order, Progress], Awaitable[None]]) -> Handler:
-        """JSON lines: `{"progress": ...}` as it goes on, then `{"done": true}` or `{"error": ..., "hint": ...}`."""
+    def handler(
+        self, parse: Callable[[Any], _Request], run: Callable[[_Request, Progress], Coroutine[Any, Any, None]]
+    ) -> Handler:
+        """Answers in JSON lines: `{"progress": ...}`, then `{"done": true}` or `{"error": ..., "hint": ...}`."""
 
-        async def answer(request: web.Request) -> web.StreamResponse:
-            order = _parsed(await request.read(), parse)
+        async def answer(http_request: web.Request) -> web.StreamResponse:
+            request = _parsed(await http_request.read(), parse)
             lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-            work = asyncio.create_task(_tell(lambda progress: obey(order, progress), lines))
-            self._work.add(work)
-            work.add_done_callback(self._work.discard)
-            return await _relay(request, lines)
+            task = asyncio.create_task(_run(lambda progress: run(request, progress), lines))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            return await _relay(http_request, lines)
 
         return answer
 
@@ -135,10 +148,10 @@ class Obeying:
 # Private
 
 
-def _take(told: Any, key: str, fits: Callable[[Any], bool]) -> Any:
-    if not isinstance(told, dict) or key not in told or not fits(told[key]):
-        raise BadOrder(key)
-    return told[key]
+def _field(payload: Any, key: str, is_valid: Callable[[Any], bool]) -> Any:
+    if not isinstance(payload, dict) or key not in payload or not is_valid(payload[key]):
+        raise InvalidRequest(key)
+    return payload[key]
 
 
 def _is_text(value: Any) -> bool:
@@ -149,15 +162,11 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_nothing(value: Any) -> bool:
-    return value is None
-
-
 def _is_share(value: Any) -> bool:
     return value is None or (type(value) is float and 0 < value < 1)
 
 
-def _is_number_from_1(value: Any) -> bool:
+def _is_positive(value: Any) -> bool:
     return type(value) is int and value > 0
 
 
@@ -165,7 +174,7 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
-def _is_time(value: Any) -> bool:
+def _is_duration(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < float("inf")
 
 
@@ -177,13 +186,13 @@ def _are_counts(value: Any) -> bool:
     return isinstance(value, dict) and all(_is_count(count) and count <= MAX_REPLICAS for count in value.values())
 
 
-async def _tell(work: Callable[[Progress], Awaitable[None]], lines: asyncio.Queue[dict[str, Any]]) -> None:
+async def _run(command: Callable[[Progress], Coroutine[Any, Any, None]], lines: asyncio.Queue[dict[str, Any]]) -> None:
     def progress(line: str) -> None:
         if lines.qsize() < _MAX_LINES:  # else the client does not read
             lines.put_nowait({"progress": line})
 
     try:
-        await work(progress)
+        await command(progress)
         lines.put_nowait({"done": True})
     except ComposectlError as error:
         lines.put_nowait({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
@@ -199,17 +208,17 @@ async def _relay(request: web.Request, lines: asyncio.Queue[dict[str, Any]]) -> 
     try:
         while "progress" in line:
             line = await lines.get()
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_WRITE_TIMEOUT):
                 await response.write(json.dumps(line).encode() + b"\n")
     except TimeoutError:
-        cut(request)
+        abort(request)
     return response
 
 
-def _parsed(body: bytes, parse: Callable[[Any], _Order]) -> _Order:
+def _parsed(body: bytes, parse: Callable[[Any], _Request]) -> _Request:
     try:
         return parse(json.loads(body))
-    except BadOrder as bad:
-        raise refuse(web.HTTPBadRequest, f"`{bad}` is missing, or not what it should be", _SPEC) from None
+    except InvalidRequest as invalid:
+        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing, or not what it should be", _SPEC) from None
     except (ValueError, RecursionError):
         raise refuse(web.HTTPBadRequest, "the body is not JSON", _SPEC) from None

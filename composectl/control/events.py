@@ -1,4 +1,4 @@
-"""What goes on, as server-sent events: the snapshot whenever it is another one, and each change as it happens."""
+"""Server-sent events: the snapshot after each change of it, and each phase change as it happens."""
 
 from __future__ import annotations
 
@@ -13,145 +13,148 @@ from aiohttp import web
 from composectl.balance.backend import Transition
 from composectl.balance.snapshot import Snapshot, change_as_json
 from composectl.changes import Subscriber
-from composectl.control.http_server import cut, refuse
+from composectl.control.http_server import abort, refuse
 
-_SHORTEST_PAUSE = 0.5  # seconds between two snapshots
-_LONGEST_PAUSE = 2.0
-_AGE = 0.4  # the live table asks for one now and then, too
-_SHARE = 0.01  # of the time, at most, for snapshots, up to the longest pause: the loop has requests to serve
-_PATIENCE = 10.0
-_MOST_READERS = 32
-_MOST_CHANGES = 100
+_MIN_PAUSE = 0.5  # seconds between two snapshots
+_MAX_PAUSE = 2.0
+_MAX_AGE = 0.4  # of a snapshot: the live table takes one now and then, too
+_CPU_SHARE = 0.01  # of the time, at most, for snapshots, up to the longest pause: the loop has requests to serve
+_WRITE_TIMEOUT = 10.0
+_MAX_READERS = 32
+_MAX_PENDING = 100
 _END = b"event: end\ndata: {}\n\n"
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-class Events:
-    """Tells all readers the same, rendered once; who reads slowly gets the newest snapshot, and may miss changes.
+class EventStream:
+    """Sends all readers the same, rendered once; a slow reader gets the newest snapshot, and may miss changes.
 
-    `snapshot` tells one as JSON, so many seconds old at most; `read_by` is the journal's; `patience`: the seconds that
-    a reader has to take what it is sent. `answer` is a handler for any aiohttp application, which is to `close` at its
-    end.
+    `snapshot` returns JSON of at most the given age in seconds; `subscribe` is the change feed's; a reader has
+    `timeout` seconds to take what it is sent. `answer` is a handler for any aiohttp application, which is to `close`
+    at its end.
     """
 
     def __init__(
-        self, snapshot: Callable[[float], bytes], read_by: Callable[[Subscriber], None], patience: float = _PATIENCE
+        self,
+        snapshot: Callable[[float], bytes],
+        subscribe: Callable[[Subscriber], None],
+        timeout: float = _WRITE_TIMEOUT,
     ) -> None:
         self._snapshot = snapshot
-        self._patience = patience
+        self._timeout = timeout
         self._readers: set[_Reader] = set()
         self._newest = b""
-        self._told_at = 0.0
-        self._telling: asyncio.Task[None] | None = None
-        self._is_over = False
-        read_by(self._tell_change)
+        self._sent_at = 0.0
+        self._sender: asyncio.Task[None] | None = None
+        self._closed = False
+        subscribe(self._send_change)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Tell this client, until it leaves, stops reading, or we end."""
-        if len(self._readers) >= _MOST_READERS:
-            raise refuse(web.HTTPServiceUnavailable, f"{_MOST_READERS} readers are told already")
+        """Send events until the client leaves, stops reading, or the stream is closed."""
+        if len(self._readers) >= _MAX_READERS:
+            raise refuse(web.HTTPServiceUnavailable, f"{_MAX_READERS} readers are told already")
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         reader = self._admit()
         try:
-            await reader.relay(response, self._patience)
+            await reader.relay(response, self._timeout)
         except TimeoutError:
-            cut(request)
+            abort(request)
         finally:
             self._readers.discard(reader)
         return response
 
     async def close(self, _: web.Application | None = None) -> None:
-        """Let every reader have what it was told, and no more."""
-        self._is_over = True
+        """Let every reader have what is pending, and no more."""
+        self._closed = True
         for reader in self._readers:
             reader.end()
-        if self._telling is not None:
-            self._telling.cancel()
+        if self._sender is not None:
+            self._sender.cancel()
 
     # Private
 
     def _admit(self) -> _Reader:
         reader = _Reader()
         self._readers.add(reader)
-        if self._telling is None or self._telling.done():
+        if self._sender is None or self._sender.done():
             self._newest = b""
-            self._telling = asyncio.create_task(self._tell())
+            self._sender = asyncio.create_task(self._send_snapshots())
         elif self._newest:
-            reader.snapshot(self._newest)
-        if self._is_over:
+            reader.put_snapshot(self._newest)
+        if self._closed:
             reader.end()
         return reader
 
-    async def _tell(self) -> None:
-        while self._readers and not self._is_over:
+    async def _send_snapshots(self) -> None:
+        while self._readers and not self._closed:
             began = time.perf_counter()
-            self._tell_snapshot(began)
+            self._send_snapshot(began)
             took = time.perf_counter() - began
-            await asyncio.sleep(min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, took / _SHARE)))
+            await asyncio.sleep(min(_MAX_PAUSE, max(_MIN_PAUSE, took / _CPU_SHARE)))
 
-    def _tell_snapshot(self, now: float) -> None:
-        newest = _event("snapshot", self._snapshot(_AGE))
-        if newest != self._newest or now - self._told_at >= _LONGEST_PAUSE - _SHORTEST_PAUSE:
-            self._newest, self._told_at = newest, now
+    def _send_snapshot(self, now: float) -> None:
+        newest = _event("snapshot", self._snapshot(_MAX_AGE))
+        if newest != self._newest or now - self._sent_at >= _MAX_PAUSE - _MIN_PAUSE:
+            self._newest, self._sent_at = newest, now
             for reader in self._readers:
-                reader.snapshot(newest)
+                reader.put_snapshot(newest)
 
-    def _tell_change(self, change: Transition) -> None:
+    def _send_change(self, change: Transition) -> None:
         if self._readers:
-            told = _event("change", json.dumps(change_as_json(change), separators=(",", ":")).encode())
+            event = _event("change", json.dumps(change_as_json(change), separators=(",", ":")).encode())
             for reader in self._readers:
-                reader.change(told)
+                reader.put_change(event)
 
 
-class Lately:
-    """Remembers the last one: making it is most of what it costs the loop to be watched."""
+class SnapshotCache:
+    """Remembers the last snapshot: to make it is most of what it costs the loop to be watched."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot
-        self._made = b""
-        self._at = float("-inf")
+        self._json = b""
+        self._made_at = float("-inf")
 
-    def json(self, age: float) -> bytes:
-        """The JSON of a snapshot that is at most `age` seconds old, without a line end."""
+    def json(self, max_age: float) -> bytes:
+        """The JSON of a snapshot that is at most `max_age` seconds old, without a line end."""
         now = time.monotonic()
-        if now - self._at >= age:
-            self._made = json.dumps(self._snapshot().as_json(), separators=(",", ":")).encode()
-            self._at = now
-        return self._made
+        if now - self._made_at >= max_age:
+            self._json = json.dumps(self._snapshot().as_json(), separators=(",", ":")).encode()
+            self._made_at = now
+        return self._json
 
 
 # Private
 
 
 class _Reader:
-    """What one reader has not been sent yet: a hundred changes at most, and no snapshot but the newest."""
+    """What one reader has not been sent yet: a hundred changes at most, and the newest snapshot alone."""
 
     def __init__(self) -> None:
-        self._changes: deque[bytes] = deque(maxlen=_MOST_CHANGES)
+        self._changes: deque[bytes] = deque(maxlen=_MAX_PENDING)
         self._snapshot = b""
-        self._news = asyncio.Event()
-        self._is_over = False
+        self._pending = asyncio.Event()
+        self._ended = False
 
-    def change(self, told: bytes) -> None:
-        self._changes.append(told)
-        self._news.set()
+    def put_change(self, event: bytes) -> None:
+        self._changes.append(event)
+        self._pending.set()
 
-    def snapshot(self, told: bytes) -> None:
-        self._snapshot = told
-        self._news.set()
+    def put_snapshot(self, event: bytes) -> None:
+        self._snapshot = event
+        self._pending.set()
 
     def end(self) -> None:
-        """Nothing comes after it: a reader that hears nothing of an end knows that the connection was lost."""
+        """Nothing follows this event; without it, a reader knows that the connection was lost."""
         self._changes.append(_END)
-        self._is_over = True
-        self._news.set()
+        self._ended = True
+        self._pending.set()
 
-    async def relay(self, response: web.StreamResponse, patience: float) -> None:
-        """Send it as it comes, until `end`. Raises TimeoutError where it is not read."""
-        while not self._is_over or self._news.is_set():
-            await self._news.wait()
-            async with asyncio.timeout(patience):
+    async def relay(self, response: web.StreamResponse, timeout: float) -> None:
+        """Send what is pending, until `end`. Raises TimeoutError where it is not read."""
+        while not self._ended or self._pending.is_set():
+            await self._pending.wait()
+            async with asyncio.timeout(timeout):
                 await response.write(self._taken())
 
     # Private
@@ -160,9 +163,9 @@ class _Reader:
         taken = b"".join((*self._changes, self._snapshot))
         self._changes.clear()
         self._snapshot = b""
-        self._news.clear()
+        self._pending.clear()
         return taken
 
 
-def _event(name: str, told: bytes) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), told)
+def _event(name: str, data: bytes) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), data)

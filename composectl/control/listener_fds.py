@@ -1,4 +1,4 @@
-"""Handing over: sockets and the lock, from one composectl to the next, by its control socket (unix(7), SCM_RIGHTS)."""
+"""Listening sockets and the lock, sent from one composectl to the next (unix(7), SCM_RIGHTS)."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ from pathlib import Path
 from composectl import errors
 
 _REQUEST = b"POST /v1/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-_PATIENCE = 10.0
-_LONGEST = 64 * 1024
-_MOST = 250  # descriptors that one message may carry
+_TIMEOUT = 10.0
+_MAX_ANSWER = 64 * 1024
+_MAX_FDS = 250  # in one message
 
 
 @dataclass(frozen=True, slots=True)
-class Estate:
+class ListenerFds:
     """Listening sockets by the name of what is reached there, and the descriptor that holds the lock."""
 
     listening: Mapping[str, Sequence[socket.socket]]
     lock: int
 
 
-def give(connection: socket.socket, estate: Estate) -> None:
-    """Send duplicates of all of it to the other end."""
-    names = [name for name, sockets in estate.listening.items() for _ in sockets]
-    descriptors = [one.fileno() for sockets in estate.listening.values() for one in sockets]
-    socket.send_fds(connection, [json.dumps(names).encode() + b"\n"], [estate.lock, *descriptors])
+def send(connection: socket.socket, fds: ListenerFds) -> None:
+    """Send duplicates of all of them to the other end."""
+    names = [name for name, sockets in fds.listening.items() for _ in sockets]
+    descriptors = [one.fileno() for sockets in fds.listening.values() for one in sockets]
+    socket.send_fds(connection, [json.dumps(names).encode() + b"\n"], [fds.lock, *descriptors])
 
 
-class Predecessor:
-    """The composectl behind a control socket, which is to go on until it is dismissed: by then it may have no name.
+class OldProcess:
+    """The composectl that is replaced; both channels are opened now, since its socket's path goes to the new one.
 
     Raises HasEnded where it is gone.
     """
 
     def __init__(self, path: Path, pid: int) -> None:
         self._pid = pid
-        with self._answering():
-            self._will = _connected(path)
-            self._farewell = _connected(path)
+        with self._translated_errors():
+            self._fd_channel = _connected(path)
+            self._stop_channel = _connected(path)
 
-    def estate(self) -> Estate:
-        """What it holds, as duplicates of ours. Raises ComposectlError where it does not know how, or has ended."""
-        with self._answering(), self._will:
-            self._will.sendall(_REQUEST % b"handover")
-            told, descriptors, _, _ = socket.recv_fds(self._will, _LONGEST, _MOST)
-        if not told:
+    def receive(self) -> ListenerFds:
+        """Duplicates of what it holds. Raises ComposectlError where it does not know how, or has ended."""
+        with self._translated_errors(), self._fd_channel:
+            self._fd_channel.sendall(_REQUEST % b"listeners")
+            answer, descriptors, _, _ = socket.recv_fds(self._fd_channel, _MAX_ANSWER, _MAX_FDS)
+        if not answer:
             raise errors.has_ended(self._pid)
         if not descriptors:
             raise errors.other_composectl(self._pid, 404)
         lock, *listening = descriptors
         sockets: dict[str, list[socket.socket]] = {}
-        for name, descriptor in zip(json.loads(told.splitlines()[0]), listening, strict=True):
+        for name, descriptor in zip(json.loads(answer.splitlines()[0]), listening, strict=True):
             sockets.setdefault(name, []).append(socket.socket(fileno=descriptor))
-        return Estate(sockets, lock)
+        return ListenerFds(sockets, lock)
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         """Ask it to drain and end."""
-        with self._farewell, suppress(OSError):  # it has ended by itself
-            self._farewell.sendall(_REQUEST % b"stop")
-            self._farewell.recv(_LONGEST)
+        with self._stop_channel, suppress(OSError):  # it has ended by itself
+            self._stop_channel.sendall(_REQUEST % b"stop")
+            self._stop_channel.recv(_MAX_ANSWER)
 
     # Private
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -79,7 +79,7 @@ class Predecessor:
 
 
 def _connected(path: Path) -> socket.socket:
-    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    one.settimeout(_PATIENCE)
-    one.connect(str(path))
-    return one
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(_TIMEOUT)
+    connection.connect(str(path))
+    return connection

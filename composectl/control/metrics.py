@@ -26,7 +26,7 @@ from composectl.balance.snapshot import BackendView, ServiceView, Snapshot
 from composectl.balance.stats import HISTOGRAM
 
 _END = b"# EOF\n"  # of OpenMetrics
-_AT_ONCE = 5  # samples
+_SLICE = 5  # samples
 _PHASES = [phase.value for phase in Phase if phase is not Phase.GONE]
 _BOUNDS = [*(str(bound / 1e6) for bound in HISTOGRAM), "+Inf"]
 
@@ -39,7 +39,7 @@ class Exposition:
     pieces: Iterator[bytes]
 
 
-def of_this_process() -> Sequence[Metric]:
+def process_metrics() -> Sequence[Metric]:
     """Its memory, CPU time and open files, as the kernel tells them: some milliseconds where the files are many."""
     return tuple(_PROCESS.collect())
 
@@ -55,18 +55,15 @@ def by_number(service: ServiceView) -> Iterable[BackendView]:
     found: dict[int, BackendView] = {}
     for backend in service.backends:
         before = found.get(backend.number)
-        found[backend.number] = backend if before is None else _together(before, backend)
+        found[backend.number] = backend if before is None else _merged(before, backend)
     return found.values()
 
 
 # Private
 
-
 _Encode = Callable[[Collector], bytes]
 
-
 _Row = tuple[Any, ...]  # the values of its own labels, then what `add_metric` takes besides
-
 
 _Views = Sequence[tuple[tuple[str, ...], Any]]  # the values of the labels that it has in common with others, and a view
 
@@ -124,7 +121,7 @@ def _listeners(service: ServiceView) -> Iterator[_Row]:
     return (((), {"address": listener}) for listener in service.listeners)
 
 
-def _of_log(snapshot: Snapshot, counted: str) -> list[_Row]:
+def _log_rows(snapshot: Snapshot, counted: str) -> list[_Row]:
     return [((snapshot.project,), getattr(snapshot.access_log, counted))] if snapshot.access_log else []
 
 
@@ -134,8 +131,7 @@ def _name(backend: BackendView) -> list[_Row]:
 
 _COUNTER, _GAUGE, _INFO = CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
-
-_OF_ALL = (
+_GLOBAL_FAMILIES = (
     _Family(
         _INFO,
         "composectl_build",
@@ -145,28 +141,27 @@ _OF_ALL = (
     _Family(
         _GAUGE,
         "composectl_stale",
-        "Whether the engine cannot be asked who runs.",
+        "Whether the engine cannot be asked for the running containers.",
         lambda snapshot: [((snapshot.project,), int(snapshot.stale_since is not None))],
         ("project",),
     ),
     _Family(
         _COUNTER,
         "composectl_access_log_lines",
-        "Lines that are in the access log.",
-        lambda snapshot: _of_log(snapshot, "written"),
+        "Lines written to the access log.",
+        lambda snapshot: _log_rows(snapshot, "written"),
         ("project",),
     ),
     _Family(
         _COUNTER,
         "composectl_access_log_dropped_lines",
-        "Lines that the access log will never have: it could not be written as fast as they came.",
-        lambda snapshot: _of_log(snapshot, "dropped"),
+        "Lines that were dropped, since the access log could not be written as fast as they came.",
+        lambda snapshot: _log_rows(snapshot, "dropped"),
         ("project",),
     ),
 )
 
-
-_OF_A_SERVICE = (
+_SERVICE_FAMILIES = (
     _Family(
         _COUNTER,
         "composectl_service_requests",
@@ -202,36 +197,35 @@ _OF_A_SERVICE = (
     ),
     _Family(
         _GAUGE,
-        "composectl_held_requests",
-        "Requests that wait because nobody is ready.",
-        lambda service: _one(service.totals.held),
+        "composectl_queued_requests",
+        "Requests that wait for a ready backend.",
+        lambda service: _one(service.totals.queued),
     ),
     _Family(_GAUGE, "composectl_backends", "Backends in each phase.", _by_phase, ("phase",)),
     _Family(
         _GAUGE,
-        "composectl_wanted_backends",
-        "How many backends there are to be.",
-        lambda service: _one(service.wanted),
+        "composectl_desired_backends",
+        "The desired number of backends.",
+        lambda service: _one(service.desired),
     ),
     _Family(
         _COUNTER,
-        "composectl_changes",
-        "Backends that came to a phase: those that were drained, for one.",
+        "composectl_phase_changes",
+        "Changes of a backend's phase, by the new phase.",
         lambda service: _each(dict.fromkeys(Phase, 0) | service.totals.changes),
         ("phase",),
     ),
     _Family(
         _COUNTER,
         "composectl_rollouts",
-        "Rollouts, by what became of them.",
+        "Rollouts, by their outcome.",
         lambda service: _each(service.totals.rollouts),
         ("outcome",),
     ),
-    _Family(_INFO, "composectl_listener", "Where the service is reached.", _listeners),
+    _Family(_INFO, "composectl_listener", "An address of the service.", _listeners),
 )
 
-
-_OF_A_BACKEND = (
+_BACKEND_FAMILIES = (
     _Family(
         _COUNTER,
         "composectl_requests",
@@ -248,7 +242,7 @@ _OF_A_BACKEND = (
     _Family(
         _COUNTER,
         "composectl_backend_failures",
-        "Requests that the backend has failed.",
+        "Requests that the backend failed.",
         lambda backend: _one(backend.failed),
     ),
     _Family(
@@ -264,7 +258,7 @@ _OF_A_BACKEND = (
         _durations,
     ),
     _Family(_GAUGE, "composectl_backend_phase", "1 for the phase that the backend is in.", _phase, ("phase",)),
-    _Family(_INFO, "composectl_backend", "What is behind the number of the backend.", _name),
+    _Family(_INFO, "composectl_backend", "The name, id and address of the backend.", _name),
 )
 
 
@@ -275,24 +269,24 @@ def _pieces(snapshot: Snapshot, process: Iterable[Metric], encode: _Encode) -> I
     services = [((snapshot.project, service.service), service) for service in snapshot.services]
     backends = [((*values, str(one.number)), one) for values, service in services for one in by_number(service)]
     for metric in process:
-        yield from _told(encode, metric)
-    yield from _all_told(encode, _OF_ALL, (), [((), snapshot)])
-    yield from _all_told(encode, _OF_A_SERVICE, ("project", "service"), services)
-    yield from _all_told(encode, _OF_A_BACKEND, ("project", "service", "backend"), backends)
+        yield from _encoded(encode, metric)
+    yield from _families(encode, _GLOBAL_FAMILIES, (), [((), snapshot)])
+    yield from _families(encode, _SERVICE_FAMILIES, ("project", "service"), services)
+    yield from _families(encode, _BACKEND_FAMILIES, ("project", "service", "backend"), backends)
     last = encode(_Only(Metric("composectl", "", "unknown")))
     yield _END if last.endswith(_END) else b""
 
 
-def _all_told(encode: _Encode, families: Iterable[_Family], common: Sequence[str], views: _Views) -> Iterator[bytes]:
+def _families(encode: _Encode, families: Iterable[_Family], common: Sequence[str], views: _Views) -> Iterator[bytes]:
     for family in families:
         for number, view in enumerate(views):
-            yield from _told(encode, family.of(common, [view]), continued=number > 0)
+            yield from _encoded(encode, family.of(common, [view]), continued=number > 0)
 
 
-def _told(encode: _Encode, metric: Metric, *, continued: bool = False) -> Iterator[bytes]:
-    for first in range(0, max(1, len(metric.samples)), _AT_ONCE):
+def _encoded(encode: _Encode, metric: Metric, *, continued: bool = False) -> Iterator[bytes]:
+    for first in range(0, max(1, len(metric.samples)), _SLICE):
         some = copy(metric)
-        some.samples = metric.samples[first : first + _AT_ONCE]
+        some.samples = metric.samples[first : first + _SLICE]
         piece = encode(_Only(some)).removesuffix(_END)
         yield _continued(piece) if continued or first else piece
 
@@ -302,7 +296,7 @@ def _continued(piece: bytes) -> bytes:
     return b"".join(line for line in piece.splitlines(keepends=True) if not line.startswith(b"# "))
 
 
-def _together(older: BackendView, newer: BackendView) -> BackendView:
+def _merged(older: BackendView, newer: BackendView) -> BackendView:
     return replace(
         newer,
         in_flight=older.in_flight + newer.in_flight,

@@ -11,69 +11,69 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from composectl.balance.snapshot import Snapshot
-from composectl.control.http_server import Handler, Reception, Turns, is_ours, refuse
-from composectl.control.pacing import paced
+from composectl.control.http_server import AdmissionLimitedServer, Handler, Throttle, is_allowed_host, refuse
+from composectl.control.pacing import in_slices
 
-_SHARE = 0.1  # of the time, at most, is for scrapes
-_LONGEST_KEPT = 1.0  # seconds
+_CPU_SHARE = 0.1  # of the time, at most, is for scrapes
+_MAX_AGE = 1.0  # seconds
 _MAX_BODY = 1024
 
 
-class _Told(NamedTuple):
+class _Scrape(NamedTuple):
     accept: str
     content_type: str
     body: bytes
     until: float  # by the monotonic clock
 
 
-class Scraping:
-    """One scrape after the other, in small pieces with pauses; whoever asks soon again gets the same answer."""
+class MetricsHandler:
+    """One scrape after the other, in small pieces with pauses; a scrape soon after another gets the same answer."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot
         self._turn = asyncio.Lock()
-        self._last = _Told("", "", b"", 0.0)
+        self._last = _Scrape("", "", b"", 0.0)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """A handler for any aiohttp application."""
-        told = await self._told(request.headers.get("Accept", ""))
-        return web.Response(body=told.body, headers={"Content-Type": told.content_type})
+        accept = request.headers.get("Accept", "")
+        async with self._turn:
+            if time.monotonic() >= self._last.until or accept != self._last.accept:
+                self._last = await self._scrape(accept)
+            scrape = self._last
+        return web.Response(body=scrape.body, headers={"Content-Type": scrape.content_type})
 
     # Private
 
-    async def _told(self, accept: str) -> _Told:
-        async with self._turn:
-            if time.monotonic() >= self._last.until or accept != self._last.accept:
-                self._last = await self._tell(accept)
-            return self._last
-
-    async def _tell(self, accept: str) -> _Told:
-        from composectl.control.metrics import expose, of_this_process  # only where somebody asks
+    async def _scrape(self, accept: str) -> _Scrape:
+        from composectl.control.metrics import expose, process_metrics  # slow: only at the first scrape
 
         began = time.monotonic()
-        process = await asyncio.to_thread(of_this_process)
+        process = await asyncio.to_thread(process_metrics)
         exposition = expose(self._snapshot(), process, accept)
-        body = b"".join([piece async for piece in paced(exposition.pieces, _SHARE)])
+        body = b"".join([piece async for piece in in_slices(exposition.pieces, _CPU_SHARE)])
         now = time.monotonic()
-        return _Told(accept, exposition.content_type, body, now + min(_LONGEST_KEPT, now - began))
+        return _Scrape(accept, exposition.content_type, body, now + min(_MAX_AGE, now - began))
 
 
-async def serve_metrics(scraping: Scraping, named: str, listening: Iterable[socket.socket]) -> Reception:
-    """Answer on bound sockets until `cleanup`; `named` is what was asked for as the host to listen on."""
-    app = web.Application(middlewares=[_for(named, socket.gethostname())], client_max_size=_MAX_BODY)
-    app.router.add_get("/metrics", scraping.answer, allow_head=False)
-    reception = Reception(app, Turns())
-    await reception.open(listening)
-    return reception
+async def serve_metrics(
+    metrics: MetricsHandler, host: str, listening: Iterable[socket.socket]
+) -> AdmissionLimitedServer:
+    """Answer on bound sockets until `cleanup`; `host` is what was asked for as the host to listen on."""
+    app = web.Application(middlewares=[_allowed_hosts(host, socket.gethostname())], client_max_size=_MAX_BODY)
+    app.router.add_get("/metrics", metrics.answer, allow_head=False)
+    server = AdmissionLimitedServer(app, Throttle())
+    await server.open(listening)
+    return server
 
 
 # Private
 
 
-def _for(*names: str) -> Any:
+def _allowed_hosts(*names: str) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not is_ours(request.headers.get("Host"), *names):
+        if not is_allowed_host(request.headers.get("Host"), *names):
             raise refuse(
                 web.HTTPMisdirectedRequest,
                 "this `Host` is not a name of ours",

@@ -1,4 +1,4 @@
-"""When to work: in small pieces, with pauses in which the proxy has the loop, and at even times."""
+"""When to work: in slices, with pauses in which the proxy has the loop, and at even times."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
-_SHORTEST_PAUSE = 0.001  # seconds; the loop's timers are no finer
-_LONG_TURN, _LONGEST_TURN = 0.005, 0.05
+_MIN_PAUSE = 0.001  # seconds; the loop's timers are no finer
+_LONG_TURN, _MAX_TURN = 0.005, 0.05
 _T = TypeVar("_T")
 
 
-async def paced(pieces: Iterator[_T], share: float) -> AsyncIterator[_T]:
+async def in_slices(pieces: Iterator[_T], share: float) -> AsyncIterator[_T]:
     """Each of `pieces` as it is made; making them takes this share of the time, from 0 to 1, at most.
 
     One of them is made in a turn of the loop, but more where its turns are long, up to the same share of one of 50 ms.
     """
-    due = time.monotonic() + _SHORTEST_PAUSE
+    due = time.monotonic() + _MIN_PAUSE
     while True:
-        due = max(due, time.monotonic() - _LONGEST_TURN)
+        due = max(due, time.monotonic() - _MAX_TURN)
         early = due - time.monotonic()
         if early > -_LONG_TURN:
-            await asyncio.sleep(early if early >= _SHORTEST_PAUSE else 0)
+            await asyncio.sleep(early if early >= _MIN_PAUSE else 0)
         began = time.monotonic()
         try:
             piece = next(pieces)
@@ -33,8 +33,8 @@ async def paced(pieces: Iterator[_T], share: float) -> AsyncIterator[_T]:
         yield piece
 
 
-async def every(seconds: float) -> AsyncIterator[None]:
-    """The times so many seconds apart, however long what is done then takes; those slept through are left out."""
+async def ticks(seconds: float) -> AsyncIterator[None]:
+    """Times that are `seconds` apart, however long the work in between takes; missed ones are left out."""
     loop = asyncio.get_running_loop()
     due = loop.time()
     while True:

@@ -1,4 +1,4 @@
-"""Where the sockets of running composectls are: a folder of this user alone."""
+"""The directories of this user alone in which control sockets, locks and logs are."""
 
 from __future__ import annotations
 
@@ -22,53 +22,53 @@ _ANY_DIGEST = "?" * 12
 _ENDING = ".log"
 
 
-def runtime_folder(environ: Mapping[str, str]) -> Path:
-    """Where the folder is, or will be."""
+def runtime_dir(environ: Mapping[str, str]) -> Path:
+    """The directory of control sockets, which may not be there yet."""
     candidates = [environ.get(RUNTIME, ""), f"/run/user/{os.getuid()}"]
     parent = next((Path(one) for one in candidates if one and Path(one).is_dir()), None)
     return Path(tempfile.gettempdir()) / f"composectl-{os.getuid()}" if parent is None else parent / "composectl"
 
 
-def make_private(folder: Path, variable: str = RUNTIME) -> None:
-    """Make it with mode 0700 if it is missing. Raises ComposectlError where somebody else could write.
+def make_private(directory: Path, variable: str = RUNTIME) -> None:
+    """Make it with mode 0700 if it is missing. Raises ComposectlError where another user could write.
 
-    `variable` says where it is to be.
+    `variable` is the environment variable that names it.
     """
     with suppress(FileExistsError):
-        folder.mkdir(mode=_PRIVATE)
-    check_private(folder, variable)
+        directory.mkdir(mode=_PRIVATE)
+    check_private(directory, variable)
 
 
-def check_private(folder: Path, variable: str = RUNTIME) -> None:
-    """Raise ComposectlError where somebody else could write."""
-    found = folder.lstat()
+def check_private(directory: Path, variable: str = RUNTIME) -> None:
+    """Raise ComposectlError where another user could write."""
+    found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise errors.unsafe_folder(str(folder), variable)
+        raise errors.unsafe_folder(str(directory), variable)
 
 
-def stem_of(project: str, engine: str) -> str:
+def file_stem(project: str, engine: str) -> str:
     """The name, without an ending, of the files of one project on one engine."""
     digest = hashlib.sha256(f"{engine}\0{project}".encode()).hexdigest()[:12]
-    return f"{name_in_files(project)}-{digest}"
+    return f"{name_prefix(project)}-{digest}"
 
 
-def name_in_files(project: str) -> str:
-    """What the names of a project's files begin with."""
+def name_prefix(project: str) -> str:
+    """The beginning of the names of a project's files."""
     return project[:_NAME_LENGTH]
 
 
-def sockets(folder: Path) -> list[Path]:
-    """The control sockets that are there, live or stale. Raises ComposectlError where somebody else could write."""
+def control_sockets(directory: Path) -> list[Path]:
+    """All control sockets, live or stale. Raises ComposectlError where another user could write."""
     try:
-        check_private(folder)
+        check_private(directory)
     except FileNotFoundError:
         return []
-    return sorted(folder.glob("*.sock"))
+    return sorted(directory.glob("*.sock"))
 
 
-def state_folder() -> Path:
-    """Where the folder of logs is, or will be (XDG Base Directory Specification). Raises `no_state_folder`."""
-    import platformdirs  # takes 10 ms, which only those pay who keep or show a log
+def state_dir() -> Path:
+    """The directory of logs, which may not be there yet (XDG Base Directory). Raises `no_state_folder`."""
+    import platformdirs  # takes 10 ms: only where a log is kept or shown
 
     try:
         return platformdirs.user_state_path("composectl")
@@ -76,36 +76,36 @@ def state_folder() -> Path:
         raise errors.no_state_folder("~/.local/state/composectl", "you have no home directory", _VARIABLE) from error
 
 
-def make_state_folder(folder: Path) -> None:
-    """Make it with mode 0700 if it is missing, and forget old logs. Raises ComposectlError where that cannot be."""
+def make_state_dir(directory: Path) -> None:
+    """Make it with mode 0700 if it is missing, and remove old logs. Raises ComposectlError where that cannot be."""
     try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        make_private(folder, _VARIABLE)
-        _forget_old(folder)
+        directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(directory, _VARIABLE)
+        _remove_old_logs(directory)
     except OSError as error:
-        raise errors.no_state_folder(str(folder), str(error.strerror), _VARIABLE) from error
+        raise errors.no_state_folder(str(directory), str(error.strerror), _VARIABLE) from error
 
 
-def log_name(stem: str, directory: str) -> str:
-    """The file name of a log: of the composectl whose other files are called `stem`, for the project in `directory`."""
-    return f"{stem}-{_digest(directory)}{_ENDING}"
+def log_name(stem: str, project_directory: str) -> str:
+    """The file name of the log of the composectl whose other files are called `stem`."""
+    return f"{stem}-{_digest(project_directory)}{_ENDING}"
 
 
-def stem_of_log(path: Path) -> str:
+def file_stem_of_log(path: Path) -> str:
     """The inverse of `log_name`, without the directory."""
     return path.name.removesuffix(_ENDING).rpartition("-")[0]
 
 
-def newest_log(folder: Path, project: str, directory: str) -> Path | None:
-    """The log written last of those of `project`, or, where that is empty, of those for the project in `directory`."""
-    pattern = f"{name_in_files(project)}-{_ANY_DIGEST}-{_ANY_DIGEST}" if project else f"*-{_digest(directory)}"
+def newest_log(directory: Path, project: str, project_directory: str) -> Path | None:
+    """The newest log of `project`, or, where that is empty, of the project in `project_directory`."""
+    pattern = f"{name_prefix(project)}-{_ANY_DIGEST}-{_ANY_DIGEST}" if project else f"*-{_digest(project_directory)}"
     with suppress(FileNotFoundError):
-        check_private(folder, _VARIABLE)
-    return max(folder.glob(pattern + _ENDING), key=lambda path: path.stat().st_mtime, default=None)
+        check_private(directory, _VARIABLE)
+    return max(directory.glob(pattern + _ENDING), key=lambda path: path.stat().st_mtime, default=None)
 
 
-def before(path: Path) -> Path:
-    """Where the older part of a log is, if there is one."""
+def rotated_log(path: Path) -> Path:
+    """The older part of a log, if there is one."""
     return path.with_name(path.name + ".1")
 
 
@@ -116,7 +116,7 @@ def _digest(directory: str) -> str:
     return hashlib.sha256(directory.encode()).hexdigest()[:12]
 
 
-def _forget_old(folder: Path) -> None:
-    for path in folder.glob(f"*{_ENDING}*"):
+def _remove_old_logs(directory: Path) -> None:
+    for path in directory.glob(f"*{_ENDING}*"):
         if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
             path.unlink(missing_ok=True)

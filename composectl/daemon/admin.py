@@ -15,13 +15,13 @@ from composectl.balance.pool import Pool
 from composectl.balance.snapshot import join_address
 from composectl.config.admin import AdminConfig
 from composectl.config.values import Address
-from composectl.control.api import Handlers
-from composectl.control.dashboard.auth import Guard
+from composectl.control.api import DaemonApi
+from composectl.control.dashboard.auth import DashboardAuth
 from composectl.control.dashboard.history import History
-from composectl.control.dashboard.server import Renew, Sources, serve_dashboard
-from composectl.control.http_server import Reception
-from composectl.control.metrics_server import Scraping, serve_metrics
-from composectl.control.pacing import paced
+from composectl.control.dashboard.server import DashboardSources, RolloutService, serve_dashboard
+from composectl.control.http_server import AdmissionLimitedServer
+from composectl.control.metrics_server import MetricsHandler, serve_metrics
+from composectl.control.pacing import in_slices
 from composectl.daemon.ports import port_owner
 from composectl.proxy.listener import PortTaken, address_of, bind
 from composectl.screen.console import info
@@ -41,7 +41,7 @@ class AdminListener:
     def __init__(self, option: str, at: Address, folder: Path, inherited: Listening, refuse: Refuse) -> None:
         self._name = f"{option} {join_address(at.host, at.port)}"
         self.sockets = list(inherited.get(self._name, ())) or _bound(at, folder, refuse)
-        self.reception: Reception | None = None
+        self.reception: AdmissionLimitedServer | None = None
 
     @property
     def listening(self) -> Listening:
@@ -72,11 +72,11 @@ class Metrics(AdminListener):
         """Where they are scraped."""
         return f"http://{address_of(self.sockets[0])}/metrics"
 
-    async def open(self, scraping: Scraping) -> None:
+    async def open(self, metrics: MetricsHandler) -> None:
         """Answer scrapes, and say where."""
-        from composectl.control import metrics  # noqa: F401 - slow to import: better now than at the first scrape
+        import composectl.control.metrics  # noqa: F401 - slow to import: better now than at the first scrape
 
-        self.reception = await serve_metrics(scraping, self._named, self.sockets)
+        self.reception = await serve_metrics(metrics, self._named, self.sockets)
         info(f"metrics: {self.url}")
 
 
@@ -97,13 +97,13 @@ class Dashboard(AdminListener):
 
     async def sample(self, pools: Iterable[Pool]) -> None:
         """To be called once a second."""
-        async for _ in paced(self._history.sampling(pools, time.time()), _SHARE):
+        async for _ in in_slices(self._history.sampling(pools, time.time()), _SHARE):
             pass
 
-    async def open(self, handlers: Handlers, renew: Renew) -> None:
+    async def open(self, daemon: DaemonApi, rollout: RolloutService) -> None:
         """Answer browsers, and say where, with the token."""
-        guard = Guard(self._named, self._token)
-        self.reception = await serve_dashboard(Sources(handlers, self._history, renew), guard, self.sockets)
+        guard = DashboardAuth(self._named, self._token)
+        self.reception = await serve_dashboard(DashboardSources(daemon, self._history, rollout), guard, self.sockets)
         info(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
 
 
@@ -132,12 +132,12 @@ class AdminListeners:
         """The listening sockets, by names that no service has."""
         return {name: sockets for listener in self._every for name, sockets in listener.listening.items()}
 
-    async def open(self, handlers: Handlers, renew: Renew) -> None:
+    async def open(self, daemon: DaemonApi, rollout: RolloutService) -> None:
         """Answer whoever looks, and say where; `renew` rolls out for browsers."""
         if self.metrics:
-            await self.metrics.open(handlers.scraping)
+            await self.metrics.open(daemon.metrics)
         if self.dashboard:
-            await self.dashboard.open(handlers, renew)
+            await self.dashboard.open(daemon, rollout)
 
     async def sample(self, pools: Iterable[Pool]) -> None:
         """To be called once a second."""

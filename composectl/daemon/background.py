@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composectl import __version__
-from composectl.control.paths import before, make_state_folder
+from composectl.control.paths import make_state_dir, rotated_log
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -28,7 +28,7 @@ def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int
     `notify_ready(text, name)` prints `text` for the caller; later output goes to the log of that name in `folder`.
     Must be called before there are threads. Raises ComposectlError where there can be no log.
     """
-    make_state_folder(folder)
+    make_state_dir(folder)
     reader, writer = os.pipe()
     child = os.fork()
     if child:
@@ -84,7 +84,7 @@ class LogFile(io.RawIOBase):
     def _turn(self) -> None:
         """Begin anew, unless the file is another's by now."""
         if os.path.samestat(os.fstat(self._descriptors[0]), os.stat(self._path)):
-            self._path.replace(before(self._path))
+            self._path.replace(rotated_log(self._path))
         self._open()
 
     def _write_all(self, data: bytes) -> None:

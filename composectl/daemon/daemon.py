@@ -11,11 +11,11 @@ from composectl import errors
 from composectl.balance.backend import Key, Replica, Transition
 from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.changes import ChangeFeed
-from composectl.control.api import About
-from composectl.control.events import Events, Lately
-from composectl.control.listener_fds import Estate
-from composectl.control.lock import Claim
-from composectl.control.metrics_server import Scraping
+from composectl.control.api import DaemonInfo
+from composectl.control.events import EventStream, SnapshotCache
+from composectl.control.listener_fds import ListenerFds
+from composectl.control.lock import ProjectLock
+from composectl.control.metrics_server import MetricsHandler
 from composectl.daemon.admin import AdminListeners
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import Orchestrator
@@ -33,7 +33,7 @@ class Daemon:
 
     def __init__(
         self,
-        lock: Claim,
+        lock: ProjectLock,
         changes: ChangeFeed,
         services: Mapping[str, BalancedService],
         orchestrator: Orchestrator,
@@ -46,15 +46,15 @@ class Daemon:
         self.orchestrator = orchestrator
         self.admin = admin
         self.access_log = access_log
-        self.snapshots = Lately(self.snapshot)
-        self.events = Events(self.snapshots.json, changes.subscribe)
-        self.scraping = Scraping(self.snapshot)
+        self.snapshots = SnapshotCache(self.snapshot)
+        self.events = EventStream(self.snapshots.json, changes.subscribe)
+        self.metrics = MetricsHandler(self.snapshot)
         self.scaling = asyncio.Lock()
         self._stale_since: float | None = None  # epoch seconds
 
-    def info(self) -> About:
+    def info(self) -> DaemonInfo:
         """What other terminals find it by, and what a successor needs."""
-        return About(
+        return DaemonInfo(
             self.lock.project,
             os.getpid(),
             self.orchestrator.directory,
@@ -87,10 +87,10 @@ class Daemon:
         )
 
     @property
-    def listener_fds(self) -> Estate:
+    def listener_fds(self) -> ListenerFds:
         """The listening sockets and the lock, for a successor."""
         listening = {name: sockets for service in self.services.values() for name, sockets in service.listening.items()}
-        return Estate({**listening, **self.admin.listening}, self.lock.held)
+        return ListenerFds({**listening, **self.admin.listening}, self.lock.fd)
 
     def label(self, change: Transition) -> str:
         """What a line calls the backend of `change`."""
@@ -121,7 +121,7 @@ class Daemon:
 
     async def shut_down(self) -> None:
         """Accept nothing more, and wait for what is in flight; with a successor, clients leave after a response."""
-        if not self.lock.is_ours:
+        if not self.lock.is_owner:
             await self.admin.shut()
             await asyncio.gather(*(one.drain_connections(_IDLE_CLIENT_SECONDS) for one in self.services.values()))
         await asyncio.gather(*(service.shut_down() for service in self.services.values()))

@@ -9,9 +9,9 @@ from typing import Any
 
 from composectl import errors
 from composectl.config.up import UpConfig
-from composectl.control.client import find
-from composectl.control.listener_fds import Predecessor
-from composectl.control.lock import Claim
+from composectl.control.client import find_project_daemon
+from composectl.control.listener_fds import OldProcess
+from composectl.control.lock import ProjectLock
 from composectl.daemon.admin import Listening
 from composectl.orchestrator.addressing import check_addressing
 
@@ -20,9 +20,9 @@ from composectl.orchestrator.addressing import check_addressing
 class ClaimedProject:
     """The lock; in a hot restart also the old process, its listening sockets, and its `published_host`."""
 
-    lock: Claim
+    lock: ProjectLock
     inherited: Listening = field(default_factory=dict)
-    old_process: Predecessor | None = None
+    old_process: OldProcess | None = None
     published_host: str | None = None
 
     def close_unused(self, used: Mapping[str, Sequence[object]]) -> None:
@@ -35,17 +35,17 @@ class ClaimedProject:
 def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> ClaimedProject:
     """Lock the project, if needed by a hot restart. Raises RunsAlready without `--handover`, and ComposectlError."""
     try:
-        return ClaimedProject(Claim(folder, project, engine))
+        return ClaimedProject(ProjectLock(folder, project, engine))
     except errors.RunsAlready:
         if not config.handover:
             raise
-    client = find(folder, project, folder)
+    client = find_project_daemon(folder, project, folder)
     check_no_canary(client.status())
-    published_host = client.about.published_host
+    published_host = client.info.published_host
     check_addressing(config.backend_address, published_host)
-    old_process = client.predecessor()
-    estate = old_process.estate()
-    lock = Claim(folder, project, engine, inherited=estate.lock)
+    old_process = client.old_process()
+    estate = old_process.receive()
+    lock = ProjectLock(folder, project, engine, inherited=estate.lock)
     return ClaimedProject(lock, estate.listening, old_process, published_host)
 
 

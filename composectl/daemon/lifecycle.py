@@ -12,9 +12,9 @@ from typing import Any
 
 from composectl import errors
 from composectl.control.api import serve_api
-from composectl.control.commands import Scaling
-from composectl.control.listener_fds import Predecessor
-from composectl.control.pacing import every
+from composectl.control.commands import ScaleRequest
+from composectl.control.listener_fds import OldProcess
+from composectl.control.pacing import ticks
 from composectl.daemon.api import Api
 from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.console import Console
@@ -38,7 +38,7 @@ class Prepared:
     """
 
     daemon: Daemon
-    old_process: Predecessor | None = None
+    old_process: OldProcess | None = None
     ready_timeout: float | None = None
 
 
@@ -111,19 +111,19 @@ class Lifecycle:
         await self._serve()
         await self._wait_until_ready()
 
-    async def _take_over(self, old_process: Predecessor) -> None:
+    async def _take_over(self, old_process: OldProcess) -> None:
         """Hot restart: serve beside the old process on the same sockets, then stop it."""
         self._console.print_changes()
         await self._wait_until_ready()
         await self._serve()
         self._daemon.lock.take_over()
-        await asyncio.to_thread(old_process.dismiss)
+        await asyncio.to_thread(old_process.stop)
         self._old_process = None
         await self._open_admin()
-        await scale(self._daemon, Scaling(dict(self._daemon.orchestrator.desired)), info)
+        await scale(self._daemon, ScaleRequest(dict(self._daemon.orchestrator.desired)), info)
 
     async def _open_admin(self) -> None:
-        await self._daemon.admin.open(self._api.handlers, self._api.update)
+        await self._daemon.admin.open(self._api, self._api.update)
 
     async def _adopt_running(self) -> None:
         """Serve at once with the replicas of an earlier run: Compose takes its time to find them healthy."""
@@ -177,7 +177,7 @@ class Lifecycle:
                     *(one.watch_health() for one in daemon.services.values()),
                 )
                 tasks = [group.create_task(one) for one in work]
-                api = await serve_api(self._api.handlers, daemon.lock.listen())
+                api = await serve_api(self._api, daemon.lock.listen())
                 try:
                     yield
                 finally:
@@ -192,7 +192,7 @@ class Lifecycle:
         monitor = None if log is None else AccessLogMonitor(log)
         await asyncio.sleep(1)
         gc.freeze()  # what is there now stays: looking through all of it for garbage would stop the loop for 20 ms
-        async for _ in every(1.0):
+        async for _ in ticks(1.0):
             await self._daemon.tick()
             if monitor is not None and (warning := monitor.warning()):
                 info(warning)

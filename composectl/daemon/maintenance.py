@@ -8,7 +8,7 @@ from contextlib import suppress
 from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
-from composectl.control.commands import Place, Progress
+from composectl.control.commands import BackendRef, Progress
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.service import BalancedService
 
@@ -16,7 +16,7 @@ _READY_TIMEOUT = 10.0
 _LEAVING = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 
-async def drain(daemon: Daemon, place: Place, progress: Progress) -> None:
+async def drain(daemon: Daemon, place: BackendRef, progress: Progress) -> None:
     """Send no new request to a backend, and wait until it has none. Raises ComposectlError."""
     service, backend = _find(daemon, place)
     service.pool.disable(backend.replica.id, "drained by hand")
@@ -25,7 +25,7 @@ async def drain(daemon: Daemon, place: Place, progress: Progress) -> None:
     progress(f"{backend.replica.name} drained, nothing in flight")
 
 
-async def undrain(daemon: Daemon, place: Place, progress: Progress) -> None:
+async def undrain(daemon: Daemon, place: BackendRef, progress: Progress) -> None:
     """Send requests to a drained backend again as soon as it is healthy. Raises ComposectlError."""
     service, backend = _find(daemon, place)
     if backend.phase is not Phase.MAINTENANCE:
@@ -40,7 +40,7 @@ async def undrain(daemon: Daemon, place: Place, progress: Progress) -> None:
 # Private
 
 
-def _find(daemon: Daemon, place: Place) -> tuple[BalancedService, Backend]:
+def _find(daemon: Daemon, place: BackendRef) -> tuple[BalancedService, Backend]:
     service = daemon.service(place.service)
     staying = [backend for backend in service.pool.backends if backend.phase not in _LEAVING]
     for backend in staying:

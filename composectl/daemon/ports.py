@@ -8,8 +8,8 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.compose.ports import Port
-from composectl.control.api import About
-from composectl.control.client import running
+from composectl.control.api import DaemonInfo
+from composectl.control.client import running_daemons
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.listener import PortTaken
@@ -21,9 +21,9 @@ _RELEASE_INTERVAL = 0.05
 
 def port_owner(port: int, folder: Path) -> str:
     """Another composectl of this user, with its sockets in `folder`, or else a process; empty where it is not known."""
-    for client in running(folder):
-        if any(listener.rpartition(":")[2] == str(port) for listener in _listeners(client.about)):
-            return f"composectl of {client.about.title}"
+    for client in running_daemons(folder):
+        if any(listener.rpartition(":")[2] == str(port) for listener in _listeners(client.info)):
+            return f"composectl of {client.info.title}"
     return process_on(port)
 
 
@@ -64,7 +64,7 @@ async def bind_released_ports(service: BalancedService, orchestrator: Orchestrat
 # Private
 
 
-def _listeners(about: About) -> tuple[str, ...]:
+def _listeners(about: DaemonInfo) -> tuple[str, ...]:
     return (*about.listeners, about.metrics.removesuffix("/metrics"), about.dashboard.removesuffix("/"))
 
 

@@ -16,7 +16,7 @@ from composectl.compose.project import Project
 from composectl.config.service import open_log
 from composectl.config.up import ServiceConfig, UpConfig
 from composectl.config.values import parse_listen
-from composectl.control.paths import runtime_folder
+from composectl.control.paths import runtime_dir
 from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.hot_restart import claim_project
@@ -31,7 +31,7 @@ from composectl.screen.console import info
 async def prepare_up(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> Prepared:
     """Connect to the engine, lock the project and bind its ports. Raises ComposectlError."""
     connection_limit = make_connection_limit(config.connections)
-    folder, project = runtime_folder(invocation.environ), loaded.project
+    folder, project = runtime_dir(invocation.environ), loaded.project
     with ExitStack() as undo:
         connection = await ComposeConnection.open(loaded.client)
         undo.callback(connection.close)

@@ -13,9 +13,9 @@ from composectl.changes import ChangeFeed
 from composectl.compose.options import Invocation
 from composectl.config.proxy import ProxyConfig, StaticBackends
 from composectl.config.service import BalancingConfig, open_log
-from composectl.control.lock import Claim
+from composectl.control.lock import ProjectLock
 from composectl.control.pacing import run
-from composectl.control.paths import runtime_folder, state_folder
+from composectl.control.paths import runtime_dir, state_dir
 from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.background import ReadyNotifier, run_in_background
 from composectl.daemon.daemon import Daemon
@@ -34,7 +34,7 @@ _LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our 
 
 def proxy(invocation: Invocation, config: ProxyConfig) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    folder, backends = runtime_folder(invocation.environ), config.backends
+    folder, backends = runtime_dir(invocation.environ), config.backends
     if isinstance(backends, StaticBackends):
         prepare = partial(_prepare_static, config, backends, folder)
     else:
@@ -43,7 +43,7 @@ def proxy(invocation: Invocation, config: ProxyConfig) -> int:
     def work(notify_ready: ReadyNotifier | None) -> int:
         return run(run_daemon(prepare, notify_ready))
 
-    return run_in_background(work, state_folder()) if config.detach else work(None)
+    return run_in_background(work, state_dir()) if config.detach else work(None)
 
 
 # Private
@@ -88,7 +88,7 @@ def _prepare(
         bind_free_ports(service, folder)
         admin = bind_admin_listeners(config.admin, folder)
         undo.callback(admin.close)
-        lock = Claim(folder, name or f"proxy-{service.listeners[0].rpartition(':')[2]}")
+        lock = ProjectLock(folder, name or f"proxy-{service.listeners[0].rpartition(':')[2]}")
         daemon = Daemon(lock, changes, {service_name: service}, make_orchestrator(lock.project), admin, log)
         undo.pop_all()
     return Prepared(daemon)

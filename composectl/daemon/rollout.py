@@ -11,7 +11,7 @@ from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.plan import RolloutStep, next_rollout_step
-from composectl.control.commands import Progress, Rollout, Verdict
+from composectl.control.commands import CanaryDecision, Progress, RolloutRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.rollout_monitor import ReplicaRejected, RolloutMonitor, check_alive, check_ready
 from composectl.daemon.scaling import retire
@@ -26,12 +26,12 @@ _LOG_LINES = 10
 class PausedCanary:
     """A rollout that is paused at its canary; `old` are the ids of the containers that it replaces."""
 
-    request: Rollout
+    request: RolloutRequest
     revision: Revision
     old: frozenset[str]
 
 
-async def roll_out(daemon: Daemon, request: Rollout, progress: Progress) -> None:
+async def roll_out(daemon: Daemon, request: RolloutRequest, progress: Progress) -> None:
     """Replace the replicas of one service after the other, or pause at a canary. Raises ComposectlError.
 
     A service whose rollout fails keeps its old revision: replicas that are added later are like the old ones.
@@ -55,7 +55,7 @@ async def roll_out(daemon: Daemon, request: Rollout, progress: Progress) -> None
             orchestrator.set_revision(service.name, revision)
 
 
-async def decide_canary(daemon: Daemon, decision: Verdict, progress: Progress) -> None:
+async def decide_canary(daemon: Daemon, decision: CanaryDecision, progress: Progress) -> None:
     """Promote the canary of a service, or abort its rollout. Raises ComposectlError."""
     daemon.orchestrator.check_managed()
     service = daemon.service(decision.service)
@@ -64,7 +64,7 @@ async def decide_canary(daemon: Daemon, decision: Verdict, progress: Progress) -
         if paused is None:
             raise errors.no_canary(decision.service)
         rollout = ServiceRollout(daemon, service, paused.request, paused.revision, progress, paused.old)
-        if decision.goes_on:
+        if decision.promote:
             service.end_canary()
             with service.counted_rollout():
                 await rollout.promote()
@@ -81,7 +81,7 @@ class ServiceRollout:
         self,
         daemon: Daemon,
         service: BalancedService,
-        request: Rollout,
+        request: RolloutRequest,
         revision: Revision,
         progress: Progress,
         old: frozenset[str] = frozenset(),

@@ -9,7 +9,7 @@ from contextlib import suppress
 from composectl.balance.backend import Backend
 from composectl.balance.canary_analysis import ErrorRate, error_rate, is_significantly_worse
 from composectl.balance.phase import Phase
-from composectl.control.commands import Progress, Rollout
+from composectl.control.commands import Progress, RolloutRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.service import BalancedService
 
@@ -32,7 +32,7 @@ class RolloutMonitor:
         self,
         daemon: Daemon,
         service: BalancedService,
-        request: Rollout,
+        request: RolloutRequest,
         new: Mapping[str, str],
         old: Collection[str],
         progress: Progress,
@@ -47,13 +47,13 @@ class RolloutMonitor:
     async def run(self) -> None:
         """Wait until all are ready, then monitor them for as long as was asked for. Raises ReplicaRejected."""
         await self._wait_until_ready()
-        self._progress(f"{self._names} ready, watched for {self._request.pause_seconds:g} s")
+        self._progress(f"{self._names} ready, watched for {self._request.monitor_seconds:g} s")
         await self._monitor(self._ready(), self._backends(self._old))
 
     # Private
 
     async def _wait_until_ready(self) -> None:
-        seconds = self._request.ready_seconds
+        seconds = self._request.ready_timeout_seconds
         try:
             async with asyncio.timeout(seconds):
                 while not self._all_ready():
@@ -67,7 +67,7 @@ class RolloutMonitor:
     async def _monitor(self, new: Sequence[Backend], old: Sequence[Backend]) -> None:
         before = error_rate(new), error_rate(old)
         now = asyncio.get_running_loop().time
-        end = now() + self._request.pause_seconds
+        end = now() + self._request.monitor_seconds
         while True:
             await check_ready(self._daemon, self._service.name, new)
             self._compare(new, error_rate(new).since(before[0]), error_rate(old).since(before[1]))

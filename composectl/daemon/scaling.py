@@ -11,7 +11,7 @@ from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
-from composectl.control.commands import Progress, Scaling
+from composectl.control.commands import Progress, ScaleRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.service import BalancedService
 
@@ -22,10 +22,10 @@ _IDLE = (Phase.DRAINED, Phase.GONE)
 _SETTLED = (Phase.READY, Phase.MAINTENANCE)
 
 
-async def scale(daemon: Daemon, request: Scaling, progress: Progress) -> None:
+async def scale(daemon: Daemon, request: ScaleRequest, progress: Progress) -> None:
     """Reach the desired number of ready replicas of each service. Raises ComposectlError."""
     daemon.orchestrator.check_managed()
-    services = [(daemon.service(name), count) for name, count in request.wanted.items()]
+    services = [(daemon.service(name), count) for name, count in request.desired.items()]
     for service, count in services:
         daemon.orchestrator.check_capacity(service.name, count)
     async with daemon.scaling:

@@ -171,9 +171,9 @@ def _who(service: ServiceView, now: float, width: int) -> Line:
 
 def _readiness(service: ServiceView) -> Piece:
     ready = sum(backend.phase == "ready" for backend in service.backends)
-    if ready >= service.wanted:
-        return f"{ready}/{service.wanted} ready", GOOD
-    return f"{ready}/{service.wanted} ready", UNEASY if ready else BAD
+    if ready >= service.desired:
+        return f"{ready}/{service.desired} ready", GOOD
+    return f"{ready}/{service.desired} ready", UNEASY if ready else BAD
 
 
 def _how(service: ServiceView, width: int) -> Line:
@@ -194,7 +194,7 @@ def _canary(service: ServiceView) -> list[Piece]:
 def _troubles(service: ServiceView) -> list[Piece]:
     totals = service.totals
     troubles = [
-        (totals.held, "held", UNEASY),
+        (totals.queued, "queued", UNEASY),
         (totals.failed, "failed", BAD),
         (totals.retried, "retried", UNEASY),
     ]

@@ -57,7 +57,6 @@ volumes:
 """
 
 
-@pytest.mark.smoke
 def test_an_image_is_missing(project: ComposeProject) -> None:
     project.write(IMAGE_MISSING)
     failed = failure(project)

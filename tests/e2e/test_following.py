@@ -37,14 +37,14 @@ def test_replicas_come_and_go_and_requests_wait_where_there_is_none(project: Com
     with_replicas(project, 0)
     with following(project), ThreadPoolExecutor() as pool:
         waiting = pool.submit(ask, project.port)
-        assert wait_until(lambda: status(project)["totals"]["held"] == 1)
+        assert wait_until(lambda: status(project)["totals"]["queued"] == 1)
         with_replicas(project, 2)
         assert waiting.result().is_whole
         assert comes_to(project, "ready", "ready")
 
         with_replicas(project, 1)
         assert comes_to(project, "ready")
-        assert status(project)["wanted"] == 1
+        assert status(project)["desired"] == 1
         assert status(project)["totals"]["failed"] == 0
 
 

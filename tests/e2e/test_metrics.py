@@ -8,9 +8,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.cli_error import cli_error_of
-from tests.support.compose_project import ComposeProject
+from tests.support.compose_project import ComposeProject, free_port
 from tests.support.http_client import ask
-from tests.support.ports import free_port
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
@@ -25,7 +24,7 @@ def test_they_follow_the_replicas_and_are_handed_over(project: ComposeProject) -
     assert scraped(port, "composectl_service_requests_total") == {(): 4}
     project.run("scale", "echo=1")
     assert scraped(port, "composectl_backend_phase", phase="ready") == {("1", "ready"): 1}
-    assert scraped(port, "composectl_changes_total", phase="draining") == {("draining",): 1}
+    assert scraped(port, "composectl_phase_changes_total", phase="draining") == {("draining",): 1}
     assert scraped(port, "composectl_service_responses_total", **{"class": "2xx"}) == {("2xx",): 4}
     project.run(*words, "--handover")
     assert project.has_ready(2)

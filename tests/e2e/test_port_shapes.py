@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.cli_error import cli_error_of
-from tests.support.compose_project import ComposeProject
+from tests.support.compose_project import ComposeProject, free_port
 from tests.support.http_client import ask
-from tests.support.ports import free_port
 
 SEVERAL = """\
 services:
@@ -48,7 +47,6 @@ services:
 """
 
 
-@pytest.mark.smoke
 def test_each_published_port_of_two_services_has_a_listener(project: ComposeProject) -> None:
     ipv6, long, first, web = (free_port() for _ in range(4))
     project.write(SEVERAL, ipv6=ipv6, long=long, first=first, last=first + 3, web=web)

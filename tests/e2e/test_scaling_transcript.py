@@ -1,12 +1,9 @@
 """The transcript of the post of 2016, in its order."""
 
-import pytest
-
 from tests.support.compose_project import ComposeProject
 from tests.support.http_client import SteadyLoad, ask
 
 
-@pytest.mark.smoke
 def test_two_then_ten_then_three_replicas_and_no_request_lost(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)
@@ -26,7 +23,7 @@ def test_two_then_ten_then_three_replicas_and_no_request_lost(project: ComposePr
     assert len(load.backends) > 100
 
     status = project.status()
-    assert status["wanted"] == 3
+    assert status["desired"] == 3
     assert status["totals"]["failed"] == 0
     assert status["totals"]["requests"] == len(load.backends) + 20 + 100 + 50
 

@@ -45,7 +45,6 @@ echo:
 """
 
 
-@pytest.mark.smoke
 def test_a_number_of_replicas_that_comes_of_a_variable(project: ComposeProject) -> None:
     project.write(A_NUMBER)
     summary = project.run("up", "-d")
@@ -65,13 +64,13 @@ def test_a_mapping_and_flags_that_win_over_it(new_project: NewComposeProject) ->
         A_MAPPING, mapping="{policy: p2c, backend_header: false, listen: '127.0.0.1:" + str(project.port) + "'}"
     )
     project.run("up", "-d", "front")
-    assert (project.status()["wanted"], project.status()["policy"]) == (2, "p2c")
+    assert (project.status()["desired"], project.status()["policy"]) == (2, "p2c")
     assert project.status()["listeners"] == [f"127.0.0.1:{project.port}"]
     assert ask(project.port).backend is None
     project.run("down", "--timeout", "0")
 
     project.run("up", "--balance", "echo=1", "--policy", "random", "-d")
-    assert (project.status()["wanted"], project.status()["policy"]) == (1, "random")
+    assert (project.status()["desired"], project.status()["policy"]) == (1, "random")
 
 
 @pytest.mark.parametrize("mapping", ["{{replica: 3}}", "{{policy: lucky}}", "ten"])
@@ -82,7 +81,6 @@ def test_what_makes_no_sense_is_refused(project: ComposeProject, mapping: str) -
     assert told.message.startswith("`x-balance` of service `echo`: ")
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("compose", ["1.29.2"], indirect=True)
 def test_docker_compose_1_knows_no_such_key_in_a_file_of_2016(project: ComposeProject) -> None:
     project.write(OF_2016)

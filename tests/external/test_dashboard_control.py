@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from composectl.control.commands import Place as At
-from composectl.control.commands import Scaling, Verdict
+from composectl.control.commands import BackendRef as At
+from composectl.control.commands import CanaryDecision, ScaleRequest
 from tests.support.chromium import Chromium, Page
 from tests.support.dashboard_client import DashboardClient
 from tests.support.fake_dashboard import TOKEN, FakeDashboard
@@ -73,7 +73,7 @@ def test_more_are_ordered_at_once(chromium: Chromium) -> None:
             page.press(key)
         go_to(page, "Scale")
         page.press("Enter")
-        assert wait_until(lambda: shop.orders == [Scaling({"echo": 5})])
+        assert wait_until(lambda: shop.orders == [ScaleRequest({"echo": 5})])
         assert page.comes_to("document.querySelector('.order-state').innerText === 'done'")
         assert page.texts("#orders-list li li") == ["echo-2 draining, 1 in flight", "echo-2 removed"]
 
@@ -95,7 +95,7 @@ def test_fewer_are_asked_about_and_escape_says_no(chromium: Chromium) -> None:
         page.press("Enter")
         go_to(page, "Scale", among="dialog")
         page.press("Enter")
-        assert wait_until(lambda: shop.orders == [Scaling({"echo": 2})])
+        assert wait_until(lambda: shop.orders == [ScaleRequest({"echo": 2})])
 
 
 def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
@@ -112,15 +112,15 @@ def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
         assert "hint: the old replicas still serve" in told
 
 
-def test_a_canary_is_judged(chromium: Chromium) -> None:
+def test_a_canary_is_promoted(chromium: Chromium) -> None:
     shop = FakeDashboard()
     shop.watched.pool.begin_canary({one.replica.id for one in shop.watched.pool.backends[:2]}, 0.1)
     with shop.shown() as url:
         page = ready(chromium, url)
         assert page.texts(".canary") == ["", "", "canary at 10%"]
-        go_to(page, "Continue with the rollout of echo")
+        go_to(page, "Promote the canary of echo")
         page.press("Enter")
-        assert wait_until(lambda: shop.orders == [Verdict("echo", goes_on=True)])
+        assert wait_until(lambda: shop.orders == [CanaryDecision("echo", promote=True)])
 
 
 def test_an_order_names_the_backend_of_its_row(chromium: Chromium) -> None:

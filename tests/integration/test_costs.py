@@ -6,11 +6,7 @@ import os
 import signal
 import subprocess
 
-import pytest
-
 from tests.support.proxy_process import Workspace, command_line
-
-pytestmark = pytest.mark.serial
 
 RUNS = 7
 

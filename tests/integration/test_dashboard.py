@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from composectl.control.client import running
+from composectl.control.client import running_daemons
 from tests.integration.test_refuses import GOOD
 from tests.support.cli_error import cli_error_in
 from tests.support.dashboard_client import DashboardClient
@@ -68,7 +68,7 @@ def test_orders_need_the_token_and_our_own_page(place: Workspace) -> None:
 
 def test_an_order_that_makes_no_sense_is_refused(place: Workspace) -> None:
     site = DashboardClient(place, "--dashboard-control")
-    for path in ("/v1/drain", "/v1/undrain", "/v1/scale", "/v1/judge", "/v1/rollout"):
+    for path in ("/v1/drain", "/v1/undrain", "/v1/scale", "/v1/rollout", "/v1/rollout/promote", "/v1/rollout/abort"):
         assert site.status(path, "POST", {"number": "one"}) == 400
     site.ends()
 
@@ -76,7 +76,7 @@ def test_an_order_that_makes_no_sense_is_refused(place: Workspace) -> None:
 def test_what_cannot_be_done_is_told_with_a_hint(place: Workspace) -> None:
     site = DashboardClient(place, "--dashboard-control")
     for path, order in {
-        "scale": {"wanted": {"proxy": 3}, "oldest_first": False},
+        "scale": {"desired": {"proxy": 3}, "oldest_first": False},
         "rollout": {"service": "proxy"},
     }.items():
         told = json.loads(site.asks(f"/v1/{path}", "POST", order).text)
@@ -87,8 +87,8 @@ def test_what_cannot_be_done_is_told_with_a_hint(place: Workspace) -> None:
 
 def test_other_terminals_are_told_where_it_is_and_not_of_the_token(place: Workspace) -> None:
     site = DashboardClient(place, "--dashboard-control")
-    (client,) = running(place.runtime / "composectl")
-    assert client.about.dashboard == f"http://{site.host}/"
+    (client,) = running_daemons(place.runtime / "composectl")
+    assert client.info.dashboard == f"http://{site.host}/"
     assert site.token not in place.run("status", "--json")
     site.ends()
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from composectl.control.client import running
+from composectl.control.client import running_daemons
 from tests.support.cli_error import cli_error_in
 from tests.support.http_client import ask
 from tests.support.proxy_process import Workspace
@@ -73,5 +73,5 @@ def test_the_library_is_not_imported_unless_somebody_scrapes(place: Workspace) -
 
 def scraped_at(place: Workspace) -> int:
     """The port of the only composectl's metrics."""
-    (one,) = running(place.runtime / "composectl")
-    return int(one.about.metrics.removesuffix("/metrics").rpartition(":")[2])
+    (one,) = running_daemons(place.runtime / "composectl")
+    return int(one.info.metrics.removesuffix("/metrics").rpartition(":")[2])

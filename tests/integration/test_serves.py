@@ -85,11 +85,11 @@ def test_with_no_backend_there_requests_wait_for_one(place: Workspace) -> None:
     proxy = place.proxy(late)
     with ThreadPoolExecutor(3) as clients:
         asked = [clients.submit(ask, proxy.port, host=HOST) for _ in range(3)]
-        assert wait_until(lambda: place.status()["totals"]["held"] == 3)
+        assert wait_until(lambda: place.status()["totals"]["queued"] == 3)
         assert " 3 held" in place.shows("status")
         place.backend(port=late.port)
         assert {one.result().backend for one in asked} == {late.address}
-    assert place.status()["totals"]["held"] == 0
+    assert place.status()["totals"]["queued"] == 0
     proxy.ends_by(signal.SIGINT)
 
 
@@ -99,7 +99,7 @@ def test_those_who_wait_are_told_of_the_end(place: Workspace) -> None:
     proxy = place.proxy(gone)
     with ThreadPoolExecutor(1) as client:
         asked = client.submit(ask, proxy.port, host=HOST)
-        assert wait_until(lambda: place.status()["totals"]["held"] == 1)
+        assert wait_until(lambda: place.status()["totals"]["queued"] == 1)
         assert proxy.ends_by(signal.SIGINT)[0] == 130
         assert asked.result().status == 503
 

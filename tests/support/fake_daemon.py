@@ -11,37 +11,47 @@ from pathlib import Path
 from composectl import errors
 from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot
 from composectl.changes import ChangeFeed
-from composectl.control.api import About, Handlers, serve_api
-from composectl.control.commands import Place, Rollout, Scaling, Verdict
-from composectl.control.events import Events, Lately
-from composectl.control.metrics_server import Scraping
+from composectl.control.api import DaemonInfo, serve_api
+from composectl.control.commands import BackendRef, CanaryDecision, RolloutRequest, ScaleRequest
+from composectl.control.events import EventStream, SnapshotCache
+from composectl.control.listener_fds import ListenerFds
+from composectl.control.metrics_server import MetricsHandler
 
-Order = Scaling | Rollout | Verdict | Place
+Order = ScaleRequest | RolloutRequest | CanaryDecision | BackendRef
 
-ABOUT = About("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
+ABOUT = DaemonInfo("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
 
 
 class FakeDaemon:
     """Obeys every order at once; `services` of its snapshot may be replaced."""
 
-    def __init__(self, about: About = ABOUT, patience: float = 10.0) -> None:
+    def __init__(self, about: DaemonInfo = ABOUT, patience: float = 10.0) -> None:
         self.about = about
         self.stopped = 0
         self.patience = patience
         self.journal = ChangeFeed()
         self.services: tuple[ServiceView, ...] = ()
-        self.events = Events(Lately(self.snapshot).json, self.journal.subscribe, patience)
+        self.events = EventStream(SnapshotCache(self.snapshot).json, self.journal.subscribe, patience)
+        self.metrics = MetricsHandler(self.snapshot)
         self.orders: list[Order] = []
         self.is_asked = asyncio.Event()
+
+    def info(self) -> DaemonInfo:
+        return self.about
+
+    def listeners(self) -> ListenerFds | None:
+        return None
 
     async def obey(self, order: Order, progress: Callable[[str], None]) -> None:
         self.orders.append(order)
         self.is_asked.set()
         progress("echo-2 draining, 1 in flight")
         await asyncio.sleep(0)
-        if "nobody" in getattr(order, "wanted", ()):
+        if "nobody" in getattr(order, "desired", ()):
             raise errors.not_balanced("nobody", ["echo"])
         progress("echo-2 removed")
+
+    scale = rollout = decide_canary = drain = undrain = obey
 
     def stop(self) -> None:
         self.stopped += 1
@@ -49,28 +59,12 @@ class FakeDaemon:
     def snapshot(self) -> Snapshot:
         return Snapshot(VERSION, self.about.project, self.services, pid=self.about.pid, access_log=LogView(7, 2))
 
-    @property
-    def handlers(self) -> Handlers:
-        return Handlers(
-            about=lambda: self.about,
-            snapshot=self.snapshot,
-            events=self.events,
-            scraping=Scraping(self.snapshot),
-            scale=self.obey,
-            rollout=self.obey,
-            judge=self.obey,
-            drain=self.obey,
-            undrain=self.obey,
-            estate=None,
-            stop=self.stop,
-        )
-
     @asynccontextmanager
     async def open(self, folder: Path) -> AsyncIterator[Path]:
         path = folder / f"{self.about.project}.sock"
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(str(path))
-        runner = await serve_api(self.handlers, listening, self.patience)
+        runner = await serve_api(self, listening, self.patience)
         try:
             yield path
         finally:

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from composectl import errors
 from composectl.balance.snapshot import ServiceView, Snapshot, view_service
-from composectl.control.dashboard.auth import Guard
+from composectl.control.dashboard.auth import DashboardAuth
 from composectl.control.dashboard.history import History
-from composectl.control.dashboard.server import Sources, serve_dashboard
+from composectl.control.dashboard.server import DashboardSources, serve_dashboard
 from tests.support.chromium import PATIENCE
 from tests.support.factories import RecordedPool, replica
 from tests.support.fake_daemon import FakeDaemon
@@ -43,7 +43,7 @@ class FakeDashboard(FakeDaemon):
     def snapshot(self) -> Snapshot:
         return replace(super().snapshot(), services=(self._view(),), stale_since=self.stale_since)
 
-    async def renew(self, service: str, progress: Callable[[str], None]) -> None:
+    async def roll_out(self, service: str, progress: Callable[[str], None]) -> None:
         progress(f"{service}-4 is ready")
         raise errors.rollout_stopped(service, "`echo-4` is not ready after 60 s", ["no such <file>"], 0, 3)
 
@@ -54,8 +54,8 @@ class FakeDashboard(FakeDaemon):
         loop = asyncio.new_event_loop()
         serving = threading.Thread(target=loop.run_forever)
         serving.start()
-        sources = Sources(self.handlers, self.history, self.renew)
-        opening = serve_dashboard(sources, Guard("127.0.0.1", TOKEN), [listening])
+        sources = DashboardSources(self, self.history, self.roll_out)
+        opening = serve_dashboard(sources, DashboardAuth("127.0.0.1", TOKEN), [listening])
         reception = asyncio.run_coroutine_threadsafe(opening, loop).result(PATIENCE)
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
@@ -78,8 +78,8 @@ class FakeDashboard(FakeDaemon):
             self.watched.pool,
             policy="least-request",
             listeners=["127.0.0.1:9090"],
-            wanted=3,
-            held=0,
+            desired=3,
+            queued=0,
             port=9090,
             changes=self.watched.changes,
             rollouts={},

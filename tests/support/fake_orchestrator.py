@@ -13,7 +13,7 @@ from composectl.balance.backend import ContainerHealth, Replica
 from composectl.changes import ChangeFeed
 from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig
-from composectl.control.lock import Claim
+from composectl.control.lock import ProjectLock
 from composectl.daemon.admin import AdminListeners
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.service import BalancedService
@@ -161,4 +161,4 @@ def make_daemon(orchestrator: Orchestrator, folder: Path, ports: Sequence[Port] 
         name: BalancedService(name, ports or [Port("127.0.0.1", (0, 0), 80, "tcp")], BalancingConfig(), limit, changes)
         for name in orchestrator.desired
     }
-    return Daemon(Claim(folder, "shop", "engine"), changes, services, orchestrator, AdminListeners())
+    return Daemon(ProjectLock(folder, "shop", "engine"), changes, services, orchestrator, AdminListeners())

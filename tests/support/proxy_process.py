@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from composectl.control.client import running
+from composectl.control.client import running_daemons
 from tests.support.threaded_backend import PATIENCE, ThreadedBackend
 from tests.support.wait import wait_until
 
@@ -45,7 +45,7 @@ class Workspace:
     def leftovers(self) -> list[str]:
         """The files of composectls, and the processes that answer."""
         files = [f"file {one}" for one in self.runtime.rglob("*") if not one.is_dir()]
-        return files + [f"process {one.about.pid}" for one in running(self.runtime / "composectl")]
+        return files + [f"process {one.info.pid}" for one in running_daemons(self.runtime / "composectl")]
 
     # What a person types
 
@@ -102,8 +102,8 @@ class Workspace:
     def close(self) -> list[str]:
         """End by force what has not ended by itself, and remove what is left; what that was."""
         litter = self.leftovers()
-        for one in running(self.runtime / "composectl"):
-            os.kill(one.about.pid, signal.SIGKILL)
+        for one in running_daemons(self.runtime / "composectl"):
+            os.kill(one.info.pid, signal.SIGKILL)
         for started in self._started:
             started.kill()
         for backend in self._backends:

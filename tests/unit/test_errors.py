@@ -94,10 +94,10 @@ MET_IN = {
     "unit/control/test_api.py": {
         "has_ended": "test_one_that_is_killed_meanwhile_is_told_of",
     },
-    "unit/control/test_folder.py": {
+    "unit/control/test_paths_runtime.py": {
         "unsafe_folder": "test_i3_a_folder_that_others_can_write_is_refused",
     },
-    "unit/control/test_handover.py": {
+    "unit/control/test_listener_fds.py": {
         "other_composectl": "test_one_that_has_nothing_to_hand_over_says_so",
     },
     "e2e/test_canary.py": {

@@ -1,4 +1,4 @@
-"""Who may ask the dashboard, and for what: decided on a request's head alone."""
+"""Which requests the dashboard answers, decided on their heads alone."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from composectl.control.http_server import is_ours
+from composectl.control.http_server import is_allowed_host
 
 _READING = frozenset({"GET", "HEAD"})
 _BEARER = "Bearer "
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """`named`: what was asked for as the host to listen on. `token`: gives orders; None where nobody may."""
+class DashboardAuth:
+    """`host`: what was asked for as the host to listen on. `token`: allows commands; None where there are none."""
 
-    named: str
+    host: str
     token: str | None = None
 
-    def refusal(self, method: str, headers: Mapping[str, str]) -> HTTPStatus | None:
-        """Why this request is not for us, as a status; None where it may go on.
+    def rejection(self, method: str, headers: Mapping[str, str]) -> HTTPStatus | None:
+        """The status with which the request is rejected; None where it is allowed.
 
-        Orders come from our own page alone: a page of another site can send them here, but neither as this origin
-        (RFC 6454) nor with the token.
+        Commands come from the dashboard's own page alone: a page of another site can send them here, but neither as
+        this origin (RFC 6454) nor with the token.
         """
         host = headers.get("Host", "")
-        if not is_ours(host, self.named):
+        if not is_allowed_host(host, self.host):
             return HTTPStatus.MISDIRECTED_REQUEST
         if method in _READING:
             return None
@@ -35,9 +35,9 @@ class Guard:
             return HTTPStatus.METHOD_NOT_ALLOWED
         if headers.get("Origin", "").lower() != f"http://{host.lower()}":
             return HTTPStatus.FORBIDDEN
-        return None if self.knows(headers) else HTTPStatus.UNAUTHORIZED
+        return None if self.has_token(headers) else HTTPStatus.UNAUTHORIZED
 
-    def knows(self, headers: Mapping[str, str]) -> bool:
-        """Whether the token comes with it; how long that takes tells nothing of the token."""
+    def has_token(self, headers: Mapping[str, str]) -> bool:
+        """Whether the token comes with it, in a time that does not depend on the token."""
         given = headers.get("Authorization", "").encode(errors="surrogateescape")
         return self.token is not None and hmac.compare_digest(given, (_BEARER + self.token).encode())

@@ -1,9 +1,9 @@
-"""The server behind the page: what goes on, and, for who has the token, orders."""
+"""The dashboard's server: the page, its events and history, and commands for browsers that have the token."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -11,14 +11,22 @@ from typing import Any
 
 from aiohttp import web
 
-from composectl.control.api import Handlers
-from composectl.control.commands import BadOrder, Obeying, Progress, parse_place, parse_scaling, parse_verdict
-from composectl.control.dashboard.auth import Guard
+from composectl.control.api import DaemonApi
+from composectl.control.commands import (
+    CommandHandler,
+    Progress,
+    parse_abort,
+    parse_backend_ref,
+    parse_promote,
+    parse_scale,
+    parse_service,
+)
+from composectl.control.dashboard.auth import DashboardAuth
 from composectl.control.dashboard.history import History
-from composectl.control.http_server import Handler, Reception, Turns
+from composectl.control.http_server import AdmissionLimitedServer, Handler, Throttle
 
 _MAX_BODY = 64 * 1024
-_REFUSALS: dict[HTTPStatus, tuple[str, str, dict[str, str]]] = {
+_REJECTIONS: dict[HTTPStatus, tuple[str, str, dict[str, str]]] = {
     HTTPStatus.MISDIRECTED_REQUEST: (
         "this `Host` is not a name of ours",
         "ask by address, or by the name that `--dashboard NAME:PORT` was given",
@@ -36,8 +44,8 @@ _REFUSALS: dict[HTTPStatus, tuple[str, str, dict[str, str]]] = {
         {"WWW-Authenticate": "Bearer"},
     ),
 }
-Renew = Callable[[str, Progress], Awaitable[None]]
-_FOLDER = Path(__file__).with_name("page")
+RolloutService = Callable[[str, Progress], Coroutine[Any, Any, None]]
+_PAGE = Path(__file__).with_name("page")
 _INDEX = "index.html"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
@@ -55,89 +63,82 @@ HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
-    """What the page shows and orders; `renew` rolls a service out from the compose files as they are now."""
+class DashboardSources:
+    """What the page shows and commands; `rollout` takes a service, and the compose files as they are now."""
 
-    handlers: Handlers
+    daemon: DaemonApi
     history: History
-    renew: Renew
+    rollout: RolloutService
 
 
-async def serve_dashboard(sources: Sources, guard: Guard, listening: Iterable[socket.socket]) -> Reception:
+async def serve_dashboard(
+    sources: DashboardSources, auth: DashboardAuth, listening: Iterable[socket.socket]
+) -> AdmissionLimitedServer:
     """Answer on these bound sockets, until `cleanup`, which does not wait for pages that are open."""
-    reception = Reception(_application(sources, guard), Turns())
-    await reception.open(listening)
-    return reception
+    server = AdmissionLimitedServer(_application(sources, auth), Throttle())
+    await server.open(listening)
+    return server
 
 
-def add_site(app: web.Application) -> None:
-    """Answer for each file by its name, and with the page where nothing is named."""
-    for path in sorted(_FOLDER.iterdir()):
+def add_page(app: web.Application) -> None:
+    """Serve each file of the page by its name, and the index at `/`."""
+    for path in sorted(_PAGE.iterdir()):
         if path.suffix in _TYPES:
-            app.router.add_get("/" if path.name == _INDEX else f"/{path.name}", _answering(path))
+            app.router.add_get("/" if path.name == _INDEX else f"/{path.name}", _file(path))
 
 
 # Private
 
 
-def _application(sources: Sources, guard: Guard) -> web.Application:
-    handlers, history, obeying = sources.handlers, sources.history, Obeying()
-    app = web.Application(middlewares=[_guarded(guard)], client_max_size=_MAX_BODY)
-    add_site(app)
-    app.router.add_get("/v1/about", _told(lambda request: _about(handlers, guard, request)))
-    app.router.add_get("/v1/events", handlers.events.answer, allow_head=False)
-    app.router.add_get("/v1/history", _kept(history.whole))
-    app.router.add_get("/v1/history/recent", _kept(history.recent))
-    app.router.add_post("/v1/scale", obeying.answer(parse_scaling, handlers.scale))
-    app.router.add_post("/v1/drain", obeying.answer(parse_place, handlers.drain))
-    app.router.add_post("/v1/undrain", obeying.answer(parse_place, handlers.undrain))
-    app.router.add_post("/v1/judge", obeying.answer(parse_verdict, handlers.judge))
-    app.router.add_post("/v1/rollout", obeying.answer(_parse_service, sources.renew))
+def _application(sources: DashboardSources, auth: DashboardAuth) -> web.Application:
+    daemon, history, commands = sources.daemon, sources.history, CommandHandler()
+    app = web.Application(middlewares=[_authorized(auth)], client_max_size=_MAX_BODY)
+    add_page(app)
+    app.router.add_get("/v1/about", _about(daemon, auth))
+    app.router.add_get("/v1/events", daemon.events.answer, allow_head=False)
+    app.router.add_get("/v1/history", _json(history.whole))
+    app.router.add_get("/v1/history/recent", _json(history.recent))
+    app.router.add_post("/v1/scale", commands.handler(parse_scale, daemon.scale))
+    app.router.add_post("/v1/drain", commands.handler(parse_backend_ref, daemon.drain))
+    app.router.add_post("/v1/undrain", commands.handler(parse_backend_ref, daemon.undrain))
+    app.router.add_post("/v1/rollout", commands.handler(parse_service, sources.rollout))
+    app.router.add_post("/v1/rollout/promote", commands.handler(parse_promote, daemon.decide_canary))
+    app.router.add_post("/v1/rollout/abort", commands.handler(parse_abort, daemon.decide_canary))
     app.on_response_prepare.append(_protect)
-    app.on_shutdown.append(handlers.events.close)
+    app.on_shutdown.append(daemon.events.close)
     return app
 
 
-def _about(handlers: Handlers, guard: Guard, request: web.Request) -> dict[str, Any]:
-    """`control`: whether whoever asks may give orders, or could with a token; `fixed`: these may not be scaled."""
-    about = handlers.about()
-    control = "no" if guard.token is None else "yes" if guard.knows(request.headers) else "token"
-    return {"project": about.project, "pid": about.pid, "fixed": not about.has_project, "control": control}
+def _about(daemon: DaemonApi, auth: DashboardAuth) -> Handler:
+    """`control`: whether this browser may send commands, or could with a token; `fixed`: nothing can be scaled."""
 
-
-def _told(tell: Callable[[web.Request], dict[str, Any]]) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
-        return web.json_response(tell(request))
+        info = daemon.info()
+        control = "no" if auth.token is None else "yes" if auth.has_token(request.headers) else "token"
+        return web.json_response(
+            {"project": info.project, "pid": info.pid, "fixed": not info.has_project, "control": control}
+        )
 
     return answer
 
 
-def _kept(tell: Callable[[], bytes]) -> Handler:
+def _json(body: Callable[[], bytes]) -> Handler:
     async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=tell(), content_type="application/json")
+        return web.Response(body=body(), content_type="application/json")
 
     return answer
 
 
-def _parse_service(told: Any) -> str:
-    if not isinstance(told, dict) or not isinstance(told.get("service"), str):
-        raise BadOrder("service")
-    return str(told["service"])
-
-
-def _guarded(guard: Guard) -> Any:
+def _authorized(auth: DashboardAuth) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refusal = guard.refusal(request.method, request.headers)
-        return await handler(request) if refusal is None else _refused(refusal)
+        status = auth.rejection(request.method, request.headers)
+        if status is None:
+            return await handler(request)
+        error, hint, headers = _REJECTIONS[status]
+        return web.json_response({"error": error, "hint": hint}, status=status, headers=headers)
 
     return middleware
-
-
-def _refused(status: HTTPStatus) -> web.Response:
-    """The same as the control API tells of what it refuses."""
-    error, hint, headers = _REFUSALS[status]
-    return web.json_response({"error": error, "hint": hint}, status=status, headers=headers)
 
 
 async def _protect(_: web.Request, response: web.StreamResponse) -> None:
@@ -145,7 +146,7 @@ async def _protect(_: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
 
 
-def _answering(path: Path) -> Handler:
+def _file(path: Path) -> Handler:
     body, kind = path.read_bytes(), _TYPES[path.suffix]
 
     async def answer(_: web.Request) -> web.StreamResponse:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from composectl.balance.snapshot import VERSION, Snapshot, iso, join_address, view_service
 from tests.support.factories import RecordedPool
 
-KEYS = {"service", "policy", "listeners", "wanted", "since", "totals", "backends", "changes"}
+KEYS = {"service", "policy", "listeners", "desired", "since", "totals", "backends", "changes"}
 TOTALS = {
-    *("requests", "in_flight", "failed", "retried", "held", "responses"),
+    *("requests", "in_flight", "failed", "retried", "queued", "responses"),
     *("failed_for", "retried_for", "changes", "rollouts"),
 }
 BACKEND = {
@@ -22,8 +22,8 @@ def snapshot(watched: RecordedPool) -> Snapshot:
         watched.pool,
         policy="p2c",
         listeners=["[::]:80"],
-        wanted=2,
-        held=3,
+        desired=2,
+        queued=3,
         port=9090,
         changes=watched.changes,
         rollouts={"done": 1},
@@ -37,7 +37,7 @@ def test_the_keys_are_the_documented_ones() -> None:
     assert (told["version"], told["project"]) == (1, "shop")
     assert set(service) >= KEYS
     assert set(service["totals"]) == TOTALS
-    assert service["totals"]["held"] == 3
+    assert service["totals"]["queued"] == 3
     assert set(service["backends"][0]) >= BACKEND
     assert set(service["totals"]["responses"]) == {"1xx", "2xx", "3xx", "4xx", "5xx"}
 

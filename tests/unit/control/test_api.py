@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from composectl import errors
-from composectl.control.api import About
-from composectl.control.client import Client, find, find_proxy, running
-from composectl.control.commands import Place, Rollout, Scaling, Verdict
-from composectl.control.paths import sockets
+from composectl.control.api import DaemonInfo
+from composectl.control.client import Client, find_project_daemon, find_proxy_daemon, running_daemons
+from composectl.control.commands import BackendRef, CanaryDecision, RolloutRequest, ScaleRequest
+from composectl.control.paths import control_sockets
 from tests.support.fake_daemon import ABOUT, FakeDaemon, Order
 
 
@@ -22,20 +22,20 @@ async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
     house = FakeDaemon()
     async with house.open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
-        assert client.about == ABOUT
+        assert client.info == ABOUT
         assert await asyncio.to_thread(client.status) == house.snapshot().as_json()
 
 
 @pytest.mark.parametrize(
     ("method", "order"),
     [
-        (Client.scale, Scaling({"echo": 1})),
-        (Client.scale, Scaling({"echo": 1, "web": 0}, oldest_first=True)),
-        (Client.rollout, Rollout(("echo", "web"), "services: {}", 2, 0.5, 90, only_changed=True)),
-        (Client.rollout, Rollout(("echo",), "services: {}", canary=0.1)),
-        (Client.judge, Verdict("echo", goes_on=True)),
-        (Client.drain, Place("echo", 2)),
-        (Client.undrain, Place("echo", 2)),
+        (Client.scale, ScaleRequest({"echo": 1})),
+        (Client.scale, ScaleRequest({"echo": 1, "web": 0}, oldest_first=True)),
+        (Client.rollout, RolloutRequest(("echo", "web"), "services: {}", 2, 0.5, 90, only_changed=True)),
+        (Client.rollout, RolloutRequest(("echo",), "services: {}", canary=0.1)),
+        (Client.decide_canary, CanaryDecision("echo", promote=True)),
+        (Client.drain, BackendRef("echo", 2)),
+        (Client.undrain, BackendRef("echo", 2)),
     ],
 )
 async def test_an_order_arrives_whole_and_each_step_is_told(
@@ -53,7 +53,7 @@ async def test_an_error_of_scaling_comes_through_whole(tmp_path: Path) -> None:
     async with FakeDaemon().open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         with pytest.raises(errors.ComposectlError) as raised:
-            await asyncio.to_thread(lambda: list(client.scale(Scaling({"nobody": 1}))))
+            await asyncio.to_thread(lambda: list(client.scale(ScaleRequest({"nobody": 1}))))
     assert (raised.value.message, raised.value.hint) == (
         "service `nobody` is not balanced",
         "balanced services: `echo`",
@@ -80,24 +80,24 @@ async def test_one_that_is_killed_meanwhile_is_told_of(tmp_path: Path, answer: b
     async with await asyncio.start_unix_server(respond, str(tmp_path / "shop.sock")):
         client = await asyncio.to_thread(Client, tmp_path / "shop.sock")
         with pytest.raises(errors.ComposectlError, match=r"lost the connection to composectl \(process 4711\)"):
-            await asyncio.to_thread(lambda: [*client.scale(Scaling({"echo": 1})), client.status()])
+            await asyncio.to_thread(lambda: [*client.scale(ScaleRequest({"echo": 1})), client.status()])
 
 
 async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> None:
     house = FakeDaemon()
     async with house.open(tmp_path) as path:
         _, writer = await asyncio.open_unix_connection(str(path))
-        body = json.dumps({"wanted": {"echo": 1}, "oldest_first": False})
+        body = json.dumps({"desired": {"echo": 1}, "oldest_first": False})
         writer.write(f"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         await writer.drain()
         await asyncio.wait_for(house.is_asked.wait(), 5)
         writer.transport.abort()
         client = await asyncio.to_thread(Client, path)
-        assert client.about == ABOUT
+        assert client.info == ABOUT
 
 
-@pytest.mark.parametrize("path", ["scale", "rollout", "judge", "drain", "undrain"])
-@pytest.mark.parametrize("body", ["", "[]", '"echo"', "{}", '{"wanted": {"echo": -1}, "oldest_first": false}'])
+@pytest.mark.parametrize("path", ["scale", "rollout", "rollout/promote", "rollout/abort", "drain", "undrain"])
+@pytest.mark.parametrize("body", ["", "[]", '"echo"', "{}", '{"desired": {"echo": -1}, "oldest_first": false}'])
 async def test_an_order_that_is_none_is_refused(tmp_path: Path, path: str, body: str) -> None:
     house = FakeDaemon()
     async with house.open(tmp_path) as socket_path:
@@ -116,7 +116,7 @@ async def test_i6_garbage_and_a_huge_body_leave_it_answering(tmp_path: Path) -> 
         ):
             _, writer = await asyncio.open_unix_connection(str(path))
             writer.write(bytes_sent + b"x" * 200_000)
-        assert (await asyncio.to_thread(Client, path)).about == ABOUT
+        assert (await asyncio.to_thread(Client, path)).info == ABOUT
 
 
 async def test_stop_is_passed_on(tmp_path: Path) -> None:
@@ -128,51 +128,51 @@ async def test_stop_is_passed_on(tmp_path: Path) -> None:
 
 
 async def test_the_project_is_found_by_its_name_and_by_its_directory(tmp_path: Path) -> None:
-    blog = FakeDaemon(About("blog", 1, "/srv/blog", ()))
+    blog = FakeDaemon(DaemonInfo("blog", 1, "/srv/blog", ()))
     async with FakeDaemon().open(tmp_path), blog.open(tmp_path):
-        by_name = await asyncio.to_thread(find, tmp_path, "blog", Path("/srv/shop"))
-        by_directory = await asyncio.to_thread(find, tmp_path, "", Path("/srv/shop"))
-    assert (by_name.about.project, by_directory.about.project) == ("blog", "shop")
+        by_name = await asyncio.to_thread(find_project_daemon, tmp_path, "blog", Path("/srv/shop"))
+        by_directory = await asyncio.to_thread(find_project_daemon, tmp_path, "", Path("/srv/shop"))
+    assert (by_name.info.project, by_directory.info.project) == ("blog", "shop")
 
 
 async def test_two_projects_of_one_directory_must_be_named(tmp_path: Path) -> None:
-    other = FakeDaemon(About("other", 1, ABOUT.directory, ()))
+    other = FakeDaemon(DaemonInfo("other", 1, ABOUT.directory, ()))
     async with FakeDaemon().open(tmp_path), other.open(tmp_path):
         with pytest.raises(errors.ComposectlError, match="project `other`, project `shop`"):
-            await asyncio.to_thread(find, tmp_path, "", Path(ABOUT.directory))
+            await asyncio.to_thread(find_project_daemon, tmp_path, "", Path(ABOUT.directory))
 
 
 async def test_a_proxy_without_a_project_is_found_by_its_name_or_when_it_is_the_only_one(tmp_path: Path) -> None:
-    proxy = FakeDaemon(About("proxy-8080", 1, "", ()))
+    proxy = FakeDaemon(DaemonInfo("proxy-8080", 1, "", ()))
     async with FakeDaemon().open(tmp_path), proxy.open(tmp_path):
-        by_name = await asyncio.to_thread(find, tmp_path, "proxy-8080", Path("/srv/shop"))
-        the_only_one = await asyncio.to_thread(find_proxy, tmp_path)
-    assert by_name.about == the_only_one.about == About("proxy-8080", 1, "", ())
+        by_name = await asyncio.to_thread(find_project_daemon, tmp_path, "proxy-8080", Path("/srv/shop"))
+        the_only_one = await asyncio.to_thread(find_proxy_daemon, tmp_path)
+    assert by_name.info == the_only_one.info == DaemonInfo("proxy-8080", 1, "", ())
 
 
 async def test_of_two_proxies_one_must_be_named(tmp_path: Path) -> None:
-    proxies = [FakeDaemon(About(name, 1, "", ())) for name in ("edge", "proxy-8080")]
+    proxies = [FakeDaemon(DaemonInfo(name, 1, "", ())) for name in ("edge", "proxy-8080")]
     async with proxies[0].open(tmp_path), proxies[1].open(tmp_path):
         with pytest.raises(
             errors.ComposectlError, match="several are running: proxy `edge`, proxy `proxy-8080`"
         ) as raised:
-            await asyncio.to_thread(find_proxy, tmp_path)
+            await asyncio.to_thread(find_proxy_daemon, tmp_path)
     assert "`-p NAME`" in raised.value.hint
 
 
 async def test_a_project_is_never_taken_for_a_proxy(tmp_path: Path) -> None:
     async with FakeDaemon().open(tmp_path):
         with pytest.raises(errors.NothingRuns, match="no composectl is running"):
-            await asyncio.to_thread(find_proxy, tmp_path)
+            await asyncio.to_thread(find_proxy_daemon, tmp_path)
 
 
 async def test_nothing_runs_is_said(tmp_path: Path) -> None:
     with pytest.raises(errors.NothingRuns, match="no composectl is running for project `shop`"):
-        await asyncio.to_thread(find, tmp_path, "shop", Path("/srv/shop"))
+        await asyncio.to_thread(find_project_daemon, tmp_path, "shop", Path("/srv/shop"))
 
 
 async def test_i4_a_stale_socket_is_passed_over(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "stale.sock"))
-    assert sockets(tmp_path)
-    assert await asyncio.to_thread(running, tmp_path) == []
+    assert control_sockets(tmp_path)
+    assert await asyncio.to_thread(running_daemons, tmp_path) == []

@@ -113,7 +113,7 @@ async def test_who_does_not_read_is_let_go_and_delays_nobody(tmp_path: Path) -> 
     house.services = (service(200),)
     async with house.open(tmp_path) as path, unread(path) as deaf, listening(path) as client:
         while not is_over(deaf):
-            house.services = (service(200, wanted=house.services[0].wanted + 1),)
+            house.services = (service(200, desired=house.services[0].desired + 1),)
             assert (await client.next("snapshot"))["services"]
 
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from prometheus_client.samples import Sample
 
 from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot, view_service
-from composectl.control.metrics import expose, of_this_process
+from composectl.control.metrics import expose, process_metrics
 from tests.support.factories import RecordedPool
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -19,12 +19,19 @@ Labels = dict[str, str]
 
 def seen(watched: RecordedPool) -> ServiceView:
     return view_service(
-        watched.pool, policy="p2c", listeners=["[::]:80"], wanted=3, held=2, port=80, changes=(), rollouts={"done": 1}
+        watched.pool,
+        policy="p2c",
+        listeners=["[::]:80"],
+        desired=3,
+        queued=2,
+        port=80,
+        changes=(),
+        rollouts={"done": 1},
     )
 
 
 def exposed(service: ServiceView, accept: str = "") -> str:
-    return b"".join(expose(Snapshot(VERSION, "shop", (service,)), of_this_process(), accept).pieces).decode()
+    return b"".join(expose(Snapshot(VERSION, "shop", (service,)), process_metrics(), accept).pieces).decode()
 
 
 def samples(service: ServiceView, name: str) -> dict[tuple[str, ...], float]:
@@ -84,8 +91,8 @@ def test_phases_and_what_is_held_and_in_flight() -> None:
     phases = samples(service, "composectl_backend_phase")
     assert {key for key, value in phases.items() if value} == {("1", "unhealthy"), ("2", "ready"), ("3", "ready")}
     assert samples(service, "composectl_backends")["ready",] == 2
-    assert samples(service, "composectl_wanted_backends") == {(): 3}
-    assert samples(service, "composectl_held_requests") == {(): 2}
+    assert samples(service, "composectl_desired_backends") == {(): 3}
+    assert samples(service, "composectl_queued_requests") == {(): 2}
     assert sum(samples(service, "composectl_in_flight_requests").values()) == 1
 
 
@@ -93,7 +100,7 @@ def test_drains_rollouts_and_listeners() -> None:
     watched = RecordedPool(2)
     watched.pool.drain(watched.backend(1).replica.id, "asked")
     service = seen(watched)
-    assert samples(service, "composectl_changes_total")["draining",] == 1
+    assert samples(service, "composectl_phase_changes_total")["draining",] == 1
     assert samples(service, "composectl_rollouts_total") == {("done",): 1}
     assert samples(service, "composectl_listener_info") == {("[::]:80",): 1}
 
@@ -107,7 +114,7 @@ def test_what_a_backend_has_counted_goes_with_it_and_the_sums_of_the_service_sta
     assert all(after[name][key] >= value for name in SUMS for key, value in before[name].items())
 
 
-SUMS = ("composectl_service_requests_total", "composectl_service_responses_total", "composectl_changes_total")
+SUMS = ("composectl_service_requests_total", "composectl_service_responses_total", "composectl_phase_changes_total")
 
 
 def test_two_runs_of_a_container_are_one_series() -> None:

@@ -16,7 +16,7 @@ from openapi_spec_validator import validate
 
 from composectl.balance.snapshot import ServiceView, view_service
 from composectl.control.api import make_api
-from composectl.control.http_server import Turns
+from composectl.control.http_server import Throttle
 from tests.support.factories import RecordedPool
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.paths import ROOT
@@ -53,7 +53,7 @@ def seen() -> ServiceView:
         assert lease is not None
         lease.answered(200, 1500) if answered else lease.failed("backend-hung-up")
     told: dict[str, Any] = {"changes": watched.changes, "rollouts": {"done": 1}, "listeners": ["127.0.0.1:80"]}
-    return view_service(watched.pool, policy="p2c", wanted=3, held=0, port=80, **told)
+    return view_service(watched.pool, policy="p2c", desired=3, queued=0, port=80, **told)
 
 
 @asynccontextmanager
@@ -70,12 +70,12 @@ def test_it_is_valid() -> None:
 
 
 def test_every_path_is_in_it_and_no_other() -> None:
-    routes = make_api(FakeDaemon().handlers, Turns()).router.routes()
+    routes = make_api(FakeDaemon(), Throttle()).router.routes()
     there = {(route.resource.canonical, route.method.lower()) for route in routes if route.resource}
     assert there == {(path, method) for path, item in SPEC["paths"].items() for method in item}
 
 
-@pytest.mark.parametrize(("path", "schema"), [("/v1/about", "About"), ("/v1/status", "Snapshot")])
+@pytest.mark.parametrize(("path", "schema"), [("/v1/about", "DaemonInfo"), ("/v1/status", "Snapshot")])
 async def test_what_is_told_is_what_it_says(tmp_path: Path, path: str, schema: str) -> None:
     async with asking(tmp_path) as client, client.get(path) as answer:
         assert (answer.status, answer.content_type) == (200, "application/json")
@@ -87,8 +87,9 @@ async def test_no_key_is_told_that_is_not_in_it(tmp_path: Path) -> None:
         about = await (await client.get("/v1/about")).json()
         told = await (await client.get("/v1/status")).json()
     (one,) = told["services"]
-    found = {"About": about, "Snapshot": told, "Service": one, "Totals": one["totals"], "Backend": one["backends"][0]}
-    found |= {"ChangeOfAService": one["changes"][0], "ByClass": one["backends"][0]["responses"]}
+    found = {"DaemonInfo": about, "Snapshot": told, "Service": one, "Totals": one["totals"]}
+    (backend, change) = (one["backends"][0], one["changes"][0])
+    found |= {"Backend": backend, "ChangeOfAService": change, "ByClass": backend["responses"]}
     found["AccessLog"] = told["access_log"]
     documented = {name: set(SCHEMAS[name]["properties"]) for name in found}
     assert {name: set(keys) for name, keys in found.items()} == documented
@@ -127,7 +128,7 @@ async def test_each_example_is_obeyed_line_by_line(tmp_path: Path, path: str) ->
 
 
 async def test_an_order_that_fails_ends_with_a_line_that_says_so(tmp_path: Path) -> None:
-    nobody = {"wanted": {"nobody": 1}, "oldest_first": False}
+    nobody = {"desired": {"nobody": 1}, "oldest_first": False}
     async with asking(tmp_path) as client, client.post("/v1/scale", json=nobody) as answer:
         last = json.loads((await answer.text()).splitlines()[-1])
     assert valid("Line", last)

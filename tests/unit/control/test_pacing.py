@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from composectl.control.pacing import every, paced
+from composectl.control.pacing import in_slices, ticks
 
 PIECE = 0.002
 FINEST = 0.001
@@ -25,7 +25,7 @@ def working(pieces: int) -> Iterator[int]:
 @pytest.mark.parametrize("share", [0.5, 0.1])
 def test_making_the_pieces_takes_its_share_of_the_time_and_no_more(share: float) -> None:
     async def make() -> list[int]:
-        return [piece async for piece in paced(working(10), share)]
+        return [piece async for piece in in_slices(working(10), share)]
 
     began = time.perf_counter()
     assert asyncio.run(make()) == list(range(10))
@@ -45,7 +45,7 @@ def turns_before_each(pieces: Iterator[int], share: float, turn: Callable[[], ob
 
     async def make() -> list[int]:
         others = asyncio.create_task(take_turns())
-        before = [turns async for _ in paced(pieces, share)]
+        before = [turns async for _ in in_slices(pieces, share)]
         others.cancel()
         return before
 
@@ -65,7 +65,7 @@ def test_a_loop_whose_turns_are_long_has_fewer_of_them() -> None:
 def test_times_are_even_whatever_is_done_then() -> None:
     async def work(seconds: float, times: int) -> float:
         began = time.perf_counter()
-        async for _ in every(0.05):
+        async for _ in ticks(0.05):
             times -= 1
             if not times:
                 break
@@ -78,7 +78,7 @@ def test_times_are_even_whatever_is_done_then() -> None:
 def test_times_that_were_slept_through_are_left_out() -> None:
     async def times() -> list[float]:
         told = []
-        async for _ in every(0.05):
+        async for _ in ticks(0.05):
             told.append(time.perf_counter())
             if len(told) == 1:
                 await asyncio.sleep(0.3)

@@ -11,7 +11,7 @@ import pytest
 from composectl import errors
 from composectl.balance.backend import Transition
 from composectl.balance.phase import Phase
-from composectl.control.commands import Rollout, Scaling, Verdict
+from composectl.control.commands import CanaryDecision, RolloutRequest, ScaleRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.rollout import decide_canary, roll_out
 from composectl.daemon.scaling import scale
@@ -31,11 +31,11 @@ async def daemon(orchestrator: FakeOrchestrator, tmp_path: Path) -> AsyncIterato
     daemon.close()
 
 
-def ordered(*, parallel: int = 1, canary: float | None = None, only_changed: bool = False) -> Rollout:
-    return Rollout(("echo",), NEW.rendered.decode(), parallel, 0.0, 0.1, only_changed, canary)
+def ordered(*, parallel: int = 1, canary: float | None = None, only_changed: bool = False) -> RolloutRequest:
+    return RolloutRequest(("echo",), NEW.rendered.decode(), parallel, 0.0, 0.1, only_changed, canary)
 
 
-async def rolled_out(daemon: Daemon, request: Rollout) -> list[str]:
+async def rolled_out(daemon: Daemon, request: RolloutRequest) -> list[str]:
     lines: list[str] = []
     await roll_out(daemon, request, lines.append)
     return lines
@@ -105,7 +105,7 @@ async def test_what_is_refused_touches_nothing(
     daemon: Daemon, orchestrator: FakeOrchestrator, parallel: int, services: tuple[str, ...]
 ) -> None:
     with pytest.raises(errors.ComposectlError):
-        await roll_out(daemon, Rollout(services, "new", parallel), print)
+        await roll_out(daemon, RolloutRequest(services, "new", parallel), print)
     assert orchestrator.log == []
 
 
@@ -116,7 +116,7 @@ async def test_a_canary_pauses_the_rollout_and_everything_else(daemon: Daemon, o
     lines = await rolled_out(daemon, ordered(canary=0.1))
     assert lines[-1].startswith("echo-3 is held at 10% of the requests")
     assert [backend.canary for backend in daemon.snapshot().services[0].backends] == [None, None, 0.1]
-    for work in (roll_out(daemon, ordered(), print), scale(daemon, Scaling({"echo": 5}), print)):
+    for work in (roll_out(daemon, ordered(), print), scale(daemon, ScaleRequest({"echo": 5}), print)):
         with pytest.raises(errors.ComposectlError, match="canary"):
             await work
     assert orchestrator.log == ["scale echo=3"]
@@ -124,16 +124,16 @@ async def test_a_canary_pauses_the_rollout_and_everything_else(daemon: Daemon, o
 
 async def test_a_promoted_canary_takes_all_the_others_along(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
     await rolled_out(daemon, ordered(canary=0.1))
-    await decide_canary(daemon, Verdict("echo", goes_on=True), print)
+    await decide_canary(daemon, CanaryDecision("echo", promote=True), print)
     assert orchestrator.log == ["scale echo=3", "remove echo-1", "scale echo=3", "remove echo-2"]
     assert orchestrator.revisions == {"echo": NEW}
     assert outcomes(daemon) == {"done": 1, "failed": 0, "aborted": 0}
-    await scale(daemon, Scaling({"echo": 3}), print)
+    await scale(daemon, ScaleRequest({"echo": 3}), print)
 
 
 async def test_an_aborted_canary_is_removed(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
     await rolled_out(daemon, ordered(canary=0.1))
-    await decide_canary(daemon, Verdict("echo", goes_on=False), print)
+    await decide_canary(daemon, CanaryDecision("echo", promote=False), print)
     assert orchestrator.numbers() == [1, 2]
     assert orchestrator.revisions == {"echo": OLD}
     assert outcomes(daemon) == {"done": 0, "failed": 0, "aborted": 1}
@@ -144,12 +144,12 @@ async def test_a_canary_that_is_rejected_leaves_nothing_paused(daemon: Daemon, o
     with pytest.raises(errors.ComposectlError):
         await rolled_out(daemon, ordered(canary=0.1))
     assert outcomes(daemon) == {"done": 0, "failed": 1, "aborted": 0}
-    await scale(daemon, Scaling({"echo": 3}), print)
+    await scale(daemon, ScaleRequest({"echo": 3}), print)
 
 
 async def test_without_a_canary_there_is_nothing_to_decide(daemon: Daemon) -> None:
     with pytest.raises(errors.ComposectlError, match="canary"):
-        await decide_canary(daemon, Verdict("echo", goes_on=True), print)
+        await decide_canary(daemon, CanaryDecision("echo", promote=True), print)
 
 
 async def test_a_replica_that_is_unhealthy_afterwards_ends_the_rollout(

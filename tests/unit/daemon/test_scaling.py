@@ -1,4 +1,4 @@
-"""Scaling: which replicas are removed and added, and what is refused."""
+"""ScaleRequest: which replicas are removed and added, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from composectl import errors
-from composectl.control.commands import Scaling
+from composectl.control.commands import ScaleRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers
 from composectl.engine.containers import ExitedContainer
@@ -30,14 +30,14 @@ async def daemon(orchestrator: FakeOrchestrator, tmp_path: Path) -> AsyncIterato
 
 async def scaled(daemon: Daemon, count: int, *, oldest_first: bool = False) -> list[str]:
     lines: list[str] = []
-    await scale(daemon, Scaling({"echo": count}, oldest_first), lines.append)
+    await scale(daemon, ScaleRequest({"echo": count}, oldest_first), lines.append)
     return lines
 
 
 async def test_more_replicas_are_added_by_the_orchestrator(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
     assert await scaled(daemon, 5) == ["echo: adding 2", "echo: 5 of 5 ready"]
     assert orchestrator.log == ["scale echo=5"]
-    assert daemon.snapshot().services[0].wanted == 5
+    assert daemon.snapshot().services[0].desired == 5
 
 
 async def test_the_highest_numbers_are_drained_and_removed(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
@@ -94,12 +94,12 @@ async def test_a_service_without_a_ready_replica_is_waited_for_so_long(tmp_path:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (Scaling({"nobody": 1}), "`nobody`"),
-        (Scaling({"echo": 101}), "echo"),
+        (ScaleRequest({"nobody": 1}), "`nobody`"),
+        (ScaleRequest({"echo": 101}), "echo"),
     ],
 )
 async def test_what_is_refused_changes_nothing(
-    daemon: Daemon, orchestrator: FakeOrchestrator, request_: Scaling, message: str
+    daemon: Daemon, orchestrator: FakeOrchestrator, request_: ScaleRequest, message: str
 ) -> None:
     with pytest.raises(errors.ComposectlError, match=message):
         await scale(daemon, request_, print)

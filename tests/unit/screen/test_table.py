@@ -72,10 +72,10 @@ def test_a_canary_is_told_with_its_share() -> None:
 
 
 def test_how_many_requests_wait_is_told_also_where_there_is_little_room() -> None:
-    assert "held" not in "".join(render())
+    assert "queued" not in "".join(render())
     nobody = service(0, totals=Totals(5, 0, 3, 0, 1_000, {}))
-    assert "1,000 held" in render(nobody)[1]
-    assert "1,000 held" in render(nobody, width=40)[1]
+    assert "1,000 queued" in render(nobody)[1]
+    assert "1,000 queued" in render(nobody, width=40)[1]
 
 
 def test_h12_an_engine_that_cannot_be_reached_is_told_first() -> None:

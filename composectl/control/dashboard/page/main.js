@@ -87,5 +87,5 @@ function announce() {
 
 function readiness(service) {
   const ready = service.backends.filter((one) => one.phase === "ready").length;
-  return `${service.service}: ${ready} of ${service.wanted} ready`;
+  return `${service.service}: ${ready} of ${service.desired} ready`;
 }

@@ -1,4 +1,4 @@
-// Orders: they go with the token, and what is told of them is shown until it is cleared.
+// Commands: they are sent with the token, and their progress is shown until it is cleared.
 
 import { byId, element, say, set } from "./dom.js";
 
@@ -42,31 +42,35 @@ export class Orders {
     });
   }
 
-  async scale(service, wanted, before) {
-    const words = `Scale ${service} from ${before} to ${wanted}`;
-    const fewer = before - wanted;
+  async scale(service, desired, before) {
+    const words = `Scale ${service} from ${before} to ${desired}`;
+    const fewer = before - desired;
     const what = `${fewer === 1 ? "One replica is" : `${fewer} replicas are`} drained, then stopped and removed. No request is lost.`;
     if (fewer > 0 && !(await confirmed(`${words}?`, what, "Scale"))) return;
-    this.#give(words, "scale", { wanted: { [service]: wanted }, oldest_first: false });
+    this.#send(words, "scale", { desired: { [service]: desired }, oldest_first: false });
   }
 
-  async renew(service) {
+  async rollout(service) {
     const what = "New replicas take the place of the old ones, one at a time, from the compose files and the images as they are now.";
-    if (await confirmed(`Roll ${service} out?`, what, "Roll out")) this.#give(`Roll ${service} out`, "rollout", { service });
+    if (await confirmed(`Roll ${service} out?`, what, "Roll out")) this.#send(`Roll ${service} out`, "rollout", { service });
   }
 
-  judge(service, goesOn) {
-    this.#give(goesOn ? `Continue with the rollout of ${service}` : `Take the canary of ${service} back`, "judge", { service, goes_on: goesOn });
+  promote(service) {
+    this.#send(`Promote the canary of ${service}`, "rollout/promote", { service });
+  }
+
+  abort(service) {
+    this.#send(`Abort the rollout of ${service}`, "rollout/abort", { service });
   }
 
   /** `kind`: drain or undrain. */
-  place(kind, service, backend) {
-    if (kind) this.#give(`${kind === "drain" ? "Drain" : "Undrain"} ${service} ${backend.number}`, kind, { service, number: backend.number });
+  maintain(kind, service, backend) {
+    if (kind) this.#send(`${kind === "drain" ? "Drain" : "Undrain"} ${service} ${backend.number}`, kind, { service, number: backend.number });
   }
 
   // Private
 
-  async #give(words, path, order) {
+  async #send(words, path, order) {
     const shown = new Shown(words);
     this.list.prepend(shown.node);
     while (this.list.children.length > MOST_SHOWN) this.list.lastChild.remove();

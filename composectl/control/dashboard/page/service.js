@@ -19,7 +19,7 @@ export class Service {
     this.figures = new Figures();
     this.responses = new Responses();
     this.charts = [new Areas("Requests per second", "requests/s"), new Lines("p95 latency", "ms")];
-    this.table = new Table(service.service, (id) => this.#choose(id), (kind, backend) => orders.place(kind, service.service, backend));
+    this.table = new Table(service.service, (id) => this.#choose(id), (kind, backend) => orders.maintain(kind, service.service, backend));
     const figures = [["Requests per second", ""], ["p95 latency, ms", ""]].map(([words], index) =>
       element("figure", {}, element("figcaption", {}, words), this.charts[index].node));
     this.node = element("section", { class: "card service", "aria-labelledby": `service-${service.service}` },
@@ -55,8 +55,8 @@ export class Service {
 
   #readiness(service) {
     const ready = service.backends.filter((one) => one.phase === "ready").length;
-    say(this.ready, `${ready}/${service.wanted} ready`);
-    set(this.ready, "class", `ready ${ready >= service.wanted ? "good" : ready ? "uneasy" : "bad"}`);
+    say(this.ready, `${ready}/${service.desired} ready`);
+    set(this.ready, "class", `ready ${ready >= service.desired ? "good" : ready ? "uneasy" : "bad"}`);
   }
 }
 
@@ -74,7 +74,7 @@ class Figures {
       ["requests/s", figure(rate)], ["p50 ms", figure(p50)], ["p95 ms", figure(p95)],
       ["in flight", count(totals.in_flight), !totals.in_flight], ["requests", count(totals.requests)],
       ["failed", count(totals.failed), !totals.failed, "bad"], ["retried", count(totals.retried), !totals.retried, "uneasy"],
-      ["held", count(totals.held), !totals.held, "uneasy"],
+      ["queued", count(totals.queued), !totals.queued, "uneasy"],
     ];
     keep(this.node, this.kept, items, ([name]) => name, ([name]) => new Figure(name));
   }

@@ -1,38 +1,38 @@
-// What may be ordered of a whole service: how many replicas, new ones for old ones, and what becomes of a canary.
+// The commands for a whole service: scale, roll out, promote or abort a canary.
 
 import { element, say, set } from "./dom.js";
 
 export class Steering {
   constructor(service, orders) {
     this.service = service;
-    this.wanted = null;
+    this.desired = null;
     this.input = element("input", { type: "number", min: 0, max: 1000, step: 1, required: "", inputmode: "numeric" });
     this.scale = element("button", { type: "submit" }, "Scale");
     this.stepper = element("form", { class: "stepper" },
       this.#step("−", "one fewer", -1), this.input, this.#step("+", "one more", 1), this.scale);
-    this.renew = button("Roll out", () => orders.renew(service));
-    this.goOn = button("Continue", () => orders.judge(service, true));
-    this.abort = button("Abort", () => orders.judge(service, false));
-    this.node = element("div", { class: "steering", role: "group" }, this.stepper, this.renew, this.goOn, this.abort);
+    this.rollout = button("Roll out", () => orders.rollout(service));
+    this.promote = button("Promote", () => orders.promote(service));
+    this.abort = button("Abort", () => orders.abort(service));
+    this.node = element("div", { class: "steering", role: "group" }, this.stepper, this.rollout, this.promote, this.abort);
     set(this.node, "aria-label", `Orders for ${service}`);
     set(this.input, "aria-label", `Replicas of ${service}`);
-    set(this.goOn, "aria-label", `Continue with the rollout of ${service}`);
+    set(this.promote, "aria-label", `Promote the canary of ${service}`);
     set(this.abort, "aria-label", `Abort the rollout of ${service}: take the canary back`);
     this.input.addEventListener("input", () => this.#compare());
     this.stepper.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (this.input.valueAsNumber !== this.wanted) orders.scale(service, this.input.valueAsNumber, this.wanted);
+      if (this.input.valueAsNumber !== this.desired) orders.scale(service, this.input.valueAsNumber, this.desired);
     });
   }
 
   show(service, control) {
     this.node.hidden = !control.may;
-    this.stepper.hidden = this.renew.hidden = control.fixed;
+    this.stepper.hidden = this.rollout.hidden = control.fixed;
     const canary = service.backends.some((one) => one.canary);
-    this.goOn.hidden = this.abort.hidden = !canary;
-    const untouched = this.wanted === null || this.input.valueAsNumber === this.wanted;
-    this.wanted = service.wanted;
-    if (untouched) this.input.value = service.wanted;
+    this.promote.hidden = this.abort.hidden = !canary;
+    const untouched = this.desired === null || this.input.valueAsNumber === this.desired;
+    this.desired = service.desired;
+    if (untouched) this.input.value = service.desired;
     this.#compare();
   }
 
@@ -49,7 +49,7 @@ export class Steering {
   }
 
   #compare() {
-    const differs = this.input.valueAsNumber !== this.wanted;
+    const differs = this.input.valueAsNumber !== this.desired;
     this.scale.classList.toggle("main", differs);
     set(this.scale, "aria-disabled", String(!differs));
   }

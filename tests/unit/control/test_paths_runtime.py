@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from composectl.control.paths import make_private, runtime_folder, sockets, stem_of
+from composectl.control.paths import control_sockets, file_stem, make_private, runtime_dir
 from composectl.errors import ComposectlError
 
 
 def made(parent: Path) -> Path:
-    folder = runtime_folder({"XDG_RUNTIME_DIR": str(parent)})
+    folder = runtime_dir({"XDG_RUNTIME_DIR": str(parent)})
     make_private(folder)
     return folder
 
@@ -55,25 +55,25 @@ def test_i3_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
 
 
 def test_i5_names_differ_by_project_and_by_engine() -> None:
-    assert len({stem_of("a", "unix:///1"), stem_of("b", "unix:///1"), stem_of("a", "unix:///2")}) == 3
+    assert len({file_stem("a", "unix:///1"), file_stem("b", "unix:///1"), file_stem("a", "unix:///2")}) == 3
 
 
 def test_i5_a_long_name_leaves_room_in_the_path() -> None:
-    assert len(stem_of("x" * 200, "unix:///1")) < 50
+    assert len(file_stem("x" * 200, "unix:///1")) < 50
 
 
 def test_only_sockets_are_listed(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     for name in ("b.sock", "a.sock", "a.lock", "a.log"):
         (tmp_path / name).touch()
-    assert [path.name for path in sockets(tmp_path)] == ["a.sock", "b.sock"]
+    assert [path.name for path in control_sockets(tmp_path)] == ["a.sock", "b.sock"]
 
 
 def test_where_nothing_ever_ran_there_is_no_socket(tmp_path: Path) -> None:
-    assert sockets(tmp_path / "composectl") == []
+    assert control_sockets(tmp_path / "composectl") == []
 
 
 def test_i3_sockets_in_a_folder_of_others_are_not_trusted(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(ComposectlError, match="unsafe folder"):
-        sockets(tmp_path)
+        control_sockets(tmp_path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.control.http_server import is_ours
+from composectl.control.http_server import is_allowed_host
 
 
 @pytest.mark.parametrize(
@@ -13,11 +13,11 @@ from composectl.control.http_server import is_ours
     ],
 )
 def test_addresses_and_our_own_names_are(host: str | None) -> None:
-    assert is_ours(host, "box", "Box.Example", "")
+    assert is_allowed_host(host, "box", "Box.Example", "")
 
 
 @pytest.mark.parametrize(
     "host", ["", "evil.example", "localhost.evil.example:9464", "127.0.0.1.evil.example", "bo", ":"]
 )
 def test_other_names_are_not(host: str) -> None:
-    assert not is_ours(host, "box", "")
+    assert not is_allowed_host(host, "box", "")

@@ -8,7 +8,7 @@ import pytest
 
 from composectl.balance.snapshot import VERSION, Snapshot
 from composectl.control import events as lately
-from composectl.control.events import Lately
+from composectl.control.events import SnapshotCache
 
 
 def test_it_is_made_anew_only_where_it_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,7 +20,7 @@ def test_it_is_made_anew_only_where_it_is_too_old(monkeypatch: pytest.MonkeyPatc
         made.append(len(made) + 1)
         return Snapshot(VERSION, "shop", (), pid=made[-1])
 
-    one = Lately(snapshot)
+    one = SnapshotCache(snapshot)
     asked = []
     for now, age in ((100.0, 0.4), (100.3, 0.4), (100.3, 0.2), (100.4, 0.4), (100.4, 0.0)):  # noqa: B007
         asked.append(json.loads(one.json(age))["pid"])

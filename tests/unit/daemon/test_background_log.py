@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.control.paths import before
+from composectl.control.paths import rotated_log
 from composectl.daemon.background import LogFile
 
 STAMP = re.compile(r"(\S+) (.*)")
@@ -51,7 +51,7 @@ def test_what_writes_to_the_descriptors_writes_to_it(tmp_path: Path, descriptor:
     os.write(descriptor, b"of a child\n")
     log.write(b"x" * 100 + b"\n")
     os.write(descriptor, b"of another\n")
-    assert before(tmp_path / "log").read_text().startswith("of a child\n")
+    assert rotated_log(tmp_path / "log").read_text().startswith("of a child\n")
     assert (tmp_path / "log").read_text() == "of another\n"
 
 
@@ -61,8 +61,8 @@ def test_it_grows_to_its_size_and_what_was_before_to_the_same(tmp_path: Path, de
     for number in range(200):
         log.write(b"line %d\n" % number)
     assert sorted(os.listdir(tmp_path)) == ["log", "log.1"]
-    assert path.stat().st_size < 1000 <= before(path).stat().st_size < 1100
-    kept = texts(before(path)) + texts(path)
+    assert path.stat().st_size < 1000 <= rotated_log(path).stat().st_size < 1100
+    kept = texts(rotated_log(path)) + texts(path)
     assert kept == [f"line {number}" for number in range(200 - len(kept), 200)]
 
 
@@ -75,7 +75,7 @@ def test_two_that_write_to_one_file_turn_it_once(tmp_path: Path, descriptor: int
     logs[1].write(b"newer\n")
     os.close(other)
     assert texts(tmp_path / "log") == ["new", "newer"]
-    assert texts(before(tmp_path / "log")) == ["x" * 100, "to the old one, which is full"]
+    assert texts(rotated_log(tmp_path / "log")) == ["x" * 100, "to the old one, which is full"]
 
 
 def test_a_disk_that_is_full_ends_nobody(descriptor: int) -> None:

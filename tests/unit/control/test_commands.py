@@ -1,0 +1,81 @@
+"""Orders as they go over the socket."""
+
+from typing import Any
+
+import pytest
+
+from composectl.control.commands import (
+    BackendRef,
+    CanaryDecision,
+    InvalidRequest,
+    RolloutRequest,
+    ScaleRequest,
+    parse_abort,
+    parse_backend_ref,
+    parse_promote,
+    parse_rollout,
+    parse_scale,
+)
+
+ROLLOUT = RolloutRequest(("echo",), "services: {}").as_json() | {"services": ["echo"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("services", []),
+        ("services", "echo"),
+        ("services", [1]),
+        ("rendered", None),
+        ("parallel", 0),
+        ("parallel", True),
+        ("monitor_seconds", -1),
+        ("monitor_seconds", "5"),
+        ("monitor_seconds", float("inf")),
+        ("monitor_seconds", float("nan")),
+        ("ready_timeout_seconds", None),
+        ("only_changed", 1),
+        ("canary", 0.0),
+        ("canary", 1.0),
+        ("canary", float("nan")),
+        ("canary", "10%"),
+    ],
+)
+def test_a_rollout_with_anything_odd_in_it_is_none(key: str, value: Any) -> None:
+    assert parse_rollout(ROLLOUT).services == ("echo",)
+    with pytest.raises(InvalidRequest, match=key):
+        parse_rollout(ROLLOUT | {key: value})
+
+
+def test_a_canary_is_of_one_service() -> None:
+    assert parse_rollout(ROLLOUT | {"canary": 0.1}).canary == 0.1
+    with pytest.raises(InvalidRequest, match="canary"):
+        parse_rollout(ROLLOUT | {"services": ["echo", "web"], "canary": 0.1})
+
+
+@pytest.mark.parametrize("payload", [{}, {"service": 1}, [], None])
+def test_a_canary_decision_names_a_service(payload: Any) -> None:
+    assert parse_promote({"service": "echo"}) == CanaryDecision("echo", promote=True)
+    assert parse_abort({"service": "echo"}) == CanaryDecision("echo", promote=False)
+    for parse in (parse_promote, parse_abort):
+        with pytest.raises(InvalidRequest):
+            parse(payload)
+
+
+@pytest.mark.parametrize(
+    "desired", [{"echo": -1}, {"echo": 1001}, {"echo": "1"}, {"echo": True}, {"echo": 1.0}, [], "echo", None]
+)
+def test_a_scaling_has_whole_numbers(desired: Any) -> None:
+    with pytest.raises(InvalidRequest, match="desired"):
+        parse_scale({"desired": desired, "oldest_first": False})
+    assert parse_scale({"desired": {"echo": 0}, "oldest_first": True}) == ScaleRequest({"echo": 0}, oldest_first=True)
+
+
+@pytest.mark.parametrize("told", [{"service": "echo"}, {"number": 1}, {"service": "echo", "number": -1}, [], None])
+def test_a_place_is_a_service_and_a_number(told: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_backend_ref(told)
+
+
+def test_a_replica_whose_number_is_none_counts_as_0() -> None:
+    assert parse_backend_ref({"service": "echo", "number": 0}) == BackendRef("echo", 0)

@@ -1,0 +1,123 @@
+"""What one composectl hands over to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from composectl.control.api import DaemonInfo, serve_api
+from composectl.control.client import Client
+from composectl.control.listener_fds import ListenerFds, OldProcess
+from composectl.control.lock import ProjectLock
+from composectl.errors import ComposectlError, RunsAlready
+from tests.support.fake_daemon import FakeDaemon
+
+_T = TypeVar("_T")
+
+
+class First(FakeDaemon):
+    """A composectl that is to be followed by another."""
+
+    def __init__(self, folder: Path, *, has_listeners: bool = True) -> None:
+        super().__init__(DaemonInfo("shop", os.getpid(), "/srv", ()))
+        self.claim = ProjectLock(folder, "shop", "unix:///engine")
+        self.listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        self.is_stopped = asyncio.Event()
+        self._has_listeners = has_listeners
+
+    def listeners(self) -> ListenerFds | None:
+        return ListenerFds({"echo 80": self.listening}, self.claim.fd) if self._has_listeners else None
+
+    def stop(self) -> None:
+        self.is_stopped.set()
+
+    async def __aenter__(self) -> First:
+        self._runner = await serve_api(self, self.claim.listen())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+        for one in self.listening:
+            one.close()
+        self.claim.release()
+
+
+async def in_thread(work: Callable[[], _T]) -> _T:
+    return await asyncio.wait_for(asyncio.to_thread(work), 5)
+
+
+async def test_the_listening_sockets_are_the_same_ones(tmp_path: Path) -> None:
+    async with First(tmp_path) as first:
+        old = (await in_thread(lambda: Client(first.claim.socket))).old_process()
+        received = await in_thread(old.receive)
+        addresses = [one.getsockname() for one in received.listening["echo 80"]]
+        assert addresses == [one.getsockname() for one in first.listening]
+        for one in first.listening:
+            one.close()
+        with socket.create_connection(addresses[1]):
+            received.listening["echo 80"][1].accept()[0].close()
+        for one in received.listening["echo 80"]:
+            one.close()
+        await in_thread(old.stop)
+        assert first.is_stopped.is_set()
+        os.close(received.lock)
+
+
+async def test_the_lock_stays_held_when_the_first_one_has_ended(tmp_path: Path) -> None:
+    async with First(tmp_path) as first:
+        old = (await in_thread(lambda: Client(first.claim.socket))).old_process()
+        received = await in_thread(old.receive)
+        claim = ProjectLock(tmp_path, "shop", "unix:///engine", inherited=received.lock)
+        with claim.listen():
+            assert (await in_thread(lambda: Client(first.claim.socket))).info.project == "shop"
+            os.ftruncate(received.lock, 0)
+            os.pwrite(received.lock, b"1", 0)  # as another process signs it
+            assert not first.claim.is_owner
+            claim.socket.with_suffix(".next").rename(claim.socket)
+        await in_thread(old.stop)
+        for sockets in received.listening.values():
+            for one in sockets:
+                one.close()
+    assert claim.socket.exists()
+    with pytest.raises(RunsAlready):
+        ProjectLock(tmp_path, "shop", "unix:///engine")
+    os.close(received.lock)
+
+
+def test_a_claim_that_was_not_taken_over_leaves_the_first_one_s_alone(tmp_path: Path) -> None:
+    first = ProjectLock(tmp_path, "shop", "unix:///engine")
+    with first.listen():
+        os.pwrite(first.fd, b"1\n", 0)  # it is another process
+        second = ProjectLock(tmp_path, "shop", "unix:///engine", inherited=os.dup(first.fd))
+        with second.listen():
+            second.release()
+        assert sorted(one.suffix for one in tmp_path.iterdir()) == [".lock", ".sock"]
+    first.release()
+
+
+async def test_one_that_has_nothing_to_hand_over_says_so(tmp_path: Path) -> None:
+    async with First(tmp_path, has_listeners=False) as first:
+        old = (await in_thread(lambda: Client(first.claim.socket))).old_process()
+        with pytest.raises(ComposectlError, match="incompatible version"):
+            await in_thread(old.receive)
+
+
+def test_one_that_has_ended_meanwhile_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sock"
+    with pytest.raises(ComposectlError, match=r"lost the connection to composectl \(process 4711\)"):
+        OldProcess(path, 4711)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        old = OldProcess(path, 4711)
+        for _ in range(2):
+            listening.accept()[0].close()
+        with pytest.raises(ComposectlError, match="lost the connection"):
+            old.receive()
+        old.stop()
