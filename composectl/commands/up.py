@@ -96,7 +96,7 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
 
     status = client.status()
     check_no_canary(status)
-    before = {str(one["service"]): int(one["wanted"]) for one in status["services"]}
+    before = {str(one["service"]): int(one["desired"]) for one in status["services"]}
     for service in config.scales:
         if service not in before:
             raise errors.not_balanced_yet(service, client.info.pid)
@@ -185,4 +185,4 @@ def _change(service: str, before: int, wanted: int) -> str:
 
 
 def _summary(service: Mapping[str, Any]) -> str:
-    return f"{service['service']}: {service['wanted']} replicas behind {', '.join(service['listeners'])}\n"
+    return f"{service['service']}: {service['desired']} replicas behind {', '.join(service['listeners'])}\n"

@@ -236,7 +236,7 @@ async def _scales(invocation: Invocation, loaded: LoadedProject) -> Mapping[str,
 
 
 def _told(client: Client) -> dict[str, int]:
-    return {one["service"]: one["wanted"] for one in client.status()["services"]}
+    return {one["service"]: one["desired"] for one in client.status()["services"]}
 
 
 def _was_balanced(project: Project, service: str, count: int) -> bool:

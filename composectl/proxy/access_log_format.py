@@ -60,13 +60,13 @@ def _json(entry: AccessRecord, style: LineStyle, milliseconds: int) -> str:
     if entry.replica is not None:
         name, address = quoted(entry.replica.name), quoted(_address(entry.replica, entry.port))
     error = quoted(entry.error) if entry.error else "null"
-    held = f"{entry.queued_ns / 1e6:.3f}" if entry.queued_ns else "0.000"
+    queued = f"{entry.queued_ns / 1e6:.3f}" if entry.queued_ns else "0.000"
     return (
         f'{{"time": "{_iso(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00", "client": {quoted(entry.client)},'
         f' "service": {quoted(entry.service)}, "method": {_text(entry.method)}, "path": {_text(path)}{queried},'
         f' "http": "{entry.version}", "status": {entry.status}, "error": {error},'
         f' "backend": {name}, "address": {address}, "retries": {_retries(entry)},'
-        f' "duration_ms": {(entry.ended - entry.started) / 1e6:.3f}, "held_ms": {held},'
+        f' "duration_ms": {(entry.ended - entry.started) / 1e6:.3f}, "queued_ms": {queued},'
         f' "received": {entry.received}, "sent": {entry.sent}, "request_id": {_quoted_id(entry)}'
         f"{_headers(entry, style)}}}\n"
     )

@@ -69,7 +69,7 @@ def test_json_has_stable_keys() -> None:
         "address": "172.18.0.4:9090",
         "retries": 1,
         "duration_ms": 3.125,
-        "held_ms": 1.0,
+        "queued_ms": 1.0,
         "received": 5,
         "sent": 24,
         "request_id": "0af7",
