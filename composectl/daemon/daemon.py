@@ -81,7 +81,7 @@ class Daemon:
     def summary(self) -> str:
         """A line for each service: its backends and its listeners."""
         return "".join(
-            f"{name if self.orchestrator.directory else self.lock.project}: {self.orchestrator.describe(name)}"
+            f"{self.lock.project if self.orchestrator.refusal else name}: {self.orchestrator.describe(name)}"
             f" behind {', '.join(service.listeners)}\n"
             for name, service in self.services.items()
         )

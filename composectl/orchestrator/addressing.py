@@ -1,4 +1,4 @@
-"""How replicas are reached: at their own addresses, or at ports that each of them publishes for us."""
+"""Chooses how replicas are reached: at their own addresses, or at ports that each of them publishes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from composectl.engine.containers import CONTAINER_ADDRESS, Addressing
 
 AUTO, CONTAINER, PUBLISHED = BACKEND_ADDRESSES = ("auto", "container", "published")
 _LOOPBACK = "127.0.0.1"
-_SECONDS = 1.0
-_NOBODY_LISTENS = 1  # a refusal is an answer, too
+_TRIAL_TIMEOUT = 1.0
+_UNUSED_PORT = 1  # a refusal is an answer, too
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenAddressing:
-    """A reach, and why it is this one, for people."""
+    """An addressing, and the reason for it in words."""
 
     addressing: Addressing
-    why: str
+    reason: str
 
     @property
     def published_host(self) -> str:
@@ -32,15 +32,14 @@ class ChosenAddressing:
 
     @property
     def sentence(self) -> str:
-        """What is told of it."""
-        at = self.addressing.published_host
-        return f"replicas are reached at {f'ports of {at}' if at else 'their own addresses'}: {self.why}"
+        host = self.published_host
+        return f"replicas are reached at {f'ports of {host}' if host else 'their own addresses'}: {self.reason}"
 
 
 async def choose_addressing(asked: str, engine: Engine) -> ChosenAddressing:
-    """How the replicas are reached from here; `asked` is one of `BACKEND_ADDRESSES`. Raises ComposectlError.
+    """The addressing for `asked`, one of `BACKEND_ADDRESSES`. Raises ComposectlError.
 
-    Unless it is told, their own addresses are taken where a trial connection gets an answer from the engine's networks.
+    "auto" means container addresses if a trial connection gets an answer from the engine's networks.
     """
     at_ports = Addressing(await _address(engine))
     if asked == AUTO:
@@ -56,7 +55,7 @@ def check_addressing(asked: str, published_host: str) -> None:
 
 
 async def first_reachable(addresses: Sequence[str]) -> str:
-    """The first of these addresses of the engine at which something answers; "" where none does."""
+    """The first of these addresses at which a trial connection gets an answer; "" where none does."""
     answers = await asyncio.gather(*map(_answers, addresses))
     return next((address for address, answered in zip(addresses, answers, strict=True) if answered), "")
 
@@ -78,7 +77,7 @@ async def _tried(engine: Engine, at_ports: Addressing) -> ChosenAddressing:
 
 
 async def _address(engine: Engine) -> str:
-    """The address of the machine that the engine is on; the loopback one for this machine."""
+    """The address of the engine's machine; 127.0.0.1 for this machine."""
     if not engine.endpoint.host:
         return _LOOPBACK
     try:
@@ -91,8 +90,8 @@ async def _address(engine: Engine) -> str:
 
 async def _answers(address: str) -> bool:
     try:
-        async with asyncio.timeout(_SECONDS):
-            _, writer = await asyncio.open_connection(address, _NOBODY_LISTENS)
+        async with asyncio.timeout(_TRIAL_TIMEOUT):
+            _, writer = await asyncio.open_connection(address, _UNUSED_PORT)
     except ConnectionRefusedError:
         return True
     except OSError:  # TimeoutError is one

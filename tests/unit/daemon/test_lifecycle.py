@@ -1,0 +1,138 @@
+"""The life of a daemon: how it starts, what ends it, and what becomes of the replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from composectl import errors
+from composectl.daemon.lifecycle import Lifecycle, Prepared
+from composectl.daemon.shutdown import Shutdown
+from tests.support.fake_orchestrator import OLD, FakeOrchestrator, make_daemon
+from tests.support.raw_http import wait_until_async
+
+PATIENCE = 10
+
+
+class SlowOrchestrator(FakeOrchestrator):
+    """Its start takes for ever."""
+
+    def __init__(self) -> None:
+        super().__init__({"echo": 1})
+        self.starting = asyncio.Event()
+
+    async def start(self) -> None:
+        await super().start()
+        self.starting.set()
+        await asyncio.Event().wait()
+
+
+class Run:
+    """One run of a daemon; `text` is what its caller gets once it serves in the background."""
+
+    def __init__(self, orchestrator: FakeOrchestrator, folder: Path) -> None:
+        self.daemon = make_daemon(orchestrator, folder / "composectl")
+        self.text = ""
+        self.is_ready = asyncio.Event()
+
+    @asynccontextmanager
+    async def going(self, *, background: bool = True) -> AsyncIterator[tuple[Shutdown, asyncio.Task[int]]]:
+        with Shutdown() as shutdown:
+            lifecycle = Lifecycle(Prepared(self.daemon), shutdown, self._notify if background else None)
+            running = asyncio.create_task(lifecycle.run())
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    yield shutdown, running
+            finally:
+                shutdown.request()
+                await asyncio.gather(running, return_exceptions=True)
+                self.daemon.close()
+
+    def _notify(self, text: str, name: str) -> None:
+        self.text = text
+        self.is_ready.set()
+
+
+async def test_a_first_start_brings_the_replicas_up_and_serves(tmp_path: Path) -> None:
+    orchestrator = FakeOrchestrator({"echo": 2})
+    run = Run(orchestrator, tmp_path)
+    async with run.going() as (shutdown, running):
+        await run.is_ready.wait()
+        assert orchestrator.log == ["start"]
+        assert run.daemon.services["echo"].is_served
+        assert run.text == f"echo: 2 replicas behind {run.daemon.listeners[0]}\n"
+        shutdown.request()
+        assert await running == 0
+    assert orchestrator.log == ["start"]
+
+
+async def test_an_orchestrator_that_only_reports_starts_and_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orchestrator = FakeOrchestrator({"proxy": 1}, errors.fixed_backends("edge"))
+    run = Run(orchestrator, tmp_path)
+    async with run.going() as (_, running):
+        await run.is_ready.wait()
+        assert run.text.startswith("shop: ")
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await running == 128 + signal.SIGTERM
+    assert orchestrator.log == []
+
+
+async def test_in_the_background_a_signal_leaves_the_replicas_running(tmp_path: Path) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1})
+    run = Run(orchestrator, tmp_path)
+    async with run.going() as (_, running):
+        await run.is_ready.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await running == 128 + signal.SIGTERM
+    assert orchestrator.log == ["start"]
+
+
+async def test_a_signal_in_the_foreground_stops_the_replicas(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1})
+    run = Run(orchestrator, tmp_path)
+    async with run.going(background=False) as (_, running):
+        await wait_until_async(lambda: run.daemon.services["echo"].is_served)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await running == 128 + signal.SIGINT
+    assert orchestrator.log == ["start", "stop"]
+
+
+async def test_a_signal_while_it_starts_stops_what_there_is(tmp_path: Path) -> None:
+    orchestrator = SlowOrchestrator()
+    run = Run(orchestrator, tmp_path)
+    async with run.going() as (_, running):
+        await orchestrator.starting.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await running == 128 + signal.SIGINT
+    assert orchestrator.log == ["start", "stop"]
+
+
+async def test_replicas_that_all_exit_are_stopped_and_fail_the_command(tmp_path: Path) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1})
+    orchestrator.exits = {OLD.rendered}
+    run = Run(orchestrator, tmp_path)
+    async with run.going() as (_, running):
+        with pytest.raises(errors.ReplicasFailed):
+            await running
+    assert orchestrator.log == ["start", "stop"]
+
+
+async def test_what_compose_refuses_leaves_everything_as_it_is(tmp_path: Path) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1})
+    orchestrator.broken = errors.compose_failed("docker compose up", 17)
+    run = Run(orchestrator, tmp_path)
+    async with run.going() as (_, running):
+        with pytest.raises(errors.ComposectlError) as caught:
+            await running
+        assert caught.value is orchestrator.broken
+    assert orchestrator.log == ["start"]

@@ -1,0 +1,54 @@
+"""Static backends are reported once."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from composectl import errors
+from composectl.balance.backend import Replica, Transition
+from composectl.balance.phase import Phase
+from composectl.orchestrator.static import StaticOrchestrator
+from tests.support.factories import replica
+
+
+class Reports:
+    def __init__(self) -> None:
+        self.listed: list[tuple[str, list[Replica]]] = []
+
+    def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
+        self.listed.append((service, replicas))
+
+
+async def test_all_are_reported_once_and_nothing_ends_the_watch() -> None:
+    reports, replicas = Reports(), [replica(1), replica(2)]
+    orchestrator = StaticOrchestrator("proxy", replicas, errors.fixed_backends("edge"))
+    watching = asyncio.create_task(orchestrator.watch(reports))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    assert reports.listed == [("proxy", replicas)]
+    assert not watching.done()
+    watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 backend"), (2, "2 backends")])
+def test_they_are_counted_in_words(count: int, words: str) -> None:
+    replicas = [replica(number) for number in range(1, count + 1)]
+    orchestrator = StaticOrchestrator("proxy", replicas, errors.fixed_backends("edge"))
+    assert orchestrator.describe("proxy") == words
+    assert orchestrator.desired == {"proxy": count}
+
+
+def test_a_line_calls_a_backend_by_its_address() -> None:
+    orchestrator = StaticOrchestrator("proxy", [], errors.fixed_backends("edge"))
+    change = Transition(0.0, "proxy", 1, "127.0.0.1:9001", Phase.STARTING, Phase.READY, "its port accepts")
+    assert orchestrator.label(change) == "127.0.0.1:9001"
+
+
+def test_it_makes_no_replicas() -> None:
+    orchestrator = StaticOrchestrator("proxy", [], errors.fixed_backends("edge"))
+    with pytest.raises(errors.ComposectlError, match="edge"):
+        orchestrator.check_managed()
