@@ -18,7 +18,8 @@ import pytest
 from tests.support.backends import answers
 from tests.support.measured_process import MeasuredProxy, measured_proxy_before
 from tests.support.messages import GET, OK, get, status
-from tests.support.raw_http import RawConnection, wait_until_async
+from tests.support.raw_http import RawConnection
+from tests.support.wait import wait_until_async
 
 SECRETS = ("hunter2", "c00kie", "t0ken")
 NOBODY = 65534

@@ -10,7 +10,7 @@ from bench.backends import ANSWER
 from tests.integration.test_control_socket import service, socket_of
 from tests.support.backends import answers
 from tests.support.measured_process import MeasuredProxy, measured_proxy_before
-from tests.support.raw_http import wait_until_async
+from tests.support.wait import wait_until_async
 
 MEBIBYTE = 1024 * 1024
 RATE, SECONDS, CROWDED = 200, 3, 8

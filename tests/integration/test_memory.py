@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.support.backends import answers
 from tests.support.measured_process import measured_proxy_before
 from tests.support.messages import GET, OK, post, status
-from tests.support.raw_http import RawConnection, connect, fill, wait_until_async
+from tests.support.raw_http import RawConnection, connect, fill
+from tests.support.wait import wait_until_async
 
 MEBIBYTE = 1024 * 1024
 PIECE = bytes(range(256)) * 1024

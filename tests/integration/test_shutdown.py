@@ -12,7 +12,8 @@ import pytest
 from tests.support.backends import answers
 from tests.support.measured_process import measured_proxy_before
 from tests.support.messages import GET, OK
-from tests.support.raw_http import ConnectionEnded, RawConnection, connect, wait_until_async
+from tests.support.raw_http import ConnectionEnded, RawConnection, connect
+from tests.support.wait import wait_until_async
 
 
 async def answers_when(event: asyncio.Event, wire: RawConnection) -> None:

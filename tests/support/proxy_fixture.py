@@ -21,7 +21,8 @@ from composectl.proxy.server import HttpServer, serve
 from composectl.proxy.upstream import Upstream
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
-from tests.support.raw_http import RawConnection, connect, wait_until_async
+from tests.support.raw_http import RawConnection, connect
+from tests.support.wait import wait_until_async
 
 _NONE_HELD = QueueConfig(0)
 _OPENED = 1_700_000_000.0  # in epoch seconds; no time passes but what the test lets pass

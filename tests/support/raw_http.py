@@ -125,13 +125,6 @@ async def connect(address: tuple[str, int], *, receive_buffer: int = 0) -> RawCo
     return RawConnection(sock)
 
 
-async def wait_until_async(true: Callable[[], object]) -> None:
-    """Wait until `true()`."""
-    async with asyncio.timeout(PATIENCE):
-        while not true():  # noqa: ASYNC110 - whatever it looks at tells nobody
-            await asyncio.sleep(0.001)
-
-
 async def least_seconds(ask: Callable[[], Awaitable[object]], times: int = 20) -> float:
     """How long the fastest of so many takes: what a busy machine adds is not in it, what the proxy adds is in all."""
     seconds = []

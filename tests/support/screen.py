@@ -1,4 +1,4 @@
-"""What a person sees on a terminal: the least of a VT100 that a live table needs."""
+"""What a terminal shows: as much of a VT100 as a live table needs."""
 
 from __future__ import annotations
 

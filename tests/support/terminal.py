@@ -1,9 +1,10 @@
-"""A program on a real pseudo-terminal, with someone at the keys who watches the screen."""
+"""A program on a real pseudo-terminal: the keys, what it writes, and what the screen shows."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import subprocess
 import termios
@@ -15,23 +16,31 @@ from pathlib import Path
 from tests.support.screen import Screen
 
 CTRL_C = "\x03"
+PATIENCE = 60.0
 
 
 class Terminal:
-    """Runs `command` in `rows` x `columns`; `written` is all that it wrote, `screen` what is to be seen."""
+    """Runs `command` in `rows` x `columns`; `written` is all that it wrote, `screen` what the terminal shows."""
 
     def __init__(
-        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], rows: int = 40, columns: int = 140
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        rows: int = 40,
+        columns: int = 140,
+        kind: str = "xterm-256color",
     ) -> None:
         self.screen = Screen(rows, columns)
         self.written = ""
+        self._seen = 0
         self._decoder = getincrementaldecoder("utf-8")("replace")
         self._keys, terminal = os.openpty()
-        termios.tcsetwinsize(terminal, (rows, columns))
-        self._program = subprocess.Popen(
+        self.resize(rows, columns)
+        self.process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**environment, "TERM": "xterm-256color"},
+            env={**environment, "TERM": kind},
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
@@ -44,14 +53,20 @@ class Terminal:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._program.kill()
-        self._program.wait()
+        self.process.kill()
+        self.process.wait()
         os.close(self._keys)
+
+    def resize(self, rows: int, columns: int) -> None:
+        termios.tcsetwinsize(self._keys, (rows, columns))
 
     def type(self, keys: str) -> None:
         os.write(self._keys, keys.encode())
 
-    def shows(self, expected: Callable[[str], bool], within: float = 60.0) -> bool:
+    def echoes(self) -> bool:
+        return bool(termios.tcgetattr(self._keys)[3] & termios.ECHO)
+
+    def shows(self, expected: Callable[[str], bool], within: float = PATIENCE) -> bool:
         """Whether the screen comes to look as expected."""
         deadline = time.monotonic() + within
         while not expected(self.screen.text):
@@ -59,12 +74,25 @@ class Terminal:
                 return False
         return True
 
-    def end(self, within: float = 60.0) -> int:
+    def until(self, pattern: str, within: float = PATIENCE) -> str:
+        """Read until `pattern` is in what came since the last call; what came up to the end of it."""
+        deadline = time.monotonic() + within
+        while not (found := re.compile(pattern).search(self.written, self._seen)):
+            assert self._read(deadline), f"no `{pattern}` in {self.written[-2000:]!r}"
+        start, self._seen = self._seen, found.end()
+        return self.written[start : self._seen]
+
+    def rest(self, within: float = PATIENCE) -> str:
+        """What came since the last `until`, read until the program has ended."""
+        self.end(within)
+        return self.written[self._seen :]
+
+    def end(self, within: float = PATIENCE) -> int:
         """Wait for the program to end; its exit code."""
         deadline = time.monotonic() + within
         while self._read(deadline):
             pass
-        return self._program.wait(max(0.1, deadline - time.monotonic()))
+        return self.process.wait(max(0.1, deadline - time.monotonic()))
 
     # Private
 
@@ -75,7 +103,7 @@ class Terminal:
             return False
         try:
             written = self._decoder.decode(os.read(self._keys, 65536))
-        except OSError:  # nobody holds the terminal any more
+        except OSError:  # Linux reports the end of the last program on a terminal as EIO
             return False
         self.written += written
         self.screen.feed(written)

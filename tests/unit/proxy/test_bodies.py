@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.messages import GET, OK, ok, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import RawConnection, least_seconds, wait_until_async
+from tests.support.raw_http import RawConnection, least_seconds
+from tests.support.wait import wait_until_async
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNKED_OK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -10,7 +10,8 @@ import pytest
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, forwarded, get, ok, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import RawConnection, fill, send_endlessly, wait_until_async
+from tests.support.raw_http import RawConnection, fill, send_endlessly
+from tests.support.wait import wait_until_async
 
 CHUNKED_POST = b"POST /two HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 

@@ -10,7 +10,8 @@ import pytest
 from tests.support.backends import listen_on
 from tests.support.messages import GET, OK, get, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import RawConnection, wait_until_async
+from tests.support.raw_http import RawConnection
+from tests.support.wait import wait_until_async
 
 
 async def exchanged(client: RawConnection, backend: RawConnection, request: bytes = GET) -> None:

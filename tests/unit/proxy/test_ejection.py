@@ -17,7 +17,8 @@ from composectl.proxy.queue import QueueConfig
 from tests.support.backends import Script, answers
 from tests.support.messages import GET, OK, get, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import RawConnection, wait_until_async
+from tests.support.raw_http import RawConnection
+from tests.support.wait import wait_until_async
 
 
 @asynccontextmanager

@@ -14,7 +14,8 @@ import pytest
 from tests.support.backends import ScriptedBackend, answers
 from tests.support.messages import GET, OK, get, post, put, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import PATIENCE, RawConnection, fill, wait_until_async
+from tests.support.raw_http import PATIENCE, RawConnection, fill
+from tests.support.wait import wait_until_async
 
 MEGABYTE = 1024 * 1024
 

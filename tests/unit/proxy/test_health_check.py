@@ -16,7 +16,8 @@ from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
 from composectl.proxy.health_check import HealthCheck, make_health_check, watch_health
 from tests.support.backends import ScriptedBackend, answers, listen_on
-from tests.support.raw_http import PATIENCE, RawConnection, wait_until_async
+from tests.support.raw_http import PATIENCE, RawConnection
+from tests.support.wait import wait_until_async
 
 OFTEN = HealthCheck(interval=0.001, timeout=PATIENCE)
 CHECKS = HealthCheck("/healthz", interval=0.001, timeout=PATIENCE)

@@ -10,7 +10,8 @@ from composectl.proxy.limits import Limits, is_within
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, put, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import RawConnection, fill, wait_until_async
+from tests.support.raw_http import RawConnection, fill
+from tests.support.wait import wait_until_async
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -11,7 +11,8 @@ from composectl.proxy.listener import ConnectionLimit, make_connection_limit
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import RawConnection, wait_until_async
+from tests.support.raw_http import RawConnection
+from tests.support.wait import wait_until_async
 from tests.unit.proxy.test_tunnel import opened
 
 

@@ -12,7 +12,8 @@ from tests.support.backends import answers
 from tests.support.descriptors import exhausted, in_use
 from tests.support.messages import GET, OK, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import PATIENCE, RawConnection, wait_until_async
+from tests.support.raw_http import PATIENCE, RawConnection
+from tests.support.wait import wait_until_async
 
 LOOK_SECONDS = 0.3
 

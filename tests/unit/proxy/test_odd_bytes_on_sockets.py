@@ -21,8 +21,9 @@ from tests.support.memory_proxy import cut
 from tests.support.odd_requests import attacks, segments
 from tests.support.odd_responses import clients, hostilities
 from tests.support.proxy_fixture import ProxyFixture
-from tests.support.raw_http import RawConnection, wait_until_async
+from tests.support.raw_http import RawConnection
 from tests.support.reading import End, Request, read_requests, read_responses
+from tests.support.wait import wait_until_async
 
 LOOPS = [asyncio.SelectorEventLoop, uvloop.new_event_loop]
 every_loop = pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])

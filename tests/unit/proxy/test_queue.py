@@ -14,7 +14,8 @@ from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
 from tests.support.messages import GET, HEAD, OK, get, post, put, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import PATIENCE, RawConnection, connect, fill, wait_until_async
+from tests.support.raw_http import PATIENCE, RawConnection, connect, fill
+from tests.support.wait import wait_until_async
 from tests.unit.proxy.test_server import Faulty
 
 UNAVAILABLE = b"503 Service Unavailable\n"

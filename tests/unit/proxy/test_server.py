@@ -16,7 +16,8 @@ from composectl.proxy.http1.request_parser import RequestParser
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import PATIENCE, wait_until_async
+from tests.support.raw_http import PATIENCE
+from tests.support.wait import wait_until_async
 from tests.unit.proxy.test_tunnel import opened
 
 

@@ -11,7 +11,8 @@ from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import RawConnection, least_seconds, wait_until_async
+from tests.support.raw_http import RawConnection, least_seconds
+from tests.support.wait import wait_until_async
 from tests.unit.proxy.test_client_connection import a_client_behind_narrow_buffers, unsent_to_clients
 from tests.unit.proxy.test_exchange import crowd
 

@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.messages import GET, OK, get, identity, ok, post, status
 from tests.support.proxy_fixture import ProxyFixture
-from tests.support.raw_http import RawConnection, fill, wait_until_async
+from tests.support.raw_http import RawConnection, fill
+from tests.support.wait import wait_until_async
 
 ASK = get("/chat?a=%2F", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Protocol: chat")
 SWITCH = (

@@ -13,7 +13,8 @@ from aiohttp import WSMsgType, web
 
 from tests.support.messages import get, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
-from tests.support.raw_http import PATIENCE, RawConnection, connect, least_seconds, wait_until_async
+from tests.support.raw_http import PATIENCE, RawConnection, connect, least_seconds
+from tests.support.wait import wait_until_async
 from tests.support.websocket_peers import directly, echo, said_back, serving, through
 from tests.unit.proxy.test_tunnel import opened
 

@@ -1,11 +1,13 @@
 """A word on stderr while something takes its time."""
 
+import os
 import sys
 
 import pytest
 
 from composectl.screen.console import spinner
-from tests.support.pseudo_terminal import PseudoTerminal
+from tests.support.paths import ROOT
+from tests.support.terminal import Terminal
 
 SPIN = """
 from composectl.screen.console import spinner
@@ -23,16 +25,16 @@ def test_without_a_terminal_it_is_said_once(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_terminal_spins_and_is_left_clean() -> None:
-    with PseudoTerminal([sys.executable, "-c", SPIN], columns=80, lines=24, environment={}) as terminal:
+    with Terminal([sys.executable, "-c", SPIN], ROOT, os.environ) as terminal:
         terminal.until(r"\[bold\]first")
         terminal.type("\n")
         terminal.until("second")
         terminal.type("\n")
-        last = terminal.end()
+        last = terminal.rest()
         assert last.rstrip().endswith(("\x1b[2K", "\x1b[?25h"))
         assert "\x1b[2J" not in last
 
 
 def test_no_color_spins_without_colour() -> None:
-    with PseudoTerminal([sys.executable, "-c", SPIN], columns=80, lines=24, environment={"NO_COLOR": "1"}) as terminal:
+    with Terminal([sys.executable, "-c", SPIN], ROOT, os.environ | {"NO_COLOR": "1"}) as terminal:
         assert "m" not in terminal.until("first").replace("\x1b[?25l", "").partition("[bold]")[0]
