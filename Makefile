@@ -1,8 +1,17 @@
-.PHONY: help demo test lint venv bench picture fuzz stories matrix man
+# What runs without `make matrix`, and what of it `make test` runs
+USUAL = not whole and not modern
+FAST = $(USUAL) and not (external or resilience or compatibility or compiled) and (smoke or not both_composes)
+FUZZ_SECONDS = 20
+SAMPLE =
+
+.PHONY: help demo check test test-all test-rest release-check lint venv bench picture fuzz stories matrix man
 
 help:
 	@echo "make demo      ten replicas of examples/echo behind its port"
-	@echo "make test      everything, from lint to end-to-end on a real Docker Engine"
+	@echo "make check     lint and the unit tests, in two minutes"
+	@echo "make test      lint and the tests on a real Docker Engine, in ten minutes"
+	@echo "make test-all  every test: both Composes, failures under load, tools of others, the compiled form"
+	@echo "make release-check  every test, the whole matrix, and the failures under load at full length"
 	@echo "make lint      ruff, mypy, import-linter"
 	@echo "make fuzz      an hour of odd bytes on both sides of the proxy"
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
@@ -14,17 +23,31 @@ help:
 demo: venv
 	@scripts/with-engine scripts/demo
 
+check: lint
+	@COMPOSECTL_LOOPS=uvloop scripts/run-tests "$(FAST)" tests/unit tests/fuzz
+
 test: lint
+	@scripts/compose-v1
+	@scripts/compose-v2
+	@scripts/with-engine scripts/run-tests "$(FAST)" tests
+
+test-all: test test-rest
+
+# All that `make test` leaves out
+test-rest: venv
 	@scripts/compose-v1
 	@scripts/compose-v2
 	@scripts/compose-2.26
 	@scripts/external
-	@scripts/fuzz 20
-	@scripts/with-engine .venv/bin/pytest
-	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern .venv/bin/pytest -m 'smoke or modern' tests/compatibility; \
-	else echo "not root: no test is run on a modern engine" >&2; fi
+	@scripts/wheels
+	@scripts/fuzz $(FUZZ_SECONDS)
 	@scripts/compiled
-	@PYTHONPATH=$(CURDIR)/.tools/compiled .venv/bin/pytest -m 'not interpreted' tests/unit/proxy tests/unit/balance
+	@PYTHONPATH=$(CURDIR)/.tools/compiled scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance $(SAMPLE)
+	@scripts/with-engine scripts/run-tests "$(USUAL) and not ($(FAST))" tests $(SAMPLE)
+	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern scripts/run-tests "smoke or modern" tests/compatibility; \
+	else echo "not root: no test runs on a modern engine" >&2; fi
+
+release-check: test-all matrix stories
 
 lint: venv
 	@.venv/bin/ruff check

@@ -1,10 +1,50 @@
-"""What every tree of tests shares."""
+"""What all tests share: their marks by folder, the names of all of them, and the fixtures of more than one folder."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.proxy_process import Workspace
+
+pytest_plugins = ("tests.support.engine_fixtures",)
+
+HERE = Path(__file__).parent
+MARKS_OF_FOLDERS = {
+    "e2e": pytest.mark.e2e,
+    "e2e/resilience": pytest.mark.resilience,
+    "compatibility": pytest.mark.compatibility,
+    "external": pytest.mark.external,
+}
+MARKS_OF_FIXTURES = {
+    "engine": [pytest.mark.e2e],
+    "proxy_image": [pytest.mark.compiled],
+    "prepared": [pytest.mark.external, pytest.mark.serial],
+}
+FOLDERS_OF_ROWS = {"unit", "integration", "e2e"}
+"""Where the tests are of which docs/http.md and docs/docker.md tell."""
+OLD_COMPOSE = "1.29.2"
+
+NAMES = pytest.StashKey[list[str]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in _marks(item):
+            item.add_marker(mark)
+    config.stash[NAMES] = [item.name for item in items]
+    collected = {item.path.relative_to(HERE).parts[0] for item in items}
+    if not collected >= FOLDERS_OF_ROWS:
+        _deselect(config, items, [item for item in items if "names_of_tests" in getattr(item, "fixturenames", ())])
+
+
+@pytest.fixture(scope="session")
+def names_of_tests(pytestconfig: pytest.Config) -> list[str]:
+    """The names of all tests that were collected, their parameters included."""
+    return pytestconfig.stash[NAMES]
 
 
 @pytest.fixture
@@ -13,3 +53,21 @@ def place() -> Iterator[Workspace]:
     place = Workspace()
     yield place
     assert place.close() == []
+
+
+# Private
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], those: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if item not in those]
+    config.hook.pytest_deselected(items=those)
+
+
+def _marks(item: pytest.Item) -> Iterator[pytest.MarkDecorator]:
+    folders = {f"{one}" for one in item.path.relative_to(HERE).parents}
+    yield from (mark for folder, mark in MARKS_OF_FOLDERS.items() if folder in folders)
+    names = getattr(item, "fixturenames", ())
+    yield from (mark for name, marks in MARKS_OF_FIXTURES.items() if name in names for mark in marks)
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if parameters.get("compose") == OLD_COMPOSE:
+        yield pytest.mark.both_composes

@@ -18,8 +18,8 @@ SIMPLE = Shape("simple", {})
 
 
 @pytest.fixture
-def simple(cell: Cell, engine: DockerClient, image: str) -> ShapedProject:
-    return shaped_project(SIMPLE, cell.compose, engine, image)
+def simple(cell: Cell, engine: DockerClient, echo_image: str) -> ShapedProject:
+    return shaped_project(SIMPLE, cell.compose, engine, echo_image)
 
 
 @pytest.mark.parametrize("cell", [Cell(DOCTOR, compose, WORKS).param() for compose in EVERY])

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-import docker
 import pytest
 from docker import DockerClient
 
-from tests.support.backend_image import build_backend
-from tests.support.compose_project import IMAGE, ComposeProject, NewComposeProject
+from tests.support.compose_project import ComposeProject, NewComposeProject
 from tests.support.paths import ROOT
-from tests.support.proxy_image import proxy_image as make_proxy_image
 from tests.support.resilience import Row, Scenario, keep_table, table
 
 COMPOSES = {
@@ -22,62 +19,22 @@ COMPOSES = {
     "v2": ROOT / ".tools" / "docker-compose-v2",
 }
 
+ROW = "row of the table"
 ROWS = pytest.StashKey[list[Row]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ROWS] = []
+    config.pluginmanager.register(_RowsOfReports(config.stash[ROWS]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     rows = config.stash[ROWS]
     if rows:
-        terminalreporter.section("stories")
+        terminalreporter.section("resilience")
         terminalreporter.write(table(rows))
     if rows and (page := os.environ.get("COMPOSECTL_STORIES_PAGE")):
         keep_table(rows, Path(page))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.e2e)
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[DockerClient]:
-    try:
-        client = docker.from_env()
-        client.ping()
-    except (docker.errors.DockerException, OSError) as error:
-        pytest.fail(f"no Docker Engine answers ({error}); `make test` starts one", pytrace=False)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="session")
-def echo_image(engine: DockerClient) -> Iterator[str]:
-    """The image of `examples/echo`."""
-    made = subprocess.run([ROOT / "scripts" / "busybox-image"], check=True, capture_output=True, text=True)
-    engine.images.build(path=str(ROOT / "examples" / "echo"), tag=IMAGE, rm=True)
-    yield IMAGE
-    for image in (IMAGE, *made.stdout.split()):
-        engine.images.remove(image, force=True)
-
-
-@pytest.fixture(scope="session")
-def backend_image(engine: DockerClient, echo_image: str) -> Iterator[str]:
-    """The image of `tests/support/backend`, on the same busybox as `examples/echo`."""
-    image = build_backend(engine)
-    yield image
-    engine.images.remove(image, force=True)
-
-
-@pytest.fixture(scope="session")
-def proxy_image(engine: DockerClient) -> Iterator[str]:
-    """The image of the Dockerfile."""
-    with make_proxy_image(engine) as image:
-        yield image
 
 
 @pytest.fixture(params=COMPOSES)
@@ -112,4 +69,22 @@ def project(new_project: NewComposeProject) -> ComposeProject:
 @pytest.fixture
 def story(project: ComposeProject, backend_image: str, compose: Path, request: pytest.FixtureRequest) -> Scenario:
     name = next(name for name, command in COMPOSES.items() if command == compose)
-    return Scenario(project, backend_image, name, request.config.stash[ROWS])
+
+    def add(row: Row) -> None:
+        request.node.user_properties.append((ROW, asdict(row)))
+
+    return Scenario(project, backend_image, name, add)
+
+
+# Private
+
+
+class _RowsOfReports:
+    """Collects the rows from the reports: those of workers, too."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "teardown":
+            self._rows += [Row(**row) for name, row in report.user_properties if name == ROW]

@@ -43,6 +43,7 @@ def balanced(two: ComposeProject) -> ComposeProject:
     return two
 
 
+@pytest.mark.smoke
 def test_what_plain_compose_started_is_taken_over_and_only_who_held_the_port_is_replaced(two: ComposeProject) -> None:
     (holder,), (other,) = of("echo", two), of("other", two)
     two.run("up", "--balance", "echo=3", "-d")

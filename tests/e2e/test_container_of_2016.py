@@ -18,7 +18,7 @@ from tests.support.cli_error import cli_error_in
 from tests.support.compose_project import ComposeProject
 from tests.support.http_client import Answer, ask
 from tests.support.load_generator import LoadGenerator
-from tests.support.proxy_image import socket_of_engine
+from tests.support.own_engine import engine_socket
 from tests.support.wait import wait_until
 
 IN_2016 = """\
@@ -52,7 +52,7 @@ class Beside:
         self._state.mkdir(mode=0o777)
 
     def write(self, text: str, more: str = "") -> None:
-        self.project.write(text + more, socket=socket_of_engine(), state=self._state, **self._images)
+        self.project.write(text + more, socket=engine_socket(), state=self._state, **self._images)
 
     def compose(self, *words: str) -> None:
         done = self.project.plain_compose(*words)
@@ -155,7 +155,7 @@ def test_other_commands_work_in_the_container(beside: Beside) -> None:
 
 @V2
 def test_it_needs_no_right_but_to_the_socket(beside: Beside) -> None:
-    group = socket_of_engine().stat().st_gid
+    group = engine_socket().stat().st_gid
     hardened = (
         f'user: "65534:{group}"\n    read_only: true\n    cap_drop: [ALL]\n    security_opt: ["no-new-privileges"]'
     )
@@ -195,7 +195,7 @@ def test_on_the_network_of_the_host_it_reaches_all_replicas(beside: Beside) -> N
     assert beside.answering(1) == {beside.status()["backends"][0]["address"]}
 
 
-SOCKET = ("--volume", f"{socket_of_engine()}:/var/run/docker.sock:ro")
+SOCKET = ("--volume", f"{engine_socket()}:/var/run/docker.sock:ro")
 ECHO = ("--env", "DOCKER_COMPOSE_SERVICE_NAME=echo")
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.e2e.test_rollout import ids
 from tests.support.chromium import Chromium, Page
-from tests.support.compose_project import ComposeProject, free_port
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import burst
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

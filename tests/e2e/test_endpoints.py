@@ -14,12 +14,14 @@ from docker import DockerClient
 
 from tests.support.certificates import CertificateAuthority
 from tests.support.cli_error import cli_error_of
-from tests.support.compose_project import ECHO, IMAGE, ComposeProject, free_port
+from tests.support.compose_project import ECHO, ComposeProject
 from tests.support.http_client import ask
+from tests.support.images import ECHO_IMAGE, build_echo
 from tests.support.own_engine import OwnEngine, own_engine
-from tests.support.paths import ROOT
+from tests.support.ports import free_port
 
 UP = ("up", "--balance", "echo=2", "-d")
+pytestmark = pytest.mark.xdist_group("own engine")
 FOR_V2 = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 Named = tuple[tuple[str, ...], dict[str, str | None]]
@@ -78,9 +80,8 @@ def engine(own: OwnEngine) -> Iterator[DockerClient]:
 
 @pytest.fixture(scope="module")
 def echo_image(engine: DockerClient) -> str:
-    subprocess.run([ROOT / "scripts" / "busybox-image"], check=True, capture_output=True)
-    engine.images.build(path=str(ROOT / "examples" / "echo"), tag=IMAGE, rm=True)
-    return IMAGE
+    build_echo(engine)
+    return ECHO_IMAGE
 
 
 @pytest.fixture(autouse=True)

@@ -57,6 +57,7 @@ volumes:
 """
 
 
+@pytest.mark.smoke
 def test_an_image_is_missing(project: ComposeProject) -> None:
     project.write(IMAGE_MISSING)
     failed = failure(project)

@@ -17,7 +17,9 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 
 from composectl.engine.containers import CONFIG_HASH, PROJECT, SERVICE
-from tests.support.compose_project import IMAGE, ComposeProject, free_port
+from tests.support.compose_project import ComposeProject
+from tests.support.images import ECHO_IMAGE
+from tests.support.ports import free_port
 
 RICH = Path(__file__).parent / "rich"
 VARIABLES = """\
@@ -42,12 +44,13 @@ IN_ANY_ORDER = ("Aliases", "Binds", "Env", "ExtraHosts", "Ulimits")
 def rich(project: ComposeProject) -> ComposeProject:
     """A project with all the files and variables that one of `rich` names."""
     shutil.copytree(RICH, project.folder, dirs_exist_ok=True)
-    values = {"image": IMAGE, "project": project.name, "port": project.port, "other": free_port()}
+    values = {"image": ECHO_IMAGE, "project": project.name, "port": project.port, "other": free_port()}
     subnet = {"high": randrange(18, 20), "low": randrange(256)}  # for tests (RFC 2544)
     (project.folder / ".env").write_text(VARIABLES.format(**values, **subnet))
     return project
 
 
+@pytest.mark.smoke
 def test_what_comes_up_differs_by_its_ports_alone(rich: ComposeProject) -> None:
     shutil.copy(RICH / "both.yml", rich.file)
     assert made_by_compose(rich) == made_by_composectl(rich)

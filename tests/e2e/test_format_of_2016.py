@@ -14,6 +14,7 @@ echo:
 """
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("compose", ["1.29.2"], indirect=True)
 def test_compose_1_balances_it(project: ComposeProject) -> None:
     project.write(AS_IN_2016)

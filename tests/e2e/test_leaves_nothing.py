@@ -1,10 +1,13 @@
 """The user's files and machine are afterwards what they were before."""
 
+import pytest
+
 from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask, is_answered_by_docker
 from tests.support.wait import wait_until
 
 
+@pytest.mark.smoke
 def test_after_down_nothing_is_left_and_plain_compose_takes_over(project: ComposeProject) -> None:
     written = project.file.read_bytes()
     project.run("up", "--balance", "echo=3", "-d")

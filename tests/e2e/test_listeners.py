@@ -4,8 +4,9 @@ import socket
 
 import pytest
 
-from tests.support.compose_project import ComposeProject, free_port
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.parametrize("compose", ["1.29.2", "v2"], indirect=True)
 

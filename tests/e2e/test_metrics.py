@@ -8,8 +8,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.cli_error import cli_error_of
-from tests.support.compose_project import ComposeProject, free_port
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

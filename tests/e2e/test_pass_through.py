@@ -14,6 +14,7 @@ def test_a_command_says_what_compose_says(project: ComposeProject, words: tuple[
     assert plain.stdout or words[0] == "logs"
 
 
+@pytest.mark.smoke
 def test_exit_codes_come_through(project: ComposeProject) -> None:
     assert project.plain_compose("up", "-d").returncode == 0
 
@@ -30,6 +31,7 @@ def test_global_options_go_to_compose(project: ComposeProject) -> None:
     assert (ours.returncode, ours.stdout) == (0, "echo\n")
 
 
+@pytest.mark.smoke
 def test_up_without_balance_is_compose_s_own(project: ComposeProject) -> None:
     project.run("up", "-d")
 

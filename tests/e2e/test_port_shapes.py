@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.cli_error import cli_error_of
-from tests.support.compose_project import ComposeProject, free_port
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
+from tests.support.ports import free_port
 
 SEVERAL = """\
 services:
@@ -47,6 +48,7 @@ services:
 """
 
 
+@pytest.mark.smoke
 def test_each_published_port_of_two_services_has_a_listener(project: ComposeProject) -> None:
     ipv6, long, first, web = (free_port() for _ in range(4))
     project.write(SEVERAL, ipv6=ipv6, long=long, first=first, last=first + 3, web=web)

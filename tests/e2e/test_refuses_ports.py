@@ -11,8 +11,9 @@ import pytest
 from docker.models.containers import Container
 
 from tests.support.cli_error import cli_error_in, cli_error_of
-from tests.support.compose_project import ECHO, IMAGE, ComposeProject, NewComposeProject
+from tests.support.compose_project import ECHO, ComposeProject, NewComposeProject
 from tests.support.http_client import ask
+from tests.support.images import ECHO_IMAGE
 from tests.support.unprivileged import unprivileged
 
 
@@ -61,7 +62,7 @@ def test_a_low_port_without_the_right_to_it(project: ComposeProject) -> None:
 @contextmanager
 def a_container_at(project: ComposeProject) -> Iterator[Container]:
     """A container of nobody's project that publishes the port."""
-    holder = project.engine.containers.run(IMAGE, detach=True, ports={"9090/tcp": project.port})
+    holder = project.engine.containers.run(ECHO_IMAGE, detach=True, ports={"9090/tcp": project.port})
     try:
         yield holder
     finally:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.compose_project import IMAGE, ComposeProject, Finished
+from tests.support.compose_project import ComposeProject, Finished
 from tests.support.http_client import SteadyLoad, ask
+from tests.support.images import ECHO_IMAGE
 from tests.support.wait import wait_until
 
 OF_VERSION = """\
@@ -62,6 +63,7 @@ def three(project: ComposeProject) -> ComposeProject:
     return project
 
 
+@pytest.mark.smoke
 def test_all_are_new_and_no_request_is_lost(three: ComposeProject) -> None:
     old = ids(three)
     three.write(OF_VERSION, version=2)
@@ -119,6 +121,7 @@ def test_one_that_answers_500_is_taken_back(three: ComposeProject) -> None:
     assert all(": 500 " in one for one in lost), lost
 
 
+@pytest.mark.smoke
 def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: ComposeProject) -> None:
     old = ids(three)
     three.write(OF_VERSION.replace("{image}", "localhost:1/nowhere"), version=2)
@@ -135,7 +138,7 @@ def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: ComposeProj
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_each_service_stays_what_it_is_after_a_rollout_of_which_one_succeeded(project: ComposeProject) -> None:
-    project.write(OF_TWO, first=1, second=1, image_of_second=IMAGE)
+    project.write(OF_TWO, first=1, second=1, image_of_second=ECHO_IMAGE)
     project.run("up", "--balance", "first=1", "--balance", "second=1", "-d")
     project.write(OF_TWO, first=2, second=2, image_of_second="localhost:1/nowhere")
     told = project.composectl("rollout", "first", "second", "--monitor", "0")

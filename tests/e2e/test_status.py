@@ -18,6 +18,7 @@ BACKEND = {
 }
 
 
+@pytest.mark.smoke
 def test_i7_the_json_has_the_keys_that_the_readme_promises(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=2", "-d")
     ask(project.port)

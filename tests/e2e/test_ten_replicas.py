@@ -36,6 +36,7 @@ def test_a_thousand_requests_are_spread_evenly_and_each_is_counted(
     assert {one["address"]: one["requests"] for one in status["backends"]} == shares
 
 
+@pytest.mark.smoke
 def test_each_answer_names_the_replica_that_made_it(answers: list[Answer]) -> None:
     for answer in answers:
         assert answer.backend

@@ -45,6 +45,7 @@ echo:
 """
 
 
+@pytest.mark.smoke
 def test_a_number_of_replicas_that_comes_of_a_variable(project: ComposeProject) -> None:
     project.write(A_NUMBER)
     summary = project.run("up", "-d")
@@ -81,6 +82,7 @@ def test_what_makes_no_sense_is_refused(project: ComposeProject, mapping: str) -
     assert told.message.startswith("`x-balance` of service `echo`: ")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("compose", ["1.29.2"], indirect=True)
 def test_docker_compose_1_knows_no_such_key_in_a_file_of_2016(project: ComposeProject) -> None:
     project.write(OF_2016)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.external.conftest import said_by
 
+pytestmark = pytest.mark.serial
+
 REQUESTS = 10_000
 
 

@@ -18,7 +18,7 @@ from composectl.proxy.queue import QueueConfig, RequestQueue
 from composectl.proxy.server import HttpServer, serve
 from composectl.proxy.upstream import Upstream
 from tests.external.conftest import said_by
-from tests.support.compose_project import free_port
+from tests.support.ports import free_port
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").iterdir())
 

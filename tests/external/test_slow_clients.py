@@ -7,8 +7,11 @@ import re
 import time
 
 import aiohttp
+import pytest
 
 from tests.external.conftest import said_by
+
+pytestmark = pytest.mark.serial
 
 CONNECTIONS = "100"
 SECONDS = "13"

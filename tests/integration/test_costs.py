@@ -6,7 +6,11 @@ import os
 import signal
 import subprocess
 
+import pytest
+
 from tests.support.proxy_process import Workspace, command_line
+
+pytestmark = pytest.mark.serial
 
 RUNS = 7
 

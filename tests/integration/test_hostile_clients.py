@@ -6,11 +6,15 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench.backends import ANSWER
 from tests.integration.test_control_socket import service, socket_of
 from tests.support.backends import answers
 from tests.support.measured_process import MeasuredProxy, measured_proxy_before
 from tests.support.wait import wait_until_async
+
+pytestmark = pytest.mark.serial
 
 MEBIBYTE = 1024 * 1024
 RATE, SECONDS, CROWDED = 200, 3, 8

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from tests.support.backends import answers
 from tests.support.measured_process import measured_proxy_before
 from tests.support.messages import GET, OK, post, status
 from tests.support.raw_http import RawConnection, connect, fill
 from tests.support.wait import wait_until_async
+
+pytestmark = pytest.mark.serial
 
 MEBIBYTE = 1024 * 1024
 PIECE = bytes(range(256)) * 1024

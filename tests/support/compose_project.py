@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from random import sample
 from secrets import token_hex
 from typing import Any
 
@@ -21,9 +18,9 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 
 from tests.support import leftovers
+from tests.support.images import ECHO_IMAGE
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
-
-IMAGE = f"composectl-e2e-echo:{os.getpid()}"  # of this run: another one may end meanwhile
 
 ECHO = """\
 services:
@@ -60,7 +57,7 @@ class ComposeProject:
 
     def write(self, text: str, **values: object) -> None:
         """Write the compose file; `{image}` and `{port}` stand for the echo image and a free port."""
-        self.file.write_text(text.format(image=IMAGE, port=self.port, **values))
+        self.file.write_text(text.format(image=ECHO_IMAGE, port=self.port, **values))
 
     # What a person types
 
@@ -180,11 +177,3 @@ NewComposeProject = Callable[[], ComposeProject]
 def command_line(*words: str, rights: Sequence[str] = ()) -> list[str]:
     """`composectl WORDS`, behind a command that takes rights away."""
     return [*rights, sys.executable, "-m", "composectl", *words]
-
-
-def free_port() -> int:
-    """A TCP port that nobody holds, outside the range from which clients get theirs."""
-    for port in sample(range(20000, 32000), 100):
-        with suppress(OSError), socket.create_server(("", port)):
-            return port
-    raise AssertionError("100 ports in a row are taken")

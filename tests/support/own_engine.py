@@ -100,6 +100,11 @@ class OwnEngine:
             return bool(client.ping())
 
 
+def engine_socket() -> Path:
+    """Where the engine of this machine listens."""
+    return Path(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+
+
 # Private
 
 

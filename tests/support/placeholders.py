@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from random import randrange
 
-from tests.support.compose_project import free_port
+from tests.support.ports import free_port
 
 _ROOM = 10  # for ranges
 _PLACEHOLDER = re.compile(r"<(\w+)(?:\+(\d+))?>")

@@ -14,8 +14,8 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from tests.support.compose_project import free_port
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
 CONFIG = ROOT / "examples" / "prometheus.yml"

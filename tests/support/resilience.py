@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,13 +51,13 @@ class Row:
 
 
 class Scenario:
-    """A project whose service counts what it executes; `rows` is where the figures go."""
+    """A project whose service counts what it executes; `add_row` takes the figures."""
 
-    def __init__(self, project: ComposeProject, backend: str, compose: str, rows: list[Row]) -> None:
+    def __init__(self, project: ComposeProject, backend: str, compose: str, add_row: Callable[[Row], None]) -> None:
         self.project = project
         self.image = backend
         self._compose = compose
-        self._rows = rows
+        self._add_row = add_row
         self._state = project.folder.parent / "shared"
         self._state.mkdir()
         self._state.chmod(0o777)
@@ -83,7 +83,7 @@ class Scenario:
             assert wait_until(lambda: len(load.fates) > per_second / 4)
             yield load
         twice, late = len(self.executed_twice()), load.longest_wait
-        self._rows.append(Row(name, self._compose, len(load.fates), len(load.failed), twice, late))
+        self._add_row(Row(name, self._compose, len(load.fates), len(load.failed), twice, late))
         assert set(load.posted) <= self._executed().keys()
 
     def executed_twice(self) -> list[str]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 
 import pytest
 from docker import DockerClient
 
-from tests.support.backend_image import build_backend
+from tests.support.images import BACKEND_IMAGE, build_backend, build_echo
 from tests.support.own_engine import OwnEngine, own_engine
-from tests.support.paths import ROOT
 from tests.support.resilience import Scenario
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
+pytestmark = pytest.mark.xdist_group("own engine")
 SECONDS = 10.0
 
 
@@ -40,8 +39,9 @@ def echo_image() -> None:
 
 @pytest.fixture(scope="module")
 def backend_image(own: OwnEngine, engine: DockerClient) -> str:
-    subprocess.run([ROOT / "scripts" / "busybox-image"], check=True, capture_output=True)
-    return build_backend(engine)
+    build_echo(engine)
+    build_backend(engine)
+    return BACKEND_IMAGE
 
 
 def test_h12_an_engine_that_is_away_for_ten_seconds_costs_no_request(story: Scenario, own: OwnEngine) -> None:

@@ -1,7 +1,5 @@
 """The phase table, as the docs show it."""
 
-from itertools import product
-
 import pytest
 
 from composectl.balance.phase import Phase, Signal, after, grid
@@ -36,6 +34,6 @@ def test_who_rests_is_deaf_to_what_is_observed(signal: Signal) -> None:
     assert after(Phase.MAINTENANCE, signal) is None
 
 
-@pytest.mark.parametrize(("phase", "signal"), list(product(set(Phase) - {Phase.GONE}, [Signal.REMOVED])))
-def test_whatever_vanishes_is_gone(phase: Phase, signal: Signal) -> None:
-    assert after(phase, signal) is Phase.GONE
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.GONE])
+def test_whatever_vanishes_is_gone(phase: Phase) -> None:
+    assert after(phase, Signal.REMOVED) is Phase.GONE

@@ -1,8 +1,9 @@
-"""Every story is told twice: on uvloop and on plain asyncio."""
+"""Every test runs twice, on uvloop and on plain asyncio; `COMPOSECTL_LOOPS` may name one of them."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -18,7 +19,8 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
         import uvloop
 
         factories["uvloop"] = uvloop.new_event_loop
-    return factories
+    wanted = os.environ.get("COMPOSECTL_LOOPS", "asyncio uvloop").split()
+    return {name: make for name, make in factories.items() if name in wanted}
 
 
 @pytest.fixture
