@@ -28,82 +28,73 @@ from composectl.screen.console import info
 
 Listening = Mapping[str, Sequence[socket.socket]]
 Refuse = Callable[[errors.ComposectlError], errors.ComposectlError]
-_SHARE = 0.25  # of the time, at most, while a sample is taken
+_CPU_SHARE = 0.25  # of the time, at most, while a sample is taken
 _TOKEN_BYTES = 24
 
 
 class AdminListener:
-    """Holds the port that `option` asked for until `close`: one of the `inherited`, or else one that is free.
+    """Holds the port of `option` until `close`, on an inherited socket or a new one.
 
-    Raises what `refuse` makes of the reason, where it cannot be had.
+    Raises what `refuse` makes of the reason where the port is not free.
     """
 
     def __init__(self, option: str, at: Address, folder: Path, inherited: Listening, refuse: Refuse) -> None:
-        self._name = f"{option} {join_address(at.host, at.port)}"
-        self.sockets = list(inherited.get(self._name, ())) or _bound(at, folder, refuse)
-        self.reception: AdmissionLimitedServer | None = None
+        self.host = at.host
+        self.name = f"{option} {join_address(at.host, at.port)}"
+        self.sockets = list(inherited.get(self.name, ())) or _bind(at, folder, refuse)
+        self._server: AdmissionLimitedServer | None = None
 
-    @property
-    def listening(self) -> Listening:
-        """The listening sockets, by a name that no service has."""
-        return {self._name: self.sockets}
+    def serve(self, server: AdmissionLimitedServer) -> None:
+        """Keep the server until `shut`."""
+        self._server = server
 
     async def shut(self) -> None:
-        """Answer no more."""
-        reception, self.reception = self.reception, None
-        if reception is not None:
-            await reception.cleanup()
+        server, self._server = self._server, None
+        if server is not None:
+            await server.cleanup()
 
     def close(self) -> None:
-        """Free the port."""
         for one in self.sockets:
             one.close()
 
 
 class Metrics(AdminListener):
-    """Raises `no_metrics` where the port cannot be had."""
-
     def __init__(self, at: Address, folder: Path, inherited: Listening) -> None:
         super().__init__("--metrics", at, folder, inherited, errors.no_metrics)
-        self._named = at.host
 
     @property
     def url(self) -> str:
-        """Where they are scraped."""
         return f"http://{address_of(self.sockets[0])}/metrics"
 
     async def open(self, metrics: MetricsHandler) -> None:
-        """Answer scrapes, and say where."""
         import composectl.control.metrics  # noqa: F401 - slow to import: better now than at the first scrape
 
-        self.reception = await serve_metrics(metrics, self._named, self.sockets)
+        self.serve(await serve_metrics(metrics, self.host, self.sockets))
         info(f"metrics: {self.url}")
 
 
 class Dashboard(AdminListener):
-    """Nothing is remembered of what went on before it was made. Raises `no_dashboard` where the port cannot be had."""
+    """Its history begins when it is made."""
 
     def __init__(self, at: Address, folder: Path, inherited: Listening, *, control: bool) -> None:
         super().__init__("--dashboard", at, folder, inherited, errors.no_dashboard)
-        self._named = at.host
         self._token = secrets.token_urlsafe(_TOKEN_BYTES) if control else None
         self._history = History()
 
     @property
     def url(self) -> str:
-        """Where a browser of this machine finds it, without the token."""
+        """The URL for a browser of this machine, without the token."""
         host, port = self.sockets[0].getsockname()[:2]
         return f"http://{join_address('localhost' if host in ('0.0.0.0', '::') else host, port)}/"
 
     async def sample(self, pools: Iterable[Pool]) -> None:
         """To be called once a second."""
-        async for _ in in_slices(self._history.sampling(pools, time.time()), _SHARE):
+        async for _ in in_slices(self._history.sampling(pools, time.time()), _CPU_SHARE):
             pass
 
     async def open(self, daemon: DaemonApi, rollout: RolloutService) -> None:
-        """Answer browsers, and say where, with the token."""
-        guard = DashboardAuth(self._named, self._token)
-        self.reception = await serve_dashboard(DashboardSources(daemon, self._history, rollout), guard, self.sockets)
+        sources, auth = DashboardSources(daemon, self._history, rollout), DashboardAuth(self.host, self._token)
+        self.serve(await serve_dashboard(sources, auth, self.sockets))
         info(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
 
 
@@ -130,41 +121,34 @@ class AdminListeners:
     @property
     def listening(self) -> Listening:
         """The listening sockets, by names that no service has."""
-        return {name: sockets for listener in self._every for name, sockets in listener.listening.items()}
+        return {listener.name: listener.sockets for listener in self._all}
 
     async def open(self, daemon: DaemonApi, rollout: RolloutService) -> None:
-        """Answer whoever looks, and say where; `renew` rolls out for browsers."""
+        """Answer requests, and print the URLs; `rollout` updates a service for the dashboard."""
         if self.metrics:
             await self.metrics.open(daemon.metrics)
         if self.dashboard:
             await self.dashboard.open(daemon, rollout)
 
-    async def sample(self, pools: Iterable[Pool]) -> None:
-        """To be called once a second."""
-        if self.dashboard:
-            await self.dashboard.sample(pools)
-
     async def shut(self) -> None:
-        """Answer no more."""
-        for listener in self._every:
+        for listener in self._all:
             await listener.shut()
 
     def close(self) -> None:
-        """Free the ports."""
-        for listener in self._every:
+        for listener in self._all:
             listener.close()
 
     # Private
 
     @property
-    def _every(self) -> list[AdminListener]:
+    def _all(self) -> list[AdminListener]:
         return [listener for listener in (self.metrics, self.dashboard) if listener]
 
 
 # Private
 
 
-def _bound(at: Address, folder: Path, refuse: Refuse) -> list[socket.socket]:
+def _bind(at: Address, folder: Path, refuse: Refuse) -> list[socket.socket]:
     try:
         return bind(at.host, (at.port,))
     except PortTaken as taken:

@@ -112,7 +112,8 @@ class Daemon:
         """To be called once a second."""
         for service in self.services.values():
             service.sweep()
-        await self.admin.sample(service.pool for service in self.services.values())
+        if self.admin.dashboard:
+            await self.admin.dashboard.sample(service.pool for service in self.services.values())
 
     def reopen_log(self) -> None:
         """Open the access log anew: its file may have been renamed."""

@@ -103,14 +103,14 @@ class ServiceRollout:
     async def pause_at_canary(self, share: float) -> None:
         """Add one new replica, which gets this share of the requests, and leave the rest until it is decided on."""
         await self._begin()
-        self._service.begin_canary(self._old, share)
+        self._service.pool.begin_canary(self._old, share)
         try:
             await self._add(1)
         except BaseException:
             self._service.end_canary()
             self._service.count_rollout("failed")
             raise
-        self._service.pause(PausedCanary(self._request, self._revision, self._old))
+        self._service.pause_rollout(PausedCanary(self._request, self._revision, self._old))
         names = ", ".join(sorted(self._names[id] for id in self._names.keys() - self._old))  # noqa: A001 - Docker's word
         self._progress(
             f"{names} is held at {100 * share:g}% of the requests;"

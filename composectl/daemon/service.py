@@ -81,7 +81,7 @@ class BalancedService:
 
     @property
     def listening(self) -> dict[str, list[socket.socket]]:
-        """The listening sockets, by the names of the ports."""
+        """The listening sockets, by names that no other service has."""
         return {self._socket_name(port): sockets for port, sockets in self._sockets.items()}
 
     @property
@@ -91,7 +91,6 @@ class BalancedService:
 
     @property
     def is_served(self) -> bool:
-        """Whether clients are accepted."""
         return bool(self._runners)
 
     @property
@@ -100,7 +99,6 @@ class BalancedService:
         return self._balancing.drain_timeout
 
     async def serve(self) -> None:
-        """Accept clients on every port that is bound."""
         self._runners = [await serve(server, self._sockets[port], self.drain_timeout) for port, server in self._servers]
 
     async def drain_connections(self, seconds: float) -> None:
@@ -114,17 +112,14 @@ class BalancedService:
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
 
     async def abort(self) -> None:
-        """End all connections now."""
         await asyncio.gather(*(server.close_all() for _, server in self._servers))
 
     def close(self) -> None:
-        """Free the ports."""
         for sockets in self._sockets.values():
             for one in sockets:
                 one.close()
 
     async def watch_health(self) -> None:
-        """Check the backends until cancelled."""
         await watch_health(self.pool, self._target, self._health_check)
 
     def sweep(self) -> None:
@@ -162,11 +157,7 @@ class BalancedService:
             raise
         self.count_rollout("done")
 
-    def begin_canary(self, old: frozenset[str], share: float) -> None:
-        """Give the backends that are not `old` this share of the requests."""
-        self.pool.begin_canary(old, share)
-
-    def pause(self, canary: PausedCanary) -> None:
+    def pause_rollout(self, canary: PausedCanary) -> None:
         """Keep the canary until `end_canary`."""
         self.canary = canary
 
