@@ -15,7 +15,7 @@ from composectl import errors
 from composectl.daemon.lifecycle import Lifecycle, Prepared
 from composectl.daemon.shutdown import Shutdown
 from tests.support.fake_orchestrator import OLD, FakeOrchestrator, make_daemon
-from tests.support.raw_http import wait_until_async
+from tests.support.wait import wait_until_async
 
 PATIENCE = 10
 
