@@ -83,7 +83,7 @@ async def fragments(url: str) -> object:
 async def pings(url: str) -> object:
     async with connect(url) as client:
         pongs = [await client.ping(data) for data in (b"", b"x" * 125)]
-        return [await asyncio.wait_for(pong, 10) > 0 for pong in pongs]
+        return [await asyncio.wait_for(pong, 60) > 0 for pong in pongs]
 
 
 async def a_close_by_the_client(url: str) -> object:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.cpu_cost import least_cpu
+
 COMPOSE_FILE = "services: {echo: {image: a}, worker: {image: a}}"
 COMPOSECTL = (sys.executable, "-m", "composectl")
 
 
+def environment(shell: str, folder: Path) -> dict[str, str]:
+    """In which the completion of this shell asks."""
+    return {**os.environ, "_COMPOSECTL_COMPLETE": f"{shell}_complete", "XDG_RUNTIME_DIR": str(folder)}
+
+
 def asked(shell: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environ = os.environ | {"_COMPOSECTL_COMPLETE": f"{shell}_complete", "XDG_RUNTIME_DIR": str(folder)}
     return subprocess.run(
-        [*COMPOSECTL, *words], env=environ, cwd=folder, capture_output=True, text=True, check=True, timeout=60
+        [*COMPOSECTL, *words],
+        env=environment(shell, folder),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
 
 
@@ -70,11 +81,4 @@ def test_whatever_stands_there_nothing_is_complained_of(folder: Path, line: str)
 
 @pytest.mark.parametrize("words", [("up", "--bal"), ("",), ("up", "--policy", ""), ("up", "--balance", "")])
 def test_it_is_there_before_a_person_notices(folder: Path, words: tuple[str, ...]) -> None:
-    assert min(_cpu(folder, words) for _ in range(3)) < 0.15
-
-
-def _cpu(folder: Path, words: tuple[str, ...]) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    asked("zsh", *words, folder=folder)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert least_cpu([*COMPOSECTL, *words], folder, environment("zsh", folder)) < 0.15

@@ -39,7 +39,7 @@ def test_a_name_that_is_not_ours_is_misdirected(place: Workspace) -> None:
     for path in ("/", "/v1/history", "/v1/events"):
         assert site.status(path, Host="evil.example") == 421
     assert site.status("/v1/drain", "POST", {"service": "proxy", "number": 1}, Host="evil.example") == 421
-    assert place.phases() == ["ready", "ready"]
+    assert place.comes_to("ready", "ready")
     site.ends()
 
 
@@ -50,7 +50,7 @@ def test_without_control_there_is_only_reading(place: Workspace) -> None:
         answer = site.asks("/v1/drain", method, {"service": "proxy", "number": 1})
         assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
     assert site.status("/", "HEAD") == 200
-    assert place.phases() == ["ready", "ready"]
+    assert place.comes_to("ready", "ready")
     site.ends()
 
 
@@ -60,7 +60,7 @@ def test_orders_need_the_token_and_our_own_page(place: Workspace) -> None:
     assert site.status("/v1/drain", "POST", first, Authorization="Bearer guessed") == 401
     assert site.status("/v1/drain", "POST", first, Authorization="") == 401
     assert site.status("/v1/drain", "POST", first, Origin="http://evil.example") == 403
-    assert place.phases() == ["ready", "ready"]
+    assert place.comes_to("ready", "ready")
     assert site.status("/v1/drain", "POST", first) == 200
     assert place.comes_to("maintenance", "ready")
     site.ends()

@@ -44,7 +44,7 @@ def test_f10_f11_what_is_in_flight_is_finished(place: Workspace, end: signal.Sig
     held = Held(proxy, backend)
     proxy.process.send_signal(end)
     assert wait_until(lambda: refuses(proxy))
-    assert place.phases() == ["draining"]
+    assert place.comes_to("draining")
     backend.release.set()
     answer = held.ended()
     assert answer is not None

@@ -14,6 +14,7 @@ COMPOSE_FILE = "services: {}\n"
 def test_the_only_proxy_is_shown_wherever_there_is_no_project(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend)
+    assert place.comes_to("ready")
     table = place.run("status")
     assert f"127.0.0.1:{proxy.port}" in table
     assert table.count(f" {backend.address} ") == 2  # its row, and its change
@@ -38,6 +39,7 @@ def test_of_several_the_one_that_is_named_is_shown(place: Workspace) -> None:
 
 def test_beside_a_compose_file_the_project_is_meant(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
+    assert place.comes_to("ready")
     beside = place.folder / "project"
     beside.mkdir()
     (beside / "compose.yaml").write_text(COMPOSE_FILE)

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from tests.integration.test_live_table import requests
 from tests.support.cli_error import cli_error_in
 from tests.support.http_client import ask
-from tests.support.ports import free_port
 from tests.support.proxy_process import Workspace, command_line
 from tests.support.terminal import CTRL_C, Terminal
 from tests.support.threaded_backend import PATIENCE
+from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
 
@@ -25,7 +25,7 @@ def test_i7_the_exit_code_tells_whether_anybody_is_ready(place: Workspace) -> No
     assert place.comes_to("ready")
     assert place.composectl("status").returncode == 0
     assert place.composectl("status", "proxy", "--json").returncode == 0
-    nobody = place.starts("--listen", f"{HOST}:0", "--backend", f"{HOST}:{free_port()}")
+    nobody = place.starts("--listen", f"{HOST}:0", "--backend", f"{HOST}:{place.port()}")
     shown = place.composectl("-p", nobody.name, "status")
     assert (shown.returncode, "0/1 ready" in shown.stdout) == (3, True)
     assert place.composectl("status", "--all", "--json").returncode == 3
@@ -37,6 +37,7 @@ def test_all_shows_each_by_its_project(place: Workspace) -> None:
     told = cli_error_in(place.composectl("status", "--all"))
     assert (told.exit_code, told.message) == (1, "this user runs no composectl")
     proxies = [place.proxy(place.backend(), words=("--name", name)) for name in ("edge", "inner")]
+    assert wait_until(lambda: place.composectl("status", "--all").stdout.count("1/1 ready") == 2)
     table = place.run("status", "--all")
     assert all(f"{name}/proxy  {HOST}:" in table for name in ("edge", "inner"))
     projects = json.loads(place.run("status", "--all", "--json"))["projects"]
@@ -99,6 +100,7 @@ def test_away_from_a_terminal_each_change_is_a_line(place: Workspace) -> None:
 
 def test_in_json_there_is_an_object_a_line_at_once_and_with_each_change(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
+    assert place.comes_to("ready")
     with reading(place, "status", "--json", "--watch") as watcher:
         assert json.loads(line_of(watcher))["services"][0]["backends"][0]["phase"] == "ready"
         place.run("drain", "proxy", "1")

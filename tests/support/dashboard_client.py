@@ -29,7 +29,7 @@ class DashboardClient:
     def __init__(self, place: Workspace, *words: str, port: int = 0) -> None:
         self.place = place
         self.proxy: ProxyProcess = place.proxy(
-            place.backend(), place.backend(), words=("--dashboard", f"127.0.0.1:{port}", *words)
+            place.backend(), place.backend(), words=("--dashboard", f"127.0.0.1:{port or place.port()}", *words)
         )
         self.url = self.proxy.complaint_with("dashboard: ").removeprefix("dashboard: ")
         split = urlsplit(self.url)

@@ -1,11 +1,12 @@
-"""A crowd on a control socket, in a process of its own: `python -m tests.support.hostile_clients SOCKET SECONDS`.
+"""A crowd on a control socket, in a process of its own: `python -m tests.support.hostile_clients SOCKET`.
 
-It prints how many answers the patient ones among it got.
+At SIGTERM it prints how many answers the patient ones among it got, and ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -73,18 +74,20 @@ async def again_and_again(path: str, behave: Behaviour) -> NoReturn:
         await asyncio.sleep(_PAUSE)
 
 
-async def main(path: str, seconds: float) -> None:
-    patient = Patient()
+async def main(path: str) -> None:
+    patient, over = Patient(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     crowd: list[Behaviour] = [patient.behave] * 1000 + [talks_garbage] * 10
     crowd += [partial(never_reads, asked=ASK), partial(never_reads, asked=EVENTS)] * 5
     crowd += [partial(says_half, half=b""), partial(says_half, half=ASK[:-2])] * 25
     crowd += [partial(never_ends, head=b""), partial(never_ends, head=POST)]
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-            for one in crowd:
-                group.create_task(again_and_again(path, one))
+    tasks = [asyncio.create_task(again_and_again(path, one)) for one in crowd]
+    await over.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     print(patient.answers)  # noqa: T201 - what it is for
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], float(sys.argv[2])))
+    asyncio.run(main(sys.argv[1]))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import Script, ScriptedBackend, listen_on
+from tests.support.kept_port import keep_port
 from tests.support.raw_http import PATIENCE, RawConnection, connect
 
 _LISTEN = "0A"  # in /proc/net/tcp (proc(5))
@@ -96,21 +97,23 @@ async def measured_proxy(
 ) -> AsyncIterator[MeasuredProxy]:
     """While entered, a proxy runs over these backends, all of which listen; it may open `files`, 0: any number."""
     words = [*options, *(word for backend in backends for word in ("--backend", backend))]
+    kept = keep_port()
+    address: tuple[str, int] = kept.getsockname()
     process = await asyncio.create_subprocess_exec(
         *(("prlimit", f"--nofile={files}:{files}") if files else ()),
-        *(sys.executable, "-m", "composectl", "proxy", "--listen", "127.0.0.1:0", *words),
+        *(sys.executable, "-m", "composectl", "proxy", "--listen", f"127.0.0.1:{address[1]}", *words),
         env={**os.environ, "XDG_RUNTIME_DIR": str(folder)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    running = MeasuredProxy(process, ("127.0.0.1", 0), folder)
+    running = MeasuredProxy(process, address, folder)
     try:
-        host, _, port = (await running.said(" behind ")).rpartition(" ")[2].rpartition(":")
-        running.address = (host, int(port))
+        assert (await running.said(" behind ")).endswith(f" behind {address[0]}:{address[1]}\n")
         await running.said("-> ready")
         yield running
     finally:
         await running.close()
+        kept.close()
 
 
 @asynccontextmanager

@@ -15,9 +15,7 @@ class Placeholders(dict[str, str]):
     """The values by name; each name that is not given is a free port of its own."""
 
     def __missing__(self, name: str) -> str:
-        taken = [int(one) for one in self.values() if one.isdecimal()]
-        free = iter(free_port, None)
-        self[name] = str(next(port for port in free if all(abs(port - one) > _ROOM for one in taken)))
+        self[name] = str(free_port(room=_ROOM))
         return self[name]
 
     def fill(self, text: str) -> str:

@@ -1,34 +1,66 @@
-"""Ports that are free, of which no two workers of one run get the same."""
+"""Ports that are free, from a block that belongs to this process: no two workers and no two runs get the same."""
 
 from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
-from random import sample
+from collections.abc import Iterable
 
-_LOWEST, _HIGHEST = 20_000, 32_000
+_LOWEST, _HIGHEST, _BLOCK = 20_000, 32_000, 300
 """Below the range from which clients get their ports."""
 
-_handed_out: set[int] = set()
+_claims: list[socket.socket] = []
+"""Held until this process ends."""
 
 
-def free_port() -> int:
-    """A TCP port on which no process listens, and which was not handed out before."""
-    ours = _range_of_worker()
-    for port in sample(ours, len(ours)):
-        if port not in _handed_out:
-            with suppress(OSError), socket.create_server(("", port)):
-                _handed_out.add(port)
-                return port
+def free_port(room: int = 1) -> int:
+    """A TCP port on which no process listens, nor on those behind it, `room` in all."""
+    for _ in range(_BLOCK):
+        port = _block.next(room)
+        if all(map(_is_free, range(port, port + room))):
+            return port
     raise AssertionError("no port is free")
+
+
+def claim(what: str, numbers: Iterable[int]) -> int:
+    """The first of `numbers` that no other process has claimed for this; it is this one's until it ends."""
+    for number in numbers:
+        one = socket.socket(socket.AF_UNIX)
+        try:
+            one.bind(f"\0composectl tests, {what} {number}")
+        except OSError:
+            one.close()
+        else:
+            _claims.append(one)
+            return number
+    raise AssertionError(f"every number is claimed: {what}")
 
 
 # Private
 
 
-def _range_of_worker() -> range:
-    """The ports of this worker of pytest-xdist; a run without workers has all of them."""
-    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return range(_LOWEST + number % count, _HIGHEST, count)
+class _Block:
+    """Hands out its ports in turn, over and over."""
+
+    def __init__(self) -> None:
+        self._process = self._first = self._next = 0
+
+    def next(self, room: int) -> int:
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._first = self._next = claim("ports from", range(_LOWEST, _HIGHEST, _BLOCK))
+        if self._next + room > self._first + _BLOCK:
+            self._next = self._first
+        self._next += room
+        return self._next - room
+
+
+_block = _Block()
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError:
+        return False
+    return True

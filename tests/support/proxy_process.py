@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from composectl.control.client import running_daemons
+from tests.support.kept_port import keep_port
 from tests.support.threaded_backend import PATIENCE, ThreadedBackend
 from tests.support.wait import wait_until
 
@@ -30,12 +32,18 @@ class Workspace:
         self.state = self._made("state")
         self._backends: list[ThreadedBackend] = []
         self._started: list[ProxyProcess] = []
+        self._kept: list[socket.socket] = []
 
     # What there is
 
     def backend(self, host: str = "127.0.0.1", port: int = 0) -> ThreadedBackend:
         self._backends.append(ThreadedBackend(host, port))
         return self._backends[-1]
+
+    def port(self) -> int:
+        """One of 127.0.0.1 that stays ours, whether something listens on it or not."""
+        self._kept.append(keep_port())
+        return int(self._kept[-1].getsockname()[1])
 
     def environment(self, **changes: str) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE", "DOCKER"))}
@@ -80,9 +88,9 @@ class Workspace:
         return self._started[-1]
 
     def proxy(self, *backends: ThreadedBackend, words: tuple[str, ...] = ()) -> ProxyProcess:
-        """Start a proxy over these on a free port of 127.0.0.1."""
+        """Start a proxy over these on a port of 127.0.0.1."""
         given = [word for one in backends for word in ("--backend", one.address)]
-        return self.starts("--listen", "127.0.0.1:0", *given, *words)
+        return self.starts("--listen", f"127.0.0.1:{self.port()}", *given, *words)
 
     def status(self, *before: str) -> dict[str, Any]:
         """The only service in `composectl status --json`."""
@@ -108,6 +116,9 @@ class Workspace:
             started.kill()
         for backend in self._backends:
             backend.close()
+            backend.give_up()
+        for kept in self._kept:
+            kept.close()
         shutil.rmtree(self._home)
         return litter
 

@@ -40,7 +40,7 @@ class Terminal:
         self.process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**environment, "TERM": kind},
+            env={**_without_size(environment), "TERM": kind},
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
@@ -115,3 +115,8 @@ class Terminal:
 
 def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _without_size(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without the size of another terminal, which pytest-xdist tells."""
+    return {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}

@@ -6,11 +6,13 @@ import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PATIENCE = 30.0
+from tests.support.kept_port import keep_port
+
+PATIENCE = 60.0
 
 
 class ThreadedBackend:
-    """Answers each GET with its own address; `/held` once `release` is set, and `asked` tells that it has come.
+    """Answers each GET with its address, which it keeps; `/held` once `release` is set; `asked` tells that it has come.
 
     `/well` is answered badly while `well` is not set, and `refused` counts how often.
     """
@@ -21,8 +23,9 @@ class ThreadedBackend:
         self.well = threading.Event()
         self.well.set()
         self.refused = threading.Semaphore(0)
-        self._server = _Server((host, port), self)
-        self.port = int(self._server.server_address[1])
+        self._kept = keep_port(host, port)
+        self.port = int(self._kept.getsockname()[1])
+        self._server = _Server((host, self.port), self)
         self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -33,6 +36,10 @@ class ThreadedBackend:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def give_up(self) -> None:
+        """Keep the port no longer."""
+        self._kept.close()
 
 
 # Private

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(tell: Callable[[], T], *, within: float = 30.0) -> T:
+def wait_until(tell: Callable[[], T], *, within: float = 60.0) -> T:
     """The first true answer of `tell`; after `within` seconds its last one, whatever it is."""
     deadline = time.monotonic() + within
     while not (answer := tell()) and time.monotonic() < deadline:

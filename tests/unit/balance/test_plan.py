@@ -5,6 +5,7 @@ from hypothesis.strategies import integers, sets
 
 from composectl.balance.phase import Phase
 from composectl.balance.plan import next_rollout_step, plan_scale
+from tests.support.examples import examples
 from tests.support.factories import RecordedPool, replica
 
 
@@ -101,6 +102,7 @@ def test_no_old_one_goes_in_the_place_of_a_new_one_that_is_not_ready() -> None:
     assert step(watched, old(1, 2), 2) == (0, [])
 
 
+@examples(100)
 @given(
     count=integers(0, 6),
     desired=integers(0, 6),

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from composectl.balance.backend import Backend, ContainerHealth, Replica
 from composectl.balance.phase import Phase, Signal, after
 from composectl.balance.pool import Lease
+from tests.support.examples import examples
 from tests.support.factories import RecordedPool, replica
 from tests.support.policies import ALL_POLICIES
 
@@ -219,4 +220,4 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=2000, stateful_step_count=15, deadline=None)
+TestHistories.settings = settings(examples(2000), stateful_step_count=15)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.balance.retry import MAX_RETRIES, RetryBudget, is_idempotent, may_retry
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"])
@@ -81,6 +82,7 @@ def test_good_times_are_not_saved_for_bad_ones() -> None:
 STEPS = st.lists(st.sampled_from(["request", "request", "answer", "fail", "succeed"]), max_size=300)
 
 
+@examples(100)
 @given(STEPS)
 def test_d10_failed_further_attempts_are_never_more_than_a_fifth_of_the_requests(steps: list[str]) -> None:
     budget = RetryBudget()

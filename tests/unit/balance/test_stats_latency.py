@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.balance.stats import HISTOGRAM, Latency
+from tests.support.examples import examples
 
 
 def test_nothing_measured_is_none() -> None:
     assert Latency().percentiles(50, 99) == [None, None]
 
 
+@examples(100)
 @given(st.lists(st.integers(0, 2**40), min_size=1), st.sampled_from([1, 50, 95, 99, 100]))
 def test_a_percentile_is_at_most_an_eighth_above_the_truth(durations: list[int], percent: int) -> None:
     latency = Latency()
@@ -33,6 +35,7 @@ def test_what_takes_over_an_hour_is_still_counted(duration: int) -> None:
     assert sum(latency.counts) == 1
 
 
+@examples(100)
 @given(st.lists(st.integers(0, 2**40)))
 def test_the_histogram_is_exact(durations: list[int]) -> None:
     latency = Latency()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.compose.override import (
@@ -16,6 +16,7 @@ from composectl.compose.override import (
 )
 from composectl.compose.project import Project
 from composectl.errors import ComposectlError
+from tests.support.examples import examples
 from tests.unit.compose.test_project import OF_2016, both, project_of
 
 # How it looks when we balance
@@ -110,7 +111,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.dictionaries(TEXTS, VALUES))
 def test_whatever_is_rendered_reads_back_the_same(document: dict[str, Any]) -> None:
     assert yaml.safe_load(render(document)) == document

@@ -6,11 +6,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.config.x_balance import KEYS, XBalance, parse_x_balance
 from composectl.errors import ComposectlError
+from tests.support.examples import examples
 
 
 def refused(told: object) -> ComposectlError:
@@ -159,7 +160,7 @@ TEXTS = st.text(max_size=5) | st.sampled_from(["0", "80", "p2c", "/up", "true", 
 ANYTHING = st.recursive(TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(ANYTHING | st.dictionaries(st.sampled_from(sorted(KEYS)) | TEXTS, ANYTHING, max_size=3))
 def test_whatever_stands_there_is_taken_or_refused(told: object) -> None:
     with suppress(ComposectlError):

@@ -90,7 +90,7 @@ async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> 
         body = json.dumps({"desired": {"echo": 1}, "oldest_first": False})
         writer.write(f"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         await writer.drain()
-        await asyncio.wait_for(house.is_asked.wait(), 5)
+        await asyncio.wait_for(house.is_asked.wait(), 60)
         writer.transport.abort()
         client = await asyncio.to_thread(Client, path)
         assert client.info == ABOUT

@@ -59,7 +59,7 @@ async def test_who_waits_in_another_thread_is_let_go(tmp_path: Path) -> None:
         await asyncio.to_thread(telling.next)
         waiting = asyncio.create_task(asyncio.to_thread(_until_it_ends, telling))
         telling.close()
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
 
 
 async def test_among_very_many_it_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ class First(FakeDaemon):
 
 
 async def in_thread(work: Callable[[], _T]) -> _T:
-    return await asyncio.wait_for(asyncio.to_thread(work), 5)
+    return await asyncio.wait_for(asyncio.to_thread(work), 60)
 
 
 async def test_the_listening_sockets_are_the_same_ones(tmp_path: Path) -> None:

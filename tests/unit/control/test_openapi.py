@@ -179,7 +179,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> No
     async with FakeDaemon(patience=0.2).open(tmp_path) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(b"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             answer = await reader.read()
         writer.close()
     assert answer.startswith(b"HTTP/1.1 408 ")
@@ -190,7 +190,7 @@ async def test_what_is_not_http_is_told_so_without_an_echo(tmp_path: Path) -> No
     async with FakeDaemon().open(tmp_path) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(b"\0garbage\r\n\r\n")
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 60)
         writer.close()
     assert b" 400 " in answer
     assert b"garbage" not in answer

@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+import selectors
+from collections.abc import Callable, Coroutine, Iterator
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import pytest
 
+from composectl.control import pacing
 from composectl.control.pacing import in_slices, ticks
 
 PIECE = 0.002
 FINEST = 0.001
 
+_T = TypeVar("_T")
 
-def working(pieces: int) -> Iterator[int]:
+
+class Clock(selectors.DefaultSelector):
+    """The time of a loop that waits for nothing: what it would have waited has passed at once."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        return super().select(0)
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """On a loop of this time, which begins with 0."""
+        loop = asyncio.SelectorEventLoop(self)
+        loop.time = lambda: self.now  # type: ignore[method-assign]
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            return runner.run(work)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def working(clock: Clock, pieces: int) -> Iterator[int]:
     for number in range(pieces):
-        until = time.perf_counter() + PIECE
-        while time.perf_counter() < until:
-            pass
+        clock.now += PIECE
         yield number
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1])
-def test_making_the_pieces_takes_its_share_of_the_time_and_no_more(share: float) -> None:
+def test_making_the_pieces_takes_its_share_of_the_time_and_no_more(clock: Clock, share: float) -> None:
     async def make() -> list[int]:
-        return [piece async for piece in in_slices(working(10), share)]
+        return [piece async for piece in in_slices(working(clock, 10), share)]
 
-    began = time.perf_counter()
-    assert asyncio.run(make()) == list(range(10))
-    assert time.perf_counter() - began >= 9 * PIECE / share - FINEST
+    assert clock.run(make()) == list(range(10))
+    assert clock.now == pytest.approx(10 * PIECE / share, abs=2 * FINEST)
 
 
-def turns_before_each(pieces: Iterator[int], share: float, turn: Callable[[], object]) -> list[int]:
+def turns_before_each(clock: Clock, pieces: Iterator[int], share: float, turn: Callable[[], object]) -> list[int]:
     """How many turns others, who do `turn` in each, had of the loop before each of the pieces."""
     turns = 0
 
@@ -49,43 +75,49 @@ def turns_before_each(pieces: Iterator[int], share: float, turn: Callable[[], ob
         others.cancel()
         return before
 
-    return asyncio.run(make())
+    return clock.run(make())
 
 
-def test_others_have_the_loop_between_any_two_pieces() -> None:
-    assert len(set(turns_before_each(working(5), 0.9, lambda: None))) == 5
+def test_others_have_the_loop_between_any_two_pieces(clock: Clock) -> None:
+    def turn() -> None:
+        clock.now += FINEST / 10
+
+    assert len(set(turns_before_each(clock, working(clock, 5), 0.9, turn))) == 5
 
 
-def test_a_loop_whose_turns_are_long_has_fewer_of_them() -> None:
-    before = turns_before_each(iter(range(1000)), 0.5, lambda: list(working(2)))
+def test_a_loop_whose_turns_are_long_has_fewer_of_them(clock: Clock) -> None:
+    def pieces() -> Iterator[int]:
+        for number in range(1000):
+            clock.now += FINEST / 100
+            yield number
+
+    before = turns_before_each(clock, pieces(), 0.5, lambda: list(working(clock, 2)))
     assert len(before) == 1000
     assert before[-1] < 100
 
 
-def test_times_are_even_whatever_is_done_then() -> None:
-    async def work(seconds: float, times: int) -> float:
-        began = time.perf_counter()
-        async for _ in ticks(0.05):
-            times -= 1
-            if not times:
+def test_times_are_even_whatever_is_done_then(clock: Clock) -> None:
+    async def work() -> list[float]:
+        told = []
+        async for _ in ticks(5):
+            told.append(clock.now)
+            if len(told) == 6:
                 break
-            await asyncio.sleep(seconds)
-        return time.perf_counter() - began
+            await asyncio.sleep(4)
+        return told
 
-    assert 0.3 <= asyncio.run(work(0.04, 6)) < 0.45
+    assert clock.run(work()) == pytest.approx([5, 10, 15, 20, 25, 30])
 
 
-def test_times_that_were_slept_through_are_left_out() -> None:
+def test_times_that_were_slept_through_are_left_out(clock: Clock) -> None:
     async def times() -> list[float]:
         told = []
-        async for _ in ticks(0.05):
-            told.append(time.perf_counter())
+        async for _ in ticks(5):
+            told.append(clock.now)
             if len(told) == 1:
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(32)
             if len(told) == 4:
                 break
         return told
 
-    first, *later = asyncio.run(times())
-    assert later[0] - first >= 0.3
-    assert [later[1] - later[0], later[2] - later[1]] == pytest.approx([0.05, 0.05], abs=0.04)
+    assert clock.run(times()) == pytest.approx([5, 37, 42, 47])

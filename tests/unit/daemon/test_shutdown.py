@@ -12,19 +12,19 @@ from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 async def test_f10_the_first_signal_asks_and_the_second_forces() -> None:
     with Shutdown() as shutdown:
         os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.wait_for(shutdown.requested.wait(), 5)
+        await asyncio.wait_for(shutdown.requested.wait(), 60)
         assert not shutdown.forced.is_set()
         os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.wait_for(shutdown.forced.wait(), 5)
+        await asyncio.wait_for(shutdown.forced.wait(), 60)
     assert shutdown.exit_code == 130
 
 
 async def test_f11_the_exit_code_is_that_of_the_first_signal() -> None:
     with Shutdown() as shutdown:
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(shutdown.requested.wait(), 5)
+        await asyncio.wait_for(shutdown.requested.wait(), 60)
         os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.wait_for(shutdown.forced.wait(), 5)
+        await asyncio.wait_for(shutdown.forced.wait(), 60)
     assert shutdown.exit_code == 143
 
 

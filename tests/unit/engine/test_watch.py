@@ -43,7 +43,7 @@ class Story:
         )
         running = asyncio.create_task(watch.run())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 yield self
         finally:
             running.cancel()
@@ -165,7 +165,8 @@ async def test_h13_a_thousand_events_a_second_do_not_hold_up_the_loop(fake: Fake
             await asyncio.sleep(0)
             turns.append(time.thread_time() - began)
 
-    async with Story().of(engine, WatchTiming(relist=60)) as story:
+    pace, began = WatchTiming(relist=60), time.monotonic()
+    async with Story().of(engine, pace) as story:
         await story.shows(*range(1, 11))
         turning = asyncio.create_task(turn())
         for _ in range(100):
@@ -173,11 +174,11 @@ async def test_h13_a_thousand_events_a_second_do_not_hold_up_the_loop(fake: Fake
             await asyncio.sleep(0.01)
         turning.cancel()
     assert max(turns) < 0.1
-    assert fake.asked.count("list") < 40
+    assert fake.asked.count("list") <= 2 + (time.monotonic() - began) / pace.debounce
 
 
 async def test_h11_a_list_that_hangs_is_given_up_and_made_again(fake: FakeEngine) -> None:
-    engine = await Engine.connect(fake.endpoint, timeout=0.1)  # type: ignore[arg-type]
+    engine = await Engine.connect(fake.endpoint, timeout=1)
     fake.mute.add("list")
     async with Story().of(engine) as story:
         await fake.has_been_asked("list", times=2)
@@ -195,14 +196,15 @@ async def test_h11_an_event_that_never_came_is_made_up_for(fake: FakeEngine, eng
 
 
 async def test_h13_a_burst_of_events_is_a_handful_of_lists(fake: FakeEngine, engine: Engine) -> None:
-    async with Story().of(engine, WatchTiming(relist=60)) as story:
+    pace, began = WatchTiming(relist=60), time.monotonic()
+    async with Story().of(engine, pace) as story:
         await story.shows()
         for _ in range(10):
             await fake.say(*[event("health_status: healthy", n) for n in range(100)])
         fake.run(container(1))
         await fake.say(event("start"))
         await story.shows(1)
-    assert fake.asked.count("list") < 10
+    assert fake.asked.count("list") <= 2 + (time.monotonic() - began) / pace.debounce
 
 
 async def test_h14_a_container_removed_since_it_was_listed_is_passed_over(fake: FakeEngine, engine: Engine) -> None:
@@ -282,7 +284,7 @@ async def test_cancelling_it_ends_the_thread_that_reads(engine: Engine) -> None:
         await story.shows()
         readers = [thread for thread in threading.enumerate() if thread.name == "engine events"]
     for reader in readers:
-        await in_thread(partial(reader.join, 5))
+        await in_thread(partial(reader.join, 60))
     assert [reader.is_alive() for reader in readers] == [False]
 
 
@@ -311,7 +313,7 @@ async def test_h11_what_happened_in_between_is_asked_for(fake: FakeEngine, engin
 
 
 async def test_h11_a_quiet_stream_is_renewed_and_nobody_hears_of_it(fake: FakeEngine, engine: Engine) -> None:
-    async with Story().of(engine, WatchTiming(relist=60, idle_timeout=0.05)) as story:
+    async with Story().of(engine, WatchTiming(relist=60, idle_timeout=1.0)) as story:
         await fake.has_been_asked("events", times=3)
     assert "engine lost" not in story.told
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.screen.layout import ServiceLines, fit_rows, lines_needed, split_lines
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,7 @@ def test_one_line_is_kept_for_the_rows_left_out() -> None:
     assert room == ServiceLines(14, 4, spaced=True)
 
 
+@examples(100)
 @given(st.integers(3, 100), st.integers(0, 200), st.integers(0, 5))
 def test_what_is_shown_fits(lines: int, rows: int, changes: int) -> None:
     room = fit_rows(lines, rows, changes)

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from composectl.balance.backend import Backend
+from tests.support.examples import examples
 from tests.support.policies import ALL_POLICIES
 from tests.support.policy_driver import acquire, backend, filled, release
 
 NUMBERS = st.integers(0, 5)
-SETTINGS = settings(max_examples=50, stateful_step_count=30, deadline=None)
+SETTINGS = settings(examples(50), stateful_step_count=30)
 
 
 @pytest.mark.parametrize("name", sorted(ALL_POLICIES))
