@@ -1,4 +1,4 @@
-"""Going on in the background: the caller gets its terminal back when there is something to tell it."""
+"""Runs a daemon in the background: its caller gets the terminal back as soon as it is ready."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 ReadyNotifier = Callable[[str, str], None]
-_MOST_BYTES = 5_000_000
+_MAX_BYTES = 5_000_000
 
 
 def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int:
@@ -49,15 +49,15 @@ def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int
 
 
 class LogFile(io.RawIOBase):
-    """Takes the place of these descriptors; what was written before the last `most` bytes goes to a second file.
+    """Takes the place of these descriptors, stamps each line, and is rotated once after `max_bytes`.
 
-    A disk that is full loses lines, and ends nobody. Raises OSError where it cannot be opened.
+    A full disk loses lines, and raises nothing. Raises OSError where the file cannot be opened.
     """
 
-    def __init__(self, path: Path, descriptors: Collection[int], most: int = _MOST_BYTES) -> None:
+    def __init__(self, path: Path, descriptors: Collection[int], max_bytes: int = _MAX_BYTES) -> None:
         self._path = path
         self._descriptors = tuple(descriptors)
-        self._most = most
+        self._max_bytes = max_bytes
         self._at_start = True
         self._open()
 
@@ -65,12 +65,12 @@ class LogFile(io.RawIOBase):
         return True
 
     def write(self, data: ReadableBuffer, /) -> int:
-        given = bytes(data)
+        written = bytes(data)
         with suppress(OSError):
-            self._write_all(self._stamped(given) if given else b"")
-            if self._at_start and os.fstat(self._descriptors[0]).st_size >= self._most:
-                self._turn()
-        return len(given)
+            self._write_all(self._stamped(written) if written else b"")
+            if self._at_start and os.fstat(self._descriptors[0]).st_size >= self._max_bytes:
+                self._rotate()
+        return len(written)
 
     # Private
 
@@ -81,8 +81,8 @@ class LogFile(io.RawIOBase):
             os.dup2(opened, descriptor)
         os.close(opened)
 
-    def _turn(self) -> None:
-        """Begin anew, unless the file is another's by now."""
+    def _rotate(self) -> None:
+        """Start a new file, unless another process has done so."""
         if os.path.samestat(os.fstat(self._descriptors[0]), os.stat(self._path)):
             self._path.replace(rotated_log(self._path))
         self._open()
@@ -105,25 +105,25 @@ class LogFile(io.RawIOBase):
 def _notify(writer: int, text: str, log: Path) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     file = LogFile(log, (1, 2))
     sys.stdout = sys.stderr = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", write_through=True)
     sys.stdout.write(f"composectl {__version__}, process {os.getpid()}\n{text}")
-    with suppress(BrokenPipeError):  # whoever called has gone
+    with suppress(BrokenPipeError):  # the caller has gone
         os.write(writer, text.encode())
     os.close(writer)
 
 
 def _wait_for(child: int, reader: int) -> int:
-    """Until the child is ready or ends; our Ctrl-C is the child's."""
-    before = {number: signal.signal(number, lambda number, _: os.kill(child, number)) for number in _FORWARDED}
+    """Wait until the child is ready or ends, and pass signals on to it."""
+    handlers = {number: signal.signal(number, lambda number, _: os.kill(child, number)) for number in _FORWARDED}
     try:
         with os.fdopen(reader) as pipe:
             text = pipe.read()
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
     if text:
         sys.stdout.write(text)

@@ -1,4 +1,4 @@
-"""Ctrl-C and its kin: the first asks, the second forces."""
+"""Signals that end a process: the first requests a shutdown, the second forces it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """The work was given up because a signal came."""
+    """The work was cancelled because its event was set."""
 
 
 class Shutdown:
-    """Signals of this process while it is entered; `number` is the first that came, 0 before."""
+    """Handles the signals while it is entered; `number` is the first one, 0 before it."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -34,16 +34,15 @@ class Shutdown:
 
     @property
     def exit_code(self) -> int:
-        """What a shell makes of a process that the signal ended; 0 where we were asked to end in another way."""
+        """128 + the signal's number, as in a shell; 0 without a signal."""
         return 128 + self.number if self.number else 0
 
     @property
     def reason(self) -> str:
-        """What asks us to end."""
         return signal.Signals(self.number).name if self.number else "requested by another terminal"
 
     def request(self) -> None:
-        """End, and leave the replicas alone."""
+        """Shut down without a signal: replicas go on running."""
         self.requested.set()
 
     # Private

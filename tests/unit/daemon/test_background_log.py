@@ -47,7 +47,7 @@ def test_it_is_the_owners_alone_and_written_on_where_it_is_there(tmp_path: Path,
 
 
 def test_what_writes_to_the_descriptors_writes_to_it(tmp_path: Path, descriptor: int) -> None:
-    log = LogFile(tmp_path / "log", (descriptor,), most=100)
+    log = LogFile(tmp_path / "log", (descriptor,), max_bytes=100)
     os.write(descriptor, b"of a child\n")
     log.write(b"x" * 100 + b"\n")
     os.write(descriptor, b"of another\n")
@@ -57,7 +57,7 @@ def test_what_writes_to_the_descriptors_writes_to_it(tmp_path: Path, descriptor:
 
 def test_it_grows_to_its_size_and_what_was_before_to_the_same(tmp_path: Path, descriptor: int) -> None:
     path = tmp_path / "log"
-    log = LogFile(path, (descriptor,), most=1000)
+    log = LogFile(path, (descriptor,), max_bytes=1000)
     for number in range(200):
         log.write(b"line %d\n" % number)
     assert sorted(os.listdir(tmp_path)) == ["log", "log.1"]
@@ -68,7 +68,7 @@ def test_it_grows_to_its_size_and_what_was_before_to_the_same(tmp_path: Path, de
 
 def test_two_that_write_to_one_file_turn_it_once(tmp_path: Path, descriptor: int) -> None:
     other = os.open(os.devnull, os.O_RDWR)
-    logs = [LogFile(tmp_path / "log", (one,), most=100) for one in (descriptor, other)]
+    logs = [LogFile(tmp_path / "log", (one,), max_bytes=100) for one in (descriptor, other)]
     logs[0].write(b"x" * 100 + b"\n")
     logs[0].write(b"new\n")
     logs[1].write(b"to the old one, which is full\n")
