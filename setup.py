@@ -8,6 +8,7 @@ from setuptools import Extension, setup
 
 HOT_PATH = [
     "composectl/balance/backend.py",
+    "composectl/balance/lease.py",
     "composectl/balance/phase.py",
     "composectl/balance/policy/least_request.py",
     "composectl/balance/policy/policy.py",

@@ -160,7 +160,7 @@ def view_service(
         totals=_totals(pool, queued, rollouts),
         backends=tuple(_view_backend(pool, backend, port) for backend in pool.backends),
         changes=tuple(_view_change(change) for change in changes if change.service == pool.service),
-        last_minute=pool.rate.minute,
+        last_minute=pool.leases.rate.minute,
     )
 
 
@@ -183,16 +183,16 @@ def join_address(host: str, port: int) -> str:
 
 
 def _totals(pool: Pool, queued: int, rollouts: Mapping[str, int]) -> Totals:
-    total = pool.counters()
+    leases, total = pool.leases, pool.leases.counters()
     return Totals(
-        requests=pool.requests,
+        requests=leases.requests,
         in_flight=total.in_flight,
-        failed=total.failed + pool.rejected,
+        failed=total.failed + leases.rejected,
         retried=total.retried,
         queued=queued,
         responses=_by_class(total),
-        failed_for=dict(pool.failed_for),
-        retried_for=dict(pool.retried_for),
+        failed_for=dict(leases.failed_for),
+        retried_for=dict(leases.retried_for),
         changes={phase: count for phase, count in pool.changes.items() if count},
         rollouts=dict(rollouts),
     )
@@ -216,7 +216,7 @@ def _view_backend(pool: Pool, backend: Backend, port: int | None) -> BackendView
         p99_ms=p99,
         since=iso(backend.since),
         requests_per_second=round(backend.rate.recent, 1),
-        canary=pool.canary_share(backend),
+        canary=pool.leases.canary_share(backend),
         histogram=tuple(backend.latency.histogram()),
         total_ms=backend.latency.total / 1000,
     )

@@ -127,7 +127,7 @@ class BalancedService:
         for _, server in self._servers:
             server.sweep()
         self._queue.sweep()
-        self.pool.sample()
+        self.pool.leases.sample()
         self._changes.wake()  # what is in flight at a backend in maintenance is waited for, too
 
     def view(self, desired: int) -> ServiceView:
@@ -164,7 +164,7 @@ class BalancedService:
     def end_canary(self) -> None:
         """Treat all backends alike again."""
         self.canary = None
-        self.pool.end_canary()
+        self.pool.leases.end_canary()
 
     # Private
 

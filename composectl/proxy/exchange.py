@@ -7,8 +7,8 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from composectl.balance.backend import Backend
+from composectl.balance.lease import Lease
 from composectl.balance.phase import Phase
-from composectl.balance.pool import Lease
 from composectl.balance.retry import IDEMPOTENT, may_retry
 from composectl.proxy.error_pages import error_page, http_date
 from composectl.proxy.head import Fields, RequestHead, last_chunk
@@ -100,7 +100,7 @@ class Exchange:
         if self.entry is not None:
             self.entry.start()
         upstream = self.inbound.upstream
-        lease = None if upstream.queue.must_queue else upstream.pool.lease((), self.inbound.client)
+        lease = None if upstream.queue.must_queue else upstream.pool.leases.acquire((), self.inbound.client)
         if lease is not None:
             self._begin_at(lease)
         elif not self._wait():
@@ -186,7 +186,7 @@ class Exchange:
             reason, connected = self._setback
             self._try_another(reason, connected=connected)
             return
-        lease = self.inbound.upstream.pool.lease((), self.inbound.client)
+        lease = self.inbound.upstream.pool.leases.acquire((), self.inbound.client)
         if lease is None:
             self.reject()
         else:
@@ -197,7 +197,7 @@ class Exchange:
         if self._lease is not None:
             self._give_up(_NOBODY)
         else:
-            self.inbound.upstream.pool.reject(_NOBODY)
+            self.inbound.upstream.pool.leases.reject(_NOBODY)
             self._answer(503, _NOBODY)
 
     # The backend's side
@@ -303,14 +303,14 @@ class Exchange:
             self._could_not_dial(backend, error)
         else:
             self._dialling = None
-            self.inbound.upstream.pool.connected(backend)
+            self.inbound.upstream.pool.leases.connected(backend)
             self._use(outbound)
 
     def _could_not_dial(self, backend: Backend, error: OSError) -> None:
         if is_exhaustion(error):
             self._give_up("too-many-open-files")
             return
-        self.inbound.upstream.pool.connection_refused(backend, reason_of(error))
+        self.inbound.upstream.pool.leases.connection_refused(backend, reason_of(error))
         late = isinstance(error, TimeoutError)
         self._try_another("connect-timeout" if late else _REFUSED, connected=False)
 
@@ -336,13 +336,16 @@ class Exchange:
         if retry and not pool.ready and self._wait():
             self._setback = reason, connected
             return
-        lease = pool.lease_retry(self._tried, inbound.client, connected=connected) if retry else None
+        lease = None
+        if retry:
+            freed = inbound.upstream.queue.admit_retries
+            lease = pool.leases.acquire_retry(self._tried, inbound.client, connected=connected, on_slot_free=freed)
         if lease is not None:
             self._take_lease().retried(reason)
             self._go_to(lease)
         elif reason == _REFUSED and self._is_refused_by_all() and self._wait():
             self._setback, self._tried = (reason, connected), ()
-        elif retry and connected and pool.is_retrying and inbound.upstream.queue.enqueue_retry(self):
+        elif retry and connected and pool.leases.is_retrying and inbound.upstream.queue.enqueue_retry(self):
             self._setback = reason, connected
             if self.entry is not None:
                 self.entry.enqueued()

@@ -30,7 +30,6 @@ class RequestQueue:
 
     def __init__(self, pool: Pool, config: QueueConfig) -> None:
         self._pool = pool
-        pool.on_retry_slot_free = self.admit_retries
         self._timeout = config.timeout
         self._size = config.size if config.timeout else 0
         self._waiting: OrderedDict[Exchange, int] = OrderedDict()  # and when each of them came, in ticks

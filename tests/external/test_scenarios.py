@@ -35,7 +35,7 @@ async def proxy_before(port: int) -> AsyncIterator[str]:
     host, own = listening.getsockname()
     yield f"{host}:{own}"
     await runner.cleanup()
-    assert not pool.counters().in_flight
+    assert not pool.leases.counters().in_flight
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.stem)

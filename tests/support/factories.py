@@ -30,7 +30,7 @@ class RecordedPool:
         """Let the backend refuse as many connections as it takes."""
         backend = self.backend(number)
         for _ in range(2):
-            self.pool.connection_refused(backend, "Connection refused")
+            self.pool.leases.connection_refused(backend, "Connection refused")
         assert backend.phase is Phase.UNHEALTHY
         return backend
 

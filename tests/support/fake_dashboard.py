@@ -69,7 +69,7 @@ class FakeDashboard(FakeDaemon):
 
     def _answers(self, second: int) -> None:
         for turn in range(5 + second % 7):
-            lease = self.watched.pool.lease()
+            lease = self.watched.pool.leases.acquire()
             assert lease
             lease.answered(500 if turn + second == 20 else 200, 1000 * (1 + turn))
 

@@ -80,7 +80,7 @@ class MemoryProxy:
         self.client.resume_reading()
         await self.loop.settle()
         assert self.client.ended
-        assert not self._pool.counters().in_flight, "a lease was not ended"
+        assert not self._pool.leases.counters().in_flight, "a lease was not ended"
         self._connections.close()
         await self.loop.settle()
         assert all(transport.ended for transport in self.dialled), "a connection to a backend was left open"

@@ -91,7 +91,7 @@ class ProxyFixture:
         """Tell the pool that this backend has refused as many connections as it takes."""
         backend = self.pool.backends[number]
         for _ in range(2):
-            self.pool.connection_refused(backend, "Connection refused")
+            self.pool.leases.connection_refused(backend, "Connection refused")
 
     def phases(self) -> list[Phase]:
         return [backend.phase for backend in self.pool.backends]
@@ -119,7 +119,7 @@ class ProxyFixture:
         """All clients leave; whatever they had begun must then end, once, and leave nothing behind."""
         for client in self._clients:
             client.close()
-        await wait_until_async(lambda: not self.pool.counters().in_flight)
+        await wait_until_async(lambda: not self.pool.leases.counters().in_flight)
         await self.shut_down()
         for backend in self.backends:
             await backend.close()

@@ -23,8 +23,8 @@ def test_one_refused_connection_is_forgiven_and_two_in_a_row_are_not() -> None:
     watched = RecordedPool(2)
     backend = watched.backend(1)
     for _ in range(3):
-        watched.pool.connection_refused(backend, REFUSED)
-        watched.pool.connected(backend)
+        watched.pool.leases.connection_refused(backend, REFUSED)
+        watched.pool.leases.connected(backend)
     assert backend.phase is Phase.READY
     watched.eject(1)
     assert watched.changes[-1].reason == REFUSED
@@ -35,11 +35,11 @@ def test_the_last_ready_one_stays_until_there_is_another() -> None:
     watched.eject(1)
     last = watched.backend(2)
     for _ in range(10):
-        watched.pool.connection_refused(last, REFUSED)
+        watched.pool.leases.connection_refused(last, REFUSED)
         watched.pool.checked(last, REFUSED)
     assert last.phase is Phase.READY
     watched.pool.sync([replica(1), replica(2), replica(3)])
-    watched.pool.connection_refused(last, REFUSED)
+    watched.pool.leases.connection_refused(last, REFUSED)
     assert last.phase is Phase.UNHEALTHY
 
 
@@ -78,10 +78,10 @@ def test_the_back_off_is_doubled_for_one_that_was_well_for_less_than_a_minute(we
 def test_refusals_from_before_it_came_back_count_no_more() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
-    watched.pool.connection_refused(backend, REFUSED)  # it had been dialled before
+    watched.pool.leases.connection_refused(backend, REFUSED)  # it had been dialled before
     assert back_off(watched, backend) == 5
     watched.pool.checked(backend, None)
-    watched.pool.connection_refused(backend, REFUSED)
+    watched.pool.leases.connection_refused(backend, REFUSED)
     assert backend.phase is Phase.READY
 
 

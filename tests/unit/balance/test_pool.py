@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from composectl.balance.backend import ContainerHealth
+from composectl.balance.lease import Lease
 from composectl.balance.phase import Phase
-from composectl.balance.pool import Lease
 from tests.support.factories import RecordedPool, replica
 
 
 def leased(watched: RecordedPool) -> Lease:
-    lease = watched.pool.lease()
+    lease = watched.pool.leases.acquire()
     assert lease is not None
     return lease
 
@@ -38,7 +38,7 @@ def test_a_port_that_accepts_does_not_outweigh_an_unhealthy_report() -> None:
 def test_an_unhealthy_report_takes_even_the_last_one_out() -> None:
     watched = RecordedPool(1)
     watched.pool.sync([replica(1, ContainerHealth.UNHEALTHY)])
-    assert watched.pool.lease() is None
+    assert watched.pool.leases.acquire() is None
 
 
 def test_a_restarted_container_is_another_backend() -> None:
@@ -64,17 +64,17 @@ def test_h10_whoever_vanishes_gets_no_request_and_what_is_in_flight_is_counted_t
     lease = leased(watched)
     watched.pool.remove(replica(1).key, "it left its network")
     watched.pool.remove(replica(2).key, "nobody knows it")
-    assert watched.pool.lease() is None
+    assert watched.pool.leases.acquire() is None
     assert [change.reason for change in watched.changes] == ["healthy", "it left its network"]
     lease.answered(200, 1000)
-    assert watched.pool.counters().in_flight == 0
+    assert watched.pool.leases.counters().in_flight == 0
 
 
 def test_leaving_waits_for_what_is_in_flight() -> None:
     watched = RecordedPool(1)
     lease, backend = leased(watched), watched.backend(1)
     watched.pool.drain(backend.replica.id, "scaled down")
-    assert watched.pool.lease() is None
+    assert watched.pool.leases.acquire() is None
     lease.answered(200, 1000)
     assert [change.after for change in watched.changes] == [Phase.READY, Phase.DRAINING, Phase.DRAINED]
 
@@ -118,7 +118,7 @@ def test_who_rests_is_deaf_to_good_news_and_is_not_probed() -> None:
 def test_the_last_one_may_rest_and_return() -> None:
     watched = RecordedPool(1)
     watched.pool.disable(replica(1).id, "drained by hand")
-    assert watched.pool.lease() is None
+    assert watched.pool.leases.acquire() is None
     watched.pool.enable(replica(1).id, "undrained by hand")
     assert leased(watched).backend is watched.backend(1)
     assert [change.after for change in watched.changes[1:]] == [Phase.MAINTENANCE, Phase.STARTING, Phase.READY]
@@ -169,21 +169,21 @@ def test_counts_of_backends_that_are_gone_stay_in_the_sums() -> None:
     early.answered(200, 1000)
     watched.pool.sync([])
     late.answered(503, 1000)
-    assert watched.pool.requests == 2
-    assert watched.pool.counters().responses == [0, 0, 1, 0, 0, 1]
-    assert watched.pool.counters().in_flight == 0
+    assert watched.pool.leases.requests == 2
+    assert watched.pool.leases.counters().responses == [0, 0, 1, 0, 0, 1]
+    assert watched.pool.leases.counters().in_flight == 0
 
 
 def test_a_request_that_moved_counts_once_and_one_that_nobody_took_counts_too() -> None:
     watched = RecordedPool(2)
     first = leased(watched)
-    second = watched.pool.lease_retry((first.backend,), connected=True)
+    second = watched.pool.leases.acquire_retry((first.backend,), connected=True)
     assert second is not None
     first.retried("backend-hung-up")
     second.answered(200, 1000)
-    watched.pool.rejected += 1
-    assert watched.pool.requests == 2
-    assert watched.pool.counters().retried == 1
+    watched.pool.leases.rejected += 1
+    assert watched.pool.leases.requests == 2
+    assert watched.pool.leases.counters().retried == 1
 
 
 def test_backends_stand_in_the_order_of_their_numbers() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from composectl.balance.backend import Backend, ContainerHealth, Replica
+from composectl.balance.lease import Lease
 from composectl.balance.phase import Phase, Signal, after
-from composectl.balance.pool import Lease
 from tests.support.examples import examples
 from tests.support.factories import RecordedPool, replica
 from tests.support.policies import ALL_POLICIES
@@ -62,15 +62,15 @@ class Histories(RuleBasedStateMachine):
 
     @rule(numbers=st.sets(NUMBERS), share=st.floats(0.01, 0.99))
     def begin_canary(self, numbers: set[int], share: float) -> None:
-        self.pool.end_canary()
+        self.pool.leases.end_canary()
         self.pool.begin_canary({replica(number).id for number in numbers}, share)
-        held = {one for one in self.pool.backends if self.pool.canary_share(one) == share}
+        held = {one for one in self.pool.backends if self.pool.leases.canary_share(one) == share}
         assert held == {one for one in self.pool.backends if one.replica.number not in numbers}
 
     @rule()
     def end_canary(self) -> None:
-        self.pool.end_canary()
-        assert not any(map(self.pool.canary_share, self.pool.backends))
+        self.pool.leases.end_canary()
+        assert not any(map(self.pool.leases.canary_share, self.pool.backends))
 
     # Probes and connections
 
@@ -86,15 +86,15 @@ class Histories(RuleBasedStateMachine):
     def connect(self, index: int, error: str) -> None:
         ready = self.pool.ready
         if error:
-            self.pool.connection_refused(self.any_of(index), error)
+            self.pool.leases.connection_refused(self.any_of(index), error)
         else:
-            self.pool.connected(self.any_of(index))
+            self.pool.leases.connected(self.any_of(index))
         assert self.pool.ready >= min(ready, 1)
 
     @rule(seconds=st.floats(-5.0, 70.0))
     def wait(self, seconds: float) -> None:
         self.watched.now += seconds
-        self.pool.sample()
+        self.pool.leases.sample()
 
     @rule()
     def the_due_checks_are_those_of_who_waits(self) -> None:
@@ -110,7 +110,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def lease(self) -> None:
-        lease = self.pool.lease()
+        lease = self.pool.leases.acquire()
         assert (lease is None) == (not self.ready)
         if lease is not None:
             self.opened(lease)
@@ -120,7 +120,7 @@ class Histories(RuleBasedStateMachine):
     @rule(index=INDEXES, connected=st.booleans())
     def move(self, index: int, connected: bool) -> None:
         lease = self.leases.pop(index % len(self.leases))
-        again = self.pool.lease_retry((lease.backend,), connected=connected)
+        again = self.pool.leases.acquire_retry((lease.backend,), connected=connected)
         if again is None:
             assert connected or self.ready <= {lease.backend}
             lease.failed("backend-hung-up")
@@ -153,7 +153,7 @@ class Histories(RuleBasedStateMachine):
         """The policy knows of everybody who is ready, and of nobody else."""
         backends = self.pool.backends
         for one in backends:
-            lease = self.pool.lease_retry([other for other in backends if other is not one], connected=False)
+            lease = self.pool.leases.acquire_retry([other for other in backends if other is not one], connected=False)
             assert (lease is not None) == (one.phase is Phase.READY)
             if lease is not None:
                 lease.client_closed()
@@ -167,18 +167,18 @@ class Histories(RuleBasedStateMachine):
             self.end(0, "client_closed")
         self.pool.sync([])
         self.what_is_counted_is_so()
-        assert self.pool.counters().in_flight == self.pool.ready == 0
+        assert self.pool.leases.counters().in_flight == self.pool.ready == 0
 
     # What is always true
 
     @invariant()
     def what_is_counted_is_so(self) -> None:
-        counters, counted = self.pool.counters(), self.counted
+        counters, counted = self.pool.leases.counters(), self.counted
         assert counters.in_flight == len(self.leases)
-        assert self.pool.requests == counted["requests"]
+        assert self.pool.leases.requests == counted["requests"]
         assert counters.requests == counted["requests"] + counted["retried"] + counted["picked"]
         assert (counters.failed, counters.retried) == (counted["failed"], counted["retried"])
-        assert (sum(self.pool.failed_for.values()), sum(self.pool.retried_for.values())) == (
+        assert (sum(self.pool.leases.failed_for.values()), sum(self.pool.leases.retried_for.values())) == (
             counters.failed,
             counters.retried,
         )

@@ -57,11 +57,11 @@ def test_that_of_an_earlier_version_tells_of_no_canary() -> None:
 def test_failures_and_retries_have_a_reason() -> None:
     watched = RecordedPool(2)
     for reason in ("backend-hung-up", "backend-too-slow", "backend-hung-up"):
-        lease = watched.pool.lease()
+        lease = watched.pool.leases.acquire()
         assert lease is not None
         lease.failed(reason)
-    watched.pool.reject("no-backend-ready")
-    lease = watched.pool.lease()
+    watched.pool.leases.reject("no-backend-ready")
+    lease = watched.pool.leases.acquire()
     assert lease is not None
     lease.retried("connect-timeout")
     totals = snapshot(watched).services[0].totals
@@ -84,7 +84,7 @@ def test_that_of_an_earlier_version_has_no_histogram() -> None:
 
 def test_it_survives_the_way_through_json() -> None:
     watched = RecordedPool(3)
-    lease = watched.pool.lease()
+    lease = watched.pool.leases.acquire()
     assert lease is not None
     lease.answered(204, 1500)
     before = snapshot(watched)

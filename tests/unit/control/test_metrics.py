@@ -44,7 +44,7 @@ def samples(service: ServiceView, name: str) -> dict[tuple[str, ...], float]:
 def busy() -> RecordedPool:
     watched = RecordedPool(3)
     for status, microseconds in ((200, 400), (204, 600), (503, 20_000_000)):
-        lease = watched.pool.lease()
+        lease = watched.pool.leases.acquire()
         assert lease is not None
         lease.answered(status, microseconds)
     return watched
@@ -70,10 +70,10 @@ def test_durations_are_in_buckets_of_seconds() -> None:
 def test_failures_and_retries_are_told_by_backend_and_by_reason() -> None:
     watched = RecordedPool(2)
     for end in ("failed", "retried"):
-        lease = watched.pool.lease()
+        lease = watched.pool.leases.acquire()
         assert lease is not None
         getattr(lease, end)("backend-too-slow")
-    watched.pool.reject("no-backend-ready")
+    watched.pool.leases.reject("no-backend-ready")
     service = seen(watched)
     reasons = {("backend-too-slow",): 1, ("no-backend-ready",): 1}
     assert samples(service, "composectl_failures_total") == reasons
@@ -86,7 +86,7 @@ def test_failures_and_retries_are_told_by_backend_and_by_reason() -> None:
 def test_phases_and_what_is_held_and_in_flight() -> None:
     watched = RecordedPool(3)
     watched.eject(1)
-    assert watched.pool.lease()
+    assert watched.pool.leases.acquire()
     service = seen(watched)
     phases = samples(service, "composectl_backend_phase")
     assert {key for key, value in phases.items() if value} == {("1", "unhealthy"), ("2", "ready"), ("3", "ready")}

@@ -49,7 +49,7 @@ def seen() -> ServiceView:
     watched = RecordedPool(3)
     watched.pool.begin_canary({watched.backend(1).replica.id}, 0.1)
     for answered in (True, False):
-        lease = watched.pool.lease()
+        lease = watched.pool.leases.acquire()
         assert lease is not None
         lease.answered(200, 1500) if answered else lease.failed("backend-hung-up")
     told: dict[str, Any] = {"changes": watched.changes, "rollouts": {"done": 1}, "listeners": ["127.0.0.1:80"]}

@@ -197,7 +197,7 @@ async def test_b12_endless_trailers_break_the_answer_off(stage: ProxyFixture, pi
 async def test_b15_statuses_go_on(stage: ProxyFixture, code: int) -> None:
     client, _ = await answered(stage, b"HTTP/1.1 %d Any\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n" % code)
     assert status(await client.head()) == code
-    assert stage.pool.counters().responses[code // 100] == 1
+    assert stage.pool.leases.counters().responses[code // 100] == 1
 
 
 async def test_c19_until_the_end_of_the_connection_for_http_1_0_too(stage: ProxyFixture) -> None:
@@ -350,4 +350,4 @@ async def test_d8_a_stale_connection_costs_no_request(stage: ProxyFixture, reque
     stage.backend.play(answers(OK))
     await client.send(request_)
     assert status(await client.head()) == 200
-    assert stage.pool.counters().failed == 0
+    assert stage.pool.leases.counters().failed == 0

@@ -27,7 +27,7 @@ async def test_e3_a_length_beyond_32_bits_is_a_length(stage: ProxyFixture, size:
     assert await client.exactly(5) == b"world"
     backend.close()
     assert await client.rest() == b""
-    await wait_until_async(lambda: stage.pool.counters().failed == 1)
+    await wait_until_async(lambda: stage.pool.leases.counters().failed == 1)
 
 
 async def test_e3_a_chunk_beyond_32_bits_is_a_chunk(stage: ProxyFixture) -> None:
@@ -113,8 +113,8 @@ async def test_e10_f1_an_upload_that_is_cut_never_looks_whole(stage: ProxyFixtur
     rest = await backend.rest()
     assert b"0\r\n\r\n" not in rest
     assert len(rest) <= 2
-    await wait_until_async(lambda: not stage.pool.counters().in_flight)
-    assert stage.pool.counters().failed == 0
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
+    assert stage.pool.leases.counters().failed == 0
 
 
 async def test_a16_a_line_feed_among_chunk_extensions_is_refused(stage: ProxyFixture) -> None:

@@ -303,7 +303,7 @@ async def test_a26_after_a_refusal_nothing_more_is_answered(stage: ProxyFixture)
     assert (await client.head()).startswith(b"HTTP/1.1 200 OK\r\n")
     await client.exactly(2)
     assert await refusal(client) == 400
-    await wait_until_async(lambda: stage.pool.requests == 1)
+    await wait_until_async(lambda: stage.pool.leases.requests == 1)
 
 
 async def test_a26_what_comes_while_an_answer_is_awaited_is_answered_after_it(stage: ProxyFixture) -> None:
@@ -328,7 +328,7 @@ async def test_a27_ten_thousand_requests_at_once_are_all_answered(stage: ProxyFi
     await client.send(GET * 10_000)
     for _ in range(10_000):
         await client.until(b"\r\n\r\nok")
-    assert stage.pool.requests == 10_000
+    assert stage.pool.leases.requests == 10_000
     assert client.silent()
 
 
@@ -339,7 +339,7 @@ async def test_f3_who_asks_for_the_end_of_the_connection_gets_it_after_the_answe
     assert b"Connection: " not in await client.until(b"ok")
     assert b"\r\nConnection: close\r\n" in await client.until(b"ok")
     assert await client.rest() == b""
-    assert stage.pool.requests == 2
+    assert stage.pool.leases.requests == 2
 
 
 # A28: segments
@@ -460,7 +460,7 @@ async def test_a_slow_reader_gets_the_end_of_the_last_answer_on_a_connection(sta
     client = await a_client_behind_narrow_buffers(stage)
     await client.send(get("/", "Connection: close"))
     stage.backend.play(answers(ok(b"x" * 50_000)))
-    await wait_until_async(lambda: stage.pool.counters().responses[2])
+    await wait_until_async(lambda: stage.pool.leases.counters().responses[2])
     stage.seconds_pass(30)
     await client.head()
     assert await client.rest() == b"x" * 50_000
@@ -470,7 +470,7 @@ async def test_a_client_that_never_reads_the_end_is_cut_off(stage: ProxyFixture)
     client = await a_client_behind_narrow_buffers(stage)
     await client.send(get("/", "Connection: close"))
     stage.backend.play(answers(ok(b"x" * 50_000)))
-    await wait_until_async(lambda: stage.pool.counters().responses[2])
+    await wait_until_async(lambda: stage.pool.leases.counters().responses[2])
     stage.seconds_pass(80)
     await wait_until_async(lambda: not stage.server._inbound)
 

@@ -93,7 +93,7 @@ async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(s
         assert status(await client.until(b"ok")) == 200
         client.close()
         stage.connections.forget(stage.pool.backends[0])
-    assert stage.pool.counters().failed == 0
+    assert stage.pool.leases.counters().failed == 0
 
 
 async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run(stage: ProxyFixture) -> None:

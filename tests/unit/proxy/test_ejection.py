@@ -77,7 +77,7 @@ async def test_d6_one_of_two_is_dead_and_nobody_notices(
         assert await ask_often(stage, 1000) == {200: 1000}
         assert answered(stage) == [0, 1000]
         assert stage.phases() == ["unhealthy", "ready"]
-        assert (stage.pool.counters().retried, probes) == (2, [])
+        assert (stage.pool.leases.counters().retried, probes) == (2, [])
 
         for waited, asked in ((5, 1), (10, 2), (20, 3)):
             stage.later += waited
@@ -131,7 +131,7 @@ async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_a
     for wire in doomed:
         wire.reset()
     await wait_until_async(lambda: sum(answered(stage)) == 30)
-    assert (stage.queue.queued, stage.pool.counters().retried, stage.pool.counters().failed) == (0, 30, 0)
+    assert (stage.queue.queued, stage.pool.leases.counters().retried, stage.pool.leases.counters().failed) == (0, 30, 0)
 
 
 async def test_d10_f2_who_leaves_while_others_are_tried_again_waits_no_longer(open_stage: OpenStage) -> None:
@@ -146,7 +146,7 @@ async def test_d10_f2_who_leaves_while_others_are_tried_again_waits_no_longer(op
     for client in clients:
         client.reset()
     await wait_until_async(lambda: stage.queue.queued == 0)
-    assert stage.pool.counters().failed == 0
+    assert stage.pool.leases.counters().failed == 0
 
 
 async def reset(wire: RawConnection) -> None:
@@ -161,8 +161,8 @@ async def test_d10_when_all_reset_there_are_at_most_a_fifth_more_attempts_than_r
     assert await ask_at_once(stage, 50, 20) == {502: 1000}
     attempts = sum(len(backend.wires) for backend in stage.backends)
     assert 1000 < attempts <= 1200
-    assert stage.pool.requests == 1000
-    assert stage.pool.counters().requests == attempts
+    assert stage.pool.leases.requests == 1000
+    assert stage.pool.leases.counters().requests == attempts
 
 
 async def test_d10_so_it_is_where_requests_are_held(open_stage: OpenStage) -> None:
@@ -187,7 +187,7 @@ async def test_d10_when_all_refuse_they_are_not_asked_again_and_again(open_stage
     for backend in stage.backends:
         backend.refuse()
     assert await ask_at_once(stage, 50, 20) == {502: 1000}
-    assert 1000 < stage.pool.counters().requests <= 1200
+    assert 1000 < stage.pool.leases.counters().requests <= 1200
     assert sorted(stage.phases()) == ["ready", "unhealthy", "unhealthy"]
 
 
@@ -245,4 +245,4 @@ async def test_what_has_begun_to_answer_is_no_further_attempt_any_more_however_l
         await client.send(request_)
         assert status(await client.head()) == expected
         stage.seconds_pass(1)
-    assert stage.pool.counters().retried == 10
+    assert stage.pool.leases.counters().retried == 10

@@ -36,8 +36,8 @@ async def test_b1_a_get_whose_backend_hangs_up_is_answered_by_another(open_stage
     client = await stage.client()
     await client.send(GET)
     assert status(await client.head()) == 200
-    counters = stage.pool.counters()
-    assert (counters.retried, counters.failed, stage.pool.requests) == (1, 0, 1)
+    counters = stage.pool.leases.counters()
+    assert (counters.retried, counters.failed, stage.pool.leases.requests) == (1, 0, 1)
 
 
 async def test_b1_with_nobody_else_it_is_a_502(stage: ProxyFixture) -> None:
@@ -47,7 +47,7 @@ async def test_b1_with_nobody_else_it_is_a_502(stage: ProxyFixture) -> None:
     head = await client.head()
     assert status(head) == 502
     assert b"X-Composectl-Error: backend-hung-up\r\n" in head
-    assert stage.pool.counters().failed == 1
+    assert stage.pool.leases.counters().failed == 1
 
 
 async def test_d7_a_post_is_executed_once(open_stage: OpenStage) -> None:
@@ -108,7 +108,7 @@ async def test_d5_nobody_ready_is_a_503_and_the_connection_stays(stage: ProxyFix
         assert status(head) == 503
         assert b"Retry-After: 1\r\n" in head
         await client.exactly(len(b"503 Service Unavailable\n"))
-    assert stage.pool.requests == stage.pool.rejected == 2
+    assert stage.pool.leases.requests == stage.pool.leases.rejected == 2
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_d3_a_body_that_breaks_off_never_looks_whole(stage: ProxyFixture, 
     rest = await client.rest()
     assert b"0\r\n\r\n" not in rest
     assert len(rest) < 5
-    assert stage.pool.counters().failed == 1
+    assert stage.pool.leases.counters().failed == 1
 
 
 async def test_d3_nor_where_only_the_end_of_the_connection_would_end_it(stage: ProxyFixture) -> None:
@@ -158,7 +158,7 @@ async def test_b13_an_early_answer_stops_the_upload(stage: ProxyFixture) -> None
     head = await client.head()
     assert status(head) == 413
     assert b"Connection: close\r\n" in head
-    await wait_until_async(lambda: not stage.pool.counters().in_flight)
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
 
 
 async def test_b13_an_upload_that_nobody_takes_is_not_held_after_the_answer(open_stage: OpenStage) -> None:
@@ -259,7 +259,7 @@ async def test_p8_a_client_that_leaves_before_the_head_takes_its_backend_along(s
     await backend.head()
     client.close()
     await backend.rest()
-    assert stage.pool.counters().failed == 0
+    assert stage.pool.leases.counters().failed == 0
 
 
 async def test_p8_a_client_that_leaves_during_its_upload_leaves_no_whole_request(stage: ProxyFixture) -> None:
@@ -291,9 +291,9 @@ async def test_p8_a_client_may_leave_while_its_backend_is_dialled(open_stage: Op
     async with crowd(stage.backend):
         client = await stage.client()
         await client.send(request_)
-        await wait_until_async(lambda: stage.pool.counters().in_flight)
+        await wait_until_async(lambda: stage.pool.leases.counters().in_flight)
         client.close()
-        await wait_until_async(lambda: not stage.pool.counters().in_flight)
+        await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
 
 
 async def test_d2_a_backend_that_does_not_accept_is_left_for_another(open_stage: OpenStage) -> None:
@@ -305,7 +305,7 @@ async def test_d2_a_backend_that_does_not_accept_is_left_for_another(open_stage:
             await client.send(post(b"hello"))
             assert status(await client.until(b"ok")) == 200
     assert stage.phases() == ["unhealthy", "ready"]
-    assert stage.pool.counters().retried == 2
+    assert stage.pool.leases.counters().retried == 2
 
 
 @contextlib.asynccontextmanager

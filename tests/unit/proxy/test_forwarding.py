@@ -131,7 +131,7 @@ async def test_c15_nobody_is_followed_elsewhere(stage: ProxyFixture, code: int) 
     head = await client.head()
     assert status(head) == code
     assert b"\r\nLocation: http://127.0.0.1:1/x\r\n" in head
-    assert stage.pool.requests == 1
+    assert stage.pool.leases.requests == 1
 
 
 @pytest.mark.parametrize("method", [b"FOO", b"get", b"X-A"])

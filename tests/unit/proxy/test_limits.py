@@ -38,7 +38,7 @@ async def test_d2_a_backend_without_a_head_in_time_is_a_504(open_stage: OpenStag
     assert status(head) == 504
     assert b"X-Composectl-Error: backend-too-slow\r\n" in head
     assert await stage.backend.wires[0].rest() == b""
-    assert stage.pool.counters().failed == 1
+    assert stage.pool.leases.counters().failed == 1
 
 
 @pytest.mark.parametrize("request_", [GET, put(b"hello")], ids=["get", "put"])
@@ -47,7 +47,7 @@ async def test_d2_another_backend_is_asked_first_where_that_is_safe(open_stage: 
     stage.backends[1].play(answers(OK))
     stage.seconds_pass(6)
     assert status(await client.until(b"ok")) == 200
-    assert stage.pool.counters().retried == 1
+    assert stage.pool.leases.counters().retried == 1
 
 
 async def test_d2_a_post_that_was_read_is_sent_to_nobody_else(open_stage: OpenStage) -> None:
@@ -113,7 +113,7 @@ async def test_d4_a_body_that_stalls_is_broken_off(open_stage: OpenStage) -> Non
     stage.seconds_pass(1)
     assert await client.rest() == b""
     assert await stage.backend.wires[0].rest() == b""
-    assert stage.pool.counters().failed == 1
+    assert stage.pool.leases.counters().failed == 1
 
 
 async def test_d4_an_old_connection_is_broken_off_once(open_stage: OpenStage) -> None:

@@ -43,7 +43,7 @@ async def test_p4_a_request_is_held_until_somebody_is_ready(open_stage: OpenStag
     assert client.silent()
     stage.observe([0], run="second")
     assert status(await client.until(b"ok")) == 200  # no sweep is waited for
-    assert (stage.queue.queued, stage.pool.requests, stage.pool.rejected) == (0, 1, 0)
+    assert (stage.queue.queued, stage.pool.leases.requests, stage.pool.leases.rejected) == (0, 1, 0)
     assert stage.pool.backends[0].latency.percentiles(50) != [None]
 
 
@@ -56,7 +56,7 @@ async def test_p4_d5_who_was_held_for_too_long_gets_a_503(open_stage: OpenStage,
     assert status(head) == 503
     assert b"Retry-After: 1\r\n" in head
     assert b"X-Composectl-Error: no-backend-ready\r\n" in head
-    assert (stage.queue.queued, stage.pool.rejected) == (0, 1)
+    assert (stage.queue.queued, stage.pool.leases.rejected) == (0, 1)
 
 
 async def test_p4_the_connection_goes_on_after_it(open_stage: OpenStage) -> None:
@@ -185,7 +185,7 @@ async def test_p4_a_thousand_are_held_without_a_task_and_all_answered(open_stage
     assert time.process_time() - began < 1
     stage.observe([0], run="second")
     assert Counter([status(await client.head()) for client in clients]) == {200: 1000}
-    assert stage.pool.counters().failed == 0
+    assert stage.pool.leases.counters().failed == 0
 
 
 async def test_p4_p8_a_client_that_leaves_leaves_the_line(open_stage: OpenStage) -> None:
@@ -196,7 +196,7 @@ async def test_p4_p8_a_client_that_leaves_leaves_the_line(open_stage: OpenStage)
     stage.backend.play(answers(OK))
     stage.observe([0], run="second")
     assert status(await stayer.until(b"ok")) == 200
-    assert (stage.pool.requests, len(stage.backend.wires)) == (1, 1)
+    assert (stage.pool.leases.requests, len(stage.backend.wires)) == (1, 1)
 
 
 async def test_p4_p8_so_does_one_whose_upload_waits(open_stage: OpenStage) -> None:
@@ -207,7 +207,7 @@ async def test_p4_p8_so_does_one_whose_upload_waits(open_stage: OpenStage) -> No
     await client.send(b"y" * 500)
     client.close()
     await wait_until_async(lambda: stage.seconds_pass(1) or not stage.queue.queued)
-    assert stage.pool.rejected == 0
+    assert stage.pool.leases.rejected == 0
 
 
 async def test_p4_e5_no_more_of_an_upload_is_read_than_has_come_with_the_head(open_stage: OpenStage) -> None:
@@ -268,8 +268,8 @@ async def test_p4_p3_a_request_that_may_go_to_another_waits_for_another(open_sta
     assert await other.exactly(5) == b"hello"
     await other.send(OK)
     assert status(await client.until(b"ok")) == 200
-    counters = stage.pool.counters()
-    assert (stage.pool.requests, counters.retried, counters.failed) == (1, 1, 0)
+    counters = stage.pool.leases.counters()
+    assert (stage.pool.leases.requests, counters.retried, counters.failed) == (1, 1, 0)
 
 
 async def test_p4_p3_where_nobody_else_comes_it_is_a_503_and_counts_once(open_stage: OpenStage) -> None:
@@ -281,7 +281,7 @@ async def test_p4_p3_where_nobody_else_comes_it_is_a_503_and_counts_once(open_st
     await wait_until_async(lambda: stage.queue.queued == 1)
     stage.seconds_pass(31)
     assert b"X-Composectl-Error: no-backend-ready\r\n" in await client.head()
-    assert (stage.pool.requests, stage.pool.counters().failed, stage.pool.rejected) == (1, 1, 0)
+    assert (stage.pool.leases.requests, stage.pool.leases.counters().failed, stage.pool.leases.rejected) == (1, 1, 0)
 
 
 async def test_p4_d1_h3_who_is_refused_by_all_waits_for_word_that_they_are_told_to_stop(open_stage: OpenStage) -> None:
@@ -300,7 +300,7 @@ async def test_p4_d1_h3_who_is_refused_by_all_waits_for_word_that_they_are_told_
     assert await other.exactly(5) == b"hello"
     await other.send(OK)
     assert status(await client.until(b"ok")) == 200
-    assert (stage.pool.requests, stage.pool.counters().failed) == (1, 0)
+    assert (stage.pool.leases.requests, stage.pool.leases.counters().failed) == (1, 0)
 
 
 async def test_p4_d1_h3_so_does_who_was_refused_by_as_many_as_a_request_may_go_to(open_stage: OpenStage) -> None:
@@ -334,7 +334,7 @@ async def test_p4_d1_after_a_second_it_is_a_502(open_stage: OpenStage) -> None:
     stage.seconds_pass(1)
     assert b"X-Composectl-Error: backend-unreachable\r\n" in await client.head()
     assert time.monotonic() - began >= 1
-    assert (stage.pool.requests, stage.pool.counters().failed) == (1, 1)
+    assert (stage.pool.leases.requests, stage.pool.leases.counters().failed) == (1, 1)
 
 
 async def test_p4_d1_one_of_many_whom_a_few_refuse_holds_up_nobody(open_stage: OpenStage) -> None:

@@ -118,7 +118,7 @@ async def test_many_clients_at_once_are_all_answered(open_stage: OpenStage) -> N
     for number, client in enumerate(clients):
         await client.send(get(f"/{number}"))
     assert [status(await client.head()) for client in clients] == [200] * 150
-    assert stage.pool.requests == 150
+    assert stage.pool.leases.requests == 150
 
 
 async def test_d12_a_fault_of_ours_ends_one_connection_and_no_other(open_stage: OpenStage) -> None:

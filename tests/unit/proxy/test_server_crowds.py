@@ -57,7 +57,7 @@ async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenS
     for client in clients:
         await client.send(GET)
     assert [status(await client.until(b"ok")) for client in clients] == [200] * crowd_size
-    assert stage.pool.counters().failed == 0
+    assert stage.pool.leases.counters().failed == 0
 
 
 async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_time(stage: ProxyFixture) -> None:
@@ -72,7 +72,7 @@ async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_t
         assert await is_served_at_once(stage)
         stage.seconds_pass(1)
     assert [status(await client.head()) for client in slow] == [408] * 500
-    assert stage.pool.requests == 11 * TRIES
+    assert stage.pool.leases.requests == 11 * TRIES
 
 
 async def test_f6_bodies_that_dribble_in_delay_nobody(stage: ProxyFixture) -> None:
@@ -94,7 +94,7 @@ async def test_f6_readers_that_do_not_read_delay_nobody(stage: ProxyFixture) -> 
     slow = [await a_client_behind_narrow_buffers(stage) for _ in range(50)]
     for client in slow:
         await client.send(GET)
-    await wait_until_async(lambda: stage.pool.counters().in_flight == 50)
+    await wait_until_async(lambda: stage.pool.leases.counters().in_flight == 50)
 
     async def is_served() -> None:
         other = await stage.client()
@@ -134,8 +134,8 @@ async def test_f9_a_load_of_all_kinds_of_requests_has_no_error(open_stage: OpenS
                 client = await stage.client()
 
     await asyncio.gather(*(asks(number) for number in range(64)))
-    counters = stage.pool.counters()
-    assert (counters.requests, counters.failed, stage.pool.rejected) == (3200, 0, 0)
+    counters = stage.pool.leases.counters()
+    assert (counters.requests, counters.failed, stage.pool.leases.rejected) == (3200, 0, 0)
 
 
 async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_taken(stage: ProxyFixture) -> None:
@@ -143,8 +143,8 @@ async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_
     client = await a_client_behind_narrow_buffers(stage)
     sending = asyncio.create_task(client.send(get("/", "X-Long: " + "x" * 1000) * 10_000))
     answered = 0
-    while answered != stage.pool.requests or not answered:
-        answered = stage.pool.requests
+    while answered != stage.pool.leases.requests or not answered:
+        answered = stage.pool.leases.requests
         await asyncio.sleep(0.1)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
@@ -220,7 +220,7 @@ async def test_d6_a_dead_backend_costs_one_attempt_and_gets_its_share_once_it_is
     stage.pool.checked(stage.pool.backends[0], None)
     shares = await thousand()
     assert all(475 <= share <= 525 for share in shares)
-    assert stage.pool.counters().failed == 0
+    assert stage.pool.leases.counters().failed == 0
 
 
 @pytest.mark.parametrize("method", [b"PUT", b"DELETE"])
@@ -259,7 +259,7 @@ async def test_p8_f1_within_a_second_of_a_client_s_leaving_its_backend_knows(
         await backend.rest()
 
     assert await least_seconds(comes_and_leaves, 5) < 1
-    assert stage.pool.counters().failed == 0
+    assert stage.pool.leases.counters().failed == 0
     assert stage.phases() == ["ready"]
 
 

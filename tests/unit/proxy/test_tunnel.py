@@ -30,7 +30,7 @@ async def test_g1_bytes_go_both_ways(stage: ProxyFixture) -> None:
         assert await backend.exactly(6) == b"ping %d" % number
         await backend.send(b"pong %d" % number)
         assert await client.exactly(6) == b"pong %d" % number
-    assert stage.pool.counters().in_flight == 1
+    assert stage.pool.leases.counters().in_flight == 1
 
 
 async def test_g3_the_request_and_the_101_go_on_as_they_are(stage: ProxyFixture) -> None:
@@ -72,7 +72,7 @@ async def test_g6_when_the_client_leaves_the_backend_is_told(stage: ProxyFixture
     client, backend = await opened(stage)
     client.close()
     assert await backend.rest() == b""
-    await wait_until_async(lambda: stage.pool.counters().responses[1] == 1)
+    await wait_until_async(lambda: stage.pool.leases.counters().responses[1] == 1)
 
 
 async def test_g6_when_the_backend_leaves_the_client_is_told(stage: ProxyFixture) -> None:
@@ -205,14 +205,14 @@ async def test_g6_when_the_client_breaks_off_the_backend_is_told(stage: ProxyFix
     client, backend = await opened(stage)
     client.reset()
     await backend.rest()
-    await wait_until_async(lambda: not stage.pool.counters().in_flight)
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
 
 
 async def test_g6_when_the_backend_breaks_off_the_client_is_told(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     backend.reset()
     await client.rest()
-    await wait_until_async(lambda: not stage.pool.counters().in_flight)
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
 
 
 async def test_g6_an_end_of_what_one_side_says_is_the_end_after_its_last_word(stage: ProxyFixture) -> None:
@@ -221,7 +221,7 @@ async def test_g6_an_end_of_what_one_side_says_is_the_end_after_its_last_word(st
     client.half_close()
     assert await backend.rest() == b"last words"
     backend.close()
-    await wait_until_async(lambda: not stage.pool.counters().in_flight)
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
 
 
 async def test_p6_a_client_that_stops_reading_stops_the_backend(stage: ProxyFixture) -> None:

@@ -163,7 +163,7 @@ async def test_g6_the_code_and_the_reason_of_a_close_arrive(stage: ProxyFixture,
     ):
         message = await socket.receive()
         assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, code, reason.decode())
-    await wait_until_async(lambda: not stage.pool.counters().in_flight)
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
 
 
 @pytest.mark.parametrize("who", ["client", "backend"])
@@ -246,6 +246,6 @@ async def test_f5_a_hundred_and_twenty_websockets_leave_room_for_a_request(stage
             assert (response.status, await response.text()) == (200, "/plain")
         for number, socket in enumerate(sockets):
             assert await said_back(socket, str(number)) == str(number)
-        assert stage.pool.counters().in_flight == 120
+        assert stage.pool.leases.counters().in_flight == 120
         await asyncio.gather(*(socket.close() for socket in sockets))
-    await wait_until_async(lambda: not stage.pool.counters().in_flight)
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)

@@ -28,7 +28,7 @@ class Scene:
 
     def answers(self, status: int = 200, microseconds: int = 1000) -> None:
         """One request, answered by whoever gets it."""
-        lease = self.pool.lease()
+        lease = self.pool.leases.acquire()
         assert lease
         lease.answered(status, microseconds)
 
@@ -85,7 +85,7 @@ def test_each_second_tells_what_came_in_it() -> None:
 
 def test_a_request_that_fails_is_an_error() -> None:
     scene = Scene(1)
-    lease = scene.pool.lease()
+    lease = scene.pool.leases.acquire()
     assert lease
     lease.failed("backend-hung-up")
     scene.over()

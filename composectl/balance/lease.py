@@ -1,0 +1,248 @@
+"""Leases: the right to send one request to one backend, and the counters of what became of the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from composectl.balance.backend import Backend, Counters
+from composectl.balance.phase import Phase
+from composectl.balance.policy import Avoid, CanarySplit, Policy
+from composectl.balance.retry import RetryBudget
+from composectl.balance.stats import Rate
+
+
+class Lease:
+    """The right to send one request to one backend; ended exactly once."""
+
+    __slots__ = ("_leases", "backend")
+
+    def __init__(self, leases: Leases, backend: Backend) -> None:
+        self._leases: Leases | None = leases
+        self.backend = backend
+
+    def first_byte(self) -> None:
+        """The backend has begun to respond; to be called where the response may take long."""
+
+    def attempt_failed(self) -> None:
+        """The backend did not respond; to be called before the request goes elsewhere or is failed."""
+
+    def answered(self, status: int, microseconds: int) -> None:
+        """The backend's final response, with this status, was relayed whole."""
+        backend = self.backend
+        backend.responses[status // 100] += 1
+        backend.latency.record(microseconds)
+        self._end()
+
+    def tunnel_closed(self) -> None:
+        """The connection that the backend's 101 made a tunnel has ended."""
+        self.backend.responses[1] += 1
+        self._end()
+
+    def failed(self, reason: str) -> None:
+        """The backend did not respond, or broke off its response; `reason` is one of a few words."""
+        self.backend.failed += 1
+        _count(self._end().failed_for, reason)
+
+    def retried(self, reason: str) -> None:
+        """The backend did not respond, for that `reason`, and another one gets the request."""
+        self.backend.retried += 1
+        _count(self._end().retried_for, reason)
+
+    def client_closed(self) -> None:
+        """The client went away before the end of the response."""
+        self._end()
+
+    def _end(self) -> Leases:
+        leases, self._leases = self._leases, None
+        if leases is None:
+            raise RuntimeError(f"the lease of {self.backend} has ended already")
+        leases._release(self.backend)
+        return leases
+
+
+class RetryLease(Lease):
+    """A lease for a retried request; it takes a place in the retry budget until the first byte."""
+
+    __slots__ = ("_budget", "_on_slot_free")
+
+    def __init__(
+        self, leases: Leases, backend: Backend, budget: RetryBudget, on_slot_free: Callable[[], None] | None
+    ) -> None:
+        super().__init__(leases, backend)
+        self._budget: RetryBudget | None = budget
+        self._on_slot_free = on_slot_free
+        budget.begin()
+
+    def first_byte(self) -> None:
+        budget, self._budget = self._budget, None
+        if budget is not None:
+            budget.end()
+            if self._on_slot_free is not None:
+                self._on_slot_free()
+
+    def attempt_failed(self) -> None:
+        if self._budget is not None:
+            self._budget.spend()
+        self.first_byte()
+
+    def failed(self, reason: str) -> None:
+        self.attempt_failed()
+        super().failed(reason)
+
+    def retried(self, reason: str) -> None:
+        self.attempt_failed()
+        super().retried(reason)
+
+    # Private
+
+    def _end(self) -> Leases:
+        leases = super()._end()
+        self.first_byte()
+        return leases
+
+
+class Leases:
+    """Chooses backends for requests, and counts; the pool decides on membership and phases.
+
+    `on_idle` is called when a backend that is not ready has nothing more in flight, `on_outlier` when connections to
+    it were refused too often, with the last error.
+    """
+
+    def __init__(
+        self, policy: Policy, on_idle: Callable[[Backend], None], on_outlier: Callable[[Backend, str], None]
+    ) -> None:
+        self.rate = Rate()
+        self.rejected = 0  # requests for which there was no backend
+        self.failed_for: dict[str, int] = {}  # by reason
+        self.retried_for: dict[str, int] = {}
+        self._policy = policy
+        self._canary: CanarySplit | None = None
+        self._on_idle = on_idle
+        self._on_outlier = on_outlier
+        self._backends: dict[Backend, None] = {}
+        self._archived = Counters()  # the sums of those that are gone and idle
+        self._begun = self._ended = 0  # leases
+        self._retries = 0  # those of them that went to requests which had one before
+        self._budget = RetryBudget()
+
+    @property
+    def is_retrying(self) -> bool:
+        """Whether a retry that takes a place in the budget is under way."""
+        return self._budget.in_use
+
+    @property
+    def requests(self) -> int:
+        """Requests of clients so far; one that was tried on several backends counts once."""
+        return self.rejected + self._begun - self._retries
+
+    def counters(self) -> Counters:
+        """The sums over all backends, those that are gone included."""
+        total = Counters()
+        for counters in (self._archived, *self._backends):
+            total.add(counters)
+        return total
+
+    def acquire(self, avoid: Avoid = (), key: str = "") -> Lease | None:
+        """Choose a ready backend and count the request there, in one step; None where none is ready.
+
+        `key` names the client, for policies that keep a client at one backend.
+        """
+        backend = self._policy.acquire(avoid, key)
+        if backend is None:
+            return None
+        backend.in_flight += 1
+        backend.requests += 1
+        self._begun += 1
+        return Lease(self, backend)
+
+    def acquire_retry(
+        self, tried: Avoid, key: str = "", *, connected: bool, on_slot_free: Callable[[], None] | None = None
+    ) -> Lease | None:
+        """Choose another backend for a request that those in `tried` have failed; None where there is none.
+
+        `connected`: the last of them may have got it. An attempt without a connection cost no backend any work, so
+        that it is free: outlier detection ends such attempts. Others are on a budget; `on_slot_free` is called when
+        this one leaves its place in it.
+        """
+        if connected and not self._budget.allows(self._begun - self._retries, self._begun - self._ended):
+            return None
+        backend = self._policy.acquire(tried, key)
+        if backend is None:
+            return None
+        backend.in_flight += 1
+        backend.requests += 1
+        self._begun += 1
+        self._retries += 1
+        return RetryLease(self, backend, self._budget, on_slot_free) if connected else Lease(self, backend)
+
+    def reject(self, reason: str) -> None:
+        """Count a request that got no backend."""
+        self.rejected += 1
+        _count(self.failed_for, reason)
+
+    def connected(self, backend: Backend) -> None:
+        """A connection for a request was made."""
+        backend.outlier.connected()
+
+    def connection_refused(self, backend: Backend, error: str) -> None:
+        """A connection for a request failed; two in a row make the backend an outlier."""
+        if backend.outlier.connection_refused():
+            self._on_outlier(backend, error)
+
+    def sample(self) -> None:
+        """Take the counters for the rates; to be called once a second."""
+        self.rate.sample(self.requests)
+        for backend in self._backends:
+            backend.rate.sample(backend.requests)
+
+    # The canary
+
+    def begin_canary(self, old: Collection[str], share: float, ready: Iterable[Backend]) -> None:
+        """From now on all backends but those of the containers `old` get this share of the requests, together."""
+        self._policy = self._canary = CanarySplit(self._policy, old, share, ready)
+
+    def end_canary(self) -> None:
+        """From now on the policy alone divides the requests."""
+        if self._canary is not None:
+            self._policy, self._canary = self._canary.end(), None
+
+    def canary_share(self, backend: Backend) -> float | None:
+        """The share of the requests that it gets together with the other canaries; None where it is not one."""
+        return self._canary.share if self._canary is not None and self._canary.is_canary(backend) else None
+
+    # Membership and phases
+
+    def add(self, backend: Backend) -> None:
+        """Count for `backend`, which is not ready yet."""
+        self._backends[backend] = None
+
+    def ready(self, backend: Backend) -> None:
+        """From now on it gets requests."""
+        self._policy.add(backend)
+
+    def not_ready(self, backend: Backend) -> None:
+        """From now on it gets no more requests."""
+        self._policy.remove(backend)
+
+    def archive(self, backend: Backend) -> None:
+        """The backend is gone: keep its counts alone, once nothing is in flight there."""
+        if not backend.in_flight:
+            del self._backends[backend]
+            self._archived.add(backend)
+
+    # Private
+
+    def _release(self, backend: Backend) -> None:
+        self._ended += 1
+        backend.in_flight -= 1
+        if backend.phase is Phase.READY:
+            self._policy.release(backend)
+        elif not backend.in_flight:
+            self._on_idle(backend)
+
+
+# Private
+
+
+def _count(counts: dict[str, int], key: str) -> None:
+    counts[key] = counts.get(key, 0) + 1
