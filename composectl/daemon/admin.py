@@ -26,7 +26,7 @@ from composectl.daemon.ports import port_owner
 from composectl.proxy.listener import PortTaken, address_of, bind
 from composectl.screen.console import info
 
-Listening = Mapping[str, Sequence[socket.socket]]
+ListeningSockets = Mapping[str, Sequence[socket.socket]]
 Refuse = Callable[[errors.ComposectlError], errors.ComposectlError]
 _CPU_SHARE = 0.25  # of the time, at most, while a sample is taken
 _TOKEN_BYTES = 24
@@ -38,7 +38,7 @@ class AdminListener:
     Raises what `refuse` makes of the reason where the port is not free.
     """
 
-    def __init__(self, option: str, at: Address, folder: Path, inherited: Listening, refuse: Refuse) -> None:
+    def __init__(self, option: str, at: Address, folder: Path, inherited: ListeningSockets, refuse: Refuse) -> None:
         self.host = at.host
         self.name = f"{option} {join_address(at.host, at.port)}"
         self.sockets = list(inherited.get(self.name, ())) or _bind(at, folder, refuse)
@@ -54,12 +54,12 @@ class AdminListener:
             await server.cleanup()
 
     def close(self) -> None:
-        for one in self.sockets:
-            one.close()
+        for sock in self.sockets:
+            sock.close()
 
 
 class Metrics(AdminListener):
-    def __init__(self, at: Address, folder: Path, inherited: Listening) -> None:
+    def __init__(self, at: Address, folder: Path, inherited: ListeningSockets) -> None:
         super().__init__("--metrics", at, folder, inherited, errors.no_metrics)
 
     @property
@@ -76,7 +76,7 @@ class Metrics(AdminListener):
 class Dashboard(AdminListener):
     """Its history begins when it is made."""
 
-    def __init__(self, at: Address, folder: Path, inherited: Listening, *, control: bool) -> None:
+    def __init__(self, at: Address, folder: Path, inherited: ListeningSockets, *, control: bool) -> None:
         super().__init__("--dashboard", at, folder, inherited, errors.no_dashboard)
         self._token = secrets.token_urlsafe(_TOKEN_BYTES) if control else None
         self._history = History()
@@ -98,7 +98,9 @@ class Dashboard(AdminListener):
         info(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
 
 
-def bind_admin_listeners(config: AdminConfig, folder: Path, inherited: Listening | None = None) -> AdminListeners:
+def bind_admin_listeners(
+    config: AdminConfig, folder: Path, inherited: ListeningSockets | None = None
+) -> AdminListeners:
     """The listeners that were asked for, on `inherited` sockets or new ones. Raises ComposectlError."""
     metrics = dashboard = None
     with ExitStack() as undo:
@@ -119,7 +121,7 @@ class AdminListeners:
     dashboard: Dashboard | None = None
 
     @property
-    def listening(self) -> Listening:
+    def listening(self) -> ListeningSockets:
         """The listening sockets, by names that no service has."""
         return {listener.name: listener.sockets for listener in self._all}
 

@@ -12,7 +12,7 @@ from composectl.config.up import UpConfig
 from composectl.control.client import find_project_daemon
 from composectl.control.listener_fds import OldProcess
 from composectl.control.lock import ProjectLock
-from composectl.daemon.admin import Listening
+from composectl.daemon.admin import ListeningSockets
 from composectl.orchestrator.addressing import check_addressing
 
 
@@ -21,15 +21,15 @@ class ClaimedProject:
     """The lock; in a hot restart also the old process, its listening sockets, and its `published_host`."""
 
     lock: ProjectLock
-    inherited: Listening = field(default_factory=dict)
+    inherited: ListeningSockets = field(default_factory=dict)
     old_process: OldProcess | None = None
     published_host: str | None = None
 
     def close_unused(self, used: Mapping[str, Sequence[object]]) -> None:
         """Close the inherited sockets on which nothing listens any more."""
         for name in self.inherited.keys() - used.keys():
-            for one in self.inherited[name]:
-                one.close()
+            for sock in self.inherited[name]:
+                sock.close()
 
 
 def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> ClaimedProject:
@@ -44,9 +44,9 @@ def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> 
     published_host = client.info.published_host
     check_addressing(config.backend_address, published_host)
     old_process = client.old_process()
-    estate = old_process.receive()
-    lock = ProjectLock(folder, project, engine, inherited=estate.lock)
-    return ClaimedProject(lock, estate.listening, old_process, published_host)
+    fds = old_process.receive()
+    lock = ProjectLock(folder, project, engine, inherited=fds.lock)
+    return ClaimedProject(lock, fds.listening, old_process, published_host)
 
 
 def check_no_canary(status: Mapping[str, Any]) -> None:

@@ -52,7 +52,10 @@ async def prepare_up(invocation: Invocation, config: UpConfig, loaded: LoadedPro
         orchestrator = connection.orchestrator(
             project,
             config.scales,
-            {service: [port.target for port in its if port.target is not None] for service, its in ports.items()},
+            {
+                service: [port.target for port in published if port.target is not None]
+                for service, published in ports.items()
+            },
             published_host,
             without_udp=config.dropping_udp,
             arguments=config.arguments,
@@ -92,7 +95,7 @@ def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port
 
 def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
     """Raise `same_port` where two of these would be listened on at one place."""
-    every = [(service, port) for service, its in ports.items() for port in its]
+    every = [(service, port) for service, published in ports.items() for port in published]
     for (service, port), (other, another) in combinations(every, 2):
         if port.conflicts_with(another):
             raise errors.same_port(port.place, (service, other))

@@ -116,8 +116,8 @@ class BalancedService:
 
     def close(self) -> None:
         for sockets in self._sockets.values():
-            for one in sockets:
-                one.close()
+            for sock in sockets:
+                sock.close()
 
     async def watch_health(self) -> None:
         await watch_health(self.pool, self._target, self._health_check)

@@ -43,7 +43,7 @@ async def choose_addressing(asked: str, engine: Engine) -> ChosenAddressing:
     """
     at_ports = Addressing(await _address(engine))
     if asked == AUTO:
-        return await _tried(engine, at_ports)
+        return await _choose_by_trial(engine, at_ports)
     return ChosenAddressing(at_ports if asked == PUBLISHED else CONTAINER_ADDRESS, "as asked")
 
 
@@ -56,14 +56,14 @@ def check_addressing(asked: str, published_host: str) -> None:
 
 async def first_reachable(addresses: Sequence[str]) -> str:
     """The first of these addresses at which a trial connection gets an answer; "" where none does."""
-    answers = await asyncio.gather(*map(_answers, addresses))
+    answers = await asyncio.gather(*map(_gets_answer, addresses))
     return next((address for address, answered in zip(addresses, answers, strict=True) if answered), "")
 
 
 # Private
 
 
-async def _tried(engine: Engine, at_ports: Addressing) -> ChosenAddressing:
+async def _choose_by_trial(engine: Engine, at_ports: Addressing) -> ChosenAddressing:
     if at_ports.published_host != _LOOPBACK:
         return ChosenAddressing(at_ports, f"the engine is on {engine.endpoint.host}")
     if reason := await engine.isolated_reason():
@@ -88,7 +88,7 @@ async def _address(engine: Engine) -> str:
     return _LOOPBACK if ip_address(address).is_loopback else str(address)
 
 
-async def _answers(address: str) -> bool:
+async def _gets_answer(address: str) -> bool:
     try:
         async with asyncio.timeout(_TRIAL_TIMEOUT):
             _, writer = await asyncio.open_connection(address, _UNUSED_PORT)

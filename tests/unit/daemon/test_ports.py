@@ -1,0 +1,108 @@
+"""Binding the ports of a service, and naming what holds one that is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from composectl.compose.ports import Port
+from composectl.daemon.daemon import Daemon
+from composectl.daemon.ports import bind_free_ports, bind_ports, bind_released_ports, port_owner
+from composectl.daemon.service import BalancedService
+from composectl.errors import ComposectlError
+from tests.support.fake_orchestrator import FakeOrchestrator, make_daemon
+
+
+class Publishing(FakeOrchestrator):
+    """`owned`: the ports that replicas of `echo` publish; `owner`: the container that publishes all others."""
+
+    def __init__(self, owner: str = "") -> None:
+        super().__init__({"echo": 1})
+        self.owned: set[int] = set()
+        self.owner = owner
+
+    async def owns_port(self, service: str, port: int) -> bool:
+        return port in self.owned
+
+    async def port_owner(self, port: int) -> str:
+        return self.owner
+
+
+@pytest.fixture
+def taken() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+@pytest.fixture
+def orchestrator() -> Publishing:
+    return Publishing()
+
+
+@pytest.fixture
+async def daemon(orchestrator: Publishing, taken: socket.socket, tmp_path: Path) -> AsyncIterator[Daemon]:
+    number = number_of(taken)
+    daemon = make_daemon(orchestrator, tmp_path / "composectl", [Port("127.0.0.1", (number, number), 80, "tcp")])
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def service(daemon: Daemon) -> BalancedService:
+    return daemon.services["echo"]
+
+
+def number_of(listening: socket.socket) -> int:
+    return int(listening.getsockname()[1])
+
+
+async def test_a_free_port_is_listened_on(
+    service: BalancedService, orchestrator: Publishing, taken: socket.socket, tmp_path: Path
+) -> None:
+    number = number_of(taken)
+    taken.close()
+    await bind_ports(service, orchestrator, tmp_path)
+    assert service.listeners == (f"127.0.0.1:{number}",)
+    assert service.unbound == []
+
+
+async def test_the_container_that_publishes_a_port_is_named(
+    service: BalancedService, orchestrator: Publishing, tmp_path: Path
+) -> None:
+    orchestrator.owner = "container `other-web-1`"
+    with pytest.raises(ComposectlError, match="address already in use by container `other-web-1`"):
+        await bind_ports(service, orchestrator, tmp_path)
+
+
+async def test_the_process_that_holds_a_port_is_named(
+    service: BalancedService, orchestrator: Publishing, tmp_path: Path
+) -> None:
+    with pytest.raises(ComposectlError, match=rf"\(process {os.getpid()}\)"):
+        await bind_ports(service, orchestrator, tmp_path)
+    with pytest.raises(ComposectlError, match=rf"\(process {os.getpid()}\)"):
+        bind_free_ports(service, tmp_path)
+
+
+async def test_a_port_that_its_own_replicas_publish_is_left_to_them_until_they_are_made_anew(
+    service: BalancedService, orchestrator: Publishing, taken: socket.socket, tmp_path: Path
+) -> None:
+    orchestrator.owned = {number_of(taken)}
+    await bind_ports(service, orchestrator, tmp_path)
+    assert len(service.unbound) == 1
+    binding = asyncio.create_task(bind_released_ports(service, orchestrator))
+    await asyncio.sleep(0)
+    assert not binding.done()
+    taken.close()
+    await binding
+    assert service.unbound == []
+
+
+def test_a_port_that_nothing_holds_has_no_owner(taken: socket.socket, tmp_path: Path) -> None:
+    number = number_of(taken)
+    taken.close()
+    assert port_owner(number, tmp_path) == ""
