@@ -15,7 +15,8 @@ from composectl.balance.pool import Pool
 from composectl.proxy import head
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.http1.backend_connection import BackendConnection
-from composectl.proxy.queue import QueueConfig, RequestQueue
+from composectl.proxy.limits import QueueConfig
+from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
 from composectl.proxy.upstream import Upstream
 

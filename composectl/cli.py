@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from composectl import __version__, errors
-from composectl.config.options import completed, invocation_of, kind_of, one_of
+from composectl.compose.options import Invocation, Options
+from composectl.config.completion import completed, one_of
 
 _COMPLETE = "_COMPOSECTL_COMPLETE"
 SECTIONS = {
@@ -22,6 +24,11 @@ SECTIONS = {
 
 class _Group(click.Group):
     """The commands, in sections, each imported once it is needed; every other word is a command of Compose."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        ctx.obj = _invocation(ctx.params)  # now, for a shell that completes runs no callback
+        return rest
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         if name in self.list_commands(ctx):
@@ -62,19 +69,24 @@ class _Group(click.Group):
     "files",
     multiple=True,
     metavar="FILE",
-    shell_complete=kind_of("file"),
+    type=click.Path(readable=False),
     help="A compose file; repeat it.",
 )
 @click.option(
     "-p", "--project-name", metavar="NAME", shell_complete=completed("projects"), help="The project, or the proxy."
 )
-@click.option("--project-directory", metavar="DIR", shell_complete=kind_of("dir"), help="The project's directory.")
+@click.option(
+    "--project-directory",
+    metavar="DIR",
+    type=click.Path(file_okay=False, readable=False),
+    help="The project's directory.",
+)
 @click.option(
     "--env-file",
     "env_files",
     multiple=True,
     metavar="FILE",
-    shell_complete=kind_of("file"),
+    type=click.Path(readable=False),
     help="A file of variables; repeat it.  [.env]",
 )
 @click.option(
@@ -102,8 +114,7 @@ class _Group(click.Group):
 @click.option("--compatibility", is_flag=True, help="Compose's compatibility mode.")
 @click.option("--verbose", is_flag=True, help="Compose says more.")
 @click.version_option(__version__, prog_name="composectl", help="Show the version.")
-@click.pass_context
-def cli(ctx: click.Context, /, **typed: Any) -> None:
+def cli(**_: Any) -> None:
     """Scale a Docker Compose service behind the port that it already publishes.
 
     \b
@@ -115,7 +126,6 @@ def cli(ctx: click.Context, /, **typed: Any) -> None:
     With --dashboard `up` and `proxy` show it to browsers, with --metrics to Prometheus, with --access-log each request
     in a file. Programs ask and order by HTTP on a unix socket, in the folder that `doctor` names.
     """
-    ctx.obj = invocation_of(typed)
 
 
 def main() -> None:
@@ -138,6 +148,25 @@ def main() -> None:
 
 
 # Private
+
+
+def _invocation(typed: dict[str, Any]) -> Invocation:
+    """What the global options say, here and now."""
+    options = Options(
+        files=tuple(typed["files"]),
+        project_name=typed["project_name"] or "",
+        project_directory=typed["project_directory"] or "",
+        env_files=tuple(typed["env_files"]),
+        profiles=tuple(typed["profiles"]),
+        others=tuple(_passed_on(typed)),
+    )
+    return Invocation(options, typed["host"], typed["context"], dict(os.environ), Path.cwd())
+
+
+def _passed_on(typed: dict[str, Any]) -> list[str]:
+    """The options that are Compose's alone, as they were typed."""
+    valued = [word for name in ("ansi", "progress", "parallel") if typed[name] for word in (f"--{name}", typed[name])]
+    return valued + [f"--{name}" for name in ("compatibility", "verbose") if typed[name]]
 
 
 def _summary(command: click.Command) -> str:

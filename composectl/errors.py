@@ -51,12 +51,24 @@ def unknown_service(name: str, known: Iterable[str]) -> ComposectlError:
     return ComposectlError(f"no service `{name}` in the compose file", _meant(name, "services", sorted(known)))
 
 
-def unknown_policy(name: str, known: Iterable[str]) -> ComposectlError:
-    return ComposectlError(f"no policy `{name}`", _meant(name, "policies", sorted(known)), USAGE)
+def invalid_value(text: str, option: str, expected: str, examples: Iterable[str]) -> ComposectlError:
+    first, *others = examples
+    rest = "".join(f", `{one}`" for one in others)
+    return ComposectlError(
+        f"invalid value `{text}` for `{option}`: expected {expected}", f"for example: `{option} {first}`{rest}", USAGE
+    )
 
 
-def unknown_backend_address(name: str, known: Iterable[str]) -> ComposectlError:
-    return ComposectlError(f"no backend address `{name}`", _meant(name, "ones", sorted(known)), USAGE)
+def unknown_value(text: str, option: str, known: Sequence[str]) -> ComposectlError:
+    return ComposectlError(
+        f"invalid value `{text}` for `{option}`: expected {', '.join(known[:-1])} or {known[-1]}",
+        _meant(text, "values", sorted(known)),
+        USAGE,
+    )
+
+
+def requires(option: str, other: str) -> ComposectlError:
+    return ComposectlError(f"`{option}` requires `{other}`", f"add `{other}`, or omit `{option}`", USAGE)
 
 
 def backend_address_stays(asked: str, used: str) -> ComposectlError:
@@ -83,26 +95,6 @@ def balanced_twice(service: str) -> ComposectlError:
     return ComposectlError(f"duplicate service `{service}`", "use `--balance SERVICE=N` once per service", USAGE)
 
 
-def bad_listen(text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid listener `{text}`: expected [HOST:]PORT[:TARGET]", "for example: `8080`, `127.0.0.1:8080:80`", USAGE
-    )
-
-
-def bad_listener(text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid listener `{text}`: expected [HOST:]PORT", "for example: `8080`, `127.0.0.1:8080`, `[::1]:8080`", USAGE
-    )
-
-
-def bad_backend(text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid backend `{text}`: expected HOST:PORT",
-        "for example: `127.0.0.1:9001`, `[::1]:9001`, `localhost:9001`",
-        USAGE,
-    )
-
-
 def listen_where() -> ComposectlError:
     return ComposectlError("missing option `--listen`", "for example: `--listen 8080`", USAGE)
 
@@ -123,38 +115,8 @@ def fixed_and_followed(option: str) -> ComposectlError:
     )
 
 
-def bad_container_port(text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `--port`: expected a port from 1 to 65535", "for example: `--port 9090`", USAGE
-    )
-
-
-def bad_name(text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid name `{text}`: expected lower-case letters, digits, `-` and `_`, with a letter or digit first",
-        "for example: `--name edge`",
-        USAGE,
-    )
-
-
 def given_twice(option: str, text: str) -> ComposectlError:
     return ComposectlError(f"duplicate `{option} {text}`", "omit one of the two", USAGE)
-
-
-def bad_health(option: str, text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `{option}`: expected a path",
-        f"for example: `{option} /healthz`; percent-encode other characters",
-        USAGE,
-    )
-
-
-def bad_number(option: str, text: str, least: int) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `{option}`: expected a whole number, {least} or more",
-        f"for example: `{option} 10`",
-        USAGE,
-    )
 
 
 def no_slow_start_by_source(slow_start: str, policy: str) -> ComposectlError:
@@ -165,24 +127,12 @@ def no_slow_start_by_source(slow_start: str, policy: str) -> ComposectlError:
     )
 
 
-def unknown_log_format(name: str, known: Iterable[str]) -> ComposectlError:
-    return ComposectlError(f"no access log format `{name}`", _meant(name, "formats", sorted(known)), USAGE)
-
-
-def needs_access_log(option: str) -> ComposectlError:
-    return ComposectlError(f"`{option}` requires `--access-log`", "for example: `--access-log access.log`", USAGE)
-
-
 def log_in_background() -> ComposectlError:
     return ComposectlError(
         "`--access-log -` cannot be combined with `-d`: a background process has no stdout",
         "name a file instead",
         USAGE,
     )
-
-
-def bad_header_name(text: str) -> ComposectlError:
-    return ComposectlError(f"invalid header name `{text}`", "for example: `--access-log-header User-Agent`", USAGE)
 
 
 def header_needs_json(name: str) -> ComposectlError:
@@ -195,30 +145,6 @@ def header_needs_json(name: str) -> ComposectlError:
 
 def log_not_opened(path: str, why: str) -> ComposectlError:
     return ComposectlError(f"cannot open the access log {path}: {why}", "name a file that is writable", USAGE)
-
-
-def bad_size(option: str, text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `{option}`: expected a size",
-        f"for example: `{option} 10m`, `512k`, `1g`, `1000`",
-        USAGE,
-    )
-
-
-def bad_network(option: str, text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `{option}`: expected a network",
-        f"for example: `{option} 10.0.0.0/8`, `192.0.2.7`, `fd00::/8`",
-        USAGE,
-    )
-
-
-def bad_host(option: str, text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `{option}`: expected a host without a port",
-        f"for example: `{option} shop.example`, `[::1]`",
-        USAGE,
-    )
 
 
 def listen_for_whom() -> ComposectlError:
@@ -325,19 +251,6 @@ def not_one_value(key: str) -> ComposectlError:
     return ComposectlError(f"`{key}:` takes a single value", f"for example: `{key}: ...`")
 
 
-def bad_truth(key: str, text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `{key}:`: expected true or false", f"for example: `{key}: true`"
-    )
-
-
-def bad_target(key: str, text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `{key}:`: expected a port from 1 to 65535",
-        "`port` is the container's port; `listen` names the host's",
-    )
-
-
 def other_target(service: str, port: int, published: Iterable[int]) -> ComposectlError:
     targets = ", ".join(map(str, published))
     return ComposectlError(
@@ -382,28 +295,8 @@ def unknown_host(host: str) -> ComposectlError:
     return ComposectlError(f"cannot resolve host `{host}`", "use `--listen` with an address of this machine")
 
 
-def bad_metrics(text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `--metrics`: expected [HOST:]PORT",
-        "for example: `--metrics 9464`, `--metrics 0.0.0.0:9464`; the default host is 127.0.0.1",
-        USAGE,
-    )
-
-
 def no_metrics(why: ComposectlError) -> ComposectlError:
     return ComposectlError(f"cannot serve metrics: {why.message}", "use `--metrics [HOST:]PORT` with another port")
-
-
-def bad_dashboard(text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `--dashboard`: expected [HOST:]PORT",
-        "for example: `--dashboard 9091`, `--dashboard 0.0.0.0:9091`; the default host is 127.0.0.1",
-        USAGE,
-    )
-
-
-def needs_dashboard() -> ComposectlError:
-    return ComposectlError("`--dashboard-control` requires `--dashboard`", "for example: `--dashboard 9091`", USAGE)
 
 
 def no_dashboard(why: ComposectlError) -> ComposectlError:
@@ -646,26 +539,10 @@ def not_added(service: str, why: str) -> ComposectlError:
     )
 
 
-def bad_duration(option: str, text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `{option}`: expected a duration",
-        f"for example: `{option} 5s`, `500ms`, `2m`",
-        USAGE,
-    )
-
-
 def one_canary() -> ComposectlError:
     return ComposectlError(
         "`--canary` takes one service",
         "run `composectl rollout SERVICE --canary 10%` for each service",
-        USAGE,
-    )
-
-
-def bad_share(option: str, text: str) -> ComposectlError:
-    return ComposectlError(
-        f"invalid value `{text}` for `{option}`: expected a percentage between 0% and 100%",
-        f"for example: `{option} 10%`",
         USAGE,
     )
 

@@ -1,8 +1,9 @@
-"""The page of all commands, from click's declarations: `python scripts/reference.py > docs/reference/cli.md`."""
+"""Pages from click's declarations and the table of options: `python scripts/reference.py commands|options|schema`."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,18 @@ from collections.abc import Iterator
 import click
 
 from composectl.cli import SECTIONS, cli
+from composectl.config.options import FLAG, OPTIONS, Option
+from composectl.config.x_balance import schema
 
+_OPTIONS_PREFACE = """\
+# Options
+
+`scripts/reference` makes this page from the table in `composectl/config/options.py`. An option on the command line wins
+over the key of [`x-balance`](x-balance.md), and the key wins over the default. An option is for the daemon, for each
+balanced service, or for a port. Some work on HTTP requests, and have no meaning for other connections."""
+_OPTIONS_HEAD = """\
+| flag | key of `x-balance` | value | commands | for the | HTTP only | default | what it does |
+|---|---|---|---|---|---|---|---|"""
 _PREFACE = """\
 # Commands
 
@@ -18,8 +30,19 @@ _PREFACE = """\
 
 
 def reference() -> str:
-    """The whole page, in Markdown."""
+    """The page of the commands, in Markdown."""
     return "\n\n".join(_blocks()) + "\n"
+
+
+def options() -> str:
+    """The page of the options of `up`, `proxy` and `x-balance`, in Markdown."""
+    rows = [row for row in OPTIONS if row.key or {"up", "proxy"} & {*row.commands}]
+    return "\n\n".join((_OPTIONS_PREFACE, "\n".join((_OPTIONS_HEAD, *map(_option_row, rows))))) + "\n"
+
+
+def schema_text() -> str:
+    """The JSON Schema of `x-balance`."""
+    return json.dumps(schema(), indent=2) + "\n"
 
 
 # Private
@@ -58,5 +81,14 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
 
+def _option_row(row: Option) -> str:
+    flag = f"`{row.flag}`" if row.commands else ""
+    commands = ", ".join(f"`{command}`" for command in row.commands)
+    key, kind = f"`{row.key}`" if row.key else "", "" if row.kind is FLAG else f"`{row.metavar}`"
+    http = "yes" if row.needs_http else ""
+    cells = (flag, key, kind, commands, row.scope.value, http, row.default_text, row.help)
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
 if __name__ == "__main__":
-    sys.stdout.write(reference())
+    sys.stdout.write({"commands": reference, "options": options, "schema": schema_text}[sys.argv[1]]())

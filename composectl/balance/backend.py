@@ -102,3 +102,8 @@ class Backend(Counters):
 
     def __repr__(self) -> str:
         return f"<Backend {self.replica.name} {self.phase} {self.in_flight} in flight>"
+
+
+def join_address(host: str, port: int) -> str:
+    """`host:port`, with the brackets that an IPv6 address needs (RFC 3986, section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

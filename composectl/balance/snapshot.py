@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from composectl.balance.backend import Backend, Counters, Transition
+from composectl.balance.backend import Backend, Counters, Transition, join_address
 from composectl.balance.pool import Pool
 from composectl.balance.stats import HISTOGRAM
 
@@ -172,11 +172,6 @@ def change_as_json(change: Transition) -> dict[str, Any]:
 def iso(epoch: float) -> str:
     """Epoch seconds as ISO 8601, in UTC, to the millisecond."""
     return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds")
-
-
-def join_address(host: str, port: int) -> str:
-    """`host:port`, with the brackets that an IPv6 address needs (RFC 3986, section 3.2.2)."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 # Private

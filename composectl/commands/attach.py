@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import click
 
 from composectl import errors
-from composectl.commands.passthrough import pass_through
+from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
-from composectl.config.options import ARGUMENTS, PASSED_ON
 
 
 @click.command(context_settings=PASSED_ON)

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, split_arg_string
 
 from composectl import errors
-from composectl.config.options import one_of
+from composectl.config.completion import COMPOSE, one_of
 
 _SCRIPTS = Path(__file__).parents[1] / "shells"
 
@@ -41,8 +41,6 @@ def register() -> None:
 
 def commands(ours: Mapping[str, str], incomplete: str) -> list[CompletionItem]:
     """Those that begin so: ours, each with what it does, and Compose's."""
-    from composectl.config.completion import COMPOSE
-
     every = {**dict.fromkeys(COMPOSE, "Compose's own"), **ours}
     return [CompletionItem(name, help=does) for name, does in every.items() if name.startswith(incomplete)]
 

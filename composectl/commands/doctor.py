@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -180,7 +179,9 @@ def _ports() -> Check:
 
 
 def _may_bind(port: int) -> bool:
-    """Whether it is allowed, though somebody may hold it; nobody can connect to what does not listen."""
+    """Whether it is allowed, even if the port is in use; nothing can connect to a socket that does not listen."""
+    import socket
+
     with socket.socket() as one:
         try:
             one.bind(("", port))

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from composectl import errors
-from composectl.commands.passthrough import pass_through
+from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
-from composectl.config.options import ARGUMENTS, PASSED_ON
 
 if TYPE_CHECKING:
     from composectl.control.client import Client

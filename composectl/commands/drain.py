@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from composectl.compose.options import Invocation
-from composectl.config.options import completed
+from composectl.config.completion import completed
 
 
 @click.command()

@@ -12,9 +12,8 @@ from typing import IO
 import click
 
 from composectl import errors
-from composectl.commands.passthrough import pass_through
+from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
-from composectl.config.options import ARGUMENTS, PASSED_ON
 from composectl.sanitize import sanitize
 
 _FOLLOW = ("-f", "--follow")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from composectl.compose.options import Invocation
-from composectl.config.options import ARGUMENTS, PASSED_ON
+from composectl.config.completion import completed
+
+PASSED_ON: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+"""Of a command whose arguments go to Compose."""
+ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=completed("services"))
 
 
 def compose_command(name: str) -> click.Command:

@@ -7,25 +7,11 @@ from typing import Any
 import click
 
 from composectl.compose.options import Invocation
-from composectl.config.options import balancing_options, completed, logging_options, view_options
+from composectl.config.options import options_of, settings_of
 
 
 @click.command()
-@click.option("--listen", multiple=True, metavar="[HOST:]PORT", help="Where to listen; repeat it.")
-@click.option("--backend", "backends", multiple=True, metavar="HOST:PORT", help="A backend; repeat it.")
-@click.option(
-    "--service",
-    default="",
-    metavar="NAME",
-    shell_complete=completed("services"),
-    help="Follow its replicas.  [DOCKER_COMPOSE_SERVICE_NAME]",
-)
-@click.option("--port", default="", metavar="N", help="The port of the replicas.  [the lowest that each exposes]")
-@balancing_options
-@logging_options
-@view_options
-@click.option("--name", default="", metavar="NAME", help="What `-p` calls it elsewhere.  [proxy-PORT]")
-@click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
+@options_of("proxy")
 @click.pass_obj
 def proxy(invocation: Invocation, /, **typed: Any) -> int:
     """Balance over backends that are fixed, without Docker or a compose file.
@@ -44,5 +30,5 @@ def proxy(invocation: Invocation, /, **typed: Any) -> int:
     from composectl.config.proxy import make_proxy_config
     from composectl.daemon.proxy import proxy as run_proxy
 
-    project = invocation.options.project_name
-    return run_proxy(invocation, make_proxy_config(typed, project, invocation.environ, invocation.cwd))
+    flags = settings_of("proxy", typed)
+    return run_proxy(invocation, make_proxy_config(flags, invocation.options.project_name, invocation.environ))

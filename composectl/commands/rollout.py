@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +9,23 @@ import click
 
 from composectl import errors
 from composectl.compose.options import Invocation
-from composectl.config.options import completed
+from composectl.config.completion import completed
+from composectl.config.options import Settings, build, options_of, settings_of
+from composectl.config.rollout import RolloutConfig
 
 if TYPE_CHECKING:
     from composectl.compose.project import Project
-    from composectl.config.rollout import RolloutConfig
     from composectl.control.client import Client
     from composectl.control.commands import RolloutRequest
 
 
 @click.command()
 @click.argument("services", nargs=-1, required=True, metavar="SERVICE...", shell_complete=completed("balanced"))
-@click.option("--parallel", metavar="N", help="So many at a time.  [1]")
-@click.option("--monitor", metavar="TIME", help="How long a new replica is watched before an old one leaves.  [5s]")
-@click.option("--ready-timeout", metavar="TIME", help="How long it may take to be ready.  [60s]")
-@click.option("--canary", metavar="SHARE", help="Hold one new replica at this share of the requests, as in 10%.")
+@options_of("rollout")
 @click.option("--promote", is_flag=True, help="The canary is good: go on with its rollout.")
 @click.option("--abort", is_flag=True, help="Take the canary back.")
 @click.pass_obj
-def rollout(invocation: Invocation, /, services: Sequence[str], **typed: Any) -> int:
+def rollout(invocation: Invocation, /, services: Sequence[str], promote: bool, abort: bool, **typed: Any) -> int:
     """Take new replicas for old ones, without losing a request.
 
     The compose files and images are taken as they are now. A new replica serves before an old one leaves; one that
@@ -40,23 +37,31 @@ def rollout(invocation: Invocation, /, services: Sequence[str], **typed: Any) ->
     composectl rollout echo --canary 10%
     composectl rollout echo --promote
     """
-    from composectl.config.rollout import decides_canary, make_rollout_config
+    import asyncio
+
     from composectl.control.client import find_daemon
     from composectl.control.commands import CanaryDecision
     from composectl.orchestrator.compose import find_client
     from composectl.screen.console import print_progress
 
-    is_decision = decides_canary(services, typed)
-    config = make_rollout_config(typed)
+    flags = settings_of("rollout", typed)
+    check_decision(services, flags, promote=promote, abort=abort)
+    config = build(RolloutConfig, flags)
     if config.canary is not None and len(set(services)) > 1:
         raise errors.one_canary()
     client = find_daemon(invocation)
     if not client.info.has_project:
         raise errors.makes_no_replicas(client.info.project)
-    if is_decision:
-        return print_progress(client.decide_canary(CanaryDecision(services[0], typed["promote"])))
+    if promote or abort:
+        return print_progress(client.decide_canary(CanaryDecision(services[0], promote)))
     project = asyncio.run(find_client(invocation).load())
     return print_progress(client.rollout(make_rollout(client, project, services, config)))
+
+
+def check_decision(services: Sequence[str], flags: Settings, *, promote: bool, abort: bool) -> None:
+    """Raise `bad_verdict` where it is decided on a canary, and something else is asked for, too."""
+    if (promote or abort) and (len(services) > 1 or flags or (promote and abort)):
+        raise errors.bad_verdict("--promote" if promote else "--abort")
 
 
 def make_rollout(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from composectl.compose.options import Invocation
-from composectl.config.options import completed
+from composectl.config.completion import completed
 
 
 @click.command()
@@ -20,7 +20,7 @@ def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> 
     \b
     composectl scale echo=3
     """
-    from composectl.config.up import parse_scales
+    from composectl.compose.argv import parse_scales
     from composectl.control.client import find_daemon
     from composectl.control.commands import ScaleRequest
     from composectl.screen.console import print_progress

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from composectl import errors
-from composectl.balance.phase import Phase
-from composectl.balance.snapshot import VERSION, ServiceView, Snapshot
 from composectl.compose.options import Invocation
-from composectl.config.options import completed
+from composectl.config.completion import completed
 
 if TYPE_CHECKING:
+    from composectl.balance.snapshot import ServiceView, Snapshot
     from composectl.control.client import Client
     from composectl.screen.follow import Watcher
 
@@ -79,10 +78,14 @@ class AllStatus:
 
     def as_json(self) -> dict[str, Any]:
         """Each as it is alone."""
+        from composectl.balance.snapshot import VERSION
+
         return {"version": VERSION, "projects": [snapshot.as_json() for snapshot in self.snapshots]}
 
     def table(self) -> Snapshot:
         """A single one, in which a service is called `project/service`."""
+        from composectl.balance.snapshot import VERSION, Snapshot
+
         services = tuple(_called(snapshot, service) for snapshot in self.snapshots for service in snapshot.services)
         stale = min((one.stale_since for one in self.snapshots if one.stale_since), default=None)
         return Snapshot(VERSION, "", services, stale)
@@ -109,6 +112,7 @@ def exit_code(status: Status) -> int:
 
 def status_of(invocation: Invocation, services: Collection[str]) -> Look:
     """At these services, or at all, of the composectl that is meant. Raises ComposectlError."""
+    from composectl.balance.snapshot import Snapshot
     from composectl.control.client import find_daemon
 
     client = find_daemon(invocation)
@@ -117,6 +121,7 @@ def status_of(invocation: Invocation, services: Collection[str]) -> Look:
 
 def status_of_all(invocation: Invocation) -> Look:
     """At every composectl of this user, those included that come later."""
+    from composectl.balance.snapshot import Snapshot
     from composectl.control.client import running_daemons
     from composectl.control.paths import runtime_dir
 
@@ -164,6 +169,8 @@ class EventWatcher:
 
     def again(self) -> None:
         """Wait for what is told next."""
+        from composectl.balance.snapshot import Snapshot
+
         self.newest: Status = ProjectStatus(select(Snapshot.from_json(self._telling.next()), self._services))
 
     def close(self) -> None:
@@ -204,4 +211,6 @@ def _called(snapshot: Snapshot, service: ServiceView) -> ServiceView:
 
 
 def _is_serving(service: ServiceView) -> bool:
+    from composectl.balance.phase import Phase
+
     return any(backend.phase == Phase.READY for backend in service.backends)

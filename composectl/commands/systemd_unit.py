@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from composectl import errors
+from composectl.commands.passthrough import ARGUMENTS, PASSED_ON
 from composectl.commands.up import up
 from composectl.compose.options import Invocation
-from composectl.config.options import ARGUMENTS, PASSED_ON
 
 _OURS = ("COMPOSE_", "COMPOSECTL_", "DOCKER_")
 _SECRET = frozenset(("DOCKER_AUTH_CONFIG",))
@@ -62,16 +62,19 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     composectl systemd-unit --balance echo=10 > ~/.config/systemd/user/composectl-shop.service
     systemctl --user enable --now composectl-shop
     """
+    from composectl.compose.argv import parse_scales
+    from composectl.config.options import settings_of
     from composectl.config.up import load_up_config
     from composectl.daemon.preflight import check_apart, ports_of
 
     invocation: Invocation = ctx.obj
     typed = up.make_context("up", list(arguments), parent=ctx.parent).params
+    flags = settings_of("up", typed)
     if typed["detach"]:
         raise errors.in_the_foreground()
     if "-" in invocation.options.files:
         raise errors.not_in_a_unit("a compose file on stdin")
-    asked = load_up_config(invocation, typed, typed.pop("arguments"))
+    asked = load_up_config(invocation, parse_scales(typed["balance"]), flags, typed["arguments"])
     if asked is None or not (typed["balance"] or asked[1].project.x_balance):
         raise errors.nothing_for_a_unit()
     config, loaded = asked

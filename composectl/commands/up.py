@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -11,21 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from composectl import errors
-from composectl.commands.passthrough import pass_through
+from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
-from composectl.config.options import (
-    ARGUMENTS,
-    PASSED_ON,
-    balancing_options,
-    completed,
-    logging_options,
-    view_options,
-)
+from composectl.config.completion import completed
+from composectl.config.options import Settings, options_of, settings_of
 
 if TYPE_CHECKING:
     from composectl.compose.client import LoadedProject
     from composectl.compose.project import Project
-    from composectl.config.up import UpConfig
+    from composectl.config.daemon import UpConfig
     from composectl.control.api import DaemonInfo
     from composectl.control.client import Client
     from composectl.daemon.background import ReadyNotifier
@@ -42,25 +35,10 @@ _RECREATE = "--force-recreate"
     shell_complete=completed("scales"),
     help="Run N replicas behind the service's port; repeat it.",
 )
-@click.option(
-    "--listen", multiple=True, metavar="[HOST:]PORT[:TARGET]", help="Listen here, not where it publishes; repeat it."
-)
-@click.option("--drop-udp", is_flag=True, help="Leave the UDP ports of the balanced services unpublished.")
-@balancing_options
-@logging_options
-@click.option(
-    "--backend-address",
-    metavar="HOW",
-    shell_complete=completed("backend_addresses"),
-    help="Reach backends by auto, container or published.  [auto]",
-)
-@view_options
-@click.option("--ready-timeout", type=float, metavar="SECONDS", help="How long -d waits for a replica.  [60]")
-@click.option("--handover", is_flag=True, help="Take over from the composectl that runs, losing nothing.")
-@click.option("-d", "--detach", is_flag=True, help="Balance in the background.")
+@options_of("up")
 @ARGUMENTS
 @click.pass_obj
-def up(invocation: Invocation, /, arguments: Sequence[str], **typed: Any) -> int:
+def up(invocation: Invocation, /, balance: Sequence[str], arguments: Sequence[str], **typed: Any) -> int:
     """Bring the project up, with N replicas of a service behind its port.
 
     The options of Compose's own `up` (--build, --force-recreate, --pull, ...) go through, and so does the whole
@@ -72,22 +50,26 @@ def up(invocation: Invocation, /, arguments: Sequence[str], **typed: Any) -> int
     composectl up --balance worker=4 --listen 8080:80
     composectl up --balance echo=10 --dashboard 9091 --metrics 9464 --access-log access.log -d
     """
+    from composectl.compose.argv import parse_scales
     from composectl.config.up import load_up_config
 
-    loaded = load_up_config(invocation, typed, arguments)
+    flags = settings_of("up", typed)
+    loaded = load_up_config(invocation, parse_scales(balance), flags, arguments)
     if loaded is None:
-        return _plain_up(invocation, arguments, typed)
+        return _plain_up(invocation, flags, arguments)
     from composectl.control.paths import state_dir
     from composectl.daemon.background import run_in_background
 
     def start(notify_ready: ReadyNotifier | None) -> int:
         return _start_or_update(invocation, *loaded, notify_ready)
 
-    return run_in_background(start, state_dir()) if typed["detach"] else start(None)
+    return run_in_background(start, state_dir()) if loaded[0].detach else start(None)
 
 
 def update_running(invocation: Invocation, config: UpConfig, client: Client) -> int:
     """Have the composectl that runs scale and roll out what has changed, telling each step. Raises ComposectlError."""
+    import asyncio
+
     from composectl.commands.rollout import make_rollout
     from composectl.config.rollout import RolloutConfig
     from composectl.control.commands import ScaleRequest
@@ -121,11 +103,11 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
 # Private
 
 
-def _plain_up(invocation: Invocation, arguments: Sequence[str], typed: Mapping[str, Any]) -> int:
-    for option, value in typed.items():
-        if value and option != "detach":
-            raise errors.needs_balance("--" + option.replace("_", "-"))
-    return pass_through(invocation, ("up", *(("-d",) if typed["detach"] else ()), *arguments))
+def _plain_up(invocation: Invocation, flags: Settings, arguments: Sequence[str]) -> int:
+    for row in flags:
+        if row.name != "detach":
+            raise errors.needs_balance(row.flag)
+    return pass_through(invocation, ("up", *(("-d",) if flags else ()), *arguments))
 
 
 def _start_or_update(

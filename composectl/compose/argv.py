@@ -79,6 +79,17 @@ def parse_scale(text: str) -> tuple[str, int]:
     return service, count
 
 
+def parse_scales(texts: Sequence[str]) -> dict[str, int]:
+    """Each `SERVICE=N`, by service. Raises what `parse_scale` does, and `balanced_twice`."""
+    scales: dict[str, int] = {}
+    for text in texts:
+        service, scale = parse_scale(text)
+        if service in scales:
+            raise errors.balanced_twice(service)
+        scales[service] = scale
+    return scales
+
+
 def check_scale(service: str, count: int) -> None:
     """Raise `too_many_replicas` where no network has room for so many."""
     if count > MAX_REPLICAS:

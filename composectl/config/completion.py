@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,22 @@ COMPOSE = (
 )
 """Commands of Compose, which we pass on."""
 _LARGEST = 1_000_000
+
+
+def completed(name: str) -> Callable[..., list[str]]:
+    """For click: the words of the function with this name, for the shell alone; none where they cannot be known."""
+
+    def complete(ctx: Any, _: object, incomplete: str) -> list[str]:
+        with suppress(Exception):
+            return [word for word in globals()[name](ctx.obj, ctx.params) if word.startswith(incomplete)]
+        return []
+
+    return complete
+
+
+def one_of(*words: str) -> Callable[..., list[str]]:
+    """For click: these words."""
+    return lambda _, __, incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def services(invocation: Invocation, _: Given) -> Iterable[str]:
@@ -70,20 +87,6 @@ def contexts(invocation: Invocation, _: Given) -> Iterable[str]:
     from composectl.engine.endpoint import known_contexts
 
     return ["default", *known_contexts(invocation.environ)]
-
-
-def policies(_: Invocation, __: Given) -> Iterable[str]:
-    """How a backend may be picked."""
-    from composectl.balance.policy import POLICIES
-
-    return POLICIES
-
-
-def backend_addresses(_: Invocation, __: Given) -> Iterable[str]:
-    """By which address backends may be reached."""
-    from composectl.orchestrator.addressing import BACKEND_ADDRESSES
-
-    return BACKEND_ADDRESSES
 
 
 def services_in(files: Iterable[Path]) -> list[str]:

@@ -1,150 +1,450 @@
-"""Options that several commands have, how a shell completes them, and what all of them make together."""
+"""The table of options: flags, keys of `x-balance`, their JSON Schema, the reference and the man page come from it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import dataclasses
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import reduce
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from composectl.compose.options import Invocation, Options
-
-_Complete = Callable[[click.Context, click.Parameter, str], list[Any]]
-_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def invocation_of(given: dict[str, Any]) -> Invocation:
-    """What the global options say, here and now."""
-    options = Options(
-        files=tuple(given["files"] or ()),
-        project_name=given["project_name"] or "",
-        project_directory=given["project_directory"] or "",
-        env_files=tuple(given["env_files"] or ()),
-        profiles=tuple(given["profiles"] or ()),
-        others=tuple(_others(given)),
-    )
-    return Invocation(options, given["host"], given["context"], dict(os.environ), Path.cwd())
-
-
-def completed(name: str) -> _Complete:
-    """The words of that name in `config/completion.py`, which is imported for a shell alone; none where that fails."""
-
-    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Any]:
-        from composectl.config import completion
-
-        with suppress(Exception):
-            words = getattr(completion, name)(invocation_of(ctx.find_root().params), ctx.params)
-            return [word for word in words if word.startswith(incomplete)]
-        return []
-
-    return complete
-
-
-def kind_of(kind: str) -> _Complete:
-    """Files, or directories, which the shell knows better."""
-
-    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(incomplete, kind)]
-
-    return complete
-
-
-def one_of(*words: str) -> _Complete:
-    """These words."""
-    return lambda _, __, incomplete: [word for word in words if word.startswith(incomplete)]
-
-
-PASSED_ON: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
-"""Of a command whose arguments go to Compose."""
-ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=completed("services"))
-
-
-_BALANCING = (
-    click.option(
-        "--policy",
-        metavar="NAME",
-        shell_complete=completed("policies"),
-        help="least-request, round-robin, random, p2c or source.  [least-request]",
-    ),
-    click.option(
-        "--health-check-path", metavar="PATH", help="A backend is well if this answers 2xx or 3xx.  [its port]"
-    ),
-    click.option("--no-backend-header", is_flag=True, help="Leave X-Internal-Service out of the responses."),
-    click.option("--response-timeout", metavar="SECONDS", help="For a backend to begin its answer.  [none]"),
-    click.option("--idle-timeout", metavar="SECONDS", help="Of silence within an answer.  [none]"),
-    click.option("--slow-start", metavar="SECONDS", help="For the share of a new backend to rise.  [none]"),
-    click.option(
-        "--queue-timeout", metavar="SECONDS", help="For requests to wait where none is ready; 0 is off.  [30]"
-    ),
-    click.option("--queue-size", metavar="N", help="Requests that wait at once.  [1000]"),
-    click.option("--drain-timeout", metavar="SECONDS", help="For requests in flight when backends leave.  [30]"),
-    click.option("--max-connections", metavar="N", help="Clients at once.  [half the open files]"),
-    click.option("--max-request-body", metavar="SIZE", help="Of a request, as in 10m.  [none]"),
-    click.option(
-        "--trusted-proxies",
-        multiple=True,
-        metavar="CIDR",
-        help="Proxies whose X-Forwarded-* are kept; repeat it.",
-    ),
-    click.option("--allowed-host", multiple=True, metavar="HOST", help="A name to answer for; repeat it.  [all]"),
-    click.option("--no-request-id", is_flag=True, help="Make no X-Request-ID where a request has none."),
+from composectl import errors
+from composectl.balance.policy import POLICIES
+from composectl.config import values
+from composectl.config.completion import completed
+from composectl.config.daemon import (
+    AccessLogConfig,
+    AdminConfig,
+    DaemonConfig,
+    ProxyConfig,
+    StaticBackends,
+    UpConfig,
+    check_access_log,
 )
+from composectl.config.rollout import RolloutConfig
+from composectl.config.service import BalancingConfig, ServiceConfig
+from composectl.config.values import WholeNumber, parse
+from composectl.proxy.access_log_format import FORMATS, LineStyle
+from composectl.proxy.limits import Limits, QueueConfig
+
+_T = TypeVar("_T")
+_Daemon = TypeVar("_Daemon", bound=DaemonConfig)
+_UP, _PROXY, _ROLLOUT = "up", "proxy", "rollout"
+FLAG = click.BOOL
+"""The kind of an option without a value: it turns its default round."""
 
 
-_LOGGING = (
-    click.option(
-        "--access-log",
-        metavar="FILE",
-        shell_complete=kind_of("file"),
-        help="Gets a line for each request; - is stdout.  [none]",
+class Scope(StrEnum):
+    """What an option is for: the daemon, one service, or one port of it."""
+
+    DAEMON = "daemon"
+    SERVICE = "service"
+    PORT = "port"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Option:
+    """A row of the table.
+
+    `of`: the dataclass and the field that it sets, where its default stands; None where the command takes it by name.
+    `default`: in words, where the field has None. `commands`: those that have it as a flag. `repeats`: it takes several
+    values. `needs_http`: it works on requests, not on connections. `requires`: another option without which it means
+    nothing. `key_help`: where the key is not helped by `help`.
+    """
+
+    name: str
+    kind: click.ParamType[Any]
+    help: str
+    of: tuple[type, str] | None = None
+    scope: Scope = Scope.SERVICE
+    commands: tuple[str, ...] = (_UP, _PROXY)
+    default: str = "none"
+    repeats: bool = False
+    needs_http: bool = False
+    requires: str = ""
+    short: str = ""
+    complete: str = ""
+    key_help: str = ""
+
+    @property
+    def initial(self) -> Any:
+        """The value without the option."""
+        if self.of is None:
+            return None
+        field = next(one for one in dataclasses.fields(self.of[0]) if one.name == self.of[1])
+        if field.default_factory is not dataclasses.MISSING:
+            return field.default_factory()
+        return None if field.default is dataclasses.MISSING else field.default
+
+    @property
+    def flag(self) -> str:
+        """What is typed."""
+        return f"--no-{self.name}" if self.initial is True else f"--{self.name}"
+
+    @property
+    def parameter(self) -> str:
+        """What click calls it."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def key(self) -> str:
+        """The key of `x-balance`; empty where there is none."""
+        is_key = self.scope is not Scope.DAEMON and (not self.commands or _UP in self.commands)
+        return self.name.replace("-", "_") if is_key else ""
+
+    @property
+    def default_text(self) -> str:
+        """The default, for people; empty for a flag."""
+        if self.kind is FLAG:
+            return ""
+        if self.initial in (None, "", (), frozenset()):
+            return self.default
+        shown = [self.initial] if not isinstance(self.initial, tuple) else self.initial
+        return ", ".join(map(self.kind.show if isinstance(self.kind, values.Value) else str, shown))
+
+    @property
+    def metavar(self) -> str:
+        """What stands for the value in help."""
+        return "NAME" if isinstance(self.kind, click.Choice) else self.kind.name
+
+    def collect(self, parsed: list[Any], name: str) -> Any:
+        """Several values, as the field has them. Raises `given_twice` for an address that is there twice."""
+        unique = dict.fromkeys(parsed)
+        if len(unique) < len(parsed) and self.kind in (values.LISTENER, values.BACKEND):
+            raise errors.given_twice(name, str(next(one for one in unique if parsed.count(one) > 1)))
+        return frozenset(unique) if isinstance(self.initial, frozenset) else tuple(unique)
+
+
+OPTIONS = (
+    Option(
+        "listen",
+        values.LISTEN,
+        "Listen here, not where it publishes; repeat it.",
+        (ServiceConfig, "listen"),
+        Scope.PORT,
+        commands=(_UP,),
+        default="",
+        repeats=True,
     ),
-    click.option(
-        "--access-log-format",
-        metavar="NAME",
-        shell_complete=one_of("combined", "json"),
-        help="combined or json.  [combined]",
+    Option(
+        "listen",
+        values.LISTENER,
+        "Where to listen; repeat it.",
+        (ProxyConfig, "listen"),
+        Scope.PORT,
+        commands=(_PROXY,),
+        default="",
+        repeats=True,
     ),
-    click.option("--access-log-query", is_flag=True, help="With the query strings, which may hold secrets."),
-    click.option("--access-log-header", multiple=True, metavar="NAME", help="With this header; repeat it."),
+    Option(
+        "drop-udp",
+        FLAG,
+        "Leave the UDP ports of the balanced services unpublished.",
+        (ServiceConfig, "drop_udp"),
+        commands=(_UP,),
+    ),
+    Option(
+        "replicas",
+        WholeNumber("N", least=0),
+        "How many replicas run.",
+        (ServiceConfig, "scale"),
+        commands=(),
+        default="as before, else `scale` or `deploy.replicas`, else 1",
+    ),
+    Option(
+        "port",
+        values.CONTAINER_PORT,
+        "The container's port that is checked, and that `listen` means.",
+        (ServiceConfig, "port"),
+        commands=(),
+        default="the first that is published",
+    ),
+    Option(
+        "backend",
+        values.BACKEND,
+        "A backend; repeat it.",
+        (StaticBackends, "addresses"),
+        commands=(_PROXY,),
+        default="",
+        repeats=True,
+    ),
+    Option(
+        "service",
+        values.TEXT,
+        "Follow its replicas.",
+        commands=(_PROXY,),
+        default="DOCKER_COMPOSE_SERVICE_NAME",
+        complete="services",
+    ),
+    Option(
+        "port",
+        values.CONTAINER_PORT,
+        "The port of the replicas.",
+        commands=(_PROXY,),
+        default="the lowest that each exposes",
+    ),
+    Option(
+        "policy",
+        click.Choice(tuple(POLICIES)),
+        "least-request, round-robin, random, p2c or source.",
+        (BalancingConfig, "policy"),
+    ),
+    Option(
+        "health-check-path",
+        values.PATH,
+        "A backend is well if this answers 2xx or 3xx.",
+        (BalancingConfig, "health_check_path"),
+        default="its port accepts",
+        needs_http=True,
+    ),
+    Option(
+        "backend-header",
+        FLAG,
+        "Leave X-Internal-Service out of the responses.",
+        (BalancingConfig, "backend_header"),
+        needs_http=True,
+        key_help="Whether responses carry X-Internal-Service.",
+    ),
+    Option(
+        "response-timeout",
+        values.SECONDS,
+        "For a backend to begin its answer.",
+        (Limits, "response_timeout"),
+        needs_http=True,
+    ),
+    Option("idle-timeout", values.SECONDS, "Of silence within an answer.", (Limits, "idle_timeout"), needs_http=True),
+    Option("slow-start", values.SECONDS, "For the share of a new backend to rise.", (BalancingConfig, "slow_start")),
+    Option(
+        "queue-timeout",
+        values.SECONDS_OR_NONE,
+        "How long a request may wait for a ready backend; 0 turns it off.",
+        (QueueConfig, "timeout"),
+    ),
+    Option("queue-size", values.COUNT, "Requests that wait at once.", (QueueConfig, "size")),
+    Option(
+        "drain-timeout",
+        values.SECONDS_OR_NONE,
+        "For requests in flight when backends leave.",
+        (BalancingConfig, "drain_timeout"),
+    ),
+    Option(
+        "max-connections",
+        values.COUNT,
+        "Maximum number of client connections.",
+        (DaemonConfig, "max_connections"),
+        Scope.DAEMON,
+        default="half the open-file limit",
+    ),
+    Option("max-request-body", values.SIZE, "Of a request, as in 10m.", (Limits, "max_request_body"), needs_http=True),
+    Option(
+        "trusted-proxies",
+        values.NETWORK,
+        "Proxies whose X-Forwarded-* are kept; repeat it.",
+        (Limits, "trusted_proxies"),
+        repeats=True,
+        needs_http=True,
+    ),
+    Option(
+        "allowed-host",
+        values.HOST,
+        "A name to answer for; repeat it.",
+        (Limits, "allowed_hosts"),
+        default="all",
+        repeats=True,
+        needs_http=True,
+    ),
+    Option(
+        "request-id",
+        FLAG,
+        "Make no X-Request-ID where a request has none.",
+        (BalancingConfig, "request_id"),
+        needs_http=True,
+        key_help="Whether a request without an X-Request-ID gets one.",
+    ),
+    Option(
+        "access-log",
+        values.LOG_FILE,
+        "Gets a line for each request; - is stdout.",
+        (AccessLogConfig, "path"),
+        Scope.DAEMON,
+    ),
+    Option(
+        "access-log-format",
+        click.Choice(tuple(FORMATS)),
+        "combined or json.",
+        (LineStyle, "format"),
+        Scope.DAEMON,
+        requires="access-log",
+    ),
+    Option(
+        "access-log-query",
+        FLAG,
+        "With the query strings, which may hold secrets.",
+        (LineStyle, "query"),
+        Scope.DAEMON,
+        requires="access-log",
+    ),
+    Option(
+        "access-log-header",
+        values.HEADER,
+        "With this header; repeat it.",
+        (LineStyle, "headers"),
+        Scope.DAEMON,
+        repeats=True,
+        requires="access-log",
+    ),
+    Option(
+        "backend-address",
+        click.Choice(("auto", "container", "published")),
+        "Reach backends by auto, container or published.",
+        (UpConfig, "backend_address"),
+        Scope.DAEMON,
+        commands=(_UP,),
+    ),
+    Option(
+        "metrics", values.ADMIN_ADDRESS, "Serve /metrics for Prometheus there.", (AdminConfig, "metrics"), Scope.DAEMON
+    ),
+    Option(
+        "dashboard", values.ADMIN_ADDRESS, "Serve a page for browsers there.", (AdminConfig, "dashboard"), Scope.DAEMON
+    ),
+    Option(
+        "dashboard-control",
+        FLAG,
+        "Allow scaling, draining and rollouts from the dashboard (requires its token).",
+        (AdminConfig, "dashboard_control"),
+        Scope.DAEMON,
+        requires="dashboard",
+    ),
+    Option(
+        "ready-timeout",
+        values.DURATION,
+        "How long -d waits for a replica.",
+        (UpConfig, "ready_timeout"),
+        Scope.DAEMON,
+        commands=(_UP,),
+    ),
+    Option(
+        "handover",
+        FLAG,
+        "Take over from the composectl that runs, losing nothing.",
+        (UpConfig, "handover"),
+        Scope.DAEMON,
+        commands=(_UP,),
+    ),
+    Option(
+        "name",
+        values.PROJECT_NAME,
+        "What `-p` calls it elsewhere.",
+        (ProxyConfig, "name"),
+        Scope.DAEMON,
+        commands=(_PROXY,),
+        default="proxy-PORT",
+    ),
+    Option("detach", FLAG, "Balance in the background.", (DaemonConfig, "detach"), Scope.DAEMON, short="-d"),
+    Option("parallel", values.COUNT, "So many at a time.", (RolloutConfig, "parallel"), commands=(_ROLLOUT,)),
+    Option(
+        "monitor",
+        values.DURATION,
+        "How long a new replica is watched before an old one leaves.",
+        (RolloutConfig, "monitor"),
+        commands=(_ROLLOUT,),
+    ),
+    Option(
+        "ready-timeout",
+        values.DURATION,
+        "How long it may take to be ready.",
+        (RolloutConfig, "ready_timeout"),
+        commands=(_ROLLOUT,),
+    ),
+    Option(
+        "canary",
+        values.SHARE,
+        "Hold one new replica at this share of the requests, as in 10%.",
+        (RolloutConfig, "canary"),
+        commands=(_ROLLOUT,),
+        default="",
+    ),
 )
+KEYS = {row.key: row for row in OPTIONS if row.key}
+"""Those of `x-balance`."""
+
+Settings = Mapping[Option, Any]
+"""The values that a command line, or a file, gives; without the defaults."""
 
 
-_VIEWS = (
-    click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus there.  [none]"),
-    click.option("--dashboard", metavar="[HOST:]PORT", help="Serve a page for browsers there.  [no page]"),
-    click.option("--dashboard-control", is_flag=True, help="With orders on that page, for who has its token."),
-)
+def options_of(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare the flags of this command."""
+    flags = [_flag(row) for row in OPTIONS if command in row.commands]
+    return lambda function: reduce(lambda decorated, flag: flag(decorated), reversed(flags), function)
 
 
-def balancing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `up` and `proxy` that say how requests are balanced."""
-    return _with(_BALANCING, command)
+def settings_of(command: str, typed: Mapping[str, Any]) -> Settings:
+    """What was given, of the values that click has parsed. Raises `requires` where an option lacks another."""
+    rows = {row.parameter: row for row in OPTIONS if command in row.commands}
+    given = {row: typed[name] for name, row in rows.items() if typed[name] not in (None, ())}
+    names = {row.name for row in given}
+    for row in given:
+        if row.requires and row.requires not in names:
+            raise errors.requires(row.flag, f"--{row.requires}")
+    return given
 
 
-def logging_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `up` and `proxy` that say what is logged of the requests."""
-    return _with(_LOGGING, command)
+def build(cls: type[_T], *layers: Settings, **fields: Any) -> _T:
+    """The dataclass, with these `fields`; each other one is of the first layer that has it, or the default."""
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        rows = ((row, value) for layer in layers for row, value in layer.items())
+        found = (value for row, value in rows if row.of and issubclass(cls, row.of[0]) and row.of[1] == field.name)
+        if field.name not in fields and dataclasses.is_dataclass(nested := field.default_factory):
+            fields[field.name] = build(nested, *layers)
+        elif field.name not in fields and (value := next(found, None)) is not None:
+            fields[field.name] = value
+    return cls(**fields)
 
 
-def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `up` and `proxy` that say where else it is seen."""
-    return _with(_VIEWS, command)
+def build_daemon(cls: type[_Daemon], flags: Settings, **fields: Any) -> _Daemon:
+    """What a daemon was asked for. Raises ComposectlError for options that do not go together."""
+    has_log = any(row.name == "access-log" for row in flags)
+    config = build(cls, flags, access_log=build(AccessLogConfig, flags) if has_log else None, **fields)
+    check_access_log(config)
+    return config
 
 
 # Private
 
 
-def _with(options: Sequence[_Decorator], command: Callable[..., Any]) -> Callable[..., Any]:
-    return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+class _Flag(click.Option):
+    """Parses what is typed as its row says."""
+
+    def __init__(self, *words: Any, row: Option, **given: Any) -> None:
+        super().__init__(*words, **given)
+        self.row = row
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        return {}  # no range behind the help: an error tells it
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        if self.row.kind is FLAG:
+            return (not self.row.initial) if value else None
+        if value is None or not self.row.repeats:
+            return None if value is None else parse(self.row.kind, value, self.row.flag)
+        parsed = [parse(self.row.kind, text, self.row.flag) for text in value]
+        return self.row.collect(parsed, self.row.flag) if parsed else ()
 
 
-def _others(given: dict[str, Any]) -> list[str]:
-    """The options that are Compose's alone, as they were typed."""
-    valued = [word for name in ("ansi", "progress", "parallel") if given[name] for word in (f"--{name}", given[name])]
-    return valued + [f"--{name}" for name in ("compatibility", "verbose") if given[name]]
+def _flag(row: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    words = (row.short, row.flag) if row.short else (row.flag,)
+    text = f"{row.help}  [default: {row.default_text}]" if row.default_text else row.help
+    if row.kind is FLAG:
+        return click.option(*words, row.parameter, cls=_Flag, row=row, is_flag=True, help=text)
+    return click.option(
+        *words,
+        cls=_Flag,
+        row=row,
+        type=row.kind,
+        multiple=row.repeats,
+        metavar=row.metavar,
+        help=text,
+        shell_complete=completed(row.complete) if row.complete else None,
+    )

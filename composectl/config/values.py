@@ -1,28 +1,107 @@
-"""Addresses as they are typed: `HOST:PORT` of a backend, `[HOST:]PORT` of a listener."""
+"""The kinds of values that options take, and how each is parsed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
 
 from composectl import errors
-from composectl.balance.snapshot import join_address
+from composectl.balance.backend import join_address
 from composectl.compose.ports import Port
-from composectl.proxy.limits import Limits
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
-_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
-_NUMBERS = re.compile(r"[0-9.]+")
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
+_DIGITS_AND_DOTS = re.compile(r"[0-9.]+")
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%")
-OptionName = Callable[[str], str]
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_MAX_NUMBER = 999_999_999
 _SIZE = re.compile(r"([1-9][0-9]{0,11})([kmg]?)")
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+# A target in origin-form, as it is sent (RFC 9112, section 3.2.1)
+_PATH = r"/[!-\"$-~]*"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110, section 5.6.2
+_PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_LOOPBACK = "127.0.0.1"
+_TEXT = {"type": "string", "minLength": 1}
+
+
+class Value(_ParamType):
+    """A kind of value, by its `metavar`; `parse` raises ValueError where a text is no such value.
+
+    `expected` and `examples` tell what is one; `schema` is its JSON Schema in `x-balance`; `show` writes a default.
+    """
+
+    def __init__(
+        self,
+        metavar: str,
+        parse: Callable[[str], Any],
+        expected: str,
+        examples: Sequence[str],
+        schema: dict[str, Any] | None = None,
+        show: Callable[[Any], str] = str,
+    ) -> None:
+        self.name = metavar
+        self.parse = parse
+        self.expected = expected
+        self.examples = examples
+        self.schema = schema or _TEXT
+        self.show = show
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, "file")] if self.name == "FILE" else []
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.parse(value)
+        except ValueError:
+            self.fail(f"expected {self.expected}", param, ctx)
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in decimal digits, from `least` to `most`; `expected` tells what it is."""
+
+    def __init__(self, metavar: str, least: int = 1, most: int = _MAX_NUMBER, expected: str = "") -> None:
+        super().__init__(least, most)
+        self.name = metavar
+        self.expected = expected or f"a whole number, {least} or more"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not _WHOLE_NUMBER.fullmatch(value):
+            self.fail("expected a whole number", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def parse(kind: click.ParamType[Any], text: str, name: str) -> Any:
+    """The value of the option, or of the key, that is called `name`. Raises ComposectlError."""
+    try:
+        return kind.convert(text, None, None)
+    except click.BadParameter:
+        raise _refusal(kind, text, name) from None
+
+
+def schema_of(kind: click.ParamType[Any]) -> dict[str, Any]:
+    """The JSON Schema of such a value in a compose file, where a variable may stand for a number."""
+    if isinstance(kind, click.Choice):
+        return {"enum": list(kind.choices)}
+    if isinstance(kind, WholeNumber):
+        digits = "^[1-9][0-9]{0,8}$" if kind.min else "^(0|[1-9][0-9]{0,8})$"
+        number = {"type": "integer", "minimum": kind.min, "maximum": kind.max}
+        return {"oneOf": [number, {"type": "string", "pattern": rf"{digits}|\$"}]}
+    return kind.schema if isinstance(kind, Value) else _TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,52 +116,152 @@ class Address:
 
 
 def parse_backend(text: str) -> Address:
-    """`HOST:PORT`, with brackets round an IPv6 address. Raises `bad_backend`."""
+    """`HOST:PORT`, with brackets round an IPv6 address."""
     host, _, port = text.rpartition(":")
-    if not (is_host(host) and is_port(port) and int(port)):
-        raise errors.bad_backend(text)
+    _check(text, _is_host(host) and _is_port(port) and int(port))
     return Address(host.strip("[]"), int(port))
 
 
 def parse_listener(text: str) -> Address:
-    """`[HOST:]PORT`, where port 0 is any free one. Raises `bad_listener`."""
+    """`[HOST:]PORT`, where port 0 is any free one."""
     host, colon, port = text.rpartition(":")
-    if not (is_port(port) and (is_host(host) or not colon)):
-        raise errors.bad_listener(text)
+    _check(text, _is_port(port) and (_is_host(host) or not colon))
     return Address(host.strip("[]"), int(port))
 
 
-def parse_target(text: str) -> int:
-    """A port of a container. Raises `bad_container_port`."""
-    if not (is_port(text) and int(text)):
-        raise errors.bad_container_port(text)
-    return int(text)
+def parse_admin_address(text: str) -> Address:
+    """`[HOST:]PORT`, by default of 127.0.0.1."""
+    address = parse_listener(text)
+    return Address(address.host or _LOOPBACK, address.port)
 
 
-def parse_each(option: str, parse: Callable[[str], Address], texts: Sequence[str]) -> tuple[Address, ...]:
-    """The addresses that were given for an option. Raises what `parse` does, and `given_twice`."""
-    addresses: list[Address] = []
-    for text in texts:
-        address = parse(text)
-        if address in addresses:
-            raise errors.given_twice(option, str(address))
-        addresses.append(address)
-    return tuple(addresses)
+def parse_listen(text: str, target: int | None = None) -> Port:
+    """`[HOST:]PORT[:TARGET]` as a port to listen on; `target` where it names none."""
+    address, _, last = text.rpartition(":")
+    host, _, middle = address.rpartition(":")
+    if middle.isdigit():
+        return _port(text, host, middle, last)
+    return _port(text, "", address, last) if address.isdigit() else _port(text, address, last, target)
 
 
-def is_host(text: str) -> bool:
+def parse_duration(text: str) -> float:
+    """The seconds of `5s`, `500ms`, `2m` or `5`."""
+    duration = _matched(_DURATION, text)
+    return float(duration[1]) * _DURATION_UNITS[duration[2]]
+
+
+def parse_share(text: str) -> float:
+    """`10%` as a part of 1, above 0 and below 1."""
+    share = float(_matched(_SHARE, text)[1]) / 100
+    _check(text, share)
+    return share
+
+
+def parse_size(text: str) -> int:
+    """The bytes of `10m`, `512k`, `1g` or `1000`."""
+    size = _matched(_SIZE, text.lower())
+    return int(size[1]) * _SIZE_UNITS[size[2]]
+
+
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    """A network as `10.0.0.0/8`, or a single address."""
+    return ip_network(text)
+
+
+def parse_host(text: str) -> bytes:
+    """A name or an address as it stands in `Host`, in lower case and without a dot at its end."""
+    _check(text, _is_host(text))
+    return text.lower().removesuffix(".").encode()
+
+
+def parse_header(text: str) -> bytes:
+    """The name of a field, in lower case (RFC 9110, section 5.1)."""
+    return _matched(_TOKEN, text)[0].lower().encode()
+
+
+PATH = Value(
+    "PATH",
+    lambda text: _matched(re.compile(_PATH), text)[0],
+    "a path, percent-encoded",
+    ["/healthz"],
+    {"type": "string", "pattern": f"^{_PATH}$"},
+)
+SIZE = Value(
+    "SIZE",
+    parse_size,
+    "a size",
+    ["10m", "512k", "1g", "1000"],
+    {"oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[1-9][0-9]*[kmgKMG]?$|\$"}]},
+)
+LISTEN = Value(
+    "[HOST:]PORT[:TARGET]",
+    parse_listen,
+    "[HOST:]PORT[:TARGET]",
+    ["8080", "127.0.0.1:8080:80"],
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 0, "maximum": 65535},
+            {"type": "string", "pattern": r"^(.*:)?[0-9]+$|\$"},
+        ]
+    },
+)
+LISTENER = Value("[HOST:]PORT", parse_listener, "[HOST:]PORT", ["8080", "127.0.0.1:8080", "[::1]:8080"])
+ADMIN_ADDRESS = Value("[HOST:]PORT", parse_admin_address, "[HOST:]PORT", ["9464", "0.0.0.0:9464"])
+BACKEND = Value("HOST:PORT", parse_backend, "HOST:PORT", ["127.0.0.1:9001", "[::1]:9001", "localhost:9001"])
+NETWORK = Value("CIDR", parse_network, "a network", ["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
+HOST = Value("HOST", parse_host, "a host without a port", ["shop.example", "[::1]"])
+HEADER = Value("NAME", parse_header, "the name of a header", ["User-Agent"])
+DURATION = Value("TIME", parse_duration, "a duration", ["5s", "500ms", "2m"], show=lambda seconds: f"{seconds:g}s")
+SHARE = Value("SHARE", parse_share, "a percentage between 0% and 100%", ["10%"])
+PROJECT_NAME = Value(
+    "NAME",
+    lambda text: _matched(_PROJECT_NAME, text)[0],
+    "lower-case letters, digits, `-` and `_`, with a letter or digit first",
+    ["edge"],
+)
+TEXT = Value("NAME", str, "a name", ["echo"])
+LOG_FILE = Value("FILE", lambda text: text if text == "-" else str(Path.cwd() / text), "a file, or -", ["access.log"])
+SECONDS = WholeNumber("SECONDS")
+SECONDS_OR_NONE = WholeNumber("SECONDS", least=0)
+COUNT = WholeNumber("N")
+CONTAINER_PORT = WholeNumber("N", most=65535, expected="a port from 1 to 65535")
+
+
+# Private
+
+
+def _refusal(kind: click.ParamType[Any], text: str, name: str) -> errors.ComposectlError:
+    if isinstance(kind, click.Choice):
+        return errors.unknown_value(text, name, kind.choices)
+    if isinstance(kind, Value):
+        return errors.invalid_value(text, name, kind.expected, kind.examples)
+    return errors.invalid_value(text, name, kind.expected if isinstance(kind, WholeNumber) else kind.name, ["10"])
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return match
+
+
+def _check(text: str, is_valid: object) -> None:
+    if not is_valid:
+        raise ValueError(text)
+
+
+def _is_host(text: str) -> bool:
     """Whether it is a name, an IPv4 address, or an IPv6 address in brackets."""
     if text.startswith("["):
         return text.endswith("]") and _is_ipv6(text[1:-1])
-    return is_address(text) if _NUMBERS.fullmatch(text) else _NAME.fullmatch(text) is not None
+    return _is_address(text) if _DIGITS_AND_DOTS.fullmatch(text) else _HOST_NAME.fullmatch(text) is not None
 
 
-def is_port(text: str) -> bool:
-    """Whether it is a whole number below 65536."""
+def _is_port(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 6 and int(text) < 65536
 
 
-def is_address(text: str) -> bool:
+def _is_address(text: str) -> bool:
     """Whether it is an IPv4 address, or an IPv6 address without brackets."""
     try:
         ip_address(text)
@@ -91,95 +270,11 @@ def is_address(text: str) -> bool:
     return True
 
 
-def parse_listen(text: str, target: int | None) -> Port:
-    """`[HOST:]PORT[:TARGET]` as a port to listen on; `target` where it names none. Raises `bad_listen`."""
-    address, _, last = text.rpartition(":")
-    host, _, middle = address.rpartition(":")
-    if middle.isdigit():
-        return _port(text, host, middle, last)
-    return _port(text, "", address, last) if address.isdigit() else _port(text, address, last, target)
-
-
-def parse_duration(option: str, text: str) -> float:
-    """Its seconds. Raises `bad_duration`."""
-    duration = _DURATION.fullmatch(text)
-    if duration is None:
-        raise errors.bad_duration(option, text)
-    return float(duration[1]) * _UNITS[duration[2]]
-
-
-def parse_share(option: str, text: str) -> float:
-    """The part of 1, above 0 and below 1. Raises `bad_share`."""
-    share = _SHARE.fullmatch(text)
-    if share is None or not float(share[1]):
-        raise errors.bad_share(option, text)
-    return float(share[1]) / 100
-
-
-def flag_name(option: str) -> str:
-    """How an option is name_of on the command line."""
-    return "--" + option.replace("_", "-")
-
-
-def limits(given: Mapping[str, Any], name_of: OptionName = flag_name) -> Limits:
-    """The limits behind the options as the command line gives them. Raises ComposectlError."""
-    return Limits(
-        response_timeout=number(given, "response_timeout", name_of=name_of),
-        idle_timeout=number(given, "idle_timeout", name_of=name_of),
-        max_request_body=None
-        if given["max_request_body"] is None
-        else parse_size(given["max_request_body"], name_of("max_request_body")),
-        trusted_proxies=tuple(parse_network(text, name_of("trusted_proxies")) for text in given["trusted_proxies"]),
-        allowed_hosts=frozenset(parse_host(text, name_of("allowed_host")) for text in given["allowed_host"]),
-    )
-
-
-def _body_size(text: str | None, name_of: OptionName) -> int | None:
-    return None if text is None else parse_size(text, name_of("max_request_body"))
-
-
-def number(given: Mapping[str, Any], option: str, *, least: int = 1, name_of: OptionName = flag_name) -> int | None:
-    """The whole number from `least`, 0 or 1, that was given for this option, or None. Raises `bad_number`."""
-    text = given[option]
-    if text is None:
-        return None
-    if not (_NUMBER.fullmatch(text) or text == "0" == str(least)):
-        raise errors.bad_number(name_of(option), text, least)
-    return int(text)
-
-
-def parse_size(text: str, option: str = "--max-request-body") -> int:
-    """The bytes of `10m`, `512k`, `1g` or `1000`. Raises `bad_size`."""
-    size = _SIZE.fullmatch(text.lower())
-    if size is None:
-        raise errors.bad_size(option, text)
-    return int(size[1]) * _SIZE_UNITS[size[2]]
-
-
-def parse_network(text: str, option: str = "--trusted-proxies") -> IPv4Network | IPv6Network:
-    """A network as `10.0.0.0/8`, or a single address. Raises `bad_network`."""
-    try:
-        return ip_network(text)
-    except ValueError:
-        raise errors.bad_network(option, text) from None
-
-
-def parse_host(text: str, option: str = "--allowed-host") -> bytes:
-    """A name or an address as it stands in `Host`, in lower case and without a dot at its end. Raises `bad_host`."""
-    if not is_host(text):
-        raise errors.bad_host(option, text)
-    return text.lower().removesuffix(".").encode()
-
-
-# Private
-
-
 def _is_ipv6(text: str) -> bool:
-    return is_address(text) and isinstance(ip_address(text), IPv6Address) and "%" not in text
+    return _is_address(text) and isinstance(ip_address(text), IPv6Address) and "%" not in text
 
 
 def _port(text: str, host: str, port: str, target: str | int | None) -> Port:
     host = host.strip("[]")
-    if not (is_port(port) and (target is None or is_port(str(target))) and (not host or is_address(host))):
-        raise errors.bad_listen(text)
+    _check(text, _is_port(port) and (target is None or _is_port(str(target))) and (not host or _is_address(host)))
     return Port(host, (int(port), int(port)), None if target is None else int(target), "tcp")

@@ -1,132 +1,111 @@
-"""What `x-balance` of a service means: a number of replicas, or a mapping of what `up` can be told of it."""
+"""The key `x-balance` of a service: a number of replicas, or a mapping of options."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from composectl import errors
+from composectl.balance.plan import MAX_REPLICAS
 from composectl.compose.argv import check_scale
-from composectl.config.service import balancing
-from composectl.config.values import is_port, parse_listen
+from composectl.config.options import FLAG, KEYS, Option, Settings
+from composectl.config.values import parse, schema_of
 
-_TEXTS = (
-    "policy",
-    "health_check_path",
-    "response_timeout",
-    "idle_timeout",
-    "slow_start",
-    "queue_timeout",
-    "queue_size",
-    "max_request_body",
-    "drain_timeout",
-)
-_LISTS = ("trusted_proxies", "allowed_host", "listen")
+_REPLICAS = KEYS["replicas"]
 _TRUTHS = {"true": True, "false": False}
-KEYS = frozenset(("replicas", "port", "backend_header", "request_id", "drop_udp", *_TEXTS, *_LISTS))
-# As they are where nothing is said of them
-DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys((*_TEXTS, "max_connections")),
-    **dict.fromkeys(_LISTS, ()),
-    "no_backend_header": False,
-    "no_request_id": False,
-    "drop_udp": False,
-}
-_COUNT = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class XBalance:
-    """`replicas` and `port` are None where the file does not tell; `given`: the rest, as the command line would."""
+    """`replicas` is None where the file does not tell."""
 
     replicas: int | None = None
-    port: int | None = None
-    given: Mapping[str, Any] = field(default_factory=lambda: DEFAULTS)
+    settings: Settings = field(default_factory=dict)
 
 
 def parse_x_balance(service: str, told: object) -> XBalance:
     """What stands under the service's `x-balance`, all scalars texts. Raises `bad_declaration`."""
     try:
-        declared = _from_mapping(told) if isinstance(told, Mapping) else XBalance(_only_number(told))
-        if declared.replicas is not None:
-            check_scale(service, declared.replicas)
-        balancing(declared.given, _as_key)
-        for text in declared.given["listen"]:
-            parse_listen(text, 0)
+        settings = _settings(told)
+        replicas = settings.pop(_REPLICAS, None)
+        if replicas is not None:
+            check_scale(service, replicas)
+        check_slow_start(settings, ("slow_start:", "policy:"))
     except errors.ComposectlError as error:
         raise errors.bad_declaration(service, error) from error
-    return declared
+    return XBalance(replicas, settings)
 
 
-def merge(declared: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with those that were typed in place of those that were declared."""
-    said = {name: typed[name] for name, unsaid in DEFAULTS.items() if typed.get(name, unsaid) != unsaid}
-    return {**DEFAULTS, **declared, **said}
+def check_slow_start(settings: Settings, names: tuple[str, str]) -> None:
+    """Raise `no_slow_start_by_source` where a slow start is asked for with the policy `source`."""
+    if KEYS["slow_start"] in settings and settings.get(KEYS["policy"]) == "source":
+        raise errors.no_slow_start_by_source(*names)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a compose file, of which `x-balance` alone is looked at."""
+    services = {"type": ["object", "null"], "properties": {"x-balance": {"$ref": "#/$defs/x-balance"}}}
+    replicas = _schema_of(_REPLICAS)["oneOf"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "x-balance of composectl",
+        "description": "A compose file, of which only `x-balance` of its services is looked at.",
+        "type": "object",
+        "properties": {"services": {"type": "object", "additionalProperties": services}},
+        "$defs": {
+            "x-balance": {
+                "description": "How many replicas run behind the service's port, and how they are balanced.",
+                "oneOf": [*replicas, {"$ref": "#/$defs/mapping"}],
+            },
+            "mapping": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {key: {"description": _description(row), **_schema_of(row)} for key, row in KEYS.items()},
+            },
+        },
+    }
 
 
 # Private
 
 
-def _as_key(option: str) -> str:
-    return f"{option}:"
+def _settings(told: object) -> dict[Option, Any]:
+    if isinstance(told, Mapping):
+        for key in told:
+            if key not in KEYS:
+                raise errors.unknown_key(key, KEYS)
+        return {KEYS[key]: _parse(KEYS[key], value) for key, value in told.items()}
+    try:
+        return {_REPLICAS: _parse(_REPLICAS, told)}
+    except errors.ComposectlError:
+        raise errors.neither_number_nor_mapping(str(told)) from None
 
 
-def _only_number(told: object) -> int:
-    if not isinstance(told, str) or not _COUNT.fullmatch(told):
-        raise errors.neither_number_nor_mapping(str(told))
-    return int(told)
+def _parse(row: Option, told: object) -> Any:
+    if row.repeats:
+        each = [_parse_scalar(row, one) for one in (told if isinstance(told, list) else [told])]
+        return row.collect(each, f"{row.key}:")
+    return _parse_scalar(row, told)
 
 
-def _from_mapping(told: Mapping[str, object]) -> XBalance:
-    for key in told:
-        if key not in KEYS:
-            raise errors.unknown_key(key, KEYS)
-    given = {key: _value(key, value) for key, value in told.items()}
-    replicas, port = given.pop("replicas", None), given.pop("port", None)
-    given["no_backend_header"] = not given.pop("backend_header", True)
-    given["no_request_id"] = not given.pop("request_id", True)
-    return XBalance(replicas, port, {**DEFAULTS, **given})
+def _parse_scalar(row: Option, told: object) -> Any:
+    if not isinstance(told, str) or not told:
+        raise errors.not_one_value(row.key)
+    if row.kind is not FLAG:
+        return parse(row.kind, told, f"{row.key}:")
+    if told not in _TRUTHS:
+        raise errors.invalid_value(told, f"{row.key}:", "true or false", ["true"])
+    return _TRUTHS[told]
 
 
-def _value(key: str, value: object) -> Any:
-    if key in _LISTS:
-        return _texts(key, value)
-    text = _text(key, value)
-    match key:
-        case "replicas":
-            return _replicas(text)
-        case "port":
-            return _target(text)
-        case "backend_header" | "request_id" | "drop_udp":
-            return _truth(key, text)
-    return text
+def _description(row: Option) -> str:
+    return row.key_help or row.help.replace("; repeat it", "")
 
 
-def _text(key: str, value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise errors.not_one_value(key)
-    return value
-
-
-def _texts(key: str, value: object) -> tuple[str, ...]:
-    return tuple(_text(key, one) for one in (value if isinstance(value, list) else [value]))
-
-
-def _replicas(text: str) -> int:
-    if not _COUNT.fullmatch(text):
-        raise errors.bad_number("replicas:", text, 0)
-    return int(text)
-
-
-def _target(text: str) -> int:
-    if not is_port(text) or not int(text):
-        raise errors.bad_target("port", text)
-    return int(text)
-
-
-def _truth(key: str, text: str) -> bool:
-    if text not in _TRUTHS:
-        raise errors.bad_truth(key, text)
-    return _TRUTHS[text]
+def _schema_of(row: Option) -> dict[str, Any]:
+    if row is _REPLICAS:
+        number, text = schema_of(row.kind)["oneOf"]
+        return {"oneOf": [{**number, "maximum": MAX_REPLICAS}, text]}
+    one = {"enum": [True, False, "true", "false"]} if row.kind is FLAG else schema_of(row.kind)
+    return {"oneOf": [one, {"type": "array", "items": one}]} if row.repeats else one

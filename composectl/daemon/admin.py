@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composectl import errors
+from composectl.balance.backend import join_address
 from composectl.balance.pool import Pool
-from composectl.balance.snapshot import join_address
-from composectl.config.admin import AdminConfig
+from composectl.config.daemon import AdminConfig
 from composectl.config.values import Address
 from composectl.control.api import DaemonApi
 from composectl.control.dashboard.auth import DashboardAuth

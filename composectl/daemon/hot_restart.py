@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
-from composectl.config.up import UpConfig
+from composectl.config.daemon import UpConfig
 from composectl.control.client import find_project_daemon
 from composectl.control.listener_fds import OldProcess
 from composectl.control.lock import ProjectLock

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import combinations
 
 from composectl import errors
@@ -13,9 +14,8 @@ from composectl.compose.client import LoadedProject
 from composectl.compose.options import Invocation
 from composectl.compose.ports import Port
 from composectl.compose.project import Project
-from composectl.config.service import open_log
-from composectl.config.up import ServiceConfig, UpConfig
-from composectl.config.values import parse_listen
+from composectl.config.daemon import UpConfig, open_log
+from composectl.config.service import ServiceConfig
 from composectl.control.paths import runtime_dir
 from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.daemon import Daemon
@@ -30,7 +30,7 @@ from composectl.screen.console import info
 
 async def prepare_up(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> Prepared:
     """Connect to the engine, lock the project and bind its ports. Raises ComposectlError."""
-    connection_limit = make_connection_limit(config.connections)
+    connection_limit = make_connection_limit(config.max_connections)
     folder, project = runtime_dir(invocation.environ), loaded.project
     with ExitStack() as undo:
         connection = await ComposeConnection.open(loaded.client)
@@ -87,7 +87,7 @@ def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port
     if not config.listen:
         return _checked_first(service, published, config.port)
     target = config.port or (published[0].target if published else None)
-    ports = [parse_listen(text, target) for text in config.listen]
+    ports = [replace(port, target=port.target or target) for port in config.listen]
     if not all(port.target for port in ports):
         raise errors.no_target(service)
     return ports

@@ -11,8 +11,8 @@ from pathlib import Path
 from composectl import errors
 from composectl.changes import ChangeFeed
 from composectl.compose.options import Invocation
-from composectl.config.proxy import ProxyConfig, StaticBackends
-from composectl.config.service import BalancingConfig, open_log
+from composectl.config.daemon import ProxyConfig, StaticBackends, open_log
+from composectl.config.service import BalancingConfig
 from composectl.control.lock import ProjectLock
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_dir, state_dir
@@ -78,7 +78,7 @@ def _prepare(
     make_orchestrator: Callable[[str], Orchestrator],
 ) -> Prepared:
     """Bind all ports and claim the name, by default that of the first port. Raises ComposectlError."""
-    changes, connection_limit = ChangeFeed(), make_connection_limit(balancing.max_connections)
+    changes, connection_limit = ChangeFeed(), make_connection_limit(config.max_connections)
     with ExitStack() as undo:
         log = open_log(config.access_log)
         if log is not None:

@@ -10,8 +10,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from time import monotonic_ns, time_ns
 
-from composectl.balance.backend import Replica
-from composectl.balance.snapshot import join_address
+from composectl.balance.backend import Replica, join_address
 from composectl.proxy.head import is_valid_request_id
 
 USER_AGENT, REFERER = b"user-agent", b"referer"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from composectl.balance.backend import join_address
 from composectl.balance.phase import Phase
-from composectl.balance.snapshot import join_address
 from composectl.proxy.http1.backend_connection import BackendConnection
 from composectl.proxy.sockets import CAN_TELL, as_protocol, open_files
 

@@ -7,9 +7,8 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
-from composectl.balance.backend import Backend
+from composectl.balance.backend import Backend, join_address
 from composectl.balance.pool import Pool
-from composectl.balance.snapshot import join_address
 from composectl.proxy.sockets import is_exhaustion, reason_of
 
 _HANGS_UP_WITHIN = 0.2

@@ -29,6 +29,14 @@ class Limits:
     allowed_hosts: frozenset[bytes] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class QueueConfig:
+    """The seconds for which a request waits, exact to one, and how many wait at once; with a 0 none does."""
+
+    timeout: int = 30
+    size: int = 1000
+
+
 def is_within(client: str, networks: Networks) -> bool:
     """Whether one of `networks` holds this address; what is no address is in none."""
     try:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from composectl import errors
-from composectl.balance.snapshot import join_address
+from composectl.balance.backend import join_address
 from composectl.proxy.connection_pool import KEPT_PART
 from composectl.proxy.sockets import raise_open_files
 

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from composectl.balance.pool import Pool
     from composectl.proxy.exchange import Exchange
+    from composectl.proxy.limits import QueueConfig
 
 # So many for each ready backend may be without a connection: all at once would overrun the backlog of the first one,
 # and leave nothing to the next.
 _DIALS_PER_BACKEND = 32
 _PAUSE = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class QueueConfig:
-    """For how many `seconds` a request is held, exact to one, and how many are at once; with a 0 none is."""
-
-    timeout: int = 30
-    size: int = 1000
 
 
 class RequestQueue:

@@ -72,7 +72,7 @@ async def test_it_accepts_a_unit_whatever_signs_are_in_it(
         (("--balance", "echo=2", "--access-log-format", "json"), "`--access-log-format` requires `--access-log`"),
         (("--balance", "echo=2", "--metrics", "here"), "invalid value `here` for `--metrics`: expected [HOST:]PORT"),
         (("--balance", "ecoh=2"), "no service `ecoh` in the compose file"),
-        (("--balance", "echo=2", "--policy", "best"), "no policy `best`"),
+        (("--balance", "echo=2", "--policy", "best"), "invalid value `best` for `--policy`: expected "),
     ],
 )
 def test_what_up_would_refuse_is_refused(folder: Path, words: tuple[str, ...], message: str) -> None:

@@ -79,7 +79,7 @@ def test_a_wrong_option_is_told_in_our_words() -> None:
 
 def test_h18_what_an_error_quotes_cannot_steer_the_terminal() -> None:
     refused = composectl("proxy", "--listen", "\x1b[2J\x1b]0;title\x07http", "--backend", "127.0.0.1:1")
-    assert refused.stderr.startswith("error: invalid listener `http`: expected ")
+    assert refused.stderr.startswith("error: invalid value `http` for `--listen`: expected ")
 
 
 def test_options_of_balancing_want_balance() -> None:

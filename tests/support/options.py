@@ -1,30 +1,24 @@
-"""The options of balancing, as the command line gives them."""
+"""What click and the table of options make of flags."""
 
 from __future__ import annotations
 
 from typing import Any
 
-_UNTYPED = dict.fromkeys(
-    (
-        *(
-            "policy",
-            "health_check_path",
-            "response_timeout",
-            "idle_timeout",
-            "slow_start",
-            "queue_timeout",
-            "queue_size",
-            "max_connections",
-        ),
-        *("max_request_body", "drain_timeout", "metrics"),
-    )
-)
+from composectl.config.options import Settings, settings_of
+from tests.support.commands import COMMANDS
 
 
-def given(**typed: Any) -> dict[str, Any]:
-    """These, and the others as they are where they were not typed."""
-    return (
-        _UNTYPED
-        | {"no_backend_header": False, "no_request_id": False, "trusted_proxies": (), "allowed_host": ()}
-        | typed
-    )
+def flags(command: str = "up", **typed: Any) -> Settings:
+    """The settings of a command line with these flags: True for one without a value, a tuple for several values."""
+    words = [word for name, value in typed.items() for word in _words("--" + name.replace("_", "-"), value)]
+    also = ["echo"] if command == "rollout" else []
+    return settings_of(command, COMMANDS[command].make_context(command, [*words, *also]).params)
+
+
+# Private
+
+
+def _words(flag: str, value: Any) -> list[str]:
+    if value is True:
+        return [flag]
+    return [word for one in (value if isinstance(value, tuple) else (value,)) for word in (flag, one)]

@@ -14,9 +14,9 @@ from composectl.balance.policy import Policy, RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.limits import Limits
+from composectl.proxy.limits import Limits, QueueConfig
 from composectl.proxy.listener import ConnectionLimit, bind
-from composectl.proxy.queue import QueueConfig, RequestQueue
+from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer, serve
 from composectl.proxy.upstream import Upstream
 from tests.support.backends import ScriptedBackend, listen_on

@@ -3,7 +3,8 @@
 import json
 from dataclasses import replace
 
-from composectl.balance.snapshot import VERSION, Snapshot, iso, join_address, view_service
+from composectl.balance.backend import join_address
+from composectl.balance.snapshot import VERSION, Snapshot, iso, view_service
 from tests.support.factories import RecordedPool
 
 KEYS = {"service", "policy", "listeners", "desired", "since", "totals", "backends", "changes"}

@@ -7,36 +7,34 @@ from typing import Any
 
 import pytest
 
-from composectl.config.service import AccessLogConfig, make_access_log_config, open_log
+from composectl.config.daemon import AccessLogConfig, DaemonConfig, open_log
+from composectl.config.options import build_daemon
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.access_log_format import COMBINED, JSON, LineStyle
+from tests.support.options import flags
 
-HERE = Path("/srv/shop")
 
-
-def typed(**words: Any) -> dict[str, Any]:
-    unsaid = {"access_log": None, "access_log_format": None, "access_log_query": False, "access_log_header": ()}
-    return unsaid | {"detach": False} | words
+def log(**typed: Any) -> AccessLogConfig | None:
+    return build_daemon(DaemonConfig, flags(**typed)).access_log
 
 
 def test_by_default_there_is_none() -> None:
-    assert make_access_log_config(typed(), HERE) is None
+    assert log() is None
     assert open_log(None) is None
 
 
 @pytest.mark.parametrize(
     ("path", "meant"), [("access.log", "/srv/shop/access.log"), ("/var/log/a", "/var/log/a"), ("-", "-")]
 )
-def test_a_path_is_from_where_it_is_typed(path: str, meant: str) -> None:
-    assert make_access_log_config(typed(access_log=path), HERE) == AccessLogConfig(meant, LineStyle(COMBINED))
+def test_a_path_is_from_where_it_is_typed(path: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "cwd", lambda: Path("/srv/shop"))
+    assert log(access_log=path) == AccessLogConfig(meant, LineStyle(COMBINED))
 
 
 def test_names_of_headers_are_in_lower_case_and_there_once() -> None:
     names = ("User-Agent", "x-a", "USER-AGENT")
-    given = typed(access_log="a", access_log_format="json", access_log_query=True, access_log_header=names)
-    assert make_access_log_config(given, HERE) == AccessLogConfig(
-        "/srv/shop/a", LineStyle(JSON, True, (b"user-agent", b"x-a"))
-    )
+    made = log(access_log="/a", access_log_format="json", access_log_query=True, access_log_header=names)
+    assert made == AccessLogConfig("/a", LineStyle(JSON, True, (b"user-agent", b"x-a")))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +52,7 @@ def test_names_of_headers_are_in_lower_case_and_there_once() -> None:
 )
 def test_what_makes_no_sense(words: dict[str, Any]) -> None:
     with pytest.raises(ComposectlError) as refused:
-        make_access_log_config(typed(**words), HERE)
+        log(**words)
     assert refused.value.exit_code == USAGE
     assert refused.value.hint
 

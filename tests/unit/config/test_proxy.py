@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from composectl.balance.backend import ContainerHealth, Replica
 from composectl.compose.ports import Port
-from composectl.config.proxy import ProxyConfig, StaticBackends, make_proxy_config
+from composectl.config.daemon import ProxyConfig, StaticBackends
+from composectl.config.proxy import make_proxy_config
 from composectl.errors import USAGE, ComposectlError
 from composectl.orchestrator.self_discovery import ServiceBackends
-from tests.support.options import given
+from tests.support.options import flags
 
 IN_THE_POST = {"DOCKER_COMPOSE_SERVICE_NAME": "echo"}
 
 
 def proxy(environ: Mapping[str, str], project: str = "", **typed: Any) -> ProxyConfig:
-    defaults = given(
-        backends=(),
-        service="",
-        port="",
-        listen=(),
-        name="",
-        detach=False,
-        access_log=None,
-        dashboard=None,
-        dashboard_control=False,
-    )
-    return make_proxy_config(defaults | typed, project, environ, Path("/srv/shop"))
+    return make_proxy_config(flags("proxy", **typed), project, environ)
 
 
 def static(*backends: str, listen: tuple[str, ...] = ("8080",), name: str = "") -> ProxyConfig:
-    return proxy({}, backends=backends, listen=listen, name=name)
+    return proxy({}, backend=backends, listen=listen, **({"name": name} if name else {}))
 
 
 def replicas(*backends: str) -> list[Replica]:
@@ -82,7 +71,7 @@ def test_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Edge", "-edge", "a b", "../edge", "é", "a\n"])
 def test_what_is_no_name_is_refused(name: str) -> None:
-    with pytest.raises(ComposectlError, match="invalid name") as raised:
+    with pytest.raises(ComposectlError, match="for `--name`: expected lower-case") as raised:
         static("a:1", name=name)
     assert raised.value.exit_code == USAGE
 
@@ -92,10 +81,16 @@ def test_static_backends_need_a_listener() -> None:
         static("a:1", listen=())
 
 
+def test_a_project_s_name_is_that_of_the_proxy() -> None:
+    assert proxy({}, "edge", backend=("a:1",), listen=("8080",)).name == "edge"
+    with pytest.raises(ComposectlError, match="for `--project-name`: expected lower-case"):
+        proxy({}, "Edge", backend=("a:1",), listen=("8080",))
+
+
 @pytest.mark.parametrize("typed", [{"service": "echo"}, {"port": "80"}])
 def test_a_backend_is_static_or_of_a_service(typed: dict[str, str]) -> None:
     with pytest.raises(ComposectlError, match="--backend"):
-        proxy({}, backends=("a:1",), listen=("8080",), **typed)
+        proxy({}, backend=("a:1",), listen=("8080",), **typed)
 
 
 def at(*ports: tuple[int, int]) -> Replica:

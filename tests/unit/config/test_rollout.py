@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from composectl.config.rollout import RolloutConfig, decides_canary, make_rollout_config
+from composectl.commands.rollout import check_decision
+from composectl.config.options import build
+from composectl.config.rollout import RolloutConfig
 from composectl.errors import USAGE, ComposectlError
+from tests.support.options import flags
 
-UNTYPED = dict.fromkeys(("parallel", "monitor", "ready_timeout", "canary")) | {"promote": False, "abort": False}
 
-
-def given(**typed: Any) -> dict[str, Any]:
-    """These, and the others as they are where they were not typed."""
-    return UNTYPED | typed
+def config(**typed: str) -> RolloutConfig:
+    return build(RolloutConfig, flags("rollout", **typed))
 
 
 def test_without_a_word_it_is_the_default() -> None:
-    assert make_rollout_config(given()) == RolloutConfig()
+    assert config() == RolloutConfig()
 
 
 def test_all_of_it_can_be_said() -> None:
-    told = make_rollout_config(given(parallel="2", monitor="0", ready_timeout="2m", canary="2.5%"))
+    told = config(parallel="2", monitor="0", ready_timeout="2m", canary="2.5%")
     assert told == RolloutConfig(2, 0, 120, 0.025)
 
 
@@ -41,27 +39,27 @@ def test_all_of_it_can_be_said() -> None:
 )
 def test_what_makes_no_sense_is_refused(option: str, text: str, message: str) -> None:
     with pytest.raises(ComposectlError) as raised:
-        make_rollout_config(given(**{option: text}))
+        config(**{option: text})
     assert (raised.value.message, raised.value.exit_code) == (message, USAGE)
     assert raised.value.hint.startswith("for example: ")
 
 
-def test_a_canary_goes_on_or_is_taken_back_or_nothing_is_said_of_it() -> None:
-    assert decides_canary(["echo"], given(promote=True))
-    assert decides_canary(["echo"], given(abort=True))
-    assert not decides_canary(["echo", "web"], given(parallel="2"))
+def test_a_canary_is_promoted_or_aborted_or_nothing_is_said_of_it() -> None:
+    check_decision(["echo"], {}, promote=True, abort=False)
+    check_decision(["echo"], {}, promote=False, abort=True)
+    check_decision(["echo", "web"], flags("rollout", parallel="2"), promote=False, abort=False)
 
 
 @pytest.mark.parametrize(
-    ("services", "typed"),
+    ("services", "typed", "promote", "abort"),
     [
-        (["echo", "web"], {"promote": True}),
-        (["echo"], {"promote": True, "abort": True}),
-        (["echo"], {"promote": True, "monitor": "5s"}),
-        (["echo"], {"abort": True, "canary": "10%"}),
+        (["echo", "web"], {}, True, False),
+        (["echo"], {}, True, True),
+        (["echo"], {"monitor": "5s"}, True, False),
+        (["echo"], {"canary": "10%"}, False, True),
     ],
 )
-def test_a_verdict_stands_alone(services: list[str], typed: dict[str, Any]) -> None:
+def test_a_verdict_stands_alone(services: list[str], typed: dict[str, str], promote: bool, abort: bool) -> None:
     with pytest.raises(ComposectlError, match="takes one service, and cannot be combined with other options") as raised:
-        decides_canary(services, given(**typed))
+        check_decision(services, flags("rollout", **typed), promote=promote, abort=abort)
     assert raised.value.exit_code == USAGE

@@ -5,25 +5,33 @@ from __future__ import annotations
 import pytest
 
 from composectl.balance.policy import POLICIES, SlowStart
-from composectl.config.service import BalancingConfig, balancing
+from composectl.config.options import build
+from composectl.config.proxy import make_proxy_config
+from composectl.config.service import BalancingConfig
 from composectl.errors import USAGE, ComposectlError
-from composectl.proxy.queue import QueueConfig
-from tests.support.options import given
+from composectl.proxy.limits import QueueConfig
+from tests.support.options import flags
+
+
+def balancing(**typed: str) -> BalancingConfig:
+    return build(BalancingConfig, flags(**typed))
 
 
 def test_without_a_word_it_is_the_default() -> None:
-    assert balancing(given()) == BalancingConfig()
+    assert balancing() == BalancingConfig()
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))
 def test_every_policy_can_be_named(name: str) -> None:
-    assert balancing(given(policy=name)).policy == name
+    assert balancing(policy=name).policy == name
 
 
-@pytest.mark.parametrize(("name", "hint"), [("lucky", "the policies are `least-request`,"), ("raandom", "`random`?")])
+@pytest.mark.parametrize(("name", "hint"), [("lucky", "the values are `least-request`,"), ("raandom", "`random`?")])
 def test_a_policy_that_is_none_is_refused(name: str, hint: str) -> None:
-    with pytest.raises(ComposectlError, match=f"no policy `{name}`") as raised:
-        balancing(given(policy=name))
+    with pytest.raises(
+        ComposectlError, match=f"invalid value `{name}` for `--policy`: expected least-request"
+    ) as raised:
+        balancing(policy=name)
     assert raised.value.exit_code == USAGE
     assert hint in raised.value.hint
 
@@ -37,7 +45,7 @@ def test_a_policy_that_is_none_is_refused(name: str, hint: str) -> None:
     ],
 )
 def test_how_long_requests_wait_and_how_many(typed: dict[str, str], holding: QueueConfig) -> None:
-    assert balancing(given(**typed)).queue == holding
+    assert balancing(**typed).queue == holding
 
 
 @pytest.mark.parametrize("text", ["", "00", "-1", "1.5", "ten"])
@@ -45,30 +53,30 @@ def test_for_what_is_no_time_no_request_waits(text: str) -> None:
     with pytest.raises(
         ComposectlError, match=f"invalid value `{text}` for `--queue-timeout`: expected a whole number, 0 or more"
     ) as raised:
-        balancing(given(queue_timeout=text))
+        balancing(queue_timeout=text)
     assert raised.value.exit_code == USAGE
 
 
 def test_a_slow_start_is_the_policy_s_own() -> None:
-    told = balancing(given(slow_start="10", policy="p2c"))
+    told = balancing(slow_start="10", policy="p2c")
     assert isinstance(told.make_policy(lambda: 0.0), SlowStart)
-    assert not isinstance(balancing(given()).make_policy(lambda: 0.0), SlowStart)
+    assert not isinstance(balancing().make_policy(lambda: 0.0), SlowStart)
 
 
 def test_a_slow_start_does_not_go_with_source() -> None:
     with pytest.raises(ComposectlError, match="`--slow-start` cannot be combined with `--policy source`") as raised:
-        balancing(given(slow_start="10", policy="source"))
+        make_proxy_config(flags("proxy", slow_start="10", policy="source"), "", {})
     assert raised.value.exit_code == USAGE
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/up?full=1&x=%20", "/~a;b=c"])
 def test_a_path_to_ask_for(path: str) -> None:
-    assert balancing(given(health_check_path=path)).health_check_path == path
+    assert balancing(health_check_path=path).health_check_path == path
 
 
 @pytest.mark.parametrize("text", ["", "healthz", "http://a/", "/a b", "/a#b", "/ä", "/a\r\nHost: b", "/a\n"])
 def test_what_cannot_be_asked_for_is_refused(text: str) -> None:
     with pytest.raises(ComposectlError, match="expected a path") as raised:
-        balancing(given(health_check_path=text))
+        balancing(health_check_path=text)
     assert raised.value.exit_code == USAGE
     assert "--health-check-path /healthz" in raised.value.hint

@@ -1,40 +1,25 @@
-"""What the words of a command line."""
+"""What the flags of `up` ask for, over `x-balance`."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from composectl.compose.argv import parse_scales
 from composectl.compose.ports import Port
-from composectl.config.up import UpConfig, make_up_config, parse_scales
-from composectl.config.values import parse_listen
+from composectl.config.daemon import UpConfig
+from composectl.config.up import make_up_config
 from composectl.config.x_balance import XBalance, parse_x_balance
 from composectl.errors import USAGE, ComposectlError
-from tests.support.options import given
-
-HERE = Path("/srv/shop")
+from tests.support.options import flags
 
 
-def config(*balance: str, listen: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> UpConfig:
-    return make_up_config(parse_scales(balance), for_up(listen=listen), arguments, HERE)
+def config(*balance: str, arguments: tuple[str, ...] = (), **typed: Any) -> UpConfig:
+    return make_up_config(parse_scales(balance), flags(**typed), arguments)
 
 
-def for_up(**typed: Any) -> dict[str, Any]:
-    """The options of `up`, these of them typed."""
-    return (
-        given(
-            detach=False,
-            ready_timeout=None,
-            handover=False,
-            backend_address=None,
-            listen=(),
-            drop_udp=False,
-            access_log=None,
-            dashboard=None,
-            dashboard_control=False,
-        )
-        | typed
-    )
+def at(port: int) -> Port:
+    """A listener that names no target."""
+    return Port("", (port, port), None, "tcp")
 
 
 def declared(**told: Any) -> dict[str, XBalance]:
@@ -79,8 +64,8 @@ def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
         backend_header="false",
         drain_timeout="7",
     )
-    echo = make_up_config({"echo": 3}, for_up(), (), HERE, told).services["echo"]
-    assert (echo.scale, echo.listen, echo.port) == (3, ("8080",), 81)
+    echo = make_up_config({"echo": 3}, flags(), (), told).services["echo"]
+    assert (echo.scale, echo.listen, echo.port) == (3, (at(8080),), 81)
     balancing = echo.balancing
     assert (balancing.policy, balancing.queue.timeout, balancing.backend_header, balancing.drain_timeout) == (
         "p2c",
@@ -92,12 +77,11 @@ def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
 
 
 def test_flags_win_over_the_file() -> None:
-    typed = for_up(policy="random", trusted_proxies=("::1",), drain_timeout="0")
+    typed = flags(policy="random", trusted_proxies=("::1",), drain_timeout="0")
     echo = make_up_config(
         {"echo": 3},
         typed,
         (),
-        HERE,
         declared(policy="p2c", queue_timeout="5", trusted_proxies="10.0.0.0/8", drain_timeout="9"),
     )
     balancing = echo.services["echo"].balancing
@@ -107,45 +91,21 @@ def test_flags_win_over_the_file() -> None:
 
 def test_a_flag_that_says_nothing_is_refused_all_the_same() -> None:
     with pytest.raises(ComposectlError, match="expected a path"):
-        make_up_config({"echo": 3}, for_up(health_check_path=""), (), HERE, declared(health_check_path="/up"))
+        make_up_config({"echo": 3}, flags(health_check_path=""), (), declared(health_check_path="/up"))
 
 
 def test_what_is_declared_of_one_service_is_not_told_of_another() -> None:
-    services = make_up_config({"echo": 3, "web": 2}, for_up(), (), HERE, declared(policy="p2c")).services
+    services = make_up_config({"echo": 3, "web": 2}, flags(), (), declared(policy="p2c")).services
     assert [one.balancing.policy for one in services.values()] == ["p2c", "least-request"]
 
 
 def test_listen_means_the_service_that_was_typed_rather_than_the_declared_one() -> None:
     services = make_up_config(
-        {"web": 2, "echo": 3}, for_up(listen=("8080",)), (), HERE, declared(listen="9090"), typed_scales=("web",)
+        {"web": 2, "echo": 3}, flags(listen=("8080",)), (), declared(listen="9090"), ("web",)
     ).services
-    assert [one.listen for one in services.values()] == [("8080",), ("9090",)]
+    assert [one.listen for one in services.values()] == [(at(8080),), (at(9090),)]
 
 
 def test_a_flag_and_a_key_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(ComposectlError, match="cannot be combined with `--policy source`"):
-        make_up_config({"echo": 3}, for_up(policy="source"), (), HERE, declared(slow_start="10"))
-
-
-@pytest.mark.parametrize(
-    ("text", "port"),
-    [
-        ("8080", Port("", (8080, 8080), 80, "tcp")),
-        ("8080:90", Port("", (8080, 8080), 90, "tcp")),
-        ("127.0.0.1:8080", Port("127.0.0.1", (8080, 8080), 80, "tcp")),
-        ("127.0.0.1:8080:90", Port("127.0.0.1", (8080, 8080), 90, "tcp")),
-        ("[::1]:8080", Port("::1", (8080, 8080), 80, "tcp")),
-        ("[::1]:8080:90", Port("::1", (8080, 8080), 90, "tcp")),
-        ("0", Port("", (0, 0), 80, "tcp")),
-    ],
-)
-def test_forms_of_listen(text: str, port: Port) -> None:
-    assert parse_listen(text, 80) == port
-
-
-@pytest.mark.parametrize(
-    "text", ["", "http", "127.0.0.1", "8080:http", "70000", "8080:70000", ":8080:", "example.org:80"]
-)
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(ComposectlError, match=r"\[HOST:\]PORT\[:TARGET\]"):
-        parse_listen(text, 80)
+        make_up_config({"echo": 3}, flags(policy="source"), (), declared(slow_start="10"))

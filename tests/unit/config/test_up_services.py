@@ -36,8 +36,7 @@ def test_a_named_service_comes_with_what_it_depends_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("replicas", "kept", "scale"),
-    [(10, {"echo": 5}, 10), (0, {}, 0), (None, {"echo": 5}, 5), (None, {"web": 5}, 4)],
+    ("replicas", "kept", "scale"), [(10, {"echo": 5}, 10), (0, {}, 0), (None, {"echo": 5}, 5), (None, {"web": 5}, 4)]
 )
 def test_the_declared_number_goes_before_the_one_of_before_and_that_before_the_file_s_own(
     replicas: int | None, kept: dict[str, int], scale: int

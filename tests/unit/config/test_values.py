@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from composectl.config.values import Address, parse_backend, parse_listener
+from composectl.compose.ports import Port
+from composectl.config.values import BACKEND, LISTEN, LISTENER, Address, parse
 from composectl.errors import USAGE, ComposectlError
 
 
@@ -19,7 +22,7 @@ from composectl.errors import USAGE, ComposectlError
     ],
 )
 def test_forms_of_a_backend(text: str, address: Address) -> None:
-    assert parse_backend(text) == address
+    assert parse(BACKEND, text, "--backend") == address
     assert str(address) == text
 
 
@@ -36,7 +39,7 @@ def test_forms_of_a_backend(text: str, address: Address) -> None:
 )
 def test_what_is_no_backend_is_refused(text: str) -> None:
     with pytest.raises(ComposectlError, match="expected HOST:PORT") as raised:
-        parse_backend(text)
+        parse(BACKEND, text, "--backend")
     assert raised.value.exit_code == USAGE
 
 
@@ -51,12 +54,37 @@ def test_what_is_no_backend_is_refused(text: str) -> None:
     ],
 )
 def test_forms_of_a_listener(text: str, address: Address) -> None:
-    assert parse_listener(text) == address
+    assert parse(LISTENER, text, "--listen") == address
     assert str(address) == text
 
 
 @pytest.mark.parametrize("text", ["", ":", ":8080", "http", "localhost", "8080:80", "127.0.0.1:8080:80", "1:65536"])
 def test_what_is_no_listener_is_refused(text: str) -> None:
     with pytest.raises(ComposectlError, match=r"expected \[HOST:\]PORT") as raised:
-        parse_listener(text)
+        parse(LISTENER, text, "--listen")
     assert raised.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("8080", Port("", (8080, 8080), 80, "tcp")),
+        ("8080:90", Port("", (8080, 8080), 90, "tcp")),
+        ("127.0.0.1:8080", Port("127.0.0.1", (8080, 8080), 80, "tcp")),
+        ("127.0.0.1:8080:90", Port("127.0.0.1", (8080, 8080), 90, "tcp")),
+        ("[::1]:8080", Port("::1", (8080, 8080), 80, "tcp")),
+        ("[::1]:8080:90", Port("::1", (8080, 8080), 90, "tcp")),
+        ("0", Port("", (0, 0), 80, "tcp")),
+    ],
+)
+def test_forms_of_listen(text: str, port: Port) -> None:
+    parsed = parse(LISTEN, text, "--listen")
+    assert replace(parsed, target=parsed.target or 80) == port
+
+
+@pytest.mark.parametrize(
+    "text", ["", "http", "127.0.0.1", "8080:http", "70000", "8080:70000", ":8080:", "example.org:80"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ComposectlError, match=r"\[HOST:\]PORT\[:TARGET\]"):
+        parse(LISTEN, text, "--listen")

@@ -1,4 +1,4 @@
-"""The limits of a listener, as they are typed."""
+"""Limits, as they are typed."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ from ipaddress import ip_network
 
 import pytest
 
-from composectl.config.service import BalancingConfig, balancing
-from composectl.config.values import parse_host, parse_network, parse_size
+from composectl.config.daemon import DaemonConfig
+from composectl.config.options import build
+from composectl.config.service import BalancingConfig
+from composectl.config.values import HOST, NETWORK, SIZE, parse
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.limits import Limits
-from tests.support.options import given
+from tests.support.options import flags
 
 
 def test_nothing_given_is_no_limit() -> None:
-    assert balancing(given()) == BalancingConfig("least-request", limits=Limits(), max_connections=None)
+    assert build(BalancingConfig, flags()).limits == Limits()
+    assert build(DaemonConfig, flags()).max_connections is None
 
 
 def test_each_option_is_its_limit() -> None:
-    told = balancing(
-        given(
-            response_timeout="30",
-            idle_timeout="60",
-            max_connections="1000",
-            max_request_body="10m",
-            trusted_proxies=("10.0.0.0/8", "::1"),
-            allowed_host=("Shop.Example.", "[::1]"),
-        )
+    given = flags(
+        response_timeout="30",
+        idle_timeout="60",
+        max_connections="1000",
+        max_request_body="10m",
+        trusted_proxies=("10.0.0.0/8", "::1"),
+        allowed_host=("Shop.Example.", "[::1]"),
     )
-    assert told.max_connections == 1000
-    assert told.limits == Limits(
+    assert build(DaemonConfig, given).max_connections == 1000
+    assert build(BalancingConfig, given).limits == Limits(
         response_timeout=30,
         idle_timeout=60,
         max_request_body=10 * 1024 * 1024,
@@ -42,32 +43,32 @@ def test_each_option_is_its_limit() -> None:
 @pytest.mark.parametrize("option", ["response_timeout", "idle_timeout", "slow_start", "queue_size", "max_connections"])
 def test_what_is_no_number_is_refused(option: str, text: str) -> None:
     with pytest.raises(ComposectlError, match="expected a whole number, 1 or more") as raised:
-        balancing(given(**{option: text}))
+        flags(**{option: text})
     assert raised.value.exit_code == USAGE
     assert f"--{option.replace('_', '-')}" in raised.value.message
 
 
 @pytest.mark.parametrize(("text", "size"), [("1", 1), ("1000", 1000), ("2k", 2048), ("10M", 10485760), ("1g", 2**30)])
 def test_sizes(text: str, size: int) -> None:
-    assert parse_size(text) == size
+    assert parse(SIZE, text, "--x") == size
 
 
 @pytest.mark.parametrize("text", ["", "0", "0m", "m", "-1", "1.5m", "1t", "10 m", "10mb", "1" * 13])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ComposectlError, match="expected a size") as raised:
-        parse_size(text)
+        parse(SIZE, text, "--x")
     assert raised.value.exit_code == USAGE
 
 
 @pytest.mark.parametrize("text", ["", "10.0.0.1/8", "10.0.0.0/33", "localhost", "[::1]", "10.0.0.0/8,::1", "10.0.0"])
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ComposectlError, match="expected a network") as raised:
-        parse_network(text)
+        parse(NETWORK, text, "--x")
     assert raised.value.exit_code == USAGE
 
 
 @pytest.mark.parametrize("text", ["", "shop.example:80", "http://shop.example", "::1", "a b", "*.example", "a\r\nb"])
 def test_what_is_no_host_is_refused(text: str) -> None:
     with pytest.raises(ComposectlError, match="expected a host") as raised:
-        parse_host(text)
+        parse(HOST, text, "--x")
     assert raised.value.exit_code == USAGE

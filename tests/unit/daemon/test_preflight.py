@@ -6,8 +6,8 @@ import pytest
 
 from composectl.compose.ports import ANY, Port, parse_ports
 from composectl.compose.project import Project
-from composectl.config.service import BalancingConfig
-from composectl.config.up import ServiceConfig
+from composectl.config.service import BalancingConfig, ServiceConfig
+from composectl.config.values import parse_listen
 from composectl.daemon.preflight import check_apart, ports_of
 from composectl.errors import ComposectlError
 
@@ -16,7 +16,9 @@ def listened_on(
     *published: object, listen: tuple[str, ...] = (), port: int | None = None, drop_udp: bool = False
 ) -> list[Port]:
     project = Project("shop", {"services": {"echo": {"ports": list(published)}}}, 2)
-    return ports_of(project, "echo", ServiceConfig(3, BalancingConfig(), listen, port, drop_udp))
+    return ports_of(
+        project, "echo", ServiceConfig(3, BalancingConfig(), tuple(map(parse_listen, listen)), port, drop_udp)
+    )
 
 
 def test_every_published_tcp_port_gets_a_listener() -> None:

@@ -10,8 +10,7 @@ import pytest
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.head import make_request_id
-from composectl.proxy.limits import Limits
-from composectl.proxy.queue import QueueConfig
+from composectl.proxy.limits import Limits, QueueConfig
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture

@@ -13,7 +13,7 @@ import pytest
 from composectl.balance.backend import Backend
 from composectl.balance.policy import LeastRequest, Policy, RoundRobin
 from composectl.proxy.health_check import HealthCheck, watch_health
-from composectl.proxy.queue import QueueConfig
+from composectl.proxy.limits import QueueConfig
 from tests.support.backends import Script, answers
 from tests.support.messages import GET, OK, get, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from composectl.balance.policy import LeastRequest
-from composectl.proxy.queue import QueueConfig
+from composectl.proxy.limits import QueueConfig
 from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
 from tests.support.messages import GET, HEAD, OK, get, post, put, status

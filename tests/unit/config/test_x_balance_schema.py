@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 
 from composectl.balance.policy import POLICIES
 from composectl.compose.project import read_x_balance
-from composectl.config.x_balance import KEYS, parse_x_balance
+from composectl.config.options import KEYS
+from composectl.config.x_balance import parse_x_balance, schema
 from composectl.errors import ComposectlError
 from tests.support.paths import ROOT
 
@@ -44,8 +45,12 @@ def test_it_is_a_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
+def test_it_is_as_the_script_writes_it() -> None:
+    assert schema() == SCHEMA
+
+
 def test_its_keys_are_those_that_are_taken_and_each_is_described() -> None:
-    assert MAPPING.keys() == KEYS
+    assert MAPPING.keys() == KEYS.keys()
     assert all(key["description"].endswith(".") for key in MAPPING.values())
 
 

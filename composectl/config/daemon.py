@@ -1,0 +1,139 @@
+"""What a daemon was asked for, by `up` or by `proxy`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from composectl import errors
+from composectl.balance.backend import Replica
+from composectl.compose.ports import Port
+from composectl.config.service import BalancingConfig, ServiceConfig
+from composectl.config.values import Address
+from composectl.proxy.access_log_format import COMBINED, REFERER, USER_AGENT, AccessLineFormatter, LineStyle
+
+if TYPE_CHECKING:
+    from composectl.compose.argv import UpArguments
+    from composectl.orchestrator.self_discovery import ServiceBackends
+    from composectl.proxy.access_log import AccessLog
+
+STDOUT = "-"
+_NEVER_STOPPED = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLogConfig:
+    """`path` is absolute, or `-` for stdout."""
+
+    path: str
+    style: LineStyle = field(default_factory=LineStyle)
+
+
+@dataclass(frozen=True, slots=True)
+class AdminConfig:
+    """None for a port that was not asked for. `dashboard_control`: the page gives orders, with its token."""
+
+    metrics: Address | None = None
+    dashboard: Address | None = None
+    dashboard_control: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonConfig:
+    """`max_connections`: clients at once; None for as many as the limit of open files allows."""
+
+    detach: bool = False
+    max_connections: int | None = None
+    access_log: AccessLogConfig | None = None
+    admin: AdminConfig = field(default_factory=AdminConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpConfig(DaemonConfig):
+    """`services`: those that are balanced. `ready_timeout`: the seconds for which `-d` waits for the first backend.
+
+    `handover`: take over from the composectl that runs. `backend_address`: one of `BACKEND_ADDRESSES`.
+    """
+
+    services: Mapping[str, ServiceConfig]
+    arguments: UpArguments
+    ready_timeout: float = 60.0
+    handover: bool = False
+    backend_address: str = "auto"
+
+    @property
+    def scales(self) -> dict[str, int]:
+        """How many replicas of which service."""
+        return {service: one.scale for service, one in self.services.items()}
+
+    @property
+    def dropping_udp(self) -> frozenset[str]:
+        """The services whose UDP ports are left out."""
+        return frozenset(service for service, one in self.services.items() if one.drop_udp)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticBackends:
+    """Backends with an address each, which nothing adds to or removes."""
+
+    addresses: tuple[Address, ...] = ()
+
+    @property
+    def replicas(self) -> list[Replica]:
+        """The backends as replicas, numbered from 1."""
+        return [_replica(number, address) for number, address in enumerate(self.addresses, 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyConfig(DaemonConfig):
+    """`name`: by which other commands find the proxy; empty for that of the project, or of the first listener."""
+
+    backends: StaticBackends | ServiceBackends
+    listen: tuple[Address, ...] = (Address("", 8080),)
+    balancing: BalancingConfig = field(default_factory=BalancingConfig)
+    name: str = ""
+
+    @property
+    def ports(self) -> list[Port]:
+        """The listeners as ports; without a target where each backend has a port of its own."""
+        target = None if isinstance(self.backends, StaticBackends) else self.backends.port
+        return [Port(one.host, (one.port, one.port), target, "tcp") for one in self.listen]
+
+
+def check_access_log(config: DaemonConfig) -> None:
+    """Raise `log_in_background` or `header_needs_json` where the log cannot be as it was asked for."""
+    log = config.access_log
+    if log is None:
+        return
+    if log.path == STDOUT and config.detach:
+        raise errors.log_in_background()
+    for name in log.style.headers:
+        if log.style.format == COMBINED and name not in (REFERER, USER_AGENT):
+            raise errors.header_needs_json(name.decode())
+
+
+def open_log(config: AccessLogConfig | None) -> AccessLog | None:
+    """A log that can be written to. Raises `log_not_opened`."""
+    if config is None:
+        return None
+    from composectl.proxy.access_log import AccessLog, AccessWriter, Sink
+
+    try:
+        sink = Sink(config.path)
+    except OSError as error:
+        raise errors.log_not_opened(config.path, error.strerror or str(error)) from None
+    lines, headers = AccessLineFormatter(config.style), frozenset(config.style.headers)
+    return AccessLog(AccessWriter(sink), lines.of, headers, on_stdout=config.path == STDOUT)
+
+
+# Private
+
+
+def _replica(number: int, address: Address) -> Replica:
+    digest = sha256(str(address).encode()).hexdigest()
+    name = str(address)
+    return Replica(
+        digest, "", number, name, address.host, stop_grace_period=_NEVER_STOPPED, ports=((None, address.port),)
+    )
