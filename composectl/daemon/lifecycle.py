@@ -222,9 +222,7 @@ def _single_error() -> Iterator[None]:
         found, others = group.split(errors.ComposectlError)
         if found is None or others is not None:
             raise
-        raise _first(found) from None
-
-
-def _first(group: BaseExceptionGroup[errors.ComposectlError]) -> errors.ComposectlError:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+        error: BaseException = found
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.compose.ports import Port
-from composectl.control.api import DaemonInfo
 from composectl.control.client import running_daemons
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import Orchestrator
@@ -22,8 +21,10 @@ _RELEASE_INTERVAL = 0.05
 def port_owner(port: int, folder: Path) -> str:
     """Another composectl of this user, with its sockets in `folder`, or else a process; empty where it is not known."""
     for client in running_daemons(folder):
-        if any(listener.rpartition(":")[2] == str(port) for listener in _listeners(client.info)):
-            return f"composectl of {client.info.title}"
+        info = client.info
+        listeners = (*info.listeners, info.metrics.removesuffix("/metrics"), info.dashboard.removesuffix("/"))
+        if any(listener.rpartition(":")[2] == str(port) for listener in listeners):
+            return f"composectl of {info.title}"
     return process_on(port)
 
 
@@ -62,10 +63,6 @@ async def bind_released_ports(service: BalancedService, orchestrator: Orchestrat
 
 
 # Private
-
-
-def _listeners(about: DaemonInfo) -> tuple[str, ...]:
-    return (*about.listeners, about.metrics.removesuffix("/metrics"), about.dashboard.removesuffix("/"))
 
 
 def _try_bind(service: BalancedService, port: Port) -> bool:

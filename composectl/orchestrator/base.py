@@ -24,7 +24,7 @@ class Revision:
 class Orchestrator:
     """`desired`: the number of replicas, by service; ids are those of containers. Methods raise ComposectlError.
 
-    An orchestrator with a `refusal` only reports replicas: the part from `start` on is never called.
+    With a `refusal` it only reports replicas, and the methods from `start` on are not for it.
     """
 
     can_choose_victim = True  # else `scale_to` chooses which replicas are removed
@@ -34,6 +34,9 @@ class Orchestrator:
     def __init__(self, desired: Mapping[str, int], refusal: ComposectlError | None = None) -> None:
         self.desired = dict(desired)
         self.refusal = refusal
+
+    def set_desired(self, service: str, count: int) -> None:
+        self.desired[service] = count
 
     def check_managed(self) -> None:
         """Raise the refusal, if there is one."""

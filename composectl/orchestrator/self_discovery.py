@@ -91,9 +91,7 @@ async def discover_self(invocation: Invocation, backends: ServiceBackends, notif
     That is so, too, where some run and none of them could be balanced to.
     """
     endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
-    self_id = _self_id()
-    if self_id:
-        _check_mounted(endpoint)
+    self_id = _find_self_id(endpoint)
     engine = await Engine.connect(endpoint)
     with ExitStack() as undo:
         undo.callback(engine.close)
@@ -133,14 +131,13 @@ class _Counting:
         self.observer.engine_back()
 
 
-def _self_id() -> str:
-    return find_self_id(_MOUNTS.read_text() if _MOUNTS.exists() else "", socket.gethostname())
-
-
-def _check_mounted(endpoint: Endpoint) -> None:
+def _find_self_id(endpoint: Endpoint) -> str:
+    """The id of our own container, "" outside of one. Raises `no_socket` where the engine's is not mounted there."""
+    self_id = find_self_id(_MOUNTS.read_text() if _MOUNTS.exists() else "", socket.gethostname())
     path = endpoint.url.removeprefix("unix://")
-    if path != endpoint.url and not Path(path).exists():
+    if self_id and path != endpoint.url and not Path(path).exists():
         raise errors.no_socket(path)
+    return self_id
 
 
 def _project_of(own: SelfContainer | None, engine: Engine) -> str:
