@@ -27,7 +27,6 @@ class Cell:
     def param(self, *before: object) -> Any:
         """The parameters of a test that looks at it: `before`, and the cell itself."""
         marks = [
-            *([pytest.mark.xdist_group(f"shape {SHAPES.index(self.of)} in {self.compose}")] if before else ()),
             *([pytest.mark.modern] if self.is_modern else ()),
             *([] if self.is_usual or self.compose == NEWEST else [pytest.mark.whole]),
         ]

@@ -13,7 +13,6 @@ from tests.support import leftovers
 from tests.support.paths import ROOT
 
 
-@pytest.mark.xdist_group("port 9090")
 @pytest.mark.parametrize("compose", ["1.29.2", "v2"], indirect=True)
 def test_the_demo_shows_ten_replicas_and_leaves_nothing(compose: Path, engine: DockerClient, echo_image: str) -> None:
     done = subprocess.run(

@@ -13,17 +13,21 @@ def test_who_is_drained_finishes_what_it_has_gets_nothing_more_and_returns(proje
     project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)
     answers: list[Answer] = []
-    slow = threading.Thread(target=lambda: answers.append(ask(project.port, "/?sleep=3")))
+    slow = threading.Thread(target=lambda: answers.append(ask(project.port, "/?sleep=25")))
     slow.start()
     assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
     (busy,) = (one for one in project.status()["backends"] if one["in_flight"])
     number = str(busy["number"])
 
     with SteadyLoad(project.port, per_second=40) as load:
-        told = project.composectl("drain", "echo", number)
-        assert told.returncode == 0, told.stderr
-        assert told.stderr.splitlines()[-1] == f"{busy['name']} drained, nothing in flight"
+        draining = project.starts("drain", "echo", number)
+        assert wait_until(lambda: phase_of(project, busy["number"]) == "maintenance")
+        assert not answers
+        project.engine.containers.get(busy["id"]).exec_run(["killall", "sleep"])
         slow.join()
+        said, _ = draining.communicate(timeout=60)
+        assert draining.returncode == 0, said
+        assert said.splitlines()[-1] == f"{busy['name']} drained, nothing in flight"
         assert answers[0].is_whole
         assert answers[0].backend == busy["address"]
         assert phase_of(project, busy["number"]) == "maintenance"

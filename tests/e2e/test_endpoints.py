@@ -21,7 +21,6 @@ from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.ports import free_port
 
 UP = ("up", "--balance", "echo=2", "-d")
-pytestmark = pytest.mark.xdist_group("own engine")
 FOR_V2 = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 Named = tuple[tuple[str, ...], dict[str, str | None]]

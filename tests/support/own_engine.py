@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from random import sample
 
 import docker
 import pytest
@@ -21,7 +22,6 @@ _BRIDGE = f"e2e-{os.getpid()}"
 _OPTIONS = (
     # The machine's firewall is not touched, and no bridge or address of another engine.
     *("--iptables=false", "--ip-forward=false", f"--bridge={_BRIDGE}"),
-    *("--default-address-pool", "base=10.213.0.0/16,size=24"),
     "--live-restore",
 )
 
@@ -45,12 +45,13 @@ class OwnEngine:
     """All of it lives in one temporary folder."""
 
     def __init__(self, options: Sequence[str] = ()) -> None:
-        self._options = options
+        block = _free_block()
+        self._options = ("--default-address-pool", f"base={block}.0.0/16,size=24", *options)
         self._folder = Path(tempfile.mkdtemp(prefix="e2e-engine-"))
         self.url = f"unix://{self._folder}/docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
         _ip("link", "add", _BRIDGE, "type", "bridge")
-        _ip("address", "add", "10.213.255.1/24", "dev", _BRIDGE)
+        _ip("address", "add", f"{block}.255.1/24", "dev", _BRIDGE)
         _ip("link", "set", _BRIDGE, "up")
 
     def start(self) -> None:
@@ -106,6 +107,15 @@ def engine_socket() -> Path:
 
 
 # Private
+
+
+def _free_block() -> str:
+    """The first two numbers of addresses to which no route leads: another run may have an engine of its own, too."""
+    for number in sample(range(150, 214), 64):
+        routes = subprocess.run(["ip", "route", "show", "root", f"10.{number}.0.0/16"], capture_output=True, check=True)
+        if not routes.stdout:
+            return f"10.{number}"
+    raise AssertionError("no block of addresses from 10.150 to 10.213 is free")
 
 
 def _ip(*words: str) -> None:

@@ -15,7 +15,6 @@ from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
-pytestmark = pytest.mark.xdist_group("own engine")
 SECONDS = 10.0
 
 
