@@ -69,7 +69,7 @@ def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -
     done = rolling.project.composectl("rollout", "echo", "--promote")
     assert done.returncode == 1
     assert "error: rollout of `echo` aborted: " in done.stderr
-    assert "exited with code 137" in done.stderr
+    assert "ended with exit code 137" in done.stderr
     assert ids(rolling) == old
 
 

@@ -213,4 +213,4 @@ def test_over_ssh_what_the_file_wants_balanced_is_refused(
     project: ComposeProject, by_ssh: dict[str, str | None]
 ) -> None:
     project.write(ECHO + "    x-balance: 2\n")
-    assert "cannot be balanced" in cli_error_of(project, "up", "-d", **by_ssh).message
+    assert "cannot balance over ssh" in cli_error_of(project, "up", "-d", **by_ssh).message

@@ -70,14 +70,14 @@ def test_a_container_dies_at_once(project: ComposeProject) -> None:
     project.write(DIES)
     failed = failure(project)
     assert any(container.name in failed.stderr for container in project.containers())
-    assert "exit code 3" in failed.stderr
+    assert "exited with code 3" in failed.stderr
     assert "kaboom" in failed.stderr
 
 
 def test_a_container_never_listens_and_ends_after_a_while(project: ComposeProject) -> None:
     project.write(DEAF)
     failed = failure(project)
-    assert "exit code 5" in failed.stderr
+    assert "exited with code 5" in failed.stderr
     assert "not today" in failed.stderr
 
 

@@ -95,11 +95,11 @@ def test_one_that_never_listens_is_taken_back(three: ComposeProject) -> None:
 
 
 def test_one_that_dies_at_once_is_taken_back(three: ComposeProject) -> None:
-    assert_taken_back(three, DIES, "exited with code 3", "kaboom")
+    assert_taken_back(three, DIES, "ended with exit code 3", "kaboom")
 
 
 def test_one_that_dies_while_it_is_watched_is_taken_back(three: ComposeProject) -> None:
-    lost = assert_taken_back(three, DIES_SOON, "exited with code 4", "that was it", "--monitor", "20s")
+    lost = assert_taken_back(three, DIES_SOON, "ended with exit code 4", "that was it", "--monitor", "20s")
     assert len(lost) <= 10  # those that it had at that moment
 
 
