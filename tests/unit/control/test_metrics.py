@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from prometheus_client.samples import Sample
 from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot, view_service
 from composectl.control.metrics import expose, process_metrics
 from tests.support.factories import RecordedPool
+from tests.support.paths import ROOT
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 Labels = dict[str, str]
@@ -159,3 +161,11 @@ def test_openmetrics_where_it_is_asked_for(count: int) -> None:
 def test_it_comes_in_small_pieces() -> None:
     pieces = list(expose(Snapshot(VERSION, "shop", (seen(RecordedPool(200)),)), (), "").pieces)
     assert max(piece.count(b"\n") for piece in pieces) <= 7
+
+
+def test_the_docs_list_every_metric() -> None:
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+    snapshot = Snapshot(VERSION, "shop", (seen(busy()),), access_log=LogView(written=1, dropped=0))
+    text = b"".join(expose(snapshot, process_metrics(), "").pieces).decode()
+    families = {name for name in re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE) if name.startswith("composectl_")}
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == families

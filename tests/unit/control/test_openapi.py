@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -202,3 +203,23 @@ def variants(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {other: value for other, value in order.items() if other != key}
         for value in OTHERS:
             yield order | {key: value}
+
+
+def test_the_docs_name_the_keys_and_paths_that_there_are() -> None:
+    pages = ROOT / "docs" / "reference"
+    example = re.search(r"```json\n(.*?)```", (pages / "status-json.md").read_text(), re.DOTALL)
+    assert example
+    assert keys(json.loads(example[1])) <= {
+        name for schema in SCHEMAS.values() for name in schema.get("properties", {})
+    }
+    named = set(re.findall(r"/v1(?:/[\w.]*\w)+", (pages / "control-api.md").read_text()))
+    assert named == SPEC["paths"].keys() - {"/metrics"}
+
+
+def keys(told: Any) -> set[str]:
+    """The keys of an object, and of all within it."""
+    if isinstance(told, list):
+        return {name for one in told for name in keys(one)}
+    if isinstance(told, dict):
+        return told.keys() | {name for one in told.values() for name in keys(one)}
+    return set()
