@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -137,9 +138,9 @@ def main() -> None:
             register()
         sys.exit(cli.main(prog_name="composectl", complete_var=_COMPLETE, standalone_mode=False) or 0)
     except errors.ComposectlError as error:
-        sys.exit(_tell(error))
+        sys.exit(_print_error(error))
     except click.ClickException as error:
-        sys.exit(_tell(errors.ComposectlError(error.format_message(), _usage_hint(error), error.exit_code)))
+        sys.exit(_print_error(_usage_error(error)))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
@@ -174,7 +175,7 @@ def _summary(command: click.Command) -> str:
     return " ".join((command.help or "").partition("\n\n")[0].split()).removesuffix(".")
 
 
-def _tell(error: errors.ComposectlError) -> int:
+def _print_error(error: errors.ComposectlError) -> int:
     from composectl.sanitize import sanitize, sanitize_lines
 
     hint = f"\n\n{click.style('hint', bold=True)}: {sanitize(error.hint)}" if error.hint else ""
@@ -182,6 +183,14 @@ def _tell(error: errors.ComposectlError) -> int:
     return error.exit_code
 
 
-def _usage_hint(error: click.ClickException) -> str:
+def _usage_error(error: click.ClickException) -> errors.ComposectlError:
+    """What click says, in our form."""
+    message, _, hint = re.sub("'([^']*)'", r"`\1`", error.format_message()).removesuffix(".").partition(". ")
     context = getattr(error, "ctx", None)
-    return f"`{context.command_path} --help` tells more" if context else ""
+    if not hint and context:
+        hint = f"for its usage, run `{context.command_path} --help`"
+    return errors.ComposectlError(_lower_first(message), _lower_first(hint), error.exit_code)
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

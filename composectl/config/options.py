@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import reduce
 from typing import Any, TypeVar
@@ -32,6 +32,10 @@ from composectl.proxy.limits import Limits, QueueConfig
 _T = TypeVar("_T")
 _Daemon = TypeVar("_Daemon", bound=DaemonConfig)
 _UP, _PROXY, _ROLLOUT = "up", "proxy", "rollout"
+_POLICY, _LOG_FORMAT = click.Choice(tuple(POLICIES)), click.Choice(tuple(FORMATS))
+_ADDRESSING = click.Choice(("auto", "container", "published"))
+_SCALE = WholeNumber("N", least=0)
+_REPLICAS = "as before, else `scale` or `deploy.replicas`, else 1"
 FLAG = click.BOOL
 """The kind of an option without a value: it turns its default round."""
 
@@ -117,254 +121,189 @@ class Option:
         return frozenset(unique) if isinstance(self.initial, frozenset) else tuple(unique)
 
 
+def _rows(*rows: Option, **shared: Any) -> Iterator[Option]:
+    """Rows with what they share."""
+    return (dataclasses.replace(row, **shared) for row in rows)
+
+
 OPTIONS = (
-    Option(
-        "listen",
-        values.LISTEN,
-        "Listen here, not where it publishes; repeat it.",
-        (ServiceConfig, "listen"),
-        Scope.PORT,
+    *_rows(
+        Option(
+            "listen",
+            values.LISTEN,
+            "Listen here, not where it publishes; repeat it.",
+            (ServiceConfig, "listen"),
+            repeats=True,
+        ),
+        scope=Scope.PORT,
         commands=(_UP,),
         default="",
-        repeats=True,
     ),
-    Option(
-        "listen",
-        values.LISTENER,
-        "Where to listen; repeat it.",
-        (ProxyConfig, "listen"),
-        Scope.PORT,
-        commands=(_PROXY,),
-        default="",
-        repeats=True,
-    ),
-    Option(
-        "drop-udp",
-        FLAG,
-        "Leave the UDP ports of the balanced services unpublished.",
-        (ServiceConfig, "drop_udp"),
+    *_rows(
+        Option(
+            "drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished.", (ServiceConfig, "drop_udp")
+        ),
         commands=(_UP,),
     ),
-    Option(
-        "replicas",
-        WholeNumber("N", least=0),
-        "How many replicas run.",
-        (ServiceConfig, "scale"),
+    *_rows(
+        Option("replicas", _SCALE, "How many replicas run.", (ServiceConfig, "scale"), default=_REPLICAS),
+        Option(
+            "port",
+            values.CONTAINER_PORT,
+            "The container's port that is checked, and that `listen` means.",
+            (ServiceConfig, "port"),
+            default="the first that is published",
+        ),
         commands=(),
-        default="as before, else `scale` or `deploy.replicas`, else 1",
     ),
-    Option(
-        "port",
-        values.CONTAINER_PORT,
-        "The container's port that is checked, and that `listen` means.",
-        (ServiceConfig, "port"),
-        commands=(),
-        default="the first that is published",
-    ),
-    Option(
-        "backend",
-        values.BACKEND,
-        "A backend; repeat it.",
-        (StaticBackends, "addresses"),
+    *_rows(
+        Option(
+            "listen", values.LISTENER, "Where to listen; repeat it.", (ProxyConfig, "listen"), Scope.PORT, repeats=True
+        ),
+        Option(
+            "backend", values.BACKEND, "A backend; repeat it.", (StaticBackends, "addresses"), repeats=True, default=""
+        ),
+        Option(
+            "service", values.TEXT, "Follow its replicas.", default="DOCKER_COMPOSE_SERVICE_NAME", complete="services"
+        ),
+        Option("port", values.CONTAINER_PORT, "The port of the replicas.", default="the lowest that each exposes"),
+        Option(
+            "name",
+            values.PROJECT_NAME,
+            "What `-p` calls it elsewhere.",
+            (ProxyConfig, "name"),
+            Scope.DAEMON,
+            default="proxy-PORT",
+        ),
         commands=(_PROXY,),
-        default="",
-        repeats=True,
     ),
-    Option(
-        "service",
-        values.TEXT,
-        "Follow its replicas.",
-        commands=(_PROXY,),
-        default="DOCKER_COMPOSE_SERVICE_NAME",
-        complete="services",
+    *_rows(
+        Option("policy", _POLICY, "least-request, round-robin, random, p2c or source.", (BalancingConfig, "policy")),
+        Option(
+            "slow-start", values.SECONDS, "For the share of a new backend to rise.", (BalancingConfig, "slow_start")
+        ),
+        Option(
+            "queue-timeout",
+            values.SECONDS_OR_NONE,
+            "How long a request may wait for a ready backend; 0 turns it off.",
+            (QueueConfig, "timeout"),
+        ),
+        Option("queue-size", values.COUNT, "Requests that wait at once.", (QueueConfig, "size")),
+        Option(
+            "drain-timeout",
+            values.SECONDS_OR_NONE,
+            "For requests in flight when backends leave.",
+            (BalancingConfig, "drain_timeout"),
+        ),
     ),
-    Option(
-        "port",
-        values.CONTAINER_PORT,
-        "The port of the replicas.",
-        commands=(_PROXY,),
-        default="the lowest that each exposes",
-    ),
-    Option(
-        "policy",
-        click.Choice(tuple(POLICIES)),
-        "least-request, round-robin, random, p2c or source.",
-        (BalancingConfig, "policy"),
-    ),
-    Option(
-        "health-check-path",
-        values.PATH,
-        "A backend is well if this answers 2xx or 3xx.",
-        (BalancingConfig, "health_check_path"),
-        default="its port accepts",
+    *_rows(
+        Option(
+            "health-check-path",
+            values.PATH,
+            "A backend is well if this answers 2xx or 3xx.",
+            (BalancingConfig, "health_check_path"),
+            default="its port accepts",
+        ),
+        Option("response-timeout", values.SECONDS, "For a backend to begin its answer.", (Limits, "response_timeout")),
+        Option("idle-timeout", values.SECONDS, "Of silence within an answer.", (Limits, "idle_timeout")),
+        Option("max-request-body", values.SIZE, "Of a request, as in 10m.", (Limits, "max_request_body")),
+        Option(
+            "trusted-proxies",
+            values.NETWORK,
+            "Proxies whose X-Forwarded-* are kept; repeat it.",
+            (Limits, "trusted_proxies"),
+            repeats=True,
+        ),
+        Option(
+            "allowed-host",
+            values.HOST,
+            "A name to answer for; repeat it.",
+            (Limits, "allowed_hosts"),
+            repeats=True,
+            default="all",
+        ),
+        Option(
+            "backend-header",
+            FLAG,
+            "Leave X-Internal-Service out of the responses.",
+            (BalancingConfig, "backend_header"),
+            key_help="Whether responses carry X-Internal-Service.",
+        ),
+        Option(
+            "request-id",
+            FLAG,
+            "Make no X-Request-ID where a request has none.",
+            (BalancingConfig, "request_id"),
+            key_help="Whether a request without an X-Request-ID gets one.",
+        ),
         needs_http=True,
     ),
-    Option(
-        "backend-header",
-        FLAG,
-        "Leave X-Internal-Service out of the responses.",
-        (BalancingConfig, "backend_header"),
-        needs_http=True,
-        key_help="Whether responses carry X-Internal-Service.",
+    *_rows(
+        Option(
+            "max-connections",
+            values.COUNT,
+            "Maximum number of client connections.",
+            (DaemonConfig, "max_connections"),
+            default="half the open-file limit",
+        ),
+        Option("access-log", values.LOG_FILE, "Gets a line for each request; - is stdout.", (AccessLogConfig, "path")),
+        Option("access-log-format", _LOG_FORMAT, "combined or json.", (LineStyle, "format"), requires="access-log"),
+        Option(
+            "access-log-query",
+            FLAG,
+            "With the query strings, which may hold secrets.",
+            (LineStyle, "query"),
+            requires="access-log",
+        ),
+        Option(
+            "access-log-header",
+            values.HEADER,
+            "With this header; repeat it.",
+            (LineStyle, "headers"),
+            repeats=True,
+            requires="access-log",
+        ),
+        Option("metrics", values.ADMIN_ADDRESS, "Serve /metrics for Prometheus there.", (AdminConfig, "metrics")),
+        Option("dashboard", values.ADMIN_ADDRESS, "Serve a page for browsers there.", (AdminConfig, "dashboard")),
+        Option(
+            "dashboard-control",
+            FLAG,
+            "Allow scaling, draining and rollouts from the dashboard (requires its token).",
+            (AdminConfig, "dashboard_control"),
+            requires="dashboard",
+        ),
+        Option("detach", FLAG, "Balance in the background.", (DaemonConfig, "detach"), short="-d"),
+        scope=Scope.DAEMON,
     ),
-    Option(
-        "response-timeout",
-        values.SECONDS,
-        "For a backend to begin its answer.",
-        (Limits, "response_timeout"),
-        needs_http=True,
-    ),
-    Option("idle-timeout", values.SECONDS, "Of silence within an answer.", (Limits, "idle_timeout"), needs_http=True),
-    Option("slow-start", values.SECONDS, "For the share of a new backend to rise.", (BalancingConfig, "slow_start")),
-    Option(
-        "queue-timeout",
-        values.SECONDS_OR_NONE,
-        "How long a request may wait for a ready backend; 0 turns it off.",
-        (QueueConfig, "timeout"),
-    ),
-    Option("queue-size", values.COUNT, "Requests that wait at once.", (QueueConfig, "size")),
-    Option(
-        "drain-timeout",
-        values.SECONDS_OR_NONE,
-        "For requests in flight when backends leave.",
-        (BalancingConfig, "drain_timeout"),
-    ),
-    Option(
-        "max-connections",
-        values.COUNT,
-        "Maximum number of client connections.",
-        (DaemonConfig, "max_connections"),
-        Scope.DAEMON,
-        default="half the open-file limit",
-    ),
-    Option("max-request-body", values.SIZE, "Of a request, as in 10m.", (Limits, "max_request_body"), needs_http=True),
-    Option(
-        "trusted-proxies",
-        values.NETWORK,
-        "Proxies whose X-Forwarded-* are kept; repeat it.",
-        (Limits, "trusted_proxies"),
-        repeats=True,
-        needs_http=True,
-    ),
-    Option(
-        "allowed-host",
-        values.HOST,
-        "A name to answer for; repeat it.",
-        (Limits, "allowed_hosts"),
-        default="all",
-        repeats=True,
-        needs_http=True,
-    ),
-    Option(
-        "request-id",
-        FLAG,
-        "Make no X-Request-ID where a request has none.",
-        (BalancingConfig, "request_id"),
-        needs_http=True,
-        key_help="Whether a request without an X-Request-ID gets one.",
-    ),
-    Option(
-        "access-log",
-        values.LOG_FILE,
-        "Gets a line for each request; - is stdout.",
-        (AccessLogConfig, "path"),
-        Scope.DAEMON,
-    ),
-    Option(
-        "access-log-format",
-        click.Choice(tuple(FORMATS)),
-        "combined or json.",
-        (LineStyle, "format"),
-        Scope.DAEMON,
-        requires="access-log",
-    ),
-    Option(
-        "access-log-query",
-        FLAG,
-        "With the query strings, which may hold secrets.",
-        (LineStyle, "query"),
-        Scope.DAEMON,
-        requires="access-log",
-    ),
-    Option(
-        "access-log-header",
-        values.HEADER,
-        "With this header; repeat it.",
-        (LineStyle, "headers"),
-        Scope.DAEMON,
-        repeats=True,
-        requires="access-log",
-    ),
-    Option(
-        "backend-address",
-        click.Choice(("auto", "container", "published")),
-        "Reach backends by auto, container or published.",
-        (UpConfig, "backend_address"),
-        Scope.DAEMON,
+    *_rows(
+        Option(
+            "backend-address",
+            _ADDRESSING,
+            "Reach backends by auto, container or published.",
+            (UpConfig, "backend_address"),
+        ),
+        Option("ready-timeout", values.DURATION, "How long -d waits for a replica.", (UpConfig, "ready_timeout")),
+        Option("handover", FLAG, "Take over from the composectl that runs, losing nothing.", (UpConfig, "handover")),
+        scope=Scope.DAEMON,
         commands=(_UP,),
     ),
-    Option(
-        "metrics", values.ADMIN_ADDRESS, "Serve /metrics for Prometheus there.", (AdminConfig, "metrics"), Scope.DAEMON
-    ),
-    Option(
-        "dashboard", values.ADMIN_ADDRESS, "Serve a page for browsers there.", (AdminConfig, "dashboard"), Scope.DAEMON
-    ),
-    Option(
-        "dashboard-control",
-        FLAG,
-        "Allow scaling, draining and rollouts from the dashboard (requires its token).",
-        (AdminConfig, "dashboard_control"),
-        Scope.DAEMON,
-        requires="dashboard",
-    ),
-    Option(
-        "ready-timeout",
-        values.DURATION,
-        "How long -d waits for a replica.",
-        (UpConfig, "ready_timeout"),
-        Scope.DAEMON,
-        commands=(_UP,),
-    ),
-    Option(
-        "handover",
-        FLAG,
-        "Take over from the composectl that runs, losing nothing.",
-        (UpConfig, "handover"),
-        Scope.DAEMON,
-        commands=(_UP,),
-    ),
-    Option(
-        "name",
-        values.PROJECT_NAME,
-        "What `-p` calls it elsewhere.",
-        (ProxyConfig, "name"),
-        Scope.DAEMON,
-        commands=(_PROXY,),
-        default="proxy-PORT",
-    ),
-    Option("detach", FLAG, "Balance in the background.", (DaemonConfig, "detach"), Scope.DAEMON, short="-d"),
-    Option("parallel", values.COUNT, "So many at a time.", (RolloutConfig, "parallel"), commands=(_ROLLOUT,)),
-    Option(
-        "monitor",
-        values.DURATION,
-        "How long a new replica is watched before an old one leaves.",
-        (RolloutConfig, "monitor"),
+    *_rows(
+        Option("parallel", values.COUNT, "So many at a time.", (RolloutConfig, "parallel")),
+        Option(
+            "monitor",
+            values.DURATION,
+            "How long a new replica is watched before an old one leaves.",
+            (RolloutConfig, "monitor"),
+        ),
+        Option("ready-timeout", values.DURATION, "How long it may take to be ready.", (RolloutConfig, "ready_timeout")),
+        Option(
+            "canary",
+            values.SHARE,
+            "Hold one new replica at this share of the requests, as in 10%.",
+            (RolloutConfig, "canary"),
+            default="",
+        ),
         commands=(_ROLLOUT,),
-    ),
-    Option(
-        "ready-timeout",
-        values.DURATION,
-        "How long it may take to be ready.",
-        (RolloutConfig, "ready_timeout"),
-        commands=(_ROLLOUT,),
-    ),
-    Option(
-        "canary",
-        values.SHARE,
-        "Hold one new replica at this share of the requests, as in 10%.",
-        (RolloutConfig, "canary"),
-        commands=(_ROLLOUT,),
-        default="",
     ),
 )
 KEYS = {row.key: row for row in OPTIONS if row.key}

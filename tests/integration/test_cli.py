@@ -73,7 +73,7 @@ def test_the_help_names_every_policy(command: str) -> None:
 def test_a_wrong_option_is_told_in_our_words() -> None:
     refused = composectl("status", "--jsn")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("error: No such option")
+    assert refused.stderr.startswith("error: no such option `--jsn`")
     assert "\n\nhint: " in refused.stderr
 
 
