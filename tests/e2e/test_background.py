@@ -32,4 +32,4 @@ def test_it_outlives_its_terminal_and_the_fall_of_its_machine_and_its_log_outliv
     log = project.run("logs", "--balancer")
     assert [f", process {pid}\n" in log for pid in (first, second)] == [True, True]
     assert wait_until(lambda: "ended with exit code 0" in project.run("logs", "--balancer"))
-    assert project.leftovers() == []
+    assert project.has_left_nothing()

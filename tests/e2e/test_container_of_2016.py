@@ -105,7 +105,9 @@ def test_the_service_is_scaled_behind_it_without_a_restart(beside: Beside, file:
     with LoadGenerator(beside.project.port, per_second=50) as load:
         beside.compose(*scale, "echo=5")
         assert beside.comes_to(5)
-        assert len(beside.answering(25)) >= 3  # a stream in flight counts, too, where the least busy are taken
+        # A stream in flight counts, too, where the least busy are taken: two of the five may answer nothing else.
+        curled: set[str | None] = set()
+        assert wait_until(lambda: curled.update(beside.answering(5)) or len(curled) >= 3)
         assert wait_until(lambda: len({fate.backend for fate in load.fates}) == 5)
         beside.compose(*scale, "echo=2")
         assert beside.comes_to(2)
@@ -121,7 +123,7 @@ def test_the_service_is_scaled_behind_it_without_a_restart(beside: Beside, file:
 @V2
 def test_docker_stop_lets_requests_finish(beside: Beside) -> None:
     beside.begin(TODAY)
-    with asking_slowly(beside, seconds=5) as slow:
+    with asking_slowly(beside, seconds=8) as slow:
         beside.proxy.stop()
         assert [one.result().status for one in slow] == [200, 200]
     assert beside.proxy.attrs["State"]["ExitCode"] == TERMINATED

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import threading
-
 from tests.support.compose_project import ComposeProject
-from tests.support.http_client import Answer, SteadyLoad, ask
+from tests.support.http_client import HeldRequest, SteadyLoad
 from tests.support.wait import wait_until
 
 
 def test_who_is_drained_finishes_what_it_has_gets_nothing_more_and_returns(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)
-    answers: list[Answer] = []
-    slow = threading.Thread(target=lambda: answers.append(ask(project.port, "/?sleep=25")))
-    slow.start()
+    held = HeldRequest(project.port)
     assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
     (busy,) = (one for one in project.status()["backends"] if one["in_flight"])
     number = str(busy["number"])
 
     with SteadyLoad(project.port, per_second=40) as load:
-        draining = project.starts("drain", "echo", number)
-        assert wait_until(lambda: phase_of(project, busy["number"]) == "maintenance")
-        assert not answers
-        project.engine.containers.get(busy["id"]).exec_run(["killall", "sleep"])
-        slow.join()
-        said, _ = draining.communicate(timeout=60)
-        assert draining.returncode == 0, said
-        assert said.splitlines()[-1] == f"{busy['name']} drained, nothing in flight"
-        assert answers[0].is_whole
-        assert answers[0].backend == busy["address"]
+        with project.starts("drain", "echo", number) as draining:
+            assert wait_until(lambda: phase_of(project, busy["number"]) == "maintenance")
+            assert draining.poll() is None
+            answer = held.finish()
+            told, _ = draining.communicate(timeout=60)
+        assert draining.returncode == 0, told
+        assert told.splitlines()[-1] == f"{busy['name']} drained, nothing in flight"
+        assert answer.is_whole
+        assert answer.backend == busy["address"]
         assert phase_of(project, busy["number"]) == "maintenance"
         drained = len(load.backends)
         assert wait_until(lambda: len(load.backends) > drained + 40)

@@ -115,5 +115,5 @@ def failure(project: ComposeProject, *words: str) -> Finished:
     assert "error: " in failed.stderr
     assert "Traceback" not in failed.stdout + failed.stderr
     assert project.composectl("status").returncode == 1
-    assert project.own_leftovers() == []
+    assert wait_until(lambda: project.own_leftovers() == [])
     return failed

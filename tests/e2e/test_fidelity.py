@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from random import randrange
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from docker.models.networks import Network
 from composectl.engine.containers import CONFIG_HASH, PROJECT, SERVICE
 from tests.support.compose_project import ComposeProject
 from tests.support.images import ECHO_IMAGE
-from tests.support.ports import free_port
+from tests.support.ports import claim, free_port
 
 RICH = Path(__file__).parent / "rich"
 VARIABLES = """\
@@ -45,7 +44,8 @@ def rich(project: ComposeProject) -> ComposeProject:
     """A project with all the files and variables that one of `rich` names."""
     shutil.copytree(RICH, project.folder, dirs_exist_ok=True)
     values = {"image": ECHO_IMAGE, "project": project.name, "port": project.port, "other": free_port()}
-    subnet = {"high": randrange(18, 20), "low": randrange(256)}  # for tests (RFC 2544)
+    number = claim("the subnet of a rich project", range(512))
+    subnet = {"high": 18 + number // 256, "low": number % 256}  # for tests (RFC 2544)
     (project.folder / ".env").write_text(VARIABLES.format(**values, **subnet))
     return project
 

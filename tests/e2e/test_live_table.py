@@ -51,7 +51,7 @@ def test_down_in_a_second_terminal_ends_the_first(project: ComposeProject) -> No
         project.run("down")
         terminal.end()
     assert "Traceback" not in terminal.written
-    assert project.leftovers() == []
+    assert project.has_left_nothing()
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)

@@ -7,6 +7,7 @@ import pytest
 from tests.support.cli_error import cli_error_in, cli_error_of
 from tests.support.compose_project import ComposeProject
 from tests.support.http_client import SteadyLoad, burst
+from tests.support.ports import free_port
 
 TWO_PORTS = """\
 services:
@@ -44,12 +45,13 @@ def test_published_ports_carry_it_all(project: ComposeProject) -> None:
         assert published(project) == addresses(project)
         project.run("up", "--balance", "echo=2", "--handover", "-d")
     assert load.lost == []
+    assert project.has_ready(2)
     assert {answer.backend for answer in burst(project.port, 40, concurrency=4)} == addresses(project)
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_each_port_of_a_service_has_its_own(project: ComposeProject) -> None:
-    project.write(TWO_PORTS, other=(other := project.port + 1))
+    project.write(TWO_PORTS, other=(other := free_port()))
     project.run("up", "--balance", "echo=2", "--backend-address", "published", "-d")
     assert project.has_ready(2)
     first, second = (
@@ -66,6 +68,7 @@ def test_one_that_does_not_listen_yet_gets_nothing_though_its_port_accepts(proje
     project.run("up", "--balance", "echo=2", "--backend-address", "published", "-d")
     answers = burst(project.port, 40, concurrency=4)
     assert all(answer.is_whole for answer in answers)
+    assert project.has_ready(2)
     assert [change["to"] for change in project.status()["changes"]] == ["ready", "ready"]
 
 

@@ -74,9 +74,9 @@ def test_the_tabulator_completes(place: Workspace, folder: Path, shell: str, typ
     command, setting = SHELLS[shell]
     with Terminal(command, folder, environment(place)) as terminal:
         terminal.type(f"{setting}; clear\n")
-        assert terminal.shows(lambda text: text.strip() == ">", within=20), repr(terminal.screen.text.strip())
+        assert terminal.shows(lambda text: text.strip() == ">"), repr(terminal.screen.text.strip())
         terminal.type(f"composectl {typed}")
-        assert terminal.shows(shows(terminal, line), within=20), terminal.screen.text
+        assert terminal.shows(shows(terminal, line)), terminal.screen.text
 
 
 @pytest.mark.parametrize(

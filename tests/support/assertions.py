@@ -125,7 +125,7 @@ def _assert_answers(place: str, replicas: int) -> None:
         backends.add(answer.backend)
         return len(backends) >= replicas
 
-    assert wait_until(all_have_answered, within=10), f"{place}: {backends}"
+    assert wait_until(all_have_answered), f"{place}: {backends}"
 
 
 def _is_in_range(port: str, known: str) -> bool:

@@ -134,7 +134,7 @@ class ComposeProject:
 
     def has_left_nothing(self) -> bool:
         """Whether nothing is on the machine; who has said the last word may take a moment to end."""
-        return wait_until(lambda: not self.leftovers(), within=5)
+        return wait_until(lambda: not self.leftovers())
 
     # The end
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from threading import Event
 
-TIMEOUT = 30.0
+TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,24 @@ def is_answered_by_docker(port: int) -> bool:
     except OSError:
         return False
     return answer.text.startswith("I am ") and answer.backend is None
+
+
+class HeldRequest:
+    """A POST that is in flight for as long as a test wants: its body is whole once it is told to finish."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = HTTPConnection("localhost", port, timeout=TIMEOUT)
+        self._connection.putrequest("POST", "/")
+        self._connection.putheader("Content-Length", "7")
+        self._connection.endheaders(b"a b")
+
+    def finish(self) -> Answer:
+        """Send the rest; what it is answered."""
+        self._connection.send(b"ody\n")
+        return _read(self._connection)
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def burst(port: int, requests: int, concurrency: int, path: str = "/") -> list[Answer]:
@@ -130,6 +148,10 @@ def _ask(
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
     connection.request(method, path, body, dict(headers or {}))
+    return _read(connection)
+
+
+def _read(connection: HTTPConnection) -> Answer:
     response = connection.getresponse()
     text = response.read().decode()
     return Answer(response.status, dict(response.headers), text)

@@ -80,7 +80,7 @@ class Scenario:
     def under_load(self, name: str, per_second: int = 200, at_least: int = 0) -> Iterator[LoadGenerator]:
         """What is told within the `with` block happens under load; its figures become a row of the table."""
         with LoadGenerator(self.project.port, per_second, at_least) as load:
-            assert wait_until(lambda: len(load.fates) > per_second / 4)
+            assert wait_until(lambda: len(load.fates) > per_second / 4 and load.messages)
             yield load
         twice, late = len(self.executed_twice()), load.longest_wait
         self._add_row(Row(name, self._compose, len(load.fates), len(load.failed), twice, late))
@@ -105,7 +105,7 @@ class Scenario:
     def phases(self) -> list[str]:
         return [one["phase"] for one in self.project.status()["backends"]]
 
-    def comes_to(self, *phases: str, within: float = 15.0) -> bool:
+    def comes_to(self, *phases: str, within: float = 60.0) -> bool:
         """Whether the backends come to these phases, in the order of their numbers."""
         return wait_until(lambda: self.phases() == [*phases], within=within)
 

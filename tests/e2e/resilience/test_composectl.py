@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +12,15 @@ import pytest
 
 from tests.e2e.test_up_again import composectl_of
 from tests.support.compose_project import ComposeProject, command_line
-from tests.support.http_client import Answer, ask
+from tests.support.http_client import HeldRequest, ask
 from tests.support.load_generator import LoadGenerator
 from tests.support.resilience import Scenario
 from tests.support.terminal import CTRL_C, Terminal
 from tests.support.wait import wait_until
 
 UP = ("up", "--balance", "echo=3")
+STARTS = 16  # in two seconds, on a machine that is not busy
+ATTEMPTS = 5  # a busy machine may be late now and then, composectl would be each time
 
 SLOW_TO_BRING_UP = """\
 #!/bin/sh
@@ -29,27 +30,25 @@ exec {compose} "$@"
 
 
 def test_killed_in_the_background_it_serves_again_within_two_seconds_of_up(story: Scenario) -> None:
+    def is_in_time() -> bool:
+        runs = runs_of(story)
+        os.kill(composectl_of(story.project), signal.SIGKILL)
+        return serves_again_in_time(story, runs, "-d")
+
     story.serve(3)
-    runs = runs_of(story)
-    os.kill(composectl_of(story.project), signal.SIGKILL)
-    allowed = 2.0 + seconds_of_compose(story.project)
-    with started_again(story.project, "-d") as seconds:
-        assert seconds < allowed
-        assert story.project.has_ready(3)
-        assert runs_of(story) == runs
+    assert any(is_in_time() for _ in range(ATTEMPTS))
 
 
 def test_killed_in_the_foreground_it_serves_again_within_two_seconds_of_up(story: Scenario) -> None:
+    def is_in_time() -> bool:
+        with started_again(story.project):
+            assert story.project.has_ready(3)
+            runs = runs_of(story)
+            os.kill(composectl_of(story.project), signal.SIGKILL)
+        return serves_again_in_time(story, runs)
+
     story.write()
-    with started_again(story.project):
-        assert story.project.has_ready(3)
-        runs = runs_of(story)
-        os.kill(composectl_of(story.project), signal.SIGKILL)
-    allowed = 2.0 + seconds_of_compose(story.project)
-    with started_again(story.project) as seconds:
-        assert seconds < allowed
-        assert story.project.has_ready(3)
-        assert runs_of(story) == runs
+    assert any(is_in_time() for _ in range(ATTEMPTS))
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -61,15 +60,12 @@ def test_who_is_served_while_compose_looks_at_the_replicas_has_his_answer_before
     slow.write_text(SLOW_TO_BRING_UP.format(compose=project.environment()["COMPOSECTL_COMPOSE"]))
     slow.chmod(0o700)
     environment = project.environment(COMPOSECTL_COMPOSE=str(slow))
-    answers: list[Answer] = []
     with Terminal(command_line("up", "--balance", "echo=2"), project.folder, environment) as terminal:
         assert wait_until(lambda: serves(project))
-        client = threading.Thread(target=lambda: answers.append(ask(project.port, "/?sleep=3")))
-        client.start()
+        held = HeldRequest(project.port)
         assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
         terminal.type(CTRL_C)
-        client.join()
-        assert answers[0].status == 200
+        assert held.finish().status == 200
         assert terminal.end() == 130, terminal.written
     slow.unlink()
 
@@ -78,16 +74,27 @@ def test_who_is_served_while_compose_looks_at_the_replicas_has_his_answer_before
 def test_nothing_is_lost_while_one_hands_over_to_the_next(story: Scenario) -> None:
     story.serve(3)
     runs = runs_of(story)
+    took: list[float] = []
     with story.under_load("up --handover, three times") as load:
         for _ in range(3):
-            before = composectl_of(story.project)
+            before, began = composectl_of(story.project), time.monotonic()
             story.project.run(*UP, "--handover", "-d")
+            took.append(time.monotonic() - began)
             assert composectl_of(story.project) != before
             assert goes_on(load)
     assert load.failed == []
     assert story.executed_twice() == []
     assert runs_of(story) == runs
-    assert load.longest_wait < 1
+    assert load.longest_wait < max(1, min(took) / 2)  # on a busy machine all takes longer
+
+
+def serves_again_in_time(story: Scenario, runs: set[tuple[str, str]], *words: str) -> bool:
+    """Whether somebody is served within two seconds of `up`, beside what Compose takes; the replicas run on."""
+    allowed = max(2.0, STARTS * seconds_of_start(story.project)) + seconds_of_compose(story.project)
+    with started_again(story.project, *words) as seconds:
+        assert story.project.has_ready(3)
+        assert runs_of(story) == runs
+        return seconds < allowed
 
 
 @contextmanager
@@ -101,7 +108,14 @@ def started_again(project: ComposeProject, *words: str) -> Iterator[float]:
     finally:
         if "-d" not in words:
             up.terminate()
-        up.communicate(timeout=30)
+        up.communicate(timeout=120)
+
+
+def seconds_of_start(project: ComposeProject) -> float:
+    """What it takes to start composectl at all: an eighth of a second where nothing else runs."""
+    began = time.monotonic()
+    project.run("--version")
+    return time.monotonic() - began
 
 
 def seconds_of_compose(project: ComposeProject) -> float:

@@ -29,11 +29,12 @@ SMALL = """\
 def test_h5_of_a_replica_that_is_killed_only_what_was_in_flight_is_lost(story: Scenario) -> None:
     story.serve(3)
     with story.under_load("kill -9 of one of three, slow requests in flight") as load:
-        load.ask_slowly(6, 2.0, "POST")
-        load.ask_slowly(60, 2.0)
+        load.ask_slowly(6, 6.0, "POST")
+        load.ask_slowly(60, 6.0)
         assert wait_until(lambda: all(one["in_flight"] > 20 for one in story.project.status()["backends"]))
+        doomed = story.container(2)
+        doomed.kill()
         killed = time.time()
-        story.container(2).kill()
         assert story.comes_to("ready", "ready")
         assert wait_until(lambda: len(list(load.since(killed + 1))) > 200)
     assert load.failed
@@ -46,7 +47,7 @@ def test_h5_of_a_replica_that_is_killed_only_what_was_in_flight_is_lost(story: S
 def test_h5_a_slow_request_of_a_replica_that_is_killed_is_retried(story: Scenario) -> None:
     story.serve(2)
     answers: list[int] = []
-    slow = Thread(target=lambda: answers.append(ask(story.project.port, "/?sleep=2").status))
+    slow = Thread(target=lambda: answers.append(ask(story.project.port, "/?sleep=6").status))
     slow.start()
     assert wait_until(lambda: story.project.status()["totals"]["in_flight"] == 1)
     busy = next(one for one in story.project.status()["backends"] if one["in_flight"])
@@ -61,7 +62,7 @@ def test_h8_of_a_replica_that_runs_out_of_memory_only_what_was_in_flight_is_lost
     greedy = story.container(2)
     with story.under_load("out of memory, one of three") as load:
         greedy.exec_run(["sh", "-c", "wget -q -O - 'http://127.0.0.1:9090/?eat'"], detach=True)
-        assert story.comes_to("ready", "ready", within=30)
+        assert story.comes_to("ready", "ready")
         died = time.time()
     greedy.reload()
     assert greedy.attrs["State"]["OOMKilled"]

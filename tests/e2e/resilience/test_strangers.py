@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from random import randrange
 
 import pytest
 from docker.models.containers import Container
 from docker.models.networks import Network
 
 from tests.support.compose_project import NewComposeProject
+from tests.support.ports import claim
 from tests.support.resilience import IN_TURN, IS_LONG, Scenario
 from tests.support.wait import wait_until
 
@@ -80,7 +80,9 @@ def test_h16_one_offs_and_other_projects_get_no_request(story: Scenario, new_pro
 def serve_beside_another(story: Scenario) -> None:
     story.write()
     with story.project.file.open("a") as file:
-        file.write(OTHER.format(backend=story.image, subnet=f"10.{randrange(214, 250)}.{randrange(256)}.0/24"))
+        file.write(
+            OTHER.format(backend=story.image, subnet=f"10.214.{claim('the subnet of a story', range(256))}.0/24")
+        )
     story.project.run("up", "--balance", "echo=2", "-d")
     assert story.project.has_ready(2)
 
@@ -91,15 +93,14 @@ def one_of(story: Scenario, service: str) -> Container:
 
 
 def swap(network: Network, one: Container, other: Container) -> tuple[float, float]:
-    """Each gets the address that the other one had; when `one` was taken off the network, in epoch seconds."""
+    """Each gets the address that the other one had; when `one` was off the network, in epoch seconds."""
     addresses = [address_on(network, container) for container in (one, other)]
     began = time.time()
     network.disconnect(one)
-    ended = time.time()
     network.disconnect(other)
     for container, address in zip((other, one), addresses, strict=True):
         network.connect(container, ipv4_address=address)
-    return began, ended
+    return began, time.time()
 
 
 def address_on(network: Network, container: Container) -> str:
