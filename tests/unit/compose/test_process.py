@@ -106,19 +106,19 @@ async def test_the_terminals_ctrl_c_does_not_reach_it(tmp_path: Path) -> None:
 
 
 async def test_cancelled_it_is_interrupted_and_may_tidy_up(program: Program, tmp_path: Path) -> None:
-    script = program(f"trap 'echo > {tmp_path}/tidy; exit 130' INT; echo $$ > $1; while :; do :; done")
+    script = program(f"read go; trap 'echo > {tmp_path}/tidy; exit 130' INT; echo $$ > $1; while :; do :; done")
     pid = await cancelled(script, tmp_path, grace=PATIENCE)
     assert (tmp_path / "tidy").exists()
     assert ends(pid)
 
 
 async def test_cancelled_it_is_killed_if_it_does_not_heed(program: Program, tmp_path: Path) -> None:
-    pid = await cancelled(program("trap '' INT; echo $$ > $1; while :; do :; done"), tmp_path, grace=0.1)
+    pid = await cancelled(program("read go; trap '' INT; echo $$ > $1; while :; do :; done"), tmp_path, grace=0.1)
     assert ends(pid)
 
 
 async def test_cancelled_its_own_children_end_with_it(program: Program, tmp_path: Path) -> None:
-    script = program("sh -c 'trap \"\" INT; echo $$ > $0; while :; do :; done' $1 & wait")
+    script = program("read go; sh -c 'trap \"\" INT; echo $$ > $0; while :; do :; done' $1 & wait")
     pid = await cancelled(script, tmp_path, grace=PATIENCE)
     assert ends(pid)
 
@@ -131,10 +131,13 @@ def test_becoming_compose_keeps_its_output_and_its_exit_code(program: Program) -
 
 
 async def cancelled(script: str, cwd: Path, grace: float) -> int:
-    """Run `script`, cancel it when it has told its process on the fifo that is its argument, and tell which it was."""
+    """Run `script`, cancel it when its process ID comes through the fifo that is its argument, and return that.
+
+    The script first reads a line of its input, which comes once the start of its process cannot be cancelled any more.
+    """
     fifo = cwd / "fifo"
     os.mkfifo(fifo)
-    running = asyncio.ensure_future(run_compose([script, str(fifo)], ENVIRON, None, cwd, grace))
+    running = asyncio.ensure_future(run_compose([script, str(fifo)], ENVIRON, b"go\n", cwd, grace))
     pid = int(await asyncio.wait_for(asyncio.to_thread(fifo.read_text), PATIENCE))
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
