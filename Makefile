@@ -4,7 +4,7 @@ FAST = $(USUAL) and not (external or resilience or compatibility or compiled) an
 FUZZ_SECONDS = 20
 SAMPLE =
 
-.PHONY: help demo check test test-all test-rest release-check lint venv bench picture fuzz stories matrix man
+.PHONY: help demo check test test-all test-rest release-check dist try-wheel newest-python lint venv bench picture fuzz stories matrix man
 
 help:
 	@echo "make demo      ten replicas of examples/echo behind its port"
@@ -12,6 +12,7 @@ help:
 	@echo "make test      lint and the tests on a real Docker Engine, in ten minutes"
 	@echo "make test-all  every test: both Composes, failures under load, tools of others, the compiled form"
 	@echo "make release-check  every test, the whole matrix, and the failures under load at full length"
+	@echo "make dist      the source distribution and the wheels, compiled and pure"
 	@echo "make lint      ruff, mypy, import-linter"
 	@echo "make fuzz      an hour of odd bytes on both sides of the proxy"
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
@@ -31,7 +32,7 @@ test: lint
 	@scripts/compose-v2
 	@scripts/with-engine scripts/run-tests "$(FAST)" tests
 
-test-all: test test-rest
+test-all: test test-rest try-wheel newest-python
 
 # All that `make test` leaves out
 test-rest: venv
@@ -48,6 +49,16 @@ test-rest: venv
 	else echo "not root: no test runs on a modern engine" >&2; fi
 
 release-check: test-all matrix stories
+
+dist: venv
+	@scripts/dist
+
+try-wheel: dist
+	@scripts/try-wheel
+
+newest-python: venv
+	@scripts/newest-python
+	@VENV=.tools/newest-python/venv scripts/run-tests "$(USUAL)" tests/unit
 
 lint: venv
 	@.venv/bin/ruff check

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
 
 HOT_PATH = [
     "composectl/balance/backend.py",
@@ -33,16 +37,30 @@ HOT_PATH = [
 ]
 
 
-def compiled() -> list[Extension]:
-    """The extensions of a wheel; none of an editable installation, whose sources change."""
-    if "bdist_wheel" not in sys.argv:
+class AllOrNothing(build_ext):
+    """The parts of the hot path need each other: where one cannot be compiled, none is."""
+
+    def build_extensions(self) -> None:
+        try:
+            super().build_extensions()
+        except (BaseError, CCompilerError) as error:
+            self.warn(f"the hot path is not compiled: {error}")
+            for extension in self.extensions:
+                Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
+            self.extensions = []
+
+
+def hot_path() -> list[Extension]:
+    """The extensions of a wheel; none of a pure one, and of an editable installation, whose sources change."""
+    missing = [path for path in HOT_PATH if not Path(path).is_file()]
+    if missing:
+        sys.exit(f"error: HOT_PATH of setup.py names files that do not exist: {', '.join(missing)}")
+    if "bdist_wheel" not in sys.argv or os.environ.get("COMPOSECTL_PURE") == "1":
         return []
     from mypyc.build import mypycify
 
-    extensions = mypycify(HOT_PATH)
-    for extension in extensions:
-        extension.optional = True
+    extensions: list[Extension] = mypycify(HOT_PATH)
     return extensions
 
 
-setup(ext_modules=compiled())
+setup(ext_modules=hot_path(), cmdclass={"build_ext": AllOrNothing})
