@@ -143,7 +143,7 @@ class AccessWriter:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._tasks: SimpleQueue[_Task] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._worker: threading.Thread | None = None
         self._taken = 0
         self.written = 0
         self.lost = 0
@@ -156,10 +156,10 @@ class AccessWriter:
 
     def write(self, lines: list[str]) -> None:
         """Write these, soon."""
-        if self._thread is None:
+        if self._worker is None:
             # Nobody waits for it at the end of the process, should a pipe that nobody reads have it in its hands.
-            self._thread = threading.Thread(target=self._work, name="access log", daemon=True)
-            self._thread.start()
+            self._worker = threading.Thread(target=self._work, name="access log", daemon=True)
+            self._worker.start()
         self._taken += len(lines)
         self._tasks.put(lines)
 
@@ -169,10 +169,10 @@ class AccessWriter:
 
     def close(self) -> None:
         """Write what is left, if that does not take long, and end."""
-        if self._thread is not None:
+        if self._worker is not None:
             self._tasks.put("end")
-            self._thread.join(_LAST_SECONDS)
-            if self._thread.is_alive():
+            self._worker.join(_LAST_SECONDS)
+            if self._worker.is_alive():
                 return  # what is open is in its hands
         self._sink.close()
 
