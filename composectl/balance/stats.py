@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 _STEPS = 8  # buckets per doubling
 _BUCKETS = 32 * _STEPS  # up to 2**32 us, over an hour
@@ -50,6 +51,17 @@ class Latency:
         return _upper_bound(index) / 1000
 
 
+def percentiles_of(histogram: Sequence[int], bounds: Sequence[float], *percents: float) -> list[float | None]:
+    """The durations that so many % did not exceed, linear within the bounds; None without any.
+
+    `histogram` counts those below each of `bounds`, and at last those above. These are taken to be at the last bound.
+    """
+    total = sum(histogram)
+    if not total:
+        return [None for _ in percents]
+    return [_interpolated(histogram, bounds, total * percent / 100) for percent in percents]
+
+
 class Rate:
     """The history of one counter, sampled once a second."""
 
@@ -85,3 +97,13 @@ def _upper_bound(index: int) -> int:
         return index
     doubling, step = divmod(index, _STEPS)
     return ((_STEPS + step + 1) << (doubling - 1)) - 1
+
+
+def _interpolated(histogram: Sequence[int], bounds: Sequence[float], rank: float) -> float:
+    lower = 0.0
+    for count, upper in zip(histogram, bounds, strict=False):
+        if rank <= count:
+            return round(lower + (upper - lower) * rank / count, 3)
+        rank -= count
+        lower = upper
+    return lower

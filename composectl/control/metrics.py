@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from composectl import __version__
+from composectl.balance.merge import merge_backends
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import BackendView, ServiceView, Snapshot
 from composectl.balance.stats import HISTOGRAM
@@ -55,7 +56,7 @@ def by_number(service: ServiceView) -> Iterable[BackendView]:
     found: dict[int, BackendView] = {}
     for backend in service.backends:
         before = found.get(backend.number)
-        found[backend.number] = backend if before is None else _merged(before, backend)
+        found[backend.number] = backend if before is None else merge_backends(backend, before)
     return found.values()
 
 
@@ -294,15 +295,3 @@ def _encoded(encode: _Encode, metric: Metric, *, continued: bool = False) -> Ite
 def _continued(piece: bytes) -> bytes:
     """Without the lines that say what the metric is: an earlier piece did."""
     return b"".join(line for line in piece.splitlines(keepends=True) if not line.startswith(b"# "))
-
-
-def _merged(older: BackendView, newer: BackendView) -> BackendView:
-    return replace(
-        newer,
-        in_flight=older.in_flight + newer.in_flight,
-        failed=older.failed + newer.failed,
-        retried=older.retried + newer.retried,
-        responses={key: count + newer.responses[key] for key, count in older.responses.items()},
-        histogram=tuple(map(sum, zip(older.histogram, newer.histogram, strict=True))),
-        total_ms=older.total_ms + newer.total_ms,
-    )

@@ -1,0 +1,105 @@
+"""Merges the snapshots of several processes that serve the same services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from itertools import zip_longest
+from typing import TypeVar
+
+from composectl.balance.snapshot import HISTOGRAM_MS, BackendView, LogView, ServiceView, Snapshot, Totals
+from composectl.balance.stats import percentiles_of
+
+_View = TypeVar("_View", BackendView, ServiceView)
+
+
+def merge(first: Snapshot, *others: Snapshot) -> Snapshot:
+    """One snapshot: counters and histograms are summed, all else is that of the first one that knows it.
+
+    So `first` is the daemon's, which decides on phases and desired numbers; the order of the others does not matter.
+    Percentiles come from the histograms where several processes have had responses.
+    """
+    return reduce(_merge_snapshots, others, first)
+
+
+def merge_backends(first: BackendView, other: BackendView) -> BackendView:
+    """The backend `first`, with the counters of both."""
+    histogram = _sum_columns(first.histogram, other.histogram)
+    if any(first.histogram) and any(other.histogram):
+        p50, p95, p99 = percentiles_of(histogram, HISTOGRAM_MS, 50, 95, 99)
+    else:
+        known = other if any(other.histogram) else first
+        p50, p95, p99 = known.p50_ms, known.p95_ms, known.p99_ms
+    return replace(
+        first,
+        in_flight=first.in_flight + other.in_flight,
+        requests=first.requests + other.requests,
+        failed=first.failed + other.failed,
+        retried=first.retried + other.retried,
+        responses=_sum_counts(first.responses, other.responses),
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+        requests_per_second=round(first.requests_per_second + other.requests_per_second, 1),
+        histogram=histogram,
+        total_ms=round(first.total_ms + other.total_ms, 3),
+    )
+
+
+# Private
+
+
+def _merge_snapshots(first: Snapshot, other: Snapshot) -> Snapshot:
+    services = _by_key((*first.services, *other.services), lambda one: one.service, _merge_services)
+    return replace(first, services=tuple(services), access_log=_merge_logs(first.access_log, other.access_log))
+
+
+def _merge_services(first: ServiceView, other: ServiceView) -> ServiceView:
+    backends = _by_key(
+        (*first.backends, *other.backends), lambda one: (one.number, one.id, one.address), merge_backends
+    )
+    return replace(
+        first,
+        totals=_merge_totals(first.totals, other.totals),
+        backends=tuple(sorted(backends, key=lambda one: one.number)),
+        last_minute=_sum_columns(first.last_minute[::-1], other.last_minute[::-1])[::-1],
+    )
+
+
+def _merge_totals(first: Totals, other: Totals) -> Totals:
+    return replace(
+        first,
+        requests=first.requests + other.requests,
+        in_flight=first.in_flight + other.in_flight,
+        failed=first.failed + other.failed,
+        retried=first.retried + other.retried,
+        queued=first.queued + other.queued,
+        responses=_sum_counts(first.responses, other.responses),
+        failed_for=_sum_counts(first.failed_for, other.failed_for),
+        retried_for=_sum_counts(first.retried_for, other.retried_for),
+    )
+
+
+def _merge_logs(first: LogView | None, other: LogView | None) -> LogView | None:
+    if first is None or other is None:
+        return first or other
+    return LogView(first.written + other.written, first.dropped + other.dropped)
+
+
+def _by_key(
+    views: Iterable[_View], key: Callable[[_View], object], merged: Callable[[_View, _View], _View]
+) -> Iterable[_View]:
+    found: dict[object, _View] = {}
+    for view in views:
+        of = key(view)
+        found[of] = merged(found[of], view) if of in found else view
+    return found.values()
+
+
+def _sum_counts(first: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {key: first.get(key, 0) + other.get(key, 0) for key in {**first, **other}}
+
+
+def _sum_columns(first: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
+    return tuple(map(sum, zip_longest(first, other, fillvalue=0)))
