@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import combinations
 
 from composectl import errors
 from composectl.changes import ChangeFeed
-from composectl.compose.client import LoadedProject
+from composectl.compose.client import ComposeClient, LoadedProject
 from composectl.compose.options import Invocation
 from composectl.compose.ports import Port
 from composectl.compose.project import Project
@@ -27,13 +27,17 @@ from composectl.orchestrator.compose import ComposeConnection
 from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import info
 
+Connect = Callable[[ComposeClient], Awaitable[ComposeConnection]]
 
-async def prepare_up(invocation: Invocation, config: UpConfig, loaded: LoadedProject) -> Prepared:
-    """Connect to the engine, lock the project and bind its ports. Raises ComposectlError."""
+
+async def prepare_up(
+    invocation: Invocation, config: UpConfig, loaded: LoadedProject, connect: Connect = ComposeConnection.open
+) -> Prepared:
+    """Connect to the engine, lock the project and bind its ports. Raises ComposectlError, and then holds nothing."""
     connection_limit = make_connection_limit(config.max_connections)
     folder, project = runtime_dir(invocation.environ), loaded.project
     with ExitStack() as undo:
-        connection = await ComposeConnection.open(loaded.client)
+        connection = await connect(loaded.client)
         undo.callback(connection.close)
         sys.stderr.write(loaded.warnings)
         ports = _ports(project, config)

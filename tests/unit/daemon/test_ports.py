@@ -16,6 +16,7 @@ from composectl.daemon.ports import bind_free_ports, bind_ports, bind_released_p
 from composectl.daemon.service import BalancedService
 from composectl.errors import ComposectlError
 from tests.support.fake_orchestrator import FakeOrchestrator, make_daemon
+from tests.support.kept_port import keep_port
 
 
 class Publishing(FakeOrchestrator):
@@ -35,7 +36,7 @@ class Publishing(FakeOrchestrator):
 
 @pytest.fixture
 def taken() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with keep_port() as kept, socket.create_server(kept.getsockname()) as listening:
         yield listening
 
 
