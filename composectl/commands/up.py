@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from composectl.compose.client import LoadedProject
     from composectl.compose.project import Project
     from composectl.config.daemon import UpConfig
-    from composectl.control.api import DaemonInfo
     from composectl.control.client import Client
+    from composectl.control.commands import DaemonInfo
     from composectl.daemon.background import ReadyNotifier
 
 _BUILD = "--build"

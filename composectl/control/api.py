@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import socket
 import struct
 import time
-from collections.abc import Coroutine
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -17,7 +19,8 @@ from composectl.balance.snapshot import Snapshot
 from composectl.control.commands import (
     BackendRef,
     CanaryDecision,
-    CommandHandler,
+    DaemonInfo,
+    InvalidRequest,
     Progress,
     RolloutRequest,
     ScaleRequest,
@@ -28,12 +31,17 @@ from composectl.control.commands import (
     parse_scale,
 )
 from composectl.control.events import EventStream
-from composectl.control.http_server import AdmissionLimitedServer, Handler, Throttle, refuse
+from composectl.control.http_server import AdmissionLimitedServer, Handler, Throttle, abort, refuse
 from composectl.control.listener_fds import ListenerFds, send
 from composectl.control.metrics_server import MetricsHandler
+from composectl.errors import ComposectlError
 
 _MAX_BODY = 4 * 1024 * 1024  # a rendered project is in it
+_MAX_LINES = 1000
+_WRITE_TIMEOUT = 10.0  # seconds for a client to take a line
+_SPEC_HINT = "`GET /v1/openapi.json` tells what it should be"
 _SPEC = files("composectl.control").joinpath("openapi.json")
+_Request = TypeVar("_Request")
 _Done = Coroutine[Any, Any, None]
 
 
@@ -97,33 +105,26 @@ def make_api(daemon: DaemonApi, throttle: Throttle) -> web.Application:
     return app
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonInfo:
-    """`directory` is the project's, as an absolute path; `listeners` are `host:port`.
+class CommandHandler:
+    """Makes HTTP handlers of commands; a command continues when the client that sent it leaves."""
 
-    `published_host`: the address at which its backends publish ports for it; "" where they are reached at their own.
-    `metrics` and `dashboard` are URLs; "" where there is none.
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
 
-    A proxy over static backends has no directory, and its own name as `project`.
-    """
+    def handler(
+        self, parse: Callable[[Any], _Request], run: Callable[[_Request, Progress], Coroutine[Any, Any, None]]
+    ) -> Handler:
+        """Answers in JSON lines: `{"progress": ...}`, then `{"done": true}` or `{"error": ..., "hint": ...}`."""
 
-    project: str
-    pid: int
-    directory: str
-    listeners: tuple[str, ...]
-    published_host: str = ""
-    metrics: str = ""
-    dashboard: str = ""
+        async def answer(http_request: web.Request) -> web.StreamResponse:
+            request = _parsed(await http_request.read(), parse)
+            lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+            task = asyncio.create_task(_run(lambda progress: run(request, progress), lines))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            return await _relay(http_request, lines)
 
-    @property
-    def has_project(self) -> bool:
-        """Whether it balances a project of Compose."""
-        return bool(self.directory)
-
-    @property
-    def title(self) -> str:
-        """Its name in a sentence."""
-        return f"{'project' if self.has_project else 'proxy'} `{self.project}`"
+        return answer
 
 
 # Private
@@ -174,3 +175,41 @@ def _peer_uid(request: web.Request) -> int | None:
         return None
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     return int(uid)
+
+
+async def _run(command: Callable[[Progress], Coroutine[Any, Any, None]], lines: asyncio.Queue[dict[str, Any]]) -> None:
+    def progress(line: str) -> None:
+        if lines.qsize() < _MAX_LINES:  # else the client does not read
+            lines.put_nowait({"progress": line})
+
+    try:
+        await command(progress)
+        lines.put_nowait({"done": True})
+    except ComposectlError as error:
+        lines.put_nowait({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
+    except Exception as error:
+        lines.put_nowait({"error": f"it failed: {error!r}", "hint": "", "exit_code": 1})
+        raise
+
+
+async def _relay(request: web.Request, lines: asyncio.Queue[dict[str, Any]]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
+    await response.prepare(request)
+    line: dict[str, Any] = {"progress": ""}
+    try:
+        while "progress" in line:
+            line = await lines.get()
+            async with asyncio.timeout(_WRITE_TIMEOUT):
+                await response.write(json.dumps(line).encode() + b"\n")
+    except TimeoutError:
+        abort(request)
+    return response
+
+
+def _parsed(body: bytes, parse: Callable[[Any], _Request]) -> _Request:
+    try:
+        return parse(json.loads(body))
+    except InvalidRequest as invalid:
+        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing, or not what it should be", _SPEC_HINT) from None
+    except (ValueError, RecursionError):
+        raise refuse(web.HTTPBadRequest, "the body is not JSON", _SPEC_HINT) from None

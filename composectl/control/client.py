@@ -14,8 +14,7 @@ from typing import Any
 
 from composectl import errors
 from composectl.compose.options import Invocation, known_directory_of
-from composectl.control.api import DaemonInfo
-from composectl.control.commands import BackendRef, CanaryDecision, RolloutRequest, ScaleRequest
+from composectl.control.commands import BackendRef, CanaryDecision, DaemonInfo, RolloutRequest, ScaleRequest
 from composectl.control.listener_fds import OldProcess
 from composectl.control.paths import control_sockets, runtime_dir
 

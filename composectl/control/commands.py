@@ -1,24 +1,14 @@
-"""The commands of the control API: their requests in JSON, and the handler that runs them."""
+"""What the control API and its clients exchange, as values; importing it costs a client nothing."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
-
-from aiohttp import web
+from typing import Any
 
 from composectl.balance.plan import MAX_REPLICAS
-from composectl.control.http_server import Handler, abort, refuse
-from composectl.errors import ComposectlError
 
-_MAX_LINES = 1000
-_WRITE_TIMEOUT = 10.0  # seconds for a client to take a line
-_SPEC = "`GET /v1/openapi.json` tells what it should be"
 Progress = Callable[[str], None]
-_Request = TypeVar("_Request")
 
 
 class InvalidRequest(ValueError):
@@ -84,6 +74,35 @@ class ScaleRequest:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class DaemonInfo:
+    """`directory` is the project's, as an absolute path; `listeners` are `host:port`.
+
+    `published_host`: the address at which its backends publish ports for it; "" where they are reached at their own.
+    `metrics` and `dashboard` are URLs; "" where there is none.
+
+    A proxy over static backends has no directory, and its own name as `project`.
+    """
+
+    project: str
+    pid: int
+    directory: str
+    listeners: tuple[str, ...]
+    published_host: str = ""
+    metrics: str = ""
+    dashboard: str = ""
+
+    @property
+    def has_project(self) -> bool:
+        """Whether it balances a project of Compose."""
+        return bool(self.directory)
+
+    @property
+    def title(self) -> str:
+        """Its name in a sentence."""
+        return f"{'project' if self.has_project else 'proxy'} `{self.project}`"
+
+
 def parse_rollout(payload: Any) -> RolloutRequest:
     """Raises InvalidRequest."""
     services = _field(payload, "services", _are_names)
@@ -121,28 +140,6 @@ def parse_backend_ref(payload: Any) -> BackendRef:
 def parse_scale(payload: Any) -> ScaleRequest:
     """Raises InvalidRequest."""
     return ScaleRequest(_field(payload, "desired", _are_counts), _field(payload, "oldest_first", _is_bool))
-
-
-class CommandHandler:
-    """Makes HTTP handlers of commands; a command continues when the client that sent it leaves."""
-
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
-
-    def handler(
-        self, parse: Callable[[Any], _Request], run: Callable[[_Request, Progress], Coroutine[Any, Any, None]]
-    ) -> Handler:
-        """Answers in JSON lines: `{"progress": ...}`, then `{"done": true}` or `{"error": ..., "hint": ...}`."""
-
-        async def answer(http_request: web.Request) -> web.StreamResponse:
-            request = _parsed(await http_request.read(), parse)
-            lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-            task = asyncio.create_task(_run(lambda progress: run(request, progress), lines))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-            return await _relay(http_request, lines)
-
-        return answer
 
 
 # Private
@@ -184,41 +181,3 @@ def _are_names(value: Any) -> bool:
 
 def _are_counts(value: Any) -> bool:
     return isinstance(value, dict) and all(_is_count(count) and count <= MAX_REPLICAS for count in value.values())
-
-
-async def _run(command: Callable[[Progress], Coroutine[Any, Any, None]], lines: asyncio.Queue[dict[str, Any]]) -> None:
-    def progress(line: str) -> None:
-        if lines.qsize() < _MAX_LINES:  # else the client does not read
-            lines.put_nowait({"progress": line})
-
-    try:
-        await command(progress)
-        lines.put_nowait({"done": True})
-    except ComposectlError as error:
-        lines.put_nowait({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
-    except Exception as error:
-        lines.put_nowait({"error": f"it failed: {error!r}", "hint": "", "exit_code": 1})
-        raise
-
-
-async def _relay(request: web.Request, lines: asyncio.Queue[dict[str, Any]]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
-    await response.prepare(request)
-    line: dict[str, Any] = {"progress": ""}
-    try:
-        while "progress" in line:
-            line = await lines.get()
-            async with asyncio.timeout(_WRITE_TIMEOUT):
-                await response.write(json.dumps(line).encode() + b"\n")
-    except TimeoutError:
-        abort(request)
-    return response
-
-
-def _parsed(body: bytes, parse: Callable[[Any], _Request]) -> _Request:
-    try:
-        return parse(json.loads(body))
-    except InvalidRequest as invalid:
-        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing, or not what it should be", _SPEC) from None
-    except (ValueError, RecursionError):
-        raise refuse(web.HTTPBadRequest, "the body is not JSON", _SPEC) from None

@@ -11,7 +11,7 @@ from composectl import errors
 from composectl.balance.backend import Key, Replica, Transition
 from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.changes import ChangeFeed
-from composectl.control.api import DaemonInfo
+from composectl.control.commands import DaemonInfo
 from composectl.control.events import EventStream, SnapshotCache
 from composectl.control.listener_fds import ListenerFds
 from composectl.control.lock import ProjectLock

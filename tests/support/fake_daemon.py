@@ -11,8 +11,8 @@ from pathlib import Path
 from composectl import errors
 from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot
 from composectl.changes import ChangeFeed
-from composectl.control.api import DaemonInfo, serve_api
-from composectl.control.commands import BackendRef, CanaryDecision, RolloutRequest, ScaleRequest
+from composectl.control.api import serve_api
+from composectl.control.commands import BackendRef, CanaryDecision, DaemonInfo, RolloutRequest, ScaleRequest
 from composectl.control.events import EventStream, SnapshotCache
 from composectl.control.listener_fds import ListenerFds
 from composectl.control.metrics_server import MetricsHandler

@@ -11,9 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from composectl.control.api import DaemonApi
+from composectl.control.api import CommandHandler, DaemonApi
 from composectl.control.commands import (
-    CommandHandler,
     Progress,
     parse_abort,
     parse_backend_ref,

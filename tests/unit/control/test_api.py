@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from composectl import errors
-from composectl.control.api import DaemonInfo
 from composectl.control.client import Client, find_project_daemon, find_proxy_daemon, running_daemons
-from composectl.control.commands import BackendRef, CanaryDecision, RolloutRequest, ScaleRequest
+from composectl.control.commands import BackendRef, CanaryDecision, DaemonInfo, RolloutRequest, ScaleRequest
 from composectl.control.paths import control_sockets
 from tests.support.fake_daemon import ABOUT, FakeDaemon, Order
 

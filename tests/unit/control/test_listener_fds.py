@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import pytest
 
-from composectl.control.api import DaemonInfo, serve_api
+from composectl.control.api import serve_api
 from composectl.control.client import Client
+from composectl.control.commands import DaemonInfo
 from composectl.control.listener_fds import ListenerFds, OldProcess
 from composectl.control.lock import ProjectLock
 from composectl.errors import ComposectlError, RunsAlready
