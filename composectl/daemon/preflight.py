@@ -54,24 +54,14 @@ async def prepare_up(
                 info(addressing.sentence)
         _warn_container_names(project, config.services)
         orchestrator = connection.orchestrator(
-            project,
-            config.scales,
-            {
-                service: [port.target for port in published if port.target is not None]
-                for service, published in ports.items()
-            },
-            published_host,
-            without_udp=config.dropping_udp,
-            arguments=config.arguments,
+            project, config.scales, ports, published_host, config.dropping_udp, config.arguments
         )
-        changes, relayed = ChangeFeed(), bool(orchestrator.published_host)
-        services = {
-            name: BalancedService(
+        changes, relayed = ChangeFeed(), bool(published_host)
+        services: dict[str, BalancedService] = {}
+        for name, one in config.services.items():
+            service = services[name] = BalancedService(
                 name, ports[name], one.balancing, connection_limit, changes, access_log=log, relayed=relayed
             )
-            for name, one in config.services.items()
-        }
-        for service in services.values():
             undo.callback(service.close)
             service.inherit(claimed.inherited)
         admin = bind_admin_listeners(config.admin, folder, claimed.inherited)

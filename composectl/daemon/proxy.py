@@ -29,7 +29,7 @@ from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import info
 
 _SERVICE = "proxy"
-_LAST_WORDS_SECONDS = 1.0  # to end by ourselves within the grace period of our own container
+_LAST_WORDS_SECONDS = 1.0  # of the grace period of the own container, for the end of the process
 
 
 def proxy(invocation: Invocation, config: ProxyConfig) -> int:
@@ -95,6 +95,6 @@ def _prepare(
 
 
 def _within(grace_period: float, balancing: BalancingConfig) -> BalancingConfig:
-    """With no more time to drain than our own container is given to stop."""
+    """With no more time to drain than the own container has to stop."""
     seconds = min(balancing.drain_timeout, grace_period - _LAST_WORDS_SECONDS)
     return replace(balancing, drain_timeout=int(max(0, seconds)))

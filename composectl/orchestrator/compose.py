@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -19,7 +19,7 @@ from composectl.compose.override import (
     render,
     without_published_ports,
 )
-from composectl.compose.ports import any_free_port
+from composectl.compose.ports import Port, any_free_port
 from composectl.compose.project import Project
 from composectl.engine.client import Engine
 from composectl.engine.containers import Addressing, ExitedContainer
@@ -90,14 +90,13 @@ class ComposeConnection:
         self,
         project: Project,
         scales: Mapping[str, int],
-        targets: Mapping[str, Collection[int]],
+        ports: Mapping[str, Sequence[Port]],
         published_host: str,
-        *,
-        without_udp: frozenset[str] = frozenset(),
+        without_udp: frozenset[str],
         arguments: UpArguments,
     ) -> ComposeOrchestrator:
-        """The orchestrator of the services in `scales`; `targets`: the ports at which their replicas are reached."""
-        published = _published(targets, published_host) if published_host else {}
+        """The orchestrator of the services in `scales`; the targets of `ports` are where replicas are reached."""
+        published = _published(ports, published_host) if published_host else {}
         overrides = PortOverrides(without_udp, published)
         balanced = self.client.balanced_project(project, scales)
         balanced = replace(balanced, rendered=overrides.apply(balanced.rendered))
@@ -201,9 +200,11 @@ class ComposeOrchestrator(Orchestrator):
 # Private
 
 
-def _published(targets: Mapping[str, Collection[int]], published_host: str) -> dict[str, tuple[str, ...]]:
+def _published(ports: Mapping[str, Sequence[Port]], host: str) -> dict[str, tuple[str, ...]]:
     """The items of `ports:` by which the replicas of each service are reached."""
     return {
-        service: tuple(any_free_port(published_host, target) for target in sorted(set(its)))
-        for service, its in targets.items()
+        service: tuple(
+            any_free_port(host, target) for target in sorted({port.target for port in published if port.target})
+        )
+        for service, published in ports.items()
     }

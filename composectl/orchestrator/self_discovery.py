@@ -27,7 +27,7 @@ Notify = Callable[[str], None]
 class ServiceBackends:
     """The replicas of a service, as Compose scales it.
 
-    `project` is empty for that of our own container, `port` None for the lowest TCP port that each replica exposes.
+    `project` is empty for that of the own container, `port` None for the lowest TCP port that each replica exposes.
     """
 
     service: str
@@ -42,7 +42,7 @@ class ServiceBackends:
 class ServiceOrchestrator(Orchestrator):
     """Follows a service that something else scales: the desired number is what there is.
 
-    `stop_grace_period`: the seconds that our own container is given to stop, infinite outside of one. `notify` gets a
+    `stop_grace_period`: the seconds that the own container has to stop, infinite outside of one. `notify` gets a
     line for each replica that exposes no port.
     """
 
@@ -132,7 +132,7 @@ class _Counting:
 
 
 def _find_self_id(endpoint: Endpoint) -> str:
-    """The id of our own container, "" outside of one. Raises `no_socket` where the engine's is not mounted there."""
+    """The id of the own container, "" outside of one. Raises `no_socket` where the engine's is not mounted there."""
     self_id = find_self_id(_MOUNTS.read_text() if _MOUNTS.exists() else "", socket.gethostname())
     path = endpoint.url.removeprefix("unix://")
     if self_id and path != endpoint.url and not Path(path).exists():
