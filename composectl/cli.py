@@ -62,7 +62,7 @@ class _Group(click.Group):
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Any other command (ps, exec, config, ...) goes to Compose as it is. `COMMAND --help` tells more of ours.",
+    epilog="Any other command (ps, exec, config, ...) is passed on to Compose. `COMMAND --help` shows its options.",
 )
 @click.option(
     "-f",
@@ -71,16 +71,16 @@ class _Group(click.Group):
     multiple=True,
     metavar="FILE",
     type=click.Path(readable=False),
-    help="A compose file; repeat it.",
+    help="Read this compose file; repeat it.",
 )
 @click.option(
-    "-p", "--project-name", metavar="NAME", shell_complete=completed("projects"), help="The project, or the proxy."
+    "-p", "--project-name", metavar="NAME", shell_complete=completed("projects"), help="Name the project, or the proxy."
 )
 @click.option(
     "--project-directory",
     metavar="DIR",
     type=click.Path(file_okay=False, readable=False),
-    help="The project's directory.",
+    help="Set the project's directory.",
 )
 @click.option(
     "--env-file",
@@ -88,7 +88,7 @@ class _Group(click.Group):
     multiple=True,
     metavar="FILE",
     type=click.Path(readable=False),
-    help="A file of variables; repeat it.  [.env]",
+    help="Read variables from this file; repeat it.  [default: .env]",
 )
 @click.option(
     "--profile",
@@ -96,36 +96,43 @@ class _Group(click.Group):
     multiple=True,
     metavar="NAME",
     shell_complete=completed("profiles"),
-    help="A profile to enable; repeat it.",
+    help="Enable this profile; repeat it.",
 )
 @click.option(
-    "-c", "--context", metavar="NAME", shell_complete=completed("contexts"), help="The Docker context of the engine."
+    "-c",
+    "--context",
+    metavar="NAME",
+    shell_complete=completed("contexts"),
+    help="Use the engine of this Docker context.",
 )
-@click.option("-H", "--host", metavar="URL", help="The address of the engine.")
+@click.option("-H", "--host", metavar="URL", help="Use the engine at this address.")
 @click.option(
-    "--ansi", metavar="WHEN", shell_complete=one_of("never", "always", "auto"), help="Compose's colours.  [auto]"
+    "--ansi",
+    metavar="WHEN",
+    shell_complete=one_of("never", "always", "auto"),
+    help="When Compose prints colours.  [default: auto]",
 )
 @click.option(
     "--progress",
     metavar="TYPE",
     shell_complete=one_of("auto", "tty", "plain", "json", "quiet"),
-    help="Compose's progress.  [auto]",
+    help="How Compose prints progress.  [default: auto]",
 )
-@click.option("--parallel", metavar="N", help="Compose's parallelism.")
-@click.option("--compatibility", is_flag=True, help="Compose's compatibility mode.")
-@click.option("--verbose", is_flag=True, help="Compose says more.")
+@click.option("--parallel", metavar="N", help="Limit Compose to this many calls at a time.")
+@click.option("--compatibility", is_flag=True, help="Use Compose's compatibility mode.")
+@click.option("--verbose", is_flag=True, help="Make Compose print more.")
 @click.version_option(__version__, prog_name="composectl", help="Show the version.")
 def cli(**_: Any) -> None:
     """Scale a Docker Compose service behind the port that it already publishes.
 
     \b
-    composectl up --balance echo=10   ten replicas behind the port, and a live table of who serves what
-    composectl status                 the same truth from another terminal
+    composectl up --balance echo=10   ten replicas behind the port, and a live table of them
+    composectl status                 the same table in another terminal
     composectl scale echo=3           drain seven of them, and remove them
     composectl down                   everything stopped and removed
 
-    With --dashboard `up` and `proxy` show it to browsers, with --metrics to Prometheus, with --access-log each request
-    in a file. Programs ask and order by HTTP on a unix socket, in the folder that `doctor` names.
+    `up` and `proxy` also have a dashboard (--dashboard), metrics for Prometheus (--metrics) and an access log
+    (--access-log). Programs use the HTTP API on a unix socket, in the folder that `doctor` shows.
     """
 
 

@@ -15,10 +15,9 @@ from composectl.compose.options import Invocation
 @ARGUMENTS
 @click.pass_obj
 def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
-    """Show the live table of what runs in the background.
+    """Show the live table of a composectl in the background.
 
-    Ctrl-C leaves the table, and the composectl that it shows goes on. With a service behind it, it is Compose's own
-    `attach`.
+    Ctrl-C leaves the table; the composectl still runs. With a service, this is Compose's own `attach`.
 
     \b
     composectl attach

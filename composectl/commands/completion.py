@@ -19,7 +19,7 @@ _SCRIPTS = Path(__file__).parents[1] / "shells"
 @click.command()
 @click.argument("shell", metavar="bash|zsh|fish", shell_complete=one_of("bash", "zsh", "fish"))
 def completion(shell: str) -> int:
-    """Print what makes a shell complete commands, options, services and names.
+    """Print the script that completes commands, options, services and names.
 
     \b
     eval "$(composectl completion bash)"        in ~/.bashrc
@@ -56,8 +56,8 @@ class _Words(ShellComplete):
 
     source_template = ""
 
-    def __init__(self, *given: object) -> None:
-        super().__init__(*given)  # type: ignore[arg-type]
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
         self._before = ""
 
     def get_completion_args(self) -> tuple[list[str], str]:

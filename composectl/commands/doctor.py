@@ -26,12 +26,12 @@ _PLAIN = {_TICK: "+", _CROSS: "-"}
 
 
 @click.command()
-@click.option("--json", "as_machine", is_flag=True, help="For machines; the keys are stable.")
+@click.option("--json", "as_machine", is_flag=True, help="Print JSON with stable keys.")
 @click.pass_obj
 def doctor(invocation: Invocation, as_machine: bool) -> int:
-    """Show what this machine has of all that is needed.
+    """Check what composectl needs on this machine.
 
-    The exit code is 1 where something is missing.
+    The exit code is 1 if something is missing.
 
     \b
     composectl doctor
@@ -153,8 +153,8 @@ async def _awaited(what: str, look: Awaitable[Check]) -> Check:
 
 
 async def _version(engine: Engine) -> Check:
-    told = await engine.version()
-    return Check("engine", True, f"{told.engine}, API {told.spoken} of {told.oldest} to {told.newest}")
+    version = await engine.version()
+    return Check("engine", True, f"{version.engine}, API {version.spoken} of {version.oldest} to {version.newest}")
 
 
 async def _reach(engine: Engine) -> Check:

@@ -24,9 +24,9 @@ _POLL_INTERVAL = 0.05
 @ARGUMENTS
 @click.pass_obj
 def down(invocation: Invocation, arguments: Sequence[str]) -> int:
-    """End the running composectl, then stop and remove the containers.
+    """Stop the running composectl, then stop and remove the containers.
 
-    The options of Compose's own `down` (--volumes, --rmi, --timeout, ...) go through.
+    Options of Compose's own `down` (--volumes, --rmi, --timeout, ...) are passed on.
 
     \b
     composectl down

@@ -13,9 +13,9 @@ from composectl.config.completion import completed
 @click.argument("number", type=int, shell_complete=completed("numbers"))
 @click.pass_obj
 def drain(invocation: Invocation, service: str, number: int) -> int:
-    """Send nothing more to one replica, and wait until it has finished.
+    """Send no new requests to a replica, and wait until it is idle.
 
-    Its container runs on, and `undrain` takes it back.
+    Its container still runs, and `undrain` takes it back.
 
     \b
     composectl drain echo 3

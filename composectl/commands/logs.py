@@ -21,14 +21,14 @@ _POLL_INTERVAL = 0.25
 
 
 @click.command(context_settings=PASSED_ON)
-@click.option("--balancer", is_flag=True, help="The log of composectl itself, where it runs or ran in the background.")
+@click.option("--balancer", is_flag=True, help="Show the log of composectl in the background.")
 @ARGUMENTS
 @click.pass_obj
 def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> int:
-    """Show what the replicas say, or with --balancer what composectl says.
+    """Show the logs of the replicas, or with --balancer that of composectl.
 
-    Without --balancer all that is typed goes to Compose. With it the log of the background process is shown, also
-    when that has ended, and -f follows it until then.
+    Without --balancer, this is Compose's own `logs`. With it, the log of the background process is shown, even after
+    its end, and -f follows it.
 
     \b
     composectl logs -f echo

@@ -14,10 +14,10 @@ from composectl.config.options import options_of, settings_of
 @options_of("proxy")
 @click.pass_obj
 def proxy(invocation: Invocation, /, **typed: Any) -> int:
-    """Balance over backends that are fixed, without Docker or a compose file.
+    """Balance over static backends, without Docker or a compose file.
 
-    Without --backend, follow the replicas of a service as Compose scales it, in a container beside them: the project
-    is that of the container, or the one that -p names, and --listen is 8080.
+    Without --backend, the replicas of a service are the backends, as Compose scales it: the proxy runs in a container
+    beside them, and the project is that of the container, or the one that -p names.
 
     \b
     composectl proxy --listen 8080 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("services", nargs=-1, required=True, metavar="SERVICE...", shell_complete=completed("balanced"))
 @options_of("rollout")
-@click.option("--promote", is_flag=True, help="The canary is good: go on with its rollout.")
-@click.option("--abort", is_flag=True, help="Take the canary back.")
+@click.option("--promote", is_flag=True, help="Accept the canary, and continue its rollout.")
+@click.option("--abort", is_flag=True, help="Remove the canary, and keep the old replicas.")
 @click.pass_obj
 def rollout(invocation: Invocation, /, services: Sequence[str], promote: bool, abort: bool, **typed: Any) -> int:
-    """Take new replicas for old ones, without losing a request.
+    """Replace the replicas of a service, without losing a request.
 
-    The compose files and images are taken as they are now. A new replica serves before an old one leaves; one that
-    does not serve, or that fails requests which the old ones do not, is removed again, and the old ones stay.
+    The compose files and images are read as they are now. A new replica serves before an old one leaves. A new one that
+    does not become ready, or that fails more requests than the old ones, is removed, and the old ones stay.
 
     \b
     composectl rollout echo

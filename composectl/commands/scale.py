@@ -12,10 +12,10 @@ from composectl.config.completion import completed
 
 @click.command()
 @click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...", shell_complete=completed("balanced_scales"))
-@click.option("--oldest-first", is_flag=True, help="Who started first leaves first.  [the highest number]")
+@click.option("--oldest-first", is_flag=True, help="Remove the oldest replicas first.  [default: the highest numbers]")
 @click.pass_obj
 def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> int:
-    """Change how many replicas there are, without losing a request.
+    """Change how many replicas run, without losing a request.
 
     \b
     composectl scale echo=3

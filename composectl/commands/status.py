@@ -30,15 +30,15 @@ _CPU_SHARE = 0.02  # of the time, at most, for answering us: the composectl that
 
 @click.command()
 @click.argument("services", nargs=-1, metavar="[SERVICE...]", shell_complete=completed("balanced"))
-@click.option("-w", "--watch", "watched", is_flag=True, help="The live table, until Ctrl-C or the end of it.")
-@click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable. With --watch one line each.")
-@click.option("-a", "--all", "every", is_flag=True, help="Every project and proxy of this user.")
+@click.option("-w", "--watch", "watched", is_flag=True, help="Show the live table until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with stable keys; with --watch, one object a line.")
+@click.option("-a", "--all", "every", is_flag=True, help="Show every project and proxy of this user.")
 @click.pass_obj
 def status(invocation: Invocation, services: Sequence[str], watched: bool, as_json: bool, every: bool) -> int:
-    """Show who serves what.
+    """Show the backends of each service.
 
-    The exit code is 0 where every service has a replica that is ready, 3 where one has none, 1 where no composectl
-    runs, and 130 after Ctrl-C. Away from a terminal, --watch prints a line for each change.
+    The exit code is 0 if every service has a ready replica, 3 if one has none, 1 if no composectl runs, and 130 after
+    Ctrl-C. Without a terminal, --watch prints a line for each change.
 
     \b
     composectl status

@@ -55,8 +55,8 @@ WantedBy=default.target
 def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     """Print a systemd user unit that runs `up` for this project.
 
-    It takes the options of `up`. The unit has absolute paths and the COMPOSE_* and DOCKER_* variables that are set;
-    its first lines tell how to install it.
+    It takes the options of `up`. The unit has absolute paths, and the COMPOSE_* and DOCKER_* variables that are set.
+    Its first lines show how to install it.
 
     \b
     composectl systemd-unit --balance echo=10 > ~/.config/systemd/user/composectl-shop.service

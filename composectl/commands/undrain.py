@@ -13,7 +13,7 @@ from composectl.config.completion import completed
 @click.argument("number", type=int, shell_complete=completed("in_maintenance"))
 @click.pass_obj
 def undrain(invocation: Invocation, service: str, number: int) -> int:
-    """Let a replica that was drained by hand serve again.
+    """Send requests to a drained replica again.
 
     \b
     composectl undrain echo 3

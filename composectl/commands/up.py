@@ -41,8 +41,8 @@ _RECREATE = "--force-recreate"
 def up(invocation: Invocation, /, balance: Sequence[str], arguments: Sequence[str], **typed: Any) -> int:
     """Bring the project up, with N replicas of a service behind its port.
 
-    The options of Compose's own `up` (--build, --force-recreate, --pull, ...) go through, and so does the whole
-    command where no --balance is given and no `x-balance` stands in the compose file.
+    Options of Compose's own `up` (--build, --force-recreate, --pull, ...) are passed on. Without --balance, and without
+    `x-balance` in the compose file, this is Compose's own `up`.
 
     \b
     composectl up --balance echo=10

@@ -10,7 +10,7 @@ from typing import Any
 from composectl import errors
 from composectl.compose.options import Invocation, known_files
 
-Given = Mapping[str, Any]
+Params = Mapping[str, Any]
 COMPOSE = (
     *("build", "commit", "config", "cp", "create", "events", "exec", "export", "images", "kill", "ls"),
     *("pause", "port", "ps", "pull", "push", "restart", "rm", "run", "start", "stats", "stop", "top", "unpause"),
@@ -36,45 +36,45 @@ def one_of(*words: str) -> Callable[..., list[str]]:
     return lambda _, __, incomplete: [word for word in words if word.startswith(incomplete)]
 
 
-def services(invocation: Invocation, _: Given) -> Iterable[str]:
+def services(invocation: Invocation, _: Params) -> Iterable[str]:
     """Those of the compose files."""
     return services_in(known_files(invocation.options, invocation.environ, invocation.cwd))
 
 
-def scales(invocation: Invocation, given: Given) -> Iterable[str]:
+def scales(invocation: Invocation, params: Params) -> Iterable[str]:
     """The same, with a number to come."""
-    return [f"{service}=" for service in services(invocation, given)]
+    return [f"{service}=" for service in services(invocation, params)]
 
 
-def balanced(invocation: Invocation, given: Given) -> Iterable[str]:
+def balanced(invocation: Invocation, params: Params) -> Iterable[str]:
     """The services of the running composectl; where none runs, those of the compose files."""
     try:
         return [one["service"] for one in _running(invocation)]
     except errors.ComposectlError:
-        return services(invocation, given)
+        return services(invocation, params)
 
 
-def balanced_scales(invocation: Invocation, given: Given) -> Iterable[str]:
+def balanced_scales(invocation: Invocation, params: Params) -> Iterable[str]:
     """The same, with a number to come."""
-    return [f"{service}=" for service in balanced(invocation, given)]
+    return [f"{service}=" for service in balanced(invocation, params)]
 
 
-def numbers(invocation: Invocation, given: Given) -> Iterable[str]:
+def numbers(invocation: Invocation, params: Params) -> Iterable[str]:
     """Of the backends of the named service that serve, or may."""
-    return [str(one["number"]) for one in _backends(invocation, given) if one["phase"] != "maintenance"]
+    return [str(one["number"]) for one in _backends(invocation, params) if one["phase"] != "maintenance"]
 
 
-def in_maintenance(invocation: Invocation, given: Given) -> Iterable[str]:
+def in_maintenance(invocation: Invocation, params: Params) -> Iterable[str]:
     """Of the backends of the named service that were drained by hand."""
-    return [str(one["number"]) for one in _backends(invocation, given) if one["phase"] == "maintenance"]
+    return [str(one["number"]) for one in _backends(invocation, params) if one["phase"] == "maintenance"]
 
 
-def profiles(invocation: Invocation, _: Given) -> Iterable[str]:
+def profiles(invocation: Invocation, _: Params) -> Iterable[str]:
     """Those of the compose files."""
     return profiles_in(known_files(invocation.options, invocation.environ, invocation.cwd))
 
 
-def projects(invocation: Invocation, _: Given) -> Iterable[str]:
+def projects(invocation: Invocation, _: Params) -> Iterable[str]:
     """What is running."""
     from composectl.control.client import running_daemons
     from composectl.control.paths import runtime_dir
@@ -82,7 +82,7 @@ def projects(invocation: Invocation, _: Given) -> Iterable[str]:
     return [client.info.project for client in running_daemons(runtime_dir(invocation.environ))]
 
 
-def contexts(invocation: Invocation, _: Given) -> Iterable[str]:
+def contexts(invocation: Invocation, _: Params) -> Iterable[str]:
     """Those of Docker."""
     from composectl.engine.endpoint import known_contexts
 
@@ -110,9 +110,12 @@ def _running(invocation: Invocation) -> list[dict[str, Any]]:
     return services
 
 
-def _backends(invocation: Invocation, given: Given) -> list[dict[str, Any]]:
+def _backends(invocation: Invocation, params: Params) -> list[dict[str, Any]]:
     return [
-        one for service in _running(invocation) if service["service"] == given["service"] for one in service["backends"]
+        one
+        for service in _running(invocation)
+        if service["service"] == params["service"]
+        for one in service["backends"]
     ]
 
 

@@ -131,7 +131,7 @@ OPTIONS = (
         Option(
             "listen",
             values.LISTEN,
-            "Listen here, not where it publishes; repeat it.",
+            "Listen here instead of on the published ports; repeat it.",
             (ServiceConfig, "listen"),
             repeats=True,
         ),
@@ -157,20 +157,32 @@ OPTIONS = (
         commands=(),
     ),
     *_rows(
+        Option("listen", values.LISTENER, "Listen here; repeat it.", (ProxyConfig, "listen"), Scope.PORT, repeats=True),
         Option(
-            "listen", values.LISTENER, "Where to listen; repeat it.", (ProxyConfig, "listen"), Scope.PORT, repeats=True
+            "backend",
+            values.BACKEND,
+            "Send requests to this backend; repeat it.",
+            (StaticBackends, "addresses"),
+            repeats=True,
+            default="",
         ),
         Option(
-            "backend", values.BACKEND, "A backend; repeat it.", (StaticBackends, "addresses"), repeats=True, default=""
+            "service",
+            values.TEXT,
+            "Send requests to the replicas of this service.",
+            default="DOCKER_COMPOSE_SERVICE_NAME",
+            complete="services",
         ),
         Option(
-            "service", values.TEXT, "Follow its replicas.", default="DOCKER_COMPOSE_SERVICE_NAME", complete="services"
+            "port",
+            values.CONTAINER_PORT,
+            "Send requests to this port of the replicas.",
+            default="the lowest that each exposes",
         ),
-        Option("port", values.CONTAINER_PORT, "The port of the replicas.", default="the lowest that each exposes"),
         Option(
             "name",
             values.PROJECT_NAME,
-            "What `-p` calls it elsewhere.",
+            "Name the proxy, for `-p` of other commands.",
             (ProxyConfig, "name"),
             Scope.DAEMON,
             default="proxy-PORT",
@@ -178,9 +190,14 @@ OPTIONS = (
         commands=(_PROXY,),
     ),
     *_rows(
-        Option("policy", _POLICY, "least-request, round-robin, random, p2c or source.", (BalancingConfig, "policy")),
         Option(
-            "slow-start", values.SECONDS, "For the share of a new backend to rise.", (BalancingConfig, "slow_start")
+            "policy",
+            _POLICY,
+            "Choose backends by this: least-request, round-robin, random, p2c or source.",
+            (BalancingConfig, "policy"),
+        ),
+        Option(
+            "slow-start", values.SECONDS, "How long the share of a new backend rises.", (BalancingConfig, "slow_start")
         ),
         Option(
             "queue-timeout",
@@ -188,11 +205,11 @@ OPTIONS = (
             "How long a request may wait for a ready backend; 0 turns it off.",
             (QueueConfig, "timeout"),
         ),
-        Option("queue-size", values.COUNT, "Requests that wait at once.", (QueueConfig, "size")),
+        Option("queue-size", values.COUNT, "Maximum number of requests that wait.", (QueueConfig, "size")),
         Option(
             "drain-timeout",
             values.SECONDS_OR_NONE,
-            "For requests in flight when backends leave.",
+            "How long requests in flight may take when their backend leaves.",
             (BalancingConfig, "drain_timeout"),
         ),
     ),
@@ -200,24 +217,34 @@ OPTIONS = (
         Option(
             "health-check-path",
             values.PATH,
-            "A backend is well if this answers 2xx or 3xx.",
+            "Check backends by this path; 2xx and 3xx are healthy.",
             (BalancingConfig, "health_check_path"),
             default="its port accepts",
         ),
-        Option("response-timeout", values.SECONDS, "For a backend to begin its answer.", (Limits, "response_timeout")),
-        Option("idle-timeout", values.SECONDS, "Of silence within an answer.", (Limits, "idle_timeout")),
-        Option("max-request-body", values.SIZE, "Of a request, as in 10m.", (Limits, "max_request_body")),
+        Option(
+            "response-timeout",
+            values.SECONDS,
+            "How long a backend may take to begin its response.",
+            (Limits, "response_timeout"),
+        ),
+        Option("idle-timeout", values.SECONDS, "How long a response may pause.", (Limits, "idle_timeout")),
+        Option(
+            "max-request-body",
+            values.SIZE,
+            "Maximum size of a request's body, as in 10m.",
+            (Limits, "max_request_body"),
+        ),
         Option(
             "trusted-proxies",
             values.NETWORK,
-            "Proxies whose X-Forwarded-* are kept; repeat it.",
+            "Keep X-Forwarded-* from proxies in this network; repeat it.",
             (Limits, "trusted_proxies"),
             repeats=True,
         ),
         Option(
             "allowed-host",
             values.HOST,
-            "A name to answer for; repeat it.",
+            "Answer requests for this host only; repeat it.",
             (Limits, "allowed_hosts"),
             repeats=True,
             default="all",
@@ -232,7 +259,7 @@ OPTIONS = (
         Option(
             "request-id",
             FLAG,
-            "Make no X-Request-ID where a request has none.",
+            "Add no X-Request-ID to requests without one.",
             (BalancingConfig, "request_id"),
             key_help="Whether a request without an X-Request-ID gets one.",
         ),
@@ -246,25 +273,33 @@ OPTIONS = (
             (DaemonConfig, "max_connections"),
             default="half the open-file limit",
         ),
-        Option("access-log", values.LOG_FILE, "Gets a line for each request; - is stdout.", (AccessLogConfig, "path")),
-        Option("access-log-format", _LOG_FORMAT, "combined or json.", (LineStyle, "format"), requires="access-log"),
+        Option("access-log", values.LOG_FILE, "Log each request to this file; - is stdout.", (AccessLogConfig, "path")),
+        Option(
+            "access-log-format",
+            _LOG_FORMAT,
+            "Write the access log as combined or json.",
+            (LineStyle, "format"),
+            requires="access-log",
+        ),
         Option(
             "access-log-query",
             FLAG,
-            "With the query strings, which may hold secrets.",
+            "Log query strings, which may hold secrets.",
             (LineStyle, "query"),
             requires="access-log",
         ),
         Option(
             "access-log-header",
             values.HEADER,
-            "With this header; repeat it.",
+            "Log this request header; repeat it.",
             (LineStyle, "headers"),
             repeats=True,
             requires="access-log",
         ),
-        Option("metrics", values.ADMIN_ADDRESS, "Serve /metrics for Prometheus there.", (AdminConfig, "metrics")),
-        Option("dashboard", values.ADMIN_ADDRESS, "Serve a page for browsers there.", (AdminConfig, "dashboard")),
+        Option(
+            "metrics", values.ADMIN_ADDRESS, "Serve metrics for Prometheus at this address.", (AdminConfig, "metrics")
+        ),
+        Option("dashboard", values.ADMIN_ADDRESS, "Serve the dashboard at this address.", (AdminConfig, "dashboard")),
         Option(
             "dashboard-control",
             FLAG,
@@ -282,24 +317,31 @@ OPTIONS = (
             "Reach backends by auto, container or published.",
             (UpConfig, "backend_address"),
         ),
-        Option("ready-timeout", values.DURATION, "How long -d waits for a replica.", (UpConfig, "ready_timeout")),
-        Option("handover", FLAG, "Take over from the composectl that runs, losing nothing.", (UpConfig, "handover")),
+        Option("ready-timeout", values.DURATION, "How long -d waits for a ready replica.", (UpConfig, "ready_timeout")),
+        Option(
+            "handover", FLAG, "Take over from the running composectl without losing a request.", (UpConfig, "handover")
+        ),
         scope=Scope.DAEMON,
         commands=(_UP,),
     ),
     *_rows(
-        Option("parallel", values.COUNT, "So many at a time.", (RolloutConfig, "parallel")),
+        Option("parallel", values.COUNT, "How many replicas are replaced at a time.", (RolloutConfig, "parallel")),
         Option(
             "monitor",
             values.DURATION,
-            "How long a new replica is watched before an old one leaves.",
+            "How long a new replica is monitored before an old one leaves.",
             (RolloutConfig, "monitor"),
         ),
-        Option("ready-timeout", values.DURATION, "How long it may take to be ready.", (RolloutConfig, "ready_timeout")),
+        Option(
+            "ready-timeout",
+            values.DURATION,
+            "How long a new replica may take to become ready.",
+            (RolloutConfig, "ready_timeout"),
+        ),
         Option(
             "canary",
             values.SHARE,
-            "Hold one new replica at this share of the requests, as in 10%.",
+            "Pause with one new replica at this share of the requests, as in 10%.",
             (RolloutConfig, "canary"),
             default="",
         ),
@@ -356,8 +398,8 @@ def build_daemon(cls: type[_Daemon], flags: Settings, **fields: Any) -> _Daemon:
 class _Flag(click.Option):
     """Parses what is typed as its row says."""
 
-    def __init__(self, *words: Any, row: Option, **given: Any) -> None:
-        super().__init__(*words, **given)
+    def __init__(self, *words: Any, row: Option, **attributes: Any) -> None:
+        super().__init__(*words, **attributes)
         self.row = row
 
     def get_help_extra(self, ctx: click.Context) -> Any:

@@ -37,7 +37,7 @@ def load_up_config(
     loaded = _load(invocation, is_needed=bool(typed_scales))
     if loaded is None:
         return None
-    declared = {service: parse_x_balance(service, told) for service, told in loaded.project.x_balance.items()}
+    declared = {service: parse_x_balance(service, value) for service, value in loaded.project.x_balance.items()}
     scales = dict(typed_scales) | _untyped_scales(invocation, loaded, declared, typed_scales, arguments)
     return (make_up_config(scales, flags, arguments, declared, tuple(typed_scales)), loaded) if scales else None
 
@@ -90,8 +90,8 @@ def starting_services(
 def running_scales(invocation: Invocation, loaded: LoadedProject) -> dict[str, int]:
     """How many replicas of which service a balanced project has.
 
-    That is what the running composectl was told last; where none runs, it is read from the containers: several of a
-    service that publishes one port can only have been balanced. Empty where anything keeps us from knowing.
+    The running composectl knows; without one, the containers tell: several of a service that publishes
+    one port can only have been balanced. Empty where neither can be asked.
     """
     try:
         return dict(run(_running_scales(invocation, loaded)))

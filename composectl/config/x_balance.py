@@ -18,16 +18,16 @@ _TRUTHS = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class XBalance:
-    """`replicas` is None where the file does not tell."""
+    """`replicas` is None where the file names no number."""
 
     replicas: int | None = None
     settings: Settings = field(default_factory=dict)
 
 
-def parse_x_balance(service: str, told: object) -> XBalance:
+def parse_x_balance(service: str, value: object) -> XBalance:
     """What stands under the service's `x-balance`, all scalars texts. Raises `bad_declaration`."""
     try:
-        settings = _settings(told)
+        settings = _settings(value)
         replicas = settings.pop(_REPLICAS, None)
         if replicas is not None:
             check_scale(service, replicas)
@@ -70,33 +70,33 @@ def schema() -> dict[str, Any]:
 # Private
 
 
-def _settings(told: object) -> dict[Option, Any]:
-    if isinstance(told, Mapping):
-        for key in told:
+def _settings(value: object) -> dict[Option, Any]:
+    if isinstance(value, Mapping):
+        for key in value:
             if key not in KEYS:
                 raise errors.unknown_key(key, KEYS)
-        return {KEYS[key]: _parse(KEYS[key], value) for key, value in told.items()}
+        return {KEYS[key]: _parse(KEYS[key], one) for key, one in value.items()}
     try:
-        return {_REPLICAS: _parse(_REPLICAS, told)}
+        return {_REPLICAS: _parse(_REPLICAS, value)}
     except errors.ComposectlError:
-        raise errors.neither_number_nor_mapping(str(told)) from None
+        raise errors.neither_number_nor_mapping(str(value)) from None
 
 
-def _parse(row: Option, told: object) -> Any:
+def _parse(row: Option, value: object) -> Any:
     if row.repeats:
-        each = [_parse_scalar(row, one) for one in (told if isinstance(told, list) else [told])]
+        each = [_parse_scalar(row, one) for one in (value if isinstance(value, list) else [value])]
         return row.collect(each, f"{row.key}:")
-    return _parse_scalar(row, told)
+    return _parse_scalar(row, value)
 
 
-def _parse_scalar(row: Option, told: object) -> Any:
-    if not isinstance(told, str) or not told:
+def _parse_scalar(row: Option, value: object) -> Any:
+    if not isinstance(value, str) or not value:
         raise errors.not_one_value(row.key)
     if row.kind is not FLAG:
-        return parse(row.kind, told, f"{row.key}:")
-    if told not in _TRUTHS:
-        raise errors.invalid_value(told, f"{row.key}:", "true or false", ["true"])
-    return _TRUTHS[told]
+        return parse(row.kind, value, f"{row.key}:")
+    if value not in _TRUTHS:
+        raise errors.invalid_value(value, f"{row.key}:", "true or false", ["true"])
+    return _TRUTHS[value]
 
 
 def _description(row: Option) -> str:

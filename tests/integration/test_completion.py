@@ -56,7 +56,7 @@ def test_bash_asks_with_the_line_and_gets_what_is_behind_the_sign(folder: Path) 
 
 def test_every_completion_tells_what_it_means(folder: Path) -> None:
     lines = asked("fish", "", folder=folder).stdout.splitlines()
-    assert "status\tShow who serves what" in lines
+    assert "status\tShow the backends of each service" in lines
     assert "ps\tCompose's own" in lines
 
 
