@@ -28,7 +28,7 @@ def completion(shell: str) -> int:
     """
     scripts = {path.suffix.removeprefix("."): path for path in _SCRIPTS.iterdir()}
     if shell not in scripts:
-        raise errors.unknown_shell(shell, scripts)
+        raise errors.UsageError(f"no completion for `{shell}`", errors.did_you_mean(shell, "shells", sorted(scripts)))
     sys.stdout.write(scripts[shell].read_text())
     return 0
 

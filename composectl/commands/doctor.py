@@ -175,7 +175,13 @@ def _folder(environ: Mapping[str, str]) -> Check:
 def _ports() -> Check:
     if all(map(_may_bind, _LOW_PORTS)):
         return Check("ports", True, "any can be listened on")
-    return _lacking("ports", errors.only_high_ports())
+    return _lacking(
+        "ports",
+        errors.ComposectlError(
+            "only ports from 1024 on",
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` uses another port",
+        ),
+    )
 
 
 def _may_bind(port: int) -> bool:
@@ -198,7 +204,12 @@ def _open_files() -> Check:
 
     files, clients = raise_open_files(), make_connection_limit().limit
     if files < _FEW_FILES:
-        return _lacking("open files", errors.few_open_files(files, clients))
+        return _lacking(
+            "open files",
+            errors.ComposectlError(
+                f"{files:,}, enough for {clients:,} clients at once", "`ulimit -Hn` shows the limit; root can raise it"
+            ),
+        )
     return Check("open files", True, f"{files:,}, enough for {clients:,} clients at once")
 
 

@@ -42,11 +42,15 @@ def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> in
 
     for word in arguments:
         if word not in _FOLLOW:
-            raise errors.not_of_the_balancer(word)
+            raise errors.UsageError(f"`{word}` cannot be combined with `--balancer`", "use `-f`, or omit `--balancer`")
     name, directory = requested_project(invocation)
     log = newest_log(state_dir(), name.lower(), str(directory or ""))
     if log is None:
-        raise errors.no_log(name)
+        of = f" of project `{name}`" if name else ""
+        raise errors.ComposectlError(
+            f"no log{of}: composectl has not run in the background",
+            "`composectl up --balance SERVICE=N -d` keeps a log",
+        )
     if rotated_log(log).exists():
         _print(rotated_log(log).open("rb"))
     if not arguments:

@@ -48,10 +48,15 @@ def rollout(invocation: Invocation, /, services: Sequence[str], promote: bool, a
     check_decision(services, flags, promote=promote, abort=abort)
     config = build(RolloutConfig, flags)
     if config.canary is not None and len(set(services)) > 1:
-        raise errors.one_canary()
+        raise errors.UsageError(
+            "`--canary` takes one service", "run `composectl rollout SERVICE --canary 10%` for each service"
+        )
     client = find_daemon(invocation)
     if not client.info.has_project:
-        raise errors.makes_no_replicas(client.info.project)
+        raise errors.ComposectlError(
+            f"proxy `{client.info.project}` creates no replicas: there is nothing to roll out",
+            "start composectl with `up --balance SERVICE=N`",
+        )
     if promote or abort:
         return print_progress(client.decide_canary(CanaryDecision(services[0], promote)))
     project = asyncio.run(find_client(invocation).load())
@@ -59,9 +64,13 @@ def rollout(invocation: Invocation, /, services: Sequence[str], promote: bool, a
 
 
 def check_decision(services: Sequence[str], flags: Settings, *, promote: bool, abort: bool) -> None:
-    """Raise `bad_verdict` where it is decided on a canary, and something else is asked for, too."""
+    """Raise ComposectlError where it is decided on a canary, and something else is asked for, too."""
     if (promote or abort) and (len(services) > 1 or flags or (promote and abort)):
-        raise errors.bad_verdict("--promote" if promote else "--abort")
+        option = "--promote" if promote else "--abort"
+        raise errors.UsageError(
+            f"`{option}` takes one service, and cannot be combined with other options",
+            f"for example: `composectl rollout echo {option}`",
+        )
 
 
 def make_rollout(
@@ -82,7 +91,10 @@ def make_rollout(
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
         if config.canary is not None and policies[service] == "source":
-            raise errors.no_canary_by_source()
+            raise errors.ComposectlError(
+                "`--canary` cannot be combined with `--policy source`: a client would not stay with its backend",
+                "omit `--canary`",
+            )
     rendered = render(without_published_ports(project, balanced)).decode()
     timing = (config.parallel, config.monitor, config.ready_timeout)
     return RolloutRequest(tuple(dict.fromkeys(services)), rendered, *timing, only_changed, canary=config.canary)

@@ -48,7 +48,7 @@ def status(invocation: Invocation, services: Sequence[str], watched: bool, as_js
     composectl status echo >/dev/null && curl http://localhost:9090/
     """
     if every and services:
-        raise errors.all_or_some()
+        raise errors.UsageError("`--all` cannot be combined with SERVICE", "omit one of the two")
     if watched:
         return _watch(invocation, services, every=every, as_json=as_json)
     found = status_of_all(invocation) if every else status_of(invocation, services)
@@ -133,7 +133,10 @@ def status_of_all(invocation: Invocation) -> Look:
             with suppress(errors.HasEnded):
                 snapshots.append(Snapshot.from_json(client.status()))
         if not snapshots:
-            raise errors.nobody_runs()
+            raise errors.NothingRuns(
+                "this user runs no composectl",
+                "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`",
+            )
         return AllStatus(snapshots)
 
     return look

@@ -71,12 +71,17 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     typed = up.make_context("up", list(arguments), parent=ctx.parent).params
     flags = settings_of("up", typed)
     if typed["detach"]:
-        raise errors.in_the_foreground()
+        raise errors.UsageError(
+            "`-d` cannot be combined with `systemd-unit`: systemd runs the unit in the background", "omit `-d`"
+        )
     if "-" in invocation.options.files:
         raise errors.not_in_a_unit("a compose file on stdin")
     asked = load_up_config(invocation, parse_scales(typed["balance"]), flags, typed["arguments"])
     if asked is None or not (typed["balance"] or asked[1].project.x_balance):
-        raise errors.nothing_for_a_unit()
+        raise errors.UsageError(
+            "missing option `--balance`",
+            "for example: `composectl systemd-unit --balance echo=10`, or `x-balance: 10` in the compose file",
+        )
     config, loaded = asked
     check_apart({name: ports_of(loaded.project, name, one) for name, one in config.services.items()})
     unit = Unit(

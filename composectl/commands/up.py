@@ -81,7 +81,10 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
     before = {str(one["service"]): int(one["desired"]) for one in status["services"]}
     for service in config.scales:
         if service not in before:
-            raise errors.not_balanced_yet(service, client.info.pid)
+            raise errors.ComposectlError(
+                f"the running composectl (process {client.info.pid}) does not balance service `{service}`",
+                "run `composectl down`, then `composectl up --balance ...` with all services",
+            )
     info(_sentence(client, before, config.scales))
     for missing in _missing(config, client.info, status):
         info(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
@@ -106,7 +109,10 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
 def _plain_up(invocation: Invocation, flags: Settings, arguments: Sequence[str]) -> int:
     for row in flags:
         if row.name != "detach":
-            raise errors.needs_balance(row.flag)
+            raise errors.UsageError(
+                f"`{row.flag}` requires `--balance`",
+                "for example: `--balance echo=10`, or `x-balance: 10` in the compose file",
+            )
     return pass_through(invocation, ("up", *(("-d",) if flags else ()), *arguments))
 
 

@@ -48,7 +48,7 @@ class UpArguments:
 def sort_up_arguments(arguments: Sequence[str], balanced: Collection[str] = ()) -> UpArguments:
     """Tell the options of Compose's `up` and their values from the names of services.
 
-    Raises `not_detachable` and `starts_nothing` for options that do not go with balancing, what `parse_scale` raises
+    Raises ComposectlError for options that do not go with balancing, what `parse_scale` raises
     for a `--scale`, and `balanced_twice` for one of the `balanced` services.
     """
     words = iter(arguments)
@@ -70,10 +70,10 @@ def starts_nothing(arguments: Sequence[str]) -> bool:
 
 
 def parse_scale(text: str) -> tuple[str, int]:
-    """`echo=10` as ("echo", 10); raises `bad_scale` and `too_many_replicas`."""
+    """`echo=10` as ("echo", 10); raises ComposectlError."""
     match = _SCALE.fullmatch(text)
     if not match:
-        raise errors.bad_scale(text)
+        raise errors.UsageError(f"invalid scale `{text}`: expected SERVICE=N", "for example: `echo=10`")
     service, count = match["service"], int(match["count"].lstrip("0")[:_DIGITS] or "0")
     check_scale(service, count)
     return service, count
@@ -91,9 +91,12 @@ def parse_scales(texts: Sequence[str]) -> dict[str, int]:
 
 
 def check_scale(service: str, count: int) -> None:
-    """Raise `too_many_replicas` where no network has room for so many."""
+    """Raise ComposectlError where no network has room for so many."""
     if count > MAX_REPLICAS:
-        raise errors.too_many_replicas(service, MAX_REPLICAS)
+        raise errors.UsageError(
+            f"too many replicas of service `{service}`: the maximum is {MAX_REPLICAS:,}",
+            "a Linux bridge network holds 1,023 containers",
+        )
 
 
 def config_argv(compose: Compose, options: Options) -> tuple[str, ...]:
@@ -200,9 +203,15 @@ def _next(words: Iterator[str]) -> list[str]:
 
 def _check_goes_with_balancing(option: str) -> None:
     if option in _ATTACHED:
-        raise errors.not_detachable(option)
+        raise errors.UsageError(
+            f"`{option}` cannot be combined with `--balance` or `x-balance`: composectl shows the table, not the logs",
+            "`composectl logs -f` shows the logs from another terminal",
+        )
     if option in _START_NOTHING:
-        raise errors.starts_nothing(option)
+        raise errors.UsageError(
+            f"`{option}` cannot be combined with `--balance`: it starts no replicas",
+            f"`composectl up {option}` without `--balance` is passed to Compose",
+        )
 
 
 def _check_scale(text: str, balanced: Collection[str]) -> None:

@@ -30,7 +30,7 @@ def ask(commands: Sequence[Sequence[str]], environ: Mapping[str, str], seconds: 
 def find_compose(environ: Mapping[str, str]) -> Compose:
     """The Compose that COMPOSECTL_COMPOSE names, else the newest of `docker compose` and `docker-compose`.
 
-    Raises `no_compose` where there is none, `not_a_compose` where the named one tells no version.
+    Raises ComposectlError where there is none, `not_a_compose` where the named one tells no version.
     """
     return newest(look_for_compose(environ), environ)
 
@@ -44,11 +44,18 @@ def look_for_compose(environ: Mapping[str, str]) -> dict[str, Compose | None]:
 
 
 def newest(candidates: Mapping[str, Compose | None], environ: Mapping[str, str]) -> Compose:
-    """The newest of them, the first where several are. Raises `no_compose` and `not_a_compose` where there is none."""
+    """The newest of them, the first where several are. Raises ComposectlError where there is none."""
     found = [compose for compose in candidates.values() if compose]
     if not found:
         named = environ.get("COMPOSECTL_COMPOSE", "")
-        raise errors.not_a_compose(named) if named else errors.no_compose()
+        raise (
+            errors.not_a_compose(named)
+            if named
+            else errors.ComposectlError(
+                "neither `docker compose` nor `docker-compose` is installed",
+                "install Docker's Compose plugin, or name a Compose in COMPOSECTL_COMPOSE",
+            )
+        )
     return max(found, key=lambda compose: compose.version)
 
 

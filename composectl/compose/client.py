@@ -50,11 +50,11 @@ class ComposeClient:
         return LoadedProject(self, project, warnings, self._lost(project))
 
     def name_of(self, project: Project) -> str:
-        """The project's name. Raises `no_project_name`."""
+        """The project's name. Raises ComposectlError."""
         return project_name(project, self.invocation.options, self.environ, self.invocation.cwd)
 
     def balanced_project(self, project: Project, services: Collection[str]) -> ComposeProject:
-        """The project with the TCP ports of `services` left to the proxy. Raises `no_project_name`."""
+        """The project with the TCP ports of `services` left to the proxy. Raises ComposectlError."""
         options, cwd = self.invocation.options, self.invocation.cwd
         return ComposeProject(
             compose=self.compose,

@@ -137,7 +137,7 @@ def project_name(project: Project, options: Options, environ: Mapping[str, str],
     """The name that `config` told, else the one that docker-compose 1.29 makes up without telling.
 
     That is `-p`, else COMPOSE_PROJECT_NAME, else the project's directory; lower-case, and without most characters.
-    Raises `no_project_name` where no character is left.
+    Raises ComposectlError where no character is left.
     """
     if project.name:
         return project.name
@@ -145,7 +145,10 @@ def project_name(project: Project, options: Options, environ: Mapping[str, str],
     called = named or project_directory_of(options, environ, cwd).name or "default"
     name = _normalised(called)
     if not name:
-        raise errors.no_project_name(called)
+        raise errors.ComposectlError(
+            f"invalid project name `{called}`: docker-compose 1 keeps lower-case letters, digits, `-` and `_`",
+            "name the project with `-p NAME`",
+        )
     return name
 
 

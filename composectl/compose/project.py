@@ -71,15 +71,21 @@ class Project:
         """Raise why `service` cannot be balanced over `scale` replicas, if so.
 
         `listens`: it is told where to listen; `drop_udp`: its UDP ports are to be left out.
-        Raises `unknown_service`, `no_address_of_its_own`, `no_tcp_port`, `udp_port`, `odd_port`.
+        Raises `unknown_service`, ComposectlError, `udp_port`, ComposectlError.
         """
         if service not in self.services:
             raise errors.unknown_service(service, self.services)
         mode = str(self._service(service).get("network_mode") or "")
         if mode in ("host", "none") or mode.startswith(("service:", "container:")):
-            raise errors.no_address_of_its_own(service, mode)
+            raise errors.ComposectlError(
+                f"the replicas of service `{service}` share one address (`network_mode: {mode}`)",
+                "remove `network_mode`: each replica then joins the project's network",
+            )
         if not listens and not self.tcp_ports(service):
-            raise errors.no_tcp_port(service)
+            raise errors.ComposectlError(
+                f"service `{service}` publishes no TCP port",
+                "name the host port and the container port: `--listen 8080:80`",
+            )
         if not drop_udp:
             check_capacity(service, self.ports(service), scale)
 
@@ -107,7 +113,7 @@ def parse_project(printed: str, major: int, in_yaml: str = "") -> Project:
 
 
 def ports_in(service: str, found: Mapping[str, Any]) -> tuple[Port, ...]:
-    """What the `found` definition of a service publishes, in its order. Raises `odd_port`."""
+    """What the `found` definition of a service publishes, in its order. Raises ComposectlError."""
     return tuple(port for entry in found.get("ports") or () for port in _understood(service, entry))
 
 
@@ -151,7 +157,10 @@ def _understood(service: str, entry: object) -> tuple[Port, ...]:
     try:
         return parse_ports(entry)
     except (ValueError, KeyError) as error:
-        raise errors.odd_port(service, str(entry)) from error
+        raise errors.ComposectlError(
+            f"service `{service}` publishes an invalid port `{entry!s}`",
+            "for example: `8080:80`, `127.0.0.1:8080:80`, `8000-8009:80/udp`",
+        ) from error
 
 
 def _declaring(file: Path) -> list[str]:

@@ -103,19 +103,24 @@ class ProxyConfig(DaemonConfig):
 
 
 def check_access_log(config: DaemonConfig) -> None:
-    """Raise `log_in_background` or `header_needs_json` where the log cannot be as it was asked for."""
+    """Raise ComposectlError where the log cannot be as it was asked for."""
     log = config.access_log
     if log is None:
         return
     if log.path == STDOUT and config.detach:
-        raise errors.log_in_background()
+        raise errors.UsageError(
+            "`--access-log -` cannot be combined with `-d`: a background process has no stdout", "name a file instead"
+        )
     for name in log.style.headers:
         if log.style.format == COMBINED and name not in (REFERER, USER_AGENT):
-            raise errors.header_needs_json(name.decode())
+            raise errors.UsageError(
+                f"the format `combined` cannot log the header `{name.decode()}`: it holds Referer and User-Agent only",
+                "use `--access-log-format json`",
+            )
 
 
 def open_log(config: AccessLogConfig | None) -> AccessLog | None:
-    """A log that can be written to. Raises `log_not_opened`."""
+    """A log that can be written to. Raises ComposectlError."""
     if config is None:
         return None
     from composectl.proxy.access_log import AccessLog, AccessWriter, Sink
@@ -123,7 +128,10 @@ def open_log(config: AccessLogConfig | None) -> AccessLog | None:
     try:
         sink = Sink(config.path)
     except OSError as error:
-        raise errors.log_not_opened(config.path, error.strerror or str(error)) from None
+        why = error.strerror or str(error)
+        raise errors.UsageError(
+            f"cannot open the access log {config.path}: {why}", "name a file that is writable"
+        ) from None
     lines, headers = AccessLineFormatter(config.style), frozenset(config.style.headers)
     return AccessLog(AccessWriter(sink), lines.of, headers, on_stdout=config.path == STDOUT)
 

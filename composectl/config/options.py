@@ -114,10 +114,11 @@ class Option:
         return "NAME" if isinstance(self.kind, click.Choice) else self.kind.name
 
     def collect(self, parsed: list[Any], name: str) -> Any:
-        """Several values, as the field has them. Raises `given_twice` for an address that is there twice."""
+        """Several values, as the field has them. Raises ComposectlError for an address that is there twice."""
         unique = dict.fromkeys(parsed)
         if len(unique) < len(parsed) and self.kind in (values.LISTENER, values.BACKEND):
-            raise errors.given_twice(name, str(next(one for one in unique if parsed.count(one) > 1)))
+            text = str(next(one for one in unique if parsed.count(one) > 1))
+            raise errors.UsageError(f"duplicate `{name} {text}`", "omit one of the two")
         return frozenset(unique) if isinstance(self.initial, frozenset) else tuple(unique)
 
 
@@ -362,13 +363,14 @@ def options_of(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def settings_of(command: str, typed: Mapping[str, Any]) -> Settings:
-    """What was given, of the values that click has parsed. Raises `requires` where an option lacks another."""
+    """What was given, of the values that click has parsed. Raises ComposectlError where an option lacks another."""
     rows = {row.parameter: row for row in OPTIONS if command in row.commands}
     given = {row: typed[name] for name, row in rows.items() if typed[name] not in (None, ())}
     names = {row.name for row in given}
     for row in given:
         if row.requires and row.requires not in names:
-            raise errors.requires(row.flag, f"--{row.requires}")
+            other = f"--{row.requires}"
+            raise errors.UsageError(f"`{row.flag}` requires `{other}`", f"add `{other}`, or omit `{row.flag}`")
     return given
 
 

@@ -29,7 +29,7 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
         if option in named:
             raise errors.fixed_and_followed(f"--{option}")
     if "listen" not in named:
-        raise errors.listen_where()
+        raise errors.UsageError("missing option `--listen`", "for example: `--listen 8080`")
     name = named.get("name") or (project and parse(PROJECT_NAME, project, "--project-name"))
     return build_daemon(ProxyConfig, flags, backends=build(StaticBackends, flags), balancing=balancing, name=name)
 
@@ -40,5 +40,8 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
 def _service_backends(named: Mapping[str, Any], project: str, environ: Mapping[str, str]) -> ServiceBackends:
     service, port = named.get("service") or environ.get(SERVICE_NAME, ""), named.get("port")
     if not service:
-        raise errors.whom_to_follow(SERVICE_NAME)
+        raise errors.UsageError(
+            "missing option: `--backend HOST:PORT` or `--service NAME`",
+            f"`--service NAME` follows the replicas of a service, as {SERVICE_NAME}=NAME in the environment does",
+        )
     return ServiceBackends(service, (project or environ.get("COMPOSE_PROJECT_NAME", "")).lower(), port)

@@ -55,7 +55,10 @@ def make_up_config(
     """
     listening = tuple(typed) or tuple(scales)
     if _LISTEN in flags and len(listening) > 1:
-        raise errors.listen_for_whom()
+        raise errors.UsageError(
+            "`--listen` is ambiguous: several services are balanced",
+            "omit `--listen`: each service is served on the ports that it publishes",
+        )
     rest = {row: value for row, value in flags.items() if row is not _LISTEN}
     services = {}
     for service, scale in scales.items():
@@ -129,7 +132,10 @@ def _untyped_scales(
     profiles = active_profiles(invocation.options, loaded.client.environ, invocation.cwd)
     starting = starting_services(loaded.project, parsed, typed_scales, profiles)
     for service in sorted(loaded.lost & starting - typed_scales.keys()):
-        raise errors.declaration_lost(service)
+        raise errors.ComposectlError(
+            f"docker-compose 1 drops the `x-balance` of service `{service}`, which several files or `extends` define",
+            f"use `--balance {service}=10`, or Compose v2",
+        )
     before = {} if typed_scales else running_scales(invocation, loaded)
     from_file = declared_scales(loaded.project, declared, starting - typed_scales.keys(), before)
     asked = parsed.services or before

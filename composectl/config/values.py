@@ -232,7 +232,10 @@ CONTAINER_PORT = WholeNumber("N", most=65535, expected="a port from 1 to 65535")
 
 def _refusal(kind: click.ParamType[Any], text: str, name: str) -> errors.ComposectlError:
     if isinstance(kind, click.Choice):
-        return errors.unknown_value(text, name, kind.choices)
+        return errors.UsageError(
+            f"invalid value `{text}` for `{name}`: expected {', '.join(kind.choices[:-1])} or {kind.choices[-1]}",
+            errors.did_you_mean(text, "values", sorted(kind.choices)),
+        )
     if isinstance(kind, Value):
         return errors.invalid_value(text, name, kind.expected, kind.examples)
     return errors.invalid_value(text, name, kind.expected if isinstance(kind, WholeNumber) else kind.name, ["10"])

@@ -25,7 +25,7 @@ class XBalance:
 
 
 def parse_x_balance(service: str, value: object) -> XBalance:
-    """What stands under the service's `x-balance`, all scalars texts. Raises `bad_declaration`."""
+    """What stands under the service's `x-balance`, all scalars texts. Raises ComposectlError."""
     try:
         settings = _settings(value)
         replicas = settings.pop(_REPLICAS, None)
@@ -33,7 +33,7 @@ def parse_x_balance(service: str, value: object) -> XBalance:
             check_scale(service, replicas)
         check_slow_start(settings, ("slow_start:", "policy:"))
     except errors.ComposectlError as error:
-        raise errors.bad_declaration(service, error) from error
+        raise errors.ComposectlError(f"`x-balance` of service `{service}`: {error.message}", error.hint) from error
     return XBalance(replicas, settings)
 
 
@@ -74,12 +74,15 @@ def _settings(value: object) -> dict[Option, Any]:
     if isinstance(value, Mapping):
         for key in value:
             if key not in KEYS:
-                raise errors.unknown_key(key, KEYS)
+                raise errors.ComposectlError(f"no key `{key}`", errors.did_you_mean(key, "keys", sorted(KEYS)))
         return {KEYS[key]: _parse(KEYS[key], one) for key, one in value.items()}
     try:
         return {_REPLICAS: _parse(_REPLICAS, value)}
     except errors.ComposectlError:
-        raise errors.neither_number_nor_mapping(str(value)) from None
+        raise errors.ComposectlError(
+            f"invalid value `{value!s}`: expected a number of replicas or a mapping",
+            "for example: `x-balance: 10`, or `x-balance: {replicas: 10, policy: p2c}`",
+        ) from None
 
 
 def _parse(row: Option, value: object) -> Any:
@@ -91,7 +94,7 @@ def _parse(row: Option, value: object) -> Any:
 
 def _parse_scalar(row: Option, value: object) -> Any:
     if not isinstance(value, str) or not value:
-        raise errors.not_one_value(row.key)
+        raise errors.ComposectlError(f"`{row.key}:` takes a single value", f"for example: `{row.key}: ...`")
     if row.kind is not FLAG:
         return parse(row.kind, value, f"{row.key}:")
     if value not in _TRUTHS:

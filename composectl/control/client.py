@@ -176,12 +176,21 @@ def find_project_daemon(runtime: Path, project: str, directory: Path) -> Client:
         for client in running_daemons(runtime)
         if (client.info.project == project.lower() if project else client.info.directory == str(directory))
     ]
-    return _only(matching, errors.nothing_runs(project))
+    of = f" for project `{project}`" if project else " for this project"
+    return _only(
+        matching, errors.NothingRuns(f"no composectl is running{of}", "start one: `composectl up --balance SERVICE=N`")
+    )
 
 
 def find_proxy_daemon(runtime: Path) -> Client:
     """The only proxy over static backends. Raises ComposectlError."""
-    return _only([client for client in running_daemons(runtime) if not client.info.has_project], errors.no_proxy_runs())
+    return _only(
+        [client for client in running_daemons(runtime) if not client.info.has_project],
+        errors.NothingRuns(
+            "no composectl is running, and there is no compose file here",
+            "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`",
+        ),
+    )
 
 
 def find_daemon(invocation: Invocation) -> Client:
@@ -213,7 +222,10 @@ def _only(matching: Sequence[Client], none: errors.NothingRuns) -> Client:
     if not matching:
         raise none
     if len(matching) > 1:
-        raise errors.which_one(client.info.title for client in matching)
+        titles = (client.info.title for client in matching)
+        raise errors.ComposectlError(
+            f"several are running: {', '.join(sorted(titles))}", "name one with `-p NAME` before the command"
+        )
     return matching[0]
 
 

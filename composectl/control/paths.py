@@ -43,7 +43,10 @@ def check_private(directory: Path, variable: str = RUNTIME) -> None:
     """Raise ComposectlError where another user could write."""
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise errors.unsafe_folder(str(directory), variable)
+        raise errors.ComposectlError(
+            f"unsafe folder {directory!s}: other users can write to it",
+            f"remove it, or set {variable} to a private folder",
+        )
 
 
 def file_stem(project: str, engine: str) -> str:

@@ -17,7 +17,7 @@ from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 
 
 class Api:
-    """The `DaemonApi` of a daemon; raises `ends_now` where a shutdown is requested meanwhile."""
+    """The `DaemonApi` of a daemon; raises ComposectlError where a shutdown is requested meanwhile."""
 
     def __init__(self, daemon: Daemon, shutdown: Shutdown) -> None:
         self.events = daemon.events
@@ -62,4 +62,6 @@ class Api:
         try:
             await cancel_on(self._shutdown.requested, work)
         except Interrupted:
-            raise errors.ends_now(self._daemon.lock.project) from None
+            raise errors.ComposectlError(
+                f"composectl is shutting down (project `{self._daemon.lock.project}`)", "start it again and retry"
+            ) from None

@@ -29,7 +29,10 @@ async def undrain(daemon: Daemon, place: BackendRef, progress: Progress) -> None
     """Send requests to a drained backend again as soon as it is healthy. Raises ComposectlError."""
     service, backend = _find(daemon, place)
     if backend.phase is not Phase.MAINTENANCE:
-        raise errors.not_drained(backend.replica.name, backend.phase)
+        raise errors.ComposectlError(
+            f"`{backend.replica.name}` is not drained (phase: {backend.phase})",
+            "`composectl status` shows the drained replicas",
+        )
     service.pool.enable(backend.replica.id, "undrained by hand")
     with suppress(TimeoutError):
         async with asyncio.timeout(_READY_TIMEOUT):
@@ -46,4 +49,8 @@ def _find(daemon: Daemon, place: BackendRef) -> tuple[BalancedService, Backend]:
     for backend in staying:
         if backend.replica.number == place.number:
             return service, backend
-    raise errors.no_such_replica(place.service, place.number, [backend.replica.number for backend in staying])
+    there = [backend.replica.number for backend in staying]
+    numbers = ", ".join(map(str, there))
+    raise errors.ComposectlError(
+        f"service `{place.service}` has no replica {place.number}", f"replicas: {numbers}" if numbers else "it has none"
+    )

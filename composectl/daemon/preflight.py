@@ -83,16 +83,21 @@ def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port
     target = config.port or (published[0].target if published else None)
     ports = [replace(port, target=port.target or target) for port in config.listen]
     if not all(port.target for port in ports):
-        raise errors.no_target(service)
+        raise errors.ComposectlError(
+            f"service `{service}` publishes no TCP port: the target port is unknown",
+            "name the target after the listener: `--listen 8080:80`",
+        )
     return ports
 
 
 def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
-    """Raise `same_port` where two of these would be listened on at one place."""
+    """Raise ComposectlError where two of these would be listened on at one place."""
     every = [(service, port) for service, published in ports.items() for port in published]
     for (service, port), (other, another) in combinations(every, 2):
         if port.conflicts_with(another):
-            raise errors.same_port(port.place, (service, other))
+            services = (service, other)
+            whose = " and ".join(f"`{service}`" for service in dict.fromkeys(services))
+            raise errors.ComposectlError(f"{port.place} is published twice, by {whose}", "change one of the two ports")
 
 
 # Private

@@ -62,7 +62,10 @@ async def decide_canary(daemon: Daemon, decision: CanaryDecision, progress: Prog
     async with daemon.scaling:
         paused = service.canary
         if paused is None:
-            raise errors.no_canary(decision.service)
+            raise errors.ComposectlError(
+                f"service `{decision.service}` has no canary",
+                f"start one: `composectl rollout {decision.service} --canary 10%`",
+            )
         rollout = ServiceRollout(daemon, service, paused.request, paused.revision, progress, paused.old)
         if decision.promote:
             service.end_canary()

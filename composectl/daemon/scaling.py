@@ -47,7 +47,7 @@ async def retire(daemon: Daemon, service: BalancedService, backend: Backend, rea
 
 
 async def until_serving(daemon: Daemon, timeout: float | None) -> None:
-    """Wait until every service has a ready backend, or desires none. Raises `replica_died` and `not_ready`."""
+    """Wait until every service has a ready backend, or desires none. Raises ComposectlError."""
     for service in daemon.services.values():
         await _wait_until(daemon, service, partial(_is_serving, daemon, service), timeout)
 
@@ -103,14 +103,21 @@ async def _wait_until(
                 await _check_alive(daemon, service)
     except TimeoutError:
         desired = daemon.orchestrator.desired[service.name]
-        raise errors.not_ready(service.name, service.pool.ready, desired, timeout or 0) from None
+        seconds = timeout or 0
+        raise errors.ReplicasFailed(
+            f"{service.pool.ready} of {desired} replicas of `{service.name}` are ready after {seconds:.0f} s",
+            "check `composectl logs`; a replica is ready when its port accepts connections, or its HEALTHCHECK passes",
+        ) from None
 
 
 async def _check_alive(daemon: Daemon, service: BalancedService) -> None:
-    """Raise `replica_died` where no replica is left that could still become ready."""
+    """Raise ComposectlError where no replica is left that could still become ready."""
     orchestrator = daemon.orchestrator
     exited = await orchestrator.exited(service.name)
     running = await orchestrator.replicas(service.name)
     if exited and not running and not any(one.restarting for one in exited):
         first = min(exited, key=lambda one: one.name)
-        raise errors.replica_died(first.name, first.exit_code, await orchestrator.last_lines(first.id, _LOG_LINES))
+        log = await orchestrator.last_lines(first.id, _LOG_LINES)
+        lines = "".join(f"\n  {line}" for line in log)
+        output = f"; its last lines:{lines}" if lines else " without output"
+        raise errors.ReplicasFailed(f"container `{first.name}` exited with code {first.exit_code}{output}")

@@ -71,10 +71,13 @@ class Engine:
     async def connect(cls, endpoint: Endpoint, timeout: int = TIMEOUT) -> Engine:
         """Talk to the engine, in the newest version of the API that it speaks (GET /version).
 
-        Raises `over_ssh` where only Compose gets through.
+        Raises ComposectlError where only Compose gets through.
         """
         if endpoint.ssh:
-            raise errors.over_ssh(endpoint.url, endpoint.ssh)
+            raise errors.ComposectlError(
+                f"cannot balance over ssh: the containers of the engine at {endpoint.url} are not reachable from here",
+                f"run composectl there: `ssh {endpoint.ssh} composectl ...`; Compose's own commands work over ssh",
+            )
         client = await _call(endpoint, lambda: _open(endpoint, timeout))
         return cls(endpoint, client, await _call(endpoint, lambda: _open(endpoint, _SLOW_TIMEOUT, client.api_version)))
 
@@ -215,7 +218,7 @@ class Engine:
         except (OSError, ValueError) as error:
             if cause(error, TimeoutError):
                 return
-        raise errors.engine_hung_up(self.endpoint.url)
+        raise errors.ComposectlError(f"lost the event stream of the Docker Engine at {self.endpoint.url}")
 
 
 async def _call(endpoint: Endpoint, work: Callable[[], _T]) -> _T:

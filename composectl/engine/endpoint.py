@@ -69,7 +69,9 @@ def resolve_endpoint(host: str | None, context: str | None, environ: Mapping[str
     be read, a bad address. Source: docs.docker.com/engine/manage-resources/contexts
     """
     if host and context:
-        raise errors.host_and_context(host, context)
+        raise errors.UsageError(
+            f"`-H {host}` and `-c {context}` name two engines", "omit one of the two, as with `docker`"
+        )
     name, _ = _context(host, context, environ)
     return _from_environment(host, environ) if name == _DEFAULT else _from_context(name, environ)
 
@@ -123,7 +125,10 @@ def _from_context(name: str, environ: Mapping[str, str]) -> Endpoint:
         docker = _json(meta)["Endpoints"]["docker"]
         host = docker.get("Host")
     except FileNotFoundError:
-        raise errors.unknown_context(name, _known_contexts(contexts)) from None
+        raise errors.ComposectlError(
+            f"no Docker context `{name}`",
+            errors.did_you_mean(name, "contexts", ["default", *sorted(_known_contexts(contexts))]),
+        ) from None
     except (KeyError, TypeError, AttributeError):
         raise errors.bad_docker_file(str(meta), "it names no engine") from None
     url = _checked(host or DEFAULT_SOCKET)
@@ -161,7 +166,9 @@ def _checked(url: str) -> str:
         url = f"tcp://{url}"
     why = _fault(url)
     if why:
-        raise errors.bad_endpoint(url, why)
+        raise errors.ComposectlError(
+            f"invalid Docker Engine address `{url}`: {why}", "for example: unix:///var/run/docker.sock"
+        )
     return url
 
 

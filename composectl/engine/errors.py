@@ -43,7 +43,10 @@ def _translated(endpoint: Endpoint, error: Exception) -> errors.ComposectlError:
     from docker.errors import APIError
 
     if cause(error, PermissionError):
-        return errors.engine_forbidden(endpoint.url)
+        return errors.ComposectlError(
+            f"permission denied: Docker Engine at {endpoint.url}",
+            "join the group `docker`, or use sudo; in a container, add the socket's group with `group_add:`",
+        )
     if failed := cause(error, SSLError):
         return _translated_tls_error(endpoint, failed)
     if answer := cause(error, APIError):
@@ -55,19 +58,33 @@ def _translated(endpoint: Endpoint, error: Exception) -> errors.ComposectlError:
 
 def _translated_answer(endpoint: Endpoint, words: str) -> errors.ComposectlError:
     if "HTTP request to an HTTPS server" in words:
-        return errors.engine_speaks_tls(endpoint.url)
+        return errors.ComposectlError(
+            f"the Docker Engine at {endpoint.url} speaks TLS",
+            "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH to the certificates' folder, or use a context with them",
+        )
     return errors.engine_failed(endpoint.url, words)
 
 
 def _translated_tls_error(endpoint: Endpoint, error: SSLError) -> errors.ComposectlError:
     folder = str(endpoint.tls.folder) if endpoint.tls else ""
     if isinstance(error, SSLCertVerificationError):
-        return errors.engine_not_trusted(endpoint.url, error.verify_message.rstrip("."), folder)
+        why = error.verify_message.rstrip(".")
+        return errors.ComposectlError(
+            f"the certificate of the Docker Engine at {endpoint.url} is not trusted: {why}",
+            f"the certificate must be in date, for this name, and signed by {folder}/ca.pem",
+        )
     reason = error.reason or ""
     if "ALERT" in reason:
-        return errors.not_trusted_by_engine(endpoint.url, folder)
+        return errors.ComposectlError(
+            f"the Docker Engine at {endpoint.url} rejected the client certificate",
+            f"check the dates and the issuer of {folder}/cert.pem: "
+            f"`openssl x509 -noout -dates -issuer -in {folder}/cert.pem`",
+        )
     if reason == "WRONG_VERSION_NUMBER":
-        return errors.engine_speaks_no_tls(endpoint.url)
+        return errors.ComposectlError(
+            f"the server at {endpoint.url} does not speak TLS",
+            "unset DOCKER_TLS_VERIFY and DOCKER_TLS, or name the TLS port, usually 2376",
+        )
     return errors.bad_certificates(folder, _OPENSSL_LOCATION.sub("", str(error.args[-1])))
 
 

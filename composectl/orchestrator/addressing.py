@@ -48,10 +48,13 @@ async def choose_addressing(asked: str, engine: Engine) -> ChosenAddressing:
 
 
 def check_addressing(asked: str, published_host: str) -> None:
-    """Raise `backend_address_stays` where the replicas that run are not reached as it is asked for."""
+    """Raise ComposectlError where the replicas that run are not reached as it is asked for."""
     name = PUBLISHED if published_host else CONTAINER
     if asked not in (AUTO, name):
-        raise errors.backend_address_stays(asked, name)
+        raise errors.UsageError(
+            f"`--backend-address {asked}` cannot be combined with `--handover`: the replicas are reached by `{name}`",
+            "omit `--backend-address`, or stop the running composectl: `composectl down`",
+        )
 
 
 async def first_reachable(addresses: Sequence[str]) -> str:

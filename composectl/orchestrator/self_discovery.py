@@ -55,7 +55,13 @@ class ServiceOrchestrator(Orchestrator):
         stop_grace_period: float,
         notify: Notify,
     ) -> None:
-        super().__init__({backends.service: len(replicas)}, errors.followed(project, backends.service))
+        super().__init__(
+            {backends.service: len(replicas)},
+            errors.ComposectlError(
+                f"the proxy follows the replicas of service `{backends.service}`, and creates none",
+                f"use Compose: `docker compose -p {project} up -d --no-recreate --scale {backends.service}=N`",
+            ),
+        )
         self.project = project
         self.stop_grace_period = stop_grace_period
         self._engine = engine
@@ -132,19 +138,28 @@ class _Counting:
 
 
 def _find_self_id(endpoint: Endpoint) -> str:
-    """The id of the own container, "" outside of one. Raises `no_socket` where the engine's is not mounted there."""
+    """The id of the own container, "" outside of one. Raises ComposectlError without the engine's socket."""
     self_id = find_self_id(_MOUNTS.read_text() if _MOUNTS.exists() else "", socket.gethostname())
     path = endpoint.url.removeprefix("unix://")
     if self_id and path != endpoint.url and not Path(path).exists():
-        raise errors.no_socket(path)
+        raise errors.ComposectlError(
+            f"cannot connect to the Docker Engine: no {path} in this container",
+            f"mount the host's socket (`volumes: [{path}:{path}:ro]`), or set DOCKER_HOST",
+        )
     return self_id
 
 
 def _project_of(own: SelfContainer | None, engine: Engine) -> str:
     if own is None:
-        raise errors.whose_project(engine.endpoint.url)
+        raise errors.ComposectlError(
+            f"unknown project: this process runs in no container of the Docker Engine at {engine.endpoint.url}",
+            "name the project: `composectl -p shop proxy`",
+        )
     if not own.project:
-        raise errors.of_no_project(own.name)
+        raise errors.ComposectlError(
+            f"container `{own.name}` belongs to no Compose project",
+            "run the proxy as a service of the project, or name the project: `composectl -p shop proxy`",
+        )
     return own.project
 
 
@@ -154,7 +169,11 @@ async def _first_look(engine: Engine, project: str, backends: ServiceBackends, n
     if not found:
         unreachable = engine.with_addressing(replace(engine.addressing, networks=None))
         if await _replicas(unreachable, project, backends.service):
-            raise errors.no_shared_network(backends.service, project)
+            raise errors.ComposectlError(
+                f"no replica of service `{backends.service}` of project `{project}`"
+                " shares a network with this container",
+                "put both services on a common network under `networks:`",
+            )
         services = ", ".join(sorted((await engine.scales()).get(project, {}))) or "no containers"
         notify(f"no replica of {backends.service} runs yet in project {project}, which has {services}")
     elif not any(map(backends.has_port, found)):

@@ -110,7 +110,10 @@ def make_connection_limit(limit: int | None = None) -> ConnectionLimit:
     files = raise_open_files()
     most = max(_PER_EXCHANGE, files - files // KEPT_PART - _RESERVED)
     if limit is not None and limit > most:
-        raise errors.too_many_connections(limit, most)
+        raise errors.UsageError(
+            f"`--max-connections {limit}` exceeds the limit of open files, which allows {most}",
+            "`ulimit -Hn` shows the limit: each client takes one file, and a second one during a request",
+        )
     return ConnectionLimit(most // _PER_EXCHANGE if limit is None else limit)
 
 
@@ -122,7 +125,9 @@ def _addresses(host: str) -> list[str]:
     try:
         found = {str(place[0]) for *_, place in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except OSError:
-        raise errors.unknown_host(host) from None
+        raise errors.ComposectlError(
+            f"cannot resolve host `{host}`", "use `--listen` with an address of this machine"
+        ) from None
     return sorted(found, key=lambda address: (":" in address, address))
 
 
