@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -56,42 +56,13 @@ def status(invocation: Invocation, services: Sequence[str], watched: bool, as_js
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectStatus:
-    """The status of one running composectl."""
+class Status:
+    """What running composectls know at a moment: for machines, and for the table."""
 
-    snapshot: Snapshot
-
-    def as_json(self) -> dict[str, Any]:
-        """The snapshot's own."""
-        return self.snapshot.as_json()
-
-    def table(self) -> Snapshot:
-        """What the table shows."""
-        return self.snapshot
+    json: Mapping[str, Any]
+    table: Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class AllStatus:
-    """The status of several, in one table."""
-
-    snapshots: Sequence[Snapshot]
-
-    def as_json(self) -> dict[str, Any]:
-        """Each as it is alone."""
-        from composectl.balance.snapshot import VERSION
-
-        return {"version": VERSION, "projects": [snapshot.as_json() for snapshot in self.snapshots]}
-
-    def table(self) -> Snapshot:
-        """A single one, in which a service is called `project/service`."""
-        from composectl.balance.snapshot import VERSION, Snapshot
-
-        services = tuple(_called(snapshot, service) for snapshot in self.snapshots for service in snapshot.services)
-        stale = min((one.stale_since for one in self.snapshots if one.stale_since), default=None)
-        return Snapshot(VERSION, "", services, stale)
-
-
-Status = ProjectStatus | AllStatus
 Look = Callable[[], Status]
 """Raises NothingRuns where there is nothing to be seen, HasEnded where it was there before."""
 
@@ -105,9 +76,28 @@ def select(snapshot: Snapshot, services: Collection[str]) -> Snapshot:
     return replace(snapshot, services=tuple(known[name] for name in services or known))
 
 
+def status_of_project(snapshot: Snapshot) -> Status:
+    """The status of one composectl."""
+    return Status(snapshot.as_json(), snapshot)
+
+
+def status_of_projects(snapshots: Sequence[Snapshot]) -> Status:
+    """The status of several: each as it is alone, and one table in which a service is called `project/service`."""
+    from composectl.balance.snapshot import VERSION, Snapshot
+
+    services = tuple(
+        replace(service, service=f"{snapshot.project}/{service.service}")
+        for snapshot in snapshots
+        for service in snapshot.services
+    )
+    stale = min((one.stale_since for one in snapshots if one.stale_since), default=None)
+    each = [snapshot.as_json() for snapshot in snapshots]
+    return Status({"version": VERSION, "projects": each}, Snapshot(VERSION, "", services, stale))
+
+
 def exit_code(status: Status) -> int:
     """Whether every service has a backend that is ready, for a shell."""
-    return SERVING if all(map(_is_serving, status.table().services)) else NONE_READY
+    return SERVING if all(map(_is_serving, status.table.services)) else NONE_READY
 
 
 def status_of(invocation: Invocation, services: Collection[str]) -> Look:
@@ -116,7 +106,7 @@ def status_of(invocation: Invocation, services: Collection[str]) -> Look:
     from composectl.control.client import find_daemon
 
     client = find_daemon(invocation)
-    return lambda: ProjectStatus(select(Snapshot.from_json(client.status()), services))
+    return lambda: status_of_project(select(Snapshot.from_json(client.status()), services))
 
 
 def status_of_all(invocation: Invocation) -> Look:
@@ -137,7 +127,7 @@ def status_of_all(invocation: Invocation) -> Look:
                 "this user runs no composectl",
                 "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`",
             )
-        return AllStatus(snapshots)
+        return status_of_projects(snapshots)
 
     return look
 
@@ -174,7 +164,7 @@ class EventWatcher:
         """Wait for what is told next."""
         from composectl.balance.snapshot import Snapshot
 
-        self.newest: Status = ProjectStatus(select(Snapshot.from_json(self._telling.next()), self._services))
+        self.newest: Status = status_of_project(select(Snapshot.from_json(self._telling.next()), self._services))
 
     def close(self) -> None:
         """Hear no more."""
@@ -201,16 +191,12 @@ def _watch(invocation: Invocation, services: Collection[str], *, every: bool, as
 
 def _show(status: Status, *, as_json: bool) -> int:
     if as_json:
-        sys.stdout.write(json.dumps(status.as_json(), indent=2) + "\n")
+        sys.stdout.write(json.dumps(status.json, indent=2) + "\n")
     else:
         from composectl.screen.live import print_table
 
-        print_table(status.table())
+        print_table(status.table)
     return exit_code(status)
-
-
-def _called(snapshot: Snapshot, service: ServiceView) -> ServiceView:
-    return replace(service, service=f"{snapshot.project}/{service.service}")
 
 
 def _is_serving(service: ServiceView) -> bool:

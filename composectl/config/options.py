@@ -52,7 +52,8 @@ class Scope(StrEnum):
 class Option:
     """A row of the table.
 
-    `of`: the dataclass and the field that it sets, where its default stands; None where the command takes it by name.
+    `of`: the dataclass and the field that it sets, where its default stands; a dataclass alone has a field of its name,
+    and None is for an option that the command takes by name.
     `default`: in words, where the field has None. `commands`: those that have it as a flag. `repeats`: it takes several
     values. `needs_http`: it works on requests, not on connections. `requires`: another option without which it means
     nothing. `key_help`: where the key is not helped by `help`.
@@ -61,7 +62,7 @@ class Option:
     name: str
     kind: click.ParamType[Any]
     help: str
-    of: tuple[type, str] | None = None
+    of: type | tuple[type, str] | None = None
     scope: Scope = Scope.SERVICE
     commands: tuple[str, ...] = (_UP, _PROXY)
     default: str = "none"
@@ -73,11 +74,17 @@ class Option:
     key_help: str = ""
 
     @property
+    def target(self) -> tuple[type, str] | None:
+        """The dataclass and the name of the field that it sets."""
+        return (self.of, self.name.replace("-", "_")) if isinstance(self.of, type) else self.of
+
+    @property
     def initial(self) -> Any:
         """The value without the option."""
-        if self.of is None:
+        if self.target is None:
             return None
-        field = next(one for one in dataclasses.fields(self.of[0]) if one.name == self.of[1])
+        cls, name = self.target
+        field = next(one for one in dataclasses.fields(cls) if one.name == name)
         if field.default_factory is not dataclasses.MISSING:
             return field.default_factory()
         return None if field.default is dataclasses.MISSING else field.default
@@ -133,7 +140,7 @@ OPTIONS = (
             "listen",
             values.LISTEN,
             "Listen here instead of on the published ports; repeat it.",
-            (ServiceConfig, "listen"),
+            ServiceConfig,
             repeats=True,
         ),
         scope=Scope.PORT,
@@ -141,9 +148,7 @@ OPTIONS = (
         default="",
     ),
     *_rows(
-        Option(
-            "drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished.", (ServiceConfig, "drop_udp")
-        ),
+        Option("drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished.", ServiceConfig),
         commands=(_UP,),
     ),
     *_rows(
@@ -152,13 +157,13 @@ OPTIONS = (
             "port",
             values.CONTAINER_PORT,
             "The container's port that is checked, and that `listen` means.",
-            (ServiceConfig, "port"),
+            ServiceConfig,
             default="the first that is published",
         ),
         commands=(),
     ),
     *_rows(
-        Option("listen", values.LISTENER, "Listen here; repeat it.", (ProxyConfig, "listen"), Scope.PORT, repeats=True),
+        Option("listen", values.LISTENER, "Listen here; repeat it.", ProxyConfig, Scope.PORT, repeats=True),
         Option(
             "backend",
             values.BACKEND,
@@ -184,7 +189,7 @@ OPTIONS = (
             "name",
             values.PROJECT_NAME,
             "Name the proxy, for `-p` of other commands.",
-            (ProxyConfig, "name"),
+            ProxyConfig,
             Scope.DAEMON,
             default="proxy-PORT",
         ),
@@ -195,11 +200,9 @@ OPTIONS = (
             "policy",
             _POLICY,
             "Choose backends by this: least-request, round-robin, random, p2c or source.",
-            (BalancingConfig, "policy"),
+            BalancingConfig,
         ),
-        Option(
-            "slow-start", values.SECONDS, "How long the share of a new backend rises.", (BalancingConfig, "slow_start")
-        ),
+        Option("slow-start", values.SECONDS, "How long the share of a new backend rises.", BalancingConfig),
         Option(
             "queue-timeout",
             values.SECONDS_OR_NONE,
@@ -211,7 +214,7 @@ OPTIONS = (
             "drain-timeout",
             values.SECONDS_OR_NONE,
             "How long requests in flight may take when their backend leaves.",
-            (BalancingConfig, "drain_timeout"),
+            BalancingConfig,
         ),
     ),
     *_rows(
@@ -219,27 +222,17 @@ OPTIONS = (
             "health-check-path",
             values.PATH,
             "Check backends by this path; 2xx and 3xx are healthy.",
-            (BalancingConfig, "health_check_path"),
+            BalancingConfig,
             default="its port accepts",
         ),
-        Option(
-            "response-timeout",
-            values.SECONDS,
-            "How long a backend may take to begin its response.",
-            (Limits, "response_timeout"),
-        ),
-        Option("idle-timeout", values.SECONDS, "How long a response may pause.", (Limits, "idle_timeout")),
-        Option(
-            "max-request-body",
-            values.SIZE,
-            "Maximum size of a request's body, as in 10m.",
-            (Limits, "max_request_body"),
-        ),
+        Option("response-timeout", values.SECONDS, "How long a backend may take to begin its response.", Limits),
+        Option("idle-timeout", values.SECONDS, "How long a response may pause.", Limits),
+        Option("max-request-body", values.SIZE, "Maximum size of a request's body, as in 10m.", Limits),
         Option(
             "trusted-proxies",
             values.NETWORK,
             "Keep X-Forwarded-* from proxies in this network; repeat it.",
-            (Limits, "trusted_proxies"),
+            Limits,
             repeats=True,
         ),
         Option(
@@ -254,14 +247,14 @@ OPTIONS = (
             "backend-header",
             FLAG,
             "Leave X-Internal-Service out of the responses.",
-            (BalancingConfig, "backend_header"),
+            BalancingConfig,
             key_help="Whether responses carry X-Internal-Service.",
         ),
         Option(
             "request-id",
             FLAG,
             "Add no X-Request-ID to requests without one.",
-            (BalancingConfig, "request_id"),
+            BalancingConfig,
             key_help="Whether a request without an X-Request-ID gets one.",
         ),
         needs_http=True,
@@ -271,7 +264,7 @@ OPTIONS = (
             "max-connections",
             values.COUNT,
             "Maximum number of client connections.",
-            (DaemonConfig, "max_connections"),
+            DaemonConfig,
             default="half the open-file limit",
         ),
         Option("access-log", values.LOG_FILE, "Log each request to this file; - is stdout.", (AccessLogConfig, "path")),
@@ -297,53 +290,36 @@ OPTIONS = (
             repeats=True,
             requires="access-log",
         ),
-        Option(
-            "metrics", values.ADMIN_ADDRESS, "Serve metrics for Prometheus at this address.", (AdminConfig, "metrics")
-        ),
-        Option("dashboard", values.ADMIN_ADDRESS, "Serve the dashboard at this address.", (AdminConfig, "dashboard")),
+        Option("metrics", values.ADMIN_ADDRESS, "Serve metrics for Prometheus at this address.", AdminConfig),
+        Option("dashboard", values.ADMIN_ADDRESS, "Serve the dashboard at this address.", AdminConfig),
         Option(
             "dashboard-control",
             FLAG,
             "Allow scaling, draining and rollouts from the dashboard (requires its token).",
-            (AdminConfig, "dashboard_control"),
+            AdminConfig,
             requires="dashboard",
         ),
-        Option("detach", FLAG, "Balance in the background.", (DaemonConfig, "detach"), short="-d"),
+        Option("detach", FLAG, "Balance in the background.", DaemonConfig, short="-d"),
         scope=Scope.DAEMON,
     ),
     *_rows(
-        Option(
-            "backend-address",
-            _ADDRESSING,
-            "Reach backends by auto, container or published.",
-            (UpConfig, "backend_address"),
-        ),
-        Option("ready-timeout", values.DURATION, "How long -d waits for a ready replica.", (UpConfig, "ready_timeout")),
-        Option(
-            "handover", FLAG, "Take over from the running composectl without losing a request.", (UpConfig, "handover")
-        ),
+        Option("backend-address", _ADDRESSING, "Reach backends by auto, container or published.", UpConfig),
+        Option("ready-timeout", values.DURATION, "How long -d waits for a ready replica.", UpConfig),
+        Option("handover", FLAG, "Take over from the running composectl without losing a request.", UpConfig),
         scope=Scope.DAEMON,
         commands=(_UP,),
     ),
     *_rows(
-        Option("parallel", values.COUNT, "How many replicas are replaced at a time.", (RolloutConfig, "parallel")),
+        Option("parallel", values.COUNT, "How many replicas are replaced at a time.", RolloutConfig),
         Option(
-            "monitor",
-            values.DURATION,
-            "How long a new replica is monitored before an old one leaves.",
-            (RolloutConfig, "monitor"),
+            "monitor", values.DURATION, "How long a new replica is monitored before an old one leaves.", RolloutConfig
         ),
-        Option(
-            "ready-timeout",
-            values.DURATION,
-            "How long a new replica may take to become ready.",
-            (RolloutConfig, "ready_timeout"),
-        ),
+        Option("ready-timeout", values.DURATION, "How long a new replica may take to become ready.", RolloutConfig),
         Option(
             "canary",
             values.SHARE,
             "Pause with one new replica at this share of the requests, as in 10%.",
-            (RolloutConfig, "canary"),
+            RolloutConfig,
             default="",
         ),
         commands=(_ROLLOUT,),
@@ -376,13 +352,13 @@ def settings_of(command: str, typed: Mapping[str, Any]) -> Settings:
 
 def build(cls: type[_T], *layers: Settings, **fields: Any) -> _T:
     """The dataclass, with these `fields`; each other one is of the first layer that has it, or the default."""
+    values = {row.target: value for layer in reversed(layers) for row, value in layer.items()}
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        rows = ((row, value) for layer in layers for row, value in layer.items())
-        found = (value for row, value in rows if row.of and issubclass(cls, row.of[0]) and row.of[1] == field.name)
-        if field.name not in fields and dataclasses.is_dataclass(nested := field.default_factory):
-            fields[field.name] = build(nested, *layers)
-        elif field.name not in fields and (value := next(found, None)) is not None:
-            fields[field.name] = value
+        found = [values[owner, field.name] for owner in cls.__mro__ if (owner, field.name) in values]
+        if field.name not in fields and dataclasses.is_dataclass(field.default_factory):
+            fields[field.name] = build(field.default_factory, *layers)
+        elif field.name not in fields and found:
+            fields[field.name] = found[0]
     return cls(**fields)
 
 

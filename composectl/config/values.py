@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,67 +115,54 @@ class Address:
         return join_address(self.host, self.port) if self.host else str(self.port)
 
 
-def parse_backend(text: str) -> Address:
-    """`HOST:PORT`, with brackets round an IPv6 address."""
+def _backend(text: str) -> Address:
     host, _, port = text.rpartition(":")
     _check(text, _is_host(host) and _is_port(port) and int(port))
     return Address(host.strip("[]"), int(port))
 
 
-def parse_listener(text: str) -> Address:
-    """`[HOST:]PORT`, where port 0 is any free one."""
+def _listener(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     _check(text, _is_port(port) and (_is_host(host) or not colon))
     return Address(host.strip("[]"), int(port))
 
 
-def parse_admin_address(text: str) -> Address:
-    """`[HOST:]PORT`, by default of 127.0.0.1."""
-    address = parse_listener(text)
+def _admin_address(text: str) -> Address:
+    address = _listener(text)
     return Address(address.host or _LOOPBACK, address.port)
 
 
-def parse_listen(text: str, target: int | None = None) -> Port:
-    """`[HOST:]PORT[:TARGET]` as a port to listen on; `target` where it names none."""
+def parse_listen(text: str) -> Port:
+    """`[HOST:]PORT[:TARGET]` as a port to listen on."""
     address, _, last = text.rpartition(":")
     host, _, middle = address.rpartition(":")
     if middle.isdigit():
         return _port(text, host, middle, last)
-    return _port(text, "", address, last) if address.isdigit() else _port(text, address, last, target)
+    return _port(text, "", address, last) if address.isdigit() else _port(text, address, last, None)
 
 
-def parse_duration(text: str) -> float:
-    """The seconds of `5s`, `500ms`, `2m` or `5`."""
+def _duration(text: str) -> float:
     duration = _matched(_DURATION, text)
     return float(duration[1]) * _DURATION_UNITS[duration[2]]
 
 
-def parse_share(text: str) -> float:
-    """`10%` as a part of 1, above 0 and below 1."""
+def _share(text: str) -> float:
     share = float(_matched(_SHARE, text)[1]) / 100
     _check(text, share)
     return share
 
 
-def parse_size(text: str) -> int:
-    """The bytes of `10m`, `512k`, `1g` or `1000`."""
+def _size(text: str) -> int:
     size = _matched(_SIZE, text.lower())
     return int(size[1]) * _SIZE_UNITS[size[2]]
 
 
-def parse_network(text: str) -> IPv4Network | IPv6Network:
-    """A network as `10.0.0.0/8`, or a single address."""
-    return ip_network(text)
-
-
-def parse_host(text: str) -> bytes:
-    """A name or an address as it stands in `Host`, in lower case and without a dot at its end."""
+def _host(text: str) -> bytes:
     _check(text, _is_host(text))
     return text.lower().removesuffix(".").encode()
 
 
-def parse_header(text: str) -> bytes:
-    """The name of a field, in lower case (RFC 9110, section 5.1)."""
+def _header(text: str) -> bytes:
     return _matched(_TOKEN, text)[0].lower().encode()
 
 
@@ -188,7 +175,7 @@ PATH = Value(
 )
 SIZE = Value(
     "SIZE",
-    parse_size,
+    _size,
     "a size",
     ["10m", "512k", "1g", "1000"],
     {"oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[1-9][0-9]*[kmgKMG]?$|\$"}]},
@@ -205,14 +192,14 @@ LISTEN = Value(
         ]
     },
 )
-LISTENER = Value("[HOST:]PORT", parse_listener, "[HOST:]PORT", ["8080", "127.0.0.1:8080", "[::1]:8080"])
-ADMIN_ADDRESS = Value("[HOST:]PORT", parse_admin_address, "[HOST:]PORT", ["9464", "0.0.0.0:9464"])
-BACKEND = Value("HOST:PORT", parse_backend, "HOST:PORT", ["127.0.0.1:9001", "[::1]:9001", "localhost:9001"])
-NETWORK = Value("CIDR", parse_network, "a network", ["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
-HOST = Value("HOST", parse_host, "a host without a port", ["shop.example", "[::1]"])
-HEADER = Value("NAME", parse_header, "the name of a header", ["User-Agent"])
-DURATION = Value("TIME", parse_duration, "a duration", ["5s", "500ms", "2m"], show=lambda seconds: f"{seconds:g}s")
-SHARE = Value("SHARE", parse_share, "a percentage between 0% and 100%", ["10%"])
+LISTENER = Value("[HOST:]PORT", _listener, "[HOST:]PORT", ["8080", "127.0.0.1:8080", "[::1]:8080"])
+ADMIN_ADDRESS = Value("[HOST:]PORT", _admin_address, "[HOST:]PORT", ["9464", "0.0.0.0:9464"])
+BACKEND = Value("HOST:PORT", _backend, "HOST:PORT", ["127.0.0.1:9001", "[::1]:9001", "localhost:9001"])
+NETWORK = Value("CIDR", ip_network, "a network", ["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
+HOST = Value("HOST", _host, "a host without a port", ["shop.example", "[::1]"])
+HEADER = Value("NAME", _header, "the name of a header", ["User-Agent"])
+DURATION = Value("TIME", _duration, "a duration", ["5s", "500ms", "2m"], show=lambda seconds: f"{seconds:g}s")
+SHARE = Value("SHARE", _share, "a percentage between 0% and 100%", ["10%"])
 PROJECT_NAME = Value(
     "NAME",
     lambda text: _matched(_PROJECT_NAME, text)[0],
@@ -277,7 +264,7 @@ def _is_ipv6(text: str) -> bool:
     return _is_address(text) and isinstance(ip_address(text), IPv6Address) and "%" not in text
 
 
-def _port(text: str, host: str, port: str, target: str | int | None) -> Port:
+def _port(text: str, host: str, port: str, target: str | None) -> Port:
     host = host.strip("[]")
-    _check(text, _is_port(port) and (target is None or _is_port(str(target))) and (not host or _is_address(host)))
+    _check(text, _is_port(port) and (target is None or _is_port(target)) and (not host or _is_address(host)))
     return Port(host, (int(port), int(port)), None if target is None else int(target), "tcp")

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -22,9 +22,11 @@ _LONGEST_SILENCE = 2.0
 class Status(Protocol):
     """What running composectls know at a moment."""
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def json(self) -> Mapping[str, Any]:
         """The JSON of `status --json`."""
 
+    @property
     def table(self) -> Snapshot:
         """What the table shows."""
 
@@ -88,7 +90,7 @@ async def _draw(watcher: Watcher) -> int:
 
 
 def _table(watcher: Watcher, _: float) -> bytes:
-    return json.dumps(watcher.newest.table().as_json()).encode()
+    return json.dumps(watcher.newest.table.as_json()).encode()
 
 
 async def _follow(watcher: Watcher) -> None:
@@ -116,7 +118,7 @@ class _NewChanges:
         self._seen: set[ChangeView] = set()
 
     def lines(self, status: Status) -> Iterator[str]:
-        changes = [change for service in status.table().services for change in service.changes]
+        changes = [change for service in status.table.services for change in service.changes]
         new = sorted(set(changes) - self._seen, key=lambda change: change.at)
         self._seen = set(changes)
         return (change_line(change.name, change) for change in new)
@@ -130,7 +132,7 @@ class _NewJson:
         self._at = 0.0
 
     def lines(self, status: Status) -> Iterator[str]:
-        told, now = json.dumps(status.as_json()), time.monotonic()
+        told, now = json.dumps(status.json), time.monotonic()
         if told != self._last or now - self._at >= _LONGEST_SILENCE:
             self._last, self._at = told, now
             yield told

@@ -6,28 +6,28 @@ from dataclasses import replace
 
 import pytest
 
-from composectl.commands.status import AllStatus, ProjectStatus, exit_code, select
+from composectl.commands.status import exit_code, select, status_of_project, status_of_projects
 from composectl.errors import ComposectlError
 from tests.support.snapshots import backend, service, snapshot
 
 
 def test_it_is_serving_where_every_service_has_one_that_is_ready() -> None:
     half = service(backends=(backend(1, phase="unhealthy"), backend(2)))
-    assert exit_code(ProjectStatus(snapshot(half, service(3)))) == 0
+    assert exit_code(status_of_project(snapshot(half, service(3)))) == 0
 
 
 @pytest.mark.parametrize("phase", ["starting", "unhealthy", "maintenance", "draining"])
 def test_one_service_without_anybody_ready_is_enough_for_a_3(phase: str) -> None:
     nobody = service(service="worker", backends=(backend(1, phase=phase),))
     both = snapshot(service(), nobody)
-    assert exit_code(ProjectStatus(both)) == 3
-    assert exit_code(ProjectStatus(select(both, ["echo"]))) == 0
-    assert exit_code(ProjectStatus(select(both, ["worker"]))) == 3
-    assert exit_code(AllStatus([snapshot(), both])) == 3
+    assert exit_code(status_of_project(both)) == 3
+    assert exit_code(status_of_project(select(both, ["echo"]))) == 0
+    assert exit_code(status_of_project(select(both, ["worker"]))) == 3
+    assert exit_code(status_of_projects([snapshot(), both])) == 3
 
 
 def test_a_service_without_replicas_serves_nobody() -> None:
-    assert exit_code(ProjectStatus(snapshot(service(0)))) == 3
+    assert exit_code(status_of_project(snapshot(service(0)))) == 3
 
 
 def test_the_services_come_in_the_order_in_which_they_were_asked_for() -> None:
@@ -46,8 +46,8 @@ def test_a_service_that_is_not_balanced_is_told_with_those_that_are() -> None:
 
 def test_all_projects_are_one_table_and_each_its_own_json() -> None:
     shop, blog = (replace(snapshot(), project=name) for name in ("shop", "blog"))
-    together = AllStatus([shop, replace(blog, stale_since="2026-11-25T10:00:00+00:00")])
-    assert [one.service for one in together.table().services] == ["shop/echo", "blog/echo"]
-    assert together.table().stale_since == "2026-11-25T10:00:00+00:00"
-    assert [one["project"] for one in together.as_json()["projects"]] == ["shop", "blog"]
-    assert together.as_json()["projects"][0] == shop.as_json()
+    together = status_of_projects([shop, replace(blog, stale_since="2026-11-25T10:00:00+00:00")])
+    assert [one.service for one in together.table.services] == ["shop/echo", "blog/echo"]
+    assert together.table.stale_since == "2026-11-25T10:00:00+00:00"
+    assert [one["project"] for one in together.json["projects"]] == ["shop", "blog"]
+    assert together.json["projects"][0] == shop.as_json()

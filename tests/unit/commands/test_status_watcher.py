@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from composectl.commands import status as looking
-from composectl.commands.status import PollingWatcher, ProjectStatus
+from composectl.commands.status import PollingWatcher, status_of_project
 from tests.support.snapshots import snapshot
 
 
@@ -15,4 +15,4 @@ def test_the_longer_an_answer_takes_the_later_the_next_one_is_asked_for(
 ) -> None:
     moments = iter([100.0, 100.0 + took])
     monkeypatch.setattr(looking.time, "perf_counter", lambda: next(moments))
-    assert PollingWatcher(lambda: ProjectStatus(snapshot())).pause == pytest.approx(pause)
+    assert PollingWatcher(lambda: status_of_project(snapshot())).pause == pytest.approx(pause)
