@@ -47,7 +47,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """One column: what it shows of an entry in some cells' room, and the room it wants.
+    """One column: its text and style for a row.
 
     `rank` says how early it is left out where room is short, 0 never. Its natural width is that of its longest text
     and at least `floor`; a column with `least` may be made narrower than that.
@@ -56,14 +56,14 @@ class Column:
     heading: str
     rank: int
     text: Callable[[TableRow, int], str]
-    style: Callable[[TableRow], Style] = lambda entry: PLAIN
+    style: Callable[[TableRow], Style] = lambda row: PLAIN
     left: bool = False
     least: int = _WIDEST
     floor: int = 0
     gap: int = GAP
 
-    def natural(self, entries: Iterable[TableRow]) -> int:
-        return max(self.floor, cell_len(self.heading), *(cell_len(self.text(entry, _WIDEST)) for entry in entries))
+    def natural(self, rows: Iterable[TableRow]) -> int:
+        return max(self.floor, cell_len(self.heading), *(cell_len(self.text(row, _WIDEST)) for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +79,16 @@ class Layout:
     def headings(self) -> Line:
         return [_cell(column, column.heading, QUIET, width, gap) for column, width, gap in self.places]
 
-    def row(self, entry: TableRow) -> Line:
+    def row(self, row: TableRow) -> Line:
         return [
-            _cell(column, column.text(entry, width), column.style(entry), width, gap)
-            for column, width, gap in self.places
+            _cell(column, column.text(row, width), column.style(row), width, gap) for column, width, gap in self.places
         ]
 
 
-def fit(columns: Sequence[Column], entries: Sequence[TableRow], width: int) -> Layout:
+def fit(columns: Sequence[Column], rows: Sequence[TableRow], width: int) -> Layout:
     """Take the columns by rank while they fit at their narrowest, then widen them as far as there is room."""
     gap = 1 if width <= NARROW else GAP
-    natural = {column: column.natural(entries) for column in columns}
+    natural = {column: column.natural(rows) for column in columns}
     always = [column for column in columns if column.rank == 0]
     widths = {column: natural[column] for column in always}
     spare = width - sum(widths.values()) - gap * (len(always) - 1)
@@ -100,101 +99,55 @@ def fit(columns: Sequence[Column], entries: Sequence[TableRow], width: int) -> L
     return _in_order(columns, widths, gap)
 
 
-def errors(entry: TableRow) -> int:
+def errors(row: TableRow) -> int:
     """The requests that failed, and those answered with a 5xx."""
-    return entry.backend.failed + entry.backend.responses.get("5xx", 0)
+    return row.backend.failed + row.backend.responses.get("5xx", 0)
 
 
-_ADDRESS = Column(
-    heading="address",
-    rank=8,
-    text=lambda entry, room: sanitize(entry.backend.address),
-    left=True,
-)
+def _phase_style(row: TableRow) -> Style:
+    return of_phase(row.backend.phase)
 
 
+def _requests_style(row: TableRow) -> Style:
+    return of_count(row.backend.requests)
+
+
+def _share_bar(row: TableRow, room: int) -> str:
+    return bar(row.backend.requests, row.most_requests, min(room, _BAR))
+
+
+def _measured(heading: str, rank: int, value: Callable[[BackendView], float | None]) -> Column:
+    return Column(heading, rank, lambda row, room: figure(value(row.backend)), lambda row: of_count(value(row.backend)))
+
+
+_ADDRESS = Column("address", 8, lambda row, room: sanitize(row.backend.address), left=True)
 COLUMNS = (
-    Column(
-        heading="#",
-        rank=0,
-        text=lambda entry, room: str(entry.backend.number),
-        style=lambda entry: QUIET,
-    ),
-    Column(
-        heading="name",
-        rank=3,
-        text=lambda entry, room: keep_tail(sanitize(entry.backend.name), room),
-        left=True,
-        least=16,
-    ),
+    Column("#", 0, lambda row, room: str(row.backend.number), lambda row: QUIET),
+    Column("name", 3, lambda row, room: keep_tail(sanitize(row.backend.name), room), left=True, least=16),
     _ADDRESS,
     Column(
-        heading="phase",
-        rank=0,
-        text=lambda entry, room: sanitize(entry.backend.phase),
-        style=lambda entry: of_phase(entry.backend.phase),
+        "phase",
+        0,
+        lambda row, room: sanitize(row.backend.phase),
+        _phase_style,
         left=True,
         least=5,
         floor=len("starting"),
     ),
-    Column(
-        heading="in flight",
-        rank=2,
-        text=lambda entry, room: count(entry.backend.in_flight),
-        style=lambda entry: of_count(entry.backend.in_flight),
-    ),
-    Column(
-        heading="requests",
-        rank=0,
-        text=lambda entry, room: count(entry.backend.requests),
-        style=lambda entry: of_count(entry.backend.requests),
-    ),
-    Column(
-        heading="share",
-        rank=5,
-        text=lambda entry, room: percent(entry.backend.requests, entry.service_requests),
-        style=lambda entry: of_count(entry.backend.requests),
-    ),
-    Column(
-        heading="",
-        rank=7,
-        text=lambda entry, room: bar(entry.backend.requests, entry.most_requests, min(room, _BAR)),
-        style=lambda entry: DRAWN,
-        left=True,
-        least=4,
-        floor=_BAR,
-        gap=1,
-    ),
-    Column(
-        heading="req/s",
-        rank=1,
-        text=lambda entry, room: figure(entry.backend.requests_per_second),
-        style=lambda entry: of_count(entry.backend.requests_per_second),
-    ),
-    Column(
-        heading="errors",
-        rank=4,
-        text=lambda entry, room: count(errors(entry)),
-        style=lambda entry: of_errors(errors(entry)),
-    ),
-    Column(
-        heading="p50 ms",
-        rank=9,
-        text=lambda entry, room: figure(entry.backend.p50_ms),
-        style=lambda entry: of_count(entry.backend.p50_ms),
-    ),
-    Column(
-        heading="p95 ms",
-        rank=6,
-        text=lambda entry, room: figure(entry.backend.p95_ms),
-        style=lambda entry: of_count(entry.backend.p95_ms),
-    ),
+    Column("in flight", 2, lambda row, room: count(row.backend.in_flight), lambda row: of_count(row.backend.in_flight)),
+    Column("requests", 0, lambda row, room: count(row.backend.requests), _requests_style),
+    Column("share", 5, lambda row, room: percent(row.backend.requests, row.service_requests), _requests_style),
+    Column("", 7, _share_bar, lambda row: DRAWN, left=True, least=4, floor=_BAR, gap=1),
+    _measured("req/s", 1, lambda backend: backend.requests_per_second),
+    Column("errors", 4, lambda row, room: count(errors(row)), lambda row: of_errors(errors(row))),
+    _measured("p50 ms", 9, lambda backend: backend.p50_ms),
+    _measured("p95 ms", 6, lambda backend: backend.p95_ms),
 )
 
 
-def columns_for(entries: Sequence[TableRow]) -> Sequence[Column]:
+def columns_for(rows: Sequence[TableRow]) -> Sequence[Column]:
     """All of them, but for the addresses where backends are named by them."""
-    named = any(entry.backend.name != entry.backend.address for entry in entries)
+    named = any(row.backend.name != row.backend.address for row in rows)
     return [column for column in COLUMNS if named or column is not _ADDRESS]
 
 
