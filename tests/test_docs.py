@@ -18,8 +18,8 @@ FILE = re.compile(r"`([\w./-]+/[\w.-]+\.(?:py|json|c))`")
 FOLDERS = [ROOT, *(ROOT / name for name in ("composectl", "tests", "tests/support"))]
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 PEOPLE = re.compile(r"\b(who|whoever|whom|nobody|somebody|everybody|anybody|we|us|our|ours)\b", re.IGNORECASE)
-# Their text comes from click's declarations, and from the names of test cases.
-MADE = {"cli.md", "test-matrix.md"}
+# Its text comes from the names of test cases.
+MADE = {"test-matrix.md"}
 
 
 def name_of(page: Path) -> str:
