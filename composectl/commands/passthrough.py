@@ -29,7 +29,6 @@ def compose_command(name: str) -> click.Command:
 
 def pass_through(invocation: Invocation, arguments: Sequence[str]) -> NoReturn:
     """Become Compose, with the same engine. Raises ComposectlError."""
-    from composectl.compose.argv import passthrough_argv
     from composectl.compose.binary import find_compose
     from composectl.compose.process import exec_compose
     from composectl.engine.endpoint import child_environ, resolve_endpoint
@@ -37,4 +36,4 @@ def pass_through(invocation: Invocation, arguments: Sequence[str]) -> NoReturn:
     endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
     environ = child_environ(invocation.environ, endpoint)
     compose = find_compose(environ)
-    exec_compose(passthrough_argv(compose, (*invocation.options.argv(), *arguments)), environ)
+    exec_compose((*compose.command, *invocation.options.argv(), *arguments), environ)

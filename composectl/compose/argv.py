@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from composectl import errors
@@ -103,130 +104,60 @@ def config_argv(compose: Compose, options: Options) -> tuple[str, ...]:
     """Render the project to stdout, the services of all profiles included: without them, they would be orphans."""
     if compose.is_v1:
         return (*compose.command, *options.argv(), "config")
-    return (*_config_of_all(compose, options), "--format", "json")
+    return (*yaml_config_argv(compose, options), "--format", "json")
 
 
 def yaml_config_argv(compose: Compose, options: Options) -> tuple[str, ...]:
     """The same in YAML: v2 leaves the `x-` keys of services out of its JSON."""
-    return config_argv(compose, options) if compose.is_v1 else _config_of_all(compose, options)
+    if compose.is_v1:
+        return config_argv(compose, options)
+    return (*compose.command, *options.argv(), "--profile", "*", "config")
 
 
-def up_argv(
-    compose: Compose,
-    options: Options,
-    project_name: str,
-    project_directory: Path,
-    up_arguments: UpArguments,
-    scales: Mapping[str, int],
-) -> tuple[str, ...]:
-    """Bring up the project that is on stdin; where services are named, those of `scales` come up with them."""
-    named = up_arguments.services
+def stdin_argv(compose: Compose, options: Options, name: str, directory: Path) -> tuple[str, ...]:
+    """Compose, for the rendered project on stdin; 1.29 takes the directory that it runs in for the project's."""
     return (
-        *_rendered(compose, options, project_name, project_directory),
-        *("up", "-d"),
-        *up_arguments.options,
-        *_scales(scales),
-        *(dict.fromkeys((*named, *scales)) if named else ()),
+        *compose.command,
+        *("--file", "-", "--project-name", name, "--project-directory", str(directory)),
+        *options.argv_when_rendered(),
     )
 
 
-def converge_argv(
-    compose: Compose, options: Options, project_name: str, project_directory: Path, service: str, scale: int
-) -> tuple[str, ...]:
-    """Reach `scale` replicas of one service of the project that is on stdin, and touch nothing else."""
-    return (
-        *_rendered(compose, options, project_name, project_directory),
-        *("up", "-d", "--no-deps", "--no-recreate"),
-        *_scales({service: scale}),
-        service,
-    )
+def up_words(arguments: UpArguments, scales: Mapping[str, int]) -> tuple[str, ...]:
+    """Bring the project up; where services are named, those of `scales` come up with them."""
+    services = dict.fromkeys((*arguments.services, *scales)) if arguments.services else ()
+    return ("up", "-d", *arguments.options, *_scales(scales), *services)
 
 
-def build_argv(
-    compose: Compose, options: Options, project_name: str, project_directory: Path, services: Sequence[str]
-) -> tuple[str, ...]:
-    """Build the images of services of the project that is on stdin."""
-    return (*_rendered(compose, options, project_name, project_directory), "build", *services)
-
-
-def stop_argv(
-    compose: Compose,
-    options: Options,
-    project_name: str,
-    project_directory: Path,
-    services: Sequence[str] = (),
-    timeout: int | None = None,
-) -> tuple[str, ...]:
-    """Stop services of the project that is on stdin, all where none is named; `timeout` in seconds."""
-    return (
-        *_rendered(compose, options, project_name, project_directory),
-        "stop",
-        *(() if timeout is None else ("--timeout", str(timeout))),
-        *services,
-    )
-
-
-def kill_argv(
-    compose: Compose, options: Options, project_name: str, project_directory: Path, services: Sequence[str] = ()
-) -> tuple[str, ...]:
-    """Kill services of the project that is on stdin, all where none is named."""
-    return (*_rendered(compose, options, project_name, project_directory), "kill", *services)
-
-
-def passthrough_argv(compose: Compose, arguments: Sequence[str]) -> tuple[str, ...]:
-    """Compose, with the arguments as they were typed."""
-    return (*compose.command, *arguments)
+def converge_words(service: str, scale: int) -> tuple[str, ...]:
+    """Reach `scale` replicas of one service, and touch nothing else."""
+    return ("up", "-d", "--no-deps", "--no-recreate", *_scales({service: scale}), service)
 
 
 # Private
 
 
-def _config_of_all(compose: Compose, options: Options) -> tuple[str, ...]:
-    return (*compose.command, *options.argv(), "--profile", "*", "config")
-
-
 def _option(word: str, rest: Iterator[str], balanced: Collection[str]) -> list[str]:
     """`word`, and its value where that is the next of `rest`."""
     name, equals, value = word.partition("=")
-    _check_goes_with_balancing(name)
-    if name not in _TAKE_A_VALUE:
-        return [word]
-    taken = [word] if equals else [word, *_next(rest)]
-    if name == "--scale":
-        _check_scale(value if equals else taken[-1], balanced)
-    return taken
-
-
-def _next(words: Iterator[str]) -> list[str]:
-    return [word for word in (next(words, None),) if word is not None]
-
-
-def _check_goes_with_balancing(option: str) -> None:
-    if option in _ATTACHED:
+    if name in _ATTACHED:
         raise errors.UsageError(
-            f"`{option}` cannot be combined with `--balance` or `x-balance`: composectl shows the table, not the logs",
+            f"`{name}` cannot be combined with `--balance` or `x-balance`: composectl shows the table, not the logs",
             "`composectl logs -f` shows the logs from another terminal",
         )
-    if option in _START_NOTHING:
+    if name in _START_NOTHING:
         raise errors.UsageError(
-            f"`{option}` cannot be combined with `--balance`: it starts no replicas",
-            f"`composectl up {option}` without `--balance` is passed to Compose",
+            f"`{name}` cannot be combined with `--balance`: it starts no replicas",
+            f"`composectl up {name}` without `--balance` is passed to Compose",
         )
-
-
-def _check_scale(text: str, balanced: Collection[str]) -> None:
-    service, _ = parse_scale(text)
-    if service in balanced:
-        raise errors.balanced_twice(service)
-
-
-def _rendered(compose: Compose, options: Options, project_name: str, project_directory: Path) -> tuple[str, ...]:
-    """Compose, for a rendered project on stdin; 1.29 takes the directory that it runs in for the project's."""
-    return (
-        *compose.command,
-        *("--file", "-", "--project-name", project_name, "--project-directory", str(project_directory)),
-        *options.argv_when_rendered(),
-    )
+    if name not in _TAKE_A_VALUE:
+        return [word]
+    words = [word] if equals else [word, *islice(rest, 1)]
+    if name == "--scale":
+        service, _ = parse_scale(value if equals else words[-1])
+        if service in balanced:
+            raise errors.balanced_twice(service)
+    return words
 
 
 def _scales(scales: Mapping[str, int]) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composectl import errors
-from composectl.compose.argv import UpArguments, build_argv, converge_argv, kill_argv, stop_argv, up_argv
+from composectl.compose.argv import UpArguments, converge_words, stdin_argv, up_words
 from composectl.compose.binary import Compose
 from composectl.compose.options import Invocation, Options, files_of_v1, project_directory_of, project_name
 from composectl.compose.override import render, without_published_ports
-from composectl.compose.process import render_config, render_with_x_balance, run_compose, run_quietly
+from composectl.compose.process import GRACE, render_config, render_with_x_balance, run_compose, run_quietly
 from composectl.compose.project import Project, parse_project, services_with_x_balance
 
 
@@ -88,15 +88,7 @@ class ComposeProject:
 
     async def up(self, arguments: UpArguments, scales: Mapping[str, int]) -> None:
         """Bring the project up, with Compose's own progress on stderr. Raises `compose_failed`."""
-        argv = up_argv(self.compose, self.options, self.name, self.directory, arguments, scales)
-        exit_code = await run_compose(argv, self.environ, self.rendered, self.directory)
-        if exit_code:
-            raise errors.compose_failed(f"{self.compose} up", exit_code)
-
-    async def converge(self, service: str, scale: int) -> None:
-        """Reach `scale` replicas of one service, in silence. Raises `compose_failed` in Compose's own words."""
-        argv = converge_argv(self.compose, self.options, self.name, self.directory, service, scale)
-        await run_quietly(argv, self.environ, self.rendered, self.directory)
+        await self._run_checked(*up_words(arguments, scales))
 
     async def up_others(self, options: Sequence[str], services: Sequence[str]) -> None:
         """Bring up these services and no others, with Compose's own progress on stderr. Raises `compose_failed`."""
@@ -104,17 +96,31 @@ class ComposeProject:
 
     async def build(self, services: Sequence[str]) -> None:
         """Build the images of these services, with Compose's own progress on stderr. Raises `compose_failed`."""
-        argv = build_argv(self.compose, self.options, self.name, self.directory, services)
-        exit_code = await run_compose(argv, self.environ, self.rendered, self.directory)
-        if exit_code:
-            raise errors.compose_failed(f"{self.compose} build", exit_code)
+        await self._run_checked("build", *services)
+
+    async def converge(self, service: str, scale: int) -> None:
+        """Reach `scale` replicas of one service, in silence. Raises `compose_failed` in Compose's own words."""
+        argv = (*self._argv, *converge_words(service, scale))
+        await run_quietly(argv, self.environ, self.rendered, self.directory)
 
     async def stop(self, services: Sequence[str]) -> None:
         """Stop these services, or all of the project where none is named."""
-        argv = stop_argv(self.compose, self.options, self.name, self.directory, services)
-        await run_compose(argv, self.environ, self.rendered, self.directory, grace=1.0)
+        await self._run("stop", *services, grace=1.0)
 
     async def kill(self, services: Sequence[str]) -> None:
         """Kill these services, or all of the project where none is named."""
-        argv = kill_argv(self.compose, self.options, self.name, self.directory, services)
-        await run_compose(argv, self.environ, self.rendered, self.directory)
+        await self._run("kill", *services)
+
+    # Private
+
+    @property
+    def _argv(self) -> tuple[str, ...]:
+        return stdin_argv(self.compose, self.options, self.name, self.directory)
+
+    async def _run(self, *words: str, grace: float = GRACE) -> int:
+        return await run_compose((*self._argv, *words), self.environ, self.rendered, self.directory, grace)
+
+    async def _run_checked(self, *words: str) -> None:
+        exit_code = await self._run(*words)
+        if exit_code:
+            raise errors.compose_failed(f"{self.compose} {words[0]}", exit_code)

@@ -22,7 +22,7 @@ from composectl.compose.binary import Compose
 from composectl.compose.options import Options
 
 _STDERR = 2
-_GRACE = 10.0  # seconds from SIGINT to SIGKILL
+GRACE = 10.0  # seconds from SIGINT to SIGKILL
 _STDIN = 0
 _WARNING = re.compile(r"time=.* level=(warning|info)|WARN|The \S+ variable is not set\. ")
 # ` Container shop-echo-1  Started` is v2's, `Creating shop_echo_1 ... done` docker-compose 1.29's.
@@ -74,7 +74,7 @@ async def render_with_x_balance(
 
 
 async def run_compose(
-    argv: Sequence[str], environ: Mapping[str, str], stdin: bytes | None, cwd: Path, grace: float = _GRACE
+    argv: Sequence[str], environ: Mapping[str, str], stdin: bytes | None, cwd: Path, grace: float = GRACE
 ) -> int:
     """Run Compose to its end, all that it says on our stderr; the result is its exit code.
 
@@ -159,7 +159,7 @@ async def _start(argv: Sequence[str], environ: Mapping[str, str], cwd: Path, **s
         raise _cannot_run(argv, error) from error
 
 
-async def _finish(process: Process, stdin: bytes | None = None, grace: float = _GRACE) -> tuple[bytes, bytes]:
+async def _finish(process: Process, stdin: bytes | None = None, grace: float = GRACE) -> tuple[bytes, bytes]:
     """Feed it and wait for its end; it does not outlive us."""
     try:
         return await process.communicate(stdin)

@@ -7,14 +7,12 @@ import pytest
 from composectl.compose.argv import (
     UpArguments,
     config_argv,
-    converge_argv,
-    kill_argv,
+    converge_words,
     parse_scale,
-    passthrough_argv,
     sort_up_arguments,
     starts_nothing,
-    stop_argv,
-    up_argv,
+    stdin_argv,
+    up_words,
     yaml_config_argv,
 )
 from composectl.compose.binary import Compose
@@ -24,9 +22,6 @@ from composectl.errors import ComposectlError
 V1 = Compose(("docker-compose",), (1, 29, 2))
 V2 = Compose(("docker", "compose"), (2, 40, 3))
 OPTIONS = Options(("a.yml",), "typed", "typed", ("/a.env",), ("debug",), ("--ansi", "never"))
-SRV = Path("/srv")
-ON_STDIN = "docker compose --file - --project-name shop --project-directory /srv"
-KEPT = "--env-file /a.env --profile debug --ansi never"
 
 
 # What `up` was given
@@ -116,26 +111,22 @@ def test_v1_renders_all_profiles_anyway_and_knows_no_format() -> None:
     assert config_argv(V1, Options(profiles=("debug",))) == ("docker-compose", "--profile", "debug", "config")
 
 
-def test_up_reads_the_rendered_project_and_keeps_what_still_matters() -> None:
-    up = up_argv(V2, OPTIONS, "shop", SRV, UpArguments(("--build",)), {"echo": 10, "web": 2})
-    assert " ".join(up) == f"{ON_STDIN} {KEPT} up -d --build --scale echo=10 --scale web=2"
+def test_the_rendered_project_comes_on_stdin_with_what_still_matters() -> None:
+    assert " ".join(stdin_argv(V2, OPTIONS, "shop", Path("/srv"))) == (
+        "docker compose --file - --project-name shop --project-directory /srv"
+        " --env-file /a.env --profile debug --ansi never"
+    )
+
+
+def test_up_scales_the_balanced_services() -> None:
+    up = up_words(UpArguments(("--build",)), {"echo": 10, "web": 2})
+    assert " ".join(up) == "up -d --build --scale echo=10 --scale web=2"
 
 
 def test_balanced_services_come_up_with_those_that_are_named() -> None:
     named = UpArguments(services=("db", "echo"))
-    assert up_argv(V2, Options(), "shop", SRV, named, {"echo": 1, "web": 2})[-3:] == ("db", "echo", "web")
+    assert up_words(named, {"echo": 1, "web": 2})[-3:] == ("db", "echo", "web")
 
 
 def test_converging_touches_one_service() -> None:
-    converge = converge_argv(V2, Options(), "shop", SRV, "echo", 3)
-    assert " ".join(converge) == f"{ON_STDIN} up -d --no-deps --no-recreate --scale echo=3 echo"
-
-
-def test_stopping_takes_services_and_seconds() -> None:
-    assert " ".join(stop_argv(V2, Options(), "shop", SRV)) == f"{ON_STDIN} stop"
-    assert " ".join(stop_argv(V2, Options(), "shop", SRV, ("echo",), 0)) == f"{ON_STDIN} stop --timeout 0 echo"
-    assert " ".join(kill_argv(V2, Options(), "shop", SRV, ("echo",))) == f"{ON_STDIN} kill echo"
-
-
-def test_other_commands_go_through_as_typed() -> None:
-    assert passthrough_argv(V2, ["logs", "-f"]) == ("docker", "compose", "logs", "-f")
+    assert " ".join(converge_words("echo", 3)) == "up -d --no-deps --no-recreate --scale echo=3 echo"
