@@ -33,7 +33,8 @@ def test_of_several_the_one_that_is_named_is_shown(place: Workspace) -> None:
     assert told.message == f"several are running: proxy `edge`, proxy `{one.name}`"
     assert "`-p NAME`" in told.hint
     for proxy in (one, other):
-        assert place.status("-p", proxy.name)["listeners"] == [f"127.0.0.1:{proxy.port}"]
+        (service,) = json.loads(place.run("-p", proxy.name, "status", "--json"))["services"]
+        assert service["listeners"] == [f"127.0.0.1:{proxy.port}"]
         proxy.ends_by(signal.SIGINT)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from docker import DockerClient
 from docker.models.containers import Container
 from docker.models.networks import Network
 
+from composectl.control.client import running_daemons
 from tests.support import leftovers
 from tests.support.images import ECHO_IMAGE
 from tests.support.ports import free_port
@@ -110,9 +110,10 @@ class ComposeProject:
     # What there is
 
     def status(self, service: str = "echo") -> dict[str, Any]:
-        """The service in `composectl status --json`."""
-        services = json.loads(self.shows("status", "--json"))["services"]
-        return next(one for one in services if one["service"] == service)
+        """What `composectl status --json` shows of the service, asked for without a process."""
+        daemons = running_daemons(self.runtime / "composectl")
+        assert daemons, "no composectl runs"
+        return next(one for one in daemons[0].status()["services"] if one["service"] == service)
 
     def has_ready(self, replicas: int) -> bool:
         """Whether it comes to so many ready backends: `up -d` waits for the first one only."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -92,9 +91,10 @@ class Workspace:
         given = [word for one in backends for word in ("--backend", one.address)]
         return self.starts("--listen", f"127.0.0.1:{self.port()}", *given, *words)
 
-    def status(self, *before: str) -> dict[str, Any]:
-        """The only service in `composectl status --json`."""
-        (service,) = json.loads(self.shows(*before, "status", "--json"))["services"]
+    def status(self) -> dict[str, Any]:
+        """What `composectl status --json` shows of the only service, asked for without a process."""
+        (daemon,) = running_daemons(self.runtime / "composectl")
+        (service,) = daemon.status()["services"]
         assert isinstance(service, dict)
         return service
 
