@@ -86,7 +86,7 @@ def test_with_no_backend_there_requests_wait_for_one(place: Workspace) -> None:
     with ThreadPoolExecutor(3) as clients:
         asked = [clients.submit(ask, proxy.port, host=HOST) for _ in range(3)]
         assert wait_until(lambda: place.status()["totals"]["queued"] == 3)
-        assert " 3 held" in place.shows("status")
+        assert " 3 queued" in place.shows("status")
         place.backend(port=late.port)
         assert {one.result().backend for one in asked} == {late.address}
     assert place.status()["totals"]["queued"] == 0
