@@ -21,19 +21,21 @@ HOT_PATH = [
     "composectl/balance/stats.py",
     "composectl/proxy/access_log.py",
     "composectl/proxy/access_log_format.py",
+    "composectl/proxy/client_stream.py",
     "composectl/proxy/connection_pool.py",
     "composectl/proxy/error_pages.py",
     "composectl/proxy/exchange.py",
     "composectl/proxy/head.py",
     "composectl/proxy/http1/backend_connection.py",
     "composectl/proxy/http1/client_connection.py",
+    "composectl/proxy/http1/encoding.py",
     "composectl/proxy/http1/lingering.py",
     "composectl/proxy/http1/request_parser.py",
     "composectl/proxy/limits.py",
+    "composectl/proxy/listener_context.py",
     "composectl/proxy/queue.py",
     "composectl/proxy/sockets.py",
     "composectl/proxy/tunnel.py",
-    "composectl/proxy/upstream.py",
 ]
 
 

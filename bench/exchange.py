@@ -14,17 +14,18 @@ from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
 from composectl.proxy import head
 from composectl.proxy.connection_pool import ConnectionPool
+from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.backend_connection import BackendConnection
 from composectl.proxy.limits import QueueConfig
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
-from composectl.proxy.upstream import Upstream
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
 _RESPONSE = (
     b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT\r\nContent-Type: text/plain\r\n"
     b"Content-Length: 24\r\nConnection: keep-alive\r\n\r\nhello, hello, hello, yes"
 )
+_LINE = b"X-Internal-Service: 127.0.0.1:80\r\n"
 _CLIENTS, _BACKENDS = 64, 4
 _ROUNDS, _REQUESTS = 20, 10_000
 
@@ -67,7 +68,7 @@ async def _stage() -> tuple[list[Any], dict[_Transport, BackendConnection]]:
     backends = {}
     for backend in pool.backends * _CLIENTS:
         outbound, transport = (
-            BackendConnection(connections, backend, b"X-Internal-Service: 127.0.0.1:80\r\n"),
+            BackendConnection(backend, _LINE, connections.keep, connections.lost),
             _Transport(),
         )
         outbound.connection_made(cast(asyncio.Transport, transport))

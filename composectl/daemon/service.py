@@ -20,12 +20,13 @@ from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
+from composectl.proxy.exchange import Upstream
 from composectl.proxy.head import make_request_id
 from composectl.proxy.health_check import make_health_check, watch_health
-from composectl.proxy.listener import ConnectionLimit, address_of, bind
+from composectl.proxy.limits import ConnectionLimit
+from composectl.proxy.listener import address_of, bind, serve
 from composectl.proxy.queue import RequestQueue
-from composectl.proxy.server import HttpServer, serve
-from composectl.proxy.upstream import Upstream
+from composectl.proxy.server import HttpServer
 
 if TYPE_CHECKING:
     from composectl.daemon.rollout import PausedCanary

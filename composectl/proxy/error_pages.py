@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from email.utils import formatdate
-from functools import lru_cache
 from http import HTTPStatus
-from time import time
 
-from composectl.proxy.head import CLOSE
+from composectl.proxy.http1.encoding import CLOSE
 
 _MORE_LINES = {
     HTTPStatus.METHOD_NOT_ALLOWED: b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
@@ -30,16 +27,3 @@ def error_page(status: int, reason: str, *, date: bytes, close: bool, body: bool
     ).encode()
     more = _MORE_LINES.get(HTTPStatus(status), b"") + id_line + (CLOSE if close else b"")
     return head + more + b"\r\n" + (text if body else b"")
-
-
-def http_date() -> bytes:
-    """The time as RFC 9110, section 5.6.7, writes it."""
-    return _written(int(time()))
-
-
-# Private
-
-
-@lru_cache(1)
-def _written(seconds: int) -> bytes:
-    return formatdate(seconds, usegmt=True).encode()

@@ -1,275 +1,363 @@
-"""An exchange: one request and its response, on its way through the proxy."""
+"""An exchange: one request and its response on their way through the proxy, whatever the protocol on either side."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from time import monotonic_ns
-from typing import TYPE_CHECKING
 
 from composectl.balance.backend import Backend
 from composectl.balance.lease import Lease
 from composectl.balance.phase import Phase
+from composectl.balance.pool import Pool
 from composectl.balance.retry import IDEMPOTENT, may_retry
-from composectl.proxy.error_pages import error_page, http_date
-from composectl.proxy.head import Fields, RequestHead, last_chunk
+from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.client_stream import ClientStream
+from composectl.proxy.errors import ErrorReason
+from composectl.proxy.head import Fields, RequestHead, ResponseHead
+from composectl.proxy.limits import Limits
+from composectl.proxy.queue import Queued, RequestQueue
 from composectl.proxy.sockets import is_exhaustion, keep_alive, reason_of
 from composectl.proxy.tunnel import join
 
-if TYPE_CHECKING:
-    from composectl.proxy.access_log_format import AccessRecord
-    from composectl.proxy.http1.backend_connection import BackendConnection
-    from composectl.proxy.http1.client_connection import ClientConnection
-    from composectl.proxy.limits import Limits
-
 _TUNNEL_IDLE = 5
 _REPLAYABLE = 1024 * 1024
-_NOTHING_HEARD = ("backend-hung-up", "backend-too-slow")
-_NOBODY = "no-backend-ready"
-_CLIENT_LEFT = "client-left"
-_CUT = "cut"
-_REFUSED = "backend-unreachable"
-_WORD_COMES = 1_000_000_000  # nanoseconds: who is told to stop listens no more before Docker says so
+_NO_BYTE_CAME = (ErrorReason.BACKEND_HUNG_UP, ErrorReason.BACKEND_TOO_SLOW)
+# A backend that is told to stop may refuse before Docker reports it.
+_STOP_REPORTED_WITHIN = 1_000_000_000  # nanoseconds
 _STATUS = {
-    "backend-too-slow": 504,
-    "connect-timeout": 504,
-    "internal-error": 500,
-    "too-many-open-files": 503,
-    _NOBODY: 503,
+    ErrorReason.BACKEND_TOO_SLOW: 504,
+    ErrorReason.CONNECT_TIMEOUT: 504,
+    ErrorReason.INTERNAL_ERROR: 500,
+    ErrorReason.TOO_MANY_OPEN_FILES: 503,
 }
 
 
-class Exchange:
-    """Takes a request to a backend, to another one if it must, and tells both connections of the end.
+class BackendStream:
+    """The backend's side of an exchange."""
 
-    What is not yet sent is `_pending`; what was sent and could be sent again is `_sent`, or None if that is lost.
-    `entry` is what the access log gets, None where there is no log, or where the entry is in other hands.
+    __slots__ = ()
+
+    def start(self, exchange: Exchange) -> None:
+        """The next response belongs to this exchange."""
+
+    def send(self, head: RequestHead | None, body: list[bytes], trailers: Fields | None, *, once: bool) -> bool:
+        """Send the next part of the request: `head` is in the first part, and `trailers` are in the last one.
+
+        `once`: the request must not be sent twice. False where the backend had closed, and nothing was sent.
+        """
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """The client cannot take more of the response now."""
+
+    def resume(self) -> None:
+        """The client takes more again."""
+
+    def sweep(self, limits: Limits) -> None:
+        """A second has passed: fail the exchange if the backend is silent for too long."""
+
+    def cancel(self) -> None:
+        """The response is not wanted any more."""
+
+
+class BackendStreams:
+    """Where an exchange gets a stream to a backend: `port` is None where each backend has a port of its own."""
+
+    port: int | None
+
+    def take(self, backend: Backend) -> BackendStream | None:
+        """One that is there already, if any is."""
+        raise NotImplementedError
+
+    def take_recent(self, backend: Backend) -> BackendStream | None:
+        """One that is there already, and fit for a request that must not be sent twice."""
+        raise NotImplementedError
+
+    async def dial(self, backend: Backend) -> BackendStream:
+        """A new one. Raises OSError, TimeoutError among them."""
+        raise NotImplementedError
+
+    def forget(self, backend: Backend) -> None:
+        """Close what is kept to this backend: its address may soon be another's."""
+
+    def sweep(self) -> None:
+        """Close what was idle for too long; to be called once a second."""
+
+    def close(self) -> None:
+        """Close all that is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What stands behind a listener."""
+
+    pool: Pool
+    connections: BackendStreams
+    queue: RequestQueue
+
+
+class Exchange(Queued):
+    """Sends a request to a backend, or to another one if it must, and relays the response.
+
+    `record` is for the access log: None where there is none, or where it was handed over. `started`: it is its turn.
+    `uploaded`: the whole request has come. `response_started`: a byte of the response has come from the backend.
     """
 
     __slots__ = (
-        "_began",
-        "_dialling",
+        "_attempts",
+        "_backend",
+        "_body",
+        "_client",
+        "_dial_task",
+        "_head_sent",
+        "_last_failure",
         "_lease",
-        "_outbound",
-        "_pending",
         "_sent",
         "_sent_size",
-        "_setback",
-        "_tried",
-        "begun",
-        "chunked_upload",
-        "entry",
-        "heard",
-        "http_1_0",
-        "id_line",
-        "inbound",
-        "keep_alive",
-        "method",
-        "trailers_welcome",
-        "upgrade",
+        "_started_ns",
+        "_trailers",
+        "_unsent",
+        "_upstream",
+        "record",
+        "request",
+        "response_started",
+        "started",
         "uploaded",
     )
 
+    _last_failure: tuple[ErrorReason, bool]
+    _started_ns: int
+
     def __init__(
-        self, inbound: ClientConnection, method: bytes, head: RequestHead, keep_alive: bool, http_1_0: bool
+        self, client: ClientStream, upstream: Upstream, request: RequestHead, record: AccessRecord | None
     ) -> None:
-        self.inbound = inbound
-        self.method = method
-        self.keep_alive = keep_alive
-        self.http_1_0 = http_1_0
-        self.chunked_upload = head.chunked
-        self.trailers_welcome = head.trailers
-        self.upgrade = head.upgrade
-        self.id_line = head.id_line
-        self.entry: AccessRecord | None = None
-        self.begun = False
-        self.uploaded = False  # the whole request has come from the client
-        self.heard = False  # a byte of the response has come from the backend
-        self._pending = [head.data]
-        self._sent: list[bytes] | None = [] if method in IDEMPOTENT else None
+        self._client = client
+        self._upstream = upstream
+        self.request = request
+        self.record = record
+        self.started = False
+        self.uploaded = False
+        self.response_started = False
+        self._unsent = True
+        self._head_sent = False
+        self._body: list[bytes] = []  # what is not yet sent
+        self._trailers: Fields | None = None  # of the whole request
+        # What was sent of the body, None where the request must not, or can no longer, be sent again
+        self._sent: list[bytes] | None = [] if request.method in IDEMPOTENT else None
         self._sent_size = 0
-        self._tried: tuple[Backend, ...] = ()
+        self._attempts: tuple[Backend, ...] = ()
         self._lease: Lease | None = None
-        self._outbound: BackendConnection | None = None
-        self._dialling: asyncio.Task[None] | None = None
+        self._backend: BackendStream | None = None
+        self._dial_task: asyncio.Task[None] | None = None
 
     # The client's side
 
-    def begin(self) -> None:
-        """Choose a backend and send what there is of the request; where nobody is ready, wait if that may be."""
-        self.begun = True
-        if self.entry is not None:
-            self.entry.start()
-        upstream = self.inbound.upstream
-        lease = None if upstream.queue.must_queue else upstream.pool.leases.acquire((), self.inbound.client)
+    def start(self) -> None:
+        """Choose a backend and send what there is of the request, or queue it."""
+        self.started = True
+        if self.record is not None:
+            self.record.start()
+        upstream = self._upstream
+        lease = None if upstream.queue.must_queue else upstream.pool.leases.acquire((), self._client.address)
         if lease is not None:
-            self._begin_at(lease)
-        elif not self._wait():
+            self._started_ns = monotonic_ns()
+            self._send_to(lease)
+        elif not self._enqueue():
             self.reject()
 
     def add_body(self, data: bytes) -> None:
         """A piece of the request's body has come."""
-        if self.entry is not None:
-            self.entry.received += len(data)
-        if self.chunked_upload:
-            self._pending += (b"%x\r\n" % len(data), data, b"\r\n")
-        else:
-            self._pending.append(data)
+        if self.record is not None:
+            self.record.received += len(data)
+        self._body.append(data)
+        self._unsent = True
 
     def end_body(self, trailers: Fields) -> None:
         """The request is whole."""
         self.uploaded = True
-        if self.chunked_upload:
-            self._pending.append(last_chunk(trailers))
+        self._trailers = trailers
+        self._unsent = True
 
     def flush(self) -> None:
-        """Send on what has come."""
-        pending = self._pending
-        if self._outbound is not None and pending:
-            self._pending = []
-            data = pending[0] if len(pending) == 1 else b"".join(pending)
-            if self._sent is not None:
-                self._remember(data, self._sent)
-                self._outbound.transport.write(data)
-            elif not self._outbound.send_once(data):
-                self._dial_instead(data)
+        backend = self._backend
+        if backend is None or not self._unsent:
+            return
+        self._unsent = False
+        body, self._body = self._body, []
+        head = None if self._head_sent else self.request
+        if not backend.send(head, body, self._trailers, once=self._sent is None):
+            self._body, self._unsent = body, True
+            backend.cancel()
+            self._backend = None
+            self._dial(self._current_lease())
+            return
+        self._head_sent = True
+        if body and self._sent is not None:
+            self._sent += body
+            self._sent_size += sum(map(len, body))
+            if self._sent_size > _REPLAYABLE:
+                self._sent = None
 
-    def client_gone(self) -> None:
+    def client_closed(self) -> None:
         """The client will not read the response: the backend must not go on with it."""
-        entry = self.forsake()
-        if self.begun:
-            self.inbound.note(entry, 0, _CUT if self.inbound.cut else _CLIENT_LEFT)
+        record = self.cancel()
+        if self.started:
+            reason = ErrorReason.CUT if self._client.aborted else ErrorReason.CLIENT_LEFT
+            self._client.log_access(record, 0, reason)
 
-    def forsake(self) -> AccessRecord | None:
-        """Nobody is to get the response; returns its entry, which is for others to end."""
-        entry, self.entry = self.entry, None
-        self.inbound.upstream.queue.remove(self)
-        if self._dialling is not None:
-            self._dialling.cancel()
-        if self._outbound is not None:
-            self._outbound.drop()
+    def cancel(self) -> AccessRecord | None:
+        """The response is not wanted; returns the record, which is for others to end."""
+        record, self.record = self.record, None
+        self._upstream.queue.remove(self)
+        if self._dial_task is not None:
+            self._dial_task.cancel()
+        if self._backend is not None:
+            self._backend.cancel()
         if self._lease is not None:
             self._lease.client_closed()
             self._lease = None
-        return entry
+        return record
 
     def sweep(self, limits: Limits) -> None:
-        """A second has passed: enforce what a backend may take."""
-        if self.heard and self._lease is not None:
+        """A second has passed: enforce the limits of a backend."""
+        if self.response_started and self._lease is not None:
             self._lease.first_byte()
-        if self._outbound is not None:
-            self._outbound.sweep(limits)
+        if self._backend is not None:
+            self._backend.sweep(limits)
         else:
-            self.inbound.notice_end()
+            self._client.check_alive()
 
     def pause_response(self) -> None:
-        """The client reads slower than the backend writes."""
-        if self._outbound is not None:
-            self._outbound.pause_reading()
+        if self._backend is not None:
+            self._backend.pause()
 
     def resume_response(self) -> None:
-        """The client has caught up."""
-        if self._outbound is not None:
-            self._outbound.resume_reading()
+        if self._backend is not None:
+            self._backend.resume()
 
-    # The waiting room's side
+    # The queue's side
 
     @property
     def is_dialing(self) -> bool:
-        """A connection is being made for it."""
-        return self._dialling is not None
+        return self._dial_task is not None
 
     def dequeued(self) -> None:
-        """Somebody is ready, and it is this request's turn."""
-        if self.entry is not None:
-            self.entry.dequeued()
+        if self.record is not None:
+            self.record.dequeued()
         if self._lease is not None:
-            reason, connected = self._setback
-            self._try_another(reason, connected=connected)
+            reason, connected = self._last_failure
+            self._retry(reason, connected=connected)
             return
-        lease = self.inbound.upstream.pool.leases.acquire((), self.inbound.client)
+        lease = self._upstream.pool.leases.acquire((), self._client.address)
         if lease is None:
             self.reject()
         else:
-            self._begin_at(lease)
+            self._started_ns = monotonic_ns()
+            self._send_to(lease)
 
     def reject(self) -> None:
-        """Nobody is ready, and there is no waiting, or no longer."""
         if self._lease is not None:
-            self._give_up(_NOBODY)
+            self._fail(ErrorReason.NO_BACKEND_READY)
         else:
-            self.inbound.upstream.pool.leases.reject(_NOBODY)
-            self._answer(503, _NOBODY)
+            self._upstream.pool.leases.reject(ErrorReason.NO_BACKEND_READY)
+            self._send_error(503, ErrorReason.NO_BACKEND_READY)
+
+    def fail_internally(self, error: Exception) -> None:
+        self._client.fail_internally(error)
 
     # The backend's side
 
-    def completed(self, status: int) -> None:
-        """The final response was relayed whole."""
-        self._outbound = None
-        self._take_lease().answered(status, (monotonic_ns() - self._began) // 1000)
-        if self.entry is not None:
-            self._note(status)
-        self.inbound.finished(self)
+    @property
+    def awaits_backend(self) -> bool:
+        """Whether it is the backend's turn, and not the client's."""
+        return self.uploaded or self._client.upload_paused
 
-    def switched(self, outbound: BackendConnection, rest: bytes) -> None:
+    def pause_upload(self) -> None:
+        """The backend takes no more of the request for now."""
+        if not self.uploaded:
+            self._client.pause_upload()
+
+    def resume_upload(self) -> None:
+        self._client.resume_upload()
+
+    def respond(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
+        """The next part of the response has come: see `ClientStream.send`."""
+        record = self.record
+        if record is not None:
+            if head is not None:
+                record.status = head.status
+            for piece in body:
+                record.sent += len(piece)
+        self._client.send(head, body, trailers)
+
+    def respond_interim(self, head: ResponseHead) -> None:
+        self._client.send_interim(head)
+
+    def finished(self, status: int) -> None:
+        """The final response was relayed whole."""
+        self._backend = None
+        self._take_lease().answered(status, (monotonic_ns() - self._started_ns) // 1000)
+        if self.record is not None:
+            self._log(status)
+        self._client.finished()
+
+    def upgraded(self, transport: asyncio.Transport, rest: bytes) -> None:
         """The backend speaks the other protocol from here on; `rest` are its first bytes."""
-        self._outbound = None
+        self._backend = None
         lease = self._take_lease()
         lease.first_byte()
-        keep_alive(outbound.transport, idle=_TUNNEL_IDLE)
-        client, first_bytes = self.inbound.hand_over()
+        keep_alive(transport, idle=_TUNNEL_IDLE)
+        client_transport, first_bytes = self._client.detach()
+        if self.record is not None:
+            self.record.sent = len(rest)
 
-        def ended(up: int, down: int) -> None:
+        def closed(up: int, down: int) -> None:
             lease.tunnel_closed()
-            if self.entry is not None:
-                self.entry.received += len(first_bytes) + up
-                self.entry.sent += down
-                self._note(101, _CUT if self.inbound.cut else "")
-            self.inbound.taken_back()
+            if self.record is not None:
+                self.record.received += len(first_bytes) + up
+                self.record.sent += down
+                self._log(101, ErrorReason.CUT if self._client.aborted else "")
+            self._client.tunnel_closed()
 
-        join(client, outbound.transport, ended)
-        client.write(rest)
-        outbound.transport.write(first_bytes)
+        join(client_transport, transport, closed)
+        client_transport.write(rest)
+        transport.write(first_bytes)
 
-    def broken(self, reason: str, *, reused: bool) -> None:
-        """The backend's connection ended before the response did, or its response is none."""
-        self._outbound = None
-        if self.heard or reason not in _NOTHING_HEARD:
-            self._give_up(reason)
-        elif reused and reason == "backend-hung-up" and self._rewind():
-            self._dial(self._leased)  # it had only been closed for idleness
+    def failed(self, reason: ErrorReason, *, reused: bool) -> None:
+        """The backend's connection ended before the response did, or the response is invalid."""
+        self._backend = None
+        if self.response_started or reason not in _NO_BYTE_CAME:
+            self._fail(reason)
+        elif reused and reason is ErrorReason.BACKEND_HUNG_UP and self._restore_sent():
+            self._dial(self._current_lease())  # it had only been closed for idleness
         else:
-            self._try_another(reason, connected=True)
+            self._retry(reason, connected=True)
 
     # Private
 
-    @property
-    def _leased(self) -> Lease:
+    def _current_lease(self) -> Lease:
         assert self._lease is not None
         return self._lease
 
     def _take_lease(self) -> Lease:
-        lease, self._lease = self._leased, None
+        lease, self._lease = self._current_lease(), None
         return lease
 
-    def _wait(self) -> bool:
-        """Be held until somebody is ready, if there is room for one more."""
-        held = self.inbound.upstream.queue.enqueue(self)
-        if held and self.entry is not None:
-            self.entry.enqueued()
-        if held and not self.uploaded:
-            self.inbound.hold_upload()
-        return held
+    def _enqueue(self) -> bool:
+        queued = self._upstream.queue.enqueue(self)
+        if queued and self.record is not None:
+            self.record.enqueued()
+        if queued:
+            self.pause_upload()
+        return queued
 
-    def _begin_at(self, lease: Lease) -> None:
-        self._began = monotonic_ns()
-        self._go_to(lease)
-
-    def _go_to(self, lease: Lease) -> None:
+    def _send_to(self, lease: Lease) -> None:
         self._lease = lease
-        self._tried += (lease.backend,)
-        if self.entry is not None:
-            self.entry.attempt(lease.backend.replica)
-        connections = self.inbound.upstream.connections
+        self._attempts += (lease.backend,)
+        if self.record is not None:
+            self.record.attempt(lease.backend.replica)
+        connections = self._upstream.connections
         # A kept connection may be closed just now by the other side, and only what is idempotent may be sent twice.
         kept = connections.take_recent(lease.backend) if self._sent is None else connections.take(lease.backend)
         if kept is None:
@@ -277,105 +365,85 @@ class Exchange:
         else:
             self._use(kept)
 
-    def _use(self, outbound: BackendConnection) -> None:
-        self._outbound = outbound
-        outbound.carry(self)
-        self.inbound.release_upload()
+    def _use(self, backend: BackendStream) -> None:
+        self._backend = backend
+        backend.start(self)
+        self._client.resume_upload()
         self.flush()
 
     def _dial(self, lease: Lease) -> None:
-        if not self.uploaded:
-            self.inbound.hold_upload()
-        self._dialling = asyncio.get_running_loop().create_task(self._connect(lease.backend))
-
-    def _dial_instead(self, unsent: bytes) -> None:
-        assert self._outbound is not None
-        self._outbound.drop()
-        self._outbound = None
-        self._pending.insert(0, unsent)
-        self._dial(self._leased)
+        self.pause_upload()
+        self._dial_task = asyncio.get_running_loop().create_task(self._connect(lease.backend))
 
     async def _connect(self, backend: Backend) -> None:
         try:
-            outbound = await self.inbound.upstream.connections.dial(backend)
+            stream = await self._upstream.connections.dial(backend)
         except OSError as error:
-            self._dialling = None
-            self._could_not_dial(backend, error)
+            self._dial_task = None
+            self._dial_failed(backend, error)
         else:
-            self._dialling = None
-            self.inbound.upstream.pool.leases.connected(backend)
-            self._use(outbound)
+            self._dial_task = None
+            self._upstream.pool.leases.connected(backend)
+            self._use(stream)
 
-    def _could_not_dial(self, backend: Backend, error: OSError) -> None:
+    def _dial_failed(self, backend: Backend, error: OSError) -> None:
         if is_exhaustion(error):
-            self._give_up("too-many-open-files")
+            self._fail(ErrorReason.TOO_MANY_OPEN_FILES)
             return
-        self.inbound.upstream.pool.leases.connection_refused(backend, reason_of(error))
+        self._upstream.pool.leases.connection_refused(backend, reason_of(error))
         late = isinstance(error, TimeoutError)
-        self._try_another("connect-timeout" if late else _REFUSED, connected=False)
+        self._retry(ErrorReason.CONNECT_TIMEOUT if late else ErrorReason.BACKEND_UNREACHABLE, connected=False)
 
-    def _remember(self, data: bytes, sent: list[bytes]) -> None:
-        sent.append(data)
-        self._sent_size += len(data)
-        if self._sent_size > _REPLAYABLE:
-            self._sent = None
-
-    def _rewind(self) -> bool:
-        """Make all that was sent pending again, if it is still there."""
+    def _restore_sent(self) -> bool:
+        """Make all that was sent unsent again, if it is still there."""
         if self._sent is None:
             return False
-        self._pending[:0] = self._sent
+        self._body[:0] = self._sent
         self._sent, self._sent_size = [], 0
+        self._head_sent, self._unsent = False, True
         return True
 
-    def _try_another(self, reason: str, *, connected: bool) -> None:
-        whole = self._rewind() if connected else True
-        retry = may_retry(self.method, connected=connected, whole=whole, tried=len(self._tried))
-        inbound, pool = self.inbound, self.inbound.upstream.pool
-        self._leased.attempt_failed()
-        if retry and not pool.ready and self._wait():
-            self._setback = reason, connected
+    def _retry(self, reason: ErrorReason, *, connected: bool) -> None:
+        whole = self._restore_sent() if connected else True
+        retry = may_retry(self.request.method, connected=connected, whole=whole, tried=len(self._attempts))
+        pool, queue = self._upstream.pool, self._upstream.queue
+        self._last_failure = reason, connected
+        self._current_lease().attempt_failed()
+        if retry and not pool.ready and self._enqueue():
             return
         lease = None
         if retry:
-            freed = inbound.upstream.queue.admit_retries
-            lease = pool.leases.acquire_retry(self._tried, inbound.client, connected=connected, on_slot_free=freed)
+            freed, address = queue.admit_retries, self._client.address
+            lease = pool.leases.acquire_retry(self._attempts, address, connected=connected, on_slot_free=freed)
         if lease is not None:
             self._take_lease().retried(reason)
-            self._go_to(lease)
-        elif reason == _REFUSED and self._is_refused_by_all() and self._wait():
-            self._setback, self._tried = (reason, connected), ()
-        elif retry and connected and pool.leases.is_retrying and inbound.upstream.queue.enqueue_retry(self):
-            self._setback = reason, connected
-            if self.entry is not None:
-                self.entry.enqueued()
+            self._send_to(lease)
+        elif reason is ErrorReason.BACKEND_UNREACHABLE and self._refused_by_all() and self._enqueue():
+            self._attempts = ()
+        elif retry and connected and pool.leases.is_retrying and queue.enqueue_retry(self):
+            if self.record is not None:
+                self.record.enqueued()
         else:
-            self._give_up(reason)
+            self._fail(reason)
 
-    def _is_refused_by_all(self) -> bool:
-        """Whoever is ready has refused it, and it began so lately that word of their end may be on its way."""
-        tried = sum(backend.phase is Phase.READY for backend in self._tried)
-        return tried == self.inbound.upstream.pool.ready and monotonic_ns() - self._began < _WORD_COMES
+    def _refused_by_all(self) -> bool:
+        """All ready backends have refused it, and it started so lately that Docker may not have reported their stop."""
+        tried = sum(backend.phase is Phase.READY for backend in self._attempts)
+        return tried == self._upstream.pool.ready and monotonic_ns() - self._started_ns < _STOP_REPORTED_WITHIN
 
-    def _give_up(self, reason: str) -> None:
+    def _fail(self, reason: ErrorReason) -> None:
         self._take_lease().failed(reason)
-        if self.inbound.answering:
-            self._note(0, reason)
-            self.inbound.break_off(reset=self.http_1_0)
+        if self._client.responding:
+            self._log(0, reason)
+            self._client.abort_response()
         else:
-            self._answer(_STATUS.get(reason, 502), reason)
+            self._send_error(_STATUS.get(reason, 502), reason)
 
-    def _answer(self, status: int, reason: str) -> None:
-        close = self.inbound.closing or not (self.keep_alive and self.uploaded)
-        if close:
-            self.inbound.close_after()
-        page = error_page(
-            status, reason, date=http_date(), close=close, body=self.method != b"HEAD", id_line=self.id_line
-        )
-        self.inbound.transport.write(page)
-        self._note(status, reason)
-        self.inbound.finished(self)
+    def _send_error(self, status: int, reason: ErrorReason) -> None:
+        self._client.send_error(status, reason)
+        self._log(status, reason)
+        self._client.finished()
 
-    def _note(self, status: int, error: str = "") -> None:
-        entry, self.entry = self.entry, None
-        self.inbound.note(entry, status, error)
+    def _log(self, status: int, error: str = "") -> None:
+        record, self.record = self.record, None
+        self._client.log_access(record, status, error)

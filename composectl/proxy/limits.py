@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Protocol
 
-from composectl.proxy.head import BadMessage, RequestHead
+from composectl.proxy.errors import BadMessage, ErrorReason
+from composectl.proxy.head import RequestHead
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 _LENGTH = b"Content-Length: "
@@ -37,6 +40,57 @@ class QueueConfig:
     size: int = 1000
 
 
+class Pausable(Protocol):
+    """A listening socket."""
+
+    def pause(self) -> None:
+        """Accept nobody: the kernel lets them wait."""
+
+    def resume(self) -> None:
+        """Accept again."""
+
+
+class ConnectionLimit:
+    """Counts the clients of all its doors; a `limit` of 0 lets nobody in but those in the first rush."""
+
+    def __init__(self, limit: int = sys.maxsize) -> None:
+        self.limit = limit
+        self._count = 0
+        self._paused = False
+        self._listeners: set[Pausable] = set()
+
+    @property
+    def count(self) -> int:
+        """The clients that are connected now."""
+        return self._count
+
+    def add(self, listener: Pausable) -> None:
+        """Watch over one more listener."""
+        self._listeners.add(listener)
+        if self._paused:
+            listener.pause()
+
+    def remove(self, listener: Pausable) -> None:
+        """A listener has been closed for good."""
+        self._listeners.discard(listener)
+
+    def acquire(self) -> None:
+        """A client has come."""
+        self._count += 1
+        if self._count >= self.limit and not self._paused:
+            self._paused = True
+            for listener in self._listeners:
+                listener.pause()
+
+    def release(self) -> None:
+        """A client has gone."""
+        self._count -= 1
+        if self._paused and self._count < self.limit:
+            self._paused = False
+            for listener in self._listeners:
+                listener.resume()
+
+
 def is_within(client: str, networks: Networks) -> bool:
     """Whether one of `networks` holds this address; what is no address is in none."""
     try:
@@ -51,7 +105,7 @@ def is_within(client: str, networks: Networks) -> bool:
 def check_head(head: RequestHead, limits: Limits) -> None:
     """Refuse a host that is not ours (RFC 9110, section 7.4), and a body that says that it is too large."""
     if limits.allowed_hosts and _host(head.data) not in limits.allowed_hosts:
-        raise BadMessage(421, "host-not-allowed")
+        raise BadMessage(421, ErrorReason.HOST_NOT_ALLOWED)
     if limits.max_request_body is not None and head.framing.startswith(_LENGTH):
         check_body(int(head.framing[len(_LENGTH) :]), limits)
 
@@ -59,7 +113,7 @@ def check_head(head: RequestHead, limits: Limits) -> None:
 def check_body(size: int, limits: Limits) -> None:
     """Refuse a body that is, or has become, too large (RFC 9110, section 15.5.14)."""
     if limits.max_request_body is not None and size > limits.max_request_body:
-        raise BadMessage(413, "body-too-large")
+        raise BadMessage(413, ErrorReason.BODY_TOO_LARGE)
 
 
 # Private

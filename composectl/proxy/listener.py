@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Protocol
+
+from aiohttp import web
 
 from composectl import errors
 from composectl.balance.backend import join_address
 from composectl.proxy.connection_pool import KEPT_PART
+from composectl.proxy.limits import ConnectionLimit
+from composectl.proxy.server import HttpServer
 from composectl.proxy.sockets import raise_open_files
 
 # For listeners, sockets of ours, pipes of Compose, and whoever comes in a rush
 _RESERVED = 128
 _PER_EXCHANGE = 2
+_BACKLOG = 4096
+# Plain asyncio accepts so many before it lets us count them.
+_AT_ONCE = 16
+_RETRY_SECONDS = 1.0
 
 
 class PortTaken(Exception):
@@ -50,55 +57,74 @@ def address_of(listening: socket.socket) -> str:
     return join_address(host, port)
 
 
-class Pausable(Protocol):
-    """A listening socket."""
+class Listener(web.SockSite):
+    """A listening socket that can be shut and opened again: what is closed then is only a duplicate of it."""
+
+    __slots__ = ("_connection_limit", "_opening", "_wanted")
+
+    _server: asyncio.Server | None
+
+    def __init__(self, runner: web.ServerRunner, sock: socket.socket, connection_limit: ConnectionLimit) -> None:
+        super().__init__(runner, sock)
+        self._connection_limit = connection_limit
+        self._wanted = False
+        self._opening: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        self._wanted = True
+        self._server = await self._listen()
+        self._connection_limit.add(self)
+
+    async def stop(self) -> None:
+        self._connection_limit.remove(self)
+        self.pause()
+        await super().stop()
+        self._sock.close()
 
     def pause(self) -> None:
-        """Accept nobody: the kernel lets them wait."""
+        self._wanted = False
+        if self._server is not None:
+            server, self._server = self._server, None
+            loop = asyncio.get_running_loop()
+            for one in server.sockets:
+                loop.remove_reader(one.fileno())  # plain asyncio accepts no more from here on
+            # Whom the loop has accepted just now still needs the server that it came by.
+            loop.call_soon(loop.call_soon, server.close)
 
     def resume(self) -> None:
-        """Accept again."""
+        self._wanted = True
+        if self._server is None and self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+
+    # Private
+
+    async def _open(self) -> None:
+        while self._wanted and self._server is None:
+            try:
+                self._server = await self._listen()
+            except OSError:  # no descriptor is left
+                await asyncio.sleep(_RETRY_SECONDS)
+        self._opening = None
+        if not self._wanted:
+            self.pause()
+
+    async def _listen(self) -> asyncio.Server:
+        assert self._runner.server is not None
+        server = await asyncio.get_running_loop().create_server(
+            self._runner.server, sock=self._sock.dup(), backlog=_AT_ONCE
+        )
+        self._sock.listen(_BACKLOG)
+        return server
 
 
-class ConnectionLimit:
-    """Counts the clients of all its doors; a `limit` of 0 lets nobody in but those in the first rush."""
-
-    def __init__(self, limit: int = sys.maxsize) -> None:
-        self.limit = limit
-        self._count = 0
-        self._paused = False
-        self._listeners: set[Pausable] = set()
-
-    @property
-    def count(self) -> int:
-        """The clients that are connected now."""
-        return self._count
-
-    def add(self, listener: Pausable) -> None:
-        """Watch over one more listener."""
-        self._listeners.add(listener)
-        if self._paused:
-            listener.pause()
-
-    def remove(self, listener: Pausable) -> None:
-        """A listener has been closed for good."""
-        self._listeners.discard(listener)
-
-    def acquire(self) -> None:
-        """A client has come."""
-        self._count += 1
-        if self._count >= self.limit and not self._paused:
-            self._paused = True
-            for listener in self._listeners:
-                listener.pause()
-
-    def release(self) -> None:
-        """A client has gone."""
-        self._count -= 1
-        if self._paused and self._count < self.limit:
-            self._paused = False
-            for listener in self._listeners:
-                listener.resume()
+async def serve(server: HttpServer, sockets: list[socket.socket], drain_seconds: float) -> web.ServerRunner:
+    """Accept clients on `sockets`; the runner's `cleanup` closes them and gives the rest `drain_seconds`."""
+    runner = web.ServerRunner(server, shutdown_timeout=drain_seconds)
+    await runner.setup()
+    for sock in sockets:
+        await Listener(runner, sock, server.connection_limit).start()
+    return runner
 
 
 def make_connection_limit(limit: int | None = None) -> ConnectionLimit:

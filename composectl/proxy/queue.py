@@ -1,15 +1,12 @@
-"""The waiting room: requests are held while nobody is ready, and go on in the order in which they came."""
+"""The request queue: requests wait in it while no backend is ready, and leave it in the order in which they came."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from composectl.balance.pool import Pool
-    from composectl.proxy.exchange import Exchange
-    from composectl.proxy.limits import QueueConfig
+from composectl.balance.pool import Pool
+from composectl.proxy.limits import QueueConfig
 
 # So many for each ready backend may be without a connection: all at once would overrun the backlog of the first one,
 # and leave nothing to the next.
@@ -17,107 +14,123 @@ _DIALS_PER_BACKEND = 32
 _PAUSE = 0.01
 
 
+class Queued:
+    """A request that may be queued."""
+
+    __slots__ = ()
+
+    @property
+    def is_dialing(self) -> bool:
+        """Whether a connection is being made for it."""
+        raise NotImplementedError
+
+    def dequeued(self) -> None:
+        """It is its turn."""
+
+    def reject(self) -> None:
+        """No backend became ready in time."""
+
+    def fail_internally(self, error: Exception) -> None:
+        """A bug was met: end this request, and no other."""
+
+
 class RequestQueue:
-    """Holds the requests of one service, whichever listener they came by."""
+    """The queue of one service, whichever listener a request came by."""
 
     def __init__(self, pool: Pool, config: QueueConfig) -> None:
         self._pool = pool
         self._timeout = config.timeout
         self._size = config.size if config.timeout else 0
-        self._waiting: OrderedDict[Exchange, int] = OrderedDict()  # and when each of them came, in ticks
-        self._retries: OrderedDict[Exchange, None] = OrderedDict()  # who wait for a further attempt of others to end
-        self._retry_handle: asyncio.Handle | None = None
+        self._waiting: OrderedDict[Queued, int] = OrderedDict()  # and the tick at which each came
+        self._retries: OrderedDict[Queued, None] = OrderedDict()  # they wait for a slot of the retry budget
+        self._admission: asyncio.Handle | None = None
+        self._retry_admission: asyncio.Handle | None = None
+        self._dialing: list[Queued] = []
         self._tick = 0
-        self._admit_handle: asyncio.Handle | None = None
-        self._dialing: list[Exchange] = []  # of those who were admitted
 
     @property
     def queued(self) -> int:
-        """How many are held now."""
+        """How many requests wait."""
         return len(self._waiting) + len(self._retries)
 
     @property
     def must_queue(self) -> bool:
-        """Whether a new request is to wait behind others, and may."""
+        """Whether a new request has to wait behind others, and may."""
         return 0 < len(self._waiting) < self._size
 
-    def enqueue(self, exchange: Exchange) -> bool:
-        """Let this one wait, if there is room: it will be admitted or turned away, unless it leaves."""
+    def enqueue(self, request: Queued) -> bool:
+        """Let it wait, if there is room: it will be dequeued or rejected, unless it is removed."""
         if len(self._waiting) >= self._size:
             return False
-        self._waiting[exchange] = self._tick
+        self._waiting[request] = self._tick
         return True
 
-    def enqueue_retry(self, exchange: Exchange) -> bool:
-        """Let this one wait, if there is room, until a further attempt has ended: there may be only so many at once."""
+    def enqueue_retry(self, request: Queued) -> bool:
+        """Let it wait for a slot of the retry budget, if there is room."""
         if len(self._retries) >= self._size:
             return False
-        self._retries[exchange] = None
+        self._retries[request] = None
         return True
 
-    def remove(self, exchange: Exchange) -> None:
-        """This one, if it waits at all, waits no longer."""
-        self._waiting.pop(exchange, None)
-        self._retries.pop(exchange, None)
+    def remove(self, request: Queued) -> None:
+        """It waits no longer, if it did."""
+        self._waiting.pop(request, None)
+        self._retries.pop(request, None)
 
     def admit(self) -> None:
-        """Somebody is ready: admit them, once all are known who became ready at this moment."""
-        if self._waiting and self._admit_handle is None:
-            self._admit_handle = asyncio.get_running_loop().call_soon(self._admit_waiting)
+        """A backend is ready: admit requests, once all backends that became ready at this moment are known."""
+        if self._waiting and self._admission is None:
+            self._admission = asyncio.get_running_loop().call_soon(self._admit_waiting)
 
     def admit_retries(self) -> None:
-        """A further attempt has ended: admit those who wait for that, once its own request is done with."""
-        if self._retries and self._retry_handle is None:
-            self._retry_handle = asyncio.get_running_loop().call_soon(self._admit_retries)
+        """A slot of the retry budget is free: admit retries, once the request that had it is done."""
+        if self._retries and self._retry_admission is None:
+            self._retry_admission = asyncio.get_running_loop().call_soon(self._admit_retries)
 
     def sweep(self) -> None:
-        """Turn away who has waited for too long, and admit who has waited for word; to be called once a second."""
+        """Reject requests whose time is over, and admit others; to be called once a second."""
         self._tick += 1
         while self._waiting and self._tick - next(iter(self._waiting.values())) > self._timeout:
-            self._first().reject()
+            self._waiting.popitem(False)[0].reject()
         if self._pool.ready:
             self.admit()
 
     def close(self) -> None:
-        """Turn everybody away, from now on."""
+        """Reject all requests, from now on."""
         self._size = 0
-        while self._waiting:
-            self._first().reject()
-        while self._retries:
-            self._retries.popitem(False)[0].reject()
+        for queue in (self._waiting, self._retries):
+            while queue:
+                queue.popitem(False)[0].reject()
 
     # Private
 
-    def _first(self) -> Exchange:
-        return self._waiting.popitem(False)[0]
-
     def _admit_waiting(self) -> None:
-        self._admit_handle = None
-        self._dialing = [exchange for exchange in self._dialing if exchange.is_dialing]
+        self._admission = None
+        self._dialing = [request for request in self._dialing if request.is_dialing]
         while self._waiting and len(self._dialing) < _DIALS_PER_BACKEND * self._pool.ready:
-            exchange = self._first()
-            self._dialing.append(exchange)
-            _admit(exchange)
+            request = self._waiting.popitem(False)[0]
+            self._dialing.append(request)
+            _dequeue(request)
         if self._waiting and self._pool.ready:
-            self._admit_handle = asyncio.get_running_loop().call_later(_PAUSE, self._admit_waiting)
+            self._admission = asyncio.get_running_loop().call_later(_PAUSE, self._admit_waiting)
         else:
             self._dialing.clear()
 
     def _admit_retries(self) -> None:
-        self._retry_handle = None
+        self._retry_admission = None
         while self._retries:
-            exchange, _ = self._retries.popitem(False)
-            _admit(exchange)
-            if exchange in self._retries:  # it is too early
-                self._retries.move_to_end(exchange, last=False)
+            request, _ = self._retries.popitem(False)
+            _dequeue(request)
+            if request in self._retries:  # it is too early
+                self._retries.move_to_end(request, last=False)
                 return
 
 
 # Private
 
 
-def _admit(exchange: Exchange) -> None:
+def _dequeue(request: Queued) -> None:
     try:
-        exchange.dequeued()
-    except Exception as fault:
-        exchange.inbound.own_up(fault)
+        request.dequeued()
+    except Exception as error:
+        request.fail_internally(error)

@@ -92,20 +92,6 @@ def as_protocol(connection: Connection) -> Protocol:
     return cast(Protocol, connection)
 
 
-class Clock:
-    """`tick` is the number of whole seconds."""
-
-    __slots__ = ("tick",)
-
-    def __init__(self) -> None:
-        self.tick = 0
-
-
-def report(fault: BaseException) -> None:
-    """Tell the loop's exception handler, which writes it to the log."""
-    asyncio.get_running_loop().call_exception_handler({"message": "a fault in composectl", "exception": fault})
-
-
 def open_files() -> int:
     """The limit as it is now."""
     if sys.platform == "win32":

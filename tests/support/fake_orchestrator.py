@@ -20,7 +20,7 @@ from composectl.daemon.service import BalancedService
 from composectl.engine.containers import ExitedContainer
 from composectl.engine.watch import ReplicaObserver
 from composectl.orchestrator.base import Orchestrator, Revision
-from composectl.proxy.listener import ConnectionLimit
+from composectl.proxy.limits import ConnectionLimit
 
 HEALTHY, UNHEALTHY = ContainerHealth.HEALTHY, ContainerHealth.UNHEALTHY
 OLD, NEW = Revision(b"old"), Revision(b"new")

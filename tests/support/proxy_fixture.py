@@ -14,11 +14,11 @@ from composectl.balance.policy import Policy, RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.limits import Limits, QueueConfig
-from composectl.proxy.listener import ConnectionLimit, bind
+from composectl.proxy.exchange import Upstream
+from composectl.proxy.limits import ConnectionLimit, Limits, QueueConfig
+from composectl.proxy.listener import bind, serve
 from composectl.proxy.queue import RequestQueue
-from composectl.proxy.server import HttpServer, serve
-from composectl.proxy.upstream import Upstream
+from composectl.proxy.server import HttpServer
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
 from tests.support.raw_http import RawConnection, connect

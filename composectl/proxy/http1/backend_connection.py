@@ -1,93 +1,116 @@
-"""The connection to a backend: reads responses, which are not trusted, and relays them."""
+"""The connection to a backend: reads responses, which are not trusted, and hands them to their exchange."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
-from composectl.proxy.error_pages import http_date
-from composectl.proxy.head import BadMessage, check_trailers, interim_head, last_chunk, response_head
-from composectl.proxy.sockets import give_up_soon, is_quiet, report
-
-if TYPE_CHECKING:
-    from composectl.balance.backend import Backend
-    from composectl.proxy.connection_pool import ConnectionPool
-    from composectl.proxy.exchange import Exchange
-    from composectl.proxy.limits import Limits
+from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
+from composectl.proxy.exchange import BackendStream, Exchange
+from composectl.proxy.head import Fields, RequestHead, ResponseHead, check_trailers, interim_head, response_head
+from composectl.proxy.http1.encoding import encode_body, last_chunk
+from composectl.proxy.limits import Limits
+from composectl.proxy.sockets import give_up_soon, is_quiet
 
 _MAX_HEAD = 64 * 1024
 _MAX_INTERIM = 32
 
 
-class BackendConnection:
-    """Carries one exchange at a time; `identity` is the line that names the backend to the client."""
+class BackendConnection(BackendStream):
+    """Carries one exchange at a time; `backend_line` is the line that names the backend to the client.
+
+    `on_idle`: called when it may carry another exchange, and returns whether it is kept. `on_lost`: called when it was
+    closed while it was kept.
+    """
 
     __slots__ = (
-        "_barren",
-        "_chunked",
+        "_address_lost",
+        "_backend_line",
+        "_body",
+        "_bytes_since_progress",
         "_complete",
-        "_connections",
-        "_doubtful",
         "_exchange",
         "_fields",
-        "_forsaken",
-        "_identity",
+        "_head",
+        "_idle_seconds",
         "_in_body",
+        "_interim_count",
         "_interims",
-        "_out",
+        "_maybe_stale",
+        "_on_idle",
+        "_on_lost",
         "_parser",
         "_paused",
-        "_quiet",
         "_reason",
+        "_responses",
         "_reusable",
         "_status",
         "_strict",
+        "_trailers",
         "_until_close",
         "backend",
         "idle_since",
-        "served",
         "transport",
     )
 
     transport: asyncio.Transport
 
-    def __init__(self, connections: ConnectionPool, backend: Backend, identity: bytes) -> None:
-        self._connections = connections
+    def __init__(
+        self,
+        backend: Backend,
+        backend_line: bytes,
+        on_idle: Callable[[BackendConnection], None],
+        on_lost: Callable[[BackendConnection], None],
+    ) -> None:
         self.backend = backend
-        self._identity = identity
+        self._backend_line = backend_line
+        self._on_idle = on_idle
+        self._on_lost = on_lost
         self._exchange: Exchange | None = None
         self._parser = self._make_parser()
-        self._out: list[bytes] = []
-        self._fields: list[tuple[bytes, bytes]] = []
+        # What has come since the exchange was given the last part
+        self._interims: list[ResponseHead] = []
+        self._head: ResponseHead | None = None
+        self._body: list[bytes] = []
+        self._fields: Fields = []
+        self._reason = b""
         self._paused = False
-        self._doubtful = False  # it was kept, and may be closed by now
-        self._forsaken = False  # the address of its backend is not known to be its own any more
-        self.served = 0
+        self._maybe_stale = False  # it was kept, and may be closed by now
+        self._address_lost = False  # another may have the address of its backend
+        self._responses = 0
         self.idle_since = 0
 
     # The exchange's side
 
-    def carry(self, exchange: Exchange) -> None:
-        """The next response belongs to this exchange."""
+    def start(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._doubtful = self.served > 0
+        self._maybe_stale = self._responses > 0
         self._status = 0
-        self._barren = 0  # bytes since the parser last made something of them
-        self._quiet = 0  # seconds since it was our turn to wait, or since the last byte
-        self._interims = 0
+        self._bytes_since_progress = 0  # of the parser
+        self._idle_seconds = 0  # since it was the backend's turn, or since the last byte
+        self._interim_count = 0
         self._in_body = False
         self._complete = False
         self._reusable = False
         self._until_close = False
+        self._trailers: Fields = []
 
-    def send_once(self, data: bytes) -> bool:
-        """Send a part of what must not be sent twice; false where the backend had ended, and nothing was sent."""
-        if self._doubtful:
-            self._doubtful = False
+    def send(self, head: RequestHead | None, body: list[bytes], trailers: Fields | None, *, once: bool) -> bool:
+        if self._current().request.chunked:
+            parts = encode_body(body)
+            if trailers is not None:
+                parts.append(last_chunk(trailers))
+        else:
+            parts = body
+        data = b"".join(parts) if head is None else b"".join((head.data, *parts)) if parts else head.data
+        if once and self._maybe_stale:
+            self._maybe_stale = False
             descriptor = self.transport.get_extra_info("socket").fileno()
             if not is_quiet(descriptor):
                 return False
@@ -97,38 +120,30 @@ class BackendConnection:
             self.transport.write(data)
         return True
 
-    def pause_reading(self) -> None:
-        """The client cannot take more now."""
+    def pause(self) -> None:
         if not self._paused:
             self._paused = True
             self.transport.pause_reading()
 
-    def resume_reading(self) -> None:
-        """The client takes more again."""
+    def resume(self) -> None:
         if self._paused:
             self._paused = False
             self.transport.resume_reading()
 
     def sweep(self, limits: Limits) -> None:
-        """A second has passed: end the exchange whose backend is silent for too long."""
-        if self.backend.phase is Phase.GONE and not self._forsaken:
-            self._forsaken = True
+        if self.backend.phase is Phase.GONE and not self._address_lost:
+            self._address_lost = True
             give_up_soon(self.transport)
-        if self._paused or not (self._asked.uploaded or self._asked.inbound.holds_upload):
-            return  # it is the client that is waited for
-        self._quiet += 1
-        patience = limits.idle_timeout if self._in_body else limits.response_timeout
-        if patience is not None and self._quiet > patience:
-            self._break("backend-too-slow")
+        if self._paused or not self._current().awaits_backend:
+            return
+        self._idle_seconds += 1
+        timeout = limits.idle_timeout if self._in_body else limits.response_timeout
+        if timeout is not None and self._idle_seconds > timeout:
+            self._fail(ErrorReason.BACKEND_TOO_SLOW)
 
-    def drop(self) -> None:
-        """Nobody waits for the response any more."""
+    def cancel(self) -> None:
         self._exchange = None
         self.transport.abort()
-
-    def close(self) -> None:
-        """End an idle connection."""
-        self.transport.close()
 
     # asyncio's side
 
@@ -138,50 +153,45 @@ class BackendConnection:
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
         if exchange is None:
-            self.transport.abort()  # nobody asked
+            self.transport.abort()  # a response without a request
             return
-        exchange.heard = True
-        self._quiet = 0
-        self._barren += len(data)
+        exchange.response_started = True
+        self._idle_seconds = 0
+        self._bytes_since_progress += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
-            self._switch(exchange, data[upgrade.args[0] :])
+            if self._respond(exchange, None):
+                self._exchange = None
+                exchange.upgraded(self.transport, data[upgrade.args[0] :])
             return
         except HttpParserError as error:
             if not self._complete:
-                self._break(_reason(error))
+                self._fail(_reason_of(error))
                 return
-            self._reusable = False  # the response was whole; what follows it is not for anybody
-        if self._out:
-            out, self._out = self._out, []
-            inbound = exchange.inbound
-            inbound.transport.write(out[0] if len(out) == 1 else b"".join(out))
-            inbound.answering = self._in_body
+            self._reusable = False  # the response was whole; what follows it belongs to no request
         if self._complete:
-            self._finish()
-        elif self._barren > _MAX_HEAD:
-            self._break("head-too-large")
+            self._finish(exchange)
+        elif self._respond(exchange, None) and self._bytes_since_progress > _MAX_HEAD:
+            self._fail(ErrorReason.HEAD_TOO_LARGE)
 
     def eof_received(self) -> None:
         if self._exchange is not None and self._until_close and not self._complete:
-            if self._chunked:
-                self._exchange.inbound.transport.write(last_chunk([]))
-            self._finish()
+            self._finish(self._exchange)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._exchange is None:
-            self._connections.lost(self)
+            self._on_lost(self)
         else:
-            self._break("backend-hung-up")
+            self._fail(ErrorReason.BACKEND_HUNG_UP)
 
     def pause_writing(self) -> None:
-        if self._exchange is not None and not self._exchange.uploaded:
-            self._exchange.inbound.hold_upload()
+        if self._exchange is not None:
+            self._exchange.pause_upload()
 
     def resume_writing(self) -> None:
         if self._exchange is not None:
-            self._exchange.inbound.release_upload()
+            self._exchange.resume_upload()
 
     # The parser's side
 
@@ -200,37 +210,42 @@ class BackendConnection:
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if not 100 <= status < 600 or self._complete:
-            raise BadMessage(502, "bad-status")
+            raise BadMessage(502, ErrorReason.BAD_STATUS)
         if status < 200:
-            self._relay_interim(status)
-        else:
-            self._relay_head(status)
+            self._add_interim(status)
+            return
+        to_head = self._current().request.method == b"HEAD"
+        head = response_head(status, self._reason, self._fields, backend_line=self._backend_line, to_head=to_head)
+        self._fields = []  # for the trailers
+        self._head = head
+        self._status = status
+        self._until_close = head.unsized and not head.chunked
+        self._in_body = True
+        self._bytes_since_progress = 0
+        if head.chunked:
+            self._set_strict()
+        if to_head:
+            self._complete = True
+            self._reusable = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        self._barren = 0
+        self._bytes_since_progress = 0
         if self._complete:
             self._reusable = False
-            return
-        if self._chunked:
-            self._out += (b"%x\r\n" % len(data), data, b"\r\n")
         else:
-            self._out.append(data)
-        exchange = self._exchange
-        if exchange is not None and exchange.entry is not None:
-            exchange.entry.sent += len(data)
+            self._body.append(data)
 
     def on_message_complete(self) -> None:
         if self._in_body and not self._complete:
-            check_trailers(self._fields)
-            if self._chunked:
-                self._out.append(last_chunk(self._fields if self._asked.trailers_welcome else []))
+            if self._fields:
+                check_trailers(self._fields)
+                self._trailers = self._fields
             self._complete = True
             self._reusable = self._parser.should_keep_alive()
 
     # Private
 
-    @property
-    def _asked(self) -> Exchange:
+    def _current(self) -> Exchange:
         assert self._exchange is not None
         return self._exchange
 
@@ -241,75 +256,58 @@ class BackendConnection:
         self._strict = False
         return parser
 
-    def _be_strict(self) -> None:
+    def _set_strict(self) -> None:
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
         self._strict = True
 
-    def _relay_head(self, status: int) -> None:
-        exchange = self._asked
-        head = response_head(
-            status,
-            self._reason,
-            self._fields,
-            identity=self._identity,
-            id_line=exchange.id_line,
-            bodyless=exchange.method == b"HEAD",
-            keep_alive=exchange.keep_alive and exchange.uploaded and not exchange.inbound.closing,
-            http_1_0=exchange.http_1_0,
-            date=http_date,
-        )
-        self._fields = []  # trailers from here on
-        self._status, self._chunked, self._until_close = status, head.chunked, head.until_close
-        self._in_body = True
-        self._barren = 0
-        if exchange.entry is not None:
-            exchange.entry.status = status
-        if head.closes:
-            exchange.inbound.close_after()
-        if head.came_chunked:
-            self._be_strict()
-        self._out.append(head.data)
-        if exchange.method == b"HEAD":
-            self._complete = True
-            self._reusable = self._parser.should_keep_alive()
-
-    def _relay_interim(self, status: int) -> None:
-        exchange = self._asked
-        self._interims += 1
-        if self._interims > _MAX_INTERIM:
-            raise BadMessage(502, "too-many-interim-responses")
-        asked_for = exchange.upgrade and exchange.uploaded
+    def _add_interim(self, status: int) -> None:
+        self._interim_count += 1
+        if self._interim_count > _MAX_INTERIM:
+            raise BadMessage(502, ErrorReason.TOO_MANY_INTERIM_RESPONSES)
+        exchange = self._current()
+        asked_for = exchange.request.upgrade and exchange.uploaded
         if status == 101 and not (asked_for and self._parser.should_upgrade()):
-            raise BadMessage(502, "unasked-upgrade")
-        identity, id_line = (self._identity, exchange.id_line) if status == 101 else (b"", b"")
-        head = interim_head(status, self._reason, self._fields, identity, id_line)
-        if not exchange.http_1_0:
-            self._out.append(head)
+            raise BadMessage(502, ErrorReason.UNASKED_UPGRADE)
+        backend_line = self._backend_line if status == 101 else b""
+        self._interims.append(interim_head(status, self._reason, self._fields, backend_line))
 
-    def _switch(self, exchange: Exchange, rest: bytes) -> None:
+    def _respond(self, exchange: Exchange, trailers: Fields | None) -> bool:
+        """Hand over what has come; false where a bug was met."""
+        try:
+            if self._interims:
+                interims, self._interims = self._interims, []
+                for interim in interims:
+                    exchange.respond_interim(interim)
+            head, self._head = self._head, None
+            body, self._body = self._body, []
+            if head is not None or body or trailers is not None:
+                exchange.respond(head, body, trailers)
+        except Exception as error:
+            log_internal_error(error)
+            self._fail(ErrorReason.INTERNAL_ERROR)
+            return False
+        return True
+
+    def _finish(self, exchange: Exchange) -> None:
+        if not self._respond(exchange, self._trailers):
+            return
         self._exchange = None
-        if exchange.entry is not None:
-            exchange.entry.sent = len(rest)
-        exchange.switched(self, b"".join(self._out) + rest)
-
-    def _finish(self) -> None:
-        exchange, self._exchange = self._asked, None
         if self._paused:
-            self.resume_reading()
-        if exchange.method == b"HEAD" or self._strict:
+            self.resume()
+        if self._strict or exchange.request.method == b"HEAD":
             self._parser = self._make_parser()  # the old one waits for a body, or takes no bare line feed
-        self.served += 1
+        self._responses += 1
         if self._reusable and exchange.uploaded and not self.transport.get_write_buffer_size():
-            self._connections.keep(self)
+            self._on_idle(self)
         else:
             self.transport.abort()  # what is not yet sent of the request is of no use any more
-        exchange.completed(self._status)
+        exchange.finished(self._status)
 
-    def _break(self, reason: str) -> None:
-        exchange, self._exchange = self._asked, None
-        self._out.clear()
+    def _fail(self, reason: ErrorReason) -> None:
+        exchange, self._exchange = self._current(), None
+        self._head, self._body, self._interims = None, [], []
         self.transport.abort()
-        exchange.broken(reason, reused=self.served > 0)
+        exchange.failed(reason, reused=self._responses > 0)
 
 
 # Private
@@ -318,13 +316,13 @@ class BackendConnection:
 def _write(descriptor: int, data: bytes) -> int:
     try:
         return os.write(descriptor, data)
-    except OSError:  # the transport will meet it too, and tell
+    except OSError:  # the transport will meet it too
         return 0
 
 
-def _reason(error: HttpParserError) -> str:
+def _reason_of(error: HttpParserError) -> ErrorReason:
     cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
     if cause is None or isinstance(cause, BadMessage):
-        return cause.reason if cause else "bad-response"
-    report(cause)
-    return "internal-error"
+        return cause.reason if cause else ErrorReason.BAD_RESPONSE
+    log_internal_error(cause)
+    return ErrorReason.INTERNAL_ERROR

@@ -6,179 +6,178 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from composectl.proxy.error_pages import error_page, http_date
-from composectl.proxy.exchange import Exchange
-from composectl.proxy.head import BadMessage
+from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.client_stream import ClientStream
+from composectl.proxy.error_pages import error_page
+from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
+from composectl.proxy.exchange import Exchange, Upstream
+from composectl.proxy.head import Fields, ResponseHead
+from composectl.proxy.http1.encoding import encode_body, encode_interim, encode_response, http_date, last_chunk
 from composectl.proxy.http1.lingering import Lingering
 from composectl.proxy.http1.request_parser import RequestParser
-from composectl.proxy.sockets import has_ended, report
-
-if TYPE_CHECKING:
-    from composectl.proxy.access_log_format import AccessRecord
-    from composectl.proxy.server import HttpServer
-    from composectl.proxy.upstream import Upstream
+from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.sockets import has_ended
 
 _HEAD_SECONDS = 10
 _IDLE_SECONDS = 75
-_MAX_REST = 64 * 1024
-_MAX_QUEUE = 16
 _RESET = struct.pack("ii", 1, 0)  # linger, for no time at all
 
 
-class ClientConnection:
-    """Queues the requests as they come; the first of the queue is the one that is being answered.
+class ClientConnection(ClientStream):
+    """Queues the exchanges as their requests come; the first of the queue is the one that is being answered.
 
-    `client`: the address of the other side; `answering`: a byte of the response to the current request was sent;
-    `closing`: no further request is taken; `holds_upload`: the backend takes no more of the current request now.
-    `cut`: it is we who end it before its time.
+    `closing`: no further request is taken.
     """
 
     __slots__ = (
-        "_clock",
-        "_congested",
+        "_chunked",
+        "_context",
         "_ended",
-        "_pumping",
+        "_idle_since",
+        "_parser",
         "_queue",
-        "_reader",
         "_reading",
-        "_server",
-        "_since",
-        "answering",
-        "client",
+        "_starting",
+        "_upstream",
+        "_write_paused",
         "closing",
-        "cut",
-        "holds_upload",
         "transport",
-        "upstream",
     )
 
     transport: asyncio.Transport
-    client: str
-    _reader: RequestParser
+    _parser: RequestParser
+    _queue: deque[Exchange]
 
-    def __init__(self, server: HttpServer, upstream: Upstream) -> None:
-        self._server = server
-        self.upstream = upstream
-        self._queue: deque[Exchange] = deque()
+    def __init__(self, context: ListenerContext, upstream: Upstream) -> None:
+        self._context = context
+        self._upstream = upstream
+        self._idle_since = context.tick
         self._reading = True
-        self.holds_upload = False
-        self._congested = False
-        self._pumping = False
+        self._write_paused = False
+        self._starting = False
         self._ended = False
-        self._clock = server.clock
-        self._since = self._clock.tick
-        self.answering = False
+        self._chunked = False  # the body of the current response
+        self.upload_paused = False
+        self.responding = False
         self.closing = False
-        self.cut = False
+        self.aborted = False
 
     # The exchange's side
 
-    def close_after(self) -> None:
-        """The connection ends with the response to the current request."""
-        self.closing = True
+    def send(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
+        exchange = self._queue[0]
+        request = exchange.request
+        if head is not None:
+            keep_alive = request.keep_alive and exchange.uploaded and not self.closing
+            id_line = b"" if self._context.make_id is None else request.id_line
+            data, self._chunked, close = encode_response(head, id_line, keep_alive, request.http_1_0)
+            if close:
+                self.closing = True
+            parts = [data]
+            parts += encode_body(body) if self._chunked else body
+        else:
+            parts = encode_body(body) if self._chunked else body
+        if trailers is not None and self._chunked:
+            parts.append(last_chunk(trailers if request.trailers else []))
+        self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        self.responding = True
 
-    def finished(self, exchange: Exchange) -> None:
-        """The response to the current request was sent whole."""
-        self._queue.popleft()
-        self.answering = False
-        self._since = self._clock.tick
+    def send_interim(self, head: ResponseHead) -> None:
+        request = self._queue[0].request
+        if head.status == 101:
+            self.transport.write(encode_interim(head, b"" if self._context.make_id is None else request.id_line))
+        elif not request.http_1_0:
+            self.transport.write(encode_interim(head))
+
+    def send_error(self, status: int, reason: str) -> None:
+        exchange = self._queue[0]
+        request = exchange.request
+        self.closing = self.closing or not (request.keep_alive and exchange.uploaded)
+        id_line = b"" if self._context.make_id is None else request.id_line
+        body = request.method != b"HEAD"
+        page = error_page(status, reason, date=http_date(), close=self.closing, body=body, id_line=id_line)
+        self.transport.write(page)
+
+    def finished(self) -> None:
+        exchange = self._queue.popleft()
+        self.responding = False
+        self._idle_since = self._context.tick
         if self.closing:
             self._end(linger=not exchange.uploaded)
-        elif self._queue or not self._reading or not self._reader.takes_more:
-            self._go_on()
+        elif self._queue or not self._reading or not self._parser.accepts_more:
+            self._continue()
 
-    def break_off(self, *, reset: bool) -> None:
-        """The rest of the response will never come: the client must see that it is not whole.
+    def abort_response(self) -> None:
+        self._abort(reset=self._queue[0].request.http_1_0)
 
-        `reset`: an orderly end of the connection would be the end of the body.
-        """
-        if reset:
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self.transport.abort()
-        self._end(linger=False)
+    def fail_internally(self, error: Exception) -> None:
+        """A bug ends this connection, with a response where none had begun, and no other connection."""
+        log_internal_error(error)
+        first = self._queue[0] if self._queue else None
+        record = first.cancel() if first is not None else None
+        self._queue.clear()
+        if self.responding:
+            self.log_access(record, 0, ErrorReason.INTERNAL_ERROR)
+            self._abort(reset=True)
+        elif not self._ended:
+            id_line = first.request.id_line if first is not None and self._context.make_id is not None else b""
+            self._send_last(500, ErrorReason.INTERNAL_ERROR, record, id_line, body=True)
 
-    def hold_upload(self) -> None:
-        """Read no more of the current request for now."""
-        self.holds_upload = True
-        self._regulate()
+    def pause_upload(self) -> None:
+        self.upload_paused = True
+        self._update_flow_control()
 
-    def release_upload(self) -> None:
-        """Read on."""
-        if self.holds_upload:
-            self.holds_upload = False
-            self._regulate()
+    def resume_upload(self) -> None:
+        if self.upload_paused:
+            self.upload_paused = False
+            self._update_flow_control()
 
-    def notice_end(self) -> None:
+    def check_alive(self) -> None:
         """While nothing is read, the loop does not tell that the client has gone: ask the kernel."""
         if not self._reading and has_ended(self.transport.get_extra_info("socket").fileno()):
             self.transport.abort()
 
-    def hand_over(self) -> tuple[asyncio.Transport, bytes]:
-        """Give the connection away to a tunnel, with what the client sent behind its request."""
+    def detach(self) -> tuple[asyncio.Transport, bytes]:
         self._queue.clear()
-        self._server.tunnelled(self)
-        return self.transport, self._reader.rest
+        self._context.became_tunnel(self)
+        return self.transport, self._parser.unparsed
 
-    def taken_back(self) -> None:
-        """The tunnel has ended."""
-        self._server.untunnelled(self)
+    def tunnel_closed(self) -> None:
+        self._context.closed(self)
 
-    def note(self, entry: AccessRecord | None, status: int, error: str) -> None:
-        """Tell the access log, if there is one, how a request has ended: see `AccessRecord.end`."""
-        log = self._server.log
-        if log is not None and entry is not None:
-            entry.end(status, error)
-            log.record(entry)
-
-    # The reader's side
-
-    def spoiled(self, exchange: Exchange, refusal: BadMessage) -> AccessRecord | None:
-        """The rest of this request cannot be read: the backend must not take it for a whole one. Returns its entry."""
-        entry = exchange.forsake()
-        self._queue.remove(exchange)
-        if self.answering and not self._queue:
-            self.note(entry, 0, refusal.reason)
-            self.break_off(reset=exchange.http_1_0)
-        return entry
-
-    # The waiting room's side
-
-    def own_up(self, fault: Exception) -> None:
-        """A fault of ours ends this connection, with an answer where none was begun, and no other."""
-        report(fault)
-        refusal = BadMessage(500, "internal-error")
-        first = self._queue[0] if self._queue else None
-        entry = first.forsake() if first is not None else None
-        self._queue.clear()
-        if self.answering:
-            self.note(entry, 0, refusal.reason)
-            self.break_off(reset=True)
-        elif not self._ended:
-            self._say_last(refusal, entry, first.id_line if first is not None else b"", body=True)
+    def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
+        log = self._context.log
+        if log is not None and record is not None:
+            record.end(status, error)
+            log.record(record)
 
     # The server's side
 
     def close(self) -> None:
-        """Take no further request; end as soon as the current one is answered."""
         self.closing = True
         if not self._queue:
             self.transport.close()
 
+    def close_after_response(self) -> None:
+        # A response that has begun without such word cannot be the last: the next request may have been sent already.
+        if not self.responding:
+            self.closing = True
+
     def abort(self) -> None:
-        """End now."""
-        self.cut = True
+        self.aborted = True
         self.transport.abort()
 
     def sweep(self, tick: int) -> None:
-        """Enforce the deadlines; called once a second."""
         if self._queue:
-            self._queue[0].sweep(self._server.limits)
-        if self._reader.in_head and self._reading and tick - self._reader.began > _HEAD_SECONDS:
-            self._reader.refuse(BadMessage(408, "head-too-slow"))
-            self._pump()
-        elif not (self._queue or self._reader.in_head or self._ended) and tick - self._since > _IDLE_SECONDS:
+            self._queue[0].sweep(self._context.limits)
+        head_since = self._parser.head_since
+        if head_since is not None:
+            if self._reading and tick - head_since > _HEAD_SECONDS:
+                self._parser.reject(BadMessage(408, ErrorReason.HEAD_TOO_SLOW))
+                self._start_next()
+        elif not (self._queue or self._ended) and tick - self._idle_since > _IDLE_SECONDS:
             self._end(linger=False)
 
     # asyncio's side
@@ -186,87 +185,91 @@ class ClientConnection:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self.client = peer[0] if peer else "unknown"
+        self.address = peer[0] if peer else "unknown"
         scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._reader = RequestParser(self._server, self, self._queue, scheme)
-        self._server.opened(self)
+        self._parser = RequestParser(self._context, self, self._upstream, scheme)
+        self._queue = self._parser.exchanges
+        self._context.opened(self)
 
     def data_received(self, data: bytes) -> None:
         try:
-            self._take(data)
-        except Exception as fault:
-            self.own_up(fault)
+            between_requests = self._parser.feed(data)
+            if self._parser.rejection is not None:
+                self._cancel_rejected()
+            queue = self._queue
+            if queue and queue[0].started:
+                queue[0].flush()
+            else:
+                self._start_next()
+            if not between_requests or len(queue) > 1:
+                self._update_flow_control()
+        except Exception as error:
+            self.fail_internally(error)
 
     def eof_received(self) -> None:
-        """Who will send no more has gone, for us: the end follows."""
+        """A client that sends no more counts as gone: the loop closes its connection."""
 
     def pause_writing(self) -> None:
-        self._congested = True
+        self._write_paused = True
         if self._queue:
             self._queue[0].pause_response()
 
     def resume_writing(self) -> None:
-        self._congested = False
+        self._write_paused = False
         if self._queue:
             self._queue[0].resume_response()
-        self._go_on()
+        self._continue()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._server.gone(self)
+        self._context.closed(self)
         if self._queue:
-            self._queue[0].client_gone()
+            self._queue[0].client_closed()
             self._queue.clear()
 
     # Private
 
-    def _take(self, data: bytes) -> None:
-        self._reader.feed(data)
-        queue = self._queue
-        if queue and queue[0].begun:
-            queue[0].flush()
-        else:
-            self._pump()
-        if len(queue) > 1 or self._reader.incoming is not None or not self._reader.takes_more:
-            self._regulate()
-
-    def _say_last(self, refusal: BadMessage, entry: AccessRecord | None, id_line: bytes, *, body: bool) -> None:
-        page = error_page(refusal.status, refusal.reason, date=http_date(), close=True, body=body, id_line=id_line)
-        self.transport.write(page)
-        self.note(entry, refusal.status, refusal.reason)
-        self._end(linger=True)
-
-    def _go_on(self) -> None:
-        reader = self._reader
-        try:
-            if not self._queue and not reader.takes_more and reader.refusal is None:
-                reader.decline_switch()
-            self._pump()
-            self._regulate()
-        except Exception as fault:
-            self.own_up(fault)
-
-    def _pump(self) -> None:
-        """Begin the first request of the queue, and those behind it for as long as they are answered at once."""
-        if self._pumping:
+    def _cancel_rejected(self) -> None:
+        """The rest of a request cannot be read: the backend must not take it for a whole one."""
+        rejection = self._parser.rejection
+        exchange = rejection.exchange if rejection is not None else None
+        if rejection is None or exchange is None:
             return
-        self._pumping = True
-        queue = self._queue
-        while queue and not queue[0].begun and not self._congested:
-            queue[0].begin()
-        self._pumping = False
-        reader = self._reader
-        if reader.refusal is not None and not queue and not self._ended:
-            self._say_last(reader.refusal, reader.entry, reader.id_line, body=not reader.refuses_head)
+        rejection.exchange = None
+        rejection.record = exchange.cancel()
+        self._queue.remove(exchange)
+        if self.responding and not self._queue:
+            self.log_access(rejection.record, 0, rejection.reason)
+            self._abort(reset=exchange.request.http_1_0)
 
-    def _regulate(self) -> None:
+    def _continue(self) -> None:
+        parser = self._parser
+        try:
+            if not self._queue and not parser.accepts_more and parser.rejection is None:
+                parser.resume_http()
+                self._cancel_rejected()
+            self._start_next()
+            self._update_flow_control()
+        except Exception as error:
+            self.fail_internally(error)
+
+    def _start_next(self) -> None:
+        """Start the first exchange of the queue, and those behind it for as long as they are answered at once."""
+        if self._starting:
+            return
+        self._starting = True
+        queue = self._queue
+        while queue and not queue[0].started and not self._write_paused:
+            queue[0].start()
+        self._starting = False
+        rejection = self._parser.rejection
+        if rejection is not None and not queue and not self._ended:
+            self._send_last(
+                rejection.status, rejection.reason, rejection.record, rejection.id_line, body=not rejection.to_head
+            )
+
+    def _update_flow_control(self) -> None:
         """Read while there is somewhere to put what is read: that is also how the end of a client shows."""
-        incoming = self._reader.incoming
-        reads = not (
-            self.holds_upload
-            or (incoming is not None and not incoming.begun)
-            or len(self._queue) > _MAX_QUEUE
-            or len(self._reader.rest) > _MAX_REST
-        )
+        reads = not (self.upload_paused or self._parser.is_ahead)
         if reads != self._reading and not self.transport.is_closing():
             self._reading = reads
             if reads:
@@ -274,10 +277,23 @@ class ClientConnection:
             else:
                 self.transport.pause_reading()
 
+    def _send_last(self, status: int, reason: str, record: AccessRecord | None, id_line: bytes, *, body: bool) -> None:
+        page = error_page(status, reason, date=http_date(), close=True, body=body, id_line=id_line)
+        self.transport.write(page)
+        self.log_access(record, status, reason)
+        self._end(linger=True)
+
+    def _abort(self, *, reset: bool) -> None:
+        """End in the midst of a response; `reset`: an orderly end of the connection would be the end of the body."""
+        if reset:
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.transport.abort()
+        self._end(linger=False)
+
     def _end(self, *, linger: bool) -> None:
         """Nothing more is read or answered; `linger` where something may still come."""
         self._ended = True
         self._queue.clear()
-        lingering = Lingering(self._server, self.transport)
-        self._server.replaced(self, lingering)
+        lingering = Lingering(self._context, self.transport)
+        self._context.replaced(self, lingering)
         lingering.begin(wait=linger)

@@ -1,32 +1,29 @@
-"""The end of a client's connection, so that our last words reach it (RFC 9112, section 9.6)."""
+"""The end of a client's connection, so that the last response reaches the client (RFC 9112, section 9.6)."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
+from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.sockets import as_protocol
-
-if TYPE_CHECKING:
-    from composectl.proxy.server import HttpServer
 
 _LINGER_SECONDS = 5
 _STALLED_SECONDS = 75
 
 
 class Lingering:
-    """Takes over a connection after its last response, and reads what still comes, for nobody, until it is closed."""
+    """Takes over a connection after its last response, and discards what still comes, until it is closed."""
 
-    __slots__ = ("_server", "_since", "_transport", "_unsent")
+    __slots__ = ("_context", "_since", "_transport", "_unsent")
 
-    def __init__(self, server: HttpServer, transport: asyncio.Transport) -> None:
-        self._server = server
+    def __init__(self, context: ListenerContext, transport: asyncio.Transport) -> None:
+        self._context = context
         self._transport = transport
         self._unsent = 0
-        self._since = server.clock.tick
+        self._since = context.tick
 
     def begin(self, *, wait: bool) -> None:
-        """`wait` for the client to close: a close of ours, with bytes unread, would take our last words away."""
+        """`wait` for the client to close: to close first, with bytes unread, would take the last response away."""
         self._transport.set_protocol(as_protocol(self))
         if not wait or self._transport.is_closing() or not self._transport.can_write_eof():
             self._transport.close()
@@ -34,16 +31,18 @@ class Lingering:
         try:
             self._transport.write_eof()
             self._transport.resume_reading()
-        except OSError:  # the client has gone, unnoticed while we did not read
+        except OSError:  # the client has gone, unnoticed while nothing was read
             self._transport.abort()
 
     # The server's side
 
     def close(self) -> None:
-        """It is ending already."""
+        pass
+
+    def close_after_response(self) -> None:
+        pass
 
     def abort(self) -> None:
-        """End now."""
         self._transport.abort()
 
     def sweep(self, tick: int) -> None:
@@ -69,4 +68,4 @@ class Lingering:
         pass
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._server.gone(self)
+        self._context.closed(self)

@@ -1,10 +1,9 @@
-"""The reader of a client's bytes: makes exchanges of them, strictly."""
+"""The parser of a client's bytes: makes exchanges of them, strictly."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING
 
 from httptools import (
     HttpParserCallbackError,
@@ -15,138 +14,165 @@ from httptools import (
 )
 
 from composectl.proxy.access_log_format import AccessRecord
-from composectl.proxy.exchange import Exchange
+from composectl.proxy.client_stream import ClientStream
+from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
+from composectl.proxy.exchange import Exchange, Upstream
 from composectl.proxy.head import (
-    BadMessage,
     Fields,
-    RequestHead,
     forwarding_lines,
     request_head,
     request_id_line,
     trusted_forwarded_fields,
 )
 from composectl.proxy.limits import check_body, check_head
-from composectl.proxy.sockets import report
-
-if TYPE_CHECKING:
-    from composectl.proxy.http1.client_connection import ClientConnection
-    from composectl.proxy.server import HttpServer
+from composectl.proxy.listener_context import ListenerContext
 
 _MAX_HEAD = 32 * 1024
+_MAX_UNPARSED = 64 * 1024
+_MAX_EXCHANGES = 16
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 _VERSIONS = ("1.1", "1.0")
 
 
-class RequestParser:
-    """Appends an exchange to `queue` for each head, and feeds it with the body.
+class Rejection:
+    """What a client's last request is answered with.
 
-    `incoming` is the exchange whose body is still coming; `refusal` what to answer after the queue, and no more
-    (to a HEAD where `refuses_head`), with `id_line`, and with `entry` for the access log;
-    `rest` what follows a request to switch protocols. `takes_more` is false once there is a refusal or such a request.
+    `exchange`: the one whose body could not be read; None where there was no valid head. `to_head`: a HEAD was asked.
+    """
+
+    __slots__ = ("exchange", "id_line", "reason", "record", "status", "to_head")
+
+    def __init__(
+        self,
+        message: BadMessage,
+        to_head: bool,
+        id_line: bytes,
+        exchange: Exchange | None,
+        record: AccessRecord | None,
+    ) -> None:
+        self.status = message.status
+        self.reason = message.reason
+        self.to_head = to_head
+        self.id_line = id_line
+        self.exchange = exchange
+        self.record = record
+
+
+class RequestParser:
+    """Appends an exchange to `exchanges` for each head, and feeds it with the body.
+
+    `accepts_more`: false after a request to switch protocols, and once there is a `rejection`. `unparsed`: what follows
+    such a request. `head_since`: the tick at which an unfinished head began, None where there is none.
     """
 
     __slots__ = (
-        "_barren",
-        "_clock",
+        "_bytes_since_progress",
+        "_client",
+        "_context",
+        "_deferred",
         "_fields",
-        "_forwarded",
-        "_inbound",
+        "_forwarding",
+        "_is_trusted",
         "_limits",
         "_log",
         "_make_id",
         "_parser",
-        "_postponed",
-        "_queue",
+        "_receiving",
         "_scheme",
-        "_server",
         "_size",
         "_target",
-        "_trusted",
-        "began",
-        "entry",
-        "id_line",
-        "in_head",
-        "incoming",
-        "refusal",
-        "refuses_head",
-        "rest",
-        "takes_more",
+        "_upstream",
+        "accepts_more",
+        "exchanges",
+        "head_since",
+        "rejection",
+        "unparsed",
     )
 
-    def __init__(self, server: HttpServer, inbound: ClientConnection, queue: deque[Exchange], scheme: str) -> None:
-        self._server = server
-        self._inbound = inbound
-        self._queue = queue
+    def __init__(self, context: ListenerContext, client: ClientStream, upstream: Upstream, scheme: str) -> None:
+        self._context = context
+        self._client = client
+        self._upstream = upstream
         self._scheme = scheme
-        self._forwarded = forwarding_lines(inbound.client, scheme, server.name)
-        self._trusted = server.trusts(inbound.client)
-        self._clock = server.clock
-        self._limits = server.limits if server.has_request_limits else None  # of what it refuses
-        self._make_id = server.make_id
-        self._log = server.log
+        self._forwarding = forwarding_lines(client.address, scheme, context.name)
+        self._is_trusted = context.is_trusted_proxy(client.address)
+        self._limits = context.limits if context.has_request_limits else None
+        self._make_id = context.make_id
+        self._log = context.log
         self._parser = HttpRequestParser(self)
-        self._postponed: tuple[Exchange, bytes] | None = None  # its body, framed so, is to be read by another parser
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._deferred: tuple[Exchange, bytes] | None = None  # its body, framed so, is to be read by another parser
+        self._fields: Fields = []
         self._target = b""
-        self._barren = 0  # bytes since the parser last made something of them
-        self.began = 0
-        self.in_head = False
-        self.incoming: Exchange | None = None
-        self.refusal: BadMessage | None = None
-        self.refuses_head = False
-        self.entry: AccessRecord | None = None
-        self.id_line = b""
-        self.rest = b""
-        self.takes_more = True
+        self._size = 0  # of the body
+        self._bytes_since_progress = 0  # of the parser
+        self._receiving: Exchange | None = None  # its body is still coming
+        self.exchanges: deque[Exchange] = deque()
+        self.head_since: int | None = None
+        self.rejection: Rejection | None = None
+        self.unparsed = b""
+        self.accepts_more = True
 
-    def feed(self, data: bytes) -> None:
-        """Take what the client has sent."""
-        if not self.takes_more:
-            if self.refusal is None:
-                self.rest += data
-            return
-        self._barren += len(data)
+    def feed(self, data: bytes) -> bool:
+        """Take what the client has sent; returns whether the last request is whole, and another one may come."""
+        if not self.accepts_more:
+            if self.rejection is None:
+                self.unparsed += data
+            return False
+        self._bytes_since_progress += len(data)
         while data:
             try:
                 self._parser.feed_data(data)
                 break
             except HttpParserUpgrade as upgrade:
-                data = self._go_beyond(data[upgrade.args[0] :])
+                data = self._after_upgrade(data[upgrade.args[0] :])
             except HttpParserError as error:
-                self.refuse(_what_is_wrong(error, data))
-                return
-        if self._barren > _MAX_HEAD and self.takes_more:
-            self.refuse(BadMessage(431, "head-too-large") if self.in_head else BadMessage(400, "bad-request"))
+                self.reject(_what_is_wrong(error, data))
+                return False
+        if self._bytes_since_progress > _MAX_HEAD and self.accepts_more:
+            large = self.head_since is not None
+            self.reject(
+                BadMessage(431, ErrorReason.HEAD_TOO_LARGE) if large else BadMessage(400, ErrorReason.BAD_REQUEST)
+            )
+        return self._receiving is None and self.accepts_more
 
-    def refuse(self, refusal: BadMessage) -> None:
-        """Answer what came before, then this, and nothing more."""
-        unfinished, self.incoming = self.incoming, None
-        method = unfinished.method if unfinished else self._target and self._parser.get_method()
-        self.refusal, self.refuses_head = refusal, method == b"HEAD"
-        self.takes_more = False
-        if unfinished is not None:
-            self.id_line = unfinished.id_line
-            self.entry = self._inbound.spoiled(unfinished, refusal)
-        else:
-            self.id_line = b"" if self._make_id is None else request_id_line(self._make_id())
-            self.entry = self._entry_of_unread()
-        self.in_head = False
+    def reject(self, message: BadMessage) -> None:
+        """The exchanges before are answered, then this, and nothing more."""
+        exchange, self._receiving = self._receiving, None
+        self.accepts_more = False
+        self.head_since = None
+        if exchange is not None:
+            id_line = b"" if self._make_id is None else exchange.request.id_line
+            self.rejection = Rejection(message, exchange.request.method == b"HEAD", id_line, exchange, None)
+            return
+        method, version = (self._parser.get_method(), self._parser.get_http_version()) if self._target else (b"", "")
+        id_line = b"" if self._make_id is None else request_id_line(self._make_id())
+        record = None if self._log is None else self._make_record(method, self._target, version, id_line, [])
+        self.rejection = Rejection(message, method == b"HEAD", id_line, None, record)
 
-    def decline_switch(self) -> None:
-        """The backend went on in HTTP: so may the client."""
-        self.takes_more = True
+    def resume_http(self) -> None:
+        """The backend has not switched protocols, and neither does the client."""
+        self.accepts_more = True
         self._parser = HttpRequestParser(self)
-        rest, self.rest = self.rest, b""
-        self.feed(rest)
+        unparsed, self.unparsed = self.unparsed, b""
+        self.feed(unparsed)
 
-    # The parser's side
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it has read more than can be used now."""
+        receiving = self._receiving
+        return (
+            (receiving is not None and not receiving.started)
+            or len(self.exchanges) > _MAX_EXCHANGES
+            or len(self.unparsed) > _MAX_UNPARSED
+        )
+
+    # llhttp's side
 
     def on_message_begin(self) -> None:
-        self.in_head = True
-        self.began = self._clock.tick
+        self.head_since = self._context.tick
         self._target = b""
         self._fields = []
-        self._barren = 0
+        self._bytes_since_progress = 0
 
     def on_url(self, target: bytes) -> None:
         self._target += target
@@ -155,89 +181,73 @@ class RequestParser:
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self.in_head = False
-        self._barren = 0
-        if self._postponed is not None:
-            self._take_up_postponed()
+        self.head_since = None
+        self._bytes_since_progress = 0
+        if self._deferred is not None:
+            self._receiving, self._deferred = self._deferred[0], None
+            self._fields = []
             return
         parser = self._parser
         method, version = parser.get_method(), parser.get_http_version()
         if version not in _VERSIONS:
-            raise BadMessage(505, "version-not-supported")
+            raise BadMessage(505, ErrorReason.VERSION_NOT_SUPPORTED)
         if method == b"CONNECT":
-            raise BadMessage(405, "no-connect")
-        head = self._make_head(method, version)
+            raise BadMessage(405, ErrorReason.NO_CONNECT)
+        fields = self._fields
+        forwarding, host = self._forwarding, b""
+        if self._is_trusted:
+            trusted = trusted_forwarded_fields(fields)
+            forwarding = forwarding_lines(self._client.address, self._scheme, self._context.name, trusted)
+            host = trusted.get(b"x-forwarded-host", b"")
+        keep_alive = parser.should_keep_alive()
+        head = request_head(method, self._target, version, fields, forwarding, host, self._make_id, keep_alive)
         if self._limits is not None:
             self._size = 0
             check_head(head, self._limits)
-        fields, self._fields = self._fields, []  # trailers from here on
-        self._target = b""  # what is refused from here on is another request
-        keep_alive = parser.should_keep_alive() and not head.closes  # which our parser forgets, in HTTP/1.0
-        exchange = Exchange(self._inbound, method, head, keep_alive, version == "1.0")
-        if self._make_id is None:
-            exchange.id_line = b""  # it is nothing that we would answer with
+        self._fields = []  # trailers from here on
+        self._target = b""  # what is rejected from here on is another request
+        record = None
         if self._log is not None:
-            exchange.entry = self._make_entry(method, head.target, version, head.id_line, fields)
-        self._queue.append(exchange)
+            record = self._make_record(method, head.target, version, head.id_line, fields)
+        exchange = Exchange(self._client, self._upstream, head, record)
+        self.exchanges.append(exchange)
         if head.framing and not head.upgrade and parser.should_upgrade():
-            self._postponed = (exchange, head.framing)
+            self._deferred = (exchange, head.framing)
         else:
-            self.incoming = exchange
+            self._receiving = exchange
 
     def on_body(self, data: bytes) -> None:
-        self._barren = 0
+        self._bytes_since_progress = 0
         if self._limits is not None:
             self._size += len(data)
             check_body(self._size, self._limits)
-        if self.incoming is not None:
-            self.incoming.add_body(data)
+        if self._receiving is not None:
+            self._receiving.add_body(data)
 
     def on_message_complete(self) -> None:
-        self._barren = 0
-        if self.incoming is not None:
-            self.incoming.end_body(self._fields)
-            self.incoming = None
+        self._bytes_since_progress = 0
+        if self._receiving is not None:
+            self._receiving.end_body(self._fields)
+            self._receiving = None
 
     # Private
 
-    def _make_head(self, method: bytes, version: str) -> RequestHead:
-        if not self._trusted:
-            return request_head(method, self._target, version, self._fields, self._forwarded, b"", self._make_id)
-        said = trusted_forwarded_fields(self._fields)
-        forwarded = forwarding_lines(self._inbound.client, self._scheme, self._server.name, said)
-        host = said.get(b"x-forwarded-host", b"")
-        return request_head(method, self._target, version, self._fields, forwarded, host, self._make_id)
-
-    def _make_entry(self, method: bytes, target: bytes, version: str, id_line: bytes, fields: Fields) -> AccessRecord:
+    def _make_record(self, method: bytes, target: bytes, version: str, id_line: bytes, fields: Fields) -> AccessRecord:
         wanted = self._log.headers if self._log is not None else frozenset()
         headers = {name.lower(): value for name, value in fields if name.lower() in wanted} if wanted else {}
-        upstream, client = self._inbound.upstream, self._inbound.client
-        return AccessRecord(
-            upstream.pool.service, upstream.connections.port, client, method, target, version, id_line, headers
-        )
+        service, port = self._upstream.pool.service, self._upstream.connections.port
+        return AccessRecord(service, port, self._client.address, method, target, version, id_line, headers)
 
-    def _entry_of_unread(self) -> AccessRecord | None:
-        """The entry of what was no whole request, with as much of it as was read."""
-        if self._log is None:
-            return None
-        method, version = (self._parser.get_method(), self._parser.get_http_version()) if self._target else (b"", "")
-        return self._make_entry(method, self._target, version, self.id_line, [])
-
-    def _go_beyond(self, rest: bytes) -> bytes:
-        """The parser leaves what follows a request with `Upgrade` to others; returns what is HTTP all the same."""
-        if self._queue[-1].upgrade:
-            self.takes_more = False
-            self.rest = rest
+    def _after_upgrade(self, rest: bytes) -> bytes:
+        """The parser stops behind a request with `Upgrade`; returns what is to be parsed as HTTP all the same."""
+        if self.exchanges[-1].request.upgrade:
+            self.accepts_more = False
+            self.unparsed = rest
             return b""
         self._parser = HttpRequestParser(self)
-        if self._postponed is None:
+        if self._deferred is None:
             return rest
-        return b"POST / HTTP/1.1\r\n" + self._postponed[1] + b"\r\n" + rest
-
-    def _take_up_postponed(self) -> None:
-        assert self._postponed is not None
-        self.incoming, self._postponed = self._postponed[0], None
-        self._fields = []
+        return b"POST / HTTP/1.1\r\n" + self._deferred[1] + b"\r\n" + rest
 
 
 # Private
@@ -245,9 +255,9 @@ class RequestParser:
 
 def _what_is_wrong(error: HttpParserError, data: bytes) -> BadMessage:
     if isinstance(error, HttpParserInvalidMethodError) and _METHOD.match(data):
-        return BadMessage(501, "unknown-method")
+        return BadMessage(501, ErrorReason.UNKNOWN_METHOD)
     cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
     if cause is None or isinstance(cause, BadMessage):
-        return cause or BadMessage(400, "bad-request")
-    report(cause)
-    return BadMessage(500, "internal-error")
+        return cause or BadMessage(400, ErrorReason.BAD_REQUEST)
+    log_internal_error(cause)
+    return BadMessage(500, ErrorReason.INTERNAL_ERROR)

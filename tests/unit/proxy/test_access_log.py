@@ -244,7 +244,9 @@ async def test_a_refusal(logged: Logged, said: bytes, answer: int, error: str, m
 async def test_f6_a_head_that_is_too_slow(logged: Logged) -> None:
     client = await logged.stage.client()
     await client.send(b"GET /slow HTTP/1.1\r\nHost:")
-    await wait_until_async(lambda: any(one._reader.in_head for one in logged.stage.server._inbound))
+    await wait_until_async(
+        lambda: any(one._parser.head_since is not None for one in logged.stage.server.context.connections)
+    )
     logged.stage.seconds_pass(12)
     assert status(await client.head()) == 408
     entry = await logged.only()

@@ -405,7 +405,7 @@ async def test_p9_dribbling_gains_no_time(stage: ProxyFixture) -> None:
 
 
 def waits_in_a_head(stage: ProxyFixture) -> bool:
-    return any(inbound._reader.in_head for inbound in stage.server._inbound)
+    return any(inbound._parser.head_since is not None for inbound in stage.server.context.connections)
 
 
 async def test_an_idle_connection_is_closed(stage: ProxyFixture) -> None:
@@ -453,7 +453,7 @@ async def test_after_a_refusal_what_still_comes_is_read_for_a_while(stage: Proxy
     stage.seconds_pass(5)
     await client.send(b"x" * 1024)
     stage.seconds_pass(1)
-    await wait_until_async(lambda: not stage.server._inbound)
+    await wait_until_async(lambda: not stage.server.context.connections)
 
 
 async def test_a_slow_reader_gets_the_end_of_the_last_answer_on_a_connection(stage: ProxyFixture) -> None:
@@ -472,14 +472,14 @@ async def test_a_client_that_never_reads_the_end_is_cut_off(stage: ProxyFixture)
     stage.backend.play(answers(ok(b"x" * 50_000)))
     await wait_until_async(lambda: stage.pool.leases.counters().responses[2])
     stage.seconds_pass(80)
-    await wait_until_async(lambda: not stage.server._inbound)
+    await wait_until_async(lambda: not stage.server.context.connections)
 
 
 async def a_client_behind_narrow_buffers(stage: ProxyFixture) -> RawConnection:
     """What the client does not read stays, but for some kilobytes, with the proxy."""
     client = await stage.client(receive_buffer=4096)
-    await wait_until_async(lambda: stage.server._inbound)
-    for inbound in stage.server._inbound:
+    await wait_until_async(lambda: stage.server.context.connections)
+    for inbound in stage.server.context.connections:
         inbound.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     return client
 
@@ -507,9 +507,9 @@ async def test_e5_a_backend_that_stops_stops_the_upload(open_stage: OpenStage) -
 
 
 def unsent_to_clients(stage: ProxyFixture) -> int:
-    return sum(inbound.transport.get_write_buffer_size() for inbound in stage.server._inbound)
+    return sum(inbound.transport.get_write_buffer_size() for inbound in stage.server.context.connections)
 
 
 def unsent_to_backends(stage: ProxyFixture) -> int:
-    exchanges = [inbound._queue[0] for inbound in stage.server._inbound if inbound._queue]
-    return sum(one._outbound.transport.get_write_buffer_size() for one in exchanges if one._outbound is not None)
+    exchanges = [inbound._queue[0] for inbound in stage.server.context.connections if inbound._queue]
+    return sum(one._backend.transport.get_write_buffer_size() for one in exchanges if one._backend is not None)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from composectl.proxy.errors import BadMessage
 from composectl.proxy.head import (
-    BadMessage,
     RequestHead,
     forwarding_lines,
     interim_head,
-    last_chunk,
     request_head,
     response_head,
 )
+from composectl.proxy.http1.encoding import encode_interim, encode_response, last_chunk
 
 OURS = b"Via: 1.1 composectl\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n"
 
@@ -38,9 +38,9 @@ def sent_on(*lines: str, method: bytes = b"GET") -> list[str]:
     return rest.replace(OURS, b"").decode("latin-1").split("\r\n")[:-2]
 
 
-def answered(*lines: str, status: int = 200, **how: bool) -> bytes:
-    asked_how = {"bodyless": False, "keep_alive": True, "http_1_0": False, **how}
-    return response_head(status, b"Fine", fields(*lines), identity=b"", date=lambda: NOW, **asked_how).data
+def answered(*lines: str, status: int = 200, keep_alive: bool = True, http_1_0: bool = False) -> bytes:
+    head = response_head(status, b"Fine", fields(f"Date: {NOW.decode()}", *lines), backend_line=b"")
+    return encode_response(head, b"", keep_alive, http_1_0)[0]
 
 
 # Requests
@@ -221,8 +221,8 @@ def test_c14_statuses_without_a_body(status: int, length: list[str], expected: b
 
 
 def test_an_interim_response_is_no_place_for_framing() -> None:
-    told = interim_head(103, b"Early Hints", fields("Link: </a>", "Content-Length: 0", "Connection: X", "X: y"))
-    assert told == b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    head = interim_head(103, b"Early Hints", fields("Link: </a>", "Content-Length: 0", "Connection: X", "X: y"))
+    assert encode_interim(head) == b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 
 def test_a17_trailers_are_what_may_trail() -> None:

@@ -121,7 +121,7 @@ async def test_d4_an_old_connection_is_broken_off_once(open_stage: OpenStage) ->
     client = await stalled_in_its_body(stage)
     stage.seconds_pass(101)
     assert await client.rest() == b""
-    await wait_until_async(lambda: not stage.server._inbound)
+    await wait_until_async(lambda: not stage.server.context.connections)
 
 
 @pytest.mark.parametrize("limits", [Limits(), Limits(response_timeout=5)], ids=["no limit", "of heads alone"])

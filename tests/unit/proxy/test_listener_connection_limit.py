@@ -7,7 +7,8 @@ import resource
 import pytest
 
 from composectl.errors import ComposectlError
-from composectl.proxy.listener import ConnectionLimit, make_connection_limit
+from composectl.proxy.limits import ConnectionLimit
+from composectl.proxy.listener import make_connection_limit
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture

@@ -93,7 +93,7 @@ async def test_d11_what_is_kept_to_backends_is_bounded_by_the_open_files(
     stage = await open_stage(2)
     monkeypatch.setattr(stage.connections, "_most", 8)
     # Backends that close early get each POST on a connection of its own.
-    monkeypatch.setattr(stage.connections, "_hasty", dict.fromkeys(stage.pool.backends, 0))
+    monkeypatch.setattr(stage.connections, "_early_closed", dict.fromkeys(stage.pool.backends, 0))
     for backend in stage.backends:
         backend.play(answers(OK))
     client = await stage.client()
@@ -113,4 +113,4 @@ async def test_f8_clients_that_come_and_go_leave_nothing_behind(stage: ProxyFixt
         assert status(await client.until(b"ok")) == 200
         client.reset() if number % 3 else client.close()
     await wait_until_async(lambda: in_use() <= before)
-    assert len(stage.server._inbound) <= 1
+    assert len(stage.server.context.connections) <= 1

@@ -10,7 +10,7 @@ import pytest
 
 from composectl.balance.backend import Backend
 from composectl.balance.policy import Avoid, RoundRobin
-from composectl.proxy.head import BadMessage
+from composectl.proxy.errors import BadMessage
 from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http1.request_parser import RequestParser
 from tests.support.backends import answers
@@ -160,17 +160,19 @@ async def test_d12_a_fault_over_a_deadline_ends_no_other_deadline(
     slow = [await stage.client() for _ in range(3)]
     for client in slow:
         await client.send(b"GET / HTTP/1.1\r\n")
-    await wait_until_async(lambda: sum(one._reader.in_head for one in stage.server._inbound) == 3)  # type: ignore[union-attr]
+    await wait_until_async(
+        lambda: sum(one._parser.head_since is not None for one in stage.server.context.connections) == 3
+    )
     stage.seconds_pass(10)
     fails_once = iter([ZeroDivisionError("a fault of ours")])
-    refuse = RequestParser.refuse
+    reject = RequestParser.reject
 
-    def refuse_or_fail(reader: RequestParser, refusal: BadMessage) -> None:
+    def reject_or_fail(reader: RequestParser, rejection: BadMessage) -> None:
         for fault in fails_once:
             raise fault
-        refuse(reader, refusal)
+        reject(reader, rejection)
 
-    monkeypatch.setattr(RequestParser, "refuse", refuse_or_fail)
+    monkeypatch.setattr(RequestParser, "reject", reject_or_fail)
     stage.seconds_pass(2)
     assert [status(await client.head()) for client in slow] == [408] * 3
     assert [type(error["exception"]) for error in stage.errors] == [ZeroDivisionError]
@@ -187,14 +189,14 @@ class Faulty(RoundRobin):
 
 
 @pytest.mark.interpreted
-@pytest.mark.parametrize("place", ["response_head", "last_chunk"])
+@pytest.mark.parametrize("place", ["encode_response", "last_chunk"])
 async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
     stage: ProxyFixture, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr(f"composectl.proxy.http1.backend_connection.{place}", fails)
+    monkeypatch.setattr(f"composectl.proxy.http1.client_connection.{place}", fails)
     stage.backend.play(answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"))
     client = await stage.client()
     await client.send(GET)
@@ -208,4 +210,4 @@ async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
 
 def is_the_last(stage: ProxyFixture) -> bool:
     """Whether no client's connection takes more than one further request."""
-    return all(one.closing for one in stage.server._inbound if isinstance(one, ClientConnection))
+    return all(one.closing for one in stage.server.context.connections if isinstance(one, ClientConnection))

@@ -148,7 +148,7 @@ async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_
         await asyncio.sleep(0.1)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
-    (inbound,) = stage.server._inbound
+    (inbound,) = stage.server.context.connections
     gc.collect()
     assert answered < 5000
     assert unsent_to_clients(stage) < 1024 * 1024

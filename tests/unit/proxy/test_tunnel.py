@@ -227,7 +227,7 @@ async def test_g6_an_end_of_what_one_side_says_is_the_end_after_its_last_word(st
 async def test_p6_a_client_that_stops_reading_stops_the_backend(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     sent = await fill(backend)
-    assert sum(tunnel.transport.get_write_buffer_size() for tunnel in stage.server._tunnels) < 1024 * 1024
+    assert sum(tunnel.transport.get_write_buffer_size() for tunnel in stage.server.context.tunnels) < 1024 * 1024
     await client.exactly(sent)
 
 

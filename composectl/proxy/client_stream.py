@@ -1,0 +1,60 @@
+"""The client's side of an exchange, as an exchange sees it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.head import Fields, ResponseHead
+
+
+class ClientStream:
+    """The client's side of an exchange.
+
+    `address`: of the client. `responding`: a byte of the response was sent. `upload_paused`: no more of the request is
+    read. `aborted`: the proxy ends it before its time.
+    """
+
+    __slots__ = ("aborted", "address", "responding", "upload_paused")
+
+    aborted: bool
+    address: str
+    responding: bool
+    upload_paused: bool
+
+    def send(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
+        """Send the next part of the response: `head` is in the first part, and `trailers` are in the last one."""
+
+    def send_interim(self, head: ResponseHead) -> None:
+        """Send a 1xx response."""
+
+    def send_error(self, status: int, reason: str) -> None:
+        """Send a whole response of the proxy itself."""
+
+    def finished(self) -> None:
+        """The response was sent whole."""
+
+    def abort_response(self) -> None:
+        """The rest of the response will never come: the client must see that it is not whole."""
+
+    def fail_internally(self, error: Exception) -> None:
+        """A bug was met."""
+
+    def pause_upload(self) -> None:
+        """Read no more of the request for now."""
+
+    def resume_upload(self) -> None:
+        """Read on."""
+
+    def check_alive(self) -> None:
+        """Notice that the client has gone, though nothing is read from it."""
+
+    def detach(self) -> tuple[asyncio.Transport, bytes]:
+        """Give the connection away to a tunnel, with what the client sent behind its request."""
+        raise NotImplementedError
+
+    def tunnel_closed(self) -> None:
+        """The tunnel has ended."""
+
+    def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
+        """Log how a request has ended, where there is a log: see `AccessRecord.end`."""

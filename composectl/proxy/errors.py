@@ -1,0 +1,69 @@
+"""Why a message is rejected or an exchange fails: the values of `X-Composectl-Error` and of the log's `error`."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+
+
+class ErrorReason(StrEnum):
+    """Each is one word; the reference is docs/reference/http.md."""
+
+    # The request is rejected
+    BAD_CONTENT_LENGTH = "bad-content-length"
+    BAD_HOST = "bad-host"
+    BAD_MAX_FORWARDS = "bad-max-forwards"
+    BAD_REQUEST = "bad-request"
+    BAD_TARGET = "bad-target"
+    BODY_TOO_LARGE = "body-too-large"
+    HEAD_TOO_LARGE = "head-too-large"
+    HEAD_TOO_SLOW = "head-too-slow"
+    HOST_NOT_ALLOWED = "host-not-allowed"
+    LOOP = "loop"
+    NO_CONNECT = "no-connect"
+    NO_FURTHER_FORWARDS = "no-further-forwards"
+    NO_HOST = "no-host"
+    TARGET_TOO_LONG = "target-too-long"
+    TOO_MANY_FIELDS = "too-many-fields"
+    TRANSFER_ENCODING_IN_HTTP_1_0 = "transfer-encoding-in-http-1.0"
+    TRANSFER_ENCODING_NOT_IMPLEMENTED = "transfer-encoding-not-implemented"
+    UNKNOWN_EXPECTATION = "unknown-expectation"
+    UNKNOWN_METHOD = "unknown-method"
+    VERSION_NOT_SUPPORTED = "version-not-supported"
+
+    # The response is rejected
+    BAD_REASON = "bad-reason"
+    BAD_RESPONSE = "bad-response"
+    BAD_STATUS = "bad-status"
+    BAD_TRANSFER_ENCODING = "bad-transfer-encoding"
+    FRAMING_IN_TRAILERS = "framing-in-trailers"
+    INTERIM_RESPONSE_WITH_A_BODY = "interim-response-with-a-body"
+    TOO_MANY_INTERIM_RESPONSES = "too-many-interim-responses"
+    UNASKED_UPGRADE = "unasked-upgrade"
+
+    # There is no response
+    BACKEND_HUNG_UP = "backend-hung-up"
+    BACKEND_TOO_SLOW = "backend-too-slow"
+    BACKEND_UNREACHABLE = "backend-unreachable"
+    CONNECT_TIMEOUT = "connect-timeout"
+    INTERNAL_ERROR = "internal-error"
+    NO_BACKEND_READY = "no-backend-ready"
+    TOO_MANY_OPEN_FILES = "too-many-open-files"
+
+    # Only in the access log
+    CLIENT_LEFT = "client-left"
+    CUT = "cut"
+
+
+class BadMessage(Exception):
+    """A request or a response that is not forwarded; `status` and `reason` are the response in its place."""
+
+    def __init__(self, status: int, reason: ErrorReason) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def log_internal_error(error: BaseException) -> None:
+    """Pass a bug to the loop's exception handler, which logs it."""
+    asyncio.get_running_loop().call_exception_handler({"message": "a fault in composectl", "exception": error})

@@ -1,0 +1,96 @@
+"""What the connections of one listener share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from secrets import token_hex
+from typing import Protocol
+
+from composectl.proxy.access_log import AccessLog
+from composectl.proxy.limits import Limits, is_within
+
+
+class Connection(Protocol):
+    """A connection of a client."""
+
+    def close(self) -> None:
+        """Take no further request; end as soon as the current one is answered."""
+
+    def close_after_response(self) -> None:
+        """End with the next response, of which no byte has been sent yet, and tell the client so in it."""
+
+    def abort(self) -> None:
+        """End now."""
+
+    def sweep(self, tick: int) -> None:
+        """Enforce the deadlines; called once a second."""
+
+
+class ListenerContext:
+    """`tick` counts the seconds. `connections` are those of clients; `tunnels` are those of them that became tunnels.
+
+    `name`: what `Via` calls this listener, by default a name of its own, so that a request may pass several listeners,
+    but none of them twice. `make_id` gives the `X-Request-ID` of a request that comes without one; None where such
+    fields are forwarded as they are. `log` gets a record of each request. `on_closed` is called for each connection.
+    """
+
+    __slots__ = (
+        "_on_closed",
+        "connections",
+        "empty",
+        "has_request_limits",
+        "limits",
+        "log",
+        "make_id",
+        "name",
+        "tick",
+        "tunnels",
+    )
+
+    def __init__(
+        self,
+        limits: Limits,
+        name: str,
+        make_id: Callable[[], bytes] | None,
+        log: AccessLog | None,
+        on_closed: Callable[[], None],
+    ) -> None:
+        self.limits = limits
+        self.has_request_limits = bool(limits.allowed_hosts) or limits.max_request_body is not None
+        self.name = name or f"composectl-{token_hex(4)}"
+        self.make_id = make_id
+        self.log = log
+        self.tick = 0
+        self.connections: set[Connection] = set()
+        self.tunnels: set[Connection] = set()
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self._on_closed = on_closed
+
+    def opened(self, connection: Connection) -> None:
+        """A client has connected."""
+        self.connections.add(connection)
+        self.empty.clear()
+
+    def replaced(self, connection: Connection, successor: Connection) -> None:
+        """Another object reads what comes over this connection from now on."""
+        self.connections.discard(connection)
+        self.connections.add(successor)
+
+    def became_tunnel(self, connection: Connection) -> None:
+        """Bytes are relayed over this connection, unread."""
+        self.connections.discard(connection)
+        self.tunnels.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """The connection, or the tunnel that it became, has ended."""
+        self._on_closed()
+        self.connections.discard(connection)
+        self.tunnels.discard(connection)
+        if not self.connections and not self.tunnels:
+            self.empty.set()
+
+    def is_trusted_proxy(self, client: str) -> bool:
+        """Whether the forwarding fields of this address are kept."""
+        return bool(self.limits.trusted_proxies) and is_within(client, self.limits.trusted_proxies)
