@@ -322,7 +322,7 @@ async def test_a_fault_of_ours_is_told(logged: Logged, monkeypatch: pytest.Monke
 
     client, backend = await logged.stage.ask(post(b"hello world")[:-5])
     await backend.until(b"hello ")
-    monkeypatch.setattr(type(logged.stage.pool), "lease", fail)
+    monkeypatch.setattr(type(logged.stage.pool.leases), "acquire", fail)
     await client.send(b"world")
     await backend.send(OK)
     await client.until(b"ok")
