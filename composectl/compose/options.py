@@ -80,8 +80,8 @@ def project_directory_of(options: Options, environ: Mapping[str, str], cwd: Path
 def known_directory_of(options: Options, environ: Mapping[str, str], cwd: Path) -> Path | None:
     """The project's absolute directory where an option, a variable or a compose file tells it."""
     return (
-        _told_directory(options, environ, cwd)
-        or _told_directory(options, settings(options, environ, cwd), cwd)
+        _named_directory(options, environ, cwd)
+        or _named_directory(options, settings(options, environ, cwd), cwd)
         or _found_directory(cwd)
     )
 
@@ -99,7 +99,7 @@ def known_files(options: Options, environ: Mapping[str, str], cwd: Path) -> tupl
 def settings(options: Options, environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
     """The variables by which Compose itself is set: those of the env files, and over them the process's own."""
     variables: dict[str, str] = {}
-    usual = (_told_directory(options, environ, cwd) or cwd) / ".env"
+    usual = (_named_directory(options, environ, cwd) or cwd) / ".env"
     for file in options.env_files or (usual,):
         variables |= read_dotenv(cwd / file)
     return variables | dict(environ)
@@ -107,15 +107,15 @@ def settings(options: Options, environ: Mapping[str, str], cwd: Path) -> dict[st
 
 def active_profiles(options: Options, environ: Mapping[str, str], cwd: Path) -> tuple[str, ...]:
     """The profiles that are enabled."""
-    told = settings(options, environ, cwd).get("COMPOSE_PROFILES", "")
-    return (*options.profiles, *filter(None, told.split(",")))
+    profiles = settings(options, environ, cwd).get("COMPOSE_PROFILES", "")
+    return (*options.profiles, *filter(None, profiles.split(",")))
 
 
 def files_of_v1(options: Options, environ: Mapping[str, str], cwd: Path) -> tuple[Path, ...]:
     """The compose files that docker-compose 1 reads; standard input is none."""
-    told = options.files or _files(settings(options, environ, cwd))
-    if told:
-        return tuple(Path(_absolute(file, cwd)) for file in told if file != "-")
+    named = options.files or _files(settings(options, environ, cwd))
+    if named:
+        return tuple(Path(_absolute(file, cwd)) for file in named if file != "-")
     folder = _found_directory(cwd) or cwd
     found = (next((folder / name for name in names if (folder / name).is_file()), None) for names in _FILES_OF_V1)
     return tuple(file for file in found if file)
@@ -127,14 +127,14 @@ def read_dotenv(path: Path) -> dict[str, str]:
         text = path.read_text("utf-8-sig", errors="replace")
     except OSError:
         return {}
-    import dotenv  # takes 10 ms, which only those pay who have an env file
+    import dotenv  # takes 10 ms, and is needed only for an env file
 
     logging.getLogger("dotenv.main").disabled = True  # Compose itself complains of a line that it cannot read
     return {name: value for name, value in dotenv.dotenv_values(stream=StringIO(text)).items() if value is not None}
 
 
 def project_name(project: Project, options: Options, environ: Mapping[str, str], cwd: Path) -> str:
-    """The name that `config` told, else the one that docker-compose 1.29 makes up without telling.
+    """The name that `config` printed, else the one that docker-compose 1.29 derives and does not print.
 
     That is `-p`, else COMPOSE_PROJECT_NAME, else the project's directory; lower-case, and without most characters.
     Raises ComposectlError where no character is left.
@@ -163,7 +163,7 @@ def _absolute(path: str, cwd: Path) -> str:
     return os.path.abspath(cwd / path)
 
 
-def _told_directory(options: Options, variables: Mapping[str, str], cwd: Path) -> Path | None:
+def _named_directory(options: Options, variables: Mapping[str, str], cwd: Path) -> Path | None:
     if options.project_directory:
         return Path(_absolute(options.project_directory, cwd))
     files = options.files or _files(variables)

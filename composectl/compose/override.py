@@ -1,4 +1,4 @@
-"""The project that Compose reads instead of the user's files: with room for us, and nothing else in it differs."""
+"""The project that Compose reads instead of the user's files: the same, with the balanced ports left to the proxy."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NO_OVERRIDES = PortOverrides()
 
 
 def without_published_ports(project: Project, services: Collection[str]) -> Document:
-    """The project with room for us: no container names and `x-balance` of `services`, TCP ports exposed, not published.
+    """The project, whose `services` have no container name and no `x-balance`, and expose their TCP ports instead.
 
     It can be read back by the Compose that rendered it, and nothing else in it differs.
     """
@@ -105,14 +105,14 @@ def _balanced(service: Mapping[str, Any]) -> Document:
 
 
 def _exposed(service: Mapping[str, Any]) -> Document:
-    """What Docker publishes it exposes, too, and others go by that who look for a container's port."""
+    """Docker exposes what it publishes, and other tools find a container's port by that."""
     ports = [port for entry in _entries(service) for port in parse_ports(entry)]
     balanced = [f"{port.target}/tcp" for port in ports if port.protocol == "tcp"]
     return {"expose": [*dict.fromkeys([*map(str, service.get("expose") or ()), *balanced])]} if balanced else {}
 
 
 def _is_kept(entry: object) -> bool:
-    """Whether the replicas publish it themselves, because we cannot balance it."""
+    """Whether the replicas publish it themselves, because it cannot be balanced."""
     return any(port.protocol != "tcp" for port in parse_ports(entry))
 
 

@@ -51,7 +51,7 @@ _ELSE = "`composectl config` shows all that Compose says of it"
 async def render_config(
     compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path, *, quiet: bool = False
 ) -> str:
-    """The project as `config` prints it; its warnings go to our stderr, unless we are `quiet`.
+    """The project as `config` prints it; its warnings go to stderr, unless `quiet`.
 
     Raises `compose_failed` with the error as Compose words it, and its exit code.
     """
@@ -76,9 +76,9 @@ async def render_with_x_balance(
 async def run_compose(
     argv: Sequence[str], environ: Mapping[str, str], stdin: bytes | None, cwd: Path, grace: float = GRACE
 ) -> int:
-    """Run Compose to its end, all that it says on our stderr; the result is its exit code.
+    """Run Compose to its end, with all its output on stderr; the result is its exit code.
 
-    It does not feel the terminal's Ctrl-C. Cancelled, we interrupt it, and kill it after `grace` seconds.
+    The terminal's Ctrl-C does not reach it. Cancelled, it is interrupted, and killed after `grace` seconds.
     """
     process = await _start(argv, environ, cwd, stdin=DEVNULL if stdin is None else PIPE, stdout=_STDERR)
     await _finish(process, stdin, grace)
@@ -97,7 +97,7 @@ async def run_quietly(argv: Sequence[str], environ: Mapping[str, str], stdin: by
 
 
 def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    """Become Compose; a compose file on stdin that we have read is there again."""
+    """Become Compose; a compose file that was read from stdin is there again."""
     restore_stdin()
     try:
         os.execvpe(argv[0], list(argv), dict(environ))
@@ -112,7 +112,7 @@ def read_stdin() -> bytes:
 
 
 def restore_stdin() -> None:
-    """Let whoever this process becomes read it, if we have read it; it has no name on any disk."""
+    """Make what was read readable again for the program that this process becomes, without a file name."""
     if read_stdin.cache_info().currsize:
         with tempfile.TemporaryFile() as copy:
             copy.write(read_stdin())
@@ -122,8 +122,7 @@ def restore_stdin() -> None:
 
 def error_line(stderr: str) -> str:
     """The error in what Compose wrote to stderr, without warnings, progress, advice and traceback; "" where none is."""
-    told = (line for line in stderr.splitlines() if not _WARNING.match(line) and not _PROGRESS.match(line))
-    lines = [line.strip() for line in told]
+    lines = [one.strip() for one in stderr.splitlines() if not _WARNING.match(one) and not _PROGRESS.match(one)]
     if "Traceback (most recent call last):" in lines:
         lines = [line for line in lines if line][-1:]
     first_paragraph = "\n".join(lines).strip().partition("\n\n")[0]
@@ -142,10 +141,10 @@ async def _render(
     compose: Compose, argv: Sequence[str], options: Options, environ: Mapping[str, str], cwd: Path
 ) -> tuple[str, str]:
     """What is printed, and what is warned of."""
-    given = read_stdin() if "-" in options.files else None
-    stdin = DEVNULL if given is None else PIPE
+    content = read_stdin() if "-" in options.files else None
+    stdin = DEVNULL if content is None else PIPE
     process = await _start(argv, environ, cwd, stdin=stdin, stdout=PIPE, stderr=PIPE)
-    printed, complaints = (output.decode(errors="replace") for output in await _finish(process, given))
+    printed, complaints = (output.decode(errors="replace") for output in await _finish(process, content))
     if process.returncode:
         words = error_line(complaints)
         raise errors.compose_failed(f"{compose} config", _exit_code(process), words, hint_for(words))
@@ -160,7 +159,7 @@ async def _start(argv: Sequence[str], environ: Mapping[str, str], cwd: Path, **s
 
 
 async def _finish(process: Process, stdin: bytes | None = None, grace: float = GRACE) -> tuple[bytes, bytes]:
-    """Feed it and wait for its end; it does not outlive us."""
+    """Feed it and wait for its end; it does not outlive the caller."""
     try:
         return await process.communicate(stdin)
     finally:
@@ -186,7 +185,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
 
 
 def _exit_code(process: Process) -> int:
-    """As a shell tells it: 128 and the signal's number for one that was killed."""
+    """As in a shell: 128 plus the signal's number for a process that was killed."""
     code = process.returncode or 0
     return code if code >= 0 else 128 - code
 

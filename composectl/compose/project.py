@@ -38,7 +38,7 @@ class Project:
         return ports_in(service, self._service(service))
 
     def tcp_ports(self, service: str) -> tuple[Port, ...]:
-        """Those of its ports that we can balance."""
+        """Those of its ports that can be balanced."""
         return tuple(port for port in self.ports(service) if port.protocol == "tcp")
 
     def started_by(self, profiles: Collection[str]) -> tuple[str, ...]:
@@ -64,13 +64,13 @@ class Project:
     def declared_scale(self, service: str) -> int:
         """How many replicas the file itself wants of it: `scale`, `deploy.replicas`, or one."""
         of = self._service(service)
-        told = (of.get("scale"), (of.get("deploy") or {}).get("replicas"))
-        return next((int(count) for count in told if count is not None), 1)
+        counts = (of.get("scale"), (of.get("deploy") or {}).get("replicas"))
+        return next((int(count) for count in counts if count is not None), 1)
 
     def check_balanced(self, service: str, scale: int, *, listens: bool = False, drop_udp: bool = False) -> None:
         """Raise why `service` cannot be balanced over `scale` replicas, if so.
 
-        `listens`: it is told where to listen; `drop_udp`: its UDP ports are to be left out.
+        `listens`: `--listen` names its listeners; `drop_udp`: its UDP ports are left out.
         Raises `unknown_service`, ComposectlError, `udp_port`, ComposectlError.
         """
         if service not in self.services:
@@ -118,7 +118,7 @@ def ports_in(service: str, found: Mapping[str, Any]) -> tuple[Port, ...]:
 
 
 def check_capacity(service: str, ports: Iterable[Port], scale: int) -> None:
-    """Raise `udp_port` where `scale` replicas cannot hold those of these ports that we cannot balance."""
+    """Raise `udp_port` where `scale` replicas cannot hold those of these ports that are not balanced."""
     for port in ports:
         if port.protocol != "tcp" and port.capacity < scale:
             raise errors.udp_port(service, port.protocol, port.published[0], int(port.capacity), scale)
@@ -171,13 +171,13 @@ def _declaring(file: Path) -> list[str]:
         return []
 
 
-def _plain(told: object) -> object:
+def _plain(value: object) -> object:
     """`config` doubles each `$`."""
-    match told:
+    match value:
         case str():
-            return told.replace("$$", "$")
+            return value.replace("$$", "$")
         case list():
-            return [_plain(one) for one in told]
+            return [_plain(one) for one in value]
         case dict():
-            return {str(_plain(key)): _plain(value) for key, value in told.items()}
-    return told
+            return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    return value

@@ -110,7 +110,7 @@ class Engine:
         return scales
 
     async def self_container(self, id: str) -> SelfContainer | None:  # noqa: A002 - Docker's word
-        """The container that we are in, where the engine knows one of this id (GET /containers/{id}/json)."""
+        """The container with this ID, if the engine knows it (GET /containers/{id}/json)."""
         return await self._call(partial(self._self_container, id)) if id else None
 
     async def version(self) -> Version:
@@ -248,7 +248,7 @@ def _unless_gone(work: Callable[[], None]) -> None:
 
 
 def _close_response(answer: requests.Response) -> None:
-    """Wake whoever reads the answer; one that has ended has no socket any more."""
+    """Wake the thread that reads the answer; an answer that has ended has no socket any more."""
     from docker.types import CancellableStream
 
     with suppress(AttributeError, OSError):
@@ -256,10 +256,10 @@ def _close_response(answer: requests.Response) -> None:
 
 
 async def in_thread(work: Callable[[], _T]) -> _T:
-    """The result of `work()`, or what it raises; whoever is cancelled does not wait for it to end.
+    """The result of `work()`, or what it raises; a caller that is cancelled does not wait for it.
 
     `asyncio.to_thread` would not do: it has six threads on two cores, so that a few replicas that take their grace
-    period to stop would keep us from listing, and the process waits for them before it ends.
+    period to stop would delay every listing, and the process waits for them before it ends.
     """
     outcome: Future[_T] = Future()
     Thread(target=_settle, args=(outcome, work), daemon=True).start()

@@ -68,7 +68,7 @@ CONTAINER_ADDRESS = Addressing()
 
 @dataclass(frozen=True, slots=True)
 class ExitedContainer:
-    """A container that does not run though it was told to; `error` is why the engine could not start it, if so.
+    """A container that was started and does not run; `error`: why the engine could not start it, "" if it could.
 
     `has_run`: whether it ever did.
     """
@@ -102,7 +102,7 @@ class PortOwner:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The engine's version, and the versions of its API: the one that we speak, the oldest and the newest."""
+    """The engine's version, and the versions of its API: the one in use, the oldest and the newest."""
 
     engine: str
     spoken: str
@@ -244,7 +244,7 @@ class SelfContainer:
 def find_self_id(mountinfo: str, hostname: str) -> str:
     """The id of our own container, or its first 12 digits, by what /proc/self/mountinfo tells and by the hostname.
 
-    It may be one that the engine does not know; "" where we are in none.
+    It may be one that the engine does not know; "" outside of a container.
     """
     for mount in mountinfo.splitlines():
         _, _, _, root, point, *_ = mount.split(" ")

@@ -26,17 +26,14 @@ class Tls:
 
     @property
     def ca(self) -> Path:
-        """Whom to trust."""
         return self.folder / "ca.pem"
 
     @property
     def cert(self) -> Path:
-        """Who we are."""
         return self.folder / "cert.pem"
 
     @property
     def key(self) -> Path:
-        """The proof of it."""
         return self.folder / "key.pem"
 
 
@@ -63,7 +60,7 @@ class Endpoint:
 
 
 def resolve_endpoint(host: str | None, context: str | None, environ: Mapping[str, str]) -> Endpoint:
-    """The engine that the docker command would talk to, given its `-H`, its `-c` and its environment.
+    """The engine that the docker command would use with this `-H`, `-c` and environment.
 
     Raises ComposectlError for both options at once, a context that does not exist, a file of Docker's that cannot
     be read, a bad address. Source: docs.docker.com/engine/manage-resources/contexts

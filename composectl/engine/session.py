@@ -1,4 +1,4 @@
-"""The SDK's client of one endpoint; importing it takes 0.1 s, which only those pay who connect."""
+"""The SDK's client of one endpoint; importing it takes 0.1 s, so that it is imported to connect and not before."""
 
 from __future__ import annotations
 
