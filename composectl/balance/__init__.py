@@ -1,1 +1,1 @@
-"""The heart: who is there, who is well, whom to pick. Pure: no I/O, no loop, no clock of its own."""
+"""The heart: membership, phases, policies and counters. Pure: no I/O, no loop, no clock of its own."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 _STEPS = 8  # buckets per doubling
 _BUCKETS = 32 * _STEPS  # up to 2**32 us, over an hour
-# Where the buckets of a histogram end, in microseconds: powers of two, of which each is the end of one of ours
+# Where the buckets of a histogram end, in microseconds: powers of two, each the end of a finer bucket, too
 HISTOGRAM = tuple(2**exponent for exponent in (*range(9, 21), 22, 24))
 _ENDS = [(bound.bit_length() - 3) * _STEPS for bound in HISTOGRAM]
 _MINUTE = 60

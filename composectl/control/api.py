@@ -39,7 +39,7 @@ from composectl.errors import ComposectlError
 _MAX_BODY = 4 * 1024 * 1024  # a rendered project is in it
 _MAX_LINES = 1000
 _WRITE_TIMEOUT = 10.0  # seconds for a client to take a line
-_SPEC_HINT = "`GET /v1/openapi.json` tells what it should be"
+_SPEC_HINT = "see `GET /v1/openapi.json`"
 _SPEC = files("composectl.control").joinpath("openapi.json")
 _Request = TypeVar("_Request")
 _Done = Coroutine[Any, Any, None]
@@ -188,7 +188,7 @@ async def _run(command: Callable[[Progress], Coroutine[Any, Any, None]], lines: 
     except ComposectlError as error:
         lines.put_nowait({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
     except Exception as error:
-        lines.put_nowait({"error": f"it failed: {error!r}", "hint": "", "exit_code": 1})
+        lines.put_nowait({"error": f"internal error: {error!r}", "hint": "", "exit_code": 1})
         raise
 
 
@@ -210,6 +210,6 @@ def _parsed(body: bytes, parse: Callable[[Any], _Request]) -> _Request:
     try:
         return parse(json.loads(body))
     except InvalidRequest as invalid:
-        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing, or not what it should be", _SPEC_HINT) from None
+        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing or invalid", _SPEC_HINT) from None
     except (ValueError, RecursionError):
         raise refuse(web.HTTPBadRequest, "the body is not JSON", _SPEC_HINT) from None

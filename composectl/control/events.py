@@ -52,7 +52,7 @@ class EventStream:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Send events until the client leaves, stops reading, or the stream is closed."""
         if len(self._readers) >= _MAX_READERS:
-            raise refuse(web.HTTPServiceUnavailable, f"{_MAX_READERS} readers are told already")
+            raise refuse(web.HTTPServiceUnavailable, f"there are {_MAX_READERS} readers already")
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         reader = self._admit()

@@ -24,13 +24,13 @@ _SHUTDOWN_SECONDS = 2.0
 _BACKLOG = 4096
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _JSON = "application/json"
-_SPEC = "`GET /v1/openapi.json` tells what there is"
+_SPEC = "see `GET /v1/openapi.json`"
 _ERRORS = {
-    HTTPStatus.NOT_FOUND: ("there is no such path", _SPEC),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("this path takes another method", _SPEC),
-    HTTPStatus.REQUEST_TIMEOUT: ("the body did not come in time", ""),
+    HTTPStatus.NOT_FOUND: ("unknown path", _SPEC),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method not allowed for this path", _SPEC),
+    HTTPStatus.REQUEST_TIMEOUT: ("timed out waiting for the body", ""),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("the body is too large", ""),
-    HTTPStatus.EXPECTATION_FAILED: ("`Expect` can ask for 100-continue, and nothing else", ""),
+    HTTPStatus.EXPECTATION_FAILED: ("unsupported `Expect`: only 100-continue is", ""),
 }
 _CPU_SHARE = 0.2  # of the time, at most
 _MIN_COST = 0.0003  # seconds of CPU to read and answer any request
@@ -143,7 +143,7 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         asyncio.get_running_loop().call_exception_handler({"message": "a fault in composectl", "exception": error})
         if request.writer.output_size:
             raise ConnectionAbortedError("an answer has begun already") from error
-        return error_response(refuse(web.HTTPInternalServerError, f"it failed: {error!r}"))
+        return error_response(refuse(web.HTTPInternalServerError, f"internal error: {error!r}"))
 
 
 def error_response(raised: web.HTTPError) -> web.Response:
@@ -208,7 +208,7 @@ class _Connection(web.RequestHandler):
         )
 
     def handle_error(self, request: web.BaseRequest, status: int = 500, *_: object, **__: object) -> web.Response:
-        response = error_response(refuse(web.HTTPBadRequest, "that is no HTTP"))
+        response = error_response(refuse(web.HTTPBadRequest, "malformed HTTP request"))
         response.force_close()
         return response
 

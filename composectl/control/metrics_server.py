@@ -76,8 +76,8 @@ def _allowed_hosts(*names: str) -> Any:
         if not is_allowed_host(request.headers.get("Host"), *names):
             raise refuse(
                 web.HTTPMisdirectedRequest,
-                "this `Host` is not a name of ours",
-                "ask by address, or by the name that `--metrics NAME:PORT` was given",
+                "unknown `Host`",
+                "use an address, or the name that `--metrics NAME:PORT` was given",
             )
         return await handler(request)
 

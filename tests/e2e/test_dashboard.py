@@ -15,7 +15,7 @@ from tests.support.ports import free_port
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
-DONE = "document.querySelector('.order-state')?.innerText === 'done'"
+DONE = "document.querySelector('.command-state')?.innerText === 'done'"
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def test_a_scale_up_and_a_rollout_are_ordered_and_seen_in_the_page(project: Comp
     page.value("document.querySelector('.stepper').requestSubmit()")
     assert page.comes_to(ready("3/3"))
     assert page.comes_to(DONE)
-    assert "echo: adding 1" in page.text("#orders")
+    assert "echo: adding 1" in page.text("#commands")
     assert page.texts(".backends tbody .name")[2] == f"{project.name}-echo-3"
     burst(project.port, 30, 3)
     assert page.comes_to("document.querySelector('.responses').innerText.includes('2xx 30 (100%)')")
 
     old = ids(project)
-    page.value("document.getElementById('orders-clear').click()")
+    page.value("document.getElementById('commands-clear').click()")
     page.value(
         "[...document.querySelectorAll('.steering > button')].find((one) => one.innerText === 'Roll out').click()"
     )

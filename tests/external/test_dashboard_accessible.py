@@ -25,6 +25,6 @@ def test_nothing_is_found(chromium: Chromium, width: int, dark: bool) -> None:
         page.visit(f"{url}#token={TOKEN}")
         assert page.comes_to("document.querySelectorAll('.area').length === 3")
         page.value("document.querySelector('.backends button').click()")
-        assert page.comes_to("document.querySelector('.order-state')?.innerText === 'done'")
+        assert page.comes_to("document.querySelector('.command-state')?.innerText === 'done'")
         page.value(AXE.read_text() + ";0")
         assert page.value(FINDS) == []

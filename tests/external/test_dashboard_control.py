@@ -21,7 +21,7 @@ def test_without_the_token_there_are_no_buttons(chromium: Chromium) -> None:
             page.visit(url + given)
             assert page.comes_to("!document.getElementById('control-hint').hidden")
             assert page.value("[...document.querySelectorAll('button')].every((one) => !one.checkVisibility())")
-        assert "of an earlier composectl" in page.text("#control-hint")
+        assert "belongs to an earlier composectl" in page.text("#control-hint")
 
 
 def test_without_control_nothing_is_said_of_it(place: Workspace, chromium: Chromium) -> None:
@@ -48,8 +48,8 @@ def test_one_is_drained_and_taken_back_by_the_keyboard_alone(place: Workspace, c
     assert page.value("document.activeElement.matches(':focus-visible')")
     page.press("Enter")
     assert place.comes_to("ready", "maintenance")
-    assert page.comes_to("document.querySelectorAll('.order-state')[0]?.innerText === 'done'")
-    assert "nothing is in flight" in page.text("#orders") or "drained" in page.text("#orders").lower()
+    assert page.comes_to("document.querySelectorAll('.command-state')[0]?.innerText === 'done'")
+    assert "nothing is in flight" in page.text("#commands") or "drained" in page.text("#commands").lower()
     assert page.comes_to(f"({FOCUSED}).startsWith('Undrain 2, ')")
     page.press(" ")
     assert place.comes_to("ready", "ready")
@@ -74,8 +74,8 @@ def test_more_are_ordered_at_once(chromium: Chromium) -> None:
         go_to(page, "Scale")
         page.press("Enter")
         assert wait_until(lambda: shop.orders == [ScaleRequest({"echo": 5})])
-        assert page.comes_to("document.querySelector('.order-state').innerText === 'done'")
-        assert page.texts("#orders-list li li") == ["echo-2 draining, 1 in flight", "echo-2 removed"]
+        assert page.comes_to("document.querySelector('.command-state').innerText === 'done'")
+        assert page.texts("#commands-list li li") == ["echo-2 draining, 1 in flight", "echo-2 removed"]
 
 
 def test_fewer_are_asked_about_and_escape_says_no(chromium: Chromium) -> None:
@@ -105,8 +105,8 @@ def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
         page.press("Enter")
         go_to(page, "Roll out", among="dialog")
         page.press("Enter")
-        assert page.comes_to("document.querySelector('.order-state')?.innerText === 'failed'")
-        told = page.text("#orders-list")
+        assert page.comes_to("document.querySelector('.command-state')?.innerText === 'failed'")
+        told = page.text("#commands-list")
         assert "echo-4 is ready" in told
         assert "rollout of `echo` aborted: `echo-4` is not ready after 60 s; its last lines:\n  no such <file>" in told
         assert "hint: the old replicas still serve" in told

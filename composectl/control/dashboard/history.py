@@ -41,8 +41,8 @@ class History:
                 service.add(backend, past)
                 yield
         self._number += 1
-        told = {name: service.told() for name, service in services.items()}
-        frame = {"number": self._number, "at": at, "services": told}
+        frames = {name: service.frame() for name, service in services.items()}
+        frame = {"number": self._number, "at": at, "services": frames}
         self._frames.append(json.dumps(frame, separators=(",", ":")).encode())
 
     def whole(self) -> bytes:
@@ -50,7 +50,7 @@ class History:
         return _joined(self._frames)
 
     def recent(self) -> bytes:
-        """The last ten frames at most, as `whole` has them: for who has the others."""
+        """The last ten frames at most, as `whole` has them, for a page that has the others."""
         return _joined(islice(self._frames, max(0, len(self._frames) - RECENT), None))
 
 
@@ -58,7 +58,7 @@ class History:
 
 
 class _Service:
-    """What comes of one service into a frame."""
+    """The part of one service in a frame."""
 
     def __init__(self) -> None:
         self._rows: list[list[Any]] = []
@@ -71,7 +71,7 @@ class _Service:
         replica = backend.replica
         self._rows.append([replica.id[:12], replica.number, requests, errors, p50, p95, backend.phase])
 
-    def told(self) -> dict[str, Any]:
+    def frame(self) -> dict[str, Any]:
         p50, p95 = self._latency.percentiles(50, 95)
         return {"p50": p50, "p95": p95, "backends": self._rows}
 
@@ -90,17 +90,17 @@ class _Past:
         requests, errors = backend.requests - self._requests, _errors(backend) - self._errors
         self._requests, self._errors = backend.requests, _errors(backend)
         self._counts.append(backend.latency.counts.copy())
-        self._reckon()
+        self._update_percentiles()
         return requests, errors
 
     def add_to(self, latency: Latency) -> None:
-        """Add what is known of the last few seconds."""
+        """Add the responses of the last few seconds."""
         if self.percentiles[0] is not None:
             latency.counts = list(map(add, latency.counts, self._latency.counts))
 
     # Private
 
-    def _reckon(self) -> None:
+    def _update_percentiles(self) -> None:
         newest, oldest = self._counts[-1], self._counts[0]
         if newest == oldest:
             self.percentiles = [None, None]

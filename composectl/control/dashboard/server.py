@@ -27,19 +27,23 @@ from composectl.control.http_server import AdmissionLimitedServer, Handler, Thro
 _MAX_BODY = 64 * 1024
 _REJECTIONS: dict[HTTPStatus, tuple[str, str, dict[str, str]]] = {
     HTTPStatus.MISDIRECTED_REQUEST: (
-        "this `Host` is not a name of ours",
-        "ask by address, or by the name that `--dashboard NAME:PORT` was given",
+        "unknown `Host`",
+        "use an address, or the name that `--dashboard NAME:PORT` was given",
         {},
     ),
     HTTPStatus.METHOD_NOT_ALLOWED: (
-        "this page takes no orders",
-        "`--dashboard-control` lets it",
+        "this dashboard is read-only",
+        "start composectl with `--dashboard-control`",
         {"Allow": "GET, HEAD"},
     ),
-    HTTPStatus.FORBIDDEN: ("orders come from the page itself", "open the dashboard, and give the order there", {}),
+    HTTPStatus.FORBIDDEN: (
+        "commands are only accepted from the dashboard itself",
+        "open the dashboard and send the command there",
+        {},
+    ),
     HTTPStatus.UNAUTHORIZED: (
-        "the token is not known",
-        "composectl printed the address with the token when it started",
+        "invalid token",
+        "open the address that composectl printed when it started",
         {"WWW-Authenticate": "Bearer"},
     ),
 }

@@ -25,7 +25,7 @@ class Chart {
     this.body = drawn("g");
     this.labels = drawn("g", { class: "labels" });
     this.node = drawn("svg", { class: "chart", role: "img", height: HEIGHT }, this.title, this.grid, this.body, this.labels);
-    this.told = 0;
+    this.drawn = 0;
     this.named = -1;
   }
 
@@ -56,9 +56,9 @@ class Chart {
 
   /** The text in place of the picture; it need not be newer than ten seconds. */
   #tell(series, length) {
-    if (series.length === this.named && Date.now() - this.told < 10000) return;
+    if (series.length === this.named && Date.now() - this.drawn < 10000) return;
     this.named = series.length;
-    this.told = Date.now();
+    this.drawn = Date.now();
     const each = series.map((one) => `${one.number}: ${figure(this.last(one, length))}`).join(", ");
     say(this.title, `${this.name}, now by backend: ${each || "none"} ${this.unit}`);
   }

@@ -1,9 +1,9 @@
-// The page: what comes goes to whoever shows it.
+// The page: passes the events to the services and the changes on it.
 
 import { Changes } from "./changes.js";
 import { byId, keep, say, set } from "./dom.js";
 import { listen } from "./live.js";
-import { Control, Orders } from "./orders.js";
+import { Control, Commands } from "./commands.js";
 import { Seconds } from "./seconds.js";
 import { Service } from "./service.js";
 import { clock, since } from "./words.js";
@@ -12,7 +12,7 @@ const SAID_EVERY = 5000;
 
 const seconds = new Seconds();
 const control = new Control();
-const orders = new Orders();
+const commands = new Commands();
 const changes = new Changes();
 const services = new Map();
 let newest = null;
@@ -37,7 +37,7 @@ function draw() {
   say(byId("project"), newest.project);
   document.title = `${newest.project} · composectl`;
   const items = newest.services.map((service) => ({ service, seconds, control }));
-  keep(byId("services"), services, items, ({ service }) => service.service, ({ service }) => new Service(service, orders));
+  keep(byId("services"), services, items, ({ service }) => service.service, ({ service }) => new Service(service, commands));
   changes.show(newest);
   announce();
 }
@@ -59,7 +59,7 @@ function tick() {
   say(byId("state-word"), { lost: "connection lost", ended: "ended" }[state] ?? state);
   notice(byId("notice"), lost());
   const stale = state === "live" && newest?.stale_since;
-  notice(byId("stale"), stale ? `The Docker Engine cannot be reached since ${clock(stale)}, for ${since(stale)}: who runs may have changed.` : "");
+  notice(byId("stale"), stale ? `The Docker Engine cannot be reached since ${clock(stale)}, for ${since(stale)}: the running containers may have changed.` : "");
   announce();
 }
 
@@ -75,7 +75,7 @@ function notice(node, text) {
   say(node, text);
 }
 
-/** One sentence for who listens, when it has become another one, and not too often. */
+/** One sentence for screen readers, when it has changed, and not too often. */
 function announce() {
   if (Date.now() - saidAt < SAID_EVERY) return;
   const text = state === "live" ? (newest?.services ?? []).map(readiness).join("; ") : lost();

@@ -53,8 +53,8 @@ export class Seconds {
 
   /** p50 and p95 of the whole service, now. */
   latency(service) {
-    const told = this.frames.at(-1)?.services[service];
-    return { p50: told?.p50 ?? null, p95: told?.p95 ?? null };
+    const last = this.frames.at(-1)?.services[service];
+    return { p50: last?.p50 ?? null, p95: last?.p95 ?? null };
   }
 
   #take(frames, recent) {

@@ -1,4 +1,4 @@
-// One balanced service: who it is, how it fares, its charts and its backends.
+// One balanced service: its state, its charts and its backends.
 
 import { Areas, Lines } from "./chart.js";
 import { element, keep, say, set } from "./dom.js";
@@ -10,16 +10,16 @@ const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const MEAN = 5;
 
 export class Service {
-  constructor(service, orders) {
-    this.orders = orders;
+  constructor(service, commands) {
+    this.commands = commands;
     this.title = element("h2", { id: `service-${service.service}` });
     this.meta = element("p", { class: "meta" });
     this.ready = element("p", { class: "ready" });
-    this.steering = new Steering(service.service, orders);
+    this.steering = new Steering(service.service, commands);
     this.figures = new Figures();
     this.responses = new Responses();
     this.charts = [new Areas("Requests per second", "requests/s"), new Lines("p95 latency", "ms")];
-    this.table = new Table(service.service, (id) => this.#choose(id), (kind, backend) => orders.maintain(kind, service.service, backend));
+    this.table = new Table(service.service, (id) => this.#choose(id), (kind, backend) => commands.maintain(kind, service.service, backend));
     const figures = [["Requests per second", ""], ["p95 latency, ms", ""]].map(([words], index) =>
       element("figure", {}, element("figcaption", {}, words), this.charts[index].node));
     this.node = element("section", { class: "card service", "aria-labelledby": `service-${service.service}` },

@@ -3,25 +3,25 @@
 import { element, say, set } from "./dom.js";
 
 export class Steering {
-  constructor(service, orders) {
+  constructor(service, commands) {
     this.service = service;
     this.desired = null;
     this.input = element("input", { type: "number", min: 0, max: 1000, step: 1, required: "", inputmode: "numeric" });
     this.scale = element("button", { type: "submit" }, "Scale");
     this.stepper = element("form", { class: "stepper" },
       this.#step("−", "one fewer", -1), this.input, this.#step("+", "one more", 1), this.scale);
-    this.rollout = button("Roll out", () => orders.rollout(service));
-    this.promote = button("Promote", () => orders.promote(service));
-    this.abort = button("Abort", () => orders.abort(service));
+    this.rollout = button("Roll out", () => commands.rollout(service));
+    this.promote = button("Promote", () => commands.promote(service));
+    this.abort = button("Abort", () => commands.abort(service));
     this.node = element("div", { class: "steering", role: "group" }, this.stepper, this.rollout, this.promote, this.abort);
-    set(this.node, "aria-label", `Orders for ${service}`);
+    set(this.node, "aria-label", `Commands for ${service}`);
     set(this.input, "aria-label", `Replicas of ${service}`);
     set(this.promote, "aria-label", `Promote the canary of ${service}`);
     set(this.abort, "aria-label", `Abort the rollout of ${service}: take the canary back`);
     this.input.addEventListener("input", () => this.#compare());
     this.stepper.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (this.input.valueAsNumber !== this.desired) orders.scale(service, this.input.valueAsNumber, this.desired);
+      if (this.input.valueAsNumber !== this.desired) commands.scale(service, this.input.valueAsNumber, this.desired);
     });
   }
 

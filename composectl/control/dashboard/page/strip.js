@@ -39,8 +39,8 @@ function rectangle(run, shift) {
 
 /** As in `starting 2s, then ready 4m 50s`; the last few will do. */
 function sentence(runs) {
-  const told = runs.slice(-4).map((run) => `${run.phase || "not there"} ${run.length > 1 ? span(roughly(run.length)) : "1s"}`);
-  return told.join(", then ") || "nothing yet";
+  const words = runs.slice(-4).map((run) => `${run.phase || "not there"} ${run.length > 1 ? span(roughly(run.length)) : "1s"}`);
+  return words.join(", then ") || "nothing yet";
 }
 
 /** A text that changes each second is of no use to whom it is read out. */

@@ -12,14 +12,14 @@ const HEADINGS = [
 ];
 
 export class Table {
-  /** `choose(id)` hears which backend is looked at; `order(kind, backend)` what is to be done with it. */
-  constructor(service, choose, order) {
+  /** `choose(id)` hears which backend is looked at; `command(kind, backend)` what to do with it. */
+  constructor(service, choose, command) {
     this.choose = choose;
-    this.order = order;
+    this.command = command;
     this.rows = new Map();
     this.body = element("tbody", { role: "rowgroup" });
     this.action = element("th", { scope: "col", role: "columnheader", class: "action" });
-    this.action.append(element("span", { class: "unseen" }, "order"));
+    this.action.append(element("span", { class: "unseen" }, "command"));
     const headings = HEADINGS.map(([words, kind]) => element("th", { scope: "col", role: "columnheader", class: kind }, words));
     const caption = element("caption", { class: "unseen" });
     say(caption, `Backends of ${service}`);
@@ -34,12 +34,12 @@ export class Table {
     const most = Math.max(1, ...service.backends.map((one) => one.requests));
     const items = service.backends.map((backend) => ({ backend, one: byPlace.get(backend.id), all, most, span, control }));
     this.action.hidden = !control;
-    keep(this.body, this.rows, items, ({ backend }) => backend.id, () => new Row(this.choose, this.order));
+    keep(this.body, this.rows, items, ({ backend }) => backend.id, () => new Row(this.choose, this.command));
   }
 }
 
 class Row {
-  constructor(choose, order) {
+  constructor(choose, command) {
     this.strip = new Strip();
     this.swatch = element("span", { class: "swatch", "aria-hidden": "true" });
     this.number = element("span");
@@ -65,7 +65,7 @@ class Row {
       figures["req/s"], figures.errors, figures["p50 ms"], figures["p95 ms"], this.action);
     this.node.addEventListener("pointerenter", () => choose(this.backend.id));
     this.node.addEventListener("pointerleave", () => choose(""));
-    this.button.addEventListener("click", () => order(this.button.dataset.kind, this.backend));
+    this.button.addEventListener("click", () => command(this.button.dataset.kind, this.backend));
   }
 
   show({ backend, one, all, most, span, control }) {

@@ -8,9 +8,9 @@ const MOST_SHOWN = 8;
 let answered = () => {};
 byId("confirm").addEventListener("close", ({ target }) => target.open || answered(target.returnValue === "yes"));
 
-/** What this page may do: nothing, until it has a token that is known. */
+/** What this page may do: nothing without a valid token. */
 export class Control {
-  known = false; // whether it is known what it may do
+  known = false; // whether the daemon has answered
   may = false;
   fixed = true;
 
@@ -19,7 +19,7 @@ export class Control {
     addEventListener("hashchange", () => takeToken() && this.ask());
   }
 
-  /** Asks whether the token is known. */
+  /** Asks whether the token is valid. */
   async ask() {
     const about = await (await fetch("v1/about", { headers: authorization() })).json();
     this.known = true;
@@ -28,15 +28,15 @@ export class Control {
     const stale = about.control === "token" && sessionStorage.getItem(KEY);
     const hint = byId("control-hint");
     hint.hidden = about.control !== "token";
-    say(hint, stale ? "The token of this page is of an earlier composectl: the one that runs has printed another address." : "To give orders here, open the address with the token that composectl printed when it started.");
+    say(hint, stale ? "The token of this page belongs to an earlier composectl. The running one has printed another address." : "To send commands from here, open the address with the token that composectl printed when it started.");
   }
 }
 
-export class Orders {
+export class Commands {
   constructor() {
-    this.list = byId("orders-list");
-    this.section = byId("orders");
-    byId("orders-clear").addEventListener("click", () => {
+    this.list = byId("commands-list");
+    this.section = byId("commands");
+    byId("commands-clear").addEventListener("click", () => {
       this.list.replaceChildren();
       this.section.hidden = true;
     });
@@ -70,24 +70,24 @@ export class Orders {
 
   // Private
 
-  async #send(words, path, order) {
+  async #send(words, path, request) {
     const shown = new Shown(words);
     this.list.prepend(shown.node);
     while (this.list.children.length > MOST_SHOWN) this.list.lastChild.remove();
     this.section.hidden = false;
     try {
-      await follow(path, order, shown);
+      await follow(path, request, shown);
     } catch {
-      shown.end("bad", "No more was heard of it: the connection was lost.", "the table shows what has become of it");
+      shown.end("bad", "The connection was lost before the command was done.", "the table shows the result");
     }
   }
 }
 
-/** One order, and what is told of it. */
+/** One command, and its progress. */
 class Shown {
   constructor(words) {
-    this.state = element("span", { class: "order-state" }, "…");
-    const title = element("span", { class: "order-title" });
+    this.state = element("span", { class: "command-state" }, "…");
+    const title = element("span", { class: "command-title" });
     say(title, words);
     this.lines = element("ul");
     this.node = element("li", { class: "going" }, element("p", {}, this.state, title), this.lines);
@@ -107,19 +107,19 @@ class Shown {
   }
 }
 
-async function follow(path, order, shown) {
+async function follow(path, request, shown) {
   const headers = { ...authorization(), "Content-Type": "application/json" };
-  const answer = await fetch(`v1/${path}`, { method: "POST", headers, body: JSON.stringify(order) });
+  const answer = await fetch(`v1/${path}`, { method: "POST", headers, body: JSON.stringify(request) });
   if (!answer.ok) {
-    shown.end("bad", answer.status === 401 ? "The token is not known any more." : `It was refused: ${(await answer.text()).trim()}`);
+    shown.end("bad", answer.status === 401 ? "The token is no longer valid." : `Rejected: ${(await answer.text()).trim()}`);
     return;
   }
-  for await (const told of linesOf(answer.body)) {
-    if ("progress" in told) shown.tell(told.progress);
-    else if ("error" in told) shown.end("bad", told.error, told.hint);
+  for await (const line of linesOf(answer.body)) {
+    if ("progress" in line) shown.tell(line.progress);
+    else if ("error" in line) shown.end("bad", line.error, line.hint);
     else shown.end("good");
   }
-  if (shown.node.className === "going") shown.end("bad", "composectl has ended before it was done.");
+  if (shown.node.className === "going") shown.end("bad", "composectl ended before the command was done.");
 }
 
 async function* linesOf(body) {
@@ -132,14 +132,14 @@ async function* linesOf(body) {
   }
 }
 
-/** Whether a person says yes; Escape says no. */
+/** Whether the dialog is confirmed; Escape cancels. */
 function confirmed(title, text, yes) {
   const dialog = byId("confirm");
   say(byId("confirm-title"), title);
   say(byId("confirm-text"), text);
   say(byId("confirm-yes"), yes);
   dialog.returnValue = "no";
-  answered(false); // one that was closed just now, and has not said so yet
+  answered(false); // a dialog that was closed just now
   dialog.showModal();
   return new Promise((resolve) => (answered = resolve));
 }
