@@ -143,7 +143,7 @@ def project_name(project: Project, options: Options, environ: Mapping[str, str],
         return project.name
     named = options.project_name or settings(options, environ, cwd).get("COMPOSE_PROJECT_NAME")
     called = named or project_directory_of(options, environ, cwd).name or "default"
-    name = _normalised(called)
+    name = _DROPPED_BY_V1.sub("", called.lower())
     if not name:
         raise errors.ComposectlError(
             f"invalid project name `{called}`: docker-compose 1 keeps lower-case letters, digits, `-` and `_`",
@@ -180,7 +180,3 @@ def _files(variables: Mapping[str, str]) -> tuple[str, ...]:
 def _found_directory(cwd: Path) -> Path | None:
     directories = (cwd, *cwd.parents)
     return next((one for one in directories if any((one / name).is_file() for name in _DEFAULT_FILES)), None)
-
-
-def _normalised(name: str) -> str:
-    return _DROPPED_BY_V1.sub("", name.lower())

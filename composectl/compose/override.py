@@ -35,14 +35,9 @@ class PortOverrides:
         document = yaml.safe_load(rendered)
         for service in self.without_udp | self.published.keys():
             if found := document["services"].get(service):
-                found["ports"] = self._ports(service, found)
+                kept = [] if service in self.without_udp else _entries(found)
+                found["ports"] = [*kept, *self.published.get(service, ())]
         return render(document)
-
-    # Private
-
-    def _ports(self, service: str, found: Mapping[str, Any]) -> list[object]:
-        kept = [] if service in self.without_udp else _entries(found)
-        return [*kept, *self.published.get(service, ())]
 
 
 NO_OVERRIDES = PortOverrides()
@@ -100,7 +95,7 @@ _Dumper.add_representer(str, _quoted)
 
 
 def _balanced(service: Mapping[str, Any]) -> Document:
-    kept = [entry for entry in _entries(service) if _is_kept(entry)]
+    kept = [entry for entry in _entries(service) if any(port.protocol != "tcp" for port in parse_ports(entry))]
     return {key: value for key, value in service.items() if key not in _OURS} | {"ports": kept} | _exposed(service)
 
 
@@ -109,11 +104,6 @@ def _exposed(service: Mapping[str, Any]) -> Document:
     ports = [port for entry in _entries(service) for port in parse_ports(entry)]
     balanced = [f"{port.target}/tcp" for port in ports if port.protocol == "tcp"]
     return {"expose": [*dict.fromkeys([*map(str, service.get("expose") or ()), *balanced])]} if balanced else {}
-
-
-def _is_kept(entry: object) -> bool:
-    """Whether the replicas publish it themselves, because it cannot be balanced."""
-    return any(port.protocol != "tcp" for port in parse_ports(entry))
 
 
 def _entries(service: Mapping[str, Any]) -> list[object]:

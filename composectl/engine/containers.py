@@ -1,4 +1,4 @@
-"""By which addresses the replicas of an engine are reached."""
+"""Containers as the Docker Engine API describes them, parsed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,13 @@ _SIGNALS = [
     "PWR", "SYS",
 ]
 # fmt: on
-_NUMBERS = {name: number for number, name in enumerate(_SIGNALS, start=1)}
+_NUMBERS = {
+    **{name: number for number, name in enumerate(_SIGNALS, start=1)},
+    **{f"RTMIN+{n}": 34 + n for n in range(1, 16)},
+    **{f"RTMAX-{n}": 64 - n for n in range(1, 15)},
+    "RTMIN": 34,
+    "RTMAX": 64,
+}
 # Files that the engine makes for each container, mounted there from a folder that is named after it.
 _PER_CONTAINER_FILES = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
 _FOLDER = re.compile(r"/containers/([0-9a-f]{64})/[a-z.]+")
@@ -218,12 +224,6 @@ def replica_filter(project: str) -> dict[str, list[str]]:
     return {"label": [f"{PROJECT}={project}", f"{ONE_OFF}=False"]}
 
 
-_NUMBERS |= {f"RTMIN+{n}": 34 + n for n in range(1, 16)} | {f"RTMAX-{n}": 64 - n for n in range(1, 15)}
-
-
-_NUMBERS |= {"RTMIN": 34, "RTMAX": 64}
-
-
 def signal_number(text: str) -> int:
     """The number of `SIGTERM`, `TERM` or `15`, as Docker takes them; 0 for what is no signal."""
     if text.isdecimal():
@@ -262,7 +262,6 @@ def parse_self_container(inspect: Mapping[str, Any]) -> SelfContainer:
 
 
 # Private
-
 
 _Ports = tuple[tuple[int | None, int], ...]
 
