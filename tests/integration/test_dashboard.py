@@ -146,7 +146,7 @@ def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culp
     told = cli_error_in(place.composectl("proxy", *GOOD, *words))
     assert told.exit_code == 2
     assert culprit in told.message
-    assert "9091" in told.hint
+    assert "`--dashboard" in told.hint
 
 
 def test_a_place_that_cannot_be_had(place: Workspace) -> None:
