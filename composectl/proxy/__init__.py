@@ -1,1 +1,1 @@
-"""Neighbour 3: HTTP before and behind us. The hot path."""
+"""The data plane."""

@@ -1,4 +1,4 @@
-"""The access log, as far as the loop sees it: makes a line for each request, and waits for nothing."""
+"""The access log: the loop makes a line for each request, and a thread writes the lines."""
 
 from __future__ import annotations
 
@@ -28,40 +28,39 @@ _EVERY = 60
 
 
 class Writer(Protocol):
-    """Whoever writes the lines down, at its own pace."""
+    """Writes lines, at its own pace."""
 
     @property
     def waiting(self) -> int:
-        """How many it was given, and is not done with."""
+        """How many lines are not yet written."""
 
     @property
     def lost(self) -> int:
-        """How many it could not write."""
+        """How many lines it could not write."""
 
     @property
     def written(self) -> int:
-        """How many it has written."""
+        """How many lines it has written."""
 
     @property
     def last_error(self) -> str:
-        """Why it could not write, the last time that it could not."""
+        """Why the last write that failed did so."""
 
     def write(self, lines: list[str]) -> None:
         """Write these, soon."""
 
     def reopen(self) -> None:
-        """Go on in the file that has the name now."""
+        """Continue in the file that has the name now."""
 
     def close(self) -> None:
         """Write what is left, and end."""
 
 
 class AccessLog:
-    """Hands lines to `writer`, twenty times a second at most; what finds no room there is dropped.
+    """Hands lines to `writer`, twenty times a second at most; lines beyond the `capacity` are dropped.
 
-    `line`: makes one, here and at once, some microseconds after the answer has gone: a thread that made many together
-    would keep the interpreter from the loop for as long. `headers`: what is wanted of a request besides its first line,
-    by names in lower case; `on_stdout`: stdout belongs to the log.
+    `line` formats a record, in the loop: a thread that formatted many together would block the interpreter for as long.
+    `headers`: the request fields to be logged, by names in lower case. `on_stdout`: stdout belongs to the log.
     """
 
     def __init__(
@@ -90,38 +89,38 @@ class AccessLog:
 
     @property
     def dropped(self) -> int:
-        """How many are not, and never will be."""
+        """How many lines are lost."""
         return self._dropped + self._writer.lost
 
     @property
     def last_error(self) -> str:
-        """Why it could not write, the last time that it could not."""
+        """Why the last write that failed did so."""
         return self._writer.last_error or self._internal_error
 
-    def record(self, entry: AccessRecord) -> None:
-        """A request has ended."""
+    def record(self, record: AccessRecord) -> None:
+        """Log a request that has ended."""
         lines = self._lines
         if len(lines) >= self._capacity and not self._has_capacity():
             self._dropped += 1
             return
         try:
-            lines.append(self._line(entry))
-        except Exception as fault:  # of ours: the request is answered, and the next one may fare better
+            lines.append(self._line(record))
+        except Exception as error:  # the request is answered, and the next line may succeed
             self._dropped += 1
-            self._internal_error = f"a fault in composectl: {fault!r}"
+            self._internal_error = f"a fault in composectl: {error!r}"
             return
         if len(lines) == 1:
             asyncio.get_running_loop().call_later(_PAUSE, self.flush)
 
     def flush(self) -> None:
-        """Give away what there is."""
+        """Hand over the lines so far."""
         lines, self._lines = self._lines, []
         if lines:
             self._writer.write(lines)
         self._has_capacity()
 
     def reopen(self) -> None:
-        """What is noted from here on goes to the file that has the name now."""
+        """Write later records to the file that has the name now."""
         self.flush()
         self._writer.reopen()
 
@@ -138,7 +137,7 @@ class AccessLog:
 
 
 class AccessWriter:
-    """Starts with the first line. `complaint` is the last failure to write, or to open the file anew."""
+    """A thread that starts with the first line."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -157,7 +156,7 @@ class AccessWriter:
     def write(self, lines: list[str]) -> None:
         """Write these, soon."""
         if self._worker is None:
-            # Nobody waits for it at the end of the process, should a pipe that nobody reads have it in its hands.
+            # The process does not wait for it at its end: a pipe without a reader may block it.
             self._worker = threading.Thread(target=self._work, name="access log", daemon=True)
             self._worker.start()
         self._taken += len(lines)
@@ -173,7 +172,7 @@ class AccessWriter:
             self._tasks.put("end")
             self._worker.join(_LAST_SECONDS)
             if self._worker.is_alive():
-                return  # what is open is in its hands
+                return  # it still uses the file
         self._sink.close()
 
     # Private
@@ -202,7 +201,7 @@ class AccessWriter:
 class Sink:
     """Opened when it is made: raises OSError.
 
-    A named pipe is opened for reading, too, so that nobody else has to read it.
+    A named pipe is opened for reading, too, so that it needs no other reader.
     """
 
     def __init__(self, path: str) -> None:
@@ -241,12 +240,12 @@ class Sink:
         while True:
             try:
                 return os.write(self._descriptor, data)
-            except BlockingIOError:  # whoever has the other end of it does not want us to wait
+            except BlockingIOError:  # the other end has made it non-blocking
                 select.select([], [self._descriptor], [])
 
 
 class AccessLogMonitor:
-    """Looks at the log once a second; `every` so many seconds at most there are news."""
+    """Looks at the log once a second; warns every `every` seconds at most."""
 
     def __init__(self, log: AccessLog, every: int = _EVERY) -> None:
         self._log = log
@@ -255,7 +254,7 @@ class AccessLogMonitor:
         self._reported: tuple[int, str] = (0, "")
 
     def warning(self) -> str:
-        """A sentence, or nothing."""
+        """A warning, or nothing."""
         self._since += 1
         dropped, why = now = (self._log.dropped, self._log.last_error)
         if now == self._reported or self._since <= self._every:

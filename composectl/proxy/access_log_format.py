@@ -1,4 +1,4 @@
-"""The lines of the access log: one for each request, whatever its bytes are."""
+"""The records of the access log, and how each becomes one line, whatever its bytes are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMBINED, JSON = "combined", "json"
 _UNSAFE = re.compile(rb"[^ !#-\[\]-~]")  # nor `"` and `\`
 _NOTHING = "-"
 _BEFORE_ID = len(b"X-Request-ID: ")
-_LEFT = 499  # nginx's word for it
+_CLIENT_CLOSED = 499  # as nginx has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +33,41 @@ class LineStyle:
     headers: tuple[bytes, ...] = field(default=())
 
 
-def line_of(entry: AccessRecord, style: LineStyle, offset: int) -> str:
+def line_of(record: AccessRecord, style: LineStyle, offset: int) -> str:
     """One line, in ASCII and with its end; `offset` are the nanoseconds from the monotonic clock to the epoch."""
-    return FORMATS[style.format](entry, style, (entry.started + offset) // 1_000_000)
+    return FORMATS[style.format](record, style, (record.started + offset) // 1_000_000)
 
 
-def _combined(entry: AccessRecord, style: LineStyle, milliseconds: int) -> str:
+def _combined(record: AccessRecord, style: LineStyle, milliseconds: int) -> str:
     request = _NOTHING
-    if entry.method:
-        target = _escaped(_shown_target(entry.target, style))
-        request = f"{_escaped(entry.method)} {target} HTTP/{entry.version}"
-    referer, agent = (_escaped(entry.headers.get(name, b"-")) for name in (REFERER, USER_AGENT))
-    upstream = _address(entry.replica, entry.port) if entry.replica is not None else _NOTHING
+    if record.method:
+        target = _escaped(_shown_target(record.target, style))
+        request = f"{_escaped(record.method)} {target} HTTP/{record.version}"
+    referer, agent = (_escaped(record.headers.get(name, b"-")) for name in (REFERER, USER_AGENT))
+    upstream = _address(record.replica, record.port) if record.replica is not None else _NOTHING
     return (
-        f'{entry.client} - - [{_in_brackets(milliseconds // 1000)}] "{request}" {entry.status} {entry.sent}'
-        f' "{referer}" "{agent}" {upstream} {(entry.ended - entry.started) / 1e9:.6f} {_retries(entry)}'
-        f" {_request_id(entry).decode('ascii') or _NOTHING}\n"
+        f'{record.client} - - [{_in_brackets(milliseconds // 1000)}] "{request}" {record.status} {record.sent}'
+        f' "{referer}" "{agent}" {upstream} {(record.ended - record.started) / 1e9:.6f} {_retries(record)}'
+        f" {_request_id(record).decode('ascii') or _NOTHING}\n"
     )
 
 
-def _json(entry: AccessRecord, style: LineStyle, milliseconds: int) -> str:
-    path, _, query = _shown_target(entry.target, style).partition(b"?")
+def _json(record: AccessRecord, style: LineStyle, milliseconds: int) -> str:
+    path, _, query = _shown_target(record.target, style).partition(b"?")
     queried = f', "query": {_text(query)}' if style.query else ""
     name = address = "null"
-    if entry.replica is not None:
-        name, address = quoted(entry.replica.name), quoted(_address(entry.replica, entry.port))
-    error = quoted(entry.error) if entry.error else "null"
-    queued = f"{entry.queued_ns / 1e6:.3f}" if entry.queued_ns else "0.000"
+    if record.replica is not None:
+        name, address = quoted(record.replica.name), quoted(_address(record.replica, record.port))
+    error = quoted(record.error) if record.error else "null"
+    queued = f"{record.queued_ns / 1e6:.3f}" if record.queued_ns else "0.000"
     return (
-        f'{{"time": "{_iso(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00", "client": {quoted(entry.client)},'
-        f' "service": {quoted(entry.service)}, "method": {_text(entry.method)}, "path": {_text(path)}{queried},'
-        f' "http": "{entry.version}", "status": {entry.status}, "error": {error},'
-        f' "backend": {name}, "address": {address}, "retries": {_retries(entry)},'
-        f' "duration_ms": {(entry.ended - entry.started) / 1e6:.3f}, "queued_ms": {queued},'
-        f' "received": {entry.received}, "sent": {entry.sent}, "request_id": {_quoted_id(entry)}'
-        f"{_headers(entry, style)}}}\n"
+        f'{{"time": "{_iso(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00", "client": {quoted(record.client)},'
+        f' "service": {quoted(record.service)}, "method": {_text(record.method)}, "path": {_text(path)}{queried},'
+        f' "http": "{record.version}", "status": {record.status}, "error": {error},'
+        f' "backend": {name}, "address": {address}, "retries": {_retries(record)},'
+        f' "duration_ms": {(record.ended - record.started) / 1e6:.3f}, "queued_ms": {queued},'
+        f' "received": {record.received}, "sent": {record.sent}, "request_id": {_quoted_id(record)}'
+        f"{_headers(record, style)}}}\n"
     )
 
 
@@ -75,14 +75,14 @@ FORMATS: dict[str, Callable[[AccessRecord, LineStyle, int], str]] = {COMBINED: _
 
 
 class AccessLineFormatter:
-    """Makes lines of one style for the wall clock as it is."""
+    """Makes lines of one style."""
 
     def __init__(self, style: LineStyle) -> None:
         self._style = style
 
-    def of(self, entry: AccessRecord) -> str:
+    def of(self, record: AccessRecord) -> str:
         """The line of a request that has ended."""
-        return line_of(entry, self._style, time_ns() - monotonic_ns())
+        return line_of(record, self._style, time_ns() - monotonic_ns())
 
 
 class AccessRecord:
@@ -144,20 +144,20 @@ class AccessRecord:
         self.error = ""
 
     def start(self) -> None:
-        """It is its turn, after those that its client asked before."""
+        """It is its turn, after earlier requests of its client."""
         self.started = monotonic_ns()
 
     def attempt(self, replica: Replica) -> None:
-        """It goes to this one."""
+        """It is sent to this replica."""
         self.replica = replica
         self.attempts += 1
 
     def enqueued(self) -> None:
-        """It is held."""
+        """It is queued."""
         self._queued_since = monotonic_ns()
 
     def dequeued(self) -> None:
-        """It is held no longer."""
+        """It is queued no longer."""
         if self._queued_since:
             self.queued_ns += monotonic_ns() - self._queued_since
             self._queued_since = 0
@@ -166,17 +166,17 @@ class AccessRecord:
         """It has ended so; without a `status`, with the one that was sent on already, or because its client left."""
         self.dequeued()
         self.ended = monotonic_ns()
-        self.status = status or self.status or _LEFT
+        self.status = status or self.status or _CLIENT_CLOSED
         self.error = error
 
 
 # Private
 
 
-def _headers(entry: AccessRecord, style: LineStyle) -> str:
+def _headers(record: AccessRecord, style: LineStyle) -> str:
     if not style.headers:
         return ""
-    told = (f"{quoted(name.decode())}: {_text(entry.headers.get(name, b''))}" for name in style.headers)
+    told = (f"{quoted(name.decode())}: {_text(record.headers.get(name, b''))}" for name in style.headers)
     return f', "headers": {{{", ".join(told)}}}'
 
 
@@ -188,18 +188,18 @@ def _shown_target(target: bytes, style: LineStyle) -> bytes:
     return path if path.startswith(b"/") or b"@" not in path else b""
 
 
-def _retries(entry: AccessRecord) -> int:
-    return max(0, entry.attempts - 1)
+def _retries(record: AccessRecord) -> int:
+    return max(0, record.attempts - 1)
 
 
-def _request_id(entry: AccessRecord) -> bytes:
-    """What is no token was made by nobody whom we know."""
-    said = entry.id_line[_BEFORE_ID:-2]
+def _request_id(record: AccessRecord) -> bytes:
+    """A value that is not valid is left out."""
+    said = record.id_line[_BEFORE_ID:-2]
     return said if said.isalnum() or is_valid_request_id(said) else b""
 
 
-def _quoted_id(entry: AccessRecord) -> str:
-    said = _request_id(entry)
+def _quoted_id(record: AccessRecord) -> str:
+    said = _request_id(record)
     return f'"{said.decode("ascii")}"' if said else "null"
 
 

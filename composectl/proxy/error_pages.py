@@ -1,4 +1,4 @@
-"""What we answer ourselves: short, plain, and never an echo of the request."""
+"""The proxy's own responses: short, plain, and never an echo of the request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MORE_LINES = {
 
 
 def error_page(status: int, reason: str, *, date: bytes, close: bool, body: bool = True, id_line: bytes = b"") -> bytes:
-    """A whole response; `reason` is one word of ours for `X-Composectl-Error`; a response to HEAD has no `body`.
+    """A whole response; `reason` is for `X-Composectl-Error`; a response to HEAD has no `body`.
 
     `id_line` is the line with the request's `X-Request-ID`, or empty.
     """

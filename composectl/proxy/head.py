@@ -289,7 +289,7 @@ def forwardable_trailers(trailers: Fields) -> Fields:
 
 
 def make_request_id() -> bytes:
-    """32 hexadecimal digits; it is no secret, and unlike a counter it does not tell how much is asked of us."""
+    """32 hexadecimal digits; no secret, but unlike a counter it does not tell how many requests there are."""
     return hexlify(getrandbits(128).to_bytes(16, "big"))
 
 
@@ -418,7 +418,7 @@ def _max_forwards(number: bytes | None, method: bytes) -> bytes:
 
 def _upgrade(ours: dict[bytes, bytes], tokens: Collection[bytes], framing: bytes) -> bytes:
     protocol = ours.get(b"upgrade")
-    # h2c would take the connection out of our sight: RFC 9113, section 3.1, has dropped it.
+    # h2c would hide the requests that follow: RFC 9113, section 3.1, has dropped it.
     if protocol is None or b"upgrade" not in tokens or b"h2c" in protocol.lower():
         return b""
     if framing not in (b"", _NO_BODY):

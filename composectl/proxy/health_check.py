@@ -1,4 +1,4 @@
-"""Who is well: backends are probed as often as it makes sense, and the pool is told."""
+"""Active health checks: backends are checked at intervals, and the pool gets the results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: .*)?\r?\n", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """Every `interval` seconds, with an answer within `timeout` seconds.
+    """A check every `interval` seconds, with a result within `timeout` seconds.
 
-    Without a `path`, the ports of those that are not ready are tried. With one, all are asked for it.
-    `relayed`: a relay accepts for them, so that no refusal tells when one is down: the ports of all are tried.
+    Without a `path`, the ports of backends that are not ready are checked; with one, all backends are asked for it.
+    `relayed`: a relay accepts for the backends, so that no refusal shows when one is down: all ports are checked.
     """
 
     path: str = ""
@@ -30,50 +30,50 @@ class HealthCheck:
     relayed: bool = False
 
     @property
-    def of_ready(self) -> bool:
-        """Whether backends are probed while they are ready, too."""
+    def includes_ready(self) -> bool:
+        """Whether ready backends are checked, too."""
         return bool(self.path) or self.relayed
 
-    async def make(self, host: str, port: int) -> str:
-        """Why the backend at this address is well. Raises OSError and Unhealthy."""
+    async def run(self, host: str, port: int) -> str:
+        """Why the backend at this address is healthy. Raises OSError and Unhealthy."""
         if self.path:
-            return await ask(host, port, self.path)
+            return await http_check(host, port, self.path)
         return await (relayed_tcp_check if self.relayed else tcp_check)(host, port)
 
 
 def make_health_check(path: str, *, relayed: bool = False) -> HealthCheck:
-    """Those for `--health-check-path PATH`, or, where it is "", for its absence."""
+    """The check for `--health-check-path PATH`; "" is for its absence."""
     if path:
         return HealthCheck(path, interval=1.0, timeout=2.0)
     return HealthCheck(interval=0.5, relayed=True) if relayed else HealthCheck()
 
 
-async def watch_health(pool: Pool, port: int | None, probes: HealthCheck) -> None:
-    """Probe the backends, for ever; nobody is kept waiting by another that does not answer."""
+async def watch_health(pool: Pool, port: int | None, check: HealthCheck) -> None:
+    """Check the backends, for ever; a backend that does not answer delays no other check."""
     under_way: set[Backend] = set()
     async with asyncio.TaskGroup() as group:
         while True:
-            for backend in pool.due_for_check(ready=probes.of_ready):
+            for backend in pool.due_for_check(ready=check.includes_ready):
                 if backend not in under_way:
                     under_way.add(backend)
-                    task = group.create_task(_probe(pool, backend, port, probes))
-                    task.add_done_callback(partial(_over, under_way, backend))
-            await asyncio.sleep(probes.interval)
+                    task = group.create_task(_check(pool, backend, port, check))
+                    task.add_done_callback(partial(_forget, under_way, backend))
+            await asyncio.sleep(check.interval)
 
 
 class Unhealthy(Exception):
-    """The backend can be reached, but its answer is not that of one that is well."""
+    """The backend can be reached, but its answer is not that of a healthy one."""
 
 
 async def tcp_check(host: str, port: int) -> str:
-    """Why it is well. Raises OSError."""
+    """Why it is healthy. Raises OSError."""
     _, writer = await asyncio.open_connection(host, port)
     writer.close()
     return "its port accepts"
 
 
 async def relayed_tcp_check(host: str, port: int) -> str:
-    """Why it is well. Raises OSError and Unhealthy: a relay accepts and hangs up where its target is down."""
+    """Why it is healthy. Raises OSError and Unhealthy: a relay accepts and hangs up where its target is down."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         async with asyncio.timeout(_HANGS_UP_WITHIN):
@@ -87,8 +87,8 @@ async def relayed_tcp_check(host: str, port: int) -> str:
     return "its port accepts"
 
 
-async def ask(host: str, port: int, path: str) -> str:
-    """Why it is well: it answers a GET with 2xx or 3xx. Raises OSError and Unhealthy."""
+async def http_check(host: str, port: int, path: str) -> str:
+    """Why it is healthy: it answers a GET with 2xx or 3xx. Raises OSError and Unhealthy."""
     reader, writer = await asyncio.open_connection(host, port, limit=_MAX_LINE)
     try:
         writer.write(_request(join_address(host, port), path))
@@ -103,22 +103,22 @@ async def ask(host: str, port: int, path: str) -> str:
 # Private
 
 
-async def _probe(pool: Pool, backend: Backend, port: int | None, probes: HealthCheck) -> None:
+def _forget(under_way: set[Backend], backend: Backend, _: asyncio.Task[None]) -> None:
+    under_way.discard(backend)
+
+
+async def _check(pool: Pool, backend: Backend, port: int | None, check: HealthCheck) -> None:
     address = backend.replica.address(port)
     try:
-        async with asyncio.timeout(probes.timeout):
-            why = await probes.make(*address)
-    except Unhealthy as unwell:
-        pool.checked(backend, str(unwell))
+        async with asyncio.timeout(check.timeout):
+            why = await check.run(*address)
+    except Unhealthy as unhealthy:
+        pool.checked(backend, str(unhealthy))
     except OSError as error:
         if not is_exhaustion(error):
             pool.checked(backend, reason_of(error))
     else:
         pool.checked(backend, None, why)
-
-
-def _over(under_way: set[Backend], backend: Backend, _: asyncio.Task[None]) -> None:
-    under_way.discard(backend)
 
 
 def _request(authority: str, path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What one listener allows its clients and its backends."""
+"""The limits of a listener, of its clients and of its backends."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ _LENGTH = b"Content-Length: "
 class Limits:
     """None, and nothing in a collection, is no limit; the sweep keeps the seconds, so that they are exact to one.
 
-    `response_timeout`: for a backend to begin its answer, once it has the whole request; then another is asked, or 504.
-    `idle_timeout`: of silence within an answer; then it is broken off.
-    `max_request_body`: of a request; more is a 413.
-    `trusted`: the networks of proxies in front of us, whose word is taken for whom they forward for.
-    `hosts`: the names, in lower case and without a port, that are answered for; others get a 421.
+    `response_timeout`: seconds for a backend to begin its response, once it has the whole request.
+    `idle_timeout`: seconds without a byte within a response. `max_request_body`: bytes.
+    `trusted_proxies`: the networks of proxies whose forwarding fields are kept.
+    `allowed_hosts`: names in lower case and without a port.
     """
 
     response_timeout: int | None = None
@@ -44,14 +43,14 @@ class Pausable(Protocol):
     """A listening socket."""
 
     def pause(self) -> None:
-        """Accept nobody: the kernel lets them wait."""
+        """Accept no client: the kernel queues connections."""
 
     def resume(self) -> None:
         """Accept again."""
 
 
 class ConnectionLimit:
-    """Counts the clients of all its doors; a `limit` of 0 lets nobody in but those in the first rush."""
+    """Counts the clients of all its listeners; a `limit` of 0 admits only those of the first rush."""
 
     def __init__(self, limit: int = sys.maxsize) -> None:
         self.limit = limit
@@ -103,7 +102,7 @@ def is_within(client: str, networks: Networks) -> bool:
 
 
 def check_head(head: RequestHead, limits: Limits) -> None:
-    """Refuse a host that is not ours (RFC 9110, section 7.4), and a body that says that it is too large."""
+    """Reject a host that is not allowed (RFC 9110, section 7.4), and a body with too large a Content-Length."""
     if limits.allowed_hosts and _host(head.data) not in limits.allowed_hosts:
         raise BadMessage(421, ErrorReason.HOST_NOT_ALLOWED)
     if limits.max_request_body is not None and head.framing.startswith(_LENGTH):
@@ -111,7 +110,7 @@ def check_head(head: RequestHead, limits: Limits) -> None:
 
 
 def check_body(size: int, limits: Limits) -> None:
-    """Refuse a body that is, or has become, too large (RFC 9110, section 15.5.14)."""
+    """Reject a body that is, or has become, too large (RFC 9110, section 15.5.14)."""
     if limits.max_request_body is not None and size > limits.max_request_body:
         raise BadMessage(413, ErrorReason.BODY_TOO_LARGE)
 

@@ -1,4 +1,4 @@
-"""Listening sockets: bound where Docker would have published."""
+"""Listeners: bound where Docker would have published, accepting clients within the connection limit."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from composectl.proxy.limits import ConnectionLimit
 from composectl.proxy.server import HttpServer
 from composectl.proxy.sockets import raise_open_files
 
-# For listeners, sockets of ours, pipes of Compose, and whoever comes in a rush
+# For listeners, other sockets, pipes of Compose, and a rush of clients
 _RESERVED = 128
 _PER_EXCHANGE = 2
 _BACKLOG = 4096
-# Plain asyncio accepts so many before it lets us count them.
+# Plain asyncio accepts so many at a time, before they are counted.
 _AT_ONCE = 16
 _RETRY_SECONDS = 1.0
 
 
 class PortTaken(Exception):
-    """Every port that would do is in use; `address` is the last one."""
+    """Every port of the range is in use; `address` is the last one."""
 
     def __init__(self, address: str, port: int) -> None:
         super().__init__(address)
@@ -58,7 +58,7 @@ def address_of(listening: socket.socket) -> str:
 
 
 class Listener(web.SockSite):
-    """A listening socket that can be shut and opened again: what is closed then is only a duplicate of it."""
+    """A listening socket that can be paused: a duplicate of it is closed then."""
 
     __slots__ = ("_connection_limit", "_opening", "_wanted")
 
@@ -89,7 +89,7 @@ class Listener(web.SockSite):
             loop = asyncio.get_running_loop()
             for one in server.sockets:
                 loop.remove_reader(one.fileno())  # plain asyncio accepts no more from here on
-            # Whom the loop has accepted just now still needs the server that it came by.
+            # A client that was accepted just now still needs the server that it came by.
             loop.call_soon(loop.call_soon, server.close)
 
     def resume(self) -> None:

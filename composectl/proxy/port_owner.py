@@ -11,7 +11,7 @@ _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp (proc(5))
 
 
 def process_on(port: int) -> str:
-    """`NAME (process PID)` of who listens on this TCP port; empty where it cannot be known."""
+    """`NAME (process PID)` of the listener on this TCP port; empty where it cannot be known."""
     links = {f"socket:[{inode}]" for inode in _inodes(port)}
     for process in Path("/proc").glob("[0-9]*"):
         if links and links & set(_links(process)):

@@ -1,4 +1,4 @@
-"""Whether a connection is quiet at this very moment, as the kernel knows it: the loop may not have looked yet."""
+"""Sockets: their state as the kernel knows it, keep-alive, errors, and the limit of open files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENDLESS = 1_048_576
 
 
 def is_quiet(descriptor: int) -> bool:
-    """Nothing is to be read there, not even an end (poll(2))."""
+    """Whether nothing can be read, not even an end (poll(2)); the loop may not have looked yet."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return not poll.poll(0)
@@ -57,12 +57,12 @@ def give_up_soon(transport: asyncio.BaseTransport) -> None:
 
 
 def is_exhaustion(error: OSError) -> bool:
-    """Whether it was for want of descriptors or memory on our own side: no backend is to blame."""
+    """Whether this process lacks descriptors or memory: no backend is to blame."""
     return error.errno in _EXHAUSTED
 
 
 def reason_of(error: OSError) -> str:
-    """A few words for the table: the system's own where it has some, since the loops have different ones."""
+    """The system's own words where it has some, since the loops have different ones."""
     if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)
     return error.strerror or str(error) or "no answer in time"
@@ -75,7 +75,7 @@ class Connection(Structure):
         """Bytes have come."""
 
     def eof_received(self) -> None:
-        """The other side sends no more; ours is closed too."""
+        """The other side sends no more; this side is closed, too."""
 
     def pause_writing(self) -> None:
         """The other side takes no more for now."""

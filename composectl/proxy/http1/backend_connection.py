@@ -251,7 +251,7 @@ class BackendConnection(BackendStream):
 
     def _make_parser(self) -> HttpResponseParser:
         parser = HttpResponseParser(self)
-        # CGI scripts end their lines so; RFC 9112, section 2.2, allows it in heads, and what we write ends in CRLF.
+        # CGI scripts end their lines so; RFC 9112, section 2.2, allows it in heads, and the proxy itself writes CRLF.
         parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         self._strict = False
         return parser

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from composectl.proxy import health_check
-from composectl.proxy.health_check import Unhealthy, ask, relayed_tcp_check, tcp_check
+from composectl.proxy.health_check import Unhealthy, http_check, relayed_tcp_check, tcp_check
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.raw_http import PATIENCE, RawConnection
 
@@ -24,14 +24,14 @@ async def told(backend: ScriptedBackend, answer: bytes, *, hangs_up: bool = Fals
     backend.play(says)
     try:
         async with asyncio.timeout(PATIENCE):
-            return await ask(backend.host, backend.port, "/healthz?full=1")
+            return await http_check(backend.host, backend.port, "/healthz?full=1")
     finally:
         await backend.close()
 
 
 async def test_a_check_is_a_get_that_says_who_asks() -> None:
     (backend,) = listen_on(["127.0.0.1"])
-    asking = asyncio.create_task(ask(backend.host, backend.port, "/healthz?full=1"))
+    asking = asyncio.create_task(http_check(backend.host, backend.port, "/healthz?full=1"))
     wire = await backend.accept()
     assert await wire.head() == (
         b"GET /healthz?full=1 HTTP/1.1\r\nHost: %s\r\n"
