@@ -67,13 +67,13 @@ async def _stage() -> tuple[list[Any], dict[_Transport, BackendConnection]]:
     server = HttpServer(Upstream(pool, connections, RequestQueue(pool, QueueConfig())))
     backends = {}
     for backend in pool.backends * _CLIENTS:
-        outbound, transport = (
+        connection, transport = (
             BackendConnection(backend, _LINE, connections.keep, connections.lost),
             _Transport(),
         )
-        outbound.connection_made(cast(asyncio.Transport, transport))
-        connections.keep(outbound)
-        backends[transport] = outbound
+        connection.connection_made(cast(asyncio.Transport, transport))
+        connections.keep(connection)
+        backends[transport] = connection
     clients = [server() for _ in range(_CLIENTS)]
     for client in clients:
         client.connection_made(cast(asyncio.Transport, _Transport()))

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ErrorReason(StrEnum):
-    """Each is one word; the reference is docs/reference/http.md."""
+    """Values are for scripts and logs; docs/reference/http.md describes the statuses that go with them."""
 
     # The request is rejected
     BAD_CONTENT_LENGTH = "bad-content-length"

@@ -405,7 +405,7 @@ async def test_p9_dribbling_gains_no_time(stage: ProxyFixture) -> None:
 
 
 def waits_in_a_head(stage: ProxyFixture) -> bool:
-    return any(inbound._parser.head_since is not None for inbound in stage.server.context.connections)
+    return any(connection._parser.head_since is not None for connection in stage.server.context.connections)
 
 
 async def test_an_idle_connection_is_closed(stage: ProxyFixture) -> None:
@@ -479,8 +479,8 @@ async def a_client_behind_narrow_buffers(stage: ProxyFixture) -> RawConnection:
     """What the client does not read stays, but for some kilobytes, with the proxy."""
     client = await stage.client(receive_buffer=4096)
     await wait_until_async(lambda: stage.server.context.connections)
-    for inbound in stage.server.context.connections:
-        inbound.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    for connection in stage.server.context.connections:
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     return client
 
 
@@ -507,9 +507,9 @@ async def test_e5_a_backend_that_stops_stops_the_upload(open_stage: OpenStage) -
 
 
 def unsent_to_clients(stage: ProxyFixture) -> int:
-    return sum(inbound.transport.get_write_buffer_size() for inbound in stage.server.context.connections)
+    return sum(connection.transport.get_write_buffer_size() for connection in stage.server.context.connections)
 
 
 def unsent_to_backends(stage: ProxyFixture) -> int:
-    exchanges = [inbound._queue[0] for inbound in stage.server.context.connections if inbound._queue]
+    exchanges = [connection._queue[0] for connection in stage.server.context.connections if connection._queue]
     return sum(one._backend.transport.get_write_buffer_size() for one in exchanges if one._backend is not None)

@@ -58,9 +58,9 @@ async def test_d8_a_post_goes_out_on_a_connection_that_was_just_used(stage: Prox
 
 
 async def test_d8_a_post_goes_out_on_a_new_one_where_the_backend_closes_them_soon(stage: ProxyFixture) -> None:
-    client, hasty = await stage.ask(GET)
-    await answer(client, hasty)
-    hasty.close()
+    client, backend = await stage.ask(GET)
+    await answer(client, backend)
+    backend.close()
     await wait_until_async(lambda: not any(stage.connections._kept.values()))
     await client.send(GET)
     second = await stage.backend.accept()

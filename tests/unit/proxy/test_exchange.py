@@ -242,12 +242,12 @@ async def test_an_upload_that_was_held_goes_on_to_the_kept_connection_of_another
     await client.send(put(b"x")[:-1].replace(b"1\r\n\r\n", b"600000\r\n\r\n"))
     stalled = await stage.backends[0].accept()
     await stalled.head()
-    (inbound,) = (one for one in stage.server.context.connections if one._queue)
-    outbound = inbound._queue[0]._backend
-    assert outbound is not None
-    outbound.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    (connection,) = (one for one in stage.server.context.connections if one._queue)
+    stream = connection._queue[0]._backend
+    assert stream is not None
+    stream.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     sending = asyncio.create_task(client.send(b"x" * 600_000))
-    await wait_until_async(lambda: inbound.upload_paused)
+    await wait_until_async(lambda: connection.upload_paused)
     stalled.reset()
     assert status(await client.until(b"ok")) == 200
     await sending

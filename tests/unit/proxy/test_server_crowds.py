@@ -148,11 +148,11 @@ async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_
         await asyncio.sleep(0.1)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
-    (inbound,) = stage.server.context.connections
+    (connection,) = stage.server.context.connections
     gc.collect()
     assert answered < 5000
     assert unsent_to_clients(stage) < 1024 * 1024
-    assert len(inbound._queue) < 100  # type: ignore[union-attr]
+    assert len(connection._queue) < 100  # type: ignore[union-attr]
 
 
 # Dead backends
