@@ -223,7 +223,8 @@ class BackendConnection(BackendStream):
         self._in_body = True
         self._bytes_since_progress = 0
         if head.chunked:
-            self._set_strict()
+            self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
+            self._strict = True
         if to_head:
             self._complete = True
             self._reusable = self._parser.should_keep_alive()
@@ -255,10 +256,6 @@ class BackendConnection(BackendStream):
         parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         self._strict = False
         return parser
-
-    def _set_strict(self) -> None:
-        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
-        self._strict = True
 
     def _add_interim(self, status: int) -> None:
         self._interim_count += 1
