@@ -21,6 +21,14 @@ SECTIONS = {
     "Look": ("status", "attach", "logs", "doctor"),
     "Install": ("completion", "systemd-unit"),
 }
+_FILES: dict[str, Any] = {"multiple": True, "metavar": "FILE", "type": click.Path(readable=False)}
+_DIRECTORY = click.Path(file_okay=False, readable=False)
+_ANSI = one_of("never", "always", "auto")
+_PROGRESS = one_of("auto", "tty", "plain", "json", "quiet")
+
+
+def _name(completion: str) -> dict[str, Any]:
+    return {"metavar": "NAME", "shell_complete": completed(completion)}
 
 
 class _Group(click.Group):
@@ -64,59 +72,16 @@ class _Group(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Any other command (ps, exec, config, ...) is passed on to Compose. `COMMAND --help` shows its options.",
 )
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(readable=False),
-    help="Read this compose file; repeat it.",
-)
-@click.option(
-    "-p", "--project-name", metavar="NAME", shell_complete=completed("projects"), help="Name the project, or the proxy."
-)
-@click.option(
-    "--project-directory",
-    metavar="DIR",
-    type=click.Path(file_okay=False, readable=False),
-    help="Set the project's directory.",
-)
-@click.option(
-    "--env-file",
-    "env_files",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(readable=False),
-    help="Read variables from this file; repeat it.  [default: .env]",
-)
-@click.option(
-    "--profile",
-    "profiles",
-    multiple=True,
-    metavar="NAME",
-    shell_complete=completed("profiles"),
-    help="Enable this profile; repeat it.",
-)
-@click.option(
-    "-c",
-    "--context",
-    metavar="NAME",
-    shell_complete=completed("contexts"),
-    help="Use the engine of this Docker context.",
-)
+@click.option("-f", "--file", "files", **_FILES, help="Read this compose file; repeat it.")
+@click.option("-p", "--project-name", **_name("projects"), help="Name the project, or the proxy.")
+@click.option("--project-directory", metavar="DIR", type=_DIRECTORY, help="Set the project's directory.")
+@click.option("--env-file", "env_files", **_FILES, help="Read variables from this file; repeat it.  [default: .env]")
+@click.option("--profile", "profiles", multiple=True, **_name("profiles"), help="Enable this profile; repeat it.")
+@click.option("-c", "--context", **_name("contexts"), help="Use the engine of this Docker context.")
 @click.option("-H", "--host", metavar="URL", help="Use the engine at this address.")
+@click.option("--ansi", metavar="WHEN", shell_complete=_ANSI, help="When Compose prints colours.  [default: auto]")
 @click.option(
-    "--ansi",
-    metavar="WHEN",
-    shell_complete=one_of("never", "always", "auto"),
-    help="When Compose prints colours.  [default: auto]",
-)
-@click.option(
-    "--progress",
-    metavar="TYPE",
-    shell_complete=one_of("auto", "tty", "plain", "json", "quiet"),
-    help="How Compose prints progress.  [default: auto]",
+    "--progress", metavar="TYPE", shell_complete=_PROGRESS, help="How Compose prints progress.  [default: auto]"
 )
 @click.option("--parallel", metavar="N", help="Limit Compose to this many calls at a time.")
 @click.option("--compatibility", is_flag=True, help="Use Compose's compatibility mode.")

@@ -175,13 +175,8 @@ def _folder(environ: Mapping[str, str]) -> Check:
 def _ports() -> Check:
     if all(map(_may_bind, _LOW_PORTS)):
         return Check("ports", True, "any can be listened on")
-    return _lacking(
-        "ports",
-        errors.ComposectlError(
-            "only ports from 1024 on",
-            "ports below 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` uses another port",
-        ),
-    )
+    hint = "ports below 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` uses another port"
+    return Check("ports", False, "only ports from 1024 on", hint, is_needed=False)
 
 
 def _may_bind(port: int) -> bool:
@@ -203,19 +198,11 @@ def _open_files() -> Check:
     from composectl.proxy.sockets import raise_open_files
 
     files, clients = raise_open_files(), make_connection_limit().limit
-    if files < _FEW_FILES:
-        return _lacking(
-            "open files",
-            errors.ComposectlError(
-                f"{files:,}, enough for {clients:,} clients at once", "`ulimit -Hn` shows the limit; root can raise it"
-            ),
-        )
-    return Check("open files", True, f"{files:,}, enough for {clients:,} clients at once")
-
-
-def _lacking(what: str, error: errors.ComposectlError) -> Check:
-    """It would do without."""
-    return Check(what, False, error.message, error.hint, is_needed=False)
+    is_enough = files >= _FEW_FILES
+    hint = "" if is_enough else "`ulimit -Hn` shows the limit; root can raise it"
+    return Check(
+        "open files", is_enough, f"{files:,}, enough for {clients:,} clients at once", hint, is_needed=is_enough
+    )
 
 
 def _lines(check: Check, width: int, encoding: str) -> str:

@@ -16,22 +16,10 @@ from composectl.compose.options import Options
 # Of all majors; an option of `up` that is not here takes no value.
 _TAKE_A_VALUE = frozenset(("--pull", "--scale", "--timeout", "-t", "--wait-timeout"))
 
-_ATTACHED = frozenset(
-    (
-        "--abort-on-container-exit",
-        "--abort-on-container-failure",
-        "--attach",
-        "--attach-dependencies",
-        "--exit-code-from",
-        "--menu",
-        "--no-attach",
-        "--no-log-prefix",
-        "--timestamps",
-        "--watch",
-        "-w",
-    )
-)
-
+_ATTACHED = {
+    *("--abort-on-container-exit", "--abort-on-container-failure", "--attach", "--attach-dependencies", "--menu"),
+    *("--exit-code-from", "--no-attach", "--no-log-prefix", "--timestamps", "--watch", "-w"),
+}
 _START_NOTHING = frozenset(("--dry-run", "--no-start"))
 
 _DIGITS = 9  # more of them are too many in any case

@@ -54,9 +54,9 @@ class Option:
 
     `of`: the dataclass and the field that it sets, where its default stands; a dataclass alone has a field of its name,
     and None is for an option that the command takes by name.
-    `default`: in words, where the field has None. `commands`: those that have it as a flag. `repeats`: it takes several
-    values. `needs_http`: it works on requests, not on connections. `requires`: another option without which it means
-    nothing. `key_help`: where the key is not helped by `help`.
+    `default`: in words, where the field has None. `commands`: those that have it as a flag. `needs_http`: it works on
+    requests, not on connections. `requires`: another option without which it means nothing. `key_help`: where the key
+    is not helped by `help`.
     """
 
     name: str
@@ -66,7 +66,6 @@ class Option:
     scope: Scope = Scope.SERVICE
     commands: tuple[str, ...] = (_UP, _PROXY)
     default: str = "none"
-    repeats: bool = False
     needs_http: bool = False
     requires: str = ""
     short: str = ""
@@ -88,6 +87,11 @@ class Option:
         if field.default_factory is not dataclasses.MISSING:
             return field.default_factory()
         return None if field.default is dataclasses.MISSING else field.default
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it takes several values: its field is a collection."""
+        return isinstance(self.initial, tuple | frozenset)
 
     @property
     def flag(self) -> str:
@@ -140,15 +144,11 @@ OPTIONS = (
             "listen",
             values.LISTEN,
             "Listen here instead of on the published ports; repeat it.",
-            ServiceConfig,
-            repeats=True,
+            scope=Scope.PORT,
+            default="",
         ),
-        scope=Scope.PORT,
-        commands=(_UP,),
-        default="",
-    ),
-    *_rows(
-        Option("drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished.", ServiceConfig),
+        Option("drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished."),
+        of=ServiceConfig,
         commands=(_UP,),
     ),
     *_rows(
@@ -163,13 +163,12 @@ OPTIONS = (
         commands=(),
     ),
     *_rows(
-        Option("listen", values.LISTENER, "Listen here; repeat it.", ProxyConfig, Scope.PORT, repeats=True),
+        Option("listen", values.LISTENER, "Listen here; repeat it.", ProxyConfig, Scope.PORT),
         Option(
             "backend",
             values.BACKEND,
             "Send requests to this backend; repeat it.",
             (StaticBackends, "addresses"),
-            repeats=True,
             default="",
         ),
         Option(
@@ -196,13 +195,11 @@ OPTIONS = (
         commands=(_PROXY,),
     ),
     *_rows(
-        Option(
-            "policy",
-            _POLICY,
-            "Choose backends by this: least-request, round-robin, random, p2c or source.",
-            BalancingConfig,
-        ),
-        Option("slow-start", values.SECONDS, "How long the share of a new backend rises.", BalancingConfig),
+        Option("policy", _POLICY, "Choose backends by this: least-request, round-robin, random, p2c or source."),
+        Option("slow-start", values.SECONDS, "How long the share of a new backend rises."),
+        of=BalancingConfig,
+    ),
+    *_rows(
         Option(
             "queue-timeout",
             values.SECONDS_OR_NONE,
@@ -229,18 +226,13 @@ OPTIONS = (
         Option("idle-timeout", values.SECONDS, "How long a response may pause.", Limits),
         Option("max-request-body", values.SIZE, "Maximum size of a request's body, as in 10m.", Limits),
         Option(
-            "trusted-proxies",
-            values.NETWORK,
-            "Keep X-Forwarded-* from proxies in this network; repeat it.",
-            Limits,
-            repeats=True,
+            "trusted-proxies", values.NETWORK, "Keep X-Forwarded-* from proxies in this network; repeat it.", Limits
         ),
         Option(
             "allowed-host",
             values.HOST,
             "Answer requests for this host only; repeat it.",
             (Limits, "allowed_hosts"),
-            repeats=True,
             default="all",
         ),
         Option(
@@ -268,28 +260,16 @@ OPTIONS = (
             default="half the open-file limit",
         ),
         Option("access-log", values.LOG_FILE, "Log each request to this file; - is stdout.", (AccessLogConfig, "path")),
-        Option(
-            "access-log-format",
-            _LOG_FORMAT,
-            "Write the access log as combined or json.",
-            (LineStyle, "format"),
-            requires="access-log",
-        ),
-        Option(
-            "access-log-query",
-            FLAG,
-            "Log query strings, which may hold secrets.",
-            (LineStyle, "query"),
-            requires="access-log",
-        ),
-        Option(
-            "access-log-header",
-            values.HEADER,
-            "Log this request header; repeat it.",
-            (LineStyle, "headers"),
-            repeats=True,
-            requires="access-log",
-        ),
+        scope=Scope.DAEMON,
+    ),
+    *_rows(
+        Option("access-log-format", _LOG_FORMAT, "Write the access log as combined or json.", (LineStyle, "format")),
+        Option("access-log-query", FLAG, "Log query strings, which may hold secrets.", (LineStyle, "query")),
+        Option("access-log-header", values.HEADER, "Log this request header; repeat it.", (LineStyle, "headers")),
+        scope=Scope.DAEMON,
+        requires="access-log",
+    ),
+    *_rows(
         Option("metrics", values.ADMIN_ADDRESS, "Serve metrics for Prometheus at this address.", AdminConfig),
         Option("dashboard", values.ADMIN_ADDRESS, "Serve the dashboard at this address.", AdminConfig),
         Option(
@@ -303,25 +283,21 @@ OPTIONS = (
         scope=Scope.DAEMON,
     ),
     *_rows(
-        Option("backend-address", _ADDRESSING, "Reach backends by auto, container or published.", UpConfig),
-        Option("ready-timeout", values.DURATION, "How long -d waits for a ready replica.", UpConfig),
-        Option("handover", FLAG, "Take over from the running composectl without losing a request.", UpConfig),
+        Option("backend-address", _ADDRESSING, "Reach backends by auto, container or published."),
+        Option("ready-timeout", values.DURATION, "How long -d waits for a ready replica."),
+        Option("handover", FLAG, "Take over from the running composectl without losing a request."),
+        of=UpConfig,
         scope=Scope.DAEMON,
         commands=(_UP,),
     ),
     *_rows(
-        Option("parallel", values.COUNT, "How many replicas are replaced at a time.", RolloutConfig),
+        Option("parallel", values.COUNT, "How many replicas are replaced at a time."),
+        Option("monitor", values.DURATION, "How long a new replica is monitored before an old one leaves."),
+        Option("ready-timeout", values.DURATION, "How long a new replica may take to become ready."),
         Option(
-            "monitor", values.DURATION, "How long a new replica is monitored before an old one leaves.", RolloutConfig
+            "canary", values.SHARE, "Pause with one new replica at this share of the requests, as in 10%.", default=""
         ),
-        Option("ready-timeout", values.DURATION, "How long a new replica may take to become ready.", RolloutConfig),
-        Option(
-            "canary",
-            values.SHARE,
-            "Pause with one new replica at this share of the requests, as in 10%.",
-            RolloutConfig,
-            default="",
-        ),
+        of=RolloutConfig,
         commands=(_ROLLOUT,),
     ),
 )

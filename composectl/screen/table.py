@@ -193,11 +193,7 @@ def _canary(service: ServiceView) -> list[Piece]:
 
 def _troubles(service: ServiceView) -> list[Piece]:
     totals = service.totals
-    troubles = [
-        (totals.queued, "queued", UNEASY),
-        (totals.failed, "failed", BAD),
-        (totals.retried, "retried", UNEASY),
-    ]
+    troubles = [(totals.queued, "queued", UNEASY), (totals.failed, "failed", BAD), (totals.retried, "retried", UNEASY)]
     return [(f"{count(number)} {word}", style) for number, word, style in troubles if number]
 
 
