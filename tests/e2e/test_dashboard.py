@@ -58,7 +58,7 @@ def test_it_goes_over_with_the_listeners(project: ComposeProject, page: Page) ->
     assert page.comes_to(ready("1/1"))
     url = starts_with_dashboard(project, *words, "--handover", port=port)
     assert url.startswith(page.origin)
-    assert page.comes_to("document.getElementById('control-hint').innerText.includes('of an earlier composectl')")
+    assert page.comes_to("document.getElementById('control-hint').innerText.includes('an earlier composectl')")
     assert page.comes_to("document.getElementById('state-word').innerText === 'live'")
     page.forgive("net::ERR_")
 
