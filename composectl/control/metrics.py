@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import attrgetter
 from typing import Any
 
 from prometheus_client import ProcessCollector
@@ -71,21 +72,30 @@ _Views = Sequence[tuple[tuple[str, ...], Any]]  # the values of the labels that 
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """One metric: `rows` makes its rows out of a view, with values for `labels`."""
+    """One metric, whose `value` is the path of a number in a view, or of counts by the value of `label`.
+
+    Where it is a function, it makes the rows of the view.
+    """
 
     make: Callable[..., Any]
     name: str
     help: str
-    rows: Callable[[Any], Iterable[_Row]]
-    labels: tuple[str, ...] = ()
+    value: str | Callable[[Any], Iterable[_Row]]
+    label: str = ""
 
     def of(self, common: Sequence[str], views: _Views) -> Metric:
         """The metric of these views, whose labels `common` come first."""
-        metric: Metric = self.make(self.name, self.help, labels=[*common, *self.labels])
+        metric: Metric = self.make(self.name, self.help, labels=[*common, *filter(None, [self.label])])
         for values, view in views:
-            for own, *rest in self.rows(view):
+            for own, *rest in self._rows(view):
                 metric.add_metric([*values, *own], *rest)  # type: ignore[attr-defined]
         return metric
+
+    def _rows(self, view: Any) -> Iterable[_Row]:
+        if not isinstance(self.value, str):
+            return self.value(view)
+        found = attrgetter(self.value)(view)
+        return _each(found) if self.label else _one(found)
 
 
 class _Only(Collector):
@@ -118,151 +128,72 @@ def _by_phase(service: ServiceView) -> Iterator[_Row]:
     return (((phase,), phases.count(phase)) for phase in _PHASES)
 
 
+def _changes(service: ServiceView) -> Iterator[_Row]:
+    return _each(dict.fromkeys(Phase, 0) | service.totals.changes)
+
+
 def _listeners(service: ServiceView) -> Iterator[_Row]:
     return (((), {"address": listener}) for listener in service.listeners)
 
 
-def _log_rows(snapshot: Snapshot, counted: str) -> list[_Row]:
-    return [((snapshot.project,), getattr(snapshot.access_log, counted))] if snapshot.access_log else []
+def _build(_: Snapshot) -> list[_Row]:
+    return _one({"version": __version__, "python": platform.python_version()})
+
+
+def _stale(snapshot: Snapshot) -> list[_Row]:
+    return [((snapshot.project,), int(snapshot.stale_since is not None))]
+
+
+def _written(snapshot: Snapshot) -> list[_Row]:
+    return [((snapshot.project,), snapshot.access_log.written)] if snapshot.access_log else []
+
+
+def _dropped(snapshot: Snapshot) -> list[_Row]:
+    return [((snapshot.project,), snapshot.access_log.dropped)] if snapshot.access_log else []
 
 
 def _name(backend: BackendView) -> list[_Row]:
     return _one({"name": backend.name, "id": backend.id, "address": backend.address})
 
 
-_COUNTER, _GAUGE, _INFO = CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
-
+_COUNTER, _GAUGE, _INFO, _HISTOGRAM = CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, HistogramMetricFamily
+# fmt: off
 _GLOBAL_FAMILIES = (
-    _Family(
-        _INFO,
-        "composectl_build",
-        "The version of composectl.",
-        lambda _: _one({"version": __version__, "python": platform.python_version()}),
-    ),
-    _Family(
-        _GAUGE,
-        "composectl_stale",
-        "Whether the engine cannot be asked for the running containers.",
-        lambda snapshot: [((snapshot.project,), int(snapshot.stale_since is not None))],
-        ("project",),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_access_log_lines",
-        "Lines written to the access log.",
-        lambda snapshot: _log_rows(snapshot, "written"),
-        ("project",),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_access_log_dropped_lines",
-        "Lines that were dropped, since the access log could not be written as fast as they came.",
-        lambda snapshot: _log_rows(snapshot, "dropped"),
-        ("project",),
-    ),
+    _Family(_INFO, "composectl_build", "The version of composectl.", _build),
+    _Family(_GAUGE, "composectl_stale", "Whether the engine cannot be asked what runs.", _stale, "project"),
+    _Family(_COUNTER, "composectl_access_log_lines", "Lines written to the access log.", _written, "project"),
+    _Family(_COUNTER, "composectl_access_log_dropped_lines",
+            "Lines dropped, since the access log could not be written as fast as they came.", _dropped, "project"),
 )
-
 _SERVICE_FAMILIES = (
-    _Family(
-        _COUNTER,
-        "composectl_service_requests",
-        "Requests of clients; one that was tried on several backends counts once.",
-        lambda service: _one(service.totals.requests),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_service_responses",
-        "Responses, those of backends that are gone included.",
-        lambda service: _each(service.totals.responses),
-        ("class",),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_service_failures",
-        "Requests that got no whole response.",
-        lambda service: _one(service.totals.failed),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_failures",
-        "Requests that got no whole response, by the reason.",
-        lambda service: _each(service.totals.failed_for),
-        ("reason",),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_retries",
-        "Attempts after which another backend got the request, by the reason.",
-        lambda service: _each(service.totals.retried_for),
-        ("reason",),
-    ),
-    _Family(
-        _GAUGE,
-        "composectl_queued_requests",
-        "Requests that wait for a ready backend.",
-        lambda service: _one(service.totals.queued),
-    ),
-    _Family(_GAUGE, "composectl_backends", "Backends in each phase.", _by_phase, ("phase",)),
-    _Family(
-        _GAUGE,
-        "composectl_desired_backends",
-        "The desired number of backends.",
-        lambda service: _one(service.desired),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_phase_changes",
-        "Changes of a backend's phase, by the new phase.",
-        lambda service: _each(dict.fromkeys(Phase, 0) | service.totals.changes),
-        ("phase",),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_rollouts",
-        "Rollouts, by their outcome.",
-        lambda service: _each(service.totals.rollouts),
-        ("outcome",),
-    ),
+    _Family(_COUNTER, "composectl_service_requests",
+            "Requests of clients; one that was tried on several backends counts once.", "totals.requests"),
+    _Family(_COUNTER, "composectl_service_responses",
+            "Responses, those of backends that are gone included.", "totals.responses", "class"),
+    _Family(_COUNTER, "composectl_service_failures", "Requests that got no whole response.", "totals.failed"),
+    _Family(_COUNTER, "composectl_failures",
+            "Requests that got no whole response, by the reason.", "totals.failed_for", "reason"),
+    _Family(_COUNTER, "composectl_retries",
+            "Attempts after which another backend got the request, by the reason.", "totals.retried_for", "reason"),
+    _Family(_GAUGE, "composectl_queued_requests", "Requests that wait for a ready backend.", "totals.queued"),
+    _Family(_GAUGE, "composectl_backends", "Backends in each phase.", _by_phase, "phase"),
+    _Family(_GAUGE, "composectl_desired_backends", "The desired number of backends.", "desired"),
+    _Family(_COUNTER, "composectl_phase_changes", "Changes of a backend's phase, by the new phase.", _changes, "phase"),
+    _Family(_COUNTER, "composectl_rollouts", "Rollouts, by their outcome.", "totals.rollouts", "outcome"),
     _Family(_INFO, "composectl_listener", "An address of the service.", _listeners),
 )
-
 _BACKEND_FAMILIES = (
-    _Family(
-        _COUNTER,
-        "composectl_requests",
-        "Requests that the backend answered, by the class of the response.",
-        lambda backend: _each(backend.responses),
-        ("class",),
-    ),
-    _Family(
-        _GAUGE,
-        "composectl_in_flight_requests",
-        "Requests that the backend has not answered yet.",
-        lambda backend: _one(backend.in_flight),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_backend_failures",
-        "Requests that the backend failed.",
-        lambda backend: _one(backend.failed),
-    ),
-    _Family(
-        _COUNTER,
-        "composectl_backend_retries",
-        "Requests that another backend got after this one.",
-        lambda backend: _one(backend.retried),
-    ),
-    _Family(
-        HistogramMetricFamily,
-        "composectl_request_duration_seconds",
-        "From a request to the end of its response.",
-        _durations,
-    ),
-    _Family(_GAUGE, "composectl_backend_phase", "1 for the phase that the backend is in.", _phase, ("phase",)),
+    _Family(_COUNTER, "composectl_requests",
+            "Requests that the backend answered, by the class of the response.", "responses", "class"),
+    _Family(_GAUGE, "composectl_in_flight_requests", "Requests that the backend has not answered yet.", "in_flight"),
+    _Family(_COUNTER, "composectl_backend_failures", "Requests that the backend failed.", "failed"),
+    _Family(_COUNTER, "composectl_backend_retries", "Requests that another backend got after this one.", "retried"),
+    _Family(_HISTOGRAM, "composectl_request_duration_seconds",
+            "From the request to the end of its response.", _durations),
+    _Family(_GAUGE, "composectl_backend_phase", "1 for the phase that the backend is in.", _phase, "phase"),
     _Family(_INFO, "composectl_backend", "The name, id and address of the backend.", _name),
 )
-
-
+# fmt: on
 _PROCESS = ProcessCollector(registry=None)
 
 
