@@ -87,11 +87,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
-
-
-_Dumper.add_representer(str, _quoted)
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
 
 
 def _balanced(service: Mapping[str, Any]) -> Document:

@@ -61,7 +61,10 @@ def schema() -> dict[str, Any]:
             "mapping": {
                 "type": "object",
                 "additionalProperties": False,
-                "properties": {key: {"description": _description(row), **_schema_of(row)} for key, row in KEYS.items()},
+                "properties": {
+                    key: {"description": row.key_help or row.help.replace("; repeat it", ""), **_schema_of(row)}
+                    for key, row in KEYS.items()
+                },
             },
         },
     }
@@ -100,10 +103,6 @@ def _parse_scalar(row: Option, value: object) -> Any:
     if value not in _TRUTHS:
         raise errors.invalid_value(value, f"{row.key}:", "true or false", ["true"])
     return _TRUTHS[value]
-
-
-def _description(row: Option) -> str:
-    return row.key_help or row.help.replace("; repeat it", "")
 
 
 def _schema_of(row: Option) -> dict[str, Any]:

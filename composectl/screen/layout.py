@@ -31,6 +31,7 @@ from composectl.screen.text import (
 NARROW = 40
 _WIDEST = 80
 _BAR = 10
+_PHASE = len("starting")
 HEADER = 2
 HEADING = 1
 _ROOMY = 14
@@ -125,15 +126,7 @@ COLUMNS = (
     Column("#", 0, lambda row, room: str(row.backend.number), lambda row: QUIET),
     Column("name", 3, lambda row, room: keep_tail(sanitize(row.backend.name), room), left=True, least=16),
     _ADDRESS,
-    Column(
-        "phase",
-        0,
-        lambda row, room: sanitize(row.backend.phase),
-        _phase_style,
-        left=True,
-        least=5,
-        floor=len("starting"),
-    ),
+    Column("phase", 0, lambda row, _: sanitize(row.backend.phase), _phase_style, left=True, least=5, floor=_PHASE),
     Column("in flight", 2, lambda row, room: count(row.backend.in_flight), lambda row: of_count(row.backend.in_flight)),
     Column("requests", 0, lambda row, room: count(row.backend.requests), _requests_style),
     Column("share", 5, lambda row, room: percent(row.backend.requests, row.service_requests), _requests_style),

@@ -133,7 +133,10 @@ def _lines(services: Sequence[ServiceView], now: float, width: int, height: int 
     if height is None:
         height = sum(block_lines_needed(service) + 1 for service in services)
     if len(services) > height:
-        return [*_lines(services[: height - 1], now, width, height - 1), _more_services(len(services) - height + 1)]
+        return [
+            *_lines(services[: height - 1], now, width, height - 1),
+            [Segment(f"... {len(services) - height + 1} more services", QUIET)],
+        ]
     between = 1 if height >= _AIRY_SERVICE * len(services) else 0
     rooms = split_lines(height - between * (len(services) - 1), [block_lines_needed(service) for service in services])
     blocks = [fit_block(service, room) for service, room in zip(services, rooms, strict=True)]
@@ -147,10 +150,6 @@ def _stack(blocks: Sequence[list[Line]], between: int) -> list[Line]:
     for block in blocks:
         lines += [[]] * between * bool(lines) + block
     return lines
-
-
-def _more_services(number: int) -> Line:
-    return [Segment(f"... {number} more services", QUIET)]
 
 
 def _others(left_out: Iterable[BackendView], shown: int, width: int) -> list[Line]:
