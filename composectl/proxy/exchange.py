@@ -184,7 +184,9 @@ class Exchange(Queued):
         if backend is None or not self._unsent:
             return
         self._unsent = False
-        body, self._body = self._body, []
+        body = self._body
+        if body:
+            self._body = []
         head = None if self._head_sent else self.request
         if not backend.send(head, body, self._trailers, once=self._sent is None):
             self._body, self._unsent = body, True
@@ -295,7 +297,6 @@ class Exchange(Queued):
         self._client.send_interim(head)
 
     def finished(self, status: int) -> None:
-        """The final response was relayed whole."""
         self._backend = None
         self._take_lease().answered(status, (monotonic_ns() - self._started_ns) // 1000)
         if self.record is not None:
@@ -346,10 +347,10 @@ class Exchange(Queued):
 
     def _enqueue(self) -> bool:
         queued = self._upstream.queue.enqueue(self)
-        if queued and self.record is not None:
-            self.record.enqueued()
         if queued:
             self.pause_upload()
+            if self.record is not None:
+                self.record.enqueued()
         return queued
 
     def _send_to(self, lease: Lease) -> None:
@@ -391,8 +392,8 @@ class Exchange(Queued):
             self._fail(ErrorReason.TOO_MANY_OPEN_FILES)
             return
         self._upstream.pool.leases.connection_refused(backend, reason_of(error))
-        late = isinstance(error, TimeoutError)
-        self._retry(ErrorReason.CONNECT_TIMEOUT if late else ErrorReason.BACKEND_UNREACHABLE, connected=False)
+        reason = ErrorReason.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else ErrorReason.BACKEND_UNREACHABLE
+        self._retry(reason, connected=False)
 
     def _restore_sent(self) -> bool:
         """Make all that was sent unsent again, if it is still there."""

@@ -20,6 +20,7 @@ from composectl.proxy.sockets import give_up_soon, is_quiet
 
 _MAX_HEAD = 64 * 1024
 _MAX_INTERIM = 32
+_NO_TRAILERS: Fields = []
 
 
 class BackendConnection(BackendStream):
@@ -99,7 +100,7 @@ class BackendConnection(BackendStream):
         self._complete = False
         self._reusable = False
         self._until_close = False
-        self._trailers: Fields = []
+        self._trailers = _NO_TRAILERS
 
     def send(self, head: RequestHead | None, body: list[bytes], trailers: Fields | None, *, once: bool) -> bool:
         if self._current().request.chunked:
