@@ -36,7 +36,7 @@ def test_a_port_that_is_held_is_told_before_anything_is_touched(project: Compose
     with socket.create_server(("127.0.0.1", 0)) as held:
         told = cli_error_of(project, "up", "--balance", "echo=2", "--metrics", str(held.getsockname()[1]), "-d")
     assert told.exit_code == 1
-    assert told.message.startswith("no metrics: 127.0.0.1:")
+    assert told.message.startswith("cannot serve metrics: cannot listen on 127.0.0.1:")
 
 
 def scraped(port: int, name: str, **having: str) -> dict[tuple[str, ...], float]:

@@ -111,7 +111,7 @@ def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: ComposeProj
     told = rolled_out(three, "--monitor", "1s")
     assert told.returncode == 1, told.stderr
     assert "error: rollout of `echo` aborted: " in told.stderr
-    assert "exited with code 4; its last lines:\n  that was it\n" in told.stderr
+    assert "ended with exit code 4; its last lines:\n  that was it\n" in told.stderr
     assert old & ids(three)
     assert wait_until(lambda: versions(three) and ask(three.port).is_whole)
 
