@@ -1,6 +1,6 @@
 # What runs without `make matrix`, and what of it `make test` runs
 USUAL = not whole and not modern
-FAST = $(USUAL) and not (external or resilience or compatibility or compiled or serial) and (smoke or not both_composes)
+FAST = $(USUAL) and not (external or resilience or compatibility or compiled) and (smoke or not both_composes) and not serial
 FUZZ_SECONDS = 20
 SAMPLE =
 

@@ -88,9 +88,6 @@ MET_IN = {
         "the rollout of service `{}` is paused at its canary": "test_held_at_a_tenth_and_then_gone_on_with",
         "service `{}` has no canary": "test_without_a_canary_there_is_nothing_to_say_of_it",
     },
-    "e2e/test_doctor.py": {
-        "only ports from 1024 on": "test_who_is_not_root_gets_no_low_ports",
-    },
     "e2e/test_drain.py": {
         "service `{}` has no replica {}": "test_who_is_not_there_or_was_not_drained_is_told",
         "`{}` is not drained (phase: {})": "test_who_is_not_there_or_was_not_drained_is_told",
@@ -167,9 +164,6 @@ MET_IN = {
     },
     "integration/test_metrics.py": {
         "cannot serve metrics: {}": "test_a_port_that_is_held_and_by_whom",
-    },
-    "integration/test_doctor.py": {
-        "{}, enough for {} clients at once": "test_few_open_files_are_told_and_are_no_hindrance",
     },
     "integration/test_limits.py": {
         "`--max-connections {}` exceeds the limit of open files, which allows {}": "test_more_connections_than_files_may_be_open_are_refused_before_anything_is_bound",
