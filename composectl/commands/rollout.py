@@ -11,7 +11,7 @@ from composectl import errors
 from composectl.compose.options import Invocation
 from composectl.config.completion import completed
 from composectl.config.options import Settings, build, options_of, settings_of
-from composectl.config.rollout import RolloutConfig
+from composectl.config.service import RolloutConfig
 
 if TYPE_CHECKING:
     from composectl.compose.project import Project

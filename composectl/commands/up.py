@@ -71,7 +71,7 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
     import asyncio
 
     from composectl.commands.rollout import make_rollout
-    from composectl.config.rollout import RolloutConfig
+    from composectl.config.service import RolloutConfig
     from composectl.control.commands import ScaleRequest
     from composectl.daemon.hot_restart import check_no_canary
     from composectl.screen.console import info, print_progress

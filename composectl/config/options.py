@@ -23,8 +23,7 @@ from composectl.config.daemon import (
     UpConfig,
     check_access_log,
 )
-from composectl.config.rollout import RolloutConfig
-from composectl.config.service import BalancingConfig, ServiceConfig
+from composectl.config.service import BalancingConfig, RolloutConfig, ServiceConfig
 from composectl.config.values import WholeNumber, parse
 from composectl.proxy.access_log_format import FORMATS, LineStyle
 from composectl.proxy.limits import Limits, QueueConfig

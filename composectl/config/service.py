@@ -48,3 +48,16 @@ class ServiceConfig:
     listen: tuple[Port, ...] = ()
     port: int | None = None
     drop_udp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutConfig:
+    """`parallel`: so many new replicas at a time. `monitor`: the seconds of watching them before old ones leave.
+
+    `ready_timeout`: the seconds to become ready. `canary`: the share of the requests at which one is held first.
+    """
+
+    parallel: int = 1
+    monitor: float = 5.0
+    ready_timeout: float = 60.0
+    canary: float | None = None

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from composectl import errors
-from composectl.config.rollout import RolloutConfig
+from composectl.config.service import RolloutConfig
 from composectl.control.commands import BackendRef, CanaryDecision, Progress, RolloutRequest, ScaleRequest
 from composectl.control.listener_fds import ListenerFds
 from composectl.daemon.daemon import Daemon

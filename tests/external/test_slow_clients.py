@@ -34,8 +34,7 @@ async def test_f6_p9_slow_clients_of_three_kinds_at_once_delay_nobody(port: int)
         assert set(re.findall(r"service available:\s+(\w+)", what)) == {"YES"}, what
         assert "connected:           100" in what
     assert "No open connections left" in said[0], said[0]
-    # What slow clients cost is in many answers; what others do on this machine is in a few.
-    assert sorted(seconds)[len(seconds) * 9 // 10] < 1
+    assert max(seconds) < 1
 
 
 async def attack(url: str, *words: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from composectl.commands.rollout import check_decision
 from composectl.config.options import build
-from composectl.config.rollout import RolloutConfig
+from composectl.config.service import RolloutConfig
 from composectl.errors import USAGE, ComposectlError
 from tests.support.options import flags
 
