@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -26,19 +25,6 @@ class Stuck(FakeOrchestrator):
     async def scale_to(self, service: str, count: int, revision: object = None) -> None:
         self.scaling.set()
         await asyncio.Event().wait()
-
-
-@pytest.fixture
-def orchestrator() -> FakeOrchestrator:
-    return FakeOrchestrator({"echo": 2})
-
-
-@pytest.fixture
-async def daemon(orchestrator: FakeOrchestrator, tmp_path: Path) -> AsyncIterator[Daemon]:
-    daemon = make_daemon(orchestrator, tmp_path / "composectl")
-    orchestrator.observe(daemon)
-    yield daemon
-    daemon.close()
 
 
 async def test_a_command_that_a_shutdown_interrupts_says_so(tmp_path: Path) -> None:

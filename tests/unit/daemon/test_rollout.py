@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -15,20 +13,7 @@ from composectl.control.commands import CanaryDecision, RolloutRequest, ScaleReq
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.rollout import decide_canary, roll_out
 from composectl.daemon.scaling import scale
-from tests.support.fake_orchestrator import NEW, OLD, UNHEALTHY, FakeOrchestrator, make_daemon
-
-
-@pytest.fixture
-def orchestrator() -> FakeOrchestrator:
-    return FakeOrchestrator({"echo": 2})
-
-
-@pytest.fixture
-async def daemon(orchestrator: FakeOrchestrator, tmp_path: Path) -> AsyncIterator[Daemon]:
-    daemon = make_daemon(orchestrator, tmp_path / "composectl")
-    orchestrator.observe(daemon)
-    yield daemon
-    daemon.close()
+from tests.support.fake_orchestrator import NEW, OLD, UNHEALTHY, FakeOrchestrator
 
 
 def ordered(*, parallel: int = 1, canary: float | None = None, only_changed: bool = False) -> RolloutRequest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,6 @@ from tests.support.fake_orchestrator import OLD, UNHEALTHY, FakeOrchestrator, ma
 @pytest.fixture
 def orchestrator() -> FakeOrchestrator:
     return FakeOrchestrator({"echo": 3})
-
-
-@pytest.fixture
-async def daemon(orchestrator: FakeOrchestrator, tmp_path: Path) -> AsyncIterator[Daemon]:
-    daemon = make_daemon(orchestrator, tmp_path / "composectl")
-    orchestrator.observe(daemon)
-    yield daemon
-    daemon.close()
 
 
 async def scaled(daemon: Daemon, count: int, *, oldest_first: bool = False) -> list[str]:
