@@ -15,7 +15,8 @@ def sanitize(text: str) -> str:
     """`text` on one line, without escape sequences, control or invisible characters, 10,000 characters at most."""
     if len(text) <= _LONGEST and text.isprintable():
         return text
-    return "".join(map(_printable, _ESCAPES.sub("", text[:_LONGEST])))
+    kept = _ESCAPES.sub("", text[:_LONGEST])
+    return "".join(sign if sign.isprintable() else " " * sign.isspace() for sign in kept)
 
 
 def sanitize_lines(text: str) -> str:
@@ -27,12 +28,3 @@ def output_lines(output: bytes) -> list[str]:
     """The lines of a container's output, sanitized; empty ones are left out."""
     text = output.decode(errors="replace").replace("\r", "\n")
     return [sanitize(line) for line in text.split("\n") if line]
-
-
-# Private
-
-
-def _printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else ""

@@ -12,7 +12,7 @@ from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Daemon
 from composectl.sanitize import sanitize_lines
 from composectl.screen.console import change_line, info, transition_line
-from composectl.screen.live import LiveTable, is_live
+from composectl.screen.live import is_live, show_table
 
 
 class Console:
@@ -48,7 +48,7 @@ class Console:
             yield
             return
         over = asyncio.Event()
-        table = asyncio.create_task(LiveTable().show(daemon.snapshots.json, over))
+        table = asyncio.create_task(show_table(daemon.snapshots.json, over))
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""A change as one plain line, for where there is no terminal."""
+"""Plain lines on stderr, and the words of a change, a moment and a duration."""
 
 from __future__ import annotations
 
@@ -12,32 +12,29 @@ from composectl.balance.snapshot import ChangeView
 from composectl.sanitize import sanitize
 from composectl.screen.terminal import console_on, is_terminal
 
-_MINUTE = 60
-_HOUR = 60 * _MINUTE
-_DAY = 24 * _HOUR
 
-
-def change_line(who: str, change: Transition | ChangeView) -> str:
+def change_line(label: str, change: Transition | ChangeView) -> str:
     """`12:03:44 echo-3 starting -> ready: its port accepts`."""
-    return f"{time_of_day(change.at)} {transition_line(who, change)}"
+    return f"{time_of_day(change.at)} {transition_line(label, change)}"
 
 
-def transition_line(who: str, change: Transition | ChangeView) -> str:
+def transition_line(label: str, change: Transition | ChangeView) -> str:
     """The same without the time."""
-    why = f": {change.reason}" if change.reason else ""
-    return sanitize(f"{who} {change.before} -> {change.after}{why}")
+    reason = f": {change.reason}" if change.reason else ""
+    return sanitize(f"{label} {change.before} -> {change.after}{reason}")
 
 
 @contextlib.contextmanager
 def spinner(message: str) -> Iterator[Callable[[str], None]]:
     """A spinner beside `message`, which the yielded callable replaces; one plain line where there is no terminal."""
-    if is_terminal(sys.stderr):
-        with _spinner(message) as update:
-            yield update
-    else:
-        sys.stderr.write(f"{sanitize(message)}\n")
-        sys.stderr.flush()
+    if not is_terminal(sys.stderr):
+        info(message)
         yield lambda text: None
+        return
+    from rich.text import Text
+
+    with console_on(sys.stderr).status(Text(sanitize(message)), spinner_style="cyan") as status:
+        yield lambda text: status.update(Text(sanitize(text)))
 
 
 def time_of_day(at: float | str) -> str:
@@ -47,21 +44,18 @@ def time_of_day(at: float | str) -> str:
 
 def uptime(since: str, now: float) -> str:
     """How long since the ISO 8601 moment `since`, in its two largest units; `now` in epoch seconds."""
-    seconds = max(0, int(now - _moment(since).timestamp()))
-    if seconds < _MINUTE:
-        return f"{seconds}s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE}m {seconds % _MINUTE:02}s"
-    if seconds < _DAY:
-        return f"{seconds // _HOUR}h {seconds % _HOUR // _MINUTE:02}m"
-    return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02}h"
+    minutes, seconds = divmod(max(0, int(now - _moment(since).timestamp())), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours:02}h"
+    if hours:
+        return f"{hours}h {minutes:02}m"
+    return f"{minutes}m {seconds:02}s" if minutes else f"{seconds}s"
 
 
 def print_progress(lines: Iterable[str]) -> int:
-    """Each line as it comes, to the last; the exit code. Raises what `lines` raise.
-
-    Ctrl-C leaves the running composectl at it, and says so.
-    """
+    """Print each line as it comes; the exit code. Raises what `lines` raise; Ctrl-C does not stop the work."""
     try:
         for line in lines:
             info(line)
@@ -72,19 +66,11 @@ def print_progress(lines: Iterable[str]) -> int:
 
 
 def info(line: str) -> None:
-    """One line."""
-    sys.stderr.write(sanitize(line) + "\n")
+    """Print one line on stderr."""
+    sys.stderr.write(f"{sanitize(line)}\n")
 
 
 # Private
-
-
-@contextlib.contextmanager
-def _spinner(message: str) -> Iterator[Callable[[str], None]]:
-    from rich.text import Text
-
-    with console_on(sys.stderr).status(Text(sanitize(message)), spinner_style="cyan") as status:
-        yield lambda text: status.update(Text(sanitize(text)))
 
 
 def _moment(at: float | str) -> datetime:

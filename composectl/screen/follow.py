@@ -1,4 +1,4 @@
-"""What another composectl does, on this terminal for as long as both go on: the live table, or lines."""
+"""Follows another composectl on this terminal: the live table, or lines, until one of the two ends."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from composectl.balance.snapshot import ChangeView, Snapshot
 from composectl.screen.console import change_line
-from composectl.screen.live import LiveTable, is_live
+from composectl.screen.live import is_live, show_table
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONGEST_SILENCE = 2.0
 
 
 class Status(Protocol):
-    """What running composectls know at a moment."""
+    """What running composectls know at a moment: the JSON of `status --json`, and what the table shows."""
 
     @property
-    def json(self) -> Mapping[str, Any]:
-        """The JSON of `status --json`."""
+    def json(self) -> Mapping[str, Any]: ...
 
     @property
-    def table(self) -> Snapshot:
-        """What the table shows."""
+    def table(self) -> Snapshot: ...
 
 
 class Watcher(Protocol):
@@ -37,38 +34,34 @@ class Watcher(Protocol):
     pause: float
 
     @property
-    def newest(self) -> Status:
-        """The last one that came."""
+    def newest(self) -> Status: ...
 
     def again(self) -> None:
-        """Have a newer one. Raises HasEnded or NothingRuns where there is none to come."""
+        """Fetch a newer one. Raises HasEnded or NothingRuns where none will come."""
 
     def close(self) -> None:
-        """Have no more; a call of `again` ends with HasEnded."""
+        """End a call of `again` with HasEnded."""
 
 
 def watch(watcher: Watcher) -> int:
     """The live table, or a line for each change where there is no terminal, until a signal; then its exit code.
 
-    Raises HasEnded or NothingRuns once nobody is there any more.
+    Raises HasEnded or NothingRuns once nothing is left to watch.
     """
-    return asyncio.run(_draw(watcher)) if is_live() else _print_each(watcher, _NewChanges().lines)
+    return asyncio.run(_draw(watcher)) if is_live() else _print_each(_new_changes(_statuses(watcher)))
 
 
 def watch_as_json(watcher: Watcher) -> int:
-    """One object a line, at once and when something has changed, but one every two seconds at least."""
-    return _print_each(watcher, _NewJson().lines)
+    """One object a line: the first, each that differs, and at least one every two seconds."""
+    return _print_each(_new_json(_statuses(watcher)))
 
 
 # Private
 
 
-Lines = Callable[[Status], Iterator[str]]
-
-
 async def _draw(watcher: Watcher) -> int:
     over, loop = asyncio.Event(), asyncio.get_running_loop()
-    table = asyncio.create_task(LiveTable().show(partial(_table, watcher), over))
+    table = asyncio.create_task(show_table(lambda _: json.dumps(watcher.newest.table.as_json()).encode(), over))
     following, caught = asyncio.create_task(_follow(watcher)), list[int]()
 
     def stop(number: int) -> None:
@@ -89,50 +82,42 @@ async def _draw(watcher: Watcher) -> int:
     return 128 + caught[0]
 
 
-def _table(watcher: Watcher, _: float) -> bytes:
-    return json.dumps(watcher.newest.table.as_json()).encode()
-
-
 async def _follow(watcher: Watcher) -> None:
     while True:
         await asyncio.sleep(watcher.pause)
         await asyncio.to_thread(watcher.again)
 
 
-def _print_each(watcher: Watcher, lines: Lines) -> int:
+def _statuses(watcher: Watcher) -> Iterator[Status]:
+    while True:
+        yield watcher.newest
+        time.sleep(watcher.pause)
+        watcher.again()
+
+
+def _print_each(lines: Iterable[str]) -> int:
     try:
-        while True:
-            for line in lines(watcher.newest):
-                sys.stdout.write(line + "\n")
+        for line in lines:
+            sys.stdout.write(line + "\n")
             sys.stdout.flush()
-            time.sleep(watcher.pause)
-            watcher.again()
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        pass
+    return 128 + signal.SIGINT
 
 
-class _NewChanges:
-    """The changes that were not there the last time, those that are kept at first."""
-
-    def __init__(self) -> None:
-        self._seen: set[ChangeView] = set()
-
-    def lines(self, status: Status) -> Iterator[str]:
-        changes = [change for service in status.table.services for change in service.changes]
-        new = sorted(set(changes) - self._seen, key=lambda change: change.at)
-        self._seen = set(changes)
-        return (change_line(change.name, change) for change in new)
+def _new_changes(statuses: Iterable[Status]) -> Iterator[str]:
+    seen = set[ChangeView]()
+    for status in statuses:
+        changes = {change for service in status.table.services for change in service.changes}
+        for change in sorted(changes - seen, key=lambda change: change.at):
+            yield change_line(change.name, change)
+        seen = changes
 
 
-class _NewJson:
-    """What is to be seen, where it is something else than the last time, or that is long ago."""
-
-    def __init__(self) -> None:
-        self._last = ""
-        self._at = 0.0
-
-    def lines(self, status: Status) -> Iterator[str]:
-        told, now = json.dumps(status.json), time.monotonic()
-        if told != self._last or now - self._at >= _LONGEST_SILENCE:
-            self._last, self._at = told, now
-            yield told
+def _new_json(statuses: Iterable[Status]) -> Iterator[str]:
+    last, printed_at = "", 0.0
+    for status in statuses:
+        line, now = json.dumps(status.json), time.monotonic()
+        if line != last or now - printed_at >= _LONGEST_SILENCE:
+            last, printed_at = line, now
+            yield line

@@ -12,6 +12,7 @@ from rich.style import Style
 from composectl.balance.snapshot import BackendView
 from composectl.sanitize import sanitize
 from composectl.screen.text import (
+    BAD,
     DRAWN,
     GAP,
     PLAIN,
@@ -23,7 +24,6 @@ from composectl.screen.text import (
     keep_head,
     keep_tail,
     of_count,
-    of_errors,
     of_phase,
     percent,
 )
@@ -97,7 +97,8 @@ def fit(columns: Sequence[Column], rows: Sequence[TableRow], width: int) -> Layo
         _narrow(widths, -spare)
     else:
         _widen(widths, natural, _take_more(columns, widths, natural, spare, gap))
-    return _in_order(columns, widths, gap)
+    kept = [column for column in columns if column in widths]
+    return Layout(tuple((column, widths[column], min(gap, column.gap) if at else 0) for at, column in enumerate(kept)))
 
 
 def errors(row: TableRow) -> int:
@@ -105,20 +106,12 @@ def errors(row: TableRow) -> int:
     return row.backend.failed + row.backend.responses.get("5xx", 0)
 
 
-def _phase_style(row: TableRow) -> Style:
-    return of_phase(row.backend.phase)
-
-
 def _requests_style(row: TableRow) -> Style:
     return of_count(row.backend.requests)
 
 
-def _share_bar(row: TableRow, room: int) -> str:
-    return bar(row.backend.requests, row.most_requests, min(room, _BAR))
-
-
 def _measured(heading: str, rank: int, value: Callable[[BackendView], float | None]) -> Column:
-    return Column(heading, rank, lambda row, room: figure(value(row.backend)), lambda row: of_count(value(row.backend)))
+    return Column(heading, rank, lambda row, _: figure(value(row.backend)), lambda row: of_count(value(row.backend)))
 
 
 _ADDRESS = Column("address", 8, lambda row, room: sanitize(row.backend.address), left=True)
@@ -126,13 +119,30 @@ COLUMNS = (
     Column("#", 0, lambda row, room: str(row.backend.number), lambda row: QUIET),
     Column("name", 3, lambda row, room: keep_tail(sanitize(row.backend.name), room), left=True, least=16),
     _ADDRESS,
-    Column("phase", 0, lambda row, _: sanitize(row.backend.phase), _phase_style, left=True, least=5, floor=_PHASE),
+    Column(
+        "phase",
+        0,
+        lambda row, _: sanitize(row.backend.phase),
+        lambda row: of_phase(row.backend.phase),
+        left=True,
+        least=5,
+        floor=_PHASE,
+    ),
     Column("in flight", 2, lambda row, room: count(row.backend.in_flight), lambda row: of_count(row.backend.in_flight)),
     Column("requests", 0, lambda row, room: count(row.backend.requests), _requests_style),
     Column("share", 5, lambda row, room: percent(row.backend.requests, row.service_requests), _requests_style),
-    Column("", 7, _share_bar, lambda row: DRAWN, left=True, least=4, floor=_BAR, gap=1),
+    Column(
+        "",
+        7,
+        lambda row, width: bar(row.backend.requests, row.most_requests, min(width, _BAR)),
+        lambda row: DRAWN,
+        left=True,
+        least=4,
+        floor=_BAR,
+        gap=1,
+    ),
     _measured("req/s", 1, lambda backend: backend.requests_per_second),
-    Column("errors", 4, lambda row, room: count(errors(row)), lambda row: of_errors(errors(row))),
+    Column("errors", 4, lambda row, room: count(errors(row)), lambda row: BAD if errors(row) else QUIET),
     _measured("p50 ms", 9, lambda backend: backend.p50_ms),
     _measured("p95 ms", 6, lambda backend: backend.p95_ms),
 )
@@ -159,13 +169,12 @@ def lines_needed(rows: int, changes: int) -> int:
 
 
 def split_lines(lines: int, wants: Sequence[int]) -> list[int]:
-    """Lines for each, fairly: whoever wants less than an equal part leaves the rest to the others."""
-    given = [0] * len(wants)
-    by_want = sorted(range(len(wants)), key=wants.__getitem__)
-    for done, index in enumerate(by_want):
-        given[index] = min(wants[index], lines // (len(wants) - done))
-        lines -= given[index]
-    return given
+    """Equal parts of `lines`; what a part does not need goes to the others."""
+    parts = [0] * len(wants)
+    for done, index in enumerate(sorted(range(len(wants)), key=wants.__getitem__)):
+        parts[index] = min(wants[index], lines // (len(wants) - done))
+        lines -= parts[index]
+    return parts
 
 
 def fit_rows(lines: int, rows: int, changes: int) -> ServiceLines:
@@ -208,11 +217,6 @@ def _widen(widths: dict[Column, int], natural: dict[Column, int], spare: int) ->
         more = min(natural[column] - widths[column], spare)
         widths[column] += more
         spare -= more
-
-
-def _in_order(columns: Iterable[Column], widths: dict[Column, int], gap: int) -> Layout:
-    kept = [column for column in columns if column in widths]
-    return Layout(tuple((column, widths[column], min(gap, column.gap) if at else 0) for at, column in enumerate(kept)))
 
 
 def _cell(column: Column, text: str, style: Style, width: int, gap: int) -> Segment:

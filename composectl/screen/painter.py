@@ -1,6 +1,6 @@
 """The process that draws, so that the loop that serves requests does not: a snapshot in each line of stdin, as JSON.
 
-A line that is a string is shown above the table. The end of stdin, by whatever death of the other side, is the end.
+A line that is a string is shown above the table. The process ends with stdin.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ _NICE = 10  # where both want one core, requests come before pictures
 
 
 def main() -> None:
-    """Draw what comes until nothing more does."""
     if hasattr(os, "nice"):
         os.nice(_NICE)
     if sys.platform != "win32":
-        # It is no job of its own for the shell, though it has a process group, so that Ctrl-C is not for it.
+        # Its process group, which spares it Ctrl-C, is not in the foreground.
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # the terminal has gone
         _paint(Canvas())
         sys.stdout.flush()
-    os._exit(0)  # to take the interpreter apart would, on a machine that is at its limit, take seconds
+    os._exit(0)  # on a busy machine, a tidy end of the interpreter takes seconds
 
 
 class Canvas:
-    """Draws on stdout from its first snapshot until it is left."""
+    """Draws on stdout from its first snapshot until `close`."""
 
     def __init__(self) -> None:
         self._console = console_on(sys.stdout)
@@ -47,15 +46,18 @@ class Canvas:
     def draw(self, snapshot: Snapshot) -> None:
         """Show this one now. Raises OSError where the terminal has gone."""
         self._newest = snapshot
-        self._settle()
+        if self._size != self._console.size:  # lines drawn before may have wrapped
+            self._live.stop()
+            self._console.clear()
+            self._size, self._live = self._console.size, self._new_live()
+        self._live.start()
         width, height = self._size
         self._live.update(render_table(snapshot, now=time.time(), width=width, height=height), refresh=True)
 
-    def say(self, text: str) -> None:
-        """Write a line above the table."""
+    def print_above(self, text: str) -> None:
         self._console.print(sanitize_lines(text))
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Leave the whole of the last table on the screen, and the cursor below it."""
         if self._newest is not None:
             width = self._console.width
@@ -63,14 +65,6 @@ class Canvas:
         self._live.stop()
 
     # Private
-
-    def _settle(self) -> None:
-        """Begin, and begin anew on a clear screen where the size has changed: lines drawn before may have wrapped."""
-        if self._size != self._console.size:
-            self._live.stop()
-            self._console.clear()
-            self._size, self._live = self._console.size, self._new_live()
-        self._live.start()
 
     def _new_live(self) -> Live:
         return Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
@@ -82,18 +76,13 @@ class Canvas:
 def _paint(canvas: Canvas) -> None:
     try:
         for line in sys.stdin:
-            given = json.loads(line)
-            if isinstance(given, str):
-                canvas.say(given)
-            else:
-                canvas.draw(Snapshot.from_json(given))
-                _step_back()
+            payload = json.loads(line)
+            if isinstance(payload, str):
+                canvas.print_above(payload)
+                continue
+            canvas.draw(Snapshot.from_json(payload))
+            if hasattr(os, "SCHED_IDLE"):  # after the first table, draw only while a core is idle: sched(7)
+                with contextlib.suppress(OSError):
+                    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     finally:
-        canvas.leave()
-
-
-def _step_back() -> None:
-    """Once there is a picture, the next ones are drawn when a core has nothing else to do (sched(7), SCHED_IDLE)."""
-    if hasattr(os, "SCHED_IDLE"):
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        canvas.close()

@@ -48,7 +48,7 @@ from composectl.screen.text import (
     spread,
 )
 
-_AIRY_SERVICE = 8
+_SPACED_SERVICE = 8
 _CHANGES = 5
 _MINUTE = 60
 _SHORTEST_SPARKLINE = 6
@@ -59,32 +59,33 @@ _MOVE = len("starting -> ready")
 def render_table(snapshot: Snapshot, *, now: float, width: int, height: int | None) -> RenderableType:
     """The table in `width` cells and at most `height` lines (None: as many as it takes); `now` in epoch seconds."""
     lines = _stale(snapshot, now, width)[:height]
-    room = None if height is None else height - len(lines)
-    if room != 0:
-        lines += _lines(snapshot.services, now, width, room)
+    left = None if height is None else height - len(lines)
+    if left != 0:
+        lines += _lines(snapshot.services, now, width, left)
     return Segments([segment for line in lines for segment in (*line, Segment.line())])
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceBlock:
-    """A service in the room that it has got: the entries that are shown, and the backends that are left out."""
+    """A service in its lines: the rows that are shown, and the backends that are left out."""
 
     service: ServiceView
-    room: ServiceLines
-    entries: tuple[TableRow, ...]
+    shown: ServiceLines
+    rows: tuple[TableRow, ...]
     left_out: tuple[BackendView, ...]
 
     def lines(self, layout: Layout, now: float, width: int) -> list[Line]:
-        changes = self.service.changes[-self.room.changes :] if self.room.changes else ()
-        lines = header(self.service, now, min(width, layout.width))
+        changes = self.service.changes[-self.shown.changes :] if self.shown.changes else ()
+        header_width = min(width, layout.width)
+        lines = [_title(self.service, now, header_width), _figures(self.service, header_width)]
         for part in (self._backends(layout, width), change_lines(changes, width)):
-            lines += [[], *part] if part and self.room.spaced else part
+            lines += [[], *part] if part and self.shown.spaced else part
         return lines
 
     def _backends(self, layout: Layout, width: int) -> list[Line]:
         if not self.service.backends:
             return [[Segment("no replica yet", QUIET)]]
-        rows = [layout.row(entry) for entry in self.entries]
+        rows = [layout.row(row) for row in self.rows]
         return [*([layout.headings()] if rows else []), *rows, *_others(self.left_out, len(rows), width)]
 
 
@@ -95,26 +96,25 @@ def block_lines_needed(service: ServiceView) -> int:
 
 def fit_block(service: ServiceView, lines: int) -> ServiceBlock:
     """The block of `service` for `lines` lines, its backends by number."""
-    room = fit_rows(lines, len(service.backends), len(service.changes[-_CHANGES:]))
+    shown = fit_rows(lines, len(service.backends), len(service.changes[-_CHANGES:]))
     backends = sorted(service.backends, key=lambda backend: (backend.number, backend.since))
     requests = [backend.requests for backend in backends]
     total, most = sum(requests), max(requests, default=0)
-    entries = tuple(TableRow(backend, total, most) for backend in backends[: room.rows])
-    return ServiceBlock(service, room, entries, tuple(backends[room.rows :]))
-
-
-def header(service: ServiceView, now: float, width: int) -> list[Line]:
-    return [_who(service, now, width), _how(service, width)]
+    rows = tuple(TableRow(backend, total, most) for backend in backends[: shown.rows])
+    return ServiceBlock(service, shown, rows, tuple(backends[shown.rows :]))
 
 
 def change_lines(changes: Sequence[ChangeView], width: int) -> list[Line]:
     """The changes in columns; a narrow terminal gets time, number and new phase only."""
     if width <= NARROW:
-        return [clipped(_short(change), width) for change in changes]
+        return [
+            clipped([_time(change), Segment(f"{change.number} "), _phase(change.after)], width) for change in changes
+        ]
     names = [keep_tail(sanitize(change.name), _LONGEST_NAME) for change in changes]
     widest = max(map(cell_len, names), default=0)
     return [
-        clipped(_long(change, set_cell_size(name, widest)), width) for change, name in zip(changes, names, strict=True)
+        clipped(_change(change, set_cell_size(name, widest)), width)
+        for change, name in zip(changes, names, strict=True)
     ]
 
 
@@ -125,7 +125,7 @@ def _stale(snapshot: Snapshot, now: float, width: int) -> list[Line]:
     since = snapshot.stale_since
     if since is None:
         return []
-    words = f"engine unreachable since {time_of_day(since)}, for {uptime(since, now)}: who runs may have changed"
+    words = f"engine unreachable since {time_of_day(since)}, for {uptime(since, now)}: the replicas may have changed"
     return [clipped([Segment(words, BAD)], width)]
 
 
@@ -137,18 +137,14 @@ def _lines(services: Sequence[ServiceView], now: float, width: int, height: int 
             *_lines(services[: height - 1], now, width, height - 1),
             [Segment(f"... {len(services) - height + 1} more services", QUIET)],
         ]
-    between = 1 if height >= _AIRY_SERVICE * len(services) else 0
-    rooms = split_lines(height - between * (len(services) - 1), [block_lines_needed(service) for service in services])
-    blocks = [fit_block(service, room) for service, room in zip(services, rooms, strict=True)]
-    entries = [entry for block in blocks for entry in block.entries]
-    layout = fit(columns_for(entries), entries, width)
-    return _stack([block.lines(layout, now, width)[:room] for block, room in zip(blocks, rooms, strict=True)], between)
-
-
-def _stack(blocks: Sequence[list[Line]], between: int) -> list[Line]:
+    between = 1 if height >= _SPACED_SERVICE * len(services) else 0
+    heights = split_lines(height - between * (len(services) - 1), list(map(block_lines_needed, services)))
+    blocks = [fit_block(service, lines) for service, lines in zip(services, heights, strict=True)]
+    rows = [row for block in blocks for row in block.rows]
+    layout = fit(columns_for(rows), rows, width)
     lines: list[Line] = []
-    for block in blocks:
-        lines += [[]] * between * bool(lines) + block
+    for block, block_height in zip(blocks, heights, strict=True):
+        lines += [[]] * between * bool(lines) + block.lines(layout, now, width)[:block_height]
     return lines
 
 
@@ -161,7 +157,7 @@ def _others(left_out: Iterable[BackendView], shown: int, width: int) -> list[Lin
     return [clipped([Segment(f"... {more}: {summary}", QUIET)], width)]
 
 
-def _who(service: ServiceView, now: float, width: int) -> Line:
+def _title(service: ServiceView, now: float, width: int) -> Line:
     listeners = [(sanitize(listener), PLACE) for listener in service.listeners]
     up = (f"up {uptime(service.since, now)}", QUIET)
     policy = (sanitize(service.policy), QUIET)
@@ -175,43 +171,36 @@ def _readiness(service: ServiceView) -> Piece:
     return f"{ready}/{service.desired} ready", UNEASY if ready else BAD
 
 
-def _how(service: ServiceView, width: int) -> Line:
+def _figures(service: ServiceView, width: int) -> Line:
     rate = (f"{figure(recent(service.last_minute))}/s", PLAIN)
     requests = (f"{count(service.totals.requests)} requests", PLAIN)
-    pieces = [requests, rate, *_canary(service), *_troubles(service)]
-    room = min(_MINUTE, width - length(pieces) - GAP)
-    if not service.last_minute or room < _SHORTEST_SPARKLINE:
-        return sentence(pieces, width)
-    return spread(pieces, (sparkline(service.last_minute, room), FAINT), width)
-
-
-def _canary(service: ServiceView) -> list[Piece]:
-    held = {backend.number: backend.canary for backend in service.backends if backend.canary}
-    return [(f"canary {', '.join(map(str, held))} at {100 * max(held.values()):g}%", UNEASY)] if held else []
-
-
-def _troubles(service: ServiceView) -> list[Piece]:
+    pieces = [requests, rate]
+    if canaries := {backend.number: backend.canary for backend in service.backends if backend.canary}:
+        pieces.append((f"canary {', '.join(map(str, canaries))} at {100 * max(canaries.values()):g}%", UNEASY))
     totals = service.totals
     troubles = [(totals.queued, "queued", UNEASY), (totals.failed, "failed", BAD), (totals.retried, "retried", UNEASY)]
-    return [(f"{count(number)} {word}", style) for number, word, style in troubles if number]
+    pieces += [(f"{count(number)} {word}", style) for number, word, style in troubles if number]
+    cells_left = min(_MINUTE, width - length(pieces) - GAP)
+    if not service.last_minute or cells_left < _SHORTEST_SPARKLINE:
+        return sentence(pieces, width)
+    return spread(pieces, (sparkline(service.last_minute, cells_left), FAINT), width)
 
 
-def _long(change: ChangeView, name: str) -> Line:
-    before, after = sanitize(change.before), sanitize(change.after)
-    padding = " " * (_MOVE - len(f"{before} -> {after}"))
+def _change(change: ChangeView, name: str) -> Line:
+    before, after = _phase(change.before), _phase(change.after)
+    padding = " " * (_MOVE - len(f"{before.text} -> {after.text}"))
     return [
         _time(change),
         Segment(f"{name}  "),
-        Segment(before, of_phase(before)),
+        before,
         Segment(" -> ", QUIET),
-        Segment(after, of_phase(after)),
+        after,
         Segment(f"{padding}  {sanitize(change.reason)}", QUIET),
     ]
 
 
-def _short(change: ChangeView) -> Line:
-    after = sanitize(change.after)
-    return [_time(change), Segment(f"{change.number} "), Segment(after, of_phase(after))]
+def _phase(phase: str) -> Segment:
+    return Segment(sanitize(phase), of_phase(phase))
 
 
 def _time(change: ChangeView) -> Segment:

@@ -68,17 +68,14 @@ def clipped(line: Line, width: int) -> Line:
 
 
 def length(pieces: Sequence[Piece]) -> int:
-    """The cells that the pieces take in a row."""
     return sum(cell_len(text) for text, _ in pieces) + GAP * (len(pieces) - 1)
 
 
 def cells(line: Line) -> int:
-    """The cells that a line takes."""
     return sum(segment.cell_length for segment in line)
 
 
 def count(number: int) -> str:
-    """`12,345`."""
     return f"{number:,}"
 
 
@@ -112,26 +109,12 @@ def sparkline(seconds: Sequence[int], width: int) -> str:
     """The newest `width` values, one cell each; zero alone is drawn lowest."""
     newest = seconds[-width:] if width > 0 else ()
     peak = max(newest, default=0)
-    return "".join(_LEVELS[_level(value, peak)] for value in newest)
+    return "".join(_LEVELS[-(-value * (len(_LEVELS) - 1) // peak) if value > 0 else 0] for value in newest)
 
 
 def of_phase(phase: str) -> Style:
-    """The colour of a phase; what is over is quiet."""
     return _PHASES.get(phase, QUIET)
 
 
 def of_count(number: float | None) -> Style:
-    """Nothing is quiet."""
     return PLAIN if number else QUIET
-
-
-def of_errors(number: int) -> Style:
-    """Errors are loud, none is quiet."""
-    return BAD if number else QUIET
-
-
-# Private
-
-
-def _level(value: int, peak: int) -> int:
-    return -(-value * (len(_LEVELS) - 1) // peak) if value > 0 else 0

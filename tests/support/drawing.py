@@ -9,7 +9,7 @@ import json
 import signal
 import sys
 
-from composectl.screen.live import LiveTable
+from composectl.screen.live import show_table
 from tests.support.snapshots import backend, service, snapshot
 
 _TICKS = itertools.count(1)
@@ -28,7 +28,7 @@ def rising(backends: int) -> bytes:
 async def main() -> None:
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, over.set)
-    await LiveTable(every=0.02).show(lambda _: rising(int(sys.argv[1])), over)
+    await show_table(lambda _: rising(int(sys.argv[1])), over, every=0.02)
 
 
 if __name__ == "__main__":
