@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, TypeVar
 
 import click
 
 from composectl import errors
 from composectl.balance.policy import POLICIES
-from composectl.config import values
 from composectl.config.completion import completed
 from composectl.config.daemon import (
     AccessLogConfig,
@@ -24,16 +23,37 @@ from composectl.config.daemon import (
     check_access_log,
 )
 from composectl.config.service import BalancingConfig, RolloutConfig, ServiceConfig
-from composectl.config.values import WholeNumber, parse
+from composectl.config.values import (
+    ADMIN_ADDRESS,
+    BACKEND,
+    CONTAINER_PORT,
+    COUNT,
+    DURATION,
+    HEADER,
+    HOST,
+    LISTEN,
+    LISTENER,
+    LOG_FILE,
+    NETWORK,
+    PATH,
+    PROJECT_NAME,
+    SECONDS,
+    SECONDS_OR_NONE,
+    SHARE,
+    SIZE,
+    TEXT,
+    Value,
+    parse,
+    whole_number,
+)
 from composectl.proxy.access_log_format import FORMATS, LineStyle
 from composectl.proxy.limits import Limits, QueueConfig
 
 _T = TypeVar("_T")
 _Daemon = TypeVar("_Daemon", bound=DaemonConfig)
-_UP, _PROXY, _ROLLOUT = "up", "proxy", "rollout"
 _POLICY, _LOG_FORMAT = click.Choice(tuple(POLICIES)), click.Choice(tuple(FORMATS))
 _ADDRESSING = click.Choice(("auto", "container", "published"))
-_SCALE = WholeNumber("N", least=0)
+_SCALE = whole_number("N", least=0)
 _REPLICAS = "as before, else `scale` or `deploy.replicas`, else 1"
 FLAG = click.BOOL
 """The kind of an option without a value: it turns its default round."""
@@ -63,7 +83,7 @@ class Option:
     help: str
     of: type | tuple[type, str] | None = None
     scope: Scope = Scope.SERVICE
-    commands: tuple[str, ...] = (_UP, _PROXY)
+    commands: tuple[str, ...] = ("up", "proxy")
     default: str = "none"
     needs_http: bool = False
     requires: str = ""
@@ -94,7 +114,6 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """What is typed."""
         return f"--no-{self.name}" if self.initial is True else f"--{self.name}"
 
     @property
@@ -105,7 +124,7 @@ class Option:
     @property
     def key(self) -> str:
         """The key of `x-balance`; empty where there is none."""
-        is_key = self.scope is not Scope.DAEMON and (not self.commands or _UP in self.commands)
+        is_key = self.scope is not Scope.DAEMON and (not self.commands or "up" in self.commands)
         return self.name.replace("-", "_") if is_key else ""
 
     @property
@@ -116,189 +135,130 @@ class Option:
         if self.initial in (None, "", (), frozenset()):
             return self.default
         shown = [self.initial] if not isinstance(self.initial, tuple) else self.initial
-        return ", ".join(map(self.kind.show if isinstance(self.kind, values.Value) else str, shown))
+        return ", ".join(map(self.kind.show if isinstance(self.kind, Value) else str, shown))
 
     @property
     def metavar(self) -> str:
-        """What stands for the value in help."""
         return "NAME" if isinstance(self.kind, click.Choice) else self.kind.name
 
     def collect(self, parsed: list[Any], name: str) -> Any:
         """Several values, as the field has them. Raises ComposectlError for an address that is there twice."""
         unique = dict.fromkeys(parsed)
-        if len(unique) < len(parsed) and self.kind in (values.LISTENER, values.BACKEND):
+        if len(unique) < len(parsed) and self.kind in (LISTENER, BACKEND):
             text = str(next(one for one in unique if parsed.count(one) > 1))
             raise errors.UsageError(f"duplicate `{name} {text}`", "omit one of the two")
         return frozenset(unique) if isinstance(self.initial, frozenset) else tuple(unique)
 
 
-def _rows(*rows: Option, **shared: Any) -> Iterator[Option]:
-    """Rows with what they share."""
-    return (dataclasses.replace(row, **shared) for row in rows)
-
+_daemon = partial(Option, scope=Scope.DAEMON)
+_balancing = partial(Option, of=BalancingConfig)
+_http = partial(Option, needs_http=True)
+_log = partial(Option, scope=Scope.DAEMON, requires="access-log")
+_up = partial(Option, of=UpConfig, scope=Scope.DAEMON, commands=("up",))
+_up_service = partial(Option, of=ServiceConfig, commands=("up",))
+_proxy = partial(Option, commands=("proxy",))
+_key = partial(Option, commands=())
+_rollout = partial(Option, of=RolloutConfig, commands=("rollout",))
 
 OPTIONS = (
-    *_rows(
-        Option(
-            "listen",
-            values.LISTEN,
-            "Listen here instead of on the published ports; repeat it.",
-            scope=Scope.PORT,
-            default="",
-        ),
-        Option("drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished."),
-        of=ServiceConfig,
-        commands=(_UP,),
+    _up_service(
+        "listen", LISTEN, "Listen here instead of on the published ports; repeat it.", scope=Scope.PORT, default=""
     ),
-    *_rows(
-        Option("replicas", _SCALE, "How many replicas run.", (ServiceConfig, "scale"), default=_REPLICAS),
-        Option(
-            "port",
-            values.CONTAINER_PORT,
-            "The container's port that is checked, and that `listen` means.",
-            ServiceConfig,
-            default="the first that is published",
-        ),
-        commands=(),
+    _up_service("drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished."),
+    _key("replicas", _SCALE, "How many replicas run.", (ServiceConfig, "scale"), default=_REPLICAS),
+    _key(
+        "port",
+        CONTAINER_PORT,
+        "The container's port that is checked, and that `listen` means.",
+        ServiceConfig,
+        default="the first that is published",
     ),
-    *_rows(
-        Option("listen", values.LISTENER, "Listen here; repeat it.", ProxyConfig, Scope.PORT),
-        Option(
-            "backend",
-            values.BACKEND,
-            "Send requests to this backend; repeat it.",
-            (StaticBackends, "addresses"),
-            default="",
-        ),
-        Option(
-            "service",
-            values.TEXT,
-            "Send requests to the replicas of this service.",
-            default="DOCKER_COMPOSE_SERVICE_NAME",
-            complete="services",
-        ),
-        Option(
-            "port",
-            values.CONTAINER_PORT,
-            "Send requests to this port of the replicas.",
-            default="the lowest that each exposes",
-        ),
-        Option(
-            "name",
-            values.PROJECT_NAME,
-            "Name the proxy, for `-p` of other commands.",
-            ProxyConfig,
-            Scope.DAEMON,
-            default="proxy-PORT",
-        ),
-        commands=(_PROXY,),
+    _proxy("listen", LISTENER, "Listen here; repeat it.", ProxyConfig, Scope.PORT),
+    _proxy("backend", BACKEND, "Send requests to this backend; repeat it.", (StaticBackends, "addresses"), default=""),
+    _proxy(
+        "service",
+        TEXT,
+        "Send requests to the replicas of this service.",
+        default="DOCKER_COMPOSE_SERVICE_NAME",
+        complete="services",
     ),
-    *_rows(
-        Option("policy", _POLICY, "Choose backends by this: least-request, round-robin, random, p2c or source."),
-        Option("slow-start", values.SECONDS, "How long the share of a new backend rises."),
-        of=BalancingConfig,
+    _proxy(
+        "port", CONTAINER_PORT, "Send requests to this port of the replicas.", default="the lowest that each exposes"
     ),
-    *_rows(
-        Option(
-            "queue-timeout",
-            values.SECONDS_OR_NONE,
-            "How long a request may wait for a ready backend; 0 turns it off.",
-            (QueueConfig, "timeout"),
-        ),
-        Option("queue-size", values.COUNT, "Maximum number of requests that wait.", (QueueConfig, "size")),
-        Option(
-            "drain-timeout",
-            values.SECONDS_OR_NONE,
-            "How long requests in flight may take when their backend leaves.",
-            BalancingConfig,
-        ),
+    _proxy(
+        "name",
+        PROJECT_NAME,
+        "Name the proxy, for `-p` of other commands.",
+        ProxyConfig,
+        Scope.DAEMON,
+        default="proxy-PORT",
     ),
-    *_rows(
-        Option(
-            "health-check-path",
-            values.PATH,
-            "Check backends by this path; 2xx and 3xx are healthy.",
-            BalancingConfig,
-            default="its port accepts",
-        ),
-        Option("response-timeout", values.SECONDS, "How long a backend may take to begin its response.", Limits),
-        Option("idle-timeout", values.SECONDS, "How long a response may pause.", Limits),
-        Option("max-request-body", values.SIZE, "Maximum size of a request's body, as in 10m.", Limits),
-        Option(
-            "trusted-proxies", values.NETWORK, "Keep X-Forwarded-* from proxies in this network; repeat it.", Limits
-        ),
-        Option(
-            "allowed-host",
-            values.HOST,
-            "Answer requests for this host only; repeat it.",
-            (Limits, "allowed_hosts"),
-            default="all",
-        ),
-        Option(
-            "backend-header",
-            FLAG,
-            "Leave X-Internal-Service out of the responses.",
-            BalancingConfig,
-            key_help="Whether responses carry X-Internal-Service.",
-        ),
-        Option(
-            "request-id",
-            FLAG,
-            "Add no X-Request-ID to requests without one.",
-            BalancingConfig,
-            key_help="Whether a request without an X-Request-ID gets one.",
-        ),
-        needs_http=True,
+    _balancing("policy", _POLICY, "Choose backends by this: least-request, round-robin, random, p2c or source."),
+    _balancing("slow-start", SECONDS, "How long the share of a new backend rises."),
+    Option(
+        "queue-timeout",
+        SECONDS_OR_NONE,
+        "How long a request may wait for a ready backend; 0 turns it off.",
+        (QueueConfig, "timeout"),
     ),
-    *_rows(
-        Option(
-            "max-connections",
-            values.COUNT,
-            "Maximum number of client connections.",
-            DaemonConfig,
-            default="half the open-file limit",
-        ),
-        Option("access-log", values.LOG_FILE, "Log each request to this file; - is stdout.", (AccessLogConfig, "path")),
-        scope=Scope.DAEMON,
+    Option("queue-size", COUNT, "Maximum number of requests that wait.", (QueueConfig, "size")),
+    _balancing("drain-timeout", SECONDS_OR_NONE, "How long requests in flight may take when their backend leaves."),
+    _http(
+        "health-check-path",
+        PATH,
+        "Check backends by this path; 2xx and 3xx are healthy.",
+        BalancingConfig,
+        default="its port accepts",
     ),
-    *_rows(
-        Option("access-log-format", _LOG_FORMAT, "Write the access log as combined or json.", (LineStyle, "format")),
-        Option("access-log-query", FLAG, "Log query strings, which may hold secrets.", (LineStyle, "query")),
-        Option("access-log-header", values.HEADER, "Log this request header; repeat it.", (LineStyle, "headers")),
-        scope=Scope.DAEMON,
-        requires="access-log",
+    _http("response-timeout", SECONDS, "How long a backend may take to begin its response.", Limits),
+    _http("idle-timeout", SECONDS, "How long a response may pause.", Limits),
+    _http("max-request-body", SIZE, "Maximum size of a request's body, as in 10m.", Limits),
+    _http("trusted-proxies", NETWORK, "Keep X-Forwarded-* from proxies in this network; repeat it.", Limits),
+    _http(
+        "allowed-host", HOST, "Answer requests for this host only; repeat it.", (Limits, "allowed_hosts"), default="all"
     ),
-    *_rows(
-        Option("metrics", values.ADMIN_ADDRESS, "Serve metrics for Prometheus at this address.", AdminConfig),
-        Option("dashboard", values.ADMIN_ADDRESS, "Serve the dashboard at this address.", AdminConfig),
-        Option(
-            "dashboard-control",
-            FLAG,
-            "Allow scaling, draining and rollouts from the dashboard (requires its token).",
-            AdminConfig,
-            requires="dashboard",
-        ),
-        Option("detach", FLAG, "Balance in the background.", DaemonConfig, short="-d"),
-        scope=Scope.DAEMON,
+    _http(
+        "backend-header",
+        FLAG,
+        "Leave X-Internal-Service out of the responses.",
+        BalancingConfig,
+        key_help="Whether responses carry X-Internal-Service.",
     ),
-    *_rows(
-        Option("backend-address", _ADDRESSING, "Reach backends by auto, container or published."),
-        Option("ready-timeout", values.DURATION, "How long -d waits for a ready replica."),
-        Option("handover", FLAG, "Take over from the running composectl without losing a request."),
-        of=UpConfig,
-        scope=Scope.DAEMON,
-        commands=(_UP,),
+    _http(
+        "request-id",
+        FLAG,
+        "Add no X-Request-ID to requests without one.",
+        BalancingConfig,
+        key_help="Whether a request without an X-Request-ID gets one.",
     ),
-    *_rows(
-        Option("parallel", values.COUNT, "How many replicas are replaced at a time."),
-        Option("monitor", values.DURATION, "How long a new replica is monitored before an old one leaves."),
-        Option("ready-timeout", values.DURATION, "How long a new replica may take to become ready."),
-        Option(
-            "canary", values.SHARE, "Pause with one new replica at this share of the requests, as in 10%.", default=""
-        ),
-        of=RolloutConfig,
-        commands=(_ROLLOUT,),
+    _daemon(
+        "max-connections",
+        COUNT,
+        "Maximum number of client connections.",
+        DaemonConfig,
+        default="half the open-file limit",
     ),
+    _daemon("access-log", LOG_FILE, "Log each request to this file; - is stdout.", (AccessLogConfig, "path")),
+    _log("access-log-format", _LOG_FORMAT, "Write the access log as combined or json.", (LineStyle, "format")),
+    _log("access-log-query", FLAG, "Log query strings, which may hold secrets.", (LineStyle, "query")),
+    _log("access-log-header", HEADER, "Log this request header; repeat it.", (LineStyle, "headers")),
+    _daemon("metrics", ADMIN_ADDRESS, "Serve metrics for Prometheus at this address.", AdminConfig),
+    _daemon("dashboard", ADMIN_ADDRESS, "Serve the dashboard at this address.", AdminConfig),
+    _daemon(
+        "dashboard-control",
+        FLAG,
+        "Allow scaling, draining and rollouts from the dashboard (requires its token).",
+        AdminConfig,
+        requires="dashboard",
+    ),
+    _daemon("detach", FLAG, "Balance in the background.", DaemonConfig, short="-d"),
+    _up("backend-address", _ADDRESSING, "Reach backends by auto, container or published."),
+    _up("ready-timeout", DURATION, "How long -d waits for a ready replica."),
+    _up("handover", FLAG, "Take over from the running composectl without losing a request."),
+    _rollout("parallel", COUNT, "How many replicas are replaced at a time."),
+    _rollout("monitor", DURATION, "How long a new replica is monitored before an old one leaves."),
+    _rollout("ready-timeout", DURATION, "How long a new replica may take to become ready."),
+    _rollout("canary", SHARE, "Pause with one new replica at this share of the requests, as in 10%.", default=""),
 )
 KEYS = {row.key: row for row in OPTIONS if row.key}
 """Those of `x-balance`."""
@@ -309,7 +269,7 @@ Settings = Mapping[Option, Any]
 
 def options_of(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare the flags of this command."""
-    flags = [_flag(row) for row in OPTIONS if command in row.commands]
+    flags = [click.option(cls=_Flag, row=row) for row in OPTIONS if command in row.commands]
     return lambda function: reduce(lambda decorated, flag: flag(decorated), reversed(flags), function)
 
 
@@ -351,12 +311,15 @@ def build_daemon(cls: type[_Daemon], flags: Settings, **fields: Any) -> _Daemon:
 class _Flag(click.Option):
     """Parses what is typed as its row says."""
 
-    def __init__(self, *words: Any, row: Option, **attributes: Any) -> None:
-        super().__init__(*words, **attributes)
+    def __init__(self, _: Sequence[str], row: Option) -> None:
         self.row = row
-
-    def get_help_extra(self, ctx: click.Context) -> Any:
-        return {}  # no range behind the help: an error tells it
+        attributes: dict[str, Any] = {"is_flag": True}
+        if row.kind is not FLAG:
+            attributes = {"type": row.kind, "multiple": row.repeats, "metavar": row.metavar}
+        if row.complete:
+            attributes["shell_complete"] = completed(row.complete)
+        text = f"{row.help}  [default: {row.default_text}]" if row.default_text else row.help
+        super().__init__([*filter(None, (row.short, row.flag)), row.parameter], help=text, **attributes)
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         if self.row.kind is FLAG:
@@ -365,20 +328,3 @@ class _Flag(click.Option):
             return None if value is None else parse(self.row.kind, value, self.row.flag)
         parsed = [parse(self.row.kind, text, self.row.flag) for text in value]
         return self.row.collect(parsed, self.row.flag) if parsed else ()
-
-
-def _flag(row: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    words = (row.short, row.flag) if row.short else (row.flag,)
-    text = f"{row.help}  [default: {row.default_text}]" if row.default_text else row.help
-    if row.kind is FLAG:
-        return click.option(*words, row.parameter, cls=_Flag, row=row, is_flag=True, help=text)
-    return click.option(
-        *words,
-        cls=_Flag,
-        row=row,
-        type=row.kind,
-        multiple=row.repeats,
-        metavar=row.metavar,
-        help=text,
-        shell_complete=completed(row.complete) if row.complete else None,
-    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,11 +17,6 @@ from click.shell_completion import CompletionItem
 from composectl import errors
 from composectl.balance.backend import join_address
 from composectl.compose.ports import Port
-
-if TYPE_CHECKING:
-    _ParamType = click.ParamType[Any]
-else:
-    _ParamType = click.ParamType
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
@@ -35,31 +32,21 @@ _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _PATH = r"/[!-\"$-~]*"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110, section 5.6.2
 _PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_LOOPBACK = "127.0.0.1"
-_TEXT = {"type": "string", "minLength": 1}
 
 
-class Value(_ParamType):
-    """A kind of value, by its `metavar`; `parse` raises ValueError where a text is no such value.
+@dataclass(frozen=True, eq=False)
+class Value(click.ParamType):  # type: ignore[type-arg]
+    """A kind of value, by its metavar; `parse` raises ValueError where a text is no such value.
 
     `expected` and `examples` tell what is one; `schema` is its JSON Schema in `x-balance`; `show` writes a default.
     """
 
-    def __init__(
-        self,
-        metavar: str,
-        parse: Callable[[str], Any],
-        expected: str,
-        examples: Sequence[str],
-        schema: dict[str, Any] | None = None,
-        show: Callable[[Any], str] = str,
-    ) -> None:
-        self.name = metavar
-        self.parse = parse
-        self.expected = expected
-        self.examples = examples
-        self.schema = schema or _TEXT
-        self.show = show
+    name: str
+    parse: Callable[[str], Any]
+    expected: str
+    examples: Sequence[str]
+    schema: dict[str, Any] | None = None
+    show: Callable[[Any], str] = str
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(incomplete, "file")] if self.name == "FILE" else []
@@ -71,18 +58,18 @@ class Value(_ParamType):
             self.fail(f"expected {self.expected}", param, ctx)
 
 
-class WholeNumber(click.IntRange):
-    """A whole number in decimal digits, from `least` to `most`; `expected` tells what it is."""
+def whole_number(metavar: str, least: int = 1, most: int = _MAX_NUMBER, expected: str = "") -> Value:
+    """The kind of a whole number in decimal digits, from `least` to `most`."""
 
-    def __init__(self, metavar: str, least: int = 1, most: int = _MAX_NUMBER, expected: str = "") -> None:
-        super().__init__(least, most)
-        self.name = metavar
-        self.expected = expected or f"a whole number, {least} or more"
+    def parse(text: str) -> int:
+        number = int(_matched(_WHOLE_NUMBER, text)[0])
+        _check(text, least <= number <= most)
+        return number
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not _WHOLE_NUMBER.fullmatch(value):
-            self.fail("expected a whole number", param, ctx)
-        return super().convert(value, param, ctx)
+    digits = "^[1-9][0-9]{0,8}$" if least else "^(0|[1-9][0-9]{0,8})$"
+    number = {"type": "integer", "minimum": least, "maximum": most}
+    schema = {"oneOf": [number, {"type": "string", "pattern": rf"{digits}|\$"}]}
+    return Value(metavar, parse, expected or f"a whole number, {least} or more", ["10"], schema)
 
 
 def parse(kind: click.ParamType[Any], text: str, name: str) -> Any:
@@ -90,18 +77,20 @@ def parse(kind: click.ParamType[Any], text: str, name: str) -> Any:
     try:
         return kind.convert(text, None, None)
     except click.BadParameter:
-        raise _refusal(kind, text, name) from None
+        if isinstance(kind, Value):
+            raise errors.invalid_value(text, name, kind.expected, kind.examples) from None
+        choices = kind.choices if isinstance(kind, click.Choice) else ()
+        raise errors.UsageError(
+            f"invalid value `{text}` for `{name}`: expected {', '.join(choices[:-1])} or {choices[-1]}",
+            errors.did_you_mean(text, "values", sorted(choices)),
+        ) from None
 
 
 def schema_of(kind: click.ParamType[Any]) -> dict[str, Any]:
     """The JSON Schema of such a value in a compose file, where a variable may stand for a number."""
     if isinstance(kind, click.Choice):
         return {"enum": list(kind.choices)}
-    if isinstance(kind, WholeNumber):
-        digits = "^[1-9][0-9]{0,8}$" if kind.min else "^(0|[1-9][0-9]{0,8})$"
-        number = {"type": "integer", "minimum": kind.min, "maximum": kind.max}
-        return {"oneOf": [number, {"type": "string", "pattern": rf"{digits}|\$"}]}
-    return kind.schema if isinstance(kind, Value) else _TEXT
+    return (kind.schema if isinstance(kind, Value) else None) or {"type": "string", "minLength": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,30 +104,56 @@ class Address:
         return join_address(self.host, self.port) if self.host else str(self.port)
 
 
-def _backend(text: str) -> Address:
-    host, _, port = text.rpartition(":")
-    _check(text, _is_host(host) and _is_port(port) and int(port))
-    return Address(host.strip("[]"), int(port))
-
-
-def _listener(text: str) -> Address:
-    host, colon, port = text.rpartition(":")
-    _check(text, _is_port(port) and (_is_host(host) or not colon))
-    return Address(host.strip("[]"), int(port))
-
-
-def _admin_address(text: str) -> Address:
-    address = _listener(text)
-    return Address(address.host or _LOOPBACK, address.port)
-
-
 def parse_listen(text: str) -> Port:
-    """`[HOST:]PORT[:TARGET]` as a port to listen on."""
+    """`[HOST:]PORT[:TARGET]` as a port to listen on. Raises ValueError."""
     address, _, last = text.rpartition(":")
     host, _, middle = address.rpartition(":")
-    if middle.isdigit():
-        return _port(text, host, middle, last)
-    return _port(text, "", address, last) if address.isdigit() else _port(text, address, last, None)
+    port, target = (middle, last) if middle.isdigit() else (last, None)
+    host = (address if target is None else host).strip("[]")
+    _check(text, _is_port(port) and (target is None or _is_port(target)) and (not host or _is_address(host)))
+    return Port(host, (int(port), int(port)), None if target is None else int(target), "tcp")
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return match
+
+
+def _check(text: str, is_valid: object) -> None:
+    if not is_valid:
+        raise ValueError(text)
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is a name, an IPv4 address, or an IPv6 address in brackets."""
+    if text.startswith("["):
+        return text.endswith("]") and "%" not in text and _is_address(text[1:-1], IPv6Address)
+    return _is_address(text) if _DIGITS_AND_DOTS.fullmatch(text) else _HOST_NAME.fullmatch(text) is not None
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 6 and int(text) < 65536
+
+
+def _is_address(text: str, kind: type = object) -> bool:
+    """Whether it is an IP address, without brackets, of this kind."""
+    with suppress(ValueError):
+        return isinstance(ip_address(text), kind)
+    return False
+
+
+def _listener(text: str, default_host: str = "") -> Address:
+    host, colon, port = text.rpartition(":")
+    _check(text, _is_port(port) and (_is_host(host) or not colon))
+    return Address(host.strip("[]") or default_host, int(port))
+
+
+def _backend(text: str) -> Address:
+    address = _listener(text)
+    _check(text, address.host and address.port)
+    return address
 
 
 def _duration(text: str) -> float:
@@ -160,10 +175,6 @@ def _size(text: str) -> int:
 def _host(text: str) -> bytes:
     _check(text, _is_host(text))
     return text.lower().removesuffix(".").encode()
-
-
-def _header(text: str) -> bytes:
-    return _matched(_TOKEN, text)[0].lower().encode()
 
 
 PATH = Value(
@@ -193,11 +204,13 @@ LISTEN = Value(
     },
 )
 LISTENER = Value("[HOST:]PORT", _listener, "[HOST:]PORT", ["8080", "127.0.0.1:8080", "[::1]:8080"])
-ADMIN_ADDRESS = Value("[HOST:]PORT", _admin_address, "[HOST:]PORT", ["9464", "0.0.0.0:9464"])
+ADMIN_ADDRESS = Value(
+    "[HOST:]PORT", partial(_listener, default_host="127.0.0.1"), "[HOST:]PORT", ["9464", "0.0.0.0:9464"]
+)
 BACKEND = Value("HOST:PORT", _backend, "HOST:PORT", ["127.0.0.1:9001", "[::1]:9001", "localhost:9001"])
 NETWORK = Value("CIDR", ip_network, "a network", ["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
 HOST = Value("HOST", _host, "a host without a port", ["shop.example", "[::1]"])
-HEADER = Value("NAME", _header, "the name of a header", ["User-Agent"])
+HEADER = Value("NAME", lambda text: _matched(_TOKEN, text)[0].lower().encode(), "the name of a header", ["User-Agent"])
 DURATION = Value("TIME", _duration, "a duration", ["5s", "500ms", "2m"], show=lambda seconds: f"{seconds:g}s")
 SHARE = Value("SHARE", _share, "a percentage between 0% and 100%", ["10%"])
 PROJECT_NAME = Value(
@@ -208,63 +221,7 @@ PROJECT_NAME = Value(
 )
 TEXT = Value("NAME", str, "a name", ["echo"])
 LOG_FILE = Value("FILE", lambda text: text if text == "-" else str(Path.cwd() / text), "a file, or -", ["access.log"])
-SECONDS = WholeNumber("SECONDS")
-SECONDS_OR_NONE = WholeNumber("SECONDS", least=0)
-COUNT = WholeNumber("N")
-CONTAINER_PORT = WholeNumber("N", most=65535, expected="a port from 1 to 65535")
-
-
-# Private
-
-
-def _refusal(kind: click.ParamType[Any], text: str, name: str) -> errors.ComposectlError:
-    if isinstance(kind, click.Choice):
-        return errors.UsageError(
-            f"invalid value `{text}` for `{name}`: expected {', '.join(kind.choices[:-1])} or {kind.choices[-1]}",
-            errors.did_you_mean(text, "values", sorted(kind.choices)),
-        )
-    if isinstance(kind, Value):
-        return errors.invalid_value(text, name, kind.expected, kind.examples)
-    return errors.invalid_value(text, name, kind.expected if isinstance(kind, WholeNumber) else kind.name, ["10"])
-
-
-def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
-    match = pattern.fullmatch(text)
-    if match is None:
-        raise ValueError(text)
-    return match
-
-
-def _check(text: str, is_valid: object) -> None:
-    if not is_valid:
-        raise ValueError(text)
-
-
-def _is_host(text: str) -> bool:
-    """Whether it is a name, an IPv4 address, or an IPv6 address in brackets."""
-    if text.startswith("["):
-        return text.endswith("]") and _is_ipv6(text[1:-1])
-    return _is_address(text) if _DIGITS_AND_DOTS.fullmatch(text) else _HOST_NAME.fullmatch(text) is not None
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 6 and int(text) < 65536
-
-
-def _is_address(text: str) -> bool:
-    """Whether it is an IPv4 address, or an IPv6 address without brackets."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_ipv6(text: str) -> bool:
-    return _is_address(text) and isinstance(ip_address(text), IPv6Address) and "%" not in text
-
-
-def _port(text: str, host: str, port: str, target: str | None) -> Port:
-    host = host.strip("[]")
-    _check(text, _is_port(port) and (target is None or _is_port(target)) and (not host or _is_address(host)))
-    return Port(host, (int(port), int(port)), None if target is None else int(target), "tcp")
+SECONDS = whole_number("SECONDS")
+SECONDS_OR_NONE = whole_number("SECONDS", least=0)
+COUNT = whole_number("N")
+CONTAINER_PORT = whole_number("N", most=65535, expected="a port from 1 to 65535")
