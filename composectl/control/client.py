@@ -7,7 +7,8 @@ import json
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, suppress
+from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from composectl import errors
 from composectl.compose.options import Invocation, known_directory_of
 from composectl.control.commands import BackendRef, CanaryDecision, DaemonInfo, RolloutRequest, ScaleRequest
-from composectl.control.listener_fds import OldProcess
+from composectl.control.listener_fds import OldProcess, translated_errors
 from composectl.control.paths import control_sockets, runtime_dir
 
 _RETRY_SECONDS = 0.05
@@ -24,46 +25,44 @@ _TIMEOUT = 10.0  # seconds that a running composectl may be silent
 
 
 class Client:
-    """Talks to the composectl behind one socket."""
+    """Talks to the composectl behind one socket; raises ComposectlError.
+
+    Commands yield lines of progress, until they are done or paused.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        about = self._get("/v1/about")
+        about = self._request("GET", "/v1/about")
         self.info = DaemonInfo(**about | {"listeners": tuple(about["listeners"])})
 
     def status(self) -> dict[str, Any]:
-        """The JSON of `status --json`. Raises ComposectlError."""
-        with self.translated_errors():
-            return self._get("/v1/status")
+        """The JSON of `status --json`."""
+        with translated_errors(self.info.pid):
+            return self._request("GET", "/v1/status")
 
     def watch(self) -> SnapshotWatch:
         return SnapshotWatch(self)
 
     def scale(self, request: ScaleRequest) -> Iterator[str]:
-        """Lines of progress, until it is done. Raises ComposectlError."""
-        return self._command("/v1/scale", request)
+        return self._command("/v1/scale", asdict(request))
 
     def rollout(self, request: RolloutRequest) -> Iterator[str]:
-        """Lines of progress, until it is done or paused. Raises ComposectlError."""
-        return self._command("/v1/rollout", request)
+        return self._command("/v1/rollout", asdict(request))
 
     def decide_canary(self, decision: CanaryDecision) -> Iterator[str]:
-        """Lines of progress, until its rollout is done. Raises ComposectlError."""
-        return self._command(f"/v1/rollout/{'promote' if decision.promote else 'abort'}", decision)
+        verb = "promote" if decision.promote else "abort"
+        return self._command(f"/v1/rollout/{verb}", {"service": decision.service})
 
     def drain(self, backend: BackendRef) -> Iterator[str]:
-        """Lines of progress, until nothing is in flight there. Raises ComposectlError."""
-        return self._command("/v1/drain", backend)
+        """It is done when nothing is in flight there."""
+        return self._command("/v1/drain", asdict(backend))
 
     def undrain(self, backend: BackendRef) -> Iterator[str]:
-        """Lines of progress, until it is done. Raises ComposectlError."""
-        return self._command("/v1/undrain", backend)
+        return self._command("/v1/undrain", asdict(backend))
 
     def stop(self) -> None:
         """Ask it to drain and end."""
-        with _Connection(self.path, _TIMEOUT) as connection:
-            connection.request("POST", "/v1/stop")
-            connection.getresponse().read()
+        self._request("POST", "/v1/stop")
 
     def old_process(self) -> OldProcess:
         """The same composectl, to take over from."""
@@ -72,21 +71,11 @@ class Client:
     def is_running(self) -> bool:
         return self.path.exists()
 
-    @contextmanager
-    def translated_errors(self, pid: int = 0) -> Iterator[None]:
-        """Raise HasEnded where it, or its successor `pid`, ends before it has answered."""
-        try:
-            yield
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise errors.has_ended(pid or self.info.pid) from error
-
     # Private
 
-    def _command(
-        self, path: str, request: ScaleRequest | RolloutRequest | CanaryDecision | BackendRef
-    ) -> Iterator[str]:
-        with self.translated_errors(), _Connection(self.path, timeout=None) as connection:
-            connection.request("POST", path, json.dumps(request.as_json()))
+    def _command(self, path: str, fields: dict[str, Any]) -> Iterator[str]:
+        with translated_errors(self.info.pid), closing(_Connection(self.path, timeout=None)) as connection:
+            connection.request("POST", path, json.dumps(fields))
             response = connection.getresponse()
             if response.status != HTTPStatus.OK:
                 raise errors.other_composectl(self.info.pid, response.status)
@@ -99,9 +88,9 @@ class Client:
                 yield payload["progress"]
             raise errors.has_ended(self.info.pid)
 
-    def _get(self, path: str) -> dict[str, Any]:
-        with _Connection(self.path, _TIMEOUT) as connection:
-            connection.request("GET", path)
+    def _request(self, method: str, path: str) -> dict[str, Any]:
+        with closing(_Connection(self.path, _TIMEOUT)) as connection:
+            connection.request(method, path)
             answer: dict[str, Any] = json.load(connection.getresponse())
         return answer
 
@@ -122,13 +111,16 @@ class SnapshotWatch:
 
     def next(self) -> dict[str, Any]:
         """The next one. Raises HasEnded where there is none to come."""
-        with self._client.translated_errors(self._pid):
+        with translated_errors(self._pid):
             while not self._closed:
                 is_new = self._answer is None
-                answer = self._answer = self._answer or self._subscribe()
-                if answer.status != HTTPStatus.OK:
+                if self._answer is None:
+                    self._connection.close()
+                    self._connection.request("GET", "/v1/events")
+                    self._answer = self._connection.getresponse()
+                if self._answer.status != HTTPStatus.OK:
                     return self._polled()
-                snapshot = _next_snapshot(answer)
+                snapshot = _next_snapshot(self._answer)
                 if snapshot is not None:
                     self._pid = snapshot["pid"]
                     return snapshot
@@ -145,11 +137,6 @@ class SnapshotWatch:
                 self._connection.sock.shutdown(socket.SHUT_RDWR)
 
     # Private
-
-    def _subscribe(self) -> http.client.HTTPResponse:
-        self._connection.close()
-        self._connection.request("GET", "/v1/events")
-        return self._connection.getresponse()
 
     def _polled(self) -> dict[str, Any]:
         if not self._is_first:
@@ -176,10 +163,8 @@ def find_project_daemon(runtime: Path, project: str, directory: Path) -> Client:
         for client in running_daemons(runtime)
         if (client.info.project == project.lower() if project else client.info.directory == str(directory))
     ]
-    of = f" for project `{project}`" if project else " for this project"
-    return _only(
-        matching, errors.NothingRuns(f"no composectl is running{of}", "start one: `composectl up --balance SERVICE=N`")
-    )
+    message = f"no composectl is running for {f'project `{project}`' if project else 'this project'}"
+    return _only(matching, errors.NothingRuns(message, "start one: `composectl up --balance SERVICE=N`"))
 
 
 def find_proxy_daemon(runtime: Path) -> Client:
@@ -210,9 +195,8 @@ def find_daemon(invocation: Invocation) -> Client:
 
 def requested_project(invocation: Invocation) -> tuple[str, Path | None]:
     """The name that was given, or "", and the project's directory, if there is one."""
-    options, environ, cwd = invocation.options, invocation.environ, invocation.cwd
-    name = options.project_name or environ.get("COMPOSE_PROJECT_NAME", "")
-    return name, known_directory_of(options, environ, cwd)
+    name = invocation.options.project_name or invocation.environ.get("COMPOSE_PROJECT_NAME", "")
+    return name, known_directory_of(invocation.options, invocation.environ, invocation.cwd)
 
 
 # Private
@@ -222,10 +206,8 @@ def _only(matching: Sequence[Client], none: errors.NothingRuns) -> Client:
     if not matching:
         raise none
     if len(matching) > 1:
-        titles = (client.info.title for client in matching)
-        raise errors.ComposectlError(
-            f"several are running: {', '.join(sorted(titles))}", "name one with `-p NAME` before the command"
-        )
+        titles = ", ".join(sorted(client.info.title for client in matching))
+        raise errors.ComposectlError(f"several are running: {titles}", "name one with `-p NAME` before the command")
     return matching[0]
 
 
@@ -252,11 +234,8 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self._connect(time.monotonic() + _TIMEOUT)
-
-    def _connect(self, deadline: float) -> None:
-        """Connect; where the line before the socket is full, the system does not wait (connect(2), EAGAIN)."""
-        while True:
+        deadline = time.monotonic() + _TIMEOUT
+        while True:  # where the backlog of the socket is full, the system does not wait (connect(2), EAGAIN)
             try:
                 self.sock.connect(str(self._path))
                 return
@@ -264,9 +243,3 @@ class _Connection(http.client.HTTPConnection):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_RETRY_SECONDS)
-
-    def __enter__(self) -> _Connection:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from composectl.balance.plan import MAX_REPLICAS
@@ -33,10 +33,6 @@ class RolloutRequest:
     only_changed: bool = False
     canary: float | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """The inverse of `parse_rollout`."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class CanaryDecision:
@@ -44,10 +40,6 @@ class CanaryDecision:
 
     service: str
     promote: bool
-
-    def as_json(self) -> dict[str, Any]:
-        """The inverse of `parse_promote`, or of `parse_abort`."""
-        return {"service": self.service}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +49,6 @@ class BackendRef:
     service: str
     number: int
 
-    def as_json(self) -> dict[str, Any]:
-        """The inverse of `parse_backend_ref`."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class ScaleRequest:
@@ -68,10 +56,6 @@ class ScaleRequest:
 
     desired: Mapping[str, int]
     oldest_first: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        """The inverse of `parse_scale`."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +89,15 @@ class DaemonInfo:
 
 def parse_rollout(payload: Any) -> RolloutRequest:
     """Raises InvalidRequest."""
-    services = _field(payload, "services", _are_names)
+    services = _field(payload, "services", {list}, lambda names: names and all(isinstance(name, str) for name in names))
     return RolloutRequest(
         services=tuple(services),
-        rendered=_field(payload, "rendered", _is_text),
-        parallel=_field(payload, "parallel", _is_positive),
-        monitor_seconds=float(_field(payload, "monitor_seconds", _is_duration)),
-        ready_timeout_seconds=float(_field(payload, "ready_timeout_seconds", _is_duration)),
-        only_changed=_field(payload, "only_changed", _is_bool),
-        canary=_field(payload, "canary", _is_share if len(services) == 1 else lambda value: value is None),
+        rendered=_field(payload, "rendered", {str}),
+        parallel=_field(payload, "parallel", {int}, lambda count: count > 0),
+        monitor_seconds=float(_field(payload, "monitor_seconds", {int, float}, _is_duration)),
+        ready_timeout_seconds=float(_field(payload, "ready_timeout_seconds", {int, float}, _is_duration)),
+        only_changed=_field(payload, "only_changed", {bool}),
+        canary=_field(payload, "canary", {float, type(None)} if len(services) == 1 else {type(None)}, _is_share),
     )
 
 
@@ -129,55 +113,36 @@ def parse_abort(payload: Any) -> CanaryDecision:
 
 def parse_service(payload: Any) -> str:
     """The name of the service alone. Raises InvalidRequest."""
-    return str(_field(payload, "service", _is_text))
+    return str(_field(payload, "service", {str}))
 
 
 def parse_backend_ref(payload: Any) -> BackendRef:
     """Raises InvalidRequest."""
-    return BackendRef(parse_service(payload), _field(payload, "number", _is_count))
+    return BackendRef(parse_service(payload), _field(payload, "number", {int}, lambda number: number >= 0))
 
 
 def parse_scale(payload: Any) -> ScaleRequest:
     """Raises InvalidRequest."""
-    return ScaleRequest(_field(payload, "desired", _are_counts), _field(payload, "oldest_first", _is_bool))
+    return ScaleRequest(_field(payload, "desired", {dict}, _are_counts), _field(payload, "oldest_first", {bool}))
 
 
 # Private
 
 
-def _field(payload: Any, key: str, is_valid: Callable[[Any], bool]) -> Any:
-    if not isinstance(payload, dict) or key not in payload or not is_valid(payload[key]):
-        raise InvalidRequest(key)
-    return payload[key]
+def _field(payload: Any, key: str, types: set[type], is_valid: Callable[[Any], Any] = lambda _: True) -> Any:
+    """The types are exact: a bool is no int."""
+    if isinstance(payload, dict) and key in payload and type(payload[key]) in types and is_valid(payload[key]):
+        return payload[key]
+    raise InvalidRequest(key)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def _is_share(value: float | None) -> bool:
+    return value is None or 0 < value < 1
 
 
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
+def _is_duration(seconds: float) -> bool:
+    return 0 <= seconds < float("inf")
 
 
-def _is_share(value: Any) -> bool:
-    return value is None or (type(value) is float and 0 < value < 1)
-
-
-def _is_positive(value: Any) -> bool:
-    return type(value) is int and value > 0
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_duration(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value < float("inf")
-
-
-def _are_names(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_is_text, value))
-
-
-def _are_counts(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_count(count) and count <= MAX_REPLICAS for count in value.values())
+def _are_counts(desired: dict[str, Any]) -> bool:
+    return all(type(count) is int and 0 <= count <= MAX_REPLICAS for count in desired.values())

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from composectl import errors
@@ -40,13 +41,13 @@ class OldProcess:
 
     def __init__(self, path: Path, pid: int) -> None:
         self._pid = pid
-        with self._translated_errors():
+        with translated_errors(pid):
             self._fd_channel = _connected(path)
             self._stop_channel = _connected(path)
 
     def receive(self) -> ListenerFds:
         """Duplicates of what it holds. Raises ComposectlError where it does not know how, or has ended."""
-        with self._translated_errors(), self._fd_channel:
+        with translated_errors(self._pid), self._fd_channel:
             self._fd_channel.sendall(_REQUEST % b"listeners")
             answer, descriptors, _, _ = socket.recv_fds(self._fd_channel, _MAX_ANSWER, _MAX_FDS)
         if not answer:
@@ -65,14 +66,14 @@ class OldProcess:
             self._stop_channel.sendall(_REQUEST % b"stop")
             self._stop_channel.recv(_MAX_ANSWER)
 
-    # Private
 
-    @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise errors.has_ended(self._pid) from error
+@contextmanager
+def translated_errors(pid: int) -> Iterator[None]:
+    """Raise HasEnded where process `pid` ends before it has answered."""
+    try:
+        yield
+    except (OSError, HTTPException, ValueError) as error:
+        raise errors.has_ended(pid) from error
 
 
 # Private

@@ -21,13 +21,12 @@ class ProjectLock:
 
     def __init__(self, directory: Path, project: str, engine: str = "", *, inherited: int | None = None) -> None:
         self._directory = directory
-        stem = directory / file_stem(project, engine)
         self.project = project
-        self.stem = stem.name
-        self.socket = stem.with_name(stem.name + ".sock")
-        self._path = stem.with_name(stem.name + ".lock")
+        self.stem = file_stem(project, engine)
+        self.socket = directory / f"{self.stem}.sock"
+        self._path = directory / f"{self.stem}.lock"
         self._refusal = errors.RunsAlready if engine else errors.name_taken
-        self._next_socket = self.socket if inherited is None else stem.with_name(stem.name + ".next")
+        self._next_socket = self.socket if inherited is None else directory / f"{self.stem}.next"
         self.fd = self._acquire() if inherited is None else inherited
 
     @property
@@ -39,18 +38,18 @@ class ProjectLock:
         """The control socket, with mode 0600 from its first moment."""
         self._next_socket.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
+        umask = os.umask(0o177)
         try:
             listening.bind(str(self._next_socket))
         finally:
-            os.umask(before)
+            os.umask(umask)
         return listening
 
     def take_over(self) -> None:
         """From here on other terminals find this process in place of the one that the lock was inherited from."""
         self._next_socket.rename(self.socket)
         self._next_socket = self.socket
-        self._write_pid()
+        self._write_pid(self.fd)
 
     def release(self) -> None:
         """Leave nothing behind, but what another process has inherited."""
@@ -76,18 +75,12 @@ class ProjectLock:
                 pid = os.read(fd, 20).decode().strip()
                 os.close(fd)
                 raise self._refusal(self.project, int(pid or 0)) from None
-            if self._is_current(fd):
-                self.fd = fd
-                self._write_pid()
-                return fd
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(fd), self._path.stat()):
+                    self._write_pid(fd)
+                    return fd
             os.close(fd)  # its last holder has removed it meanwhile
 
-    def _write_pid(self) -> None:
-        os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, str(os.getpid()).encode(), 0)
-
-    def _is_current(self, fd: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(fd), self._path.stat())
-        except FileNotFoundError:
-            return False
+    def _write_pid(self, fd: int) -> None:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)

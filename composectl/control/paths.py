@@ -13,33 +13,31 @@ from pathlib import Path
 
 from composectl import errors
 
-RUNTIME = "XDG_RUNTIME_DIR"
-_PRIVATE = 0o700
+_RUNTIME, _STATE = "XDG_RUNTIME_DIR", "XDG_STATE_HOME"
 _NAME_LENGTH = 32  # a socket's path has 107 bytes at most (unix(7))
-_VARIABLE = "XDG_STATE_HOME"
 _KEPT_SECONDS = 30 * 24 * 3600
-_ANY_DIGEST = "?" * 12
 _ENDING = ".log"
 
 
 def runtime_dir(environ: Mapping[str, str]) -> Path:
     """The directory of control sockets, which may not be there yet."""
-    candidates = [environ.get(RUNTIME, ""), f"/run/user/{os.getuid()}"]
-    parent = next((Path(one) for one in candidates if one and Path(one).is_dir()), None)
-    return Path(tempfile.gettempdir()) / f"composectl-{os.getuid()}" if parent is None else parent / "composectl"
+    for parent in (environ.get(_RUNTIME, ""), f"/run/user/{os.getuid()}"):
+        if parent and Path(parent).is_dir():
+            return Path(parent) / "composectl"
+    return Path(tempfile.gettempdir()) / f"composectl-{os.getuid()}"
 
 
-def make_private(directory: Path, variable: str = RUNTIME) -> None:
+def make_private(directory: Path, variable: str = _RUNTIME) -> None:
     """Make it with mode 0700 if it is missing. Raises ComposectlError where another user could write.
 
     `variable` is the environment variable that names it.
     """
     with suppress(FileExistsError):
-        directory.mkdir(mode=_PRIVATE)
+        directory.mkdir(mode=0o700)
     check_private(directory, variable)
 
 
-def check_private(directory: Path, variable: str = RUNTIME) -> None:
+def check_private(directory: Path, variable: str = _RUNTIME) -> None:
     """Raise ComposectlError where another user could write."""
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
@@ -51,13 +49,8 @@ def check_private(directory: Path, variable: str = RUNTIME) -> None:
 
 def file_stem(project: str, engine: str) -> str:
     """The name, without an ending, of the files of one project on one engine."""
-    digest = hashlib.sha256(f"{engine}\0{project}".encode()).hexdigest()[:12]
-    return f"{name_prefix(project)}-{digest}"
-
-
-def name_prefix(project: str) -> str:
-    """The beginning of the names of a project's files."""
-    return project[:_NAME_LENGTH]
+    digest = _digest(f"{engine}\0{project}")
+    return f"{project[:_NAME_LENGTH]}-{digest}"
 
 
 def control_sockets(directory: Path) -> list[Path]:
@@ -76,17 +69,19 @@ def state_dir() -> Path:
     try:
         return platformdirs.user_state_path("composectl")
     except RuntimeError as error:
-        raise errors.no_state_folder("~/.local/state/composectl", "you have no home directory", _VARIABLE) from error
+        raise errors.no_state_folder("~/.local/state/composectl", "you have no home directory", _STATE) from error
 
 
 def make_state_dir(directory: Path) -> None:
     """Make it with mode 0700 if it is missing, and remove old logs. Raises ComposectlError where that cannot be."""
     try:
         directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        make_private(directory, _VARIABLE)
-        _remove_old_logs(directory)
+        make_private(directory, _STATE)
+        for path in directory.glob(f"*{_ENDING}*"):
+            if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+                path.unlink(missing_ok=True)
     except OSError as error:
-        raise errors.no_state_folder(str(directory), str(error.strerror), _VARIABLE) from error
+        raise errors.no_state_folder(str(directory), str(error.strerror), _STATE) from error
 
 
 def log_name(stem: str, project_directory: str) -> str:
@@ -101,9 +96,10 @@ def file_stem_of_log(path: Path) -> str:
 
 def newest_log(directory: Path, project: str, project_directory: str) -> Path | None:
     """The newest log of `project`, or, where that is empty, of the project in `project_directory`."""
-    pattern = f"{name_prefix(project)}-{_ANY_DIGEST}-{_ANY_DIGEST}" if project else f"*-{_digest(project_directory)}"
+    digest = "?" * 12
+    pattern = f"{project[:_NAME_LENGTH]}-{digest}-{digest}" if project else f"*-{_digest(project_directory)}"
     with suppress(FileNotFoundError):
-        check_private(directory, _VARIABLE)
+        check_private(directory, _STATE)
     return max(directory.glob(pattern + _ENDING), key=lambda path: path.stat().st_mtime, default=None)
 
 
@@ -115,11 +111,5 @@ def rotated_log(path: Path) -> Path:
 # Private
 
 
-def _digest(directory: str) -> str:
-    return hashlib.sha256(directory.encode()).hexdigest()[:12]
-
-
-def _remove_old_logs(directory: Path) -> None:
-    for path in directory.glob(f"*{_ENDING}*"):
-        if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
-            path.unlink(missing_ok=True)
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

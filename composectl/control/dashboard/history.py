@@ -22,7 +22,7 @@ class History:
     """One frame a second, of the last five minutes; a frame is kept as the JSON that pages get.
 
     A frame has its number, the moment it was taken, and by service what came in that second: p50 and p95 in
-    milliseconds of the last few seconds (None without responses), and for each backend a row, as `_Service` makes it.
+    milliseconds of the last few seconds (None without responses), and for each backend a row, as `_Past.step` makes it.
     """
 
     def __init__(self) -> None:
@@ -35,14 +35,15 @@ class History:
         pasts, self._pasts = self._pasts, {}
         services = {}
         for pool in pools:
-            services[pool.service] = service = _Service()
+            rows, latency = [], Latency()
             for backend in pool.backends:
                 past = self._pasts[backend] = pasts.get(backend) or _Past()
-                service.add(backend, past)
+                rows.append(past.step(backend, latency))
                 yield
+            p50, p95 = latency.percentiles(50, 95)
+            services[pool.service] = {"p50": p50, "p95": p95, "backends": rows}
         self._number += 1
-        frames = {name: service.frame() for name, service in services.items()}
-        frame = {"number": self._number, "at": at, "services": frames}
+        frame = {"number": self._number, "at": at, "services": services}
         self._frames.append(json.dumps(frame, separators=(",", ":")).encode())
 
     def whole(self) -> bytes:
@@ -57,61 +58,28 @@ class History:
 # Private
 
 
-class _Service:
-    """The part of one service in a frame."""
-
-    def __init__(self) -> None:
-        self._rows: list[list[Any]] = []
-        self._latency = Latency()
-
-    def add(self, backend: Backend, past: _Past) -> None:
-        requests, errors = past.step(backend)
-        past.add_to(self._latency)
-        p50, p95 = past.percentiles
-        replica = backend.replica
-        self._rows.append([replica.id[:12], replica.number, requests, errors, p50, p95, backend.phase])
-
-    def frame(self) -> dict[str, Any]:
-        p50, p95 = self._latency.percentiles(50, 95)
-        return {"p50": p50, "p95": p95, "backends": self._rows}
-
-
 class _Past:
     """The counters of one backend as they were, and its latencies of the last few seconds."""
 
     def __init__(self) -> None:
         self._requests = self._errors = 0
-        self._latency = Latency()
-        self._counts: deque[list[int]] = deque([self._latency.counts], maxlen=_WINDOW + 1)
-        self.percentiles: list[float | None] = [None, None]
+        self._counts: deque[list[int]] = deque([Latency().counts], maxlen=_WINDOW + 1)
 
-    def step(self, backend: Backend) -> tuple[int, int]:
-        """What came since the last step: requests and errors."""
-        requests, errors = backend.requests - self._requests, _errors(backend) - self._errors
-        self._requests, self._errors = backend.requests, _errors(backend)
+    def step(self, backend: Backend, latency: Latency) -> list[Any]:
+        """The row of what came since the last step; the responses of the last few seconds are added to `latency`."""
+        requests, errors = backend.requests, backend.failed + backend.responses[5]
+        came, failed = requests - self._requests, errors - self._errors
+        self._requests, self._errors = requests, errors
         self._counts.append(backend.latency.counts.copy())
-        self._update_percentiles()
-        return requests, errors
-
-    def add_to(self, latency: Latency) -> None:
-        """Add the responses of the last few seconds."""
-        if self.percentiles[0] is not None:
-            latency.counts = list(map(add, latency.counts, self._latency.counts))
-
-    # Private
-
-    def _update_percentiles(self) -> None:
+        percentiles: list[float | None] = [None, None]
         newest, oldest = self._counts[-1], self._counts[0]
-        if newest == oldest:
-            self.percentiles = [None, None]
-        else:
-            self._latency.counts = list(map(sub, newest, oldest))
-            self.percentiles = self._latency.percentiles(50, 95)
-
-
-def _errors(backend: Backend) -> int:
-    """The requests that failed, and those answered with a 5xx."""
-    return backend.failed + backend.responses[5]
+        if newest != oldest:
+            recent = Latency()
+            recent.counts = list(map(sub, newest, oldest))
+            percentiles = recent.percentiles(50, 95)
+            latency.counts = list(map(add, latency.counts, recent.counts))
+        replica = backend.replica
+        return [replica.id[:12], replica.number, came, failed, *percentiles, backend.phase]
 
 
 def _joined(frames: Iterable[bytes]) -> bytes:

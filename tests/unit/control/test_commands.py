@@ -1,5 +1,6 @@
 """Orders as they go over the socket."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from composectl.control.commands import (
     parse_scale,
 )
 
-ROLLOUT = RolloutRequest(("echo",), "services: {}").as_json() | {"services": ["echo"]}
+ROLLOUT = asdict(RolloutRequest(("echo",), "services: {}")) | {"services": ["echo"]}
 
 
 @pytest.mark.parametrize(
