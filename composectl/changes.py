@@ -43,13 +43,18 @@ class ChangeFeed:
             if not future.done() and condition():
                 future.set_result(None)
 
-    async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until `condition()` holds; it is checked after every change."""
+    async def wait_until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Whether `condition()`, checked after every change, has held before `timeout` seconds were over."""
         if condition():
-            return
+            return True
         waiter = (condition, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
         try:
-            await waiter[1]
+            async with asyncio.timeout(timeout):
+                await waiter[1]
+        except TimeoutError:
+            return False
+        else:
+            return True
         finally:
             self._waiters.discard(waiter)

@@ -41,12 +41,13 @@ class AdminListener:
     def __init__(self, option: str, at: Address, folder: Path, inherited: ListeningSockets, refuse: Refuse) -> None:
         self.host = at.host
         self.name = f"{option} {join_address(at.host, at.port)}"
-        self.sockets = list(inherited.get(self.name, ())) or _bind(at, folder, refuse)
         self._server: AdmissionLimitedServer | None = None
-
-    def serve(self, server: AdmissionLimitedServer) -> None:
-        """Keep the server until `shut`."""
-        self._server = server
+        try:
+            self.sockets = list(inherited.get(self.name, ())) or bind(at.host, (at.port,))
+        except PortTaken as taken:
+            raise refuse(errors.port_taken(taken.address, port_owner(taken.port, folder))) from taken
+        except errors.ComposectlError as error:
+            raise refuse(error) from error
 
     async def shut(self) -> None:
         server, self._server = self._server, None
@@ -69,7 +70,7 @@ class Metrics(AdminListener):
     async def open(self, metrics: MetricsHandler) -> None:
         import composectl.control.metrics  # noqa: F401 - slow to import: better now than at the first scrape
 
-        self.serve(await serve_metrics(metrics, self.host, self.sockets))
+        self._server = await serve_metrics(metrics, self.host, self.sockets)
         info(f"metrics: {self.url}")
 
 
@@ -94,7 +95,7 @@ class Dashboard(AdminListener):
 
     async def open(self, daemon: DaemonApi, rollout: RolloutService) -> None:
         sources, auth = DashboardSources(daemon, self._history, rollout), DashboardAuth(self.host, self._token)
-        self.serve(await serve_dashboard(sources, auth, self.sockets))
+        self._server = await serve_dashboard(sources, auth, self.sockets)
         info(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
 
 
@@ -145,15 +146,3 @@ class AdminListeners:
     @property
     def _all(self) -> list[AdminListener]:
         return [listener for listener in (self.metrics, self.dashboard) if listener]
-
-
-# Private
-
-
-def _bind(at: Address, folder: Path, refuse: Refuse) -> list[socket.socket]:
-    try:
-        return bind(at.host, (at.port,))
-    except PortTaken as taken:
-        raise refuse(errors.port_taken(taken.address, port_owner(taken.port, folder))) from taken
-    except errors.ComposectlError as error:
-        raise refuse(error) from error

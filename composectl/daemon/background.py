@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ReadyNotifier = Callable[[str, str], None]
 _MAX_BYTES = 5_000_000
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int:
@@ -67,7 +68,9 @@ class LogFile(io.RawIOBase):
     def write(self, data: ReadableBuffer, /) -> int:
         written = bytes(data)
         with suppress(OSError):
-            self._write_all(self._stamped(written) if written else b"")
+            left = self._stamped(written) if written else b""
+            while left:
+                left = left[os.write(self._descriptors[0], left) :]
             if self._at_start and os.fstat(self._descriptors[0]).st_size >= self._max_bytes:
                 self._rotate()
         return len(written)
@@ -86,10 +89,6 @@ class LogFile(io.RawIOBase):
         if os.path.samestat(os.fstat(self._descriptors[0]), os.stat(self._path)):
             self._path.replace(rotated_log(self._path))
         self._open()
-
-    def _write_all(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._descriptors[0], data) :]
 
     def _stamped(self, data: bytes) -> bytes:
         stamp = f"{datetime.now().astimezone().isoformat(timespec='milliseconds')} ".encode()
@@ -130,6 +129,3 @@ def _wait_for(child: int, reader: int) -> int:
         return 0
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
-
-
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -21,12 +21,9 @@ class Console:
     def __init__(self, daemon: Daemon, notify_ready: ReadyNotifier | None) -> None:
         self._daemon = daemon
         self._notify_ready = notify_ready
+        self.is_background = notify_ready is not None
         self._stdout_is_log = daemon.access_log is not None and daemon.access_log.on_stdout
         self._draws = notify_ready is None and is_live() and not self._stdout_is_log
-
-    @property
-    def is_background(self) -> bool:
-        return self._notify_ready is not None
 
     def print_changes(self, heading: str = "") -> None:
         """In the foreground without a table: print `heading`, and a line for each change from now on."""
@@ -34,7 +31,7 @@ class Console:
             return
         if heading:
             self._print(heading)
-        label = self._daemon.label
+        label = self._daemon.orchestrator.label
         self._daemon.changes.subscribe(lambda change: self._print(f"{change_line(label(change), change)}\n"))
 
     @asynccontextmanager
@@ -43,7 +40,7 @@ class Console:
         daemon = self._daemon
         if self._notify_ready is not None:
             self._notify_ready(daemon.summary, log_name(daemon.lock.stem, daemon.orchestrator.directory))
-            daemon.changes.subscribe(lambda change: info(transition_line(daemon.label(change), change)))
+            daemon.changes.subscribe(lambda change: info(transition_line(daemon.orchestrator.label(change), change)))
         if not self._draws:
             yield
             return

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from composectl import errors
-from composectl.balance.backend import Key, Replica, Transition
+from composectl.balance.backend import Key, Replica
 from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.changes import ChangeFeed
 from composectl.control.commands import DaemonInfo
@@ -92,10 +92,6 @@ class Daemon:
         listening = {name: sockets for service in self.services.values() for name, sockets in service.listening.items()}
         return ListenerFds({**listening, **self.admin.listening}, self.lock.fd)
 
-    def label(self, change: Transition) -> str:
-        """What a line calls the backend of `change`."""
-        return self.orchestrator.label(change)
-
     def service(self, name: str) -> BalancedService:
         """A balanced service. Raises `not_balanced`."""
         if name not in self.services:
@@ -115,21 +111,14 @@ class Daemon:
         if self.admin.dashboard:
             await self.admin.dashboard.sample(service.pool for service in self.services.values())
 
-    def reopen_log(self) -> None:
-        """Open the access log anew: its file may have been renamed."""
-        if self.access_log is not None:
-            self.access_log.reopen()
-
     async def shut_down(self) -> None:
         """Accept nothing more, and wait for what is in flight; with a successor, clients leave after a response."""
         if not self.lock.is_owner:
             await self.admin.shut()
-            await asyncio.gather(*(one.drain_connections(_IDLE_CLIENT_SECONDS) for one in self.services.values()))
+            await asyncio.gather(
+                *(service.drain_connections(_IDLE_CLIENT_SECONDS) for service in self.services.values())
+            )
         await asyncio.gather(*(service.shut_down() for service in self.services.values()))
-
-    async def abort(self) -> None:
-        """End everything that is still in flight."""
-        await asyncio.gather(*(service.abort() for service in self.services.values()))
 
     def close(self) -> None:
         """Free the ports, the name and the engine; the access log is written to its end."""
@@ -144,6 +133,7 @@ class Daemon:
     # What the orchestrator reports (ReplicaObserver)
 
     def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
+        self.orchestrator.count(service, replicas)
         self.services[service].pool.sync(replicas)
         self.changes.wake()
 

@@ -22,7 +22,7 @@ from composectl.daemon.daemon import Daemon
 from composectl.daemon.ports import bind_released_ports
 from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
-from composectl.proxy.access_log import AccessLogMonitor
+from composectl.proxy.access_log import AccessLog, AccessLogMonitor
 from composectl.screen.console import info, spinner
 
 _ADOPTION_TIMEOUT = 0.5
@@ -96,20 +96,17 @@ class Lifecycle:
         if self._old_process is not None:
             await self._take_over(self._old_process)
         elif self._daemon.orchestrator.refusal is None:
-            await self._start_replicas()
+            self._console.print_changes()
+            await self._open_admin()
+            await self._adopt_running()
+            await self._daemon.orchestrator.start()
+            await self._serve()
+            await self._wait_until_ready()
         else:
             await self._open_admin()
             await wait_for_stragglers(self._daemon, _FIRST_LOOK_TIMEOUT)  # the kernel's backlog holds the clients
             await self._serve()
             self._console.print_changes(self._daemon.summary)
-
-    async def _start_replicas(self) -> None:
-        self._console.print_changes()
-        await self._open_admin()
-        await self._adopt_running()
-        await self._daemon.orchestrator.start()
-        await self._serve()
-        await self._wait_until_ready()
 
     async def _take_over(self, old_process: OldProcess) -> None:
         """Hot restart: serve beside the old process on the same sockets, then stop it."""
@@ -133,9 +130,7 @@ class Lifecycle:
             for name, service in daemon.services.items()
             if await daemon.orchestrator.replicas(name) and not service.unbound
         ]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_ADOPTION_TIMEOUT):
-                await daemon.changes.wait_until(lambda: all(service.pool.ready for service in adopted))
+        await daemon.changes.wait_until(lambda: all(service.pool.ready for service in adopted), _ADOPTION_TIMEOUT)
         for service in adopted:
             if service.pool.ready:
                 await service.serve()
@@ -169,20 +164,16 @@ class Lifecycle:
     async def _serving(self) -> AsyncIterator[None]:
         """Run the control API and all background work while entered. Raises what any of it raises."""
         daemon = self._daemon
-        with _single_error(), _reopening_log(daemon):
+        with _single_error(), _reopening(daemon.access_log):
             async with asyncio.TaskGroup() as group:
-                work = (
-                    daemon.orchestrator.watch(daemon),
-                    self._tick(),
-                    *(one.watch_health() for one in daemon.services.values()),
-                )
-                tasks = [group.create_task(one) for one in work]
+                checks = (service.watch_health() for service in daemon.services.values())
+                tasks = [group.create_task(work) for work in (daemon.orchestrator.watch(daemon), self._tick(), *checks)]
                 api = await serve_api(self._api, daemon.lock.listen())
                 try:
                     yield
                 finally:
                     await daemon.admin.shut()
-                    await daemon.abort()
+                    await asyncio.gather(*(service.abort() for service in daemon.services.values()))
                     await api.cleanup()
                     for task in tasks:
                         task.cancel()
@@ -202,10 +193,10 @@ class Lifecycle:
 
 
 @contextmanager
-def _reopening_log(daemon: Daemon) -> Iterator[None]:
-    """While entered, SIGUSR1 opens the access log anew; without one, it does nothing."""
+def _reopening(log: AccessLog | None) -> Iterator[None]:
+    """While entered, SIGUSR1 opens the log anew, as its file may have been renamed; without one, it does nothing."""
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGUSR1, daemon.reopen_log)
+    loop.add_signal_handler(signal.SIGUSR1, log.reopen if log else lambda: None)
     try:
         yield
     finally:

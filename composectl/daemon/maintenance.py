@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-
 from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
@@ -34,9 +31,7 @@ async def undrain(daemon: Daemon, place: BackendRef, progress: Progress) -> None
             "`composectl status` shows the drained replicas",
         )
     service.pool.enable(backend.replica.id, "undrained by hand")
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_READY_TIMEOUT):
-            await daemon.changes.wait_until(lambda: backend.phase is not Phase.STARTING)
+    await daemon.changes.wait_until(lambda: backend.phase is not Phase.STARTING, _READY_TIMEOUT)
     progress(f"{backend.replica.name} {backend.phase}")
 
 
@@ -49,8 +44,7 @@ def _find(daemon: Daemon, place: BackendRef) -> tuple[BalancedService, Backend]:
     for backend in staying:
         if backend.replica.number == place.number:
             return service, backend
-    there = [backend.replica.number for backend in staying]
-    numbers = ", ".join(map(str, there))
+    numbers = ", ".join(str(backend.replica.number) for backend in staying)
     raise errors.ComposectlError(
         f"service `{place.service}` has no replica {place.number}", f"replicas: {numbers}" if numbers else "it has none"
     )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 
 from composectl import errors
-from composectl.compose.ports import Port
 from composectl.control.client import running_daemons
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import Orchestrator
@@ -55,18 +53,11 @@ async def bind_released_ports(service: BalancedService, orchestrator: Orchestrat
     now = asyncio.get_running_loop().time
     for port in service.unbound:
         deadline = now() + _RELEASE_TIMEOUT
-        while not _try_bind(service, port):
-            if now() > deadline:
-                number = port.published[0]
-                raise errors.port_taken(str(number), await orchestrator.port_owner(number))
-            await asyncio.sleep(_RELEASE_INTERVAL)
-
-
-# Private
-
-
-def _try_bind(service: BalancedService, port: Port) -> bool:
-    with suppress(PortTaken):
-        service.bind(port)
-        return True
-    return False
+        while port in service.unbound:
+            try:
+                service.bind(port)
+            except PortTaken:
+                if now() > deadline:
+                    number = port.published[0]
+                    raise errors.port_taken(str(number), await orchestrator.port_owner(number)) from None
+                await asyncio.sleep(_RELEASE_INTERVAL)

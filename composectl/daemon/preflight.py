@@ -79,7 +79,10 @@ def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port
     project.check_balanced(service, config.scale, listens=bool(config.listen), drop_udp=config.drop_udp)
     published = list(project.tcp_ports(service))
     if not config.listen:
-        return _checked_first(service, published, config.port)
+        targets = [port.target for port in published if port.target is not None]
+        if config.port is not None and config.port not in targets:
+            raise errors.other_target(service, config.port, targets)
+        return sorted(published, key=lambda port: config.port not in (None, port.target))
     target = config.port or (published[0].target if published else None)
     ports = [replace(port, target=port.target or target) for port in config.listen]
     if not all(port.target for port in ports):
@@ -95,8 +98,7 @@ def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
     every = [(service, port) for service, published in ports.items() for port in published]
     for (service, port), (other, another) in combinations(every, 2):
         if port.conflicts_with(another):
-            services = (service, other)
-            whose = " and ".join(f"`{service}`" for service in dict.fromkeys(services))
+            whose = " and ".join(f"`{name}`" for name in dict.fromkeys((service, other)))
             raise errors.ComposectlError(f"{port.place} is published twice, by {whose}", "change one of the two ports")
 
 
@@ -112,15 +114,7 @@ def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:
     return ports
 
 
-def _checked_first(service: str, published: list[Port], target: int | None) -> list[Port]:
-    targets = [port.target for port in published if port.target is not None]
-    if target is not None and target not in targets:
-        raise errors.other_target(service, target, targets)
-    return sorted(published, key=lambda port: target is not None and port.target != target)
-
-
 def _warn_container_names(project: Project, services: Iterable[str]) -> None:
     for service in services:
         if name := project.container_name(service):
-            shared = "several replicas cannot share one name"
-            info(f"{service}: `container_name: {name}` is left out, because {shared}")
+            info(f"{service}: `container_name: {name}` is left out, because several replicas cannot share one name")

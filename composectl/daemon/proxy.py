@@ -12,7 +12,6 @@ from composectl import errors
 from composectl.changes import ChangeFeed
 from composectl.compose.options import Invocation
 from composectl.config.daemon import ProxyConfig, StaticBackends, open_log
-from composectl.config.service import BalancingConfig
 from composectl.control.lock import ProjectLock
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_dir, state_dir
@@ -53,7 +52,7 @@ async def _prepare_static(config: ProxyConfig, backends: StaticBackends, folder:
     def make_orchestrator(name: str) -> Orchestrator:
         return StaticOrchestrator(_SERVICE, backends.replicas, errors.fixed_backends(name))
 
-    return _prepare(config, _SERVICE, config.balancing, config.name, folder, make_orchestrator)
+    return _prepare(config, _SERVICE, folder, make_orchestrator)
 
 
 async def _prepare_service(
@@ -62,20 +61,16 @@ async def _prepare_service(
     with ExitStack() as undo:
         orchestrator = await discover_self(invocation, backends, info)
         undo.callback(orchestrator.close)
-        balancing = _within(orchestrator.stop_grace_period, config.balancing)
-        name = config.name or orchestrator.project
-        prepared = _prepare(config, backends.service, balancing, name, folder, lambda _: orchestrator)
+        seconds = min(config.balancing.drain_timeout, orchestrator.stop_grace_period - _LAST_WORDS_SECONDS)
+        balancing = replace(config.balancing, drain_timeout=int(max(0, seconds)))
+        config = replace(config, balancing=balancing, name=config.name or orchestrator.project)
+        prepared = _prepare(config, backends.service, folder, lambda _: orchestrator)
         undo.pop_all()
     return prepared
 
 
 def _prepare(
-    config: ProxyConfig,
-    service_name: str,
-    balancing: BalancingConfig,
-    name: str,
-    folder: Path,
-    make_orchestrator: Callable[[str], Orchestrator],
+    config: ProxyConfig, service_name: str, folder: Path, make_orchestrator: Callable[[str], Orchestrator]
 ) -> Prepared:
     """Bind all ports and claim the name, by default that of the first port. Raises ComposectlError."""
     changes, connection_limit = ChangeFeed(), make_connection_limit(config.max_connections)
@@ -83,18 +78,14 @@ def _prepare(
         log = open_log(config.access_log)
         if log is not None:
             undo.callback(log.close)
-        service = BalancedService(service_name, config.ports, balancing, connection_limit, changes, access_log=log)
+        service = BalancedService(
+            service_name, config.ports, config.balancing, connection_limit, changes, access_log=log
+        )
         undo.callback(service.close)
         bind_free_ports(service, folder)
         admin = bind_admin_listeners(config.admin, folder)
         undo.callback(admin.close)
-        lock = ProjectLock(folder, name or f"proxy-{service.listeners[0].rpartition(':')[2]}")
+        lock = ProjectLock(folder, config.name or f"proxy-{service.listeners[0].rpartition(':')[2]}")
         daemon = Daemon(lock, changes, {service_name: service}, make_orchestrator(lock.project), admin, log)
         undo.pop_all()
     return Prepared(daemon)
-
-
-def _within(grace_period: float, balancing: BalancingConfig) -> BalancingConfig:
-    """With no more time to drain than the own container has to stop."""
-    seconds = min(balancing.drain_timeout, grace_period - _LAST_WORDS_SECONDS)
-    return replace(balancing, drain_timeout=int(max(0, seconds)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 
 from composectl.balance.backend import Backend
-from composectl.balance.canary_analysis import ErrorRate, error_rate, is_significantly_worse
+from composectl.balance.canary_analysis import error_rate, is_significantly_worse
 from composectl.balance.phase import Phase
 from composectl.control.commands import Progress, RolloutRequest
 from composectl.daemon.daemon import Daemon
@@ -16,84 +16,66 @@ from composectl.daemon.service import BalancedService
 _POLL_INTERVAL = 0.2
 
 
+@dataclass(eq=False)
 class ReplicaRejected(Exception):
     """A new replica must not stay: the reason as a sentence, and the id of its container."""
 
-    def __init__(self, reason: str, id: str) -> None:  # noqa: A002 - Docker's word
-        super().__init__(reason)
-        self.reason = reason
-        self.id = id
+    reason: str
+    id: str
 
 
+@dataclass(frozen=True, slots=True)
 class RolloutMonitor:
     """Monitors the containers in `new`, names by id, beside those in `old`."""
 
-    def __init__(
-        self,
-        daemon: Daemon,
-        service: BalancedService,
-        request: RolloutRequest,
-        new: Mapping[str, str],
-        old: Collection[str],
-        progress: Progress,
-    ) -> None:
-        self._daemon = daemon
-        self._service = service
-        self._request = request
-        self._new = new
-        self._old = old
-        self._progress = progress
+    daemon: Daemon
+    service: BalancedService
+    request: RolloutRequest
+    new: Mapping[str, str]
+    old: Collection[str]
+    progress: Progress
 
     async def run(self) -> None:
         """Wait until all are ready, then monitor them for as long as was asked for. Raises ReplicaRejected."""
         await self._wait_until_ready()
-        self._progress(f"{self._names} ready, watched for {self._request.monitor_seconds:g} s")
-        await self._monitor(self._ready(), self._backends(self._old))
-
-    # Private
-
-    async def _wait_until_ready(self) -> None:
-        seconds = self._request.ready_timeout_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                while not self._all_ready():
-                    await check_alive(self._daemon, self._service.name, self._new)
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._daemon.changes.wait_until(self._all_ready), _POLL_INTERVAL)
-        except TimeoutError:
-            late = min(self._new.keys() - {backend.replica.id for backend in self._ready()})
-            raise ReplicaRejected(f"`{self._new[late]}` is not ready after {seconds:g} s", late) from None
-
-    async def _monitor(self, new: Sequence[Backend], old: Sequence[Backend]) -> None:
-        before = error_rate(new), error_rate(old)
+        names = ", ".join(sorted(self.new.values()))
+        self.progress(f"{names} ready, watched for {self.request.monitor_seconds:g} s")
+        new = self._ready()
+        old = [backend for backend in self.service.pool.backends if backend.replica.id in self.old]
+        new_before, old_before = error_rate(new), error_rate(old)
         now = asyncio.get_running_loop().time
-        end = now() + self._request.monitor_seconds
+        end = now() + self.request.monitor_seconds
         while True:
-            await check_ready(self._daemon, self._service.name, new)
-            self._compare(new, error_rate(new).since(before[0]), error_rate(old).since(before[1]))
+            await check_ready(self.daemon, self.service.name, new)
+            new_rate, old_rate = error_rate(new).since(new_before), error_rate(old).since(old_before)
+            if is_significantly_worse(new_rate, old_rate):
+                worst = max(new, key=lambda backend: error_rate([backend]).errors)
+                failed = f"{new_rate.errors} of {new_rate.requests} requests failed at {names}"
+                reason = f"{failed}, {old_rate.errors} of {old_rate.requests} at the old replicas"
+                raise ReplicaRejected(reason, worst.replica.id)
             if now() >= end:
                 return
             await asyncio.sleep(min(end - now(), _POLL_INTERVAL))
 
-    def _compare(self, backends: Sequence[Backend], new: ErrorRate, old: ErrorRate) -> None:
-        if is_significantly_worse(new, old):
-            worst = max(backends, key=lambda backend: error_rate([backend]).errors)
-            failed = f"{new.errors} of {new.requests} requests failed at {self._names}"
-            reason = f"{failed}, {old.errors} of {old.requests} at the old replicas"
-            raise ReplicaRejected(reason, worst.replica.id)
+    # Private
 
-    def _all_ready(self) -> bool:
-        return len(self._ready()) == len(self._new)
+    async def _wait_until_ready(self) -> None:
+        def all_ready() -> bool:
+            return len(self._ready()) == len(self.new)
+
+        seconds = self.request.ready_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                while not all_ready():
+                    await check_alive(self.daemon, self.service.name, self.new)
+                    await self.daemon.changes.wait_until(all_ready, _POLL_INTERVAL)
+        except TimeoutError:
+            late = min(self.new.keys() - {backend.replica.id for backend in self._ready()})
+            raise ReplicaRejected(f"`{self.new[late]}` is not ready after {seconds:g} s", late) from None
 
     def _ready(self) -> list[Backend]:
-        return [backend for backend in self._backends(self._new) if backend.phase is Phase.READY]
-
-    def _backends(self, ids: Collection[str]) -> list[Backend]:
-        return [backend for backend in self._service.pool.backends if backend.replica.id in ids]
-
-    @property
-    def _names(self) -> str:
-        return ", ".join(sorted(self._new.values()))
+        backends = self.service.pool.backends
+        return [one for one in backends if one.replica.id in self.new and one.phase is Phase.READY]
 
 
 async def check_ready(daemon: Daemon, service: str, backends: Sequence[Backend]) -> None:

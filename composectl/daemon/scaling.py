@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from composectl import errors
@@ -18,8 +17,8 @@ from composectl.daemon.service import BalancedService
 _READY_TIMEOUT = 60.0
 _POLL_INTERVAL = 0.5
 _LOG_LINES = 10
-_IDLE = (Phase.DRAINED, Phase.GONE)
 _SETTLED = (Phase.READY, Phase.MAINTENANCE)
+_Condition = Callable[[Daemon, BalancedService], bool]
 
 
 async def scale(daemon: Daemon, request: ScaleRequest, progress: Progress) -> None:
@@ -39,9 +38,8 @@ async def retire(daemon: Daemon, service: BalancedService, backend: Backend, rea
     replica = backend.replica
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
     service.pool.drain(replica.id, reason)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(min(replica.stop_grace_period, service.drain_timeout)):
-            await daemon.changes.wait_until(lambda: backend.phase in _IDLE)
+    drain_timeout = min(replica.stop_grace_period, service.drain_timeout)
+    await daemon.changes.wait_until(lambda: backend.phase in (Phase.DRAINED, Phase.GONE), drain_timeout)
     await daemon.orchestrator.remove(replica.id, replica.stop_grace_period)
     progress(f"{replica.name} removed")
 
@@ -49,15 +47,13 @@ async def retire(daemon: Daemon, service: BalancedService, backend: Backend, rea
 async def until_serving(daemon: Daemon, timeout: float | None) -> None:
     """Wait until every service has a ready backend, or desires none. Raises ComposectlError."""
     for service in daemon.services.values():
-        await _wait_until(daemon, service, partial(_is_serving, daemon, service), timeout)
+        await _wait_until(_is_serving, daemon, service, timeout)
 
 
 async def wait_for_stragglers(daemon: Daemon, seconds: float) -> None:
     """Give all replicas up to `seconds` to be ready."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            for service in daemon.services.values():
-                await daemon.changes.wait_until(partial(_is_complete, daemon, service))
+    services = daemon.services.values()
+    await daemon.changes.wait_until(lambda: all(_is_complete(daemon, service) for service in services), seconds)
 
 
 # Private
@@ -78,7 +74,7 @@ async def _scale(
                 await orchestrator.remove(exited.id)
     if plan.add or not orchestrator.can_choose_victim:
         await orchestrator.scale_to(service.name, desired)
-    await _wait_until(daemon, service, partial(_is_complete, daemon, service), _READY_TIMEOUT)
+    await _wait_until(_is_complete, daemon, service, _READY_TIMEOUT)
     progress(f"{service.name}: {service.pool.ready} of {desired} ready")
 
 
@@ -91,21 +87,16 @@ def _is_complete(daemon: Daemon, service: BalancedService) -> bool:
     return len(phases) == daemon.orchestrator.desired[service.name] and all(phase in _SETTLED for phase in phases)
 
 
-async def _wait_until(
-    daemon: Daemon, service: BalancedService, condition: Callable[[], bool], timeout: float | None
-) -> None:
+async def _wait_until(condition: _Condition, daemon: Daemon, service: BalancedService, timeout: float | None) -> None:
+    holds = partial(condition, daemon, service)
     try:
         async with asyncio.timeout(timeout):
-            while not condition():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(daemon.changes.wait_until(condition), _POLL_INTERVAL)
-                    return
+            while not await daemon.changes.wait_until(holds, _POLL_INTERVAL):
                 await _check_alive(daemon, service)
     except TimeoutError:
-        desired = daemon.orchestrator.desired[service.name]
-        seconds = timeout or 0
+        ready = f"{service.pool.ready} of {daemon.orchestrator.desired[service.name]} replicas of `{service.name}`"
         raise errors.ReplicasFailed(
-            f"{service.pool.ready} of {desired} replicas of `{service.name}` are ready after {seconds:.0f} s",
+            f"{ready} are ready after {timeout or 0:.0f} s",
             "check `composectl logs`; a replica is ready when its port accepts connections, or its HEALTHCHECK passes",
         ) from None
 
@@ -114,9 +105,8 @@ async def _check_alive(daemon: Daemon, service: BalancedService) -> None:
     """Raise ComposectlError where no replica is left that could still become ready."""
     orchestrator = daemon.orchestrator
     exited = await orchestrator.exited(service.name)
-    running = await orchestrator.replicas(service.name)
-    if exited and not running and not any(one.restarting for one in exited):
-        first = min(exited, key=lambda one: one.name)
+    if exited and not await orchestrator.replicas(service.name) and not any(one.restarting for one in exited):
+        first = min(exited, key=lambda exited: exited.name)
         log = await orchestrator.last_lines(first.id, _LOG_LINES)
         lines = "".join(f"\n  {line}" for line in log)
         output = f"; its last lines:{lines}" if lines else " without output"

@@ -42,9 +42,18 @@ async def choose_addressing(asked: str, engine: Engine) -> ChosenAddressing:
     "auto" means container addresses if a trial connection gets an answer from the engine's networks.
     """
     at_ports = Addressing(await _address(engine))
-    if asked == AUTO:
-        return await _choose_by_trial(engine, at_ports)
-    return ChosenAddressing(at_ports if asked == PUBLISHED else CONTAINER_ADDRESS, "as asked")
+    if asked != AUTO:
+        return ChosenAddressing(at_ports if asked == PUBLISHED else CONTAINER_ADDRESS, "as asked")
+    if at_ports.published_host != _LOOPBACK:
+        return ChosenAddressing(at_ports, f"the engine is on {engine.endpoint.host}")
+    if reason := await engine.isolated_reason():
+        return ChosenAddressing(at_ports, reason)
+    bridge_addresses = await engine.bridge_addresses()
+    if not bridge_addresses:
+        return ChosenAddressing(CONTAINER_ADDRESS, "the engine has no bridge network yet to try")
+    if reached := await first_reachable(bridge_addresses):
+        return ChosenAddressing(CONTAINER_ADDRESS, f"the engine's networks answer at {reached}")
+    return ChosenAddressing(at_ports, f"{bridge_addresses[0]} on the engine's network does not answer")
 
 
 def check_addressing(asked: str, published_host: str) -> None:
@@ -64,19 +73,6 @@ async def first_reachable(addresses: Sequence[str]) -> str:
 
 
 # Private
-
-
-async def _choose_by_trial(engine: Engine, at_ports: Addressing) -> ChosenAddressing:
-    if at_ports.published_host != _LOOPBACK:
-        return ChosenAddressing(at_ports, f"the engine is on {engine.endpoint.host}")
-    if reason := await engine.isolated_reason():
-        return ChosenAddressing(at_ports, reason)
-    bridge_addresses = await engine.bridge_addresses()
-    if not bridge_addresses:
-        return ChosenAddressing(CONTAINER_ADDRESS, "the engine has no bridge network yet to try")
-    if reached := await first_reachable(bridge_addresses):
-        return ChosenAddressing(CONTAINER_ADDRESS, f"the engine's networks answer at {reached}")
-    return ChosenAddressing(at_ports, f"{bridge_addresses[0]} on the engine's network does not answer")
 
 
 async def _address(engine: Engine) -> str:

@@ -51,6 +51,9 @@ class Orchestrator:
         """What a line calls the backend that has changed its phase."""
         return f"{change.service}-{change.number}"
 
+    def count(self, service: str, replicas: Sequence[Replica]) -> None:
+        """Take note of all the running replicas of a service, as they were listed."""
+
     async def watch(self, observer: ReplicaObserver) -> NoReturn:
         """Report the replicas as they come, change and go, until cancelled."""
         raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -44,21 +45,15 @@ async def with_known_api(client: ComposeClient) -> ComposeClient:
     """The client, restricted to a version of the engine's API that its Compose understands. Raises ComposectlError."""
     if not client.compose.is_v1:
         return client
-    engine = await Engine.connect(find_endpoint(client.invocation))
-    try:
+    with closing(await Engine.connect(find_endpoint(client.invocation))) as engine:
         newest = (await engine.version()).newest
-    finally:
-        engine.close()
     return replace(client, environ={**api_variables(client.compose, newest), **client.environ})
 
 
 async def count_replicas(invocation: Invocation) -> dict[str, dict[str, int]]:
     """The number of containers of each service, by project. Raises ComposectlError."""
-    engine = await Engine.connect(find_endpoint(invocation))
-    try:
+    with closing(await Engine.connect(find_endpoint(invocation))) as engine:
         return await engine.scales()
-    finally:
-        engine.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +91,12 @@ class ComposeConnection:
         arguments: UpArguments,
     ) -> ComposeOrchestrator:
         """The orchestrator of the services in `scales`; the targets of `ports` are where replicas are reached."""
-        published = _published(ports, published_host) if published_host else {}
+        targets = {service: sorted({port.target for port in found if port.target}) for service, found in ports.items()}
+        published = {
+            service: tuple(any_free_port(published_host, target) for target in found)
+            for service, found in targets.items()
+            if published_host
+        }
         overrides = PortOverrides(without_udp, published)
         balanced = self.client.balanced_project(project, scales)
         balanced = replace(balanced, rendered=overrides.apply(balanced.rendered))
@@ -195,16 +195,3 @@ class ComposeOrchestrator(Orchestrator):
     def set_revision(self, service: str, revision: Revision) -> None:
         self._revisions[service] = revision
         self._project = replace(self._project, rendered=revision.rendered)
-
-
-# Private
-
-
-def _published(ports: Mapping[str, Sequence[Port]], host: str) -> dict[str, tuple[str, ...]]:
-    """The items of `ports:` by which the replicas of each service are reached."""
-    return {
-        service: tuple(
-            any_free_port(host, target) for target in sorted({port.target for port in published if port.target})
-        )
-        for service, published in ports.items()
-    }

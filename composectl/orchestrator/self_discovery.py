@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,21 +74,20 @@ class ServiceOrchestrator(Orchestrator):
         return f"the replicas of {service}"
 
     async def watch(self, observer: ReplicaObserver) -> NoReturn:
-        counting = _Counting(self, observer)
-        counting.replicas_listed(self._backends.service, self._replicas)
-        await Watch(self._engine, self.project, (self._backends.service,), counting).run()
+        observer.replicas_listed(self._backends.service, self._replicas)
+        await Watch(self._engine, self.project, (self._backends.service,), observer).run()
 
     def close(self) -> None:
         self._engine.close()
 
-    def count(self, replicas: list[Replica]) -> None:
+    def count(self, service: str, replicas: Sequence[Replica]) -> None:
         """Take the replicas that there are for the desired ones."""
         for replica in replicas:
             if replica.key not in self._listed and not self._backends.has_port(replica):
                 error = errors.nothing_exposed(f"container `{replica.name}`")
                 self._notify(f"{error.message}: {error.hint}")
         self._listed = {replica.key for replica in replicas}
-        self.desired[self._backends.service] = len(replicas)
+        self.desired[service] = len(replicas)
 
 
 async def discover_self(invocation: Invocation, backends: ServiceBackends, notify: Notify) -> ServiceOrchestrator:
@@ -111,30 +110,6 @@ async def discover_self(invocation: Invocation, backends: ServiceBackends, notif
 
 
 # Private
-
-
-@dataclass(frozen=True, slots=True)
-class _Counting:
-    """Passes everything on, and lets the orchestrator count the replicas first."""
-
-    orchestrator: ServiceOrchestrator
-    observer: ReplicaObserver
-
-    def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
-        self.orchestrator.count(replicas)
-        self.observer.replicas_listed(service, replicas)
-
-    def replica_stopping(self, service: str, container_id: str, reason: str) -> None:
-        self.observer.replica_stopping(service, container_id, reason)
-
-    def replica_gone(self, service: str, key: Key, reason: str) -> None:
-        self.observer.replica_gone(service, key, reason)
-
-    def engine_lost(self, reason: str) -> None:
-        self.observer.engine_lost(reason)
-
-    def engine_back(self) -> None:
-        self.observer.engine_back()
 
 
 def _find_self_id(endpoint: Endpoint) -> str:
