@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,7 +36,7 @@ from composectl.engine.containers import (
 )
 from composectl.engine.endpoint import Endpoint
 from composectl.engine.errors import cause, translate_errors
-from composectl.engine.events import FILTERS, EngineEvents, Event
+from composectl.engine.events import FILTERS, Event, stream_events
 from composectl.sanitize import output_lines
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 TIMEOUT = 10
 IDLE_TIMEOUT = 30.0
 _SLOW_TIMEOUT = 60  # a busy machine takes its time to stop and to remove
+EventStream = AbstractContextManager[AsyncIterator[Event]]
 _T = TypeVar("_T")
 
 
@@ -78,8 +79,14 @@ class Engine:
                 f"cannot balance over ssh: the containers of the engine at {endpoint.url} are not reachable from here",
                 f"run composectl there: `ssh {endpoint.ssh} composectl ...`; Compose's own commands work over ssh",
             )
-        client = await _call(endpoint, lambda: _open(endpoint, timeout))
-        return cls(endpoint, client, await _call(endpoint, lambda: _open(endpoint, _SLOW_TIMEOUT, client.api_version)))
+
+        def open_sessions() -> tuple[docker.APIClient, docker.APIClient]:
+            from composectl.engine.session import Session
+
+            session = Session(endpoint, timeout, "auto")
+            return session, Session(endpoint, _SLOW_TIMEOUT, session.api_version)
+
+        return cls(endpoint, *await in_thread(translate_errors(endpoint)(open_sessions)))
 
     def with_addressing(self, addressing: Addressing) -> Engine:
         """The same engine over the same connections, whose replicas are known by other addresses."""
@@ -87,17 +94,19 @@ class Engine:
 
     async def replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
         """The running replicas of each of `services`, which may be none (GET /containers/json, then .../{id}/json)."""
-        return await self._call(partial(self._replicas, project, services))
+        return await self._inspect(project, services, partial(parse_container, addressing=self.addressing))
 
     async def exited(self, project: str, service: str) -> list[ExitedContainer]:
         """The containers of the service that ended, could not be started, or are about to be started again."""
-        inspected = await self._call(lambda: list(self._inspect(project, (service,), every=True)))
-        return [ended for _, inspect in inspected if (ended := parse_exited(inspect))]
+        return (await self._inspect(project, (service,), parse_exited, every=True))[service]
 
     async def containers(self, project: str, service: str) -> dict[str, ContainerSpec]:
         """All containers of the service, in whatever state, by their ids."""
-        inspected = await self._call(lambda: list(self._inspect(project, (service,), every=True)))
-        return {inspect["Id"]: parse_container_spec(inspect) for _, inspect in inspected}
+
+        def parse(inspect: dict[str, Any]) -> tuple[str, ContainerSpec]:
+            return inspect["Id"], parse_container_spec(inspect)
+
+        return dict((await self._inspect(project, (service,), parse, every=True))[service])
 
     async def scales(self) -> dict[str, dict[str, int]]:
         """How many containers, in whatever state, there are of each service of each project (GET /containers/json)."""
@@ -111,7 +120,8 @@ class Engine:
 
     async def self_container(self, id: str) -> SelfContainer | None:  # noqa: A002 - Docker's word
         """The container with this ID, if the engine knows it (GET /containers/{id}/json)."""
-        return await self._call(partial(self._self_container, id)) if id else None
+        inspect = await self._call(lambda: _unless_gone(partial(self._client.inspect_container, id))) if id else None
+        return parse_self_container(inspect) if inspect else None
 
     async def version(self) -> Version:
         """Which engine it is, and what it speaks (GET /version)."""
@@ -128,7 +138,8 @@ class Engine:
 
     async def image_id(self, name: str) -> str:
         """The id of the image that has this name now; "" where there is none (GET /images/{name}/json)."""
-        return await self._call(partial(self._image_id, name))
+        image = await self._call(lambda: _unless_gone(partial(self._client.inspect_image, name)))
+        return image["Id"] if image else ""
 
     async def port_owner(self, port: int) -> PortOwner | None:
         """The running container that publishes this TCP port of the host (GET /containers/json)."""
@@ -147,13 +158,13 @@ class Engine:
         """Remove the stopped container, if it is there and not being removed (DELETE /containers/{id})."""
         await self._call(lambda: _unless_gone(partial(self._slow_client.remove_container, id)))
 
-    async def events(self, since: int | None = None, idle_timeout: float = IDLE_TIMEOUT) -> EngineEvents:
+    async def events(self, since: int | None = None, idle_timeout: float = IDLE_TIMEOUT) -> EventStream:
         """Subscribe to what happens, from the epoch second `since` on (GET /events).
 
         The subscription ends after `idle_timeout` seconds without an event, as a half-open connection looks the same.
         """
         answer = await self._call(partial(self._subscribe, since, idle_timeout))
-        return EngineEvents(self._read(answer), partial(_close_response, answer))
+        return stream_events(self._read(answer), partial(_close_response, answer))
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -163,41 +174,25 @@ class Engine:
     # Private
 
     async def _call(self, work: Callable[[], _T]) -> _T:
-        return await _call(self.endpoint, work)
+        return await in_thread(translate_errors(self.endpoint)(work))
 
-    def _replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
-        found: dict[str, list[Replica]] = {service: [] for service in services}
-        for service, inspect in self._inspect(project, services):
-            if replica := parse_container(inspect, self.addressing):
-                found[service].append(replica)
-        return found
+    async def _inspect(
+        self, project: str, services: Collection[str], parse: Callable[[dict[str, Any]], _T | None], every: bool = False
+    ) -> dict[str, list[_T]]:
+        """By service, what `parse` makes of each container: of those that run, or of `every` one."""
 
-    def _inspect(
-        self, project: str, services: Collection[str], every: bool = False
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        from docker.errors import NotFound
+        def inspect() -> dict[str, list[_T]]:
+            found: dict[str, list[_T]] = {service: [] for service in services}
+            for listed in self._client.containers(all=every, filters=replica_filter(project)):
+                service = service_of(listed["Labels"])
+                if service in found:  # it may have been removed since it was listed
+                    answer = _unless_gone(partial(self._client.inspect_container, listed["Id"]))
+                    parsed = parse(answer) if answer else None
+                    if parsed is not None:
+                        found[service].append(parsed)
+            return found
 
-        for listed in self._client.containers(all=every, filters=replica_filter(project)):
-            service = service_of(listed["Labels"])
-            if service in services:
-                with suppress(NotFound):  # removed since it was listed
-                    yield service, self._client.inspect_container(listed["Id"])
-
-    def _self_container(self, id: str) -> SelfContainer | None:  # noqa: A002
-        from docker.errors import NotFound
-
-        try:
-            return parse_self_container(self._client.inspect_container(id))
-        except NotFound:
-            return None
-
-    def _image_id(self, name: str) -> str:
-        from docker.errors import NotFound
-
-        try:
-            return str(self._client.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
-        except NotFound:
-            return ""
+        return await self._call(inspect)
 
     def _subscribe(self, since: int | None, idle_timeout: float) -> requests.Response:
         # The SDK's own `events` waits without a timeout, for the connection and for each event.
@@ -221,30 +216,40 @@ class Engine:
         raise errors.ComposectlError(f"lost the event stream of the Docker Engine at {self.endpoint.url}")
 
 
-async def _call(endpoint: Endpoint, work: Callable[[], _T]) -> _T:
-    def call() -> _T:
-        with translate_errors(endpoint):
-            return work()
+async def in_thread(work: Callable[[], _T]) -> _T:
+    """The result of `work()`, or what it raises; a caller that is cancelled does not wait for it.
 
-    return await in_thread(call)
+    `asyncio.to_thread` would not do: it has six threads on two cores, so that a few replicas that take their grace
+    period to stop would delay every listing, and the process waits for them before it ends.
+    """
+    outcome: Future[_T] = Future()
+
+    def settle() -> None:
+        if outcome.set_running_or_notify_cancel():
+            try:
+                outcome.set_result(work())
+            except Exception as error:
+                outcome.set_exception(error)
+
+    Thread(target=settle, daemon=True).start()
+    return await asyncio.wrap_future(outcome)
 
 
-def _open(endpoint: Endpoint, timeout: int, version: str = "auto") -> docker.APIClient:
-    from composectl.engine.session import Session
-
-    return Session(endpoint, timeout, version)
+# Private
 
 
-def _unless_gone(work: Callable[[], None]) -> None:
+def _unless_gone(work: Callable[[], _T]) -> _T | None:
+    """None where the engine does not know the object that `work` is about, or removes it already."""
     from docker.errors import APIError, NotFound
 
     try:
-        work()
+        return work()
     except NotFound:
-        pass
+        return None
     except APIError as error:
         if "already in progress" not in str(error):
             raise
+        return None
 
 
 def _close_response(answer: requests.Response) -> None:
@@ -253,26 +258,3 @@ def _close_response(answer: requests.Response) -> None:
 
     with suppress(AttributeError, OSError):
         CancellableStream(iter(()), answer).close()
-
-
-async def in_thread(work: Callable[[], _T]) -> _T:
-    """The result of `work()`, or what it raises; a caller that is cancelled does not wait for it.
-
-    `asyncio.to_thread` would not do: it has six threads on two cores, so that a few replicas that take their grace
-    period to stop would delay every listing, and the process waits for them before it ends.
-    """
-    outcome: Future[_T] = Future()
-    Thread(target=_settle, args=(outcome, work), daemon=True).start()
-    return await asyncio.wrap_future(outcome)
-
-
-# Private
-
-
-def _settle(outcome: Future[_T], work: Callable[[], _T]) -> None:
-    if not outcome.set_running_or_notify_cancel():
-        return
-    try:
-        outcome.set_result(work())
-    except Exception as error:
-        outcome.set_exception(error)

@@ -11,6 +11,19 @@ from typing import Any
 from composectl.balance.backend import ContainerHealth, Replica
 from composectl.sanitize import sanitize
 
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+NUMBER = "com.docker.compose.container-number"
+ONE_OFF = "com.docker.compose.oneoff"
+CONFIG_HASH = "com.docker.compose.config-hash"
+HOOK = "com.docker.compose.hook"
+KILL = 9
+TERM = 15
+
+_Json = Mapping[str, Any]
+_Labels = Mapping[str, str]
+_Ports = tuple[tuple[int | None, int], ...]
+
 _RUNNING = ("running", "paused")
 _HEALTH = {
     "healthy": ContainerHealth.HEALTHY,
@@ -18,25 +31,14 @@ _HEALTH = {
     "unhealthy": ContainerHealth.UNHEALTHY,
 }
 _DEFAULT_GRACE_PERIOD = 10  # what Docker gives where the container says nothing
-PROJECT = "com.docker.compose.project"
-SERVICE = "com.docker.compose.service"
-NUMBER = "com.docker.compose.container-number"
-ONE_OFF = "com.docker.compose.oneoff"
-CONFIG_HASH = "com.docker.compose.config-hash"
-HOOK = "com.docker.compose.hook"
 _MAX_DIGITS = 9
-Labels = Mapping[str, str]
-KILL = 9
-TERM = 15
-# fmt: off
-_SIGNALS = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-    "PWR", "SYS",
-]
-# fmt: on
+# In the order of Linux's numbers, from 1 on
+_SIGNALS = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT "
+    "CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+)
 _NUMBERS = {
-    **{name: number for number, name in enumerate(_SIGNALS, start=1)},
+    **{name: number for number, name in enumerate(_SIGNALS.split(), start=1)},
     **{f"RTMIN+{n}": 34 + n for n in range(1, 16)},
     **{f"RTMAX-{n}": 64 - n for n in range(1, 15)},
     "RTMIN": 34,
@@ -60,24 +62,13 @@ class Addressing:
     networks: frozenset[str] | None = None
     use_exposed_port: bool = False
 
-    @property
-    def behind_docker_proxy(self) -> bool:
-        """Whether the engine's own relay accepts connections for the replicas."""
-        return bool(self.published_host)
-
-    def covers(self, network: str) -> bool:
-        return self.networks is None or network in self.networks
-
 
 CONTAINER_ADDRESS = Addressing()
 
 
 @dataclass(frozen=True, slots=True)
 class ExitedContainer:
-    """A container that was started and does not run; `error`: why the engine could not start it, "" if it could.
-
-    `has_run`: whether it ever did.
-    """
+    """A container that was started and does not run; `error`: why the engine could not start it, "" if it could."""
 
     id: str
     name: str
@@ -107,6 +98,16 @@ class PortOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class SelfContainer:
+    """`project` is "" where Compose did not make it, `networks` the ids of those that it is on, None for the host's."""
+
+    name: str
+    project: str
+    networks: frozenset[str] | None
+    stop_grace_period: float
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """The engine's version, and the versions of its API: the one in use, the oldest and the newest."""
 
@@ -116,42 +117,45 @@ class Version:
     newest: str
 
 
-def parse_engine_version(answer: Mapping[str, Any], spoken: str) -> Version:
+def parse_engine_version(answer: _Json, spoken: str) -> Version:
     """What an answer of GET /version tells."""
     newest = str(answer.get("ApiVersion") or spoken)
     return Version(str(answer.get("Version") or "?"), spoken, str(answer.get("MinAPIVersion") or newest), newest)
 
 
-def isolated_reason(info: Mapping[str, Any]) -> str:
-    """Why the networks of the engine are known to be apart from those of this machine, as an answer of GET /info tells.
-
-    "" where they may be reached: only a trial tells.
-    """
+def isolated_reason(info: _Json) -> str:
+    """Why an answer of GET /info tells that the engine's networks are apart from those of this machine; "" if not."""
     if any("name=rootless" in option for option in info.get("SecurityOptions") or ()):
         return "the engine is rootless"
     return "the engine is Docker Desktop's" if info.get("OperatingSystem") == "Docker Desktop" else ""
 
 
-def bridge_addresses(networks: Iterable[Mapping[str, Any]]) -> list[str]:
+def bridge_addresses(networks: Iterable[_Json]) -> list[str]:
     """The engine's own IPv4 addresses on its bridges, in an answer of GET /networks."""
-    bridges = [one for one in networks if one.get("Driver") == "bridge"]
-    configs = [config for one in bridges for config in (one.get("IPAM") or {}).get("Config") or ()]
-    return [gateway for config in configs if "." in (gateway := _gateway(config))]
+    ipams = [network.get("IPAM") or {} for network in networks if network.get("Driver") == "bridge"]
+    addresses: list[str] = []
+    for config in (config for ipam in ipams for config in ipam.get("Config") or ()):
+        # Of a bridge that was made by default, an engine that has just started tells the subnet alone.
+        subnet = config.get("Subnet")
+        addresses.append(config.get("Gateway") or (str(ip_network(subnet)[1]) if subnet else ""))
+    return [address for address in addresses if "." in address]
 
 
-def parse_container(inspect: Mapping[str, Any], addressing: Addressing = CONTAINER_ADDRESS) -> Replica | None:
+def parse_container(inspect: _Json, addressing: Addressing = CONTAINER_ADDRESS) -> Replica | None:
     """The replica in an answer of GET /containers/{id}/json; None where nothing can be sent to it."""
-    state, (host, ports, network, endpoint) = inspect["State"], _address_of(inspect, addressing)
-    if state["Status"] not in _RUNNING or not service_of(labels_of(inspect)) or not host:
+    state, labels = inspect["State"], _labels(inspect)
+    host, ports, network, endpoint = _address(inspect, addressing)
+    if state["Status"] not in _RUNNING or not service_of(labels) or not host:
         return None
+    health = _HEALTH.get((state.get("Health") or {}).get("Status", ""), ContainerHealth.NONE)
     return Replica(
         id=inspect["Id"],
         started=state["StartedAt"],
-        number=number_of(labels_of(inspect)),
-        name=name_of(inspect),
+        number=number_of(labels),
+        name=_name(inspect),
         host=host,
-        health=_health(state),
-        stop_grace_period=stop_grace_period_of(inspect),
+        health=ContainerHealth.UNHEALTHY if state["Status"] == "paused" else health,
+        stop_grace_period=_stop_grace_period(inspect),
         stop_signal=stop_signal(inspect),
         ports=ports,
         network=network,
@@ -159,24 +163,24 @@ def parse_container(inspect: Mapping[str, Any], addressing: Addressing = CONTAIN
     )
 
 
-def parse_exited(inspect: Mapping[str, Any]) -> ExitedContainer | None:
+def parse_exited(inspect: _Json) -> ExitedContainer | None:
     """The end of a container in an answer of GET /containers/{id}/json; None where it runs, or was never started."""
     state, status = inspect["State"], inspect["State"]["Status"]
     error = state.get("Error", "")
     if status in _RUNNING or (status == "created" and not error):
         return None
     return ExitedContainer(
-        inspect["Id"], name_of(inspect), state["ExitCode"], status == "restarting", error, has_run=status != "created"
+        inspect["Id"], _name(inspect), state["ExitCode"], status == "restarting", error, has_run=status != "created"
     )
 
 
-def parse_container_spec(inspect: Mapping[str, Any]) -> ContainerSpec:
+def parse_container_spec(inspect: _Json) -> ContainerSpec:
     """The make of the container in an answer of GET /containers/{id}/json."""
-    config_hash = labels_of(inspect).get(CONFIG_HASH, "")
-    return ContainerSpec(name_of(inspect), config_hash, inspect["Config"].get("Image", ""), inspect.get("Image", ""))
+    config_hash = _labels(inspect).get(CONFIG_HASH, "")
+    return ContainerSpec(_name(inspect), config_hash, inspect["Config"].get("Image", ""), inspect.get("Image", ""))
 
 
-def parse_port_owner(listed: Mapping[str, Any], port: int) -> PortOwner | None:
+def parse_port_owner(listed: _Json, port: int) -> PortOwner | None:
     """The container in one item of GET /containers/json, if it publishes this TCP port of the host."""
     if not any(one.get("PublicPort") == port and one["Type"] == "tcp" for one in listed.get("Ports") or ()):
         return None
@@ -185,60 +189,12 @@ def parse_port_owner(listed: Mapping[str, Any], port: int) -> PortOwner | None:
     return PortOwner(sanitize(name).removeprefix("/"), labels.get(PROJECT, ""), service_of(labels))
 
 
-def labels_of(inspect: Mapping[str, Any]) -> Labels:
-    """The labels in an answer of GET /containers/{id}/json."""
-    return inspect["Config"].get("Labels") or {}
-
-
-def stop_signal(inspect: Mapping[str, Any]) -> int:
-    """The number of the signal by which Docker stops the container; SIGTERM where it says nothing."""
-    return signal_number(inspect["Config"].get("StopSignal") or "") or TERM
-
-
-def stop_grace_period_of(inspect: Mapping[str, Any]) -> float:
-    """The seconds that Docker gives the container to stop."""
-    grace_period = inspect["Config"].get("StopTimeout")
-    return float(_DEFAULT_GRACE_PERIOD if grace_period is None else grace_period)
-
-
-def name_of(inspect: Mapping[str, Any]) -> str:
-    """The name in an answer of GET /containers/{id}/json."""
-    return sanitize(inspect["Name"]).removeprefix("/")
-
-
-def service_of(labels: Labels) -> str:
-    """The service that the container is a replica of; "" for one-offs, hooks and whatever is not Compose's."""
-    if labels.get(ONE_OFF) == "True" or HOOK in labels:
-        return ""
-    return labels.get(SERVICE, "")
-
-
-def number_of(labels: Labels) -> int:
-    """The container's number within its service, from 1; 0 where there is none, or one that no Compose would give."""
-    number = labels.get(NUMBER, "")
-    return int(number) if number.isdecimal() and len(number) <= _MAX_DIGITS else 0
-
-
-def replica_filter(project: str) -> dict[str, list[str]]:
-    """The filter that lists the project's containers without its one-offs (GET /containers/json)."""
-    return {"label": [f"{PROJECT}={project}", f"{ONE_OFF}=False"]}
-
-
-def signal_number(text: str) -> int:
-    """The number of `SIGTERM`, `TERM` or `15`, as Docker takes them; 0 for what is no signal."""
-    if text.isdecimal():
-        return int(text)
-    return _NUMBERS.get(text.upper().removeprefix("SIG"), 0)
-
-
-@dataclass(frozen=True, slots=True)
-class SelfContainer:
-    """`project` is "" where Compose did not make it, `networks` the ids of those that it is on, None for the host's."""
-
-    name: str
-    project: str
-    networks: frozenset[str] | None
-    stop_grace_period: float
+def parse_self_container(inspect: _Json) -> SelfContainer:
+    """Our own container, in an answer of GET /containers/{id}/json."""
+    joined = inspect["NetworkSettings"].get("Networks") or {}
+    ids = frozenset((network or {}).get("NetworkID") or "" for network in joined.values())
+    networks = None if "host" in joined else ids
+    return SelfContainer(_name(inspect), _labels(inspect).get(PROJECT, ""), networks, _stop_grace_period(inspect))
 
 
 def find_self_id(mountinfo: str, hostname: str) -> str:
@@ -253,54 +209,74 @@ def find_self_id(mountinfo: str, hostname: str) -> str:
     return hostname if _SHORT_ID.fullmatch(hostname) else ""
 
 
-def parse_self_container(inspect: Mapping[str, Any]) -> SelfContainer:
-    """Our own container, in an answer of GET /containers/{id}/json."""
-    joined = inspect["NetworkSettings"].get("Networks") or {}
-    ids = frozenset((network or {}).get("NetworkID") or "" for network in joined.values())
-    networks = None if "host" in joined else ids
-    return SelfContainer(name_of(inspect), labels_of(inspect).get(PROJECT, ""), networks, stop_grace_period_of(inspect))
+def service_of(labels: _Labels) -> str:
+    """The service that the container is a replica of; "" for one-offs, hooks and whatever is not Compose's."""
+    return "" if labels.get(ONE_OFF) == "True" or HOOK in labels else labels.get(SERVICE, "")
+
+
+def number_of(labels: _Labels) -> int:
+    """The container's number within its service, from 1; 0 where there is none, or one that no Compose would give."""
+    number = labels.get(NUMBER, "")
+    return int(number) if number.isdecimal() and len(number) <= _MAX_DIGITS else 0
+
+
+def replica_filter(project: str) -> dict[str, list[str]]:
+    """The filter that lists the project's containers without its one-offs (GET /containers/json)."""
+    return {"label": [f"{PROJECT}={project}", f"{ONE_OFF}=False"]}
+
+
+def stop_signal(inspect: _Json) -> int:
+    """The number of the signal by which Docker stops the container; SIGTERM where it says nothing."""
+    return signal_number(inspect["Config"].get("StopSignal") or "") or TERM
+
+
+def signal_number(text: str) -> int:
+    """The number of `SIGTERM`, `TERM` or `15`, as Docker takes them; 0 for what is no signal."""
+    return int(text) if text.isdecimal() else _NUMBERS.get(text.upper().removeprefix("SIG"), 0)
 
 
 # Private
 
-_Ports = tuple[tuple[int | None, int], ...]
+
+def _labels(inspect: _Json) -> _Labels:
+    return inspect["Config"].get("Labels") or {}
 
 
-def _gateway(config: Mapping[str, str]) -> str:
-    """Of a bridge that was made by default, an engine that has just started tells the subnet alone."""
-    subnet = config.get("Subnet")
-    return config.get("Gateway") or (str(ip_network(subnet)[1]) if subnet else "")
+def _name(inspect: _Json) -> str:
+    return sanitize(inspect["Name"]).removeprefix("/")
 
 
-def _address_of(inspect: Mapping[str, Any], addressing: Addressing) -> tuple[str, _Ports, str, str]:
+def _stop_grace_period(inspect: _Json) -> float:
+    grace_period = inspect["Config"].get("StopTimeout")
+    return float(_DEFAULT_GRACE_PERIOD if grace_period is None else grace_period)
+
+
+def _address(inspect: _Json, addressing: Addressing) -> tuple[str, _Ports, str, str]:
     """The address, what of it is reached at other ports, and the ids of the network and of the endpoint."""
-    host, network, endpoint = _network_address(inspect, addressing)
-    if not addressing.published_host:
-        return host, _exposed(inspect) if addressing.use_exposed_port else (), network, endpoint
-    ports = _published(inspect, addressing.published_host)
-    return addressing.published_host if ports else "", ports, network, endpoint
+    host, network, endpoint = _network_address(inspect, addressing.networks)
+    if addressing.published_host:
+        ports = _published(inspect, addressing.published_host)
+        return addressing.published_host if ports else "", ports, network, endpoint
+    if not addressing.use_exposed_port:
+        return host, (), network, endpoint
+    exposed = inspect["Config"].get("ExposedPorts") or {}
+    own = [int(name.removesuffix("/tcp")) for name in exposed if name.endswith("/tcp")]
+    return host, ((None, min(own, default=0)),), network, endpoint
 
 
-def _network_address(inspect: Mapping[str, Any], addressing: Addressing) -> tuple[str, str, str]:
+def _network_address(inspect: _Json, reachable: frozenset[str] | None) -> tuple[str, str, str]:
     """The address on a network within reach, and the ids of that and of the endpoint there."""
     networks = inspect["NetworkSettings"].get("Networks") or {}
     joined = [networks[name] or {} for name in sorted(networks)]
-    near = [one for one in joined if addressing.covers(one.get("NetworkID") or "")]
     for kind in ("IPAddress", "GlobalIPv6Address"):
-        for one in near:
-            if host := one.get(kind):
-                return host, one.get("NetworkID") or "", one.get("EndpointID") or ""
+        for one in joined:
+            network = one.get("NetworkID") or ""
+            if (reachable is None or network in reachable) and (host := one.get(kind)):
+                return host, network, one.get("EndpointID") or ""
     return "", "", ""
 
 
-def _exposed(inspect: Mapping[str, Any]) -> _Ports:
-    """The lowest of the TCP ports that it exposes, as its own; port 0 where it exposes none."""
-    exposed = inspect["Config"].get("ExposedPorts") or {}
-    ports = [int(name.removesuffix("/tcp")) for name in exposed if name.endswith("/tcp")]
-    return ((None, min(ports, default=0)),)
-
-
-def _published(inspect: Mapping[str, Any], address: str) -> _Ports:
+def _published(inspect: _Json, address: str) -> _Ports:
     """Its TCP ports, each with the one at which it is published at `address`."""
     published = inspect["NetworkSettings"].get("Ports") or {}
     return tuple(
@@ -309,9 +285,3 @@ def _published(inspect: Mapping[str, Any], address: str) -> _Ports:
         for binding in published[name] or ()
         if name.endswith("/tcp") and binding["HostIp"] == address
     )
-
-
-def _health(state: Mapping[str, Any]) -> ContainerHealth:
-    if state["Status"] == "paused":
-        return ContainerHealth.UNHEALTHY
-    return _HEALTH.get((state.get("Health") or {}).get("Status", ""), ContainerHealth.NONE)

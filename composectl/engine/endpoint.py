@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,18 +24,6 @@ class Tls:
 
     folder: Path
     verify: bool = True
-
-    @property
-    def ca(self) -> Path:
-        return self.folder / "ca.pem"
-
-    @property
-    def cert(self) -> Path:
-        return self.folder / "cert.pem"
-
-    @property
-    def key(self) -> Path:
-        return self.folder / "key.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +70,19 @@ def named_by(host: str | None, context: str | None, environ: Mapping[str, str]) 
 
 def known_contexts(environ: Mapping[str, str]) -> list[str]:
     """The contexts of Docker that have a file. Raises `bad_docker_file`."""
-    return _known_contexts(_docker_folder(environ) / "contexts")
+    metas = (_docker_folder(environ) / "contexts").glob("meta/*/meta.json")
+    return [name for meta in metas if isinstance(name := _json(meta).get("Name"), str)]
 
 
 def child_environ(environ: Mapping[str, str], endpoint: Endpoint) -> dict[str, str]:
     """The environment in which every Compose talks to this endpoint, v1 too, which knows no DOCKER_CONTEXT."""
-    kept = {name: value for name, value in environ.items() if name not in _VARIABLES}
-    return kept | {"DOCKER_HOST": endpoint.url} | _tls_variables(endpoint.tls)
+    variables = {name: value for name, value in environ.items() if name not in _VARIABLES}
+    variables["DOCKER_HOST"] = endpoint.url
+    if tls := endpoint.tls:
+        variables["DOCKER_CERT_PATH"] = str(tls.folder)
+        # Any value of DOCKER_TLS_VERIFY means yes, "0" too.
+        variables["DOCKER_TLS_VERIFY" if tls.verify else "DOCKER_TLS"] = "1"
+    return variables
 
 
 # Private
@@ -103,8 +98,10 @@ def _context(host: str | None, context: str | None, environ: Mapping[str, str]) 
     if environ.get("DOCKER_HOST") and not context:
         return _DEFAULT, in_environment
     by = "`-c`" if context else "DOCKER_CONTEXT" if environ.get("DOCKER_CONTEXT") else "`docker context use`"
-    name = context or environ.get("DOCKER_CONTEXT") or _current_context(environ) or _DEFAULT
-    return name, in_environment if name == _DEFAULT else by
+    name = context or environ.get("DOCKER_CONTEXT") or ""
+    with suppress(FileNotFoundError):
+        name = name or str(_json(_docker_folder(environ) / "config.json").get("currentContext") or "")
+    return (name, by) if name and name != _DEFAULT else (_DEFAULT, in_environment)
 
 
 def _from_environment(host: str | None, environ: Mapping[str, str]) -> Endpoint:
@@ -124,24 +121,13 @@ def _from_context(name: str, environ: Mapping[str, str]) -> Endpoint:
     except FileNotFoundError:
         raise errors.ComposectlError(
             f"no Docker context `{name}`",
-            errors.did_you_mean(name, "contexts", ["default", *sorted(_known_contexts(contexts))]),
+            errors.did_you_mean(name, "contexts", [_DEFAULT, *sorted(known_contexts(environ))]),
         ) from None
     except (KeyError, TypeError, AttributeError):
         raise errors.bad_docker_file(str(meta), "it names no engine") from None
     url = _checked(host or DEFAULT_SOCKET)
     folder = contexts / "tls" / key / "docker"
     return Endpoint(url, Tls(folder, not docker.get("SkipTLSVerify")) if folder.is_dir() else None)
-
-
-def _known_contexts(contexts: Path) -> list[str]:
-    return [name for meta in contexts.glob("meta/*/meta.json") if isinstance(name := _json(meta).get("Name"), str)]
-
-
-def _current_context(environ: Mapping[str, str]) -> str:
-    try:
-        return str(_json(_docker_folder(environ) / "config.json").get("currentContext") or "")
-    except FileNotFoundError:
-        return ""
 
 
 def _docker_folder(environ: Mapping[str, str]) -> Path:
@@ -161,10 +147,9 @@ def _json(path: Path) -> dict[str, Any]:
 def _checked(url: str) -> str:
     if "://" not in url and ":/" not in url:
         url = f"tcp://{url}"
-    why = _fault(url)
-    if why:
+    if fault := _fault(url):
         raise errors.ComposectlError(
-            f"invalid Docker Engine address `{url}`: {why}", "for example: unix:///var/run/docker.sock"
+            f"invalid Docker Engine address `{url}`: {fault}", "for example: unix:///var/run/docker.sock"
         )
     return url
 
@@ -184,10 +169,3 @@ def _fault(url: str) -> str:
             return "" if host and parts.path in ("", "/") else "it needs a host, and takes no path"
         case scheme:
             return f"`{scheme}` is none of unix, tcp, ssh and npipe"
-
-
-def _tls_variables(tls: Tls | None) -> dict[str, str]:
-    if tls is None:
-        return {}
-    # Any value of DOCKER_TLS_VERIFY means yes, "0" too.
-    return {"DOCKER_CERT_PATH": str(tls.folder), "DOCKER_TLS_VERIFY" if tls.verify else "DOCKER_TLS": "1"}

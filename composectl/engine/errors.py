@@ -32,7 +32,9 @@ def cause(error: BaseException | None, kind: type[_E]) -> _E | None:
     while error:
         if isinstance(error, kind):
             return error
-        error = error.__cause__ or error.__context__ or _wrapped_error(error)
+        # urllib3 has its errors hold those of the ssl module.
+        inner = next((inner for inner in error.args if isinstance(inner, BaseException)), None)
+        error = error.__cause__ or error.__context__ or inner
     return None
 
 
@@ -49,15 +51,11 @@ def _translated(endpoint: Endpoint, error: Exception) -> errors.ComposectlError:
         )
     if failed := cause(error, SSLError):
         return _translated_tls_error(endpoint, failed)
-    if answer := cause(error, APIError):
-        return _translated_answer(endpoint, answer.explanation or str(answer))
-    if cause(error, OSError):
+    answer = cause(error, APIError)
+    if not answer and cause(error, OSError):
         return errors.no_engine(endpoint.url)
-    return errors.engine_failed(endpoint.url, str(error))
-
-
-def _translated_answer(endpoint: Endpoint, words: str) -> errors.ComposectlError:
-    if "HTTP request to an HTTPS server" in words:
+    words = answer.explanation or str(answer) if answer else str(error)
+    if answer and "HTTP request to an HTTPS server" in words:
         return errors.ComposectlError(
             f"the Docker Engine at {endpoint.url} speaks TLS",
             "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH to the certificates' folder, or use a context with them",
@@ -86,8 +84,3 @@ def _translated_tls_error(endpoint: Endpoint, error: SSLError) -> errors.Compose
             "unset DOCKER_TLS_VERIFY and DOCKER_TLS, or name the TLS port, usually 2376",
         )
     return errors.bad_certificates(folder, _OPENSSL_LOCATION.sub("", str(error.args[-1])))
-
-
-def _wrapped_error(error: BaseException) -> BaseException | None:
-    """urllib3 has its errors hold those of the ssl module."""
-    return next((one for one in error.args if isinstance(one, BaseException)), None)

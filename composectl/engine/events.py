@@ -1,14 +1,13 @@
-"""What an event of the engine means to the replicas of a project: pure."""
+"""The events of the engine: read by a thread, and what each means to the replicas of a project."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from threading import Thread
-from types import TracebackType
 from typing import Any
 
 from composectl.balance.backend import Replica
@@ -50,64 +49,50 @@ def ends(kill: Event, replica: Replica) -> bool:
     return number in (KILL, replica.stop_signal) and _seconds(kill) >= _start(replica)
 
 
-def is_over(event: Event, replica: Replica) -> bool:
-    """Whether this event of the replica's container is the end of this run of it."""
-    died = event.get("Type") == "container" and event.get("Action") == "die"
-    return died and _seconds(event) >= _start(replica)
-
-
-def has_left(event: Event, replica: Replica, listed: float) -> bool:
-    """Whether the replica's container has left the network of its address, by this event of it.
+def gone_reason(event: Event, replica: Replica, listed: float) -> str:
+    """Why the replica's address is not its own any more, by this event of its container; "" where it still is.
 
     `listed`: when it was first listed at this address, in epoch seconds. What is heard late, or a second time, must not
     be taken for the end of a place that it has got since.
     """
-    left = event.get("Type") == "network" and event.get("Action") == "disconnect"
-    its_own = bool(replica.endpoint) and event.get("Actor", {}).get("ID") == replica.network
-    return left and its_own and _seconds(event) > listed
+    match event.get("Type"), event.get("Action"):
+        case "container", "die" if _seconds(event) >= _start(replica):
+            return "its container stopped"
+        case "network", "disconnect" if replica.endpoint and event.get("Actor", {}).get("ID") == replica.network:
+            return "it left its network" if _seconds(event) > listed else ""
+    return ""
 
 
-class EngineEvents:
-    """Iterates over the events of one subscription: ends when the engine was quiet for long, raises when it breaks.
+@contextmanager
+def stream_events(read: Iterable[Event], close: Callable[[], None]) -> Iterator[AsyncIterator[Event]]:
+    """Iterate over the events of one subscription: it ends when the engine was quiet for long, raises when it breaks.
 
-    `read` blocks, and is read to its end by the thread; `close` makes it end.
+    `read` blocks, and is read to its end by a thread; leaving calls `close`, which makes it end.
     """
+    arrived: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
 
-    def __init__(self, read: Iterable[Event], close: Callable[[], None]) -> None:
-        self.close = close
-        self._arrived: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._broken: Exception | None = None
-        self._loop = asyncio.get_running_loop()
-        Thread(target=self._read, args=(read,), name="engine events", daemon=True).start()
-
-    def __enter__(self) -> EngineEvents:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def __aiter__(self) -> EngineEvents:
-        return self
-
-    async def __anext__(self) -> Event:
-        event = await self._arrived.get()
-        if event is None:
-            raise self._broken or StopAsyncIteration
-        return event
-
-    # Private
-
-    def _read(self, read: Iterable[Event]) -> None:
+    def follow() -> None:
+        failure: Exception | None = None
         with suppress(RuntimeError):  # the loop has ended before the stream
             try:
                 for event in read:
-                    self._hand(event)
+                    loop.call_soon_threadsafe(arrived.put_nowait, event)
             except Exception as error:
-                self._broken = error
-            self._hand(None)
+                failure = error
+            loop.call_soon_threadsafe(arrived.put_nowait, failure)
 
-    def _hand(self, event: Event | None) -> None:
-        self._loop.call_soon_threadsafe(self._arrived.put_nowait, event)
+    async def events() -> AsyncIterator[Event]:
+        while isinstance(event := await arrived.get(), Mapping):
+            yield event
+        if event:
+            raise event
+
+    Thread(target=follow, name="engine events", daemon=True).start()
+    try:
+        yield events()
+    finally:
+        close()
 
 
 # Private

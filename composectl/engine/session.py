@@ -33,13 +33,14 @@ class Session(docker.APIClient):
 
 
 def _tls_config(tls: Tls) -> TLSConfig:
-    missing = [file.name for file in (tls.cert, tls.key) if not file.exists()]
+    ca, cert, key = (tls.folder / f"{name}.pem" for name in ("ca", "cert", "key"))
+    missing = [file.name for file in (cert, key) if not file.exists()]
     if len(missing) == 1:
         raise errors.bad_certificates(str(tls.folder), f"{missing[0]} is missing")
     if not tls.verify:
         warnings.filterwarnings("ignore", "Unverified HTTPS request")  # that is what was asked for
     return TLSConfig(
-        client_cert=None if missing else (str(tls.cert), str(tls.key)),
-        ca_cert=str(tls.ca) if tls.ca.exists() else None,
+        client_cert=None if missing else (str(cert), str(key)),
+        ca_cert=str(ca) if ca.exists() else None,
         verify=tls.verify,
     )

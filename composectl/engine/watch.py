@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 from composectl.balance.backend import Key, Replica
 from composectl.engine.client import IDLE_TIMEOUT, Engine
-from composectl.engine.events import EngineEvents, Event, concerns, container_of, ends, has_left, is_kill, is_over
+from composectl.engine.events import Event, concerns, container_of, ends, gone_reason, is_kill
 from composectl.errors import ComposectlError
 
 _EARLY = 256  # as many events as the engine itself remembers
@@ -63,9 +63,8 @@ class Watch:
     _known: dict[str, tuple[str, Replica]] = field(init=False, default_factory=dict)  # with the service, by container
     _listed: dict[Key, float] = field(init=False, default_factory=dict)  # when each was first listed
     _gone: set[Key] = field(init=False, default_factory=set)  # a list that was made before may still hold them
-    _early: deque[Event] = field(
-        init=False, default_factory=lambda: deque(maxlen=_EARLY)
-    )  # kills of unknown containers
+    # Kills of unknown containers
+    _early: deque[Event] = field(init=False, default_factory=lambda: deque(maxlen=_EARLY))
     _heard: int | None = field(init=False, default=None)  # when the last event was, in the engine's epoch seconds
     _backoff: float = field(init=False, default=0.0)  # before the next attempt; 0 while all is well
 
@@ -76,12 +75,14 @@ class Watch:
                 with await self.engine.events(self._heard, self.timing.idle_timeout) as events:
                     await self._follow(events)
             except* ComposectlError as failures:
-                self._report_lost(failures.exceptions[0])
+                if not self._backoff:
+                    self.observer.engine_lost(str(failures.exceptions[0]))
+                self._backoff = min(self._backoff * 2 or self.timing.first_backoff, self.timing.longest_backoff)
             await asyncio.sleep(self._backoff)
 
     # Private
 
-    async def _follow(self, events: EngineEvents) -> None:
+    async def _follow(self, events: AsyncIterator[Event]) -> None:
         async with asyncio.TaskGroup() as group:
             listing = group.create_task(self._keep_listing())
             async for event in events:
@@ -95,19 +96,11 @@ class Watch:
         self._hint.set()
         if is_kill(event):
             self._report_stopping(event)
-        if known := self._known.get(container_of(event)):
-            self._report_gone(event, *known)
-
-    def _report_gone(self, event: Event, service: str, replica: Replica) -> None:
-        """Its address may be another container's in no time: too soon to list first."""
-        if is_over(event, replica):
-            reason = "its container stopped"
-        elif has_left(event, replica, self._listed[replica.key]):
-            reason = "it left its network"
-        else:
-            return
-        self._gone.add(replica.key)
-        self.observer.replica_gone(service, replica.key, reason)
+        service, replica = self._known.get(container_of(event), ("", None))
+        # Its address may be another container's in no time: too soon to list first.
+        if replica and (reason := gone_reason(event, replica, self._listed[replica.key])):
+            self._gone.add(replica.key)
+            self.observer.replica_gone(service, replica.key, reason)
 
     def _report_stopping(self, kill: Event) -> None:
         service, replica = self._known.get(container_of(kill), ("", None))
@@ -132,18 +125,10 @@ class Watch:
             self.observer.engine_back()
         for service, replicas in found.items():
             self.observer.replicas_listed(service, [one for one in replicas if one.key not in self._gone])
-        self._remember(found)
-        early, self._early = self._early, deque(maxlen=_EARLY)
-        for kill in early:
-            self._report_stopping(kill)
-
-    def _remember(self, found: Mapping[str, list[Replica]]) -> None:
         now = self.clock()
         self._known = {one.id: (service, one) for service, replicas in found.items() for one in replicas}
         self._listed = {one.key: self._listed.get(one.key, now) for _, one in self._known.values()}
         self._gone &= self._listed.keys()
-
-    def _report_lost(self, error: Exception) -> None:
-        if not self._backoff:
-            self.observer.engine_lost(str(error))
-        self._backoff = min(self._backoff * 2 or self.timing.first_backoff, self.timing.longest_backoff)
+        early, self._early = self._early, deque(maxlen=_EARLY)
+        for kill in early:
+            self._report_stopping(kill)

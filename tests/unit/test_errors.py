@@ -66,8 +66,8 @@ MET_IN = {
         "`{}` cannot be combined with `--balance`: it starts no replicas": "test_options_that_start_nothing_are_refused",
     },
     "unit/compose/test_project.py": {
-        "service `{}` publishes no TCP port": "test_a_service_without_a_tcp_port_needs_to_be_told_where_to_listen",
-        "service `{}` publishes an invalid port `{}`": "test_a_port_that_nobody_understands_is_told",
+        "service `{}` publishes no TCP port": "test_a_service_without_a_tcp_port_needs_a_listener",
+        "service `{}` publishes an invalid port `{}`": "test_an_invalid_port_is_told",
         "the replicas of service `{}` share one address (`network_mode: {}`)": "test_a_replica_needs_an_address_of_its_own",
         "Compose's `config` printed no project": "test_what_is_no_project_is_refused",
     },

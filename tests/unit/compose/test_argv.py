@@ -111,7 +111,7 @@ def test_v1_renders_all_profiles_anyway_and_knows_no_format() -> None:
     assert config_argv(V1, Options(profiles=("debug",))) == ("docker-compose", "--profile", "debug", "config")
 
 
-def test_the_rendered_project_comes_on_stdin_with_what_still_matters() -> None:
+def test_the_rendered_project_comes_on_stdin_with_other_options() -> None:
     assert " ".join(stdin_argv(V2, OPTIONS, "shop", Path("/srv"))) == (
         "docker compose --file - --project-name shop --project-directory /srv"
         " --env-file /a.env --profile debug --ansi never"

@@ -33,7 +33,9 @@ def test_only_major_1_is_v1() -> None:
     assert not Compose(("docker-compose",), (5, 0, 0)).is_v1
 
 
-@pytest.mark.parametrize(("newest", "told"), [("1.41", {}), ("1.44", {}), ("1.51", {"COMPOSE_API_VERSION": "1.44"})])
-def test_v1_speaks_no_api_that_it_does_not_understand(newest: str, told: dict[str, str]) -> None:
-    assert api_variables(Compose(("docker-compose",), (1, 29, 2)), newest) == told
+@pytest.mark.parametrize(
+    ("newest", "variables"), [("1.41", {}), ("1.44", {}), ("1.51", {"COMPOSE_API_VERSION": "1.44"})]
+)
+def test_v1_speaks_no_api_that_it_does_not_understand(newest: str, variables: dict[str, str]) -> None:
+    assert api_variables(Compose(("docker-compose",), (1, 29, 2)), newest) == variables
     assert api_variables(Compose(("docker", "compose"), (2, 40, 3)), newest) == {}

@@ -29,7 +29,7 @@ def test_a_name_of_which_v1_leaves_nothing_is_refused(tmp_path: Path) -> None:
     assert "`-p NAME`" in caught.value.hint
 
 
-def test_the_option_wins_over_the_variable_and_that_over_the_env_file(tmp_path: Path) -> None:
+def test_the_option_wins_over_the_variable_over_the_env_file(tmp_path: Path) -> None:
     environ = {"COMPOSE_PROJECT_NAME": "variable"}
     (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=file")
     assert project_name(V1, Options(project_name="option"), environ, tmp_path) == "option"

@@ -1,4 +1,4 @@
-"""The project that Compose reads, with room for us."""
+"""The project that Compose reads, with the balanced ports left to the proxy."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ from composectl.errors import ComposectlError
 from tests.support.examples import examples
 from tests.unit.compose.test_project import OF_2016, both, project_of
 
-# How it looks when we balance
+# With balanced services
 
 
 @both
-def test_tcp_ports_and_the_container_name_make_room_for_us_and_nothing_else_differs(project: Project) -> None:
+def test_only_tcp_ports_and_the_container_name_are_taken_out(project: Project) -> None:
     web = dict(project.document["services"]["web"])
     del web["container_name"]
     web["ports"] = [port for port in web["ports"] if isinstance(port, dict) and port.get("protocol") == "udp"]
@@ -50,7 +50,7 @@ def test_udp_ports_stay_unless_they_are_dropped() -> None:
     assert NO_OVERRIDES.apply(rendered) is rendered
 
 
-def test_replicas_publish_what_they_are_reached_by_beside_what_is_theirs() -> None:
+def test_replicas_publish_their_addresses_beside_their_own_ports() -> None:
     rendered = render(without_published_ports(project_of(ports=["80:80", "5353:53/udp"]), ["echo"]))
     fit = PortOverrides(published={"echo": ("127.0.0.1::80",)})
     assert fitted(rendered, fit)["echo"]["ports"] == ["5353:53/udp", "127.0.0.1::80"]

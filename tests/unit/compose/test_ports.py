@@ -107,6 +107,6 @@ def test_anything_else_is_refused() -> None:
 @pytest.mark.parametrize(
     ("host_ip", "entry"), [("127.0.0.1", "127.0.0.1::9090"), ("::1", "[::1]::9090"), ("192.0.2.7", "192.0.2.7::9090")]
 )
-def test_any_free_port_of_an_address_in_the_words_of_every_compose(host_ip: str, entry: str) -> None:
+def test_any_free_port_of_an_address_as_every_compose_takes_it(host_ip: str, entry: str) -> None:
     assert any_free_port(host_ip, 9090) == entry
     assert parse_ports(entry) == (Port(host_ip, ANY, 9090, "tcp"),)

@@ -39,16 +39,16 @@ def as_compose(path: str) -> Compose:
 # Asking
 
 
-def test_who_takes_too_long_has_not_answered(program: Program) -> None:
+def test_a_program_that_takes_too_long_has_not_answered(program: Program) -> None:
     hanging = program("while :; do :; done")
     assert ask([(hanging,), ("/bin/echo", "2.0.0")], ENVIRON, 2.0) == ["", "2.0.0\n"]
 
 
-def test_who_fails_has_not_answered(program: Program) -> None:
+def test_a_program_that_fails_has_not_answered(program: Program) -> None:
     assert ask([(program("echo 2.0.0; exit 1"),)], ENVIRON, PATIENCE) == [""]
 
 
-def test_who_waits_for_input_gets_none(program: Program) -> None:
+def test_a_program_that_waits_for_input_gets_none(program: Program) -> None:
     assert ask([(program("cat; echo done"),)], ENVIRON, PATIENCE) == ["done\n"]
 
 

@@ -27,7 +27,7 @@ def test_only_v2_tells_the_name() -> None:
 
 
 @both
-def test_the_services_are_those_of_the_file_inactive_profiles_included(project: Project) -> None:
+def test_services_of_inactive_profiles_are_services_too(project: Project) -> None:
     assert sorted(project.services) == ["other", "web"]
 
 
@@ -115,7 +115,7 @@ def test_an_unknown_service_is_told_with_its_near_match() -> None:
 
 
 @pytest.mark.parametrize("ports", [None, [], ["53:53/udp"]])
-def test_a_service_without_a_tcp_port_needs_to_be_told_where_to_listen(ports: list[str] | None) -> None:
+def test_a_service_without_a_tcp_port_needs_a_listener(ports: list[str] | None) -> None:
     project = project_of(ports=ports)
     with pytest.raises(ComposectlError, match="publishes no TCP port") as caught:
         project.check_balanced("echo", 1)
@@ -146,7 +146,7 @@ def test_what_else_is_not_tcp_is_called_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("entry", ["http:80", "8080:http", {"published": "8080"}])
-def test_a_port_that_nobody_understands_is_told(entry: Any) -> None:
+def test_an_invalid_port_is_told(entry: Any) -> None:
     with pytest.raises(ComposectlError, match="publishes an invalid port") as caught:
         project_of(ports=["80:80", entry]).check_balanced("echo", 1)
     assert str(entry) in caught.value.message

@@ -45,7 +45,7 @@ def test_every_scalar_is_a_text_and_a_dollar_is_one() -> None:
     }
 
 
-def test_where_nobody_declares_anything_there_is_nothing() -> None:
+def test_where_no_service_declares_anything_there_is_nothing() -> None:
     assert read_x_balance("services:\n  echo:\n    image: busybox\n") == {}
 
 

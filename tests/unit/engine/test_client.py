@@ -26,7 +26,7 @@ async def numbers(engine: Engine) -> list[int]:
 # Connecting
 
 
-def test_whoever_does_not_connect_does_not_import_the_sdk() -> None:
+def test_without_a_connection_the_sdk_is_not_imported() -> None:
     program = "import sys, composectl.engine.watch; sys.exit('docker' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
@@ -94,7 +94,7 @@ async def test_h16_one_offs_and_hooks_are_not_listed(fake: FakeEngine, engine: E
     assert await numbers(engine) == [1]
 
 
-async def test_h14_a_container_removed_since_it_was_listed_is_passed_over(fake: FakeEngine, engine: Engine) -> None:
+async def test_h14_a_container_removed_after_the_list_is_passed_over(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2))
     fake.vanished.add(f"{1:064x}")
     assert await numbers(engine) == [2]
@@ -199,8 +199,8 @@ async def test_a_refused_subscription_is_told(fake: FakeEngine, engine: Engine) 
 
 
 async def test_closing_a_subscription_ends_its_thread(engine: Engine) -> None:
-    events = await engine.events()
-    events.close()
+    with await engine.events() as events:
+        pass
     async with asyncio.timeout(60):
         with pytest.raises(ComposectlError):
             await anext(events)

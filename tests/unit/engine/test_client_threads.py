@@ -27,7 +27,7 @@ async def test_many_that_block_do_not_hold_up_another() -> None:
     assert all(await asyncio.gather(*blocked))
 
 
-async def test_whoever_is_cancelled_does_not_wait() -> None:
+async def test_a_cancelled_caller_does_not_wait() -> None:
     gate, started, loop = threading.Event(), asyncio.Event(), asyncio.get_running_loop()
 
     def work() -> None:

@@ -52,11 +52,11 @@ def test_h16_a_one_off_or_a_hook_is_no_replica(labels: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("settings", [networks(), networks(host={"IPAddress": ""}), {"Networks": None}, {}])
-def test_h15_a_container_without_an_address_of_its_own_is_no_replica(settings: dict[str, Any]) -> None:
+def test_h15_a_container_without_its_own_address_is_no_replica(settings: dict[str, Any]) -> None:
     assert parse_container(container(1, NetworkSettings=settings)) is None
 
 
-def test_h15_of_several_networks_the_first_by_name_with_an_ipv4_address_counts() -> None:
+def test_h15_of_several_networks_the_first_with_ipv4_counts() -> None:
     settings = networks(
         zoo={"IPAddress": "10.9.0.1"}, bar={"IPAddress": "10.1.0.1"}, ant={"GlobalIPv6Address": "fd::1"}
     )
@@ -86,7 +86,7 @@ PUBLISHED = {
 }
 
 
-def test_one_that_publishes_for_us_is_reached_at_those_ports_and_no_others() -> None:
+def test_published_ports_are_the_only_ones_that_are_reached() -> None:
     settings = networks(bar={"IPAddress": "10.1.0.1", "NetworkID": "n1", "EndpointID": "e1"}) | {"Ports": PUBLISHED}
     one = parse_container(container(1, NetworkSettings=settings), Addressing("127.0.0.1"))
     assert one is not None
@@ -99,7 +99,7 @@ def test_one_that_publishes_for_us_is_reached_at_those_ports_and_no_others() -> 
 
 
 @pytest.mark.parametrize("ports", [None, {}, {"9090/tcp": [{"HostIp": "0.0.0.0", "HostPort": "9090"}]}])
-def test_one_that_publishes_nothing_for_us_is_no_replica_then(ports: dict[str, Any] | None) -> None:
+def test_a_container_without_published_ports_is_no_replica_then(ports: dict[str, Any] | None) -> None:
     settings = networks(bar={"IPAddress": "10.1.0.1"}) | {"Ports": ports}
     assert parse_container(container(1, NetworkSettings=settings), Addressing("127.0.0.1")) is None
 
@@ -216,7 +216,7 @@ def test_a_container_that_is_started_over_and_over_has_ended() -> None:
     assert ended.restarting
 
 
-def test_a_container_that_could_not_be_started_has_ended_and_says_why() -> None:
+def test_a_container_that_could_not_start_has_ended_with_a_reason() -> None:
     ended = parse_exited(container(1, State={"Status": "created", "ExitCode": 128, "Error": "no such executable"}))
     assert ended == ExitedContainer(
         f"{1:064x}", "shop-echo-1", 128, restarting=False, error="no such executable", has_run=False

@@ -1,4 +1,4 @@
-"""Which container we are in, and what the engine says of it."""
+"""The own container: which one it is, and what the engine says of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_else_the_hostname_does_where_it_looks_like_an_id(mounts: tuple[str, ...
 
 
 @pytest.mark.parametrize("hostname", ["", "web-1", "0123456789abc", "0123456789AB"])
-def test_else_we_are_in_no_container(hostname: str) -> None:
+def test_else_this_is_no_container(hostname: str) -> None:
     assert find_self_id(f"{ON_THE_HOST}\n", hostname) == ""
 
 

@@ -4,8 +4,10 @@ import pytest
 
 from composectl.balance.backend import Replica
 from composectl.engine.containers import PROJECT, parse_container
-from composectl.engine.events import Event, concerns, container_of, ends, has_left, is_kill, is_over
+from composectl.engine.events import Event, concerns, container_of, ends, gone_reason, is_kill
 from tests.support.fake_engine import STARTED_NS, at, container, disconnect, event
+
+LISTED = STARTED_NS / 1e9 + 1
 
 
 @pytest.fixture
@@ -23,11 +25,11 @@ def test_a_container_of_another_project_does_not() -> None:
     assert not concerns(event("start", **{PROJECT: "bank"}), "shop")
 
 
-def test_a_network_concerns_everyone_as_it_names_no_project() -> None:
+def test_a_network_concerns_each_project_as_it_names_none() -> None:
     assert concerns({"Type": "network", "Action": "disconnect"}, "shop")
 
 
-def test_what_is_no_event_concerns_nobody() -> None:
+def test_what_is_no_event_concerns_no_project() -> None:
     assert not concerns({"message": "out of luck"}, "shop")
 
 
@@ -36,7 +38,7 @@ def test_a_kill_tells_its_container() -> None:
     assert container_of(event("kill", 7, signal="15")) == f"{7:064x}"
 
 
-def test_h9_a_network_tells_who_left_it() -> None:
+def test_h9_a_network_tells_which_container_left_it() -> None:
     assert container_of(disconnect(7)) == f"{7:064x}"
     assert container_of({"Type": "network", "Action": "disconnect"}) == ""
 
@@ -51,24 +53,21 @@ def test_h17_other_signals_mean_nothing(replica: Replica, signal: str) -> None:
     assert not ends(event("kill", signal=signal), replica)
 
 
-def test_a_kill_from_before_the_start_was_meant_for_the_run_before(replica: Replica) -> None:
+def test_a_kill_from_before_the_start_is_of_the_previous_run(replica: Replica) -> None:
     late = event("kill", signal="15")
     late["timeNano"] -= 2 * 10**9
     assert not ends(late, replica)
 
 
 def test_h8_the_end_of_a_container_is_the_end_of_its_run(replica: Replica) -> None:
-    assert is_over(event("die", exitCode="137"), replica)
-    assert not is_over(event("start"), replica)
+    assert gone_reason(event("die", exitCode="137"), replica, LISTED) == "its container stopped"
+    assert not gone_reason(event("start"), replica, LISTED)
 
 
 def test_an_end_from_before_the_start_was_of_the_run_before(replica: Replica) -> None:
     late = event("die")
     late["timeNano"] -= 2 * 10**9
-    assert not is_over(late, replica)
-
-
-LISTED = STARTED_NS / 1e9 + 1
+    assert not gone_reason(late, replica, LISTED)
 
 
 @pytest.fixture
@@ -79,17 +78,17 @@ def placed() -> Replica:
 
 
 def test_h9_leaving_the_network_of_its_address_is_noticed(placed: Replica) -> None:
-    assert has_left(disconnect(), placed, LISTED)
+    assert gone_reason(disconnect(), placed, LISTED) == "it left its network"
 
 
-@pytest.mark.parametrize("other", [disconnect(network="n2"), disconnect() | {"Action": "connect"}, event("die")])
+@pytest.mark.parametrize("other", [disconnect(network="n2"), disconnect() | {"Action": "connect"}])
 def test_h9_leaving_another_one_means_nothing(placed: Replica, other: Event) -> None:
-    assert not has_left(other, placed, LISTED)
+    assert not gone_reason(other, placed, LISTED)
 
 
-def test_h9_leaving_before_it_was_listed_there_was_leaving_another_place(placed: Replica) -> None:
-    assert not has_left(disconnect(), placed, LISTED + 2)
+def test_h9_leaving_before_the_listing_was_of_another_place(placed: Replica) -> None:
+    assert not gone_reason(disconnect(), placed, LISTED + 2)
 
 
 def test_h9_without_the_id_of_its_place_it_cannot_be_told(replica: Replica) -> None:
-    assert not has_left(disconnect(network=""), replica, LISTED)
+    assert not gone_reason(disconnect(network=""), replica, LISTED)

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from composectl.engine.events import EngineEvents, Event
+from composectl.engine.events import Event, stream_events
 
 
 async def test_events_come_in_order_until_the_engine_is_quiet() -> None:
     read = [{"time": n} for n in range(100)]
     async with asyncio.timeout(60):
-        assert [event async for event in EngineEvents(read, close=lambda: None)] == read
+        with stream_events(read, close=lambda: None) as events:
+            assert [event async for event in events] == read
 
 
 async def test_what_breaks_the_stream_is_raised_after_what_came_before() -> None:
@@ -19,15 +20,15 @@ async def test_what_breaks_the_stream_is_raised_after_what_came_before() -> None
         yield {"time": 1}
         raise ConnectionError("cut")
 
-    events = EngineEvents(read(), close=lambda: None)
     async with asyncio.timeout(60):
-        assert await anext(events) == {"time": 1}
-        with pytest.raises(ConnectionError, match="cut"):
-            await anext(events)
+        with stream_events(read(), close=lambda: None) as events:
+            assert await anext(events) == {"time": 1}
+            with pytest.raises(ConnectionError, match="cut"):
+                await anext(events)
 
 
 async def test_leaving_closes_it() -> None:
     closed = asyncio.Event()
-    with EngineEvents([], close=closed.set):
-        pass
+    with stream_events([], close=closed.set):
+        assert not closed.is_set()
     assert closed.is_set()

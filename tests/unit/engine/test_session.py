@@ -20,14 +20,14 @@ def certificates(tmp_path: Path) -> Tls:
     return Tls(tmp_path)
 
 
-def test_the_authority_of_the_endpoint_goes_before_that_of_the_environment(
+def test_the_authority_of_the_endpoint_wins_over_the_environment(
     certificates: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/others.pem")
     with Session(Endpoint("tcp://far:2376", certificates), 1, API) as session:
         settings = session.merge_environment_settings(session.base_url, {}, None, None, None)
-    assert settings["verify"] == str(certificates.ca)
-    assert settings["cert"] == (str(certificates.cert), str(certificates.key))
+    assert settings["verify"] == str(certificates.folder / "ca.pem")
+    assert settings["cert"] == tuple(str(certificates.folder / name) for name in ("cert.pem", "key.pem"))
 
 
 @pytest.mark.parametrize("name", ["cert.pem", "key.pem"])

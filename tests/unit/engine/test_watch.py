@@ -23,12 +23,12 @@ HASTY = WatchTiming(relist=60, debounce=0.01, first_backoff=0.01, longest_backof
 
 
 class Story:
-    """What a watch has told, in order."""
+    """What a watch has reported, in order."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.reports: list[str] = []
         self.replicas: dict[str, list[Replica]] = {}
-        self._told = asyncio.Condition()
+        self._changed = asyncio.Condition()
 
     @asynccontextmanager
     async def of(self, engine: Engine, timing: WatchTiming = HASTY) -> AsyncIterator[Story]:
@@ -51,14 +51,14 @@ class Story:
                 await running
 
     async def tells(self, what: str) -> None:
-        await self.until(lambda: what in self.told)
+        await self.until(lambda: what in self.reports)
 
     async def shows(self, *numbers: int) -> None:
         await self.until(lambda: self._numbers() == [*numbers])
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with self._told:
-            await self._told.wait_for(true)
+        async with self._changed:
+            await self._changed.wait_for(true)
 
     def _numbers(self) -> list[int] | None:
         return [replica.number for replica in self.replicas["echo"]] if "echo" in self.replicas else None
@@ -80,12 +80,12 @@ class Story:
         self._tell("engine back")
 
     def _tell(self, what: str) -> None:
-        self.told.append(what)
+        self.reports.append(what)
         self._wake = asyncio.create_task(self._notify())
 
     async def _notify(self) -> None:
-        async with self._told:
-            self._told.notify_all()
+        async with self._changed:
+            self._changed.notify_all()
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_h18_a_replica_with_odd_labels_is_followed_as_any_other(
     fake.run(container(1, Labels={NUMBER: number, "x": "y" * 10_000}, Name="/" + "n" * 10_000))
     async with Story().of(engine) as story:
         await story.until(lambda: len(story.replicas.get("echo", ())) == 1)
-        assert "engine lost" not in story.told
+        assert "engine lost" not in story.reports
 
 
 async def test_h13_a_thousand_events_a_second_do_not_hold_up_the_loop(fake: FakeEngine, engine: Engine) -> None:
@@ -185,7 +185,7 @@ async def test_h11_a_list_that_hangs_is_given_up_and_made_again(fake: FakeEngine
         fake.run(container(1))
         fake.mute.clear()
         await story.shows(1)
-    assert story.told[:2] == ["engine lost", "engine back"]
+    assert story.reports[:2] == ["engine lost", "engine back"]
 
 
 async def test_h11_an_event_that_never_came_is_made_up_for(fake: FakeEngine, engine: Engine) -> None:
@@ -207,12 +207,12 @@ async def test_h13_a_burst_of_events_is_a_handful_of_lists(fake: FakeEngine, eng
     assert fake.asked.count("list") <= 2 + (time.monotonic() - began) / pace.debounce
 
 
-async def test_h14_a_container_removed_since_it_was_listed_is_passed_over(fake: FakeEngine, engine: Engine) -> None:
+async def test_h14_a_container_removed_after_the_list_is_passed_over(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2))
     fake.vanished.add(f"{1:064x}")
     async with Story().of(engine) as story:
         await story.shows(2)
-        assert "engine lost" not in story.told
+        assert "engine lost" not in story.reports
 
 
 # Leaving
@@ -233,12 +233,10 @@ async def test_h17_sighup_and_sigusr1_mean_nothing(fake: FakeEngine, engine: Eng
         await story.shows(1, 2)
         await fake.say(event("kill", 1, signal="1"), event("kill", 1, signal="10"), event("kill", 2, signal="9"))
         await story.tells("echo-2 stopping")
-        assert "echo-1 stopping" not in story.told
+        assert "echo-1 stopping" not in story.reports
 
 
-async def test_a_replica_told_to_stop_before_it_was_ever_listed_leaves_when_it_is(
-    fake: FakeEngine, engine: Engine
-) -> None:
+async def test_a_replica_stopped_before_its_first_listing_leaves_then(fake: FakeEngine, engine: Engine) -> None:
     async with Story().of(engine) as story:
         await story.shows()
         fake.run(container(1))
@@ -260,12 +258,10 @@ async def test_h9_a_replica_that_leaves_its_network_vanishes_at_once(fake: FakeE
         await story.shows(1, 2)
         await fake.say(disconnect(2, network="n2"), disconnect(2))
         await story.tells("echo-2 gone: it left its network")
-    assert [what for what in story.told if " gone: " in what] == ["echo-2 gone: it left its network"]
+    assert [what for what in story.reports if " gone: " in what] == ["echo-2 gone: it left its network"]
 
 
-async def test_h10_whoever_vanished_is_not_taken_from_a_list_that_was_made_before(
-    fake: FakeEngine, engine: Engine
-) -> None:
+async def test_h10_an_older_list_does_not_bring_a_gone_replica_back(fake: FakeEngine, engine: Engine) -> None:
     fake.run(at(1, "e1"), at(2, "e2"))
     async with Story().of(engine) as story:
         await story.shows(1, 2)
@@ -298,7 +294,7 @@ async def test_h11_a_stream_cut_within_an_event_is_taken_up_again(fake: FakeEngi
         fake.run(container(1))
         fake.hang_up()
         await story.shows(1)
-    assert [what for what in story.told if what.startswith("engine")] == ["engine lost", "engine back"]
+    assert [what for what in story.reports if what.startswith("engine")] == ["engine lost", "engine back"]
 
 
 async def test_h11_what_happened_in_between_is_asked_for(fake: FakeEngine, engine: Engine) -> None:
@@ -312,10 +308,10 @@ async def test_h11_what_happened_in_between_is_asked_for(fake: FakeEngine, engin
     assert fake.since == ["", str(event("kill")["time"])]
 
 
-async def test_h11_a_quiet_stream_is_renewed_and_nobody_hears_of_it(fake: FakeEngine, engine: Engine) -> None:
+async def test_h11_a_quiet_stream_is_renewed_in_silence(fake: FakeEngine, engine: Engine) -> None:
     async with Story().of(engine, WatchTiming(relist=60, idle_timeout=1.0)) as story:
         await fake.has_been_asked("events", times=3)
-    assert "engine lost" not in story.told
+    assert "engine lost" not in story.reports
 
 
 async def test_h11_a_failing_list_is_tried_until_it_succeeds(fake: FakeEngine, engine: Engine) -> None:
@@ -325,7 +321,7 @@ async def test_h11_a_failing_list_is_tried_until_it_succeeds(fake: FakeEngine, e
         fake.run(container(1))
         fake.broken.clear()
         await story.shows(1)
-    assert story.told[:2] == ["engine lost", "engine back"]
+    assert story.reports[:2] == ["engine lost", "engine back"]
 
 
 async def test_h11_a_refused_subscription_is_tried_until_it_succeeds(fake: FakeEngine, engine: Engine) -> None:
@@ -334,7 +330,7 @@ async def test_h11_a_refused_subscription_is_tried_until_it_succeeds(fake: FakeE
         await fake.has_been_asked("events", times=5)
         fake.broken.clear()
         await story.shows()
-    assert story.told[:2] == ["engine lost", "engine back"]
+    assert story.reports[:2] == ["engine lost", "engine back"]
 
 
 async def test_h12_an_engine_that_comes_back_at_a_new_socket_is_found(tmp_path: Path) -> None:
