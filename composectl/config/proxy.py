@@ -27,7 +27,10 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
         )
     for option in ("service", "port"):
         if option in named:
-            raise errors.fixed_and_followed(f"--{option}")
+            raise errors.UsageError(
+                f"`--{option}` cannot be combined with `--backend`",
+                "fixed backends have their own ports: omit one of the two",
+            )
     if "listen" not in named:
         raise errors.UsageError("missing option `--listen`", "for example: `--listen 8080`")
     name = named.get("name") or (project and parse(PROJECT_NAME, project, "--project-name"))

@@ -38,9 +38,12 @@ def parse_x_balance(service: str, value: object) -> XBalance:
 
 
 def check_slow_start(settings: Settings, names: tuple[str, str]) -> None:
-    """Raise `no_slow_start_by_source` where a slow start is asked for with the policy `source`."""
+    """Raise UsageError where a slow start is asked for with the policy `source`; `names`: how the user spells both."""
     if KEYS["slow_start"] in settings and settings.get(KEYS["policy"]) == "source":
-        raise errors.no_slow_start_by_source(*names)
+        raise errors.UsageError(
+            f"`{names[0]}` cannot be combined with `{names[1]} source`: a client would not stay with its backend",
+            "omit one of the two",
+        )
 
 
 def schema() -> dict[str, Any]:

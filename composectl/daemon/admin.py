@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,27 +27,26 @@ from composectl.proxy.listener import PortTaken, address_of, bind
 from composectl.screen.console import info
 
 ListeningSockets = Mapping[str, Sequence[socket.socket]]
-Refuse = Callable[[errors.ComposectlError], errors.ComposectlError]
 _CPU_SHARE = 0.25  # of the time, at most, while a sample is taken
 _TOKEN_BYTES = 24
 
 
 class AdminListener:
-    """Holds the port of `option` until `close`, on an inherited socket or a new one.
+    """Holds the port of `option` until `close`, on an inherited socket or a new one; raises where it is not free."""
 
-    Raises what `refuse` makes of the reason where the port is not free.
-    """
-
-    def __init__(self, option: str, at: Address, folder: Path, inherited: ListeningSockets, refuse: Refuse) -> None:
+    def __init__(self, option: str, what: str, at: Address, folder: Path, inherited: ListeningSockets) -> None:
         self.host = at.host
         self.name = f"{option} {join_address(at.host, at.port)}"
         self._server: AdmissionLimitedServer | None = None
         try:
             self.sockets = list(inherited.get(self.name, ())) or bind(at.host, (at.port,))
+            return
         except PortTaken as taken:
-            raise refuse(errors.port_taken(taken.address, port_owner(taken.port, folder))) from taken
+            cause = errors.port_taken(taken.address, port_owner(taken.port, folder))
         except errors.ComposectlError as error:
-            raise refuse(error) from error
+            cause = error
+        hint = f"use `{option} [HOST:]PORT` with another port"
+        raise errors.ComposectlError(f"cannot serve {what}: {cause.message}", hint) from cause
 
     async def shut(self) -> None:
         server, self._server = self._server, None
@@ -61,7 +60,7 @@ class AdminListener:
 
 class Metrics(AdminListener):
     def __init__(self, at: Address, folder: Path, inherited: ListeningSockets) -> None:
-        super().__init__("--metrics", at, folder, inherited, errors.no_metrics)
+        super().__init__("--metrics", "metrics", at, folder, inherited)
 
     @property
     def url(self) -> str:
@@ -78,7 +77,7 @@ class Dashboard(AdminListener):
     """Its history begins when it is made."""
 
     def __init__(self, at: Address, folder: Path, inherited: ListeningSockets, *, control: bool) -> None:
-        super().__init__("--dashboard", at, folder, inherited, errors.no_dashboard)
+        super().__init__("--dashboard", "the dashboard", at, folder, inherited)
         self._token = secrets.token_urlsafe(_TOKEN_BYTES) if control else None
         self._history = History()
 

@@ -81,7 +81,11 @@ def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port
     if not config.listen:
         targets = [port.target for port in published if port.target is not None]
         if config.port is not None and config.port not in targets:
-            raise errors.other_target(service, config.port, targets)
+            others = ", ".join(map(str, targets))
+            raise errors.ComposectlError(
+                f"service `{service}` does not publish container port {config.port}: it publishes {others}",
+                "`port` is the container's port; `listen` names the host's",
+            )
         return sorted(published, key=lambda port: config.port not in (None, port.target))
     target = config.port or (published[0].target if published else None)
     ports = [replace(port, target=port.target or target) for port in config.listen]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 from aiohttp import web
@@ -190,11 +190,16 @@ def _explain(error: OSError, host: str, port: int) -> Exception:
     address = join_address(host, port)
     if error.errno == errno.EADDRINUSE:
         return PortTaken(address, port)
-    known: dict[int | None, Callable[[str], errors.ComposectlError]] = {
-        errno.EACCES: errors.port_forbidden,
-        errno.EADDRNOTAVAIL: errors.no_such_address,
-    }
-    return known[error.errno](address) if error.errno in known else error
+    if error.errno == errno.EACCES:
+        return errors.ComposectlError(
+            f"cannot listen on {address}: permission denied",
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` uses another port",
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return errors.ComposectlError(
+            f"cannot listen on {address}: address not available", "use `--listen` with an address of this machine"
+        )
+    return error
 
 
 def _has_ipv6() -> bool:

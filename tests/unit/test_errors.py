@@ -159,11 +159,8 @@ MET_IN = {
         "`--all` cannot be combined with SERVICE": "test_all_shows_each_by_its_project",
         "composectl (process {}) has ended": "test_it_ends_when_what_it_shows_has_ended",
     },
-    "integration/test_dashboard.py": {
-        "cannot serve the dashboard: {}": "test_a_place_that_cannot_be_had",
-    },
     "integration/test_metrics.py": {
-        "cannot serve metrics: {}": "test_a_port_that_is_held_and_by_whom",
+        "cannot serve {}: {}": "test_a_port_that_is_held_and_by_whom",
     },
     "integration/test_limits.py": {
         "`--max-connections {}` exceeds the limit of open files, which allows {}": "test_more_connections_than_files_may_be_open_are_refused_before_anything_is_bound",
@@ -175,7 +172,7 @@ MET_IN = {
     "integration/test_refuses.py": {
         "missing option `--listen`": "test_words_that_make_no_sense",
         "missing option: `--backend HOST:PORT` or `--service NAME`": "test_words_that_make_no_sense",
-        "`{}` cannot be combined with `--backend`": "test_words_that_make_no_sense",
+        "`--{}` cannot be combined with `--backend`": "test_words_that_make_no_sense",
         "duplicate `{} {}`": "test_words_that_make_no_sense",
         "invalid value `{}` for `{}`: expected {}": "test_words_that_make_no_sense",
         "invalid value `{}` for `{}`: expected {} or {}": "test_words_that_make_no_sense",
