@@ -163,8 +163,11 @@ def find_project_daemon(runtime: Path, project: str, directory: Path) -> Client:
         for client in running_daemons(runtime)
         if (client.info.project == project.lower() if project else client.info.directory == str(directory))
     ]
-    message = f"no composectl is running for {f'project `{project}`' if project else 'this project'}"
-    return _only(matching, errors.NothingRuns(message, "start one: `composectl up --balance SERVICE=N`"))
+    named = f"project `{project}`" if project else "this project"
+    nothing = errors.NothingRuns(
+        f"no composectl is running for {named}", "start one: `composectl up --balance SERVICE=N`"
+    )
+    return _only(matching, nothing)
 
 
 def find_proxy_daemon(runtime: Path) -> Client:

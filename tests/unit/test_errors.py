@@ -102,7 +102,7 @@ MET_IN = {
     },
     "e2e/test_fails_halfway.py": {
         "container `{}` exited with code {}{}": "test_a_container_dies_at_once",
-        "{} of {} replicas of `{}` are ready after {} s": "test_a_container_is_not_ready_in_time",
+        "{} are ready after {} s": "test_a_container_is_not_ready_in_time",
         "composectl is shutting down (project `{}`)": "test_composectl_ends_before_an_order_is_carried_out",
     },
     "e2e/test_port_shapes.py": {
@@ -127,7 +127,7 @@ MET_IN = {
         "invalid scale `{}`: expected SERVICE=N": "test_a_number_of_replicas_that_is_none",
         "duplicate service `{}`": "test_a_service_balanced_twice",
         "`--canary` takes one service": "test_a_canary_of_several_services",
-        "no composectl is running{}": "test_scale_without_a_running_composectl",
+        "no composectl is running for {}": "test_scale_without_a_running_composectl",
         "service `{}` is not balanced": "test_scale_of_a_service_that_is_not_balanced",
     },
     "e2e/test_rollout.py": {
