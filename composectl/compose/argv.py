@@ -88,18 +88,13 @@ def check_scale(service: str, count: int) -> None:
         )
 
 
-def config_argv(compose: Compose, options: Options) -> tuple[str, ...]:
-    """Render the project to stdout, the services of all profiles included: without them, they would be orphans."""
-    if compose.is_v1:
-        return (*compose.command, *options.argv(), "config")
-    return (*yaml_config_argv(compose, options), "--format", "json")
+def config_argv(compose: Compose, options: Options, *, in_yaml: bool = False) -> tuple[str, ...]:
+    """Render the project to stdout, the services of all profiles included: without them, they would be orphans.
 
-
-def yaml_config_argv(compose: Compose, options: Options) -> tuple[str, ...]:
-    """The same in YAML: v2 leaves the `x-` keys of services out of its JSON."""
-    if compose.is_v1:
-        return config_argv(compose, options)
-    return (*compose.command, *options.argv(), "--profile", "*", "config")
+    docker-compose 1 prints YAML alone; v2 leaves the `x-` keys of services out of its JSON.
+    """
+    words = ("config",) if compose.is_v1 else ("--profile", "*", "config", *(() if in_yaml else ("--format", "json")))
+    return (*compose.command, *options.argv(), *words)
 
 
 def stdin_argv(compose: Compose, options: Options, name: str, directory: Path) -> tuple[str, ...]:

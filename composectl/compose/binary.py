@@ -15,7 +15,7 @@ from composectl import errors
 
 # The plugin first: it wins where both tell the same version.
 _USUAL = (("docker", "compose"), ("docker-compose",))
-_PATIENCE = 10.0  # seconds
+_TIMEOUT = 10.0  # seconds
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)\S*")
 # From 1.45 on the engine tells nothing of the `ContainerConfig` that docker-compose 1 needs to make a container anew.
 _NEWEST_FOR_V1 = (1, 44)
@@ -23,8 +23,16 @@ _NEWEST_FOR_V1 = (1, 44)
 
 def ask(commands: Sequence[Sequence[str]], environ: Mapping[str, str], seconds: float) -> list[str]:
     """What each of `commands` prints, all asked at once; empty where it fails or takes longer than `seconds`."""
+
+    def answer(command: Sequence[str]) -> str:
+        try:
+            done = subprocess.run(command, stdin=DEVNULL, capture_output=True, env=environ, timeout=seconds, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        return done.stdout.decode(errors="replace")
+
     with ThreadPoolExecutor(len(commands)) as threads:
-        return list(threads.map(lambda command: _answer(command, environ, seconds), commands))
+        return list(threads.map(answer, commands))
 
 
 def find_compose(environ: Mapping[str, str]) -> Compose:
@@ -39,24 +47,22 @@ def look_for_compose(environ: Mapping[str, str]) -> dict[str, Compose | None]:
     """Each command that may be a Compose, and the Compose that it is, if it is one. Raises `not_a_compose`."""
     named = environ.get("COMPOSECTL_COMPOSE", "")
     commands = (_split(named),) if named else _USUAL
-    found = {compose.command: compose for compose in _asked(commands, environ)}
-    return {shlex.join(command): found.get(command) for command in commands}
+    answers = ask([(*command, "version", "--short") for command in commands], environ, _TIMEOUT)
+    versions = zip(commands, map(parse_version, answers), strict=True)
+    return {shlex.join(command): Compose(command, version) if version else None for command, version in versions}
 
 
 def newest(candidates: Mapping[str, Compose | None], environ: Mapping[str, str]) -> Compose:
     """The newest of them, the first where several are. Raises ComposectlError where there is none."""
     found = [compose for compose in candidates.values() if compose]
-    if not found:
-        named = environ.get("COMPOSECTL_COMPOSE", "")
-        raise (
-            errors.not_a_compose(named)
-            if named
-            else errors.ComposectlError(
-                "neither `docker compose` nor `docker-compose` is installed",
-                "install Docker's Compose plugin, or name a Compose in COMPOSECTL_COMPOSE",
-            )
-        )
-    return max(found, key=lambda compose: compose.version)
+    if found:
+        return max(found, key=lambda compose: compose.version)
+    if named := environ.get("COMPOSECTL_COMPOSE"):
+        raise errors.not_a_compose(named)
+    raise errors.ComposectlError(
+        "neither `docker compose` nor `docker-compose` is installed",
+        "install Docker's Compose plugin, or name a Compose in COMPOSECTL_COMPOSE",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +76,8 @@ class Compose:
         return shlex.join(self.command)
 
     @property
-    def major(self) -> int:
-        return self.version[0]
-
-    @property
     def is_v1(self) -> bool:
-        return self.major == 1
+        return self.version[0] == 1
 
 
 def parse_version(answer: str) -> tuple[int, ...] | None:
@@ -92,21 +94,6 @@ def api_variables(compose: Compose, newest: str) -> dict[str, str]:
 
 
 # Private
-
-
-def _answer(command: Sequence[str], environ: Mapping[str, str], seconds: float) -> str:
-    try:
-        done = subprocess.run(command, stdin=DEVNULL, capture_output=True, env=environ, timeout=seconds, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode(errors="replace")
-
-
-def _asked(commands: tuple[tuple[str, ...], ...], environ: Mapping[str, str]) -> list[Compose]:
-    """Those of `commands` that tell a Compose version, in the same order."""
-    answers = ask([(*command, "version", "--short") for command in commands], environ, _PATIENCE)
-    versions = map(parse_version, answers)
-    return [Compose(command, version) for command, version in zip(commands, versions, strict=True) if version]
 
 
 def _split(named: str) -> tuple[str, ...]:

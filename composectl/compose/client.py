@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from composectl import errors
 from composectl.compose.argv import UpArguments, converge_words, stdin_argv, up_words
 from composectl.compose.binary import Compose
-from composectl.compose.options import Invocation, Options, files_of_v1, project_directory_of, project_name
+from composectl.compose.options import Invocation, Options, files_of_v1, name_of_v1, project_directory_of
 from composectl.compose.override import render, without_published_ports
-from composectl.compose.process import GRACE, render_config, render_with_x_balance, run_compose, run_quietly
-from composectl.compose.project import Project, parse_project, services_with_x_balance
+from composectl.compose.process import GRACE, render_config, run_compose, run_quietly
+from composectl.compose.project import Project, parse_project, read_x_balance, services_with_x_balance
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,24 @@ class ComposeClient:
 
     async def load(self, *, quiet: bool = False) -> Project:
         """The project as `config` renders it; its warnings go to stderr unless `quiet`. Raises ComposectlError."""
-        options, cwd = self.invocation.options, self.invocation.cwd
-        printed = await render_config(self.compose, options, self.environ, cwd, quiet=quiet)
-        return parse_project(printed, self.compose.major)
+        printed, _, warnings = await self._render()
+        if not quiet:
+            sys.stderr.write(warnings)
+        return parse_project(printed, in_yaml=self.compose.is_v1)
 
     async def load_with_x_balance(self) -> LoadedProject:
         """The project and what stands under `x-balance` in it. Raises ComposectlError."""
-        options, cwd = self.invocation.options, self.invocation.cwd
-        printed, in_yaml, warnings = await render_with_x_balance(self.compose, options, self.environ, cwd)
-        project = parse_project(printed, self.compose.major, in_yaml)
-        return LoadedProject(self, project, warnings, self._lost(project))
+        printed, in_yaml, warnings = await self._render(with_yaml=True)
+        project = replace(parse_project(printed, in_yaml=self.compose.is_v1), x_balance=read_x_balance(in_yaml))
+        lost: set[str] = set()
+        if self.compose.is_v1:  # it drops `x-` keys where it merges what several files, or `extends`, say of a service
+            files = files_of_v1(self.invocation.options, self.environ, self.invocation.cwd)
+            lost = services_with_x_balance(files) - project.x_balance.keys()
+        return LoadedProject(self, project, warnings, frozenset(lost))
 
     def name_of(self, project: Project) -> str:
         """The project's name. Raises ComposectlError."""
-        return project_name(project, self.invocation.options, self.environ, self.invocation.cwd)
+        return project.name or name_of_v1(self.invocation.options, self.environ, self.invocation.cwd)
 
     def balanced_project(self, project: Project, services: Collection[str]) -> ComposeProject:
         """The project with the TCP ports of `services` left to the proxy. Raises ComposectlError."""
@@ -67,12 +72,9 @@ class ComposeClient:
 
     # Private
 
-    def _lost(self, project: Project) -> frozenset[str]:
-        """docker-compose 1 leaves `x-` keys out where it merges what several files, or `extends`, say of a service."""
-        if not self.compose.is_v1:
-            return frozenset()
-        files = files_of_v1(self.invocation.options, self.environ, self.invocation.cwd)
-        return frozenset(services_with_x_balance(files) - project.x_balance.keys())
+    async def _render(self, *, with_yaml: bool = False) -> tuple[str, str, str]:
+        options, cwd = self.invocation.options, self.invocation.cwd
+        return await render_config(self.compose, options, self.environ, cwd, with_yaml=with_yaml)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class ComposeProject:
 
     async def up(self, arguments: UpArguments, scales: Mapping[str, int]) -> None:
         """Bring the project up, with Compose's own progress on stderr. Raises `compose_failed`."""
-        await self._run_checked(*up_words(arguments, scales))
+        await self._run(*up_words(arguments, scales), check=True)
 
     async def up_others(self, options: Sequence[str], services: Sequence[str]) -> None:
         """Bring up these services and no others, with Compose's own progress on stderr. Raises `compose_failed`."""
@@ -96,7 +98,7 @@ class ComposeProject:
 
     async def build(self, services: Sequence[str]) -> None:
         """Build the images of these services, with Compose's own progress on stderr. Raises `compose_failed`."""
-        await self._run_checked("build", *services)
+        await self._run("build", *services, check=True)
 
     async def converge(self, service: str, scale: int) -> None:
         """Reach `scale` replicas of one service, in silence. Raises `compose_failed` in Compose's own words."""
@@ -117,10 +119,7 @@ class ComposeProject:
     def _argv(self) -> tuple[str, ...]:
         return stdin_argv(self.compose, self.options, self.name, self.directory)
 
-    async def _run(self, *words: str, grace: float = GRACE) -> int:
-        return await run_compose((*self._argv, *words), self.environ, self.rendered, self.directory, grace)
-
-    async def _run_checked(self, *words: str) -> None:
-        exit_code = await self._run(*words)
-        if exit_code:
+    async def _run(self, *words: str, grace: float = GRACE, check: bool = False) -> None:
+        exit_code = await run_compose((*self._argv, *words), self.environ, self.rendered, self.directory, grace)
+        if check and exit_code:
             raise errors.compose_failed(f"{self.compose} {words[0]}", exit_code)

@@ -9,12 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from composectl import errors
-
-if TYPE_CHECKING:
-    from composectl.compose.project import Project
 
 # Of both majors; each looks for all of its names in one directory before it goes to the parent.
 _DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -133,14 +129,12 @@ def read_dotenv(path: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv.dotenv_values(stream=StringIO(text)).items() if value is not None}
 
 
-def project_name(project: Project, options: Options, environ: Mapping[str, str], cwd: Path) -> str:
-    """The name that `config` printed, else the one that docker-compose 1.29 derives and does not print.
+def name_of_v1(options: Options, environ: Mapping[str, str], cwd: Path) -> str:
+    """The project's name, which docker-compose 1.29 derives and does not print.
 
     That is `-p`, else COMPOSE_PROJECT_NAME, else the project's directory; lower-case, and without most characters.
     Raises ComposectlError where no character is left.
     """
-    if project.name:
-        return project.name
     named = options.project_name or settings(options, environ, cwd).get("COMPOSE_PROJECT_NAME")
     called = named or project_directory_of(options, environ, cwd).name or "default"
     name = _DROPPED_BY_V1.sub("", called.lower())

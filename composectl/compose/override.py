@@ -40,19 +40,14 @@ class PortOverrides:
         return render(document)
 
 
-NO_OVERRIDES = PortOverrides()
-
-
 def without_published_ports(project: Project, services: Collection[str]) -> Document:
     """The project, whose `services` have no container name and no `x-balance`, and expose their TCP ports instead.
 
     It can be read back by the Compose that rendered it, and nothing else in it differs.
     """
-    every = {
-        name: _balanced(service) if name in services else service
-        for name, service in project.document["services"].items()
-    }
-    document = project.document | {"services": every}
+    every = project.document["services"].items()
+    balanced = {name: _balanced(service) if name in services else service for name, service in every}
+    document = project.document | {"services": balanced}
     if "version" in document:
         document["version"] = _READ_BACK.get(document["version"], document["version"])
     return document
@@ -91,15 +86,14 @@ _Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:y
 
 
 def _balanced(service: Mapping[str, Any]) -> Document:
-    kept = [entry for entry in _entries(service) if any(port.protocol != "tcp" for port in parse_ports(entry))]
-    return {key: value for key, value in service.items() if key not in _OURS} | {"ports": kept} | _exposed(service)
-
-
-def _exposed(service: Mapping[str, Any]) -> Document:
-    """Docker exposes what it publishes, and other tools find a container's port by that."""
-    ports = [port for entry in _entries(service) for port in parse_ports(entry)]
-    balanced = [f"{port.target}/tcp" for port in ports if port.protocol == "tcp"]
-    return {"expose": [*dict.fromkeys([*map(str, service.get("expose") or ()), *balanced])]} if balanced else {}
+    entries = [(entry, parse_ports(entry)) for entry in _entries(service)]
+    kept = [entry for entry, ports in entries if any(port.protocol != "tcp" for port in ports)]
+    balanced = {key: value for key, value in service.items() if key not in _OURS} | {"ports": kept}
+    # Docker exposes what it publishes, and other tools find a container's port by that.
+    tcp = [f"{port.target}/tcp" for _, ports in entries for port in ports if port.protocol == "tcp"]
+    if tcp:
+        balanced["expose"] = [*dict.fromkeys([*map(str, service.get("expose") or ()), *tcp])]
+    return balanced
 
 
 def _entries(service: Mapping[str, Any]) -> list[object]:

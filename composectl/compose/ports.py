@@ -8,8 +8,6 @@ from ipaddress import ip_address
 
 ANY = (0, 0)
 
-_Range = tuple[int, int]
-
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -34,8 +32,13 @@ class Port:
 
     def conflicts_with(self, other: Port) -> bool:
         """Whether only one of the two can be published: on one port of one address."""
-        same = self.published == other.published and self.published[0] == self.published[1] != 0
-        return same and self.protocol == other.protocol and _share_addresses(self.host_ip, other.host_ip)
+        first, last = self.published
+        if (self.published, self.protocol) != (other.published, other.protocol) or first != last or first == 0:
+            return False
+        if not self.host_ip or not other.host_ip:  # all addresses
+            return True
+        one, two = ip_address(self.host_ip), ip_address(other.host_ip)
+        return one.version == two.version and (one == two or one.is_unspecified or two.is_unspecified)
 
     @property
     def capacity(self) -> float:
@@ -57,23 +60,15 @@ def parse_ports(entry: object) -> tuple[Port, ...]:
     """
     fields = entry if isinstance(entry, Mapping) else _split(str(entry))
     host_ip, protocol = str(fields.get("host_ip") or "").strip("[]"), str(fields.get("protocol") or "tcp")
-    published, targets = _range(fields.get("published")), _range(fields["target"])
-    return tuple(
-        Port(host_ip, _share(published, targets, target), target, protocol)
-        for target in range(targets[0], targets[1] + 1)
-    )
+    published, (first, last) = _range(fields.get("published")), _range(fields["target"])
+    if published == ANY or first == last:
+        return tuple(Port(host_ip, published, target, protocol) for target in range(first, last + 1))
+    # Of ranges on both sides, each target has the host port at the same place.
+    pairs = ((published[0] + target - first, target) for target in range(first, last + 1))
+    return tuple(Port(host_ip, (host_port, host_port), target, protocol) for host_port, target in pairs)
 
 
 # Private
-
-
-def _share_addresses(one: str, other: str) -> bool:
-    """Empty is all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6."""
-    if not one or not other:
-        return True
-    first, second = ip_address(one), ip_address(other)
-    any_of_both = first.is_unspecified or second.is_unspecified
-    return first.version == second.version and (first == second or any_of_both)
 
 
 def _split(text: str) -> dict[str, str]:
@@ -83,14 +78,6 @@ def _split(text: str) -> dict[str, str]:
     return {"host_ip": host_ip, "published": published, "target": target, "protocol": protocol}
 
 
-def _range(ports: object) -> _Range:
+def _range(ports: object) -> tuple[int, int]:
     first, _, last = str(ports or 0).partition("-")
     return int(first), int(last or first)
-
-
-def _share(published: _Range, targets: _Range, target: int) -> _Range:
-    """The host ports of one target: of ranges on both sides, the one that stands at the same place."""
-    if published == ANY or targets[0] == targets[1]:
-        return published
-    host_port = published[0] + target - targets[0]
-    return host_port, host_port

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from composectl import errors
-from composectl.compose.argv import config_argv, yaml_config_argv
+from composectl.compose.argv import config_argv
 from composectl.compose.binary import Compose
 from composectl.compose.options import Options
 
@@ -27,49 +27,41 @@ _STDIN = 0
 _WARNING = re.compile(r"time=.* level=(warning|info)|WARN|The \S+ variable is not set\. ")
 # ` Container shop-echo-1  Started` is v2's, `Creating shop_echo_1 ... done` docker-compose 1.29's.
 _PROGRESS = re.compile(r" \S|[A-Z]\S+ing (and removing )?\S+ +\.\.\.")
-_HINTS = (
-    (
-        re.compile(r"^validating .*: +(\(root\) )?additional propert", re.IGNORECASE),
-        "the 2016 file format is read by docker-compose 1.29 only: put the services under a `services:` key",
+_HINTS = {
+    r"(?i)^validating .*: +(\(root\) )?additional propert": (
+        "the 2016 file format is read by docker-compose 1.29 only: put the services under a `services:` key"
     ),
-    (
-        re.compile(r"'name' does not match any of the regexes"),
-        "docker-compose 1.29 knows no top-level `name:`: take it out and give it with `-p`, or use Compose v2",
+    r"'name' does not match any of the regexes": (
+        "docker-compose 1.29 knows no top-level `name:`: take it out and give it with `-p`, or use Compose v2"
     ),
-    (
-        re.compile(r"Unsupported config option for .*'x-"),
-        'docker-compose 1 takes `x-` keys of a service under `services:` only, from `version: "3.7"` or "2.4" on',
+    r"Unsupported config option for .*'x-": (
+        'docker-compose 1 takes `x-` keys of a service under `services:` only, from `version: "3.7"` or "2.4" on'
     ),
-    (
-        re.compile(r"no configuration file provided|suitable configuration file", re.IGNORECASE),
-        "`-f` names the compose file",
-    ),
-)
-_ELSE = "`composectl config` shows all that Compose says of it"
+    r"(?i)no configuration file provided|suitable configuration file": "`-f` names the compose file",
+}
+_OTHER_HINT = "`composectl config` shows all that Compose says of it"
 
 
 async def render_config(
-    compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path, *, quiet: bool = False
-) -> str:
-    """The project as `config` prints it; its warnings go to stderr, unless `quiet`.
+    compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path, *, with_yaml: bool = False
+) -> tuple[str, str, str]:
+    """The project as `config` prints it, the same in YAML if `with_yaml`, and its warnings; both at the same time.
 
     Raises `compose_failed` with the error as Compose words it, and its exit code.
     """
-    printed, warnings = await _render(compose, config_argv(compose, options), options, environ, cwd)
-    if not quiet:
-        sys.stderr.write(warnings)
-    return printed
+    content = _read_stdin() if "-" in options.files else None
 
+    async def render(argv: Sequence[str]) -> tuple[str, str]:
+        stdin = DEVNULL if content is None else PIPE
+        process = await _start(argv, environ, cwd, stdin=stdin, stdout=PIPE, stderr=PIPE)
+        printed, warnings = (output.decode(errors="replace") for output in await _finish(process, content))
+        if process.returncode:
+            words = error_line(warnings)
+            raise errors.compose_failed(f"{compose} config", _exit_code(process), words, hint_for(words))
+        return printed, warnings
 
-async def render_with_x_balance(
-    compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path
-) -> tuple[str, str, str]:
-    """The project as `config` prints it, the same in YAML, and what it warns of; both at the same time.
-
-    Raises `compose_failed`.
-    """
-    argvs = dict.fromkeys((config_argv(compose, options), yaml_config_argv(compose, options)))
-    rendered = await asyncio.gather(*(_render(compose, argv, options, environ, cwd) for argv in argvs))
+    argvs = dict.fromkeys((config_argv(compose, options), config_argv(compose, options, in_yaml=with_yaml)))
+    rendered = await asyncio.gather(*map(render, argvs))
     return rendered[0][0], rendered[-1][0], rendered[0][1]
 
 
@@ -98,26 +90,15 @@ async def run_quietly(argv: Sequence[str], environ: Mapping[str, str], stdin: by
 
 def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Become Compose; a compose file that was read from stdin is there again."""
-    restore_stdin()
+    if _read_stdin.cache_info().currsize:
+        with tempfile.TemporaryFile() as copy:
+            copy.write(_read_stdin())
+            copy.seek(0)
+            os.dup2(copy.fileno(), _STDIN)
     try:
         os.execvpe(argv[0], list(argv), dict(environ))
     except OSError as error:
         raise _cannot_run(argv, error) from error
-
-
-@cache
-def read_stdin() -> bytes:
-    """All of it, to its end."""
-    return sys.stdin.buffer.read()
-
-
-def restore_stdin() -> None:
-    """Make what was read readable again for the program that this process becomes, without a file name."""
-    if read_stdin.cache_info().currsize:
-        with tempfile.TemporaryFile() as copy:
-            copy.write(read_stdin())
-            copy.seek(0)
-            os.dup2(copy.fileno(), _STDIN)
 
 
 def error_line(stderr: str) -> str:
@@ -131,24 +112,15 @@ def error_line(stderr: str) -> str:
 
 def hint_for(words: str) -> str:
     """What to do about it."""
-    return next((hint for pattern, hint in _HINTS if pattern.search(words)), _ELSE)
+    return next((hint for pattern, hint in _HINTS.items() if re.search(pattern, words)), _OTHER_HINT)
 
 
 # Private
 
 
-async def _render(
-    compose: Compose, argv: Sequence[str], options: Options, environ: Mapping[str, str], cwd: Path
-) -> tuple[str, str]:
-    """What is printed, and what is warned of."""
-    content = read_stdin() if "-" in options.files else None
-    stdin = DEVNULL if content is None else PIPE
-    process = await _start(argv, environ, cwd, stdin=stdin, stdout=PIPE, stderr=PIPE)
-    printed, complaints = (output.decode(errors="replace") for output in await _finish(process, content))
-    if process.returncode:
-        words = error_line(complaints)
-        raise errors.compose_failed(f"{compose} config", _exit_code(process), words, hint_for(words))
-    return printed, complaints
+@cache
+def _read_stdin() -> bytes:
+    return sys.stdin.buffer.read()
 
 
 async def _start(argv: Sequence[str], environ: Mapping[str, str], cwd: Path, **streams: Any) -> Process:
@@ -164,18 +136,13 @@ async def _finish(process: Process, stdin: bytes | None = None, grace: float = G
         return await process.communicate(stdin)
     finally:
         if process.returncode is None:
-            await _end(process, grace)
-
-
-async def _end(process: Process, grace: float) -> None:
-    try:
-        _signal(process, signal.SIGINT)
-        await asyncio.wait_for(process.wait(), grace)
-    except TimeoutError:
-        pass
-    finally:
-        _signal(process, signal.SIGKILL)
-        await process.wait()
+            try:
+                _signal(process, signal.SIGINT)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), grace)
+            finally:
+                _signal(process, signal.SIGKILL)
+                await process.wait()
 
 
 def _signal(process: Process, number: signal.Signals) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,13 @@ X_BALANCE = "x-balance"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`name` is None where `config` did not tell it; `major` is the major version of the Compose that rendered.
+    """`name` is None where `config` did not tell it.
 
     `x_balance`: what stands under `x-balance` of which service, its scalars as texts.
     """
 
     name: str | None
     document: Document
-    major: int
     x_balance: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -103,18 +103,29 @@ class Project:
         return [one for one in (*(of.get("depends_on") or ()), *links, network) if one in self.services]
 
 
-def parse_project(printed: str, major: int, in_yaml: str = "") -> Project:
-    """What `config` printed: JSON from major 2 on, YAML before; `in_yaml`: the same in YAML, to look for `x-balance`.
+def parse_project(printed: str, *, in_yaml: bool = False) -> Project:
+    """What `config` printed: JSON, or YAML from docker-compose 1. Raises `no_project`."""
+    try:
+        document = yaml.safe_load(printed) if in_yaml else json.loads(printed)
+    except (ValueError, yaml.YAMLError) as error:
+        raise errors.no_project() from error
+    if not isinstance(document, dict):
+        raise errors.no_project()
+    return Project(document.get("name"), document)
 
-    Raises `no_project`.
-    """
-    document = _loaded(printed, major)
-    return Project(document.get("name"), document, major, read_x_balance(in_yaml))
 
-
-def ports_in(service: str, found: Mapping[str, Any]) -> tuple[Port, ...]:
-    """What the `found` definition of a service publishes, in its order. Raises ComposectlError."""
-    return tuple(port for entry in found.get("ports") or () for port in _understood(service, entry))
+def ports_in(service: str, definition: Mapping[str, Any]) -> tuple[Port, ...]:
+    """What this definition of a service publishes, in its order. Raises ComposectlError."""
+    ports: list[Port] = []
+    for entry in definition.get("ports") or ():
+        try:
+            ports += parse_ports(entry)
+        except (ValueError, KeyError) as error:
+            raise errors.ComposectlError(
+                f"service `{service}` publishes an invalid port `{entry!s}`",
+                "for example: `8080:80`, `127.0.0.1:8080:80`, `8000-8009:80/udp`",
+            ) from error
+    return tuple(ports)
 
 
 def check_capacity(service: str, ports: Iterable[Port], scale: int) -> None:
@@ -137,38 +148,15 @@ def read_x_balance(printed: str) -> dict[str, object]:
 
 def services_with_x_balance(files: Iterable[Path]) -> set[str]:
     """The services under which `x-balance` stands in any of these files; what cannot be read says nothing."""
-    return {service for file in files for service in _declaring(file)}
+    declaring: set[str] = set()
+    for file in files:
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+            services = yaml.load(file.read_bytes(), yaml.BaseLoader)["services"]
+            declaring |= {name for name, service in services.items() if X_BALANCE in service}
+    return declaring
 
 
 # Private
-
-
-def _loaded(printed: str, major: int) -> Document:
-    try:
-        document = json.loads(printed) if major > 1 else yaml.safe_load(printed)
-    except (ValueError, yaml.YAMLError) as error:
-        raise errors.no_project() from error
-    if not isinstance(document, dict):
-        raise errors.no_project()
-    return document
-
-
-def _understood(service: str, entry: object) -> tuple[Port, ...]:
-    try:
-        return parse_ports(entry)
-    except (ValueError, KeyError) as error:
-        raise errors.ComposectlError(
-            f"service `{service}` publishes an invalid port `{entry!s}`",
-            "for example: `8080:80`, `127.0.0.1:8080:80`, `8000-8009:80/udp`",
-        ) from error
-
-
-def _declaring(file: Path) -> list[str]:
-    try:
-        services = yaml.load(file.read_bytes(), yaml.BaseLoader)["services"]
-        return [name for name, service in services.items() if X_BALANCE in service]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
-        return []
 
 
 def _plain(value: object) -> object:

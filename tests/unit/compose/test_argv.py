@@ -13,7 +13,6 @@ from composectl.compose.argv import (
     starts_nothing,
     stdin_argv,
     up_words,
-    yaml_config_argv,
 )
 from composectl.compose.binary import Compose
 from composectl.compose.options import Options
@@ -103,8 +102,8 @@ def test_v2_renders_json_with_the_services_of_all_profiles() -> None:
 
 
 def test_v2_renders_yaml_too_which_has_what_the_json_leaves_out() -> None:
-    assert yaml_config_argv(V2, Options(("a.yml",)))[2:] == ("--file", "a.yml", "--profile", "*", "config")
-    assert yaml_config_argv(V1, OPTIONS) == config_argv(V1, OPTIONS)
+    assert config_argv(V2, Options(("a.yml",)), in_yaml=True)[2:] == ("--file", "a.yml", "--profile", "*", "config")
+    assert config_argv(V1, OPTIONS, in_yaml=True) == config_argv(V1, OPTIONS)
 
 
 def test_v1_renders_all_profiles_anyway_and_knows_no_format() -> None:

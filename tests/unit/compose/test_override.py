@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.compose.override import (
-    NO_OVERRIDES,
     PortOverrides,
     check_rendered_capacity,
     render,
@@ -47,7 +46,7 @@ def test_udp_ports_stay_unless_they_are_dropped() -> None:
         "echo": {"ports": [], "expose": ["80/tcp"]},
         "db": {},
     }
-    assert NO_OVERRIDES.apply(rendered) is rendered
+    assert PortOverrides().apply(rendered) is rendered
 
 
 def test_replicas_publish_their_addresses_beside_their_own_ports() -> None:

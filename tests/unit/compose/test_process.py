@@ -12,7 +12,7 @@ import pytest
 
 from composectl.compose.binary import Compose, ask
 from composectl.compose.options import Options
-from composectl.compose.process import render_config, render_with_x_balance, run_compose
+from composectl.compose.process import render_config, run_compose
 from composectl.errors import ComposectlError
 
 ENVIRON = {"PATH": os.defpath}
@@ -55,13 +55,11 @@ def test_a_program_that_waits_for_input_gets_none(program: Program) -> None:
 # Rendering
 
 
-async def test_the_rendered_project_is_what_stands_on_stdout(
-    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_the_rendered_project_is_what_stands_on_stdout(program: Program, tmp_path: Path) -> None:
     compose = as_compose(program('echo careful >&2; pwd; echo "$*"'))
-    printed = await render_config(compose, Options(("a.yml",)), ENVIRON, tmp_path)
+    printed, _, warnings = await render_config(compose, Options(("a.yml",)), ENVIRON, tmp_path)
     assert printed == f"{tmp_path}\n--file a.yml --profile * config --format json\n"
-    assert capsys.readouterr().err == "careful\n"
+    assert warnings == "careful\n"
 
 
 async def test_a_failure_tells_the_error_the_hint_and_the_exit_code(program: Program, tmp_path: Path) -> None:
@@ -160,7 +158,7 @@ def ends(pid: int) -> bool:
 
 async def test_the_project_is_rendered_in_both_ways_at_once(program: Program, tmp_path: Path) -> None:
     compose = as_compose(program('echo "warned" >&2; echo "$@"'))
-    printed, in_yaml, warnings = await render_with_x_balance(compose, Options(), ENVIRON, tmp_path)
+    printed, in_yaml, warnings = await render_config(compose, Options(), ENVIRON, tmp_path, with_yaml=True)
     assert printed.split()[-2:] == ["--format", "json"]
     assert in_yaml.split()[-1] == "config"
     assert warnings == "warned\n"
@@ -168,7 +166,7 @@ async def test_the_project_is_rendered_in_both_ways_at_once(program: Program, tm
 
 async def test_v1_is_asked_once(program: Program, tmp_path: Path) -> None:
     compose = Compose((program(f"echo asked >>{tmp_path}/log; echo services:"),), (1, 29, 2))
-    printed, in_yaml, _ = await render_with_x_balance(compose, Options(), ENVIRON, tmp_path)
+    printed, in_yaml, _ = await render_config(compose, Options(), ENVIRON, tmp_path, with_yaml=True)
     assert printed == in_yaml
     assert (tmp_path / "log").read_text() == "asked\n"
 
@@ -177,11 +175,11 @@ READ_AND_BECOME = """
 import asyncio, sys
 from pathlib import Path
 from composectl.compose.options import Options
-from composectl.compose.process import exec_compose, render_with_x_balance
+from composectl.compose.process import exec_compose, render_config
 from composectl.compose.binary import Compose
 
 compose = Compose((sys.argv[1],), (2, 40, 3))
-printed = asyncio.run(render_with_x_balance(compose, Options(("-",)), {}, Path.cwd()))
+printed = asyncio.run(render_config(compose, Options(("-",)), {}, Path.cwd(), with_yaml=True))
 assert printed[:2] == ("services: {}", "services: {}"), printed
 exec_compose(compose.command, {})
 """

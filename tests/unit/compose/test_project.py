@@ -11,15 +11,15 @@ from composectl.errors import ComposectlError
 
 PRINTED = Path(__file__).parent / "printed"
 
-V1 = parse_project((PRINTED / "forms-v1.yml").read_text(), 1)
-V2 = parse_project((PRINTED / "forms-v2.json").read_text(), 2)
-OF_2016 = parse_project((PRINTED / "of-2016-v1.yml").read_text(), 1)
+V1 = parse_project((PRINTED / "forms-v1.yml").read_text(), in_yaml=True)
+V2 = parse_project((PRINTED / "forms-v2.json").read_text())
+OF_2016 = parse_project((PRINTED / "of-2016-v1.yml").read_text(), in_yaml=True)
 
 both = pytest.mark.parametrize("project", [V1, V2], ids=["v1", "v2"])
 
 
 def project_of(**service: Any) -> Project:
-    return Project("shop", {"services": {"echo": service, "db": {}}}, 2)
+    return Project("shop", {"services": {"echo": service, "db": {}}})
 
 
 def test_only_v2_tells_the_name() -> None:
@@ -51,10 +51,10 @@ def test_both_majors_tell_the_same_ports(project: Project) -> None:
 
 
 @pytest.mark.parametrize("printed", ["", "up -d", "[]", "null", "{"])
-@pytest.mark.parametrize("major", [1, 2])
-def test_what_is_no_project_is_refused(printed: str, major: int) -> None:
+@pytest.mark.parametrize("in_yaml", [True, False])
+def test_what_is_no_project_is_refused(printed: str, in_yaml: bool) -> None:
     with pytest.raises(ComposectlError, match="printed no project"):
-        parse_project(printed, major)
+        parse_project(printed, in_yaml=in_yaml)
 
 
 def test_a_container_is_named_where_the_file_says_so() -> None:
@@ -77,13 +77,13 @@ def test_a_container_is_named_where_the_file_says_so() -> None:
 )
 def test_a_service_comes_up_with_what_it_depends_on(needs: Any) -> None:
     services = {"web": {"depends_on": ["echo"]}, "echo": needs, "db": {}, "other": {}}
-    project = Project("shop", {"services": services}, 2)
+    project = Project("shop", {"services": services})
     assert project.started_with(["web"]) == {"web", "echo", "db"}
     assert project.started_with(["db", "unknown"]) == {"db"}
 
 
 def test_two_that_depend_on_each_other_are_no_trap() -> None:
-    project = Project("shop", {"services": {"a": {"links": ["b"]}, "b": {"links": ["a"]}}}, 1)
+    project = Project("shop", {"services": {"a": {"links": ["b"]}, "b": {"links": ["a"]}}})
     assert project.started_with(["a"]) == {"a", "b"}
 
 

@@ -17,7 +17,7 @@ SERVICES: dict[str, Any] = {
     "db": {},
     "debug": {"profiles": ["debug"]},
 }
-PROJECT = Project("shop", {"services": SERVICES}, 2)
+PROJECT = Project("shop", {"services": SERVICES})
 
 
 def starting(*services: str, options: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> set[str]:

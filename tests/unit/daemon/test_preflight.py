@@ -15,7 +15,7 @@ from composectl.errors import ComposectlError
 def listened_on(
     *published: object, listen: tuple[str, ...] = (), port: int | None = None, drop_udp: bool = False
 ) -> list[Port]:
-    project = Project("shop", {"services": {"echo": {"ports": list(published)}}}, 2)
+    project = Project("shop", {"services": {"echo": {"ports": list(published)}}})
     return ports_of(
         project, "echo", ServiceConfig(3, BalancingConfig(), tuple(map(parse_listen, listen)), port, drop_udp)
     )

@@ -62,7 +62,7 @@ class Machine:
             arguments=UpArguments((), tuple(named)),
             **options,
         )
-        project = Project("shop", {"services": self.services}, 2)
+        project = Project("shop", {"services": self.services})
         invocation = Invocation(Options(), None, None, {"XDG_RUNTIME_DIR": str(self.folder)}, self.folder)
         loaded = LoadedProject(self.connection.client, project, "")  # type: ignore[arg-type]
 
