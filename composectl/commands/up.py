@@ -74,7 +74,7 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
     from composectl.config.service import RolloutConfig
     from composectl.control.commands import ScaleRequest
     from composectl.daemon.hot_restart import check_no_canary
-    from composectl.screen.console import info, print_progress
+    from composectl.screen.console import info, print_progress, warning
 
     status = client.status()
     check_no_canary(status)
@@ -87,7 +87,7 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
             )
     info(_sentence(client, before, config.scales))
     for missing in _missing(config, client.info, status):
-        info(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
+        warning(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
     anew = _RECREATE in config.arguments.options
     rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)

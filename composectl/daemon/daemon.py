@@ -20,7 +20,7 @@ from composectl.daemon.admin import AdminListeners
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
-from composectl.screen.console import info
+from composectl.screen.console import info, warning
 
 _IDLE_CLIENT_SECONDS = 5.0  # as long as most clients keep an idle connection
 
@@ -145,7 +145,7 @@ class Daemon:
 
     def engine_lost(self, reason: str) -> None:
         self._stale_since = time.time()
-        info(reason)
+        warning(reason)
 
     def engine_back(self) -> None:
         self._stale_since = None

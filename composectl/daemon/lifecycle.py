@@ -23,7 +23,7 @@ from composectl.daemon.ports import bind_released_ports
 from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 from composectl.proxy.access_log import AccessLog, AccessLogMonitor
-from composectl.screen.console import info, spinner
+from composectl.screen.console import info, spinner, warning
 
 _ADOPTION_TIMEOUT = 0.5
 _FIRST_LOOK_TIMEOUT = 1.0
@@ -185,8 +185,8 @@ class Lifecycle:
         gc.freeze()  # what is there now stays: looking through all of it for garbage would stop the loop for 20 ms
         async for _ in ticks(1.0):
             await self._daemon.tick()
-            if monitor is not None and (warning := monitor.warning()):
-                info(warning)
+            if monitor is not None and (trouble := monitor.warning()):
+                warning(trouble)
 
 
 # Private

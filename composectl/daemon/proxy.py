@@ -25,7 +25,7 @@ from composectl.orchestrator.base import Orchestrator
 from composectl.orchestrator.self_discovery import ServiceBackends, discover_self
 from composectl.orchestrator.static import StaticOrchestrator
 from composectl.proxy.listener import make_connection_limit
-from composectl.screen.console import info
+from composectl.screen.console import warning
 
 _SERVICE = "proxy"
 _LAST_WORDS_SECONDS = 1.0  # of the grace period of the own container, for the end of the process
@@ -59,7 +59,7 @@ async def _prepare_service(
     invocation: Invocation, config: ProxyConfig, backends: ServiceBackends, folder: Path
 ) -> Prepared:
     with ExitStack() as undo:
-        orchestrator = await discover_self(invocation, backends, info)
+        orchestrator = await discover_self(invocation, backends, warning)
         undo.callback(orchestrator.close)
         seconds = min(config.balancing.drain_timeout, orchestrator.stop_grace_period - _LAST_WORDS_SECONDS)
         balancing = replace(config.balancing, drain_timeout=int(max(0, seconds)))

@@ -39,7 +39,7 @@ class RolloutMonitor:
         """Wait until all are ready, then monitor them for as long as was asked for. Raises ReplicaRejected."""
         await self._wait_until_ready()
         names = ", ".join(sorted(self.new.values()))
-        self.progress(f"{names} ready, watched for {self.request.monitor_seconds:g} s")
+        self.progress(f"{names} ready, monitored for {self.request.monitor_seconds:g} s")
         new = self._ready()
         old = [backend for backend in self.service.pool.backends if backend.replica.id in self.old]
         new_before, old_before = error_rate(new), error_rate(old)

@@ -70,6 +70,11 @@ def info(line: str) -> None:
     sys.stderr.write(f"{sanitize(line)}\n")
 
 
+def warning(line: str) -> None:
+    """Print one line on stderr, as a warning."""
+    info(f"warning: {line}")
+
+
 # Private
 
 

@@ -51,7 +51,7 @@ def test_held_at_a_tenth_and_then_taken_back(rolling: Scenario) -> None:
         name = name_of_canary(rolling)
         done = rolling.project.composectl("rollout", "echo", "--abort")
         assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "echo: 3 of 3 ready")
-        assert f"{name} is taken back\n" in done.stderr
+        assert f"{name} is removed\n" in done.stderr
     assert rolling.lost_nothing(load)
     assert ids(rolling) == old
     assert canaries(rolling) == []

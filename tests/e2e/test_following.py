@@ -86,7 +86,8 @@ def test_who_runs_yet_and_a_replica_that_exposes_no_port_later_are_told(project:
     proxy = project.starts(*follow(project))
     assert proxy.stdout
     assert (
-        proxy.stdout.readline() == f"no replica of echo runs yet in project {project.name}, which has no containers\n"
+        proxy.stdout.readline()
+        == f"warning: no replica of echo runs yet in project {project.name}, which has no containers\n"
     )
     assert " behind " in proxy.stdout.readline()
     with_replicas(project, 1, text=MUTE)
