@@ -42,48 +42,38 @@ _WRITE_TIMEOUT = 10.0  # seconds for a client to take a line
 _SPEC_HINT = "see `GET /v1/openapi.json`"
 _SPEC = files("composectl.control").joinpath("openapi.json")
 _Request = TypeVar("_Request")
+_Rollout = TypeVar("_Rollout")
 _Done = Coroutine[Any, Any, None]
+_Run = Callable[[_Request, Progress], _Done]
 
 
 class DaemonApi(Protocol):
     """What the API needs of a daemon; commands report their progress in lines and raise ComposectlError."""
 
-    @property
-    def events(self) -> EventStream: ...
-
-    @property
-    def metrics(self) -> MetricsHandler: ...
+    events: EventStream
+    metrics: MetricsHandler
 
     def info(self) -> DaemonInfo: ...
-
     def snapshot(self) -> Snapshot: ...
-
+    def stop(self) -> None: ...
     def scale(self, request: ScaleRequest, progress: Progress, /) -> _Done: ...
-
     def rollout(self, request: RolloutRequest, progress: Progress, /) -> _Done: ...
-
     def decide_canary(self, decision: CanaryDecision, progress: Progress, /) -> _Done: ...
-
     def drain(self, backend: BackendRef, progress: Progress, /) -> _Done: ...
-
     def undrain(self, backend: BackendRef, progress: Progress, /) -> _Done: ...
 
     def listeners(self) -> ListenerFds | None:
         """What the next composectl takes over; None where it cannot be taken over."""
 
-    def stop(self) -> None: ...
-
 
 async def serve_api(daemon: DaemonApi, listening: socket.socket, timeout: float = 10.0) -> AdmissionLimitedServer:
     """Answer on `listening`, a bound unix socket, until `cleanup`; a client has `timeout` seconds for its request."""
     throttle = Throttle()
-    server = AdmissionLimitedServer(make_api(daemon, throttle), throttle, timeout)
-    await server.open([listening])
-    return server
+    return await AdmissionLimitedServer(make_api(daemon, throttle), throttle, timeout).open([listening])
 
 
 def make_api(daemon: DaemonApi, throttle: Throttle) -> web.Application:
-    api, commands = _Api(daemon, throttle), CommandHandler()
+    api = _Api(daemon, throttle)
     app = web.Application(middlewares=[_owner_only], client_max_size=_MAX_BODY)
     for path, answer in {
         "/v1/about": api.about,
@@ -93,38 +83,39 @@ def make_api(daemon: DaemonApi, throttle: Throttle) -> web.Application:
         "/metrics": daemon.metrics.answer,
     }.items():
         app.router.add_get(path, answer, allow_head=False)
-    app.router.add_post("/v1/scale", commands.handler(parse_scale, daemon.scale))
-    app.router.add_post("/v1/rollout", commands.handler(parse_rollout, daemon.rollout))
-    app.router.add_post("/v1/rollout/promote", commands.handler(parse_promote, daemon.decide_canary))
-    app.router.add_post("/v1/rollout/abort", commands.handler(parse_abort, daemon.decide_canary))
-    app.router.add_post("/v1/drain", commands.handler(parse_backend_ref, daemon.drain))
-    app.router.add_post("/v1/undrain", commands.handler(parse_backend_ref, daemon.undrain))
+    add_commands(app, daemon, parse_rollout, daemon.rollout)
     app.router.add_post("/v1/listeners", api.listeners)
     app.router.add_post("/v1/stop", api.stop)
     app.on_shutdown.append(daemon.events.close)
     return app
 
 
-class CommandHandler:
-    """Makes HTTP handlers of commands; a command continues when the client that sent it leaves."""
+def add_commands(
+    app: web.Application, daemon: DaemonApi, parse_rollout: Callable[[Any], _Rollout], rollout: _Run[_Rollout]
+) -> None:
+    """Add the handlers of commands, which continue when the client that sent them leaves.
 
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
+    They answer in JSON lines: `{"progress": ...}`, then `{"done": true}` or `{"error": ..., "hint": ...}`.
+    """
+    running: set[asyncio.Task[None]] = set()
 
-    def handler(
-        self, parse: Callable[[Any], _Request], run: Callable[[_Request, Progress], Coroutine[Any, Any, None]]
-    ) -> Handler:
-        """Answers in JSON lines: `{"progress": ...}`, then `{"done": true}` or `{"error": ..., "hint": ...}`."""
-
+    def add(path: str, parse: Callable[[Any], _Request], run: _Run[_Request]) -> None:
         async def answer(http_request: web.Request) -> web.StreamResponse:
             request = _parsed(await http_request.read(), parse)
             lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-            task = asyncio.create_task(_run(lambda progress: run(request, progress), lines))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task = asyncio.create_task(_run(run, request, lines))
+            running.add(task)
+            task.add_done_callback(running.discard)
             return await _relay(http_request, lines)
 
-        return answer
+        app.router.add_post(path, answer)
+
+    add("/v1/scale", parse_scale, daemon.scale)
+    add("/v1/rollout", parse_rollout, rollout)
+    add("/v1/rollout/promote", parse_promote, daemon.decide_canary)
+    add("/v1/rollout/abort", parse_abort, daemon.decide_canary)
+    add("/v1/drain", parse_backend_ref, daemon.drain)
+    add("/v1/undrain", parse_backend_ref, daemon.undrain)
 
 
 # Private
@@ -163,27 +154,31 @@ class _Api:
 
 @web.middleware
 async def _owner_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if _peer_uid(request) not in (None, 0, os.getuid()):
-        raise refuse(web.HTTPForbidden, "this composectl is another user's")
+    """Checks the user at the other end (unix(7), SO_PEERCRED), where the system reports it."""
+    peer = request.get_extra_info("socket")
+    if peer is not None and hasattr(socket, "SO_PEERCRED"):
+        _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        if uid not in (0, os.getuid()):
+            raise refuse(web.HTTPForbidden, "this composectl is another user's")
     return await handler(request)
 
 
-def _peer_uid(request: web.Request) -> int | None:
-    """The user at the other end (unix(7), SO_PEERCRED); None where the system does not tell."""
-    sock = request.get_extra_info("socket")
-    if sock is None or not hasattr(socket, "SO_PEERCRED"):
-        return None
-    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return int(uid)
+def _parsed(body: bytes, parse: Callable[[Any], _Request]) -> _Request:
+    try:
+        return parse(json.loads(body))
+    except InvalidRequest as invalid:
+        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing or invalid", _SPEC_HINT) from None
+    except (ValueError, RecursionError):
+        raise refuse(web.HTTPBadRequest, "the body is not JSON", _SPEC_HINT) from None
 
 
-async def _run(command: Callable[[Progress], Coroutine[Any, Any, None]], lines: asyncio.Queue[dict[str, Any]]) -> None:
+async def _run(run: _Run[_Request], request: _Request, lines: asyncio.Queue[dict[str, Any]]) -> None:
     def progress(line: str) -> None:
         if lines.qsize() < _MAX_LINES:  # else the client does not read
             lines.put_nowait({"progress": line})
 
     try:
-        await command(progress)
+        await run(request, progress)
         lines.put_nowait({"done": True})
     except ComposectlError as error:
         lines.put_nowait({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
@@ -204,12 +199,3 @@ async def _relay(request: web.Request, lines: asyncio.Queue[dict[str, Any]]) -> 
     except TimeoutError:
         abort(request)
     return response
-
-
-def _parsed(body: bytes, parse: Callable[[Any], _Request]) -> _Request:
-    try:
-        return parse(json.loads(body))
-    except InvalidRequest as invalid:
-        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing or invalid", _SPEC_HINT) from None
-    except (ValueError, RecursionError):
-        raise refuse(web.HTTPBadRequest, "the body is not JSON", _SPEC_HINT) from None

@@ -89,16 +89,13 @@ class EventStream:
     async def _send_snapshots(self) -> None:
         while self._readers and not self._closed:
             began = time.perf_counter()
-            self._send_snapshot(began)
+            newest = _event("snapshot", self._snapshot(_MAX_AGE))
+            if newest != self._newest or began - self._sent_at >= _MAX_PAUSE - _MIN_PAUSE:
+                self._newest, self._sent_at = newest, began
+                for reader in self._readers:
+                    reader.put_snapshot(newest)
             took = time.perf_counter() - began
             await asyncio.sleep(min(_MAX_PAUSE, max(_MIN_PAUSE, took / _CPU_SHARE)))
-
-    def _send_snapshot(self, now: float) -> None:
-        newest = _event("snapshot", self._snapshot(_MAX_AGE))
-        if newest != self._newest or now - self._sent_at >= _MAX_PAUSE - _MIN_PAUSE:
-            self._newest, self._sent_at = newest, now
-            for reader in self._readers:
-                reader.put_snapshot(newest)
 
     def _send_change(self, change: Transition) -> None:
         if self._readers:
@@ -154,17 +151,12 @@ class _Reader:
         """Send what is pending, until `end`. Raises TimeoutError where it is not read."""
         while not self._ended or self._pending.is_set():
             await self._pending.wait()
+            self._pending.clear()
+            taken = b"".join((*self._changes, self._snapshot))
+            self._changes.clear()
+            self._snapshot = b""
             async with asyncio.timeout(timeout):
-                await response.write(self._taken())
-
-    # Private
-
-    def _taken(self) -> bytes:
-        taken = b"".join((*self._changes, self._snapshot))
-        self._changes.clear()
-        self._snapshot = b""
-        self._pending.clear()
-        return taken
+                await response.write(taken)
 
 
 def _event(name: str, data: bytes) -> bytes:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import NoReturn
+from typing import Any, NoReturn, Self
 
 from aiohttp import web
 
-MAX_CLIENTS = 64
+_MAX_CLIENTS = 64
 _IDLE_TIMEOUT = 10.0  # seconds between two requests, or before the first one is whole
 _IDLE_TIMEOUT_WHEN_FULL = 0.25
 _CLIENT_TIMEOUT = 10.0
@@ -55,44 +58,43 @@ class AdmissionLimitedServer:
         self._accepting: list[asyncio.Task[NoReturn]] = []
         self._listening: list[socket.socket] = []
 
-    async def open(self, listening: Iterable[socket.socket]) -> None:
+    async def open(self, listening: Iterable[socket.socket]) -> Self:
         """Answer on bound sockets."""
         await self._runner.setup()
-        for one in listening:
-            one.setblocking(False)
-            one.listen(_BACKLOG)
-            self._listening.append(one)
-            self._accepting.append(asyncio.create_task(self._accept(one)))
+        assert self._runner.server is not None
+        self._server = self._runner.server
+        for sock in listening:
+            sock.setblocking(False)
+            sock.listen(_BACKLOG)
+            self._listening.append(sock)
+            self._accepting.append(asyncio.create_task(self._accept(sock)))
+        return self
 
     async def cleanup(self) -> None:
         """End what is under way, in two seconds at most, and close the sockets."""
         for task in self._accepting:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
-        for one in self._listening:
-            one.close()
+        for sock in self._listening:
+            sock.close()
         await self._runner.cleanup()
 
     # Private
 
     @property
-    def _server(self) -> web.Server:
-        server = self._runner.server
-        assert server is not None
-        return server
-
-    @property
     def _is_full(self) -> bool:
-        return len(self._server.connections) >= MAX_CLIENTS
+        return len(self._server.connections) >= _MAX_CLIENTS
 
     async def _accept(self, listening: socket.socket) -> NoReturn:
         loop = asyncio.get_running_loop()
+        settings: dict[str, Any] = {"access_log": None, "keepalive_timeout": _IDLE_TIMEOUT, "lingering_time": 0}
+        connection = partial(_Connection, self._server, loop=loop, **settings)
         while True:
             await self._accept_throttle.wait()
             await self._until_not_full()
             try:
                 client, _ = await loop.sock_accept(listening)
-                _, protocol = await loop.connect_accepted_socket(lambda: _Connection(self._server), client)
+                _, protocol = await loop.connect_accepted_socket(connection, client)
             except OSError:  # for want of descriptors, or gone again
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
@@ -100,14 +102,13 @@ class AdmissionLimitedServer:
 
     async def _until_not_full(self) -> None:
         while self._is_full:
-            self._close_idle(time.monotonic() - _IDLE_TIMEOUT_WHEN_FULL)
+            idle_since = time.monotonic() - _IDLE_TIMEOUT_WHEN_FULL
+            for protocol in self._server.connections:
+                if self._idle.get(protocol, math.inf) < idle_since:
+                    protocol.force_close()
             await asyncio.sleep(_POLL_INTERVAL)
         for gone in self._idle.keys() - set(self._server.connections):
             del self._idle[gone]
-
-    def _close_idle(self, since: float) -> None:
-        for protocol in [one for one in self._server.connections if self._idle.get(one, since + 1) < since]:
-            protocol.force_close()
 
     @web.middleware
     async def _limit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -189,7 +190,9 @@ def is_allowed_host(host: str | None, *names: str) -> bool:
         return True
     name, colon, port = host.rpartition(":")
     name = (name if colon and port.isdigit() else host).lower()
-    return _is_address(name) or name in _LOCAL_NAMES or name in {one.lower() for one in names if one}
+    with suppress(ValueError):
+        return bool(ip_address(name.removeprefix("[").removesuffix("]")))
+    return name in _LOCAL_NAMES or name in {known.lower() for known in names if known}
 
 
 # Private
@@ -197,15 +200,6 @@ def is_allowed_host(host: str | None, *names: str) -> bool:
 
 class _Connection(web.RequestHandler):
     """One client; a malformed request is neither echoed nor logged."""
-
-    def __init__(self, server: web.Server) -> None:
-        super().__init__(
-            server,
-            loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]
-            keepalive_timeout=_IDLE_TIMEOUT,
-            lingering_time=0,
-        )
 
     def handle_error(self, request: web.BaseRequest, status: int = 500, *_: object, **__: object) -> web.Response:
         response = error_response(refuse(web.HTTPBadRequest, "malformed HTTP request"))
@@ -230,11 +224,3 @@ async def _send(request: web.Request, response: web.StreamResponse, timeout: flo
             await response.write_eof()
     except TimeoutError:
         abort(request)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return True

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
-from prometheus_client import ProcessCollector
+from prometheus_client import ProcessCollector, metrics_core
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from composectl import __version__
@@ -52,50 +46,36 @@ def expose(snapshot: Snapshot, process: Iterable[Metric], accept: str) -> Exposi
     return Exposition(content_type, _pieces(snapshot, process, encode))
 
 
-def by_number(service: ServiceView) -> Iterable[BackendView]:
-    """One for each number: a container that was restarted may be there twice for a moment."""
-    found: dict[int, BackendView] = {}
-    for backend in service.backends:
-        before = found.get(backend.number)
-        found[backend.number] = backend if before is None else merge_backends(backend, before)
-    return found.values()
-
-
 # Private
 
 _Encode = Callable[[Collector], bytes]
-
-_Row = tuple[Any, ...]  # the values of its own labels, then what `add_metric` takes besides
-
-_Views = Sequence[tuple[tuple[str, ...], Any]]  # the values of the labels that it has in common with others, and a view
+_Views = Iterable[tuple[tuple[str, ...], Any]]  # the values of the labels that it has in common with others, and a view
 
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """One metric, whose `value` is the path of a number in a view, or of counts by the value of `label`.
+    """One metric, whose `value` is found in a view by a path or a function.
 
-    Where it is a function, it makes the rows of the view.
+    With a `label` it is a number for each value of the label, else a number, or a list of what `add_metric` takes.
     """
 
     make: Callable[..., Any]
     name: str
     help: str
-    value: str | Callable[[Any], Iterable[_Row]]
+    value: str | Callable[[Any], Any]
     label: str = ""
 
-    def of(self, common: Sequence[str], views: _Views) -> Metric:
-        """The metric of these views, whose labels `common` come first."""
-        metric: Metric = self.make(self.name, self.help, labels=[*common, *filter(None, [self.label])])
-        for values, view in views:
-            for own, *rest in self._rows(view):
-                metric.add_metric([*values, *own], *rest)  # type: ignore[attr-defined]
-        return metric
-
-    def _rows(self, view: Any) -> Iterable[_Row]:
-        if not isinstance(self.value, str):
-            return self.value(view)
-        found = attrgetter(self.value)(view)
-        return _each(found) if self.label else _one(found)
+    def of(self, common: Sequence[str], values: Sequence[str], view: Any) -> Metric:
+        """The metric of this view; the labels `common` with their `values` come first."""
+        found = attrgetter(self.value)(view) if isinstance(self.value, str) else self.value(view)
+        metric: Any = self.make(self.name, self.help, labels=[*common, *filter(None, [self.label])])
+        if self.label:
+            for key, count in found.items():
+                metric.add_metric([*values, key], count)
+        else:
+            for arguments in found if isinstance(found, list) else [(found,)]:
+                metric.add_metric(values, *arguments)
+        return cast(Metric, metric)
 
 
 class _Only(Collector):
@@ -106,64 +86,28 @@ class _Only(Collector):
         return [self._metric]
 
 
-def _one(*values: Any) -> list[_Row]:
-    return [((), *values)]
+def _durations(backend: BackendView) -> list[Any]:
+    return [(list(zip(_BOUNDS, accumulate(backend.histogram), strict=False)), backend.total_ms / 1000)]
 
 
-def _each(counts: Mapping[str, int]) -> Iterator[_Row]:
-    return (((key,), count) for key, count in counts.items())
-
-
-def _phase(backend: BackendView) -> Iterator[_Row]:
-    return (((phase,), int(phase == backend.phase)) for phase in _PHASES)
-
-
-def _durations(backend: BackendView) -> list[_Row]:
-    buckets = list(zip(_BOUNDS, accumulate(backend.histogram), strict=False))
-    return _one(buckets, backend.total_ms / 1000)
-
-
-def _by_phase(service: ServiceView) -> Iterator[_Row]:
+def _by_phase(service: ServiceView) -> dict[str, int]:
     phases = [backend.phase for backend in service.backends]
-    return (((phase,), phases.count(phase)) for phase in _PHASES)
+    return {phase: phases.count(phase) for phase in _PHASES}
 
 
-def _changes(service: ServiceView) -> Iterator[_Row]:
-    return _each(dict.fromkeys(Phase, 0) | service.totals.changes)
-
-
-def _listeners(service: ServiceView) -> Iterator[_Row]:
-    return (((), {"address": listener}) for listener in service.listeners)
-
-
-def _build(_: Snapshot) -> list[_Row]:
-    return _one({"version": __version__, "python": platform.python_version()})
-
-
-def _stale(snapshot: Snapshot) -> list[_Row]:
-    return [((snapshot.project,), int(snapshot.stale_since is not None))]
-
-
-def _written(snapshot: Snapshot) -> list[_Row]:
-    return [((snapshot.project,), snapshot.access_log.written)] if snapshot.access_log else []
-
-
-def _dropped(snapshot: Snapshot) -> list[_Row]:
-    return [((snapshot.project,), snapshot.access_log.dropped)] if snapshot.access_log else []
-
-
-def _name(backend: BackendView) -> list[_Row]:
-    return _one({"name": backend.name, "id": backend.id, "address": backend.address})
-
-
-_COUNTER, _GAUGE, _INFO, _HISTOGRAM = CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, HistogramMetricFamily
+_COUNTER, _GAUGE = metrics_core.CounterMetricFamily, metrics_core.GaugeMetricFamily
+_INFO, _HISTOGRAM = metrics_core.InfoMetricFamily, metrics_core.HistogramMetricFamily
 # fmt: off
 _GLOBAL_FAMILIES = (
-    _Family(_INFO, "composectl_build", "The version of composectl.", _build),
-    _Family(_GAUGE, "composectl_stale", "Whether the engine cannot be asked what runs.", _stale, "project"),
-    _Family(_COUNTER, "composectl_access_log_lines", "Lines written to the access log.", _written, "project"),
+    _Family(_INFO, "composectl_build", "The version of composectl.",
+            lambda _: {"version": __version__, "python": platform.python_version()}),
+    _Family(_GAUGE, "composectl_stale", "Whether the engine cannot be asked what runs.",
+            lambda snapshot: {snapshot.project: int(snapshot.stale_since is not None)}, "project"),
+    _Family(_COUNTER, "composectl_access_log_lines", "Lines written to the access log.",
+            lambda snapshot: {snapshot.project: snapshot.access_log.written} if snapshot.access_log else {}, "project"),
     _Family(_COUNTER, "composectl_access_log_dropped_lines",
-            "Lines dropped, since the access log could not be written as fast as they came.", _dropped, "project"),
+            "Lines dropped, since the access log could not be written as fast as they came.",
+            lambda snapshot: {snapshot.project: snapshot.access_log.dropped} if snapshot.access_log else {}, "project"),
 )
 _SERVICE_FAMILIES = (
     _Family(_COUNTER, "composectl_service_requests",
@@ -178,9 +122,11 @@ _SERVICE_FAMILIES = (
     _Family(_GAUGE, "composectl_queued_requests", "Requests that wait for a ready backend.", "totals.queued"),
     _Family(_GAUGE, "composectl_backends", "Backends in each phase.", _by_phase, "phase"),
     _Family(_GAUGE, "composectl_desired_backends", "The desired number of backends.", "desired"),
-    _Family(_COUNTER, "composectl_phase_changes", "Changes of a backend's phase, by the new phase.", _changes, "phase"),
+    _Family(_COUNTER, "composectl_phase_changes", "Changes of a backend's phase, by the new phase.",
+            lambda service: dict.fromkeys(Phase, 0) | service.totals.changes, "phase"),
     _Family(_COUNTER, "composectl_rollouts", "Rollouts, by their outcome.", "totals.rollouts", "outcome"),
-    _Family(_INFO, "composectl_listener", "An address of the service.", _listeners),
+    _Family(_INFO, "composectl_listener", "An address of the service.",
+            lambda service: [({"address": listener},) for listener in service.listeners]),
 )
 _BACKEND_FAMILIES = (
     _Family(_COUNTER, "composectl_requests",
@@ -190,8 +136,10 @@ _BACKEND_FAMILIES = (
     _Family(_COUNTER, "composectl_backend_retries", "Requests that another backend got after this one.", "retried"),
     _Family(_HISTOGRAM, "composectl_request_duration_seconds",
             "From the request to the end of its response.", _durations),
-    _Family(_GAUGE, "composectl_backend_phase", "1 for the phase that the backend is in.", _phase, "phase"),
-    _Family(_INFO, "composectl_backend", "The name, id and address of the backend.", _name),
+    _Family(_GAUGE, "composectl_backend_phase", "1 for the phase that the backend is in.",
+            lambda backend: {phase: int(phase == backend.phase) for phase in _PHASES}, "phase"),
+    _Family(_INFO, "composectl_backend", "The name, id and address of the backend.",
+            lambda backend: {"name": backend.name, "id": backend.id, "address": backend.address}),
 )
 # fmt: on
 _PROCESS = ProcessCollector(registry=None)
@@ -199,7 +147,11 @@ _PROCESS = ProcessCollector(registry=None)
 
 def _pieces(snapshot: Snapshot, process: Iterable[Metric], encode: _Encode) -> Iterator[bytes]:
     services = [((snapshot.project, service.service), service) for service in snapshot.services]
-    backends = [((*values, str(one.number)), one) for values, service in services for one in by_number(service)]
+    backends = [
+        ((*values, str(number)), backend)
+        for values, service in services
+        for number, backend in _by_number(service).items()
+    ]
     for metric in process:
         yield from _encoded(encode, metric)
     yield from _families(encode, _GLOBAL_FAMILIES, (), [((), snapshot)])
@@ -209,10 +161,19 @@ def _pieces(snapshot: Snapshot, process: Iterable[Metric], encode: _Encode) -> I
     yield _END if last.endswith(_END) else b""
 
 
+def _by_number(service: ServiceView) -> dict[int, BackendView]:
+    """A container that was restarted may be there twice for a moment."""
+    found: dict[int, BackendView] = {}
+    for backend in service.backends:
+        before = found.get(backend.number)
+        found[backend.number] = backend if before is None else merge_backends(backend, before)
+    return found
+
+
 def _families(encode: _Encode, families: Iterable[_Family], common: Sequence[str], views: _Views) -> Iterator[bytes]:
     for family in families:
-        for number, view in enumerate(views):
-            yield from _encoded(encode, family.of(common, [view]), continued=number > 0)
+        for number, (values, view) in enumerate(views):
+            yield from _encoded(encode, family.of(common, values, view), continued=number > 0)
 
 
 def _encoded(encode: _Encode, metric: Metric, *, continued: bool = False) -> Iterator[bytes]:
@@ -220,9 +181,6 @@ def _encoded(encode: _Encode, metric: Metric, *, continued: bool = False) -> Ite
         some = copy(metric)
         some.samples = metric.samples[first : first + _SLICE]
         piece = encode(_Only(some)).removesuffix(_END)
-        yield _continued(piece) if continued or first else piece
-
-
-def _continued(piece: bytes) -> bytes:
-    """Without the lines that say what the metric is: an earlier piece did."""
-    return b"".join(line for line in piece.splitlines(keepends=True) if not line.startswith(b"# "))
+        if continued or first:  # an earlier piece has the lines that say what the metric is
+            piece = b"".join(line for line in piece.splitlines(keepends=True) if not line.startswith(b"# "))
+        yield piece

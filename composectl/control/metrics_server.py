@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -60,25 +60,15 @@ async def serve_metrics(
     metrics: MetricsHandler, host: str, listening: Iterable[socket.socket]
 ) -> AdmissionLimitedServer:
     """Answer on bound sockets until `cleanup`; `host` is what was asked for as the host to listen on."""
-    app = web.Application(middlewares=[_allowed_hosts(host, socket.gethostname())], client_max_size=_MAX_BODY)
-    app.router.add_get("/metrics", metrics.answer, allow_head=False)
-    server = AdmissionLimitedServer(app, Throttle())
-    await server.open(listening)
-    return server
+    name = socket.gethostname()
 
-
-# Private
-
-
-def _allowed_hosts(*names: str) -> Any:
     @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not is_allowed_host(request.headers.get("Host"), *names):
-            raise refuse(
-                web.HTTPMisdirectedRequest,
-                "unknown `Host`",
-                "use an address, or the name that `--metrics NAME:PORT` was given",
-            )
+    async def allowed_hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not is_allowed_host(request.headers.get("Host"), host, name):
+            hint = "use an address, or the name that `--metrics NAME:PORT` was given"
+            raise refuse(web.HTTPMisdirectedRequest, "unknown `Host`", hint)
         return await handler(request)
 
-    return middleware
+    app = web.Application(middlewares=[allowed_hosts], client_max_size=_MAX_BODY)
+    app.router.add_get("/metrics", metrics.answer, allow_head=False)
+    return await AdmissionLimitedServer(app, Throttle()).open(listening)

@@ -18,7 +18,7 @@ from composectl.config.values import Address
 from composectl.control.api import DaemonApi
 from composectl.control.dashboard.auth import DashboardAuth
 from composectl.control.dashboard.history import History
-from composectl.control.dashboard.server import DashboardSources, RolloutService, serve_dashboard
+from composectl.control.dashboard.server import RolloutService, serve_dashboard
 from composectl.control.http_server import AdmissionLimitedServer
 from composectl.control.metrics_server import MetricsHandler, serve_metrics
 from composectl.control.pacing import in_slices
@@ -93,8 +93,8 @@ class Dashboard(AdminListener):
             pass
 
     async def open(self, daemon: DaemonApi, rollout: RolloutService) -> None:
-        sources, auth = DashboardSources(daemon, self._history, rollout), DashboardAuth(self.host, self._token)
-        self._server = await serve_dashboard(sources, auth, self.sockets)
+        auth = DashboardAuth(self.host, self._token)
+        self._server = await serve_dashboard(daemon, self._history, rollout, auth, self.sockets)
         info(f"dashboard: {self.url}{f'#token={self._token}' if self._token else ''}")
 
 

@@ -14,7 +14,7 @@ from composectl import errors
 from composectl.balance.snapshot import ServiceView, Snapshot, view_service
 from composectl.control.dashboard.auth import DashboardAuth
 from composectl.control.dashboard.history import History
-from composectl.control.dashboard.server import DashboardSources, serve_dashboard
+from composectl.control.dashboard.server import serve_dashboard
 from tests.support.chromium import PATIENCE
 from tests.support.factories import RecordedPool, replica
 from tests.support.fake_daemon import FakeDaemon
@@ -54,8 +54,8 @@ class FakeDashboard(FakeDaemon):
         loop = asyncio.new_event_loop()
         serving = threading.Thread(target=loop.run_forever)
         serving.start()
-        sources = DashboardSources(self, self.history, self.roll_out)
-        opening = serve_dashboard(sources, DashboardAuth("127.0.0.1", TOKEN), [listening])
+        auth = DashboardAuth("127.0.0.1", TOKEN)
+        opening = serve_dashboard(self, self.history, self.roll_out, auth, [listening])
         reception = asyncio.run_coroutine_threadsafe(opening, loop).result(PATIENCE)
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}/"

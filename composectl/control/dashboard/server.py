@@ -4,48 +4,34 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from composectl.control.api import CommandHandler, DaemonApi
-from composectl.control.commands import (
-    Progress,
-    parse_abort,
-    parse_backend_ref,
-    parse_promote,
-    parse_scale,
-    parse_service,
-)
+from composectl.control.api import DaemonApi, add_commands
+from composectl.control.commands import Progress, parse_service
 from composectl.control.dashboard.auth import DashboardAuth
 from composectl.control.dashboard.history import History
 from composectl.control.http_server import AdmissionLimitedServer, Handler, Throttle
 
 _MAX_BODY = 64 * 1024
-_REJECTIONS: dict[HTTPStatus, tuple[str, str, dict[str, str]]] = {
+_REJECTIONS = {
     HTTPStatus.MISDIRECTED_REQUEST: (
         "unknown `Host`",
         "use an address, or the name that `--dashboard NAME:PORT` was given",
-        {},
     ),
-    HTTPStatus.METHOD_NOT_ALLOWED: (
-        "this dashboard is read-only",
-        "start composectl with `--dashboard-control`",
-        {"Allow": "GET, HEAD"},
-    ),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("this dashboard is read-only", "start composectl with `--dashboard-control`"),
     HTTPStatus.FORBIDDEN: (
         "commands are only accepted from the dashboard itself",
         "open the dashboard and send the command there",
-        {},
     ),
-    HTTPStatus.UNAUTHORIZED: (
-        "invalid token",
-        "open the address that composectl printed when it started",
-        {"WWW-Authenticate": "Bearer"},
-    ),
+    HTTPStatus.UNAUTHORIZED: ("invalid token", "open the address that composectl printed when it started"),
+}
+_REJECTION_HEADERS = {
+    HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "GET, HEAD"},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 RolloutService = Callable[[str, Progress], Coroutine[Any, Any, None]]
 _PAGE = Path(__file__).with_name("page")
@@ -65,51 +51,32 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DashboardSources:
-    """What the page shows and commands; `rollout` takes a service, and the compose files as they are now."""
-
-    daemon: DaemonApi
-    history: History
-    rollout: RolloutService
-
-
 async def serve_dashboard(
-    sources: DashboardSources, auth: DashboardAuth, listening: Iterable[socket.socket]
+    daemon: DaemonApi,
+    history: History,
+    rollout: RolloutService,
+    auth: DashboardAuth,
+    listening: Iterable[socket.socket],
 ) -> AdmissionLimitedServer:
-    """Answer on these bound sockets, until `cleanup`, which does not wait for pages that are open."""
-    server = AdmissionLimitedServer(_application(sources, auth), Throttle())
-    await server.open(listening)
-    return server
+    """Answer on these bound sockets, until `cleanup`, which does not wait for pages that are open.
 
-
-def add_page(app: web.Application) -> None:
-    """Serve each file of the page by its name, and the index at `/`."""
+    `rollout` takes a service, and the compose files as they are now.
+    """
+    app = web.Application(middlewares=[_authorized(auth)], client_max_size=_MAX_BODY)
     for path in sorted(_PAGE.iterdir()):
         if path.suffix in _TYPES:
             app.router.add_get("/" if path.name == _INDEX else f"/{path.name}", _file(path))
-
-
-# Private
-
-
-def _application(sources: DashboardSources, auth: DashboardAuth) -> web.Application:
-    daemon, history, commands = sources.daemon, sources.history, CommandHandler()
-    app = web.Application(middlewares=[_authorized(auth)], client_max_size=_MAX_BODY)
-    add_page(app)
     app.router.add_get("/v1/about", _about(daemon, auth))
     app.router.add_get("/v1/events", daemon.events.answer, allow_head=False)
     app.router.add_get("/v1/history", _json(history.whole))
     app.router.add_get("/v1/history/recent", _json(history.recent))
-    app.router.add_post("/v1/scale", commands.handler(parse_scale, daemon.scale))
-    app.router.add_post("/v1/drain", commands.handler(parse_backend_ref, daemon.drain))
-    app.router.add_post("/v1/undrain", commands.handler(parse_backend_ref, daemon.undrain))
-    app.router.add_post("/v1/rollout", commands.handler(parse_service, sources.rollout))
-    app.router.add_post("/v1/rollout/promote", commands.handler(parse_promote, daemon.decide_canary))
-    app.router.add_post("/v1/rollout/abort", commands.handler(parse_abort, daemon.decide_canary))
+    add_commands(app, daemon, parse_service, rollout)
     app.on_response_prepare.append(_protect)
     app.on_shutdown.append(daemon.events.close)
-    return app
+    return await AdmissionLimitedServer(app, Throttle()).open(listening)
+
+
+# Private
 
 
 def _about(daemon: DaemonApi, auth: DashboardAuth) -> Handler:
@@ -138,7 +105,8 @@ def _authorized(auth: DashboardAuth) -> Any:
         status = auth.rejection(request.method, request.headers)
         if status is None:
             return await handler(request)
-        error, hint, headers = _REJECTIONS[status]
+        error, hint = _REJECTIONS[status]
+        headers = _REJECTION_HEADERS.get(status)
         return web.json_response({"error": error, "hint": hint}, status=status, headers=headers)
 
     return middleware
