@@ -33,5 +33,5 @@ def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
         watch(EventWatcher(find_daemon(invocation), ()))
     except errors.HasEnded as ended:
         raise errors.watched_has_ended(ended.pid) from None
-    info("composectl goes on: `composectl down` ends it")
+    info("composectl keeps running: `composectl down` stops it")
     return 0

@@ -87,7 +87,7 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
             )
     info(_sentence(client, before, config.scales))
     for missing in _missing(config, client.info, status):
-        warning(f"it goes on without {missing}; with `--handover` another composectl takes over that has that, too")
+        warning(f"the running composectl ignores {missing}; use `--handover` to apply it")
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
     anew = _RECREATE in config.arguments.options
     rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
@@ -165,7 +165,7 @@ def _missing(config: UpConfig, there: DaemonInfo, status: Mapping[str, Any]) -> 
 
 def _sentence(client: Client, before: Mapping[str, int], wanted: Mapping[str, int]) -> str:
     changes = ", ".join(_change(service, before[service], count) for service, count in wanted.items())
-    return f"composectl runs already (process {client.info.pid}), and goes on: {changes}"
+    return f"composectl is already running (process {client.info.pid}): {changes}"
 
 
 def _change(service: str, before: int, wanted: int) -> str:

@@ -60,7 +60,7 @@ def print_progress(lines: Iterable[str]) -> int:
         for line in lines:
             info(line)
     except KeyboardInterrupt:
-        info("the running composectl goes on with it: `composectl status` shows how far it is")
+        info("the running composectl continues: `composectl status` shows the progress")
         raise
     return 0
 

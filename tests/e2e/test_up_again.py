@@ -34,7 +34,7 @@ def test_with_another_number_it_is_scaled(two: ComposeProject) -> None:
     old, pid = ids(two), composectl_of(two)
     told = two.composectl("up", "--balance", "echo=4", "-d")
     assert told.returncode == 0, told.stderr
-    assert told.stderr.startswith(f"composectl runs already (process {pid}), and goes on: echo from 2 to 4\n")
+    assert told.stderr.startswith(f"composectl is already running (process {pid}): echo from 2 to 4\n")
     assert told.stdout == f"echo: 4 replicas behind 0.0.0.0:{two.port}, [::]:{two.port}\n"
     assert two.has_ready(4)
     assert old < ids(two)
@@ -62,7 +62,7 @@ def test_it_is_told_what_does_not_begin_by_itself(two: ComposeProject) -> None:
     told = two.composectl("up", "--balance", "echo=2", *words, "-d")
     assert told.returncode == 0, told.stderr
     for option in words[::2]:
-        assert f"it goes on without `{option}`; with `--handover` another composectl takes over" in told.stderr
+        assert f"warning: the running composectl ignores `{option}`; use `--handover` to apply it\n" in told.stderr
     assert not (two.folder / "access.log").exists()
 
 

@@ -80,7 +80,7 @@ def test_attach_shows_the_table_and_leaves_it_running(place: Workspace) -> None:
         assert terminal.shows(lambda text: requests(text, backend.address) == 0), terminal.screen.text
         terminal.type(CTRL_C)
         assert terminal.end() == 0
-    assert "composectl goes on: `composectl down` ends it" in terminal.written
+    assert "composectl keeps running: `composectl down` stops it" in terminal.written
     assert place.comes_to("ready")
     place.run("down")
 

@@ -1,4 +1,4 @@
-"""What a running composectl tells of an order, on this terminal."""
+"""The progress of a command, printed line by line."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def test_ctrl_c_leaves_the_running_composectl_at_it_and_says_so(capsys: pytest.C
     with pytest.raises(KeyboardInterrupt):
         print_progress(lines())
     assert capsys.readouterr().err.splitlines()[1:] == [
-        "the running composectl goes on with it: `composectl status` shows how far it is"
+        "the running composectl continues: `composectl status` shows the progress"
     ]

@@ -11,7 +11,7 @@ SINCE = 1_800_000_000.0
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "shown"),
     [
         (-3, "0s"),
         (0.9, "0s"),
@@ -23,8 +23,8 @@ SINCE = 1_800_000_000.0
         (86400 * 2 + 4 * 3600, "2d 04h"),
     ],
 )
-def test_an_uptime_is_told_in_its_two_largest_units(seconds: float, told: str) -> None:
-    assert uptime(iso(SINCE), SINCE + seconds) == told
+def test_an_uptime_is_told_in_its_two_largest_units(seconds: float, shown: str) -> None:
+    assert uptime(iso(SINCE), SINCE + seconds) == shown
 
 
 def test_a_moment_is_told_in_local_time_however_it_is_written() -> None:

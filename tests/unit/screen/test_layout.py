@@ -9,7 +9,7 @@ from tests.support.examples import examples
 
 
 @pytest.mark.parametrize(
-    ("lines", "wants", "given_"),
+    ("lines", "wants", "parts"),
     [
         (30, [10, 10], [10, 10]),
         (30, [100, 100], [15, 15]),
@@ -19,8 +19,8 @@ from tests.support.examples import examples
         (5, [], []),
     ],
 )
-def test_whoever_wants_little_leaves_the_rest_to_the_others(lines: int, wants: list[int], given_: list[int]) -> None:
-    assert split_lines(lines, wants) == given_
+def test_a_part_that_needs_little_leaves_the_rest_to_others(lines: int, wants: list[int], parts: list[int]) -> None:
+    assert split_lines(lines, wants) == parts
 
 
 def test_all_is_shown_where_there_is_room() -> None:

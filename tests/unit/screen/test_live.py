@@ -97,7 +97,7 @@ def test_what_did_not_fit_is_shown_at_the_end() -> None:
         assert re.search(r"echo-echo-60 .*the end", terminal.rest(), re.DOTALL)
 
 
-def test_h18_what_is_said_above_the_table_cannot_steer_the_terminal() -> None:
+def test_h18_lines_above_the_table_cannot_steer_the_terminal() -> None:
     with drawing("3", "--lie") as terminal:
         assert "\x1b[2J" not in terminal.until(re.escape("it says [red]this"))
 

@@ -28,7 +28,7 @@ def test_a_narrow_terminal_gets_the_columns_that_matter_most(width: int, heading
     assert render(width=width)[3].split() == headings.split()
 
 
-def test_backends_that_are_named_by_their_addresses_show_them_once() -> None:
+def test_backends_named_by_their_address_show_it_once() -> None:
     fixed = service(backends=(backend(1, name="[::1]:9001", address="[::1]:9001"),))
     headings, row = render(fixed, width=200)[3:5]
     assert headings.split()[:3] == ["#", "name", "phase"]
@@ -51,11 +51,11 @@ def test_the_columns_stand_below_each_other(width: int) -> None:
     assert {row.index("ready") for row in rows} == {top.index("phase")}
 
 
-def test_the_header_tells_who_and_how() -> None:
-    who, how, *_ = render()
-    assert who.split() == ["echo", "0.0.0.0:9090", "up", "12m", "04s", "least-request", "10/10", "ready"]
-    assert how.split() == ["12,630", "requests", "570/s", how.split()[-1]]
-    assert len(how.split()[-1]) == 60
+def test_the_header_names_the_service_and_its_figures() -> None:
+    title, figures, *_ = render()
+    assert title.split() == ["echo", "0.0.0.0:9090", "up", "12m", "04s", "least-request", "10/10", "ready"]
+    assert figures.split() == ["12,630", "requests", "570/s", figures.split()[-1]]
+    assert len(figures.split()[-1]) == 60
 
 
 def test_failures_and_retries_are_told_where_there_are_any() -> None:
@@ -71,11 +71,11 @@ def test_a_canary_is_told_with_its_share() -> None:
     assert "canary 4 at 7%" in render(with_canary, width=50)[1]
 
 
-def test_how_many_requests_wait_is_told_also_where_there_is_little_room() -> None:
+def test_queued_requests_are_shown_in_a_narrow_table_too() -> None:
     assert "queued" not in "".join(render())
-    nobody = service(0, totals=Totals(5, 0, 3, 0, 1_000, {}))
-    assert "1,000 queued" in render(nobody)[1]
-    assert "1,000 queued" in render(nobody, width=40)[1]
+    queued = service(0, totals=Totals(5, 0, 3, 0, 1_000, {}))
+    assert "1,000 queued" in render(queued)[1]
+    assert "1,000 queued" in render(queued, width=40)[1]
 
 
 def test_h12_an_engine_that_cannot_be_reached_is_told_first() -> None:
@@ -175,7 +175,7 @@ def test_wide_signs_do_not_shift_the_columns() -> None:
     assert one[at - len("反復") :].startswith("172.18.0.2")
 
 
-def test_i10_a_hundred_backends_are_drawn_within_ten_milliseconds() -> None:
+def test_i10_a_hundred_backends_are_drawn_within_10_ms() -> None:
     hundred = snapshot(service(100))
     assert min(_seconds(lambda: render_table(hundred, now=NOW, width=120, height=50)) for _ in range(20)) < 0.01
 

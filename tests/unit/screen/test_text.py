@@ -10,16 +10,16 @@ def test_a_count_is_grouped_by_thousands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "shown"),
     [(None, "-"), (0, "0.0"), (0.84, "0.8"), (99.94, "99.9"), (99.95, "100"), (1234.5, "1,234")],
 )
-def test_a_figure_is_as_exact_as_it_is_small(number: float | None, told: str) -> None:
-    assert figure(number) == told
+def test_a_figure_is_as_exact_as_it_is_small(number: float | None, shown: str) -> None:
+    assert figure(number) == shown
 
 
-@pytest.mark.parametrize(("part", "whole", "told"), [(0, 0, "-"), (0, 9, "0.0%"), (1, 8, "12.5%"), (9, 9, "100%")])
-def test_a_share_is_told_in_percent(part: int, whole: int, told: str) -> None:
-    assert percent(part, whole) == told
+@pytest.mark.parametrize(("part", "whole", "shown"), [(0, 0, "-"), (0, 9, "0.0%"), (1, 8, "12.5%"), (9, 9, "100%")])
+def test_a_share_is_told_in_percent(part: int, whole: int, shown: str) -> None:
+    assert percent(part, whole) == shown
 
 
 @pytest.mark.parametrize(
