@@ -55,5 +55,5 @@ def _end(client: Client) -> None:
     deadline = time.monotonic() + _END_TIMEOUT
     with spinner(f"Stopping composectl (process {client.info.pid})"):
         client.stop()
-        while client.is_running() and time.monotonic() < deadline:
+        while client.path.exists() and time.monotonic() < deadline:
             time.sleep(_POLL_INTERVAL)

@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
+from functools import partial
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
 
@@ -24,9 +25,8 @@ from composectl.control.commands import (
     Progress,
     RolloutRequest,
     ScaleRequest,
-    parse_abort,
     parse_backend_ref,
-    parse_promote,
+    parse_canary_decision,
     parse_rollout,
     parse_scale,
 )
@@ -112,8 +112,8 @@ def add_commands(
 
     add("/v1/scale", parse_scale, daemon.scale)
     add("/v1/rollout", parse_rollout, rollout)
-    add("/v1/rollout/promote", parse_promote, daemon.decide_canary)
-    add("/v1/rollout/abort", parse_abort, daemon.decide_canary)
+    add("/v1/rollout/promote", partial(parse_canary_decision, promote=True), daemon.decide_canary)
+    add("/v1/rollout/abort", partial(parse_canary_decision, promote=False), daemon.decide_canary)
     add("/v1/drain", parse_backend_ref, daemon.drain)
     add("/v1/undrain", parse_backend_ref, daemon.undrain)
 

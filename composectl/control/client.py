@@ -16,7 +16,7 @@ from typing import Any
 from composectl import errors
 from composectl.compose.options import Invocation, known_directory_of
 from composectl.control.commands import BackendRef, CanaryDecision, DaemonInfo, RolloutRequest, ScaleRequest
-from composectl.control.listener_fds import OldProcess, translated_errors
+from composectl.control.listener_fds import translated_errors
 from composectl.control.paths import control_sockets, runtime_dir
 
 _RETRY_SECONDS = 0.05
@@ -63,13 +63,6 @@ class Client:
     def stop(self) -> None:
         """Ask it to drain and end."""
         self._request("POST", "/v1/stop")
-
-    def old_process(self) -> OldProcess:
-        """The same composectl, to take over from."""
-        return OldProcess(self.path, self.info.pid)
-
-    def is_running(self) -> bool:
-        return self.path.exists()
 
     # Private
 
@@ -163,22 +156,15 @@ def find_project_daemon(runtime: Path, project: str, directory: Path) -> Client:
         for client in running_daemons(runtime)
         if (client.info.project == project.lower() if project else client.info.directory == str(directory))
     ]
-    named = f"project `{project}`" if project else "this project"
-    nothing = errors.NothingRuns(
-        f"no composectl is running for {named}", "start one: `composectl up --balance SERVICE=N`"
-    )
-    return _only(matching, nothing)
+    of = f" for project `{project}`" if project else " for this project"
+    return _only(matching, of, "start one: `composectl up --balance SERVICE=N`")
 
 
 def find_proxy_daemon(runtime: Path) -> Client:
     """The only proxy over static backends. Raises ComposectlError."""
-    return _only(
-        [client for client in running_daemons(runtime) if not client.info.has_project],
-        errors.NothingRuns(
-            "no composectl is running, and there is no compose file here",
-            "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`",
-        ),
-    )
+    proxies = [client for client in running_daemons(runtime) if not client.info.has_project]
+    hint = "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`"
+    return _only(proxies, ", and there is no compose file here", hint)
 
 
 def find_daemon(invocation: Invocation) -> Client:
@@ -205,9 +191,9 @@ def requested_project(invocation: Invocation) -> tuple[str, Path | None]:
 # Private
 
 
-def _only(matching: Sequence[Client], none: errors.NothingRuns) -> Client:
+def _only(matching: Sequence[Client], of: str, hint: str) -> Client:
     if not matching:
-        raise none
+        raise errors.NothingRuns(f"no composectl is running{of}", hint)
     if len(matching) > 1:
         titles = ", ".join(sorted(client.info.title for client in matching))
         raise errors.ComposectlError(f"several are running: {titles}", "name one with `-p NAME` before the command")

@@ -101,14 +101,9 @@ def parse_rollout(payload: Any) -> RolloutRequest:
     )
 
 
-def parse_promote(payload: Any) -> CanaryDecision:
+def parse_canary_decision(payload: Any, *, promote: bool) -> CanaryDecision:
     """Raises InvalidRequest."""
-    return CanaryDecision(parse_service(payload), promote=True)
-
-
-def parse_abort(payload: Any) -> CanaryDecision:
-    """Raises InvalidRequest."""
-    return CanaryDecision(parse_service(payload), promote=False)
+    return CanaryDecision(parse_service(payload), promote)
 
 
 def parse_service(payload: Any) -> str:

@@ -43,7 +43,7 @@ def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> 
     check_no_canary(client.status())
     published_host = client.info.published_host
     check_addressing(config.backend_address, published_host)
-    old_process = client.old_process()
+    old_process = OldProcess(client.path, client.info.pid)
     fds = old_process.receive()
     lock = ProjectLock(folder, project, engine, inherited=fds.lock)
     return ClaimedProject(lock, fds.listening, old_process, published_host)

@@ -41,7 +41,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = {
+_HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -85,9 +85,8 @@ def _about(daemon: DaemonApi, auth: DashboardAuth) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         info = daemon.info()
         control = "no" if auth.token is None else "yes" if auth.has_token(request.headers) else "token"
-        return web.json_response(
-            {"project": info.project, "pid": info.pid, "fixed": not info.has_project, "control": control}
-        )
+        about = {"project": info.project, "pid": info.pid, "fixed": not info.has_project, "control": control}
+        return web.json_response(about)
 
     return answer
 
@@ -113,7 +112,7 @@ def _authorized(auth: DashboardAuth) -> Any:
 
 
 async def _protect(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in HEADERS.items():
+    for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
 
 

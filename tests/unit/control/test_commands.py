@@ -11,9 +11,8 @@ from composectl.control.commands import (
     InvalidRequest,
     RolloutRequest,
     ScaleRequest,
-    parse_abort,
     parse_backend_ref,
-    parse_promote,
+    parse_canary_decision,
     parse_rollout,
     parse_scale,
 )
@@ -56,11 +55,10 @@ def test_a_canary_is_of_one_service() -> None:
 
 @pytest.mark.parametrize("payload", [{}, {"service": 1}, [], None])
 def test_a_canary_decision_names_a_service(payload: Any) -> None:
-    assert parse_promote({"service": "echo"}) == CanaryDecision("echo", promote=True)
-    assert parse_abort({"service": "echo"}) == CanaryDecision("echo", promote=False)
-    for parse in (parse_promote, parse_abort):
+    for promote in (True, False):
+        assert parse_canary_decision({"service": "echo"}, promote=promote) == CanaryDecision("echo", promote)
         with pytest.raises(InvalidRequest):
-            parse(payload)
+            parse_canary_decision(payload, promote=promote)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ async def in_thread(work: Callable[[], _T]) -> _T:
 
 async def test_the_listening_sockets_are_the_same_ones(tmp_path: Path) -> None:
     async with First(tmp_path) as first:
-        old = (await in_thread(lambda: Client(first.claim.socket))).old_process()
+        old = await in_thread(lambda: OldProcess(first.claim.socket, os.getpid()))
         received = await in_thread(old.receive)
         addresses = [one.getsockname() for one in received.listening["echo 80"]]
         assert addresses == [one.getsockname() for one in first.listening]
@@ -72,7 +72,7 @@ async def test_the_listening_sockets_are_the_same_ones(tmp_path: Path) -> None:
 
 async def test_the_lock_stays_held_when_the_first_one_has_ended(tmp_path: Path) -> None:
     async with First(tmp_path) as first:
-        old = (await in_thread(lambda: Client(first.claim.socket))).old_process()
+        old = await in_thread(lambda: OldProcess(first.claim.socket, os.getpid()))
         received = await in_thread(old.receive)
         claim = ProjectLock(tmp_path, "shop", "unix:///engine", inherited=received.lock)
         with claim.listen():
@@ -104,7 +104,7 @@ def test_a_claim_that_was_not_taken_over_leaves_the_first_one_s_alone(tmp_path: 
 
 async def test_one_that_has_nothing_to_hand_over_says_so(tmp_path: Path) -> None:
     async with First(tmp_path, has_listeners=False) as first:
-        old = (await in_thread(lambda: Client(first.claim.socket))).old_process()
+        old = await in_thread(lambda: OldProcess(first.claim.socket, os.getpid()))
         with pytest.raises(ComposectlError, match="incompatible version"):
             await in_thread(old.receive)
 
