@@ -59,6 +59,17 @@ def render(document: Document) -> bytes:
     return written
 
 
+def merge(rendered: bytes, newer: bytes, kept: Collection[str]) -> bytes:
+    """All that two rendered projects name; `newer` decides where both do, but not over the services in `kept`."""
+    document, update = yaml.safe_load(rendered), yaml.safe_load(newer)
+    services = {name: service for name, service in document["services"].items() if name in kept}
+    for section, entries in update.items():
+        if isinstance(entries, dict):
+            document[section] = (document.get(section) or {}) | entries
+    document["services"] |= services
+    return render(document)
+
+
 def check_rendered_capacity(rendered: bytes, service: str, scale: int) -> None:
     """Raise `udp_port` where `scale` replicas cannot hold what the service publishes in the rendered project."""
     check_capacity(service, ports_in(service, _found(rendered, service)), scale)

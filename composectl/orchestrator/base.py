@@ -112,7 +112,7 @@ class Orchestrator:
         raise NotImplementedError
 
     def revision(self, rendered: str) -> Revision:
-        """The revision that a rendered project makes, with the ports by which its replicas are reached."""
+        """The revision that a rendered project makes, with the ports of its replicas; `stop` includes its services."""
         raise NotImplementedError
 
     async def is_outdated(self, service: str, revision: Revision) -> bool:

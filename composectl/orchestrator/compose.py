@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -17,6 +17,7 @@ from composectl.compose.override import (
     PortOverrides,
     check_rendered_capacity,
     differs,
+    merge,
     render,
     without_published_ports,
 )
@@ -181,7 +182,9 @@ class ComposeOrchestrator(Orchestrator):
         return render(without_published_ports(project, self.desired)).decode()
 
     def revision(self, rendered: str) -> Revision:
-        return Revision(self._overrides.apply(rendered.encode()))
+        revision = Revision(self._overrides.apply(rendered.encode()))
+        self._merge(revision, self.desired.keys())
+        return revision
 
     async def is_outdated(self, service: str, revision: Revision) -> bool:
         if differs(service, self._revisions[service].rendered, revision.rendered):
@@ -194,4 +197,10 @@ class ComposeOrchestrator(Orchestrator):
 
     def set_revision(self, service: str, revision: Revision) -> None:
         self._revisions[service] = revision
-        self._project = replace(self._project, rendered=revision.rendered)
+        self._merge(revision, self.desired.keys() - {service})
+
+    # Private
+
+    def _merge(self, revision: Revision, kept: Collection[str]) -> None:
+        """Have `stop` find all that runs, also after a rollout that fails: the services in `kept` are as they were."""
+        self._project = replace(self._project, rendered=merge(self._project.rendered, revision.rendered, kept))
