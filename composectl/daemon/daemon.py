@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from composectl import errors
 from composectl.balance.backend import Key, Replica
@@ -25,29 +26,20 @@ from composectl.screen.console import info, warning
 _IDLE_CLIENT_SECONDS = 5.0  # as long as most clients keep an idle connection
 
 
+@dataclass(eq=False)
 class Daemon:
-    """Owns everything until `close`, and observes the replicas for its services.
+    """Owns everything until `close`, and observes the replicas; `scaling` is held while some are made or removed."""
 
-    `scaling` is held while replicas are made or removed.
-    """
+    lock: ProjectLock
+    changes: ChangeFeed
+    services: Mapping[str, BalancedService]
+    orchestrator: Orchestrator
+    admin: AdminListeners
+    access_log: AccessLog | None = None
 
-    def __init__(
-        self,
-        lock: ProjectLock,
-        changes: ChangeFeed,
-        services: Mapping[str, BalancedService],
-        orchestrator: Orchestrator,
-        admin: AdminListeners,
-        access_log: AccessLog | None = None,
-    ) -> None:
-        self.lock = lock
-        self.changes = changes
-        self.services = services
-        self.orchestrator = orchestrator
-        self.admin = admin
-        self.access_log = access_log
+    def __post_init__(self) -> None:
         self.snapshots = SnapshotCache(self.snapshot)
-        self.events = EventStream(self.snapshots.json, changes.subscribe)
+        self.events = EventStream(self.snapshots.json, self.changes.subscribe)
         self.metrics = MetricsHandler(self.snapshot)
         self.scaling = asyncio.Lock()
         self._stale_since: float | None = None  # epoch seconds

@@ -32,14 +32,11 @@ _STRAGGLER_TIMEOUT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A daemon that holds its ports and its name, and has touched no container.
-
-    `old_process`: the one that serves until this daemon does. `ready_timeout`: how long the first backend may take.
-    """
+    """A daemon that holds its ports and its name, and has touched no container."""
 
     daemon: Daemon
-    old_process: OldProcess | None = None
-    ready_timeout: float | None = None
+    old_process: OldProcess | None = None  # serves until this daemon does
+    ready_timeout: float | None = None  # seconds for the first backend
 
 
 Prepare = Callable[[], Coroutine[Any, Any, Prepared]]

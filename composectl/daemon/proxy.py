@@ -49,10 +49,10 @@ def proxy(invocation: Invocation, config: ProxyConfig) -> int:
 
 
 async def _prepare_static(config: ProxyConfig, backends: StaticBackends, folder: Path) -> Prepared:
-    def make_orchestrator(name: str) -> Orchestrator:
-        return StaticOrchestrator(_SERVICE, backends.replicas, errors.fixed_backends(name))
-
-    return _prepare(config, _SERVICE, folder, make_orchestrator)
+    replicas = backends.replicas
+    return _prepare(
+        config, _SERVICE, folder, lambda name: StaticOrchestrator(_SERVICE, replicas, errors.fixed_backends(name))
+    )
 
 
 async def _prepare_service(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from composectl import errors
 from composectl.balance.backend import Backend
@@ -20,15 +20,6 @@ from composectl.orchestrator.base import Revision
 
 _REMOVAL_TIMEOUT = 30.0
 _LOG_LINES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class PausedCanary:
-    """A rollout that is paused at its canary; `old` are the ids of the containers that it replaces."""
-
-    request: RolloutRequest
-    revision: Revision
-    old: frozenset[str]
 
 
 async def roll_out(daemon: Daemon, request: RolloutRequest, progress: Progress) -> None:
@@ -66,7 +57,7 @@ async def decide_canary(daemon: Daemon, decision: CanaryDecision, progress: Prog
                 f"service `{decision.service}` has no canary",
                 f"start one: `composectl rollout {decision.service} --canary 10%`",
             )
-        rollout = ServiceRollout(daemon, service, paused.request, paused.revision, progress, paused.old)
+        rollout = replace(paused, progress=progress)
         if decision.promote:
             service.end_canary()
             with service.counted_rollout():
@@ -104,7 +95,7 @@ class ServiceRollout:
             self.service.end_canary()
             self.service.count_rollout("failed")
             raise
-        self.service.pause_rollout(PausedCanary(self.request, self.revision, self.old))
+        self.service.pause_rollout(self)
         names = ", ".join(sorted(name for container_id, name in self._names.items() if container_id not in self.old))
         self.progress(
             f"{names} is held at {100 * share:g}% of the requests;"

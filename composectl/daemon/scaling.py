@@ -63,7 +63,7 @@ async def _scale(
     daemon: Daemon, service: BalancedService, desired: int, oldest_first: bool, progress: Progress
 ) -> None:
     orchestrator = daemon.orchestrator
-    orchestrator.set_desired(service.name, desired)
+    orchestrator.desired[service.name] = desired
     plan = plan_scale(service.pool.backends, desired, oldest_first=oldest_first)
     if orchestrator.can_choose_victim:
         await asyncio.gather(*(retire(daemon, service, one, "scaled down", progress) for one in plan.remove))

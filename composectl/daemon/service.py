@@ -29,14 +29,15 @@ from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
 
 if TYPE_CHECKING:
-    from composectl.daemon.rollout import PausedCanary
+    from composectl.daemon.rollout import ServiceRollout
 
 
 class BalancedService:
     """`ports`: one listener each; the target of the first one is what health checks try.
 
     `connection_limit` counts the clients of the whole process. `relayed`: an accepted connection proves nothing,
-    because a relay of the engine accepts it. `canary`: a rollout that is paused.
+    because a relay of the engine accepts it. `listeners`: where it is reached, as `host:port`. `drain_timeout`: the
+    seconds for requests in flight, where their backends have as long to stop. `canary`: a rollout that is paused.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class BalancedService:
     ) -> None:
         self.name = name
         self.pool = Pool(name, balancing.make_policy(time.monotonic), time.time, self._publish)
-        self.canary: PausedCanary | None = None
+        self.listeners: tuple[str, ...] = ()
+        self.drain_timeout: float = balancing.drain_timeout
+        self.canary: ServiceRollout | None = None
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
         self._queue = RequestQueue(self.pool, balancing.queue)
         self._balancing = balancing
@@ -61,13 +64,7 @@ class BalancedService:
         self._target = ports[0].target
         self._servers = [(port, self._make_server(port, connection_limit, access_log)) for port in ports]
         self._sockets: dict[Port, list[socket.socket]] = {}
-        self._listeners: list[str] = []
         self._runners: list[web.ServerRunner] = []
-
-    @property
-    def listeners(self) -> tuple[str, ...]:
-        """Where it is reached, as `host:port`."""
-        return tuple(self._listeners)
 
     def bind(self, port: Port) -> None:
         """Take the host port. Raises PortTaken and ComposectlError."""
@@ -93,11 +90,6 @@ class BalancedService:
     @property
     def is_served(self) -> bool:
         return bool(self._runners)
-
-    @property
-    def drain_timeout(self) -> float:
-        """Seconds for requests in flight to finish, where their backends have as long to stop."""
-        return self._balancing.drain_timeout
 
     async def serve(self) -> None:
         self._runners = [await serve(server, self._sockets[port], self.drain_timeout) for port, server in self._servers]
@@ -158,7 +150,7 @@ class BalancedService:
             raise
         self.count_rollout("done")
 
-    def pause_rollout(self, canary: PausedCanary) -> None:
+    def pause_rollout(self, canary: ServiceRollout) -> None:
         """Keep the canary until `end_canary`."""
         self.canary = canary
 
@@ -171,7 +163,7 @@ class BalancedService:
 
     def _listen(self, port: Port, sockets: list[socket.socket]) -> None:
         self._sockets[port] = sockets
-        self._listeners += map(address_of, sockets)
+        self.listeners += tuple(map(address_of, sockets))
 
     def _socket_name(self, port: Port) -> str:
         return f"{self.name} {port}"

@@ -37,10 +37,7 @@ class ChosenAddressing:
 
 
 async def choose_addressing(asked: str, engine: Engine) -> ChosenAddressing:
-    """The addressing for `asked`, one of `BACKEND_ADDRESSES`. Raises ComposectlError.
-
-    "auto" means container addresses if a trial connection gets an answer from the engine's networks.
-    """
+    """The addressing for `asked`; "auto" tries whether the engine's networks answer. Raises ComposectlError."""
     at_ports = Addressing(await _address(engine))
     if asked != AUTO:
         return ChosenAddressing(at_ports if asked == PUBLISHED else CONTAINER_ADDRESS, "as asked")

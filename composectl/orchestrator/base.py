@@ -35,9 +35,6 @@ class Orchestrator:
         self.desired = dict(desired)
         self.refusal = refusal
 
-    def set_desired(self, service: str, count: int) -> None:
-        self.desired[service] = count
-
     def check_managed(self) -> None:
         """Raise the refusal, if there is one."""
         if self.refusal is not None:
@@ -97,10 +94,7 @@ class Orchestrator:
         raise NotImplementedError
 
     async def scale_to(self, service: str, count: int, revision: Revision | None = None) -> None:
-        """Make replicas of a revision, by default the current one, until there are `count` containers of the service.
-
-        None is removed or replaced where `can_choose_victim`.
-        """
+        """Make replicas of a revision until there are `count`; none is replaced, or removed if `can_choose_victim`."""
         raise NotImplementedError
 
     async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word

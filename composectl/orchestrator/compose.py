@@ -79,7 +79,6 @@ class ComposeConnection:
         self.engine.close()
 
     async def choose_addressing(self, asked: str) -> ChosenAddressing:
-        """See `addressing.choose_addressing`."""
         return await choose_addressing(asked, self.engine)
 
     def orchestrator(
@@ -154,8 +153,8 @@ class ComposeOrchestrator(Orchestrator):
         return (await self._engine.replicas(self._project.name, (service,)))[service]
 
     async def containers(self, service: str) -> dict[str, str]:
-        found = await self._engine.containers(self._project.name, service)
-        return {id: spec.name for id, spec in found.items()}  # noqa: A001 - Docker's word
+        specs = await self._engine.containers(self._project.name, service)
+        return {container_id: spec.name for container_id, spec in specs.items()}
 
     async def exited(self, service: str) -> list[ExitedContainer]:
         return await self._engine.exited(self._project.name, service)

@@ -25,14 +25,11 @@ Notify = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class ServiceBackends:
-    """The replicas of a service, as Compose scales it.
-
-    `project` is empty for that of the own container, `port` None for the lowest TCP port that each replica exposes.
-    """
+    """The replicas of a service, as Compose scales it."""
 
     service: str
-    project: str
-    port: int | None
+    project: str  # "" for that of the own container
+    port: int | None  # None for the lowest TCP port that each replica exposes
 
     def has_port(self, replica: Replica) -> bool:
         """Whether the replica exposes a port, where none is named."""
@@ -91,10 +88,7 @@ class ServiceOrchestrator(Orchestrator):
 
 
 async def discover_self(invocation: Invocation, backends: ServiceBackends, notify: Notify) -> ServiceOrchestrator:
-    """The replicas that run already, as they are reached from here. Raises ComposectlError.
-
-    That is so, too, where some run and none of them could be balanced to.
-    """
+    """The replicas that run already. Raises ComposectlError, also where none of those could be balanced to."""
     endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
     self_id = _find_self_id(endpoint)
     engine = await Engine.connect(endpoint)

@@ -10,8 +10,10 @@ import pytest
 from tests.e2e.test_rollout import OF_VERSION, ids, versions
 from tests.support.compose_project import ComposeProject
 from tests.support.http_client import SteadyLoad, ask
+from tests.support.images import ECHO_IMAGE
 from tests.support.wait import wait_until
 
+NO_IMAGE = "127.0.0.1:1/no-such-image"  # nothing listens there, so that no registry is asked
 WITH_ANOTHER = (
     OF_VERSION
     + """\
@@ -19,6 +21,22 @@ WITH_ANOTHER = (
     image: {image}
 """
 )
+
+HALF = """\
+services:
+  echo:
+    image: {image}
+    environment:
+      VERSION: "{version}"
+    ports:
+      - "{port}:9090"
+  second:
+    image: {image_of_second}
+    ports:
+      - "127.0.0.1::9090"
+  {other}:
+    image: {image}
+"""
 
 
 @pytest.fixture
@@ -55,6 +73,23 @@ def test_with_another_definition_it_is_rolled_out_and_the_rest_comes_up(two: Com
     assert not old & ids(two)
     assert [one.name for one in two.containers() if "other" in str(one.name)]
     assert two.has_ready(3)
+
+
+def test_after_an_update_that_fails_halfway_ctrl_c_stops_all_that_runs(project: ComposeProject) -> None:
+    project.write(HALF, version=1, image_of_second=ECHO_IMAGE, other="before")
+    with project.starts("up", "--balance", "echo=1", "--balance", "second=1") as composectl:
+        assert wait_until(lambda: len(running(project)) == 3)
+        assert project.has_ready(1)
+        project.write(HALF, version=2, image_of_second=NO_IMAGE, other="after")
+        updated = project.composectl("up", "--balance", "echo=1", "--balance", "second=1", "-d")
+        assert updated.returncode == 1, updated.stderr
+        assert versions(project) == ["2"]
+        assert len(running(project)) == 4
+        composectl.send_signal(signal.SIGINT)
+        said, _ = composectl.communicate(timeout=60)
+    assert composectl.returncode == 130, said
+    assert running(project) == []
+    project.run("down", "--remove-orphans")
 
 
 def test_it_is_told_what_does_not_begin_by_itself(two: ComposeProject) -> None:
@@ -102,6 +137,10 @@ def test_those_that_started_first_leave_first_if_that_is_said(two: ComposeProjec
     two.run("scale", "echo=1", "--oldest-first")
     assert ids(two) == {first}
     assert second not in ids(two)
+
+
+def running(project: ComposeProject) -> list[str]:
+    return [str(container.name) for container in project.containers() if container.status == "running"]
 
 
 def composectl_of(project: ComposeProject) -> int:

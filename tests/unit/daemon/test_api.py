@@ -53,7 +53,7 @@ async def test_where_it_makes_no_replicas_there_is_no_successor(tmp_path: Path) 
 
 
 async def test_an_update_rolls_out_the_files_as_they_are_now(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
-    orchestrator.set_desired("echo", 0)
+    orchestrator.desired["echo"] = 0
     for id in await orchestrator.containers("echo"):  # noqa: A001 - Docker's word
         await orchestrator.remove(id)
     await Api(daemon, Shutdown()).update("echo", print)
