@@ -14,7 +14,7 @@ from composectl.compose.argv import UpArguments
 from composectl.compose.binary import Compose
 from composectl.compose.client import ComposeProject
 from composectl.compose.options import Options
-from composectl.compose.override import NO_OVERRIDES, render
+from composectl.compose.override import PortOverrides, render
 from composectl.engine.client import Engine
 from composectl.orchestrator.compose import ComposeOrchestrator
 from tests.support.fake_engine import FakeEngine
@@ -45,7 +45,7 @@ class Machine:
             None,  # type: ignore[arg-type] - it loads no project
             project,
             {"echo": 2, "web": 2},
-            NO_OVERRIDES,
+            PortOverrides(),
             UpArguments((), named),
         )
 
