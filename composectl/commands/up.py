@@ -137,6 +137,7 @@ def _start_or_update(
 
 async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: tuple[str, ...]) -> Project:
     """The services that are not balanced, as Compose's own `up` would; the project as it is now."""
+    from composectl.compose.argv import UpArguments
     from composectl.compose.options import active_profiles
     from composectl.orchestrator.compose import find_client, with_known_api
 
@@ -147,9 +148,9 @@ async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: t
         await compose_project.build(tuple(config.scales))
     profiles = active_profiles(invocation.options, client.environ, invocation.cwd)
     asked = config.arguments.services or project.started_by(profiles)
-    others = [service for service in asked if service not in balanced]
+    others = tuple(service for service in asked if service not in balanced)
     if others:
-        await compose_project.up_others(config.arguments.options, others)
+        await compose_project.up(UpArguments(("--no-deps", *config.arguments.options), others), {})
     return project
 
 

@@ -37,8 +37,7 @@ class UpArguments:
 def sort_up_arguments(arguments: Sequence[str], balanced: Collection[str] = ()) -> UpArguments:
     """Tell the options of Compose's `up` and their values from the names of services.
 
-    Raises ComposectlError for options that do not go with balancing, what `parse_scale` raises
-    for a `--scale`, and `balanced_twice` for one of the `balanced` services.
+    Raises ComposectlError for options that cannot be balanced, and for a `--scale` of a `balanced` service.
     """
     words = iter(arguments)
     options: list[str] = []
@@ -109,12 +108,13 @@ def stdin_argv(compose: Compose, options: Options, name: str, directory: Path) -
 def up_words(arguments: UpArguments, scales: Mapping[str, int]) -> tuple[str, ...]:
     """Bring the project up; where services are named, those of `scales` come up with them."""
     services = dict.fromkeys((*arguments.services, *scales)) if arguments.services else ()
-    return ("up", "-d", *arguments.options, *_scales(scales), *services)
+    scaling = [word for service, scale in scales.items() for word in ("--scale", f"{service}={scale}")]
+    return ("up", "-d", *arguments.options, *scaling, *services)
 
 
 def converge_words(service: str, scale: int) -> tuple[str, ...]:
     """Reach `scale` replicas of one service, and touch nothing else."""
-    return ("up", "-d", "--no-deps", "--no-recreate", *_scales({service: scale}), service)
+    return up_words(UpArguments(("--no-deps", "--no-recreate"), (service,)), {service: scale})
 
 
 # Private
@@ -141,7 +141,3 @@ def _option(word: str, rest: Iterator[str], balanced: Collection[str]) -> list[s
         if service in balanced:
             raise errors.balanced_twice(service)
     return words
-
-
-def _scales(scales: Mapping[str, int]) -> tuple[str, ...]:
-    return tuple(word for service, scale in scales.items() for word in ("--scale", f"{service}={scale}"))

@@ -36,10 +36,7 @@ def ask(commands: Sequence[Sequence[str]], environ: Mapping[str, str], seconds: 
 
 
 def find_compose(environ: Mapping[str, str]) -> Compose:
-    """The Compose that COMPOSECTL_COMPOSE names, else the newest of `docker compose` and `docker-compose`.
-
-    Raises ComposectlError where there is none, `not_a_compose` where the named one tells no version.
-    """
+    """The Compose that COMPOSECTL_COMPOSE names, else the newest that is installed. Raises ComposectlError."""
     return newest(look_for_compose(environ), environ)
 
 

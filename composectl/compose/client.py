@@ -18,10 +18,7 @@ from composectl.compose.project import Project, parse_project, read_x_balance, s
 
 @dataclass(frozen=True, slots=True)
 class LoadedProject:
-    """The project as it was read once, and what Compose warned of meanwhile.
-
-    `lost`: the services whose `x-balance` stands in a file, and not in the project.
-    """
+    """A project, and what Compose warned of; `lost`: the services whose `x-balance` stands in a file alone."""
 
     client: ComposeClient
     project: Project
@@ -92,10 +89,6 @@ class ComposeProject:
         """Bring the project up, with Compose's own progress on stderr. Raises `compose_failed`."""
         await self._run(*up_words(arguments, scales), check=True)
 
-    async def up_others(self, options: Sequence[str], services: Sequence[str]) -> None:
-        """Bring up these services and no others, with Compose's own progress on stderr. Raises `compose_failed`."""
-        await self.up(UpArguments(("--no-deps", *options), tuple(services)), {})
-
     async def build(self, services: Sequence[str]) -> None:
         """Build the images of these services, with Compose's own progress on stderr. Raises `compose_failed`."""
         await self._run("build", *services, check=True)
@@ -105,13 +98,9 @@ class ComposeProject:
         argv = (*self._argv, *converge_words(service, scale))
         await run_quietly(argv, self.environ, self.rendered, self.directory)
 
-    async def stop(self, services: Sequence[str]) -> None:
-        """Stop these services, or all of the project where none is named."""
-        await self._run("stop", *services, grace=1.0)
-
-    async def kill(self, services: Sequence[str]) -> None:
-        """Kill these services, or all of the project where none is named."""
-        await self._run("kill", *services)
+    async def stop(self, services: Sequence[str], *, kill: bool = False) -> None:
+        """Stop or kill these services, or all of the project where none is named."""
+        await self._run("kill" if kill else "stop", *services, grace=GRACE if kill else 1.0)
 
     # Private
 

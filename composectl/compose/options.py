@@ -84,12 +84,10 @@ def known_directory_of(options: Options, environ: Mapping[str, str], cwd: Path) 
 
 def known_files(options: Options, environ: Mapping[str, str], cwd: Path) -> tuple[Path, ...]:
     """The compose files that are there: those that an option or a variable names, else those with a usual name."""
-    named = options.files or _files(settings(options, environ, cwd))
-    directory = _found_directory(cwd)
-    if not named and directory:
-        usual = (next(name for name in _DEFAULT_FILES if (directory / name).is_file()), *_OVERRIDES)
-        return tuple(directory / name for name in usual if (directory / name).is_file())
-    return tuple(cwd / file for file in named if (cwd / file).is_file())
+    files, folder = options.files or _files(settings(options, environ, cwd)), cwd
+    if not files and (found := _found_directory(cwd)):
+        files, folder = (next(name for name in _DEFAULT_FILES if (found / name).is_file()), *_OVERRIDES), found
+    return tuple(folder / file for file in files if (folder / file).is_file())
 
 
 def settings(options: Options, environ: Mapping[str, str], cwd: Path) -> dict[str, str]:

@@ -20,10 +20,7 @@ _NOT_OF_A_REPLICA = ("build", "depends_on", "ports", "profiles", "pull_policy", 
 
 @dataclass(frozen=True, slots=True)
 class PortOverrides:
-    """What replicas publish themselves: no UDP port where it is dropped, and what they are reached by.
-
-    `published`: items of `ports:`, by service.
-    """
+    """What replicas publish: no UDP port where it is dropped, and the items of `ports:` by which they are reached."""
 
     without_udp: frozenset[str] = frozenset()
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -41,9 +38,9 @@ class PortOverrides:
 
 
 def without_published_ports(project: Project, services: Collection[str]) -> Document:
-    """The project, whose `services` have no container name and no `x-balance`, and expose their TCP ports instead.
+    """The project, to be read back by the Compose that rendered it: `services` only expose their TCP ports.
 
-    It can be read back by the Compose that rendered it, and nothing else in it differs.
+    They have no container name and no `x-balance` either; nothing else differs.
     """
     every = project.document["services"].items()
     balanced = {name: _balanced(service) if name in services else service for name, service in every}
@@ -76,10 +73,7 @@ def check_rendered_capacity(rendered: bytes, service: str, scale: int) -> None:
 
 
 def differs(service: str, rendered: bytes, other: bytes) -> bool:
-    """Whether a replica of the service would be another one by the second of two rendered projects.
-
-    How it is built, when it starts, and how many there are is no part of it.
-    """
+    """Whether two rendered projects define other replicas of the service, however they are built and ordered."""
     return _definition(service, rendered) != _definition(service, other)
 
 
@@ -117,8 +111,7 @@ def _found(rendered: bytes, service: str) -> Document:
 
 
 def _definition(service: str, rendered: bytes) -> Document | None:
-    found = _found(rendered, service)
-    if not found:
+    if not (found := _found(rendered, service)):
         return None
     deploy = {key: value for key, value in (found.get("deploy") or {}).items() if key != "replicas"}
     return {key: value for key, value in found.items() if key not in _NOT_OF_A_REPLICA} | {"deploy": deploy}

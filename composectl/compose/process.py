@@ -45,10 +45,7 @@ _OTHER_HINT = "`composectl config` shows all that Compose says of it"
 async def render_config(
     compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path, *, with_yaml: bool = False
 ) -> tuple[str, str, str]:
-    """The project as `config` prints it, the same in YAML if `with_yaml`, and its warnings; both at the same time.
-
-    Raises `compose_failed` with the error as Compose words it, and its exit code.
-    """
+    """The project as `config` prints it, the same in YAML if `with_yaml`, and its warnings. Raises `compose_failed`."""
     content = _read_stdin() if "-" in options.files else None
 
     async def render(argv: Sequence[str]) -> tuple[str, str]:
@@ -78,10 +75,7 @@ async def run_compose(
 
 
 async def run_quietly(argv: Sequence[str], environ: Mapping[str, str], stdin: bytes, cwd: Path) -> None:
-    """Run Compose to its end, and show nothing of it.
-
-    Raises `compose_failed` with the error as Compose words it, and its exit code.
-    """
+    """Run Compose to its end, and show nothing of it. Raises `compose_failed` in Compose's own words."""
     process = await _start(argv, environ, cwd, stdin=PIPE, stdout=DEVNULL, stderr=PIPE)
     _, complaints = await _finish(process, stdin)
     if process.returncode:

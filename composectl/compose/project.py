@@ -20,10 +20,7 @@ X_BALANCE = "x-balance"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`name` is None where `config` did not tell it.
-
-    `x_balance`: what stands under `x-balance` of which service, its scalars as texts.
-    """
+    """`name` is None where `config` did not tell it; `x_balance` is what `read_x_balance` returns."""
 
     name: str | None
     document: Document
@@ -54,7 +51,13 @@ class Project:
             service = coming.pop()
             if service not in started:
                 started.add(service)
-                coming += self._dependencies(service)
+                # Compose does not start it without these.
+                definition = self._service(service)
+                links = [link for key in ("links", "volumes_from") for link in definition.get(key) or ()]
+                names = [str(link).partition(":")[0] for link in links]
+                network = str(definition.get("network_mode") or "").removeprefix("service:")
+                needed = (*(definition.get("depends_on") or ()), *names, network)
+                coming += [name for name in needed if name in self.services]
         return started
 
     def container_name(self, service: str) -> str:
@@ -68,10 +71,9 @@ class Project:
         return next((int(count) for count in counts if count is not None), 1)
 
     def check_balanced(self, service: str, scale: int, *, listens: bool = False, drop_udp: bool = False) -> None:
-        """Raise why `service` cannot be balanced over `scale` replicas, if so.
+        """Raise ComposectlError where `service` cannot be balanced over `scale` replicas.
 
         `listens`: `--listen` names its listeners; `drop_udp`: its UDP ports are left out.
-        Raises `unknown_service`, ComposectlError, `udp_port`, ComposectlError.
         """
         if service not in self.services:
             raise errors.unknown_service(service, self.services)
@@ -94,13 +96,6 @@ class Project:
     def _service(self, service: str) -> Document:
         found: Document = self.document["services"][service]
         return found
-
-    def _dependencies(self, service: str) -> list[str]:
-        """Those without which Compose does not start it."""
-        of = self._service(service)
-        links = [str(link).partition(":")[0] for key in ("links", "volumes_from") for link in of.get(key) or ()]
-        network = str(of.get("network_mode") or "").removeprefix("service:")
-        return [one for one in (*(of.get("depends_on") or ()), *links, network) if one in self.services]
 
 
 def parse_project(printed: str, *, in_yaml: bool = False) -> Project:

@@ -8,6 +8,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -50,30 +51,18 @@ EventStream = AbstractContextManager[AsyncIterator[Event]]
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Engine:
-    """One engine. Every method raises ComposectlError where it does not answer, or answers that it cannot.
+    """One engine. Every method raises ComposectlError where it does not answer, or answers that it cannot."""
 
-    `addressing` tells by which addresses its replicas are known.
-    """
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        client: docker.APIClient,
-        slow_client: docker.APIClient,
-        addressing: Addressing = CONTAINER_ADDRESS,
-    ) -> None:
-        self.endpoint = endpoint
-        self.addressing = addressing
-        self._client = client
-        self._slow_client = slow_client
+    endpoint: Endpoint
+    _client: docker.APIClient
+    _slow_client: docker.APIClient
+    addressing: Addressing = CONTAINER_ADDRESS
 
     @classmethod
     async def connect(cls, endpoint: Endpoint, timeout: int = TIMEOUT) -> Engine:
-        """Talk to the engine, in the newest version of the API that it speaks (GET /version).
-
-        Raises ComposectlError where only Compose gets through.
-        """
+        """Talk to the engine, in the newest version of the API that it speaks (GET /version)."""
         if endpoint.ssh:
             raise errors.ComposectlError(
                 f"cannot balance over ssh: the containers of the engine at {endpoint.url} are not reachable from here",
@@ -88,10 +77,6 @@ class Engine:
 
         return cls(endpoint, *await in_thread(translate_errors(endpoint)(open_sessions)))
 
-    def with_addressing(self, addressing: Addressing) -> Engine:
-        """The same engine over the same connections, whose replicas are known by other addresses."""
-        return Engine(self.endpoint, self._client, self._slow_client, addressing)
-
     async def replicas(self, project: str, services: Collection[str]) -> dict[str, list[Replica]]:
         """The running replicas of each of `services`, which may be none (GET /containers/json, then .../{id}/json)."""
         return await self._inspect(project, services, partial(parse_container, addressing=self.addressing))
@@ -100,13 +85,9 @@ class Engine:
         """The containers of the service that ended, could not be started, or are about to be started again."""
         return (await self._inspect(project, (service,), parse_exited, every=True))[service]
 
-    async def containers(self, project: str, service: str) -> dict[str, ContainerSpec]:
-        """All containers of the service, in whatever state, by their ids."""
-
-        def parse(inspect: dict[str, Any]) -> tuple[str, ContainerSpec]:
-            return inspect["Id"], parse_container_spec(inspect)
-
-        return dict((await self._inspect(project, (service,), parse, every=True))[service])
+    async def containers(self, project: str, service: str) -> list[ContainerSpec]:
+        """All containers of the service, in whatever state."""
+        return (await self._inspect(project, (service,), parse_container_spec, every=True))[service]
 
     async def scales(self) -> dict[str, dict[str, int]]:
         """How many containers, in whatever state, there are of each service of each project (GET /containers/json)."""
@@ -161,7 +142,7 @@ class Engine:
     async def events(self, since: int | None = None, idle_timeout: float = IDLE_TIMEOUT) -> EventStream:
         """Subscribe to what happens, from the epoch second `since` on (GET /events).
 
-        The subscription ends after `idle_timeout` seconds without an event, as a half-open connection looks the same.
+        It ends after `idle_timeout` seconds without an event, as a half-open connection looks the same.
         """
         answer = await self._call(partial(self._subscribe, since, idle_timeout))
         return stream_events(self._read(answer), partial(_close_response, answer))

@@ -82,6 +82,7 @@ class ExitedContainer:
 class ContainerSpec:
     """What a container was made from: its definition, as the hash that Compose notes, and its image by name and id."""
 
+    id: str
     name: str
     config_hash: str
     image: str
@@ -176,8 +177,8 @@ def parse_exited(inspect: _Json) -> ExitedContainer | None:
 
 def parse_container_spec(inspect: _Json) -> ContainerSpec:
     """The make of the container in an answer of GET /containers/{id}/json."""
-    config_hash = _labels(inspect).get(CONFIG_HASH, "")
-    return ContainerSpec(_name(inspect), config_hash, inspect["Config"].get("Image", ""), inspect.get("Image", ""))
+    config_hash, image = _labels(inspect).get(CONFIG_HASH, ""), inspect["Config"].get("Image", "")
+    return ContainerSpec(inspect["Id"], _name(inspect), config_hash, image, inspect.get("Image", ""))
 
 
 def parse_port_owner(listed: _Json, port: int) -> PortOwner | None:

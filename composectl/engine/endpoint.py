@@ -15,6 +15,7 @@ from composectl import errors
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
+_DEFAULT = "default"
 _VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 
@@ -49,10 +50,9 @@ class Endpoint:
 
 
 def resolve_endpoint(host: str | None, context: str | None, environ: Mapping[str, str]) -> Endpoint:
-    """The engine that the docker command would use with this `-H`, `-c` and environment.
+    """The engine that the docker command would use with this `-H`, `-c` and environment. Raises ComposectlError.
 
-    Raises ComposectlError for both options at once, a context that does not exist, a file of Docker's that cannot
-    be read, a bad address. Source: docs.docker.com/engine/manage-resources/contexts
+    Source: docs.docker.com/engine/manage-resources/contexts
     """
     if host and context:
         raise errors.UsageError(
@@ -86,8 +86,6 @@ def child_environ(environ: Mapping[str, str], endpoint: Endpoint) -> dict[str, s
 
 
 # Private
-
-_DEFAULT = "default"
 
 
 def _context(host: str | None, context: str | None, environ: Mapping[str, str]) -> tuple[str, str]:

@@ -40,10 +40,9 @@ def container_of(event: Event) -> str:
 
 
 def ends(kill: Event, replica: Replica) -> bool:
-    """Whether this `kill` of the replica's container stops this run of it.
+    """Whether this `kill`, which comes before `die` by as much as the grace period, stops this run of the container.
 
-    It comes before `die`, by as much as the whole grace period. SIGHUP and the like mean nothing, and an event that
-    is heard late must not stop the run that came after.
+    SIGHUP and the like mean nothing, and an event that is heard late must not stop the run that came after.
     """
     number = signal_number(_attributes(kill).get("signal", ""))
     return number in (KILL, replica.stop_signal) and _seconds(kill) >= _start(replica)

@@ -100,7 +100,7 @@ class ComposeConnection:
         overrides = PortOverrides(without_udp, published)
         balanced = self.client.balanced_project(project, scales)
         balanced = replace(balanced, rendered=overrides.apply(balanced.rendered))
-        engine = self.engine.with_addressing(Addressing(published_host))
+        engine = replace(self.engine, addressing=Addressing(published_host))
         return ComposeOrchestrator(engine, self.client, balanced, scales, overrides, arguments)
 
 
@@ -147,14 +147,13 @@ class ComposeOrchestrator(Orchestrator):
         """Stop or kill everything, or only the balanced services and those that were named, if some were."""
         named = self._arguments.services
         services = tuple(dict.fromkeys((*named, *self.desired))) if named else ()
-        await (self._project.kill if kill else self._project.stop)(services)
+        await self._project.stop(services, kill=kill)
 
     async def replicas(self, service: str) -> list[Replica]:
         return (await self._engine.replicas(self._project.name, (service,)))[service]
 
     async def containers(self, service: str) -> dict[str, str]:
-        specs = await self._engine.containers(self._project.name, service)
-        return {container_id: spec.name for container_id, spec in specs.items()}
+        return {spec.id: spec.name for spec in await self._engine.containers(self._project.name, service)}
 
     async def exited(self, service: str) -> list[ExitedContainer]:
         return await self._engine.exited(self._project.name, service)
@@ -188,7 +187,7 @@ class ComposeOrchestrator(Orchestrator):
     async def is_outdated(self, service: str, revision: Revision) -> bool:
         if differs(service, self._revisions[service].rendered, revision.rendered):
             return True
-        specs = (await self._engine.containers(self._project.name, service)).values()
+        specs = await self._engine.containers(self._project.name, service)
         if len({spec.config_hash for spec in specs}) > 1:
             return True
         images = {name: await self._engine.image_id(name) for name in {spec.image for spec in specs}}

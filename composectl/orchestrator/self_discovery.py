@@ -97,7 +97,7 @@ async def discover_self(invocation: Invocation, backends: ServiceBackends, notif
         own = await engine.self_container(self_id)
         project = backends.project or _project_of(own, engine)
         networks = own.networks if own else None
-        engine = engine.with_addressing(Addressing(networks=networks, use_exposed_port=not backends.port))
+        engine = replace(engine, addressing=Addressing(networks=networks, use_exposed_port=not backends.port))
         replicas = await _first_look(engine, project, backends, notify)
         undo.pop_all()
     return ServiceOrchestrator(engine, project, backends, replicas, own.stop_grace_period if own else math.inf, notify)
@@ -136,7 +136,7 @@ async def _first_look(engine: Engine, project: str, backends: ServiceBackends, n
     """The replicas that run already. Raises where there are some, and none that could be balanced to."""
     found = await _replicas(engine, project, backends.service)
     if not found:
-        unreachable = engine.with_addressing(replace(engine.addressing, networks=None))
+        unreachable = replace(engine, addressing=replace(engine.addressing, networks=None))
         if await _replicas(unreachable, project, backends.service):
             raise errors.ComposectlError(
                 f"no replica of service `{backends.service}` of project `{project}`"

@@ -83,7 +83,7 @@ async def test_replicas_of_another_machine_publish_at_its_address(
     fake: FakeEngine, engine: Engine, url: str, found: ChosenAddressing
 ) -> None:
     fake.info = {"SecurityOptions": ["name=rootless"]}
-    engine.endpoint = replace(engine.endpoint, url=url)
+    engine = replace(engine, endpoint=replace(engine.endpoint, url=url))
     assert await choose_addressing(AUTO, engine) == found
 
 
