@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 
 from composectl.control.client import running_daemons
-from tests.support import leftovers
+from tests.support import leftovers, reaper
 from tests.support.images import ECHO_IMAGE
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
@@ -41,6 +41,13 @@ class ComposeProject:
         self.name = f"e2e-{token_hex(4)}"
         self._home = Path(tempfile.gettempdir(), self.name)
         self._home.mkdir(mode=0o700)
+        self._traces = (
+            ("folder", f"{self._home}"),
+            ("containers", os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"), self.name),
+            ("processes", self.name),
+        )
+        for trace in self._traces:
+            reaper.watch(*trace)
         self._compose = compose
         self.engine = engine
         self.port = free_port()
@@ -146,8 +153,11 @@ class ComposeProject:
     def cleanup(self) -> list[str]:
         """Remove what is left, by force; what it was."""
         litter = [] if self.has_left_nothing() else self.leftovers()
+        leftovers.end_processes(self.name)
         leftovers.remove(self.engine, self.name)
         shutil.rmtree(self._home)
+        for trace in self._traces:
+            reaper.forget(*trace)
         return litter
 
     # Private

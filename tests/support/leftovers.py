@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from docker import DockerClient
-from docker.models.containers import Container
-from docker.models.networks import Network
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+    from docker.models.networks import Network
 
 MARK = "COMPOSECTL_E2E_PROJECT"
 """The environment variable by which the processes of a project are known."""
@@ -50,10 +53,14 @@ def of_files(*folders: Path) -> list[str]:
     return [f"file {one}" for folder in folders for one in folder.rglob("*") if not one.is_dir()]
 
 
-def remove(engine: DockerClient, project: str) -> None:
-    """End the processes, remove the containers and the networks."""
+def end_processes(project: str) -> None:
     for process in processes(project):
-        os.kill(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def remove(engine: DockerClient, project: str) -> None:
+    """Remove the containers and the networks."""
     for container in containers(engine, project):
         container.remove(force=True)
     for network in networks(engine, project):

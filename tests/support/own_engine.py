@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import docker
 import pytest
 from docker import DockerClient
 
+from tests.support import reaper
 from tests.support.wait import wait_until
 
 # One of its own: without any, the engine would remove that of another one.
@@ -45,13 +45,14 @@ class OwnEngine:
     """All of it lives in one temporary folder."""
 
     def __init__(self, options: Sequence[str] = ()) -> None:
-        block = _free_block()
-        self._options = ("--default-address-pool", f"base={block}.0.0/16,size=24", *options)
+        self._block = _free_block()
+        self._options = ("--default-address-pool", f"base={self._block}.0.0/16,size=24", *options)
         self._folder = Path(tempfile.mkdtemp(prefix="e2e-engine-"))
+        reaper.watch("engine", f"{self._folder}", self._block)
         self.url = f"unix://{self._folder}/docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
         _ip("link", "add", _BRIDGE, "type", "bridge")
-        _ip("address", "add", f"{block}.255.1/24", "dev", _BRIDGE)
+        _ip("address", "add", f"{self._block}.255.1/24", "dev", _BRIDGE)
         _ip("link", "set", _BRIDGE, "up")
 
     def start(self) -> None:
@@ -83,12 +84,8 @@ class OwnEngine:
     def clear(self) -> None:
         """Stop it, and remove all that it has made."""
         self.stop()
-        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-        for mount in (line.split()[4] for line in mounts):
-            if mount.startswith(f"{self._folder}/"):
-                subprocess.run(["umount", mount], check=True)
-        shutil.rmtree(self._folder)
-        _ip("link", "delete", _BRIDGE)
+        reaper.remove_engine(f"{self._folder}", self._block)
+        reaper.forget("engine", f"{self._folder}", self._block)
 
     # Private
 

@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from composectl.control.client import running_daemons
+from tests.support import leftovers, reaper
 from tests.support.kept_port import keep_port
 from tests.support.threaded_backend import PATIENCE, ThreadedBackend
 from tests.support.wait import wait_until
@@ -26,6 +27,9 @@ class Workspace:
 
     def __init__(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="static-"))
+        self._traces = ("folder", f"{self._home}"), ("processes", self._home.name)
+        for trace in self._traces:
+            reaper.watch(*trace)
         self.folder = self._made("here")
         self.runtime = self._made("run")
         self.state = self._made("state")
@@ -46,7 +50,11 @@ class Workspace:
 
     def environment(self, **changes: str) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE", "DOCKER"))}
-        folders = {"XDG_RUNTIME_DIR": str(self.runtime), "XDG_STATE_HOME": str(self.state)}
+        folders = {
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "XDG_STATE_HOME": str(self.state),
+            leftovers.MARK: self._home.name,
+        }
         return ours | {"PATH": str(self.runtime)} | folders | changes
 
     def leftovers(self) -> list[str]:
@@ -120,6 +128,8 @@ class Workspace:
         for kept in self._kept:
             kept.close()
         shutil.rmtree(self._home)
+        for trace in self._traces:
+            reaper.forget(*trace)
         return litter
 
     # Private
