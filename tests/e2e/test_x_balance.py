@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from datetime import datetime, timedelta
 from http.client import HTTPException
 
 import pytest
@@ -12,6 +13,8 @@ from tests.support.cli_error import cli_error_of
 from tests.support.compose_project import ComposeProject, NewComposeProject
 from tests.support.http_client import Answer, ask, is_answered_by_docker
 from tests.support.wait import wait_until
+
+SLOW_SECONDS = 40  # longer than is waited without `drain_timeout`
 
 A_NUMBER = """\
 services:
@@ -116,7 +119,7 @@ def test_no_time_to_drain_is_none_when_a_replica_leaves(project: ComposeProject)
     project.write(A_MAPPING, mapping="{replicas: 1, drain_timeout: 0}")
     project.run("up", "-d")
     answers: list[Answer | None] = []
-    slow = threading.Thread(target=lambda: answers.append(answered(project.port, "/?sleep=8")))
+    slow = threading.Thread(target=lambda: answers.append(answered(project.port, f"/?sleep={SLOW_SECONDS}")))
     slow.start()
     assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
 
@@ -124,6 +127,8 @@ def test_no_time_to_drain_is_none_when_a_replica_leaves(project: ComposeProject)
     slow.join()
     (answer,) = answers
     assert answer is None or not answer.is_whole
+    draining, drained = (datetime.fromisoformat(one["at"]) for one in project.status()["changes"][-2:])
+    assert drained - draining < timedelta(seconds=8), project.status()["changes"]
 
 
 def answered(port: int, path: str) -> Answer | None:

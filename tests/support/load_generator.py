@@ -29,13 +29,14 @@ _OTHER_ENDS = (ConnectionClosed, OSError, EOFError)
 class RequestLog:
     """What became of one request: `trouble` is "" where it was answered whole and well; times in epoch seconds.
 
-    `service` is who says to have answered, `backend` whom composectl names; `late` how much longer it took than it
-    asked for.
+    `service` names itself in the answer, `backend` is named by composectl; `late` is how much longer it took than it
+    asked for, up to the moment when it was `answered`.
     """
 
     method: str
     id: str
     sent: float
+    answered: float
     late: float
     trouble: str
     service: str
@@ -52,6 +53,7 @@ class LoadGenerator:
         self._port = port
         self._pause = _WORKERS / per_second
         self._at_least = at_least
+        self._are_enough = threading.Event()
         self._streams = streams
         self._ids = count(1)
         self._stop = asyncio.Event()
@@ -70,8 +72,8 @@ class LoadGenerator:
 
     def __exit__(self, *error: object) -> None:
         try:
-            while error[0] is None and len(self.fates) < self._at_least:
-                time.sleep(0.05)
+            if error[0] is None:
+                self._are_enough.wait()
             self._loop.call_soon_threadsafe(self._stop.set)
             for work in self._work:
                 work.result(PATIENCE)
@@ -137,7 +139,9 @@ class LoadGenerator:
             line.close()
             trouble = repr(error)
         late = time.monotonic() - began - seconds
-        self.fates.append(RequestLog(method, id, sent, late, trouble, service, backend))
+        self.fates.append(RequestLog(method, id, sent, time.time(), late, trouble, service, backend))
+        if len(self.fates) >= self._at_least:
+            self._are_enough.set()
 
     async def _listen_to_events(self) -> None:
         while not self._stop.is_set():

@@ -18,6 +18,7 @@ from composectl.engine.client import Engine, in_thread
 from composectl.engine.containers import NUMBER, PROJECT
 from composectl.engine.watch import Watch, WatchTiming
 from tests.support.fake_engine import STARTED_NS, FakeEngine, at, container, disconnect, event
+from tests.support.wait import wait_until_async
 
 HASTY = WatchTiming(relist=60, debounce=0.01, first_backoff=0.01, longest_backoff=0.05, idle_timeout=60)
 
@@ -169,9 +170,9 @@ async def test_h13_a_thousand_events_a_second_do_not_hold_up_the_loop(fake: Fake
     async with Story().of(engine, pace) as story:
         await story.shows(*range(1, 11))
         turning = asyncio.create_task(turn())
-        for _ in range(100):
+        for number in range(1, 101):
             await fake.say(*[event("health_status: healthy", n) for n in range(1, 11)])
-            await asyncio.sleep(0.01)
+            await wait_until_async(lambda number=number: len(turns) > 100 * number)  # type: ignore[misc]
         turning.cancel()
     assert max(turns) < 0.1
     assert fake.asked.count("list") <= 2 + (time.monotonic() - began) / pace.debounce

@@ -15,7 +15,15 @@ from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import PATIENCE, RawConnection
 from tests.support.wait import wait_until_async
 
-LOOK_SECONDS = 0.3
+LOOK_SECONDS = 0.05
+
+
+async def cpu_seconds_in(seconds: float) -> float:
+    """How much of its time on the wall this process uses up, while the loop has nothing to do."""
+    used, over = time.process_time(), asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()
+    return time.process_time() - used
 
 
 def unconnected() -> socket.socket:
@@ -60,10 +68,8 @@ async def test_d11_no_time_is_wasted_on_trying(stage: ProxyFixture) -> None:
     with exhausted():
         for one in latecomers:
             await connected(one, stage)
-        used, until = time.process_time(), time.monotonic() + LOOK_SECONDS
-        while time.monotonic() < until:  # noqa: ASYNC110 - it is the time itself that is looked at
-            await asyncio.sleep(0.05)
-        assert time.process_time() - used < LOOK_SECONDS / 2
+        # Something else may take its time in one look, whatever tries again and again does in all of them.
+        assert min([await cpu_seconds_in(LOOK_SECONDS) for _ in range(6)]) < LOOK_SECONDS / 2
     for one in latecomers:
         one.close()
     await served(stage)
@@ -103,6 +109,7 @@ async def test_d11_what_is_kept_to_backends_is_bounded_by_the_open_files(
     assert sum(map(len, stage.connections._kept.values())) == 8
 
 
+@pytest.mark.usefixtures("patient_dials")
 async def test_f8_clients_that_come_and_go_leave_nothing_behind(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     await served(stage)

@@ -12,7 +12,7 @@ from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import RawConnection, least_seconds
-from tests.support.wait import wait_until_async
+from tests.support.wait import wait_until_async, wait_until_still
 from tests.unit.proxy.test_client_connection import a_client_behind_narrow_buffers, unsent_to_clients
 from tests.unit.proxy.test_exchange import crowd
 
@@ -36,10 +36,11 @@ async def is_served_at_once(stage: ProxyFixture, within: float = 0.1) -> bool:
     return await least_seconds(is_served, TRIES) < within
 
 
+@pytest.mark.usefixtures("patient_dials")
 @pytest.mark.parametrize("crowd_size", [150, 1000])
 async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenStage, crowd_size: int) -> None:
     stage = await open_stage(4, backlog=1024)
-    everybody_is_there = asyncio.Event()
+    all_are_there = asyncio.Event()
     heard = 0
 
     async def waits_for_all(wire: RawConnection) -> None:
@@ -47,8 +48,8 @@ async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenS
         await wire.head()
         heard += 1
         if heard == crowd_size:
-            everybody_is_there.set()
-        await everybody_is_there.wait()
+            all_are_there.set()
+        await all_are_there.wait()
         await wire.send(OK)
 
     for backend in stage.backends:
@@ -106,6 +107,7 @@ async def test_f6_readers_that_do_not_read_delay_nobody(stage: ProxyFixture) -> 
     assert unsent_to_clients(stage) < 50 * 1024 * 1024
 
 
+@pytest.mark.usefixtures("patient_dials")
 async def test_p5_f7_1000_idle_clients_are_kept_and_others_are_unaffected(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     idle = [await stage.client() for _ in range(1000)]
@@ -119,6 +121,7 @@ async def test_p5_f7_1000_idle_clients_are_kept_and_others_are_unaffected(stage:
     assert [await client.rest() for client in idle] == [b""] * 1000
 
 
+@pytest.mark.usefixtures("patient_dials")
 async def test_f9_a_load_of_all_kinds_of_requests_has_no_error(open_stage: OpenStage) -> None:
     stage = await open_stage(4)
     for backend in stage.backends:
@@ -142,10 +145,9 @@ async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_
     stage.backend.play(answers(ok(b"x" * 1000)))
     client = await a_client_behind_narrow_buffers(stage)
     sending = asyncio.create_task(client.send(get("/", "X-Long: " + "x" * 1000) * 10_000))
-    answered = 0
-    while answered != stage.pool.leases.requests or not answered:
-        answered = stage.pool.leases.requests
-        await asyncio.sleep(0.1)
+    await wait_until_async(lambda: stage.pool.leases.requests)
+    await wait_until_still(lambda: stage.pool.leases.requests)
+    answered = stage.pool.leases.requests
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     (connection,) = stage.server.context.connections
@@ -202,6 +204,7 @@ async def test_d5_p4_without_holding_it_is_a_503_within_50_ms_and_200_as_soon_as
     assert status(await client.until(b"ok")) == 200
 
 
+@pytest.mark.usefixtures("patient_dials")
 async def test_d6_a_dead_backend_costs_one_attempt_and_gets_its_share_once_it_is_back(open_stage: OpenStage) -> None:
     stage = await open_stage(2)
     for backend in stage.backends:
