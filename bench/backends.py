@@ -64,7 +64,7 @@ NONE = Backends(0, 0)
 
 @contextmanager
 def serving(backends: Backends, folder: Path, behind: int = 0) -> Iterator[None]:
-    """Answer at all of them; `/ws` and `/upload` by who is on the port `behind`, if it is given."""
+    """Answer at all of them; `/ws` and `/upload` are answered by the server on the port `behind`, if there is one."""
     _write_files(folder / "files")
     config = folder / "backends.conf"
     config.write_text(

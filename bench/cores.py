@@ -1,4 +1,4 @@
-"""Who runs on which core: the proxies on one, the load, the backends and ourselves on the other."""
+"""Which process runs on which core: the proxies on one, the load, the backends and the benchmark on the other."""
 
 from __future__ import annotations
 

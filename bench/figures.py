@@ -43,7 +43,7 @@ class Samples:
             self.readings[figure][row].append(value)
 
     def rows(self, figure: Figure) -> list[Row]:
-        """Who was measured."""
+        """The peers that were measured."""
         return list(self.readings[figure])
 
     def median(self, figure: Figure, row: Row) -> float:

@@ -8,7 +8,7 @@ from random import sample
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different ports that nobody has on 127.0.0.1, below those that outgoing connections get."""
+    """So many different free ports of 127.0.0.1, below those that outgoing connections get."""
     with ExitStack() as stack:
         return [_free_port(stack) for _ in range(count)]
 

@@ -1,4 +1,4 @@
-"""A terminal that somebody looks at: what is drawn there is read, and forgotten."""
+"""A terminal that is read: what is drawn there is forgotten."""
 
 from __future__ import annotations
 

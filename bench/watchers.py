@@ -1,4 +1,4 @@
-"""Whoever watches a composectl: another terminal, a browser and Prometheus."""
+"""The watchers of a composectl: another terminal, a browser and Prometheus."""
 
 from __future__ import annotations
 

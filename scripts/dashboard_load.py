@@ -13,7 +13,7 @@ SECONDS = 300
 
 
 def client(host: str, port: int, until: float) -> None:
-    """One client, who thinks between two requests; a few of them ask for what takes long, or is not there."""
+    """One client, which pauses between two requests; a few requests are slow, or for a page that does not exist."""
     connection = http.client.HTTPConnection(host, port, timeout=10)
     while time.monotonic() < until:
         sleep = min(2.0, random.lognormvariate(-4.2, 0.7))

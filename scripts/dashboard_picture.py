@@ -11,7 +11,7 @@ HEIGHT = 1090
 
 
 def picture(url: str, scheme: str, width: int) -> bytes:
-    """What a person sees who has had the page open for a few seconds."""
+    """The page after it has been open for a few seconds."""
     browser = Chromium()
     try:
         page = browser.page(width=width, height=HEIGHT, dark=scheme == "dark")

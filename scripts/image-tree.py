@@ -34,7 +34,7 @@ from composectl.cli import main
 main()
 """
 
-# Of the standard library: what only people use who write programs, and what would need libraries that are not there.
+# Of the standard library: what only development needs, and what would need libraries that are not there.
 NOT_NEEDED = {
     *("__phello__", "_pydecimal.py", "_pyrepl", "ctypes", "curses", "dbm", "distutils", "doctest.py"),
     *("ensurepip", "idlelib", "lib2to3", "lib-dynload", "multiprocessing", "pdb.py", "pydoc.py", "pydoc_data"),
@@ -45,8 +45,8 @@ NOT_NEEDED_BINARY = re.compile(
     r"_(bz2|codecs_\w+|crypt|ctypes\w*|curses\w*|dbm|gdbm|interp\w*|lsprof|lzma|multiprocessing|posixshmem|remote_debugging"
     r"|sqlite3|test\w*|tkinter|uuid|xx\w+|zstd)\.|(audioop|nis|ossaudiodev|readline|spwd|xx\w+)\."
 )
-# Of the installed packages: rich colours source code with pygments, and reads Markdown, which nobody asks it to; the
-# binaries have a twin in Python, which will do away from the hot path. That of frozenlist would need libstdc++.
+# Of the installed packages: rich needs pygments for source code and Markdown alone. The binaries have a twin in Python,
+# which will do away from the hot path. That of frozenlist would need libstdc++.
 NOT_USED = (
     *("pygments*", "markdown_it*", "mdurl*", "yaml/_yaml.*", "_yaml", "charset_normalizer/*.so", "frozenlist/*.so"),
     *("multidict/_testcapi.*", "docker/transport/npipe*"),

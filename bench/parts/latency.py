@@ -27,7 +27,7 @@ def measure(target: Target, seconds: int) -> Mapping[Figure, float]:
 
 
 def to_bare(_: Row) -> Row:
-    """What is watched is compared to what nobody looks at."""
+    """The watched composectl is compared to the bare one."""
     return BARE
 
 

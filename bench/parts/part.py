@@ -34,7 +34,7 @@ def to_nginx(_: Row) -> Row:
 class Part:
     """`measure` takes so many seconds for one reading; `base` is the row that a row is compared to.
 
-    `figures` are shown; `only` these peers (any, if empty) take part, and nobody of `without`, before each of
+    `figures` are shown; `only` these peers (any, if empty) take part, and none of `without`, before each of
     `backends`; it takes `least` rounds at least, and `most` at most.
     """
 
@@ -54,6 +54,6 @@ class Part:
         return min(max(asked, self.least), self.most)
 
     def rows(self, peers: Sequence[str]) -> list[Row]:
-        """Who of `peers` is measured, before how many backends."""
+        """Which of `peers` are measured, before how many backends."""
         names = [name for name in peers if name not in self.without and (not self.only or name in self.only)]
         return [Row(name, count) for name in names for count in self.backends]

@@ -1,4 +1,4 @@
-"""What it costs the clients that somebody watches: the latency at a fixed rate, with all that can be on, and bare."""
+"""What watching costs the clients: the latency at a fixed rate, with all that can be on, and bare."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def _measure(target: Target, seconds: int) -> Mapping[Figure, float]:
 
 @contextmanager
 def _bystander(backends: Backends) -> Iterator[Path]:
-    """The folder of a composectl that nobody asks for anything else.
+    """The folder of a composectl that gets no requests.
 
-    What the watchers themselves do takes time from the load, which shares their core: with somebody to watch, they take
-    as much of it while the bare one is measured.
+    The watchers take time from the load, which shares their core. They watch this composectl while the bare one is
+    measured, so that they take as much then.
     """
     with TemporaryDirectory() as folder:
         (port,) = free_ports(1)

@@ -78,7 +78,7 @@ async def websocket(port: int, outcomes: Outcomes) -> None:
 # Private
 
 
-async def _wrk(who: str, load: wrk.Load, port: int, outcomes: Outcomes) -> None:
+async def _wrk(client: str, load: wrk.Load, port: int, outcomes: Outcomes) -> None:
     done = await asyncio.to_thread(wrk.put, load, port, _TURN_SECONDS)
-    outcomes.ended(who, "answered", done.requests - done.failed)
-    outcomes.failed(who, "connect, read, write, status or timeout, as wrk counts", done.failed)
+    outcomes.ended(client, "answered", done.requests - done.failed)
+    outcomes.failed(client, "connect, read, write, status or timeout, as wrk counts", done.failed)

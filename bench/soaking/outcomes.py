@@ -6,17 +6,17 @@ from collections import Counter
 
 
 class Outcomes:
-    """Counts by who and how; `unexplained` are the errors."""
+    """Counts by client and outcome; `unexplained` are the errors."""
 
     def __init__(self) -> None:
         self.expected: Counter[tuple[str, str]] = Counter()
         self.unexplained: Counter[tuple[str, str]] = Counter()
 
-    def ended(self, who: str, how: str, times: int = 1) -> None:
+    def ended(self, client: str, outcome: str, times: int = 1) -> None:
         """As it should."""
-        self.expected[who, how] += times
+        self.expected[client, outcome] += times
 
-    def failed(self, who: str, why: str, times: int = 1) -> None:
+    def failed(self, client: str, reason: str, times: int = 1) -> None:
         """For a reason that a client must not meet."""
         if times:
-            self.unexplained[who, why] += times
+            self.unexplained[client, reason] += times

@@ -69,7 +69,12 @@ def _told(one: Drift, unit: str) -> str:
 
 
 def _table(counts: Counter[tuple[str, str]]) -> str:
-    return markdown([["who, how", "times"], *([f"{who}: {how}", f"{times:,}"] for (who, how), times in counts.items())])
+    return markdown(
+        [
+            ["client, outcome", "times"],
+            *([f"{client}: {outcome}", f"{times:,}"] for (client, outcome), times in counts.items()),
+        ]
+    )
 
 
 def _held(held: Sequence[Held]) -> str:

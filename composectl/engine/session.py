@@ -25,7 +25,7 @@ class Session(docker.APIClient):
             self.mount(self.base_url, HTTPAdapter(pool_maxsize=_CONNECTIONS))
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        """Trust whom the endpoint names: left to itself, requests lets REQUESTS_CA_BUNDLE go before that."""
+        """Trust what the endpoint names; by default, REQUESTS_CA_BUNDLE wins over it in requests."""
         return super().merge_environment_settings(url, proxies, stream, self.verify, cert)
 
 

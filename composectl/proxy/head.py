@@ -40,7 +40,7 @@ def _twins(name: bytes) -> list[bytes]:
     return [bytes(spelling) for spelling in spellings]
 
 
-# The proxy alone writes these: a client that is not trusted may not name those for whom it forwards.
+# The proxy alone writes these: an untrusted client may not claim to forward for another.
 _OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
     (b"host", b"http2-settings"), _HANDLED, *(_twins(name) for name in (*_FORWARDED, *_FRAMING, _REQUEST_ID))
 )

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tells who answers and what was asked. ?sleep=SECONDS answers later, ?status=CODE with another status.
+# Shows which replica answers and the request. ?sleep=SECONDS answers later, ?status=CODE with another status.
 
 query() { # NAME DEFAULT
     case "&$QUERY_STRING&" in

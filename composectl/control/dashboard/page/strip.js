@@ -43,5 +43,5 @@ function sentence(runs) {
   return words.join(", then ") || "nothing yet";
 }
 
-/** A text that changes each second is of no use to whom it is read out. */
+/** A text that changes each second is of no use to a screen reader. */
 const roughly = (seconds) => (seconds < 20 ? seconds : Math.floor(seconds / 10) * 10);
