@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 _LOW_PORTS = (1, 1023)
 _FEW_FILES = 4096
 VERSION = 1
-_TICK, _CROSS = "\N{CHECK MARK}", "\N{BALLOT X}"
-_PLAIN = {_TICK: "+", _CROSS: "-"}
+_MARKS, _PLAIN_MARKS = "\N{BALLOT X}\N{CHECK MARK}", "-+"
 
 
 @click.command()
@@ -60,16 +59,24 @@ class Check:
 
 async def examine(invocation: Invocation) -> list[Check]:
     """All checks of this machine, and of the engine that is named."""
-    from composectl.engine.endpoint import child_environ
+    from composectl.engine.endpoint import child_environ, named_by, resolve_endpoint
 
-    endpoint, of_endpoint = _endpoint(invocation)
-    environ = child_environ(invocation.environ, endpoint) if endpoint else invocation.environ
+    asked = (invocation.host, invocation.context, invocation.environ)
+    environ = invocation.environ
+    try:
+        endpoint = resolve_endpoint(*asked)
+    except errors.ComposectlError as error:
+        found = [_missing("endpoint", error), _unknown("engine"), _unknown("reach")]
+    else:
+        environ = child_environ(environ, endpoint)
+        tls = f", with the certificates in {endpoint.tls.folder}" if endpoint.tls else ""
+        named = Check("endpoint", True, f"{endpoint.url}{tls}, named by {named_by(*asked)}")
+        found = [named, *await _engine(endpoint)]
     return [
-        _told("compose", lambda: _compose(environ)),
-        of_endpoint,
-        *(await _engine(endpoint) if endpoint else (_unknown("engine"), _unknown("reach"))),
-        _told("folder", lambda: _folder(invocation.environ)),
-        _told("ports", _ports),
+        await _check("compose", _compose(environ)),
+        *found,
+        await _check("folder", _folder(environ)),
+        _ports(),
         _open_files(),
     ]
 
@@ -81,8 +88,17 @@ def are_well(checks: Sequence[Check]) -> bool:
 
 def as_text(checks: Sequence[Check], encoding: str) -> str:
     """A line for each, a second one for its hint; without marks that the encoding does not have."""
-    width = max(len(check.what) for check in checks)
-    return "".join(_lines(check, width, encoding) for check in checks)
+    marks, width = _MARKS, max(len(check.what) for check in checks)
+    try:
+        marks.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        marks = _PLAIN_MARKS
+    lines = []
+    for check in checks:
+        lines.append(f"{marks[check.is_well]} {check.what:{width}}  {sanitize(check.found)}\n")
+        if check.hint:
+            lines.append(f"{'':{width + 4}}hint: {sanitize(check.hint)}\n")
+    return "".join(lines)
 
 
 def as_json(checks: Sequence[Check]) -> dict[str, Any]:
@@ -93,10 +109,9 @@ def as_json(checks: Sequence[Check]) -> dict[str, Any]:
 # Private
 
 
-def _told(what: str, look: Callable[[], Check]) -> Check:
-    """What `look` finds, be it an error."""
+async def _check(what: str, found: Awaitable[str]) -> Check:
     try:
-        return look()
+        return Check(what, True, await found)
     except errors.ComposectlError as error:
         return _missing(what, error)
 
@@ -109,26 +124,14 @@ def _unknown(what: str) -> Check:
     return Check(what, False, "not known", "it is looked at when what stands above is mended")
 
 
-def _compose(environ: Mapping[str, str]) -> Check:
+async def _compose(environ: Mapping[str, str]) -> str:
     from composectl.compose.binary import look_for_compose, newest
 
     candidates = look_for_compose(environ)
     chosen = newest(candidates, environ)
     versions = {name: ".".join(map(str, one.version)) if one else "" for name, one in candidates.items()}
     others = [f"`{name}`: {versions[name] or 'none'}" for name in candidates if name != str(chosen)]
-    return Check("compose", True, "; ".join((f"`{chosen}` {versions[str(chosen)]}", *others)))
-
-
-def _endpoint(invocation: Invocation) -> tuple[Endpoint | None, Check]:
-    from composectl.engine.endpoint import named_by, resolve_endpoint
-
-    asked = (invocation.host, invocation.context, invocation.environ)
-    try:
-        endpoint = resolve_endpoint(*asked)
-    except errors.ComposectlError as error:
-        return None, _missing("endpoint", error)
-    tls = "" if endpoint.tls is None else f", with the certificates in {endpoint.tls.folder}"
-    return endpoint, Check("endpoint", True, f"{endpoint.url}{tls}, named by {named_by(*asked)}")
+    return "; ".join((f"`{chosen}` {versions[str(chosen)]}", *others))
 
 
 async def _engine(endpoint: Endpoint) -> tuple[Check, Check]:
@@ -140,36 +143,29 @@ async def _engine(endpoint: Endpoint) -> tuple[Check, Check]:
     except errors.ComposectlError as error:
         return _missing("engine", error), _unknown("reach")
     try:
-        return await _awaited("engine", _version(engine)), await _awaited("reach", _reach(engine))
+        return await _check("engine", _version(engine)), await _check("reach", _reach(engine))
     finally:
         engine.close()
 
 
-async def _awaited(what: str, look: Awaitable[Check]) -> Check:
-    try:
-        return await look
-    except errors.ComposectlError as error:
-        return _missing(what, error)
-
-
-async def _version(engine: Engine) -> Check:
+async def _version(engine: Engine) -> str:
     version = await engine.version()
-    return Check("engine", True, f"{version.engine}, API {version.spoken} of {version.oldest} to {version.newest}")
+    return f"{version.engine}, API {version.spoken} of {version.oldest} to {version.newest}"
 
 
-async def _reach(engine: Engine) -> Check:
+async def _reach(engine: Engine) -> str:
     from composectl.orchestrator.addressing import AUTO, choose_addressing
 
-    return Check("reach", True, (await choose_addressing(AUTO, engine)).sentence)
+    return (await choose_addressing(AUTO, engine)).sentence
 
 
-def _folder(environ: Mapping[str, str]) -> Check:
+async def _folder(environ: Mapping[str, str]) -> str:
     from composectl.control.paths import check_private, runtime_dir
 
     folder = runtime_dir(environ)
     if folder.exists():
         check_private(folder)
-    return Check("folder", True, f"{folder}, for the sockets of running composectls")
+    return f"{folder}, for the sockets of running composectls"
 
 
 def _ports() -> Check:
@@ -203,17 +199,3 @@ def _open_files() -> Check:
     return Check(
         "open files", is_enough, f"{files:,}, enough for {clients:,} clients at once", hint, is_needed=is_enough
     )
-
-
-def _lines(check: Check, width: int, encoding: str) -> str:
-    mark = _encodable(_TICK if check.is_well else _CROSS, encoding)
-    hint = f"{'':{width + 4}}hint: {sanitize(check.hint)}\n" if check.hint else ""
-    return f"{mark} {check.what:{width}}  {sanitize(check.found)}\n{hint}"
-
-
-def _encodable(mark: str, encoding: str) -> str:
-    try:
-        mark.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return _PLAIN[mark]
-    return mark

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +18,7 @@ from composectl.compose.options import Invocation
 from composectl.config.completion import completed
 
 if TYPE_CHECKING:
-    from composectl.balance.snapshot import ServiceView, Snapshot
+    from composectl.balance.snapshot import Snapshot
     from composectl.control.client import Client
     from composectl.screen.follow import Watcher
 
@@ -47,12 +48,20 @@ def status(invocation: Invocation, services: Sequence[str], watched: bool, as_js
     composectl status --all --json --watch
     composectl status echo >/dev/null && curl http://localhost:9090/
     """
+    from composectl.control.client import find_daemon
+
     if every and services:
         raise errors.UsageError("`--all` cannot be combined with SERVICE", "omit one of the two")
     if watched:
         return _watch(invocation, services, every=every, as_json=as_json)
-    found = status_of_all(invocation) if every else status_of(invocation, services)
-    return _show(found(), as_json=as_json)
+    found = status_of_all(invocation) if every else _status_of(find_daemon(invocation).status(), services)
+    if as_json:
+        sys.stdout.write(json.dumps(found.json, indent=2) + "\n")
+    else:
+        from composectl.screen.live import print_table
+
+        print_table(found.table)
+    return exit_code(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +70,6 @@ class Status:
 
     json: Mapping[str, Any]
     table: Snapshot
-
-
-Look = Callable[[], Status]
-"""Raises NothingRuns where there is nothing to be seen, HasEnded where it was there before."""
 
 
 def select(snapshot: Snapshot, services: Collection[str]) -> Snapshot:
@@ -97,78 +102,62 @@ def status_of_projects(snapshots: Sequence[Snapshot]) -> Status:
 
 def exit_code(status: Status) -> int:
     """Whether every service has a backend that is ready, for a shell."""
-    return SERVING if all(map(_is_serving, status.table.services)) else NONE_READY
+    from composectl.balance.phase import Phase
+
+    ready = [any(backend.phase == Phase.READY for backend in service.backends) for service in status.table.services]
+    return SERVING if all(ready) else NONE_READY
 
 
-def status_of(invocation: Invocation, services: Collection[str]) -> Look:
-    """At these services, or at all, of the composectl that is meant. Raises ComposectlError."""
-    from composectl.balance.snapshot import Snapshot
-    from composectl.control.client import find_daemon
-
-    client = find_daemon(invocation)
-    return lambda: status_of_project(select(Snapshot.from_json(client.status()), services))
-
-
-def status_of_all(invocation: Invocation) -> Look:
-    """At every composectl of this user, those included that come later."""
+def status_of_all(invocation: Invocation) -> Status:
+    """The status of every composectl of this user. Raises NothingRuns where there is none."""
     from composectl.balance.snapshot import Snapshot
     from composectl.control.client import running_daemons
     from composectl.control.paths import runtime_dir
 
-    folder = runtime_dir(invocation.environ)
-
-    def look() -> Status:
-        snapshots = []
-        for client in running_daemons(folder):
-            with suppress(errors.HasEnded):
-                snapshots.append(Snapshot.from_json(client.status()))
-        if not snapshots:
-            raise errors.NothingRuns(
-                "this user runs no composectl",
-                "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`",
-            )
-        return status_of_projects(snapshots)
-
-    return look
+    snapshots = []
+    for client in running_daemons(runtime_dir(invocation.environ)):
+        with suppress(errors.HasEnded):
+            snapshots.append(Snapshot.from_json(client.status()))
+    if not snapshots:
+        raise errors.NothingRuns(
+            "this user runs no composectl",
+            "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`",
+        )
+    return status_of_projects(snapshots)
 
 
 class PollingWatcher:
-    """Looks again and again."""
+    """Asks for the status again and again, at pauses that keep its share of the time small."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Callable[[], Status]) -> None:
         self._look = look
         self.again()
 
     def again(self) -> None:
-        """Look."""
         began = time.perf_counter()
         self.newest = self._look()
         took = time.perf_counter() - began
         self.pause = min(max(_POLL_INTERVAL, took / _CPU_SHARE), _LONGEST_POLL_INTERVAL)
 
     def close(self) -> None:
-        """There is nothing to be closed."""
+        """Nothing is open between two answers."""
 
 
 class EventWatcher:
-    """Is told of these services, or of all, of one composectl, which costs that less than to be asked."""
+    """Follows the events of one composectl, of these services or of all; that costs it less than to be asked."""
 
-    pause = 0.0  # it is for who tells
+    pause = 0.0  # the sender sets the pace
 
     def __init__(self, client: Client, services: Collection[str]) -> None:
-        self._telling = client.watch()
+        self._events = client.watch()
         self._services = services
         self.again()
 
     def again(self) -> None:
-        """Wait for what is told next."""
-        from composectl.balance.snapshot import Snapshot
-
-        self.newest: Status = status_of_project(select(Snapshot.from_json(self._telling.next()), self._services))
+        self.newest: Status = _status_of(self._events.next(), self._services)
 
     def close(self) -> None:
-        """Hear no more."""
-        self._telling.close()
+        self._events.close()
 
 
 # Private
@@ -181,7 +170,7 @@ def _watch(invocation: Invocation, services: Collection[str], *, every: bool, as
     try:
         watcher: Watcher
         if every:
-            watcher = PollingWatcher(status_of_all(invocation))
+            watcher = PollingWatcher(partial(status_of_all, invocation))
         else:
             watcher = EventWatcher(find_daemon(invocation), services)
         return watch_as_json(watcher) if as_json else watch(watcher)
@@ -189,17 +178,7 @@ def _watch(invocation: Invocation, services: Collection[str], *, every: bool, as
         raise errors.watched_has_ended(ended.pid) from None
 
 
-def _show(status: Status, *, as_json: bool) -> int:
-    if as_json:
-        sys.stdout.write(json.dumps(status.json, indent=2) + "\n")
-    else:
-        from composectl.screen.live import print_table
+def _status_of(payload: Mapping[str, Any], services: Collection[str]) -> Status:
+    from composectl.balance.snapshot import Snapshot
 
-        print_table(status.table)
-    return exit_code(status)
-
-
-def _is_serving(service: ServiceView) -> bool:
-    from composectl.balance.phase import Phase
-
-    return any(backend.phase == Phase.READY for backend in service.backends)
+    return status_of_project(select(Snapshot.from_json(payload), services))

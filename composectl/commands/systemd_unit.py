@@ -84,11 +84,13 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
         )
     config, loaded = asked
     check_apart({name: ports_of(loaded.project, name, one) for name, one in config.services.items()})
+    ours = {name for name in invocation.environ if name.startswith(_OURS)} - _SECRET
+    kept = ours | ({"PATH"} & invocation.environ.keys())  # where Compose is found
     unit = Unit(
         project=loaded.client.name_of(loaded.project),
         directory=invocation.cwd,
         argv=(*_program(), *_before(invocation), "up", *arguments),
-        environment=_kept(invocation.environ),
+        environment={name: invocation.environ[name] for name in sorted(kept)},
         drain=max(one.balancing.drain_timeout for one in config.services.values()),
         typed=("composectl", *_before(invocation), "systemd-unit", *arguments),
     )
@@ -115,15 +117,15 @@ class Unit:
         for word in (str(self.directory), *self.argv, *self.environment.values()):
             if not word.isprintable():
                 raise errors.not_in_a_unit(repr(word))
+        # systemd refuses a program with quotes in its path; behind the `:` of ExecStart `$` means nothing to it
+        argv = ("/usr/bin/env", *self.argv) if _REFUSED & {*self.argv[0]} else self.argv
         return _UNIT.format(
             install=shlex.join(self.typed),
             name=f"composectl-{self.project}",
             project=self.project,
             directory=_doubled(str(self.directory)),
-            environment="".join(
-                f"Environment={_word(f'{name}={value}')}\n" for name, value in self.environment.items()
-            ),
-            command=_words(self.argv),
+            environment="".join(f"Environment={_word('='.join(item))}\n" for item in self.environment.items()),
+            command=" ".join(map(_word, argv)),
             stop_seconds=self.drain + _COMPOSE_STOPS_SECONDS,
         )
 
@@ -144,18 +146,6 @@ def _before(invocation: Invocation) -> tuple[str, ...]:
     host = ("--host", invocation.host) if invocation.host else ()
     context = ("--context", invocation.context) if invocation.context else ()
     return (*invocation.options.absolute(invocation.cwd).argv(), *host, *context)
-
-
-def _kept(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables by which Compose, the engine and we are set, and where Compose is found."""
-    ours = {name for name in environ if name.startswith(_OURS)} - _SECRET
-    return {name: environ[name] for name in sorted(ours | ({"PATH"} & environ.keys()))}
-
-
-def _words(argv: Sequence[str]) -> str:
-    """Behind the `:` of ExecStart, after which `$` means nothing. A program with quotes in its path is refused."""
-    safe = argv if not set(argv[0]) & _REFUSED else ("/usr/bin/env", *argv)
-    return " ".join(map(_word, safe))
 
 
 def _word(text: str) -> str:
