@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from composectl import __version__, errors
 from composectl.compose.options import Invocation, Options
-from composectl.config.completion import completed, one_of
+from composectl.config.completion import COMPOSE, completed, one_of
 
 _COMPLETE = "_COMPOSECTL_COMPLETE"
 SECTIONS = {
@@ -60,11 +61,11 @@ class _Group(click.Group):
         self.format_commands(ctx, formatter)
         click.Command.format_options(self, ctx, formatter)
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        from composectl.commands.completion import commands
-
-        ours = {name: _summary(self.get_command(ctx, name)) for name in self.list_commands(ctx)}
-        return [*commands(ours, incomplete), *click.Command.shell_complete(self, ctx, incomplete)]
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        texts = dict.fromkeys(COMPOSE, "Compose's own")
+        texts |= {name: _summary(self.get_command(ctx, name)) for name in self.list_commands(ctx)}
+        items = [CompletionItem(name, help=text) for name, text in texts.items() if name.startswith(incomplete)]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.group(
@@ -125,26 +126,23 @@ def main() -> None:
 
 def _invocation(typed: dict[str, Any]) -> Invocation:
     """What the global options say, here and now."""
+    passed_on = [
+        word for name in ("ansi", "progress", "parallel") if typed[name] for word in (f"--{name}", typed[name])
+    ]
+    passed_on += [f"--{name}" for name in ("compatibility", "verbose") if typed[name]]
     options = Options(
         files=tuple(typed["files"]),
         project_name=typed["project_name"] or "",
         project_directory=typed["project_directory"] or "",
         env_files=tuple(typed["env_files"]),
         profiles=tuple(typed["profiles"]),
-        others=tuple(_passed_on(typed)),
+        others=tuple(passed_on),
     )
     return Invocation(options, typed["host"], typed["context"], dict(os.environ), Path.cwd())
 
 
-def _passed_on(typed: dict[str, Any]) -> list[str]:
-    """The options that are Compose's alone, as they were typed."""
-    valued = [word for name in ("ansi", "progress", "parallel") if typed[name] for word in (f"--{name}", typed[name])]
-    return valued + [f"--{name}" for name in ("compatibility", "verbose") if typed[name]]
-
-
 def _summary(command: click.Command) -> str:
-    """The first sentence of its help."""
-    return " ".join((command.help or "").partition("\n\n")[0].split()).removesuffix(".")
+    return command.get_short_help_str(limit=200).removesuffix(".")
 
 
 def _print_error(error: errors.ComposectlError) -> int:

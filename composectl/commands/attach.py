@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import click
 
-from composectl import errors
 from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
 
@@ -24,14 +23,9 @@ def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
     """
     if arguments:
         return pass_through(invocation, ("attach", *arguments))
-    from composectl.commands.status import EventWatcher
-    from composectl.control.client import find_daemon
+    from composectl.commands.status import watch_status
     from composectl.screen.console import info
-    from composectl.screen.follow import watch
 
-    try:
-        watch(EventWatcher(find_daemon(invocation), ()))
-    except errors.HasEnded as ended:
-        raise errors.watched_has_ended(ended.pid) from None
+    watch_status(invocation, ())
     info("composectl keeps running: `composectl down` stops it")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, split_arg_string
 
 from composectl import errors
-from composectl.config.completion import COMPOSE, one_of
+from composectl.config.completion import one_of
 
 _SCRIPTS = Path(__file__).parents[1] / "shells"
 
@@ -39,12 +38,6 @@ def register() -> None:
         add_completion_class(shell)
 
 
-def commands(ours: Mapping[str, str], incomplete: str) -> list[CompletionItem]:
-    """Those that begin so: ours, each with what it does, and Compose's."""
-    every = {**dict.fromkeys(COMPOSE, "Compose's own"), **ours}
-    return [CompletionItem(name, help=does) for name, does in every.items() if name.startswith(incomplete)]
-
-
 # Private
 
 
@@ -55,10 +48,7 @@ class _Words(ShellComplete):
     """
 
     source_template = ""
-
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]
-        self._before = ""
+    _before = ""
 
     def get_completion_args(self) -> tuple[list[str], str]:
         *words, incomplete = self._typed()

@@ -182,10 +182,8 @@ def _may_bind(port: int) -> bool:
     with socket.socket() as one:
         try:
             one.bind(("", port))
-        except PermissionError:
-            return False
-        except OSError:
-            return True
+        except OSError as error:
+            return not isinstance(error, PermissionError)
     return True
 
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import click
 
 from composectl import errors
 from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
-
-if TYPE_CHECKING:
-    from composectl.control.client import Client
 
 _END_TIMEOUT = 60.0
 _POLL_INTERVAL = 0.05
@@ -39,21 +35,14 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
     except errors.NothingRuns:
         pass
     else:
-        _end(client)
+        from composectl.screen.console import spinner
+
+        deadline = time.monotonic() + _END_TIMEOUT
+        with spinner(f"Stopping composectl (process {client.info.pid})"):
+            client.stop()
+            while client.path.exists() and time.monotonic() < deadline:
+                time.sleep(_POLL_INTERVAL)
         if not client.info.has_project:
             return 0
         invocation = replace(invocation, options=replace(invocation.options, project_name=client.info.project))
     return pass_through(invocation, ("down", *arguments))
-
-
-# Private
-
-
-def _end(client: Client) -> None:
-    from composectl.screen.console import spinner
-
-    deadline = time.monotonic() + _END_TIMEOUT
-    with spinner(f"Stopping composectl (process {client.info.pid})"):
-        client.stop()
-        while client.path.exists() and time.monotonic() < deadline:
-            time.sleep(_POLL_INTERVAL)

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -69,24 +70,18 @@ def _print(log: IO[bytes]) -> None:
 
 
 def _follow(log: Path, control: Path) -> None:
-    """Go on for as long as the control socket is there, and once more."""
+    """Go on for as long as the control socket is there, and once more; a log that is rotated is read to its end."""
     opened, is_running = log.open("rb"), True
     while is_running:
         is_running = control.exists()
         _print_rest(opened)
-        if _is_rotated(opened, log):
-            _print(opened)
-            opened = log.open("rb")
+        with suppress(FileNotFoundError):
+            if not os.path.samestat(os.fstat(opened.fileno()), log.stat()):
+                newer = log.open("rb")
+                _print(opened)
+                opened = newer
         time.sleep(_POLL_INTERVAL)
     _print(opened)
-
-
-def _is_rotated(opened: IO[bytes], log: Path) -> bool:
-    """Whether the path leads to another file by now."""
-    try:
-        return not os.path.samestat(os.fstat(opened.fileno()), log.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _print_rest(log: IO[bytes]) -> None:

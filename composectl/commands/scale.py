@@ -11,7 +11,7 @@ from composectl.config.completion import completed
 
 
 @click.command()
-@click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...", shell_complete=completed("balanced_scales"))
+@click.argument("scales", nargs=-1, required=True, metavar="SERVICE=N...", shell_complete=completed("balanced", "="))
 @click.option("--oldest-first", is_flag=True, help="Remove the oldest replicas first.  [default: the highest numbers]")
 @click.pass_obj
 def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> int:

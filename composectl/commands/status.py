@@ -20,7 +20,6 @@ from composectl.config.completion import completed
 if TYPE_CHECKING:
     from composectl.balance.snapshot import Snapshot
     from composectl.control.client import Client
-    from composectl.screen.follow import Watcher
 
 SERVING, NONE_READY = 0, 3
 """Exit codes of `status`; that nothing runs is an error, whose exit code is 1."""
@@ -53,7 +52,7 @@ def status(invocation: Invocation, services: Sequence[str], watched: bool, as_js
     if every and services:
         raise errors.UsageError("`--all` cannot be combined with SERVICE", "omit one of the two")
     if watched:
-        return _watch(invocation, services, every=every, as_json=as_json)
+        return watch_status(invocation, services, every=every, as_json=as_json)
     found = status_of_all(invocation) if every else _status_of(find_daemon(invocation).status(), services)
     if as_json:
         sys.stdout.write(json.dumps(found.json, indent=2) + "\n")
@@ -160,22 +159,23 @@ class EventWatcher:
         self._events.close()
 
 
-# Private
-
-
-def _watch(invocation: Invocation, services: Collection[str], *, every: bool, as_json: bool) -> int:
+def watch_status(
+    invocation: Invocation, services: Collection[str], *, every: bool = False, as_json: bool = False
+) -> int:
+    """Print the status of these services, or of all, whenever it changes; the exit code. Raises ComposectlError."""
     from composectl.control.client import find_daemon
     from composectl.screen.follow import watch, watch_as_json
 
+    show = watch_as_json if as_json else watch
     try:
-        watcher: Watcher
         if every:
-            watcher = PollingWatcher(partial(status_of_all, invocation))
-        else:
-            watcher = EventWatcher(find_daemon(invocation), services)
-        return watch_as_json(watcher) if as_json else watch(watcher)
+            return show(PollingWatcher(partial(status_of_all, invocation)))
+        return show(EventWatcher(find_daemon(invocation), services))
     except errors.HasEnded as ended:
         raise errors.watched_has_ended(ended.pid) from None
+
+
+# Private
 
 
 def _status_of(payload: Mapping[str, Any], services: Collection[str]) -> Status:

@@ -7,7 +7,6 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -86,7 +85,7 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     check_apart({name: ports_of(loaded.project, name, one) for name, one in config.services.items()})
     ours = {name for name in invocation.environ if name.startswith(_OURS)} - _SECRET
     kept = ours | ({"PATH"} & invocation.environ.keys())  # where Compose is found
-    unit = Unit(
+    unit = unit_text(
         project=loaded.client.name_of(loaded.project),
         directory=invocation.cwd,
         argv=(*_program(), *_before(invocation), "up", *arguments),
@@ -94,40 +93,37 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
         drain=max(one.balancing.drain_timeout for one in config.services.values()),
         typed=("composectl", *_before(invocation), "systemd-unit", *arguments),
     )
-    sys.stdout.write(unit.text())
+    sys.stdout.write(unit)
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What is run where: `argv` begins with an absolute path; `typed` is the command that asked for the unit.
+def unit_text(
+    *,
+    project: str,
+    directory: Path,
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    drain: int,
+    typed: Sequence[str],
+) -> str:
+    """The unit that runs `argv`, whose first word is an absolute path. Raises `not_in_a_unit` for what it cannot hold.
 
-    `drain`: the seconds that requests in flight may take at the end.
+    `typed` is the command that made the unit; `drain`: the seconds that requests in flight may take at the end.
     """
-
-    project: str
-    directory: Path
-    argv: Sequence[str]
-    environment: Mapping[str, str]
-    drain: int
-    typed: Sequence[str]
-
-    def text(self) -> str:
-        """The file. Raises `not_in_a_unit` for what it cannot hold."""
-        for word in (str(self.directory), *self.argv, *self.environment.values()):
-            if not word.isprintable():
-                raise errors.not_in_a_unit(repr(word))
-        # systemd refuses a program with quotes in its path; behind the `:` of ExecStart `$` means nothing to it
-        argv = ("/usr/bin/env", *self.argv) if _REFUSED & {*self.argv[0]} else self.argv
-        return _UNIT.format(
-            install=shlex.join(self.typed),
-            name=f"composectl-{self.project}",
-            project=self.project,
-            directory=_doubled(str(self.directory)),
-            environment="".join(f"Environment={_word('='.join(item))}\n" for item in self.environment.items()),
-            command=" ".join(map(_word, argv)),
-            stop_seconds=self.drain + _COMPOSE_STOPS_SECONDS,
-        )
+    for word in (str(directory), *argv, *environment.values()):
+        if not word.isprintable():
+            raise errors.not_in_a_unit(repr(word))
+    # systemd refuses a program with quotes in its path; behind the `:` of ExecStart `$` means nothing to it
+    safe = ("/usr/bin/env", *argv) if _REFUSED & {*argv[0]} else argv
+    return _UNIT.format(
+        install=shlex.join(typed),
+        name=f"composectl-{project}",
+        project=project,
+        directory=str(directory).replace("%", "%%"),
+        environment="".join(f"Environment={_word('='.join(item))}\n" for item in environment.items()),
+        command=" ".join(map(_word, safe)),
+        stop_seconds=drain + _COMPOSE_STOPS_SECONDS,
+    )
 
 
 # Private
@@ -151,9 +147,5 @@ def _before(invocation: Invocation) -> tuple[str, ...]:
 def _word(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{_doubled(quoted)}"'
-
-
-def _doubled(text: str) -> str:
-    return text.replace("%", "%%")
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{quoted}"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from composectl.compose.project import Project
     from composectl.config.daemon import UpConfig
     from composectl.control.client import Client
-    from composectl.control.commands import DaemonInfo
     from composectl.daemon.background import ReadyNotifier
 
 _BUILD = "--build"
@@ -32,7 +31,7 @@ _RECREATE = "--force-recreate"
     "--balance",
     multiple=True,
     metavar="SERVICE=N",
-    shell_complete=completed("scales"),
+    shell_complete=completed("services", "="),
     help="Run N replicas behind the service's port; repeat it.",
 )
 @options_of("up")
@@ -60,9 +59,7 @@ def up(invocation: Invocation, /, balance: Sequence[str], arguments: Sequence[st
     from composectl.control.paths import state_dir
     from composectl.daemon.background import run_in_background
 
-    def start(notify_ready: ReadyNotifier | None) -> int:
-        return _start_or_update(invocation, *loaded, notify_ready)
-
+    start = partial(_start_or_update, invocation, *loaded)
     return run_in_background(start, state_dir()) if loaded[0].detach else start(None)
 
 
@@ -85,9 +82,18 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
                 f"the running composectl (process {client.info.pid}) does not balance service `{service}`",
                 "run `composectl down`, then `composectl up --balance ...` with all services",
             )
-    info(_sentence(client, before, config.scales))
-    for missing in _missing(config, client.info, status):
-        warning(f"the running composectl ignores {missing}; use `--handover` to apply it")
+    changes = ", ".join(
+        f"{service} stays at {count}" if count == before[service] else f"{service} from {before[service]} to {count}"
+        for service, count in config.scales.items()
+    )
+    info(f"composectl is already running (process {client.info.pid}): {changes}")
+    for option, asked, there in (
+        ("--metrics", config.admin.metrics, client.info.metrics),
+        ("--dashboard", config.admin.dashboard, client.info.dashboard),
+        ("--access-log", config.access_log, status["access_log"]),
+    ):
+        if asked and not there:
+            warning(f"the running composectl ignores `{option}`; use `--handover` to apply it")
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
     anew = _RECREATE in config.arguments.options
     rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
@@ -99,7 +105,9 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
     ):
         print_progress(lines)
     if config.detach:
-        sys.stdout.write("".join(map(_summary, client.status()["services"])))
+        for service in client.status()["services"]:
+            listeners = ", ".join(service["listeners"])
+            sys.stdout.write(f"{service['service']}: {service['desired']} replicas behind {listeners}\n")
     return 0
 
 
@@ -152,26 +160,3 @@ async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: t
     if others:
         await compose_project.up(UpArguments(("--no-deps", *config.arguments.options), others), {})
     return project
-
-
-def _missing(config: UpConfig, there: DaemonInfo, status: Mapping[str, Any]) -> Iterator[str]:
-    """What was asked for, and is not there."""
-    if config.admin.metrics and not there.metrics:
-        yield "`--metrics`"
-    if config.admin.dashboard and not there.dashboard:
-        yield "`--dashboard`"
-    if config.access_log and not status["access_log"]:
-        yield "`--access-log`"
-
-
-def _sentence(client: Client, before: Mapping[str, int], wanted: Mapping[str, int]) -> str:
-    changes = ", ".join(_change(service, before[service], count) for service, count in wanted.items())
-    return f"composectl is already running (process {client.info.pid}): {changes}"
-
-
-def _change(service: str, before: int, wanted: int) -> str:
-    return f"{service} stays at {wanted}" if before == wanted else f"{service} from {before} to {wanted}"
-
-
-def _summary(service: Mapping[str, Any]) -> str:
-    return f"{service['service']}: {service['desired']} replicas behind {', '.join(service['listeners'])}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ COMPOSE = (
 _LARGEST = 1_000_000
 
 
-def completed(name: str) -> Callable[..., list[str]]:
-    """For click: the words of the function with this name, for the shell alone; none where they cannot be known."""
+def completed(name: str, suffix: str = "") -> Callable[..., list[str]]:
+    """For click: the words of the function with this name, each with the suffix; none where they cannot be known."""
 
     def complete(ctx: Any, _: object, incomplete: str) -> list[str]:
         with suppress(Exception):
-            return [word for word in globals()[name](ctx.obj, ctx.params) if word.startswith(incomplete)]
+            words = [f"{word}{suffix}" for word in globals()[name](ctx.obj, ctx.params)]
+            return [word for word in words if word.startswith(incomplete)]
         return []
 
     return complete
@@ -37,45 +39,32 @@ def one_of(*words: str) -> Callable[..., list[str]]:
 
 
 def services(invocation: Invocation, _: Params) -> Iterable[str]:
-    """Those of the compose files."""
     return services_in(known_files(invocation.options, invocation.environ, invocation.cwd))
-
-
-def scales(invocation: Invocation, params: Params) -> Iterable[str]:
-    """The same, with a number to come."""
-    return [f"{service}=" for service in services(invocation, params)]
 
 
 def balanced(invocation: Invocation, params: Params) -> Iterable[str]:
     """The services of the running composectl; where none runs, those of the compose files."""
     try:
-        return [one["service"] for one in _running(invocation)]
+        return [service["service"] for service in _running(invocation)]
     except errors.ComposectlError:
         return services(invocation, params)
 
 
-def balanced_scales(invocation: Invocation, params: Params) -> Iterable[str]:
-    """The same, with a number to come."""
-    return [f"{service}=" for service in balanced(invocation, params)]
-
-
 def numbers(invocation: Invocation, params: Params) -> Iterable[str]:
     """Of the backends of the named service that serve, or may."""
-    return [str(one["number"]) for one in _backends(invocation, params) if one["phase"] != "maintenance"]
+    return [str(backend["number"]) for backend in _backends(invocation, params) if backend["phase"] != "maintenance"]
 
 
 def in_maintenance(invocation: Invocation, params: Params) -> Iterable[str]:
     """Of the backends of the named service that were drained by hand."""
-    return [str(one["number"]) for one in _backends(invocation, params) if one["phase"] == "maintenance"]
+    return [str(backend["number"]) for backend in _backends(invocation, params) if backend["phase"] == "maintenance"]
 
 
 def profiles(invocation: Invocation, _: Params) -> Iterable[str]:
-    """Those of the compose files."""
     return profiles_in(known_files(invocation.options, invocation.environ, invocation.cwd))
 
 
 def projects(invocation: Invocation, _: Params) -> Iterable[str]:
-    """What is running."""
     from composectl.control.client import running_daemons
     from composectl.control.paths import runtime_dir
 
@@ -83,7 +72,6 @@ def projects(invocation: Invocation, _: Params) -> Iterable[str]:
 
 
 def contexts(invocation: Invocation, _: Params) -> Iterable[str]:
-    """Those of Docker."""
     from composectl.engine.endpoint import known_contexts
 
     return ["default", *known_contexts(invocation.environ)]
@@ -96,8 +84,9 @@ def services_in(files: Iterable[Path]) -> list[str]:
 
 def profiles_in(files: Iterable[Path]) -> list[str]:
     """The profiles that their services name, each once."""
-    every = [one.get("profiles") for file in files for one in _services(file).values() if isinstance(one, Mapping)]
-    return list(dict.fromkeys(name for names in every if isinstance(names, list) for name in names))
+    services = [service for file in files for service in _services(file).values() if isinstance(service, Mapping)]
+    lists = [names for service in services if isinstance(names := service.get("profiles"), list)]
+    return list(dict.fromkeys(chain.from_iterable(lists)))
 
 
 # Private
@@ -106,17 +95,12 @@ def profiles_in(files: Iterable[Path]) -> list[str]:
 def _running(invocation: Invocation) -> list[dict[str, Any]]:
     from composectl.control.client import find_daemon
 
-    services: list[dict[str, Any]] = find_daemon(invocation).status()["services"]
-    return services
+    return list(find_daemon(invocation).status()["services"])
 
 
 def _backends(invocation: Invocation, params: Params) -> list[dict[str, Any]]:
-    return [
-        one
-        for service in _running(invocation)
-        if service["service"] == params["service"]
-        for one in service["backends"]
-    ]
+    services = [service for service in _running(invocation) if service["service"] == params["service"]]
+    return [backend for service in services for backend in service["backends"]]
 
 
 def _services(file: Path) -> Mapping[str, Any]:

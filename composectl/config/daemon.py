@@ -12,7 +12,7 @@ from composectl.balance.backend import Replica
 from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig, ServiceConfig
 from composectl.config.values import Address
-from composectl.proxy.access_log_format import COMBINED, REFERER, USER_AGENT, AccessLineFormatter, LineStyle
+from composectl.proxy.access_log_format import AccessLineFormatter, LineStyle
 
 if TYPE_CHECKING:
     from composectl.compose.argv import UpArguments
@@ -83,7 +83,18 @@ class StaticBackends:
     @property
     def replicas(self) -> list[Replica]:
         """The backends as replicas, numbered from 1."""
-        return [_replica(number, address) for number, address in enumerate(self.addresses, 1)]
+        return [
+            Replica(
+                sha256(str(address).encode()).hexdigest(),
+                "",
+                number,
+                str(address),
+                address.host,
+                stop_grace_period=_NEVER_STOPPED,
+                ports=((None, address.port),),
+            )
+            for number, address in enumerate(self.addresses, 1)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,23 +113,6 @@ class ProxyConfig(DaemonConfig):
         return [Port(one.host, (one.port, one.port), target, "tcp") for one in self.listen]
 
 
-def check_access_log(config: DaemonConfig) -> None:
-    """Raise ComposectlError where the log cannot be as it was asked for."""
-    log = config.access_log
-    if log is None:
-        return
-    if log.path == STDOUT and config.detach:
-        raise errors.UsageError(
-            "`--access-log -` cannot be combined with `-d`: a background process has no stdout", "name a file instead"
-        )
-    for name in log.style.headers:
-        if log.style.format == COMBINED and name not in (REFERER, USER_AGENT):
-            raise errors.UsageError(
-                f"the format `combined` cannot log the header `{name.decode()}`: it holds Referer and User-Agent only",
-                "use `--access-log-format json`",
-            )
-
-
 def open_log(config: AccessLogConfig | None) -> AccessLog | None:
     """A log that can be written to. Raises ComposectlError."""
     if config is None:
@@ -126,22 +120,10 @@ def open_log(config: AccessLogConfig | None) -> AccessLog | None:
     from composectl.proxy.access_log import AccessLog, AccessWriter, Sink
 
     try:
-        sink = Sink(config.path)
+        writer = AccessWriter(Sink(config.path))
     except OSError as error:
-        why = error.strerror or str(error)
         raise errors.UsageError(
-            f"cannot open the access log {config.path}: {why}", "name a file that is writable"
+            f"cannot open the access log {config.path}: {error.strerror or error}", "name a file that is writable"
         ) from None
     lines, headers = AccessLineFormatter(config.style), frozenset(config.style.headers)
-    return AccessLog(AccessWriter(sink), lines.of, headers, on_stdout=config.path == STDOUT)
-
-
-# Private
-
-
-def _replica(number: int, address: Address) -> Replica:
-    digest = sha256(str(address).encode()).hexdigest()
-    name = str(address)
-    return Replica(
-        digest, "", number, name, address.host, stop_grace_period=_NEVER_STOPPED, ports=((None, address.port),)
-    )
+    return AccessLog(writer, lines.of, headers, on_stdout=config.path == STDOUT)

@@ -14,13 +14,13 @@ from composectl import errors
 from composectl.balance.policy import POLICIES
 from composectl.config.completion import completed
 from composectl.config.daemon import (
+    STDOUT,
     AccessLogConfig,
     AdminConfig,
     DaemonConfig,
     ProxyConfig,
     StaticBackends,
     UpConfig,
-    check_access_log,
 )
 from composectl.config.service import BalancingConfig, RolloutConfig, ServiceConfig
 from composectl.config.values import (
@@ -46,7 +46,7 @@ from composectl.config.values import (
     parse,
     whole_number,
 )
-from composectl.proxy.access_log_format import FORMATS, LineStyle
+from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
 from composectl.proxy.limits import Limits, QueueConfig
 
 _T = TypeVar("_T")
@@ -300,8 +300,18 @@ def build(cls: type[_T], *layers: Settings, **fields: Any) -> _T:
 def build_daemon(cls: type[_Daemon], flags: Settings, **fields: Any) -> _Daemon:
     """What a daemon was asked for. Raises ComposectlError for options that do not go together."""
     has_log = any(row.name == "access-log" for row in flags)
-    config = build(cls, flags, access_log=build(AccessLogConfig, flags) if has_log else None, **fields)
-    check_access_log(config)
+    log = build(AccessLogConfig, flags) if has_log else None
+    config = build(cls, flags, access_log=log, **fields)
+    if log and log.path == STDOUT and config.detach:
+        raise errors.UsageError(
+            "`--access-log -` cannot be combined with `-d`: a background process has no stdout", "name a file instead"
+        )
+    for name in log.style.headers if log and log.style.format == COMBINED else ():
+        if name not in (REFERER, USER_AGENT):
+            raise errors.UsageError(
+                f"the format `combined` cannot log the header `{name.decode()}`: it holds Referer and User-Agent only",
+                "use `--access-log-format json`",
+            )
     return config
 
 

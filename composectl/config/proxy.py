@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from composectl import errors
 from composectl.config.daemon import ProxyConfig, StaticBackends
@@ -22,9 +21,15 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
     named = {row.name: value for row, value in flags.items()}
     balancing = build(BalancingConfig, flags)
     if "backend" not in named:
-        return build_daemon(
-            ProxyConfig, flags, backends=_service_backends(named, project, environ), balancing=balancing
-        )
+        service = named.get("service") or environ.get(SERVICE_NAME, "")
+        if not service:
+            raise errors.UsageError(
+                "missing option: `--backend HOST:PORT` or `--service NAME`",
+                f"`--service NAME` follows the replicas of a service, as {SERVICE_NAME}=NAME in the environment does",
+            )
+        project = project or environ.get("COMPOSE_PROJECT_NAME", "")
+        backends = ServiceBackends(service, project.lower(), named.get("port"))
+        return build_daemon(ProxyConfig, flags, backends=backends, balancing=balancing)
     for option in ("service", "port"):
         if option in named:
             raise errors.UsageError(
@@ -35,16 +40,3 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
         raise errors.UsageError("missing option `--listen`", "for example: `--listen 8080`")
     name = named.get("name") or (project and parse(PROJECT_NAME, project, "--project-name"))
     return build_daemon(ProxyConfig, flags, backends=build(StaticBackends, flags), balancing=balancing, name=name)
-
-
-# Private
-
-
-def _service_backends(named: Mapping[str, Any], project: str, environ: Mapping[str, str]) -> ServiceBackends:
-    service, port = named.get("service") or environ.get(SERVICE_NAME, ""), named.get("port")
-    if not service:
-        raise errors.UsageError(
-            "missing option: `--backend HOST:PORT` or `--service NAME`",
-            f"`--service NAME` follows the replicas of a service, as {SERVICE_NAME}=NAME in the environment does",
-        )
-    return ServiceBackends(service, (project or environ.get("COMPOSE_PROJECT_NAME", "")).lower(), port)

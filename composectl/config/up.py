@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 from composectl import errors
 from composectl.compose.argv import UpArguments, sort_up_arguments, starts_nothing
@@ -16,7 +17,6 @@ from composectl.config.x_balance import XBalance, check_slow_start, parse_x_bala
 from composectl.control.client import running_daemons
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_dir
-from composectl.errors import ComposectlError
 from composectl.orchestrator.compose import count_replicas, find_client
 from composectl.screen.console import info
 
@@ -34,9 +34,12 @@ def load_up_config(
         make_up_config(typed_scales, flags, arguments)  # refused before anything is run
     elif starts_nothing(arguments):
         return None
-    loaded = _load(invocation, is_needed=bool(typed_scales))
-    if loaded is None:
-        return None
+    try:
+        loaded = run(find_client(invocation).load_with_x_balance())
+    except errors.ComposectlError as error:
+        if typed_scales or X_BALANCE in error.message:
+            raise
+        return None  # Compose's own `up` prints what is wrong
     declared = {service: parse_x_balance(service, value) for service, value in loaded.project.x_balance.items()}
     scales = dict(typed_scales) | _untyped_scales(invocation, loaded, declared, typed_scales, arguments)
     return (make_up_config(scales, flags, arguments, declared, tuple(typed_scales)), loaded) if scales else None
@@ -90,29 +93,7 @@ def starting_services(
     return set(named) if "--no-deps" in arguments.options else project.started_with(named)
 
 
-def running_scales(invocation: Invocation, loaded: LoadedProject) -> dict[str, int]:
-    """How many replicas of which service a balanced project has.
-
-    The running composectl knows; without one, the containers tell: several of a service that publishes
-    one port can only have been balanced. Empty where neither can be asked.
-    """
-    try:
-        return dict(run(_running_scales(invocation, loaded)))
-    except ComposectlError:
-        return {}
-
-
 # Private
-
-
-def _load(invocation: Invocation, *, is_needed: bool) -> LoadedProject | None:
-    """The project; where it is not needed and cannot be read, Compose may tell why itself."""
-    try:
-        return run(find_client(invocation).load_with_x_balance())
-    except errors.ComposectlError as error:
-        if is_needed or X_BALANCE in error.message:
-            raise
-        return None
 
 
 def _untyped_scales(
@@ -136,7 +117,9 @@ def _untyped_scales(
             f"docker-compose 1 drops the `x-balance` of service `{service}`, which several files or `extends` define",
             f"use `--balance {service}=10`, or Compose v2",
         )
-    before = {} if typed_scales else running_scales(invocation, loaded)
+    before: Mapping[str, int] = {}
+    with suppress(errors.ComposectlError):
+        before = {} if typed_scales else run(_running_scales(invocation, loaded))
     from_file = declared_scales(loaded.project, declared, starting - typed_scales.keys(), before)
     asked = parsed.services or before
     kept = {service: scale for service, scale in before.items() if service in asked and service not in declared}
@@ -147,13 +130,18 @@ def _untyped_scales(
 
 
 async def _running_scales(invocation: Invocation, loaded: LoadedProject) -> Mapping[str, int]:
-    name = loaded.client.name_of(loaded.project)
+    """How many replicas of which service a balanced project has. Raises ComposectlError.
+
+    The running composectl knows. Without one, the containers tell: a service that publishes one port, and has several
+    replicas, can only have been balanced.
+    """
+    project, name = loaded.project, loaded.client.name_of(loaded.project)
     for client in running_daemons(runtime_dir(invocation.environ)):
         if client.info.has_project and client.info.project == name:
             return {one["service"]: one["desired"] for one in client.status()["services"]}
     scales = (await count_replicas(invocation)).get(name, {})
-    return {service: scale for service, scale in scales.items() if _was_balanced(loaded.project, service, scale)}
-
-
-def _was_balanced(project: Project, service: str, count: int) -> bool:
-    return service in project.services and any(port.capacity < count for port in project.tcp_ports(service))
+    return {
+        service: scale
+        for service, scale in scales.items()
+        if service in project.services and any(port.capacity < scale for port in project.tcp_ports(service))
+    }

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from composectl.commands.systemd_unit import Unit
+from composectl.commands.systemd_unit import unit_text
 from composectl.errors import ComposectlError
 
 
-def unit(**given: object) -> Unit:
-    told = {
+def unit(**changes: object) -> str:
+    options = {
         "project": "shop",
         "directory": Path("/srv/shop"),
         "argv": ("/usr/bin/composectl", "up", "--balance", "echo=10"),
@@ -19,11 +19,11 @@ def unit(**given: object) -> Unit:
         "drain": 30,
         "typed": ("composectl", "systemd-unit", "--balance", "echo=10"),
     }
-    return Unit(**told | given)  # type: ignore[arg-type]
+    return unit_text(**options | changes)  # type: ignore[arg-type]
 
 
-def lines(**given: object) -> list[str]:
-    return unit(**given).text().splitlines()
+def lines(**changes: object) -> list[str]:
+    return unit(**changes).splitlines()
 
 
 def test_it_runs_in_the_foreground_and_is_given_time_to_drain() -> None:
@@ -79,4 +79,4 @@ def test_variables_are_written_one_a_line() -> None:
 )
 def test_what_would_begin_a_line_of_its_own_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(ComposectlError, match="invalid text for a systemd unit"):
-        unit(**given).text()
+        unit(**given)
