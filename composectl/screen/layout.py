@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -90,13 +90,19 @@ def fit(columns: Sequence[Column], rows: Sequence[TableRow], width: int) -> Layo
     """Take the columns by rank while they fit at their narrowest, then widen them as far as there is room."""
     gap = 1 if width <= NARROW else GAP
     natural = {column: column.natural(rows) for column in columns}
-    always = [column for column in columns if column.rank == 0]
-    widths = {column: natural[column] for column in always}
-    spare = width - sum(widths.values()) - gap * (len(always) - 1)
+    narrowest = {column: min(column.least, natural[column]) for column in columns}
+    widths = {column: natural[column] for column in columns if column.rank == 0}
+    spare = width - sum(widths.values()) - gap * (len(widths) - 1)
     if spare < 0:
-        _narrow(widths, -spare)
+        _resize(widths, narrowest, -spare)
     else:
-        _widen(widths, natural, _take_more(columns, widths, natural, spare, gap))
+        for column in sorted((column for column in columns if column.rank), key=lambda column: column.rank):
+            needed = narrowest[column] + min(gap, column.gap)
+            if needed > spare:
+                break
+            widths[column] = narrowest[column]
+            spare -= needed
+        _resize(widths, natural, spare)
     kept = [column for column in columns if column in widths]
     return Layout(tuple((column, widths[column], min(gap, column.gap) if at else 0) for at, column in enumerate(kept)))
 
@@ -110,39 +116,30 @@ def _requests_style(row: TableRow) -> Style:
     return of_count(row.backend.requests)
 
 
+def _phase_style(row: TableRow) -> Style:
+    return of_phase(row.backend.phase)
+
+
+def _share_bar(row: TableRow, width: int) -> str:
+    return bar(row.backend.requests, row.most_requests, min(width, _BAR))
+
+
 def _measured(heading: str, rank: int, value: Callable[[BackendView], float | None]) -> Column:
     return Column(heading, rank, lambda row, _: figure(value(row.backend)), lambda row: of_count(value(row.backend)))
 
 
-_ADDRESS = Column("address", 8, lambda row, room: sanitize(row.backend.address), left=True)
+_ADDRESS = Column("address", 8, lambda row, _: sanitize(row.backend.address), left=True)
 COLUMNS = (
-    Column("#", 0, lambda row, room: str(row.backend.number), lambda row: QUIET),
-    Column("name", 3, lambda row, room: keep_tail(sanitize(row.backend.name), room), left=True, least=16),
+    Column("#", 0, lambda row, _: str(row.backend.number), lambda row: QUIET),
+    Column("name", 3, lambda row, width: keep_tail(sanitize(row.backend.name), width), left=True, least=16),
     _ADDRESS,
-    Column(
-        "phase",
-        0,
-        lambda row, _: sanitize(row.backend.phase),
-        lambda row: of_phase(row.backend.phase),
-        left=True,
-        least=5,
-        floor=_PHASE,
-    ),
-    Column("in flight", 2, lambda row, room: count(row.backend.in_flight), lambda row: of_count(row.backend.in_flight)),
-    Column("requests", 0, lambda row, room: count(row.backend.requests), _requests_style),
-    Column("share", 5, lambda row, room: percent(row.backend.requests, row.service_requests), _requests_style),
-    Column(
-        "",
-        7,
-        lambda row, width: bar(row.backend.requests, row.most_requests, min(width, _BAR)),
-        lambda row: DRAWN,
-        left=True,
-        least=4,
-        floor=_BAR,
-        gap=1,
-    ),
+    Column("phase", 0, lambda row, _: sanitize(row.backend.phase), _phase_style, left=True, least=5, floor=_PHASE),
+    Column("in flight", 2, lambda row, _: count(row.backend.in_flight), lambda row: of_count(row.backend.in_flight)),
+    Column("requests", 0, lambda row, _: count(row.backend.requests), _requests_style),
+    Column("share", 5, lambda row, _: percent(row.backend.requests, row.service_requests), _requests_style),
+    Column("", 7, _share_bar, lambda row: DRAWN, left=True, least=4, floor=_BAR, gap=1),
     _measured("req/s", 1, lambda backend: backend.requests_per_second),
-    Column("errors", 4, lambda row, room: count(errors(row)), lambda row: BAD if errors(row) else QUIET),
+    Column("errors", 4, lambda row, _: count(errors(row)), lambda row: BAD if errors(row) else QUIET),
     _measured("p50 ms", 9, lambda backend: backend.p50_ms),
     _measured("p95 ms", 6, lambda backend: backend.p95_ms),
 )
@@ -191,32 +188,12 @@ def fit_rows(lines: int, rows: int, changes: int) -> ServiceLines:
 # Private
 
 
-def _narrow(widths: dict[Column, int], missing: int) -> None:
-    for column in widths:
-        less = max(0, min(missing, widths[column] - column.least))
-        widths[column] -= less
-        missing -= less
-
-
-def _take_more(
-    columns: Iterable[Column], widths: dict[Column, int], natural: dict[Column, int], spare: int, gap: int
-) -> int:
-    """Put columns into `widths` until one does not fit; what is left of the spare cells."""
-    for column in sorted((column for column in columns if column not in widths), key=lambda column: column.rank):
-        least = min(natural[column], column.least)
-        needed = least + min(gap, column.gap)
-        if needed > spare:
-            break
-        widths[column] = least
-        spare -= needed
-    return spare
-
-
-def _widen(widths: dict[Column, int], natural: dict[Column, int], spare: int) -> None:
-    for column in widths:
-        more = min(natural[column] - widths[column], spare)
-        widths[column] += more
-        spare -= more
+def _resize(widths: dict[Column, int], goals: Mapping[Column, int], cells: int) -> None:
+    """Bring one width after the other closer to its goal, by at most `cells` in all."""
+    for column, width in widths.items():
+        step = min(cells, abs(goals[column] - width))
+        widths[column] += step if goals[column] > width else -step
+        cells -= step
 
 
 def _cell(column: Column, text: str, style: Style, width: int, gap: int) -> Segment:
