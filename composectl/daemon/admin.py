@@ -22,7 +22,7 @@ from composectl.control.dashboard.server import RolloutService, serve_dashboard
 from composectl.control.http_server import AdmissionLimitedServer
 from composectl.control.metrics_server import MetricsHandler, serve_metrics
 from composectl.control.pacing import in_slices
-from composectl.daemon.ports import port_owner
+from composectl.daemon.service import port_owner
 from composectl.proxy.listener import PortTaken, address_of, bind
 from composectl.screen.console import info
 
@@ -59,9 +59,6 @@ class AdminListener:
 
 
 class Metrics(AdminListener):
-    def __init__(self, at: Address, folder: Path, inherited: ListeningSockets) -> None:
-        super().__init__("--metrics", "metrics", at, folder, inherited)
-
     @property
     def url(self) -> str:
         return f"http://{address_of(self.sockets[0])}/metrics"
@@ -105,7 +102,7 @@ def bind_admin_listeners(
     metrics = dashboard = None
     with ExitStack() as undo:
         if config.metrics:
-            metrics = Metrics(config.metrics, folder, inherited or {})
+            metrics = Metrics("--metrics", "metrics", config.metrics, folder, inherited or {})
             undo.callback(metrics.close)
         if config.dashboard:
             dashboard = Dashboard(config.dashboard, folder, inherited or {}, control=config.dashboard_control)

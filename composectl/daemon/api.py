@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from composectl import errors
 from composectl.config.service import RolloutConfig
-from composectl.control.commands import BackendRef, CanaryDecision, Progress, RolloutRequest, ScaleRequest
+from composectl.control.commands import CanaryDecision, Progress, RolloutRequest, ScaleRequest
 from composectl.control.listener_fds import ListenerFds
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.maintenance import drain, undrain
@@ -24,6 +25,8 @@ class Api:
         self.metrics = daemon.metrics
         self.info = daemon.info
         self.snapshot = daemon.snapshot
+        self.drain = partial(drain, daemon)
+        self.undrain = partial(undrain, daemon)
         self.stop = shutdown.request
         self._daemon = daemon
         self._shutdown = shutdown
@@ -36,12 +39,6 @@ class Api:
 
     async def decide_canary(self, decision: CanaryDecision, progress: Progress) -> None:
         await self._until_shutdown(decide_canary(self._daemon, decision, progress))
-
-    async def drain(self, backend: BackendRef, progress: Progress) -> None:
-        await drain(self._daemon, backend, progress)
-
-    async def undrain(self, backend: BackendRef, progress: Progress) -> None:
-        await undrain(self._daemon, backend, progress)
 
     def listeners(self) -> ListenerFds | None:
         return None if self._daemon.orchestrator.refusal else self._daemon.listener_fds

@@ -71,8 +71,11 @@ class LogFile(io.RawIOBase):
             left = self._stamped(written) if written else b""
             while left:
                 left = left[os.write(self._descriptors[0], left) :]
-            if self._at_start and os.fstat(self._descriptors[0]).st_size >= self._max_bytes:
-                self._rotate()
+            file = os.fstat(self._descriptors[0])
+            if self._at_start and file.st_size >= self._max_bytes:
+                if os.path.samestat(file, os.stat(self._path)):  # else another process has rotated it
+                    self._path.replace(rotated_log(self._path))
+                self._open()
         return len(written)
 
     # Private
@@ -83,12 +86,6 @@ class LogFile(io.RawIOBase):
         for descriptor in self._descriptors:
             os.dup2(opened, descriptor)
         os.close(opened)
-
-    def _rotate(self) -> None:
-        """Start a new file, unless another process has done so."""
-        if os.path.samestat(os.fstat(self._descriptors[0]), os.stat(self._path)):
-            self._path.replace(rotated_log(self._path))
-        self._open()
 
     def _stamped(self, data: bytes) -> bytes:
         stamp = f"{datetime.now().astimezone().isoformat(timespec='milliseconds')} ".encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,6 @@ class ClaimedProject:
     inherited: ListeningSockets = field(default_factory=dict)
     old_process: OldProcess | None = None
     published_host: str | None = None
-
-    def close_unused(self, used: Mapping[str, Sequence[object]]) -> None:
-        """Close the inherited sockets on which nothing listens any more."""
-        for name in self.inherited.keys() - used.keys():
-            for sock in self.inherited[name]:
-                sock.close()
 
 
 def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> ClaimedProject:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,15 +16,17 @@ from composectl.control.api import serve_api
 from composectl.control.commands import ScaleRequest
 from composectl.control.listener_fds import OldProcess
 from composectl.control.pacing import ticks
+from composectl.control.paths import log_name
 from composectl.daemon.api import Api
 from composectl.daemon.background import ReadyNotifier
-from composectl.daemon.console import Console
 from composectl.daemon.daemon import Daemon
-from composectl.daemon.ports import bind_released_ports
 from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers
+from composectl.daemon.service import bind_released_ports
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 from composectl.proxy.access_log import AccessLog, AccessLogMonitor
-from composectl.screen.console import info, spinner, warning
+from composectl.sanitize import sanitize_lines
+from composectl.screen.console import change_line, info, spinner, transition_line, warning
+from composectl.screen.live import is_live, show_table
 
 _ADOPTION_TIMEOUT = 0.5
 _FIRST_LOOK_TIMEOUT = 1.0
@@ -184,6 +187,51 @@ class Lifecycle:
             await self._daemon.tick()
             if monitor is not None and (trouble := monitor.warning()):
                 warning(trouble)
+
+
+class Console:
+    """`notify_ready`: ends the wait of the terminal that started a background process; None in the foreground."""
+
+    def __init__(self, daemon: Daemon, notify_ready: ReadyNotifier | None) -> None:
+        self._daemon = daemon
+        self._notify_ready = notify_ready
+        self.is_background = notify_ready is not None
+        self._stdout_is_log = daemon.access_log is not None and daemon.access_log.on_stdout
+        self._draws = notify_ready is None and is_live() and not self._stdout_is_log
+
+    def print_changes(self, heading: str = "") -> None:
+        """In the foreground without a table: print `heading`, and a line for each change from now on."""
+        if self._draws or self.is_background:
+            return
+        if heading:
+            self._print(heading)
+        label = self._daemon.orchestrator.label
+        self._daemon.changes.subscribe(lambda change: self._print(f"{change_line(label(change), change)}\n"))
+
+    @asynccontextmanager
+    async def shown(self) -> AsyncIterator[None]:
+        """While entered, the log has each change, or the terminal shows the table."""
+        daemon = self._daemon
+        if self._notify_ready is not None:
+            self._notify_ready(daemon.summary, log_name(daemon.lock.stem, daemon.orchestrator.directory))
+            daemon.changes.subscribe(lambda change: info(transition_line(daemon.orchestrator.label(change), change)))
+        if not self._draws:
+            yield
+            return
+        over = asyncio.Event()
+        table = asyncio.create_task(show_table(daemon.snapshots.json, over))
+        try:
+            yield
+        finally:
+            over.set()
+            await table
+
+    def _print(self, text: str) -> None:
+        if self._stdout_is_log:
+            info(text.rstrip("\n"))
+        else:
+            sys.stdout.write(sanitize_lines(text))
+            sys.stdout.flush()
 
 
 # Private

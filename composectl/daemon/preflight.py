@@ -21,8 +21,7 @@ from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.hot_restart import claim_project
 from composectl.daemon.lifecycle import Prepared
-from composectl.daemon.ports import bind_ports
-from composectl.daemon.service import BalancedService
+from composectl.daemon.service import BalancedService, bind_ports
 from composectl.orchestrator.compose import ComposeConnection
 from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import info
@@ -67,7 +66,9 @@ async def prepare_up(
         admin = bind_admin_listeners(config.admin, folder, claimed.inherited)
         undo.callback(admin.close)
         daemon = Daemon(claimed.lock, changes, services, orchestrator, admin, log)
-        claimed.close_unused(daemon.listener_fds.listening)
+        for unused in claimed.inherited.keys() - daemon.listener_fds.listening.keys():
+            for sock in claimed.inherited[unused]:
+                sock.close()
         for service in services.values():
             await bind_ports(service, orchestrator, folder)
         undo.pop_all()

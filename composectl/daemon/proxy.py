@@ -19,8 +19,7 @@ from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.background import ReadyNotifier, run_in_background
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.lifecycle import Prepared, run_daemon
-from composectl.daemon.ports import bind_free_ports
-from composectl.daemon.service import BalancedService
+from composectl.daemon.service import BalancedService, bind_free_ports
 from composectl.orchestrator.base import Orchestrator
 from composectl.orchestrator.self_discovery import ServiceBackends, discover_self
 from composectl.orchestrator.static import StaticOrchestrator

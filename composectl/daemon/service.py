@@ -7,10 +7,12 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from composectl import errors
 from composectl.balance.backend import Backend, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
@@ -18,18 +20,24 @@ from composectl.balance.snapshot import ServiceView, view_service
 from composectl.changes import ChangeFeed
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
+from composectl.control.client import running_daemons
+from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.head import make_request_id
 from composectl.proxy.health_check import make_health_check, watch_health
 from composectl.proxy.limits import ConnectionLimit
-from composectl.proxy.listener import address_of, bind, serve
+from composectl.proxy.listener import PortTaken, address_of, bind, serve
+from composectl.proxy.port_owner import process_on
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
 
 if TYPE_CHECKING:
     from composectl.daemon.rollout import ServiceRollout
+
+_RELEASE_TIMEOUT = 5.0
+_RELEASE_INTERVAL = 0.05
 
 
 class BalancedService:
@@ -181,3 +189,50 @@ class BalancedService:
             for _, server in self._servers:
                 server.upstream.connections.forget(backend)
         self._changes.publish(change)
+
+
+def port_owner(port: int, folder: Path) -> str:
+    """Another composectl of this user, with its sockets in `folder`, or else a process; empty where it is not known."""
+    for client in running_daemons(folder):
+        info = client.info
+        listeners = (*info.listeners, info.metrics.removesuffix("/metrics"), info.dashboard.removesuffix("/"))
+        if any(listener.rpartition(":")[2] == str(port) for listener in listeners):
+            return f"composectl of {info.title}"
+    return process_on(port)
+
+
+def bind_free_ports(service: BalancedService, folder: Path) -> None:
+    """Bind all ports. Raises `port_taken`."""
+    try:
+        for port in service.unbound:
+            service.bind(port)
+    except PortTaken as taken:
+        raise errors.port_taken(taken.address, port_owner(taken.port, folder)) from taken
+
+
+async def bind_ports(service: BalancedService, orchestrator: Orchestrator, folder: Path) -> None:
+    """Bind all ports but those that the replicas publish: Compose makes these anew without. Raises `port_taken`."""
+    for port in service.unbound:
+        try:
+            service.bind(port)
+        except PortTaken as taken:
+            if await orchestrator.owns_port(service.name, taken.port):
+                continue
+            owner = await orchestrator.port_owner(taken.port)
+            owner = owner or await asyncio.to_thread(port_owner, taken.port, folder)
+            raise errors.port_taken(taken.address, owner) from taken
+
+
+async def bind_released_ports(service: BalancedService, orchestrator: Orchestrator) -> None:
+    """Bind the ports that replicas of the service published until a moment ago. Raises `port_taken`."""
+    now = asyncio.get_running_loop().time
+    for port in service.unbound:
+        deadline = now() + _RELEASE_TIMEOUT
+        while port in service.unbound:
+            try:
+                service.bind(port)
+            except PortTaken:
+                if now() > deadline:
+                    number = port.published[0]
+                    raise errors.port_taken(str(number), await orchestrator.port_owner(number)) from None
+                await asyncio.sleep(_RELEASE_INTERVAL)

@@ -134,10 +134,10 @@ def _project_of(own: SelfContainer | None, engine: Engine) -> str:
 
 async def _first_look(engine: Engine, project: str, backends: ServiceBackends, notify: Notify) -> list[Replica]:
     """The replicas that run already. Raises where there are some, and none that could be balanced to."""
-    found = await _replicas(engine, project, backends.service)
+    found = (await engine.replicas(project, (backends.service,)))[backends.service]
     if not found:
         unreachable = replace(engine, addressing=replace(engine.addressing, networks=None))
-        if await _replicas(unreachable, project, backends.service):
+        if (await unreachable.replicas(project, (backends.service,)))[backends.service]:
             raise errors.ComposectlError(
                 f"no replica of service `{backends.service}` of project `{project}`"
                 " shares a network with this container",
@@ -148,7 +148,3 @@ async def _first_look(engine: Engine, project: str, backends: ServiceBackends, n
     elif not any(map(backends.has_port, found)):
         raise errors.nothing_exposed(f"service `{backends.service}`")
     return found
-
-
-async def _replicas(engine: Engine, project: str, service: str) -> list[Replica]:
-    return (await engine.replicas(project, (service,)))[service]

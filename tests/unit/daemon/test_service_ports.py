@@ -12,8 +12,7 @@ import pytest
 
 from composectl.compose.ports import Port
 from composectl.daemon.daemon import Daemon
-from composectl.daemon.ports import bind_free_ports, bind_ports, bind_released_ports, port_owner
-from composectl.daemon.service import BalancedService
+from composectl.daemon.service import BalancedService, bind_free_ports, bind_ports, bind_released_ports, port_owner
 from composectl.errors import ComposectlError
 from tests.support.fake_orchestrator import FakeOrchestrator, make_daemon
 from tests.support.kept_port import keep_port
