@@ -156,15 +156,22 @@ def find_project_daemon(runtime: Path, project: str, directory: Path) -> Client:
         for client in running_daemons(runtime)
         if (client.info.project == project.lower() if project else client.info.directory == str(directory))
     ]
-    of = f" for project `{project}`" if project else " for this project"
-    return _only(matching, of, "start one: `composectl up --balance SERVICE=N`")
+    if not matching:
+        named = f"project `{project}`" if project else "this project"
+        hint = "start one: `composectl up --balance SERVICE=N`"
+        raise errors.NothingRuns(f"no composectl is running for {named}", hint)
+    return _only(matching)
 
 
 def find_proxy_daemon(runtime: Path) -> Client:
     """The only proxy over static backends. Raises ComposectlError."""
     proxies = [client for client in running_daemons(runtime) if not client.info.has_project]
-    hint = "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`"
-    return _only(proxies, ", and there is no compose file here", hint)
+    if not proxies:
+        raise errors.NothingRuns(
+            "no composectl is running, and there is no compose file here",
+            "start one: `composectl up --balance SERVICE=N` beside a compose file, or `composectl proxy`",
+        )
+    return _only(proxies)
 
 
 def find_daemon(invocation: Invocation) -> Client:
@@ -191,9 +198,7 @@ def requested_project(invocation: Invocation) -> tuple[str, Path | None]:
 # Private
 
 
-def _only(matching: Sequence[Client], of: str, hint: str) -> Client:
-    if not matching:
-        raise errors.NothingRuns(f"no composectl is running{of}", hint)
+def _only(matching: Sequence[Client]) -> Client:
     if len(matching) > 1:
         titles = ", ".join(sorted(client.info.title for client in matching))
         raise errors.ComposectlError(f"several are running: {titles}", "name one with `-p NAME` before the command")

@@ -1,4 +1,4 @@
-"""Orders that are given on the page."""
+"""Commands that are given on the page."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FOCUSED = "document.activeElement.getAttribute('aria-label') ?? document.activeE
 
 def test_without_the_token_there_are_no_buttons(chromium: Chromium) -> None:
     with FakeDashboard().shown() as url:
-        for given in ("", "#token=another"):
+        for fragment in ("", "#token=another"):
             page = chromium.page()
-            page.visit(url + given)
+            page.visit(url + fragment)
             assert page.comes_to("!document.getElementById('control-hint').hidden")
             assert page.value("[...document.querySelectorAll('button')].every((one) => !one.checkVisibility())")
         assert "belongs to an earlier composectl" in page.text("#control-hint")
@@ -64,7 +64,7 @@ def test_fixed_backends_can_be_drained_and_not_scaled(place: Workspace, chromium
     site.ends()
 
 
-def test_more_are_ordered_at_once(chromium: Chromium) -> None:
+def test_several_steps_are_one_command(chromium: Chromium) -> None:
     shop = FakeDashboard()
     with shop.shown() as url:
         page = ready(chromium, url)
@@ -73,7 +73,7 @@ def test_more_are_ordered_at_once(chromium: Chromium) -> None:
             page.press(key)
         go_to(page, "Scale")
         page.press("Enter")
-        assert wait_until(lambda: shop.orders == [ScaleRequest({"echo": 5})])
+        assert wait_until(lambda: shop.commands == [ScaleRequest({"echo": 5})])
         assert page.comes_to("document.querySelector('.command-state').innerText === 'done'")
         assert page.texts("#commands-list li li") == ["echo-2 draining, 1 in flight", "echo-2 removed"]
 
@@ -91,11 +91,11 @@ def test_fewer_are_asked_about_and_escape_says_no(chromium: Chromium) -> None:
         page.press("Escape")
         assert page.comes_to("!document.getElementById('confirm').open")
         assert page.value(FOCUSED) == "Scale"
-        assert shop.orders == []
+        assert shop.commands == []
         page.press("Enter")
         go_to(page, "Scale", among="dialog")
         page.press("Enter")
-        assert wait_until(lambda: shop.orders == [ScaleRequest({"echo": 2})])
+        assert wait_until(lambda: shop.commands == [ScaleRequest({"echo": 2})])
 
 
 def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
@@ -106,10 +106,10 @@ def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
         go_to(page, "Roll out", among="dialog")
         page.press("Enter")
         assert page.comes_to("document.querySelector('.command-state')?.innerText === 'failed'")
-        told = page.text("#commands-list")
-        assert "echo-4 is ready" in told
-        assert "rollout of `echo` aborted: `echo-4` is not ready after 60 s; its last lines:\n  no such <file>" in told
-        assert "hint: the old replicas still serve" in told
+        shown = page.text("#commands-list")
+        assert "echo-4 is ready" in shown
+        assert "rollout of `echo` aborted: `echo-4` is not ready after 60 s; its last lines:\n  no such <file>" in shown
+        assert "hint: the old replicas still serve" in shown
 
 
 def test_a_canary_is_promoted(chromium: Chromium) -> None:
@@ -120,20 +120,20 @@ def test_a_canary_is_promoted(chromium: Chromium) -> None:
         assert page.texts(".canary") == ["", "", "canary at 10%"]
         go_to(page, "Promote the canary of echo")
         page.press("Enter")
-        assert wait_until(lambda: shop.orders == [CanaryDecision("echo", promote=True)])
+        assert wait_until(lambda: shop.commands == [CanaryDecision("echo", promote=True)])
 
 
-def test_an_order_names_the_backend_of_its_row(chromium: Chromium) -> None:
+def test_a_command_names_the_backend_of_its_row(chromium: Chromium) -> None:
     shop = FakeDashboard()
     with shop.shown() as url:
         page = ready(chromium, url)
         go_to(page, "Drain 3, echo-3")
         page.press("Enter")
-        assert wait_until(lambda: shop.orders == [At("echo", 3)])
+        assert wait_until(lambda: shop.commands == [At("echo", 3)])
 
 
 def ready(chromium: Chromium, url: str) -> Page:
-    """A page that may give orders."""
+    """A page that may give commands."""
     page = chromium.page()
     page.visit(f"{url}#token={TOKEN}")
     assert page.comes_to("document.querySelector('.steering')?.checkVisibility()")

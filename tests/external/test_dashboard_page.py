@@ -64,7 +64,7 @@ def test_the_changes_come_newest_first(place: Workspace, chromium: Chromium) -> 
 
 
 def test_names_and_reasons_are_text_whatever_they_are(chromium: Chromium) -> None:
-    with FakeDashboard(name=EVIL, why=EVIL).shown() as url:
+    with FakeDashboard(name=EVIL, reason=EVIL).shown() as url:
         page = chromium.page()
         page.visit(url)
         assert page.comes_to(f"document.querySelectorAll('{ROWS}').length === 3")

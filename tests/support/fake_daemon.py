@@ -1,4 +1,4 @@
-"""What the control API asks, made up, behind a real unix socket."""
+"""A daemon that is made up, behind the real control API on a unix socket."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from composectl.control.events import EventStream, SnapshotCache
 from composectl.control.listener_fds import ListenerFds
 from composectl.control.metrics_server import MetricsHandler
 
-Order = ScaleRequest | RolloutRequest | CanaryDecision | BackendRef
+Command = ScaleRequest | RolloutRequest | CanaryDecision | BackendRef
 
 ABOUT = DaemonInfo("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
 
 
 class FakeDaemon:
-    """Obeys every order at once; `services` of its snapshot may be replaced."""
+    """Carries out every command at once; `services` of its snapshot may be replaced."""
 
-    def __init__(self, about: DaemonInfo = ABOUT, patience: float = 10.0) -> None:
+    def __init__(self, about: DaemonInfo = ABOUT, timeout: float = 10.0) -> None:
         self.about = about
         self.stopped = 0
-        self.patience = patience
-        self.journal = ChangeFeed()
+        self.timeout = timeout
+        self.changes = ChangeFeed()
         self.services: tuple[ServiceView, ...] = ()
-        self.events = EventStream(SnapshotCache(self.snapshot).json, self.journal.subscribe, patience)
+        self.events = EventStream(SnapshotCache(self.snapshot).json, self.changes.subscribe, timeout)
         self.metrics = MetricsHandler(self.snapshot)
-        self.orders: list[Order] = []
-        self.is_asked = asyncio.Event()
+        self.commands: list[Command] = []
+        self.asked = asyncio.Event()
 
     def info(self) -> DaemonInfo:
         return self.about
@@ -42,16 +42,16 @@ class FakeDaemon:
     def listeners(self) -> ListenerFds | None:
         return None
 
-    async def obey(self, order: Order, progress: Callable[[str], None]) -> None:
-        self.orders.append(order)
-        self.is_asked.set()
+    async def carry_out(self, command: Command, progress: Callable[[str], None]) -> None:
+        self.commands.append(command)
+        self.asked.set()
         progress("echo-2 draining, 1 in flight")
         await asyncio.sleep(0)
-        if "nobody" in getattr(order, "desired", ()):
-            raise errors.not_balanced("nobody", ["echo"])
+        if "missing" in getattr(command, "desired", ()):
+            raise errors.not_balanced("missing", ["echo"])
         progress("echo-2 removed")
 
-    scale = rollout = decide_canary = drain = undrain = obey
+    scale = rollout = decide_canary = drain = undrain = carry_out
 
     def stop(self) -> None:
         self.stopped += 1
@@ -64,8 +64,8 @@ class FakeDaemon:
         path = folder / f"{self.about.project}.sock"
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(str(path))
-        runner = await serve_api(self, listening, self.patience)
+        server = await serve_api(self, listening, self.timeout)
         try:
             yield path
         finally:
-            await runner.cleanup()
+            await server.cleanup()

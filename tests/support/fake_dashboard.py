@@ -24,16 +24,16 @@ SECONDS = 90
 
 
 class FakeDashboard(FakeDaemon):
-    """Three replicas with a past; `stale_since` may be set. What it is ordered stands in `orders`."""
+    """Three replicas with a past; `stale_since` may be set. Its commands are in `commands`."""
 
-    def __init__(self, name: str = "echo", why: str = "its port accepts") -> None:
+    def __init__(self, name: str = "echo", reason: str = "its port accepts") -> None:
         super().__init__()
         self.watched = RecordedPool()
         self.watched.pool.sync(
             replace(replica(number), id=f"{number}" * 64, name=f"{name}-{number}") for number in (1, 2, 3)
         )
         self.watched.eject(3)
-        self.watched.changes[-1] = replace(self.watched.changes[-1], reason=why)
+        self.watched.changes[-1] = replace(self.watched.changes[-1], reason=reason)
         self.history = History()
         self.stale_since: str | None = None
         for second in range(SECONDS):
@@ -56,11 +56,11 @@ class FakeDashboard(FakeDaemon):
         serving.start()
         auth = DashboardAuth("127.0.0.1", TOKEN)
         opening = serve_dashboard(self, self.history, self.roll_out, auth, [listening])
-        reception = asyncio.run_coroutine_threadsafe(opening, loop).result(PATIENCE)
+        server = asyncio.run_coroutine_threadsafe(opening, loop).result(PATIENCE)
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
         finally:
-            asyncio.run_coroutine_threadsafe(reception.cleanup(), loop).result(PATIENCE)
+            asyncio.run_coroutine_threadsafe(server.cleanup(), loop).result(PATIENCE)
             loop.call_soon_threadsafe(loop.stop)
             serving.join(PATIENCE)
             loop.close()

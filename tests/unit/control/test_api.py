@@ -14,19 +14,19 @@ from composectl import errors
 from composectl.control.client import Client, find_project_daemon, find_proxy_daemon, running_daemons
 from composectl.control.commands import BackendRef, CanaryDecision, DaemonInfo, RolloutRequest, ScaleRequest
 from composectl.control.paths import control_sockets
-from tests.support.fake_daemon import ABOUT, FakeDaemon, Order
+from tests.support.fake_daemon import ABOUT, Command, FakeDaemon
 
 
-async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
-    house = FakeDaemon()
-    async with house.open(tmp_path) as path:
+async def test_it_returns_its_info_and_its_status(tmp_path: Path) -> None:
+    daemon = FakeDaemon()
+    async with daemon.open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         assert client.info == ABOUT
-        assert await asyncio.to_thread(client.status) == house.snapshot().as_json()
+        assert await asyncio.to_thread(client.status) == daemon.snapshot().as_json()
 
 
 @pytest.mark.parametrize(
-    ("method", "order"),
+    ("method", "command"),
     [
         (Client.scale, ScaleRequest({"echo": 1})),
         (Client.scale, ScaleRequest({"echo": 1, "web": 0}, oldest_first=True)),
@@ -37,24 +37,24 @@ async def test_it_tells_who_it_is_and_what_it_knows(tmp_path: Path) -> None:
         (Client.undrain, BackendRef("echo", 2)),
     ],
 )
-async def test_an_order_arrives_whole_and_each_step_is_told(
-    tmp_path: Path, method: Callable[[Client, Order], Iterator[str]], order: Order
+async def test_a_command_arrives_whole_and_its_progress_comes_back(
+    tmp_path: Path, method: Callable[[Client, Command], Iterator[str]], command: Command
 ) -> None:
-    house = FakeDaemon()
-    async with house.open(tmp_path) as path:
+    daemon = FakeDaemon()
+    async with daemon.open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
-        lines = await asyncio.to_thread(lambda: list(method(client, order)))
+        lines = await asyncio.to_thread(lambda: list(method(client, command)))
     assert lines == ["echo-2 draining, 1 in flight", "echo-2 removed"]
-    assert house.orders == [order]
+    assert daemon.commands == [command]
 
 
 async def test_an_error_of_scaling_comes_through_whole(tmp_path: Path) -> None:
     async with FakeDaemon().open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         with pytest.raises(errors.ComposectlError) as raised:
-            await asyncio.to_thread(lambda: list(client.scale(ScaleRequest({"nobody": 1}))))
+            await asyncio.to_thread(lambda: list(client.scale(ScaleRequest({"missing": 1}))))
     assert (raised.value.message, raised.value.hint) == (
-        "service `nobody` is not balanced",
+        "service `missing` is not balanced",
         "balanced services: `echo`",
     )
 
@@ -72,8 +72,8 @@ async def test_one_that_is_killed_meanwhile_is_told_of(tmp_path: Path, answer: b
     async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         about = json.dumps({"project": "shop", "pid": 4711, "directory": "/", "listeners": []}).encode()
-        told = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(about), about)
-        writer.write(told if b"/about" in head else answer)
+        response = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(about), about)
+        writer.write(response if b"/about" in head else answer)
         writer.close()
 
     async with await asyncio.start_unix_server(respond, str(tmp_path / "shop.sock")):
@@ -82,14 +82,14 @@ async def test_one_that_is_killed_meanwhile_is_told_of(tmp_path: Path, answer: b
             await asyncio.to_thread(lambda: [*client.scale(ScaleRequest({"echo": 1})), client.status()])
 
 
-async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> None:
-    house = FakeDaemon()
-    async with house.open(tmp_path) as path:
+async def test_scaling_continues_when_its_client_leaves(tmp_path: Path) -> None:
+    daemon = FakeDaemon()
+    async with daemon.open(tmp_path) as path:
         _, writer = await asyncio.open_unix_connection(str(path))
         body = json.dumps({"desired": {"echo": 1}, "oldest_first": False})
         writer.write(f"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         await writer.drain()
-        await asyncio.wait_for(house.is_asked.wait(), 60)
+        await asyncio.wait_for(daemon.asked.wait(), 60)
         writer.transport.abort()
         client = await asyncio.to_thread(Client, path)
         assert client.info == ABOUT
@@ -97,14 +97,14 @@ async def test_scaling_goes_on_when_the_one_who_asked_leaves(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("path", ["scale", "rollout", "rollout/promote", "rollout/abort", "drain", "undrain"])
 @pytest.mark.parametrize("body", ["", "[]", '"echo"', "{}", '{"desired": {"echo": -1}, "oldest_first": false}'])
-async def test_an_order_that_is_none_is_refused(tmp_path: Path, path: str, body: str) -> None:
-    house = FakeDaemon()
-    async with house.open(tmp_path) as socket_path:
+async def test_an_invalid_command_is_refused(tmp_path: Path, path: str, body: str) -> None:
+    daemon = FakeDaemon()
+    async with daemon.open(tmp_path) as socket_path:
         reader, writer = await asyncio.open_unix_connection(str(socket_path))
         writer.write(f"POST /v1/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         assert await reader.readline() == b"HTTP/1.1 400 Bad Request\r\n"
         writer.close()
-    assert house.orders == []
+    assert daemon.commands == []
 
 
 async def test_i6_garbage_and_a_huge_body_leave_it_answering(tmp_path: Path) -> None:
@@ -119,11 +119,11 @@ async def test_i6_garbage_and_a_huge_body_leave_it_answering(tmp_path: Path) -> 
 
 
 async def test_stop_is_passed_on(tmp_path: Path) -> None:
-    house = FakeDaemon()
-    async with house.open(tmp_path) as path:
+    daemon = FakeDaemon()
+    async with daemon.open(tmp_path) as path:
         client = await asyncio.to_thread(Client, path)
         await asyncio.to_thread(client.stop)
-    assert house.stopped == 1
+    assert daemon.stopped == 1
 
 
 async def test_the_project_is_found_by_its_name_and_by_its_directory(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ async def test_two_projects_of_one_directory_must_be_named(tmp_path: Path) -> No
             await asyncio.to_thread(find_project_daemon, tmp_path, "", Path(ABOUT.directory))
 
 
-async def test_a_proxy_without_a_project_is_found_by_its_name_or_when_it_is_the_only_one(tmp_path: Path) -> None:
+async def test_a_proxy_without_a_project_is_found_by_name_or_alone(tmp_path: Path) -> None:
     proxy = FakeDaemon(DaemonInfo("proxy-8080", 1, "", ()))
     async with FakeDaemon().open(tmp_path), proxy.open(tmp_path):
         by_name = await asyncio.to_thread(find_project_daemon, tmp_path, "proxy-8080", Path("/srv/shop"))

@@ -1,4 +1,4 @@
-"""Orders as they go over the socket."""
+"""Commands as they go over the socket."""
 
 from dataclasses import asdict
 from typing import Any
@@ -70,10 +70,10 @@ def test_a_scaling_has_whole_numbers(desired: Any) -> None:
     assert parse_scale({"desired": {"echo": 0}, "oldest_first": True}) == ScaleRequest({"echo": 0}, oldest_first=True)
 
 
-@pytest.mark.parametrize("told", [{"service": "echo"}, {"number": 1}, {"service": "echo", "number": -1}, [], None])
-def test_a_place_is_a_service_and_a_number(told: Any) -> None:
+@pytest.mark.parametrize("payload", [{"service": "echo"}, {"number": 1}, {"service": "echo", "number": -1}, [], None])
+def test_a_place_is_a_service_and_a_number(payload: Any) -> None:
     with pytest.raises(InvalidRequest):
-        parse_backend_ref(told)
+        parse_backend_ref(payload)
 
 
 def test_a_replica_whose_number_is_none_counts_as_0() -> None:

@@ -1,4 +1,4 @@
-"""What goes on, as server-sent events over a real socket."""
+"""Snapshots and changes, as server-sent events over a real socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from composectl.balance.phase import Phase
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.snapshots import service
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 CHANGE = Transition(7.0, "echo", 2, "echo-echo-2", Phase.STARTING, Phase.READY, "its port accepts")
 
 
@@ -30,12 +30,12 @@ class Listening:
         self.writer = writer
 
     async def head(self) -> bytes:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await self.reader.readuntil(b"\r\n\r\n")
 
     async def next(self, name: str = "") -> Any:
         """The data of the next event, or of the next one with this name."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while True:
                 event = (await self.reader.readuntil(b"\n")).strip().decode()
                 if event.startswith("event: "):
@@ -44,7 +44,7 @@ class Listening:
                         return json.loads(data.removeprefix("data: "))
 
     async def end(self) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await self.reader.read()
 
 
@@ -60,13 +60,13 @@ async def listening(path: Path) -> AsyncIterator[Listening]:
 
 
 async def test_the_snapshot_comes_at_once_and_when_it_is_another_one(tmp_path: Path) -> None:
-    house = FakeDaemon()
-    async with house.open(tmp_path) as path, listening(path) as client:
+    daemon = FakeDaemon()
+    async with daemon.open(tmp_path) as path, listening(path) as client:
         head = await client.head()
         assert head.startswith(b"HTTP/1.1 200 ")
         assert b"Content-Type: text/event-stream\r\n" in head
         assert (await client.next())["services"] == []
-        house.services = (service(2),)
+        daemon.services = (service(2),)
         assert [one["number"] for one in (await client.next())["services"][0]["backends"]] == [1, 2]
 
 
@@ -79,27 +79,27 @@ async def test_it_comes_every_two_seconds_where_nothing_changes(tmp_path: Path) 
         assert asyncio.get_running_loop().time() - began >= 1.5
 
 
-async def test_each_change_is_told_as_it_happens(tmp_path: Path) -> None:
-    house = FakeDaemon()
-    async with house.open(tmp_path) as path, listening(path) as client:
+async def test_each_change_comes_as_it_happens(tmp_path: Path) -> None:
+    daemon = FakeDaemon()
+    async with daemon.open(tmp_path) as path, listening(path) as client:
         await client.next("snapshot")
-        house.journal.publish(CHANGE)
-        told = {"service": "echo", "at": "1970-01-01T00:00:07.000+00:00", "number": 2, "name": "echo-echo-2"}
-        told |= {"from": "starting", "to": "ready", "reason": "its port accepts"}
-        assert await client.next("change") == told
+        daemon.changes.publish(CHANGE)
+        expected = {"service": "echo", "at": "1970-01-01T00:00:07.000+00:00", "number": 2, "name": "echo-echo-2"}
+        expected |= {"from": "starting", "to": "ready", "reason": "its port accepts"}
+        assert await client.next("change") == expected
 
 
-async def test_who_comes_later_is_told_at_once_too(tmp_path: Path) -> None:
-    house = FakeDaemon()
-    async with house.open(tmp_path) as path, listening(path) as first:
+async def test_a_later_reader_gets_a_snapshot_at_once_too(tmp_path: Path) -> None:
+    daemon = FakeDaemon()
+    async with daemon.open(tmp_path) as path, listening(path) as first:
         await first.next("snapshot")
         async with listening(path) as second:
-            assert await second.next("snapshot") == house.snapshot().as_json()
+            assert await second.next("snapshot") == daemon.snapshot().as_json()
 
 
-async def test_all_readers_are_let_go_at_the_end(tmp_path: Path) -> None:
-    async with asyncio.timeout(PATIENCE), AsyncExitStack() as clients:
-        async with FakeDaemon(patience=2 * PATIENCE).open(tmp_path) as path:
+async def test_the_end_lets_all_readers_go(tmp_path: Path) -> None:
+    async with asyncio.timeout(TIMEOUT), AsyncExitStack() as clients:
+        async with FakeDaemon(timeout=2 * TIMEOUT).open(tmp_path) as path:
             readers = [await clients.enter_async_context(listening(path)) for _ in range(3)]
             for one in readers:
                 await one.next("snapshot")
@@ -107,16 +107,16 @@ async def test_all_readers_are_let_go_at_the_end(tmp_path: Path) -> None:
             await one.end()
 
 
-async def test_who_does_not_read_is_let_go_and_delays_nobody(tmp_path: Path) -> None:
-    house = FakeDaemon(patience=1.0)
-    house.services = (service(200),)
-    async with house.open(tmp_path) as path, unread(path) as deaf, listening(path) as client:
-        while not is_over(deaf):
-            house.services = (service(200, desired=house.services[0].desired + 1),)
+async def test_a_client_that_does_not_read_is_cut_and_delays_no_other(tmp_path: Path) -> None:
+    daemon = FakeDaemon(timeout=1.0)
+    daemon.services = (service(200),)
+    async with daemon.open(tmp_path) as path, unread(path) as unread_client, listening(path) as client:
+        while not is_over(unread_client):
+            daemon.services = (service(200, desired=daemon.services[0].desired + 1),)
             assert (await client.next("snapshot"))["services"]
 
 
-async def test_one_reader_too_many_is_told_so(tmp_path: Path) -> None:
+async def test_one_reader_too_many_is_refused(tmp_path: Path) -> None:
     async with FakeDaemon().open(tmp_path) as path, AsyncExitStack() as clients:
         for _ in range(32):
             assert b" 200 " in await (await clients.enter_async_context(listening(path))).head()
@@ -124,11 +124,11 @@ async def test_one_reader_too_many_is_told_so(tmp_path: Path) -> None:
         assert b" 503 " in await one_more.head()
 
 
-async def test_another_application_may_tell_the_same(tmp_path: Path) -> None:
-    house = FakeDaemon()
+async def test_another_application_may_send_the_same(tmp_path: Path) -> None:
+    daemon = FakeDaemon()
     app = web.Application()
-    app.router.add_get("/v1/events", house.events.answer, allow_head=False)
-    app.on_shutdown.append(house.events.close)
+    app.router.add_get("/v1/events", daemon.events.answer, allow_head=False)
+    app.on_shutdown.append(daemon.events.close)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.UnixSite(runner, str(tmp_path / "other.sock")).start()

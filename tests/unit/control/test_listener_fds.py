@@ -27,26 +27,26 @@ class First(FakeDaemon):
 
     def __init__(self, folder: Path, *, has_listeners: bool = True) -> None:
         super().__init__(DaemonInfo("shop", os.getpid(), "/srv", ()))
-        self.claim = ProjectLock(folder, "shop", "unix:///engine")
+        self.project_lock = ProjectLock(folder, "shop", "unix:///engine")
         self.listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         self.is_stopped = asyncio.Event()
         self._has_listeners = has_listeners
 
     def listeners(self) -> ListenerFds | None:
-        return ListenerFds({"echo 80": self.listening}, self.claim.fd) if self._has_listeners else None
+        return ListenerFds({"echo 80": self.listening}, self.project_lock.fd) if self._has_listeners else None
 
     def stop(self) -> None:
         self.is_stopped.set()
 
     async def __aenter__(self) -> First:
-        self._runner = await serve_api(self, self.claim.listen())
+        self._runner = await serve_api(self, self.project_lock.listen())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
         for one in self.listening:
             one.close()
-        self.claim.release()
+        self.project_lock.release()
 
 
 async def in_thread(work: Callable[[], _T]) -> _T:
@@ -55,7 +55,7 @@ async def in_thread(work: Callable[[], _T]) -> _T:
 
 async def test_the_listening_sockets_are_the_same_ones(tmp_path: Path) -> None:
     async with First(tmp_path) as first:
-        old = await in_thread(lambda: OldProcess(first.claim.socket, os.getpid()))
+        old = await in_thread(lambda: OldProcess(first.project_lock.socket, os.getpid()))
         received = await in_thread(old.receive)
         addresses = [one.getsockname() for one in received.listening["echo 80"]]
         assert addresses == [one.getsockname() for one in first.listening]
@@ -72,26 +72,26 @@ async def test_the_listening_sockets_are_the_same_ones(tmp_path: Path) -> None:
 
 async def test_the_lock_stays_held_when_the_first_one_has_ended(tmp_path: Path) -> None:
     async with First(tmp_path) as first:
-        old = await in_thread(lambda: OldProcess(first.claim.socket, os.getpid()))
+        old = await in_thread(lambda: OldProcess(first.project_lock.socket, os.getpid()))
         received = await in_thread(old.receive)
-        claim = ProjectLock(tmp_path, "shop", "unix:///engine", inherited=received.lock)
-        with claim.listen():
-            assert (await in_thread(lambda: Client(first.claim.socket))).info.project == "shop"
+        successor = ProjectLock(tmp_path, "shop", "unix:///engine", inherited=received.lock)
+        with successor.listen():
+            assert (await in_thread(lambda: Client(first.project_lock.socket))).info.project == "shop"
             os.ftruncate(received.lock, 0)
             os.pwrite(received.lock, b"1", 0)  # as another process signs it
-            assert not first.claim.is_owner
-            claim.socket.with_suffix(".next").rename(claim.socket)
+            assert not first.project_lock.is_owner
+            successor.socket.with_suffix(".next").rename(successor.socket)
         await in_thread(old.stop)
         for sockets in received.listening.values():
             for one in sockets:
                 one.close()
-    assert claim.socket.exists()
+    assert successor.socket.exists()
     with pytest.raises(RunsAlready):
         ProjectLock(tmp_path, "shop", "unix:///engine")
     os.close(received.lock)
 
 
-def test_a_claim_that_was_not_taken_over_leaves_the_first_one_s_alone(tmp_path: Path) -> None:
+def test_a_lock_that_was_not_taken_over_leaves_the_first_alone(tmp_path: Path) -> None:
     first = ProjectLock(tmp_path, "shop", "unix:///engine")
     with first.listen():
         os.pwrite(first.fd, b"1\n", 0)  # it is another process
@@ -104,7 +104,7 @@ def test_a_claim_that_was_not_taken_over_leaves_the_first_one_s_alone(tmp_path: 
 
 async def test_one_that_has_nothing_to_hand_over_says_so(tmp_path: Path) -> None:
     async with First(tmp_path, has_listeners=False) as first:
-        old = await in_thread(lambda: OldProcess(first.claim.socket, os.getpid()))
+        old = await in_thread(lambda: OldProcess(first.project_lock.socket, os.getpid()))
         with pytest.raises(ComposectlError, match="incompatible version"):
             await in_thread(old.receive)
 

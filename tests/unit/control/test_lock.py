@@ -12,55 +12,55 @@ from composectl.errors import ComposectlError
 ENGINE = "unix:///var/run/docker.sock"
 
 
-def test_i4_a_second_claim_is_refused_and_told_by_whom(tmp_path: Path) -> None:
-    claim = ProjectLock(tmp_path, "shop", ENGINE)
+def test_i4_a_second_lock_is_refused_with_the_process(tmp_path: Path) -> None:
+    lock = ProjectLock(tmp_path, "shop", ENGINE)
     with pytest.raises(ComposectlError, match=f"already runs for project `shop` \\(process {os.getpid()}\\)"):
         ProjectLock(tmp_path, "shop", ENGINE)
-    claim.release()
+    lock.release()
 
 
 def test_a_proxy_holds_its_name_and_no_projects(tmp_path: Path) -> None:
-    claims = [ProjectLock(tmp_path, "edge"), ProjectLock(tmp_path, "edge", ENGINE)]
+    locks = [ProjectLock(tmp_path, "edge"), ProjectLock(tmp_path, "edge", ENGINE)]
     with pytest.raises(ComposectlError, match=f"proxy `edge` is already running \\(process {os.getpid()}\\)"):
         ProjectLock(tmp_path, "edge")
-    for claim in claims:
-        claim.release()
+    for lock in locks:
+        lock.release()
 
 
 def test_another_project_and_another_engine_are_free(tmp_path: Path) -> None:
-    claims = [
+    locks = [
         ProjectLock(tmp_path, "shop", ENGINE),
         ProjectLock(tmp_path, "blog", ENGINE),
         ProjectLock(tmp_path, "shop", "tcp://b:1"),
     ]
-    for claim in claims:
-        claim.release()
+    for lock in locks:
+        lock.release()
 
 
 def test_after_release_nothing_is_left_and_it_is_free(tmp_path: Path) -> None:
-    claim = ProjectLock(tmp_path, "shop", ENGINE)
-    claim.listen().close()
-    claim.release()
+    lock = ProjectLock(tmp_path, "shop", ENGINE)
+    lock.listen().close()
+    lock.release()
     assert not tmp_path.exists()
     ProjectLock(tmp_path, "shop", ENGINE).release()
 
 
 def test_i1_the_socket_is_the_owners_alone(tmp_path: Path) -> None:
-    claim = ProjectLock(tmp_path, "shop", ENGINE)
-    with claim.listen():
-        assert claim.socket.stat().st_mode & 0o777 == 0o600
-    claim.release()
+    lock = ProjectLock(tmp_path, "shop", ENGINE)
+    with lock.listen():
+        assert lock.socket.stat().st_mode & 0o777 == 0o600
+    lock.release()
 
 
 def test_i4_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
-    before = ProjectLock(tmp_path, "shop", ENGINE)
-    stale = before.listen()
+    first = ProjectLock(tmp_path, "shop", ENGINE)
+    stale = first.listen()
     stale.close()
-    os.close(before.fd)  # as the kernel does when a process is killed
+    os.close(first.fd)  # as the kernel does when a process is killed
 
-    claim = ProjectLock(tmp_path, "shop", ENGINE)
-    with claim.listen() as listening:
+    lock = ProjectLock(tmp_path, "shop", ENGINE)
+    with lock.listen() as listening:
         listening.listen()
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(claim.socket))
-    claim.release()
+            client.connect(str(lock.socket))
+    lock.release()

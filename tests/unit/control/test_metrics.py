@@ -53,9 +53,9 @@ def busy() -> RecordedPool:
 
 
 def test_responses_are_counted_by_backend_and_class() -> None:
-    told = samples(seen(busy()), "composectl_requests_total")
-    assert {key: value for key, value in told.items() if value} == {("1", "2xx"): 1, ("2", "2xx"): 1, ("3", "5xx"): 1}
-    assert len(told) == 15
+    found = samples(seen(busy()), "composectl_requests_total")
+    assert {key: value for key, value in found.items() if value} == {("1", "2xx"): 1, ("2", "2xx"): 1, ("3", "5xx"): 1}
+    assert len(found) == 15
 
 
 def test_durations_are_in_buckets_of_seconds() -> None:
@@ -107,7 +107,7 @@ def test_drains_rollouts_and_listeners() -> None:
     assert samples(service, "composectl_listener_info") == {("[::]:80",): 1}
 
 
-def test_what_a_backend_has_counted_goes_with_it_and_the_sums_of_the_service_stay() -> None:
+def test_a_backend_takes_its_counts_along_and_the_sums_stay() -> None:
     watched = busy()
     before = {name: samples(seen(watched), name) for name in SUMS}
     watched.pool.sync([])
@@ -130,15 +130,15 @@ def test_two_runs_of_a_container_are_one_series() -> None:
 
 
 def test_lines_of_the_access_log_are_counted_where_there_is_one() -> None:
-    def told(log: LogView | None) -> dict[str, float]:
+    def lines(log: LogView | None) -> dict[str, float]:
         text = b"".join(expose(Snapshot(VERSION, "shop", (), access_log=log), (), "").pieces).decode()
         return {one.name: one.value for family in parse(text) for one in family.samples if "_log_" in one.name}
 
-    assert told(LogView(written=7, dropped=2)) == {
+    assert lines(LogView(written=7, dropped=2)) == {
         "composectl_access_log_lines_total": 7,
         "composectl_access_log_dropped_lines_total": 2,
     }
-    assert told(None) == {}
+    assert lines(None) == {}
 
 
 def test_names_that_lie_stay_in_their_quotes() -> None:
@@ -153,8 +153,8 @@ def test_names_that_lie_stay_in_their_quotes() -> None:
 @pytest.mark.parametrize("count", [0, 1, 8, 9, 200])
 def test_openmetrics_where_it_is_asked_for(count: int) -> None:
     """Its parser is strict: each metric is told once, and the end is marked."""
-    told = exposed(seen(RecordedPool(count)), OPENMETRICS)
-    phases = [one for family in parse_openmetrics(told) for one in family.samples if one.name.endswith("backend_phase")]
+    text = exposed(seen(RecordedPool(count)), OPENMETRICS)
+    phases = [one for family in parse_openmetrics(text) for one in family.samples if one.name.endswith("backend_phase")]
     assert len(phases) == 6 * count
 
 

@@ -25,14 +25,14 @@ from tests.unit.control.test_events import CHANGE, listening
 
 SPEC: dict[str, Any] = json.loads((ROOT / "composectl/control/openapi.json").read_text())
 SCHEMAS = SPEC["components"]["schemas"]
-ORDERS = [path for path, item in SPEC["paths"].items() if "requestBody" in item.get("post", {})]
+COMMANDS = [path for path, item in SPEC["paths"].items() if "requestBody" in item.get("post", {})]
 OTHERS = [None, True, -1, 3, 0.25, 1.5, "", "text", [], ["echo"], [3], {}, {"echo": 2}, {"echo": -1}, {"echo": 1001}]
 
 
-def valid(name: str, told: Any) -> bool:
+def valid(name: str, payload: Any) -> bool:
     """Whether it is what the schema of this name says."""
     schema = {"$ref": f"#/components/schemas/{name}", "components": SPEC["components"]}
-    return Draft202012Validator(schema).is_valid(told)
+    return Draft202012Validator(schema).is_valid(payload)
 
 
 def example(path: str) -> dict[str, Any]:
@@ -46,24 +46,27 @@ def schema_of(path: str) -> str:
 
 
 def seen() -> ServiceView:
-    """A service of which there is something to tell."""
+    """A service with counts, changes and a canary."""
     watched = RecordedPool(3)
     watched.pool.begin_canary({watched.backend(1).replica.id}, 0.1)
     for answered in (True, False):
         lease = watched.pool.leases.acquire()
         assert lease is not None
         lease.answered(200, 1500) if answered else lease.failed("backend-hung-up")
-    told: dict[str, Any] = {"changes": watched.changes, "rollouts": {"done": 1}, "listeners": ["127.0.0.1:80"]}
-    return view_service(watched.pool, policy="p2c", desired=3, queued=0, port=80, **told)
+    facts: dict[str, Any] = {"changes": watched.changes, "rollouts": {"done": 1}, "listeners": ["127.0.0.1:80"]}
+    return view_service(watched.pool, policy="p2c", desired=3, queued=0, port=80, **facts)
 
 
 @asynccontextmanager
 async def asking(folder: Path) -> AsyncIterator[ClientSession]:
-    """A client of a composectl that has something to tell."""
-    house = FakeDaemon()
-    house.services = (seen(),)
-    async with house.open(folder) as path, ClientSession("http://localhost", connector=UnixConnector(str(path))) as one:
-        yield one
+    """A client of a daemon with such a service."""
+    daemon = FakeDaemon()
+    daemon.services = (seen(),)
+    async with (
+        daemon.open(folder) as path,
+        ClientSession("http://localhost", connector=UnixConnector(str(path))) as client,
+    ):
+        yield client
 
 
 def test_it_is_valid() -> None:
@@ -77,31 +80,31 @@ def test_every_path_is_in_it_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(("path", "schema"), [("/v1/about", "DaemonInfo"), ("/v1/status", "Snapshot")])
-async def test_what_is_told_is_what_it_says(tmp_path: Path, path: str, schema: str) -> None:
+async def test_an_answer_is_what_the_schema_says(tmp_path: Path, path: str, schema: str) -> None:
     async with asking(tmp_path) as client, client.get(path) as answer:
         assert (answer.status, answer.content_type) == (200, "application/json")
         assert valid(schema, await answer.json())
 
 
-async def test_no_key_is_told_that_is_not_in_it(tmp_path: Path) -> None:
+async def test_every_key_of_an_answer_is_in_the_schema(tmp_path: Path) -> None:
     async with asking(tmp_path) as client:
         about = await (await client.get("/v1/about")).json()
-        told = await (await client.get("/v1/status")).json()
-    (one,) = told["services"]
-    found = {"DaemonInfo": about, "Snapshot": told, "Service": one, "Totals": one["totals"]}
-    (backend, change) = (one["backends"][0], one["changes"][0])
+        status = await (await client.get("/v1/status")).json()
+    (service,) = status["services"]
+    found = {"DaemonInfo": about, "Snapshot": status, "Service": service, "Totals": service["totals"]}
+    (backend, change) = (service["backends"][0], service["changes"][0])
     found |= {"Backend": backend, "ChangeOfAService": change, "ByClass": backend["responses"]}
-    found["AccessLog"] = told["access_log"]
+    found["AccessLog"] = status["access_log"]
     documented = {name: set(SCHEMAS[name]["properties"]) for name in found}
     assert {name: set(keys) for name, keys in found.items()} == documented
 
 
 async def test_events_are_what_it_says(tmp_path: Path) -> None:
-    house = FakeDaemon()
-    house.services = (seen(),)
-    async with house.open(tmp_path) as path, listening(path) as client:
+    daemon = FakeDaemon()
+    daemon.services = (seen(),)
+    async with daemon.open(tmp_path) as path, listening(path) as client:
         assert valid("Snapshot", await client.next("snapshot"))
-        house.journal.publish(CHANGE)
+        daemon.changes.publish(CHANGE)
         assert valid("Change", await client.next("change"))
 
 
@@ -118,8 +121,8 @@ async def test_metrics_come_in_the_formats_that_it_says(tmp_path: Path) -> None:
                 assert (answer.status, answer.content_type) == (200, kind)
 
 
-@pytest.mark.parametrize("path", ORDERS)
-async def test_each_example_is_obeyed_line_by_line(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize("path", COMMANDS)
+async def test_each_example_is_carried_out_line_by_line(tmp_path: Path, path: str) -> None:
     assert valid(schema_of(path), example(path))
     async with asking(tmp_path) as client, client.post(path, json=example(path)) as answer:
         assert (answer.status, answer.content_type) == (200, "application/jsonl")
@@ -128,23 +131,23 @@ async def test_each_example_is_obeyed_line_by_line(tmp_path: Path, path: str) ->
     assert lines[-1] == {"done": True}
 
 
-async def test_an_order_that_fails_ends_with_a_line_that_says_so(tmp_path: Path) -> None:
-    nobody = {"desired": {"nobody": 1}, "oldest_first": False}
-    async with asking(tmp_path) as client, client.post("/v1/scale", json=nobody) as answer:
+async def test_a_command_that_fails_ends_with_its_error(tmp_path: Path) -> None:
+    missing = {"desired": {"missing": 1}, "oldest_first": False}
+    async with asking(tmp_path) as client, client.post("/v1/scale", json=missing) as answer:
         last = json.loads((await answer.text()).splitlines()[-1])
     assert valid("Line", last)
-    assert last["error"] == "service `nobody` is not balanced"
+    assert last["error"] == "service `missing` is not balanced"
 
 
-@pytest.mark.parametrize("path", ORDERS)
-async def test_an_order_is_taken_where_it_says_so_and_else_refused(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize("path", COMMANDS)
+async def test_a_command_is_accepted_where_the_schema_does(tmp_path: Path, path: str) -> None:
     """Each key left out, and each with values of every kind."""
     async with asking(tmp_path) as client:
-        for order in variants(example(path)):
-            async with client.post(path, json=order) as answer:
-                told = await answer.text()
-                assert answer.status == (200 if valid(schema_of(path), order) else 400), order
-                assert answer.status == 200 or valid("Error", json.loads(told))
+        for request in variants(example(path)):
+            async with client.post(path, json=request) as answer:
+                body = await answer.text()
+                assert answer.status == (200 if valid(schema_of(path), request) else 400), request
+                assert answer.status == 200 or valid("Error", json.loads(body))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +180,7 @@ async def test_stopping_is_what_it_says(tmp_path: Path) -> None:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
-    async with FakeDaemon(patience=0.2).open(tmp_path) as path:
+    async with FakeDaemon(timeout=0.2).open(tmp_path) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(b"POST /v1/scale HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
         async with asyncio.timeout(60):
@@ -198,11 +201,11 @@ async def test_what_is_not_http_is_told_so_without_an_echo(tmp_path: Path) -> No
     assert valid("Error", json.loads(answer.partition(b"\r\n\r\n")[2]))
 
 
-def variants(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for key in order:
-        yield {other: value for other, value in order.items() if other != key}
+def variants(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for key in request:
+        yield {other: value for other, value in request.items() if other != key}
         for value in OTHERS:
-            yield order | {key: value}
+            yield request | {key: value}
 
 
 def test_the_docs_name_the_keys_and_paths_that_there_are() -> None:
@@ -216,10 +219,10 @@ def test_the_docs_name_the_keys_and_paths_that_there_are() -> None:
     assert named == SPEC["paths"].keys() - {"/metrics"}
 
 
-def keys(told: Any) -> set[str]:
+def keys(value: Any) -> set[str]:
     """The keys of an object, and of all within it."""
-    if isinstance(told, list):
-        return {name for one in told for name in keys(one)}
-    if isinstance(told, dict):
-        return told.keys() | {name for one in told.values() for name in keys(one)}
+    if isinstance(value, list):
+        return {name for item in value for name in keys(item)}
+    if isinstance(value, dict):
+        return value.keys() | {name for item in value.values() for name in keys(item)}
     return set()

@@ -50,7 +50,7 @@ def working(clock: Clock, pieces: int) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1])
-def test_making_the_pieces_takes_its_share_of_the_time_and_no_more(clock: Clock, share: float) -> None:
+def test_making_the_pieces_takes_its_share_of_the_time(clock: Clock, share: float) -> None:
     async def make() -> list[int]:
         return [piece async for piece in in_slices(working(clock, 10), share)]
 
@@ -59,7 +59,7 @@ def test_making_the_pieces_takes_its_share_of_the_time_and_no_more(clock: Clock,
 
 
 def turns_before_each(clock: Clock, pieces: Iterator[int], share: float, turn: Callable[[], object]) -> list[int]:
-    """How many turns others, who do `turn` in each, had of the loop before each of the pieces."""
+    """How many turns of the loop other work had before each of the pieces; each turn runs `turn`."""
     turns = 0
 
     async def take_turns() -> None:
@@ -98,26 +98,26 @@ def test_a_loop_whose_turns_are_long_has_fewer_of_them(clock: Clock) -> None:
 
 def test_times_are_even_whatever_is_done_then(clock: Clock) -> None:
     async def work() -> list[float]:
-        told = []
+        moments = []
         async for _ in ticks(5):
-            told.append(clock.now)
-            if len(told) == 6:
+            moments.append(clock.now)
+            if len(moments) == 6:
                 break
             await asyncio.sleep(4)
-        return told
+        return moments
 
     assert clock.run(work()) == pytest.approx([5, 10, 15, 20, 25, 30])
 
 
 def test_times_that_were_slept_through_are_left_out(clock: Clock) -> None:
     async def times() -> list[float]:
-        told = []
+        moments = []
         async for _ in ticks(5):
-            told.append(clock.now)
-            if len(told) == 1:
+            moments.append(clock.now)
+            if len(moments) == 1:
                 await asyncio.sleep(32)
-            if len(told) == 4:
+            if len(moments) == 4:
                 break
-        return told
+        return moments
 
     assert clock.run(times()) == pytest.approx([5, 37, 42, 47])

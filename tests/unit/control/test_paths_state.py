@@ -87,7 +87,7 @@ def test_where_there_is_no_folder_there_is_no_log(tmp_path: Path) -> None:
     assert newest_log(tmp_path / "composectl", "shop", "") is None
 
 
-def test_what_nobody_has_written_to_for_a_month_is_forgotten(tmp_path: Path) -> None:
+def test_a_log_that_is_a_month_old_is_removed(tmp_path: Path) -> None:
     old, recent = (written(tmp_path, name, "", ago=days * 86400) for name, days in (("old", 31), ("recent", 29)))
     rotated_log(old).touch()
     os.utime(rotated_log(old), (0, 0))

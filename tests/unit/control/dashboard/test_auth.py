@@ -1,4 +1,4 @@
-"""Who may ask the dashboard, and for what."""
+"""Which requests the dashboard answers."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def test_without_a_token_there_is_only_reading(method: str) -> None:
     assert DashboardAuth("127.0.0.1").rejection("HEAD", MAY) is None
 
 
-def test_who_has_the_token_may_order() -> None:
+def test_the_token_allows_commands() -> None:
     assert DashboardAuth("127.0.0.1", TOKEN).rejection("POST", MAY) is None
     assert DashboardAuth("127.0.0.1", TOKEN).has_token(MAY)
 
 
 @pytest.mark.parametrize(
-    "given", ["", "Bearer ", "Bearer another", f"bearer {TOKEN}", TOKEN, f"Bearer {TOKEN} ", "Bearer é"]
+    "authorization", ["", "Bearer ", "Bearer another", f"bearer {TOKEN}", TOKEN, f"Bearer {TOKEN} ", "Bearer é"]
 )
-def test_who_has_not_may_not(given: str) -> None:
-    assert DashboardAuth("127.0.0.1", TOKEN).rejection("POST", MAY | {"Authorization": given}) == 401
+def test_another_token_does_not(authorization: str) -> None:
+    assert DashboardAuth("127.0.0.1", TOKEN).rejection("POST", MAY | {"Authorization": authorization}) == 401
 
 
 @pytest.mark.parametrize(
     "origin", ["", "null", "http://evil.example", "https://localhost:9091", "http://localhost", "http://127.0.0.1:9091"]
 )
-def test_orders_come_from_our_own_page_alone(origin: str) -> None:
+def test_commands_come_from_the_dashboard_itself_alone(origin: str) -> None:
     assert DashboardAuth("127.0.0.1", TOKEN).rejection("POST", MAY | {"Origin": origin}) == 403
 
 
-def test_nobody_knows_a_token_that_is_not() -> None:
+def test_no_token_matches_where_there_is_none() -> None:
     assert not DashboardAuth("127.0.0.1").has_token(MAY)
     assert not DashboardAuth("127.0.0.1").has_token({"Authorization": "Bearer None"})

@@ -14,7 +14,7 @@ from tests.support.factories import RecordedPool, replica
 
 
 class Scene:
-    """A history of one service, of which a second is sampled when it is told to be over."""
+    """A history of one service, of which a second is sampled when `over` is called."""
 
     def __init__(self, backends: int) -> None:
         self.watched = RecordedPool(backends)
@@ -27,7 +27,7 @@ class Scene:
         return self.watched.pool
 
     def answers(self, status: int = 200, microseconds: int = 1000) -> None:
-        """One request, answered by whoever gets it."""
+        """One request, answered by the backend that gets it."""
         lease = self.pool.leases.acquire()
         assert lease
         lease.answered(status, microseconds)
@@ -38,16 +38,16 @@ class Scene:
 
     @property
     def frames(self) -> list[dict[str, Any]]:
-        told = json.loads(self.history.whole())
-        assert isinstance(told, list)
-        return told
+        frames = json.loads(self.history.whole())
+        assert isinstance(frames, list)
+        return frames
 
     @property
     def last(self) -> dict[str, Any]:
-        """What the last second tells of the service."""
-        told = self.frames[-1]["services"]["echo"]
-        assert isinstance(told, dict)
-        return told
+        """The last frame of the service."""
+        frame = self.frames[-1]["services"]["echo"]
+        assert isinstance(frame, dict)
+        return frame
 
 
 def requests(row: Sequence[Any]) -> Any:
@@ -126,7 +126,7 @@ def test_phases_are_told_by_their_names() -> None:
     assert [phase(row) for row in scene.last["backends"]] == ["ready", "unhealthy"]
 
 
-def test_who_was_restarted_counts_from_nothing() -> None:
+def test_a_restarted_container_counts_from_zero() -> None:
     scene = Scene(1)
     scene.answers()
     scene.answers()
