@@ -33,7 +33,7 @@ class RunsAlready(ComposectlError):
 
     def __init__(self, project: str, pid: int) -> None:
         super().__init__(
-            f"composectl already runs for project `{project}` (process {pid})",
+            f"composectl is already running for project `{project}` (process {pid})",
             "use `composectl scale SERVICE=N` to scale, `composectl down` to stop",
         )
         self.project = project

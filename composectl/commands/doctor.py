@@ -121,7 +121,7 @@ def _missing(what: str, error: errors.ComposectlError) -> Check:
 
 
 def _unknown(what: str) -> Check:
-    return Check(what, False, "not known", "it is looked at when what stands above is mended")
+    return Check(what, False, "not known", "fix the problems above first")
 
 
 async def _compose(environ: Mapping[str, str]) -> str:

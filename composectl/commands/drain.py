@@ -15,7 +15,7 @@ from composectl.config.completion import completed
 def drain(invocation: Invocation, service: str, number: int) -> int:
     """Send no new requests to a replica, and wait until it is idle.
 
-    Its container still runs, and `undrain` takes it back.
+    Its container still runs, and `undrain` puts it back.
 
     \b
     composectl drain echo 3

@@ -98,8 +98,8 @@ class ServiceRollout:
         self.service.pause_rollout(self)
         names = ", ".join(sorted(name for container_id, name in self._names.items() if container_id not in self.old))
         self.progress(
-            f"{names} is held at {100 * share:g}% of the requests;"
-            f" `composectl rollout {self.service.name} --promote` goes on, `--abort` takes it back"
+            f"{names} is paused at {100 * share:g}% of the requests;"
+            f" run `composectl rollout {self.service.name} --promote` or `--abort`"
         )
 
     async def promote(self) -> None:

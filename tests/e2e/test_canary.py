@@ -28,7 +28,7 @@ def test_held_at_a_tenth_and_then_gone_on_with(rolling: Scenario) -> None:
     with rolling.under_load("rollout --canary 10%, --promote") as load:
         told = begin_canary(rolling)
         assert_held(rolling, load)
-        assert f"{name_of_canary(rolling)} is held at 10% of the requests" in told.stderr
+        assert f"{name_of_canary(rolling)} is paused at 10% of the requests" in told.stderr
         assert "canary 4 at 10%" in rolling.project.run("status")
         assert_nothing_else_goes(rolling)
         done = rolling.project.composectl("rollout", "echo", "--promote")

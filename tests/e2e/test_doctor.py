@@ -34,7 +34,7 @@ COMPOSE: Missing = {
 }
 ENGINE: Missing = {
     "engine": (f"cannot connect to the Docker Engine at {NOBODY}", "is it running? try `docker info`"),
-    "reach": ("not known", "it is looked at when what stands above is mended"),
+    "reach": ("not known", "fix the problems above first"),
 }
 LOW_PORTS: Missing = {
     "ports": (

@@ -12,7 +12,7 @@ from tests.support.proxy_process import Finished, Workspace, command_line
 NOBODY = "unix:///nonexistent/docker.sock"
 NOT_KNOWN = """\
 ✗ reach       not known
-              hint: it is looked at when what stands above is mended
+              hint: fix the problems above first
 """
 
 
@@ -69,7 +69,7 @@ def test_a_context_that_is_mistyped(place: Workspace, has_compose: dict[str, str
 ✗ endpoint    no Docker context `defualt`
               hint: did you mean `default`?
 ✗ engine      not known
-              hint: it is looked at when what stands above is mended
+              hint: fix the problems above first
 """
         + NOT_KNOWN
         in found.stdout

@@ -14,7 +14,7 @@ ENGINE = "unix:///var/run/docker.sock"
 
 def test_i4_a_second_lock_is_refused_with_the_process(tmp_path: Path) -> None:
     lock = ProjectLock(tmp_path, "shop", ENGINE)
-    with pytest.raises(ComposectlError, match=f"already runs for project `shop` \\(process {os.getpid()}\\)"):
+    with pytest.raises(ComposectlError, match=f"already running for project `shop` \\(process {os.getpid()}\\)"):
         ProjectLock(tmp_path, "shop", ENGINE)
     lock.release()
 

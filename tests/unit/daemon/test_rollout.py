@@ -99,7 +99,7 @@ async def test_what_is_refused_touches_nothing(
 
 async def test_a_canary_pauses_the_rollout_and_everything_else(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
     lines = await rolled_out(daemon, ordered(canary=0.1))
-    assert lines[-1].startswith("echo-3 is held at 10% of the requests")
+    assert lines[-1].startswith("echo-3 is paused at 10% of the requests")
     assert [backend.canary for backend in daemon.snapshot().services[0].backends] == [None, None, 0.1]
     for work in (roll_out(daemon, ordered(), print), scale(daemon, ScaleRequest({"echo": 5}), print)):
         with pytest.raises(errors.ComposectlError, match="canary"):
