@@ -199,12 +199,5 @@ def has_ended(pid: int) -> HasEnded:
     )
 
 
-def watched_has_ended(pid: int) -> ComposectlError:
-    return ComposectlError(
-        f"composectl (process {pid}) has ended",
-        "`composectl logs --balancer` shows why, if it ran in the background",
-    )
-
-
 def no_state_folder(path: str, reason: str, variable: str) -> ComposectlError:
     return ComposectlError(f"cannot write a log in {path}: {reason}", f"set {variable} to a writable folder")

@@ -172,7 +172,10 @@ def watch_status(
             return show(PollingWatcher(partial(status_of_all, invocation)))
         return show(EventWatcher(find_daemon(invocation), services))
     except errors.HasEnded as ended:
-        raise errors.watched_has_ended(ended.pid) from None
+        raise errors.ComposectlError(
+            f"composectl (process {ended.pid}) has ended",
+            "`composectl logs --balancer` shows why, if it ran in the background",
+        ) from None
 
 
 # Private
