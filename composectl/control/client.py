@@ -100,7 +100,7 @@ class SnapshotWatch:
         self._answer: http.client.HTTPResponse | None = None
         self._pid = client.info.pid
         self._closed = False
-        self._is_first = True
+        self._pause = 0.0  # before it polls
 
     def next(self) -> dict[str, Any]:
         """The next one. Raises HasEnded where there is none to come."""
@@ -112,7 +112,9 @@ class SnapshotWatch:
                     self._connection.request("GET", "/v1/events")
                     self._answer = self._connection.getresponse()
                 if self._answer.status != HTTPStatus.OK:
-                    return self._polled()
+                    time.sleep(self._pause)
+                    self._pause = _POLL_INTERVAL
+                    return self._client.status()
                 snapshot = _next_snapshot(self._answer)
                 if snapshot is not None:
                     self._pid = snapshot["pid"]
@@ -128,14 +130,6 @@ class SnapshotWatch:
         if self._connection.sock is not None:
             with suppress(OSError):
                 self._connection.sock.shutdown(socket.SHUT_RDWR)
-
-    # Private
-
-    def _polled(self) -> dict[str, Any]:
-        if not self._is_first:
-            time.sleep(_POLL_INTERVAL)
-        self._is_first = False
-        return self._client.status()
 
 
 def running_daemons(directory: Path) -> list[Client]:

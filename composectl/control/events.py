@@ -55,7 +55,15 @@ class EventStream:
             raise refuse(web.HTTPServiceUnavailable, f"there are {_MAX_READERS} readers already")
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
-        reader = self._admit()
+        reader = _Reader()
+        self._readers.add(reader)
+        if self._sender is None or self._sender.done():
+            self._newest = b""
+            self._sender = asyncio.create_task(self._send_snapshots())
+        elif self._newest:
+            reader.put_snapshot(self._newest)
+        if self._closed:
+            reader.end()
         try:
             await reader.relay(response, self._timeout)
         except TimeoutError:
@@ -73,18 +81,6 @@ class EventStream:
             self._sender.cancel()
 
     # Private
-
-    def _admit(self) -> _Reader:
-        reader = _Reader()
-        self._readers.add(reader)
-        if self._sender is None or self._sender.done():
-            self._newest = b""
-            self._sender = asyncio.create_task(self._send_snapshots())
-        elif self._newest:
-            reader.put_snapshot(self._newest)
-        if self._closed:
-            reader.end()
-        return reader
 
     async def _send_snapshots(self) -> None:
         while self._readers and not self._closed:

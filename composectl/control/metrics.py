@@ -27,23 +27,18 @@ _PHASES = [phase.value for phase in Phase if phase is not Phase.GONE]
 _BOUNDS = [*(str(bound / 1e6) for bound in HISTOGRAM), "+Inf"]
 
 
-@dataclass(frozen=True, slots=True)
-class Exposition:
-    """`pieces` are to be sent one after the other; each of them is made in a fraction of a millisecond."""
-
-    content_type: str
-    pieces: Iterator[bytes]
-
-
 def process_metrics() -> Sequence[Metric]:
     """Its memory, CPU time and open files, as the kernel tells them: some milliseconds where the files are many."""
     return tuple(_PROCESS.collect())
 
 
-def expose(snapshot: Snapshot, process: Iterable[Metric], accept: str) -> Exposition:
-    """The metrics, in the format that `accept`, the header of a scrape, asks for."""
+def expose(snapshot: Snapshot, process: Iterable[Metric], accept: str) -> tuple[str, Iterator[bytes]]:
+    """The content type that `accept`, the header of a scrape, asks for, and the metrics in pieces.
+
+    Each piece is made in a fraction of a millisecond.
+    """
     encode, content_type = choose_encoder(accept)
-    return Exposition(content_type, _pieces(snapshot, process, encode))
+    return content_type, _pieces(snapshot, process, encode)
 
 
 # Private

@@ -50,10 +50,10 @@ class MetricsHandler:
 
         began = time.monotonic()
         process = await asyncio.to_thread(process_metrics)
-        exposition = expose(self._snapshot(), process, accept)
-        body = b"".join([piece async for piece in in_slices(exposition.pieces, _CPU_SHARE)])
+        content_type, pieces = expose(self._snapshot(), process, accept)
+        body = b"".join([piece async for piece in in_slices(pieces, _CPU_SHARE)])
         now = time.monotonic()
-        return _Scrape(accept, exposition.content_type, body, now + min(_MAX_AGE, now - began))
+        return _Scrape(accept, content_type, body, now + min(_MAX_AGE, now - began))
 
 
 async def serve_metrics(

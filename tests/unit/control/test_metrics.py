@@ -33,7 +33,7 @@ def seen(watched: RecordedPool) -> ServiceView:
 
 
 def exposed(service: ServiceView, accept: str = "") -> str:
-    return b"".join(expose(Snapshot(VERSION, "shop", (service,)), process_metrics(), accept).pieces).decode()
+    return b"".join(expose(Snapshot(VERSION, "shop", (service,)), process_metrics(), accept)[1]).decode()
 
 
 def samples(service: ServiceView, name: str) -> dict[tuple[str, ...], float]:
@@ -131,7 +131,7 @@ def test_two_runs_of_a_container_are_one_series() -> None:
 
 def test_lines_of_the_access_log_are_counted_where_there_is_one() -> None:
     def lines(log: LogView | None) -> dict[str, float]:
-        text = b"".join(expose(Snapshot(VERSION, "shop", (), access_log=log), (), "").pieces).decode()
+        text = b"".join(expose(Snapshot(VERSION, "shop", (), access_log=log), (), "")[1]).decode()
         return {one.name: one.value for family in parse(text) for one in family.samples if "_log_" in one.name}
 
     assert lines(LogView(written=7, dropped=2)) == {
@@ -159,13 +159,13 @@ def test_openmetrics_where_it_is_asked_for(count: int) -> None:
 
 
 def test_it_comes_in_small_pieces() -> None:
-    pieces = list(expose(Snapshot(VERSION, "shop", (seen(RecordedPool(200)),)), (), "").pieces)
+    pieces = list(expose(Snapshot(VERSION, "shop", (seen(RecordedPool(200)),)), (), "")[1])
     assert max(piece.count(b"\n") for piece in pieces) <= 7
 
 
 def test_the_docs_list_every_metric() -> None:
     page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
     snapshot = Snapshot(VERSION, "shop", (seen(busy()),), access_log=LogView(written=1, dropped=0))
-    text = b"".join(expose(snapshot, process_metrics(), "").pieces).decode()
+    text = b"".join(expose(snapshot, process_metrics(), "")[1]).decode()
     families = {name for name in re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE) if name.startswith("composectl_")}
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == families
