@@ -159,8 +159,5 @@ def _usage_error(error: click.ClickException) -> errors.ComposectlError:
     context = getattr(error, "ctx", None)
     if not hint and context:
         hint = f"for its usage, run `{context.command_path} --help`"
-    return errors.ComposectlError(_lower_first(message), _lower_first(hint), error.exit_code)
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    message, hint = (text[:1].lower() + text[1:] for text in (message, hint))
+    return errors.ComposectlError(message, hint, error.exit_code)

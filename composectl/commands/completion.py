@@ -34,14 +34,15 @@ def completion(shell: str) -> int:
 
 def register() -> None:
     """Answer the scripts of `composectl completion`, in place of those of click."""
-    for shell in (_Bash, _Zsh, _Fish):
-        add_completion_class(shell)
+    add_completion_class(_BashCompletion, "bash")
+    for shell in ("zsh", "fish"):
+        add_completion_class(_Completion, shell)
 
 
 # Private
 
 
-class _Words(ShellComplete):
+class _Completion(ShellComplete):
     """Gets the words up to the cursor as arguments; one line for each completion: it, a tab, what it means.
 
     `:file` and `:dir` are lines that leave it to the shell.
@@ -71,18 +72,8 @@ class _Words(ShellComplete):
         return sys.argv[1:] or [""]
 
 
-class _Zsh(_Words):
-    name = "zsh"
-
-
-class _Fish(_Words):
-    name = "fish"
-
-
-class _Bash(_Words):
+class _BashCompletion(_Completion):
     """Gets the line up to the cursor, for bash breaks words at `=`, and completes what is behind it."""
-
-    name = "bash"
 
     def _typed(self) -> list[str]:
         line = sys.argv[1] if len(sys.argv) > 1 else ""

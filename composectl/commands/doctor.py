@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from composectl.engine.client import Engine
     from composectl.engine.endpoint import Endpoint
 
-_LOW_PORTS = (1, 1023)
 _FEW_FILES = 4096
-VERSION = 1
 _MARKS, _PLAIN_MARKS = "\N{BALLOT X}\N{CHECK MARK}", "-+"
 
 
@@ -103,7 +101,7 @@ def as_text(checks: Sequence[Check], encoding: str) -> str:
 
 def as_json(checks: Sequence[Check]) -> dict[str, Any]:
     """The same for machines; the keys are stable."""
-    return {"version": VERSION, "is_well": are_well(checks), "findings": [asdict(check) for check in checks]}
+    return {"version": 1, "is_well": are_well(checks), "findings": [asdict(check) for check in checks]}
 
 
 # Private
@@ -169,7 +167,7 @@ async def _folder(environ: Mapping[str, str]) -> str:
 
 
 def _ports() -> Check:
-    if all(map(_may_bind, _LOW_PORTS)):
+    if all(map(_may_bind, (1, 1023))):
         return Check("ports", True, "any can be listened on")
     hint = "ports below 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` uses another port"
     return Check("ports", False, "only ports from 1024 on", hint, is_needed=False)

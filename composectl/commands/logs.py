@@ -17,7 +17,6 @@ from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
 from composectl.sanitize import sanitize
 
-_FOLLOW = ("-f", "--follow")
 _POLL_INTERVAL = 0.25
 
 
@@ -42,7 +41,7 @@ def logs(invocation: Invocation, balancer: bool, arguments: Sequence[str]) -> in
     from composectl.control.paths import file_stem_of_log, newest_log, rotated_log, runtime_dir, state_dir
 
     for word in arguments:
-        if word not in _FOLLOW:
+        if word not in ("-f", "--follow"):
             raise errors.UsageError(f"`{word}` cannot be combined with `--balancer`", "use `-f`, or omit `--balancer`")
     name, directory = requested_project(invocation)
     log = newest_log(state_dir(), name.lower(), str(directory or ""))

@@ -83,11 +83,10 @@ def make_rollout(
 
     status = client.status()
     check_no_canary(status)
-    policies = {str(one["service"]): one["policy"] for one in status["services"]}
-    balanced = [*policies]
+    policies = {str(service["service"]): service["policy"] for service in status["services"]}
     for service in services:
-        if service not in balanced:
-            raise errors.not_balanced(service, balanced)
+        if service not in policies:
+            raise errors.not_balanced(service, policies)
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
         if config.canary is not None and policies[service] == "source":
@@ -95,6 +94,6 @@ def make_rollout(
                 "`--canary` cannot be combined with `--policy source`: a client would not stay with its backend",
                 "omit `--canary`",
             )
-    rendered = render(without_published_ports(project, balanced)).decode()
+    rendered = render(without_published_ports(project, policies)).decode()
     timing = (config.parallel, config.monitor, config.ready_timeout)
     return RolloutRequest(tuple(dict.fromkeys(services)), rendered, *timing, only_changed, canary=config.canary)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from composectl.balance.snapshot import Snapshot
     from composectl.control.client import Client
 
-SERVING, NONE_READY = 0, 3
-"""Exit codes of `status`; that nothing runs is an error, whose exit code is 1."""
 _POLL_INTERVAL = 0.5
 _LONGEST_POLL_INTERVAL = 2.0
 _CPU_SHARE = 0.02  # of the time, at most, for answering us: the composectl that is asked has requests to serve
@@ -104,7 +102,7 @@ def exit_code(status: Status) -> int:
     from composectl.balance.phase import Phase
 
     ready = [any(backend.phase == Phase.READY for backend in service.backends) for service in status.table.services]
-    return SERVING if all(ready) else NONE_READY
+    return 0 if all(ready) else 3
 
 
 def status_of_all(invocation: Invocation) -> Status:
@@ -135,8 +133,7 @@ class PollingWatcher:
     def again(self) -> None:
         began = time.perf_counter()
         self.newest = self._look()
-        took = time.perf_counter() - began
-        self.pause = min(max(_POLL_INTERVAL, took / _CPU_SHARE), _LONGEST_POLL_INTERVAL)
+        self.pause = min(max(_POLL_INTERVAL, (time.perf_counter() - began) / _CPU_SHARE), _LONGEST_POLL_INTERVAL)
 
     def close(self) -> None:
         """Nothing is open between two answers."""

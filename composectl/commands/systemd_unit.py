@@ -17,9 +17,7 @@ from composectl.commands.up import up
 from composectl.compose.options import Invocation
 
 _OURS = ("COMPOSE_", "COMPOSECTL_", "DOCKER_")
-_SECRET = frozenset(("DOCKER_AUTH_CONFIG",))
 _PLAIN = re.compile(r"[-\w@:,./+=]+", re.ASCII)
-_REFUSED = frozenset("\"'\\")
 _COMPOSE_STOPS_SECONDS = 60  # what Compose may take once the requests in flight are over
 _UNIT = """\
 # mkdir -p ~/.config/systemd/user
@@ -83,15 +81,21 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
         )
     config, loaded = asked
     check_apart({name: ports_of(loaded.project, name, one) for name, one in config.services.items()})
-    ours = {name for name in invocation.environ if name.startswith(_OURS)} - _SECRET
+    before = invocation.options.absolute(invocation.cwd).argv()
+    for option, value in (("--host", invocation.host), ("--context", invocation.context)):
+        before += (option, value) if value else ()
+    script = Path(sys.argv[0]).absolute()
+    is_installed = script.name == "composectl" and os.access(script, os.X_OK)
+    program = (str(script),) if is_installed else (sys.executable, "-P", "-m", "composectl")
+    ours = {name for name in invocation.environ if name.startswith(_OURS)} - {"DOCKER_AUTH_CONFIG"}  # a secret
     kept = ours | ({"PATH"} & invocation.environ.keys())  # where Compose is found
     unit = unit_text(
         project=loaded.client.name_of(loaded.project),
         directory=invocation.cwd,
-        argv=(*_program(), *_before(invocation), "up", *arguments),
+        argv=(*program, *before, "up", *arguments),
         environment={name: invocation.environ[name] for name in sorted(kept)},
         drain=max(one.balancing.drain_timeout for one in config.services.values()),
-        typed=("composectl", *_before(invocation), "systemd-unit", *arguments),
+        typed=("composectl", *before, "systemd-unit", *arguments),
     )
     sys.stdout.write(unit)
     return 0
@@ -114,7 +118,7 @@ def unit_text(
         if not word.isprintable():
             raise errors.not_in_a_unit(repr(word))
     # systemd refuses a program with quotes in its path; behind the `:` of ExecStart `$` means nothing to it
-    safe = ("/usr/bin/env", *argv) if _REFUSED & {*argv[0]} else argv
+    safe = ("/usr/bin/env", *argv) if {*argv[0]} & {*"\"'\\"} else argv
     return _UNIT.format(
         install=shlex.join(typed),
         name=f"composectl-{project}",
@@ -127,21 +131,6 @@ def unit_text(
 
 
 # Private
-
-
-def _program() -> tuple[str, ...]:
-    """Ourselves, wherever it is run."""
-    script = Path(sys.argv[0]).absolute()
-    if script.name == "composectl" and os.access(script, os.X_OK):
-        return (str(script),)
-    return (sys.executable, "-P", "-m", "composectl")
-
-
-def _before(invocation: Invocation) -> tuple[str, ...]:
-    """The global options, by absolute paths."""
-    host = ("--host", invocation.host) if invocation.host else ()
-    context = ("--context", invocation.context) if invocation.context else ()
-    return (*invocation.options.absolute(invocation.cwd).argv(), *host, *context)
 
 
 def _word(text: str) -> str:

@@ -13,7 +13,7 @@ from composectl import errors
 from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
 from composectl.config.completion import completed
-from composectl.config.options import Settings, options_of, settings_of
+from composectl.config.options import options_of, settings_of
 
 if TYPE_CHECKING:
     from composectl.compose.client import LoadedProject
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from composectl.config.daemon import UpConfig
     from composectl.control.client import Client
     from composectl.daemon.background import ReadyNotifier
-
-_BUILD = "--build"
-_RECREATE = "--force-recreate"
 
 
 @click.command(context_settings=PASSED_ON)
@@ -55,7 +52,13 @@ def up(invocation: Invocation, /, balance: Sequence[str], arguments: Sequence[st
     flags = settings_of("up", typed)
     loaded = load_up_config(invocation, parse_scales(balance), flags, arguments)
     if loaded is None:
-        return _plain_up(invocation, flags, arguments)
+        for row in flags:
+            if row.name != "detach":
+                raise errors.UsageError(
+                    f"`{row.flag}` requires `--balance`",
+                    "for example: `--balance echo=10`, or `x-balance: 10` in the compose file",
+                )
+        return pass_through(invocation, ("up", *(("-d",) if flags else ()), *arguments))
     from composectl.control.paths import state_dir
     from composectl.daemon.background import run_in_background
 
@@ -95,15 +98,12 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
         if asked and not there:
             warning(f"the running composectl ignores `{option}`; use `--handover` to apply it")
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
-    anew = _RECREATE in config.arguments.options
+    anew = "--force-recreate" in config.arguments.options
     rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
     fewer = {service: count for service, count in config.scales.items() if count < before[service]}
-    for lines in (
-        client.scale(ScaleRequest(fewer)),
-        client.rollout(rollout),
-        client.scale(ScaleRequest(config.scales)),
-    ):
-        print_progress(lines)
+    print_progress(client.scale(ScaleRequest(fewer)))
+    print_progress(client.rollout(rollout))
+    print_progress(client.scale(ScaleRequest(config.scales)))
     if config.detach:
         for service in client.status()["services"]:
             listeners = ", ".join(service["listeners"])
@@ -112,16 +112,6 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
 
 
 # Private
-
-
-def _plain_up(invocation: Invocation, flags: Settings, arguments: Sequence[str]) -> int:
-    for row in flags:
-        if row.name != "detach":
-            raise errors.UsageError(
-                f"`{row.flag}` requires `--balance`",
-                "for example: `--balance echo=10`, or `x-balance: 10` in the compose file",
-            )
-    return pass_through(invocation, ("up", *(("-d",) if flags else ()), *arguments))
 
 
 def _start_or_update(
@@ -152,7 +142,7 @@ async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: t
     client = await with_known_api(find_client(invocation))
     project = await client.load()
     compose_project = client.balanced_project(project, balanced)
-    if _BUILD in config.arguments.options:
+    if "--build" in config.arguments.options:
         await compose_project.build(tuple(config.scales))
     profiles = active_profiles(invocation.options, client.environ, invocation.cwd)
     asked = config.arguments.services or project.started_by(profiles)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from composectl.proxy.access_log import AccessLog
 
 STDOUT = "-"
-_NEVER_STOPPED = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class StaticBackends:
                 number,
                 str(address),
                 address.host,
-                stop_grace_period=_NEVER_STOPPED,
+                stop_grace_period=float("inf"),
                 ports=((None, address.port),),
             )
             for number, address in enumerate(self.addresses, 1)

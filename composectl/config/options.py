@@ -12,6 +12,7 @@ import click
 
 from composectl import errors
 from composectl.balance.policy import POLICIES
+from composectl.config import values as kinds
 from composectl.config.completion import completed
 from composectl.config.daemon import (
     STDOUT,
@@ -23,29 +24,7 @@ from composectl.config.daemon import (
     UpConfig,
 )
 from composectl.config.service import BalancingConfig, RolloutConfig, ServiceConfig
-from composectl.config.values import (
-    ADMIN_ADDRESS,
-    BACKEND,
-    CONTAINER_PORT,
-    COUNT,
-    DURATION,
-    HEADER,
-    HOST,
-    LISTEN,
-    LISTENER,
-    LOG_FILE,
-    NETWORK,
-    PATH,
-    PROJECT_NAME,
-    SECONDS,
-    SECONDS_OR_NONE,
-    SHARE,
-    SIZE,
-    TEXT,
-    Value,
-    parse,
-    whole_number,
-)
+from composectl.config.values import Value, parse, whole_number
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
 from composectl.proxy.limits import Limits, QueueConfig
 
@@ -103,8 +82,6 @@ class Option:
             return None
         cls, name = self.target
         field = next(one for one in dataclasses.fields(cls) if one.name == name)
-        if field.default_factory is not dataclasses.MISSING:
-            return field.default_factory()
         return None if field.default is dataclasses.MISSING else field.default
 
     @property
@@ -144,7 +121,7 @@ class Option:
     def collect(self, parsed: list[Any], name: str) -> Any:
         """Several values, as the field has them. Raises ComposectlError for an address that is there twice."""
         unique = dict.fromkeys(parsed)
-        if len(unique) < len(parsed) and self.kind in (LISTENER, BACKEND):
+        if len(unique) < len(parsed) and self.kind in (kinds.LISTENER, kinds.BACKEND):
             text = str(next(one for one in unique if parsed.count(one) > 1))
             raise errors.UsageError(f"duplicate `{name} {text}`", "omit one of the two")
         return frozenset(unique) if isinstance(self.initial, frozenset) else tuple(unique)
@@ -162,60 +139,75 @@ _rollout = partial(Option, of=RolloutConfig, commands=("rollout",))
 
 OPTIONS = (
     _up_service(
-        "listen", LISTEN, "Listen here instead of on the published ports; repeat it.", scope=Scope.PORT, default=""
+        "listen",
+        kinds.LISTEN,
+        "Listen here instead of on the published ports; repeat it.",
+        scope=Scope.PORT,
+        default="",
     ),
     _up_service("drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished."),
     _key("replicas", _SCALE, "How many replicas run.", (ServiceConfig, "scale"), default=_REPLICAS),
     _key(
         "port",
-        CONTAINER_PORT,
+        kinds.CONTAINER_PORT,
         "The container's port that is checked, and that `listen` means.",
         ServiceConfig,
         default="the first that is published",
     ),
-    _proxy("listen", LISTENER, "Listen here; repeat it.", ProxyConfig, Scope.PORT),
-    _proxy("backend", BACKEND, "Send requests to this backend; repeat it.", (StaticBackends, "addresses"), default=""),
+    _proxy("listen", kinds.LISTENER, "Listen here; repeat it.", ProxyConfig, Scope.PORT),
+    _proxy(
+        "backend", kinds.BACKEND, "Send requests to this backend; repeat it.", (StaticBackends, "addresses"), default=""
+    ),
     _proxy(
         "service",
-        TEXT,
+        kinds.TEXT,
         "Send requests to the replicas of this service.",
         default="DOCKER_COMPOSE_SERVICE_NAME",
         complete="services",
     ),
     _proxy(
-        "port", CONTAINER_PORT, "Send requests to this port of the replicas.", default="the lowest that each exposes"
+        "port",
+        kinds.CONTAINER_PORT,
+        "Send requests to this port of the replicas.",
+        default="the lowest that each exposes",
     ),
     _proxy(
         "name",
-        PROJECT_NAME,
+        kinds.PROJECT_NAME,
         "Name the proxy, for `-p` of other commands.",
         ProxyConfig,
         Scope.DAEMON,
         default="proxy-PORT",
     ),
     _balancing("policy", _POLICY, "Choose backends by this: least-request, round-robin, random, p2c or source."),
-    _balancing("slow-start", SECONDS, "How long the share of a new backend rises."),
+    _balancing("slow-start", kinds.SECONDS, "How long the share of a new backend rises."),
     Option(
         "queue-timeout",
-        SECONDS_OR_NONE,
+        kinds.SECONDS_OR_NONE,
         "How long a request may wait for a ready backend; 0 turns it off.",
         (QueueConfig, "timeout"),
     ),
-    Option("queue-size", COUNT, "Maximum number of requests that wait.", (QueueConfig, "size")),
-    _balancing("drain-timeout", SECONDS_OR_NONE, "How long requests in flight may take when their backend leaves."),
+    Option("queue-size", kinds.COUNT, "Maximum number of requests that wait.", (QueueConfig, "size")),
+    _balancing(
+        "drain-timeout", kinds.SECONDS_OR_NONE, "How long requests in flight may take when their backend leaves."
+    ),
     _http(
         "health-check-path",
-        PATH,
+        kinds.PATH,
         "Check backends by this path; 2xx and 3xx are healthy.",
         BalancingConfig,
         default="its port accepts",
     ),
-    _http("response-timeout", SECONDS, "How long a backend may take to begin its response.", Limits),
-    _http("idle-timeout", SECONDS, "How long a response may pause.", Limits),
-    _http("max-request-body", SIZE, "Maximum size of a request's body, as in 10m.", Limits),
-    _http("trusted-proxies", NETWORK, "Keep X-Forwarded-* from proxies in this network; repeat it.", Limits),
+    _http("response-timeout", kinds.SECONDS, "How long a backend may take to begin its response.", Limits),
+    _http("idle-timeout", kinds.SECONDS, "How long a response may pause.", Limits),
+    _http("max-request-body", kinds.SIZE, "Maximum size of a request's body, as in 10m.", Limits),
+    _http("trusted-proxies", kinds.NETWORK, "Keep X-Forwarded-* from proxies in this network; repeat it.", Limits),
     _http(
-        "allowed-host", HOST, "Answer requests for this host only; repeat it.", (Limits, "allowed_hosts"), default="all"
+        "allowed-host",
+        kinds.HOST,
+        "Answer requests for this host only; repeat it.",
+        (Limits, "allowed_hosts"),
+        default="all",
     ),
     _http(
         "backend-header",
@@ -233,17 +225,17 @@ OPTIONS = (
     ),
     _daemon(
         "max-connections",
-        COUNT,
+        kinds.COUNT,
         "Maximum number of client connections.",
         DaemonConfig,
         default="half the open-file limit",
     ),
-    _daemon("access-log", LOG_FILE, "Log each request to this file; - is stdout.", (AccessLogConfig, "path")),
+    _daemon("access-log", kinds.LOG_FILE, "Log each request to this file; - is stdout.", (AccessLogConfig, "path")),
     _log("access-log-format", _LOG_FORMAT, "Write the access log as combined or json.", (LineStyle, "format")),
     _log("access-log-query", FLAG, "Log query strings, which may hold secrets.", (LineStyle, "query")),
-    _log("access-log-header", HEADER, "Log this request header; repeat it.", (LineStyle, "headers")),
-    _daemon("metrics", ADMIN_ADDRESS, "Serve metrics for Prometheus at this address.", AdminConfig),
-    _daemon("dashboard", ADMIN_ADDRESS, "Serve the dashboard at this address.", AdminConfig),
+    _log("access-log-header", kinds.HEADER, "Log this request header; repeat it.", (LineStyle, "headers")),
+    _daemon("metrics", kinds.ADMIN_ADDRESS, "Serve metrics for Prometheus at this address.", AdminConfig),
+    _daemon("dashboard", kinds.ADMIN_ADDRESS, "Serve the dashboard at this address.", AdminConfig),
     _daemon(
         "dashboard-control",
         FLAG,
@@ -253,12 +245,12 @@ OPTIONS = (
     ),
     _daemon("detach", FLAG, "Balance in the background.", DaemonConfig, short="-d"),
     _up("backend-address", _ADDRESSING, "Reach backends by auto, container or published."),
-    _up("ready-timeout", DURATION, "How long -d waits for a ready replica."),
+    _up("ready-timeout", kinds.DURATION, "How long -d waits for a ready replica."),
     _up("handover", FLAG, "Take over from the running composectl without losing a request."),
-    _rollout("parallel", COUNT, "How many replicas are replaced at a time."),
-    _rollout("monitor", DURATION, "How long a new replica is monitored before an old one leaves."),
-    _rollout("ready-timeout", DURATION, "How long a new replica may take to become ready."),
-    _rollout("canary", SHARE, "Pause with one new replica at this share of the requests, as in 10%.", default=""),
+    _rollout("parallel", kinds.COUNT, "How many replicas are replaced at a time."),
+    _rollout("monitor", kinds.DURATION, "How long a new replica is monitored before an old one leaves."),
+    _rollout("ready-timeout", kinds.DURATION, "How long a new replica may take to become ready."),
+    _rollout("canary", kinds.SHARE, "Pause with one new replica at this share of the requests, as in 10%.", default=""),
 )
 KEYS = {row.key: row for row in OPTIONS if row.key}
 """Those of `x-balance`."""

@@ -26,10 +26,7 @@ _LISTEN = KEYS["listen"]
 def load_up_config(
     invocation: Invocation, typed_scales: Mapping[str, int], flags: Settings, arguments: Sequence[str]
 ) -> tuple[UpConfig, LoadedProject] | None:
-    """What the command line and the compose file ask for, and the project; None where nothing is to be balanced.
-
-    Raises ComposectlError.
-    """
+    """What is asked for, and the project; None where nothing is to be balanced. Raises ComposectlError."""
     if typed_scales:
         make_up_config(typed_scales, flags, arguments)  # refused before anything is run
     elif starts_nothing(arguments):
@@ -74,10 +71,7 @@ def make_up_config(
 def declared_scales(
     project: Project, declared: Mapping[str, XBalance], starting: Collection[str], before: Mapping[str, int]
 ) -> dict[str, int]:
-    """How many replicas of each declared service that is `starting`.
-
-    That is what its `x-balance` says; else what was `before`, else what the file says without us.
-    """
+    """How many replicas of each `starting` service: by its `x-balance`, else as `before`, else by the other keys."""
     return {
         service: before.get(service, project.declared_scale(service)) if one.replicas is None else one.replicas
         for service, one in declared.items()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -19,19 +19,16 @@ from composectl.balance.backend import join_address
 from composectl.compose.ports import Port
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
-_DIGITS_AND_DOTS = re.compile(r"[0-9.]+")
-_DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|)")
+_HOST_NAME = rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?"
+_DURATION = r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|)"
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
-_SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%")
-_WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
-_MAX_NUMBER = 999_999_999
-_SIZE = re.compile(r"([1-9][0-9]{0,11})([kmg]?)")
+_SHARE = r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%"
+_WHOLE_NUMBER = r"0|[1-9][0-9]{0,8}"
+_SIZE = r"([1-9][0-9]{0,11})([kmg]?)"
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # A target in origin-form, as it is sent (RFC 9112, section 3.2.1)
 _PATH = r"/[!-\"$-~]*"
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110, section 5.6.2
-_PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"  # RFC 9110, section 5.6.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +42,7 @@ class Value(click.ParamType):  # type: ignore[type-arg]
     parse: Callable[[str], Any]
     expected: str
     examples: Sequence[str]
-    schema: dict[str, Any] | None = None
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string", "minLength": 1})
     show: Callable[[Any], str] = str
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -58,7 +55,7 @@ class Value(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"expected {self.expected}", param, ctx)
 
 
-def whole_number(metavar: str, least: int = 1, most: int = _MAX_NUMBER, expected: str = "") -> Value:
+def whole_number(metavar: str, least: int = 1, most: int = 999_999_999, expected: str = "") -> Value:
     """The kind of a whole number in decimal digits, from `least` to `most`."""
 
     def parse(text: str) -> int:
@@ -67,8 +64,7 @@ def whole_number(metavar: str, least: int = 1, most: int = _MAX_NUMBER, expected
         return number
 
     digits = "^[1-9][0-9]{0,8}$" if least else "^(0|[1-9][0-9]{0,8})$"
-    number = {"type": "integer", "minimum": least, "maximum": most}
-    schema = {"oneOf": [number, {"type": "string", "pattern": rf"{digits}|\$"}]}
+    schema = _number_or_text(digits, minimum=least, maximum=most)
     return Value(metavar, parse, expected or f"a whole number, {least} or more", ["10"], schema)
 
 
@@ -79,7 +75,7 @@ def parse(kind: click.ParamType[Any], text: str, name: str) -> Any:
     except click.BadParameter:
         if isinstance(kind, Value):
             raise errors.invalid_value(text, name, kind.expected, kind.examples) from None
-        choices = kind.choices if isinstance(kind, click.Choice) else ()
+        choices = cast("click.Choice[str]", kind).choices
         raise errors.UsageError(
             f"invalid value `{text}` for `{name}`: expected {', '.join(choices[:-1])} or {choices[-1]}",
             errors.did_you_mean(text, "values", sorted(choices)),
@@ -88,9 +84,7 @@ def parse(kind: click.ParamType[Any], text: str, name: str) -> Any:
 
 def schema_of(kind: click.ParamType[Any]) -> dict[str, Any]:
     """The JSON Schema of such a value in a compose file, where a variable may stand for a number."""
-    if isinstance(kind, click.Choice):
-        return {"enum": list(kind.choices)}
-    return (kind.schema if isinstance(kind, Value) else None) or {"type": "string", "minLength": 1}
+    return kind.schema if isinstance(kind, Value) else {"enum": list(cast("click.Choice[str]", kind).choices)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +108,13 @@ def parse_listen(text: str) -> Port:
     return Port(host, (int(port), int(port)), None if target is None else int(target), "tcp")
 
 
-def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
-    match = pattern.fullmatch(text)
+def _number_or_text(pattern: str, **bounds: int) -> dict[str, Any]:
+    """The JSON Schema of a number, or of a text that may hold a variable."""
+    return {"oneOf": [{"type": "integer", **bounds}, {"type": "string", "pattern": rf"{pattern}|\$"}]}
+
+
+def _matched(pattern: str, text: str) -> re.Match[str]:
+    match = re.fullmatch(pattern, text)
     if match is None:
         raise ValueError(text)
     return match
@@ -130,7 +129,7 @@ def _is_host(text: str) -> bool:
     """Whether it is a name, an IPv4 address, or an IPv6 address in brackets."""
     if text.startswith("["):
         return text.endswith("]") and "%" not in text and _is_address(text[1:-1], IPv6Address)
-    return _is_address(text) if _DIGITS_AND_DOTS.fullmatch(text) else _HOST_NAME.fullmatch(text) is not None
+    return _is_address(text) if re.fullmatch(r"[0-9.]+", text) else re.fullmatch(_HOST_NAME, text) is not None
 
 
 def _is_port(text: str) -> bool:
@@ -179,29 +178,20 @@ def _host(text: str) -> bytes:
 
 PATH = Value(
     "PATH",
-    lambda text: _matched(re.compile(_PATH), text)[0],
+    lambda text: _matched(_PATH, text)[0],
     "a path, percent-encoded",
     ["/healthz"],
     {"type": "string", "pattern": f"^{_PATH}$"},
 )
 SIZE = Value(
-    "SIZE",
-    _size,
-    "a size",
-    ["10m", "512k", "1g", "1000"],
-    {"oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[1-9][0-9]*[kmgKMG]?$|\$"}]},
+    "SIZE", _size, "a size", ["10m", "512k", "1g", "1000"], _number_or_text("^[1-9][0-9]*[kmgKMG]?$", minimum=1)
 )
 LISTEN = Value(
     "[HOST:]PORT[:TARGET]",
     parse_listen,
     "[HOST:]PORT[:TARGET]",
     ["8080", "127.0.0.1:8080:80"],
-    {
-        "oneOf": [
-            {"type": "integer", "minimum": 0, "maximum": 65535},
-            {"type": "string", "pattern": r"^(.*:)?[0-9]+$|\$"},
-        ]
-    },
+    _number_or_text("^(.*:)?[0-9]+$", minimum=0, maximum=65535),
 )
 LISTENER = Value("[HOST:]PORT", _listener, "[HOST:]PORT", ["8080", "127.0.0.1:8080", "[::1]:8080"])
 ADMIN_ADDRESS = Value(
@@ -215,7 +205,7 @@ DURATION = Value("TIME", _duration, "a duration", ["5s", "500ms", "2m"], show=la
 SHARE = Value("SHARE", _share, "a percentage between 0% and 100%", ["10%"])
 PROJECT_NAME = Value(
     "NAME",
-    lambda text: _matched(_PROJECT_NAME, text)[0],
+    lambda text: _matched(r"[a-z0-9][a-z0-9_-]*", text)[0],
     "lower-case letters, digits, `-` and `_`, with a letter or digit first",
     ["edge"],
 )

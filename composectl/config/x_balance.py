@@ -13,7 +13,6 @@ from composectl.config.options import FLAG, KEYS, Option, Settings
 from composectl.config.values import parse, schema_of
 
 _REPLICAS = KEYS["replicas"]
-_TRUTHS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +102,9 @@ def _parse_scalar(row: Option, value: object) -> Any:
         raise errors.ComposectlError(f"`{row.key}:` takes a single value", f"for example: `{row.key}: ...`")
     if row.kind is not FLAG:
         return parse(row.kind, value, f"{row.key}:")
-    if value not in _TRUTHS:
+    if value not in ("true", "false"):
         raise errors.invalid_value(value, f"{row.key}:", "true or false", ["true"])
-    return _TRUTHS[value]
+    return value == "true"
 
 
 def _schema_of(row: Option) -> dict[str, Any]:
