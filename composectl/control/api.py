@@ -31,7 +31,7 @@ from composectl.control.commands import (
     parse_scale,
 )
 from composectl.control.events import EventStream
-from composectl.control.http_server import AdmissionLimitedServer, Handler, Throttle, abort, refuse
+from composectl.control.http_server import SPEC_HINT, AdmissionLimitedServer, Handler, Throttle, abort, refuse
 from composectl.control.listener_fds import ListenerFds, send
 from composectl.control.metrics_server import MetricsHandler
 from composectl.errors import ComposectlError
@@ -39,7 +39,6 @@ from composectl.errors import ComposectlError
 _MAX_BODY = 4 * 1024 * 1024  # a rendered project is in it
 _MAX_LINES = 1000
 _WRITE_TIMEOUT = 10.0  # seconds for a client to take a line
-_SPEC_HINT = "see `GET /v1/openapi.json`"
 _SPEC = files("composectl.control").joinpath("openapi.json")
 _Request = TypeVar("_Request")
 _Rollout = TypeVar("_Rollout")
@@ -167,9 +166,9 @@ def _parsed(body: bytes, parse: Callable[[Any], _Request]) -> _Request:
     try:
         return parse(json.loads(body))
     except InvalidRequest as invalid:
-        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing or invalid", _SPEC_HINT) from None
+        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing or invalid", SPEC_HINT) from None
     except (ValueError, RecursionError):
-        raise refuse(web.HTTPBadRequest, "the body is not JSON", _SPEC_HINT) from None
+        raise refuse(web.HTTPBadRequest, "the body is not JSON", SPEC_HINT) from None
 
 
 async def _run(run: _Run[_Request], request: _Request, lines: asyncio.Queue[dict[str, Any]]) -> None:

@@ -136,10 +136,8 @@ def running_daemons(directory: Path) -> list[Client]:
     """All composectls of this user that answer."""
     found = []
     for path in control_sockets(directory):
-        try:
+        with suppress(OSError, http.client.HTTPException):  # the socket of a killed process is stale
             found.append(Client(path))
-        except (OSError, http.client.HTTPException):
-            continue  # stale: its process was killed
     return found
 
 

@@ -19,7 +19,7 @@ _MIN_PAUSE = 0.5  # seconds between two snapshots
 _MAX_PAUSE = 2.0
 _MAX_AGE = 0.4  # of a snapshot: the live table takes one now and then, too
 _CPU_SHARE = 0.01  # of the time, at most, for snapshots, up to the longest pause: the loop has requests to serve
-_WRITE_TIMEOUT = 10.0
+_TIMEOUT = 10.0  # seconds for a reader to take what it is sent
 _MAX_READERS = 32
 _MAX_PENDING = 100
 _END = b"event: end\ndata: {}\n\n"
@@ -35,10 +35,7 @@ class EventStream:
     """
 
     def __init__(
-        self,
-        snapshot: Callable[[float], bytes],
-        subscribe: Callable[[Subscriber], None],
-        timeout: float = _WRITE_TIMEOUT,
+        self, snapshot: Callable[[float], bytes], subscribe: Callable[[Subscriber], None], timeout: float = _TIMEOUT
     ) -> None:
         self._snapshot = snapshot
         self._timeout = timeout

@@ -27,10 +27,10 @@ _SHUTDOWN_SECONDS = 2.0
 _BACKLOG = 4096
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _JSON = "application/json"
-_SPEC = "see `GET /v1/openapi.json`"
+SPEC_HINT = "see `GET /v1/openapi.json`"
 _ERRORS = {
-    HTTPStatus.NOT_FOUND: ("unknown path", _SPEC),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("method not allowed for this path", _SPEC),
+    HTTPStatus.NOT_FOUND: ("unknown path", SPEC_HINT),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method not allowed for this path", SPEC_HINT),
     HTTPStatus.REQUEST_TIMEOUT: ("timed out waiting for the body", ""),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("the body is too large", ""),
     HTTPStatus.EXPECTATION_FAILED: ("unsupported `Expect`: only 100-continue is", ""),
@@ -113,7 +113,13 @@ class AdmissionLimitedServer:
     @web.middleware
     async def _limit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A client is not idle while its response is made; it is cut where it neither sends the body nor takes it."""
-        await _read(request, self._timeout)
+        if (request.content_length or 0) > request.client_max_size:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await request.read()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
         self._idle.pop(request.protocol, None)
         try:
             await self._throttle.wait()
@@ -171,7 +177,6 @@ class Throttle:
         self._next = 0.0
 
     async def wait(self) -> None:
-        """Wait for a turn."""
         async with self._line:
             await asyncio.sleep(max(0.0, self._next - time.monotonic()))
             self._next = time.monotonic() + self._cost / _CPU_SHARE
@@ -205,16 +210,6 @@ class _Connection(web.RequestHandler):
         response = error_response(refuse(web.HTTPBadRequest, "malformed HTTP request"))
         response.force_close()
         return response
-
-
-async def _read(request: web.Request, timeout: float) -> None:
-    if (request.content_length or 0) > request.client_max_size:
-        raise web.HTTPRequestEntityTooLarge(request.client_max_size)
-    try:
-        async with asyncio.timeout(timeout):
-            await request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
 
 
 async def _send(request: web.Request, response: web.StreamResponse, timeout: float) -> None:

@@ -55,10 +55,8 @@ def file_stem(project: str, engine: str) -> str:
 
 def control_sockets(directory: Path) -> list[Path]:
     """All control sockets, live or stale. Raises ComposectlError where another user could write."""
-    try:
+    with suppress(FileNotFoundError):
         check_private(directory)
-    except FileNotFoundError:
-        return []
     return sorted(directory.glob("*.sock"))
 
 

@@ -39,5 +39,5 @@ class DashboardAuth:
 
     def has_token(self, headers: Mapping[str, str]) -> bool:
         """Whether the token comes with it, in a time that does not depend on the token."""
-        given = headers.get("Authorization", "").encode(errors="surrogateescape")
-        return self.token is not None and hmac.compare_digest(given, (_BEARER + self.token).encode())
+        authorization = headers.get("Authorization", "").encode(errors="surrogateescape")
+        return self.token is not None and hmac.compare_digest(authorization, (_BEARER + self.token).encode())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from operator import add, sub
 from typing import Any
 
@@ -52,7 +51,7 @@ class History:
 
     def recent(self) -> bytes:
         """The last ten frames at most, as `whole` has them, for a page that has the others."""
-        return _joined(islice(self._frames, max(0, len(self._frames) - RECENT), None))
+        return _joined(list(self._frames)[-RECENT:])
 
 
 # Private

@@ -35,7 +35,6 @@ _REJECTION_HEADERS = {
 }
 RolloutService = Callable[[str, Progress], Coroutine[Any, Any, None]]
 _PAGE = Path(__file__).with_name("page")
-_INDEX = "index.html"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -65,7 +64,7 @@ async def serve_dashboard(
     app = web.Application(middlewares=[_authorized(auth)], client_max_size=_MAX_BODY)
     for path in sorted(_PAGE.iterdir()):
         if path.suffix in _TYPES:
-            app.router.add_get("/" if path.name == _INDEX else f"/{path.name}", _file(path))
+            app.router.add_get("/" if path.name == "index.html" else f"/{path.name}", _file(path))
     app.router.add_get("/v1/about", _about(daemon, auth))
     app.router.add_get("/v1/events", daemon.events.answer, allow_head=False)
     app.router.add_get("/v1/history", _json(history.whole))
