@@ -74,14 +74,11 @@ async def serve_api(daemon: DaemonApi, listening: socket.socket, timeout: float 
 def make_api(daemon: DaemonApi, throttle: Throttle) -> web.Application:
     api = _Api(daemon, throttle)
     app = web.Application(middlewares=[_owner_only], client_max_size=_MAX_BODY)
-    for path, answer in {
-        "/v1/about": api.about,
-        "/v1/status": api.status,
-        "/v1/events": daemon.events.answer,
-        "/v1/openapi.json": api.describe,
-        "/metrics": daemon.metrics.answer,
-    }.items():
-        app.router.add_get(path, answer, allow_head=False)
+    app.router.add_get("/v1/about", api.about, allow_head=False)
+    app.router.add_get("/v1/status", api.status, allow_head=False)
+    app.router.add_get("/v1/events", daemon.events.answer, allow_head=False)
+    app.router.add_get("/v1/openapi.json", api.describe, allow_head=False)
+    app.router.add_get("/metrics", daemon.metrics.answer, allow_head=False)
     add_commands(app, daemon, parse_rollout, daemon.rollout)
     app.router.add_post("/v1/listeners", api.listeners)
     app.router.add_post("/v1/stop", api.stop)
@@ -96,15 +93,15 @@ def add_commands(
 
     They answer in JSON lines: `{"progress": ...}`, then `{"done": true}` or `{"error": ..., "hint": ...}`.
     """
-    running: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[None]] = set()
 
     def add(path: str, parse: Callable[[Any], _Request], run: _Run[_Request]) -> None:
         async def answer(http_request: web.Request) -> web.StreamResponse:
             request = _parsed(await http_request.read(), parse)
             lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
             task = asyncio.create_task(_run(run, request, lines))
-            running.add(task)
-            task.add_done_callback(running.discard)
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
             return await _relay(http_request, lines)
 
         app.router.add_post(path, answer)

@@ -23,7 +23,7 @@ class _Scrape(NamedTuple):
     accept: str
     content_type: str
     body: bytes
-    until: float  # by the monotonic clock
+    expires: float  # by the monotonic clock
 
 
 class MetricsHandler:
@@ -38,7 +38,7 @@ class MetricsHandler:
         """A handler for any aiohttp application."""
         accept = request.headers.get("Accept", "")
         async with self._turn:
-            if time.monotonic() >= self._last.until or accept != self._last.accept:
+            if time.monotonic() >= self._last.expires or accept != self._last.accept:
                 self._last = await self._scrape(accept)
             scrape = self._last
         return web.Response(body=scrape.body, headers={"Content-Type": scrape.content_type})
