@@ -4,9 +4,16 @@ import re
 import sys
 from pathlib import Path
 
-from composectl.balance.phase import grid
+from composectl.balance.phase import Phase, Signal, after
 
 _GRID = re.compile(r"^\| phase \|.*(?:\n\|.*)*", re.MULTILINE)
+
+
+def grid() -> str:
+    """The table as the Markdown grid that the docs show."""
+    rows = [["phase", *Signal], ["---"] * (len(Signal) + 1)]
+    rows += [[phase, *(after(phase, signal) or "." for signal in Signal)] for phase in Phase]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def renewed(page: str) -> str:

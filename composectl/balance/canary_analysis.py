@@ -10,7 +10,6 @@ from composectl.balance.backend import Counters
 
 _DEVIATIONS = 2.0  # 19 times in 20 the rate is between the bounds
 _MIN_ERRORS = 3
-_HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +27,10 @@ class ErrorRate:
 def error_rate(counters: Iterable[Counters]) -> ErrorRate:
     """The sum; errors are responses of 5xx, missing responses, and attempts that were retried elsewhere."""
     requests = errors = 0
-    for one in counters:
-        lost = one.failed + one.retried
-        requests += sum(one.responses) + lost
-        errors += one.responses[5] + lost
+    for each in counters:
+        lost = each.failed + each.retried
+        requests += sum(each.responses) + lost
+        errors += each.responses[5] + lost
     return ErrorRate(requests, errors)
 
 
@@ -42,7 +41,7 @@ def is_significantly_worse(new: ErrorRate, old: ErrorRate) -> bool:
     """
     if new.errors < _MIN_ERRORS:
         return False
-    return _bounds(new)[0] > (_bounds(old)[1] if old.requests else _HALF)
+    return _bounds(new)[0] > (_bounds(old)[1] if old.requests else 0.5)
 
 
 # Private

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection
 
 from composectl.balance.backend import Backend, Counters
 from composectl.balance.phase import Phase
@@ -40,13 +41,15 @@ class Lease:
 
     def failed(self, reason: str) -> None:
         """The backend did not respond, or broke off its response; `reason` is one of a few words."""
+        self.attempt_failed()
         self.backend.failed += 1
-        _count(self._end().failed_for, reason)
+        self._end().failed_for[reason] += 1
 
     def retried(self, reason: str) -> None:
         """The backend did not respond, for that `reason`, and another one gets the request."""
+        self.attempt_failed()
         self.backend.retried += 1
-        _count(self._end().retried_for, reason)
+        self._end().retried_for[reason] += 1
 
     def client_closed(self) -> None:
         """The client went away before the end of the response."""
@@ -85,14 +88,6 @@ class RetryLease(Lease):
             self._budget.spend()
         self.first_byte()
 
-    def failed(self, reason: str) -> None:
-        self.attempt_failed()
-        super().failed(reason)
-
-    def retried(self, reason: str) -> None:
-        self.attempt_failed()
-        super().retried(reason)
-
     # Private
 
     def _end(self) -> Leases:
@@ -102,7 +97,7 @@ class RetryLease(Lease):
 
 
 class Leases:
-    """Chooses backends for requests, and counts; the pool decides on membership and phases.
+    """Chooses backends for requests, and counts; the pool decides on membership, phases and what the policy has.
 
     `on_idle` is called when a backend that is not ready has nothing more in flight, `on_outlier` when connections to
     it were refused too often, with the last error.
@@ -113,9 +108,10 @@ class Leases:
     ) -> None:
         self.rate = Rate()
         self.rejected = 0  # requests for which there was no backend
-        self.failed_for: dict[str, int] = {}  # by reason
-        self.retried_for: dict[str, int] = {}
-        self._policy = policy
+        self.failed_for = Counter[str]()  # by reason
+        self.retried_for = Counter[str]()
+        self.policy = policy  # that which divides the requests now
+        self.budget = RetryBudget()
         self._canary: CanarySplit | None = None
         self._on_idle = on_idle
         self._on_outlier = on_outlier
@@ -123,12 +119,6 @@ class Leases:
         self._archived = Counters()  # the sums of those that are gone and idle
         self._begun = self._ended = 0  # leases
         self._retries = 0  # those of them that went to requests which had one before
-        self._budget = RetryBudget()
-
-    @property
-    def is_retrying(self) -> bool:
-        """Whether a retry that takes a place in the budget is under way."""
-        return self._budget.in_use
 
     @property
     def requests(self) -> int:
@@ -147,7 +137,7 @@ class Leases:
 
         `key` names the client, for policies that keep a client at one backend.
         """
-        backend = self._policy.acquire(avoid, key)
+        backend = self.policy.acquire(avoid, key)
         if backend is None:
             return None
         backend.in_flight += 1
@@ -164,21 +154,18 @@ class Leases:
         that it is free: outlier detection ends such attempts. Others are on a budget; `on_slot_free` is called when
         this one leaves its place in it.
         """
-        if connected and not self._budget.allows(self._begun - self._retries, self._begun - self._ended):
+        if connected and not self.budget.allows(self._begun - self._retries, self._begun - self._ended):
             return None
-        backend = self._policy.acquire(tried, key)
-        if backend is None:
+        lease = self.acquire(tried, key)
+        if lease is None:
             return None
-        backend.in_flight += 1
-        backend.requests += 1
-        self._begun += 1
         self._retries += 1
-        return RetryLease(self, backend, self._budget, on_slot_free) if connected else Lease(self, backend)
+        return RetryLease(self, lease.backend, self.budget, on_slot_free) if connected else lease
 
     def reject(self, reason: str) -> None:
         """Count a request that got no backend."""
         self.rejected += 1
-        _count(self.failed_for, reason)
+        self.failed_for[reason] += 1
 
     def connected(self, backend: Backend) -> None:
         """A connection for a request was made."""
@@ -197,32 +184,25 @@ class Leases:
 
     # The canary
 
-    def begin_canary(self, old: Collection[str], share: float, ready: Iterable[Backend]) -> None:
+    def begin_canary(self, old: Collection[str], share: float) -> None:
         """From now on all backends but those of the containers `old` get this share of the requests, together."""
-        self._policy = self._canary = CanarySplit(self._policy, old, share, ready)
+        ready = [backend for backend in self._backends if backend.phase is Phase.READY]
+        self.policy = self._canary = CanarySplit(self.policy, old, share, ready)
 
     def end_canary(self) -> None:
         """From now on the policy alone divides the requests."""
         if self._canary is not None:
-            self._policy, self._canary = self._canary.end(), None
+            self.policy, self._canary = self._canary.end(), None
 
     def canary_share(self, backend: Backend) -> float | None:
         """The share of the requests that it gets together with the other canaries; None where it is not one."""
         return self._canary.share if self._canary is not None and self._canary.is_canary(backend) else None
 
-    # Membership and phases
+    # Membership
 
     def add(self, backend: Backend) -> None:
         """Count for `backend`, which is not ready yet."""
         self._backends[backend] = None
-
-    def ready(self, backend: Backend) -> None:
-        """From now on it gets requests."""
-        self._policy.add(backend)
-
-    def not_ready(self, backend: Backend) -> None:
-        """From now on it gets no more requests."""
-        self._policy.remove(backend)
 
     def archive(self, backend: Backend) -> None:
         """The backend is gone: keep its counts alone, once nothing is in flight there."""
@@ -236,13 +216,6 @@ class Leases:
         self._ended += 1
         backend.in_flight -= 1
         if backend.phase is Phase.READY:
-            self._policy.release(backend)
+            self.policy.release(backend)
         elif not backend.in_flight:
             self._on_idle(backend)
-
-
-# Private
-
-
-def _count(counts: dict[str, int], key: str) -> None:
-    counts[key] = counts.get(key, 0) + 1

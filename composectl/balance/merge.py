@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import reduce
 from itertools import zip_longest
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from composectl.balance.snapshot import HISTOGRAM_MS, BackendView, LogView, ServiceView, Snapshot, Totals
 from composectl.balance.stats import percentiles_of
 
+_SUMMED = ("in_flight", "requests", "failed", "retried")
 _View = TypeVar("_View", BackendView, ServiceView)
 
 
@@ -33,11 +34,7 @@ def merge_backends(first: BackendView, other: BackendView) -> BackendView:
         p50, p95, p99 = known.p50_ms, known.p95_ms, known.p99_ms
     return replace(
         first,
-        in_flight=first.in_flight + other.in_flight,
-        requests=first.requests + other.requests,
-        failed=first.failed + other.failed,
-        retried=first.retried + other.retried,
-        responses=_sum_counts(first.responses, other.responses),
+        **_sum_fields(first, other),
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
@@ -51,40 +48,37 @@ def merge_backends(first: BackendView, other: BackendView) -> BackendView:
 
 
 def _merge_snapshots(first: Snapshot, other: Snapshot) -> Snapshot:
-    services = _by_key((*first.services, *other.services), lambda one: one.service, _merge_services)
-    return replace(first, services=tuple(services), access_log=_merge_logs(first.access_log, other.access_log))
+    services = _by_key((*first.services, *other.services), lambda view: view.service, _merge_services)
+    log = first.access_log or other.access_log
+    if first.access_log and other.access_log:
+        log = LogView(*map(sum, zip(astuple(first.access_log), astuple(other.access_log), strict=True)))
+    return replace(first, services=tuple(services), access_log=log)
 
 
 def _merge_services(first: ServiceView, other: ServiceView) -> ServiceView:
-    backends = _by_key(
-        (*first.backends, *other.backends), lambda one: (one.number, one.id, one.address), merge_backends
-    )
+    views = (*first.backends, *other.backends)
+    backends = _by_key(views, lambda view: (view.number, view.id, view.address), merge_backends)
     return replace(
         first,
         totals=_merge_totals(first.totals, other.totals),
-        backends=tuple(sorted(backends, key=lambda one: one.number)),
+        backends=tuple(sorted(backends, key=lambda view: view.number)),
         last_minute=_sum_columns(first.last_minute[::-1], other.last_minute[::-1])[::-1],
     )
+
+
+def _sum_fields(first: Totals | BackendView, other: Totals | BackendView) -> dict[str, Any]:
+    counts = {name: getattr(first, name) + getattr(other, name) for name in _SUMMED}
+    return counts | {"responses": _sum_counts(first.responses, other.responses)}
 
 
 def _merge_totals(first: Totals, other: Totals) -> Totals:
     return replace(
         first,
-        requests=first.requests + other.requests,
-        in_flight=first.in_flight + other.in_flight,
-        failed=first.failed + other.failed,
-        retried=first.retried + other.retried,
+        **_sum_fields(first, other),
         queued=first.queued + other.queued,
-        responses=_sum_counts(first.responses, other.responses),
         failed_for=_sum_counts(first.failed_for, other.failed_for),
         retried_for=_sum_counts(first.retried_for, other.retried_for),
     )
-
-
-def _merge_logs(first: LogView | None, other: LogView | None) -> LogView | None:
-    if first is None or other is None:
-        return first or other
-    return LogView(first.written + other.written, first.dropped + other.dropped)
 
 
 def _by_key(

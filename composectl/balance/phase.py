@@ -27,36 +27,15 @@ class Signal(StrEnum):
     REMOVED = "removed"
 
 
+_LEAVES = {Signal.DRAIN: Phase.DRAINING, Signal.REMOVED: Phase.GONE}
 # Intent beats observation: a backend in maintenance, or draining, ignores health. Maintenance is a phase of its own
 # since its replica stays: an `enable` must never send requests to a container that is about to stop.
 TABLE: dict[Phase, dict[Signal, Phase]] = {
-    Phase.STARTING: {
-        Signal.HEALTHY: Phase.READY,
-        Signal.DISABLE: Phase.MAINTENANCE,
-        Signal.DRAIN: Phase.DRAINING,
-        Signal.REMOVED: Phase.GONE,
-    },
-    Phase.READY: {
-        Signal.UNHEALTHY: Phase.UNHEALTHY,
-        Signal.DISABLE: Phase.MAINTENANCE,
-        Signal.DRAIN: Phase.DRAINING,
-        Signal.REMOVED: Phase.GONE,
-    },
-    Phase.UNHEALTHY: {
-        Signal.HEALTHY: Phase.READY,
-        Signal.DISABLE: Phase.MAINTENANCE,
-        Signal.DRAIN: Phase.DRAINING,
-        Signal.REMOVED: Phase.GONE,
-    },
-    Phase.MAINTENANCE: {
-        Signal.ENABLE: Phase.STARTING,
-        Signal.DRAIN: Phase.DRAINING,
-        Signal.REMOVED: Phase.GONE,
-    },
-    Phase.DRAINING: {
-        Signal.IDLE: Phase.DRAINED,
-        Signal.REMOVED: Phase.GONE,
-    },
+    Phase.STARTING: {Signal.HEALTHY: Phase.READY, Signal.DISABLE: Phase.MAINTENANCE, **_LEAVES},
+    Phase.READY: {Signal.UNHEALTHY: Phase.UNHEALTHY, Signal.DISABLE: Phase.MAINTENANCE, **_LEAVES},
+    Phase.UNHEALTHY: {Signal.HEALTHY: Phase.READY, Signal.DISABLE: Phase.MAINTENANCE, **_LEAVES},
+    Phase.MAINTENANCE: {Signal.ENABLE: Phase.STARTING, **_LEAVES},
+    Phase.DRAINING: {Signal.IDLE: Phase.DRAINED, Signal.REMOVED: Phase.GONE},
     Phase.DRAINED: {Signal.REMOVED: Phase.GONE},
     Phase.GONE: {},
 }
@@ -65,10 +44,3 @@ TABLE: dict[Phase, dict[Signal, Phase]] = {
 def after(phase: Phase, signal: Signal) -> Phase | None:
     """The phase that `signal` leads to, or None where the signal changes nothing."""
     return TABLE[phase].get(signal)
-
-
-def grid() -> str:
-    """The table as the Markdown grid that the docs show."""
-    rows = [["phase", *Signal], ["---"] * (len(Signal) + 1)]
-    rows += [[phase, *(after(phase, signal) or "." for signal in Signal)] for phase in Phase]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -8,7 +8,6 @@ from composectl.balance.phase import Phase
 
 # A bridge of Linux has 1,023 ports (net/bridge/br_private.h), one for each container.
 MAX_REPLICAS = 1000
-
 _LEAVING = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 
@@ -26,7 +25,12 @@ def plan_scale(backends: Iterable[Backend], desired: int, *, oldest_first: bool 
     With `oldest_first`, the oldest are removed instead of the highest numbers.
     """
     staying = [backend for backend in backends if backend.phase not in _LEAVING]
-    staying.sort(key=_by_start if oldest_first else _by_number)
+    if oldest_first:
+        staying.sort(
+            key=lambda backend: (backend.phase is Phase.READY, backend.replica.started, backend.replica.number)
+        )
+    else:
+        staying.sort(key=lambda backend: (backend.phase is Phase.READY, -backend.replica.number))
     surplus = max(0, len(staying) - desired)
     return ScalePlan(tuple(staying[:surplus]), max(0, desired - len(staying)))
 
@@ -61,14 +65,3 @@ def next_rollout_step(
     not_ready = sum(backend.phase is not Phase.READY for backend in old_ones)
     spare = max(0, sum(backend.phase is Phase.READY for backend in staying) + add - desired)
     return RolloutStep(add, tuple(old_ones[: min(not_ready + spare, len(staying) + add - desired)]))
-
-
-# Private
-
-
-def _by_number(backend: Backend) -> tuple[bool, int]:
-    return backend.phase is Phase.READY, -backend.replica.number
-
-
-def _by_start(backend: Backend) -> tuple[bool, str, int]:
-    return backend.phase is Phase.READY, backend.replica.started, backend.replica.number

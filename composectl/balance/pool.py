@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 from composectl.balance.backend import Backend, ContainerHealth, Key, Replica, Transition
 from composectl.balance.lease import Leases
@@ -105,11 +105,6 @@ class Pool:
         elif backend.outlier.check_failed() and self.ready > 1:
             self._transition(backend, Signal.UNHEALTHY, error)
 
-    def begin_canary(self, old: Collection[str], share: float) -> None:
-        """From now on all backends but those of the containers `old` get this share of the requests, together."""
-        ready = [backend for backend in self._backends.values() if backend.phase is Phase.READY]
-        self.leases.begin_canary(old, share, ready)
-
     # Private
 
     def _of(self, id: str) -> list[Backend]:  # noqa: A002 - Docker's word
@@ -136,22 +131,19 @@ class Pool:
             return
         backend.phase, backend.since = phase, self._clock()
         self.changes[phase] += 1
-        self._update_policy(backend, before)
-        replica = backend.replica
-        transition = Transition(backend.since, self.service, replica.number, replica.name, before, phase, reason)
-        self._on_transition(transition, backend)
-
-    def _update_policy(self, backend: Backend, before: Phase) -> None:
-        if backend.phase is Phase.READY:
+        if phase is Phase.READY:
             backend.outlier.recovered()
             self.ready += 1
-            self.leases.ready(backend)
+            self.leases.policy.add(backend)
         elif before is Phase.READY:
             self.ready -= 1
-            self.leases.not_ready(backend)
-        if backend.phase is Phase.GONE:
-            del self._backends[backend.replica.key]
+            self.leases.policy.remove(backend)
+        replica = backend.replica
+        if phase is Phase.GONE:
+            del self._backends[replica.key]
             self.leases.archive(backend)
+        transition = Transition(backend.since, self.service, replica.number, replica.name, before, phase, reason)
+        self._on_transition(transition, backend)
 
     def _idle(self, backend: Backend) -> None:
         if backend.phase is Phase.GONE:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-# RFC 9110, section 9.2.2
+# Sending such a request twice is the same as sending it once (RFC 9110, section 9.2.2).
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
 MAX_RETRIES = 2
-
 _PRICE = 5  # requests for one retry: 20 %
 _FLOOR = 3 * _PRICE
-
-
-def is_idempotent(method: bytes) -> bool:
-    """Whether sending a request of this method twice is the same as sending it once (RFC 9110, section 9.2.2)."""
-    return method in IDEMPOTENT
 
 
 def may_retry(method: bytes, *, connected: bool, whole: bool, tried: int) -> bool:
@@ -22,7 +16,7 @@ def may_retry(method: bytes, *, connected: bool, whole: bool, tried: int) -> boo
     `connected`: it may have reached the backend; `whole`: all that was sent of it can be sent again; `tried`: the
     number of backends that it went to so far.
     """
-    return whole and tried <= MAX_RETRIES and (not connected or is_idempotent(method))
+    return whole and tried <= MAX_RETRIES and (not connected or method in IDEMPOTENT)
 
 
 class RetryBudget:
@@ -51,7 +45,6 @@ class RetryBudget:
         return self._active > 0
 
     def begin(self) -> None:
-        """A retry begins."""
         self._active += 1
 
     def end(self) -> None:
@@ -59,5 +52,4 @@ class RetryBudget:
         self._active -= 1
 
     def spend(self) -> None:
-        """A retry has failed."""
         self._saved = max(0, self._saved - _PRICE)

@@ -14,7 +14,7 @@ from composectl.balance.stats import HISTOGRAM
 VERSION = 1
 HISTOGRAM_MS = tuple(bound / 1000 for bound in HISTOGRAM)
 
-_View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView", "LogView")
+_View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView", "LogView", "Snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +126,13 @@ class Snapshot:
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Snapshot:
         """The inverse of `as_json`; keys of a later version are ignored."""
-        services = tuple(map(_service_from_json, answer["services"]))
         log = answer.get("access_log")
-        return cls(
-            answer["version"],
-            answer["project"],
-            services,
-            answer.get("stale_since"),
-            answer.get("pid", 0),
-            None if log is None else _pick(LogView, log),
-            tuple(answer.get("histogram_ms", ())),
-        )
+        nested = {
+            "access_log": None if log is None else _pick(LogView, log),
+            "histogram_ms": tuple(answer.get("histogram_ms", ())),
+            "services": tuple(map(_service_from_json, answer["services"])),
+        }
+        return _pick(Snapshot, {**answer, **nested})
 
 
 def view_service(
@@ -235,17 +231,10 @@ def _service_as_json(service: ServiceView) -> dict[str, Any]:
 
 
 def _change_as_json(change: ChangeView) -> dict[str, Any]:
-    return {
-        "at": change.at,
-        "number": change.number,
-        "name": change.name,
-        "from": change.before,
-        "to": change.after,
-        "reason": change.reason,
-    }
+    return {{"before": "from", "after": "to"}.get(name, name): value for name, value in _flat(change).items()}
 
 
-def _flat(view: Totals | BackendView | ServiceView | LogView) -> dict[str, Any]:
+def _flat(view: Totals | BackendView | ChangeView | ServiceView | LogView) -> dict[str, Any]:
     # `dataclasses.asdict` copies all the way down, which a table of hundreds would feel four times a second.
     return {name: getattr(view, name) for name in view.__slots__}
 
@@ -254,19 +243,17 @@ def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
     nested = {
         "listeners": tuple(service["listeners"]),
         "totals": _pick(Totals, service["totals"]),
-        "backends": tuple(map(_backend_from_json, service["backends"])),
-        "changes": tuple(map(_change_from_json, service["changes"])),
+        "backends": tuple(
+            _pick(BackendView, {**backend, "histogram": tuple(backend.get("histogram", ()))})
+            for backend in service["backends"]
+        ),
+        "changes": tuple(
+            _pick(ChangeView, {**change, "before": change["from"], "after": change["to"]})
+            for change in service["changes"]
+        ),
         "last_minute": tuple(service["last_minute"]),
     }
     return _pick(ServiceView, {**service, **nested})
-
-
-def _backend_from_json(backend: Mapping[str, Any]) -> BackendView:
-    return _pick(BackendView, {**backend, "histogram": tuple(backend.get("histogram", ()))})
-
-
-def _change_from_json(change: Mapping[str, Any]) -> ChangeView:
-    return _pick(ChangeView, {**change, "before": change["from"], "after": change["to"]})
 
 
 def _pick(kind: type[_View], values: Mapping[str, Any]) -> _View:

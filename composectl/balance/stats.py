@@ -44,11 +44,15 @@ class Latency:
     # Private
 
     def _at(self, rank: float) -> float:
+        """The longest duration, in milliseconds, of the bucket that has the duration of this rank."""
         index = -1
         while rank > 0:
             index += 1
             rank -= self.counts[index]
-        return _upper_bound(index) / 1000
+        if index < _STEPS:
+            return index / 1000
+        doubling, step = divmod(index, _STEPS)
+        return (((_STEPS + step + 1) << (doubling - 1)) - 1) / 1000
 
 
 def percentiles_of(histogram: Sequence[int], bounds: Sequence[float], *percents: float) -> list[float | None]:
@@ -89,14 +93,6 @@ class Rate:
 
 
 # Private
-
-
-def _upper_bound(index: int) -> int:
-    """The longest duration, in microseconds, that falls into bucket `index`."""
-    if index < _STEPS:
-        return index
-    doubling, step = divmod(index, _STEPS)
-    return ((_STEPS + step + 1) << (doubling - 1)) - 1
 
 
 def _interpolated(histogram: Sequence[int], bounds: Sequence[float], rank: float) -> float:

@@ -88,7 +88,7 @@ class ServiceRollout:
     async def pause_at_canary(self, share: float) -> None:
         """Add one new replica, which gets this share of the requests, and leave the rest until it is decided on."""
         await self._begin()
-        self.service.pool.begin_canary(self.old, share)
+        self.service.pool.leases.begin_canary(self.old, share)
         try:
             await self._add(1)
         except BaseException:

@@ -421,7 +421,7 @@ class Exchange(Queued):
             self._send_to(lease)
         elif reason is ErrorReason.BACKEND_UNREACHABLE and self._refused_by_all() and self._enqueue():
             self._attempts = ()
-        elif retry and connected and pool.leases.is_retrying and queue.enqueue_retry(self):
+        elif retry and connected and pool.leases.budget.in_use and queue.enqueue_retry(self):
             if self.record is not None:
                 self.record.enqueued()
         else:

@@ -59,7 +59,7 @@ class LeastRequest:
 
     def _acquire_outside(self, avoid: Avoid) -> Backend | None:
         levels = (self._levels[number] for number in range(self._lowest, len(self._levels)))
-        backend = next((one for level in levels for one in level if one not in avoid), None)
+        backend = next((backend for level in levels for backend in level if backend not in avoid), None)
         if backend is not None:
             del self._levels[backend.in_flight][backend]
             self._put(backend, backend.in_flight + 1)

@@ -8,11 +8,11 @@ from composectl.balance.backend import Backend
 from composectl.balance.policy.policy import Avoid
 
 
-class RandomSet:
-    """A set to sample from. Everything is O(1), for a few to avoid."""
+class Random:
+    """Each backend with the same chance. O(1), for a few to avoid."""
 
-    def __init__(self, generator: random.Random) -> None:
-        self._random = generator.random
+    def __init__(self, generator: random.Random | None = None) -> None:
+        self._random = (generator or random.Random()).random
         self._backends: list[Backend] = []
         self._places: dict[Backend, int] = {}
 
@@ -21,14 +21,13 @@ class RandomSet:
         self._backends.append(backend)
 
     def remove(self, backend: Backend) -> None:
-        """Take `backend` out; the last one moves to its place."""
+        """The last one moves to its place."""
         place, last = self._places.pop(backend), self._backends.pop()
         if last is not backend:
             self._places[last] = place
             self._backends[place] = last
 
-    def sample(self, avoid: Avoid = ()) -> Backend | None:
-        """Any backend that is not in `avoid`, each with the same chance; None where there is none."""
+    def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
         backends = self._backends
         if len(backends) <= len(avoid):
             backends = [backend for backend in backends if backend not in avoid]
@@ -39,19 +38,6 @@ class RandomSet:
             if backend not in avoid:
                 return backend
 
-
-class Random:
-    """Each backend with the same chance. O(1)."""
-
-    def __init__(self, generator: random.Random | None = None) -> None:
-        backends = RandomSet(generator or random.Random())
-        self.add = backends.add
-        self.remove = backends.remove
-        self._sample = backends.sample
-
-    def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
-        return self._sample(avoid)
-
     def release(self, backend: Backend) -> None:
         pass
 
@@ -60,6 +46,6 @@ class PowerOfTwoChoices(Random):
     """The less busy of two random ones. O(1)."""
 
     def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
-        one = self._sample(avoid)
-        other = one and self._sample((*avoid, one))
-        return other if one and other and other.in_flight < one.in_flight else one
+        first = super().acquire(avoid)
+        second = first and super().acquire((*avoid, first))
+        return second if first and second and second.in_flight < first.in_flight else first

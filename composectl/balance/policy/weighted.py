@@ -28,19 +28,19 @@ class SmoothWeighted:
         """From now on it has none."""
         del self._credit[backend]
 
-    def next(self, weights: Mapping[Backend, float], others: float, avoid: Avoid) -> Backend | None:
-        """The backend whose turn it is; None where the turn belongs to the group of weight `others`.
-
-        `others` is 0 where the group is empty. None, too, where all backends with a weight are in `avoid`.
-        """
+    def acquire(
+        self, weights: Mapping[Backend, float], others: float, policy: Policy, avoid: Avoid, key: str
+    ) -> Backend | None:
+        """The backend whose turn it is; `policy` chooses among the group of weight `others`, 0 where that is empty."""
         for backend, weight in weights.items():
             self._credit[backend] += weight
         self._credit_of_others += others
         total = sum(weights.values()) + others
-        first = max((one for one in weights if one not in avoid), key=self._credit.__getitem__, default=None)
+        allowed = [backend for backend in weights if backend not in avoid]
+        first = max(allowed, key=self._credit.__getitem__, default=None)
         if others and (first is None or self._credit[first] <= self._credit_of_others):
             self._credit_of_others -= total
-            return None
+            return policy.acquire(avoid, key) or next(iter(allowed), None)
         if first is not None:
             self._credit[first] -= total
         return first
@@ -77,8 +77,7 @@ class SlowStart:
             return self._policy.acquire(avoid, key)
         weights = dict(self._weights())
         others = len(weights) + self._started - sum(weights.values()) if self._started else 0
-        backend = self._turns.next(weights, others, avoid) or self._policy.acquire(avoid, key)
-        return backend or next((one for one in weights if one not in avoid), None)
+        return self._turns.acquire(weights, others, self._policy, avoid, key)
 
     def release(self, backend: Backend) -> None:
         if backend not in self._starting:
@@ -147,8 +146,7 @@ class CanarySplit:
         if not self._canaries:
             return self._policy.acquire(avoid, key)
         weights = dict.fromkeys(self._canaries, self.share / len(self._canaries))
-        backend = self._turns.next(weights, 1 - self.share, avoid) or self._policy.acquire(avoid, key)
-        return backend or next((one for one in self._canaries if one not in avoid), None)
+        return self._turns.acquire(weights, 1 - self.share, self._policy, avoid, key)
 
     def release(self, backend: Backend) -> None:
         if not self.is_canary(backend):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from composectl.balance.phase import Phase, Signal, after, grid
-from scripts.phases import renewed
+from composectl.balance.phase import Phase, Signal, after
+from scripts.phases import grid, renewed
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "concepts" / "life-of-a-backend.md"

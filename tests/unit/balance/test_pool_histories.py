@@ -63,7 +63,7 @@ class Histories(RuleBasedStateMachine):
     @rule(numbers=st.sets(NUMBERS), share=st.floats(0.01, 0.99))
     def begin_canary(self, numbers: set[int], share: float) -> None:
         self.pool.leases.end_canary()
-        self.pool.begin_canary({replica(number).id for number in numbers}, share)
+        self.pool.leases.begin_canary({replica(number).id for number in numbers}, share)
         held = {one for one in self.pool.backends if self.pool.leases.canary_share(one) == share}
         assert held == {one for one in self.pool.backends if one.replica.number not in numbers}
 

@@ -45,7 +45,7 @@ def test_the_keys_are_the_documented_ones() -> None:
 
 def test_a_canary_has_its_share() -> None:
     watched = RecordedPool(2)
-    watched.pool.begin_canary({watched.backend(1).replica.id}, 0.1)
+    watched.pool.leases.begin_canary({watched.backend(1).replica.id}, 0.1)
     assert [one.canary for one in snapshot(watched).services[0].backends] == [None, 0.1]
 
 

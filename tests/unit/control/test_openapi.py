@@ -48,7 +48,7 @@ def schema_of(path: str) -> str:
 def seen() -> ServiceView:
     """A service with counts, changes and a canary."""
     watched = RecordedPool(3)
-    watched.pool.begin_canary({watched.backend(1).replica.id}, 0.1)
+    watched.pool.leases.begin_canary({watched.backend(1).replica.id}, 0.1)
     for answered in (True, False):
         lease = watched.pool.leases.acquire()
         assert lease is not None
