@@ -154,7 +154,7 @@ def _print_error(error: errors.ComposectlError) -> int:
 
 
 def _usage_error(error: click.ClickException) -> errors.ComposectlError:
-    """What click says, in our form."""
+    """An error of click in the form of composectl."""
     message, _, hint = re.sub("'([^']*)'", r"`\1`", error.format_message()).removesuffix(".").partition(". ")
     context = getattr(error, "ctx", None)
     if not hint and context:

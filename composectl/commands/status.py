@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _POLL_INTERVAL = 0.5
 _LONGEST_POLL_INTERVAL = 2.0
-_CPU_SHARE = 0.02  # of the time, at most, for answering us: the composectl that is asked has requests to serve
+_CPU_SHARE = 0.02  # of the time, at most, for answers: the composectl that is asked has requests to serve
 
 
 @click.command()

@@ -16,7 +16,7 @@ from composectl.commands.passthrough import ARGUMENTS, PASSED_ON
 from composectl.commands.up import up
 from composectl.compose.options import Invocation
 
-_OURS = ("COMPOSE_", "COMPOSECTL_", "DOCKER_")
+_PREFIXES = ("COMPOSE_", "COMPOSECTL_", "DOCKER_")
 _PLAIN = re.compile(r"[-\w@:,./+=]+", re.ASCII)
 _COMPOSE_STOPS_SECONDS = 60  # what Compose may take once the requests in flight are over
 _UNIT = """\
@@ -87,8 +87,8 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     script = Path(sys.argv[0]).absolute()
     is_installed = script.name == "composectl" and os.access(script, os.X_OK)
     program = (str(script),) if is_installed else (sys.executable, "-P", "-m", "composectl")
-    ours = {name for name in invocation.environ if name.startswith(_OURS)} - {"DOCKER_AUTH_CONFIG"}  # a secret
-    kept = ours | ({"PATH"} & invocation.environ.keys())  # where Compose is found
+    passed = {name for name in invocation.environ if name.startswith(_PREFIXES)} - {"DOCKER_AUTH_CONFIG"}  # a secret
+    kept = passed | ({"PATH"} & invocation.environ.keys())  # where Compose is found
     unit = unit_text(
         project=loaded.client.name_of(loaded.project),
         directory=invocation.cwd,

@@ -17,7 +17,7 @@ COMPOSE = (
     *("pause", "port", "ps", "pull", "push", "restart", "rm", "run", "start", "stats", "stop", "top", "unpause"),
     *("version", "volumes", "wait", "watch"),
 )
-"""Commands of Compose, which we pass on."""
+"""Commands of Compose, which are passed on."""
 _LARGEST = 1_000_000
 
 

@@ -32,7 +32,6 @@ _T = TypeVar("_T")
 _Daemon = TypeVar("_Daemon", bound=DaemonConfig)
 _POLICY, _LOG_FORMAT = click.Choice(tuple(POLICIES)), click.Choice(tuple(FORMATS))
 _ADDRESSING = click.Choice(("auto", "container", "published"))
-_SCALE = whole_number("N", least=0)
 _REPLICAS = "as before, else `scale` or `deploy.replicas`, else 1"
 FLAG = click.BOOL
 """The kind of an option without a value: it turns its default round."""
@@ -146,7 +145,7 @@ OPTIONS = (
         default="",
     ),
     _up_service("drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished."),
-    _key("replicas", _SCALE, "How many replicas run.", (ServiceConfig, "scale"), default=_REPLICAS),
+    _key("replicas", whole_number("N", least=0), "How many replicas run.", (ServiceConfig, "scale"), default=_REPLICAS),
     _key(
         "port",
         kinds.CONTAINER_PORT,
@@ -266,15 +265,15 @@ def options_of(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def settings_of(command: str, typed: Mapping[str, Any]) -> Settings:
-    """What was given, of the values that click has parsed. Raises ComposectlError where an option lacks another."""
+    """The settings among the values that click has parsed. Raises ComposectlError where an option lacks another."""
     rows = {row.parameter: row for row in OPTIONS if command in row.commands}
-    given = {row: typed[name] for name, row in rows.items() if typed[name] not in (None, ())}
-    names = {row.name for row in given}
-    for row in given:
+    settings = {row: typed[name] for name, row in rows.items() if typed[name] not in (None, ())}
+    names = {row.name for row in settings}
+    for row in settings:
         if row.requires and row.requires not in names:
             other = f"--{row.requires}"
             raise errors.UsageError(f"`{row.flag}` requires `{other}`", f"add `{other}`, or omit `{row.flag}`")
-    return given
+    return settings
 
 
 def build(cls: type[_T], *layers: Settings, **fields: Any) -> _T:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.proxy_process import Finished, Workspace, command_line
 
-NOBODY = "unix:///nonexistent/docker.sock"
+NO_ENGINE = "unix:///nonexistent/docker.sock"
 NOT_KNOWN = """\
 ✗ reach       not known
               hint: fix the problems above first
@@ -37,13 +37,13 @@ def doctor(place: Workspace, *words: str, before: tuple[str, ...] = (), **change
 
 
 def test_without_an_engine(place: Workspace, has_compose: dict[str, str]) -> None:
-    found = doctor(place, DOCKER_HOST=NOBODY, **has_compose)
+    found = doctor(place, DOCKER_HOST=NO_ENGINE, **has_compose)
     assert (found.returncode, found.stderr) == (1, "")
     assert found.stdout.startswith(
         f"""\
 ✓ compose     `{has_compose["COMPOSECTL_COMPOSE"]}` 2.40.3
-✓ endpoint    {NOBODY}, named by DOCKER_HOST
-✗ engine      cannot connect to the Docker Engine at {NOBODY}
+✓ endpoint    {NO_ENGINE}, named by DOCKER_HOST
+✗ engine      cannot connect to the Docker Engine at {NO_ENGINE}
               hint: is it running? try `docker info`
 {NOT_KNOWN}✓ folder      {place.runtime}/composectl, for the sockets of running composectls
 """
@@ -51,7 +51,7 @@ def test_without_an_engine(place: Workspace, has_compose: dict[str, str]) -> Non
 
 
 def test_without_compose(place: Workspace) -> None:
-    found = doctor(place, DOCKER_HOST=NOBODY)
+    found = doctor(place, DOCKER_HOST=NO_ENGINE)
     assert found.returncode == 1
     assert found.stdout.startswith(
         """\
@@ -77,7 +77,7 @@ def test_a_context_that_is_mistyped(place: Workspace, has_compose: dict[str, str
 
 
 def test_for_machines(place: Workspace, has_compose: dict[str, str]) -> None:
-    found = doctor(place, "--json", DOCKER_HOST=NOBODY, **has_compose)
+    found = doctor(place, "--json", DOCKER_HOST=NO_ENGINE, **has_compose)
     told = json.loads(found.stdout)
     assert (found.returncode, told["version"], told["is_well"]) == (1, 1, False)
     findings = {one["what"]: one for one in told["findings"]}
@@ -95,7 +95,7 @@ def test_for_machines(place: Workspace, has_compose: dict[str, str]) -> None:
 @pytest.mark.parametrize(("limit", "mark"), [(1024, "✗"), (8192, "✓")])
 def test_few_open_files_are_told_and_are_no_hindrance(place: Workspace, limit: int, mark: str) -> None:
     limited = ["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *command_line("doctor")]
-    env = place.environment(PYTHONIOENCODING="utf-8", DOCKER_HOST=NOBODY)
+    env = place.environment(PYTHONIOENCODING="utf-8", DOCKER_HOST=NO_ENGINE)
     found = subprocess.run(limited, cwd=place.folder, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert f"{mark} open files  {limit:,}, enough for " in found.stdout
 
@@ -104,6 +104,6 @@ def test_a_folder_that_others_may_write_to(place: Workspace, has_compose: dict[s
     shared = place.runtime / "composectl"
     shared.mkdir()
     shared.chmod(0o777)
-    found = doctor(place, DOCKER_HOST=NOBODY, **has_compose)
+    found = doctor(place, DOCKER_HOST=NO_ENGINE, **has_compose)
     assert f"✗ folder      unsafe folder {shared}: other users can write to it\n" in found.stdout
     shared.rmdir()

@@ -9,7 +9,7 @@ from composectl.compose.options import Invocation, Options
 from tests.support.fake_engine import FakeEngine
 
 
-async def told(folder: Path, bridge_addresses: list[str]) -> str:
+async def report(folder: Path, bridge_addresses: list[str]) -> str:
     compose = folder / "compose"
     compose.write_text("#!/bin/sh\necho 2.40.3\n")
     compose.chmod(0o700)
@@ -23,18 +23,18 @@ async def told(folder: Path, bridge_addresses: list[str]) -> str:
     return printed
 
 
-async def test_where_networks_do_not_answer_it_tells_how_replicas_are_reached(tmp_path: Path) -> None:
+async def test_networks_that_do_not_answer_and_the_ports_instead(tmp_path: Path) -> None:
     assert (
         """\
 ✓ engine      20.10.24, API 1.41 of 1.12 to 1.41
 ✓ reach       replicas are reached at ports of 127.0.0.1: 255.255.255.255 on the engine's network does not answer
 """
-        in await told(tmp_path, ["255.255.255.255"])
+        in await report(tmp_path, ["255.255.255.255"])
     )
 
 
 async def test_one_that_answers_is_enough(tmp_path: Path) -> None:
     assert (
         "✓ reach       replicas are reached at their own addresses: the engine's networks answer at 127.0.0.1\n"
-        in await told(tmp_path, ["255.255.255.255", "127.0.0.1"])
+        in await report(tmp_path, ["255.255.255.255", "127.0.0.1"])
     )

@@ -20,7 +20,7 @@ def test_where_the_marks_cannot_be_written_others_stand() -> None:
         assert as_text([WELL, MISSING], encoding).startswith("+ compose  `docker compose` 2.40.3\n- engine ")
 
 
-def test_h18_what_others_say_of_themselves_cannot_steer_the_terminal() -> None:
+def test_h18_texts_of_others_cannot_steer_the_terminal() -> None:
     lying = Check("engine", False, "20.10\x1b[2J\n✓ compose", "\x1b]0;title\x07do\n")
     assert as_text([lying], "utf-8") == "✗ engine  20.10 ✓ compose\n          hint: do \n"
 
@@ -31,9 +31,9 @@ def test_only_what_is_needed_must_be_well() -> None:
 
 
 def test_the_keys_for_machines() -> None:
-    told = json.loads(json.dumps(as_json([WELL, MISSING, LACKING])))
-    assert (told["version"], told["is_well"]) == (1, False)
-    assert told["findings"][1:] == [
+    payload = json.loads(json.dumps(as_json([WELL, MISSING, LACKING])))
+    assert (payload["version"], payload["is_well"]) == (1, False)
+    assert payload["findings"][1:] == [
         {"what": "engine", "is_well": False, "found": "none answers", "hint": "start it", "is_needed": True},
         {"what": "ports", "is_well": False, "found": "from 1024 on", "hint": "be root", "is_needed": False},
     ]

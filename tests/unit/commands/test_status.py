@@ -17,25 +17,25 @@ def test_it_is_serving_where_every_service_has_one_that_is_ready() -> None:
 
 
 @pytest.mark.parametrize("phase", ["starting", "unhealthy", "maintenance", "draining"])
-def test_one_service_without_anybody_ready_is_enough_for_a_3(phase: str) -> None:
-    nobody = service(service="worker", backends=(backend(1, phase=phase),))
-    both = snapshot(service(), nobody)
+def test_one_service_without_a_ready_backend_is_enough_for_a_3(phase: str) -> None:
+    unready = service(service="worker", backends=(backend(1, phase=phase),))
+    both = snapshot(service(), unready)
     assert exit_code(status_of_project(both)) == 3
     assert exit_code(status_of_project(select(both, ["echo"]))) == 0
     assert exit_code(status_of_project(select(both, ["worker"]))) == 3
     assert exit_code(status_of_projects([snapshot(), both])) == 3
 
 
-def test_a_service_without_replicas_serves_nobody() -> None:
+def test_a_service_without_replicas_is_not_ready() -> None:
     assert exit_code(status_of_project(snapshot(service(0)))) == 3
 
 
-def test_the_services_come_in_the_order_in_which_they_were_asked_for() -> None:
+def test_services_come_in_the_order_of_the_command_line() -> None:
     both = snapshot(service(service="a"), service(service="b"))
     assert [one.service for one in select(both, ["b", "a"]).services] == ["b", "a"]
 
 
-def test_a_service_that_is_not_balanced_is_told_with_those_that_are() -> None:
+def test_an_unbalanced_service_is_refused_with_the_balanced_ones() -> None:
     with pytest.raises(ComposectlError) as refused:
         select(snapshot(), ["ecoh"])
     assert (refused.value.message, refused.value.hint) == (

@@ -1,4 +1,4 @@
-"""The words of a unit are those that were given, whatever systemd makes of signs in them."""
+"""The words of a unit are those of the command line, whatever systemd makes of signs in them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def lines(**changes: object) -> list[str]:
 
 
 def test_it_runs_in_the_foreground_and_is_given_time_to_drain() -> None:
-    told = lines(drain=12)
-    assert "ExecStart=:/usr/bin/composectl up --balance echo=10" in told
-    assert {"Type=exec", "WorkingDirectory=/srv/shop", "Restart=on-failure", "TimeoutStopSec=72"} <= set(told)
+    unit_lines = lines(drain=12)
+    assert "ExecStart=:/usr/bin/composectl up --balance echo=10" in unit_lines
+    assert {"Type=exec", "WorkingDirectory=/srv/shop", "Restart=on-failure", "TimeoutStopSec=72"} <= set(unit_lines)
 
 
 def test_its_first_lines_install_it() -> None:
-    told = lines(typed=("composectl", "systemd-unit", "--health-check-path", "/a b"))
-    assert told[:3] == [
+    unit_lines = lines(typed=("composectl", "systemd-unit", "--health-check-path", "/a b"))
+    assert unit_lines[:3] == [
         "# mkdir -p ~/.config/systemd/user",
         "# composectl systemd-unit --health-check-path '/a b' > ~/.config/systemd/user/composectl-shop.service",
         "# systemctl --user enable --now composectl-shop",
@@ -64,19 +64,19 @@ def test_a_folder_is_written_without_quotes() -> None:
 
 
 def test_variables_are_written_one_a_line() -> None:
-    told = lines(environment={"COMPOSE_FILE": "/srv/a b.yml", "DOCKER_HOST": "unix:///run/docker.sock"})
-    assert 'Environment="COMPOSE_FILE=/srv/a b.yml"' in told
-    assert "Environment=DOCKER_HOST=unix:///run/docker.sock" in told
+    unit_lines = lines(environment={"COMPOSE_FILE": "/srv/a b.yml", "DOCKER_HOST": "unix:///run/docker.sock"})
+    assert 'Environment="COMPOSE_FILE=/srv/a b.yml"' in unit_lines
+    assert "Environment=DOCKER_HOST=unix:///run/docker.sock" in unit_lines
 
 
 @pytest.mark.parametrize(
-    "given",
+    "changes",
     [
         {"directory": Path("/srv/a\nExecStartPre=/bin/evil")},
         {"argv": ("/usr/bin/composectl", "a\x1bb")},
         {"environment": {"COMPOSE_FILE": "a\nb"}},
     ],
 )
-def test_what_would_begin_a_line_of_its_own_is_refused(given: dict[str, object]) -> None:
+def test_what_would_begin_a_line_of_its_own_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ComposectlError, match="invalid text for a systemd unit"):
-        unit(**given)
+        unit(**changes)

@@ -38,7 +38,7 @@ def following(**typed: Any) -> tuple[ServiceBackends, list[Port]]:
     return config.backends, config.ports
 
 
-def test_backends_are_replicas_numbered_as_they_were_given_each_with_its_port() -> None:
+def test_backends_are_replicas_in_their_order_each_with_its_port() -> None:
     one, other = replicas("127.0.0.1:9001", "[::1]:9002")
     assert (one.number, one.name, one.address(None)) == (1, "127.0.0.1:9001", ("127.0.0.1", 9001))
     assert (other.number, other.name, other.address(None)) == (2, "[::1]:9002", ("::1", 9002))

@@ -20,8 +20,8 @@ def test_without_a_word_it_is_the_default() -> None:
 
 
 def test_all_of_it_can_be_said() -> None:
-    told = config(parallel="2", monitor="0", ready_timeout="2m", canary="2.5%")
-    assert told == RolloutConfig(2, 0, 120, 0.025)
+    typed = config(parallel="2", monitor="0", ready_timeout="2m", canary="2.5%")
+    assert typed == RolloutConfig(2, 0, 120, 0.025)
 
 
 @pytest.mark.parametrize(

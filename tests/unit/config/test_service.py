@@ -58,8 +58,8 @@ def test_for_what_is_no_time_no_request_waits(text: str) -> None:
 
 
 def test_a_slow_start_is_the_policy_s_own() -> None:
-    told = balancing(slow_start="10", policy="p2c")
-    assert isinstance(told.make_policy(lambda: 0.0), SlowStart)
+    config = balancing(slow_start="10", policy="p2c")
+    assert isinstance(config.make_policy(lambda: 0.0), SlowStart)
     assert not isinstance(balancing().make_policy(lambda: 0.0), SlowStart)
 
 

@@ -22,9 +22,9 @@ def at(port: int) -> Port:
     return Port("", (port, port), None, "tcp")
 
 
-def declared(**told: Any) -> dict[str, XBalance]:
+def declared(**keys: Any) -> dict[str, XBalance]:
     """`echo` with this mapping as its `x-balance`."""
-    return {"echo": parse_x_balance("echo", told)}
+    return {"echo": parse_x_balance("echo", keys)}
 
 
 def test_services_and_their_numbers() -> None:
@@ -55,7 +55,7 @@ def test_listen_wants_one_service() -> None:
 
 
 def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
-    told = declared(
+    from_file = declared(
         policy="p2c",
         queue_timeout="5",
         listen="8080",
@@ -64,7 +64,7 @@ def test_without_a_flag_it_is_as_the_file_declares_it() -> None:
         backend_header="false",
         drain_timeout="7",
     )
-    echo = make_up_config({"echo": 3}, flags(), (), told).services["echo"]
+    echo = make_up_config({"echo": 3}, flags(), (), from_file).services["echo"]
     assert (echo.scale, echo.listen, echo.port) == (3, (at(8080),), 81)
     balancing = echo.balancing
     assert (balancing.policy, balancing.queue.timeout, balancing.backend_header, balancing.drain_timeout) == (
@@ -99,7 +99,7 @@ def test_what_is_declared_of_one_service_is_not_told_of_another() -> None:
     assert [one.balancing.policy for one in services.values()] == ["p2c", "least-request"]
 
 
-def test_listen_means_the_service_that_was_typed_rather_than_the_declared_one() -> None:
+def test_listen_means_the_service_that_was_typed() -> None:
     services = make_up_config(
         {"web": 2, "echo": 3}, flags(listen=("8080",)), (), declared(listen="9090"), ("web",)
     ).services

@@ -1,4 +1,4 @@
-"""What is balanced where nobody typed it."""
+"""What is balanced where no service was typed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_named_service_comes_with_what_it_depends_on() -> None:
 @pytest.mark.parametrize(
     ("replicas", "kept", "scale"), [(10, {"echo": 5}, 10), (0, {}, 0), (None, {"echo": 5}, 5), (None, {"web": 5}, 4)]
 )
-def test_the_declared_number_goes_before_the_one_of_before_and_that_before_the_file_s_own(
+def test_x_balance_wins_over_before_and_before_over_the_file(
     replicas: int | None, kept: dict[str, int], scale: int
 ) -> None:
     declared = {"echo": XBalance(replicas)}

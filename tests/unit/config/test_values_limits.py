@@ -21,7 +21,7 @@ def test_nothing_given_is_no_limit() -> None:
 
 
 def test_each_option_is_its_limit() -> None:
-    given = flags(
+    settings = flags(
         response_timeout="30",
         idle_timeout="60",
         max_connections="1000",
@@ -29,8 +29,8 @@ def test_each_option_is_its_limit() -> None:
         trusted_proxies=("10.0.0.0/8", "::1"),
         allowed_host=("Shop.Example.", "[::1]"),
     )
-    assert build(DaemonConfig, given).max_connections == 1000
-    assert build(BalancingConfig, given).limits == Limits(
+    assert build(DaemonConfig, settings).max_connections == 1000
+    assert build(BalancingConfig, settings).limits == Limits(
         response_timeout=30,
         idle_timeout=60,
         max_request_body=10 * 1024 * 1024,

@@ -17,9 +17,9 @@ from composectl.errors import ComposectlError
 from tests.support.examples import examples
 
 
-def refused(told: object) -> ComposectlError:
+def refused(value: object) -> ComposectlError:
     with pytest.raises(ComposectlError) as raised:
-        parse_x_balance("echo", told)
+        parse_x_balance("echo", value)
     assert raised.value.exit_code == 1
     assert raised.value.hint
     prefix, _, message = raised.value.message.partition(": ")
@@ -27,9 +27,9 @@ def refused(told: object) -> ComposectlError:
     return ComposectlError(message, raised.value.hint)
 
 
-@pytest.mark.parametrize(("told", "replicas"), [("10", 10), ("0", 0), ({"replicas": "3"}, 3), ({}, None)])
-def test_a_number_or_a_mapping_tells_how_many(told: Any, replicas: int | None) -> None:
-    assert parse_x_balance("echo", told).replicas == replicas
+@pytest.mark.parametrize(("value", "replicas"), [("10", 10), ("0", 0), ({"replicas": "3"}, 3), ({}, None)])
+def test_a_number_or_a_mapping_tells_how_many(value: Any, replicas: int | None) -> None:
+    assert parse_x_balance("echo", value).replicas == replicas
 
 
 def test_a_number_alone_leaves_all_else_as_it_is() -> None:
@@ -57,17 +57,17 @@ def test_every_key_can_be_told(key: str) -> None:
 
 
 def test_one_text_stands_for_a_list_of_it() -> None:
-    told = {
+    value = {
         row.key: value
         for row, value in parse_x_balance("echo", {"trusted_proxies": "::1", "listen": "80"}).settings.items()
     }
-    assert told == {"trusted_proxies": (ip_network("::1"),), "listen": (Port("", (80, 80), None, "tcp"),)}
+    assert value == {"trusted_proxies": (ip_network("::1"),), "listen": (Port("", (80, 80), None, "tcp"),)}
 
 
-@pytest.mark.parametrize("told", ["ten", "-1", "1.5", "", "null", "true", [], ["10"], None])
-def test_what_is_neither_a_number_nor_a_mapping(told: object) -> None:
-    error = refused(told)
-    assert error.message == f"invalid value `{told}`: expected a number of replicas or a mapping"
+@pytest.mark.parametrize("value", ["ten", "-1", "1.5", "", "null", "true", [], ["10"], None])
+def test_what_is_neither_a_number_nor_a_mapping(value: object) -> None:
+    error = refused(value)
+    assert error.message == f"invalid value `{value}`: expected a number of replicas or a mapping"
     assert "`x-balance: 10`" in error.hint
 
 
@@ -158,9 +158,9 @@ def test_a_value_that_is_none(key: str, value: object, message: str, hint: str) 
     assert hint in error.hint
 
 
-@pytest.mark.parametrize("told", ["1001", {"replicas": "1001"}])
-def test_more_replicas_than_a_network_has_room_for(told: object) -> None:
-    assert refused(told).message == "too many replicas of service `echo`: the maximum is 1,000"
+@pytest.mark.parametrize("value", ["1001", {"replicas": "1001"}])
+def test_more_replicas_than_a_network_has_room_for(value: object) -> None:
+    assert refused(value).message == "too many replicas of service `echo`: the maximum is 1,000"
 
 
 TEXTS = st.text(max_size=5) | st.sampled_from(["0", "80", "p2c", "/up", "true", "10m", "::1", "8080:80"])
@@ -169,9 +169,9 @@ ANYTHING = st.recursive(TEXTS, lambda inner: st.lists(inner, max_size=3) | st.di
 
 @examples(200)
 @given(ANYTHING | st.dictionaries(st.sampled_from(sorted(KEYS)) | TEXTS, ANYTHING, max_size=3))
-def test_whatever_stands_there_is_taken_or_refused(told: object) -> None:
+def test_whatever_stands_there_is_taken_or_refused(value: object) -> None:
     with suppress(ComposectlError):
-        assert isinstance(parse_x_balance("echo", told), XBalance)
+        assert isinstance(parse_x_balance("echo", value), XBalance)
 
 
 def test_two_keys_that_do_not_go_together() -> None:

@@ -24,18 +24,18 @@ EXAMPLE = re.compile(r"^(?:    .*\n)+", re.MULTILINE)
 MAPPING = SCHEMA["$defs"]["mapping"]["properties"]
 
 
-def file_with(told: str) -> str:
-    return f"services:\n  echo:\n    image: busybox\n    x-balance: {told}\n  db:\n    image: busybox\n"
+def file_with(value: str) -> str:
+    return f"services:\n  echo:\n    image: busybox\n    x-balance: {value}\n  db:\n    image: busybox\n"
 
 
-def is_valid(told: str) -> bool:
-    document: Any = yaml.safe_load(file_with(told))
+def is_valid(value: str) -> bool:
+    document: Any = yaml.safe_load(file_with(value))
     return Draft202012Validator(SCHEMA).is_valid(document)
 
 
-def is_taken(told: str) -> bool:
+def is_taken(value: str) -> bool:
     try:
-        parse_x_balance("echo", read_x_balance(file_with(told))["echo"])
+        parse_x_balance("echo", read_x_balance(file_with(value))["echo"])
     except ComposectlError:
         return False
     return True
@@ -59,7 +59,7 @@ def test_its_policies_are_those_that_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "value",
     [
         *("10", "0", "'10'", "{}", "{replicas: 3}", "{replicas: '3', policy: p2c}"),
         *(
@@ -77,13 +77,13 @@ def test_its_policies_are_those_that_there_are() -> None:
         *("{listen: 8080}", "{listen: ['127.0.0.1:8080:80', '[::1]:8080']}", "{port: 80}", "{port: '80', listen: 0}"),
     ],
 )
-def test_what_is_valid_is_taken(told: str) -> None:
-    assert is_valid(told)
-    assert is_taken(told)
+def test_what_is_valid_is_taken(value: str) -> None:
+    assert is_valid(value)
+    assert is_taken(value)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "value",
     [
         *("ten", "-1", "1001", "{replicas: 1001}", "1.5", "true", "null", "[]", "[10]", "''"),
         *("{replica: 3}", "{max_connections: 10}", "{replicas: many}", "{replicas: -1}", "{replicas: null}"),
@@ -106,9 +106,9 @@ def test_what_is_valid_is_taken(told: str) -> None:
         *("{listen: http}", "{listen: 70000}", "{port: 0}", "{port: 70000}", "{port: http}"),
     ],
 )
-def test_what_is_refused_is_not_valid(told: str) -> None:
-    assert not is_valid(told)
-    assert not is_taken(told)
+def test_what_is_refused_is_not_valid(value: str) -> None:
+    assert not is_valid(value)
+    assert not is_taken(value)
 
 
 def test_the_docs_list_every_key() -> None:
@@ -125,8 +125,8 @@ def test_the_examples_of_the_docs_are_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "value",
     ["'${REPLICAS:-10}'", "{replicas: '$N', listen: '${PORT}:80', port: '${TARGET}', max_request_body: '${SIZE}'}"],
 )
-def test_a_variable_may_stand_for_a_number(told: str) -> None:
-    assert is_valid(told)
+def test_a_variable_may_stand_for_a_number(value: str) -> None:
+    assert is_valid(value)
