@@ -10,7 +10,7 @@ from composectl.proxy.exchange import BackendStreams
 from composectl.proxy.http1.backend_connection import BackendConnection
 from composectl.proxy.sockets import CAN_TELL, as_protocol, open_files
 
-_CONNECT_TIMEOUT = 1.0
+CONNECT_TIMEOUT = 1.0
 # Below the 5 s after which Node.js, the least patient of the usual servers, closes an idle connection.
 _IDLE_SECONDS = 4
 _KEPT_PER_BACKEND = 256
@@ -22,9 +22,12 @@ KEPT_PART = 8
 class ConnectionPool(BackendStreams):
     """The connections to one port of the backends of one service; the one used last is used next."""
 
-    def __init__(self, port: int | None, *, identify: bool = True) -> None:
+    def __init__(
+        self, port: int | None, *, identify: bool = True, connect_timeout: float = CONNECT_TIMEOUT
+    ) -> None:
         self.port = port
         self._identify = identify
+        self._connect_timeout = connect_timeout  # seconds
         self._kept: dict[Backend, list[BackendConnection]] = {}
         self._early_closed: dict[Backend, int] = {}  # when it closed one of them within a second
         self._tick = 0
@@ -51,7 +54,7 @@ class ConnectionPool(BackendStreams):
         host, port = backend.replica.address(self.port)
         backend_line = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
         connection = BackendConnection(backend, backend_line, self.keep, self.lost)
-        async with asyncio.timeout(_CONNECT_TIMEOUT):
+        async with asyncio.timeout(self._connect_timeout):
             await asyncio.get_running_loop().create_connection(lambda: as_protocol(connection), host, port)
         if backend.phase is Phase.GONE:  # and another may have its address by now
             connection.cancel()

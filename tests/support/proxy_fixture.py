@@ -21,7 +21,7 @@ from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
-from tests.support.raw_http import RawConnection, connect
+from tests.support.raw_http import PATIENCE, RawConnection, connect
 from tests.support.wait import wait_until_async
 
 _NONE_HELD = QueueConfig(0)
@@ -57,9 +57,10 @@ class ProxyFixture:
         name: str = "composectl",
         make_id: Callable[[], bytes] | None = None,
         log: AccessLog | None = None,
+        connect_timeout: float = PATIENCE,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
-        self.connections = ConnectionPool(self.backends[0].port, identify=identify)
+        self.connections = ConnectionPool(self.backends[0].port, identify=identify, connect_timeout=connect_timeout)
         self.pool = Pool("echo", policy(), lambda: _OPENED + self.later, self._tell)
         self.queue = RequestQueue(self.pool, queue)
         self.observe(range(len(self.backends)))

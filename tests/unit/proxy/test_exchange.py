@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from composectl.proxy.connection_pool import CONNECT_TIMEOUT
 from tests.support.backends import ScriptedBackend, answers
 from tests.support.messages import GET, OK, get, post, put, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
@@ -287,7 +288,7 @@ async def test_p8_a_client_that_has_sent_more_than_one_request_may_leave_too(sta
 
 @pytest.mark.parametrize("request_", [GET, post(b"he", 5)], ids=["get", "post"])
 async def test_p8_a_client_may_leave_while_its_backend_is_dialled(open_stage: OpenStage, request_: bytes) -> None:
-    stage = await open_stage(backlog=0)
+    stage = await open_stage(backlog=0, connect_timeout=CONNECT_TIMEOUT)
     async with crowd(stage.backend):
         client = await stage.client()
         await client.send(request_)
@@ -297,7 +298,7 @@ async def test_p8_a_client_may_leave_while_its_backend_is_dialled(open_stage: Op
 
 
 async def test_d2_a_backend_that_does_not_accept_is_left_for_another(open_stage: OpenStage) -> None:
-    stage = await open_stage(2, backlog=0)
+    stage = await open_stage(2, backlog=0, connect_timeout=CONNECT_TIMEOUT)
     stage.backends[1].play(answers(OK))
     async with crowd(stage.backends[0]):
         client = await stage.client()

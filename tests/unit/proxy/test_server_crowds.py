@@ -7,6 +7,7 @@ import gc
 
 import pytest
 
+from composectl.proxy.connection_pool import CONNECT_TIMEOUT
 from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
@@ -174,7 +175,7 @@ async def test_d1_refused_by_all_is_told_within_a_second(open_stage: OpenStage) 
 
 
 async def test_d2_p10_with_nobody_who_accepts_it_is_a_504_after_a_second(open_stage: OpenStage) -> None:
-    stage = await open_stage(1, backlog=0)
+    stage = await open_stage(1, backlog=0, connect_timeout=CONNECT_TIMEOUT)
 
     async def is_told() -> None:
         client = await stage.client()
