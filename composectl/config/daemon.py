@@ -12,7 +12,7 @@ from composectl.balance.backend import Replica
 from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig, ServiceConfig
 from composectl.config.values import Address
-from composectl.proxy.access_log_format import AccessLineFormatter, LineStyle
+from composectl.proxy.access_log_format import LineStyle
 
 if TYPE_CHECKING:
     from composectl.compose.argv import UpArguments
@@ -124,5 +124,5 @@ def open_log(config: AccessLogConfig | None) -> AccessLog | None:
         raise errors.UsageError(
             f"cannot open the access log {config.path}: {error.strerror or error}", "name a file that is writable"
         ) from None
-    lines, headers = AccessLineFormatter(config.style), frozenset(config.style.headers)
-    return AccessLog(writer, lines.of, headers, on_stdout=config.path == STDOUT)
+    style = config.style
+    return AccessLog(writer, style.line, frozenset(style.headers), on_stdout=config.path == STDOUT)

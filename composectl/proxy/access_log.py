@@ -28,32 +28,19 @@ _EVERY = 60
 
 
 class Writer(Protocol):
-    """Writes lines, at its own pace."""
+    """Writes lines, at its own pace; `waiting`, `lost` and `written` count them."""
 
     @property
-    def waiting(self) -> int:
-        """How many lines are not yet written."""
-
+    def waiting(self) -> int: ...
     @property
-    def lost(self) -> int:
-        """How many lines it could not write."""
-
+    def lost(self) -> int: ...
     @property
-    def written(self) -> int:
-        """How many lines it has written."""
-
+    def written(self) -> int: ...
     @property
-    def last_error(self) -> str:
-        """Why the last write that failed did so."""
-
-    def write(self, lines: list[str]) -> None:
-        """Write these, soon."""
-
-    def reopen(self) -> None:
-        """Continue in the file that has the name now."""
-
-    def close(self) -> None:
-        """Write what is left, and end."""
+    def last_error(self) -> str: ...
+    def write(self, lines: list[str]) -> None: ...
+    def reopen(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class AccessLog:
@@ -84,17 +71,14 @@ class AccessLog:
 
     @property
     def written(self) -> int:
-        """How many lines are written."""
         return self._writer.written
 
     @property
     def dropped(self) -> int:
-        """How many lines are lost."""
         return self._dropped + self._writer.lost
 
     @property
     def last_error(self) -> str:
-        """Why the last write that failed did so."""
         return self._writer.last_error or self._internal_error
 
     def record(self, record: AccessRecord) -> None:
@@ -150,11 +134,9 @@ class AccessWriter:
 
     @property
     def waiting(self) -> int:
-        """How many lines it was given, and is not done with."""
         return self._taken - self.written - self.lost
 
     def write(self, lines: list[str]) -> None:
-        """Write these, soon."""
         if self._worker is None:
             # The process does not wait for it at its end: a pipe without a reader may block it.
             self._worker = threading.Thread(target=self._work, name="access log", daemon=True)
@@ -163,7 +145,7 @@ class AccessWriter:
         self._tasks.put(lines)
 
     def reopen(self) -> None:
-        """Open the file anew, once what was given before is written."""
+        """Open the file anew after the lines of earlier calls."""
         self._tasks.put("reopen")
 
     def close(self) -> None:
@@ -179,23 +161,20 @@ class AccessWriter:
 
     def _work(self) -> None:
         while (task := self._tasks.get()) != "end":
-            if task == "reopen":
-                self._reopen()
-            else:
-                self._write(task)
-
-    def _reopen(self) -> None:
-        try:
-            self._sink.reopen()
-        except OSError as error:
-            self.last_error = _reason(error)
-
-    def _write(self, lines: list[str]) -> None:
-        written, failure = self._sink.write("".join(lines).encode("ascii", "backslashreplace"))
-        if failure is not None:
-            self.last_error = _reason(failure)
-        self.written += written
-        self.lost += len(lines) - written
+            failure: OSError | None = None
+            lines = written = 0
+            try:
+                if task == "reopen":
+                    self._sink.reopen()
+                else:
+                    lines = len(task)
+                    written, failure = self._sink.write("".join(task).encode("ascii", "backslashreplace"))
+            except OSError as error:
+                failure = error
+            if failure is not None:
+                self.last_error = failure.strerror or str(failure)
+            self.written += written
+            self.lost += lines - written
 
 
 class Sink:
@@ -206,7 +185,7 @@ class Sink:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._descriptor = _stdout() if path == STDOUT else _open(path)
+        self._descriptor = _open(path)
         self._torn = False  # the last line was not written to its end
 
     def reopen(self) -> None:
@@ -220,28 +199,21 @@ class Sink:
         """Write these, however long it takes; how many are written whole, and why the rest is not."""
         data = b"\n" + lines if self._torn else lines
         before, at = len(data) - len(lines), 0
+        failure = None
         try:
             while at < len(data):
-                at += self._write_some(data[at:])
-            failure = None
+                try:
+                    at += os.write(self._descriptor, data[at:])
+                except BlockingIOError:  # the other end has made it non-blocking
+                    select.select([], [self._descriptor], [])
         except OSError as error:
             failure = error
         self._torn = data[at - 1 : at] != b"\n" if at else self._torn
         return data.count(b"\n", before, max(at, before)), failure
 
     def close(self) -> None:
-        """Write nothing more."""
         if self._descriptor != _STDOUT:
             os.close(self._descriptor)
-
-    # Private
-
-    def _write_some(self, data: bytes) -> int:
-        while True:
-            try:
-                return os.write(self._descriptor, data)
-            except BlockingIOError:  # the other end has made it non-blocking
-                select.select([], [self._descriptor], [])
 
 
 class AccessLogMonitor:
@@ -261,33 +233,21 @@ class AccessLogMonitor:
             return ""
         lines = dropped - self._reported[0]
         self._reported, self._since = now, 0
-        return f"access log: {_lines(lines)}{why or 'reader too slow'}"
+        count = f"dropped {lines:,} {'line' if lines == 1 else 'lines'}: " if lines else ""
+        return f"access log: {count}{why or 'reader too slow'}"
 
 
 # Private
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
-
-
-def _stdout() -> int:
-    if sys.stdout is None:  # it was closed, and something else may have its descriptor by now
-        raise OSError(errno.EBADF, "stdout is closed")
-    return _STDOUT
-
-
 def _open(path: str) -> int:
-    how = os.O_RDWR if _is_pipe(path) else os.O_WRONLY
-    return os.open(path, how | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, _PRIVATE)
-
-
-def _is_pipe(path: str) -> bool:
+    if path == STDOUT:
+        if sys.stdout is None:  # it was closed, and something else may have its descriptor by now
+            raise OSError(errno.EBADF, "stdout is closed")
+        return _STDOUT
     try:
-        return stat.S_ISFIFO(Path(path).stat().st_mode)
+        is_pipe = stat.S_ISFIFO(Path(path).stat().st_mode)
     except FileNotFoundError:
-        return False
-
-
-def _lines(count: int) -> str:
-    return "" if not count else "dropped 1 line: " if count == 1 else f"dropped {count:,} lines: "
+        is_pipe = False
+    how = os.O_RDWR if is_pipe else os.O_WRONLY
+    return os.open(path, how | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, _PRIVATE)

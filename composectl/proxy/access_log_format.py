@@ -17,6 +17,7 @@ USER_AGENT, REFERER = b"user-agent", b"referer"
 COMBINED, JSON = "combined", "json"
 _UNSAFE = re.compile(rb"[^ !#-\[\]-~]")  # nor `"` and `\`
 _NOTHING = "-"
+_IN_BRACKETS, _ISO = "%d/%b/%Y:%H:%M:%S +0000", "%Y-%m-%dT%H:%M:%S"
 _BEFORE_ID = len(b"X-Request-ID: ")
 _CLIENT_CLOSED = 499  # as nginx has it
 
@@ -32,6 +33,10 @@ class LineStyle:
     query: bool = False
     headers: tuple[bytes, ...] = field(default=())
 
+    def line(self, record: AccessRecord) -> str:
+        """The line of a request that has ended."""
+        return line_of(record, self, time_ns() - monotonic_ns())
+
 
 def line_of(record: AccessRecord, style: LineStyle, offset: int) -> str:
     """One line, in ASCII and with its end; `offset` are the nanoseconds from the monotonic clock to the epoch."""
@@ -46,7 +51,7 @@ def _combined(record: AccessRecord, style: LineStyle, milliseconds: int) -> str:
     referer, agent = (_escaped(record.headers.get(name, b"-")) for name in (REFERER, USER_AGENT))
     upstream = _address(record.replica, record.port) if record.replica is not None else _NOTHING
     return (
-        f'{record.client} - - [{_in_brackets(milliseconds // 1000)}] "{request}" {record.status} {record.sent}'
+        f'{record.client} - - [{_time(milliseconds // 1000, _IN_BRACKETS)}] "{request}" {record.status} {record.sent}'
         f' "{referer}" "{agent}" {upstream} {(record.ended - record.started) / 1e9:.6f} {_retries(record)}'
         f" {_request_id(record).decode('ascii') or _NOTHING}\n"
     )
@@ -60,33 +65,27 @@ def _json(record: AccessRecord, style: LineStyle, milliseconds: int) -> str:
         name, address = quoted(record.replica.name), quoted(_address(record.replica, record.port))
     error = quoted(record.error) if record.error else "null"
     queued = f"{record.queued_ns / 1e6:.3f}" if record.queued_ns else "0.000"
+    valid_id, headers = _request_id(record), ""
+    request_id = f'"{valid_id.decode("ascii")}"' if valid_id else "null"
+    if style.headers:
+        values = (f"{quoted(name.decode())}: {_text(record.headers.get(name, b''))}" for name in style.headers)
+        headers = f', "headers": {{{", ".join(values)}}}'
     return (
-        f'{{"time": "{_iso(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00", "client": {quoted(record.client)},'
-        f' "service": {quoted(record.service)}, "method": {_text(record.method)}, "path": {_text(path)}{queried},'
+        f'{{"time": "{_time(milliseconds // 1000, _ISO)}.{milliseconds % 1000:03d}+00:00",'
+        f' "client": {quoted(record.client)}, "service": {quoted(record.service)},'
+        f' "method": {_text(record.method)}, "path": {_text(path)}{queried},'
         f' "http": "{record.version}", "status": {record.status}, "error": {error},'
         f' "backend": {name}, "address": {address}, "retries": {_retries(record)},'
         f' "duration_ms": {(record.ended - record.started) / 1e6:.3f}, "queued_ms": {queued},'
-        f' "received": {record.received}, "sent": {record.sent}, "request_id": {_quoted_id(record)}'
-        f"{_headers(record, style)}}}\n"
+        f' "received": {record.received}, "sent": {record.sent}, "request_id": {request_id}{headers}}}\n'
     )
 
 
 FORMATS: dict[str, Callable[[AccessRecord, LineStyle, int], str]] = {COMBINED: _combined, JSON: _json}
 
 
-class AccessLineFormatter:
-    """Makes lines of one style."""
-
-    def __init__(self, style: LineStyle) -> None:
-        self._style = style
-
-    def of(self, record: AccessRecord) -> str:
-        """The line of a request that has ended."""
-        return line_of(record, self._style, time_ns() - monotonic_ns())
-
-
 class AccessRecord:
-    """Written on while its request is on its way; moments and `held` are nanoseconds of the monotonic clock.
+    """Written on while its request is on its way; moments and `queued_ns` are nanoseconds of the monotonic clock.
 
     `method` and `target` are empty where they could not be read; `version` is that of HTTP, `id_line` the line with the
     `X-Request-ID`; `headers` has those that were asked for, by their names in lower case. `replica` is the one asked
@@ -173,13 +172,6 @@ class AccessRecord:
 # Private
 
 
-def _headers(record: AccessRecord, style: LineStyle) -> str:
-    if not style.headers:
-        return ""
-    told = (f"{quoted(name.decode())}: {_text(record.headers.get(name, b''))}" for name in style.headers)
-    return f', "headers": {{{", ".join(told)}}}'
-
-
 def _shown_target(target: bytes, style: LineStyle) -> bytes:
     """As much of the target as may be shown; what is no path may hold a password."""
     if style.query:
@@ -194,13 +186,8 @@ def _retries(record: AccessRecord) -> int:
 
 def _request_id(record: AccessRecord) -> bytes:
     """A value that is not valid is left out."""
-    said = record.id_line[_BEFORE_ID:-2]
-    return said if said.isalnum() or is_valid_request_id(said) else b""
-
-
-def _quoted_id(record: AccessRecord) -> str:
-    said = _request_id(record)
-    return f'"{said.decode("ascii")}"' if said else "null"
+    value = record.id_line[_BEFORE_ID:-2]
+    return value if value.isalnum() or is_valid_request_id(value) else b""
 
 
 @lru_cache(256)
@@ -220,10 +207,5 @@ def _address(replica: Replica, port: int | None) -> str:
 
 
 @lru_cache(4)
-def _in_brackets(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
-
-
-@lru_cache(4)
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _time(seconds: int, form: str) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime(form)

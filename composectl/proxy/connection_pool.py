@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from composectl.balance.backend import Backend, join_address
 from composectl.balance.phase import Phase
 from composectl.proxy.exchange import BackendStreams
 from composectl.proxy.http1.backend_connection import BackendConnection
-from composectl.proxy.sockets import CAN_TELL, as_protocol, open_files
+from composectl.proxy.sockets import CAN_TELL, open_files
 
 CONNECT_TIMEOUT = 1.0
 # Below the 5 s after which Node.js, the least patient of the usual servers, closes an idle connection.
@@ -22,9 +23,7 @@ KEPT_PART = 8
 class ConnectionPool(BackendStreams):
     """The connections to one port of the backends of one service; the one used last is used next."""
 
-    def __init__(
-        self, port: int | None, *, identify: bool = True, connect_timeout: float = CONNECT_TIMEOUT
-    ) -> None:
+    def __init__(self, port: int | None, *, identify: bool = True, connect_timeout: float = CONNECT_TIMEOUT) -> None:
         self.port = port
         self._identify = identify
         self._connect_timeout = connect_timeout  # seconds
@@ -55,7 +54,8 @@ class ConnectionPool(BackendStreams):
         backend_line = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
         connection = BackendConnection(backend, backend_line, self.keep, self.lost)
         async with asyncio.timeout(self._connect_timeout):
-            await asyncio.get_running_loop().create_connection(lambda: as_protocol(connection), host, port)
+            loop, protocol = asyncio.get_running_loop(), cast(asyncio.Protocol, connection)
+            await loop.create_connection(lambda: protocol, host, port)
         if backend.phase is Phase.GONE:  # and another may have its address by now
             connection.cancel()
             raise ConnectionAbortedError("its container is gone")

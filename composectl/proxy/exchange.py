@@ -381,19 +381,16 @@ class Exchange(Queued):
             stream = await self._upstream.connections.dial(backend)
         except OSError as error:
             self._dial_task = None
-            self._dial_failed(backend, error)
+            if is_exhaustion(error):
+                self._fail(ErrorReason.TOO_MANY_OPEN_FILES)
+                return
+            self._upstream.pool.leases.connection_refused(backend, reason_of(error))
+            timed_out = isinstance(error, TimeoutError)
+            self._retry(ErrorReason.CONNECT_TIMEOUT if timed_out else ErrorReason.BACKEND_UNREACHABLE, connected=False)
         else:
             self._dial_task = None
             self._upstream.pool.leases.connected(backend)
             self._use(stream)
-
-    def _dial_failed(self, backend: Backend, error: OSError) -> None:
-        if is_exhaustion(error):
-            self._fail(ErrorReason.TOO_MANY_OPEN_FILES)
-            return
-        self._upstream.pool.leases.connection_refused(backend, reason_of(error))
-        reason = ErrorReason.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else ErrorReason.BACKEND_UNREACHABLE
-        self._retry(reason, connected=False)
 
     def _restore_sent(self) -> bool:
         """Make all that was sent unsent again, if it is still there."""

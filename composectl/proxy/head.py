@@ -34,22 +34,20 @@ _HANDLED = frozenset((b"expect", b"max-forwards", b"via"))
 _REQUEST_ID_VALUE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z/:=@-]{1,128}")
 
 
-def _twins(name: bytes) -> list[bytes]:
-    """This name, and those that CGI and its heirs, which write `_` for `-`, take for it."""
-    spellings = product(*(b"-_" if letter == 0x2D else (letter,) for letter in name))
-    return [bytes(spelling) for spelling in spellings]
-
-
 # The proxy alone writes these: an untrusted client may not claim to forward for another.
+# CGI and its heirs, which write `_` for `-`, take other spellings for these names.
 _OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
-    (b"host", b"http2-settings"), _HANDLED, *(_twins(name) for name in (*_FORWARDED, *_FRAMING, _REQUEST_ID))
+    (b"host", b"http2-settings"),
+    _HANDLED,
+    (
+        bytes(spelling)
+        for name in (*_FORWARDED, *_FRAMING, _REQUEST_ID)
+        for spelling in product(*(b"-_" if letter == 0x2D else (letter,) for letter in name))
+    ),
 )
-
 _OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-internal-service", _REQUEST_ID}
-
 # What the `Connection` of a client or a backend does not take away
 _END_TO_END = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
-
 _NOT_IN_TRAILERS = (
     _OUR_REQUEST_FIELDS
     | _OUR_RESPONSE_FIELDS
@@ -58,15 +56,10 @@ _NOT_IN_TRAILERS = (
 )
 
 _BODYLESS = (204, 304)
-
 _COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
-
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
-
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
-
 _NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
 
 
@@ -205,7 +198,11 @@ def request_head(
     """
     kept, ours = _sort(fields, _OUR_REQUEST_FIELDS)
     request_id = ours.pop(_REQUEST_ID, None) if len(ours) > 1 else None
-    id_line = b"" if request_id is None and make_id is None else _id_line(request_id, make_id)
+    id_line = b""
+    if request_id is not None and (make_id is None or is_valid_request_id(request_id)):
+        id_line = request_id_line(request_id)
+    elif make_id is not None:
+        id_line = request_id_line(make_id())
     host = ours.get(b"host")
     plain = len(ours) == 1 and host is not None
     _check(target, host, version, fields)
@@ -273,7 +270,6 @@ def interim_head(status: int, reason: bytes, fields: Fields, backend_line: bytes
 
 
 def request_id_line(request_id: bytes) -> bytes:
-    """The line with this ID."""
     return b"X-Request-ID: %b\r\n" % request_id
 
 
@@ -293,9 +289,9 @@ def make_request_id() -> bytes:
     return hexlify(getrandbits(128).to_bytes(16, "big"))
 
 
-def is_valid_request_id(said: bytes) -> bool:
-    """Whether what a client has said may go on as it is."""
-    return _REQUEST_ID_VALUE.fullmatch(said) is not None
+def is_valid_request_id(value: bytes) -> bool:
+    """Whether the value of a client may go on as it is."""
+    return _REQUEST_ID_VALUE.fullmatch(value) is not None
 
 
 # Private
@@ -314,12 +310,6 @@ def _sort(fields: Fields, known: frozenset[bytes]) -> tuple[Fields, dict[bytes, 
         else:
             ours[lower] = field[1].strip(b" \t")
     return kept, ours
-
-
-def _id_line(request_id: bytes | None, make_id: Callable[[], bytes] | None) -> bytes:
-    if request_id is not None and (make_id is None or is_valid_request_id(request_id)):
-        return request_id_line(request_id)
-    return b"" if make_id is None else request_id_line(make_id())
 
 
 def _check_reason(reason: bytes) -> None:
@@ -376,31 +366,18 @@ def _tokens(members: bytes) -> set[bytes]:
 
 def _handled_fields(method: bytes, version: str, ours: Mapping[bytes, bytes], forwarded: bytes) -> bytes:
     """The lines of what is handled on the way and goes on; raises BadMessage where it does not."""
-    handled = (
-        _via(ours.get(b"via"), forwarded),
-        _expectation(ours.get(b"expect"), version),
-        _max_forwards(ours.get(b"max-forwards"), method),
-    )
-    return b"".join(handled)
-
-
-def _via(via: bytes | None, forwarded: bytes) -> bytes:
-    """RFC 9110, section 7.6.3."""
-    if via is None:
-        return b""
-    our_name = forwarded.partition(b"\r\n")[0].split()[2]
-    if any(our_name in entry.split()[1:2] for entry in via.split(b",")):
-        raise BadMessage(508, ErrorReason.LOOP)
-    return b"Via: %b\r\n" % via
-
-
-def _expectation(expect: bytes | None, version: str) -> bytes:
-    """RFC 9110, section 10.1.1: a client of HTTP/1.0 cannot expect anything."""
-    if expect is None or version == "1.0":
-        return b""
-    if expect.lower() != b"100-continue":
-        raise BadMessage(417, ErrorReason.UNKNOWN_EXPECTATION)
-    return b"Expect: 100-continue\r\n"
+    lines = b""
+    via, expect = ours.get(b"via"), ours.get(b"expect")
+    if via is not None:  # RFC 9110, section 7.6.3
+        our_name = forwarded.partition(b"\r\n")[0].split()[2]
+        if any(our_name in entry.split()[1:2] for entry in via.split(b",")):
+            raise BadMessage(508, ErrorReason.LOOP)
+        lines += b"Via: %b\r\n" % via
+    if expect is not None and version != "1.0":  # RFC 9110, section 10.1.1: HTTP/1.0 has no expectations
+        if expect.lower() != b"100-continue":
+            raise BadMessage(417, ErrorReason.UNKNOWN_EXPECTATION)
+        lines += b"Expect: 100-continue\r\n"
+    return lines + _max_forwards(ours.get(b"max-forwards"), method)
 
 
 def _max_forwards(number: bytes | None, method: bytes) -> bytes:

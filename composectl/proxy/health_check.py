@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
-from functools import partial
 
 from composectl.balance.backend import Backend, join_address
 from composectl.balance.pool import Pool
@@ -13,6 +12,7 @@ from composectl.proxy.sockets import is_exhaustion, reason_of
 
 _HANGS_UP_WITHIN = 0.2
 _MAX_LINE = 8 * 1024
+_FIELDS = ("User-Agent: composectl", "Accept: */*", "Connection: close")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: .*)?\r?\n", re.DOTALL)
 
 
@@ -56,8 +56,7 @@ async def watch_health(pool: Pool, port: int | None, check: HealthCheck) -> None
             for backend in pool.due_for_check(ready=check.includes_ready):
                 if backend not in under_way:
                     under_way.add(backend)
-                    task = group.create_task(_check(pool, backend, port, check))
-                    task.add_done_callback(partial(_forget, under_way, backend))
+                    group.create_task(_check(pool, backend, port, check, under_way))
             await asyncio.sleep(check.interval)
 
 
@@ -91,8 +90,13 @@ async def http_check(host: str, port: int, path: str) -> str:
     """Why it is healthy: it answers a GET with 2xx or 3xx. Raises OSError and Unhealthy."""
     reader, writer = await asyncio.open_connection(host, port, limit=_MAX_LINE)
     try:
-        writer.write(_request(join_address(host, port), path))
-        status = await _final_status(reader)
+        lines = (f"GET {path} HTTP/1.1", f"Host: {join_address(host, port)}", *_FIELDS, "", "")
+        writer.write("\r\n".join(lines).encode())
+        status = await _status(reader)
+        while status < 200:
+            while (await _line(reader)).strip():
+                pass
+            status = await _status(reader)
     finally:
         writer.transport.abort()
     if status >= 400:
@@ -103,11 +107,7 @@ async def http_check(host: str, port: int, path: str) -> str:
 # Private
 
 
-def _forget(under_way: set[Backend], backend: Backend, _: asyncio.Task[None]) -> None:
-    under_way.discard(backend)
-
-
-async def _check(pool: Pool, backend: Backend, port: int | None, check: HealthCheck) -> None:
+async def _check(pool: Pool, backend: Backend, port: int | None, check: HealthCheck, under_way: set[Backend]) -> None:
     address = backend.replica.address(port)
     try:
         async with asyncio.timeout(check.timeout):
@@ -119,20 +119,8 @@ async def _check(pool: Pool, backend: Backend, port: int | None, check: HealthCh
             pool.checked(backend, reason_of(error))
     else:
         pool.checked(backend, None, why)
-
-
-def _request(authority: str, path: str) -> bytes:
-    lines = (f"GET {path} HTTP/1.1", f"Host: {authority}", "User-Agent: composectl", "Accept: */*", "Connection: close")
-    return "\r\n".join((*lines, "", "")).encode()
-
-
-async def _final_status(reader: asyncio.StreamReader) -> int:
-    while True:
-        status = await _status(reader)
-        if status >= 200:
-            return status
-        while (await _line(reader)).strip():
-            pass
+    finally:
+        under_way.discard(backend)
 
 
 async def _status(reader: asyncio.StreamReader) -> int:

@@ -40,13 +40,10 @@ class QueueConfig:
 
 
 class Pausable(Protocol):
-    """A listening socket."""
+    """A listening socket; the kernel queues connections while it is paused."""
 
-    def pause(self) -> None:
-        """Accept no client: the kernel queues connections."""
-
-    def resume(self) -> None:
-        """Accept again."""
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
 
 
 class ConnectionLimit:
@@ -54,37 +51,30 @@ class ConnectionLimit:
 
     def __init__(self, limit: int = sys.maxsize) -> None:
         self.limit = limit
-        self._count = 0
+        self.count = 0  # of clients that are connected now
         self._paused = False
         self._listeners: set[Pausable] = set()
 
-    @property
-    def count(self) -> int:
-        """The clients that are connected now."""
-        return self._count
-
     def add(self, listener: Pausable) -> None:
-        """Watch over one more listener."""
         self._listeners.add(listener)
         if self._paused:
             listener.pause()
 
     def remove(self, listener: Pausable) -> None:
-        """A listener has been closed for good."""
         self._listeners.discard(listener)
 
     def acquire(self) -> None:
         """A client has come."""
-        self._count += 1
-        if self._count >= self.limit and not self._paused:
+        self.count += 1
+        if self.count >= self.limit and not self._paused:
             self._paused = True
             for listener in self._listeners:
                 listener.pause()
 
     def release(self) -> None:
         """A client has gone."""
-        self._count -= 1
-        if self._paused and self._count < self.limit:
+        self.count -= 1
+        if self._paused and self.count < self.limit:
             self._paused = False
             for listener in self._listeners:
                 listener.resume()
@@ -103,8 +93,11 @@ def is_within(client: str, networks: Networks) -> bool:
 
 def check_head(head: RequestHead, limits: Limits) -> None:
     """Reject a host that is not allowed (RFC 9110, section 7.4), and a body with too large a Content-Length."""
-    if limits.allowed_hosts and _host(head.data) not in limits.allowed_hosts:
-        raise BadMessage(421, ErrorReason.HOST_NOT_ALLOWED)
+    if limits.allowed_hosts:
+        host = head.data.split(b"\r\n", 2)[1].removeprefix(b"Host: ").lower()
+        name = host.partition(b"]")[0] + b"]" if host.startswith(b"[") else host.partition(b":")[0]
+        if name.removesuffix(b".") not in limits.allowed_hosts:
+            raise BadMessage(421, ErrorReason.HOST_NOT_ALLOWED)
     if limits.max_request_body is not None and head.framing.startswith(_LENGTH):
         check_body(int(head.framing[len(_LENGTH) :]), limits)
 
@@ -113,13 +106,3 @@ def check_body(size: int, limits: Limits) -> None:
     """Reject a body that is, or has become, too large (RFC 9110, section 15.5.14)."""
     if limits.max_request_body is not None and size > limits.max_request_body:
         raise BadMessage(413, ErrorReason.BODY_TOO_LARGE)
-
-
-# Private
-
-
-def _host(head: bytes) -> bytes:
-    """The host that goes on to the backend, in lower case and without its port and a dot at the end."""
-    host = head.split(b"\r\n", 2)[1].removeprefix(b"Host: ").lower()
-    name = host.partition(b"]")[0] + b"]" if host.startswith(b"[") else host.partition(b":")[0]
-    return name.removesuffix(b".")

@@ -53,8 +53,7 @@ def bind(host: str, ports: Iterable[int]) -> list[socket.socket]:
 
 def address_of(listening: socket.socket) -> str:
     """`host:port` of a bound socket."""
-    host, port = listening.getsockname()[:2]
-    return join_address(host, port)
+    return join_address(*listening.getsockname()[:2])
 
 
 class Listener(web.SockSite):
@@ -87,8 +86,8 @@ class Listener(web.SockSite):
         if self._server is not None:
             server, self._server = self._server, None
             loop = asyncio.get_running_loop()
-            for one in server.sockets:
-                loop.remove_reader(one.fileno())  # plain asyncio accepts no more from here on
+            for listening in server.sockets:
+                loop.remove_reader(listening.fileno())  # plain asyncio accepts no more from here on
             # A client that was accepted just now still needs the server that it came by.
             loop.call_soon(loop.call_soon, server.close)
 
@@ -164,48 +163,34 @@ def _bind_all(hosts: list[str], port: int) -> list[socket.socket]:
             if ":" in host and bound and not _has_ipv6():
                 continue
             # Where any port will do, IPv6 gets the one that IPv4 was given.
-            one = _bind_one(host, bound[0].getsockname()[1] if bound else port)
-            undo.callback(one.close)
-            bound.append(one)
+            bound.append(undo.enter_context(_bind_one(host, bound[0].getsockname()[1] if bound else port)))
         undo.pop_all()
         return bound
 
 
 def _bind_one(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    one = socket.socket(family, socket.SOCK_STREAM)
     try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        one.bind((host, port))
-        one.listen()
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        one.close()
-        raise _explain(error, host, port) from error
-    return one
-
-
-def _explain(error: OSError, host: str, port: int) -> Exception:
-    address = join_address(host, port)
-    if error.errno == errno.EADDRINUSE:
-        return PortTaken(address, port)
-    if error.errno == errno.EACCES:
-        return errors.ComposectlError(
-            f"cannot listen on {address}: permission denied",
-            "ports below 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` uses another port",
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return errors.ComposectlError(
-            f"cannot listen on {address}: address not available", "use `--listen` with an address of this machine"
-        )
-    return error
+        address = join_address(host, port)
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(address, port) from error
+        if error.errno == errno.EACCES:
+            raise errors.ComposectlError(
+                f"cannot listen on {address}: permission denied",
+                "ports below 1024 need root or CAP_NET_BIND_SERVICE; `--listen 8080` uses another port",
+            ) from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise errors.ComposectlError(
+                f"cannot listen on {address}: address not available", "use `--listen` with an address of this machine"
+            ) from error
+        raise
 
 
 def _has_ipv6() -> bool:
     try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as one:
-            one.bind(("::1", 0))
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as ipv6:
+            ipv6.bind(("::1", 0))
     except OSError:
         return False
     return True

@@ -35,19 +35,6 @@ class ListenerContext:
     fields are forwarded as they are. `log` gets a record of each request. `on_closed` is called for each connection.
     """
 
-    __slots__ = (
-        "_on_closed",
-        "connections",
-        "empty",
-        "has_request_limits",
-        "limits",
-        "log",
-        "make_id",
-        "name",
-        "tick",
-        "tunnels",
-    )
-
     def __init__(
         self,
         limits: Limits,
@@ -69,7 +56,6 @@ class ListenerContext:
         self._on_closed = on_closed
 
     def opened(self, connection: Connection) -> None:
-        """A client has connected."""
         self.connections.add(connection)
         self.empty.clear()
 

@@ -15,7 +15,10 @@ def process_on(port: int) -> str:
     links = {f"socket:[{inode}]" for inode in _inodes(port)}
     for process in Path("/proc").glob("[0-9]*"):
         if links and links & set(_links(process)):
-            return f"{_name(process)} (process {process.name})"
+            name = "a process"
+            with suppress(OSError):
+                name = (process / "comm").read_text().strip()
+            return f"{name} (process {process.name})"
     return ""
 
 
@@ -36,9 +39,3 @@ def _links(process: Path) -> Iterator[str]:
         for descriptor in (process / "fd").iterdir():
             with suppress(OSError):
                 yield os.readlink(descriptor)
-
-
-def _name(process: Path) -> str:
-    with suppress(OSError):
-        return (process / "comm").read_text().strip()
-    return "a process"

@@ -8,10 +8,7 @@ import os
 import select
 import socket
 import sys
-from asyncio import Protocol
 from contextlib import suppress
-from typing import Protocol as Structure
-from typing import cast
 
 CAN_TELL = hasattr(select, "poll")
 _END: int = getattr(select, "POLLRDHUP", 0)  # Linux
@@ -66,30 +63,6 @@ def reason_of(error: OSError) -> str:
     if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)
     return error.strerror or str(error) or "no answer in time"
-
-
-class Connection(Structure):
-    """One side of a TCP connection (see asyncio.Protocol)."""
-
-    def data_received(self, data: bytes, /) -> None:
-        """Bytes have come."""
-
-    def eof_received(self) -> None:
-        """The other side sends no more; this side is closed, too."""
-
-    def pause_writing(self) -> None:
-        """The other side takes no more for now."""
-
-    def resume_writing(self) -> None:
-        """The other side takes more again."""
-
-    def connection_lost(self, error: Exception | None, /) -> None:
-        """The end."""
-
-
-def as_protocol(connection: Connection) -> Protocol:
-    """The same, for asyncio."""
-    return cast(Protocol, connection)
 
 
 def open_files() -> int:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-
-from composectl.proxy.sockets import as_protocol
+from typing import cast
 
 
 class _End:
     """One end of a tunnel: what comes in here goes out there."""
-
-    __slots__ = ("_ended", "_there", "relayed")
 
     def __init__(self, there: asyncio.Transport, ended: Callable[[], None]) -> None:
         self._there = there
@@ -50,8 +47,8 @@ def join(one: asyncio.Transport, other: asyncio.Transport, ended: Callable[[int,
             ended(here.relayed, there.relayed)
 
     here, there = _End(other, end), _End(one, end)
-    one.set_protocol(as_protocol(here))
-    other.set_protocol(as_protocol(there))
+    for transport, end_of_it in ((one, here), (other, there)):
+        transport.set_protocol(cast(asyncio.Protocol, end_of_it))
     for transport in (one, other):
         if not transport.is_closing():
             transport.resume_reading()

@@ -238,7 +238,7 @@ class ClientConnection(ClientStream):
         rejection.record = exchange.cancel()
         self._queue.remove(exchange)
         if self.responding and not self._queue:
-            self.log_access(rejection.record, 0, rejection.reason)
+            self.log_access(rejection.record, 0, rejection.message.reason)
             self._abort(reset=exchange.request.http_1_0)
 
     def _continue(self) -> None:
@@ -263,9 +263,8 @@ class ClientConnection(ClientStream):
         self._starting = False
         rejection = self._parser.rejection
         if rejection is not None and not queue and not self._ended:
-            self._send_last(
-                rejection.status, rejection.reason, rejection.record, rejection.id_line, body=not rejection.to_head
-            )
+            message, to_head = rejection.message, rejection.to_head
+            self._send_last(message.status, message.reason, rejection.record, rejection.id_line, body=not to_head)
 
     def _update_flow_control(self) -> None:
         """Read while there is somewhere to put what is read: that is also how the end of a client shows."""

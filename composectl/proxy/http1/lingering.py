@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from composectl.proxy.listener_context import ListenerContext
-from composectl.proxy.sockets import as_protocol
 
 _LINGER_SECONDS = 5
 _STALLED_SECONDS = 75
@@ -13,8 +13,6 @@ _STALLED_SECONDS = 75
 
 class Lingering:
     """Takes over a connection after its last response, and discards what still comes, until it is closed."""
-
-    __slots__ = ("_context", "_since", "_transport", "_unsent")
 
     def __init__(self, context: ListenerContext, transport: asyncio.Transport) -> None:
         self._context = context
@@ -24,7 +22,7 @@ class Lingering:
 
     def begin(self, *, wait: bool) -> None:
         """`wait` for the client to close: to close first, with bytes unread, would take the last response away."""
-        self._transport.set_protocol(as_protocol(self))
+        self._transport.set_protocol(cast(asyncio.Protocol, self))
         if not wait or self._transport.is_closing() or not self._transport.can_write_eof():
             self._transport.close()
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from dataclasses import dataclass
 
 from httptools import (
     HttpParserCallbackError,
@@ -17,13 +18,7 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange, Upstream
-from composectl.proxy.head import (
-    Fields,
-    forwarding_lines,
-    request_head,
-    request_id_line,
-    trusted_forwarded_fields,
-)
+from composectl.proxy.head import Fields, forwarding_lines, request_head, request_id_line, trusted_forwarded_fields
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 
@@ -34,28 +29,18 @@ _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 _VERSIONS = ("1.1", "1.0")
 
 
+@dataclass
 class Rejection:
     """What a client's last request is answered with.
 
     `exchange`: the one whose body could not be read; None where there was no valid head. `to_head`: a HEAD was asked.
     """
 
-    __slots__ = ("exchange", "id_line", "reason", "record", "status", "to_head")
-
-    def __init__(
-        self,
-        message: BadMessage,
-        to_head: bool,
-        id_line: bytes,
-        exchange: Exchange | None,
-        record: AccessRecord | None,
-    ) -> None:
-        self.status = message.status
-        self.reason = message.reason
-        self.to_head = to_head
-        self.id_line = id_line
-        self.exchange = exchange
-        self.record = record
+    message: BadMessage
+    to_head: bool
+    id_line: bytes
+    exchange: Exchange | None
+    record: AccessRecord | None
 
 
 class RequestParser:
@@ -129,10 +114,8 @@ class RequestParser:
                 self.reject(_what_is_wrong(error, data))
                 return False
         if self._bytes_since_progress > _MAX_HEAD and self.accepts_more:
-            large = self.head_since is not None
-            self.reject(
-                BadMessage(431, ErrorReason.HEAD_TOO_LARGE) if large else BadMessage(400, ErrorReason.BAD_REQUEST)
-            )
+            too_large = BadMessage(431, ErrorReason.HEAD_TOO_LARGE)
+            self.reject(BadMessage(400, ErrorReason.BAD_REQUEST) if self.head_since is None else too_large)
         return self._receiving is None and self.accepts_more
 
     def reject(self, message: BadMessage) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from composectl.balance.backend import Replica
-from composectl.proxy.access_log_format import COMBINED, JSON, AccessLineFormatter, AccessRecord, LineStyle, line_of
+from composectl.proxy.access_log_format import COMBINED, JSON, AccessRecord, LineStyle, line_of
 
 MOMENT = 1_764_066_177_250_000_000  # nanoseconds of the epoch
 REPLICA = Replica("6ff3", "", 1, "shop-echo-1", "172.18.0.4")
@@ -110,13 +110,10 @@ def test_i8_headers_are_told_only_where_they_were_asked_for() -> None:
 
 def test_the_time_is_that_of_the_calendar() -> None:
     before = time.time()
-    entry, lines = (
-        AccessRecord("echo", 80, "192.0.2.1", b"GET", b"/", "1.1", b"", {}),
-        AccessLineFormatter(LineStyle(JSON)),
-    )
+    record = AccessRecord("echo", 80, "192.0.2.1", b"GET", b"/", "1.1", b"", {})
     after = time.time()
     # The offset of the two clocks is read in two steps: what comes between them is in one of the lines, not in all.
-    moments = [datetime.fromisoformat(json.loads(lines.of(entry))["time"]).timestamp() for _ in range(100)]
+    moments = [datetime.fromisoformat(json.loads(IN_JSON.line(record))["time"]).timestamp() for _ in range(100)]
     assert before - 0.002 < max(moments)
     assert min(moments) <= after + 0.001
 
