@@ -36,19 +36,20 @@ class ComposeClient:
 
     async def load(self, *, quiet: bool = False) -> Project:
         """The project as `config` renders it; its warnings go to stderr unless `quiet`. Raises ComposectlError."""
-        printed, _, warnings = await self._render()
+        options, cwd = self.invocation.options, self.invocation.cwd
+        printed, _, warnings = await render_config(self.compose, options, self.environ, cwd)
         if not quiet:
             sys.stderr.write(warnings)
         return parse_project(printed, in_yaml=self.compose.is_v1)
 
     async def load_with_x_balance(self) -> LoadedProject:
         """The project and what stands under `x-balance` in it. Raises ComposectlError."""
-        printed, in_yaml, warnings = await self._render(with_yaml=True)
+        options, cwd = self.invocation.options, self.invocation.cwd
+        printed, in_yaml, warnings = await render_config(self.compose, options, self.environ, cwd, with_yaml=True)
         project = replace(parse_project(printed, in_yaml=self.compose.is_v1), x_balance=read_x_balance(in_yaml))
         lost: set[str] = set()
         if self.compose.is_v1:  # it drops `x-` keys where it merges what several files, or `extends`, say of a service
-            files = files_of_v1(self.invocation.options, self.environ, self.invocation.cwd)
-            lost = services_with_x_balance(files) - project.x_balance.keys()
+            lost = services_with_x_balance(files_of_v1(options, self.environ, cwd)) - project.x_balance.keys()
         return LoadedProject(self, project, warnings, frozenset(lost))
 
     def name_of(self, project: Project) -> str:
@@ -66,12 +67,6 @@ class ComposeClient:
             directory=project_directory_of(options, self.environ, cwd),
             rendered=render(without_published_ports(project, services)),
         )
-
-    # Private
-
-    async def _render(self, *, with_yaml: bool = False) -> tuple[str, str, str]:
-        options, cwd = self.invocation.options, self.invocation.cwd
-        return await render_config(self.compose, options, self.environ, cwd, with_yaml=with_yaml)
 
 
 @dataclass(frozen=True, slots=True)

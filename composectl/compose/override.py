@@ -38,10 +38,7 @@ class PortOverrides:
 
 
 def without_published_ports(project: Project, services: Collection[str]) -> Document:
-    """The project, to be read back by the Compose that rendered it: `services` only expose their TCP ports.
-
-    They have no container name and no `x-balance` either; nothing else differs.
-    """
+    """The project for its Compose, whose `services` have no name and no `x-balance`, and expose their TCP ports."""
     every = project.document["services"].items()
     balanced = {name: _balanced(service) if name in services else service for name, service in every}
     document = project.document | {"services": balanced}

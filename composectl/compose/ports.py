@@ -11,10 +11,9 @@ ANY = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port of the container, published on the host.
+    """A port of the container, published on the host at one of an inclusive range of ports; (0, 0) is any free one.
 
-    `host_ip` is empty for all addresses; `published` is an inclusive range of host ports, of which a replica takes
-    one, and (0, 0) any free one. `target` is None where each replica has a port of its own.
+    `host_ip` is "" for all addresses; `target` is None where each replica has a port of its own.
     """
 
     host_ip: str

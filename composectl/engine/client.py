@@ -225,10 +225,8 @@ def _unless_gone(work: Callable[[], _T]) -> _T | None:
 
     try:
         return work()
-    except NotFound:
-        return None
     except APIError as error:
-        if "already in progress" not in str(error):
+        if not isinstance(error, NotFound) and "already in progress" not in str(error):
             raise
         return None
 

@@ -54,8 +54,7 @@ _SHORT_ID = re.compile(r"[0-9a-f]{12}")
 class Addressing:
     """Where replicas are reached: at their own addresses, or at the ports that each publishes at `published_host`.
 
-    `networks`: the ids of the networks on which they are reached, None for all. `use_exposed_port`: a replica's lowest
-    exposed TCP port is its own.
+    `networks`: the ids of those within reach, None for all. `use_exposed_port`: the lowest exposed TCP port counts.
     """
 
     published_host: str = ""

@@ -51,8 +51,7 @@ def ends(kill: Event, replica: Replica) -> bool:
 def gone_reason(event: Event, replica: Replica, listed: float) -> str:
     """Why the replica's address is not its own any more, by this event of its container; "" where it still is.
 
-    `listed`: when it was first listed at this address, in epoch seconds. What is heard late, or a second time, must not
-    be taken for the end of a place that it has got since.
+    `listed`: when it was first listed there, in epoch seconds; what is heard late does not end a later stay.
     """
     match event.get("Type"), event.get("Action"):
         case "container", "die" if _seconds(event) >= _start(replica):
