@@ -10,8 +10,6 @@ _BUCKETS = 32 * _STEPS  # up to 2**32 us, over an hour
 # Where the buckets of a histogram end, in microseconds: powers of two, each the end of a finer bucket, too
 HISTOGRAM = tuple(2**exponent for exponent in (*range(9, 21), 22, 24))
 _ENDS = [(bound.bit_length() - 3) * _STEPS for bound in HISTOGRAM]
-_MINUTE = 60
-_RECENT = 5
 
 
 class Latency:
@@ -73,7 +71,7 @@ class Rate:
 
     def __init__(self) -> None:
         self._last = 0
-        self._seconds: deque[int] = deque(maxlen=_MINUTE)
+        self._seconds: deque[int] = deque(maxlen=60)
 
     def sample(self, count: int) -> None:
         """Take the counter's value; to be called once a second."""
@@ -88,7 +86,7 @@ class Rate:
     @property
     def recent(self) -> float:
         """Requests per second over the last five seconds at most."""
-        seconds = self.minute[-_RECENT:]
+        seconds = self.minute[-5:]
         return sum(seconds) / len(seconds) if seconds else 0.0
 
 

@@ -38,7 +38,7 @@ def test_a_rate_that_chance_may_explain_is_not(new: ErrorRate, old: ErrorRate) -
     assert not is_significantly_worse(new, old)
 
 
-def test_bad_are_answers_of_5xx_those_that_did_not_come_and_those_that_others_gave() -> None:
+def test_errors_are_5xx_missing_and_retried_responses() -> None:
     one, other = Counters(), Counters()
     one.responses[2], one.responses[5], one.failed = 10, 2, 3
     other.retried = 4

@@ -76,7 +76,7 @@ def test_phases_and_desired_numbers_are_those_of_the_first() -> None:
     assert (merged.desired, merged.changes, merged.backends[0].phase) == (4, (), "draining")
 
 
-def test_what_only_one_of_them_knows_is_kept_in_the_order_of_the_numbers() -> None:
+def test_what_only_one_knows_is_kept_in_order() -> None:
     daemon, worker = snapshot(service(backends=(backend(1), backend(3)))), snapshot(service(backends=(backend(2),)))
     (merged,) = merge(daemon, worker).services
     assert [one.number for one in merged.backends] == [1, 2, 3]

@@ -19,7 +19,7 @@ def back_off(watched: RecordedPool, backend: Backend) -> float:
     return watched.now - began
 
 
-def test_one_refused_connection_is_forgiven_and_two_in_a_row_are_not() -> None:
+def test_two_refused_connections_in_a_row_eject() -> None:
     watched = RecordedPool(2)
     backend = watched.backend(1)
     for _ in range(3):
@@ -43,7 +43,7 @@ def test_the_last_ready_one_stays_until_there_is_another() -> None:
     assert last.phase is Phase.UNHEALTHY
 
 
-def test_it_is_probed_once_in_each_back_off_and_those_double_up_to_a_minute() -> None:
+def test_ejections_double_up_to_a_minute() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
     waits = []
@@ -65,7 +65,7 @@ def test_a_probe_brings_it_back() -> None:
 
 
 @pytest.mark.parametrize(("well_for", "expected"), [(0.0, 10), (59.0, 10), (60.0, 5)])
-def test_the_back_off_is_doubled_for_one_that_was_well_for_less_than_a_minute(well_for: float, expected: float) -> None:
+def test_one_ready_for_less_than_a_minute_is_ejected_longer(well_for: float, expected: float) -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
     back_off(watched, backend)
@@ -85,7 +85,7 @@ def test_refusals_from_before_it_came_back_count_no_more() -> None:
     assert backend.phase is Phase.READY
 
 
-def test_what_docker_says_anew_brings_it_back_at_once_and_what_it_repeats_does_not() -> None:
+def test_only_news_from_docker_brings_it_back_at_once() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
     watched.pool.sync([replica(1), replica(2)])
@@ -95,7 +95,7 @@ def test_what_docker_says_anew_brings_it_back_at_once_and_what_it_repeats_does_n
     assert backend.phase is Phase.READY
 
 
-def test_nobody_is_left_alone_where_nobody_is_ready() -> None:
+def test_ejection_is_suspended_where_none_is_ready() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
     watched.pool.sync([replica(1)])
@@ -105,7 +105,7 @@ def test_nobody_is_left_alone_where_nobody_is_ready() -> None:
     assert back_off(watched, backend) == 5  # as if it had not been asked
 
 
-def test_a_clock_that_is_set_back_lets_nobody_wait_for_long() -> None:
+def test_a_clock_that_is_set_back_does_not_prolong_an_ejection() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
     watched.now -= 3600
@@ -120,7 +120,7 @@ def test_those_that_are_ready_are_probed_where_there_are_checks() -> None:
     assert watched.pool.due_for_check(ready=True) == [ready, other, silent]
 
 
-def test_three_failed_checks_in_a_row_take_it_out_and_one_that_is_passed_brings_it_back() -> None:
+def test_three_failed_checks_eject_and_a_pass_brings_it_back() -> None:
     watched = RecordedPool(2)
     backend = watched.backend(1)
     for error in ("/ answered 500", "/ answered 500", None, "/ answered 500", "/ answered 500"):

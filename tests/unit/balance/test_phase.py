@@ -30,10 +30,10 @@ def test_a_draining_backend_is_deaf_to_all_but_its_end(signal: Signal) -> None:
 
 
 @pytest.mark.parametrize("signal", [Signal.HEALTHY, Signal.UNHEALTHY, Signal.IDLE])
-def test_who_rests_is_deaf_to_what_is_observed(signal: Signal) -> None:
+def test_maintenance_is_deaf_to_what_is_observed(signal: Signal) -> None:
     assert after(Phase.MAINTENANCE, signal) is None
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.GONE])
-def test_whatever_vanishes_is_gone(phase: Phase) -> None:
+def test_whatever_is_removed_is_gone(phase: Phase) -> None:
     assert after(phase, Signal.REMOVED) is Phase.GONE

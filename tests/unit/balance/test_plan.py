@@ -37,7 +37,7 @@ def test_who_rests_counts_and_leaves_first() -> None:
     assert leaving(watched, 2) == [1]
 
 
-def test_whoever_is_missing_comes() -> None:
+def test_what_is_missing_is_added() -> None:
     plan = plan_scale(RecordedPool(2).pool.backends, 10)
     assert (plan.remove, plan.add) == ((), 8)
 
@@ -65,17 +65,17 @@ def step(watched: RecordedPool, leaving: set[str], desired: int, parallel: int =
     return following and (following.add, [one.replica.number for one in following.remove])
 
 
-def test_one_new_comes_before_one_old_goes_the_lowest_number_first() -> None:
+def test_a_new_one_comes_before_the_lowest_old_one_goes() -> None:
     assert step(RecordedPool(3), old(1, 2, 3), 3) == (1, [1])
     assert step(RecordedPool(4), old(2, 3), 3) == (0, [2])
 
 
-def test_as_many_at_once_as_is_said_but_no_more_new_ones_than_wanted() -> None:
+def test_as_many_at_once_as_asked_but_no_more_than_desired() -> None:
     assert step(RecordedPool(3), old(1, 2, 3), 3, parallel=2) == (2, [1, 2])
     assert step(RecordedPool(3), old(1, 2, 3), 3, parallel=9) == (3, [1, 2, 3])
 
 
-def test_whoever_is_missing_comes_too() -> None:
+def test_what_is_missing_is_added_too() -> None:
     assert step(RecordedPool(2), old(1, 2), 4) == (3, [1])
 
 
@@ -96,7 +96,7 @@ def test_it_is_over_when_no_old_one_is_left() -> None:
     assert step(RecordedPool(0), set(), 3) is None
 
 
-def test_no_old_one_goes_in_the_place_of_a_new_one_that_is_not_ready() -> None:
+def test_no_old_one_goes_for_a_new_one_that_is_not_ready() -> None:
     watched = RecordedPool(3)
     watched.eject(3)
     assert step(watched, old(1, 2), 2) == (0, [])
@@ -110,7 +110,7 @@ def test_no_old_one_goes_in_the_place_of_a_new_one_that_is_not_ready() -> None:
     ill=sets(integers(1, 6)),
     fails=sets(integers(7, 12)),
 )
-def test_never_fewer_ready_than_wanted_and_never_more_than_wanted_and_parallel(
+def test_never_fewer_ready_and_never_more_than_desired(
     count: int, desired: int, parallel: int, ill: set[int], fails: set[int]
 ) -> None:
     watched = RecordedPool(count)

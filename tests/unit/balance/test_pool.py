@@ -18,7 +18,7 @@ def leased(watched: RecordedPool) -> Lease:
     return lease
 
 
-def test_healthy_replicas_are_ready_at_once_and_silent_ones_when_their_port_accepts() -> None:
+def test_replicas_without_a_health_check_are_ready_by_their_port() -> None:
     watched = RecordedPool()
     watched.pool.sync(
         [replica(1, ContainerHealth.HEALTHY), replica(2, ContainerHealth.NONE), replica(3, ContainerHealth.UNHEALTHY)]
@@ -28,7 +28,7 @@ def test_healthy_replicas_are_ready_at_once_and_silent_ones_when_their_port_acce
     assert watched.backend(2).phase is Phase.READY
 
 
-def test_a_port_that_accepts_does_not_outweigh_an_unhealthy_report() -> None:
+def test_a_port_that_accepts_does_not_outweigh_unhealthy() -> None:
     watched = RecordedPool()
     watched.pool.sync([replica(1, ContainerHealth.UNHEALTHY)])
     watched.pool.checked(watched.backend(1), None)
@@ -63,7 +63,7 @@ def test_h10_whoever_vanishes_gets_no_request_and_what_is_in_flight_is_counted_t
     watched = RecordedPool(1)
     lease = leased(watched)
     watched.pool.remove(replica(1).key, "it left its network")
-    watched.pool.remove(replica(2).key, "nobody knows it")
+    watched.pool.remove(replica(2).key, "it is not known")
     assert watched.pool.leases.acquire() is None
     assert [change.reason for change in watched.changes] == ["healthy", "it left its network"]
     lease.answered(200, 1000)
@@ -174,7 +174,7 @@ def test_counts_of_backends_that_are_gone_stay_in_the_sums() -> None:
     assert watched.pool.leases.counters().in_flight == 0
 
 
-def test_a_request_that_moved_counts_once_and_one_that_nobody_took_counts_too() -> None:
+def test_a_request_that_moved_or_found_no_backend_counts_once() -> None:
     watched = RecordedPool(2)
     first = leased(watched)
     second = watched.pool.leases.acquire_retry((first.backend,), connected=True)

@@ -150,7 +150,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def pick_each(self) -> None:
-        """The policy knows of everybody who is ready, and of nobody else."""
+        """The policy has what is ready, and nothing else."""
         backends = self.pool.backends
         for one in backends:
             lease = self.pool.leases.acquire_retry([other for other in backends if other is not one], connected=False)

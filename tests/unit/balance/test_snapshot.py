@@ -70,7 +70,7 @@ def test_failures_and_retries_have_a_reason() -> None:
     assert (totals.failed, totals.retried_for) == (4, {"connect-timeout": 1})
 
 
-def test_changes_are_counted_by_the_phase_after_those_of_replicas_that_are_gone_included() -> None:
+def test_changes_are_counted_by_phase_after_the_replica_is_gone() -> None:
     watched = RecordedPool(3)
     watched.pool.drain(watched.backend(1).replica.id, "asked")
     watched.pool.sync([])

@@ -44,7 +44,7 @@ def test_its_requests_are_spread_evenly() -> None:
     assert [scene.turns(10)[scene.new[0]] for _ in range(50)] == [1] * 50
 
 
-def test_with_requests_in_flight_it_gets_no_more_though_it_has_the_fewest() -> None:
+def test_with_requests_in_flight_it_gets_no_more() -> None:
     scene, random = Scene("least-request", 3, 0.1), Random(1)
     turns, in_flight = Counter[Backend](), []
     for _ in range(4000):
@@ -57,7 +57,7 @@ def test_with_requests_in_flight_it_gets_no_more_though_it_has_the_fewest() -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_whoever_is_alone_gets_everything(name: str) -> None:
+def test_one_alone_gets_everything(name: str) -> None:
     scene = Scene(name, 1, 0.1)
     assert acquire(scene.policy, [scene.new[0]]) is scene.old[0]
     assert acquire(scene.policy, [scene.old[0]]) is scene.new[0]
@@ -76,7 +76,7 @@ def test_an_old_one_that_comes_back_is_not_held(name: str) -> None:
     assert scene.turns() == {again: 900, scene.new[0]: 100}
 
 
-def test_who_is_ready_already_is_held_from_then_on_and_in_the_end_is_like_all_others() -> None:
+def test_one_that_is_ready_already_is_held_until_the_end() -> None:
     inner = POLICIES["least-request"]()
     old, new = filled(inner, 2)
     in_flight = [acquire(inner), acquire(inner)]

@@ -1,4 +1,4 @@
-"""Everybody gets a share: exactly where it is counted, and within chance where it is drawn."""
+"""Each gets a share: exactly where it is counted, and within chance where it is drawn."""
 
 from __future__ import annotations
 
@@ -47,21 +47,21 @@ def within_chance(turns: Counter[Backend], backends: list[Backend]) -> bool:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("make", COUNTED)
-def test_one_at_a_time_everybody_has_a_turn(make: Callable[[], Policy], size: int) -> None:
+def test_one_at_a_time_each_has_a_turn(make: Callable[[], Policy], size: int) -> None:
     policy = make()
     backends = filled(policy, size)
     assert one_at_a_time(policy, 5 * size) == Counter(dict.fromkeys(backends, 5))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_in_turn_whoever_ends_when(size: int) -> None:
+def test_each_has_its_turn_in_whatever_order_requests_end(size: int) -> None:
     policy = RoundRobin()
     backends = filled(policy, size)
     assert in_any_order(policy, 5 * size, 2 * size, random.Random(size)) == Counter(dict.fromkeys(backends, 5))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_with_requests_in_flight_least_request_is_as_fair_as_chance(size: int) -> None:
+def test_in_flight_least_request_is_as_fair_as_chance(size: int) -> None:
     policy = LeastRequest()
     backends = filled(policy, size)
     assert within_chance(in_any_order(policy, SHARE * size, 2 * size, random.Random(size)), backends)

@@ -20,7 +20,7 @@ def test_requests_that_stay_are_spread_to_the_last_one(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_whoever_gets_rid_of_one_gets_the_next(size: int) -> None:
+def test_the_one_that_is_rid_of_a_request_gets_the_next(size: int) -> None:
     policy = LeastRequest()
     backends = filled(policy, size)
     for _ in range(2 * size):

@@ -17,7 +17,7 @@ SETTINGS = settings(examples(50), stateful_step_count=30)
 
 
 @pytest.mark.parametrize("name", sorted(ALL_POLICIES))
-def test_nobody_is_picked_from_nobody(name: str) -> None:
+def test_nothing_is_picked_where_there_is_nothing(name: str) -> None:
     policy = ALL_POLICIES[name]()
     assert policy.acquire() is None
     backends = filled(policy, 2)
@@ -36,7 +36,7 @@ def test_who_is_to_be_avoided_is_avoided(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ALL_POLICIES))
-def test_whatever_happens_only_who_is_ready_and_not_avoided_is_picked(name: str) -> None:
+def test_only_what_is_ready_and_not_avoided_is_picked(name: str) -> None:
     run_state_machine_as_test(lambda: Histories(name), settings=SETTINGS)
 
 

@@ -29,9 +29,7 @@ class Scene(PolicyTurns):
 @pytest.mark.parametrize("part", [0.1, 0.25, 0.5, 0.75, 0.9])
 @pytest.mark.parametrize("old", [1, 2, 9, 99])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_share_is_as_large_a_part_of_an_equal_one_as_of_the_time_that_has_passed(
-    name: str, old: int, part: float
-) -> None:
+def test_the_share_grows_with_the_time_that_has_passed(name: str, old: int, part: float) -> None:
     scene = Scene(name, old)
     scene.now += part * SECONDS
     assert scene.turns()[scene.new[0]] == pytest.approx(part * TURNS / (old + 1), abs=1)
@@ -87,7 +85,7 @@ def test_of_two_new_ones_the_older_gets_more(name: str) -> None:
     assert scene.turns(400) == {scene.new[0]: 300, newer: 100}
 
 
-def test_with_requests_in_flight_it_gets_no_more_though_it_has_the_fewest() -> None:
+def test_with_requests_in_flight_it_gets_no_more() -> None:
     scene, random = Scene("least-request", old=9), Random(1)
     scene.now += SECONDS / 4
     turns, in_flight = Counter[Backend](), []

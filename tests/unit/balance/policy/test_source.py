@@ -37,7 +37,7 @@ def test_many_clients_are_spread_over_all(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", SEVERAL)
-def test_when_one_goes_its_own_clients_move_and_nobody_else(size: int) -> None:
+def test_when_one_goes_only_its_own_clients_move(size: int) -> None:
     policy, clients = Source(), addresses(100 * size)
     backends = filled(policy, size)
     before = homes(policy, clients)
@@ -89,7 +89,7 @@ def test_the_order_in_which_they_became_ready_does_not_matter() -> None:
     assert homes(one, clients) == homes(other, clients)
 
 
-def test_a_client_that_must_avoid_its_own_goes_where_it_would_go_without() -> None:
+def test_a_client_that_avoids_its_own_goes_to_the_next() -> None:
     policy, clients = Source(), addresses(1000)
     backends = filled(policy, 10)
     instead = {client: policy.acquire(backends[:1], client) for client in clients}
