@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from composectl.balance.backend import Transition
 
-_KEPT = 100
 Subscriber = Callable[[Transition], None]
 
 
@@ -16,7 +15,7 @@ class ChangeFeed:
     """Keeps the last hundred transitions, and passes each on."""
 
     def __init__(self) -> None:
-        self._changes: deque[Transition] = deque(maxlen=_KEPT)
+        self._changes: deque[Transition] = deque(maxlen=100)
         self._subscribers: list[Subscriber] = []
         self._waiters: set[tuple[Callable[[], bool], asyncio.Future[None]]] = set()
 

@@ -58,9 +58,17 @@ def _merge_snapshots(first: Snapshot, other: Snapshot) -> Snapshot:
 def _merge_services(first: ServiceView, other: ServiceView) -> ServiceView:
     views = (*first.backends, *other.backends)
     backends = _by_key(views, lambda view: (view.number, view.id, view.address), merge_backends)
+    mine, theirs = first.totals, other.totals
+    totals = replace(
+        mine,
+        **_sum_fields(mine, theirs),
+        queued=mine.queued + theirs.queued,
+        failed_for=_sum_counts(mine.failed_for, theirs.failed_for),
+        retried_for=_sum_counts(mine.retried_for, theirs.retried_for),
+    )
     return replace(
         first,
-        totals=_merge_totals(first.totals, other.totals),
+        totals=totals,
         backends=tuple(sorted(backends, key=lambda view: view.number)),
         last_minute=_sum_columns(first.last_minute[::-1], other.last_minute[::-1])[::-1],
     )
@@ -69,16 +77,6 @@ def _merge_services(first: ServiceView, other: ServiceView) -> ServiceView:
 def _sum_fields(first: Totals | BackendView, other: Totals | BackendView) -> dict[str, Any]:
     counts = {name: getattr(first, name) + getattr(other, name) for name in _SUMMED}
     return counts | {"responses": _sum_counts(first.responses, other.responses)}
-
-
-def _merge_totals(first: Totals, other: Totals) -> Totals:
-    return replace(
-        first,
-        **_sum_fields(first, other),
-        queued=first.queued + other.queued,
-        failed_for=_sum_counts(first.failed_for, other.failed_for),
-        retried_for=_sum_counts(first.retried_for, other.retried_for),
-    )
 
 
 def _by_key(

@@ -25,12 +25,10 @@ def plan_scale(backends: Iterable[Backend], desired: int, *, oldest_first: bool 
     With `oldest_first`, the oldest are removed instead of the highest numbers.
     """
     staying = [backend for backend in backends if backend.phase not in _LEAVING]
+    staying.sort(key=lambda backend: backend.replica.number, reverse=not oldest_first)
     if oldest_first:
-        staying.sort(
-            key=lambda backend: (backend.phase is Phase.READY, backend.replica.started, backend.replica.number)
-        )
-    else:
-        staying.sort(key=lambda backend: (backend.phase is Phase.READY, -backend.replica.number))
+        staying.sort(key=lambda backend: backend.replica.started)
+    staying.sort(key=lambda backend: backend.phase is Phase.READY)
     surplus = max(0, len(staying) - desired)
     return ScalePlan(tuple(staying[:surplus]), max(0, desired - len(staying)))
 

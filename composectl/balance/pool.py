@@ -79,7 +79,6 @@ class Pool:
             self._transition(backend, Signal.REMOVED, reason)
 
     def drain_all(self, reason: str) -> None:
-        """Drain every backend."""
         for backend in self.backends:
             self.drain(backend.replica.id, reason)
 

@@ -21,7 +21,6 @@ class Random:
         self._backends.append(backend)
 
     def remove(self, backend: Backend) -> None:
-        """The last one moves to its place."""
         place, last = self._places.pop(backend), self._backends.pop()
         if last is not backend:
             self._places[last] = place

@@ -21,11 +21,9 @@ class SmoothWeighted:
         self._credit_of_others = 0.0
 
     def add(self, backend: Backend) -> None:
-        """From now on it has a weight of its own."""
         self._credit[backend] = 0.0
 
     def remove(self, backend: Backend) -> None:
-        """From now on it has none."""
         del self._credit[backend]
 
     def acquire(
