@@ -57,7 +57,6 @@ class Daemon:
         )
 
     def snapshot(self) -> Snapshot:
-        """The state of everything, now."""
         desired = self.orchestrator.desired
         services = tuple(service.view(desired[name]) for name, service in self.services.items())
         stale_since = None if self._stale_since is None else iso(self._stale_since)

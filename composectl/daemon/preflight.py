@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import combinations
@@ -51,13 +51,15 @@ async def prepare_up(
             published_host = addressing.published_host
             if published_host:
                 info(addressing.sentence)
-        _warn_container_names(project, config.services)
         orchestrator = connection.orchestrator(
             project, config.scales, ports, published_host, config.dropping_udp, config.arguments
         )
         changes, relayed = ChangeFeed(), bool(published_host)
         services: dict[str, BalancedService] = {}
         for name, one in config.services.items():
+            if fixed := project.container_name(name):
+                why = "several replicas cannot share one name"
+                info(f"{name}: `container_name: {fixed}` is left out, because {why}")
             service = services[name] = BalancedService(
                 name, ports[name], one.balancing, connection_limit, changes, access_log=log, relayed=relayed
             )
@@ -117,9 +119,3 @@ def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:
     ports = {service: ports_of(project, service, one) for service, one in config.services.items()}
     check_apart(ports)
     return ports
-
-
-def _warn_container_names(project: Project, services: Iterable[str]) -> None:
-    for service in services:
-        if name := project.container_name(service):
-            info(f"{service}: `container_name: {name}` is left out, because several replicas cannot share one name")

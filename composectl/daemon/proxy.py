@@ -21,7 +21,7 @@ from composectl.daemon.daemon import Daemon
 from composectl.daemon.lifecycle import Prepared, run_daemon
 from composectl.daemon.service import BalancedService, bind_free_ports
 from composectl.orchestrator.base import Orchestrator
-from composectl.orchestrator.self_discovery import ServiceBackends, discover_self
+from composectl.orchestrator.self_discovery import discover_self
 from composectl.orchestrator.static import StaticOrchestrator
 from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import warning
@@ -32,11 +32,7 @@ _LAST_WORDS_SECONDS = 1.0  # of the grace period of the own container, for the e
 
 def proxy(invocation: Invocation, config: ProxyConfig) -> int:
     """Run until Ctrl-C, or with `-d` until there is a background process that serves. Returns the exit code."""
-    folder, backends = runtime_dir(invocation.environ), config.backends
-    if isinstance(backends, StaticBackends):
-        prepare = partial(_prepare_static, config, backends, folder)
-    else:
-        prepare = partial(_prepare_service, invocation, config, backends, folder)
+    prepare = partial(_prepare_proxy, invocation, config)
 
     def work(notify_ready: ReadyNotifier | None) -> int:
         return run(run_daemon(prepare, notify_ready))
@@ -47,16 +43,11 @@ def proxy(invocation: Invocation, config: ProxyConfig) -> int:
 # Private
 
 
-async def _prepare_static(config: ProxyConfig, backends: StaticBackends, folder: Path) -> Prepared:
-    replicas = backends.replicas
-    return _prepare(
-        config, _SERVICE, folder, lambda name: StaticOrchestrator(_SERVICE, replicas, errors.fixed_backends(name))
-    )
-
-
-async def _prepare_service(
-    invocation: Invocation, config: ProxyConfig, backends: ServiceBackends, folder: Path
-) -> Prepared:
+async def _prepare_proxy(invocation: Invocation, config: ProxyConfig) -> Prepared:
+    folder, backends = runtime_dir(invocation.environ), config.backends
+    if isinstance(backends, StaticBackends):
+        make_orchestrator = partial(_static_orchestrator, backends)
+        return _prepare(config, _SERVICE, folder, make_orchestrator)
     with ExitStack() as undo:
         orchestrator = await discover_self(invocation, backends, warning)
         undo.callback(orchestrator.close)
@@ -66,6 +57,10 @@ async def _prepare_service(
         prepared = _prepare(config, backends.service, folder, lambda _: orchestrator)
         undo.pop_all()
     return prepared
+
+
+def _static_orchestrator(backends: StaticBackends, name: str) -> Orchestrator:
+    return StaticOrchestrator(_SERVICE, backends.replicas, errors.fixed_backends(name))
 
 
 def _prepare(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from composectl.balance.backend import Replica, Transition
@@ -14,11 +13,7 @@ if TYPE_CHECKING:
     from composectl.errors import ComposectlError
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """What the replicas of a service are made from: a project as the orchestrator reads it."""
-
-    rendered: bytes
+Revision = bytes  # what the replicas of a service are made from: a project as the orchestrator reads it
 
 
 class Orchestrator:

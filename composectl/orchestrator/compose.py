@@ -72,7 +72,6 @@ class ComposeConnection:
 
     @property
     def url(self) -> str:
-        """The engine's endpoint."""
         return self.engine.endpoint.url
 
     def close(self) -> None:
@@ -124,7 +123,7 @@ class ComposeOrchestrator(Orchestrator):
         self._project = project
         self._overrides = overrides
         self._arguments = arguments
-        self._revisions = dict.fromkeys(scales, Revision(project.rendered))
+        self._revisions = dict.fromkeys(scales, project.rendered)
 
     async def watch(self, observer: ReplicaObserver) -> NoReturn:
         await Watch(self._engine, self._project.name, tuple(self.desired), observer).run()
@@ -162,10 +161,10 @@ class ComposeOrchestrator(Orchestrator):
         return await self._engine.last_lines(id, count)
 
     def check_capacity(self, service: str, count: int, revision: Revision | None = None) -> None:
-        check_rendered_capacity((revision or self._revisions[service]).rendered, service, count)
+        check_rendered_capacity(revision or self._revisions[service], service, count)
 
     async def scale_to(self, service: str, count: int, revision: Revision | None = None) -> None:
-        rendered = (revision or self._revisions[service]).rendered
+        rendered = revision or self._revisions[service]
         await replace(self._project, rendered=rendered).converge(service, count)
 
     async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
@@ -180,12 +179,12 @@ class ComposeOrchestrator(Orchestrator):
         return render(without_published_ports(project, self.desired)).decode()
 
     def revision(self, rendered: str) -> Revision:
-        revision = Revision(self._overrides.apply(rendered.encode()))
+        revision = self._overrides.apply(rendered.encode())
         self._merge(revision, self.desired.keys())
         return revision
 
     async def is_outdated(self, service: str, revision: Revision) -> bool:
-        if differs(service, self._revisions[service].rendered, revision.rendered):
+        if differs(service, self._revisions[service], revision):
             return True
         specs = await self._engine.containers(self._project.name, service)
         if len({spec.config_hash for spec in specs}) > 1:
@@ -201,4 +200,4 @@ class ComposeOrchestrator(Orchestrator):
 
     def _merge(self, revision: Revision, kept: Collection[str]) -> None:
         """Have `stop` find all that runs, also after a rollout that fails: the services in `kept` are as they were."""
-        self._project = replace(self._project, rendered=merge(self._project.rendered, revision.rendered, kept))
+        self._project = replace(self._project, rendered=merge(self._project.rendered, revision, kept))

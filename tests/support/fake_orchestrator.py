@@ -23,7 +23,7 @@ from composectl.orchestrator.base import Orchestrator, Revision
 from composectl.proxy.limits import ConnectionLimit
 
 HEALTHY, UNHEALTHY = ContainerHealth.HEALTHY, ContainerHealth.UNHEALTHY
-OLD, NEW = Revision(b"old"), Revision(b"new")
+OLD, NEW = b"old", b"new"
 
 
 class FakeOrchestrator(Orchestrator):
@@ -38,7 +38,7 @@ class FakeOrchestrator(Orchestrator):
     ) -> None:
         super().__init__(desired, refusal)
         self.log: list[str] = []
-        self.health: dict[bytes, ContainerHealth] = {OLD.rendered: HEALTHY, NEW.rendered: HEALTHY}
+        self.health: dict[bytes, ContainerHealth] = {OLD: HEALTHY, NEW: HEALTHY}
         self.exits: set[bytes] = set()
         self.never_ran: list[ExitedContainer] = []
         self.outdated = set(desired)
@@ -125,10 +125,10 @@ class FakeOrchestrator(Orchestrator):
             self._report(service)
 
     async def newest_revision(self, service: str) -> str:
-        return NEW.rendered.decode()
+        return NEW.decode()
 
     def revision(self, rendered: str) -> Revision:
-        return Revision(rendered.encode())
+        return rendered.encode()
 
     async def is_outdated(self, service: str, revision: Revision) -> bool:
         return service in self.outdated
@@ -139,13 +139,13 @@ class FakeOrchestrator(Orchestrator):
     # Private
 
     def _exits(self, revision: Revision) -> bool:
-        return revision.rendered in self.exits
+        return revision in self.exits
 
     def _make(self, service: str, revision: Revision) -> None:
         self._count += 1
         number = min(set(range(1, self._count + 1)) - set(self.numbers(service)))
         id, name = f"{self._count:064x}", f"{service}-{number}"  # noqa: A001 - Docker's word
-        replica = Replica(id, "1", number, name, f"127.0.0.{number}", self.health[revision.rendered])
+        replica = Replica(id, "1", number, name, f"127.0.0.{number}", self.health[revision])
         self._made[id] = (service, revision, replica)
 
     def _report(self, service: str) -> None:

@@ -119,7 +119,7 @@ async def test_a_signal_while_it_starts_stops_what_there_is(tmp_path: Path) -> N
 
 async def test_replicas_that_all_exit_are_stopped_and_fail_the_command(tmp_path: Path) -> None:
     orchestrator = FakeOrchestrator({"echo": 1})
-    orchestrator.exits = {OLD.rendered}
+    orchestrator.exits = {OLD}
     run = Run(orchestrator, tmp_path)
     async with run.going() as (_, running):
         with pytest.raises(errors.ReplicasFailed):

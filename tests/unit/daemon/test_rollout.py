@@ -17,7 +17,7 @@ from tests.support.fake_orchestrator import NEW, OLD, UNHEALTHY, FakeOrchestrato
 
 
 def ordered(*, parallel: int = 1, canary: float | None = None, only_changed: bool = False) -> RolloutRequest:
-    return RolloutRequest(("echo",), NEW.rendered.decode(), parallel, 0.0, 0.1, only_changed, canary)
+    return RolloutRequest(("echo",), NEW.decode(), parallel, 0.0, 0.1, only_changed, canary)
 
 
 async def rolled_out(daemon: Daemon, request: RolloutRequest) -> list[str]:
@@ -58,7 +58,7 @@ async def test_a_service_that_has_not_changed_is_left_alone(daemon: Daemon, orch
 async def test_a_new_replica_that_exits_is_removed_and_the_old_ones_stay(
     daemon: Daemon, orchestrator: FakeOrchestrator
 ) -> None:
-    orchestrator.exits = {NEW.rendered}
+    orchestrator.exits = {NEW}
     with pytest.raises(errors.ComposectlError, match="`echo-3` ended with exit code 3") as caught:
         await rolled_out(daemon, ordered())
     assert "panic: no database" in str(caught.value)
@@ -70,7 +70,7 @@ async def test_a_new_replica_that_exits_is_removed_and_the_old_ones_stay(
 async def test_a_new_replica_that_is_not_ready_in_time_is_removed(
     daemon: Daemon, orchestrator: FakeOrchestrator
 ) -> None:
-    orchestrator.health[NEW.rendered] = UNHEALTHY
+    orchestrator.health[NEW] = UNHEALTHY
     with pytest.raises(errors.ComposectlError, match=r"`echo-3` is not ready after 0\.1 s"):
         await rolled_out(daemon, ordered())
     assert orchestrator.numbers() == [1, 2]
@@ -125,7 +125,7 @@ async def test_an_aborted_canary_is_removed(daemon: Daemon, orchestrator: FakeOr
 
 
 async def test_a_canary_that_is_rejected_leaves_nothing_paused(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
-    orchestrator.exits = {NEW.rendered}
+    orchestrator.exits = {NEW}
     with pytest.raises(errors.ComposectlError):
         await rolled_out(daemon, ordered(canary=0.1))
     assert outcomes(daemon) == {"done": 0, "failed": 1, "aborted": 0}

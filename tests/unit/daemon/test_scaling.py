@@ -63,7 +63,7 @@ async def test_a_container_that_could_never_start_is_removed_before_others_are_a
 
 async def test_replicas_that_only_exit_fail_the_command(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
     await scaled(daemon, 0)
-    orchestrator.exits = {OLD.rendered}
+    orchestrator.exits = {OLD}
     with pytest.raises(errors.ReplicasFailed, match="echo-1") as caught:
         await scaled(daemon, 1)
     assert "panic: no database" in str(caught.value)
@@ -71,7 +71,7 @@ async def test_replicas_that_only_exit_fail_the_command(daemon: Daemon, orchestr
 
 async def test_a_service_without_a_ready_replica_is_waited_for_so_long(tmp_path: Path) -> None:
     orchestrator = FakeOrchestrator({"echo": 0})
-    orchestrator.health[OLD.rendered] = UNHEALTHY
+    orchestrator.health[OLD] = UNHEALTHY
     daemon = make_daemon(orchestrator, tmp_path / "composectl")
     orchestrator.observe(daemon)
     orchestrator.desired["echo"] = 1
