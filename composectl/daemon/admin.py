@@ -112,8 +112,6 @@ def bind_admin_listeners(
 
 @dataclass(frozen=True, slots=True)
 class AdminListeners:
-    """They hold their ports until `close`."""
-
     metrics: Metrics | None = None
     dashboard: Dashboard | None = None
 

@@ -59,8 +59,6 @@ async def run_daemon(prepare: Prepare, notify_ready: ReadyNotifier | None) -> in
 
 
 class Lifecycle:
-    """One run of a daemon, from its start to its exit code."""
-
     def __init__(self, prepared: Prepared, shutdown: Shutdown, notify_ready: ReadyNotifier | None) -> None:
         self._daemon = prepared.daemon
         self._old_process = prepared.old_process

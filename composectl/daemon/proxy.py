@@ -46,8 +46,7 @@ def proxy(invocation: Invocation, config: ProxyConfig) -> int:
 async def _prepare_proxy(invocation: Invocation, config: ProxyConfig) -> Prepared:
     folder, backends = runtime_dir(invocation.environ), config.backends
     if isinstance(backends, StaticBackends):
-        make_orchestrator = partial(_static_orchestrator, backends)
-        return _prepare(config, _SERVICE, folder, make_orchestrator)
+        return _prepare(config, _SERVICE, folder, partial(_static_orchestrator, backends))
     with ExitStack() as undo:
         orchestrator = await discover_self(invocation, backends, warning)
         undo.callback(orchestrator.close)

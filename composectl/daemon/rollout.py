@@ -111,7 +111,6 @@ class ServiceRollout:
         await self._replace_all()
 
     async def abort(self) -> None:
-        """Remove the new replicas."""
         await self._undo(await self._list() - self.old)
         self.service.count_rollout("aborted")
         self._report_ready()

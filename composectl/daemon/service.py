@@ -159,7 +159,6 @@ class BalancedService:
         self.count_rollout("done")
 
     def pause_rollout(self, canary: ServiceRollout) -> None:
-        """Keep the canary until `end_canary`."""
         self.canary = canary
 
     def end_canary(self) -> None:

@@ -20,8 +20,6 @@ _UNUSED_PORT = 1  # a refusal is an answer, too
 
 @dataclass(frozen=True, slots=True)
 class ChosenAddressing:
-    """An addressing, and the reason for it in words."""
-
     addressing: Addressing
     reason: str
 

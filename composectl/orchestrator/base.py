@@ -31,7 +31,6 @@ class Orchestrator:
         self.refusal = refusal
 
     def check_managed(self) -> None:
-        """Raise the refusal, if there is one."""
         if self.refusal is not None:
             raise self.refusal
 
@@ -69,7 +68,6 @@ class Orchestrator:
         raise NotImplementedError
 
     async def replicas(self, service: str) -> list[Replica]:
-        """The running replicas."""
         raise NotImplementedError
 
     async def containers(self, service: str) -> dict[str, str]:

@@ -59,8 +59,6 @@ async def count_replicas(invocation: Invocation) -> dict[str, dict[str, int]]:
 
 @dataclass(frozen=True, slots=True)
 class ComposeConnection:
-    """A Compose, and its engine, which answers."""
-
     client: ComposeClient
     engine: Engine
 

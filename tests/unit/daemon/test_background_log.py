@@ -78,5 +78,5 @@ def test_two_that_write_to_one_file_turn_it_once(tmp_path: Path, descriptor: int
     assert texts(rotated_log(tmp_path / "log")) == ["x" * 100, "to the old one, which is full"]
 
 
-def test_a_disk_that_is_full_ends_nobody(descriptor: int) -> None:
+def test_a_disk_that_is_full_ends_no_process(descriptor: int) -> None:
     assert LogFile(Path("/dev/full"), (descriptor,)).write(b"lost\n") == 5
