@@ -104,12 +104,11 @@ class Daemon:
 
     async def shut_down(self) -> None:
         """Accept nothing more, and wait for what is in flight; with a successor, clients leave after a response."""
+        services = self.services.values()
         if not self.lock.is_owner:
             await self.admin.shut()
-            await asyncio.gather(
-                *(service.drain_connections(_IDLE_CLIENT_SECONDS) for service in self.services.values())
-            )
-        await asyncio.gather(*(service.shut_down() for service in self.services.values()))
+            await asyncio.gather(*(service.drain_connections(_IDLE_CLIENT_SECONDS) for service in services))
+        await asyncio.gather(*(service.shut_down() for service in services))
 
     def close(self) -> None:
         """Free the ports, the name and the engine; the access log is written to its end."""

@@ -46,7 +46,10 @@ def proxy(invocation: Invocation, config: ProxyConfig) -> int:
 async def _prepare_proxy(invocation: Invocation, config: ProxyConfig) -> Prepared:
     folder, backends = runtime_dir(invocation.environ), config.backends
     if isinstance(backends, StaticBackends):
-        return _prepare(config, _SERVICE, folder, partial(_static_orchestrator, backends))
+        replicas = backends.replicas
+        return _prepare(
+            config, _SERVICE, folder, lambda name: StaticOrchestrator(_SERVICE, replicas, errors.fixed_backends(name))
+        )
     with ExitStack() as undo:
         orchestrator = await discover_self(invocation, backends, warning)
         undo.callback(orchestrator.close)
@@ -56,10 +59,6 @@ async def _prepare_proxy(invocation: Invocation, config: ProxyConfig) -> Prepare
         prepared = _prepare(config, backends.service, folder, lambda _: orchestrator)
         undo.pop_all()
     return prepared
-
-
-def _static_orchestrator(backends: StaticBackends, name: str) -> Orchestrator:
-    return StaticOrchestrator(_SERVICE, backends.replicas, errors.fixed_backends(name))
 
 
 def _prepare(

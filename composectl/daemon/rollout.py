@@ -189,11 +189,8 @@ class ServiceRollout:
         """Remove the `bad` replicas; the error of the rollout, with the log of the rejected one."""
         log = await self.daemon.orchestrator.last_lines(rejected.id, _LOG_LINES)
         await self._undo(bad)
-        new = sum(
-            backend.phase is Phase.READY and backend.replica.id not in self.old
-            for backend in self.service.pool.backends
-        )
-        return errors.rollout_stopped(self.service.name, rejected.reason, log, new, self._desired)
+        ready = {backend.replica.id for backend in self.service.pool.backends if backend.phase is Phase.READY}
+        return errors.rollout_stopped(self.service.name, rejected.reason, log, len(ready - self.old), self._desired)
 
     async def _undo(self, new: Collection[str]) -> None:
         """Drain the new replicas that are in the pool, and remove all."""

@@ -85,7 +85,7 @@ async def test_where_compose_adds_nothing_its_words_are_the_reason(
     assert orchestrator.numbers() == [1, 2]
 
 
-@pytest.mark.parametrize(("parallel", "services"), [(99, ("echo",)), (1, ("nobody",))])
+@pytest.mark.parametrize(("parallel", "services"), [(99, ("echo",)), (1, ("ech",))])
 async def test_what_is_refused_touches_nothing(
     daemon: Daemon, orchestrator: FakeOrchestrator, parallel: int, services: tuple[str, ...]
 ) -> None:

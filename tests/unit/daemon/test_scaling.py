@@ -85,7 +85,7 @@ async def test_a_service_without_a_ready_replica_is_waited_for_so_long(tmp_path:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (ScaleRequest({"nobody": 1}), "`nobody`"),
+        (ScaleRequest({"ech": 1}), "`ech`"),
         (ScaleRequest({"echo": 101}), "echo"),
     ],
 )

@@ -94,7 +94,7 @@ async def test_a_refusal_is_an_answer() -> None:
     assert await first_reachable(["127.0.0.1"]) == "127.0.0.1"
 
 
-async def test_where_nobody_is_there_is_no_answer() -> None:
+async def test_an_address_of_no_machine_gives_no_answer() -> None:
     assert await first_reachable(["255.255.255.255", "no address"]) == ""
     assert await first_reachable([]) == ""
 
