@@ -22,7 +22,7 @@ def test_a_column_is_an_engine_and_a_compose() -> None:
     assert words(table([OLD]))[0] == ["", "20.10 · 1.29", "20.10 · 2.26", "20.10 · 2.40"]
 
 
-def test_a_cell_that_was_not_looked_at_is_empty_and_one_that_failed_once_has_failed() -> None:
+def test_an_unseen_cell_is_empty_and_one_failure_fails_a_cell() -> None:
     kept = [cell(), cell(compose="newest"), cell(compose="newest", is_well=False)]
     assert words(table([OLD | {"cells": kept}]))[2] == [ROWS[0], "-", "refused", "✗"]
 

@@ -13,7 +13,7 @@ from tests.support.http_client import ask
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
-def test_each_line_tells_the_replica_and_the_request_id_that_it_was_given(project: ComposeProject) -> None:
+def test_each_line_has_the_replica_and_the_request_id(project: ComposeProject) -> None:
     words = ("--access-log", "access.log", "--access-log-format", "json")
     project.run("up", "--balance", "echo=2", *words, "-d")
     assert project.has_ready(2)

@@ -12,7 +12,7 @@ from tests.support.wait import wait_until
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 @pytest.mark.parametrize(("end", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_it_prints_a_line_for_each_change_until_it_is_told_to_end(
+def test_it_prints_a_line_for_each_change_until_it_is_ended(
     project: ComposeProject, end: signal.Signals, exit_code: int
 ) -> None:
     with project.starts("up", "--balance", "echo=2") as composectl:

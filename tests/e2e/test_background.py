@@ -13,7 +13,7 @@ from tests.support.wait import wait_until
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_it_outlives_its_terminal_and_the_fall_of_its_machine_and_its_log_outlives_it(project: ComposeProject) -> None:
+def test_it_outlives_its_terminal_and_its_log_outlives_it(project: ComposeProject) -> None:
     shell = ["/bin/sh", "-c", '"$@"; echo done; read nothing', "sh", *command_line("up", "--balance", "echo=2", "-d")]
     with Terminal(shell, project.folder, project.environment()) as terminal:
         assert terminal.shows(lambda text: "done" in text), terminal.screen.text

@@ -44,7 +44,7 @@ def balanced(two: ComposeProject) -> ComposeProject:
 
 
 @pytest.mark.smoke
-def test_what_plain_compose_started_is_taken_over_and_only_who_held_the_port_is_replaced(two: ComposeProject) -> None:
+def test_replicas_of_plain_compose_but_the_port_s_are_adopted(two: ComposeProject) -> None:
     (holder,), (other,) = of("echo", two), of("other", two)
     two.run("up", "--balance", "echo=3", "-d")
     assert two.has_ready(3)
@@ -53,7 +53,7 @@ def test_what_plain_compose_started_is_taken_over_and_only_who_held_the_port_is_
     assert ids(of("other", two)) == {other.id}
 
 
-def test_meanwhile_the_commands_of_plain_compose_see_the_replicas(balanced: ComposeProject) -> None:
+def test_meanwhile_commands_of_plain_compose_see_the_replicas(balanced: ComposeProject) -> None:
     assert set(compose(balanced, "ps", "-q").split()) == ids(balanced.containers())
     assert compose(balanced, "-p", balanced.name, "logs", "echo").count("here I am") == 3
     (second,) = (one for one in of("echo", balanced) if one.labels[NUMBER] == "2")
@@ -64,7 +64,7 @@ def test_meanwhile_the_commands_of_plain_compose_see_the_replicas(balanced: Comp
     assert ask(balanced.port).is_whole
 
 
-def test_meanwhile_plain_down_takes_the_replicas_and_another_up_brings_them_back(balanced: ComposeProject) -> None:
+def test_meanwhile_up_brings_back_what_plain_down_took(balanced: ComposeProject) -> None:
     compose(balanced, "down", "-t", "0")
     assert (balanced.containers(), balanced.networks()) == ([], [])
     assert wait_until(lambda: balanced.status()["backends"] == [])
@@ -74,7 +74,7 @@ def test_meanwhile_plain_down_takes_the_replicas_and_another_up_brings_them_back
     assert ask(balanced.port).is_whole
 
 
-def test_meanwhile_plain_up_finds_the_port_taken_and_another_up_mends_what_it_left(balanced: ComposeProject) -> None:
+def test_meanwhile_plain_up_finds_the_port_taken_and_up_mends_it(balanced: ComposeProject) -> None:
     plain = balanced.plain_compose("up", "-d", "-t", "0")
     assert plain.returncode != 0
     assert "address already in use" in plain.stderr
@@ -97,7 +97,7 @@ def test_after_ctrl_c_plain_up_publishes_the_port(two: ComposeProject) -> None:
     assert is_served_by_docker(two)
 
 
-def test_after_the_background_process_has_ended_plain_up_publishes_the_port(balanced: ComposeProject) -> None:
+def test_after_the_background_process_up_publishes_the_port(balanced: ComposeProject) -> None:
     (lock,) = balanced.runtime.rglob("*.lock")
     os.kill(int(lock.read_text()), signal.SIGTERM)
     assert wait_until(lambda: balanced.own_leftovers() == [])

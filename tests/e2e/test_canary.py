@@ -81,7 +81,7 @@ def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Scenario) -> No
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_where_clients_stay_with_their_replica_there_is_no_canary(project: ComposeProject) -> None:
+def test_there_is_no_canary_where_clients_keep_their_replica(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "--policy", "source", "-d")
     told = cli_error_in(project.composectl("rollout", "echo", "--canary", "10%"))
     assert "`--canary` cannot be combined with `--policy source`" in told.message

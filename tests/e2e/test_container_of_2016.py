@@ -85,7 +85,7 @@ class Beside:
         return service
 
     def answering(self, asks: int) -> set[str | None]:
-        """Who answers in a loop of `curl`."""
+        """What answers in a loop of `curl`."""
         return {ask(self.project.port).backend for _ in range(asks)}
 
 
@@ -130,7 +130,7 @@ def test_docker_stop_lets_requests_finish(beside: Beside) -> None:
 
 
 @V2
-def test_requests_that_take_longer_are_cut_before_the_grace_period_is_over(beside: Beside) -> None:
+def test_longer_requests_are_cut_before_the_grace_period_is_over(beside: Beside) -> None:
     beside.begin(TODAY.replace("  echo:", "    stop_grace_period: 3s\n  echo:"))
     with asking_slowly(beside, seconds=20) as slow:
         beside.proxy.stop()

@@ -7,7 +7,7 @@ from tests.support.http_client import HeldRequest, SteadyLoad
 from tests.support.wait import wait_until
 
 
-def test_who_is_drained_finishes_what_it_has_gets_nothing_more_and_returns(project: ComposeProject) -> None:
+def test_a_drained_replica_finishes_gets_no_more_and_returns(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)
     held = HeldRequest(project.port)

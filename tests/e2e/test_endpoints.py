@@ -84,7 +84,7 @@ def echo_image(engine: DockerClient) -> str:
 
 
 @pytest.fixture(autouse=True)
-def nobody_else_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_other_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else docker-compose 1.29 trusts those, and not the authority that the endpoint names."""
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
@@ -124,16 +124,14 @@ def test_an_engine_behind_tls_is_balanced_at(project: ComposeProject, far: Far, 
 
 
 @FOR_V2
-def test_the_certificates_of_the_endpoint_go_before_those_that_python_programs_trust(
-    project: ComposeProject, far: Far
-) -> None:
+def test_the_endpoint_s_certificates_go_before_those_of_python(project: ComposeProject, far: Far) -> None:
     python = {"REQUESTS_CA_BUNDLE": str(far.folder / "trusting-another" / "ca.pem")}
     project.run("up", "--balance", "echo=1", "-d", **far.variables(DOCKER_HOST=far.url, **python))
     assert ask(project.port).is_whole
 
 
 @FOR_V2
-def test_who_does_not_want_the_engine_verified_is_not_warned_each_time(project: ComposeProject, far: Far) -> None:
+def test_an_engine_not_to_be_verified_is_no_cause_for_warnings(project: ComposeProject, far: Far) -> None:
     lax = far.variables("trusting-another", DOCKER_HOST=far.url, DOCKER_TLS_VERIFY=None, DOCKER_TLS="1")
     told = project.composectl("up", "--balance", "echo=1", "-d", **lax)
     assert told.returncode == 0

@@ -105,7 +105,7 @@ def container(one: Container) -> dict[str, Any]:
 
 
 def mount(told: Mapping[str, Any]) -> dict[str, Any]:
-    """The name of one that nobody named is new each time."""
+    """The name of one without a name is new each time."""
     return without(("Name", "Source"), told) if told["Destination"] == "/anonymous" else dict(told)
 
 

@@ -33,7 +33,7 @@ services:
 """
 
 
-def test_replicas_come_and_go_and_requests_wait_where_there_is_none(project: ComposeProject) -> None:
+def test_replicas_come_and_go_and_requests_wait_where_none_is(project: ComposeProject) -> None:
     with_replicas(project, 0)
     with following(project), ThreadPoolExecutor() as pool:
         waiting = pool.submit(ask, project.port)
@@ -64,7 +64,7 @@ def test_scaling_and_rolling_out_are_left_to_compose(project: ComposeProject) ->
 
 
 @pytest.mark.parametrize(("exposed", "words"), [(["9090", "9443"], ()), (["80", "9090"], ("--port", "9090"))])
-def test_of_several_ports_the_lowest_is_meant_or_the_one_that_is_named(
+def test_of_several_ports_it_is_the_lowest_or_the_named_one(
     project: ComposeProject, exposed: list[str], words: tuple[str, ...]
 ) -> None:
     with_replicas(project, 1, exposed)
@@ -81,7 +81,7 @@ def test_a_service_that_exposes_no_port_is_refused(project: ComposeProject) -> N
     assert "`--port 9090`" in told.hint
 
 
-def test_who_runs_yet_and_a_replica_that_exposes_no_port_later_are_told(project: ComposeProject) -> None:
+def test_a_later_replica_that_exposes_no_port_is_reported(project: ComposeProject) -> None:
     with_replicas(project, 0, text=MUTE)
     proxy = project.starts(*follow(project))
     assert proxy.stdout

@@ -1,4 +1,4 @@
-"""Another composectl takes over, and nobody notices."""
+"""Another composectl takes over, and no client notices."""
 
 from __future__ import annotations
 

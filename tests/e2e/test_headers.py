@@ -8,7 +8,7 @@ from tests.support.http_client import ask
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
-def test_a_backend_learns_who_asked_and_for_what(project: ComposeProject) -> None:
+def test_a_backend_learns_the_client_and_what_it_asked_for(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "-d")
 
     heard = ask(project.port, X_Forwarded_For="203.0.113.7", X_Own="kept").text.splitlines()

@@ -14,14 +14,14 @@ def phases(project: ComposeProject) -> list[str]:
 
 
 def answering(project: ComposeProject) -> set[str | None]:
-    """Who answers 60 requests, each of which must be answered well."""
+    """The backends that answer 60 requests, each of which must be answered well."""
     answers = burst(project.port, 60, concurrency=6)
     assert all(answer.is_whole for answer in answers)
     return {answer.backend for answer in answers}
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_replica_without_its_page_gets_no_requests_until_it_has_it_again(project: ComposeProject) -> None:
+def test_a_replica_gets_no_requests_while_its_page_is_missing(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=3", "--policy", "round-robin", "--health-check-path", "/?health", "-d")
     assert project.has_ready(3)
     second = project.status()["backends"][1]

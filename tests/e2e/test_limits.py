@@ -12,7 +12,7 @@ from tests.support.http_client import TIMEOUT, ask
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
-def test_a_body_of_more_is_refused_and_whatever_is_within_the_limits_is_served(project: ComposeProject) -> None:
+def test_a_larger_body_is_refused_and_the_rest_is_served(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "--max-request-body", "1k", "--response-timeout", "30", "-t", "5", "-d")
     assert ask(project.port).is_whole
     assert status_of_post(project.port, b"x" * 1024) == 200

@@ -25,7 +25,7 @@ services:
 """
 
 
-def test_without_a_host_address_it_listens_on_all_of_both_families(project: ComposeProject) -> None:
+def test_without_a_host_address_it_listens_on_both_families(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "-d")
 
     assert ask(project.port, host="127.0.0.1").is_whole

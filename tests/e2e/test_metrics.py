@@ -1,4 +1,4 @@
-"""What Prometheus would scrape of a project, whoever of its composectls is there."""
+"""What Prometheus would scrape of a project, whichever of its composectls is there."""
 
 from __future__ import annotations
 

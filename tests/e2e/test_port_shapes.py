@@ -82,7 +82,7 @@ def test_a_udp_port_is_left_to_the_only_replica(project: ComposeProject) -> None
     assert len(project.containers()) == 1
 
 
-def test_several_replicas_cannot_hold_a_udp_port_unless_it_is_dropped(project: ComposeProject) -> None:
+def test_several_replicas_cannot_hold_a_udp_port_that_is_kept(project: ComposeProject) -> None:
     project.write(WITH_UDP, udp=free_port())
     told = cli_error_of(project, "up", "--balance", "echo=2", "-d")
     assert told.exit_code == 1

@@ -63,7 +63,7 @@ def test_each_port_of_a_service_has_its_own(project: ComposeProject) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_one_that_does_not_listen_yet_gets_nothing_though_its_port_accepts(project: ComposeProject) -> None:
+def test_a_replica_gets_nothing_while_only_its_relay_accepts(project: ComposeProject) -> None:
     project.write(LATE)
     project.run("up", "--balance", "echo=2", "--backend-address", "published", "-d")
     answers = burst(project.port, 40, concurrency=4)

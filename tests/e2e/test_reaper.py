@@ -51,7 +51,7 @@ def test_an_engine_goes_with_the_process_that_started_it() -> None:
     assert wait_until(lambda: links() <= before)
 
 
-def test_a_proxy_in_the_background_goes_with_the_process_that_started_it() -> None:
+def test_a_proxy_in_the_background_goes_with_its_starter() -> None:
     folder = killed_after(PROXY)
     assert wait_until(lambda: not list(processes(folder.name)))
     assert wait_until(lambda: not folder.exists())

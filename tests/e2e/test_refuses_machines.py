@@ -17,7 +17,7 @@ UP = ("up", "--balance", "echo=2", "-d")
 
 @pytest.fixture
 def forbidden_socket(tmp_path: Path) -> Iterator[Path]:
-    """An engine's address that nobody but a mighty one may talk to."""
+    """An engine's address that only root may talk to."""
     address = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(address))

@@ -1,4 +1,4 @@
-"""A port that cannot be had is told with who holds it, before anything is touched."""
+"""A port that cannot be had is told with its owner, before anything is touched."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_low_port_without_the_right_to_it(project: ComposeProject) -> None:
 
 @contextmanager
 def a_container_at(project: ComposeProject) -> Iterator[Container]:
-    """A container of nobody's project that publishes the port."""
+    """A container of no project that publishes the port."""
     holder = project.engine.containers.run(ECHO_IMAGE, detach=True, ports={"9090/tcp": project.port})
     try:
         yield holder

@@ -31,7 +31,7 @@ def test_a_service_balanced_twice(project: ComposeProject) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_an_unknown_policy_an_unknown_listen_and_a_path_that_is_none(project: ComposeProject) -> None:
+def test_an_unknown_policy_an_unknown_listen_and_an_invalid_path(project: ComposeProject) -> None:
     assert cli_error_of(project, "up", "--balance", "echo=1", "--health-check-path", "healthz", "-d").exit_code == 2
     assert cli_error_of(project, "up", "--balance", "echo=1", "--policy", "lucky", "-d").exit_code == 2
     assert cli_error_of(project, "up", "--balance", "echo=1", "--listen", "http", "-d").exit_code == 2

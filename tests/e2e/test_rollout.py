@@ -138,7 +138,7 @@ def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: ComposeProj
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_each_service_stays_what_it_is_after_a_rollout_of_which_one_succeeded(project: ComposeProject) -> None:
+def test_each_service_stays_as_it_is_after_half_a_rollout(project: ComposeProject) -> None:
     project.write(OF_TWO, first=1, second=1, image_of_second=ECHO_IMAGE)
     project.run("up", "--balance", "first=1", "--balance", "second=1", "-d")
     project.write(OF_TWO, first=2, second=2, image_of_second="localhost:1/nowhere")

@@ -21,7 +21,7 @@ services:
 """
 
 
-def test_the_first_one_waits_for_a_slow_request_and_the_second_forces(project: ComposeProject) -> None:
+def test_the_first_waits_for_a_request_and_the_second_forces(project: ComposeProject) -> None:
     project.write(PATIENT)
     with Terminal(command_line("up", "--balance", "echo=1"), project.folder, project.environment()) as terminal:
         assert terminal.shows(lambda text: " ready " in text), terminal.screen.text

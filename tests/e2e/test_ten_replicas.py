@@ -22,9 +22,7 @@ def answers(project: ComposeProject) -> list[Answer]:
     return [answer for wave in waves for answer in wave]
 
 
-def test_a_thousand_requests_are_spread_evenly_and_each_is_counted(
-    project: ComposeProject, answers: list[Answer]
-) -> None:
+def test_a_thousand_requests_are_spread_evenly_and_all_counted(project: ComposeProject, answers: list[Answer]) -> None:
     assert Counter(answer.status for answer in answers) == {200: REQUESTS}
     assert all(answer.is_whole for answer in answers)
     shares = Counter(answer.backend for answer in answers)

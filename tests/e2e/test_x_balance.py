@@ -104,7 +104,7 @@ def test_a_file_on_standard_input_may_declare_it_too(project: ComposeProject) ->
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_without_it_a_file_on_standard_input_goes_to_compose_as_it_is(project: ComposeProject) -> None:
+def test_without_it_a_file_on_stdin_goes_to_compose_as_it_is(project: ComposeProject) -> None:
     text = project.file.read_text()
     project.file.unlink()
     project.run("-f", "-", "-p", project.name, "up", "-d", stdin=text)

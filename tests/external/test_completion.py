@@ -109,6 +109,6 @@ def test_backends_come_from_the_running_process(place: Workspace) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-@pytest.mark.parametrize("typed", ["frobnicate --x ", "up --nonsense=", "drain nobody ", "-f missing.yaml up "])
+@pytest.mark.parametrize("typed", ["frobnicate --x ", "up --nonsense=", "drain nothing ", "-f missing.yaml up "])
 def test_where_nothing_is_known_nothing_is_said(place: Workspace, typed: str) -> None:
     assert in_fish(place, typed) == []

@@ -94,7 +94,7 @@ def test_an_engine_that_is_gone_is_told_of(chromium: Chromium) -> None:
         (signal.SIGINT, "ended", "composectl has ended"),
     ],
 )
-def test_the_end_is_told_of_and_what_comes_after_it_is_shown_again(
+def test_the_end_is_shown_and_so_is_what_comes_after_it(
     place: Workspace, chromium: Chromium, number: int, word: str, notice: str
 ) -> None:
     site, page = DashboardClient(place, "--name", "edge"), chromium.page()

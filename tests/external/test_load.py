@@ -21,7 +21,7 @@ async def test_f9_no_request_fails(port: int, together: int) -> None:
     assert f"status codes: {REQUESTS} 2xx, 0 3xx, 0 4xx, 0 5xx" in said
 
 
-async def test_f8_no_request_fails_where_each_has_a_connection_of_its_own(port: int) -> None:
+async def test_f8_no_request_fails_on_a_connection_of_its_own(port: int) -> None:
     said = await said_by("h2load", "--h1", "-n", "500", "-c", "500", "-r", "250", f"http://127.0.0.1:{port}/")
     assert re.search(r"500 succeeded, 0 failed, 0 errored, 0 timeout", said), said
 

@@ -23,7 +23,7 @@ ATTACKS = {
 }
 
 
-async def test_f6_p9_slow_clients_of_three_kinds_at_once_delay_no_other(port: int) -> None:
+async def test_f6_p9_slow_clients_of_three_kinds_delay_no_other(port: int) -> None:
     url = f"http://127.0.0.1:{port}/"
     with CpuClock() as clock:
         async with asyncio.TaskGroup() as group:

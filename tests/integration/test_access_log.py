@@ -126,7 +126,7 @@ def test_a_rotation_loses_no_line(place: Workspace, fast: LargeBackend) -> None:
     assert all(map(COMBINED.fullmatch, every))
 
 
-def test_a_file_that_cannot_be_opened_anew_is_told_and_the_old_one_goes_on(place: Workspace) -> None:
+def test_the_old_file_goes_on_where_it_cannot_be_opened_anew(place: Workspace) -> None:
     folder = place.folder / "logs"
     folder.mkdir()
     proxy = place.proxy(place.backend(), words=("--access-log", "logs/access.log"))
@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_opened_anew_is_told_and_the_old_one_goes_on(place
     proxy.ends_by(signal.SIGTERM)
 
 
-def test_a_pipe_that_nobody_reads_delays_nobody(place: Workspace, fast: LargeBackend) -> None:
+def test_a_pipe_without_a_reader_delays_no_request(place: Workspace, fast: LargeBackend) -> None:
     pipe = place.folder / "pipe"
     os.mkfifo(pipe)
     proxy = place.starts("--listen", "127.0.0.1:0", "--backend", fast.address, "--access-log", "pipe")
@@ -170,7 +170,7 @@ def test_on_stdout_there_is_nothing_else(place: Workspace) -> None:
     assert f"{backend.address} ready -> draining" in complained
 
 
-def test_a_stdout_that_nobody_reads_any_more_is_of_no_concern_to_clients(place: Workspace) -> None:
+def test_a_stdout_without_a_reader_does_not_concern_clients(place: Workspace) -> None:
     with on_stdout(place, place.backend().address) as proxy:
         port = port_told_by(proxy)
         assert proxy.stdout

@@ -116,16 +116,16 @@ def declaring(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("option", ["--no-start", "--dry-run"])
-def test_what_starts_nothing_goes_to_compose_whatever_the_file_declares(declaring: str, option: str) -> None:
+def test_what_starts_nothing_goes_to_compose_despite_the_file(declaring: str, option: str) -> None:
     assert composectl("up", option, COMPOSECTL_COMPOSE=declaring).stdout == f"up {option}\n"
 
 
-def test_a_declared_service_that_does_not_come_up_leaves_the_command_to_compose(declaring: str) -> None:
+def test_a_declared_service_not_to_be_started_is_left_to_compose(declaring: str) -> None:
     passed = composectl("up", "db", DOCKER_HOST="unix:///nonexistent/docker.sock", COMPOSECTL_COMPOSE=declaring)
     assert passed.stdout == "up db\n"
 
 
-def test_where_a_service_is_declared_the_options_of_logs_are_refused(declaring: str) -> None:
+def test_with_a_declared_service_options_of_logs_are_refused(declaring: str) -> None:
     refused = composectl("up", "--abort-on-container-exit", COMPOSECTL_COMPOSE=declaring)
     assert refused.returncode == 2
     assert "cannot be combined with `--balance` or `x-balance`" in refused.stderr

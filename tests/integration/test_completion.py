@@ -48,7 +48,7 @@ def test_zsh_and_fish_ask_with_words_and_get_whole_ones(folder: Path) -> None:
         assert offered(shell, "up", "--balance", "", folder=folder) == ["echo=", "worker="]
 
 
-def test_bash_asks_with_the_line_and_gets_what_is_behind_the_sign(folder: Path) -> None:
+def test_bash_gets_what_is_behind_the_equals_sign(folder: Path) -> None:
     assert offered("bash", "composectl up --balance=e", folder=folder) == ["echo="]
     assert offered("bash", "composectl up --balance ", folder=folder) == ["echo=", "worker="]
     assert offered("bash", "composectl 'up' --queue-timeout 3 wo", folder=folder) == ["worker"]

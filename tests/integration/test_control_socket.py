@@ -1,4 +1,4 @@
-"""What the control socket tells, to whom, and that it is never in the way of the proxy."""
+"""What the control socket tells, to which users, and that it is never in the way of the proxy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.raw_http import RawConnection
 from tests.support.wait import wait_until_async
 
 SECRETS = ("hunter2", "c00kie", "t0ken")
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 
 def socket_of(proxy: MeasuredProxy) -> Path:
@@ -51,7 +51,7 @@ async def service(folder: Path) -> dict[str, Any]:
     return one
 
 
-async def test_i7_status_tells_of_what_runs_what_drains_and_what_has_ended(tmp_path: Path) -> None:
+async def test_i7_status_shows_what_runs_what_drains_and_what_ended(tmp_path: Path) -> None:
     answer = asyncio.Event()
 
     async def waits(wire: RawConnection) -> None:
@@ -101,13 +101,13 @@ async def test_i11_it_listens_where_it_was_told_and_nowhere_else(tmp_path: Path)
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder into which everybody can look."""
+    """A folder into which every user can look."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
-async def test_i2_nobody_else_may_use_the_control_socket(open_folder: Path) -> None:
+async def test_i2_no_other_user_may_use_the_control_socket(open_folder: Path) -> None:
     async with measured_proxy_before(open_folder, answers(OK), "--name", "edge") as (proxy, _):
         path = socket_of(proxy)
         assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -115,7 +115,7 @@ async def test_i2_nobody_else_may_use_the_control_socket(open_folder: Path) -> N
         assert not may_be_somebody_else() or as_somebody_else(path) == errno.EACCES
 
 
-async def test_i2_nor_where_the_folder_was_opened_to_everybody(open_folder: Path) -> None:
+async def test_i2_nor_where_the_folder_is_open_to_all(open_folder: Path) -> None:
     async with measured_proxy_before(open_folder, answers(OK), "--name", "edge") as (proxy, _):
         path = socket_of(proxy)
         path.parent.chmod(0o755)
@@ -134,8 +134,8 @@ def as_somebody_else(path: Path) -> int:
     if (child := os.fork()) == 0:
         if may_be_somebody_else():
             os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+            os.setgid(UNPRIVILEGED)
+            os.setuid(UNPRIVILEGED)
         os.write(writing, str(_ask(path)).encode())
         os._exit(0)
     os.waitpid(child, 0)

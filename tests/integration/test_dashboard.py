@@ -1,4 +1,4 @@
-"""The dashboard as programs meet it: what it answers, whom it refuses, and how it ends."""
+"""The dashboard as programs meet it: what it answers, which requests it refuses, and how it ends."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_done_is_told_with_a_hint(place: Workspace) -> None:
     site.ends()
 
 
-def test_other_terminals_are_told_where_it_is_and_not_of_the_token(place: Workspace) -> None:
+def test_other_terminals_get_its_address_and_not_the_token(place: Workspace) -> None:
     site = DashboardClient(place, "--dashboard-control")
     (client,) = running_daemons(place.runtime / "composectl")
     assert client.info.dashboard == f"http://{site.host}/"
@@ -93,7 +93,7 @@ def test_other_terminals_are_told_where_it_is_and_not_of_the_token(place: Worksp
     site.ends()
 
 
-def test_the_history_is_there_for_who_comes_late(place: Workspace) -> None:
+def test_the_history_is_there_for_a_later_page(place: Workspace) -> None:
     site = DashboardClient(place)
 
     def seconds() -> int:
@@ -118,7 +118,7 @@ def test_it_ends_without_waiting_for_a_page_that_is_open(place: Workspace) -> No
         socket.create_connection(("127.0.0.1", site.port))
 
 
-def test_many_that_are_open_and_read_nothing_leave_the_proxy_as_it_was(place: Workspace) -> None:
+def test_many_open_pages_that_read_nothing_do_not_harm_the_proxy(place: Workspace) -> None:
     site = DashboardClient(place)
     pages = [socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) for _ in range(200)]
     for page in pages:
@@ -154,7 +154,7 @@ def test_a_place_that_cannot_be_had(place: Workspace) -> None:
     for where, why in {
         backend.address: f"cannot listen on {backend.address}: address already in use by",
         "192.0.2.1:9091": "cannot listen on 192.0.2.1:9091: address not available",
-        "nobody.invalid:9091": "cannot resolve host `nobody.invalid`",
+        "missing.invalid:9091": "cannot resolve host `missing.invalid`",
     }.items():
         told = cli_error_in(place.composectl("proxy", *GOOD, "--dashboard", where))
         assert told.exit_code == 1

@@ -14,7 +14,7 @@ FILES = 256
 MOST = (FILES - FILES // 8 - 128) // 2
 
 
-async def test_d11_p14_with_few_files_nobody_gets_an_error_and_everybody_a_turn(tmp_path: Path) -> None:
+async def test_d11_p14_with_few_files_every_client_gets_a_turn(tmp_path: Path) -> None:
     async with measured_proxy_before(tmp_path, answers(OK), files=FILES) as (proxy, _):
         turns = 0
 
@@ -34,7 +34,7 @@ async def test_d11_p14_with_few_files_nobody_gets_an_error_and_everybody_a_turn(
         assert await proxy.complaints() == ""
 
 
-async def test_d11_p14_who_is_inside_is_served_while_others_wait(tmp_path: Path) -> None:
+async def test_d11_p14_clients_inside_are_served_while_others_wait(tmp_path: Path) -> None:
     async with measured_proxy_before(tmp_path, answers(OK), files=FILES) as (proxy, _):
         inside = [await proxy.client() for _ in range(MOST)]
 

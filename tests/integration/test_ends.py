@@ -66,7 +66,7 @@ def test_f10_the_second_signal_forces(place: Workspace) -> None:
     assert "Traceback" not in said + complained
 
 
-def test_who_is_given_no_time_to_finish_is_cut(place: Workspace) -> None:
+def test_a_request_without_time_to_finish_is_cut(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend, words=("--drain-timeout", "0"))
     assert place.comes_to("ready")

@@ -45,7 +45,7 @@ async def p99(proxy: MeasuredProxy) -> float:
     return microseconds / 1e6
 
 
-async def test_i6_a_thousand_who_ask_and_all_who_misbehave_delay_no_request(tmp_path: Path) -> None:
+async def test_i6_a_thousand_clients_and_hostile_ones_delay_no_request(tmp_path: Path) -> None:
     async with measured_proxy_before(tmp_path, answers(RESPONSE), "--name", "edge") as (proxy, _):
         alone = [await p99(proxy) for _ in range(WINDOWS)]
         memory, descriptors = proxy.memory(), proxy.descriptors()

@@ -36,7 +36,7 @@ def test_a_backend_that_does_not_begin_in_time_is_given_up(place: Workspace) -> 
     proxy.ends_by(signal.SIGINT)
 
 
-def test_more_connections_than_files_may_be_open_are_refused_before_anything_is_bound(place: Workspace) -> None:
+def test_more_connections_than_files_are_refused_at_the_start(place: Workspace) -> None:
     words = ("--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", "--max-connections", "999999999")
     told = cli_error_in(place.composectl("proxy", *words))
     assert told.exit_code == 2

@@ -28,7 +28,7 @@ def test_rows_and_counts_appear_and_ctrl_c_ends_it(place: Workspace) -> None:
     assert "drained" in terminal.screen.text
 
 
-def test_where_the_access_log_is_on_this_terminal_there_are_lines_and_no_table(place: Workspace) -> None:
+def test_an_access_log_on_this_terminal_replaces_the_table(place: Workspace) -> None:
     backend = place.backend()
     command = command_line("proxy", "--listen", "127.0.0.1:0", "--backend", backend.address, "--access-log", "-")
     with Terminal(command, place.folder, place.environment()) as terminal:

@@ -1,4 +1,4 @@
-"""`--metrics` on the command line, and who is answered there."""
+"""`--metrics` on the command line, and which clients are answered there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_place_that_is_none(place: Workspace, text: str) -> None:
     assert place.leftovers() == []
 
 
-def test_a_port_that_is_held_and_by_whom(place: Workspace) -> None:
+def test_a_port_that_is_held_and_its_owner(place: Workspace) -> None:
     backend = place.backend()
     told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", str(backend.port)))
     assert told.exit_code == 1
@@ -65,7 +65,7 @@ def test_a_name_that_was_asked_for_is_its_own(place: Workspace) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_the_library_is_not_imported_unless_somebody_scrapes(place: Workspace) -> None:
+def test_the_library_is_not_imported_before_the_first_scrape(place: Workspace) -> None:
     modules = "composectl.daemon.proxy, composectl.daemon.lifecycle"
     asked = f"import sys, {modules}; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], cwd=place.folder, check=False).returncode == 0

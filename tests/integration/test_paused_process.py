@@ -58,7 +58,7 @@ async def test_d2_p10_a_paused_replica_costs_time_and_no_request(tmp_path: Path)
         assert (await service(tmp_path))["totals"]["retried"] > 0
 
 
-async def test_d2_p10_with_all_paused_it_is_a_504_and_all_is_well_once_they_go_on(tmp_path: Path) -> None:
+async def test_d2_p10_with_all_paused_it_is_a_504_until_they_go_on(tmp_path: Path) -> None:
     async with AsyncExitStack() as running:
         address, pid = await running.enter_async_context(replica())
         proxy = await running.enter_async_context(measured_proxy(tmp_path, [address], "--response-timeout", "1"))

@@ -44,7 +44,7 @@ def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culp
 @pytest.mark.parametrize(
     ("listen", "message"),
     [
-        ("nobody.invalid:8080", "cannot resolve host `nobody.invalid`"),
+        ("missing.invalid:8080", "cannot resolve host `missing.invalid`"),
         ("192.0.2.1:8080", "cannot listen on 192.0.2.1:8080: address not available"),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_listener_that_is_not_of_this_machine(place: Workspace, listen: str, m
     assert place.leftovers() == []
 
 
-def test_a_port_that_is_held_and_by_whom(place: Workspace) -> None:
+def test_a_port_that_is_held_and_its_owner(place: Workspace) -> None:
     backend = place.backend()
     told = cli_error_in(place.composectl("proxy", *GOOD, "--listen", backend.address))
     assert f"{backend.address}: address already in use by" in told.message

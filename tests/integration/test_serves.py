@@ -15,7 +15,7 @@ from tests.support.wait import wait_until
 HOST = "127.0.0.1"
 
 
-def test_every_backend_gets_its_share_and_is_shown_as_it_was_given(place: Workspace) -> None:
+def test_every_backend_gets_its_share_and_is_shown_as_given(place: Workspace) -> None:
     one, other = place.backend(), place.backend()
     named = f"localhost:{other.port}"
     proxy = place.starts("--listen", f"{HOST}:0", "--backend", one.address, "--backend", named)
@@ -40,7 +40,7 @@ def test_every_listener_leads_to_the_same_backends(place: Workspace) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_a_backend_is_starting_until_its_port_accepts_unhealthy_when_it_refuses_and_comes_back(
+def test_a_backend_starts_becomes_unhealthy_and_comes_back(
     place: Workspace,
 ) -> None:
     steady, late = place.backend(), place.backend()
@@ -64,7 +64,7 @@ def test_a_backend_is_starting_until_its_port_accepts_unhealthy_when_it_refuses_
     proxy.ends_by(signal.SIGINT)
 
 
-def test_after_a_slow_start_a_backend_gets_as_many_requests_as_the_other(place: Workspace) -> None:
+def test_after_a_slow_start_a_backend_gets_its_whole_share(place: Workspace) -> None:
     steady, late = place.backend(), place.backend()
     late.close()
     proxy = place.proxy(steady, late, words=("--slow-start", "1"))
@@ -93,7 +93,7 @@ def test_with_no_backend_there_requests_wait_for_one(place: Workspace) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_those_who_wait_are_told_of_the_end(place: Workspace) -> None:
+def test_queued_requests_are_told_of_the_end(place: Workspace) -> None:
     gone = place.backend()
     gone.close()
     proxy = place.proxy(gone)
@@ -104,7 +104,7 @@ def test_those_who_wait_are_told_of_the_end(place: Workspace) -> None:
         assert asked.result().status == 503
 
 
-def test_with_no_backend_there_and_no_waiting_it_serves_all_the_same(place: Workspace) -> None:
+def test_without_any_backend_and_without_a_queue_it_serves(place: Workspace) -> None:
     gone = place.backend()
     gone.close()
     proxy = place.proxy(gone, words=("--queue-timeout", "0"))
@@ -114,9 +114,9 @@ def test_with_no_backend_there_and_no_waiting_it_serves_all_the_same(place: Work
     proxy.ends_by(signal.SIGINT)
 
 
-def test_a_name_that_nobody_knows_is_a_backend_that_does_not_start(place: Workspace) -> None:
+def test_an_unknown_name_is_a_backend_that_does_not_start(place: Workspace) -> None:
     backend = place.backend()
-    proxy = place.proxy(backend, words=("--backend", "nobody.invalid:80"))
+    proxy = place.proxy(backend, words=("--backend", "missing.invalid:80"))
     assert place.comes_to("ready", "starting")
     assert {ask(proxy.port, host=HOST).backend for _ in range(4)} == {backend.address}
     proxy.ends_by(signal.SIGINT)

@@ -27,7 +27,7 @@ async def answers_when(event: asyncio.Event, wire: RawConnection) -> None:
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["f10 int", "f11 term", "f11 hup"]
 )
-async def test_f10_f11_a_signal_ends_it_once_everybody_is_answered(tmp_path: Path, number: signal.Signals) -> None:
+async def test_f10_f11_a_signal_ends_it_once_all_are_answered(tmp_path: Path, number: signal.Signals) -> None:
     answer = asyncio.Event()
     async with measured_proxy_before(tmp_path, lambda wire: answers_when(answer, wire)) as (proxy, backend):
         client, idle = await proxy.client(), await proxy.client()
@@ -47,7 +47,7 @@ async def test_f10_f11_a_signal_ends_it_once_everybody_is_answered(tmp_path: Pat
         assert await proxy.complaints() == ""
 
 
-async def test_f10_a_second_signal_waits_for_nobody(tmp_path: Path) -> None:
+async def test_f10_a_second_signal_waits_for_nothing(tmp_path: Path) -> None:
     async with measured_proxy_before(tmp_path, lambda wire: answers_when(asyncio.Event(), wire)) as (proxy, backend):
         client = await proxy.client()
         await client.send(GET)

@@ -19,17 +19,17 @@ from tests.support.wait import wait_until
 HOST = "127.0.0.1"
 
 
-def test_i7_the_exit_code_tells_whether_anybody_is_ready(place: Workspace) -> None:
+def test_i7_the_exit_code_tells_whether_a_backend_is_ready(place: Workspace) -> None:
     assert place.composectl("status").returncode == 1
     proxy = place.proxy(place.backend())
     assert place.comes_to("ready")
     assert place.composectl("status").returncode == 0
     assert place.composectl("status", "proxy", "--json").returncode == 0
-    nobody = place.starts("--listen", f"{HOST}:0", "--backend", f"{HOST}:{place.port()}")
-    shown = place.composectl("-p", nobody.name, "status")
+    empty = place.starts("--listen", f"{HOST}:0", "--backend", f"{HOST}:{place.port()}")
+    shown = place.composectl("-p", empty.name, "status")
     assert (shown.returncode, "0/1 ready" in shown.stdout) == (3, True)
     assert place.composectl("status", "--all", "--json").returncode == 3
-    for one in (proxy, nobody):
+    for one in (proxy, empty):
         one.ends_by(signal.SIGINT)
 
 
@@ -98,7 +98,7 @@ def test_away_from_a_terminal_each_change_is_a_line(place: Workspace) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
-def test_in_json_there_is_an_object_a_line_at_once_and_with_each_change(place: Workspace) -> None:
+def test_in_json_there_is_an_object_at_once_and_with_each_change(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
     assert place.comes_to("ready")
     with reading(place, "status", "--json", "--watch") as watcher:

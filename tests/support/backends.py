@@ -52,11 +52,11 @@ class ScriptedBackend:
         return self._listening.dup()
 
     def refuse(self) -> None:
-        """Listen no more: who connects is refused."""
+        """Listen no more: clients are refused."""
         self._listening.close()
 
     async def die(self) -> None:
-        """Go as a process does that is killed: nobody listens, and what was open is reset."""
+        """Go as a process does that is killed: nothing listens, and what was open is reset."""
         await self._stop()
         self.refuse()
         for wire in self.wires:

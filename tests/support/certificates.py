@@ -9,7 +9,7 @@ import trustme
 
 
 class CertificateAuthority:
-    """Vouches for whoever is named."""
+    """Vouches for any name."""
 
     def __init__(self) -> None:
         self._ca = trustme.CA()
@@ -17,7 +17,7 @@ class CertificateAuthority:
     def vouch(
         self, folder: Path, name: str, until: datetime | None = None, trusting: CertificateAuthority | None = None
     ) -> Path:
-        """Make the folder of `name`, who trusts this authority, or another one."""
+        """Make the folder of `name`, which trusts this authority, or another one."""
         certificate = self._ca.issue_cert(name, not_after=until)
         folder.mkdir()
         (trusting or self)._ca.cert_pem.write_to_path(folder / "ca.pem")

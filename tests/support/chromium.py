@@ -52,7 +52,7 @@ class Chromium:
         return self._pages[-1]
 
     def leave(self) -> tuple[list[str], list[str]]:
-        """Close the pages; what they complained of, and whom else they asked than where they were."""
+        """Close the pages; what they complained of, and what they asked elsewhere."""
         complaints = [told for page in self._pages for told in page.complaints]
         strangers = [url for page in self._pages for url in page.requests if not url.startswith(page.origin)]
         for page in self._pages:
@@ -161,7 +161,7 @@ class Page(Session):
 
     @property
     def complaints(self) -> list[str]:
-        """What stands in the console: errors and warnings, and exceptions that nobody caught."""
+        """What stands in the console: errors and warnings, and exceptions that were not caught."""
         self.value("1")
         logged = [one["params"]["entry"] for one in self.events if one["method"] == "Log.entryAdded"]
         thrown = [one["params"] for one in self.events if one["method"] == "Runtime.exceptionThrown"]

@@ -80,7 +80,7 @@ class ComposeProject:
         return done.stdout
 
     def shows(self, *words: str) -> str:
-        """What `composectl WORDS` prints of what runs, whether anybody is ready or not."""
+        """What `composectl WORDS` prints of what runs, whether a backend is ready or not."""
         done = self.composectl(*words)
         assert done.returncode in (0, 3), f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
@@ -141,7 +141,7 @@ class ComposeProject:
         return [*leftovers.of_processes(self.name), *leftovers.of_files(self.runtime, self.temporary)]
 
     def has_left_nothing(self) -> bool:
-        """Whether nothing is on the machine; who has said the last word may take a moment to end."""
+        """Whether nothing is on the machine; a process that has said its last word may take a moment to end."""
         return wait_until(lambda: not self.leftovers())
 
     # The end

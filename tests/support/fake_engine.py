@@ -84,11 +84,11 @@ class FakeEngine:
         self.containers = {one["Id"]: one for one in containers}
 
     async def say(self, *events: dict[str, Any]) -> None:
-        """Send events to all who listen."""
+        """Send events to all that listen."""
         await self.write(b"".join(json.dumps(one).encode() + b"\n" for one in events))
 
     async def write(self, text: bytes) -> None:
-        """Send bytes to all who listen to events."""
+        """Send bytes to all that listen to events."""
         for stream in self._streams:
             await stream.write(text)
 

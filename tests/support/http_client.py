@@ -17,7 +17,7 @@ TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """A response of the echo service, or of who answers in its place."""
+    """A response of the echo service, or of what answers in its place."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,7 +25,7 @@ class Answer:
 
     @property
     def backend(self) -> str | None:
-        """Who made it, as composectl says."""
+        """The backend that made it, as composectl says."""
         return self.headers.get("X-Internal-Service")
 
     @property
@@ -44,7 +44,7 @@ def ask(port: int, path: str = "/", host: str = "localhost", **headers: str) -> 
 
 
 def is_answered_by_docker(port: int) -> bool:
-    """Whether a replica answers that nobody balances; it may not listen yet."""
+    """Whether a replica answers that is not balanced; it may not listen yet."""
     try:
         answer = ask(port)
     except OSError:
@@ -85,7 +85,7 @@ def burst(port: int, requests: int, concurrency: int, path: str = "/") -> list[A
 
 
 class SteadyLoad:
-    """Requests at a steady rate for as long as the `with` block lasts; who answered, and what was lost.
+    """Requests at a steady rate for as long as the `with` block lasts; which backends answered, and what was lost.
 
     Half of the workers keep their connections, the others take a fresh one each time; every third request is a POST.
     """

@@ -1,4 +1,4 @@
-"""Whatever backends send: clients get what h11 reads of it, an error of ours, or an end that nobody takes for whole."""
+"""Whatever backends send: clients get what h11 reads of it, an error of ours, or an end that shows."""
 
 from __future__ import annotations
 
@@ -158,8 +158,10 @@ def check_response(request: Request, response: Response, said: list[Said]) -> No
 
 
 def judge_blindly(data: bytes) -> None:
-    """As `judge`; the first byte chooses who asks and how (`@`, `A` and so on; small letters read slowly), the second
-    the segments; the parts that follow are ended by lines with `--open`, `--end` or `--reset`, the last one in order.
+    """As `judge`; the first byte chooses the client and its request (`@`, `A` and so on; small letters read slowly).
+
+    The second byte chooses the segments; the parts that follow are ended by lines with `--open`, `--end` or `--reset`,
+    the last one in order.
     """
     choice = data[0] if data else 0
     pieces = [*_END.split(data[2:]), b"end"]

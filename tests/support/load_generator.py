@@ -187,7 +187,7 @@ class _Line:
         self._reader: asyncio.StreamReader
 
     async def ask(self, method: str, id: str, seconds: float) -> tuple[int, str, str]:  # noqa: A002
-        """The status, what was said, and by whom."""
+        """The status, what was said, and by which backend."""
         slowly = f"&sleep={seconds}" if seconds else ""
         fields, body = ("Content-Length: 6\r\n", "a body") if method == "POST" else ("", "")
         target = f"/?id={id}{slowly}" if method == "POST" else f"/?{slowly}"

@@ -15,7 +15,7 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class MemoryLoop(asyncio.SelectorEventLoop):
-    """A loop on which whoever dials gets to `answer`, which may raise OSError."""
+    """A loop on which each connection that is dialled gets to `answer`, which may raise OSError."""
 
     answer: Callable[[MemoryTransport], None]
 
@@ -28,8 +28,8 @@ class MemoryLoop(asyncio.SelectorEventLoop):
         return transport, protocol
 
     async def settle(self) -> None:
-        """Wait until everybody waits."""
-        while self._ready:  # type: ignore[attr-defined]  # noqa: ASYNC110 - it tells nobody
+        """Wait until all tasks wait."""
+        while self._ready:  # type: ignore[attr-defined]  # noqa: ASYNC110 - it reports nothing
             await asyncio.sleep(0)
 
 

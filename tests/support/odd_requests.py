@@ -1,4 +1,4 @@
-"""Requests as nobody would write them: valid ones in all forms, and what an attacker makes of them."""
+"""Requests as no client would write them: valid ones in all forms, and what an attacker makes of them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Placeholders(dict[str, str]):
 
 
 def unique_subnet() -> str:
-    """An IPv6 network that nobody else has."""
+    """An IPv6 network that is free."""
     return f"fd{randrange(256):02x}:{randrange(65536):x}:{randrange(65536):x}::/64"
 
 

@@ -1,4 +1,4 @@
-"""Old backends and new ones, one request after the other: who gets how many."""
+"""Old backends and new ones, one request after the other: which gets how many."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PolicyTurns:
         return [self.begin(old + number) for number in range(1, new + 1)]
 
     def turns(self, requests: int = TURNS) -> Counter[Backend]:
-        """Who gets so many requests, one after the other."""
+        """The backends that get so many requests, one after the other."""
         turns: Counter[Backend] = Counter()
         for number in range(requests):
             one = acquire(self.policy, client=str(number))

@@ -84,7 +84,7 @@ class Workspace:
         return done.stdout
 
     def shows(self, *words: str) -> str:
-        """What `composectl WORDS` prints of what runs, whether anybody is ready or not."""
+        """What `composectl WORDS` prints of what runs, whether a backend is ready or not."""
         done = self.composectl(*words)
         assert done.returncode in (0, 3), f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout

@@ -129,7 +129,7 @@ def only(fields: Fields, name: bytes) -> bytes | None:
 
 
 def is_clean(head: bytes) -> bool:
-    """Whether a head is written in the one form that nobody can misread."""
+    """Whether a head is written in the one form that cannot be misread."""
     return _HEAD.fullmatch(head) is not None
 
 

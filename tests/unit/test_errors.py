@@ -84,7 +84,7 @@ MET_IN = {
         "the running composectl (process {}) has an incompatible version (HTTP {})": "test_one_that_has_nothing_to_hand_over_says_so",
     },
     "e2e/test_canary.py": {
-        "`--canary` cannot be combined with `--policy source`: a client would not stay with its backend": "test_where_clients_stay_with_their_replica_there_is_no_canary",
+        "`--canary` cannot be combined with `--policy source`: a client would not stay with its backend": "test_there_is_no_canary_where_clients_keep_their_replica",
         "the rollout of service `{}` is paused at its canary": "test_held_at_a_tenth_and_then_gone_on_with",
         "service `{}` has no canary": "test_without_a_canary_there_is_nothing_to_say_of_it",
     },
@@ -106,7 +106,7 @@ MET_IN = {
         "composectl is shutting down (project `{}`)": "test_composectl_ends_before_an_order_is_carried_out",
     },
     "e2e/test_port_shapes.py": {
-        "service `{}` publishes {} port {}, which {} of {} can bind": "test_several_replicas_cannot_hold_a_udp_port_unless_it_is_dropped",
+        "service `{}` publishes {} port {}, which {} of {} can bind": "test_several_replicas_cannot_hold_a_udp_port_that_is_kept",
         "{} is published twice, by {}": "test_two_services_cannot_have_one_port",
     },
     "e2e/test_reach.py": {
@@ -160,10 +160,10 @@ MET_IN = {
         "composectl (process {}) has ended": "test_it_ends_when_what_it_shows_has_ended",
     },
     "integration/test_metrics.py": {
-        "cannot serve {}: {}": "test_a_port_that_is_held_and_by_whom",
+        "cannot serve {}: {}": "test_a_port_that_is_held_and_its_owner",
     },
     "integration/test_limits.py": {
-        "`--max-connections {}` exceeds the limit of open files, which allows {}": "test_more_connections_than_files_may_be_open_are_refused_before_anything_is_bound",
+        "`--max-connections {}` exceeds the limit of open files, which allows {}": "test_more_connections_than_files_are_refused_at_the_start",
     },
     "compatibility/test_shapes.py": {
         "docker-compose 1 drops the `x-balance` of service `{}`, which several files or `extends` define": "test_a_compose_that_does_not_know_a_shape_says_so",

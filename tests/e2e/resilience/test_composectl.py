@@ -29,7 +29,7 @@ exec {compose} "$@"
 """
 
 
-def test_killed_in_the_background_it_serves_again_within_two_seconds_of_up(story: Scenario) -> None:
+def test_killed_in_the_background_it_serves_soon_after_up(story: Scenario) -> None:
     def is_in_time() -> bool:
         runs = runs_of(story)
         os.kill(composectl_of(story.project), signal.SIGKILL)
@@ -39,7 +39,7 @@ def test_killed_in_the_background_it_serves_again_within_two_seconds_of_up(story
     assert any(is_in_time() for _ in range(ATTEMPTS))
 
 
-def test_killed_in_the_foreground_it_serves_again_within_two_seconds_of_up(story: Scenario) -> None:
+def test_killed_in_the_foreground_it_serves_soon_after_up(story: Scenario) -> None:
     def is_in_time() -> bool:
         with started_again(story.project):
             assert story.project.has_ready(3)
@@ -52,7 +52,7 @@ def test_killed_in_the_foreground_it_serves_again_within_two_seconds_of_up(story
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_who_is_served_while_compose_looks_at_the_replicas_has_his_answer_before_it_ends(story: Scenario) -> None:
+def test_a_request_during_the_check_of_compose_is_answered(story: Scenario) -> None:
     story.serve(2)
     project = story.project
     os.kill(composectl_of(project), signal.SIGKILL)
@@ -89,7 +89,7 @@ def test_nothing_is_lost_while_one_hands_over_to_the_next(story: Scenario) -> No
 
 
 def serves_again_in_time(story: Scenario, runs: set[tuple[str, str]], *words: str) -> bool:
-    """Whether somebody is served within two seconds of `up`, beside what Compose takes; the replicas run on."""
+    """Whether a client is served within two seconds of `up`, beside what Compose takes; the replicas run on."""
     allowed = max(2.0, STARTS * seconds_of_start(story.project)) + seconds_of_compose(story.project)
     with started_again(story.project, *words) as seconds:
         assert story.project.has_ready(3)
@@ -99,7 +99,7 @@ def serves_again_in_time(story: Scenario, runs: set[tuple[str, str]], *words: st
 
 @contextmanager
 def started_again(project: ComposeProject, *words: str) -> Iterator[float]:
-    """`up` is there, or was; the seconds until somebody was served. In the end it is there no more."""
+    """`up` is there, or was; the seconds until a client was served. In the end it is there no more."""
     began = time.monotonic()
     up = project.starts(*UP, *words)
     try:

@@ -26,7 +26,7 @@ SMALL = """\
 """
 
 
-def test_h5_of_a_replica_that_is_killed_only_what_was_in_flight_is_lost(story: Scenario) -> None:
+def test_h5_a_killed_replica_loses_only_what_was_in_flight(story: Scenario) -> None:
     story.serve(3)
     with story.under_load("kill -9 of one of three, slow requests in flight") as load:
         load.ask_slowly(6, 6.0, "POST")
@@ -39,12 +39,12 @@ def test_h5_of_a_replica_that_is_killed_only_what_was_in_flight_is_lost(story: S
         assert wait_until(lambda: len(list(load.since(killed + 1))) > 200)
     assert load.failed
     assert all(fate.method == "POST" for fate in load.failed), load.failed
-    assert len(load.failed) <= 6 + 16  # the slow ones, and one for each who sends
+    assert len(load.failed) <= 6 + 16  # the slow ones, and one for each sender
     assert all(fate.sent < killed + 1 for fate in load.failed), load.failed
     assert story.executed_twice() == []
 
 
-def test_h5_a_slow_request_of_a_replica_that_is_killed_is_retried(story: Scenario) -> None:
+def test_h5_a_slow_request_of_a_killed_replica_is_retried(story: Scenario) -> None:
     story.serve(2)
     answers: list[int] = []
     slow = Thread(target=lambda: answers.append(ask(story.project.port, "/?sleep=6").status))
@@ -57,7 +57,7 @@ def test_h5_a_slow_request_of_a_replica_that_is_killed_is_retried(story: Scenari
     assert story.project.status()["totals"]["retried"] == 1
 
 
-def test_h8_of_a_replica_that_runs_out_of_memory_only_what_was_in_flight_is_lost(story: Scenario) -> None:
+def test_h8_a_replica_out_of_memory_loses_only_what_is_in_flight(story: Scenario) -> None:
     story.serve(3, more=SMALL)
     greedy = story.container(2)
     with story.under_load("out of memory, one of three") as load:
@@ -101,7 +101,7 @@ def test_h7_an_unhealthy_replica_gets_nothing_until_it_is_well(story: Scenario) 
     assert story.lost_nothing(load)
 
 
-def test_h9_a_replica_that_leaves_its_network_is_another_one_when_it_is_back(story: Scenario) -> None:
+def test_h9_a_replica_back_on_its_network_is_another_one(story: Scenario) -> None:
     story.serve(3, *IN_TURN)
     moved = story.container(2)
     (network,) = story.project.networks()
@@ -117,7 +117,7 @@ def test_h9_a_replica_that_leaves_its_network_is_another_one_when_it_is_back(sto
     assert story.executed_twice() == []
 
 
-def test_h3_nothing_is_lost_while_one_replica_after_the_other_restarts(story: Scenario) -> None:
+def test_h3_nothing_is_lost_while_replicas_restart_in_turn(story: Scenario) -> None:
     story.serve(3)
     with story.under_load("docker restart of each of three, one after the other") as load:
         for number in (1, 2, 3):
@@ -126,7 +126,7 @@ def test_h3_nothing_is_lost_while_one_replica_after_the_other_restarts(story: Sc
     assert story.lost_nothing(load)
 
 
-def test_h17_a_signal_that_is_not_the_one_to_stop_changes_nothing(story: Scenario) -> None:
+def test_h17_a_signal_other_than_the_stop_signal_changes_nothing(story: Scenario) -> None:
     story.serve(2, *IN_TURN)
     before = story.project.status()["changes"]
     with story.under_load("kill -s HUP of both") as load:

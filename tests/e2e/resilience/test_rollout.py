@@ -45,7 +45,7 @@ def test_two_at_a_time_nothing_is_lost(made_image: MakeImage, story: Scenario) -
     assert_rolled_out(made_image, story, 2)
 
 
-def test_an_image_that_never_listens_is_taken_back_and_nothing_is_lost(made_image: MakeImage, story: Scenario) -> None:
+def test_an_image_that_never_listens_is_rolled_back_without_loss(made_image: MakeImage, story: Scenario) -> None:
     story.serve(3)
     story.image = made_image(NEVER_LISTENS)
     story.write()
@@ -54,7 +54,7 @@ def test_an_image_that_never_listens_is_taken_back_and_nothing_is_lost(made_imag
     assert story.lost_nothing(load)
 
 
-def test_an_image_that_answers_500_is_taken_back_and_nobody_else_fails(made_image: MakeImage, story: Scenario) -> None:
+def test_an_image_that_answers_500_is_rolled_back(made_image: MakeImage, story: Scenario) -> None:
     story.serve(3)
     old = {one["address"] for one in story.project.status()["backends"]}
     story.image = made_image(ANSWERS_500)

@@ -1,4 +1,4 @@
-"""Nobody else's containers get a request: other services at the same addresses, other projects, one-offs."""
+"""No other container gets a request: other services at the same addresses, other projects, one-offs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ networks:
 """
 
 
-def test_h10_addresses_that_change_hands_lead_nobody_to_another_service(story: Scenario) -> None:
+def test_h10_swapped_addresses_lead_to_no_other_service(story: Scenario) -> None:
     serve_beside_another(story)
     (network,) = story.project.networks()
     other, mine = one_of(story, "other"), story.container(2)
@@ -45,7 +45,7 @@ def test_h10_addresses_that_change_hands_lead_nobody_to_another_service(story: S
     assert all(any(began - 1 < fate.sent < ended for began, ended in away) for fate in load.failed), (load.failed, away)
 
 
-def test_h10_an_address_that_another_service_gets_by_starting_first_leads_nobody_to_it(story: Scenario) -> None:
+def test_h10_an_address_of_another_service_gets_no_requests(story: Scenario) -> None:
     serve_beside_another(story)
     other, mine = one_of(story, "other"), story.container(2)
     with story.under_load(f"{RESTARTS} restarts in another order than the stops") as load:

@@ -1,4 +1,4 @@
-"""What the engine says is cut, held back, too much, or out of date: nobody who asks the service notices."""
+"""What the engine says is cut, held back, too much, or out of date: no client of the service notices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def relay(story: Scenario, monkeypatch: pytest.MonkeyPatch) -> Iterator[SocketPr
         relay.close()
 
 
-def test_h11_a_stream_of_events_that_is_cut_again_and_again_costs_nothing(story: Scenario, relay: SocketProxy) -> None:
+def test_h11_an_event_stream_that_is_cut_often_costs_nothing(story: Scenario, relay: SocketProxy) -> None:
     story.serve(3)
     with story.under_load(f"stream of events cut {CUTS} times, one replica restarted meanwhile") as load:
         for number in range(CUTS):
@@ -46,9 +46,7 @@ def test_h11_a_stream_of_events_that_is_cut_again_and_again_costs_nothing(story:
     assert story.lost_nothing(load)
 
 
-def test_h11_an_engine_that_says_nothing_while_a_replica_stops_costs_no_get(
-    story: Scenario, relay: SocketProxy
-) -> None:
+def test_h11_an_engine_silent_while_a_replica_stops_costs_no_get(story: Scenario, relay: SocketProxy) -> None:
     story.serve(3)
     stopped = story.container(2)
     with story.under_load("engine silent while one of three is stopped") as load:
@@ -62,7 +60,7 @@ def test_h11_an_engine_that_says_nothing_while_a_replica_stops_costs_no_get(
     assert story.executed_twice() == []
 
 
-def test_h13_many_events_delay_nobody(story: Scenario) -> None:
+def test_h13_many_events_delay_no_request(story: Scenario) -> None:
     story.serve(3)
     shouted_at = story.container(2)
     with (
@@ -77,7 +75,7 @@ def test_h13_many_events_delay_nobody(story: Scenario) -> None:
     assert story.phases() == ["ready"] * 3
 
 
-def test_h14_containers_that_are_gone_before_they_are_looked_at_are_passed_over(story: Scenario) -> None:
+def test_h14_containers_gone_before_their_inspection_are_skipped(story: Scenario) -> None:
     story.serve(2)
     like = story.container(1)
     (network,) = story.project.networks()

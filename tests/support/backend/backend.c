@@ -2,7 +2,7 @@
 
    /?id=ID        writes ID to /state/executed-HOSTNAME, then answers
    /?sleep=S      answers after S seconds
-   /?eat          takes memory until somebody stops it
+   /?eat          takes memory until it is stopped
    /events        server-sent events, ten a second
    /ws            a WebSocket that says again what it hears
 
@@ -29,7 +29,7 @@
 #define MOST_OF_A_HEAD 16384
 #define PIECE 65536
 #define FOR_EVER -1
-#define FOR_THE_FIRST 1000 /* who has just connected is about to ask */
+#define FOR_THE_FIRST 1000 /* a client that has just connected is about to ask */
 
 static volatile sig_atomic_t stopping;
 static atomic_int connections;
@@ -299,7 +299,7 @@ int main(void) {
     sigaction(SIGTERM, &ending, NULL);
     signal(SIGHUP, SIG_IGN);
     gethostname(host, sizeof host - 1);
-    marker = getenv("MARKER") ? getenv("MARKER") : "nobody";
+    marker = getenv("MARKER") ? getenv("MARKER") : "nothing";
     status = getenv("STATUS") ? getenv("STATUS") : "200 OK";
     setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     setsockopt(listening, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
@@ -326,7 +326,7 @@ int main(void) {
             connections--;
         }
     }
-    /* Whoever is in the queue already has connected, and would be cut off. */
+    /* What is in the queue has connected already, and would be cut off. */
     while (poll(&door, 1, 0) > 0) {
         int client = accept(listening, NULL, NULL);
         pthread_t thread;
