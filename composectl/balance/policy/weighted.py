@@ -11,25 +11,24 @@ _MIN_WEIGHT = 0.01  # so that backends which have just begun take turns where th
 
 
 class SmoothWeighted:
-    """Smooth weighted round robin among single backends and one group of all others.
+    """Smooth weighted round robin among single backends and one group of all others, which `policy` has.
 
     Each turn adds its weight to the credit of each, and goes to the largest credit.
     """
 
-    def __init__(self) -> None:
-        self._credit: dict[Backend, float] = {}
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._credit: dict[Backend, float] = {}  # of each with a weight of its own
         self._credit_of_others = 0.0
 
-    def add(self, backend: Backend) -> None:
-        self._credit[backend] = 0.0
+    def release(self, backend: Backend) -> None:
+        if backend not in self._credit:
+            self._policy.release(backend)
 
-    def remove(self, backend: Backend) -> None:
-        del self._credit[backend]
+    # Private
 
-    def acquire(
-        self, weights: Mapping[Backend, float], others: float, policy: Policy, avoid: Avoid, key: str
-    ) -> Backend | None:
-        """The backend whose turn it is; `policy` chooses among the group of weight `others`, 0 where that is empty."""
+    def _next(self, weights: Mapping[Backend, float], others: float, avoid: Avoid, key: str) -> Backend | None:
+        """The backend whose turn it is; `others` is the weight of the group, 0 where that is empty."""
         for backend, weight in weights.items():
             self._credit[backend] += weight
         self._credit_of_others += others
@@ -38,13 +37,13 @@ class SmoothWeighted:
         first = max(allowed, key=self._credit.__getitem__, default=None)
         if others and (first is None or self._credit[first] <= self._credit_of_others):
             self._credit_of_others -= total
-            return policy.acquire(avoid, key) or next(iter(allowed), None)
+            return self._policy.acquire(avoid, key) or next(iter(allowed), None)
         if first is not None:
             self._credit[first] -= total
         return first
 
 
-class SlowStart:
+class SlowStart(SmoothWeighted):
     """The share of a backend that becomes ready rises linearly, over `seconds`, to that of the others.
 
     After a quarter of the time, one of n backends gets a quarter of an nth of the requests, evenly spread.
@@ -52,16 +51,15 @@ class SlowStart:
     """
 
     def __init__(self, policy: Policy, seconds: float, clock: Callable[[], float]) -> None:
-        self._policy = policy
+        super().__init__(policy)
         self._seconds = seconds
         self._clock = clock
-        self._turns = SmoothWeighted()
         self._starting: dict[Backend, float] = {}  # since when
         self._started = 0
 
     def add(self, backend: Backend) -> None:
         self._starting[backend] = self._clock()
-        self._turns.add(backend)
+        self._credit[backend] = 0.0
 
     def remove(self, backend: Backend) -> None:
         if backend in self._starting:
@@ -75,11 +73,7 @@ class SlowStart:
             return self._policy.acquire(avoid, key)
         weights = dict(self._weights())
         others = len(weights) + self._started - sum(weights.values()) if self._started else 0
-        return self._turns.acquire(weights, others, self._policy, avoid, key)
-
-    def release(self, backend: Backend) -> None:
-        if backend not in self._starting:
-            self._policy.release(backend)
+        return self._next(weights, others, avoid, key)
 
     # Private
 
@@ -96,22 +90,19 @@ class SlowStart:
                 self._policy.add(backend)
 
     def _end_start(self, backend: Backend) -> None:
-        del self._starting[backend]
-        self._turns.remove(backend)
+        del self._starting[backend], self._credit[backend]
 
 
-class CanarySplit:
+class CanarySplit(SmoothWeighted):
     """The canaries, all backends but those of the containers `old`, get `share` of the requests, together.
 
     `share` is between 0 and 1. `policy` has the others; `ready` are the backends that it has until now.
     """
 
     def __init__(self, policy: Policy, old: Collection[str], share: float, ready: Iterable[Backend]) -> None:
+        super().__init__(policy)
         self.share = share
-        self._policy = policy
         self._old = frozenset(old)
-        self._turns = SmoothWeighted()
-        self._canaries: list[Backend] = []
         for backend in filter(self.is_canary, ready):
             policy.remove(backend)
             self.add(backend)
@@ -122,30 +113,24 @@ class CanarySplit:
 
     def end(self) -> Policy:
         """The policy that was there before, with all that are ready."""
-        for backend in self._canaries:
+        for backend in self._credit:
             self._policy.add(backend)
         return self._policy
 
     def add(self, backend: Backend) -> None:
         if self.is_canary(backend):
-            self._canaries.append(backend)
-            self._turns.add(backend)
+            self._credit[backend] = 0.0
         else:
             self._policy.add(backend)
 
     def remove(self, backend: Backend) -> None:
         if self.is_canary(backend):
-            self._canaries.remove(backend)
-            self._turns.remove(backend)
+            del self._credit[backend]
         else:
             self._policy.remove(backend)
 
     def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
-        if not self._canaries:
+        if not self._credit:
             return self._policy.acquire(avoid, key)
-        weights = dict.fromkeys(self._canaries, self.share / len(self._canaries))
-        return self._turns.acquire(weights, 1 - self.share, self._policy, avoid, key)
-
-    def release(self, backend: Backend) -> None:
-        if not self.is_canary(backend):
-            self._policy.release(backend)
+        weights = dict.fromkeys(self._credit, self.share / len(self._credit))
+        return self._next(weights, 1 - self.share, avoid, key)
