@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from tests.e2e.test_up_again import composectl_of
-from tests.support.compose_project import ComposeProject, command_line
+from tests.support.command_line import command_line
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
 from tests.support.terminal import Terminal
 from tests.support.wait import wait_until

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.support.compose_project import ComposeProject, command_line
+from tests.support.command_line import command_line
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import burst
 from tests.support.terminal import CTRL_C, Terminal
 

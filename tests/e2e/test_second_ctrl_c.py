@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.compose_project import ComposeProject, command_line
+from tests.support.command_line import command_line
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import HeldRequest
 from tests.support.terminal import CTRL_C, Terminal
 from tests.support.wait import wait_until

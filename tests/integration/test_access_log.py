@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from tests.support.cli_error import cli_error_in
+from tests.support.command_line import command_line
 from tests.support.http_client import ask
 from tests.support.large_backend import LargeBackend
-from tests.support.proxy_process import Workspace, command_line, parse_summary
+from tests.support.proxy_process import Workspace, parse_summary
 from tests.support.threaded_backend import PATIENCE
 from tests.support.wait import wait_until
 

@@ -11,8 +11,9 @@ from datetime import datetime
 import pytest
 
 from tests.support.cli_error import cli_error_in
+from tests.support.command_line import command_line
 from tests.support.http_client import ask
-from tests.support.proxy_process import Workspace, command_line, parse_summary
+from tests.support.proxy_process import Workspace, parse_summary
 from tests.support.terminal import Terminal
 from tests.support.threaded_backend import PATIENCE, ThreadedBackend
 from tests.support.wait import wait_until

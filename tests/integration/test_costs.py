@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
+from tests.support.command_line import command_line
 from tests.support.cpu_cost import least_cpu
-from tests.support.proxy_process import Workspace, command_line
+from tests.support.proxy_process import Workspace
 
 pytestmark = pytest.mark.serial
 

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.support.proxy_process import Finished, Workspace, command_line
+from tests.support.command_line import command_line
+from tests.support.proxy_process import Finished, Workspace
 
 NO_ENGINE = "unix:///nonexistent/docker.sock"
 NOT_KNOWN = """\

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from tests.support.command_line import command_line
 from tests.support.http_client import ask
-from tests.support.proxy_process import Workspace, command_line
+from tests.support.proxy_process import Workspace
 from tests.support.terminal import CTRL_C, Terminal
 
 

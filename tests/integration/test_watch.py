@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 from tests.integration.test_live_table import requests
 from tests.support.cli_error import cli_error_in
+from tests.support.command_line import command_line
 from tests.support.http_client import ask
-from tests.support.proxy_process import Workspace, command_line
+from tests.support.proxy_process import Workspace
 from tests.support.terminal import CTRL_C, Terminal
 from tests.support.threaded_backend import PATIENCE
 from tests.support.wait import wait_until

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from docker.models.networks import Network
 
 from composectl.control.client import running_daemons
 from tests.support import leftovers, reaper
+from tests.support.command_line import command_line
 from tests.support.images import ECHO_IMAGE
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
@@ -183,8 +183,3 @@ class ComposeProject:
 
 
 NewComposeProject = Callable[[], ComposeProject]
-
-
-def command_line(*words: str, rights: Sequence[str] = ()) -> list[str]:
-    """`composectl WORDS`, behind a command that takes rights away."""
-    return [*rights, sys.executable, "-m", "composectl", *words]

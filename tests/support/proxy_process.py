@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,6 +14,7 @@ from typing import Any
 
 from composectl.control.client import running_daemons
 from tests.support import leftovers, reaper
+from tests.support.command_line import command_line
 from tests.support.kept_port import keep_port
 from tests.support.threaded_backend import PATIENCE, ThreadedBackend
 from tests.support.wait import wait_until
@@ -192,11 +192,6 @@ class ProxyProcess:
     def _complained(self) -> list[str]:
         with open(f"/proc/self/fd/{self._complaints.fileno()}") as told:
             return told.read().splitlines()
-
-
-def command_line(*words: str, python: tuple[str, ...] = ()) -> list[str]:
-    """`composectl WORDS`; `python` are options of the interpreter."""
-    return [sys.executable, *python, "-m", "composectl", *words]
 
 
 def parse_summary(summary: str) -> tuple[str, list[int]]:

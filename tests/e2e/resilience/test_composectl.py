@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.test_up_again import composectl_of
-from tests.support.compose_project import ComposeProject, command_line
+from tests.support.command_line import command_line
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import HeldRequest, ask
 from tests.support.load_generator import LoadGenerator
 from tests.support.resilience import Scenario
