@@ -1,4 +1,4 @@
-"""The access log: one entry for each request that was begun, however it ends, and nobody waits for it."""
+"""The access log: one entry for each request that was begun, however it ends, and no request waits for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dead backend costs nobody a request, and a broken service no storm of them."""
+"""A dead backend costs no client a request, and a broken service gets no storm of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is well: backends are probed, and nobody waits for another."""
+"""Active health checks: each backend is checked, and no check waits for another."""
 
 from __future__ import annotations
 

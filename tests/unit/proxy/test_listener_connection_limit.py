@@ -1,4 +1,4 @@
-"""The limit of connections: at it nobody is accepted, and nobody is turned away."""
+"""The connection limit: at the limit no client is accepted, and none is rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When there is no descriptor left, nobody is harmed who has one, and all goes on once there are some again."""
+"""Without a free descriptor no open connection is harmed, and all goes on once there are some again."""
 
 from __future__ import annotations
 

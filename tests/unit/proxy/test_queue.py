@@ -1,4 +1,4 @@
-"""While nobody is ready, requests are held; who goes on, when and in which order."""
+"""While no backend is ready, requests are queued: which of them go on, when and in which order."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ async def held(stage: ProxyFixture, request: bytes = GET) -> RawConnection:
     return client
 
 
-async def nobody_ready(open_stage: OpenStage, backends: int = 1, **how: object) -> ProxyFixture:
+async def without_backends(open_stage: OpenStage, backends: int = 1, **how: object) -> ProxyFixture:
     stage = await open_stage(backends, **{"queue": QueueConfig(), **how})
     stage.observe([])
     return stage
 
 
 async def test_p4_a_request_is_held_until_somebody_is_ready(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     stage.backend.play(answers(OK))
     client = await held(stage)
     stage.seconds_pass(30)
@@ -49,7 +49,7 @@ async def test_p4_a_request_is_held_until_somebody_is_ready(open_stage: OpenStag
 
 @pytest.mark.parametrize("request_", [post(b"hello"), HEAD, get("/", "Connection: close"), GET], ids=len)
 async def test_p4_d5_who_was_held_for_too_long_gets_a_503(open_stage: OpenStage, request_: bytes) -> None:
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     client = await held(stage, request_)
     stage.seconds_pass(31)
     head = await client.head()
@@ -60,7 +60,7 @@ async def test_p4_d5_who_was_held_for_too_long_gets_a_503(open_stage: OpenStage,
 
 
 async def test_p4_the_connection_goes_on_after_it(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     stage.backend.play(answers(OK))
     client = await held(stage)
     stage.seconds_pass(31)
@@ -71,7 +71,7 @@ async def test_p4_the_connection_goes_on_after_it(open_stage: OpenStage) -> None
 
 
 async def test_p4_each_is_held_for_its_own_time(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, queue=QueueConfig(10))
+    stage = await without_backends(open_stage, queue=QueueConfig(10))
     first = await held(stage)
     stage.seconds_pass(5)
     second = await held(stage)
@@ -83,7 +83,7 @@ async def test_p4_each_is_held_for_its_own_time(open_stage: OpenStage) -> None:
 
 
 async def test_p4_no_more_are_held_than_may_be(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, queue=QueueConfig(30, size=2))
+    stage = await without_backends(open_stage, queue=QueueConfig(30, size=2))
     waiting = [await held(stage), await held(stage)]
     client = await stage.client()
     await client.send(GET)
@@ -95,7 +95,7 @@ async def test_p4_no_more_are_held_than_may_be(open_stage: OpenStage) -> None:
 
 @pytest.mark.parametrize("holding", [QueueConfig(0), QueueConfig(0, 0)])
 async def test_d5_without_holding_nobody_waits(open_stage: OpenStage, holding: QueueConfig) -> None:
-    stage = await nobody_ready(open_stage, queue=holding)
+    stage = await without_backends(open_stage, queue=holding)
     client = await stage.client()
     await client.send(GET)
     assert status(await client.until(UNAVAILABLE)) == 503  # no sweep is waited for
@@ -103,7 +103,7 @@ async def test_d5_without_holding_nobody_waits(open_stage: OpenStage, holding: Q
 
 
 async def test_p4_first_come_first_served(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, 3)
+    stage = await without_backends(open_stage, 3)
     clients = [await held(stage) for _ in range(3)]
     for backend in stage.backends:
         backend.play(answers(OK))
@@ -113,7 +113,7 @@ async def test_p4_first_come_first_served(open_stage: OpenStage) -> None:
 
 
 async def test_p4_who_comes_now_does_not_overtake_those_who_wait(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, 2)
+    stage = await without_backends(open_stage, 2)
     waiting = [await held(stage) for _ in range(65)]  # one more than two backends get at once
     for backend in stage.backends:
         backend.play(answers(OK))
@@ -126,7 +126,7 @@ async def test_p4_who_comes_now_does_not_overtake_those_who_wait(open_stage: Ope
 
 
 async def test_p4_where_no_more_may_wait_who_comes_now_is_served_at_once(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, queue=QueueConfig(30, size=1))
+    stage = await without_backends(open_stage, queue=QueueConfig(30, size=1))
     stage.backend.play(answers(OK))
     waiting, newcomer = await held(stage), await stage.client()
     stage.observe([0], run="second")
@@ -136,7 +136,7 @@ async def test_p4_where_no_more_may_wait_who_comes_now_is_served_at_once(open_st
 
 
 async def test_p4_all_who_are_ready_get_their_share_of_those_who_waited(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, 5, policy=LeastRequest)
+    stage = await without_backends(open_stage, 5, policy=LeastRequest)
     for _ in range(100):
         await held(stage)
     stage.observe(range(5), run="second")
@@ -145,7 +145,7 @@ async def test_p4_all_who_are_ready_get_their_share_of_those_who_waited(open_sta
 
 
 async def test_p4_the_first_who_is_ready_does_not_get_them_all_at_once(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, 2, policy=LeastRequest)
+    stage = await without_backends(open_stage, 2, policy=LeastRequest)
     for _ in range(100):
         await held(stage)
     stage.observe([0], run="second")
@@ -158,7 +158,7 @@ async def test_p4_the_first_who_is_ready_does_not_get_them_all_at_once(open_stag
 
 
 async def test_p4_when_nobody_is_ready_any_more_the_others_go_on_waiting(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     clients = [await held(stage) for _ in range(40)]
     stage.observe([0], run="second")
     await wait_until_async(lambda: stage.queue.queued < 40)
@@ -172,7 +172,7 @@ async def test_p4_when_nobody_is_ready_any_more_the_others_go_on_waiting(open_st
 
 async def test_p4_a_thousand_are_held_without_a_task_and_all_answered(open_stage: OpenStage) -> None:
     raise_open_files()
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     stage.backend.play(answers(OK))
     tasks = len(asyncio.all_tasks())
     clients = [await stage.client() for _ in range(1000)]
@@ -189,7 +189,7 @@ async def test_p4_a_thousand_are_held_without_a_task_and_all_answered(open_stage
 
 
 async def test_p4_p8_a_client_that_leaves_leaves_the_line(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     leaver, stayer = await held(stage), await held(stage)
     leaver.close()
     await wait_until_async(lambda: stage.queue.queued == 1)
@@ -200,7 +200,7 @@ async def test_p4_p8_a_client_that_leaves_leaves_the_line(open_stage: OpenStage)
 
 
 async def test_p4_p8_so_does_one_whose_upload_waits(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     client = await held(stage, post(b"x" * 1000, 2000))
     stage.seconds_pass(5)
     assert stage.queue.queued == 1
@@ -211,7 +211,7 @@ async def test_p4_p8_so_does_one_whose_upload_waits(open_stage: OpenStage) -> No
 
 
 async def test_p4_e5_no_more_of_an_upload_is_read_than_has_come_with_the_head(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage, receive_buffer=4096)
+    stage = await without_backends(open_stage, receive_buffer=4096)
     client = await held(stage, post(b"", 1073741824))
     sent = await fill(client)
     stage.observe([0], run="second")
@@ -221,7 +221,7 @@ async def test_p4_e5_no_more_of_an_upload_is_read_than_has_come_with_the_head(op
 
 
 async def test_p4_an_upload_that_was_turned_away_closes_the_connection(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     client = await held(stage, post(b"x", 1000))
     stage.seconds_pass(31)
     head = await client.head()
@@ -230,7 +230,7 @@ async def test_p4_an_upload_that_was_turned_away_closes_the_connection(open_stag
 
 
 async def test_p4_a26_pipelined_requests_are_answered_in_their_order(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     client = await held(stage, get("/1") + get("/2") + get("/3"))
     assert stage.queue.queued == 1
     stage.backend.play(echoes_the_path)
@@ -245,7 +245,7 @@ async def echoes_the_path(wire: RawConnection) -> None:
 
 
 async def test_p4_f10_when_composectl_ends_those_who_wait_are_told_at_once(open_stage: OpenStage) -> None:
-    stage = await nobody_ready(open_stage)
+    stage = await without_backends(open_stage)
     client = await held(stage)
     await asyncio.wait_for(stage.shut_down(), PATIENCE)
     answer = await client.rest()
@@ -358,7 +358,7 @@ async def test_p4_d7_a_post_that_a_backend_may_have_got_is_not_held(open_stage: 
 
 async def test_p4_d12_a_fault_over_one_who_waited_holds_up_no_other(open_stage: OpenStage) -> None:
     faulty = Faulty()
-    stage = await nobody_ready(open_stage, policy=lambda: faulty)
+    stage = await without_backends(open_stage, policy=lambda: faulty)
     stage.backend.play(answers(OK))
     client = await held(stage)
     faulty.armed = True

@@ -1,4 +1,4 @@
-"""WebSockets of aiohttp on both sides, which must not notice that there is somebody between them."""
+"""WebSockets of aiohttp on both sides, which must not notice the proxy between them."""
 
 from __future__ import annotations
 
