@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from composectl.proxy import connection_pool
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 
 
@@ -42,9 +41,3 @@ async def open_stage() -> AsyncIterator[OpenStage]:
 @pytest.fixture
 async def stage(open_stage: OpenStage) -> ProxyFixture:
     return await open_stage()
-
-
-@pytest.fixture
-def patient_dials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may take longer than a second until the proxy hears that it is connected to a backend."""
-    monkeypatch.setattr(connection_pool, "_CONNECT_TIMEOUT", 60.0)

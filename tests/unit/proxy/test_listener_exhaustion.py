@@ -109,7 +109,6 @@ async def test_d11_what_is_kept_to_backends_is_bounded_by_the_open_files(
     assert sum(map(len, stage.connections._kept.values())) == 8
 
 
-@pytest.mark.usefixtures("patient_dials")
 async def test_f8_clients_that_come_and_go_leave_nothing_behind(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     await served(stage)

@@ -37,7 +37,6 @@ async def is_served_at_once(stage: ProxyFixture, within: float = 0.1) -> bool:
     return await least_seconds(is_served, TRIES) < within
 
 
-@pytest.mark.usefixtures("patient_dials")
 @pytest.mark.parametrize("crowd_size", [150, 1000])
 async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenStage, crowd_size: int) -> None:
     stage = await open_stage(4, backlog=1024)
@@ -108,7 +107,6 @@ async def test_f6_readers_that_do_not_read_delay_nobody(stage: ProxyFixture) -> 
     assert unsent_to_clients(stage) < 50 * 1024 * 1024
 
 
-@pytest.mark.usefixtures("patient_dials")
 async def test_p5_f7_1000_idle_clients_are_kept_and_others_are_unaffected(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     idle = [await stage.client() for _ in range(1000)]
@@ -122,7 +120,6 @@ async def test_p5_f7_1000_idle_clients_are_kept_and_others_are_unaffected(stage:
     assert [await client.rest() for client in idle] == [b""] * 1000
 
 
-@pytest.mark.usefixtures("patient_dials")
 async def test_f9_a_load_of_all_kinds_of_requests_has_no_error(open_stage: OpenStage) -> None:
     stage = await open_stage(4)
     for backend in stage.backends:
@@ -205,7 +202,6 @@ async def test_d5_p4_without_holding_it_is_a_503_within_50_ms_and_200_as_soon_as
     assert status(await client.until(b"ok")) == 200
 
 
-@pytest.mark.usefixtures("patient_dials")
 async def test_d6_a_dead_backend_costs_one_attempt_and_gets_its_share_once_it_is_back(open_stage: OpenStage) -> None:
     stage = await open_stage(2)
     for backend in stage.backends:
