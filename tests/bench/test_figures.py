@@ -21,7 +21,7 @@ def test_one_disturbed_round_does_not_move_the_ratio() -> None:
     assert made.ratio(CPU, OURS, THEIRS) == 1.5
 
 
-def test_who_was_not_measured_has_no_ratio() -> None:
+def test_a_proxy_without_figures_has_no_ratio() -> None:
     made = samples({OURS: [{CPU: 15}]})
     assert made.ratio(CPU, OURS, THEIRS) is None
     assert made.ratio(CPU, THEIRS, OURS) is None

@@ -11,7 +11,7 @@ import pytest
 from tests.support.compose_project import ComposeProject
 from tests.support.unprivileged import unprivileged
 
-NOBODY = "unix:///nonexistent/docker.sock"
+NO_ENGINE = "unix:///nonexistent/docker.sock"
 FOUND = {
     "compose": r"`\S+` \d+\.\d+\S*",
     "endpoint": r"unix://\S+, named by .+",
@@ -33,7 +33,7 @@ COMPOSE: Missing = {
     )
 }
 ENGINE: Missing = {
-    "engine": (f"cannot connect to the Docker Engine at {NOBODY}", "is it running? try `docker info`"),
+    "engine": (f"cannot connect to the Docker Engine at {NO_ENGINE}", "is it running? try `docker info`"),
     "reach": ("not known", "fix the problems above first"),
 }
 LOW_PORTS: Missing = {
@@ -55,11 +55,11 @@ def test_without_compose_the_rest_is_well(project: ComposeProject) -> None:
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_without_an_engine_the_rest_is_well(project: ComposeProject) -> None:
-    assert tells(project, ENGINE, DOCKER_HOST=NOBODY) == 1
+    assert tells(project, ENGINE, DOCKER_HOST=NO_ENGINE) == 1
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_who_is_not_root_gets_no_low_ports(project: ComposeProject) -> None:
+def test_a_user_without_root_gets_no_low_ports(project: ComposeProject) -> None:
     found = project.composectl("doctor", rights=unprivileged(), PYTHONIOENCODING="utf-8")
     assert re.search(pattern("ports", LOW_PORTS), found.stdout)
 

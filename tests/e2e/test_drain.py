@@ -38,7 +38,7 @@ def test_a_drained_replica_finishes_gets_no_more_and_returns(project: ComposePro
     assert len(project.containers()) == 2
 
 
-def test_who_is_not_there_or_was_not_drained_is_told(project: ComposeProject) -> None:
+def test_a_replica_that_is_missing_or_not_drained_is_refused(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "-d")
     missing = project.composectl("drain", "echo", "7")
     assert missing.returncode == 1

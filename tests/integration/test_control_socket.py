@@ -112,7 +112,7 @@ async def test_i2_no_other_user_may_use_the_control_socket(open_folder: Path) ->
         path = socket_of(proxy)
         assert path.parent.stat().st_mode & 0o777 == 0o700
         assert path.stat().st_mode & 0o777 == 0o600
-        assert not may_be_somebody_else() or as_somebody_else(path) == errno.EACCES
+        assert not can_switch_user() or as_another_user(path) == errno.EACCES
 
 
 async def test_i2_nor_where_the_folder_is_open_to_all(open_folder: Path) -> None:
@@ -120,19 +120,19 @@ async def test_i2_nor_where_the_folder_is_open_to_all(open_folder: Path) -> None
         path = socket_of(proxy)
         path.parent.chmod(0o755)
         path.chmod(0o666)
-        code = 403 if may_be_somebody_else() else 200
-        assert as_somebody_else(path) == code
+        code = 403 if can_switch_user() else 200
+        assert as_another_user(path) == code
 
 
-def may_be_somebody_else() -> bool:
+def can_switch_user() -> bool:
     return os.geteuid() == 0
 
 
-def as_somebody_else(path: Path) -> int:
+def as_another_user(path: Path) -> int:
     """What another user, if one can be had, gets for asking: the status of the answer, or the error's number."""
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
-        if may_be_somebody_else():
+        if can_switch_user():
             os.setgroups([])
             os.setgid(UNPRIVILEGED)
             os.setuid(UNPRIVILEGED)

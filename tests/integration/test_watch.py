@@ -111,7 +111,7 @@ def test_in_json_there_is_an_object_at_once_and_with_each_change(place: Workspac
         assert watcher.wait(PATIENCE) == 1
 
 
-def test_who_reads_no_further_ends_it_in_silence(place: Workspace) -> None:
+def test_a_closed_stdout_ends_it_in_silence(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
     with reading(place, "status", "--json", "--watch") as watcher:
         line_of(watcher)

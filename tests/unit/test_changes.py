@@ -28,7 +28,7 @@ def test_a_reader_hears_what_was_and_what_comes() -> None:
     assert heard == [1, 2]
 
 
-async def test_who_waits_is_woken_by_the_change_that_makes_it_true() -> None:
+async def test_a_waiter_wakes_at_the_change_that_makes_it_true() -> None:
     journal = ChangeFeed()
     waiting = asyncio.create_task(journal.wait_until(lambda: len(journal.changes) == 2))
     await asyncio.sleep(0)
@@ -52,7 +52,7 @@ async def test_a_nudge_makes_it_look_again() -> None:
     await asyncio.wait_for(waiting, 60)
 
 
-async def test_who_gives_up_is_forgotten() -> None:
+async def test_a_waiter_that_gives_up_is_forgotten() -> None:
     journal = ChangeFeed()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(journal.wait_until(lambda: False), 0)

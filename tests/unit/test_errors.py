@@ -89,8 +89,8 @@ MET_IN = {
         "service `{}` has no canary": "test_without_a_canary_there_is_nothing_to_say_of_it",
     },
     "e2e/test_drain.py": {
-        "service `{}` has no replica {}": "test_who_is_not_there_or_was_not_drained_is_told",
-        "`{}` is not drained (phase: {})": "test_who_is_not_there_or_was_not_drained_is_told",
+        "service `{}` has no replica {}": "test_a_replica_that_is_missing_or_not_drained_is_refused",
+        "`{}` is not drained (phase: {})": "test_a_replica_that_is_missing_or_not_drained_is_refused",
     },
     "e2e/test_endpoints.py": {
         "the Docker Engine at {} speaks TLS": "test_plain_http_to_an_engine_that_speaks_tls_is_told",

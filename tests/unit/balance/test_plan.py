@@ -1,4 +1,4 @@
-"""Who leaves and how many come."""
+"""Which replicas leave and how many are added."""
 
 from hypothesis import given
 from hypothesis.strategies import integers, sets
@@ -30,7 +30,7 @@ def test_those_on_their_way_out_do_not_count() -> None:
     assert leaving(watched, 2) == []
 
 
-def test_who_rests_counts_and_leaves_first() -> None:
+def test_a_replica_in_maintenance_counts_and_leaves_first() -> None:
     watched = RecordedPool(3)
     watched.pool.disable(watched.backend(1).replica.id, "drained by hand")
     assert plan_scale(watched.pool.backends, 3).add == 0

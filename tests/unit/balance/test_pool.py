@@ -1,4 +1,4 @@
-"""Who is there, who is well, who gets the next request."""
+"""Which backends there are, which are healthy, and which gets the next request."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_h9_a_container_at_another_address_is_another_backend(place: dict[str, s
     assert watched.backend(1).phase is Phase.READY
 
 
-def test_h10_whoever_vanishes_gets_no_request_and_what_is_in_flight_is_counted_to_its_end() -> None:
+def test_h10_a_removed_backend_keeps_only_its_requests_in_flight() -> None:
     watched = RecordedPool(1)
     lease = leased(watched)
     watched.pool.remove(replica(1).key, "it left its network")
@@ -95,7 +95,7 @@ def test_a_draining_backend_is_deaf_to_good_news() -> None:
     lease.failed("backend-hung-up")
 
 
-def test_who_rests_gets_nothing_and_finishes_what_it_has() -> None:
+def test_a_backend_in_maintenance_only_finishes_what_it_has() -> None:
     watched = RecordedPool(2)
     lease = leased(watched)
     disabled, other = lease.backend, leased(watched).backend
@@ -105,7 +105,7 @@ def test_who_rests_gets_nothing_and_finishes_what_it_has() -> None:
     assert (disabled.phase, disabled.in_flight) == (Phase.MAINTENANCE, 0)
 
 
-def test_who_rests_is_deaf_to_good_news_and_is_not_probed() -> None:
+def test_a_backend_in_maintenance_stays_so_and_is_not_checked() -> None:
     watched = RecordedPool(2)
     watched.pool.disable(replica(1).id, "drained by hand")
     watched.pool.sync([replica(1, ContainerHealth.UNHEALTHY), replica(2)])
@@ -125,7 +125,7 @@ def test_the_last_one_may_rest_and_return() -> None:
 
 
 @pytest.mark.parametrize("report", [ContainerHealth.NONE, ContainerHealth.UNHEALTHY])
-def test_who_returns_gets_requests_once_it_is_well(report: ContainerHealth) -> None:
+def test_an_undrained_backend_gets_requests_once_it_is_healthy(report: ContainerHealth) -> None:
     watched = RecordedPool(1)
     watched.pool.disable(replica(1).id, "drained by hand")
     watched.pool.sync([replica(1, report)])
@@ -136,7 +136,7 @@ def test_who_returns_gets_requests_once_it_is_well(report: ContainerHealth) -> N
     assert watched.backend(1).phase is Phase.READY
 
 
-def test_who_was_told_to_leave_neither_rests_nor_returns() -> None:
+def test_a_leaving_backend_enters_and_ends_no_maintenance() -> None:
     watched = RecordedPool(1)
     lease = leased(watched)
     watched.pool.disable(replica(1).id, "drained by hand")

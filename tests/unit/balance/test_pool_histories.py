@@ -97,7 +97,7 @@ class Histories(RuleBasedStateMachine):
         self.pool.leases.sample()
 
     @rule()
-    def the_due_checks_are_those_of_who_waits(self) -> None:
+    def the_due_checks_are_those_of_waiting_backends(self) -> None:
         assert all(one.phase in WAITING for one in self.pool.due_for_check())
         self.watched.now += 60
         waiting = {one for one in self.pool.backends if one.phase in WAITING}
@@ -192,7 +192,7 @@ class Histories(RuleBasedStateMachine):
         assert all(one.in_flight for one in self.pool.backends if one.phase is Phase.DRAINING)
 
     @invariant()
-    def who_is_to_leave_never_comes_back(self) -> None:
+    def a_leaving_backend_never_comes_back(self) -> None:
         assert all(one.phase in LEAVING for one in self.leaving)
         assert self.pool.ready == len(self.ready)
 

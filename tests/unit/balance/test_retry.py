@@ -84,7 +84,7 @@ STEPS = st.lists(st.sampled_from(["request", "request", "answer", "fail", "succe
 
 @examples(100)
 @given(STEPS)
-def test_d10_failed_further_attempts_are_never_more_than_a_fifth_of_the_requests(steps: list[str]) -> None:
+def test_d10_at_most_a_fifth_of_the_requests_fail_at_a_retry(steps: list[str]) -> None:
     budget = RetryBudget()
     requests = active = running = failed = 0
     for step in steps:

@@ -39,7 +39,7 @@ def nested(tmp_path: Path) -> Path:
     return tmp_path / "deeper"
 
 
-def test_the_usual_files_are_found_from_below_with_their_override(nested: Path) -> None:
+def test_usual_files_and_their_override_are_found_from_below(nested: Path) -> None:
     usual = known_files(Options(), {}, nested)
     assert [file.name for file in usual] == ["compose.yaml", "docker-compose.override.yml"]
 

@@ -130,7 +130,7 @@ def test_listeners_and_names_are_as_for_static_backends(typed: dict[str, Any]) -
     assert raised.value.exit_code == USAGE
 
 
-def test_a_replica_that_exposes_nothing_is_not_reached_unless_its_port_is_named() -> None:
+def test_a_replica_that_exposes_nothing_needs_a_named_port() -> None:
     assert following()[0].has_port(at((None, 9090)))
     assert not following()[0].has_port(at((None, 0)))
     assert following(port="9090")[0].has_port(at())

@@ -44,7 +44,7 @@ def test_what_makes_no_sense_is_refused(option: str, text: str, message: str) ->
     assert raised.value.hint.startswith("for example: ")
 
 
-def test_a_canary_is_promoted_or_aborted_or_nothing_is_said_of_it() -> None:
+def test_a_canary_is_promoted_or_aborted_or_not_mentioned() -> None:
     check_decision(["echo"], {}, promote=True, abort=False)
     check_decision(["echo"], {}, promote=False, abort=True)
     check_decision(["echo", "web"], flags("rollout", parallel="2"), promote=False, abort=False)

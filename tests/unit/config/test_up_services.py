@@ -45,5 +45,5 @@ def test_x_balance_wins_over_before_and_before_over_the_file(
     assert declared_scales(PROJECT, declared, {"web", "echo"}, kept) == {"echo": scale}
 
 
-def test_a_declared_service_that_does_not_come_up_is_not_balanced() -> None:
+def test_a_declared_service_that_is_not_started_is_not_balanced() -> None:
     assert declared_scales(PROJECT, {"echo": XBalance(10)}, {"db"}, {}) == {}

@@ -72,7 +72,7 @@ async def test_a_first_start_brings_the_replicas_up_and_serves(tmp_path: Path) -
     assert orchestrator.log == ["start"]
 
 
-async def test_an_orchestrator_that_only_reports_starts_and_stops_nothing(
+async def test_an_orchestrator_that_only_reports_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     orchestrator = FakeOrchestrator({"proxy": 1}, errors.fixed_backends("edge"))

@@ -35,7 +35,7 @@ def test_udp_beside_it_is_not_listened_on() -> None:
     assert listened_on("8080:80", "53:53/udp", drop_udp=True) == [Port("", (8080, 8080), 80, "tcp")]
 
 
-def test_the_port_that_is_named_is_the_first_one_for_it_is_checked() -> None:
+def test_a_named_port_is_the_first_since_it_is_checked() -> None:
     assert [port.target for port in listened_on("8080:80", "8081:81", "8082:82", port=81)] == [81, 80, 82]
 
 
@@ -49,7 +49,7 @@ def test_a_port_that_is_not_published_is_refused() -> None:
     ("published", "listen", "port", "target"),
     [(("8080:80",), "9000", None, 80), (("8080:80",), "9000", 81, 81), ((), "9000", 81, 81), ((), "9000:82", 81, 82)],
 )
-def test_who_is_told_where_to_listen_takes_the_named_target_or_the_first(
+def test_listen_options_take_the_named_target_or_the_first(
     published: tuple[str, ...], listen: str, port: int | None, target: int
 ) -> None:
     assert listened_on(*published, listen=(listen,), port=port) == [Port("", (9000, 9000), target, "tcp")]

@@ -55,7 +55,7 @@ async def test_a_service_that_has_not_changed_is_left_alone(daemon: Daemon, orch
     assert orchestrator.log == []
 
 
-async def test_a_new_replica_that_exits_is_removed_and_the_old_ones_stay(
+async def test_a_new_replica_that_exits_is_removed_and_old_ones_stay(
     daemon: Daemon, orchestrator: FakeOrchestrator
 ) -> None:
     orchestrator.exits = {NEW}

@@ -45,7 +45,7 @@ async def test_the_oldest_are_removed_first_where_that_is_asked_for(
     assert orchestrator.numbers() == [2, 3]
 
 
-async def test_an_orchestrator_that_chooses_the_victims_is_told_the_number_alone(
+async def test_an_orchestrator_that_picks_victims_gets_only_a_number(
     daemon: Daemon, orchestrator: FakeOrchestrator
 ) -> None:
     orchestrator.can_choose_victim = False
@@ -53,7 +53,7 @@ async def test_an_orchestrator_that_chooses_the_victims_is_told_the_number_alone
     assert orchestrator.log == ["scale echo=1"]
 
 
-async def test_a_container_that_could_never_start_is_removed_before_others_are_added(
+async def test_a_container_that_never_started_is_removed_before_adding(
     daemon: Daemon, orchestrator: FakeOrchestrator
 ) -> None:
     orchestrator.never_ran = [ExitedContainer("f" * 64, "echo-9", 127, restarting=False, has_run=False)]

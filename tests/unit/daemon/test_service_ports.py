@@ -88,7 +88,7 @@ async def test_the_process_that_holds_a_port_is_named(
         bind_free_ports(service, tmp_path)
 
 
-async def test_a_port_that_its_own_replicas_publish_is_left_to_them_until_they_are_made_anew(
+async def test_a_port_that_replicas_publish_is_bound_once_released(
     service: BalancedService, orchestrator: Publishing, taken: socket.socket, tmp_path: Path
 ) -> None:
     orchestrator.owned = {number_of(taken)}

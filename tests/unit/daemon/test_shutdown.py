@@ -39,7 +39,7 @@ async def test_work_that_ends_gives_its_result() -> None:
     assert await cancel_on(asyncio.Event(), asyncio.sleep(0, "done")) == "done"
 
 
-async def test_work_is_cancelled_to_its_end_before_interrupted_is_raised() -> None:
+async def test_work_is_cancelled_before_interrupted_is_raised() -> None:
     event, cleaned = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:

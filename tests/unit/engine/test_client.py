@@ -40,7 +40,7 @@ async def test_h20_an_engine_that_we_may_not_talk_to_is_told(monkeypatch: pytest
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    # The tests may run as root, whom no file's mode keeps out.
+    # The tests may run as root, and no file's mode keeps root out.
     monkeypatch.setattr("docker.transport.unixconn.UnixHTTPConnection.connect", refuse)
     with pytest.raises(ComposectlError, match="permission denied: Docker Engine"):
         await Engine.connect(fake.endpoint)

@@ -216,7 +216,7 @@ def test_a_container_that_is_started_over_and_over_has_ended() -> None:
     assert ended.restarting
 
 
-def test_a_container_that_could_not_start_has_ended_with_a_reason() -> None:
+def test_a_container_that_could_not_start_exits_with_a_reason() -> None:
     ended = parse_exited(container(1, State={"Status": "created", "ExitCode": 128, "Error": "no such executable"}))
     assert ended == ExitedContainer(
         f"{1:064x}", "shop-echo-1", 128, restarting=False, error="no such executable", has_run=False

@@ -10,7 +10,7 @@ def test_a_container_of_compose_is_a_replica_of_its_service() -> None:
 
 
 @pytest.mark.parametrize("labels", [{}, {SERVICE: "echo", ONE_OFF: "True"}, {SERVICE: "echo", HOOK: "pre_start"}])
-def test_h16_one_offs_hooks_and_strangers_are_replicas_of_nothing(labels: dict[str, str]) -> None:
+def test_h16_one_offs_hooks_and_strangers_are_not_replicas(labels: dict[str, str]) -> None:
     assert service_of(labels) == ""
 
 

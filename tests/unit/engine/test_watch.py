@@ -245,7 +245,7 @@ async def test_a_replica_stopped_before_its_first_listing_leaves_then(fake: Fake
         await story.tells("echo-1 stopping")
 
 
-async def test_h8_a_replica_that_ends_without_a_signal_vanishes_at_once(fake: FakeEngine, engine: Engine) -> None:
+async def test_h8_a_replica_that_exits_by_itself_is_removed_at_once(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2))
     async with Story().of(engine, WatchTiming(debounce=60)) as story:
         await story.shows(1, 2)

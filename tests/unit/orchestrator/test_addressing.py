@@ -42,9 +42,7 @@ async def test_what_is_asked_for_is_so(engine: Engine) -> None:
     assert await choose_addressing(PUBLISHED, engine) == ChosenAddressing(AT_LOOPBACK, "as asked")
 
 
-async def test_where_the_networks_answer_replicas_are_reached_at_their_own_addresses(
-    fake: FakeEngine, engine: Engine
-) -> None:
+async def test_container_addresses_are_used_where_networks_answer(fake: FakeEngine, engine: Engine) -> None:
     fake.bridge_addresses = [NO_ADDRESS, "127.0.0.1"]
     found = await choose_addressing(AUTO, engine)
     assert found.addressing == CONTAINER_ADDRESS
@@ -60,7 +58,7 @@ async def test_where_they_do_not_answer_replicas_publish_ports_for_us(fake: Fake
     )
 
 
-async def test_an_engine_that_tells_of_its_walls_is_believed_whatever_answers(fake: FakeEngine, engine: Engine) -> None:
+async def test_an_engine_that_reports_isolation_is_believed(fake: FakeEngine, engine: Engine) -> None:
     fake.bridge_addresses = ["127.0.0.1"]  # perhaps another engine's
     fake.info = {"SecurityOptions": ["name=rootless"]}
     assert await choose_addressing(AUTO, engine) == ChosenAddressing(AT_LOOPBACK, "the engine is rootless")

@@ -77,7 +77,7 @@ def machine(engine: Engine, tmp_path: Path) -> Machine:
     return Machine(engine, tmp_path)
 
 
-async def test_before_any_rollout_the_project_is_stopped_as_it_was_started(machine: Machine) -> None:
+async def test_before_a_rollout_the_project_stops_as_it_started(machine: Machine) -> None:
     await machine.orchestrator.stop()
     assert machine.words == "stop"
     assert machine.services == OLD["services"]
@@ -99,9 +99,7 @@ async def test_where_the_first_rollout_fails_all_that_runs_is_stopped(machine: M
     assert machine.images == {"echo": "echo:1", "web": "web:1", "cache": "cache:1", "search": "search:2"}
 
 
-async def test_what_the_files_name_no_more_is_stopped_with_those_that_were_named(
-    engine: Engine, tmp_path: Path
-) -> None:
+async def test_a_service_that_left_the_files_is_stopped_too(engine: Engine, tmp_path: Path) -> None:
     machine = Machine(engine, tmp_path, named=("cache",))
     revision = machine.orchestrator.revision(render({"services": {"echo": {"image": "echo:2"}}}).decode())
     machine.orchestrator.set_revision("echo", revision)
@@ -110,7 +108,7 @@ async def test_what_the_files_name_no_more_is_stopped_with_those_that_were_named
     assert machine.images == {"echo": "echo:2", "web": "web:1", "cache": "cache:1"}
 
 
-async def test_after_half_a_rollout_replicas_are_added_as_the_others_of_their_service(machine: Machine) -> None:
+async def test_after_half_a_rollout_scaling_keeps_each_service_alike(machine: Machine) -> None:
     machine.orchestrator.set_revision("echo", machine.orchestrator.revision(render(NEW).decode()))
     await machine.orchestrator.scale_to("web", 3)
     assert machine.images == {"echo": "echo:1", "web": "web:1", "cache": "cache:1"}

@@ -44,7 +44,7 @@ async def watched(orchestrator: ServiceOrchestrator, folder: Path) -> AsyncItera
         daemon.close()
 
 
-async def test_the_desired_number_is_that_of_the_replicas_that_there_are(fake: FakeEngine, tmp_path: Path) -> None:
+async def test_the_desired_number_is_that_of_the_running_replicas(fake: FakeEngine, tmp_path: Path) -> None:
     fake.run(container(1), container(2))
     notices: list[str] = []
     orchestrator = await discovered(fake, notices)
@@ -75,7 +75,7 @@ async def test_each_replica_that_exposes_no_port_is_named_once(fake: FakeEngine,
     assert "`shop-echo-2`" in notices[0]
 
 
-async def test_where_no_replica_exposes_a_port_there_is_nothing_to_follow(fake: FakeEngine) -> None:
+async def test_replicas_without_an_exposed_port_are_not_followed(fake: FakeEngine) -> None:
     fake.run(container(1))
     with pytest.raises(ComposectlError, match="service `echo`"):
         await discovered(fake, [], port=None)

@@ -151,7 +151,7 @@ async def test_a_backend_that_cannot_be_reached(logged: Logged) -> None:
     assert (entry.status, entry.error, entry.attempts) == (502, "backend-unreachable", 1)
 
 
-async def test_d5_nobody_ready(logged: Logged) -> None:
+async def test_d5_no_backend_is_ready(logged: Logged) -> None:
     logged.stage.observe([])
     client = await logged.stage.client()
     await client.send(GET)
@@ -160,7 +160,7 @@ async def test_d5_nobody_ready(logged: Logged) -> None:
     assert (entry.status, entry.error, entry.attempts, entry.replica) == (503, "no-backend-ready", 0, None)
 
 
-async def test_who_was_held_and_went_on(open_logged: OpenLogged) -> None:
+async def test_a_request_that_was_queued_and_went_on(open_logged: OpenLogged) -> None:
     logged = await open_logged(queue=QueueConfig(5))
     logged.stage.observe([])
     client = await logged.stage.client()
@@ -286,7 +286,7 @@ async def test_a_body_that_is_spoiled_behind_the_answer_is_one_entry(logged: Log
     assert (entry.status, entry.error, entry.sent) == (200, "bad-request", 3)
 
 
-async def test_g1_a_tunnel_is_told_at_its_end_with_the_bytes_of_both_sides(logged: Logged) -> None:
+async def test_g1_a_tunnel_is_logged_at_its_end_with_both_byte_counts(logged: Logged) -> None:
     client, backend = await logged.stage.ask(get("/chat", "Connection: Upgrade", "Upgrade: chat"))
     await backend.head()
     await backend.send(SWITCH + b"hi")
@@ -355,7 +355,7 @@ async def test_what_finds_no_room_is_dropped_and_counted() -> None:
     assert (log.dropped, log.written) == (2, 0)
 
 
-async def test_who_was_stuck_and_is_not_gets_what_comes_then() -> None:
+async def test_a_writer_that_is_no_longer_stuck_gets_what_comes_then() -> None:
     written = Written(stuck=True)
     log = AccessLog(written, written.line, capacity=1)
     log.record(entry_of(0))
@@ -386,7 +386,7 @@ async def test_what_was_noted_before_goes_to_the_old_file() -> None:
     await asyncio.sleep(0)
 
 
-async def test_a_fault_of_ours_is_told_and_the_next_entries_are_written() -> None:
+async def test_a_fault_in_composectl_is_reported_and_writing_goes_on() -> None:
     written = Written()
     log = AccessLog(written, _faulty_at_first(written.line))
     log.record(entry_of(0))

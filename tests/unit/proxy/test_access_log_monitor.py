@@ -29,7 +29,7 @@ def test_nothing_is_told_of_a_log_that_is_written() -> None:
     assert [trouble.warning() for _ in range(200)] == [""] * 200
 
 
-def test_the_first_loss_is_told_at_once_and_the_next_ones_together() -> None:
+def test_the_first_loss_is_reported_at_once_later_ones_together() -> None:
     writer = Stuck()
     trouble = AccessLogMonitor(AccessLog(writer, repr), every=3)
     writer.lost = 1
@@ -44,7 +44,7 @@ def test_the_first_loss_is_told_at_once_and_the_next_ones_together() -> None:
     ]
 
 
-def test_a_reason_is_told_where_there_is_one_though_nothing_was_lost() -> None:
+def test_a_reason_is_reported_even_if_nothing_was_lost() -> None:
     writer = Stuck()
     trouble = AccessLogMonitor(AccessLog(writer, repr))
     writer.last_error = "Permission denied"

@@ -36,7 +36,7 @@ def test_opened_anew_it_goes_on_in_the_file_that_has_the_name(tmp_path: Path) ->
     assert ((tmp_path / "access.log.1").read_bytes(), log.read_bytes()) == (b"one\ntwo\n", b"three\n")
 
 
-def test_where_it_cannot_be_opened_anew_it_goes_on_in_the_old_one(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_reopened_goes_on_in_the_old_file(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     sink = Sink(str(log))
     log.rename(tmp_path / "access.log.1")

@@ -48,7 +48,7 @@ def test_what_was_given_before_goes_to_the_old_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_line_that_is_not_as_it_has_to_be_keeps_no_other_from_the_file(tmp_path: Path) -> None:
+def test_a_malformed_line_keeps_no_other_line_from_the_file(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     writer = AccessWriter(Sink(str(log)))
     writer.write(["before\n", "\u00e9\ud800\n"])
@@ -58,7 +58,7 @@ def test_a_line_that_is_not_as_it_has_to_be_keeps_no_other_from_the_file(tmp_pat
     assert (writer.written, writer.lost) == (3, 0)
 
 
-def test_a_pipe_that_nobody_reads_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+def test_a_pipe_without_a_reader_does_not_keep_it_from_ending(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = AccessWriter(Sink(str(pipe)))

@@ -35,7 +35,7 @@ async def test_a_backend_cannot_name_another_one(stage: ProxyFixture) -> None:
     assert head.lower().count(b"x-internal-service") == 1
 
 
-async def test_without_identity_nobody_is_named(open_stage: OpenStage) -> None:
+async def test_without_identity_no_backend_is_named(open_stage: OpenStage) -> None:
     stage = await open_stage(identify=False)
     client, _ = await answered(stage, OK)
     assert b"internal" not in (await client.head()).lower()
@@ -124,7 +124,7 @@ async def test_b7_odd_bytes_are_kept(stage: ProxyFixture) -> None:
     assert b"\r\nX-Cafe: caf\xe9\r\n" in head
 
 
-async def test_b8_surplus_bytes_are_for_nobody(stage: ProxyFixture) -> None:
+async def test_b8_surplus_bytes_reach_no_client(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, OK + b"SURPLUS")
     await client.head()
     assert await client.exactly(2) == b"ok"
@@ -286,9 +286,7 @@ async def test_f3_the_connection_used_last_is_used_next(stage: ProxyFixture) -> 
     "response",
     [OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"), b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"],
 )
-async def test_a_backend_that_closes_is_not_asked_again_on_that_connection(
-    stage: ProxyFixture, response: bytes
-) -> None:
+async def test_a_connection_that_its_backend_closes_is_not_reused(stage: ProxyFixture, response: bytes) -> None:
     client, backend = await answered(stage, response)
     await client.head()
     await client.exactly(2)
@@ -297,7 +295,7 @@ async def test_a_backend_that_closes_is_not_asked_again_on_that_connection(
     await (await stage.backend.accept()).head()
 
 
-async def test_a_kept_connection_is_closed_before_the_backend_loses_patience(stage: ProxyFixture) -> None:
+async def test_a_kept_connection_is_closed_before_the_backend_does_so(stage: ProxyFixture) -> None:
     client, backend = await answered(stage, OK)
     await client.head()
     stage.seconds_pass(6)
@@ -311,7 +309,7 @@ async def test_kept_connections_to_a_backend_that_leaves_are_closed(stage: Proxy
     assert await backend.rest() == b""
 
 
-async def test_the_connection_in_use_when_its_backend_leaves_is_closed_after(stage: ProxyFixture) -> None:
+async def test_a_connection_in_use_is_closed_after_its_backend_leaves(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     stage.leave(0)

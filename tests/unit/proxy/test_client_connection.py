@@ -111,7 +111,7 @@ async def test_a15_a_bad_chunk_never_makes_a_whole_request(stage: ProxyFixture, 
     assert stage.backend.untouched()
 
 
-async def test_a15_a_bad_chunk_that_comes_late_takes_the_backend_s_connection_down(stage: ProxyFixture) -> None:
+async def test_a15_a_late_bad_chunk_closes_the_backend_connection(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
     await backend.until(b"hello\r\n")
     await client.send(b"zz\r\n")
@@ -167,7 +167,7 @@ async def test_a17_framing_in_trailers_is_refused(stage: ProxyFixture, trailer: 
         b"Proxy-Connection: x, close\r\nConnection: keep-alive",
     ],
 )
-async def test_a26_who_says_close_asks_for_nothing_more(stage: ProxyFixture, version: bytes, said: bytes) -> None:
+async def test_a26_a_request_after_close_is_ignored(stage: ProxyFixture, version: bytes, said: bytes) -> None:
     get = b"GET / HTTP/%b\r\nHost: a\r\n%b\r\n\r\n"
     client, backend = await stage.ask(get % (version, said) + get % (version, b"X-Second: 1"))
     await backend.head()
@@ -306,7 +306,7 @@ async def test_a26_after_a_refusal_nothing_more_is_answered(stage: ProxyFixture)
     await wait_until_async(lambda: stage.pool.leases.requests == 1)
 
 
-async def test_a26_what_comes_while_an_answer_is_awaited_is_answered_after_it(stage: ProxyFixture) -> None:
+async def test_a26_a_request_during_another_one_is_answered_after_it(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(get("/1"))
     await backend.head()
     await client.send(get("/2"))
@@ -332,7 +332,7 @@ async def test_a27_ten_thousand_requests_at_once_are_all_answered(stage: ProxyFi
     assert client.silent()
 
 
-async def test_f3_who_asks_for_the_end_of_the_connection_gets_it_after_the_answer(stage: ProxyFixture) -> None:
+async def test_f3_a_requested_close_comes_after_the_response(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     client = await stage.client()
     await client.send(get("/1") + get("/2", "Connection: close") + get("/3"))
@@ -456,7 +456,7 @@ async def test_after_a_refusal_what_still_comes_is_read_for_a_while(stage: Proxy
     await wait_until_async(lambda: not stage.server.context.connections)
 
 
-async def test_a_slow_reader_gets_the_end_of_the_last_answer_on_a_connection(stage: ProxyFixture) -> None:
+async def test_a_slow_reader_gets_the_whole_last_response(stage: ProxyFixture) -> None:
     client = await a_client_behind_narrow_buffers(stage)
     await client.send(get("/", "Connection: close"))
     stage.backend.play(answers(ok(b"x" * 50_000)))

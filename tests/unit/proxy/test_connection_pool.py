@@ -57,7 +57,7 @@ async def test_d8_a_post_goes_out_on_a_connection_that_was_just_used(stage: Prox
     assert (await kept.until(b"two")).startswith(b"POST ")
 
 
-async def test_d8_a_post_goes_out_on_a_new_one_where_the_backend_closes_them_soon(stage: ProxyFixture) -> None:
+async def test_d8_a_post_gets_a_new_connection_if_kept_ones_close_soon(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await answer(client, backend)
     backend.close()
@@ -81,7 +81,7 @@ async def test_d8_a_post_goes_out_on_none_that_was_idle_for_a_second(stage: Prox
     assert kept.silent()
 
 
-async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(stage: ProxyFixture) -> None:
+async def test_d8_a_post_survives_the_close_of_its_connection(stage: ProxyFixture) -> None:
     for _ in range(100):
         client, kept = await stage.ask(GET)
         await answer(client, kept)
@@ -96,7 +96,7 @@ async def test_d8_a_post_survives_that_its_connection_is_closed_at_that_moment(s
     assert stage.pool.leases.counters().failed == 0
 
 
-async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run(stage: ProxyFixture) -> None:
+async def test_p12_a_restarted_backend_gets_new_connections(stage: ProxyFixture) -> None:
     client, former = await stage.ask(GET)
     await answer(client, former)
     stage.observe([0], run="second")
@@ -105,7 +105,7 @@ async def test_p12_a_restarted_backend_gets_no_kept_connection_of_its_former_run
     assert await former.rest() == b""
 
 
-async def test_h10_whoever_vanishes_while_it_is_dialled_is_not_sent_the_request(stage: ProxyFixture) -> None:
+async def test_h10_a_backend_removed_while_dialled_gets_no_request(stage: ProxyFixture) -> None:
     backend = stage.pool.backends[0]
     dialling = asyncio.ensure_future(stage.connections.dial(backend))
     stage.pool.remove(backend.replica.key, "it left its network")
@@ -146,7 +146,7 @@ async def test_what_is_said_unasked_ends_the_connection(stage: ProxyFixture, lat
     await answer(client, again)
 
 
-async def test_b8_surplus_that_begins_an_answer_never_gets_into_the_next_one(stage: ProxyFixture) -> None:
+async def test_b8_surplus_bytes_never_get_into_the_next_response(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     await backend.send(OK + b"HTTP/1.1 200 OK\r\nX-Poison: 1\r\nX-Swallows: ")
@@ -160,9 +160,7 @@ async def test_b8_surplus_that_begins_an_answer_never_gets_into_the_next_one(sta
 
 
 @pytest.mark.parametrize("greeting", [b"", b"220 hello\r\n"], ids=["in silence", "with a word"])
-async def test_b1_a_backend_that_does_not_wait_to_be_asked_hangs_nobody_up(
-    stage: ProxyFixture, greeting: bytes
-) -> None:
+async def test_b1_a_backend_that_speaks_first_hangs_no_client(stage: ProxyFixture, greeting: bytes) -> None:
     for _ in range(20):
         client, backend = await stage.ask(GET)
         if greeting:

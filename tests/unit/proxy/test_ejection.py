@@ -56,7 +56,7 @@ def answered(stage: ProxyFixture) -> list[int]:
 
 @pytest.mark.interpreted
 @pytest.mark.parametrize("policy", [LeastRequest, RoundRobin])
-async def test_d6_one_of_two_is_dead_and_nobody_notices(
+async def test_d6_one_of_two_is_dead_and_no_client_notices(
     open_stage: OpenStage, policy: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = await open_stage(2, policy=policy)
@@ -116,7 +116,7 @@ async def test_a_backend_that_is_killed_under_load_costs_no_request(open_stage: 
     assert stage.phases() == ["unhealthy", "ready", "ready"]
 
 
-async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_at_a_time(open_stage: OpenStage) -> None:
+async def test_d10_h5_requests_of_a_dead_backend_move_a_few_at_a_time(open_stage: OpenStage) -> None:
     stage = await open_stage(3, queue=QueueConfig())
     clients = [await stage.client() for _ in range(90)]
     for client in clients:
@@ -134,7 +134,7 @@ async def test_d10_h5_what_one_of_three_had_in_flight_goes_to_the_others_a_few_a
     assert (stage.queue.queued, stage.pool.leases.counters().retried, stage.pool.leases.counters().failed) == (0, 30, 0)
 
 
-async def test_d10_f2_who_leaves_while_others_are_tried_again_waits_no_longer(open_stage: OpenStage) -> None:
+async def test_d10_f2_a_client_that_leaves_waits_for_no_retry(open_stage: OpenStage) -> None:
     stage = await open_stage(2, queue=QueueConfig())
     clients = [await stage.client() for _ in range(10)]
     for client in clients:
@@ -154,7 +154,7 @@ async def reset(wire: RawConnection) -> None:
     wire.reset()
 
 
-async def test_d10_when_all_reset_there_are_at_most_a_fifth_more_attempts_than_requests(open_stage: OpenStage) -> None:
+async def test_d10_retries_add_at_most_a_fifth_when_all_reset(open_stage: OpenStage) -> None:
     stage = await open_stage(3)
     for backend in stage.backends:
         backend.play(reset)
@@ -199,7 +199,7 @@ async def test_further_attempts_that_succeed_have_no_end(open_stage: OpenStage) 
     assert len(stage.backends[0].wires) == 200
 
 
-async def test_d11_want_of_descriptors_is_held_against_nobody(open_stage: OpenStage) -> None:
+async def test_d11_want_of_descriptors_counts_against_no_backend(open_stage: OpenStage) -> None:
     stage = await open_stage(2)
     stage.backends[0].play(answers(OK))
     client = await stage.client()
@@ -234,7 +234,7 @@ async def streams(wire: RawConnection) -> None:
     [(switches, get("/", "Connection: Upgrade", "Upgrade: echo"), 101), (streams, GET, 200)],
     ids=["tunnel", "stream"],
 )
-async def test_what_has_begun_to_answer_is_no_further_attempt_any_more_however_long_it_lasts(
+async def test_a_retry_that_began_to_answer_no_longer_counts(
     open_stage: OpenStage, script: Script, request_: bytes, expected: int
 ) -> None:
     stage = await open_stage(2)

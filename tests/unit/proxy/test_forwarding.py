@@ -52,18 +52,18 @@ async def test_c8_the_target_arrives_byte_for_byte(stage: ProxyFixture, target: 
 
 
 @pytest.mark.parametrize("query", ["a=1;b=2", "%zz", "a=1&a=2;b=3", "a=1&a=%zz&b=3", "&&==", "?", "a[]=1", "{}|\\^`"])
-async def test_c9_a_query_that_nobody_could_parse_arrives_as_it_is(stage: ProxyFixture, query: str) -> None:
+async def test_c9_a_query_that_cannot_be_parsed_arrives_as_it_is(stage: ProxyFixture, query: str) -> None:
     assert (await heard(stage, get(f"/x?{query}")))[0] == f"GET /x?{query} HTTP/1.1".encode()
 
 
-async def test_c1_who_announces_trailers_is_not_silenced(stage: ProxyFixture) -> None:
+async def test_c1_an_announcement_of_trailers_goes_on(stage: ProxyFixture) -> None:
     asking = post(b"").replace(b"Content-Length: 0", b"Trailer: X-Sum\r\nTransfer-Encoding: chunked")
     _, backend = await stage.ask(asking + b"0\r\nX-Sum: 1\r\n\r\n")
     assert b"\r\nTrailer: X-Sum\r\n" in await backend.head()
     assert await backend.until(b"\r\n\r\n") == b"0\r\nX-Sum: 1\r\n\r\n"
 
 
-async def test_c1_credentials_between_a_client_and_a_proxy_behind_us_go_on(stage: ProxyFixture) -> None:
+async def test_c1_credentials_for_a_proxy_behind_this_one_go_on(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(get("/", "Proxy-Authorization: Basic eA=="))
     assert b"\r\nProxy-Authorization: Basic eA==\r\n" in await backend.head()
     await backend.send(OK.replace(b"200 OK\r\n", b"407 Who\r\nProxy-Authenticate: Basic\r\n"))
@@ -123,7 +123,7 @@ async def test_c14_what_has_not_changed_is_not_sent(stage: ProxyFixture) -> None
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-async def test_c15_nobody_is_followed_elsewhere(stage: ProxyFixture, code: int) -> None:
+async def test_c15_no_redirect_is_followed(stage: ProxyFixture, code: int) -> None:
     response = b"HTTP/1.1 %d Elsewhere\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n" % code
     stage.backend.play(answers(response))
     client = await stage.client()
@@ -135,7 +135,7 @@ async def test_c15_nobody_is_followed_elsewhere(stage: ProxyFixture, code: int) 
 
 
 @pytest.mark.parametrize("method", [b"FOO", b"get", b"X-A"])
-async def test_a25_a_method_that_nobody_knows_is_refused(stage: ProxyFixture, method: bytes) -> None:
+async def test_a25_an_unknown_method_is_refused(stage: ProxyFixture, method: bytes) -> None:
     client = await stage.client()
     await client.send(method + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
     head = await client.head()

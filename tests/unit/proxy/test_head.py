@@ -74,7 +74,7 @@ def test_c2_fields_that_connection_names_are_removed(connection: list[str]) -> N
     assert sent_on("X-One: 1", *connection, "X-Two: 2", "X-Three: 3") == ["X-Three: 3"]
 
 
-def test_c2_connection_cannot_remove_what_we_say_or_what_is_not_its_own() -> None:
+def test_c2_connection_removes_neither_end_to_end_nor_own_fields() -> None:
     told = sent_on(
         "Connection: X-Forwarded-For, Host, Content-Length, Authorization, Cookie, Via",
         *("Authorization: Basic eA==", "Cookie: a=b", "Via: 1.0 edge", "Content-Length: 5"),
@@ -206,7 +206,7 @@ def test_c19_or_ends_with_the_connection_for_http_1_0() -> None:
     assert answered(http_1_0=True) == b"HTTP/1.1 200 Fine\r\n" + DATED + b"Connection: close\r\n\r\n"
 
 
-def test_c2_a_response_s_connection_names_fields_too_but_not_cookies() -> None:
+def test_c2_connection_in_a_response_cannot_remove_cookies() -> None:
     told = answered("Connection: X-Hop, Set-Cookie", "X-Hop: 1", "Set-Cookie: a=b", "Content-Length: 0")
     assert told == b"HTTP/1.1 200 Fine\r\nSet-Cookie: a=b\r\n" + DATED + b"Content-Length: 0\r\n\r\n"
 

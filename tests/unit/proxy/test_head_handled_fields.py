@@ -1,4 +1,4 @@
-"""What is handled on the way: how far a request may go, whom it has passed, what it expects, and the date."""
+"""What is handled on the way: Max-Forwards, Via, Expect and Date."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def made_at(head: bytes) -> float:
     return parsedate_to_datetime(date.decode()).timestamp()
 
 
-# C7: whom a request has passed
+# C7: which proxies a request has passed
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_c7_each_listener_has_a_name_of_its_own(stage: ProxyFixture) -> No
 # C17: what a request expects
 
 
-async def test_c17_an_expectation_that_nobody_knows_is_a_417(stage: ProxyFixture) -> None:
+async def test_c17_an_unknown_expectation_is_a_417(stage: ProxyFixture) -> None:
     assert status(await refused(stage, post(b"").replace(b"\r\n\r\n", b"\r\nExpect: 200-maybe\r\n\r\n"))) == 417
 
 
@@ -176,7 +176,7 @@ async def test_a31_the_twins_of_what_we_say_are_dropped(stage: ProxyFixture, twi
     assert backend.silent()
 
 
-async def test_a31_other_underscores_are_nobody_s_twins(stage: ProxyFixture) -> None:
+async def test_a31_other_underscores_are_no_twins(stage: ProxyFixture) -> None:
     _, backend = await stage.ask(get("/", "My_Field: 1", "X_Forwarded_Forever: 2"))
     head = await backend.head()
     assert b"\r\nMy_Field: 1\r\nX_Forwarded_Forever: 2\r\n" in head

@@ -44,7 +44,7 @@ def test_what_is_not(said: bytes) -> None:
     assert not is_valid_request_id(said)
 
 
-async def test_c21_a_request_without_one_gets_one_and_its_client_hears_of_it(open_stage: OpenStage) -> None:
+async def test_c21_a_request_without_an_id_gets_one_as_does_its_client(open_stage: OpenStage) -> None:
     (asked,), (told,) = await relayed(await open_stage(make_id=make_request_id))
     assert asked == told
     assert MADE.fullmatch(asked)

@@ -49,7 +49,7 @@ class Watch:
             await backend.close()
 
 
-async def test_it_becomes_ready_when_it_listens_and_again_after_a_failure() -> None:
+async def test_a_replica_that_listens_is_ready_also_after_a_failure() -> None:
     (backend,) = listen_on(["127.0.0.1"])
     watch = Watch([replica(1, backend.host), replica(2, "127.0.0.2")])
     async with watch.watching(backend):
@@ -79,7 +79,7 @@ async def test_a_replica_with_a_port_of_its_own_is_asked_there() -> None:
         await wait_until_async(lambda: watch.pool.ready == 1)
 
 
-async def test_one_that_does_not_answer_keeps_nobody_waiting() -> None:
+async def test_a_silent_replica_keeps_no_other_waiting() -> None:
     silent, other = listen_on(["127.0.0.1", "127.0.0.2"])
     other.play(answers(WELL))
     watch = Watch([replica(1, silent.host), replica(2, other.host)])
@@ -93,7 +93,7 @@ async def test_one_that_does_not_answer_keeps_nobody_waiting() -> None:
     await silent.close()
 
 
-async def test_a_check_that_fails_three_times_takes_one_out_and_one_that_passes_brings_it_back() -> None:
+async def test_three_failed_checks_remove_and_one_passed_restores() -> None:
     one, other = listen_on(["127.0.0.1", "127.0.0.2"])
     answer = WELL
 
@@ -129,7 +129,7 @@ async def test_one_that_does_not_answer_its_check_in_time_fails_it() -> None:
     await other.close()
 
 
-async def test_behind_a_relay_ready_ones_are_tried_too_and_one_that_it_does_not_reach_is_out() -> None:
+async def test_ready_replicas_behind_a_relay_are_checked_too() -> None:
     one, other = listen_on(["127.0.0.1", "127.0.0.2"])
     reached = True
 
@@ -158,7 +158,7 @@ async def test_behind_a_relay_ready_ones_are_tried_too_and_one_that_it_does_not_
         ("/up", True, HealthCheck("/up", 1.0, 2.0)),
     ],
 )
-async def test_ports_are_tried_five_times_a_second_and_paths_asked_for_once(
+async def test_ports_are_checked_five_times_a_second_and_paths_once(
     path: str, relayed: bool, expected: HealthCheck
 ) -> None:
     assert make_health_check(path, relayed=relayed) == expected

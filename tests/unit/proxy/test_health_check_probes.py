@@ -29,7 +29,7 @@ async def told(backend: ScriptedBackend, answer: bytes, *, hangs_up: bool = Fals
         await backend.close()
 
 
-async def test_a_check_is_a_get_that_says_who_asks() -> None:
+async def test_a_check_is_a_get_with_a_user_agent() -> None:
     (backend,) = listen_on(["127.0.0.1"])
     asking = asyncio.create_task(http_check(backend.host, backend.port, "/healthz?full=1"))
     wire = await backend.accept()
@@ -105,7 +105,7 @@ async def test_behind_a_relay_it_has_to_stay_open_too() -> None:
     await backend.close()
 
 
-async def test_a_relay_that_hangs_up_reaches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relay_that_hangs_up_reaches_no_replica(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health_check, "_HANGS_UP_WITHIN", PATIENCE)  # on a busy machine it may take longer
     (backend,) = listen_on(["127.0.0.1"])
 

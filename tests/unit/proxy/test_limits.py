@@ -50,7 +50,7 @@ async def test_d2_another_backend_is_asked_first_where_that_is_safe(open_stage: 
     assert stage.pool.leases.counters().retried == 1
 
 
-async def test_d2_a_post_that_was_read_is_sent_to_nobody_else(open_stage: OpenStage) -> None:
+async def test_d2_a_post_that_was_read_is_sent_to_no_other_backend(open_stage: OpenStage) -> None:
     stage, client = await silent_before_its_head(open_stage, post(b"hello"), 2)
     await stage.backend.wires[0].exactly(5)
     stage.seconds_pass(6)
@@ -69,7 +69,7 @@ async def test_d2_the_time_of_an_upload_is_not_the_backend_s(open_stage: OpenSta
     assert status(await client.until(b"ok")) == 200
 
 
-async def test_d2_a_backend_that_takes_no_more_of_an_upload_is_too_slow(open_stage: OpenStage) -> None:
+async def test_d2_a_backend_that_stops_reading_an_upload_is_too_slow(open_stage: OpenStage) -> None:
     stage = await open_stage(receive_buffer=4096, limits=Limits(response_timeout=5))
     client, _ = await stage.ask(post(b"", 1_000_000_000))
     await fill(client)
@@ -85,7 +85,7 @@ async def test_d2_without_a_limit_a_head_may_take_its_time(stage: ProxyFixture) 
     assert status(await client.until(b"ok")) == 200
 
 
-async def test_d2_an_interim_response_gains_time_and_rules_out_another_backend(open_stage: OpenStage) -> None:
+async def test_d2_an_interim_response_gains_time_and_prevents_a_retry(open_stage: OpenStage) -> None:
     stage, client = await silent_before_its_head(open_stage, GET, 2)
     stage.seconds_pass(5)
     await stage.backend.wires[0].send(b"HTTP/1.1 102 Processing\r\n\r\n")
@@ -186,14 +186,14 @@ async def test_p14_each_request_has_the_whole_limit(open_stage: OpenStage) -> No
         assert status(await client.until(b"ok")) == 200
 
 
-async def test_p14_who_asks_before_sending_too_much_need_not_send_it(open_stage: OpenStage) -> None:
+async def test_p14_a_client_that_asks_first_need_not_send_too_much(open_stage: OpenStage) -> None:
     stage = await open_stage(limits=Limits(max_request_body=5))
     client = await stage.client()
     await client.send(post(b"", 6).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
     assert status(await client.head()) == 413
 
 
-# Who may say for whom it forwards
+# Which peers may name the client that they forward for
 
 BEFORE = (
     "X-Forwarded-For: 192.0.2.1",

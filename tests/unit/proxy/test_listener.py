@@ -56,8 +56,8 @@ def test_a_name_is_each_of_its_addresses_on_one_port(bound: Bind) -> None:
 
 
 def test_a_name_without_an_address_is_refused() -> None:
-    with pytest.raises(ComposectlError, match=r"cannot resolve host `nobody\.invalid`"):
-        bind("nobody.invalid", [0])
+    with pytest.raises(ComposectlError, match=r"cannot resolve host `missing\.invalid`"):
+        bind("missing.invalid", [0])
 
 
 def test_every_address_is_taken_where_one_of_them_is(bound: Bind) -> None:
@@ -83,6 +83,6 @@ def test_the_first_free_port_of_a_range_is_taken(bound: Bind) -> None:
         assert port_of(one) == port_of(free)
 
 
-def test_an_address_of_somebody_else_is_refused() -> None:
+def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(ComposectlError, match=r"192\.0\.2\.1:0: address not available"):
         bind("192.0.2.1", [0])

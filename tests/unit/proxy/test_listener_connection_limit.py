@@ -31,7 +31,7 @@ async def full(open_stage: OpenStage, limit: int) -> tuple[ProxyFixture, list[Ra
     return stage, clients
 
 
-async def test_p14_at_the_limit_of_connections_nobody_is_accepted_until_one_ends(open_stage: OpenStage) -> None:
+async def test_p14_at_the_limit_no_client_is_accepted_until_one_ends(open_stage: OpenStage) -> None:
     stage, clients = await full(open_stage, 3)
     waiting = [await stage.client() for _ in range(2)]
     for client in waiting:
@@ -70,7 +70,7 @@ async def test_p14_a_tunnel_is_a_connection_until_it_ends(open_stage: OpenStage)
     assert status(await waiting.until(b"ok")) == 200
 
 
-async def test_p14_who_waits_at_the_gate_is_let_go_at_the_end(open_stage: OpenStage) -> None:
+async def test_p14_a_client_over_the_limit_is_let_go_at_the_end(open_stage: OpenStage) -> None:
     stage, _ = await full(open_stage, 1)
     waiting = await stage.client()
     await stage.shut_down()
@@ -85,7 +85,7 @@ def test_p14_the_limit_comes_from_the_open_files() -> None:
     assert 0 < for_all_at_once < hard / 2
 
 
-def test_p14_whoever_knows_that_most_clients_are_idle_may_let_in_more() -> None:
+def test_p14_the_limit_can_be_raised_to_what_open_files_allow() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = hard - hard // 8 - 128
     assert make_connection_limit(most).limit == most > make_connection_limit().limit

@@ -46,7 +46,7 @@ async def served(stage: ProxyFixture) -> RawConnection:
     return client
 
 
-async def test_d11_without_a_descriptor_nobody_is_accepted_and_all_others_are_served(stage: ProxyFixture) -> None:
+async def test_d11_without_descriptors_only_new_clients_wait(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     inside, latecomer, later = await served(stage), unconnected(), unconnected()
     with exhausted():
@@ -76,7 +76,7 @@ async def test_d11_no_time_is_wasted_on_trying(stage: ProxyFixture) -> None:
     stage.errors.clear()
 
 
-async def test_d11_a_backend_that_cannot_be_dialled_for_that_is_not_to_blame(stage: ProxyFixture) -> None:
+async def test_d11_want_of_descriptors_does_not_eject_a_backend(stage: ProxyFixture) -> None:
     client = await stage.client()
     await wait_until_async(lambda: stage.server.connection_limit.count)
     with exhausted():
@@ -93,7 +93,7 @@ async def test_d11_a_backend_that_cannot_be_dialled_for_that_is_not_to_blame(sta
     assert status(await client.until(b"ok")) == 200
 
 
-async def test_d11_what_is_kept_to_backends_is_bounded_by_the_open_files(
+async def test_d11_kept_connections_are_bounded_by_the_open_files(
     open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = await open_stage(2)

@@ -1,4 +1,4 @@
-"""Who holds a port, as far as the machine tells."""
+"""Which process holds a port, as far as the machine shows."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def test_one_that_is_only_connected_is_not() -> None:
         assert process_on(one.getsockname()[1]) == ""
 
 
-def test_nobody_holds_a_free_port() -> None:
+def test_a_free_port_has_no_owner() -> None:
     with keep_port() as free:
         assert process_on(free.getsockname()[1]) == ""

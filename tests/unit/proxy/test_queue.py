@@ -35,7 +35,7 @@ async def without_backends(open_stage: OpenStage, backends: int = 1, **how: obje
     return stage
 
 
-async def test_p4_a_request_is_held_until_somebody_is_ready(open_stage: OpenStage) -> None:
+async def test_p4_a_request_is_queued_until_a_backend_is_ready(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage)
     stage.backend.play(answers(OK))
     client = await held(stage)
@@ -48,7 +48,7 @@ async def test_p4_a_request_is_held_until_somebody_is_ready(open_stage: OpenStag
 
 
 @pytest.mark.parametrize("request_", [post(b"hello"), HEAD, get("/", "Connection: close"), GET], ids=len)
-async def test_p4_d5_who_was_held_for_too_long_gets_a_503(open_stage: OpenStage, request_: bytes) -> None:
+async def test_p4_d5_a_request_queued_for_too_long_gets_a_503(open_stage: OpenStage, request_: bytes) -> None:
     stage = await without_backends(open_stage)
     client = await held(stage, request_)
     stage.seconds_pass(31)
@@ -94,7 +94,7 @@ async def test_p4_no_more_are_held_than_may_be(open_stage: OpenStage) -> None:
 
 
 @pytest.mark.parametrize("holding", [QueueConfig(0), QueueConfig(0, 0)])
-async def test_d5_without_holding_nobody_waits(open_stage: OpenStage, holding: QueueConfig) -> None:
+async def test_d5_without_a_queue_no_request_waits(open_stage: OpenStage, holding: QueueConfig) -> None:
     stage = await without_backends(open_stage, queue=holding)
     client = await stage.client()
     await client.send(GET)
@@ -112,7 +112,7 @@ async def test_p4_first_come_first_served(open_stage: OpenStage) -> None:
         assert backend.address.encode() in await client.until(b"ok")
 
 
-async def test_p4_who_comes_now_does_not_overtake_those_who_wait(open_stage: OpenStage) -> None:
+async def test_p4_a_newcomer_does_not_overtake_queued_requests(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage, 2)
     waiting = [await held(stage) for _ in range(65)]  # one more than two backends get at once
     for backend in stage.backends:
@@ -125,7 +125,7 @@ async def test_p4_who_comes_now_does_not_overtake_those_who_wait(open_stage: Ope
     assert stage.backends[1].address.encode() in await newcomer.until(b"ok")
 
 
-async def test_p4_where_no_more_may_wait_who_comes_now_is_served_at_once(open_stage: OpenStage) -> None:
+async def test_p4_a_newcomer_to_a_full_queue_is_served_at_once(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage, queue=QueueConfig(30, size=1))
     stage.backend.play(answers(OK))
     waiting, newcomer = await held(stage), await stage.client()
@@ -135,7 +135,7 @@ async def test_p4_where_no_more_may_wait_who_comes_now_is_served_at_once(open_st
     assert status(await waiting.until(b"ok")) == 200
 
 
-async def test_p4_all_who_are_ready_get_their_share_of_those_who_waited(open_stage: OpenStage) -> None:
+async def test_p4_all_ready_backends_share_the_queued_requests(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage, 5, policy=LeastRequest)
     for _ in range(100):
         await held(stage)
@@ -144,7 +144,7 @@ async def test_p4_all_who_are_ready_get_their_share_of_those_who_waited(open_sta
     assert [backend.in_flight for backend in stage.pool.backends] == [20] * 5
 
 
-async def test_p4_the_first_who_is_ready_does_not_get_them_all_at_once(open_stage: OpenStage) -> None:
+async def test_p4_the_first_ready_backend_does_not_get_them_all(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage, 2, policy=LeastRequest)
     for _ in range(100):
         await held(stage)
@@ -157,7 +157,7 @@ async def test_p4_the_first_who_is_ready_does_not_get_them_all_at_once(open_stag
     assert min(shares) >= 1
 
 
-async def test_p4_when_nobody_is_ready_any_more_the_others_go_on_waiting(open_stage: OpenStage) -> None:
+async def test_p4_when_no_backend_is_ready_the_rest_stays_queued(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage)
     clients = [await held(stage) for _ in range(40)]
     stage.observe([0], run="second")
@@ -210,7 +210,7 @@ async def test_p4_p8_so_does_one_whose_upload_waits(open_stage: OpenStage) -> No
     assert stage.pool.leases.rejected == 0
 
 
-async def test_p4_e5_no_more_of_an_upload_is_read_than_has_come_with_the_head(open_stage: OpenStage) -> None:
+async def test_p4_e5_the_rest_of_a_queued_upload_is_not_read(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage, receive_buffer=4096)
     client = await held(stage, post(b"", 1073741824))
     sent = await fill(client)
@@ -244,7 +244,7 @@ async def echoes_the_path(wire: RawConnection) -> None:
         await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path))
 
 
-async def test_p4_f10_when_composectl_ends_those_who_wait_are_told_at_once(open_stage: OpenStage) -> None:
+async def test_p4_f10_when_composectl_ends_queued_requests_get_a_503(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage)
     client = await held(stage)
     await asyncio.wait_for(stage.shut_down(), PATIENCE)
@@ -254,7 +254,7 @@ async def test_p4_f10_when_composectl_ends_those_who_wait_are_told_at_once(open_
     assert stage.queue.queued == 0
 
 
-async def test_p4_p3_a_request_that_may_go_to_another_waits_for_another(open_stage: OpenStage) -> None:
+async def test_p4_p3_a_request_that_may_be_retried_waits_for_a_backend(open_stage: OpenStage) -> None:
     stage = await open_stage(2, queue=QueueConfig())
     stage.observe([0])
     client, backend = await stage.ask(put(b"hello"))
@@ -272,7 +272,7 @@ async def test_p4_p3_a_request_that_may_go_to_another_waits_for_another(open_sta
     assert (stage.pool.leases.requests, counters.retried, counters.failed) == (1, 1, 0)
 
 
-async def test_p4_p3_where_nobody_else_comes_it_is_a_503_and_counts_once(open_stage: OpenStage) -> None:
+async def test_p4_p3_a_retry_without_a_backend_is_a_503_counted_once(open_stage: OpenStage) -> None:
     stage = await open_stage(queue=QueueConfig())
     client, backend = await stage.ask(GET)
     await backend.head()
@@ -284,7 +284,7 @@ async def test_p4_p3_where_nobody_else_comes_it_is_a_503_and_counts_once(open_st
     assert (stage.pool.leases.requests, stage.pool.leases.counters().failed, stage.pool.leases.rejected) == (1, 1, 0)
 
 
-async def test_p4_d1_h3_who_is_refused_by_all_waits_for_word_that_they_are_told_to_stop(open_stage: OpenStage) -> None:
+async def test_p4_d1_h3_a_request_refused_by_all_waits_for_another(open_stage: OpenStage) -> None:
     stage = await open_stage(3, queue=QueueConfig())
     for backend in stage.backends[:2]:
         backend.refuse()
@@ -303,7 +303,7 @@ async def test_p4_d1_h3_who_is_refused_by_all_waits_for_word_that_they_are_told_
     assert (stage.pool.leases.requests, stage.pool.leases.counters().failed) == (1, 0)
 
 
-async def test_p4_d1_h3_so_does_who_was_refused_by_as_many_as_a_request_may_go_to(open_stage: OpenStage) -> None:
+async def test_p4_d1_h3_a_request_refused_at_its_last_try_waits_too(open_stage: OpenStage) -> None:
     stage = await open_stage(4, queue=QueueConfig())
     for backend in stage.backends[:3]:
         backend.refuse()
@@ -337,7 +337,7 @@ async def test_p4_d1_after_a_second_it_is_a_502(open_stage: OpenStage) -> None:
     assert (stage.pool.leases.requests, stage.pool.leases.counters().failed) == (1, 1)
 
 
-async def test_p4_d1_one_of_many_whom_a_few_refuse_holds_up_nobody(open_stage: OpenStage) -> None:
+async def test_p4_d1_a_request_is_not_queued_while_one_is_ready(open_stage: OpenStage) -> None:
     stage = await open_stage(4, queue=QueueConfig())
     for backend in stage.backends[:3]:
         backend.refuse()
@@ -356,7 +356,7 @@ async def test_p4_d7_a_post_that_a_backend_may_have_got_is_not_held(open_stage: 
     assert status(await client.head()) == 502
 
 
-async def test_p4_d12_a_fault_over_one_who_waited_holds_up_no_other(open_stage: OpenStage) -> None:
+async def test_p4_d12_a_fault_over_a_queued_request_holds_up_no_other(open_stage: OpenStage) -> None:
     faulty = Faulty()
     stage = await without_backends(open_stage, policy=lambda: faulty)
     stage.backend.play(answers(OK))

@@ -21,7 +21,7 @@ from tests.support.wait import wait_until_async
 from tests.unit.proxy.test_tunnel import opened
 
 
-async def test_f10_what_is_in_flight_is_finished_and_the_connection_closed(stage: ProxyFixture) -> None:
+async def test_f10_requests_in_flight_finish_then_connections_close(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     ending = asyncio.create_task(stage.shut_down())
@@ -60,7 +60,7 @@ async def test_p2_a_tunnel_is_cut_too(open_stage: OpenStage) -> None:
     assert await backend.rest() == b""
 
 
-async def test_p2_nobody_gets_longer_than_the_backends_take_to_stop(stage: ProxyFixture) -> None:
+async def test_p2_no_request_gets_longer_than_the_stop_grace_period(stage: ProxyFixture) -> None:
     stage.pool.sync([replace(stage.replica(0), stop_grace_period=0.05)])
     client, backend = await stage.ask(GET)
     await backend.head()
@@ -69,7 +69,7 @@ async def test_p2_nobody_gets_longer_than_the_backends_take_to_stop(stage: Proxy
     await backend.rest()
 
 
-async def test_who_parts_gives_each_client_a_last_response_that_says_so(stage: ProxyFixture) -> None:
+async def test_draining_gives_each_client_a_last_response(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     client = await stage.client()
     await client.send(GET)
@@ -102,7 +102,7 @@ async def test_a_response_that_has_begun_is_not_the_last_one(stage: ProxyFixture
     await asyncio.wait_for(parting, PATIENCE)
 
 
-async def test_nobody_is_accepted_any_more(stage: ProxyFixture) -> None:
+async def test_no_client_is_accepted_any_more(stage: ProxyFixture) -> None:
     await stage.shut_down()
     with contextlib.suppress(ConnectionError):  # refused, or reset from the queue
         client = await stage.client()
@@ -139,7 +139,7 @@ async def test_d12_a_fault_of_ours_ends_one_connection_and_no_other(open_stage: 
     stage.errors.clear()
 
 
-async def test_d12_a_fault_over_a_request_that_had_to_wait_is_a_500_too(open_stage: OpenStage) -> None:
+async def test_d12_a_fault_over_a_pipelined_request_is_a_500_too(open_stage: OpenStage) -> None:
     faulty = Faulty()
     stage = await open_stage(policy=lambda: faulty)
     client, backend = await stage.ask(GET * 2)

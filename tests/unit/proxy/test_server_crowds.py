@@ -61,7 +61,7 @@ async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenS
     assert stage.pool.leases.counters().failed == 0
 
 
-async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_time(stage: ProxyFixture) -> None:
+async def test_p9_f6_500_slow_heads_delay_no_client_and_are_refused(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     slow = [await stage.client() for _ in range(500)]
     for client in slow:
@@ -76,7 +76,7 @@ async def test_p9_f6_500_heads_that_dribble_in_delay_nobody_and_are_refused_in_t
     assert stage.pool.leases.requests == 11 * TRIES
 
 
-async def test_f6_bodies_that_dribble_in_delay_nobody(stage: ProxyFixture) -> None:
+async def test_f6_slow_bodies_delay_no_client(stage: ProxyFixture) -> None:
     backends = []
     for _ in range(200):
         client, backend = await stage.ask(post(b"x", 1000))
@@ -90,7 +90,7 @@ async def test_f6_bodies_that_dribble_in_delay_nobody(stage: ProxyFixture) -> No
         stage.seconds_pass(20)
 
 
-async def test_f6_readers_that_do_not_read_delay_nobody(stage: ProxyFixture) -> None:
+async def test_f6_clients_that_do_not_read_delay_no_other(stage: ProxyFixture) -> None:
     stage.backend.play(answers(ok(b"x" * 1_000_000)))
     slow = [await a_client_behind_narrow_buffers(stage) for _ in range(50)]
     for client in slow:
@@ -107,7 +107,7 @@ async def test_f6_readers_that_do_not_read_delay_nobody(stage: ProxyFixture) -> 
     assert unsent_to_clients(stage) < 50 * 1024 * 1024
 
 
-async def test_p5_f7_1000_idle_clients_are_kept_and_others_are_unaffected(stage: ProxyFixture) -> None:
+async def test_p5_f7_1000_idle_clients_are_kept_and_delay_no_other(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     idle = [await stage.client() for _ in range(1000)]
     for client in idle:
@@ -139,7 +139,7 @@ async def test_f9_a_load_of_all_kinds_of_requests_has_no_error(open_stage: OpenS
     assert (counters.requests, counters.failed, stage.pool.leases.rejected) == (3200, 0, 0)
 
 
-async def test_a27_ten_thousand_requests_whose_answers_nobody_reads_are_not_all_taken(stage: ProxyFixture) -> None:
+async def test_a27_requests_are_not_all_read_if_responses_are_unread(stage: ProxyFixture) -> None:
     stage.backend.play(answers(ok(b"x" * 1000)))
     client = await a_client_behind_narrow_buffers(stage)
     sending = asyncio.create_task(client.send(get("/", "X-Long: " + "x" * 1000) * 10_000))
@@ -171,7 +171,7 @@ async def test_d1_refused_by_all_is_told_within_a_second(open_stage: OpenStage) 
     assert await least_seconds(is_told, 5) < 1
 
 
-async def test_d2_p10_with_nobody_who_accepts_it_is_a_504_after_a_second(open_stage: OpenStage) -> None:
+async def test_d2_p10_if_no_backend_accepts_it_is_a_504_after_a_second(open_stage: OpenStage) -> None:
     stage = await open_stage(1, backlog=0, connect_timeout=CONNECT_TIMEOUT)
 
     async def is_told() -> None:
@@ -185,7 +185,7 @@ async def test_d2_p10_with_nobody_who_accepts_it_is_a_504_after_a_second(open_st
         assert 0.9 < await least_seconds(is_told, 2) < 2
 
 
-async def test_d5_p4_without_holding_it_is_a_503_within_50_ms_and_200_as_soon_as_somebody_is_ready(
+async def test_d5_p4_without_a_queue_it_is_a_503_and_then_a_200(
     stage: ProxyFixture,
 ) -> None:
     stage.backend.play(answers(OK))
@@ -202,7 +202,7 @@ async def test_d5_p4_without_holding_it_is_a_503_within_50_ms_and_200_as_soon_as
     assert status(await client.until(b"ok")) == 200
 
 
-async def test_d6_a_dead_backend_costs_one_attempt_and_gets_its_share_once_it_is_back(open_stage: OpenStage) -> None:
+async def test_d6_a_dead_backend_costs_one_attempt_and_comes_back(open_stage: OpenStage) -> None:
     stage = await open_stage(2)
     for backend in stage.backends:
         backend.play(answers(OK))
@@ -244,7 +244,7 @@ async def test_d9_what_is_idempotent_goes_to_others_each_once(open_stage: OpenSt
 
 @pytest.mark.parametrize("moment", ["before the head", "in the upload", "in the download"])
 @pytest.mark.parametrize("leave", [RawConnection.close, RawConnection.reset], ids=["closes", "resets"])
-async def test_p8_f1_within_a_second_of_a_client_s_leaving_its_backend_knows(
+async def test_p8_f1_a_backend_learns_of_an_abort_within_a_second(
     stage: ProxyFixture, moment: str, leave: object
 ) -> None:
     assert callable(leave)

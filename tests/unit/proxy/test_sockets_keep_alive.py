@@ -26,14 +26,14 @@ def options(sock: socket.socket) -> tuple[int, int, int]:
     )
 
 
-async def test_h9_the_kernel_asks_now_and_then_whether_the_other_side_is_there() -> None:
+async def test_h9_the_kernel_probes_whether_the_peer_is_there() -> None:
     transport, sock = await made()
     keep_alive(transport, idle=5)
     assert options(sock) == (1, 5, 0)
     transport.close()
 
 
-async def test_h9_it_gives_up_soon_where_there_may_be_nobody() -> None:
+async def test_h9_it_gives_up_soon_where_the_peer_may_be_gone() -> None:
     transport, sock = await made()
     give_up_soon(transport)
     assert options(sock) == (1, 1, 3000)
@@ -48,7 +48,7 @@ async def test_h9_what_is_closed_already_is_left_alone() -> None:
     assert transport.is_closing()
 
 
-async def test_h9_a_request_in_flight_at_a_backend_that_vanished_goes_on(stage: ProxyFixture) -> None:
+async def test_h9_a_request_in_flight_at_a_removed_backend_goes_on(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(GET)
     await backend.head()
     stage.pool.remove(stage.pool.backends[0].replica.key, "it left its network")

@@ -25,7 +25,7 @@ async def home(stage: ProxyFixture, address: str) -> bytes:
     return head.partition(b"X-Internal-Service: ")[2].partition(b"\r\n")[0]
 
 
-async def test_all_connections_of_an_address_lead_to_one_backend_and_addresses_to_several(
+async def test_an_address_leads_to_one_backend_and_many_to_several(
     open_stage: OpenStage,
 ) -> None:
     stage = await open_stage(3, policy=Source)
@@ -38,7 +38,7 @@ async def test_all_connections_of_an_address_lead_to_one_backend_and_addresses_t
         assert {address: await home(stage, address) for address in addresses} == homes
 
 
-async def test_whose_backend_dies_goes_elsewhere_and_the_others_stay(open_stage: OpenStage) -> None:
+async def test_addresses_of_a_dead_backend_move_and_others_stay(open_stage: OpenStage) -> None:
     stage = await open_stage(3, policy=Source)
     for backend in stage.backends:
         backend.play(answers(OK))

@@ -215,7 +215,7 @@ async def test_g6_when_the_backend_breaks_off_the_client_is_told(stage: ProxyFix
     await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
 
 
-async def test_g6_an_end_of_what_one_side_says_is_the_end_after_its_last_word(stage: ProxyFixture) -> None:
+async def test_g6_an_end_by_one_side_comes_after_its_last_bytes(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     await client.send(b"last words")
     client.half_close()

@@ -144,7 +144,7 @@ async def test_g4_a_refusal_is_the_backend_s_own(stage: ProxyFixture, code: int)
     assert await client.exactly(4) == b"body"
 
 
-async def test_g5_with_nobody_ready_there_is_no_101(stage: ProxyFixture) -> None:
+async def test_g5_without_a_ready_backend_there_is_no_101(stage: ProxyFixture) -> None:
     stage.observe([])
     client = await stage.client()
     await client.send(get("/chat", *HANDSHAKE))
@@ -166,16 +166,16 @@ async def test_g6_the_code_and_the_reason_of_a_close_arrive(stage: ProxyFixture,
     await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
 
 
-@pytest.mark.parametrize("who", ["client", "backend"])
+@pytest.mark.parametrize("side", ["client", "backend"])
 @pytest.mark.parametrize("leave", [RawConnection.close, RawConnection.reset], ids=["closes", "aborts"])
 async def test_g6_the_end_of_one_side_is_the_other_s_within_a_second(
-    stage: ProxyFixture, who: str, leave: object
+    stage: ProxyFixture, side: str, leave: object
 ) -> None:
     assert callable(leave)
 
     async def ends() -> None:
         client, backend = await opened(stage)
-        goes, stays = (client, backend) if who == "client" else (backend, client)
+        goes, stays = (client, backend) if side == "client" else (backend, client)
         leave(goes)
         await stays.rest()
 
@@ -217,7 +217,7 @@ async def test_g9_a_tunnel_may_be_idle_for_ten_minutes(stage: ProxyFixture) -> N
         assert await said_back(socket, "after") == "after"
 
 
-async def test_g10_a_tunnel_of_a_backend_that_leaves_goes_on_until_the_end_of_the_drain(open_stage: OpenStage) -> None:
+async def test_g10_a_tunnel_of_a_draining_backend_goes_on_to_the_end(open_stage: OpenStage) -> None:
     stage = await open_stage(drain_seconds=0.2)
     async with serving(stage.backend), aiohttp.ClientSession() as session, session.ws_connect(through(stage)) as socket:
         stage.leave(0)
@@ -239,7 +239,7 @@ async def test_g13_what_a_handshake_lacks_is_for_the_backend_to_judge(stage: Pro
     assert b" 400 " in answers[0]
 
 
-async def test_f5_a_hundred_and_twenty_websockets_leave_room_for_a_request(stage: ProxyFixture) -> None:
+async def test_f5_120_websockets_leave_room_for_a_request(stage: ProxyFixture) -> None:
     async with serving(stage.backend, echo), aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         sockets = [await session.ws_connect(through(stage)) for _ in range(120)]
         async with session.get(through(stage, "/plain").replace("ws:", "http:")) as response:

@@ -84,7 +84,7 @@ def test_so_it_is_with_requests_in_flight(make: Callable[[random.Random], Policy
 
 
 @pytest.mark.parametrize("make", DRAWN)
-def test_who_came_back_is_drawn_as_often_as_the_others(make: Callable[[random.Random], Policy]) -> None:
+def test_a_backend_that_came_back_is_drawn_as_often_as_others(make: Callable[[random.Random], Policy]) -> None:
     policy = make(random.Random(1))
     backends = filled(policy, 10)
     for backend in (backends[0], backends[4], backends[9]):

@@ -27,7 +27,7 @@ def test_nothing_is_picked_where_there_is_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ALL_POLICIES))
-def test_who_is_to_be_avoided_is_avoided(name: str) -> None:
+def test_a_backend_to_avoid_is_avoided(name: str) -> None:
     policy = ALL_POLICIES[name]()
     backends = filled(policy, 3)
     for _ in range(20):
@@ -80,7 +80,7 @@ class Histories(RuleBasedStateMachine):
             one.in_flight -= 1
 
     @invariant()
-    def everybody_who_is_ready_can_be_picked(self) -> None:
+    def every_ready_backend_can_be_picked(self) -> None:
         for one in self.ready:
             picked = self.policy.acquire(self.ready - {one})
             assert picked is one

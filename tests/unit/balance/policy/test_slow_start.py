@@ -98,7 +98,7 @@ def test_with_requests_in_flight_it_gets_no_more() -> None:
     assert turns[scene.new[0]] == 100
 
 
-def test_who_comes_back_begins_anew() -> None:
+def test_a_backend_that_comes_back_begins_anew() -> None:
     scene = Scene("least-request", old=2)
     scene.policy.remove(scene.old[0])
     scene.now += SECONDS
@@ -107,7 +107,7 @@ def test_who_comes_back_begins_anew() -> None:
     assert scene.turns(600)[scene.old[0]] == pytest.approx(50, abs=1)
 
 
-def test_who_has_started_is_left_to_the_policy_alone() -> None:
+def test_a_started_backend_is_left_to_the_policy_alone() -> None:
     scene = Scene("least-request", old=2)
     busy = acquire(scene.policy, scene.old)
     scene.now += SECONDS

@@ -71,7 +71,7 @@ def test_those_of_one_that_goes_are_shared_by_the_others() -> None:
     assert max(takers.values()) <= 0.25 * takers.total()
 
 
-def test_who_comes_back_finds_its_clients_again() -> None:
+def test_a_backend_that_comes_back_gets_its_clients_again() -> None:
     policy, clients = Source(), addresses(1000)
     backends = filled(policy, 10)
     before = homes(policy, clients)
