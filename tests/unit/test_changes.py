@@ -17,13 +17,13 @@ def test_the_last_hundred_are_kept() -> None:
     journal = ChangeFeed()
     for number in range(150):
         journal.publish(change(number))
-    assert [one.number for one in journal.changes] == list(range(50, 150))
+    assert [change.number for change in journal.changes] == list(range(50, 150))
 
 
 def test_a_reader_hears_what_was_and_what_comes() -> None:
     journal, heard = ChangeFeed(), list[int]()
     journal.publish(change(1))
-    journal.subscribe(lambda one: heard.append(one.number))
+    journal.subscribe(lambda change: heard.append(change.number))
     journal.publish(change(2))
     assert heard == [1, 2]
 

@@ -39,10 +39,10 @@ def test_a_rate_that_chance_may_explain_is_not(new: ErrorRate, old: ErrorRate) -
 
 
 def test_errors_are_5xx_missing_and_retried_responses() -> None:
-    one, other = Counters(), Counters()
-    one.responses[2], one.responses[5], one.failed = 10, 2, 3
-    other.retried = 4
-    assert error_rate([one, other]) == ErrorRate(19, 9)
+    first, second = Counters(), Counters()
+    first.responses[2], first.responses[5], first.failed = 10, 2, 3
+    second.retried = 4
+    assert error_rate([first, second]) == ErrorRate(19, 9)
 
 
 def test_what_came_since_counts_alone() -> None:

@@ -26,7 +26,7 @@ def seen(requests: Sequence[Request]) -> Snapshot:
     """What a process has counted after these requests: a backend, its status or 0, and the microseconds."""
     pool = RecordedPool(BACKENDS).pool
     for number, status, microseconds in requests:
-        lease = pool.leases.acquire([one for one in pool.backends if one.replica.number != number])
+        lease = pool.leases.acquire([backend for backend in pool.backends if backend.replica.number != number])
         assert lease is not None
         if status:
             lease.answered(status, microseconds)
@@ -41,7 +41,7 @@ def seen(requests: Sequence[Request]) -> Snapshot:
 
 def without_percentiles(shown: Snapshot) -> ServiceView:
     (view,) = shown.services
-    return replace(view, backends=tuple(replace(one, p50_ms=0, p95_ms=0, p99_ms=0) for one in view.backends))
+    return replace(view, backends=tuple(replace(backend, p50_ms=0, p95_ms=0, p99_ms=0) for backend in view.backends))
 
 
 @given(PARTS)
@@ -79,9 +79,9 @@ def test_phases_and_desired_numbers_are_those_of_the_first() -> None:
 def test_what_only_one_knows_is_kept_in_order() -> None:
     daemon, worker = snapshot(service(backends=(backend(1), backend(3)))), snapshot(service(backends=(backend(2),)))
     (merged,) = merge(daemon, worker).services
-    assert [one.number for one in merged.backends] == [1, 2, 3]
+    assert [backend.number for backend in merged.backends] == [1, 2, 3]
     both = merge(daemon, snapshot(service(service="web")))
-    assert [one.service for one in both.services] == ["echo", "web"]
+    assert [service.service for service in both.services] == ["echo", "web"]
 
 
 def test_rates_are_summed_from_the_newest_second() -> None:

@@ -10,7 +10,7 @@ from tests.support.factories import RecordedPool, replica
 
 
 def leaving(watched: RecordedPool, desired: int) -> list[int]:
-    return [one.replica.number for one in plan_scale(watched.pool.backends, desired).remove]
+    return [backend.replica.number for backend in plan_scale(watched.pool.backends, desired).remove]
 
 
 def test_the_highest_numbers_leave_first() -> None:
@@ -50,7 +50,7 @@ def test_those_that_started_first_may_leave_first() -> None:
     pool = RecordedPool().pool
     pool.sync(replica(number, run=f"2026-01-0{5 - number}") for number in (1, 2, 3))
     plan = plan_scale(pool.backends, 1, oldest_first=True)
-    assert [one.replica.number for one in plan.remove] == [3, 2]
+    assert [backend.replica.number for backend in plan.remove] == [3, 2]
 
 
 # Rolling out
@@ -62,7 +62,7 @@ def old(*numbers: int) -> set[str]:
 
 def step(watched: RecordedPool, leaving: set[str], desired: int, parallel: int = 1) -> tuple[int, list[int]] | None:
     following = next_rollout_step(watched.pool.backends, leaving, desired, parallel)
-    return following and (following.add, [one.replica.number for one in following.remove])
+    return following and (following.add, [backend.replica.number for backend in following.remove])
 
 
 def test_a_new_one_comes_before_the_lowest_old_one_goes() -> None:
@@ -122,20 +122,22 @@ def test_never_fewer_ready_and_never_more_than_desired(
     while following := next_rollout_step(watched.pool.backends, leaving, desired, parallel):
         if not (following.add or following.remove):
             break
-        added = [replica(highest + one) for one in range(1, following.add + 1)]
+        added = [replica(highest + offset) for offset in range(1, following.add + 1)]
         highest += following.add
-        watched.pool.sync([*(one.replica for one in watched.pool.backends), *added])
+        watched.pool.sync([*(backend.replica for backend in watched.pool.backends), *added])
         assert len(watched.pool.backends) <= most
         ready = watched.pool.ready
-        gone = {one.replica.id for one in following.remove}
-        watched.pool.sync([one.replica for one in watched.pool.backends if one.replica.id not in gone])
+        gone = {backend.replica.id for backend in following.remove}
+        watched.pool.sync([backend.replica for backend in watched.pool.backends if backend.replica.id not in gone])
         assert watched.pool.ready >= min(ready, desired)
-        for one in added:
-            if one.number in fails and watched.pool.ready > 1:
-                watched.eject(one.number)
-    left = {one.replica.id for one in watched.pool.backends}
+        for new in added:
+            if new.number in fails and watched.pool.ready > 1:
+                watched.eject(new.number)
+    left = {backend.replica.id for backend in watched.pool.backends}
     if following:
-        assert any(one.phase is not Phase.READY and one.replica.id not in leaving for one in watched.pool.backends)
+        assert any(
+            backend.phase is not Phase.READY and backend.replica.id not in leaving for backend in watched.pool.backends
+        )
     else:
         assert not leaving & left
         assert len(left) == (desired if count else 0)

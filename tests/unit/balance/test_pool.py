@@ -23,7 +23,7 @@ def test_replicas_without_a_health_check_are_ready_by_their_port() -> None:
     watched.pool.sync(
         [replica(1, ContainerHealth.HEALTHY), replica(2, ContainerHealth.NONE), replica(3, ContainerHealth.UNHEALTHY)]
     )
-    assert [one.phase for one in watched.pool.backends] == [Phase.READY, Phase.STARTING, Phase.STARTING]
+    assert [backend.phase for backend in watched.pool.backends] == [Phase.READY, Phase.STARTING, Phase.STARTING]
     watched.pool.checked(watched.backend(2), None)
     assert watched.backend(2).phase is Phase.READY
 
@@ -189,4 +189,4 @@ def test_a_request_that_moved_or_found_no_backend_counts_once() -> None:
 def test_backends_stand_in_the_order_of_their_numbers() -> None:
     watched = RecordedPool()
     watched.pool.sync(replica(number) for number in (10, 2, 1))
-    assert [one.replica.number for one in watched.pool.backends] == [1, 2, 10]
+    assert [backend.replica.number for backend in watched.pool.backends] == [1, 2, 10]

@@ -40,7 +40,7 @@ class Histories(RuleBasedStateMachine):
     def sync(self, there: dict[int, tuple[ContainerHealth, str]]) -> None:
         replicas = [replica(number, report, run) for number, (report, run) in there.items()]
         self.pool.sync(replicas)
-        assert {one.replica for one in self.pool.backends} == set(replicas)
+        assert {backend.replica for backend in self.pool.backends} == set(replicas)
 
     @rule(number=NUMBERS)
     def drain(self, number: int) -> None:
@@ -53,19 +53,19 @@ class Histories(RuleBasedStateMachine):
     @rule(number=NUMBERS)
     def disable(self, number: int) -> None:
         self.pool.disable(replica(number).id, "drained by hand")
-        assert all(one.phase in (Phase.MAINTENANCE, *LEAVING) for one in self.of(replica(number)))
+        assert all(backend.phase in (Phase.MAINTENANCE, *LEAVING) for backend in self.of(replica(number)))
 
     @rule(number=NUMBERS)
     def enable(self, number: int) -> None:
         self.pool.enable(replica(number).id, "undrained by hand")
-        assert not any(one.phase is Phase.MAINTENANCE for one in self.of(replica(number)))
+        assert not any(backend.phase is Phase.MAINTENANCE for backend in self.of(replica(number)))
 
     @rule(numbers=st.sets(NUMBERS), share=st.floats(0.01, 0.99))
     def begin_canary(self, numbers: set[int], share: float) -> None:
         self.pool.leases.end_canary()
         self.pool.leases.begin_canary({replica(number).id for number in numbers}, share)
-        held = {one for one in self.pool.backends if self.pool.leases.canary_share(one) == share}
-        assert held == {one for one in self.pool.backends if one.replica.number not in numbers}
+        held = {backend for backend in self.pool.backends if self.pool.leases.canary_share(backend) == share}
+        assert held == {backend for backend in self.pool.backends if backend.replica.number not in numbers}
 
     @rule()
     def end_canary(self) -> None:
@@ -98,11 +98,11 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def the_due_checks_are_those_of_waiting_backends(self) -> None:
-        assert all(one.phase in WAITING for one in self.pool.due_for_check())
+        assert all(backend.phase in WAITING for backend in self.pool.due_for_check())
         self.watched.now += 60
-        waiting = {one for one in self.pool.backends if one.phase in WAITING}
+        waiting = {backend for backend in self.pool.backends if backend.phase in WAITING}
         assert set(self.pool.due_for_check()) == {
-            one for one in waiting if one.replica.health is not ContainerHealth.UNHEALTHY
+            backend for backend in waiting if backend.replica.health is not ContainerHealth.UNHEALTHY
         }
         self.watched.now -= 60
 
@@ -152,9 +152,11 @@ class Histories(RuleBasedStateMachine):
     def pick_each(self) -> None:
         """The policy has what is ready, and nothing else."""
         backends = self.pool.backends
-        for one in backends:
-            lease = self.pool.leases.acquire_retry([other for other in backends if other is not one], connected=False)
-            assert (lease is not None) == (one.phase is Phase.READY)
+        for backend in backends:
+            lease = self.pool.leases.acquire_retry(
+                [other for other in backends if other is not backend], connected=False
+            )
+            assert (lease is not None) == (backend.phase is Phase.READY)
             if lease is not None:
                 lease.client_closed()
                 self.counted["picked"] += 1
@@ -187,13 +189,13 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def what_is_in_flight_is_what_was_leased(self) -> None:
         in_flight = Counter(lease.backend for lease in self.leases)
-        assert all(one.in_flight == in_flight[one] for one in (*self.pool.backends, *in_flight))
-        assert not any(one.in_flight for one in self.pool.backends if one.phase is Phase.DRAINED)
-        assert all(one.in_flight for one in self.pool.backends if one.phase is Phase.DRAINING)
+        assert all(backend.in_flight == in_flight[backend] for backend in (*self.pool.backends, *in_flight))
+        assert not any(backend.in_flight for backend in self.pool.backends if backend.phase is Phase.DRAINED)
+        assert all(backend.in_flight for backend in self.pool.backends if backend.phase is Phase.DRAINING)
 
     @invariant()
     def a_leaving_backend_never_comes_back(self) -> None:
-        assert all(one.phase in LEAVING for one in self.leaving)
+        assert all(backend.phase in LEAVING for backend in self.leaving)
         assert self.pool.ready == len(self.ready)
 
     @invariant()
@@ -206,10 +208,10 @@ class Histories(RuleBasedStateMachine):
 
     @property
     def ready(self) -> set[Backend]:
-        return {one for one in self.pool.backends if one.phase is Phase.READY}
+        return {backend for backend in self.pool.backends if backend.phase is Phase.READY}
 
     def of(self, other: Replica) -> list[Backend]:
-        return [one for one in self.pool.backends if one.replica.id == other.id]
+        return [backend for backend in self.pool.backends if backend.replica.id == other.id]
 
     def any_of(self, index: int) -> Backend:
         return self.pool.backends[index % len(self.pool.backends)]

@@ -33,9 +33,9 @@ def snapshot(watched: RecordedPool) -> Snapshot:
 
 
 def test_the_keys_are_the_documented_ones() -> None:
-    told = snapshot(RecordedPool(2)).as_json()
-    service = told["services"][0]
-    assert (told["version"], told["project"]) == (1, "shop")
+    document = snapshot(RecordedPool(2)).as_json()
+    service = document["services"][0]
+    assert (document["version"], document["project"]) == (1, "shop")
     assert set(service) >= KEYS
     assert set(service["totals"]) == TOTALS
     assert service["totals"]["queued"] == 3
@@ -46,13 +46,13 @@ def test_the_keys_are_the_documented_ones() -> None:
 def test_a_canary_has_its_share() -> None:
     watched = RecordedPool(2)
     watched.pool.leases.begin_canary({watched.backend(1).replica.id}, 0.1)
-    assert [one.canary for one in snapshot(watched).services[0].backends] == [None, 0.1]
+    assert [backend.canary for backend in snapshot(watched).services[0].backends] == [None, 0.1]
 
 
 def test_that_of_an_earlier_version_tells_of_no_canary() -> None:
-    told = snapshot(RecordedPool(1)).as_json()
-    del told["services"][0]["backends"][0]["canary"]
-    assert Snapshot.from_json(told) == Snapshot.from_json(snapshot(RecordedPool(1)).as_json())
+    document = snapshot(RecordedPool(1)).as_json()
+    del document["services"][0]["backends"][0]["canary"]
+    assert Snapshot.from_json(document) == Snapshot.from_json(snapshot(RecordedPool(1)).as_json())
 
 
 def test_failures_and_retries_have_a_reason() -> None:
@@ -78,9 +78,9 @@ def test_changes_are_counted_by_phase_after_the_replica_is_gone() -> None:
 
 
 def test_that_of_an_earlier_version_has_no_histogram() -> None:
-    told = snapshot(RecordedPool(1)).as_json()
-    del told["services"][0]["backends"][0]["histogram"]
-    assert Snapshot.from_json(told).services[0].backends[0].histogram == ()
+    document = snapshot(RecordedPool(1)).as_json()
+    del document["services"][0]["backends"][0]["histogram"]
+    assert Snapshot.from_json(document).services[0].backends[0].histogram == ()
 
 
 def test_it_survives_the_way_through_json() -> None:
@@ -99,9 +99,9 @@ def test_h12_it_tells_since_when_it_is_stale() -> None:
 
 
 def test_keys_of_a_later_version_are_ignored() -> None:
-    told = snapshot(RecordedPool(1)).as_json()
-    told["services"][0]["backends"][0]["colour"] = "blue"
-    assert Snapshot.from_json(told) == snapshot(RecordedPool(1))
+    document = snapshot(RecordedPool(1)).as_json()
+    document["services"][0]["backends"][0]["colour"] = "blue"
+    assert Snapshot.from_json(document) == snapshot(RecordedPool(1))
 
 
 def test_ids_are_short_and_addresses_have_the_port() -> None:

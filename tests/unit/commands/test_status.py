@@ -32,7 +32,7 @@ def test_a_service_without_replicas_is_not_ready() -> None:
 
 def test_services_come_in_the_order_of_the_command_line() -> None:
     both = snapshot(service(service="a"), service(service="b"))
-    assert [one.service for one in select(both, ["b", "a"]).services] == ["b", "a"]
+    assert [service.service for service in select(both, ["b", "a"]).services] == ["b", "a"]
 
 
 def test_an_unbalanced_service_is_refused_with_the_balanced_ones() -> None:
@@ -47,7 +47,7 @@ def test_an_unbalanced_service_is_refused_with_the_balanced_ones() -> None:
 def test_all_projects_are_one_table_and_each_its_own_json() -> None:
     shop, blog = (replace(snapshot(), project=name) for name in ("shop", "blog"))
     together = status_of_projects([shop, replace(blog, stale_since="2026-11-25T10:00:00+00:00")])
-    assert [one.service for one in together.table.services] == ["shop/echo", "blog/echo"]
+    assert [service.service for service in together.table.services] == ["shop/echo", "blog/echo"]
     assert together.table.stale_since == "2026-11-25T10:00:00+00:00"
-    assert [one["project"] for one in together.json["projects"]] == ["shop", "blog"]
+    assert [project["project"] for project in together.json["projects"]] == ["shop", "blog"]
     assert together.json["projects"][0] == shop.as_json()

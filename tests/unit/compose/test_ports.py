@@ -56,7 +56,7 @@ def test_a_port_has_room_for_as_many_replicas_as_it_is_wide(published: tuple[int
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("8080:80", "8080:81"),
         ("8080:80", "127.0.0.1:8080:80"),
@@ -66,13 +66,13 @@ def test_a_port_has_room_for_as_many_replicas_as_it_is_wide(published: tuple[int
         ("53:53/udp", "53:54/udp"),
     ],
 )
-def test_two_ports_at_one_place_meet(one: str, other: str) -> None:
-    assert one_port(one).conflicts_with(one_port(other))
-    assert one_port(other).conflicts_with(one_port(one))
+def test_two_ports_at_one_place_meet(first: str, second: str) -> None:
+    assert one_port(first).conflicts_with(one_port(second))
+    assert one_port(second).conflicts_with(one_port(first))
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("8080:80", "8081:80"),
         ("53:53", "53:53/udp"),
@@ -82,8 +82,8 @@ def test_two_ports_at_one_place_meet(one: str, other: str) -> None:
         ("8000-8009:80", "8000-8009:80"),
     ],
 )
-def test_others_do_not(one: str, other: str) -> None:
-    assert not one_port(one).conflicts_with(one_port(other))
+def test_others_do_not(first: str, second: str) -> None:
+    assert not one_port(first).conflicts_with(one_port(second))
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,10 @@ def test_the_word_elsewhere_declares_nothing() -> None:
 
 
 def test_files_tell_which_services_declare_something(tmp_path: Path) -> None:
-    one, two = tmp_path / "one.yml", tmp_path / "two.yml"
-    one.write_text(PRINTED.format(quote=""))
-    two.write_text("services:\n  four:\n    ports: !reset []\n    x-balance: 3\n")
-    assert services_with_x_balance([one, two]) == {"echo", "two", "four"}
+    first, second = tmp_path / "one.yml", tmp_path / "two.yml"
+    first.write_text(PRINTED.format(quote=""))
+    second.write_text("services:\n  four:\n    ports: !reset []\n    x-balance: 3\n")
+    assert services_with_x_balance([first, second]) == {"echo", "two", "four"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "services: 3", "services: {echo: 3}", "services: [", "\0"])

@@ -39,15 +39,15 @@ def following(**typed: Any) -> tuple[ServiceBackends, list[Port]]:
 
 
 def test_backends_are_replicas_in_their_order_each_with_its_port() -> None:
-    one, other = replicas("127.0.0.1:9001", "[::1]:9002")
-    assert (one.number, one.name, one.address(None)) == (1, "127.0.0.1:9001", ("127.0.0.1", 9001))
-    assert (other.number, other.name, other.address(None)) == (2, "[::1]:9002", ("::1", 9002))
-    assert one.health is ContainerHealth.NONE
+    first, second = replicas("127.0.0.1:9001", "[::1]:9002")
+    assert (first.number, first.name, first.address(None)) == (1, "127.0.0.1:9001", ("127.0.0.1", 9001))
+    assert (second.number, second.name, second.address(None)) == (2, "[::1]:9002", ("::1", 9002))
+    assert first.health is ContainerHealth.NONE
 
 
 def test_a_backend_keeps_its_id_from_one_run_to_the_next() -> None:
     assert replicas("a:1")[0].id == replicas("b:1", "a:1")[1].id
-    assert len({one.id[:12] for one in replicas("a:1", "a:2", "b:1")}) == 3
+    assert len({replica.id[:12] for replica in replicas("a:1", "a:2", "b:1")}) == 3
 
 
 def test_listeners_are_ports_without_a_target() -> None:

@@ -96,14 +96,14 @@ def test_a_flag_that_says_nothing_is_refused_all_the_same() -> None:
 
 def test_what_is_declared_of_one_service_is_not_told_of_another() -> None:
     services = make_up_config({"echo": 3, "web": 2}, flags(), (), declared(policy="p2c")).services
-    assert [one.balancing.policy for one in services.values()] == ["p2c", "least-request"]
+    assert [service.balancing.policy for service in services.values()] == ["p2c", "least-request"]
 
 
 def test_listen_means_the_service_that_was_typed() -> None:
     services = make_up_config(
         {"web": 2, "echo": 3}, flags(listen=("8080",)), (), declared(listen="9090"), ("web",)
     ).services
-    assert [one.listen for one in services.values()] == [(at(8080),), (at(9090),)]
+    assert [service.listen for service in services.values()] == [(at(8080),), (at(9090),)]
 
 
 def test_a_flag_and_a_key_that_do_not_go_together_are_refused() -> None:

@@ -67,7 +67,7 @@ async def test_the_snapshot_comes_at_once_and_when_it_is_another_one(tmp_path: P
         assert b"Content-Type: text/event-stream\r\n" in head
         assert (await client.next())["services"] == []
         daemon.services = (service(2),)
-        assert [one["number"] for one in (await client.next())["services"][0]["backends"]] == [1, 2]
+        assert [backend["number"] for backend in (await client.next())["services"][0]["backends"]] == [1, 2]
 
 
 async def test_it_comes_every_two_seconds_where_nothing_changes(tmp_path: Path) -> None:
@@ -101,10 +101,10 @@ async def test_the_end_lets_all_readers_go(tmp_path: Path) -> None:
     async with asyncio.timeout(TIMEOUT), AsyncExitStack() as clients:
         async with FakeDaemon(timeout=2 * TIMEOUT).open(tmp_path) as path:
             readers = [await clients.enter_async_context(listening(path)) for _ in range(3)]
-            for one in readers:
-                await one.next("snapshot")
-        for one in readers:
-            await one.end()
+            for reader in readers:
+                await reader.next("snapshot")
+        for reader in readers:
+            await reader.end()
 
 
 async def test_a_client_that_does_not_read_is_cut_and_delays_no_other(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ class First(FakeDaemon):
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
-        for one in self.listening:
-            one.close()
+        for listener in self.listening:
+            listener.close()
         self.project_lock.release()
 
 
@@ -57,14 +57,14 @@ async def test_the_listening_sockets_are_the_same_ones(tmp_path: Path) -> None:
     async with First(tmp_path) as first:
         old = await in_thread(lambda: OldProcess(first.project_lock.socket, os.getpid()))
         received = await in_thread(old.receive)
-        addresses = [one.getsockname() for one in received.listening["echo 80"]]
-        assert addresses == [one.getsockname() for one in first.listening]
-        for one in first.listening:
-            one.close()
+        addresses = [listener.getsockname() for listener in received.listening["echo 80"]]
+        assert addresses == [listener.getsockname() for listener in first.listening]
+        for listener in first.listening:
+            listener.close()
         with socket.create_connection(addresses[1]):
             received.listening["echo 80"][1].accept()[0].close()
-        for one in received.listening["echo 80"]:
-            one.close()
+        for listener in received.listening["echo 80"]:
+            listener.close()
         await in_thread(old.stop)
         assert first.is_stopped.is_set()
         os.close(received.lock)
@@ -83,8 +83,8 @@ async def test_the_lock_stays_held_when_the_first_one_has_ended(tmp_path: Path) 
             successor.socket.with_suffix(".next").rename(successor.socket)
         await in_thread(old.stop)
         for sockets in received.listening.values():
-            for one in sockets:
-                one.close()
+            for listener in sockets:
+                listener.close()
     assert successor.socket.exists()
     with pytest.raises(RunsAlready):
         ProjectLock(tmp_path, "shop", "unix:///engine")
@@ -98,7 +98,7 @@ def test_a_lock_that_was_not_taken_over_leaves_the_first_alone(tmp_path: Path) -
         second = ProjectLock(tmp_path, "shop", "unix:///engine", inherited=os.dup(first.fd))
         with second.listen():
             second.release()
-        assert sorted(one.suffix for one in tmp_path.iterdir()) == [".lock", ".sock"]
+        assert sorted(path.suffix for path in tmp_path.iterdir()) == [".lock", ".sock"]
     first.release()
 
 

@@ -38,9 +38,11 @@ def exposed(service: ServiceView, accept: str = "") -> str:
 
 def samples(service: ServiceView, name: str) -> dict[tuple[str, ...], float]:
     """The values of one metric, by those of its labels that tell them apart."""
-    found: list[Sample] = [one for family in parse(exposed(service)) for one in family.samples if one.name == name]
-    assert all((one.labels.pop("project"), one.labels.pop("service")) == ("shop", "echo") for one in found)
-    return {tuple(one.labels.values()): one.value for one in found}
+    found: list[Sample] = [
+        sample for family in parse(exposed(service)) for sample in family.samples if sample.name == name
+    ]
+    assert all((sample.labels.pop("project"), sample.labels.pop("service")) == ("shop", "echo") for sample in found)
+    return {tuple(sample.labels.values()): sample.value for sample in found}
 
 
 def busy() -> RecordedPool:
@@ -121,8 +123,8 @@ SUMS = ("composectl_service_requests_total", "composectl_service_responses_total
 
 def test_two_runs_of_a_container_are_one_series() -> None:
     service = seen(busy())
-    one, *_ = service.backends
-    twice = replace(service, backends=(one, replace(one, phase="starting", id="f" * 12)))
+    former, *_ = service.backends
+    twice = replace(service, backends=(former, replace(former, phase="starting", id="f" * 12)))
     assert samples(twice, "composectl_requests_total")["1", "2xx"] == 2
     assert samples(twice, "composectl_request_duration_seconds_count") == {("1",): 2}
     phases = samples(twice, "composectl_backend_phase")
@@ -132,7 +134,9 @@ def test_two_runs_of_a_container_are_one_series() -> None:
 def test_lines_of_the_access_log_are_counted_where_there_is_one() -> None:
     def lines(log: LogView | None) -> dict[str, float]:
         text = b"".join(expose(Snapshot(VERSION, "shop", (), access_log=log), (), "")[1]).decode()
-        return {one.name: one.value for family in parse(text) for one in family.samples if "_log_" in one.name}
+        return {
+            sample.name: sample.value for family in parse(text) for sample in family.samples if "_log_" in sample.name
+        }
 
     assert lines(LogView(written=7, dropped=2)) == {
         "composectl_access_log_lines_total": 7,
@@ -154,7 +158,12 @@ def test_names_that_lie_stay_in_their_quotes() -> None:
 def test_openmetrics_where_it_is_asked_for(count: int) -> None:
     """Its parser is strict: each metric is told once, and the end is marked."""
     text = exposed(seen(RecordedPool(count)), OPENMETRICS)
-    phases = [one for family in parse_openmetrics(text) for one in family.samples if one.name.endswith("backend_phase")]
+    phases = [
+        sample
+        for family in parse_openmetrics(text)
+        for sample in family.samples
+        if sample.name.endswith("backend_phase")
+    ]
     assert len(phases) == 6 * count
 
 

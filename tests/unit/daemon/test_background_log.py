@@ -28,8 +28,8 @@ def descriptor() -> Iterator[int]:
 def texts(path: Path) -> list[str]:
     """The lines without their times, which must be such."""
     stamped = [STAMP.fullmatch(line) for line in path.read_text().splitlines()]
-    assert all(one and datetime.fromisoformat(one[1]).tzinfo for one in stamped)
-    return [one[2] for one in stamped if one]
+    assert all(line and datetime.fromisoformat(line[1]).tzinfo for line in stamped)
+    return [line[2] for line in stamped if line]
 
 
 def test_every_line_begins_with_its_time(tmp_path: Path, descriptor: int) -> None:
@@ -68,7 +68,7 @@ def test_it_grows_to_its_size_and_what_was_before_to_the_same(tmp_path: Path, de
 
 def test_two_that_write_to_one_file_turn_it_once(tmp_path: Path, descriptor: int) -> None:
     other = os.open(os.devnull, os.O_RDWR)
-    logs = [LogFile(tmp_path / "log", (one,), max_bytes=100) for one in (descriptor, other)]
+    logs = [LogFile(tmp_path / "log", (fd,), max_bytes=100) for fd in (descriptor, other)]
     logs[0].write(b"x" * 100 + b"\n")
     logs[0].write(b"new\n")
     logs[1].write(b"to the old one, which is full\n")

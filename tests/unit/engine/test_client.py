@@ -108,7 +108,7 @@ async def test_what_the_engine_says_of_its_failure_is_told(fake: FakeEngine, eng
 
 async def test_those_that_ended_are_found(fake: FakeEngine, engine: Engine) -> None:
     fake.run(container(1), container(2, State={"Status": "exited", "ExitCode": 3}))
-    assert [(one.name, one.exit_code) for one in await engine.exited("shop", "echo")] == [("shop-echo-2", 3)]
+    assert [(exited.name, exited.exit_code) for exited in await engine.exited("shop", "echo")] == [("shop-echo-2", 3)]
 
 
 async def test_the_holder_of_a_port_is_found(fake: FakeEngine, engine: Engine) -> None:

@@ -73,9 +73,9 @@ def test_h9_the_network_and_the_place_there_go_with_the_address() -> None:
         bar={"IPAddress": "10.1.0.1", "NetworkID": "n1", "EndpointID": "e1"},
         zoo={"IPAddress": "10.9.0.1", "NetworkID": "n2", "EndpointID": "e2"},
     )
-    one = described(NetworkSettings=settings)
-    assert (one.network, one.endpoint) == ("n1", "e1")
-    assert one.key == (f"{1:064x}", STARTED, "10.1.0.1", "e1", ())
+    replica = described(NetworkSettings=settings)
+    assert (replica.network, replica.endpoint) == ("n1", "e1")
+    assert replica.key == (f"{1:064x}", STARTED, "10.1.0.1", "e1", ())
 
 
 PUBLISHED = {
@@ -88,14 +88,14 @@ PUBLISHED = {
 
 def test_published_ports_are_the_only_ones_that_are_reached() -> None:
     settings = networks(bar={"IPAddress": "10.1.0.1", "NetworkID": "n1", "EndpointID": "e1"}) | {"Ports": PUBLISHED}
-    one = parse_container(container(1, NetworkSettings=settings), Addressing("127.0.0.1"))
-    assert one is not None
-    assert [one.address(target) for target in (80, 9090, 81)] == [
+    replica = parse_container(container(1, NetworkSettings=settings), Addressing("127.0.0.1"))
+    assert replica is not None
+    assert [replica.address(target) for target in (80, 9090, 81)] == [
         ("127.0.0.1", 32768),
         ("127.0.0.1", 32769),
         ("127.0.0.1", 0),
     ]
-    assert (one.network, one.endpoint) == ("n1", "e1")
+    assert (replica.network, replica.endpoint) == ("n1", "e1")
 
 
 @pytest.mark.parametrize("ports", [None, {}, {"9090/tcp": [{"HostIp": "0.0.0.0", "HostPort": "9090"}]}])
@@ -110,11 +110,11 @@ def test_one_at_other_ports_is_another_replica() -> None:
         settings = networks(bar={"IPAddress": "10.1.0.1"}) | {"Ports": published}
         return parse_container(container(1, NetworkSettings=settings), Addressing("127.0.0.1"))
 
-    one, same, other = at(32768), at(32768), at(32769)
-    assert one is not None
+    first, same, other = at(32768), at(32768), at(32769)
+    assert first is not None
     assert same is not None
     assert other is not None
-    assert one.key == same.key != other.key
+    assert first.key == same.key != other.key
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ TWO_NETWORKS = networks(
 )
 def test_h15_of_several_networks_only_those_within_reach_count(near: set[str] | None, address: str) -> None:
     addressing = Addressing(networks=None if near is None else frozenset(near))
-    one = parse_container(container(1, NetworkSettings=TWO_NETWORKS), addressing)
-    assert one is not None
-    assert one.host == address
+    replica = parse_container(container(1, NetworkSettings=TWO_NETWORKS), addressing)
+    assert replica is not None
+    assert replica.host == address
 
 
 @pytest.mark.parametrize("near", [{"n3"}, {""}, set[str]()])
@@ -162,9 +162,9 @@ def test_h15_one_on_no_network_within_reach_is_no_replica(near: set[str]) -> Non
     ],
 )
 def test_the_lowest_tcp_port_that_is_exposed_is_its_own_port(exposed: dict[str, Any] | None, port: int) -> None:
-    one = parse_container(container(1, Config={"ExposedPorts": exposed}), Addressing(use_exposed_port=True))
-    assert one is not None
-    assert one.address(None) == ("10.0.0.1", port)
+    replica = parse_container(container(1, Config={"ExposedPorts": exposed}), Addressing(use_exposed_port=True))
+    assert replica is not None
+    assert replica.address(None) == ("10.0.0.1", port)
 
 
 def test_the_default_bridge_counts() -> None:

@@ -245,7 +245,7 @@ async def test_f6_a_head_that_is_too_slow(logged: Logged) -> None:
     client = await logged.stage.client()
     await client.send(b"GET /slow HTTP/1.1\r\nHost:")
     await wait_until_async(
-        lambda: any(one._parser.head_since is not None for one in logged.stage.server.context.connections)
+        lambda: any(connection._parser.head_since is not None for connection in logged.stage.server.context.connections)
     )
     logged.stage.seconds_pass(12)
     assert status(await client.head()) == 408

@@ -37,16 +37,16 @@ def entry(
     return made
 
 
-def combined(one: AccessRecord, style: LineStyle = LineStyle()) -> str:  # noqa: B008 - it is frozen
-    return line_of(one, style, MOMENT)
+def combined(record: AccessRecord, style: LineStyle = LineStyle()) -> str:  # noqa: B008 - it is frozen
+    return line_of(record, style, MOMENT)
 
 
-def as_json(one: AccessRecord, style: LineStyle = IN_JSON) -> dict[str, Any]:
-    line = line_of(one, style, MOMENT)
+def as_json(record: AccessRecord, style: LineStyle = IN_JSON) -> dict[str, Any]:
+    line = line_of(record, style, MOMENT)
     assert line.isascii()
     assert line.index("\n") == len(line) - 1
-    told: dict[str, Any] = json.loads(line)
-    return told
+    document: dict[str, Any] = json.loads(line)
+    return document
 
 
 def test_combined_is_that_of_apache_and_four_words_more() -> None:
@@ -78,18 +78,18 @@ def test_json_has_stable_keys() -> None:
 
 def test_what_no_backend_has_seen() -> None:
     assert combined(entry(b"", method=b"", replica=None, id_line=b"")).endswith(' "-" 200 24 "-" "-" - 0.003125 0 -\n')
-    told = as_json(entry(b"", method=b"", replica=None, id_line=b""))
+    document = as_json(entry(b"", method=b"", replica=None, id_line=b""))
     empty = ("method", "path", "backend", "address", "request_id")
-    assert [told[key] for key in empty] == [None] * len(empty)
-    assert told["retries"] == 0
+    assert [document[key] for key in empty] == [None] * len(empty)
+    assert document["retries"] == 0
 
 
 def test_i8_a_query_is_told_only_where_it_was_asked_for() -> None:
     asked = entry(b"/a?token=secret&b=/c")
     assert "secret" not in combined(asked) + json.dumps(as_json(asked))
     assert '"GET /a?token=secret&b=/c HTTP/1.1"' in combined(asked, QUERY)
-    told = as_json(asked, LineStyle(JSON, query=True))
-    assert (told["path"], told["query"]) == ("/a", "token=secret&b=/c")
+    document = as_json(asked, LineStyle(JSON, query=True))
+    assert (document["path"], document["query"]) == ("/a", "token=secret&b=/c")
 
 
 @pytest.mark.parametrize(
@@ -133,17 +133,17 @@ def test_a_request_is_always_one_line_of_signs_that_print(hostile: bytes, escape
     assert f'"GET {escaped} HTTP/1.1"' in line
     assert f'"{escaped}" 172.18' in line
     assert line[:-1].isprintable()
-    told = as_json(entry(hostile, headers=agents), LineStyle(JSON, headers=(b"user-agent",)))
-    assert told["path"] == told["headers"]["user-agent"] == hostile.decode("utf-8", "backslashreplace")
+    document = as_json(entry(hostile, headers=agents), LineStyle(JSON, headers=(b"user-agent",)))
+    assert document["path"] == document["headers"]["user-agent"] == hostile.decode("utf-8", "backslashreplace")
 
 
 def test_every_byte_is_one_line() -> None:
     for byte in range(256):
-        one = entry(
+        record = entry(
             b"/" + bytes([byte]), method=b"G" + bytes([byte]), id_line=b"X-Request-ID: " + bytes([byte]) + b"\r\n"
         )
-        assert combined(one)[:-1].isprintable()
-        as_json(one)
+        assert combined(record)[:-1].isprintable()
+        as_json(record)
 
 
 def test_h18_names_that_lie_are_harmless() -> None:

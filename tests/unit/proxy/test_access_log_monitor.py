@@ -34,11 +34,11 @@ def test_the_first_loss_is_reported_at_once_later_ones_together() -> None:
     trouble = AccessLogMonitor(AccessLog(writer, repr), every=3)
     writer.lost = 1
     assert trouble.warning() == "access log: dropped 1 line: reader too slow"
-    told = []
+    warnings = []
     for _ in range(8):
         writer.lost += 1000
-        told.append(trouble.warning())
-    assert [one for one in told if one] == [
+        warnings.append(trouble.warning())
+    assert [warning for warning in warnings if warning] == [
         "access log: dropped 4,000 lines: reader too slow",
         "access log: dropped 4,000 lines: reader too slow",
     ]

@@ -27,11 +27,11 @@ def lines(*targets: str) -> list[str]:
 def test_at_the_end_everything_is_written_in_its_order(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     writer = AccessWriter(Sink(str(log)))
-    given = lines(*map(str, range(100)))
-    writer.write(given[:50])
-    writer.write(given[50:])
+    written = lines(*map(str, range(100)))
+    writer.write(written[:50])
+    writer.write(written[50:])
     writer.close()
-    assert log.read_text() == "".join(given)
+    assert log.read_text() == "".join(written)
     assert (writer.written, writer.lost, writer.waiting) == (100, 0, 0)
 
 

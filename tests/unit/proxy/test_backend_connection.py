@@ -272,13 +272,13 @@ async def test_e4_an_event_is_delivered_when_it_comes(stage: ProxyFixture) -> No
 
 
 async def test_f3_the_connection_used_last_is_used_next(stage: ProxyFixture) -> None:
-    one, first = await stage.ask(GET)
-    two, second = await stage.ask(GET)
-    for client, backend in ((one, first), (two, second)):
+    former, first = await stage.ask(GET)
+    latter, second = await stage.ask(GET)
+    for client, backend in ((former, first), (latter, second)):
         await backend.head()
         await backend.send(OK)
         await client.head()
-    await one.send(GET)
+    await former.send(GET)
     await second.head()
 
 

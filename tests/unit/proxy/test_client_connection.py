@@ -512,4 +512,6 @@ def unsent_to_clients(stage: ProxyFixture) -> int:
 
 def unsent_to_backends(stage: ProxyFixture) -> int:
     exchanges = [connection._queue[0] for connection in stage.server.context.connections if connection._queue]
-    return sum(one._backend.transport.get_write_buffer_size() for one in exchanges if one._backend is not None)
+    return sum(
+        exchange._backend.transport.get_write_buffer_size() for exchange in exchanges if exchange._backend is not None
+    )

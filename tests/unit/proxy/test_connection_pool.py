@@ -35,14 +35,14 @@ async def test_f3_one_connection_serves_one_request_after_the_other(stage: Proxy
 
 
 async def test_f3_clients_share_them(stage: ProxyFixture) -> None:
-    one, backend = await stage.ask(GET)
-    await answer(one, backend)
+    client, backend = await stage.ask(GET)
+    await answer(client, backend)
     await exchanged(await stage.client(), backend, get("/another"))
 
 
 async def test_c16_what_one_client_says_is_not_said_for_another(stage: ProxyFixture) -> None:
-    one, backend = await stage.ask(get("/", "Cookie: a=secret"))
-    await answer(one, backend)
+    client, backend = await stage.ask(get("/", "Cookie: a=secret"))
+    await answer(client, backend)
     other = await stage.client()
     await other.send(GET)
     assert b"secret" not in await backend.head()

@@ -243,7 +243,7 @@ async def test_a_paused_upload_goes_on_at_another_kept_connection(open_stage: Op
     await client.send(put(b"x")[:-1].replace(b"1\r\n\r\n", b"600000\r\n\r\n"))
     stalled = await stage.backends[0].accept()
     await stalled.head()
-    (connection,) = (one for one in stage.server.context.connections if one._queue)
+    (connection,) = (connection for connection in stage.server.context.connections if connection._queue)
     stream = connection._queue[0]._backend
     assert stream is not None
     stream.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -313,12 +313,12 @@ async def test_d2_a_backend_that_does_not_accept_is_left_for_another(open_stage:
 async def crowd(backend: ScriptedBackend) -> AsyncIterator[None]:
     """As many connections as the backend lets wait, so that the next one gets no answer."""
     waiting = [socket.socket() for _ in range(4)]
-    for one in waiting:
-        one.setblocking(False)
-        one.connect_ex((backend.host, backend.port))
+    for sock in waiting:
+        sock.setblocking(False)
+        sock.connect_ex((backend.host, backend.port))
     yield
-    for one in waiting:
-        one.close()
+    for sock in waiting:
+        sock.close()
 
 
 async def test_c17_the_backend_decides_whether_to_continue(stage: ProxyFixture) -> None:

@@ -72,7 +72,8 @@ async def test_c1_credentials_for_a_proxy_behind_this_one_go_on(stage: ProxyFixt
 
 async def test_c12_interim_responses_keep_their_fields_and_their_order(stage: ProxyFixture) -> None:
     hints = [
-        b"HTTP/1.1 103 Early Hints\r\nLink: </%d.css>; rel=preload\r\nLink: </b>\r\n\r\n" % one for one in range(3)
+        b"HTTP/1.1 103 Early Hints\r\nLink: </%d.css>; rel=preload\r\nLink: </b>\r\n\r\n" % number
+        for number in range(3)
     ]
     interim = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102 Processing\r\n\r\n", *hints]
     client, _ = await answered(stage, b"".join(interim) + OK)

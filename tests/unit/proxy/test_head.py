@@ -75,12 +75,12 @@ def test_c2_fields_that_connection_names_are_removed(connection: list[str]) -> N
 
 
 def test_c2_connection_removes_neither_end_to_end_nor_own_fields() -> None:
-    told = sent_on(
+    lines = sent_on(
         "Connection: X-Forwarded-For, Host, Content-Length, Authorization, Cookie, Via",
         *("Authorization: Basic eA==", "Cookie: a=b", "Via: 1.0 edge", "Content-Length: 5"),
         method=b"POST",
     )
-    assert told == ["Authorization: Basic eA==", "Cookie: a=b", "Via: 1.0 edge", "Content-Length: 5"]
+    assert lines == ["Authorization: Basic eA==", "Cookie: a=b", "Via: 1.0 edge", "Content-Length: 5"]
     assert OURS in asked("Connection: X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto, Via").data
 
 
@@ -137,10 +137,10 @@ def test_c11_an_empty_body_stays_an_empty_body() -> None:
     assert sent_on("Content-Length: 0", method=b"POST") == ["Content-Length: 0"]
 
 
-@pytest.mark.parametrize(("said", "told"), [("010", "10"), ("00", "0"), ("0" * 90 + "5", "5")])
-def test_a4_a_length_goes_on_without_zeros_in_front(said: str, told: str) -> None:
-    assert sent_on(f"Content-Length: {said}", method=b"POST") == [f"Content-Length: {told}"]
-    assert answered(f"Content-Length: {said}").endswith(f"\r\nContent-Length: {told}\r\n\r\n".encode())
+@pytest.mark.parametrize(("said", "sent"), [("010", "10"), ("00", "0"), ("0" * 90 + "5", "5")])
+def test_a4_a_length_goes_on_without_zeros_in_front(said: str, sent: str) -> None:
+    assert sent_on(f"Content-Length: {said}", method=b"POST") == [f"Content-Length: {sent}"]
+    assert answered(f"Content-Length: {said}").endswith(f"\r\nContent-Length: {sent}\r\n\r\n".encode())
 
 
 def test_http_1_0_may_do_without_a_host() -> None:
@@ -207,8 +207,8 @@ def test_c19_or_ends_with_the_connection_for_http_1_0() -> None:
 
 
 def test_c2_connection_in_a_response_cannot_remove_cookies() -> None:
-    told = answered("Connection: X-Hop, Set-Cookie", "X-Hop: 1", "Set-Cookie: a=b", "Content-Length: 0")
-    assert told == b"HTTP/1.1 200 Fine\r\nSet-Cookie: a=b\r\n" + DATED + b"Content-Length: 0\r\n\r\n"
+    head = answered("Connection: X-Hop, Set-Cookie", "X-Hop: 1", "Set-Cookie: a=b", "Content-Length: 0")
+    assert head == b"HTTP/1.1 200 Fine\r\nSet-Cookie: a=b\r\n" + DATED + b"Content-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(

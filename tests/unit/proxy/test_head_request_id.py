@@ -45,8 +45,8 @@ def test_what_is_not(said: bytes) -> None:
 
 
 async def test_c21_a_request_without_an_id_gets_one_as_does_its_client(open_stage: OpenStage) -> None:
-    (asked,), (told,) = await relayed(await open_stage(make_id=make_request_id))
-    assert asked == told
+    (asked,), (returned,) = await relayed(await open_stage(make_id=make_request_id))
+    assert asked == returned
     assert MADE.fullmatch(asked)
 
 
@@ -59,15 +59,15 @@ async def test_c21_a_clients_own_is_kept(open_stage: OpenStage) -> None:
     "lines", [("X-Request-ID: two words",), ("X-Request-ID: a", "X-Request-Id: b"), ("X-Request-ID:",)]
 )
 async def test_c21_one_that_is_none_is_replaced(open_stage: OpenStage, lines: tuple[str, ...]) -> None:
-    (asked,), (told,) = await relayed(await open_stage(make_id=make_request_id), *lines)
-    assert asked == told
+    (asked,), (returned,) = await relayed(await open_stage(make_id=make_request_id), *lines)
+    assert asked == returned
     assert MADE.fullmatch(asked)
 
 
 async def test_c21_a_backends_own_is_what_its_client_gets(open_stage: OpenStage) -> None:
     answer = OK.replace(b"\r\n\r\n", b"\r\nx-request-id: the backend's\r\n\r\n")
-    _, told = await relayed(await open_stage(make_id=make_request_id), answer=answer)
-    assert told == [b"the backend's"]
+    _, returned = await relayed(await open_stage(make_id=make_request_id), answer=answer)
+    assert returned == [b"the backend's"]
 
 
 async def test_c21_what_cgi_takes_for_one_is_dropped(open_stage: OpenStage) -> None:
@@ -79,12 +79,12 @@ async def test_c21_what_cgi_takes_for_one_is_dropped(open_stage: OpenStage) -> N
 async def test_c21_each_attempt_has_the_same_one(open_stage: OpenStage) -> None:
     stage = await open_stage(2, make_id=make_request_id)
     client, first = await stage.ask(get("/"))
-    (told,) = ID.findall(await first.head())
+    (made,) = ID.findall(await first.head())
     first.close()
     second = await stage.backends[1].accept()
-    assert ID.findall(await second.head()) == [told]
+    assert ID.findall(await second.head()) == [made]
     await second.send(OK)
-    assert ID.findall(await client.until(b"\r\n\r\n")) == [told]
+    assert ID.findall(await client.until(b"\r\n\r\n")) == [made]
 
 
 async def test_c21_our_own_answer_has_it_too(open_stage: OpenStage) -> None:
@@ -101,9 +101,9 @@ async def test_c21_so_has_a_refusal(open_stage: OpenStage) -> None:
     client = await stage.client()
     await client.send(b"GET / HTTP/1.1\r\nX-Request-ID: mine-1\r\n\r\n")
     head = await client.head()
-    (told,) = ID.findall(head)
+    (made,) = ID.findall(head)
     assert status(head) == 400
-    assert MADE.fullmatch(told)
+    assert MADE.fullmatch(made)
 
 
 async def test_c21_a_switch_of_protocols_has_it_once(open_stage: OpenStage) -> None:

@@ -94,17 +94,17 @@ async def test_a_silent_replica_keeps_no_other_waiting() -> None:
 
 
 async def test_three_failed_checks_remove_and_one_passed_restores() -> None:
-    one, other = listen_on(["127.0.0.1", "127.0.0.2"])
+    first, other = listen_on(["127.0.0.1", "127.0.0.2"])
     answer = WELL
 
     async def says(wire: RawConnection) -> None:
         await wire.head()
         await wire.send(answer)
 
-    one.play(says)
+    first.play(says)
     other.play(answers(WELL))
-    watch = Watch([replica(1, one.host), replica(2, other.host)])
-    async with watch.watching(one, CHECKS):
+    watch = Watch([replica(1, first.host), replica(2, other.host)])
+    async with watch.watching(first, CHECKS):
         await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
         answer = UNWELL
         await wait_until_async(lambda: watch.phases() == [Phase.UNHEALTHY, Phase.READY])
@@ -119,10 +119,10 @@ async def test_three_failed_checks_remove_and_one_passed_restores() -> None:
 
 
 async def test_one_that_does_not_answer_its_check_in_time_fails_it() -> None:
-    one, other = listen_on(["127.0.0.1", "127.0.0.2"])
+    silent, other = listen_on(["127.0.0.1", "127.0.0.2"])
     other.play(answers(WELL))
-    watch = Watch([replica(1, one.host, ContainerHealth.HEALTHY), replica(2, other.host)])
-    async with watch.watching(one, HealthCheck("/", interval=0.001, timeout=0.1)):
+    watch = Watch([replica(1, silent.host, ContainerHealth.HEALTHY), replica(2, other.host)])
+    async with watch.watching(silent, HealthCheck("/", interval=0.001, timeout=0.1)):
         await wait_until_async(lambda: watch.phases() == [Phase.UNHEALTHY, Phase.READY])
     # A busy machine may keep the other one from answering in time now and then.
     assert [change.reason for change in watch.changes if change.number == 1][-1] == "no answer in time"
@@ -130,16 +130,16 @@ async def test_one_that_does_not_answer_its_check_in_time_fails_it() -> None:
 
 
 async def test_ready_replicas_behind_a_relay_are_checked_too() -> None:
-    one, other = listen_on(["127.0.0.1", "127.0.0.2"])
+    first, other = listen_on(["127.0.0.1", "127.0.0.2"])
     reached = True
 
     async def relays(wire: RawConnection) -> None:
         if not reached:
             wire.close()
 
-    one.play(relays)
-    watch = Watch([replica(1, one.host), replica(2, other.host)])
-    async with watch.watching(one, HealthCheck(interval=0.001, timeout=PATIENCE, relayed=True)):
+    first.play(relays)
+    watch = Watch([replica(1, first.host), replica(2, other.host)])
+    async with watch.watching(first, HealthCheck(interval=0.001, timeout=PATIENCE, relayed=True)):
         await wait_until_async(lambda: watch.phases() == [Phase.READY, Phase.READY])
         reached = False
         await wait_until_async(lambda: watch.phases() == [Phase.UNHEALTHY, Phase.READY])

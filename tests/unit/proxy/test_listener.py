@@ -24,22 +24,22 @@ def bound() -> Iterator[Bind]:
         return sockets
 
     yield bind_for_now
-    for one in opened:
-        one.close()
+    for listener in opened:
+        listener.close()
 
 
-def port_of(one: socket.socket) -> int:
-    return int(one.getsockname()[1])
+def port_of(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
 
 
 def test_i11_the_host_address_is_honoured(bound: Bind) -> None:
-    (one,) = bound("127.0.0.1", [0])
-    assert address_of(one).startswith("127.0.0.1:")
+    (listener,) = bound("127.0.0.1", [0])
+    assert address_of(listener).startswith("127.0.0.1:")
 
 
 def test_an_ipv6_address_is_honoured(bound: Bind) -> None:
-    (one,) = bound("::1", [0])
-    assert address_of(one).startswith("[::1]:")
+    (listener,) = bound("::1", [0])
+    assert address_of(listener).startswith("[::1]:")
 
 
 def test_no_host_is_every_address_of_both_kinds_on_one_port(bound: Bind) -> None:
@@ -52,7 +52,7 @@ def test_no_host_is_every_address_of_both_kinds_on_one_port(bound: Bind) -> None
 def test_a_name_is_each_of_its_addresses_on_one_port(bound: Bind) -> None:
     sockets = bound("localhost", [0])
     assert address_of(sockets[0]) == f"127.0.0.1:{port_of(sockets[0])}"
-    assert {port_of(one) for one in sockets} == {port_of(sockets[0])}
+    assert {port_of(listener) for listener in sockets} == {port_of(sockets[0])}
 
 
 def test_a_name_without_an_address_is_refused() -> None:
@@ -62,25 +62,25 @@ def test_a_name_without_an_address_is_refused() -> None:
 
 def test_every_address_is_taken_where_one_of_them_is(bound: Bind) -> None:
     with keep_port("0.0.0.0") as kept:
-        (one,) = bound("::1", [port_of(kept)])
+        (listener,) = bound("::1", [port_of(kept)])
         with pytest.raises(PortTaken) as taken:
-            bound("", [port_of(one)])
-        assert taken.value.address == f"[::]:{port_of(one)}"
-        socket.create_server(("0.0.0.0", port_of(one))).close()  # nothing was left behind
+            bound("", [port_of(listener)])
+        assert taken.value.address == f"[::]:{port_of(listener)}"
+        socket.create_server(("0.0.0.0", port_of(listener))).close()  # nothing was left behind
 
 
 def test_a_port_that_is_held_is_taken(bound: Bind) -> None:
-    (one,) = bound("127.0.0.1", [0])
+    (listener,) = bound("127.0.0.1", [0])
     with pytest.raises(PortTaken) as taken:
-        bound("127.0.0.1", [port_of(one)])
-    assert (taken.value.address, taken.value.port) == (address_of(one), port_of(one))
+        bound("127.0.0.1", [port_of(listener)])
+    assert (taken.value.address, taken.value.port) == (address_of(listener), port_of(listener))
 
 
 def test_the_first_free_port_of_a_range_is_taken(bound: Bind) -> None:
     (held,) = bound("127.0.0.1", [0])
     with keep_port() as free:
-        (one,) = bound("127.0.0.1", [port_of(held), port_of(free), 0])
-        assert port_of(one) == port_of(free)
+        (listener,) = bound("127.0.0.1", [port_of(held), port_of(free), 0])
+        assert port_of(listener) == port_of(free)
 
 
 def test_an_address_of_another_machine_is_refused() -> None:

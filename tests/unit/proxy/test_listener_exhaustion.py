@@ -27,9 +27,9 @@ async def cpu_seconds_in(seconds: float) -> float:
 
 
 def unconnected() -> socket.socket:
-    one = socket.socket()
-    one.setblocking(False)
-    return one
+    sock = socket.socket()
+    sock.setblocking(False)
+    return sock
 
 
 async def connected(sock: socket.socket, stage: ProxyFixture) -> RawConnection:
@@ -66,12 +66,12 @@ async def test_d11_no_time_is_wasted_on_trying(stage: ProxyFixture) -> None:
     await served(stage)
     latecomers = [unconnected() for _ in range(10)]
     with exhausted():
-        for one in latecomers:
-            await connected(one, stage)
+        for latecomer in latecomers:
+            await connected(latecomer, stage)
         # Something else may take its time in one look, whatever tries again and again does in all of them.
         assert min([await cpu_seconds_in(LOOK_SECONDS) for _ in range(6)]) < LOOK_SECONDS / 2
-    for one in latecomers:
-        one.close()
+    for latecomer in latecomers:
+        latecomer.close()
     await served(stage)
     stage.errors.clear()
 

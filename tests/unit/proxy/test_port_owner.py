@@ -22,8 +22,11 @@ def test_the_process_that_listens_is_named(host: str) -> None:
 
 
 def test_one_that_is_only_connected_is_not() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as one:
-        assert process_on(one.getsockname()[1]) == ""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        socket.create_connection(listening.getsockname()) as client,
+    ):
+        assert process_on(client.getsockname()[1]) == ""
 
 
 def test_a_free_port_has_no_owner() -> None:

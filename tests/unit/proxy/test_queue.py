@@ -90,7 +90,7 @@ async def test_p4_no_more_are_held_than_may_be(open_stage: OpenStage) -> None:
     assert status(await client.until(UNAVAILABLE)) == 503
     stage.backend.play(answers(OK))
     stage.observe([0], run="second")
-    assert [status(await one.until(b"ok")) for one in waiting] == [200, 200]
+    assert [status(await client.until(b"ok")) for client in waiting] == [200, 200]
 
 
 @pytest.mark.parametrize("holding", [QueueConfig(0), QueueConfig(0, 0)])

@@ -161,7 +161,7 @@ async def test_d12_a_fault_over_a_deadline_ends_no_other_deadline(
     for client in slow:
         await client.send(b"GET / HTTP/1.1\r\n")
     await wait_until_async(
-        lambda: sum(one._parser.head_since is not None for one in stage.server.context.connections) == 3
+        lambda: sum(connection._parser.head_since is not None for connection in stage.server.context.connections) == 3
     )
     stage.seconds_pass(10)
     fails_once = iter([ZeroDivisionError("a fault of ours")])
@@ -210,4 +210,8 @@ async def test_d12_a_fault_over_an_answer_is_told_and_is_a_500(
 
 def is_the_last(stage: ProxyFixture) -> bool:
     """Whether no client's connection takes more than one further request."""
-    return all(one.closing for one in stage.server.context.connections if isinstance(one, ClientConnection))
+    return all(
+        connection.closing
+        for connection in stage.server.context.connections
+        if isinstance(connection, ClientConnection)
+    )

@@ -47,7 +47,7 @@ def test_i9_no_line_is_wider_than_the_terminal(width: int) -> None:
 def test_the_columns_stand_below_each_other(width: int) -> None:
     top, *rows = render(width=width)[3:14]
     requests = top.index("requests") + len("requests")
-    assert {row[:requests].split()[-1] for row in rows} == {f"{one.requests:,}" for one in service().backends}
+    assert {row[:requests].split()[-1] for row in rows} == {f"{backend.requests:,}" for backend in service().backends}
     assert {row.index("ready") for row in rows} == {top.index("phase")}
 
 
@@ -100,9 +100,9 @@ def test_backends_stand_in_the_order_of_their_numbers() -> None:
 
 def test_a_share_is_one_of_the_services_backend_requests() -> None:
     halves = service(backends=(backend(1, requests=300), backend(2, requests=100)))
-    one, two = render(halves)[4:6]
-    assert "75.0% ━━━━━━━━━━ " in one
-    assert "25.0% ━━━╸ " in two
+    first, second = render(halves)[4:6]
+    assert "75.0% ━━━━━━━━━━ " in first
+    assert "25.0% ━━━╸ " in second
 
 
 def test_errors_are_failures_and_5xx() -> None:
@@ -169,10 +169,10 @@ def test_h18_names_are_cut_from_the_front_where_they_are_long() -> None:
 
 
 def test_wide_signs_do_not_shift_the_columns() -> None:
-    top, one, two = render(service(backends=(backend(1, name="反復-1"), backend(2, name="echo-2"))))[3:6]
+    top, first, second = render(service(backends=(backend(1, name="反復-1"), backend(2, name="echo-2"))))[3:6]
     at = top.index("address")
-    assert two[at:].startswith("172.18.0.3")
-    assert one[at - len("反復") :].startswith("172.18.0.2")
+    assert second[at:].startswith("172.18.0.3")
+    assert first[at - len("反復") :].startswith("172.18.0.2")
 
 
 def test_i10_a_hundred_backends_are_drawn_within_10_ms() -> None:

@@ -20,7 +20,7 @@ class Scene(PolicyTurns):
     def __init__(self, name: str, old: int, share: float, new: int = 1) -> None:
         self.inner = POLICIES[name]()
         self.old = filled(self.inner, old)
-        self.policy = CanarySplit(self.inner, {one.replica.id for one in self.old}, share, self.old)
+        self.policy = CanarySplit(self.inner, {member.replica.id for member in self.old}, share, self.old)
         self.new = self.begin_all(old, new)
 
 
@@ -36,7 +36,7 @@ def test_it_gets_its_share_however_many_others_there_are(name: str, old: int, sh
 def test_several_have_it_together(name: str) -> None:
     scene = Scene(name, 3, 0.1, new=2)
     turns = scene.turns()
-    assert [turns[one] for one in scene.new] == [pytest.approx(0.05 * TURNS, abs=1)] * 2
+    assert [turns[new] for new in scene.new] == [pytest.approx(0.05 * TURNS, abs=1)] * 2
 
 
 def test_its_requests_are_spread_evenly() -> None:
@@ -48,9 +48,9 @@ def test_with_requests_in_flight_it_gets_no_more() -> None:
     scene, random = Scene("least-request", 3, 0.1), Random(1)
     turns, in_flight = Counter[Backend](), []
     for _ in range(4000):
-        one = acquire(scene.policy)
-        turns[one] += 1
-        in_flight.append(one)
+        picked = acquire(scene.policy)
+        turns[picked] += 1
+        in_flight.append(picked)
         if len(in_flight) > 50:
             release(scene.policy, in_flight.pop(random.randrange(50)))
     assert turns[scene.new[0]] == 400
@@ -81,13 +81,13 @@ def test_one_that_is_ready_already_is_held_until_the_end() -> None:
     old, new = filled(inner, 2)
     in_flight = [acquire(inner), acquire(inner)]
     policy = CanarySplit(inner, {old.replica.id}, 0.1, [old, new])
-    for one in in_flight:
-        release(policy, one)
+    for busy in in_flight:
+        release(policy, busy)
     in_flight = [acquire(policy) for _ in range(10)]
     assert Counter(in_flight) == {old: 9, new: 1}
     assert policy.end() is inner
-    for one in in_flight:
-        release(inner, one)
+    for busy in in_flight:
+        release(inner, busy)
     assert {acquire(inner), acquire(inner)} == {old, new}
 
 

@@ -16,7 +16,7 @@ def test_requests_that_stay_are_spread_to_the_last_one(size: int) -> None:
     backends = filled(policy, size)
     for _ in range(3 * size + size // 2):
         acquire(policy)
-    assert Counter(one.in_flight for one in backends) == Counter({4: size // 2, 3: size - size // 2})
+    assert Counter(member.in_flight for member in backends) == Counter({4: size // 2, 3: size - size // 2})
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -25,9 +25,9 @@ def test_the_one_that_is_rid_of_a_request_gets_the_next(size: int) -> None:
     backends = filled(policy, size)
     for _ in range(2 * size):
         acquire(policy)
-    for one in backends:
-        release(policy, one)
-        assert acquire(policy) is one
+    for member in backends:
+        release(policy, member)
+        assert acquire(policy) is member
 
 
 def test_one_that_is_busy_already_is_taken_in_as_such() -> None:

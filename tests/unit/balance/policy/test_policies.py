@@ -21,8 +21,8 @@ def test_nothing_is_picked_where_there_is_nothing(name: str) -> None:
     policy = ALL_POLICIES[name]()
     assert policy.acquire() is None
     backends = filled(policy, 2)
-    for one in backends:
-        policy.remove(one)
+    for member in backends:
+        policy.remove(member)
     assert policy.acquire() is None
 
 
@@ -53,9 +53,9 @@ class Histories(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def come_or_go(self, number: int) -> None:
-        one = self.backends[number]
-        (self.policy.remove if one in self.ready else self.policy.add)(one)
-        self.ready ^= {one}
+        member = self.backends[number]
+        (self.policy.remove if member in self.ready else self.policy.add)(member)
+        self.ready ^= {member}
 
     @rule(avoided=st.sets(NUMBERS, max_size=4), client=st.ip_addresses())
     def begin(self, avoided: set[int], client: object) -> None:
@@ -66,23 +66,23 @@ class Histories(RuleBasedStateMachine):
             assert not allowed
             return
         assert picked in allowed
-        assert self.name != "least-request" or picked.in_flight == min(one.in_flight for one in allowed)
+        assert self.name != "least-request" or picked.in_flight == min(member.in_flight for member in allowed)
         picked.in_flight += 1
         self.in_flight.append(picked)
 
     @precondition(lambda self: self.in_flight)
     @rule(index=st.integers(0, 99))
     def end(self, index: int) -> None:
-        one = self.in_flight.pop(index % len(self.in_flight))
-        if one in self.ready:
-            release(self.policy, one)
+        busy = self.in_flight.pop(index % len(self.in_flight))
+        if busy in self.ready:
+            release(self.policy, busy)
         else:
-            one.in_flight -= 1
+            busy.in_flight -= 1
 
     @invariant()
     def every_ready_backend_can_be_picked(self) -> None:
-        for one in self.ready:
-            picked = self.policy.acquire(self.ready - {one})
-            assert picked is one
-            one.in_flight += 1
-            release(self.policy, one)
+        for member in self.ready:
+            picked = self.policy.acquire(self.ready - {member})
+            assert picked is member
+            member.in_flight += 1
+            release(self.policy, member)

@@ -28,4 +28,4 @@ def test_requests_that_stay_pile_up_nowhere() -> None:
     backends = filled(policy, 1000)
     for _ in backends:
         acquire(policy)
-    assert max(one.in_flight for one in backends) <= 4  # drawn one by one it would be 5 to 7
+    assert max(member.in_flight for member in backends) <= 4  # drawn one by one it would be 5 to 7

@@ -41,7 +41,7 @@ def test_so_is_that_of_each_of_several(name: str, part: float) -> None:
     scene = Scene(name, old=2, new=8)
     scene.now += part * SECONDS
     turns = scene.turns()
-    assert [turns[one] for one in scene.new] == [pytest.approx(part * TURNS / 10, abs=2)] * 8
+    assert [turns[new] for new in scene.new] == [pytest.approx(part * TURNS / 10, abs=2)] * 8
 
 
 @pytest.mark.parametrize("name", ["least-request", "round-robin"])
@@ -90,9 +90,9 @@ def test_with_requests_in_flight_it_gets_no_more() -> None:
     scene.now += SECONDS / 4
     turns, in_flight = Counter[Backend](), []
     for _ in range(4000):
-        one = acquire(scene.policy)
-        turns[one] += 1
-        in_flight.append(one)
+        picked = acquire(scene.policy)
+        turns[picked] += 1
+        in_flight.append(picked)
         if len(in_flight) > 50:
             release(scene.policy, in_flight.pop(random.randrange(50)))
     assert turns[scene.new[0]] == 100

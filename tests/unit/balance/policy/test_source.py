@@ -33,7 +33,7 @@ def test_many_clients_are_spread_over_all(size: int) -> None:
     policy = Source()
     backends = filled(policy, size)
     shares = Counter(homes(policy, addresses(100 * size)).values())
-    assert all(abs(shares[one] - 100) <= 100 * APART[size] for one in backends), shares
+    assert all(abs(shares[member] - 100) <= 100 * APART[size] for member in backends), shares
 
 
 @pytest.mark.parametrize("size", SEVERAL)
@@ -82,11 +82,11 @@ def test_a_backend_that_comes_back_gets_its_clients_again() -> None:
 
 
 def test_the_order_in_which_they_became_ready_does_not_matter() -> None:
-    one, other, clients = Source(), Source(), addresses(1000)
-    backends = filled(one, 10)
+    policy, other, clients = Source(), Source(), addresses(1000)
+    backends = filled(policy, 10)
     for member in Random(1).sample(backends, 10):
         other.add(member)
-    assert homes(one, clients) == homes(other, clients)
+    assert homes(policy, clients) == homes(other, clients)
 
 
 def test_a_client_that_avoids_its_own_goes_to_the_next() -> None:
@@ -99,15 +99,15 @@ def test_a_client_that_avoids_its_own_goes_to_the_next() -> None:
 
 def test_two_of_one_name_do_not_hide_each_other() -> None:
     policy = Source()
-    one, other = backend(1), backend(1)
-    policy.add(one)
-    policy.add(other)
-    assert policy.acquire((one,)) is other
-    policy.remove(one)
-    assert policy.acquire() is other
-    policy.add(one)
-    policy.remove(other)
-    assert policy.acquire() is one
+    first, second = backend(1), backend(1)
+    policy.add(first)
+    policy.add(second)
+    assert policy.acquire((first,)) is second
+    policy.remove(first)
+    assert policy.acquire() is second
+    policy.add(first)
+    policy.remove(second)
+    assert policy.acquire() is first
 
 
 @pytest.mark.parametrize("client", ["", "unknown", "::1", "fe80::1%eth0"])
