@@ -40,6 +40,13 @@ class _Group(click.Group):
         ctx.obj = _invocation(ctx.params)  # now, for a shell that completes runs no callback
         return rest
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or click.Context(self, ctx, ctx.invoked_subcommand)  # click's parser names none
+            raise
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         if name in self.list_commands(ctx):
             identifier = name.replace("-", "_")
@@ -47,6 +54,9 @@ class _Group(click.Group):
             return command
         from composectl.commands.passthrough import compose_command
 
+        if name not in COMPOSE and not ctx.resilient_parsing:
+            errors.check_spelling("command", name, self.list_commands(ctx))
+            errors.check_spelling("command", name, COMPOSE)
         return compose_command(name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -112,6 +122,9 @@ def main() -> None:
         sys.exit(cli.main(prog_name="composectl", complete_var=_COMPLETE, standalone_mode=False) or 0)
     except errors.ComposectlError as error:
         sys.exit(_print_error(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         sys.exit(_print_error(_usage_error(error)))
     except (click.Abort, KeyboardInterrupt):
@@ -156,8 +169,7 @@ def _print_error(error: errors.ComposectlError) -> int:
 def _usage_error(error: click.ClickException) -> errors.ComposectlError:
     """An error of click in the form of composectl."""
     message, _, hint = re.sub("'([^']*)'", r"`\1`", error.format_message()).removesuffix(".").partition(". ")
-    context = getattr(error, "ctx", None)
-    if not hint and context:
-        hint = f"for its usage, run `{context.command_path} --help`"
+    if not hint and isinstance(error, click.UsageError):
+        hint = f"for its usage, run `{error.ctx.command_path if error.ctx else 'composectl'} --help`"
     message, hint = (text[:1].lower() + text[1:] for text in (message, hint))
     return errors.ComposectlError(message, hint, error.exit_code)

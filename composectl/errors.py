@@ -58,6 +58,15 @@ def did_you_mean(name: str, kind: str, known: Sequence[str]) -> str:
     return f"did you mean `{close[0]}`?" if close else f"the {kind} are {', '.join(f'`{name}`' for name in known)}"
 
 
+def check_spelling(kind: str, name: str, ours: Sequence[str], others: Sequence[str] = ()) -> None:
+    """Raise UsageError where an unknown `name` is nearly one of `ours`, and nearer than to `others`."""
+    from difflib import get_close_matches
+
+    for close in get_close_matches(name, (*ours, *others), 1, 0.75):
+        if close in ours:
+            raise UsageError(f"no such {kind} `{name}`", f"did you mean `{close}`?")
+
+
 def unknown_service(name: str, known: Iterable[str]) -> ComposectlError:
     return ComposectlError(f"no service `{name}` in the compose file", did_you_mean(name, "services", sorted(known)))
 
@@ -68,10 +77,6 @@ def invalid_value(text: str, option: str, expected: str, examples: Iterable[str]
     return ComposectlError(
         f"invalid value `{text}` for `{option}`: expected {expected}", f"for example: `{option} {first}`{rest}", USAGE
     )
-
-
-def balanced_twice(service: str) -> ComposectlError:
-    return ComposectlError(f"duplicate service `{service}`", "use `--balance SERVICE=N` once per service", USAGE)
 
 
 def udp_port(service: str, protocol: str, port: int, capacity: int, scale: int) -> ComposectlError:

@@ -46,9 +46,10 @@ def up(invocation: Invocation, /, balance: Sequence[str], arguments: Sequence[st
     composectl up --balance worker=4 --listen 8080:80
     composectl up --balance echo=10 --dashboard 9091 --metrics 9464 --access-log access.log -d
     """
-    from composectl.compose.argv import parse_scales
+    from composectl.compose.argv import check_spelling, parse_scales
     from composectl.config.up import load_up_config
 
+    check_spelling(arguments, [name for one in up.params for name in one.opts if name.startswith("--")])
     flags = settings_of("up", typed)
     loaded = load_up_config(invocation, parse_scales(balance), flags, arguments)
     if loaded is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,10 @@ _ATTACHED = {
     *("--exit-code-from", "--no-attach", "--no-log-prefix", "--timestamps", "--watch", "-w"),
 }
 _START_NOTHING = frozenset(("--dry-run", "--no-start"))
+_OTHERS = {
+    *("--always-recreate-deps", "--build", "--force-recreate", "--no-build", "--no-color", "--no-deps"),
+    *("--no-recreate", "--quiet-build", "--quiet-pull", "--remove-orphans", "--renew-anon-volumes", "--wait", "--yes"),
+}
 
 _DIGITS = 9  # more of them are too many in any case
 _SCALE = re.compile(r"(?P<service>[^=]+)=(?P<count>[0-9]+)")
@@ -34,7 +38,16 @@ class UpArguments:
     services: tuple[str, ...] = ()
 
 
-def sort_up_arguments(arguments: Sequence[str], balanced: Collection[str] = ()) -> UpArguments:
+def check_spelling(arguments: Sequence[str], ours: Sequence[str]) -> None:
+    """Raise UsageError where an option that Compose's `up` does not have is nearly one of `ours`."""
+    composes = (*_TAKE_A_VALUE, *_ATTACHED, *_START_NOTHING, *_OTHERS)
+    for word in arguments:
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in composes:
+            errors.check_spelling("option", name, ours, composes)
+
+
+def sort_up_arguments(arguments: Sequence[str], balanced: Mapping[str, int] | None = None) -> UpArguments:
     """Tell the options of Compose's `up` and their values from the names of services.
 
     Raises ComposectlError for options that cannot be balanced, and for a `--scale` of a `balanced` service.
@@ -46,7 +59,7 @@ def sort_up_arguments(arguments: Sequence[str], balanced: Collection[str] = ()) 
         if word == "--":
             services += words
         elif word.startswith("-"):
-            options += _option(word, words, balanced)
+            options += _option(word, words, balanced or {})
         else:
             services.append(word)
     return UpArguments(tuple(options), tuple(services))
@@ -61,19 +74,21 @@ def parse_scale(text: str) -> tuple[str, int]:
     """`echo=10` as ("echo", 10); raises ComposectlError."""
     match = _SCALE.fullmatch(text)
     if not match:
-        raise errors.UsageError(f"invalid scale `{text}`: expected SERVICE=N", "for example: `echo=10`")
+        named = re.match(r"[A-Za-z][\w.-]*", text)
+        example = f"for example: `{named[0] if named else 'echo'}=10`"
+        raise errors.UsageError(f"invalid scale `{text}`: expected SERVICE=N", example)
     service, count = match["service"], int(match["count"].lstrip("0")[:_DIGITS] or "0")
     check_scale(service, count)
     return service, count
 
 
 def parse_scales(texts: Sequence[str]) -> dict[str, int]:
-    """Each `SERVICE=N`, by service. Raises what `parse_scale` does, and `balanced_twice`."""
+    """Each `SERVICE=N`, by service. Raises ComposectlError."""
     scales: dict[str, int] = {}
     for text in texts:
         service, scale = parse_scale(text)
         if service in scales:
-            raise errors.balanced_twice(service)
+            raise errors.UsageError(f"duplicate service `{service}`", "use `SERVICE=N` once per service")
         scales[service] = scale
     return scales
 
@@ -120,7 +135,7 @@ def converge_words(service: str, scale: int) -> tuple[str, ...]:
 # Private
 
 
-def _option(word: str, rest: Iterator[str], balanced: Collection[str]) -> list[str]:
+def _option(word: str, rest: Iterator[str], balanced: Mapping[str, int]) -> list[str]:
     """`word`, and its value where that is the next of `rest`."""
     name, equals, value = word.partition("=")
     if name in _ATTACHED:
@@ -137,7 +152,10 @@ def _option(word: str, rest: Iterator[str], balanced: Collection[str]) -> list[s
         return [word]
     words = [word] if equals else [word, *islice(rest, 1)]
     if name == "--scale":
-        service, _ = parse_scale(value if equals else words[-1])
+        service, scale = parse_scale(value if equals else words[-1])
         if service in balanced:
-            raise errors.balanced_twice(service)
+            raise errors.UsageError(
+                f"`--scale {service}={scale}` cannot be combined with the balanced `{service}={balanced[service]}`",
+                f"use `--balance {service}={scale}`",
+            )
     return words

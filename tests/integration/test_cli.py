@@ -14,6 +14,7 @@ import pytest
 from composectl import __version__
 from composectl.balance.policy import POLICIES
 from composectl.cli import SECTIONS
+from tests.support.cli_error import cli_error_in
 from tests.support.commands import COMMANDS
 from tests.support.paths import ROOT
 
@@ -75,6 +76,40 @@ def test_a_wrong_option_is_told_in_our_words() -> None:
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: no such option `--jsn`")
     assert "\n\nhint: " in refused.stderr
+
+
+def test_alone_it_prints_its_help() -> None:
+    alone = composectl()
+    assert alone.returncode == 2
+    assert alone.stderr == composectl("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (("stauts",), "no such command `stauts`", "did you mean `status`?"),
+        (("donw", "--volumes"), "no such command `donw`", "did you mean `down`?"),
+        (("buidl",), "no such command `buidl`", "did you mean `build`?"),
+        (("up", "--blance", "web=2"), "no such option `--blance`", "did you mean `--balance`?"),
+        (("up", "-d", "--metric=9464", "web"), "no such option `--metric`", "did you mean `--metrics`?"),
+        (("up", "--balance"), "option `--balance` requires an argument", "for its usage, run `composectl up --help`"),
+        (("--file",), "option `--file` requires an argument", "for its usage, run `composectl --help`"),
+    ],
+)
+def test_a_mistyped_word_with_the_one_that_was_meant(words: tuple[str, ...], message: str, hint: str) -> None:
+    told = cli_error_in(composectl(*words))
+    assert (told.exit_code, told.message, told.hint) == (2, message, hint)
+
+
+@pytest.mark.parametrize(
+    "words", ["publish", "bridge", "alpha", "up --always-recreate-deps --quiet-build --wait-timeout 5 --no-build-cache"]
+)
+def test_words_of_compose_that_are_near_ours_go_to_it(tmp_path: Path, words: str) -> None:
+    compose = tmp_path / "compose"
+    compose.write_text('#!/bin/sh\n[ "$1" = version ] && echo 2.29.0 || echo "$@"\n')
+    compose.chmod(0o700)
+    passed = composectl(*words.split(), COMPOSECTL_COMPOSE=str(compose))
+    assert passed.stdout == f"{words}\n"
 
 
 def test_h18_what_an_error_quotes_cannot_steer_the_terminal() -> None:

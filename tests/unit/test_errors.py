@@ -61,6 +61,7 @@ MET_IN = {
         "`--listen` is ambiguous: several services are balanced": "test_listen_wants_one_service",
     },
     "unit/compose/test_argv.py": {
+        "`--scale {}={}` cannot be combined with the balanced `{}={}`": "test_a_balanced_service_has_no_second_scale",
         "too many replicas of service `{}`: the maximum is {}": "test_there_are_no_more_replicas_than_a_network_has_room_for",
         "`{}` cannot be combined with `--balance` or `x-balance`: composectl shows the table, not the logs": "test_options_for_attached_logs_are_refused",
         "`{}` cannot be combined with `--balance`: it starts no replicas": "test_options_that_start_nothing_are_refused",
@@ -196,6 +197,7 @@ MET_IN = {
         "no completion for `{}`": "test_a_shell_that_is_mistyped",
     },
     "integration/test_cli.py": {
+        "no such {} `{}`": "test_a_mistyped_word_with_the_one_that_was_meant",
         "`{}` requires `--balance`": "test_options_of_balancing_want_balance",
     },
 }

@@ -9,6 +9,7 @@ from composectl.compose.argv import (
     config_argv,
     converge_words,
     parse_scale,
+    parse_scales,
     sort_up_arguments,
     starts_nothing,
     stdin_argv,
@@ -62,13 +63,31 @@ def test_options_that_start_nothing_are_refused(option: str) -> None:
 
 @pytest.mark.parametrize("line", ["--scale echo=3", "--scale=echo=3"])
 def test_a_balanced_service_has_no_second_scale(line: str) -> None:
-    with pytest.raises(ComposectlError, match="duplicate service `echo`"):
-        sort_up_arguments(line.split(), balanced={"echo"})
+    with pytest.raises(
+        ComposectlError, match="`--scale echo=3` cannot be combined with the balanced `echo=2`"
+    ) as caught:
+        sort_up_arguments(line.split(), balanced={"echo": 2})
+    assert caught.value.hint == "use `--balance echo=3`"
 
 
 def test_a_scale_is_a_service_and_a_number() -> None:
     assert parse_scale("echo=10") == ("echo", 10)
     assert parse_scale("echo=0") == ("echo", 0)
+
+
+def test_a_service_that_is_there_twice() -> None:
+    with pytest.raises(ComposectlError, match="duplicate service `web`") as caught:
+        parse_scales(("web=2", "web=3"))
+    assert caught.value.hint == "use `SERVICE=N` once per service"
+
+
+@pytest.mark.parametrize(
+    ("text", "service"), [("web=x", "web"), ("my-web_2", "my-web_2"), ("=3", "echo"), ("3", "echo")]
+)
+def test_the_hint_at_a_scale_names_the_service_that_was_meant(text: str, service: str) -> None:
+    with pytest.raises(ComposectlError) as caught:
+        parse_scale(text)
+    assert caught.value.hint == f"for example: `{service}=10`"
 
 
 @pytest.mark.parametrize("text", ["", "echo", "echo=", "=3", "echo=ten", "echo=-1", "echo=1.5", "echo=1=2", "echo=٣"])
