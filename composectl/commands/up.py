@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from composectl import errors
 from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
 from composectl.config.completion import completed
-from composectl.config.options import options_of, settings_of
+from composectl.config.options import Settings, options_of, settings_of
 
 if TYPE_CHECKING:
     from composectl.compose.client import LoadedProject
@@ -63,11 +63,13 @@ def up(invocation: Invocation, /, balance: Sequence[str], arguments: Sequence[st
     from composectl.control.paths import state_dir
     from composectl.daemon.background import run_in_background
 
-    start = partial(_start_or_update, invocation, *loaded)
+    start = partial(_start_or_update, invocation, flags, *loaded)
     return run_in_background(start, state_dir()) if loaded[0].detach else start(None)
 
 
-def update_running(invocation: Invocation, config: UpConfig, client: Client) -> int:
+def update_running(
+    invocation: Invocation, flags: Settings, config: UpConfig, loaded: LoadedProject, client: Client
+) -> int:
     """Have the composectl that runs scale and roll out what has changed, telling each step. Raises ComposectlError."""
     import asyncio
 
@@ -91,13 +93,8 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
         for service, count in config.scales.items()
     )
     info(f"composectl is already running (process {client.info.pid}): {changes}")
-    for option, asked, there in (
-        ("--metrics", config.admin.metrics, client.info.metrics),
-        ("--dashboard", config.admin.dashboard, client.info.dashboard),
-        ("--access-log", config.access_log, status["access_log"]),
-    ):
-        if asked and not there:
-            warning(f"the running composectl ignores `{option}`; use `--handover` to apply it")
+    for text in not_applied(flags, loaded.project, config, client.info.options):
+        warning(f"the running composectl {text}; use `--handover` to apply it")
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
     anew = "--force-recreate" in config.arguments.options
     rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
@@ -108,15 +105,44 @@ def update_running(invocation: Invocation, config: UpConfig, client: Client) -> 
     if config.detach:
         for service in client.status()["services"]:
             listeners = ", ".join(service["listeners"])
-            sys.stdout.write(f"{service['service']}: {service['desired']} replicas behind {listeners}\n")
+            replicas = "1 replica" if service["desired"] == 1 else f"{service['desired']} replicas"
+            sys.stdout.write(f"{service['service']}: {replicas} behind {listeners}\n")
+    else:
+        info("`composectl attach` shows the table")
     return 0
+
+
+def not_applied(flags: Settings, project: Project, config: UpConfig, running: Mapping[str, str]) -> Iterator[str]:
+    """What a composectl with other options, `running`, does in place of what it is asked for."""
+    from composectl.config.x_balance import parse_x_balance
+    from composectl.daemon.preflight import effective_options
+
+    asked = effective_options(project, config)
+    names = {
+        f"{service}.{row.name}": f"x-balance.{row.key}"
+        for service, value in project.x_balance.items()
+        for row in parse_x_balance(service, value).settings
+    }
+    names |= {key: row.flag for row in flags for key in asked if key.rpartition(".")[2] == row.name}
+    changed = [key for key, text in asked.items() if text != running.get(key, "")]
+    for name in dict.fromkeys(names[key] for key in changed if key in names):
+        yield f"ignores `{name}`"
+    for key in changed:
+        service, _, option = key.rpartition(".")
+        listen = f"{service}.listen"
+        if option == "ports" and listen not in names and running.get(listen) == running.get(key):
+            yield f"still listens on `{running.get(key)}` for service `{service}`, not on `{asked[key]}`"
 
 
 # Private
 
 
 def _start_or_update(
-    invocation: Invocation, config: UpConfig, loaded: LoadedProject, notify_ready: ReadyNotifier | None
+    invocation: Invocation,
+    flags: Settings,
+    config: UpConfig,
+    loaded: LoadedProject,
+    notify_ready: ReadyNotifier | None,
 ) -> int:
     from composectl.control.client import find_project_daemon
     from composectl.control.pacing import run
@@ -131,7 +157,7 @@ def _start_or_update(
             client = find_project_daemon(runtime_dir(invocation.environ), runs.project, invocation.cwd)
         except errors.NothingRuns:  # it comes up, or ends, just now
             raise runs from None
-        return update_running(invocation, config, client)
+        return update_running(invocation, flags, config, loaded, client)
 
 
 async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: tuple[str, ...]) -> Project:

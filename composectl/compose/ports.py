@@ -21,6 +21,10 @@ class Port:
     target: int | None
     protocol: str
 
+    def __str__(self) -> str:
+        """As in a compose file."""
+        return f"{self.place.removeprefix('port ')}:{self.target}"
+
     @property
     def place(self) -> str:
         """Where it is published on the host, for people."""

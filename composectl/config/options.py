@@ -306,7 +306,30 @@ def build_daemon(cls: type[_Daemon], flags: Settings, **fields: Any) -> _Daemon:
     return config
 
 
+def texts_of(config: Any) -> dict[str, str]:
+    """The inverse of `build`: the value of each option, by its name, in a dataclass and in those that it holds."""
+    texts: dict[str, str] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            texts |= texts_of(value)
+        targets = [(cls, field.name) for cls in type(config).__mro__]
+        texts |= {row.name: _text(value) for row in OPTIONS if row.target in targets}
+    return texts
+
+
 # Private
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bytes():
+            return value.decode()
+        case tuple() | frozenset():
+            return ", ".join(sorted(map(_text, value)))
+    return str(value)
 
 
 class _Flag(click.Option):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from composectl.balance.plan import MAX_REPLICAS
@@ -63,7 +63,7 @@ class DaemonInfo:
     """`directory` is the project's, as an absolute path; `listeners` are `host:port`.
 
     `published_host`: the address at which its backends publish ports for it; "" where they are reached at their own.
-    `metrics` and `dashboard` are URLs; "" where there is none.
+    `metrics` and `dashboard` are URLs; "" where there is none. `options`: as `effective_options` gives them.
 
     A proxy over static backends has no directory, and its own name as `project`.
     """
@@ -75,6 +75,7 @@ class DaemonInfo:
     published_host: str = ""
     metrics: str = ""
     dashboard: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_project(self) -> bool:

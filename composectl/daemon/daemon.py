@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from composectl import errors
 from composectl.balance.backend import Key, Replica
@@ -36,6 +36,7 @@ class Daemon:
     orchestrator: Orchestrator
     admin: AdminListeners
     access_log: AccessLog | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.snapshots = SnapshotCache(self.snapshot)
@@ -54,6 +55,7 @@ class Daemon:
             self.orchestrator.published_host,
             metrics=self.admin.metrics.url if self.admin.metrics else "",
             dashboard=self.admin.dashboard.url if self.admin.dashboard else "",
+            options=self.options,
         )
 
     def snapshot(self) -> Snapshot:

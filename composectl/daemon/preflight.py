@@ -15,6 +15,7 @@ from composectl.compose.options import Invocation
 from composectl.compose.ports import Port
 from composectl.compose.project import Project
 from composectl.config.daemon import UpConfig, open_log
+from composectl.config.options import texts_of
 from composectl.config.service import ServiceConfig
 from composectl.control.paths import runtime_dir
 from composectl.daemon.admin import bind_admin_listeners
@@ -26,6 +27,7 @@ from composectl.orchestrator.compose import ComposeConnection
 from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import info
 
+_OF_ONE_CALL = ("detach", "handover", "replicas")
 Connect = Callable[[ComposeClient], Awaitable[ComposeConnection]]
 
 
@@ -67,7 +69,7 @@ async def prepare_up(
             service.inherit(claimed.inherited)
         admin = bind_admin_listeners(config.admin, folder, claimed.inherited)
         undo.callback(admin.close)
-        daemon = Daemon(claimed.lock, changes, services, orchestrator, admin, log)
+        daemon = Daemon(claimed.lock, changes, services, orchestrator, admin, log, effective_options(project, config))
         for unused in claimed.inherited.keys() - daemon.listener_fds.listening.keys():
             for sock in claimed.inherited[unused]:
                 sock.close()
@@ -98,6 +100,19 @@ def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port
             "name the target after the listener: `--listen 8080:80`",
         )
     return ports
+
+
+def effective_options(project: Project, config: UpConfig) -> dict[str, str]:
+    """The values that last as long as the daemon, as texts by `OPTION`, or by `SERVICE.OPTION`.
+
+    `SERVICE.listen` is where it listens, `SERVICE.ports` what the compose file publishes.
+    """
+    texts = texts_of(config)
+    for service, one in config.services.items():
+        own = {"listen": ports_of(project, service, one), "ports": project.tcp_ports(service)}
+        own_texts = texts_of(one) | {name: ", ".join(sorted(map(str, ports))) for name, ports in own.items()}
+        texts |= {f"{service}.{name}": text for name, text in own_texts.items()}
+    return {name: text for name, text in texts.items() if name.rpartition(".")[2] not in _OF_ONE_CALL}
 
 
 def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:

@@ -36,7 +36,8 @@ class Orchestrator:
 
     def describe(self, service: str) -> str:
         """The backends of a service, in words."""
-        return f"{self.desired[service]} replicas"
+        count = self.desired[service]
+        return "1 replica" if count == 1 else f"{count} replicas"
 
     def label(self, change: Transition) -> str:
         """What a line calls the backend that has changed its phase."""

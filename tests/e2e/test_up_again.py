@@ -11,6 +11,7 @@ from tests.e2e.test_rollout import OF_VERSION, ids, versions
 from tests.support.compose_project import ComposeProject
 from tests.support.http_client import SteadyLoad, ask
 from tests.support.images import ECHO_IMAGE
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
 NO_IMAGE = "127.0.0.1:1/no-such-image"  # nothing listens there, so that no registry is asked
@@ -99,6 +100,24 @@ def test_it_is_told_what_does_not_begin_by_itself(two: ComposeProject) -> None:
     for option in words[::2]:
         assert f"warning: the running composectl ignores `{option}`; use `--handover` to apply it\n" in told.stderr
     assert not (two.folder / "access.log").exists()
+
+
+def test_another_port_is_told_of_and_applied_by_handover(two: ComposeProject) -> None:
+    old, two.port = two.port, free_port()
+    two.write(OF_VERSION, version=1)
+    told = two.composectl("up", "--balance", "echo=1", "--policy", "p2c")
+    assert told.returncode == 0, told.stderr
+    for text in ("ignores `--policy`", f"still listens on `{old}:9090` for service `echo`, not on `{two.port}:9090`"):
+        assert f"warning: the running composectl {text}; use `--handover` to apply it\n" in told.stderr
+    assert "`composectl attach` shows the table\n" in told.stderr
+    assert ask(old).is_whole
+
+    two.run("up", "--balance", "echo=1", "--handover", "-d")
+    assert ask(two.port).is_whole
+    assert two.status()["listeners"] == [f"0.0.0.0:{two.port}", f"[::]:{two.port}"]
+    again = two.composectl("up", "--balance", "echo=1", "-d")
+    assert "warning" not in again.stderr
+    assert again.stdout == f"echo: 1 replica behind 0.0.0.0:{two.port}, [::]:{two.port}\n"
 
 
 def test_without_balance_it_is_kept(two: ComposeProject) -> None:
