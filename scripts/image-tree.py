@@ -29,7 +29,7 @@ import sys
 # The first process of a container gets no signal that it does not ask for: so does this one from its first moment.
 signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
-from composectl.cli import main
+from composectl.__main__ import main
 
 main()
 """

@@ -35,13 +35,18 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
     except errors.NothingRuns:
         pass
     else:
-        from composectl.screen.console import spinner
+        from composectl.screen.console import info, spinner
 
         deadline = time.monotonic() + _END_TIMEOUT
-        with spinner(f"Stopping composectl (process {client.info.pid})"):
-            client.stop()
-            while client.path.exists() and time.monotonic() < deadline:
-                time.sleep(_POLL_INTERVAL)
+        try:
+            with spinner(f"Stopping composectl (process {client.info.pid})"):
+                client.stop()
+                while client.path.exists() and time.monotonic() < deadline:
+                    time.sleep(_POLL_INTERVAL)
+        except KeyboardInterrupt:
+            if client.info.has_project:
+                info("containers still run: `composectl down` removes them")
+            raise
         if not client.info.has_project:
             return 0
         invocation = replace(invocation, options=replace(invocation.options, project_name=client.info.project))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from composectl import __version__
 from composectl.control.paths import make_state_dir, rotated_log
@@ -18,7 +20,7 @@ from composectl.control.paths import make_state_dir, rotated_log
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-ReadyNotifier = Callable[[str, str], None]
+ReadyNotifier = Callable[[str, str], Awaitable[None]]
 _MAX_BYTES = 5_000_000
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -27,21 +29,30 @@ def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int
     """Run `work` in a process of its own session, and return its exit code, or 0 as soon as it is ready.
 
     `notify_ready(text, name)` prints `text` for the caller; later output goes to the log of that name in `folder`.
+    It does not return where a signal has interrupted the caller before: that signal comes to `work` too.
     Must be called before there are threads. Raises ComposectlError where there can be no log.
     """
     make_state_dir(folder)
-    reader, writer = os.pipe()
+    callers_end, own_end = socket.socketpair()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     child = os.fork()
     if child:
-        os.close(writer)
-        return _wait_for(child, reader)
-    os.close(reader)
+        own_end.close()
+        return _wait_for(child, callers_end)
+    callers_end.close()
+    own_end.setblocking(False)
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
     log: list[Path] = []
 
-    def notify_ready(text: str, name: str) -> None:
+    async def notify_ready(text: str, name: str) -> None:
+        with suppress(OSError):  # the caller has gone
+            own_end.send(b"?")
+            await asyncio.get_running_loop().sock_recv(own_end, 1)
         log.append(folder / name)
-        _notify(writer, text, log[0])
+        _switch_to_log(log[0], text)
+        with suppress(OSError), own_end:
+            own_end.sendall(text.encode())
 
     exit_code = work(notify_ready)
     if log:
@@ -98,7 +109,7 @@ class LogFile(io.RawIOBase):
 # Private
 
 
-def _notify(writer: int, text: str, log: Path) -> None:
+def _switch_to_log(log: Path, text: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     null = os.open(os.devnull, os.O_RDONLY)
@@ -107,22 +118,38 @@ def _notify(writer: int, text: str, log: Path) -> None:
     file = LogFile(log, (1, 2))
     sys.stdout = sys.stderr = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", write_through=True)
     sys.stdout.write(f"composectl {__version__}, process {os.getpid()}\n{text}")
-    with suppress(BrokenPipeError):  # the caller has gone
-        os.write(writer, text.encode())
-    os.close(writer)
 
 
-def _wait_for(child: int, reader: int) -> int:
-    """Wait until the child is ready or ends, and pass signals on to it."""
-    handlers = {number: signal.signal(number, lambda number, _: os.kill(child, number)) for number in _FORWARDED}
-    try:
-        with os.fdopen(reader) as pipe:
-            text = pipe.read()
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+def _wait_for(child: int, channel: socket.socket) -> int:
+    """Pass signals on to the child until it is ready or ends; only without a signal is it told to go on alone."""
+    caught: list[int] = []
+    text = b""
+
+    def forward(number: int, _: Any) -> None:
+        caught.append(number)
+        os.kill(child, number)
+
+    _handle_signals(forward)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
+    with channel, suppress(ConnectionError):
+        asked = channel.recv(1)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
+        accepted = asked and not caught
+        if accepted:
+            _handle_signals(signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
+        if accepted:
+            channel.sendall(b"!")
+        text = b"".join(iter(lambda: channel.recv(4096), b""))
+    _handle_signals(signal.SIG_IGN)
     if text:
-        sys.stdout.write(text)
+        sys.stdout.write(text.decode())
         return 0
     _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
+    exit_code = os.waitstatus_to_exitcode(status)
+    return exit_code if exit_code >= 0 else 128 - exit_code
+
+
+def _handle_signals(handler: Callable[[int, Any], None] | signal.Handlers) -> None:
+    for number in _FORWARDED:
+        signal.signal(number, handler)

@@ -73,7 +73,6 @@ class Lifecycle:
             try:
                 await cancel_on(self._shutdown.requested, self._start())
                 async with self._console.shown():
-                    self._is_detached = self._console.is_background
                     await self._shutdown.requested.wait()
                     if self._console.is_background:
                         info(f"shutting down: {self._shutdown.reason}")
@@ -105,6 +104,8 @@ class Lifecycle:
             await wait_for_stragglers(self._daemon, _FIRST_LOOK_TIMEOUT)  # the kernel's backlog holds the clients
             await self._serve()
             self._console.print_changes(self._daemon.summary)
+        await self._console.detach()
+        self._is_detached = self._console.is_background
 
     async def _take_over(self, old_process: OldProcess) -> None:
         """Hot restart: serve beside the old process on the same sockets, then stop it."""
@@ -149,7 +150,10 @@ class Lifecycle:
         with suppress(Interrupted):
             await cancel_on(self._shutdown.forced, self._daemon.shut_down())
         if not self._leaves_replicas_running:
-            await self._daemon.orchestrator.stop(kill=self._shutdown.forced.is_set())
+            kill = self._shutdown.forced.is_set()
+            await self._daemon.orchestrator.stop(kill=kill)
+            if kill and self._daemon.orchestrator.refusal is None:
+                info("the containers were killed: `composectl down` removes them")
 
     @property
     def _leaves_replicas_running(self) -> bool:
@@ -206,18 +210,21 @@ class Console:
         label = self._daemon.orchestrator.label
         self._daemon.changes.subscribe(lambda change: self._print(f"{change_line(label(change), change)}\n"))
 
-    @asynccontextmanager
-    async def shown(self) -> AsyncIterator[None]:
-        """While entered, the log has each change, or the terminal shows the table."""
+    async def detach(self) -> None:
+        """In the background: give the terminal back; from now on the log has each change."""
         daemon = self._daemon
         if self._notify_ready is not None:
-            self._notify_ready(daemon.summary, log_name(daemon.lock.stem, daemon.orchestrator.directory))
+            await self._notify_ready(daemon.summary, log_name(daemon.lock.stem, daemon.orchestrator.directory))
             daemon.changes.subscribe(lambda change: info(transition_line(daemon.orchestrator.label(change), change)))
+
+    @asynccontextmanager
+    async def shown(self) -> AsyncIterator[None]:
+        """While entered, the terminal shows the table if it can."""
         if not self._draws:
             yield
             return
         over = asyncio.Event()
-        table = asyncio.create_task(show_table(daemon.snapshots.json, over))
+        table = asyncio.create_task(show_table(self._daemon.snapshots.json, over))
         try:
             yield
         finally:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -28,6 +29,26 @@ def composectl(*words: str, **environment: str) -> subprocess.CompletedProcess[s
         check=False,
         timeout=60,
     )
+
+
+INTERRUPTED = """
+import importlib, os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+module, _, function = {entry!r}.partition(":")
+getattr(importlib.import_module(module), function)()
+"""
+
+
+def test_ctrl_c_while_it_is_still_imported_ends_it_without_a_word() -> None:
+    entry = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["composectl"]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(entry=entry)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_it_tells_its_version() -> None:

@@ -33,8 +33,24 @@ class SlowOrchestrator(FakeOrchestrator):
         await asyncio.Event().wait()
 
 
+class StuckOrchestrator(FakeOrchestrator):
+    """Its replicas end only when they are killed."""
+
+    def __init__(self) -> None:
+        super().__init__({"echo": 1})
+        self.stopping = asyncio.Event()
+
+    async def stop(self, *, kill: bool = False) -> None:
+        await super().stop(kill=kill)
+        self.stopping.set()
+        if not kill:
+            await asyncio.Event().wait()
+
+
 class Run:
-    """One run of a daemon; `text` is what its caller gets once it serves in the background."""
+    """One run of a daemon; `text` is what its caller gets once it serves in the background, if it `accepts`."""
+
+    accepts = True
 
     def __init__(self, orchestrator: FakeOrchestrator, folder: Path) -> None:
         self.daemon = make_daemon(orchestrator, folder / "composectl")
@@ -54,9 +70,11 @@ class Run:
                 await asyncio.gather(running, return_exceptions=True)
                 self.daemon.close()
 
-    def _notify(self, text: str, name: str) -> None:
+    async def _notify(self, text: str, name: str) -> None:
         self.text = text
         self.is_ready.set()
+        if not self.accepts:
+            await asyncio.Event().wait()
 
 
 async def test_a_first_start_brings_the_replicas_up_and_serves(tmp_path: Path) -> None:
@@ -115,6 +133,32 @@ async def test_a_signal_while_it_starts_stops_what_there_is(tmp_path: Path) -> N
         os.kill(os.getpid(), signal.SIGINT)
         assert await running == 128 + signal.SIGINT
     assert orchestrator.log == ["start", "stop"]
+
+
+async def test_a_signal_before_the_caller_accepts_stops_the_replicas(tmp_path: Path) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1})
+    run = Run(orchestrator, tmp_path)
+    run.accepts = False
+    async with run.going() as (_, running):
+        await run.is_ready.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await running == 128 + signal.SIGINT
+    assert orchestrator.log == ["start", "stop"]
+
+
+async def test_the_second_signal_kills_the_replicas_and_the_last_line_tells_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orchestrator = StuckOrchestrator()
+    run = Run(orchestrator, tmp_path)
+    async with run.going(background=False) as (_, running):
+        await wait_until_async(lambda: run.daemon.services["echo"].is_served)
+        os.kill(os.getpid(), signal.SIGINT)
+        await orchestrator.stopping.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await running == 128 + signal.SIGINT
+    assert orchestrator.log == ["start", "stop", "kill"]
+    assert capsys.readouterr().err.endswith("the containers were killed: `composectl down` removes them\n")
 
 
 async def test_replicas_that_all_exit_are_stopped_and_fail_the_command(tmp_path: Path) -> None:
