@@ -128,6 +128,14 @@ def test_without_balance_it_is_kept(two: ComposeProject) -> None:
     assert (ids(two), composectl_of(two)) == (old, pid)
 
 
+def test_a_scale_of_compose_for_a_balanced_service_is_refused(two: ComposeProject) -> None:
+    told = two.composectl("up", "-d", "--scale", "echo=3")
+    assert told.returncode == 2
+    assert "error: `--scale echo=3` cannot be combined with the balanced `echo=2`\n" in told.stderr
+    assert told.stderr.endswith("hint: use `--balance echo=3`\n")
+    assert two.has_ready(2)
+
+
 def test_without_balance_it_is_kept_though_composectl_was_killed(two: ComposeProject) -> None:
     old = ids(two)
     os.kill(composectl_of(two), signal.SIGKILL)

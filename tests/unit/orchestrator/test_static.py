@@ -12,6 +12,7 @@ from composectl.balance.backend import Replica, Transition
 from composectl.balance.phase import Phase
 from composectl.orchestrator.static import StaticOrchestrator
 from tests.support.factories import replica
+from tests.support.fake_orchestrator import FakeOrchestrator
 
 
 class Reports:
@@ -52,3 +53,8 @@ def test_it_makes_no_replicas() -> None:
     orchestrator = StaticOrchestrator("proxy", [], errors.fixed_backends("edge"))
     with pytest.raises(errors.ComposectlError, match="edge"):
         orchestrator.check_managed()
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 replicas"), (1, "1 replica"), (2, "2 replicas")])
+def test_one_replica_is_not_several(count: int, words: str) -> None:
+    assert FakeOrchestrator({"echo": count}).describe("echo") == words
