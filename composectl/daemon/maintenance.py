@@ -7,6 +7,7 @@ from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.control.commands import BackendRef, Progress
 from composectl.daemon.daemon import Daemon
+from composectl.daemon.scaling import warn_if_unserved
 from composectl.daemon.service import BalancedService
 
 _READY_TIMEOUT = 10.0
@@ -18,6 +19,7 @@ async def drain(daemon: Daemon, place: BackendRef, progress: Progress) -> None:
     service, backend = _find(daemon, place)
     service.pool.disable(backend.replica.id, "drained by hand")
     progress(f"{backend.replica.name} {backend.phase}, {backend.in_flight} in flight")
+    warn_if_unserved(service, progress)
     await daemon.changes.wait_until(lambda: not backend.in_flight)
     progress(f"{backend.replica.name} drained, nothing in flight")
 
@@ -45,6 +47,8 @@ def _find(daemon: Daemon, place: BackendRef) -> tuple[BalancedService, Backend]:
         if backend.replica.number == place.number:
             return service, backend
     numbers = ", ".join(str(backend.replica.number) for backend in staying)
+    refusal = daemon.orchestrator.refusal
+    to_start = refusal.hint if refusal else f"start one: `composectl scale {service.name}=1`"
     raise errors.ComposectlError(
-        f"service `{place.service}` has no replica {place.number}", f"replicas: {numbers}" if numbers else "it has none"
+        f"service `{place.service}` has no replica {place.number}", f"replicas: {numbers}" if numbers else to_start
     )

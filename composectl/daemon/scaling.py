@@ -44,6 +44,12 @@ async def retire(daemon: Daemon, service: BalancedService, backend: Backend, rea
     progress(f"{replica.name} removed")
 
 
+def warn_if_unserved(service: BalancedService, progress: Progress) -> None:
+    """Tell that requests can only wait in the queue, where that is so."""
+    if not service.pool.ready:
+        progress(f"warning: no replica of `{service.name}` serves requests now")
+
+
 async def until_serving(daemon: Daemon, timeout: float | None) -> None:
     """Wait until every service has a ready backend, or desires none. Raises ComposectlError."""
     for service in daemon.services.values():
@@ -76,6 +82,7 @@ async def _scale(
         await orchestrator.scale_to(service.name, desired)
     await _wait_until(_is_complete, daemon, service, _READY_TIMEOUT)
     progress(f"{service.name}: {service.pool.ready} of {desired} ready")
+    warn_if_unserved(service, progress)
 
 
 def _is_serving(daemon: Daemon, service: BalancedService) -> bool:
@@ -109,5 +116,11 @@ async def _check_alive(daemon: Daemon, service: BalancedService) -> None:
         first = min(exited, key=lambda exited: exited.name)
         log = await orchestrator.last_lines(first.id, _LOG_LINES)
         lines = "".join(f"\n  {line}" for line in log)
-        output = f"; its last lines:{lines}" if lines else " without output"
-        raise errors.ReplicasFailed(f"container `{first.name}` exited with code {first.exit_code}{output}")
+        if lines:
+            raise errors.ReplicasFailed(
+                f"container `{first.name}` exited with code {first.exit_code}; its last lines:{lines}"
+            )
+        raise errors.ReplicasFailed(
+            f"container `{first.name}` exited with code {first.exit_code} without output",
+            f"check its command and environment; `composectl run --rm {service.name}` runs one in this terminal",
+        )

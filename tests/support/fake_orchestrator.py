@@ -34,17 +34,23 @@ class FakeOrchestrator(Orchestrator):
     """
 
     def __init__(
-        self, desired: Mapping[str, int], refusal: errors.ComposectlError | None = None, capacity: int = 100
+        self,
+        desired: Mapping[str, int],
+        refusal: errors.ComposectlError | None = None,
+        capacity: int = 100,
+        project: str = "",
     ) -> None:
         super().__init__(desired, refusal)
         self.log: list[str] = []
         self.health: dict[bytes, ContainerHealth] = {OLD: HEALTHY, NEW: HEALTHY}
         self.exits: set[bytes] = set()
+        self.output: Sequence[str] = ("panic: no database",)
         self.never_ran: list[ExitedContainer] = []
         self.outdated = set(desired)
         self.broken: errors.ComposectlError | None = None
         self.revisions = dict.fromkeys(desired, OLD)
         self._capacity = capacity
+        self._project = project
         self._made: dict[str, tuple[str, Revision, Replica]] = {}  # service, revision and replica, by id
         self._count = 0
         self._observer: ReplicaObserver | None = None
@@ -97,7 +103,7 @@ class FakeOrchestrator(Orchestrator):
         return [*exited, *self.never_ran]
 
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
-        return ["panic: no database"]
+        return self.output
 
     def check_capacity(self, service: str, count: int, revision: Revision | None = None) -> None:
         if count > self._capacity:
@@ -144,7 +150,7 @@ class FakeOrchestrator(Orchestrator):
     def _make(self, service: str, revision: Revision) -> None:
         self._count += 1
         number = min(set(range(1, self._count + 1)) - set(self.numbers(service)))
-        id, name = f"{self._count:064x}", f"{service}-{number}"  # noqa: A001 - Docker's word
+        id, name = f"{self._count:064x}", f"{self._project}{service}-{number}"  # noqa: A001 - Docker's word
         replica = Replica(id, "1", number, name, f"127.0.0.{number}", self.health[revision])
         self._made[id] = (service, revision, replica)
 

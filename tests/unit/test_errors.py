@@ -19,7 +19,7 @@ WITHOUT_HINT = {
     "the Docker Engine at {} failed: {}",
     "lost the event stream of the Docker Engine at {}",
     # The end of the container's log follows.
-    "container `{}` exited with code {}{}",
+    "container `{}` exited with code {}; its last lines:{}",
 }
 
 # By which test of which file each is met; {} stands for what the message quotes.
@@ -52,6 +52,9 @@ MET_IN = {
         "invalid value `{}`: expected a number of replicas or a mapping": "test_what_is_neither_a_number_nor_a_mapping",
         "no key `{}`": "test_an_unknown_key_with_the_one_that_was_meant",
         "`{}:` takes a single value": "test_a_value_that_is_none",
+    },
+    "unit/daemon/test_scaling.py": {
+        "container `{}` exited with code {} without output": "test_replicas_that_exit_in_silence_come_with_a_hint",
     },
     "unit/daemon/test_preflight.py": {
         "service `{}` publishes no TCP port: the target port is unknown": "test_without_any_target_there_is_nothing_to_balance_to",
@@ -102,7 +105,7 @@ MET_IN = {
         "no Docker context `{}`": "test_a_context_that_is_mistyped_is_not_the_local_engine",
     },
     "e2e/test_fails_halfway.py": {
-        "container `{}` exited with code {}{}": "test_a_container_dies_at_once",
+        "container `{}` exited with code {}; its last lines:{}": "test_a_container_dies_at_once",
         "{} are ready after {} s": "test_a_container_is_not_ready_in_time",
         "composectl is shutting down (project `{}`)": "test_composectl_ends_before_an_order_is_carried_out",
     },

@@ -69,6 +69,19 @@ async def test_replicas_that_only_exit_fail_the_command(daemon: Daemon, orchestr
     assert "panic: no database" in str(caught.value)
 
 
+async def test_replicas_that_exit_in_silence_come_with_a_hint(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
+    await scaled(daemon, 0)
+    orchestrator.exits, orchestrator.output = {OLD}, ()
+    with pytest.raises(errors.ReplicasFailed, match="exited with code 3 without output") as caught:
+        await scaled(daemon, 1)
+    assert "`composectl run --rm echo`" in caught.value.hint
+
+
+async def test_a_service_that_is_scaled_to_nothing_is_warned_of(daemon: Daemon) -> None:
+    lines = await scaled(daemon, 0)
+    assert lines[-2:] == ["echo: 0 of 0 ready", "warning: no replica of `echo` serves requests now"]
+
+
 async def test_a_service_without_a_ready_replica_is_waited_for_so_long(tmp_path: Path) -> None:
     orchestrator = FakeOrchestrator({"echo": 0})
     orchestrator.health[OLD] = UNHEALTHY
