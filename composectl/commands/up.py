@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from composectl.compose.project import Project
     from composectl.config.daemon import UpConfig
     from composectl.control.client import Client
+    from composectl.control.commands import RolloutRequest
     from composectl.daemon.background import ReadyNotifier
 
 
@@ -75,7 +76,6 @@ def update_running(
 
     from composectl.commands.rollout import make_rollout
     from composectl.config.service import RolloutConfig
-    from composectl.control.commands import ScaleRequest
     from composectl.daemon.hot_restart import check_no_canary
     from composectl.screen.console import info, print_progress, warning
 
@@ -98,10 +98,7 @@ def update_running(
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
     anew = "--force-recreate" in config.arguments.options
     rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
-    fewer = {service: count for service, count in config.scales.items() if count < before[service]}
-    print_progress(client.scale(ScaleRequest(fewer)))
-    print_progress(client.rollout(rollout))
-    print_progress(client.scale(ScaleRequest(config.scales)))
+    print_progress(reconcile(client, config.scales, before, rollout))
     if config.detach:
         for service in client.status()["services"]:
             listeners = ", ".join(service["listeners"])
@@ -132,6 +129,22 @@ def not_applied(flags: Settings, project: Project, config: UpConfig, running: Ma
         listen = f"{service}.listen"
         if option == "ports" and listen not in names and running.get(listen) == running.get(key):
             yield f"still listens on `{running.get(key)}` for service `{service}`, not on `{asked[key]}`"
+
+
+def reconcile(
+    client: Client, scales: Mapping[str, int], before: Mapping[str, int], rollout: RolloutRequest
+) -> Iterator[str]:
+    """Scale down, roll out, then scale the other services; the lines of progress, none of which repeats a state."""
+    from composectl.control.commands import ScaleRequest
+
+    fewer = {service: count for service, count in scales.items() if count < before[service]}
+    yield from client.scale(ScaleRequest(fewer))
+    rolled_out = []
+    for line in client.rollout(rollout):
+        rolled_out.append(line)
+        yield line
+    rest = {service: count for service, count in scales.items() if service not in fewer}
+    yield from (line for line in client.scale(ScaleRequest(rest)) if line not in rolled_out)
 
 
 # Private

@@ -58,7 +58,8 @@ def test_with_another_number_it_is_scaled(two: ComposeProject) -> None:
     assert two.has_ready(4)
     assert old < ids(two)
 
-    two.run("up", "--balance", "echo=1", "-d")
+    told = two.composectl("up", "--balance", "echo=1", "-d")
+    assert (told.returncode, told.stderr.count("echo: 1 of 1 ready\n")) == (0, 1), told.stderr
     assert len(two.containers()) == 1
     assert composectl_of(two) == pid
 
