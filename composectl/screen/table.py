@@ -84,7 +84,7 @@ class ServiceBlock:
 
     def _backends(self, layout: Layout, width: int) -> list[Line]:
         if not self.service.backends:
-            return [[Segment("no replica yet", QUIET)]]
+            return [[Segment("no replica" if self.service.totals.changes else "no replica yet", QUIET)]]
         rows = [layout.row(row) for row in self.rows]
         return [*([layout.headings()] if rows else []), *rows, *_others(self.left_out, len(rows), width)]
 

@@ -123,6 +123,11 @@ def test_a_service_without_a_replica_has_a_table_too() -> None:
     assert "no replica yet" in render(service(0, changes=()), width=40)
 
 
+def test_where_replicas_have_gone_none_is_awaited_as_the_first() -> None:
+    gone = service(0, totals=Totals(7, 0, 0, 0, 0, {}, changes={"gone": 2}))
+    assert "no replica" in render(gone, width=80)
+
+
 @pytest.mark.parametrize("width", [120, 40, 20])
 @pytest.mark.parametrize("height", [50, 24, 12, 6, 5, 4, 3, 2, 1])
 @pytest.mark.parametrize("services", [1, 2, 3, 9])
