@@ -36,7 +36,7 @@ def status(invocation: Invocation, services: Sequence[str], watched: bool, as_js
     """Show the backends of each service.
 
     The exit code is 0 if every service has a ready replica, 3 if one has none, 1 if no composectl runs, and 130 after
-    Ctrl-C. Without a terminal, --watch prints a line for each change.
+    Ctrl-C. Without a terminal, --watch prints the replicas that are ready, then each change.
 
     \b
     composectl status

@@ -7,7 +7,7 @@ import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from composectl.control.paths import log_name
 from composectl.daemon.api import Api
 from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Daemon
-from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers
+from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers, warn_if_unserved
 from composectl.daemon.service import bind_released_ports
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 from composectl.proxy.access_log import AccessLog, AccessLogMonitor
@@ -99,6 +99,8 @@ class Lifecycle:
             await self._daemon.orchestrator.start()
             await self._serve()
             await self._wait_until_ready()
+            for service in self._daemon.services.values():
+                warn_if_unserved(service, info)
         else:
             await self._open_admin()
             await wait_for_stragglers(self._daemon, _FIRST_LOOK_TIMEOUT)  # the kernel's backlog holds the clients
@@ -141,7 +143,8 @@ class Lifecycle:
                 await service.serve()
 
     async def _wait_until_ready(self) -> None:
-        with spinner("Waiting for a replica to be ready"):
+        waits = any(self._daemon.orchestrator.desired.values())
+        with spinner("Waiting for a replica to be ready") if waits else nullcontext():
             await until_serving(self._daemon, self._ready_timeout)
             await wait_for_stragglers(self._daemon, _STRAGGLER_TIMEOUT)
 
@@ -207,15 +210,14 @@ class Console:
             return
         if heading:
             self._print(heading)
-        label = self._daemon.orchestrator.label
-        self._daemon.changes.subscribe(lambda change: self._print(f"{change_line(label(change), change)}\n"))
+        self._daemon.changes.subscribe(lambda change: self._print(f"{change_line(change)}\n"))
 
     async def detach(self) -> None:
         """In the background: give the terminal back; from now on the log has each change."""
         daemon = self._daemon
         if self._notify_ready is not None:
             await self._notify_ready(daemon.summary, log_name(daemon.lock.stem, daemon.orchestrator.directory))
-            daemon.changes.subscribe(lambda change: info(transition_line(daemon.orchestrator.label(change), change)))
+            daemon.changes.subscribe(lambda change: info(transition_line(change)))
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from composectl.balance.backend import Replica, Transition
+from composectl.balance.backend import Replica
 
 if TYPE_CHECKING:
     from composectl.engine.containers import ExitedContainer
@@ -38,10 +38,6 @@ class Orchestrator:
         """The backends of a service, in words."""
         count = self.desired[service]
         return "1 replica" if count == 1 else f"{count} replicas"
-
-    def label(self, change: Transition) -> str:
-        """What a line calls the backend that has changed its phase."""
-        return f"{change.service}-{change.number}"
 
     def count(self, service: str, replicas: Sequence[Replica]) -> None:
         """Take note of all the running replicas of a service, as they were listed."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from composectl.balance.backend import Replica, Transition
+from composectl.balance.backend import Replica
 from composectl.errors import ComposectlError
 from composectl.orchestrator.base import Orchestrator
 
@@ -22,9 +22,6 @@ class StaticOrchestrator(Orchestrator):
 
     def describe(self, service: str) -> str:
         return "1 backend" if len(self._replicas) == 1 else f"{len(self._replicas)} backends"
-
-    def label(self, change: Transition) -> str:
-        return change.name
 
     async def watch(self, observer: ReplicaObserver) -> NoReturn:
         observer.replicas_listed(self._service, self._replicas)

@@ -13,15 +13,15 @@ from composectl.sanitize import sanitize
 from composectl.screen.terminal import console_on, is_terminal
 
 
-def change_line(label: str, change: Transition | ChangeView) -> str:
-    """`12:03:44 echo-3 starting -> ready: its port accepts`."""
-    return f"{time_of_day(change.at)} {transition_line(label, change)}"
+def change_line(change: Transition | ChangeView) -> str:
+    """`12:03:44 shop-echo-3 starting -> ready: its port accepts`."""
+    return f"{time_of_day(change.at)} {transition_line(change)}"
 
 
-def transition_line(label: str, change: Transition | ChangeView) -> str:
+def transition_line(change: Transition | ChangeView) -> str:
     """The same without the time."""
     reason = f": {change.reason}" if change.reason else ""
-    return sanitize(f"{label} {change.before} -> {change.after}{reason}")
+    return sanitize(f"{change.name} {change.before} -> {change.after}{reason}")
 
 
 @contextlib.contextmanager

@@ -8,9 +8,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import merge
+from operator import attrgetter
 from typing import Any, Protocol
 
 from composectl.balance.snapshot import ChangeView, Snapshot
+from composectl.sanitize import sanitize
 from composectl.screen.console import change_line
 from composectl.screen.live import is_live, show_table
 
@@ -44,7 +47,7 @@ class Watcher(Protocol):
 
 
 def watch(watcher: Watcher) -> int:
-    """The live table, or a line for each change where there is no terminal, until a signal; then its exit code.
+    """The live table, or without a terminal the present state and a line for each change; the exit code of a signal.
 
     Raises HasEnded or NothingRuns once nothing is left to watch.
     """
@@ -106,12 +109,18 @@ def _print_each(lines: Iterable[str]) -> int:
 
 
 def _new_changes(statuses: Iterable[Status]) -> Iterator[str]:
-    seen = set[ChangeView]()
+    seen: set[ChangeView] | None = None
     for status in statuses:
-        changes = {change for service in status.table.services for change in service.changes}
-        for change in sorted(changes - seen, key=lambda change: change.at):
-            yield change_line(change.name, change)
-        seen = changes
+        services = status.table.services
+        # Not sorted: the changes of a service are in order already, whatever the clock has said.
+        changes = list(merge(*(service.changes for service in services), key=attrgetter("at")))
+        if seen is None:
+            for service in services:
+                ready = sum(backend.phase == "ready" for backend in service.backends)
+                yield sanitize(f"{service.service}: {ready} of {service.desired} ready")
+        else:
+            yield from (change_line(change) for change in changes if change not in seen)
+        seen = set(changes)
 
 
 def _new_json(statuses: Iterable[Status]) -> Iterator[str]:

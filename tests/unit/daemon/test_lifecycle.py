@@ -90,6 +90,23 @@ async def test_a_first_start_brings_the_replicas_up_and_serves(tmp_path: Path) -
     assert orchestrator.log == ["start"]
 
 
+async def test_without_any_replica_nothing_is_waited_for_and_a_warning_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(FakeOrchestrator({"echo": 0}), tmp_path)
+    async with run.going():
+        await run.is_ready.wait()
+    assert capsys.readouterr().err.startswith("warning: no replica of `echo` serves requests now\n")
+
+
+async def test_the_log_calls_a_replica_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1}, project="shop-")
+    run = Run(orchestrator, tmp_path)
+    async with run.going():
+        await run.is_ready.wait()
+    assert "\nshop-echo-1 starting -> ready: healthy\n" in capsys.readouterr().err
+
+
 async def test_an_orchestrator_that_only_reports_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,8 +8,7 @@ from contextlib import suppress
 import pytest
 
 from composectl import errors
-from composectl.balance.backend import Replica, Transition
-from composectl.balance.phase import Phase
+from composectl.balance.backend import Replica
 from composectl.orchestrator.static import StaticOrchestrator
 from tests.support.factories import replica
 from tests.support.fake_orchestrator import FakeOrchestrator
@@ -41,12 +40,6 @@ def test_they_are_counted_in_words(count: int, words: str) -> None:
     orchestrator = StaticOrchestrator("proxy", replicas, errors.fixed_backends("edge"))
     assert orchestrator.describe("proxy") == words
     assert orchestrator.desired == {"proxy": count}
-
-
-def test_a_line_calls_a_backend_by_its_address() -> None:
-    orchestrator = StaticOrchestrator("proxy", [], errors.fixed_backends("edge"))
-    change = Transition(0.0, "proxy", 1, "127.0.0.1:9001", Phase.STARTING, Phase.READY, "its port accepts")
-    assert orchestrator.label(change) == "127.0.0.1:9001"
 
 
 def test_it_makes_no_replicas() -> None:
