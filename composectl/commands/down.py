@@ -38,16 +38,15 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
         from composectl.screen.console import info, spinner
 
         deadline = time.monotonic() + _END_TIMEOUT
+        project = replace(invocation, options=replace(invocation.options, project_name=client.info.project))
         try:
             with spinner(f"Stopping composectl (process {client.info.pid})"):
                 client.stop()
                 while client.path.exists() and time.monotonic() < deadline:
                     time.sleep(_POLL_INTERVAL)
+            return pass_through(project, ("down", *arguments)) if client.info.has_project else 0
         except KeyboardInterrupt:
             if client.info.has_project:
                 info("containers still run: `composectl down` removes them")
             raise
-        if not client.info.has_project:
-            return 0
-        invocation = replace(invocation, options=replace(invocation.options, project_name=client.info.project))
     return pass_through(invocation, ("down", *arguments))

@@ -34,5 +34,6 @@ def test_the_first_waits_for_a_request_and_the_second_forces(project: ComposePro
         terminal.type(CTRL_C)
         assert terminal.end() == 130
         held.close()
+    assert "the containers were killed: `composectl down` removes them" in terminal.written
     assert "Traceback" not in terminal.written
     assert project.own_leftovers() == []
