@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.support.compose_project import ComposeProject
-from tests.support.http_client import HeldRequest, SteadyLoad
+from tests.support.http_client import HeldRequest
+from tests.support.load_generator import echo_load
 from tests.support.wait import wait_until
 
 
@@ -15,7 +16,7 @@ def test_a_drained_replica_finishes_gets_no_more_and_returns(project: ComposePro
     (busy,) = (one for one in project.status()["backends"] if one["in_flight"])
     number = str(busy["number"])
 
-    with SteadyLoad(project.port, per_second=40) as load:
+    with echo_load(project.port, per_second=40) as load:
         with project.starts("drain", "echo", number) as draining:
             assert wait_until(lambda: phase_of(project, busy["number"]) == "maintenance")
             assert draining.poll() is None
@@ -34,7 +35,7 @@ def test_a_drained_replica_finishes_gets_no_more_and_returns(project: ComposePro
         assert (told.returncode, told.stderr) == (0, f"{busy['name']} ready\n")
         returned = len(load.backends)
         assert wait_until(lambda: busy["address"] in load.backends[returned:])
-    assert load.lost == []
+    assert load.failed == []
     assert len(project.containers()) == 2
 
 

@@ -7,7 +7,8 @@ import pytest
 from tests.e2e.test_rollout import ids
 from tests.e2e.test_up_again import composectl_of
 from tests.support.compose_project import ComposeProject
-from tests.support.http_client import SteadyLoad, ask
+from tests.support.http_client import ask
+from tests.support.load_generator import LoadGenerator, echo_load
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -17,13 +18,13 @@ def test_no_request_is_lost_and_no_container_touched(project: ComposeProject) ->
     project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)
     old, first = ids(project), composectl_of(project)
-    with SteadyLoad(project.port, per_second=60) as load:
+    with echo_load(project.port, per_second=60) as load:
         for _ in range(3):
             before = composectl_of(project)
             project.run("up", "--balance", "echo=2", "--handover", "--policy", "round-robin", "-d")
             assert composectl_of(project) != before
             assert goes_on(load)
-    assert load.lost == []
+    assert load.failed == []
     assert ids(project) == old
     assert composectl_of(project) != first
     assert project.status()["policy"] == "round-robin"
@@ -41,6 +42,6 @@ def test_it_may_change_the_scale_at_once(project: ComposeProject) -> None:
     assert project.has_ready(3)
 
 
-def goes_on(load: SteadyLoad) -> bool:
+def goes_on(load: LoadGenerator) -> bool:
     served = len(load.backends)
     return wait_until(lambda: len(load.backends) > served + 30)

@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.cli_error import cli_error_in, cli_error_of
 from tests.support.compose_project import ComposeProject
-from tests.support.http_client import SteadyLoad, burst
+from tests.support.http_client import burst
+from tests.support.load_generator import echo_load
 from tests.support.ports import free_port
 
 TWO_PORTS = """\
@@ -36,7 +37,7 @@ def test_published_ports_carry_it_all(project: ComposeProject) -> None:
     assert project.has_ready(3)
     assert published(project) == addresses(project)
 
-    with SteadyLoad(project.port, per_second=30) as load:
+    with echo_load(project.port, per_second=30) as load:
         project.run("scale", "echo=5")
         assert published(project) == addresses(project)
         assert len(addresses(project)) == 5
@@ -44,7 +45,7 @@ def test_published_ports_carry_it_all(project: ComposeProject) -> None:
         project.run("rollout", "echo", "--monitor", "0")
         assert published(project) == addresses(project)
         project.run("up", "--balance", "echo=2", "--handover", "-d")
-    assert load.lost == []
+    assert load.failed == []
     assert project.has_ready(2)
     assert {answer.backend for answer in burst(project.port, 40, concurrency=4)} == addresses(project)
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.support.compose_project import ComposeProject
-from tests.support.http_client import SteadyLoad, ask
+from tests.support.http_client import ask
+from tests.support.load_generator import echo_load
 from tests.support.wait import wait_until
 
 
@@ -13,7 +14,7 @@ def test_two_then_ten_then_three_replicas_and_no_request_lost(project: ComposePr
     assert project.has_ready(2)
     curled = asked(project, at_least=20)
 
-    with SteadyLoad(project.port, per_second=100) as load:
+    with echo_load(project.port, per_second=100) as load:
         project.run("scale", "echo=10")
         assert len(addresses(project)) == 10
         assert len(project.containers()) == 10
@@ -24,7 +25,7 @@ def test_two_then_ten_then_three_replicas_and_no_request_lost(project: ComposePr
         assert len(addresses(project)) == 3
         assert len(project.containers()) == 3
         curled += asked(project, at_least=50)
-    assert load.lost == []
+    assert load.failed == []
 
     status = project.status()
     assert status["desired"] == 3

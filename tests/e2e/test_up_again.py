@@ -9,8 +9,9 @@ import pytest
 
 from tests.e2e.test_rollout import OF_VERSION, ids, versions
 from tests.support.compose_project import ComposeProject
-from tests.support.http_client import SteadyLoad, ask
+from tests.support.http_client import ask
 from tests.support.images import ECHO_IMAGE
+from tests.support.load_generator import echo_load
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
@@ -67,10 +68,10 @@ def test_with_another_number_it_is_scaled(two: ComposeProject) -> None:
 def test_another_definition_is_rolled_out_and_the_rest_comes_up(two: ComposeProject) -> None:
     old = ids(two)
     two.write(WITH_ANOTHER, version=2)
-    with SteadyLoad(two.port, per_second=40) as load:
+    with echo_load(two.port, per_second=40) as load:
         told = two.composectl("up", "--balance", "echo=3", "-d")
     assert told.returncode == 0, told.stderr
-    assert load.lost == []
+    assert load.failed == []
     assert versions(two) == ["2"] * 3
     assert not old & ids(two)
     assert [one.name for one in two.containers() if "other" in str(one.name)]

@@ -1,16 +1,14 @@
-"""Requests as clients send them: in a burst, or steadily until told to stop.
+"""Requests as clients send them: one, one that is held, or a burst.
 
 `http.client` never sends a request twice, so that what is lost shows.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
-from threading import Event
+from http.client import HTTPConnection
 
 TIMEOUT = 60.0
 
@@ -84,70 +82,11 @@ def burst(port: int, requests: int, concurrency: int, path: str = "/") -> list[A
         return [answer for answers in workers.map(work, [requests // concurrency] * concurrency) for answer in answers]
 
 
-class SteadyLoad:
-    """Requests at a steady rate for as long as the `with` block lasts; which backends answered, and what was lost.
-
-    Half of the workers keep their connections, the others take a fresh one each time; every third request is a POST.
-    """
-
-    def __init__(self, port: int, per_second: int, workers: int = 10) -> None:
-        self._port = port
-        self._interval = workers / per_second
-        self._workers = workers
-        self._pool = ThreadPoolExecutor(workers)
-        self._stop = Event()
-        self.lost: list[str] = []
-        self.backends: list[str | None] = []
-
-    def __enter__(self) -> SteadyLoad:
-        self._running = [self._pool.submit(self._work, keep=number % 2 == 0) for number in range(self._workers)]
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._pool.shutdown()
-        for work in self._running:
-            work.result()
-
-    # Private
-
-    def _work(self, *, keep: bool) -> None:
-        connection = HTTPConnection("localhost", self._port, timeout=TIMEOUT)
-        due = time.monotonic()
-        turn = 0
-        while not self._stop.is_set():
-            self._send(connection, "POST" if turn % 3 == 0 else "GET")
-            if not keep:
-                connection.close()
-            turn += 1
-            due += self._interval
-            self._stop.wait(max(0.0, due - time.monotonic()))
-        connection.close()
-
-    def _send(self, connection: HTTPConnection, method: str) -> None:
-        body = "a body\n" if method == "POST" else None
-        try:
-            answer = _ask(connection, "/", method, body)
-        except (OSError, HTTPException) as error:
-            connection.close()
-            self.lost.append(f"{method}: {error!r}")
-            return
-        self.backends.append(answer.backend)
-        if not answer.is_whole or not answer.text.endswith(body or ""):
-            self.lost.append(f"{method}: {answer.status} {answer.text!r} from {answer.backend}")
-
-
 # Private
 
 
-def _ask(
-    connection: HTTPConnection,
-    path: str,
-    method: str = "GET",
-    body: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Answer:
-    connection.request(method, path, body, dict(headers or {}))
+def _ask(connection: HTTPConnection, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    connection.request("GET", path, headers=dict(headers or {}))
     return _read(connection)
 
 

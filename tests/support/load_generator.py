@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import count
@@ -18,6 +18,8 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from tests.support.http_client import Answer
 
 PATIENCE = 60.0
 _WORKERS = 16
@@ -46,7 +48,14 @@ class RequestLog:
 class LoadGenerator:
     """Requests at a steady rate for as long as the `with` block lasts, and until there were `at_least` so many."""
 
-    def __init__(self, port: int, per_second: int = 200, at_least: int = 0, streams: bool = True) -> None:
+    def __init__(
+        self,
+        port: int,
+        per_second: int = 200,
+        at_least: int = 0,
+        streams: bool = True,
+        is_whole: Callable[[str, str], bool] = lambda method, text: True,
+    ) -> None:
         self.fates: list[RequestLog] = []
         self.cut: list[str] = []  # streams that did not end well
         self.messages = 0  # events and echoes
@@ -55,6 +64,7 @@ class LoadGenerator:
         self._at_least = at_least
         self._are_enough = threading.Event()
         self._streams = streams
+        self._is_whole = is_whole
         self._ids = count(1)
         self._stop = asyncio.Event()
         self._loop = asyncio.new_event_loop()
@@ -92,6 +102,11 @@ class LoadGenerator:
     @property
     def failed(self) -> list[RequestLog]:
         return [fate for fate in self.fates if fate.trouble]
+
+    @property
+    def backends(self) -> list[str]:
+        """Those that answered, in the order of their answers."""
+        return [fate.backend for fate in self.fates if fate.backend]
 
     @property
     def posted(self) -> list[str]:
@@ -133,8 +148,9 @@ class LoadGenerator:
         service = backend = ""
         try:
             async with asyncio.timeout(PATIENCE):
-                status, service, backend = await line.ask(method, id, seconds)
-                trouble = "" if status == 200 else f"{status} {service}"
+                status, text, backend = await line.ask(method, id, seconds)
+                service = text.strip()
+                trouble = "" if status == 200 and self._is_whole(method, text) else f"{status} {service}"
         except _OTHER_ENDS as error:
             line.close()
             trouble = repr(error)
@@ -178,6 +194,18 @@ class LoadGenerator:
         return True
 
 
+def echo_load(port: int, per_second: int) -> LoadGenerator:
+    """Requests to the echo service alone; an answer that is not all that it says is a failed one."""
+
+    def is_whole(method: str, text: str) -> bool:
+        return Answer(200, {}, text).is_whole and (method == "GET" or text.endswith("a body"))
+
+    return LoadGenerator(port, per_second, streams=False, is_whole=is_whole)
+
+
+# Private
+
+
 class _Line:
     """One connection at a time, made when it is needed."""
 
@@ -193,10 +221,10 @@ class _Line:
         target = f"/?id={id}{slowly}" if method == "POST" else f"/?{slowly}"
         await self._send(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{body}")
         status, heard = await self._head()
-        said = (await self._reader.readexactly(int(heard["content-length"]))).decode()
+        said = (await self._body(heard)).decode()
         if heard.get("connection") == "close":
             self.close()
-        return status, said.strip(), heard.get("x-internal-service", "")
+        return status, said, heard.get("x-internal-service", "")
 
     async def events(self, stop: asyncio.Event) -> AsyncIterator[bytes]:
         """Each event of a stream, until it ends as it should."""
@@ -218,6 +246,15 @@ class _Line:
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection("localhost", self._port)
         self._writer.write(request.encode())
+
+    async def _body(self, heard: dict[str, str]) -> bytes:
+        if heard.get("transfer-encoding") != "chunked":
+            return await self._reader.readexactly(int(heard["content-length"]))
+        chunks = []
+        while size := int(await self._reader.readuntil(b"\r\n"), 16):
+            chunks.append((await self._reader.readexactly(size + 2))[:-2])
+        await self._reader.readexactly(2)
+        return b"".join(chunks)
 
     async def _head(self) -> tuple[int, dict[str, str]]:
         first, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
