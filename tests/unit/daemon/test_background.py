@@ -60,15 +60,15 @@ def run(serve: str, folder: Path) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_interrupted_just_before_it_is_told_of_readiness_the_caller_ends_both(tmp_path: Path) -> None:
+def test_a_caller_interrupted_just_before_readiness_ends_both(tmp_path: Path) -> None:
     assert run(INTERRUPTED_BEFORE, tmp_path) == (130, "", "")
     assert list(tmp_path.glob("*.log")) == []
 
 
-def test_once_it_has_accepted_the_caller_succeeds_and_no_signal_counts(tmp_path: Path) -> None:
+def test_once_ready_the_caller_succeeds_and_ignores_signals(tmp_path: Path) -> None:
     assert run(INTERRUPTED_AFTER, tmp_path) == (0, "serves\n", "")
     assert (tmp_path / "it.log").read_text().splitlines()[-1].endswith("ended with exit code 0")
 
 
-def test_a_process_that_a_signal_ends_gives_the_exit_code_of_a_shell(tmp_path: Path) -> None:
+def test_a_process_ended_by_a_signal_exits_as_in_a_shell(tmp_path: Path) -> None:
     assert run(KILLED, tmp_path) == (143, "", "")

@@ -90,9 +90,7 @@ async def test_a_first_start_brings_the_replicas_up_and_serves(tmp_path: Path) -
     assert orchestrator.log == ["start"]
 
 
-async def test_without_any_replica_nothing_is_waited_for_and_a_warning_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_without_a_replica_it_warns_and_does_not_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = Run(FakeOrchestrator({"echo": 0}), tmp_path)
     async with run.going():
         await run.is_ready.wait()
@@ -163,7 +161,7 @@ async def test_a_signal_before_the_caller_accepts_stops_the_replicas(tmp_path: P
     assert orchestrator.log == ["start", "stop"]
 
 
-async def test_the_second_signal_kills_the_replicas_and_the_last_line_tells_it(
+async def test_a_second_signal_kills_replicas_as_the_last_line_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     orchestrator = StuckOrchestrator()

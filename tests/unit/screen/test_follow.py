@@ -43,7 +43,7 @@ def printed(capsys: pytest.CaptureFixture[str], *seen: tuple[ServiceView, ...]) 
     return capsys.readouterr().out.splitlines()
 
 
-def test_the_present_state_comes_first_and_what_was_before_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_present_state_comes_first_without_earlier_changes(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, (service(backends=(backend(1), backend(2, phase="draining"))),))
     assert lines == ["echo: 1 of 10 ready"]
 
