@@ -50,9 +50,11 @@ def test_the_present_state_comes_first_without_earlier_changes(capsys: pytest.Ca
 
 def test_changes_of_one_moment_keep_their_order(capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"echo-{number}" for number in range(9)]
-    changes = tuple(one for name in names for one in leaving(name))
+    changes = tuple(change for name in names for change in leaving(name))
     _, *lines = printed(capsys, (service(changes=()),), (service(changes=changes),))
-    assert [line.split()[1:] for line in lines] == [[one.name, one.before, "->", one.after] for one in changes]
+    assert [line.split()[1:] for line in lines] == [
+        [change.name, change.before, "->", change.after] for change in changes
+    ]
 
 
 def test_a_clock_that_was_set_back_does_not_change_the_order(capsys: pytest.CaptureFixture[str]) -> None:
