@@ -179,12 +179,12 @@ SHAPES = (
 )
 
 IMPOSSIBLE = (
-    Impossible("`network_mode: host`", "up --balance host=2 -d", "`network_mode: host`", "take `network_mode` out"),
-    Impossible("`network_mode: none`", "up --balance none=2 -d", "`network_mode: none`", "take `network_mode` out"),
-    Impossible("`network_mode: service:x`", "up --balance beside=2 -d", "network_mode: service:echo", "take `net"),
+    Impossible("`network_mode: host`", "up --balance host=2 -d", "`network_mode: host`", "remove `network_mode`"),
+    Impossible("`network_mode: none`", "up --balance none=2 -d", "`network_mode: none`", "remove `network_mode`"),
+    Impossible("`network_mode: service:x`", "up --balance beside=2 -d", "network_mode: service:echo", "`network_mode`"),
     Impossible("no TCP port", "up --balance silent=2 -d", "`silent` publishes no TCP port", "--listen"),
     Impossible("UDP alone", "up --balance udp=2 -d", "`udp` publishes no TCP port", "--listen"),
-    Impossible("UDP of two replicas", "up --balance both=2 -d", "only one replica can hold", "--drop-udp"),
+    Impossible("UDP of two replicas", "up --balance both=2 -d", "which one replica of 2 can bind", "--drop-udp"),
     Impossible("a service given twice", "up --balance echo=2 --balance echo=3 -d", "duplicate service `echo`", "once"),
     Impossible("no such service", "up --balance ecko=2 -d", "no service `ecko`", "`echo`"),
     Impossible(
