@@ -87,3 +87,5 @@ def _marks(item: pytest.Item) -> Iterator[pytest.MarkDecorator]:
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     if parameters.get("compose") == OLD_COMPOSE:
         yield pytest.mark.both_composes
+    if hasattr(item, "callspec") and "asyncio" in item.callspec.id.split("-"):
+        yield pytest.mark.plain_asyncio

@@ -64,6 +64,7 @@ def test_meanwhile_commands_of_plain_compose_see_the_replicas(balanced: ComposeP
     assert ask(balanced.port).is_whole
 
 
+@pytest.mark.slow
 def test_meanwhile_up_brings_back_what_plain_down_took(balanced: ComposeProject) -> None:
     compose(balanced, "down", "-t", "0")
     assert (balanced.containers(), balanced.networks()) == ([], [])

@@ -23,6 +23,7 @@ def rolling(story: Scenario) -> Iterator[Scenario]:
     return story
 
 
+@pytest.mark.slow
 def test_held_at_a_tenth_and_then_gone_on_with(rolling: Scenario) -> None:
     old = ids(rolling)
     with rolling.under_load("rollout --canary 10%, --promote") as load:

@@ -28,6 +28,7 @@ def page() -> Iterator[Page]:
     assert (complaints, strangers) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_scale_up_and_a_rollout_are_ordered_and_seen_there(project: ComposeProject, page: Page) -> None:
     page.visit(starts_with_dashboard(project, "--balance", "echo=2"))
     assert page.comes_to(ready("2/2"))

@@ -50,7 +50,6 @@ def rich(project: ComposeProject) -> ComposeProject:
     return project
 
 
-@pytest.mark.smoke
 def test_what_comes_up_differs_by_its_ports_alone(rich: ComposeProject) -> None:
     shutil.copy(RICH / "both.yml", rich.file)
     assert made_by_compose(rich) == made_by_composectl(rich)

@@ -30,6 +30,7 @@ services:
 """
 
 
+@pytest.mark.slow
 def test_published_ports_carry_it_all(project: ComposeProject) -> None:
     told = project.composectl("up", "--balance", "echo=3", "--backend-address", "published", "-d")
     assert told.returncode == 0, told.stderr

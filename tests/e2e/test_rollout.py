@@ -96,6 +96,7 @@ def test_one_that_never_listens_is_taken_back(three: ComposeProject) -> None:
     assert_taken_back(three, NEVER_LISTENS, "is not ready after 2 s", "not today", "--ready-timeout", "2s")
 
 
+@pytest.mark.slow
 def test_one_that_dies_at_once_is_taken_back(three: ComposeProject) -> None:
     assert_taken_back(three, DIES, "ended with exit code 3", "kaboom")
 
@@ -105,6 +106,7 @@ def test_one_that_dies_while_it_is_watched_is_taken_back(three: ComposeProject) 
     assert len(lost) <= 10  # those that it had at that moment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: ComposeProject) -> None:
     old = ids(three)
@@ -123,7 +125,6 @@ def test_one_that_answers_500_is_taken_back(three: ComposeProject) -> None:
     assert all(request.trouble.startswith("500 ") for request in lost), lost
 
 
-@pytest.mark.smoke
 def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: ComposeProject) -> None:
     old = ids(three)
     three.write(OF_VERSION.replace("{image}", "localhost:1/nowhere"), version=2)
@@ -138,6 +139,7 @@ def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: ComposeProj
     assert three.has_ready(3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_each_service_stays_as_it_is_after_half_a_rollout(project: ComposeProject) -> None:
     project.write(OF_TWO, first=1, second=1, image_of_second=ECHO_IMAGE)

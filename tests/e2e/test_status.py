@@ -41,6 +41,7 @@ def test_i7_the_json_has_the_keys_that_the_readme_promises(project: ComposeProje
     assert 0 < served["p50_ms"] <= served["p95_ms"] <= served["p99_ms"]
 
 
+@pytest.mark.slow
 def test_the_backends_are_the_containers_by_number(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=11", "-d")
     assert project.has_ready(11)

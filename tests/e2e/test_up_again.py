@@ -65,6 +65,7 @@ def test_with_another_number_it_is_scaled(two: ComposeProject) -> None:
     assert composectl_of(two) == pid
 
 
+@pytest.mark.slow
 def test_another_definition_is_rolled_out_and_the_rest_comes_up(two: ComposeProject) -> None:
     old = ids(two)
     two.write(WITH_ANOTHER, version=2)
@@ -78,6 +79,7 @@ def test_another_definition_is_rolled_out_and_the_rest_comes_up(two: ComposeProj
     assert two.has_ready(3)
 
 
+@pytest.mark.slow
 def test_after_an_update_that_failed_ctrl_c_stops_all_that_runs(project: ComposeProject) -> None:
     project.write(HALF, version=1, image_of_second=ECHO_IMAGE, other="before")
     with project.starts("up", "--balance", "echo=1", "--balance", "second=1") as composectl:

@@ -48,7 +48,6 @@ echo:
 """
 
 
-@pytest.mark.smoke
 def test_a_number_of_replicas_that_comes_of_a_variable(project: ComposeProject) -> None:
     project.write(A_NUMBER)
     summary = project.run("up", "-d")
@@ -114,6 +113,7 @@ def test_without_it_a_file_on_stdin_goes_to_compose_as_it_is(project: ComposePro
     project.plain_compose("down", "--timeout", "0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_no_time_to_drain_is_none_when_a_replica_leaves(project: ComposeProject) -> None:
     project.write(A_MAPPING, mapping="{replicas: 1, drain_timeout: 0}")

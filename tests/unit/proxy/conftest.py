@@ -1,9 +1,8 @@
-"""Every test runs twice, on uvloop and on plain asyncio; `COMPOSECTL_LOOPS` may name one of them."""
+"""Every test runs twice, on uvloop and on plain asyncio."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -19,8 +18,7 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
         import uvloop
 
         factories["uvloop"] = uvloop.new_event_loop
-    wanted = os.environ.get("COMPOSECTL_LOOPS", "asyncio uvloop").split()
-    return {name: make for name, make in factories.items() if name in wanted}
+    return factories
 
 
 @pytest.fixture
