@@ -28,6 +28,7 @@ check: lint
 	@scripts/run-tests "$(FAST)" tests/unit tests/fuzz
 
 test: lint
+	@scripts/curl
 	@scripts/compose-v1
 	@scripts/compose-v2
 	@scripts/with-engine scripts/run-tests "$(FAST)" tests
@@ -36,6 +37,7 @@ test-all: test test-rest try-wheel newest-python
 
 # All that `make test` leaves out
 test-rest: venv
+	@scripts/curl
 	@scripts/compose-v1
 	@scripts/compose-v2
 	@scripts/compose-2.26

@@ -149,6 +149,7 @@ class ComposeProject:
     def stop(self) -> None:
         """Take everything down the way that a person does."""
         self.composectl("down", "--timeout", "0")
+        leftovers.remove_stale_networks(self.engine, self.name)
 
     def cleanup(self) -> list[str]:
         """Remove what is left, by force; what it was."""

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker
+
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
@@ -59,6 +61,17 @@ def end_processes(project: str) -> None:
             os.kill(process, signal.SIGKILL)
 
 
+def remove_stale_networks(engine: DockerClient, project: str) -> None:
+    """Remove the networks that the engine keeps for endpoints of containers that are gone (moby/moby issue 42119)."""
+    for network in networks(engine, project):
+        network.reload()
+        endpoints = network.attrs["Containers"]
+        if endpoints and not any(_exists(engine, container) for container in endpoints):
+            for endpoint in endpoints.values():
+                network.disconnect(endpoint["Name"], force=True)
+            network.remove()
+
+
 def remove(engine: DockerClient, project: str) -> None:
     """Remove the containers and the networks."""
     for container in containers(engine, project):
@@ -68,6 +81,14 @@ def remove(engine: DockerClient, project: str) -> None:
 
 
 # Private
+
+
+def _exists(engine: DockerClient, container: str) -> bool:
+    try:
+        engine.containers.get(container)
+    except docker.errors.NotFound:
+        return False
+    return True
 
 
 def _of(project: str) -> dict[str, str]:
