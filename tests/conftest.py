@@ -24,6 +24,7 @@ MARKS_OF_FIXTURES = {
     "engine": [pytest.mark.e2e],
     "proxy_image": [pytest.mark.compiled],
     "prepared": [pytest.mark.external, pytest.mark.serial],
+    "page": [pytest.mark.external],
 }
 FOLDERS_OF_ROWS = {"unit", "integration", "e2e"}
 """Where the tests are of which docs/http.md and docs/docker.md tell."""
