@@ -25,18 +25,18 @@ _MOST_BACKENDS = 200
 _HOME = Path(__file__).parents[1]
 
 
-def run(given: Arguments, folder: Path) -> Results:
+def run(arguments: Arguments, folder: Path) -> Results:
     """Measure part by part, and print each as soon as it is done."""
     measured: dict[str, Samples] = {}
     backends = Backends(_MOST_BACKENDS, free_ports(1)[0])
     with serving(backends, folder):
-        for part in (PARTS[name] for name in given.parts):
-            measured[part.name] = measure(part, given.peers, backends, folder, given.rounds, given.seconds)
+        for part in (PARTS[name] for name in arguments.parts):
+            measured[part.name] = measure(part, arguments.peers, backends, folder, arguments.rounds, arguments.seconds)
             print(table(part, measured[part.name]), end="\n\n", flush=True)
     print(verdict_lines(verdicts(measured)))
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    peers = versions(given.peers.values())
-    return Results(date, machine(), peers, given.rounds, given.seconds, measured)
+    peers = versions(arguments.peers.values())
+    return Results(date, machine(), peers, arguments.rounds, arguments.seconds, measured)
 
 
 def write_down(results: Results, home: Path) -> None:
@@ -48,9 +48,9 @@ def write_down(results: Results, home: Path) -> None:
 
 
 if __name__ == "__main__":
-    given = parse()
-    subprocess.run([_HOME / "bench" / "prepare", *given.peers], check=True)
+    arguments = parse()
+    subprocess.run([_HOME / "bench" / "prepare", *arguments.peers], check=True)
     with in_place(), tempfile.TemporaryDirectory() as name:
-        results = run(given, Path(name))
-    if given.whole:
+        results = run(arguments, Path(name))
+    if arguments.whole:
         write_down(results, _HOME)

@@ -45,12 +45,12 @@ def parse(words: Sequence[str] | None = None) -> Arguments:
     )
     parser.add_argument("--rounds", type=_positive, default=5, help="5")
     parser.add_argument("--seconds", type=_positive, default=2, help="of one round of one proxy; 2")
-    given = parser.parse_args(words)
-    needed = [name for part in given.only or () for name in PARTS[part].only]
-    wanted = (*needed, *(given.peers or ())) if given.peers is not None or given.only else tuple(PEERS)
+    parsed = parser.parse_args(words)
+    needed = [name for part in parsed.only or () for name in PARTS[part].only]
+    wanted = (*needed, *(parsed.peers or ())) if parsed.peers is not None or parsed.only else tuple(PEERS)
     peers = {name: peer for name, peer in PEERS.items() if name in (*_ALWAYS, *wanted)}
-    others = {str(home): composectl(str(home), table=True, home=home.resolve()) for home in given.against}
-    return Arguments(given.only or tuple(PARTS), peers | others, given.rounds, given.seconds)
+    others = {str(home): composectl(str(home), table=True, home=home.resolve()) for home in parsed.against}
+    return Arguments(parsed.only or tuple(PARTS), peers | others, parsed.rounds, parsed.seconds)
 
 
 # Private

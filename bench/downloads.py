@@ -31,7 +31,10 @@ def download(load: Load, port: int, seconds: float) -> Outcome:
         took = time.monotonic() - begun
     every = clients.values()
     return Outcome(
-        sum(one.bodies for one in every), sum(one.received for one in every), took, sum(one.failed for one in every)
+        sum(client.bodies for client in every),
+        sum(client.received for client in every),
+        took,
+        sum(client.failed for client in every),
     )
 
 

@@ -18,7 +18,7 @@ def idle(port: int, connections: int) -> Iterator[list[socket.socket]]:
     """So many of them, and the descriptors for it. Raises SystemExit where the system allows fewer."""
     with _descriptors(connections + SPARE_DESCRIPTORS), ExitStack() as stack:
         clients = [stack.enter_context(_connected(port)) for _ in range(connections)]
-        yield [one for one in clients if answers(one)]
+        yield [client for client in clients if answers(client)]
 
 
 def answers(client: socket.socket) -> bool:

@@ -20,9 +20,9 @@ _LOWEST, _HIGHEST = 20_000, 32_000
 
 def _free_port(stack: ExitStack) -> int:
     for port in sample(range(_LOWEST, _HIGHEST), 1000):
-        one = stack.enter_context(socket.socket())
+        listener = stack.enter_context(socket.socket())
         try:
-            one.bind(("127.0.0.1", port))
+            listener.bind(("127.0.0.1", port))
         except OSError:
             continue
         return port

@@ -58,7 +58,8 @@ def markdown(lines: Iterable[Iterable[str]]) -> str:
 
 def _required(every: list[Verdict]) -> str:
     lines = [
-        [one.requirement.text, wording.value(one), one.limit, "met" if one.met else "**not met**"] for one in every
+        [verdict.requirement.text, wording.value(verdict), verdict.limit, "met" if verdict.met else "**not met**"]
+        for verdict in every
     ]
     return f"## Required\n\n{markdown([['', 'measured', 'required', ''], *lines])}"
 

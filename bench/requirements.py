@@ -45,8 +45,12 @@ class Verdict:
 
 def verdicts(measured: Mapping[str, Samples]) -> list[Verdict]:
     """On all that was measured; `measured` is by the names of the parts."""
-    values = [(one, one.value(measured[one.part])) for one in REQUIREMENTS if one.part in measured]
-    return [Verdict(one, value) for one, value in values if value is not None]
+    values = [
+        (requirement, requirement.value(measured[requirement.part]))
+        for requirement in REQUIREMENTS
+        if requirement.part in measured
+    ]
+    return [Verdict(requirement, value) for requirement, value in values if value is not None]
 
 
 # Private

@@ -76,26 +76,26 @@ class Steady:
     # Private
 
     def _connect(self, stack: ExitStack, port: int) -> socket.socket:
-        one = stack.enter_context(socket.create_connection(("127.0.0.1", port), _PATIENCE))
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return one
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), _PATIENCE))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     def _ask(self, due: float) -> None:
-        one = self._free.popleft()
-        one.send(self._request)
-        self._asked[one] = due
+        connection = self._free.popleft()
+        connection.send(self._request)
+        self._asked[connection] = due
 
     def _receive(self, patience: float) -> None:
-        for one in select(list(self._asked), [], [], patience)[0]:
-            data = one.recv(4096)
-            answer = self._read.pop(one, b"") + data
+        for connection in select(list(self._asked), [], [], patience)[0]:
+            data = connection.recv(4096)
+            answer = self._read.pop(connection, b"") + data
             if not data or not answer.startswith(b"HTTP/1.1 200 "):
-                del self._asked[one]  # and it is not used again
+                del self._asked[connection]  # and it is not used again
             elif answer.endswith(ANSWER):
-                self.latencies.append(time.perf_counter() - self._asked.pop(one))
-                self._free.append(one)
+                self.latencies.append(time.perf_counter() - self._asked.pop(connection))
+                self._free.append(connection)
             else:
-                self._read[one] = answer
+                self._read[connection] = answer
 
 
 # Private

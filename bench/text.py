@@ -19,7 +19,9 @@ def table(part: Part, samples: Samples) -> str:
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> str:
     """One line for each requirement."""
-    return "\n".join(_aligned([[_text(one), wording.value(one), one.limit, _mark(one)] for one in verdicts]))
+    return "\n".join(
+        _aligned([[_text(verdict), wording.value(verdict), verdict.limit, _mark(verdict)] for verdict in verdicts])
+    )
 
 
 # Private

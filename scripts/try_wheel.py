@@ -52,10 +52,10 @@ def serve_one_request(command: Path, environ: dict[str, str]) -> None:
                     sys.exit(f"error: another answer than the backend's: {answer.headers}")
         finally:
             proxy.send_signal(signal.SIGINT)
-            told, _ = proxy.communicate()
+            output, _ = proxy.communicate()
             overdue.cancel()
-        if "Traceback" in told:
-            sys.exit(f"error: the proxy failed\n{told}")
+        if "Traceback" in output:
+            sys.exit(f"error: the proxy failed\n{output}")
         backend.shutdown()
     sys.stdout.write(f"`composectl proxy` answered a request from {address}\n")
 

@@ -27,11 +27,11 @@ class Soak:
 
     @property
     def memory(self) -> Drift:
-        return drift([one.memory for one in self.held])
+        return drift([sample.memory for sample in self.held])
 
     @property
     def descriptors(self) -> Drift:
-        return drift([one.descriptors for one in self.held])
+        return drift([sample.descriptors for sample in self.held])
 
     @property
     def passed(self) -> bool:
@@ -46,8 +46,8 @@ def page(soak: Soak) -> str:
         [
             f"# Soak\n\nWritten by `bench/soak {soak.minutes:g}`, {soak.date}, on {soak.machine}.\n",
             f"{sum(soak.outcomes.unexplained.values())} unexplained errors.",
-            f"Memory {_told(soak.memory, 'MiB')}.",
-            f"Descriptors {_told(soak.descriptors, '')}.",
+            f"Memory {_drift_text(soak.memory, 'MiB')}.",
+            f"Descriptors {_drift_text(soak.descriptors, '')}.",
             f"Before all {before.descriptors:.0f} descriptors and {before.memory:.1f} MiB, "
             f"after it {after.descriptors:.0f} and {after.memory:.1f} MiB.",
             f"The proxy counted {soak.counted}.\n",
@@ -63,9 +63,11 @@ def page(soak: Soak) -> str:
 # Private
 
 
-def _told(one: Drift, unit: str) -> str:
-    word = "flat" if one.is_flat else "NOT FLAT"
-    return f"{word}: first third {one.first:.1f}, last third {one.last:.1f} {unit}".rstrip() + f" ({one.share:+.1%})"
+def _drift_text(trend: Drift, unit: str) -> str:
+    word = "flat" if trend.is_flat else "NOT FLAT"
+    return (
+        f"{word}: first third {trend.first:.1f}, last third {trend.last:.1f} {unit}".rstrip() + f" ({trend.share:+.1%})"
+    )
 
 
 def _table(counts: Counter[tuple[str, str]]) -> str:
@@ -79,5 +81,7 @@ def _table(counts: Counter[tuple[str, str]]) -> str:
 
 def _held(held: Sequence[Held]) -> str:
     every = max(1, len(held) // _ROWS)
-    lines = [[f"{one.at:.0f} s", f"{one.memory:.1f} MiB", f"{one.descriptors:.0f}"] for one in held[::every]]
+    lines = [
+        [f"{sample.at:.0f} s", f"{sample.memory:.1f} MiB", f"{sample.descriptors:.0f}"] for sample in held[::every]
+    ]
     return markdown([["at", "memory", "descriptors"], *lines])

@@ -38,7 +38,8 @@ class Drift:
 
 def mean(readings: Sequence[Held]) -> Held:
     """One sample out of some readings, at the time of the last."""
-    memory, descriptors = fmean(one.memory for one in readings), fmean(one.descriptors for one in readings)
+    memory = fmean(reading.memory for reading in readings)
+    descriptors = fmean(reading.descriptors for reading in readings)
     return Held(readings[-1].at, memory, descriptors)
 
 

@@ -127,7 +127,7 @@ async def _compose(environ: Mapping[str, str]) -> str:
 
     candidates = look_for_compose(environ)
     chosen = newest(candidates, environ)
-    versions = {name: ".".join(map(str, one.version)) if one else "" for name, one in candidates.items()}
+    versions = {name: ".".join(map(str, binary.version)) if binary else "" for name, binary in candidates.items()}
     others = [f"`{name}`: {versions[name] or 'none'}" for name in candidates if name != str(chosen)]
     return "; ".join((f"`{chosen}` {versions[str(chosen)]}", *others))
 
@@ -177,9 +177,9 @@ def _may_bind(port: int) -> bool:
     """Whether it is allowed, even if the port is in use; nothing can connect to a socket that does not listen."""
     import socket
 
-    with socket.socket() as one:
+    with socket.socket() as probe:
         try:
-            one.bind(("", port))
+            probe.bind(("", port))
         except OSError as error:
             return not isinstance(error, PermissionError)
     return True

@@ -71,7 +71,7 @@ class Status:
 
 def select(snapshot: Snapshot, services: Collection[str]) -> Snapshot:
     """The same with these services alone, where any are named. Raises `not_balanced`."""
-    known = {one.service: one for one in snapshot.services}
+    known = {service.service: service for service in snapshot.services}
     for name in services:
         if name not in known:
             raise errors.not_balanced(name, known)
@@ -92,7 +92,7 @@ def status_of_projects(snapshots: Sequence[Snapshot]) -> Status:
         for snapshot in snapshots
         for service in snapshot.services
     )
-    stale = min((one.stale_since for one in snapshots if one.stale_since), default=None)
+    stale = min((snapshot.stale_since for snapshot in snapshots if snapshot.stale_since), default=None)
     each = [snapshot.as_json() for snapshot in snapshots]
     return Status({"version": VERSION, "projects": each}, Snapshot(VERSION, "", services, stale))
 

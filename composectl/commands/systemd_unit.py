@@ -80,7 +80,7 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
             "for example: `composectl systemd-unit --balance echo=10`, or `x-balance: 10` in the compose file",
         )
     config, loaded = asked
-    check_apart({name: ports_of(loaded.project, name, one) for name, one in config.services.items()})
+    check_apart({name: ports_of(loaded.project, name, service) for name, service in config.services.items()})
     before = invocation.options.absolute(invocation.cwd).argv()
     for option, value in (("--host", invocation.host), ("--context", invocation.context)):
         before += (option, value) if value else ()
@@ -94,7 +94,7 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
         directory=invocation.cwd,
         argv=(*program, *before, "up", *arguments),
         environment={name: invocation.environ[name] for name in sorted(kept)},
-        drain=max(one.balancing.drain_timeout for one in config.services.values()),
+        drain=max(service.balancing.drain_timeout for service in config.services.values()),
         typed=("composectl", *before, "systemd-unit", *arguments),
     )
     sys.stdout.write(unit)

@@ -50,7 +50,7 @@ def up(invocation: Invocation, /, balance: Sequence[str], arguments: Sequence[st
     from composectl.compose.argv import check_spelling, parse_scales
     from composectl.config.up import load_up_config
 
-    check_spelling(arguments, [name for one in up.params for name in one.opts if name.startswith("--")])
+    check_spelling(arguments, [name for parameter in up.params for name in parameter.opts if name.startswith("--")])
     flags = settings_of("up", typed)
     loaded = load_up_config(invocation, parse_scales(balance), flags, arguments)
     if loaded is None:
@@ -81,7 +81,7 @@ def update_running(
 
     status = client.status()
     check_no_canary(status)
-    before = {str(one["service"]): int(one["desired"]) for one in status["services"]}
+    before = {str(service["service"]): int(service["desired"]) for service in status["services"]}
     for service in config.scales:
         if service not in before:
             raise errors.ComposectlError(

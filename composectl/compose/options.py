@@ -171,4 +171,4 @@ def _files(variables: Mapping[str, str]) -> tuple[str, ...]:
 
 def _found_directory(cwd: Path) -> Path | None:
     directories = (cwd, *cwd.parents)
-    return next((one for one in directories if any((one / name).is_file() for name in _DEFAULT_FILES)), None)
+    return next((path for path in directories if any((path / name).is_file() for name in _DEFAULT_FILES)), None)

@@ -40,8 +40,8 @@ class Port:
             return False
         if not self.host_ip or not other.host_ip:  # all addresses
             return True
-        one, two = ip_address(self.host_ip), ip_address(other.host_ip)
-        return one.version == two.version and (one == two or one.is_unspecified or two.is_unspecified)
+        own, theirs = ip_address(self.host_ip), ip_address(other.host_ip)
+        return own.version == theirs.version and (own == theirs or own.is_unspecified or theirs.is_unspecified)
 
     @property
     def capacity(self) -> float:

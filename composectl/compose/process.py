@@ -97,7 +97,7 @@ def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
 
 def error_line(stderr: str) -> str:
     """The error in what Compose wrote to stderr, without warnings, progress, advice and traceback; "" where none is."""
-    lines = [one.strip() for one in stderr.splitlines() if not _WARNING.match(one) and not _PROGRESS.match(one)]
+    lines = [line.strip() for line in stderr.splitlines() if not _WARNING.match(line) and not _PROGRESS.match(line)]
     if "Traceback (most recent call last):" in lines:
         lines = [line for line in lines if line][-1:]
     first_paragraph = "\n".join(lines).strip().partition("\n\n")[0]

@@ -41,7 +41,7 @@ class Project:
     def started_by(self, profiles: Collection[str]) -> tuple[str, ...]:
         """The services that `up` starts where none is named: those without a profile, and those of these `profiles`."""
         of = {service: self._service(service).get("profiles") or () for service in self.services}
-        return tuple(one for one, its in of.items() if not its or "*" in profiles or set(its) & set(profiles))
+        return tuple(service for service, its in of.items() if not its or "*" in profiles or set(its) & set(profiles))
 
     def started_with(self, services: Collection[str]) -> set[str]:
         """These services, and all that they depend on."""
@@ -160,7 +160,7 @@ def _plain(value: object) -> object:
         case str():
             return value.replace("$$", "$")
         case list():
-            return [_plain(one) for one in value]
+            return [_plain(item) for item in value]
         case dict():
             return {str(_plain(key)): _plain(item) for key, item in value.items()}
     return value

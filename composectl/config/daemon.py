@@ -65,12 +65,12 @@ class UpConfig(DaemonConfig):
     @property
     def scales(self) -> dict[str, int]:
         """How many replicas of which service."""
-        return {service: one.scale for service, one in self.services.items()}
+        return {service: config.scale for service, config in self.services.items()}
 
     @property
     def dropping_udp(self) -> frozenset[str]:
         """The services whose UDP ports are left out."""
-        return frozenset(service for service, one in self.services.items() if one.drop_udp)
+        return frozenset(service for service, config in self.services.items() if config.drop_udp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class ProxyConfig(DaemonConfig):
     def ports(self) -> list[Port]:
         """The listeners as ports; without a target where each backend has a port of its own."""
         target = None if isinstance(self.backends, StaticBackends) else self.backends.port
-        return [Port(one.host, (one.port, one.port), target, "tcp") for one in self.listen]
+        return [Port(address.host, (address.port, address.port), target, "tcp") for address in self.listen]
 
 
 def open_log(config: AccessLogConfig | None) -> AccessLog | None:

@@ -80,7 +80,7 @@ class Option:
         if self.target is None:
             return None
         cls, name = self.target
-        field = next(one for one in dataclasses.fields(cls) if one.name == name)
+        field = next(field for field in dataclasses.fields(cls) if field.name == name)
         return None if field.default is dataclasses.MISSING else field.default
 
     @property
@@ -121,7 +121,7 @@ class Option:
         """Several values, as the field has them. Raises ComposectlError for an address that is there twice."""
         unique = dict.fromkeys(parsed)
         if len(unique) < len(parsed) and self.kind in (kinds.LISTENER, kinds.BACKEND):
-            text = str(next(one for one in unique if parsed.count(one) > 1))
+            text = str(next(value for value in unique if parsed.count(value) > 1))
             raise errors.UsageError(f"duplicate `{name} {text}`", "omit one of the two")
         return frozenset(unique) if isinstance(self.initial, frozenset) else tuple(unique)
 

@@ -73,8 +73,8 @@ def declared_scales(
 ) -> dict[str, int]:
     """How many replicas of each `starting` service: by its `x-balance`, else as `before`, else by the other keys."""
     return {
-        service: before.get(service, project.declared_scale(service)) if one.replicas is None else one.replicas
-        for service, one in declared.items()
+        service: before.get(service, project.declared_scale(service)) if balance.replicas is None else balance.replicas
+        for service, balance in declared.items()
         if service in starting
     }
 
@@ -132,7 +132,7 @@ async def _running_scales(invocation: Invocation, loaded: LoadedProject) -> Mapp
     project, name = loaded.project, loaded.client.name_of(loaded.project)
     for client in running_daemons(runtime_dir(invocation.environ)):
         if client.info.has_project and client.info.project == name:
-            return {one["service"]: one["desired"] for one in client.status()["services"]}
+            return {service["service"]: service["desired"] for service in client.status()["services"]}
     scales = (await count_replicas(invocation)).get(name, {})
     return {
         service: scale

@@ -80,7 +80,7 @@ def _settings(value: object) -> dict[Option, Any]:
         for key in value:
             if key not in KEYS:
                 raise errors.ComposectlError(f"no key `{key}`", errors.did_you_mean(key, "keys", sorted(KEYS)))
-        return {KEYS[key]: _parse(KEYS[key], one) for key, one in value.items()}
+        return {KEYS[key]: _parse(KEYS[key], setting) for key, setting in value.items()}
     try:
         return {_REPLICAS: _parse(_REPLICAS, value)}
     except errors.ComposectlError:
@@ -92,7 +92,7 @@ def _settings(value: object) -> dict[Option, Any]:
 
 def _parse(row: Option, value: object) -> Any:
     if row.repeats:
-        each = [_parse_scalar(row, one) for one in (value if isinstance(value, list) else [value])]
+        each = [_parse_scalar(row, scalar) for scalar in (value if isinstance(value, list) else [value])]
         return row.collect(each, f"{row.key}:")
     return _parse_scalar(row, value)
 
@@ -111,5 +111,5 @@ def _schema_of(row: Option) -> dict[str, Any]:
     if row is _REPLICAS:
         number, text = schema_of(row.kind)["oneOf"]
         return {"oneOf": [{**number, "maximum": MAX_REPLICAS}, text]}
-    one = {"enum": [True, False, "true", "false"]} if row.kind is FLAG else schema_of(row.kind)
-    return {"oneOf": [one, {"type": "array", "items": one}]} if row.repeats else one
+    single = {"enum": [True, False, "true", "false"]} if row.kind is FLAG else schema_of(row.kind)
+    return {"oneOf": [single, {"type": "array", "items": single}]} if row.repeats else single

@@ -29,7 +29,7 @@ class ListenerFds:
 def send(connection: socket.socket, fds: ListenerFds) -> None:
     """Send duplicates of all of them to the other end."""
     names = [name for name, sockets in fds.listening.items() for _ in sockets]
-    descriptors = [one.fileno() for sockets in fds.listening.values() for one in sockets]
+    descriptors = [listener.fileno() for sockets in fds.listening.values() for listener in sockets]
     socket.send_fds(connection, [json.dumps(names).encode() + b"\n"], [fds.lock, *descriptors])
 
 

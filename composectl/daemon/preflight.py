@@ -58,12 +58,12 @@ async def prepare_up(
         )
         changes, relayed = ChangeFeed(), bool(published_host)
         services: dict[str, BalancedService] = {}
-        for name, one in config.services.items():
+        for name, service_config in config.services.items():
             if fixed := project.container_name(name):
                 why = "several replicas cannot share one name"
                 info(f"{name}: `container_name: {fixed}` is left out, because {why}")
             service = services[name] = BalancedService(
-                name, ports[name], one.balancing, connection_limit, changes, access_log=log, relayed=relayed
+                name, ports[name], service_config.balancing, connection_limit, changes, access_log=log, relayed=relayed
             )
             undo.callback(service.close)
             service.inherit(claimed.inherited)
@@ -108,9 +108,9 @@ def effective_options(project: Project, config: UpConfig) -> dict[str, str]:
     `SERVICE.listen` is where it listens, `SERVICE.ports` what the compose file publishes.
     """
     texts = texts_of(config)
-    for service, one in config.services.items():
-        own = {"listen": ports_of(project, service, one), "ports": project.tcp_ports(service)}
-        own_texts = texts_of(one) | {name: ", ".join(sorted(map(str, ports))) for name, ports in own.items()}
+    for service, service_config in config.services.items():
+        own = {"listen": ports_of(project, service, service_config), "ports": project.tcp_ports(service)}
+        own_texts = texts_of(service_config) | {name: ", ".join(sorted(map(str, ports))) for name, ports in own.items()}
         texts |= {f"{service}.{name}": text for name, text in own_texts.items()}
     return {name: text for name, text in texts.items() if name.rpartition(".")[2] not in _OF_ONE_CALL}
 
@@ -131,6 +131,6 @@ def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:
     for service in config.arguments.services:
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
-    ports = {service: ports_of(project, service, one) for service, one in config.services.items()}
+    ports = {service: ports_of(project, service, service_config) for service, service_config in config.services.items()}
     check_apart(ports)
     return ports

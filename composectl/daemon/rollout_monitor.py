@@ -75,7 +75,7 @@ class RolloutMonitor:
 
     def _ready(self) -> list[Backend]:
         backends = self.service.pool.backends
-        return [one for one in backends if one.replica.id in self.new and one.phase is Phase.READY]
+        return [backend for backend in backends if backend.replica.id in self.new and backend.phase is Phase.READY]
 
 
 async def check_ready(daemon: Daemon, service: str, backends: Sequence[Backend]) -> None:

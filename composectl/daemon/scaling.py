@@ -72,7 +72,7 @@ async def _scale(
     orchestrator.desired[service.name] = desired
     plan = plan_scale(service.pool.backends, desired, oldest_first=oldest_first)
     if orchestrator.can_choose_victim:
-        await asyncio.gather(*(retire(daemon, service, one, "scaled down", progress) for one in plan.remove))
+        await asyncio.gather(*(retire(daemon, service, backend, "scaled down", progress) for backend in plan.remove))
     if plan.add:
         progress(f"{service.name}: adding {plan.add}")
         for exited in await orchestrator.exited(service.name):
@@ -112,7 +112,7 @@ async def _check_alive(daemon: Daemon, service: BalancedService) -> None:
     """Raise ComposectlError where no replica is left that could still become ready."""
     orchestrator = daemon.orchestrator
     exited = await orchestrator.exited(service.name)
-    if exited and not await orchestrator.replicas(service.name) and not any(one.restarting for one in exited):
+    if exited and not await orchestrator.replicas(service.name) and not any(replica.restarting for replica in exited):
         first = min(exited, key=lambda exited: exited.name)
         log = await orchestrator.last_lines(first.id, _LOG_LINES)
         lines = "".join(f"\n  {line}" for line in log)

@@ -61,6 +61,6 @@ async def cancel_on(event: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T:
             return task.result()
         raise Interrupted
     finally:
-        for one in (task, waiter):
-            one.cancel()
+        for pending in (task, waiter):
+            pending.cancel()
         await asyncio.gather(task, waiter, return_exceptions=True)

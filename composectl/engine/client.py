@@ -93,7 +93,7 @@ class Engine:
         """How many containers, in whatever state, there are of each service of each project (GET /containers/json)."""
         listed = await self._call(lambda: self._client.containers(all=True, filters={"label": [PROJECT]}))
         scales: dict[str, dict[str, int]] = {}
-        for labels in (one["Labels"] for one in listed):
+        for labels in (container["Labels"] for container in listed):
             if service := service_of(labels):
                 services = scales.setdefault(labels[PROJECT], {})
                 services[service] = services.get(service, 0) + 1
@@ -125,7 +125,7 @@ class Engine:
     async def port_owner(self, port: int) -> PortOwner | None:
         """The running container that publishes this TCP port of the host (GET /containers/json)."""
         listed = await self._call(self._client.containers)
-        return next(filter(None, (parse_port_owner(one, port) for one in listed)), None)
+        return next(filter(None, (parse_port_owner(container, port) for container in listed)), None)
 
     async def last_lines(self, id: str, count: int) -> list[str]:  # noqa: A002
         """The last lines that the container wrote, safe to show (GET /containers/{id}/logs)."""

@@ -182,7 +182,7 @@ def parse_container_spec(inspect: _Json) -> ContainerSpec:
 
 def parse_port_owner(listed: _Json, port: int) -> PortOwner | None:
     """The container in one item of GET /containers/json, if it publishes this TCP port of the host."""
-    if not any(one.get("PublicPort") == port and one["Type"] == "tcp" for one in listed.get("Ports") or ()):
+    if not any(entry.get("PublicPort") == port and entry["Type"] == "tcp" for entry in listed.get("Ports") or ()):
         return None
     labels = listed.get("Labels") or {}
     name = min(listed["Names"], key=len)  # the longer ones are legacy links
@@ -269,10 +269,10 @@ def _network_address(inspect: _Json, reachable: frozenset[str] | None) -> tuple[
     networks = inspect["NetworkSettings"].get("Networks") or {}
     joined = [networks[name] or {} for name in sorted(networks)]
     for kind in ("IPAddress", "GlobalIPv6Address"):
-        for one in joined:
-            network = one.get("NetworkID") or ""
-            if (reachable is None or network in reachable) and (host := one.get(kind)):
-                return host, network, one.get("EndpointID") or ""
+        for joined_network in joined:
+            network = joined_network.get("NetworkID") or ""
+            if (reachable is None or network in reachable) and (host := joined_network.get(kind)):
+                return host, network, joined_network.get("EndpointID") or ""
     return "", "", ""
 
 

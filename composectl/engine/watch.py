@@ -124,10 +124,10 @@ class Watch:
             self._backoff = 0.0
             self.observer.engine_back()
         for service, replicas in found.items():
-            self.observer.replicas_listed(service, [one for one in replicas if one.key not in self._gone])
+            self.observer.replicas_listed(service, [replica for replica in replicas if replica.key not in self._gone])
         now = self.clock()
-        self._known = {one.id: (service, one) for service, replicas in found.items() for one in replicas}
-        self._listed = {one.key: self._listed.get(one.key, now) for _, one in self._known.values()}
+        self._known = {replica.id: (service, replica) for service, replicas in found.items() for replica in replicas}
+        self._listed = {replica.key: self._listed.get(replica.key, now) for _, replica in self._known.values()}
         self._gone &= self._listed.keys()
         early, self._early = self._early, deque(maxlen=_EARLY)
         for kill in early:

@@ -37,18 +37,18 @@ class _End:
         self._ended()
 
 
-def join(one: asyncio.Transport, other: asyncio.Transport, ended: Callable[[int, int], None]) -> None:
-    """Relay between both until either is closed; `ended` is then called once, with the bytes from `one` and to it."""
-    left = [one, other]
+def join(first: asyncio.Transport, other: asyncio.Transport, ended: Callable[[int, int], None]) -> None:
+    """Relay between both until either is closed; `ended` is then called once, with the bytes from `first` and to it."""
+    left = [first, other]
 
     def end() -> None:
         left.pop()
         if not left:
             ended(here.relayed, there.relayed)
 
-    here, there = _End(other, end), _End(one, end)
-    for transport, end_of_it in ((one, here), (other, there)):
+    here, there = _End(other, end), _End(first, end)
+    for transport, end_of_it in ((first, here), (other, there)):
         transport.set_protocol(cast(asyncio.Protocol, end_of_it))
-    for transport in (one, other):
+    for transport in (first, other):
         if not transport.is_closing():
             transport.resume_reading()

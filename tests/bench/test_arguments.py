@@ -12,21 +12,22 @@ from bench.peers.all import PEERS
 
 
 def test_without_words_everything_is_measured() -> None:
-    given = parse([])
-    assert given.parts == tuple(PARTS)
-    assert list(given.peers) == list(PEERS)
-    assert given.whole
+    arguments = parse([])
+    assert arguments.parts == tuple(PARTS)
+    assert list(arguments.peers) == list(PEERS)
+    assert arguments.whole
 
 
 def test_a_part_alone_is_measured_against_nginx_alone() -> None:
-    given = parse(["--only", "cpu", "--rounds", "5", "--seconds", "4"])
-    assert (given.parts, list(given.peers), given.rounds, given.seconds) == (("cpu",), ["nginx", "composectl"], 5, 4)
-    assert not given.whole
+    arguments = parse(["--only", "cpu", "--rounds", "5", "--seconds", "4"])
+    assert (arguments.parts, list(arguments.peers)) == (("cpu",), ["nginx", "composectl"])
+    assert (arguments.rounds, arguments.seconds) == (5, 4)
+    assert not arguments.whole
 
 
 def test_peers_and_working_copies_join_by_name() -> None:
-    given = parse(["--only", "cpu,10m", "--with", "caddy", "--against", "there"])
-    assert list(given.peers) == ["nginx", "composectl", "caddy", str(Path("there"))]
+    arguments = parse(["--only", "cpu,10m", "--with", "caddy", "--against", "there"])
+    assert list(arguments.peers) == ["nginx", "composectl", "caddy", str(Path("there"))]
 
 
 @pytest.mark.parametrize("words", [["--only", "cpx"], ["--with", "ngin"], ["--rounds", "0"], ["--seconds", "x"]])

@@ -15,14 +15,14 @@ from bench.steady import steady
 
 
 def test_each_proxy_tells_which_backend_answered(proxy: Target, backends: Backends) -> None:
-    (told,) = answered(proxy)["x-internal-service"]
-    assert told in backends.addresses
+    (address,) = answered(proxy)["x-internal-service"]
+    assert address in backends.addresses
 
 
 def test_each_proxy_gives_each_request_an_id_of_its_own(proxy: Target) -> None:
-    (one,), (other,) = answered(proxy)["x-request-id"], answered(proxy)["x-request-id"]
-    assert len(one) >= 32
-    assert one != other
+    (first,), (other,) = answered(proxy)["x-request-id"], answered(proxy)["x-request-id"]
+    assert len(first) >= 32
+    assert first != other
 
 
 def answered(proxy: Target) -> dict[str, list[str]]:

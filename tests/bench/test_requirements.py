@@ -37,7 +37,7 @@ def test_of_bodies_relayed_in_a_second_more_is_better() -> None:
     readings = measured["10m"].readings[bodies.PER_CPU_SECOND]
     for relayed, met in ((790.0, False), (800.0, True), (1600.0, True)):
         readings[Row("nginx")], readings[Row("composectl")] = [1000.0], [relayed]
-        assert [one.met for one in verdicts(measured) if one.requirement.part == "10m"] == [met]
+        assert [verdict.met for verdict in verdicts(measured) if verdict.requirement.part == "10m"] == [met]
 
 
 def test_what_was_not_measured_is_not_judged() -> None:

@@ -72,7 +72,7 @@ def test_a_page_tells_what_is_unexplained_and_what_grew() -> None:
     assert soak.passed
     assert "0 unexplained errors.\nMemory flat: first third 40.0, last third 40.0 MiB (+0.0%)." in page(soak)
     assert "| churn: answered | 1,234 |" in page(soak)
-    grown = replace(soak, held=[replace(one, memory=40 + one.at) for one in held])
+    grown = replace(soak, held=[replace(sample, memory=40 + sample.at) for sample in held])
     assert not grown.passed
     assert "Memory NOT FLAT" in page(grown)
     outcomes.failed("churn", "reset", 0)

@@ -32,17 +32,17 @@ def _serve(listening: socket.socket, over: threading.Event, stall_after: int, se
     clients: list[socket.socket] = []
     answered = 0
     while not over.is_set():
-        for one in select([listening, *clients], [], [], 0.05)[0]:
-            if one is listening:
+        for ready in select([listening, *clients], [], [], 0.05)[0]:
+            if ready is listening:
                 clients.append(listening.accept()[0])
-            elif one.recv(4096):
-                one.sendall(_RESPONSE)
+            elif ready.recv(4096):
+                ready.sendall(_RESPONSE)
                 answered += 1
                 if answered == stall_after:
                     over.wait(seconds)
             else:
-                clients.remove(one)
-                one.close()
+                clients.remove(ready)
+                ready.close()
 
 
 def test_a_stall_is_seen_by_all_requests_that_were_due_in_it() -> None:
