@@ -52,9 +52,9 @@ def log_of(place: Workspace) -> dict[str, Any] | None:
 
 def ask_many(port: int, requests: int, path: str = "/") -> int:
     """So many GETs on one connection, sent without waiting for the answers; how many are answered."""
-    one = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
     with socket.create_connection((HOST, port), timeout=PATIENCE) as client:
-        sending = threading.Thread(target=client.sendall, args=(one * requests,))
+        sending = threading.Thread(target=client.sendall, args=(request * requests,))
         sending.start()
         answered, tail = 0, b""
         while answered < requests and (data := client.recv(1 << 20)):
@@ -72,8 +72,8 @@ def test_each_request_is_a_line_in_a_file_of_ours_alone(place: Workspace) -> Non
         assert ask(proxy.port, path, host=HOST).status == 200
     log = place.folder / "access.log"
     assert wait_until(lambda: len(lines(log)) == 2)
-    told = [COMBINED.fullmatch(line) for line in lines(log)]
-    assert [one[1] for one in told if one] == ["/a", r"/b\x22c"]
+    matches = [COMBINED.fullmatch(line) for line in lines(log)]
+    assert [match[1] for match in matches if match] == ["/a", r"/b\x22c"]
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert log_of(place) == {"written": 2, "dropped": 0}
     assert proxy.ends_by(signal.SIGTERM)[2] == ""
@@ -88,8 +88,8 @@ def test_the_next_one_adds_to_the_file_and_keeps_its_mode(place: Workspace) -> N
     proxy.ends_by(signal.SIGTERM)
     first, second = lines(log)
     assert first == "before"
-    told = json.loads(second)
-    assert (told["path"], told["status"], told["request_id"]) == ("/a", 200, "mine-1")
+    entry = json.loads(second)
+    assert (entry["path"], entry["status"], entry["request_id"]) == ("/a", 200, "mine-1")
     assert stat.S_IMODE(log.stat().st_mode) == 0o640
 
 
@@ -122,7 +122,7 @@ def test_a_rotation_loses_no_line(place: Workspace, fast: LargeBackend) -> None:
         assert wait_until(log.exists)
         asking.join()
     proxy.ends_by(signal.SIGTERM)
-    every = [line for one in place.folder.glob("access.log*") for line in lines(one)]
+    every = [line for path in place.folder.glob("access.log*") for line in lines(path)]
     assert len(every) == 5000
     assert all(map(COMBINED.fullmatch, every))
 
@@ -198,8 +198,8 @@ def test_what_is_cut_at_the_end_is_told(place: Workspace, drain: str) -> None:
             proxy.process.send_signal(signal.SIGTERM)
         proxy.ends_by()
     (line,) = lines(place.folder / "access.log")
-    told = json.loads(line)
-    assert (told["path"], told["status"], told["error"]) == ("/held", 499, "cut")
+    entry = json.loads(line)
+    assert (entry["path"], entry["status"], entry["error"]) == ("/held", 499, "cut")
 
 
 @pytest.mark.parametrize(
@@ -217,9 +217,9 @@ def test_what_is_cut_at_the_end_is_told(place: Workspace, drain: str) -> None:
     ],
 )
 def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culprit: str) -> None:
-    told = cli_error_in(place.composectl("proxy", *GOOD, *words))
-    assert told.exit_code == 2
-    assert culprit in told.message
+    error = cli_error_in(place.composectl("proxy", *GOOD, *words))
+    assert error.exit_code == 2
+    assert culprit in error.message
     assert list(place.folder.iterdir()) == []
 
 

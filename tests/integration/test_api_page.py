@@ -18,7 +18,7 @@ TOO_LATE = 28  # curl's exit code where `--max-time` ends it
 def test_each_command_is_answered(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--metrics", "0"))
     (path,) = place.runtime.rglob("*.sock")
-    answers = {command: run(command, path) for command in sorted(COMMANDS, key=lambda one: "/v1/stop" in one)}
+    answers = {command: run(command, path) for command in sorted(COMMANDS, key=lambda command: "/v1/stop" in command)}
     paths = {re.search(r"http://localhost(/\S+)", command)[1] for command in COMMANDS}  # type: ignore[index]
     assert paths >= {"/v1/about", "/v1/status", "/v1/events", "/metrics", "/v1/scale", "/v1/drain", "/v1/stop"}
     for command, answer in answers.items():

@@ -102,11 +102,11 @@ def test_it_survives_the_terminal_that_it_was_started_in(place: Workspace, backe
 
 def test_a_second_one_of_that_name_is_refused_with_a_hint(place: Workspace, backend: ThreadedBackend) -> None:
     started(place, backend)
-    told = cli_error_in(
+    error = cli_error_in(
         place.composectl("proxy", "--listen", f"{HOST}:0", "--backend", backend.address, "--name", "edge", "-d")
     )
-    assert told.message == f"proxy `edge` is already running (process {pid_of(place)})"
-    assert "stop it with `composectl -p edge down`" in told.hint
+    assert error.message == f"proxy `edge` is already running (process {pid_of(place)})"
+    assert "stop it with `composectl -p edge down`" in error.hint
     place.run("down")
 
 
@@ -125,13 +125,13 @@ def test_killed_it_can_be_started_again_and_both_are_in_the_log(place: Workspace
 def test_where_no_log_can_be_kept_nothing_is_started(place: Workspace, backend: ThreadedBackend) -> None:
     place.state.rmdir()
     place.state.touch()
-    told = cli_error_in(place.composectl("proxy", "--listen", "0", "--backend", backend.address, "-d"))
-    assert told.message.startswith(f"cannot write a log in {place.state}/composectl: ")
+    error = cli_error_in(place.composectl("proxy", "--listen", "0", "--backend", backend.address, "-d"))
+    assert error.message.startswith(f"cannot write a log in {place.state}/composectl: ")
     place.state.unlink()
 
 
 def test_where_nothing_has_run_in_the_background_there_is_no_log(place: Workspace) -> None:
-    told = cli_error_in(place.composectl("logs", "--balancer"))
-    assert told.message == "no log: composectl has not run in the background"
-    told = cli_error_in(place.composectl("-p", "edge", "logs", "--balancer", "--tail"))
-    assert (told.exit_code, told.message) == (2, "`--tail` cannot be combined with `--balancer`")
+    error = cli_error_in(place.composectl("logs", "--balancer"))
+    assert error.message == "no log: composectl has not run in the background"
+    error = cli_error_in(place.composectl("-p", "edge", "logs", "--balancer", "--tail"))
+    assert (error.exit_code, error.message) == (2, "`--tail` cannot be combined with `--balancer`")

@@ -65,20 +65,20 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_says_what_it_does_in_a_sentence(name: str) -> None:
-    said = {str(one): one.help or "" for one in COMMANDS[name].params if isinstance(one, click.Option)}
+    said = {str(option): option.help or "" for option in COMMANDS[name].params if isinstance(option, click.Option)}
     assert [option for option, text in said.items() if not re.fullmatch(r"\S.*\.(  \[.+\])?", text)] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_may_be_repeated_says_so(name: str) -> None:
-    options = [one for one in COMMANDS[name].params if isinstance(one, click.Option)]
-    assert [one for one in options if one.multiple != ("repeat it" in (one.help or ""))] == []
+    options = [option for option in COMMANDS[name].params if isinstance(option, click.Option)]
+    assert [option for option in options if option.multiple != ("repeat it" in (option.help or ""))] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_that_takes_a_value_names_it_in_capitals(name: str) -> None:
-    valued = [one for one in COMMANDS[name].params if isinstance(one, click.Option) and not one.is_flag]
-    assert [one for one in valued if not one.metavar or one.metavar != one.metavar.upper()] == []
+    valued = [option for option in COMMANDS[name].params if isinstance(option, click.Option) and not option.is_flag]
+    assert [option for option in valued if not option.metavar or option.metavar != option.metavar.upper()] == []
 
 
 def test_the_list_of_commands_has_each_of_them_once() -> None:
@@ -118,8 +118,8 @@ def test_alone_it_prints_its_help() -> None:
     ],
 )
 def test_a_mistyped_word_with_the_one_that_was_meant(words: tuple[str, ...], message: str, hint: str) -> None:
-    told = cli_error_in(composectl(*words))
-    assert (told.exit_code, told.message, told.hint) == (2, message, hint)
+    error = cli_error_in(composectl(*words))
+    assert (error.exit_code, error.message, error.hint) == (2, message, hint)
 
 
 @pytest.mark.parametrize(

@@ -65,11 +65,11 @@ def test_the_commands_of_compose_have_its_services(folder: Path) -> None:
 
 
 def test_a_shell_that_is_mistyped(folder: Path) -> None:
-    told = subprocess.run(
+    finished = subprocess.run(
         [*COMPOSECTL, "completion", "fsh"], cwd=folder, capture_output=True, text=True, check=False, timeout=60
     )
-    assert told.returncode == 2
-    assert told.stderr == "error: no completion for `fsh`\n\nhint: did you mean `fish`?\n"
+    assert finished.returncode == 2
+    assert finished.stderr == "error: no completion for `fsh`\n\nhint: did you mean `fish`?\n"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def socket_of(proxy: MeasuredProxy) -> Path:
     return path
 
 
-async def told(folder: Path, *words: str) -> tuple[int, str]:
+async def run_status(folder: Path, *words: str) -> tuple[int, str]:
     """The exit code and all output of `composectl status`."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "composectl", "-p", "edge", "status", *words),
@@ -44,11 +44,11 @@ async def told(folder: Path, *words: str) -> tuple[int, str]:
 
 
 async def service(folder: Path) -> dict[str, Any]:
-    code, output = await told(folder, "--json")
-    (one,) = json.loads(output)["services"]
-    assert isinstance(one, dict)
-    assert code == (0 if any(backend["phase"] == "ready" for backend in one["backends"]) else 3)
-    return one
+    code, output = await run_status(folder, "--json")
+    (shown,) = json.loads(output)["services"]
+    assert isinstance(shown, dict)
+    assert code == (0 if any(backend["phase"] == "ready" for backend in shown["backends"]) else 3)
+    return shown
 
 
 async def test_i7_status_shows_what_runs_what_drains_and_what_ended(tmp_path: Path) -> None:
@@ -62,18 +62,18 @@ async def test_i7_status_shows_what_runs_what_drains_and_what_ended(tmp_path: Pa
 
     async with measured_proxy_before(tmp_path, waits, "--name", "edge") as (proxy, backend):
         running = await service(tmp_path)
-        assert [one["phase"] for one in running["backends"]] == ["ready"]
+        assert [shown["phase"] for shown in running["backends"]] == ["ready"]
         client = await proxy.client()
         await client.send(GET)
         await wait_until_async(lambda: any(b"GET / " in wire.received for wire in backend.wires))
         proxy.send_signal(15)
         await proxy.said("draining")
         draining = await service(tmp_path)
-        assert [one["phase"] for one in draining["backends"]] == ["draining"]
+        assert [shown["phase"] for shown in draining["backends"]] == ["draining"]
         assert draining.keys() == running.keys()
         answer.set()
         await proxy.ended()
-        code, output = await told(tmp_path, "--json")
+        code, output = await run_status(tmp_path, "--json")
         assert code == 1
         assert output.startswith("error: no composectl is running")
         assert "Traceback" not in output
@@ -86,7 +86,7 @@ async def test_i8_no_secret_of_a_request_or_an_answer_is_told(tmp_path: Path) ->
         await client.send(get("/?key=t0ken", "Authorization: Bearer hunter2", "Cookie: s=c00kie"))
         assert status(await client.until(b"ok")) == 200
         assert (await service(tmp_path))["totals"]["requests"] == 1
-        outputs = [await told(tmp_path, "--json"), await told(tmp_path)]
+        outputs = [await run_status(tmp_path, "--json"), await run_status(tmp_path)]
         proxy.send_signal(2)
         said = await proxy.said("drained")
         await proxy.ended()
@@ -145,10 +145,10 @@ def as_another_user(path: Path) -> int:
 
 
 def _ask(path: Path) -> int:
-    with socket.socket(socket.AF_UNIX) as one:
+    with socket.socket(socket.AF_UNIX) as client:
         try:
-            one.connect(str(path))
+            client.connect(str(path))
         except OSError as error:
             return error.errno or -1
-        one.sendall(b"GET /v1/about HTTP/1.1\r\nHost: x\r\n\r\n")
-        return status(one.recv(4096))
+        client.sendall(b"GET /v1/about HTTP/1.1\r\nHost: x\r\n\r\n")
+        return status(client.recv(4096))

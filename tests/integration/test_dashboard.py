@@ -79,9 +79,9 @@ def test_what_cannot_be_done_is_told_with_a_hint(place: Workspace) -> None:
         "scale": {"desired": {"proxy": 3}, "oldest_first": False},
         "rollout": {"service": "proxy"},
     }.items():
-        told = json.loads(site.asks(f"/v1/{path}", "POST", order).text)
-        assert told["error"] == f"the backends of proxy `{site.proxy.name}` are fixed"
-        assert "start it with other" in told["hint"]
+        answer = json.loads(site.asks(f"/v1/{path}", "POST", order).text)
+        assert answer["error"] == f"the backends of proxy `{site.proxy.name}` are fixed"
+        assert "start it with other" in answer["hint"]
     site.ends()
 
 
@@ -107,13 +107,13 @@ def test_it_ends_without_waiting_for_a_page_that_is_open(place: Workspace) -> No
     site = DashboardClient(place)
     with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as page:
         page.sendall(f"GET /v1/events HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
-        told = page.recv(65536)
-        while b"event: snapshot" not in told:
-            told += page.recv(65536)
+        stream = page.recv(65536)
+        while b"event: snapshot" not in stream:
+            stream += page.recv(65536)
         site.ends()
         while more := page.recv(65536):
-            told += more
-    assert b"event: end" in told
+            stream += more
+    assert b"event: end" in stream
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", site.port))
 
@@ -143,10 +143,10 @@ def test_many_open_pages_that_read_nothing_do_not_harm_the_proxy(place: Workspac
     ],
 )
 def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culprit: str) -> None:
-    told = cli_error_in(place.composectl("proxy", *GOOD, *words))
-    assert told.exit_code == 2
-    assert culprit in told.message
-    assert "`--dashboard" in told.hint
+    error = cli_error_in(place.composectl("proxy", *GOOD, *words))
+    assert error.exit_code == 2
+    assert culprit in error.message
+    assert "`--dashboard" in error.hint
 
 
 def test_a_place_that_cannot_be_had(place: Workspace) -> None:
@@ -156,18 +156,18 @@ def test_a_place_that_cannot_be_had(place: Workspace) -> None:
         "192.0.2.1:9091": "cannot listen on 192.0.2.1:9091: address not available",
         "missing.invalid:9091": "cannot resolve host `missing.invalid`",
     }.items():
-        told = cli_error_in(place.composectl("proxy", *GOOD, "--dashboard", where))
-        assert told.exit_code == 1
-        assert f"cannot serve the dashboard: {why}" in told.message
-        assert "`--dashboard [HOST:]PORT`" in told.hint
+        error = cli_error_in(place.composectl("proxy", *GOOD, "--dashboard", where))
+        assert error.exit_code == 1
+        assert f"cannot serve the dashboard: {why}" in error.message
+        assert "`--dashboard [HOST:]PORT`" in error.hint
         assert place.leftovers() == []
 
 
 def test_one_that_another_composectl_has_is_told_by_its_name(place: Workspace) -> None:
     site = DashboardClient(place)
-    told = cli_error_in(place.composectl("proxy", *GOOD, "--dashboard", str(site.port)))
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--dashboard", str(site.port)))
     holder = f"composectl of proxy `{site.proxy.name}`"
     assert (
-        told.message == f"cannot serve the dashboard: cannot listen on {site.host}: address already in use by {holder}"
+        error.message == f"cannot serve the dashboard: cannot listen on {site.host}: address already in use by {holder}"
     )
     site.ends()

@@ -79,9 +79,9 @@ def test_a_context_that_is_mistyped(place: Workspace, has_compose: dict[str, str
 
 def test_for_machines(place: Workspace, has_compose: dict[str, str]) -> None:
     found = doctor(place, "--json", DOCKER_HOST=NO_ENGINE, **has_compose)
-    told = json.loads(found.stdout)
-    assert (found.returncode, told["version"], told["is_well"]) == (1, 1, False)
-    findings = {one["what"]: one for one in told["findings"]}
+    report = json.loads(found.stdout)
+    assert (found.returncode, report["version"], report["is_well"]) == (1, 1, False)
+    findings = {finding["what"]: finding for finding in report["findings"]}
     assert list(findings) == ["compose", "endpoint", "engine", "reach", "folder", "ports", "open files"]
     assert findings["engine"]["is_well"] is False
     assert findings["compose"] == {

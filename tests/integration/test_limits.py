@@ -38,9 +38,9 @@ def test_a_backend_that_does_not_begin_in_time_is_given_up(place: Workspace) -> 
 
 def test_more_connections_than_files_are_refused_at_the_start(place: Workspace) -> None:
     words = ("--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", "--max-connections", "999999999")
-    told = cli_error_in(place.composectl("proxy", *words))
-    assert told.exit_code == 2
-    assert "`--max-connections 999999999` exceeds" in told.message
+    error = cli_error_in(place.composectl("proxy", *words))
+    assert error.exit_code == 2
+    assert "`--max-connections 999999999` exceeds" in error.message
     assert place.leftovers() == []
 
 

@@ -11,8 +11,8 @@ from tests.support.terminal import CTRL_C, Terminal
 
 
 def test_rows_and_counts_appear_and_ctrl_c_ends_it(place: Workspace) -> None:
-    one, other = place.backend(), place.backend()
-    backends = ("--backend", one.address, "--backend", other.address)
+    first, other = place.backend(), place.backend()
+    backends = ("--backend", first.address, "--backend", other.address)
     command = command_line("proxy", "--listen", "127.0.0.1:0", *backends)
     with Terminal(command, place.folder, place.environment()) as terminal:
         assert terminal.shows(lambda text: requests(text, other.address) == 0), terminal.screen.text
@@ -21,7 +21,7 @@ def test_rows_and_counts_appear_and_ctrl_c_ends_it(place: Workspace) -> None:
         port = int(place.status()["listeners"][0].rpartition(":")[2])
         for _ in range(6):
             ask(port, host="127.0.0.1")
-        assert terminal.shows(lambda text: [requests(text, one.address), requests(text, other.address)] == [3, 3])
+        assert terminal.shows(lambda text: [requests(text, first.address), requests(text, other.address)] == [3, 3])
 
         terminal.type(CTRL_C)
         assert terminal.end() == 130

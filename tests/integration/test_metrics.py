@@ -19,32 +19,32 @@ GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
 
 @pytest.mark.parametrize("text", ["", "http", "9464:80", "127.0.0.1", "::1:9464", "65536", "-1"])
 def test_a_place_that_is_none(place: Workspace, text: str) -> None:
-    told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", text))
-    assert (told.exit_code, told.message) == (2, f"invalid value `{text}` for `--metrics`: expected [HOST:]PORT")
-    assert "`--metrics 9464`" in told.hint
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", text))
+    assert (error.exit_code, error.message) == (2, f"invalid value `{text}` for `--metrics`: expected [HOST:]PORT")
+    assert "`--metrics 9464`" in error.hint
     assert place.leftovers() == []
 
 
 def test_a_port_that_is_held_and_its_owner(place: Workspace) -> None:
     backend = place.backend()
-    told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", str(backend.port)))
-    assert told.exit_code == 1
-    assert told.message.startswith(
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", str(backend.port)))
+    assert error.exit_code == 1
+    assert error.message.startswith(
         f"cannot serve metrics: cannot listen on {backend.address}: address already in use by "
     )
-    assert "`--metrics [HOST:]PORT`" in told.hint
+    assert "`--metrics [HOST:]PORT`" in error.hint
 
     proxy = place.proxy(backend, words=("--metrics", "0"))
     port = scraped_at(place)
-    told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", str(port)))
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", str(port)))
     holder = f"composectl of proxy `{proxy.name}`"
-    assert told.message == f"cannot serve metrics: cannot listen on {HOST}:{port}: address already in use by {holder}"
+    assert error.message == f"cannot serve metrics: cannot listen on {HOST}:{port}: address already in use by {holder}"
     proxy.ends_by(signal.SIGINT)
 
 
 def test_a_host_that_is_not_of_this_machine(place: Workspace) -> None:
-    told = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", "192.0.2.1:9464"))
-    assert told.message == "cannot serve metrics: cannot listen on 192.0.2.1:9464: address not available"
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--metrics", "192.0.2.1:9464"))
+    assert error.message == "cannot serve metrics: cannot listen on 192.0.2.1:9464: address not available"
     assert place.leftovers() == []
 
 
@@ -73,5 +73,5 @@ def test_the_library_is_not_imported_before_the_first_scrape(place: Workspace) -
 
 def scraped_at(place: Workspace) -> int:
     """The port of the only composectl's metrics."""
-    (one,) = running_daemons(place.runtime / "composectl")
-    return int(one.info.metrics.removesuffix("/metrics").rpartition(":")[2])
+    (daemon,) = running_daemons(place.runtime / "composectl")
+    return int(daemon.info.metrics.removesuffix("/metrics").rpartition(":")[2])

@@ -35,9 +35,9 @@ GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
     ],
 )
 def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culprit: str) -> None:
-    told = cli_error_in(place.composectl("proxy", *words))
-    assert told.exit_code == 2
-    assert culprit in told.message
+    error = cli_error_in(place.composectl("proxy", *words))
+    assert error.exit_code == 2
+    assert culprit in error.message
     assert place.leftovers() == []
 
 
@@ -49,20 +49,20 @@ def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], culp
     ],
 )
 def test_a_listener_that_is_not_of_this_machine(place: Workspace, listen: str, message: str) -> None:
-    told = cli_error_in(place.composectl("proxy", *GOOD, "--listen", listen))
-    assert (told.exit_code, told.message) == (1, message)
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--listen", listen))
+    assert (error.exit_code, error.message) == (1, message)
     assert place.leftovers() == []
 
 
 def test_a_port_that_is_held_and_its_owner(place: Workspace) -> None:
     backend = place.backend()
-    told = cli_error_in(place.composectl("proxy", *GOOD, "--listen", backend.address))
-    assert f"{backend.address}: address already in use by" in told.message
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--listen", backend.address))
+    assert f"{backend.address}: address already in use by" in error.message
 
     proxy = place.proxy(backend)
-    told = cli_error_in(place.composectl("proxy", *GOOD, "--listen", f"127.0.0.1:{proxy.port}"))
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--listen", f"127.0.0.1:{proxy.port}"))
     assert (
-        told.message
+        error.message
         == f"cannot listen on 127.0.0.1:{proxy.port}: address already in use by composectl of proxy `{proxy.name}`"
     )
     proxy.ends_by(signal.SIGINT)
@@ -70,7 +70,7 @@ def test_a_port_that_is_held_and_its_owner(place: Workspace) -> None:
 
 def test_a_name_that_is_taken(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--name", "edge"))
-    told = cli_error_in(place.composectl("proxy", *GOOD, "--name", "edge"))
-    assert told.message == f"proxy `edge` is already running (process {proxy.process.pid})"
-    assert "`composectl -p edge down`" in told.hint
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--name", "edge"))
+    assert error.message == f"proxy `edge` is already running (process {proxy.process.pid})"
+    assert "`composectl -p edge down`" in error.hint
     proxy.ends_by(signal.SIGINT)

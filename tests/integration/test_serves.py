@@ -16,13 +16,13 @@ HOST = "127.0.0.1"
 
 
 def test_every_backend_gets_its_share_and_is_shown_as_given(place: Workspace) -> None:
-    one, other = place.backend(), place.backend()
+    first, other = place.backend(), place.backend()
     named = f"localhost:{other.port}"
-    proxy = place.starts("--listen", f"{HOST}:0", "--backend", one.address, "--backend", named)
+    proxy = place.starts("--listen", f"{HOST}:0", "--backend", first.address, "--backend", named)
     assert place.comes_to("ready", "ready")
     answers = [ask(proxy.port, host=HOST) for _ in range(10)]
     assert Counter((answer.backend, answer.text) for answer in answers) == {
-        (one.address, one.address): 5,
+        (first.address, first.address): 5,
         (named, other.address): 5,
     }
     proxy.ends_by(signal.SIGINT)
@@ -88,7 +88,7 @@ def test_with_no_backend_there_requests_wait_for_one(place: Workspace) -> None:
         assert wait_until(lambda: place.status()["totals"]["queued"] == 3)
         assert " 3 queued" in place.shows("status")
         place.backend(port=late.port)
-        assert {one.result().backend for one in asked} == {late.address}
+        assert {future.result().backend for future in asked} == {late.address}
     assert place.status()["totals"]["queued"] == 0
     proxy.ends_by(signal.SIGINT)
 

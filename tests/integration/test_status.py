@@ -18,21 +18,22 @@ def test_the_only_proxy_is_shown_wherever_there_is_no_project(place: Workspace) 
     table = place.run("status")
     assert f"127.0.0.1:{proxy.port}" in table
     assert table.count(f" {backend.address} ") == 2  # its row, and its change
-    told = json.loads(place.run("status", "--json"))
-    assert (told["version"], told["project"], told["services"][0]["service"]) == (1, f"proxy-{proxy.port}", "proxy")
-    (shown,) = told["services"][0]["backends"]
+    status = json.loads(place.run("status", "--json"))
+    assert (status["version"], status["project"]) == (1, f"proxy-{proxy.port}")
+    assert status["services"][0]["service"] == "proxy"
+    (shown,) = status["services"][0]["backends"]
     assert (shown["number"], shown["name"], shown["address"]) == (1, backend.address, backend.address)
     proxy.ends_by(signal.SIGINT)
 
 
 def test_of_several_the_one_that_is_named_is_shown(place: Workspace) -> None:
-    one = place.proxy(place.backend())
+    first = place.proxy(place.backend())
     other = place.proxy(place.backend(), words=("--name", "edge"))
-    assert (one.name, other.name) == (f"proxy-{one.port}", "edge")
-    told = cli_error_in(place.composectl("status"))
-    assert told.message == f"several are running: proxy `edge`, proxy `{one.name}`"
-    assert "`-p NAME`" in told.hint
-    for proxy in (one, other):
+    assert (first.name, other.name) == (f"proxy-{first.port}", "edge")
+    error = cli_error_in(place.composectl("status"))
+    assert error.message == f"several are running: proxy `edge`, proxy `{first.name}`"
+    assert "`-p NAME`" in error.hint
+    for proxy in (first, other):
         (service,) = json.loads(place.run("-p", proxy.name, "status", "--json"))["services"]
         assert service["listeners"] == [f"127.0.0.1:{proxy.port}"]
         proxy.ends_by(signal.SIGINT)
@@ -45,25 +46,25 @@ def test_beside_a_compose_file_the_project_is_meant(place: Workspace) -> None:
     beside.mkdir()
     (beside / "compose.yaml").write_text(COMPOSE_FILE)
     for words in (("status",), ("scale", "echo=1")):
-        told = cli_error_in(place.composectl(*words, folder=beside))
-        assert "no composectl is running for this project" in told.message
+        error = cli_error_in(place.composectl(*words, folder=beside))
+        assert "no composectl is running for this project" in error.message
     assert place.composectl("-p", proxy.name, "status", folder=beside).returncode == 0
     proxy.ends_by(signal.SIGINT)
 
 
 def test_where_nothing_runs_both_ways_to_start_are_told(place: Workspace) -> None:
-    told = cli_error_in(place.composectl("status"))
-    assert told.exit_code == 1
-    assert "no composectl is running" in told.message
-    assert "`composectl up --balance SERVICE=N`" in told.hint
-    assert "`composectl proxy`" in told.hint
+    error = cli_error_in(place.composectl("status"))
+    assert error.exit_code == 1
+    assert "no composectl is running" in error.message
+    assert "`composectl up --balance SERVICE=N`" in error.hint
+    assert "`composectl proxy`" in error.hint
 
 
 def test_it_cannot_be_scaled(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
-    told = cli_error_in(place.composectl("scale", "proxy=2"))
-    assert told.exit_code == 1
-    assert told.message == f"the backends of proxy `{proxy.name}` are fixed"
+    error = cli_error_in(place.composectl("scale", "proxy=2"))
+    assert error.exit_code == 1
+    assert error.message == f"the backends of proxy `{proxy.name}` are fixed"
     assert place.comes_to("ready")
     proxy.ends_by(signal.SIGINT)
 

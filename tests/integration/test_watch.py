@@ -30,25 +30,25 @@ def test_i7_the_exit_code_tells_whether_a_backend_is_ready(place: Workspace) -> 
     shown = place.composectl("-p", empty.name, "status")
     assert (shown.returncode, "0/1 ready" in shown.stdout) == (3, True)
     assert place.composectl("status", "--all", "--json").returncode == 3
-    for one in (proxy, empty):
-        one.ends_by(signal.SIGINT)
+    for started in (proxy, empty):
+        started.ends_by(signal.SIGINT)
 
 
 def test_all_shows_each_by_its_project(place: Workspace) -> None:
-    told = cli_error_in(place.composectl("status", "--all"))
-    assert (told.exit_code, told.message) == (1, "this user runs no composectl")
+    error = cli_error_in(place.composectl("status", "--all"))
+    assert (error.exit_code, error.message) == (1, "this user runs no composectl")
     proxies = [place.proxy(place.backend(), words=("--name", name)) for name in ("edge", "inner")]
     assert wait_until(lambda: place.composectl("status", "--all").stdout.count("1/1 ready") == 2)
     table = place.run("status", "--all")
     assert all(f"{name}/proxy  {HOST}:" in table for name in ("edge", "inner"))
     projects = json.loads(place.run("status", "--all", "--json"))["projects"]
-    assert [(one["project"], one["services"][0]["service"]) for one in projects] == [
+    assert [(project["project"], project["services"][0]["service"]) for project in projects] == [
         ("edge", "proxy"),
         ("inner", "proxy"),
     ]
     assert cli_error_in(place.composectl("status", "--all", "proxy")).exit_code == 2
-    for one in proxies:
-        one.ends_by(signal.SIGINT)
+    for proxy in proxies:
+        proxy.ends_by(signal.SIGINT)
 
 
 def test_the_table_is_live_in_another_terminal_too(place: Workspace) -> None:
@@ -166,4 +166,4 @@ def line_of(watcher: subprocess.Popen[str]) -> str:
 
 
 def projects(watcher: subprocess.Popen[str]) -> list[str]:
-    return [one["project"] for one in json.loads(line_of(watcher))["projects"]]
+    return [project["project"] for project in json.loads(line_of(watcher))["projects"]]

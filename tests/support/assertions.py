@@ -26,7 +26,7 @@ def answers_at_any_port(service: str) -> Assertion:
     def proof(standing: ShapedProject) -> None:
         known = set(standing.values.values())
         ports = {listener.rpartition(":")[2] for listener in standing.status(service)["listeners"]}
-        unknown = [port for port in ports if not any(_is_in_range(port, one) for one in known)]
+        unknown = [port for port in ports if not any(_is_in_range(port, value) for value in known)]
         assert len(unknown) == 1
         _assert_answers(unknown[0], 2)
 
@@ -48,8 +48,8 @@ def in_each_replica(command: str, service: str = "echo") -> Assertion:
 
 def all_of(*proofs: Assertion) -> Assertion:
     def proof(standing: ShapedProject) -> None:
-        for one in proofs:
-            one(standing)
+        for check in proofs:
+            check(standing)
 
     return proof
 
@@ -65,7 +65,7 @@ def says(words: str) -> Assertion:
     """One line on stderr is this."""
 
     def proof(standing: ShapedProject) -> None:
-        assert standing.values.fill(words) in standing.told.stderr.splitlines()
+        assert standing.values.fill(words) in standing.finished.stderr.splitlines()
 
     return proof
 
@@ -92,12 +92,12 @@ def publishes_itself(service: str, port: str) -> Assertion:
 
 def is_the_same_project_for_compose(standing: ShapedProject) -> None:
     """Compose itself, in the same folder, sees exactly these containers."""
-    assert standing.compose_lists() == {one.id for one in standing.project.containers()}
+    assert standing.compose_lists() == {container.id for container in standing.project.containers()}
 
 
 def is_balanced_over_ipv6(standing: ShapedProject) -> None:
-    for one in standing.status("echo")["backends"]:
-        assert one["address"].startswith("[fd")
+    for backend in standing.status("echo")["backends"]:
+        assert backend["address"].startswith("[fd")
 
 
 def comes_after(first: str, service: str = "echo") -> Assertion:
@@ -107,7 +107,7 @@ def comes_after(first: str, service: str = "echo") -> Assertion:
         (before,) = standing.replicas(first)
         assert before.attrs["State"]["ExitCode"] == 0
         ended = datetime.fromisoformat(before.attrs["State"]["FinishedAt"])
-        assert all(_started(one.attrs) > ended for one in standing.replicas(service))
+        assert all(_started(replica.attrs) > ended for replica in standing.replicas(service))
 
     return proof
 

@@ -95,7 +95,7 @@ class ScriptedBackend:
 def listen_on(hosts: list[str], *, receive_buffer: int = 0, backlog: int = 100) -> list[ScriptedBackend]:
     """A backend on each of `hosts`, all on one port."""
     kept = _keep_one_port(hosts)
-    return [ScriptedBackend(one, _listening(one, receive_buffer, backlog)) for one in kept]
+    return [ScriptedBackend(kept_port, _listening(kept_port, receive_buffer, backlog)) for kept_port in kept]
 
 
 def answers(response: bytes) -> Script:
@@ -126,13 +126,13 @@ def _keep_one_port(hosts: list[str]) -> list[socket.socket]:
 
 
 def _listening(kept: socket.socket, receive_buffer: int, backlog: int) -> socket.socket:
-    one = socket.socket()
+    listener = socket.socket()
     if receive_buffer:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    one.bind(kept.getsockname())
-    one.listen(backlog)
-    return one
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(kept.getsockname())
+    listener.listen(backlog)
+    return listener
 
 
 async def _ignore_the_end(script: Script, wire: RawConnection) -> None:

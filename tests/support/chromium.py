@@ -36,9 +36,9 @@ class Chromium:
         # It leaves the folder of its socket behind among the temporary files.
         environ = os.environ | {"TMPDIR": str(self._home)}
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ)
-        told = self._home / "DevToolsActivePort"
-        assert wait_until(lambda: told.exists() and len(told.read_text().splitlines()) == 2), "chromium does not start"
-        port, path = told.read_text().splitlines()
+        file = self._home / "DevToolsActivePort"
+        assert wait_until(lambda: file.exists() and len(file.read_text().splitlines()) == 2), "chromium does not start"
+        port, path = file.read_text().splitlines()
         self._place = f"ws://127.0.0.1:{port}"
         self._browser = Session(f"{self._place}{path}")
         self._pages: list[Page] = []
@@ -53,7 +53,7 @@ class Chromium:
 
     def leave(self) -> tuple[list[str], list[str]]:
         """Close the pages; what they complained of, and what they asked elsewhere."""
-        complaints = [told for page in self._pages for told in page.complaints]
+        complaints = [complaint for page in self._pages for complaint in page.complaints]
         strangers = [url for page in self._pages for url in page.requests if not url.startswith(page.origin)]
         for page in self._pages:
             page.call("Page.close")
@@ -88,12 +88,12 @@ class Session:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            told = json.loads(self._socket.recv(PATIENCE))
-            if told.get("id") != number:
-                self.events.append(told)
+            message = json.loads(self._socket.recv(PATIENCE))
+            if message.get("id") != number:
+                self.events.append(message)
                 continue
-            assert "error" not in told, (method, told)
-            result: dict[str, Any] = told["result"]
+            assert "error" not in message, (method, message)
+            result: dict[str, Any] = message["result"]
             return result
 
     def close(self) -> None:
@@ -124,17 +124,17 @@ class Page(Session):
         """One key of the keyboard, down and up."""
         text = {"Enter": "\r", " ": " "}.get(key, key if len(key) == 1 else "")
         code = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}.get(key, ord(key[0]))
-        told = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
-        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **told)
-        self.call("Input.dispatchKeyEvent", type="keyUp", **told)
+        event = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
     # What there is to see
 
     def value(self, expression: str) -> Any:
         """What JavaScript makes of it."""
-        told = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in told, told
-        return told["result"].get("value")
+        answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
 
     def text(self, selector: str = "body") -> str:
         """The text that is shown of the first such element; empty where there is none."""
@@ -163,15 +163,16 @@ class Page(Session):
     def complaints(self) -> list[str]:
         """What stands in the console: errors and warnings, and exceptions that were not caught."""
         self.value("1")
-        logged = [one["params"]["entry"] for one in self.events if one["method"] == "Log.entryAdded"]
-        thrown = [one["params"] for one in self.events if one["method"] == "Runtime.exceptionThrown"]
-        said = [one["params"] for one in self.events if one["method"] == "Runtime.consoleAPICalled"]
-        told = [f"{one['text']} {one.get('url', '')}" for one in logged] + [str(one) for one in (*thrown, *said)]
-        return [one for one in told if not any(words in one for words in self._forgiven)]
+        logged = [event["params"]["entry"] for event in self.events if event["method"] == "Log.entryAdded"]
+        thrown = [event["params"] for event in self.events if event["method"] == "Runtime.exceptionThrown"]
+        said = [event["params"] for event in self.events if event["method"] == "Runtime.consoleAPICalled"]
+        complaints = [f"{entry['text']} {entry.get('url', '')}" for entry in logged]
+        complaints += map(str, (*thrown, *said))
+        return [complaint for complaint in complaints if not any(words in complaint for words in self._forgiven)]
 
     @property
     def requests(self) -> list[str]:
         """The URLs that were asked for."""
         self.value("1")
-        sent = [one["params"] for one in self.events if one["method"] == "Network.requestWillBeSent"]
-        return [one["request"]["url"] for one in sent]
+        sent = [event["params"] for event in self.events if event["method"] == "Network.requestWillBeSent"]
+        return [request["request"]["url"] for request in sent]

@@ -22,10 +22,10 @@ class CliError:
 def cli_error_of(project: ComposeProject, *words: str, **how: object) -> CliError:
     """How `composectl WORDS` is refused; nothing may have been touched, and nothing left behind."""
     before = project.file.read_bytes()
-    told = cli_error_in(project.composectl(*words, **how))
+    error = cli_error_in(project.composectl(*words, **how))
     assert project.leftovers() == []
     assert project.file.read_bytes() == before
-    return told
+    return error
 
 
 def cli_error_in(done: Finished) -> CliError:

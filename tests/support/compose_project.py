@@ -120,11 +120,11 @@ class ComposeProject:
         """What `composectl status --json` shows of the service, asked for without a process."""
         daemons = running_daemons(self.runtime / "composectl")
         assert daemons, "no composectl runs"
-        return next(one for one in daemons[0].status()["services"] if one["service"] == service)
+        return next(status for status in daemons[0].status()["services"] if status["service"] == service)
 
     def has_ready(self, replicas: int) -> bool:
         """Whether it comes to so many ready backends: `up -d` waits for the first one only."""
-        return wait_until(lambda: [one["phase"] for one in self.status()["backends"]] == ["ready"] * replicas)
+        return wait_until(lambda: [backend["phase"] for backend in self.status()["backends"]] == ["ready"] * replicas)
 
     def containers(self) -> list[Container]:
         return leftovers.containers(self.engine, self.name)

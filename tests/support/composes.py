@@ -20,5 +20,5 @@ def command_of(compose: str) -> Path:
 
 def version_of(compose: str) -> str:
     """`2.40.3`"""
-    told = subprocess.run([command_of(compose), "version", "--short"], check=True, capture_output=True, text=True)
-    return ".".join(map(str, parse_version(told.stdout) or ()))
+    finished = subprocess.run([command_of(compose), "version", "--short"], check=True, capture_output=True, text=True)
+    return ".".join(map(str, parse_version(finished.stdout) or ()))

@@ -38,10 +38,10 @@ class DashboardClient:
 
     def asks(self, path: str, method: str = "GET", body: object = None, **headers: str) -> Answer:
         """One request as our own page makes it, but for these headers."""
-        told = {"Host": self.host, "Origin": f"http://{self.host}", "Authorization": f"Bearer {self.token}"}
+        ours = {"Host": self.host, "Origin": f"http://{self.host}", "Authorization": f"Bearer {self.token}"}
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         with closing(connection):
-            connection.request(method, path, None if body is None else json.dumps(body), told | headers)
+            connection.request(method, path, None if body is None else json.dumps(body), ours | headers)
             response = connection.getresponse()
             return Answer(response.status, dict(response.headers), response.read().decode())
 

@@ -19,8 +19,8 @@ def exhausted() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
-        for one in filling:
-            os.close(one)
+        for descriptor in filling:
+            os.close(descriptor)
 
 
 def in_use() -> int:

@@ -24,7 +24,7 @@ class RecordedPool:
         self.pool.sync(replica(number) for number in range(1, count + 1))
 
     def backend(self, number: int) -> Backend:
-        return next(one for one in self.pool.backends if one.replica.number == number)
+        return next(backend for backend in self.pool.backends if backend.replica.number == number)
 
     def eject(self, number: int) -> Backend:
         """Let the backend refuse as many connections as it takes."""

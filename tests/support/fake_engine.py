@@ -81,11 +81,11 @@ class FakeEngine:
 
     def run(self, *containers: dict[str, Any]) -> None:
         """Hold these containers, and no others."""
-        self.containers = {one["Id"]: one for one in containers}
+        self.containers = {inspect["Id"]: inspect for inspect in containers}
 
     async def say(self, *events: dict[str, Any]) -> None:
         """Send events to all that listen."""
-        await self.write(b"".join(json.dumps(one).encode() + b"\n" for one in events))
+        await self.write(b"".join(json.dumps(sent).encode() + b"\n" for sent in events))
 
     async def write(self, text: bytes) -> None:
         """Send bytes to all that listen to events."""
@@ -179,7 +179,7 @@ class FakeEngine:
     async def _list(self, request: web.Request) -> web.Response:
         if "list" in self.broken:
             return _refusal(500, "the list is torn")
-        listed = [{"Id": one["Id"], "Labels": one["Config"]["Labels"]} for one in self.containers.values()]
+        listed = [{"Id": inspect["Id"], "Labels": inspect["Config"]["Labels"]} for inspect in self.containers.values()]
         return web.json_response(listed + self.ports)
 
     async def _inspect(self, request: web.Request) -> web.Response:

@@ -66,9 +66,9 @@ class FakeOrchestrator(Orchestrator):
 
     def sicken(self, number: int) -> None:
         """Report that the HEALTHCHECK of this replica fails."""
-        for service, revision, one in list(self._made.values()):
-            if one.number == number:
-                self._made[one.id] = (service, revision, replace(one, health=UNHEALTHY))
+        for service, revision, replica in list(self._made.values()):
+            if replica.number == number:
+                self._made[replica.id] = (service, revision, replace(replica, health=UNHEALTHY))
                 self._report(service)
 
     def numbers(self, service: str = "echo") -> list[int]:
@@ -89,15 +89,15 @@ class FakeOrchestrator(Orchestrator):
         self.log.append("kill" if kill else "stop")
 
     async def replicas(self, service: str) -> list[Replica]:
-        return [one for of, revision, one in self._made.values() if of == service and not self._exits(revision)]
+        return [replica for of, revision, replica in self._made.values() if of == service and not self._exits(revision)]
 
     async def containers(self, service: str) -> dict[str, str]:
-        return {one.id: one.name for of, _, one in self._made.values() if of == service}
+        return {replica.id: replica.name for of, _, replica in self._made.values() if of == service}
 
     async def exited(self, service: str) -> list[ExitedContainer]:
         exited = [
-            ExitedContainer(one.id, one.name, 3, restarting=False)
-            for of, revision, one in self._made.values()
+            ExitedContainer(replica.id, replica.name, 3, restarting=False)
+            for of, revision, replica in self._made.values()
             if of == service and self._exits(revision)
         ]
         return [*exited, *self.never_ran]
@@ -121,10 +121,10 @@ class FakeOrchestrator(Orchestrator):
         self._report(service)
 
     async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
-        for one in self.never_ran:
-            if one.id == id:
-                self.log.append(f"remove {one.name}")
-        self.never_ran = [one for one in self.never_ran if one.id != id]
+        for container in self.never_ran:
+            if container.id == id:
+                self.log.append(f"remove {container.name}")
+        self.never_ran = [container for container in self.never_ran if container.id != id]
         if id in self._made:
             service, _, replica = self._made.pop(id)
             self.log.append(f"remove {replica.name}")
@@ -156,7 +156,9 @@ class FakeOrchestrator(Orchestrator):
 
     def _report(self, service: str) -> None:
         if self._observer is not None:
-            running = [one for of, revision, one in self._made.values() if of == service and not self._exits(revision)]
+            running = [
+                replica for of, revision, replica in self._made.values() if of == service and not self._exits(revision)
+            ]
             self._observer.replicas_listed(service, running)
 
 

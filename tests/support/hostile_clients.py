@@ -81,7 +81,7 @@ async def main(path: str) -> None:
     crowd += [partial(never_reads, asked=ASK), partial(never_reads, asked=EVENTS)] * 5
     crowd += [partial(says_half, half=b""), partial(says_half, half=ASK[:-2])] * 25
     crowd += [partial(never_ends, head=b""), partial(never_ends, head=POST)]
-    tasks = [asyncio.create_task(again_and_again(path, one)) for one in crowd]
+    tasks = [asyncio.create_task(again_and_again(path, behave)) for behave in crowd]
     await over.wait()
     for task in tasks:
         task.cancel()

@@ -242,11 +242,11 @@ def _check_same(asked: Request, heard: Request, by: Heard) -> None:
 
 def _check_named(asked: Request, heard: Request) -> None:
     """The request ID is the client's, if that is one; else it is one of ours."""
-    said, told = values(asked.fields, b"x-request-id"), only(heard.fields, b"x-request-id") or b""
+    said, heard_id = values(asked.fields, b"x-request-id"), only(heard.fields, b"x-request-id") or b""
     if len(said) == 1 and is_valid_request_id(said[0]):
-        assert told == said[0]
+        assert heard_id == said[0]
     else:
-        assert _MADE.fullmatch(told)
+        assert _MADE.fullmatch(heard_id)
 
 
 def _check_heeded(asked: Request, heard: Request) -> None:

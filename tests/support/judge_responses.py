@@ -141,7 +141,7 @@ def check_response(request: Request, response: Response, said: list[Said]) -> No
         assert response.status == 502
         return
     assert len(named) == 1
-    answer = [one for one in said if one.request.target == request.target][-1]
+    answer = [candidate for candidate in said if candidate.request.target == request.target][-1]
     expected, end, _ = answer.read()
     assert expected, f"h11 reads no response: {answer.data!r} {end}"
     assert (response.status, response.reason, response.body) == (expected.status, expected.reason, expected.body)

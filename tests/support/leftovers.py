@@ -42,17 +42,17 @@ def processes(project: str) -> Iterator[int]:
 
 def of_docker(engine: DockerClient, project: str) -> list[str]:
     return [
-        *(f"container {one.name}" for one in containers(engine, project)),
-        *(f"network {one.name}" for one in networks(engine, project)),
+        *(f"container {container.name}" for container in containers(engine, project)),
+        *(f"network {network.name}" for network in networks(engine, project)),
     ]
 
 
 def of_processes(project: str) -> list[str]:
-    return [f"process {one}" for one in processes(project)]
+    return [f"process {process}" for process in processes(project)]
 
 
 def of_files(*folders: Path) -> list[str]:
-    return [f"file {one}" for folder in folders for one in folder.rglob("*") if not one.is_dir()]
+    return [f"file {path}" for folder in folders for path in folder.rglob("*") if not path.is_dir()]
 
 
 def end_processes(project: str) -> None:

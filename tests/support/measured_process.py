@@ -50,7 +50,7 @@ class MeasuredProxy:
     def listening(self) -> list[str]:
         """The addresses on which it listens for TCP, as `/proc/net/tcp` writes them."""
         proc = Path(f"/proc/{self._process.pid}")
-        open_ = {os.readlink(one) for one in (proc / "fd").iterdir()}
+        open_ = {os.readlink(descriptor) for descriptor in (proc / "fd").iterdir()}
         tables = [line.split() for name in ("tcp", "tcp6") for line in (proc / "net" / name).read_text().splitlines()]
         return [fields[1] for fields in tables if fields[3] == _LISTEN and f"socket:[{fields[9]}]" in open_]
 

@@ -185,12 +185,12 @@ class MemoryTransport(asyncio.Transport):
 
 def _full() -> tuple[socket.socket, socket.socket]:
     """Two ends of a connection, of which the first takes nothing any more."""
-    one, other = socket.socketpair()
-    one.setblocking(False)
+    full, other = socket.socketpair()
+    full.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         while True:
-            one.send(b"x" * 65536)
-    return one, other
+            full.send(b"x" * 65536)
+    return full, other
 
 
 _SILENT, _its_other_end = _full()

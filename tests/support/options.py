@@ -21,4 +21,4 @@ def flags(command: str = "up", **typed: Any) -> Settings:
 def _words(flag: str, value: Any) -> list[str]:
     if value is True:
         return [flag]
-    return [word for one in (value if isinstance(value, tuple) else (value,)) for word in (flag, one)]
+    return [word for item in (value if isinstance(value, tuple) else (value,)) for word in (flag, item)]

@@ -17,8 +17,8 @@ def backend(number: int) -> Backend:
 
 def filled(policy: Policy, size: int) -> list[Backend]:
     backends = [backend(number) for number in range(1, size + 1)]
-    for one in backends:
-        policy.add(one)
+    for added in backends:
+        policy.add(added)
     return backends
 
 

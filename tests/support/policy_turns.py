@@ -19,9 +19,9 @@ class PolicyTurns:
 
     def begin(self, number: int) -> Backend:
         """One more, with this number, is ready."""
-        one = backend(number)
-        self.policy.add(one)
-        return one
+        added = backend(number)
+        self.policy.add(added)
+        return added
 
     def begin_all(self, old: int, new: int) -> list[Backend]:
         """So many more, numbered behind the `old` ones."""
@@ -31,7 +31,7 @@ class PolicyTurns:
         """The backends that get so many requests, one after the other."""
         turns: Counter[Backend] = Counter()
         for number in range(requests):
-            one = acquire(self.policy, client=str(number))
-            turns[one] += 1
-            release(self.policy, one)
+            chosen = acquire(self.policy, client=str(number))
+            turns[chosen] += 1
+            release(self.policy, chosen)
         return turns

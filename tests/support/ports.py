@@ -25,13 +25,13 @@ def free_port(room: int = 1) -> int:
 def claim(what: str, numbers: Iterable[int]) -> int:
     """The first of `numbers` that no other process has claimed for this; it is this one's until it ends."""
     for number in numbers:
-        one = socket.socket(socket.AF_UNIX)
+        claimed = socket.socket(socket.AF_UNIX)
         try:
-            one.bind(f"\0composectl tests, {what} {number}")
+            claimed.bind(f"\0composectl tests, {what} {number}")
         except OSError:
-            one.close()
+            claimed.close()
         else:
-            _claims.append(one)
+            _claims.append(claimed)
             return number
     raise AssertionError(f"every number is claimed: {what}")
 

@@ -35,7 +35,7 @@ class Prometheus:
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """The labels and the value of each series, now; a wrong expression raises."""
         result = self._get(f"query?{urlencode({'query': expression})}")["result"]
-        return [(one["metric"], float(one["value"][1])) for one in result]
+        return [(series["metric"], float(series["value"][1])) for series in result]
 
     def value(self, expression: str) -> float | None:
         """The only value, if there is one."""
@@ -73,7 +73,9 @@ def scraping(port: int) -> Iterator[Prometheus]:
         )
         try:
             prometheus = Prometheus(address)
-            assert wait_until(lambda: [one["health"] for one in prometheus.targets()] == ["up"]), prometheus.targets()
+            assert wait_until(lambda: [target["health"] for target in prometheus.targets()] == ["up"]), (
+                prometheus.targets()
+            )
             yield prometheus
         finally:
             process.terminate()

@@ -59,8 +59,8 @@ class Workspace:
 
     def leftovers(self) -> list[str]:
         """The files of composectls, and the processes that answer."""
-        files = [f"file {one}" for one in self.runtime.rglob("*") if not one.is_dir()]
-        return files + [f"process {one.info.pid}" for one in running_daemons(self.runtime / "composectl")]
+        files = [f"file {path}" for path in self.runtime.rglob("*") if not path.is_dir()]
+        return files + [f"process {daemon.info.pid}" for daemon in running_daemons(self.runtime / "composectl")]
 
     # What a person types
 
@@ -96,8 +96,8 @@ class Workspace:
 
     def proxy(self, *backends: ThreadedBackend, words: tuple[str, ...] = ()) -> ProxyProcess:
         """Start a proxy over these on a port of 127.0.0.1."""
-        given = [word for one in backends for word in ("--backend", one.address)]
-        return self.starts("--listen", f"127.0.0.1:{self.port()}", *given, *words)
+        options = [word for backend in backends for word in ("--backend", backend.address)]
+        return self.starts("--listen", f"127.0.0.1:{self.port()}", *options, *words)
 
     def status(self) -> dict[str, Any]:
         """What `composectl status --json` shows of the only service, asked for without a process."""
@@ -107,7 +107,7 @@ class Workspace:
         return service
 
     def phases(self) -> list[str]:
-        return [one["phase"] for one in self.status()["backends"]]
+        return [backend["phase"] for backend in self.status()["backends"]]
 
     def comes_to(self, *phases: str) -> bool:
         """Whether the backends of the only proxy come to these phases."""
@@ -118,8 +118,8 @@ class Workspace:
     def close(self) -> list[str]:
         """End by force what has not ended by itself, and remove what is left; what that was."""
         litter = self.leftovers()
-        for one in running_daemons(self.runtime / "composectl"):
-            os.kill(one.info.pid, signal.SIGKILL)
+        for daemon in running_daemons(self.runtime / "composectl"):
+            os.kill(daemon.info.pid, signal.SIGKILL)
         for started in self._started:
             started.kill()
         for backend in self._backends:
@@ -190,8 +190,8 @@ class ProxyProcess:
     # Private
 
     def _complained(self) -> list[str]:
-        with open(f"/proc/self/fd/{self._complaints.fileno()}") as told:
-            return told.read().splitlines()
+        with open(f"/proc/self/fd/{self._complaints.fileno()}") as file:
+            return file.read().splitlines()
 
 
 def parse_summary(summary: str) -> tuple[str, list[int]]:

@@ -115,7 +115,7 @@ def read_responses(
 
 def tokens(fields: Fields, name: bytes) -> list[bytes]:
     """The members of a list that stands in one or several fields, in small letters."""
-    return [one.strip(b" \t").lower() for key, value in fields if key.lower() == name for one in value.split(b",")]
+    return [item.strip(b" \t").lower() for key, value in fields if key.lower() == name for item in value.split(b",")]
 
 
 def values(fields: Fields, name: bytes) -> list[bytes]:

@@ -99,11 +99,11 @@ class Scenario:
         return True
 
     def container(self, number: int) -> Container:
-        backend = next(one for one in self.project.status()["backends"] if one["number"] == number)
+        backend = next(backend for backend in self.project.status()["backends"] if backend["number"] == number)
         return self.project.engine.containers.get(backend["id"])
 
     def phases(self) -> list[str]:
-        return [one["phase"] for one in self.project.status()["backends"]]
+        return [backend["phase"] for backend in self.project.status()["backends"]]
 
     def comes_to(self, *phases: str, within: float = 60.0) -> bool:
         """Whether the backends come to these phases, in the order of their numbers."""

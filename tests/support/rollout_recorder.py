@@ -22,9 +22,9 @@ class RolloutRecorder:
 
     def fewest_ready(self) -> int:
         """How few got requests, by every change that composectl made."""
-        kept = [(_moment(one["at"]), one) for one in self._project.status()["changes"]]
+        kept = [(_moment(change["at"]), change) for change in self._project.status()["changes"]]
         assert kept[0][0] < self._since, "the first changes are forgotten already"
-        steps = [(one["to"] == "ready") - (one["from"] == "ready") for at, one in kept if at > self._since]
+        steps = [(change["to"] == "ready") - (change["from"] == "ready") for at, change in kept if at > self._since]
         return min(self._running_sums(steps))
 
     def most_alive(self) -> int:
@@ -35,7 +35,7 @@ class RolloutRecorder:
             filters={"label": f"com.docker.compose.project={self._project.name}", "event": [_BORN, _DEAD]},
             decode=True,
         )
-        happened = [one["Action"] for one in events if one["timeNano"] > self._since * 1e9]
+        happened = [event["Action"] for event in events if event["timeNano"] > self._since * 1e9]
         return max(self._running_sums([1 if action == _BORN else -1 for action in happened]))
 
     # Private

@@ -20,9 +20,9 @@ from tests.support.wait import wait_until
 
 
 class ShapedProject:
-    """`told` is what composectl said while it came up."""
+    """`finished` is the `up` that brought it up, and what composectl said."""
 
-    told: Finished
+    finished: Finished
 
     def __init__(self, shape: Shape, compose: str, project: ComposeProject, image: str) -> None:
         self.shape = shape
@@ -35,8 +35,8 @@ class ShapedProject:
 
     def up(self) -> None:
         """Bring it up, and wait for all replicas to be ready."""
-        self.told = self.project.composectl(*self._words(self.shape.typed), stdin=self._stdin)
-        assert self.told.returncode == 0, self.told.stderr
+        self.finished = self.project.composectl(*self._words(self.shape.typed), stdin=self._stdin)
+        assert self.finished.returncode == 0, self.finished.stderr
         assert wait_until(lambda: self._phases() == self._all_ready()), self._phases()
 
     def down(self) -> list[str]:
@@ -47,10 +47,14 @@ class ShapedProject:
         return [*said, *self._volumes(), *self.project.cleanup()]
 
     def replicas(self, service: str) -> list[Container]:
-        return [one for one in self.project.containers() if one.labels["com.docker.compose.service"] == service]
+        return [
+            container
+            for container in self.project.containers()
+            if container.labels["com.docker.compose.service"] == service
+        ]
 
     def status(self, service: str) -> dict[str, Any]:
-        return next(one for one in self._status() if one["service"] == service)
+        return next(status for status in self._status() if status["service"] == service)
 
     def words(self) -> list[str]:
         """What is typed to bring it up."""
@@ -76,14 +80,14 @@ class ShapedProject:
         return services
 
     def _phases(self) -> dict[str, list[str]]:
-        return {one["service"]: [backend["phase"] for backend in one["backends"]] for one in self._status()}
+        return {service["service"]: [backend["phase"] for backend in service["backends"]] for service in self._status()}
 
     def _all_ready(self) -> dict[str, list[str]]:
         return {service: ["ready"] * count for service, count in self.shape.replicas.items()}
 
     def _volumes(self) -> list[str]:
         mine = {"label": f"com.docker.compose.project={self.project.name}"}
-        return [f"volume {one.name}" for one in self.project.engine.volumes.list(filters=mine)]
+        return [f"volume {volume.name}" for volume in self.project.engine.volumes.list(filters=mine)]
 
 
 def shaped_project(shape: Shape, compose: str, engine: DockerClient, image: str) -> ShapedProject:
@@ -99,7 +103,7 @@ _FOLDERS = ROOT / "tests" / "compatibility" / "shapes"
 def _copy(folder: str, target: Path, values: Placeholders) -> Path:
     """Copy the folder of a shape with its placeholders filled in; its compose file."""
     shutil.copytree(_FOLDERS / folder, target, dirs_exist_ok=True)
-    files = [one for one in target.rglob("*") if one.is_file()]
+    files = [path for path in target.rglob("*") if path.is_file()]
     for file in files:
         file.write_text(values.fill(file.read_text()))
     return min(file for file in files if file.suffix in (".yml", ".yaml"))

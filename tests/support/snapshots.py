@@ -12,7 +12,7 @@ from composectl.screen.table import render_table
 NOW = 1_800_000_000.0
 
 
-def backend(number: int, **given: Any) -> BackendView:
+def backend(number: int, **changes: Any) -> BackendView:
     view = BackendView(
         number=number,
         id=f"{number:012x}",
@@ -30,27 +30,27 @@ def backend(number: int, **given: Any) -> BackendView:
         since=iso(NOW - 724),
         requests_per_second=81.4 + number,
     )
-    return replace(view, **given)
+    return replace(view, **changes)
 
 
 def change(number: int, after: str = "ready", why: str = "its port accepts") -> ChangeView:
     return ChangeView(iso(NOW - 60 + number), number, f"echo-echo-{number}", "starting", after, why)
 
 
-def service(count: int = 10, **given: Any) -> ServiceView:
-    backends = given.pop("backends", tuple(backend(number) for number in range(1, count + 1)))
+def service(count: int = 10, **changes: Any) -> ServiceView:
+    backends = changes.pop("backends", tuple(backend(number) for number in range(1, count + 1)))
     view = ServiceView(
         service="echo",
         policy="least-request",
         listeners=("0.0.0.0:9090",),
         desired=count,
         since=iso(NOW - 724),
-        totals=Totals(sum(one.requests for one in backends), 7, 0, 0, 0, {}),
+        totals=Totals(sum(view.requests for view in backends), 7, 0, 0, 0, {}),
         backends=backends,
         changes=tuple(change(number) for number in range(1, 7)),
         last_minute=tuple(range(0, 600, 10)),
     )
-    return replace(view, **given)
+    return replace(view, **changes)
 
 
 def snapshot(*services: ServiceView) -> Snapshot:

@@ -65,8 +65,8 @@ class SocketProxy:
             await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
         finally:
             self._writers -= both
-            for one in both:
-                one.transport.abort()
+            for stream in both:
+                stream.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
