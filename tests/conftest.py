@@ -81,7 +81,7 @@ def _deselect(config: pytest.Config, items: list[pytest.Item], those: list[pytes
 
 
 def _marks(item: pytest.Item) -> Iterator[pytest.MarkDecorator]:
-    folders = {f"{one}" for one in item.path.relative_to(HERE).parents}
+    folders = {f"{parent}" for parent in item.path.relative_to(HERE).parents}
     yield from (mark for folder, mark in MARKS_OF_FOLDERS.items() if folder in folders)
     names = getattr(item, "fixturenames", ())
     yield from (mark for name, marks in MARKS_OF_FIXTURES.items() if name in names for mark in marks)

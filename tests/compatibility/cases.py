@@ -42,4 +42,6 @@ def cells_of(shape: Shape, compose: str) -> list[Cell]:
 OF_SHAPES = [
     cell for compose in EVERY for shape in SHAPES if compose in shape.composes for cell in cells_of(shape, compose)
 ]
-OF_IMPOSSIBLE = [Cell(one.row, compose, REFUSED, one, is_usual=False) for compose in EVERY for one in IMPOSSIBLE]
+OF_IMPOSSIBLE = [
+    Cell(impossible.row, compose, REFUSED, impossible, is_usual=False) for compose in EVERY for impossible in IMPOSSIBLE
+]

@@ -7,4 +7,4 @@ from tests.compatibility.shapes import IMPOSSIBLE, SHAPES
 DOCTOR = "`doctor` tells the engine's API"
 LIFE = "`up` after plain Compose, `scale`, `rollout`, `down`"
 
-ROWS = (DOCTOR, LIFE, *(row for shape in SHAPES for row in shape.rows), *(one.row for one in IMPOSSIBLE))
+ROWS = (DOCTOR, LIFE, *(row for shape in SHAPES for row in shape.rows), *(impossible.row for impossible in IMPOSSIBLE))

@@ -29,8 +29,10 @@ def test_another_one_comes_and_goes(engine: DockerClient, folder: Path) -> None:
     before = bridges()
     words = ["docker", "info", "--format", "{{.ID}} {{.ServerVersion}}"]
     command = [ROOT / "scripts" / "with-engine", "--modern", *words]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(folder)})
-    other, version = told.stdout.split()
+    finished = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(folder)}
+    )
+    other, version = finished.stdout.split()
     mine = engine.info()
     assert other != mine["ID"]
     assert version == mine["ServerVersion"]

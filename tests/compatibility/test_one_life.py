@@ -39,11 +39,11 @@ def test_one_life(cell: Cell, simple: ShapedProject) -> None:
     try:
         simple.up()
         answers("<short>")(simple)
-        assert holder.id not in {one.id for one in project.containers()}
+        assert holder.id not in {container.id for container in project.containers()}
         project.run("scale", "echo=3")
-        before = {one.id for one in project.containers()}
+        before = {container.id for container in project.containers()}
         project.run("rollout", "echo", "--monitor", "0")
-        after = {one.id for one in project.containers()}
+        after = {container.id for container in project.containers()}
         assert (len(after), before & after) == (3, set())
         answers("<short>", replicas=3)(simple)
     finally:

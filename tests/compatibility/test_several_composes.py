@@ -25,8 +25,8 @@ def test_the_newest_is_used(engine: DockerClient, tmp_path: Path, plugin: str, s
     put(standalone, tmp_path / "bin")
     project = ComposeProject(command_of(NEWEST), engine)
     path = f"{tmp_path / 'bin'}:{project.environment()['PATH']}"
-    told = project.run("doctor", COMPOSECTL_COMPOSE=None, PATH=path, DOCKER_CONFIG=str(tmp_path))
-    assert found.format(plugin=version_of(plugin), standalone=version_of(standalone)) in told
+    output = project.run("doctor", COMPOSECTL_COMPOSE=None, PATH=path, DOCKER_CONFIG=str(tmp_path))
+    assert found.format(plugin=version_of(plugin), standalone=version_of(standalone)) in output
     assert project.cleanup() == []
 
 

@@ -22,8 +22,8 @@ def test_a_shape_holds(standing: ShapedProject, cell: Cell) -> None:
 @pytest.mark.parametrize("cell", [cell.param() for cell in OF_SHAPES if cell.says == REFUSED])
 def test_a_compose_that_does_not_know_a_shape_says_so(cell: Cell, engine: DockerClient, echo_image: str) -> None:
     standing = shaped_project(cell.of, cell.compose, engine, echo_image)
-    told = cli_error_of(standing.project, *standing.words())
-    assert cell.of.refused[cell.compose] in told.message
+    error = cli_error_of(standing.project, *standing.words())
+    assert cell.of.refused[cell.compose] in error.message
     assert standing.project.cleanup() == []
 
 
@@ -31,7 +31,7 @@ def test_a_compose_that_does_not_know_a_shape_says_so(cell: Cell, engine: Docker
 def test_what_cannot_be_balanced_is_refused(cell: Cell, engine: DockerClient, echo_image: str) -> None:
     impossible = cell.of
     standing = shaped_project(Shape(impossible.folder, {}, impossible.typed), cell.compose, engine, echo_image)
-    told = cli_error_of(standing.project, *standing.words())
-    assert impossible.message in told.message
-    assert impossible.hint in told.hint
+    error = cli_error_of(standing.project, *standing.words())
+    assert impossible.message in error.message
+    assert impossible.hint in error.hint
     assert standing.project.cleanup() == []

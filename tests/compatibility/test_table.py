@@ -14,8 +14,8 @@ OLD = {"engine": "20.10.24+dfsg1", "composes": COMPOSES, "cells": []}
 PAGE = "before\n<!-- written by make matrix -->\nold\n<!-- end -->\nafter\n"
 
 
-def cell(**told: object) -> dict[str, object]:
-    return {"row": ROWS[0], "compose": "2.26", "says": "refused", "is_well": True, **told}
+def cell(**changes: object) -> dict[str, object]:
+    return {"row": ROWS[0], "compose": "2.26", "says": "refused", "is_well": True, **changes}
 
 
 def test_a_column_is_an_engine_and_a_compose() -> None:

@@ -20,14 +20,14 @@ def test_each_line_has_the_replica_and_the_request_id(project: ComposeProject) -
     answers = [ask(project.port) for _ in range(4)]
     project.run("down")
     log = project.file.parent / "access.log"
-    told = [json.loads(line) for line in log.read_text().splitlines()]
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
     log.unlink()
-    assert [one["address"] for one in told] == [answer.backend for answer in answers]
-    assert [one["request_id"] for one in told] == [answer.headers["X-Request-ID"] for answer in answers]
-    assert {one["backend"] for one in told} == {f"{project.name}-echo-1", f"{project.name}-echo-2"}
-    assert {(one["service"], one["status"], one["error"]) for one in told} == {("echo", 200, None)}
+    assert [entry["address"] for entry in entries] == [answer.backend for answer in answers]
+    assert [entry["request_id"] for entry in entries] == [answer.headers["X-Request-ID"] for answer in answers]
+    assert {entry["backend"] for entry in entries} == {f"{project.name}-echo-1", f"{project.name}-echo-2"}
+    assert {(entry["service"], entry["status"], entry["error"]) for entry in entries} == {("echo", 200, None)}
     assert all(
-        f"\nX_REQUEST_ID={one['request_id']}\n" in answer.text for one, answer in zip(told, answers, strict=True)
+        f"\nX_REQUEST_ID={entry['request_id']}\n" in answer.text for entry, answer in zip(entries, answers, strict=True)
     )
 
 
@@ -42,6 +42,6 @@ def test_each_line_has_the_replica_and_the_request_id(project: ComposeProject) -
     ],
 )
 def test_a_log_that_cannot_be(project: ComposeProject, words: tuple[str, ...], culprit: str) -> None:
-    told = cli_error_of(project, "up", "--balance", "echo=2", *words)
-    assert told.exit_code == 2
-    assert culprit in told.message
+    error = cli_error_of(project, "up", "--balance", "echo=2", *words)
+    assert error.exit_code == 2
+    assert culprit in error.message

@@ -25,7 +25,7 @@ def test_it_prints_a_line_for_each_change_until_it_is_ended(
     assert "\x1b" not in said
     assert "Traceback" not in said
     assert sum("ready" in line for line in said.splitlines()) >= 2
-    assert {one.status for one in project.containers()} == {"exited"}
+    assert {container.status for container in project.containers()} == {"exited"}
     assert project.own_leftovers() == []
 
 
@@ -33,4 +33,4 @@ def both_are_ready(project: ComposeProject, composectl: subprocess.Popen[str]) -
     assert composectl.poll() is None
     if project.composectl("status").returncode != 0:
         return False
-    return [one["phase"] for one in project.status()["backends"]] == ["ready", "ready"]
+    return [backend["phase"] for backend in project.status()["backends"]] == ["ready", "ready"]

@@ -24,8 +24,8 @@ def test_it_outlives_its_terminal_and_its_log_outlives_it(project: ComposeProjec
     os.kill(first, signal.SIGKILL)  # as all that runs here does when a machine falls; the socket and the lock stay
     for container in project.containers():
         container.kill()
-    told = project.run("up", "-d", "--balance", "echo=2")
-    assert told == f"echo: 2 replicas behind 0.0.0.0:{project.port}, [::]:{project.port}\n"
+    output = project.run("up", "-d", "--balance", "echo=2")
+    assert output == f"echo: 2 replicas behind 0.0.0.0:{project.port}, [::]:{project.port}\n"
     assert ask(project.port).is_whole
     second = composectl_of(project)
 

@@ -56,7 +56,7 @@ def test_replicas_of_plain_compose_but_the_port_s_are_adopted(two: ComposeProjec
 def test_meanwhile_commands_of_plain_compose_see_the_replicas(balanced: ComposeProject) -> None:
     assert set(compose(balanced, "ps", "-q").split()) == ids(balanced.containers())
     assert compose(balanced, "-p", balanced.name, "logs", "echo").count("here I am") == 3
-    (second,) = (one for one in of("echo", balanced) if one.labels[NUMBER] == "2")
+    (second,) = (container for container in of("echo", balanced) if container.labels[NUMBER] == "2")
     assert compose(balanced, "exec", "-T", "--index", "2", "echo", "hostname") == f"{second.id[:12]}\n"
 
     compose(balanced, "restart", "-t", "0", "echo")
@@ -84,7 +84,7 @@ def test_meanwhile_plain_up_finds_the_port_taken_and_up_mends_it(balanced: Compo
     balanced.run("up", "-d")
     assert balanced.has_ready(3)
     assert ask(balanced.port).is_whole
-    assert {one.status for one in balanced.containers()} == {"running"}
+    assert {container.status for container in balanced.containers()} == {"running"}
 
 
 def test_after_ctrl_c_plain_up_publishes_the_port(two: ComposeProject) -> None:
@@ -93,7 +93,7 @@ def test_after_ctrl_c_plain_up_publishes_the_port(two: ComposeProject) -> None:
         assert two.has_ready(2)
         composectl.send_signal(signal.SIGINT)
         composectl.communicate(timeout=60)
-    assert {one.status for one in two.containers()} == {"exited"}
+    assert {container.status for container in two.containers()} == {"exited"}
     compose(two, "up", "-d")
     assert is_served_by_docker(two)
 
@@ -115,11 +115,11 @@ def compose(project: ComposeProject, *words: str) -> str:
 
 
 def of(service: str, project: ComposeProject) -> list[Container]:
-    return [one for one in project.containers() if one.labels[SERVICE] == service]
+    return [container for container in project.containers() if container.labels[SERVICE] == service]
 
 
 def ids(containers: Iterable[Container]) -> set[str | None]:
-    return {one.id for one in containers}
+    return {container.id for container in containers}
 
 
 def is_served_by_docker(project: ComposeProject) -> bool:

@@ -27,9 +27,9 @@ def rolling(story: Scenario) -> Iterator[Scenario]:
 def test_held_at_a_tenth_and_then_gone_on_with(rolling: Scenario) -> None:
     old = ids(rolling)
     with rolling.under_load("rollout --canary 10%, --promote") as load:
-        told = begin_canary(rolling)
+        finished = begin_canary(rolling)
         assert_held(rolling, load)
-        assert f"{name_of_canary(rolling)} is paused at 10% of the requests" in told.stderr
+        assert f"{name_of_canary(rolling)} is paused at 10% of the requests" in finished.stderr
         assert "canary 4 at 10%" in rolling.project.run("status")
         assert_nothing_else_goes(rolling)
         done = rolling.project.composectl("rollout", "echo", "--promote")
@@ -41,7 +41,7 @@ def test_held_at_a_tenth_and_then_gone_on_with(rolling: Scenario) -> None:
     assert canaries(rolling) == []
 
     rolling.scale(4)
-    assert {one.labels.get("version") for one in rolling.project.containers()} == {"2"}
+    assert {container.labels.get("version") for container in rolling.project.containers()} == {"2"}
 
 
 def test_held_at_a_tenth_and_then_taken_back(rolling: Scenario) -> None:
@@ -58,7 +58,7 @@ def test_held_at_a_tenth_and_then_taken_back(rolling: Scenario) -> None:
     assert canaries(rolling) == []
 
     rolling.scale(4)
-    assert {one.labels.get("version") for one in rolling.project.containers()} == {None}
+    assert {container.labels.get("version") for container in rolling.project.containers()} == {None}
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -77,28 +77,28 @@ def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Scenario) -> None:
     for option in ("--promote", "--abort"):
-        told = rolling.project.composectl("rollout", "echo", option)
-        assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: service `echo` has no canary")
+        finished = rolling.project.composectl("rollout", "echo", option)
+        assert (finished.returncode, finished.stderr.splitlines()[0]) == (1, "error: service `echo` has no canary")
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_there_is_no_canary_where_clients_keep_their_replica(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "--policy", "source", "-d")
-    told = cli_error_in(project.composectl("rollout", "echo", "--canary", "10%"))
-    assert "`--canary` cannot be combined with `--policy source`" in told.message
+    error = cli_error_in(project.composectl("rollout", "echo", "--canary", "10%"))
+    assert "`--canary` cannot be combined with `--policy source`" in error.message
     assert len(project.containers()) == 1
 
 
 def begin_canary(story: Scenario) -> Finished:
-    told = story.project.composectl("rollout", "echo", "--canary", "10%", "--monitor", "1s")
-    assert told.returncode == 0, told.stderr
-    return told
+    finished = story.project.composectl("rollout", "echo", "--canary", "10%", "--monitor", "1s")
+    assert finished.returncode == 0, finished.stderr
+    return finished
 
 
 def assert_held(story: Scenario, load: LoadGenerator) -> None:
     """Four replicas are ready, and of what is sent from now on a tenth goes to the new one."""
     backends = story.project.status()["backends"]
-    assert [(one["phase"], one["canary"]) for one in backends] == [("ready", None)] * 3 + [("ready", 0.1)]
+    assert [(backend["phase"], backend["canary"]) for backend in backends] == [("ready", None)] * 3 + [("ready", 0.1)]
     before = len(load.fates)
     assert wait_until(lambda: len(load.fates) >= before + REQUESTS)
     addresses = [fate.backend for fate in load.fates[before : before + REQUESTS]]
@@ -113,8 +113,8 @@ def assert_nothing_else_goes(story: Scenario) -> None:
         ("up", "--balance", "echo=2", "-d"),
         ("up", "--balance", "echo=2", "--handover", "-d"),
     ):
-        told = story.project.composectl(*words)
-        assert (told.returncode, told.stderr) == (
+        finished = story.project.composectl(*words)
+        assert (finished.returncode, finished.stderr) == (
             1,
             "error: the rollout of service `echo` is paused at its canary\n\n"
             "hint: run `composectl rollout echo --promote` or `--abort`\n",
@@ -122,7 +122,7 @@ def assert_nothing_else_goes(story: Scenario) -> None:
 
 
 def canaries(story: Scenario) -> list[str]:
-    return [one["name"] for one in story.project.status()["backends"] if one["canary"]]
+    return [backend["name"] for backend in story.project.status()["backends"] if backend["canary"]]
 
 
 def name_of_canary(story: Scenario) -> str:
@@ -131,4 +131,4 @@ def name_of_canary(story: Scenario) -> str:
 
 
 def ids(story: Scenario) -> set[str | None]:
-    return {one.id for one in story.project.containers()}
+    return {container.id for container in story.project.containers()}

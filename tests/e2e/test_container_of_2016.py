@@ -67,7 +67,11 @@ class Beside:
 
     @property
     def proxy(self) -> Container:
-        return next(one for one in self.project.containers() if one.labels["com.docker.compose.service"] == "proxy")
+        return next(
+            container
+            for container in self.project.containers()
+            if container.labels["com.docker.compose.service"] == "proxy"
+        )
 
     def says(self, *words: str, exit_codes: Collection[int] = (0,)) -> str:
         """`composectl WORDS` in the container of the proxy, which must end with one of these."""
@@ -77,7 +81,7 @@ class Beside:
 
     def comes_to(self, replicas: int) -> bool:
         """Whether so many are ready in the end, and no others there."""
-        return wait_until(lambda: [one["phase"] for one in self.status()["backends"]] == ["ready"] * replicas)
+        return wait_until(lambda: [backend["phase"] for backend in self.status()["backends"]] == ["ready"] * replicas)
 
     def status(self) -> dict[str, Any]:
         (service,) = json.loads(self.says("status", "--json", exit_codes=(0, 3)))["services"]
@@ -125,7 +129,7 @@ def test_docker_stop_lets_requests_finish(beside: Beside) -> None:
     beside.begin(TODAY)
     with asking_slowly(beside, seconds=8) as slow:
         beside.proxy.stop()
-        assert [one.result().status for one in slow] == [200, 200]
+        assert [future.result().status for future in slow] == [200, 200]
     assert beside.proxy.attrs["State"]["ExitCode"] == TERMINATED
 
 
@@ -134,7 +138,7 @@ def test_longer_requests_are_cut_before_the_grace_period_is_over(beside: Beside)
     beside.begin(TODAY.replace("  echo:", "    stop_grace_period: 3s\n  echo:"))
     with asking_slowly(beside, seconds=20) as slow:
         beside.proxy.stop()
-        assert all(isinstance(one.exception(), HTTPException | OSError) for one in slow)
+        assert all(isinstance(future.exception(), HTTPException | OSError) for future in slow)
     assert beside.proxy.attrs["State"]["ExitCode"] == TERMINATED
 
 
@@ -147,7 +151,7 @@ def test_other_commands_work_in_the_container(beside: Beside) -> None:
     assert b"the proxy follows the replicas of service `echo`, and creates none" in said
 
     beside.says("drain", "echo", "1")
-    assert [one["phase"] for one in beside.status()["backends"]] == ["maintenance"]
+    assert [backend["phase"] for backend in beside.status()["backends"]] == ["maintenance"]
     beside.says("undrain", "echo", "1")
     assert beside.comes_to(1)
 
@@ -169,7 +173,7 @@ def test_it_needs_no_right_but_to_the_socket(beside: Beside) -> None:
 def test_replicas_are_reached_on_a_network_that_both_are_on(beside: Beside) -> None:
     both = TODAY.replace("  echo:", "    networks: [shared]\n  echo:\n    networks: [alone, shared]")
     beside.begin(both, "networks:\n  alone:\n  shared:\n")
-    (echo,) = (one for one in beside.project.containers() if one.id != beside.proxy.id)
+    (echo,) = (container for container in beside.project.containers() if container.id != beside.proxy.id)
     networks = echo.attrs["NetworkSettings"]["Networks"]
     assert beside.answering(1) == {f"{networks[f'{beside.project.name}_shared']['IPAddress']}:9090"}
 
@@ -183,9 +187,9 @@ def test_replicas_on_no_such_network_are_told_of(beside: Beside) -> None:
         file.write("networks:\n  front:\n  back:\n")
     beside.compose("up", "-d")
     assert beside.proxy.wait()["StatusCode"] == 1
-    told = beside.proxy.logs(stdout=False).decode()
+    output = beside.proxy.logs(stdout=False).decode()
     project = beside.project.name
-    assert told.startswith(
+    assert output.startswith(
         f"error: no replica of service `echo` of project `{project}` shares a network with this container"
     )
 
@@ -215,10 +219,10 @@ def test_what_is_missing_is_told(
     proxy_image: str, options: tuple[str, ...], exit_code: int, message: str, hint: str
 ) -> None:
     command = ["docker", "run", "--rm", "--network", "none", *options, proxy_image]
-    told = cli_error_in(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False))
-    assert told.exit_code == exit_code
-    assert message in told.message
-    assert hint in told.hint
+    error = cli_error_in(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False))
+    assert error.exit_code == exit_code
+    assert message in error.message
+    assert hint in error.hint
 
 
 @V2

@@ -68,9 +68,9 @@ def starts_with_dashboard(project: ComposeProject, *words: str, port: int = 0) -
     """`up` in the background; the URL that it prints, with the token."""
     done = project.composectl("up", *words, "--dashboard", f"127.0.0.1:{port}", "--dashboard-control", "-d")
     assert done.returncode == 0, done.stderr
-    told = re.search(r"^dashboard: (\S+)$", done.stderr, re.MULTILINE)
-    assert told, done.stderr
-    return told[1]
+    match = re.search(r"^dashboard: (\S+)$", done.stderr, re.MULTILINE)
+    assert match, done.stderr
+    return match[1]
 
 
 def ready(words: str) -> str:

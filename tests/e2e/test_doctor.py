@@ -71,9 +71,9 @@ def tells(project: ComposeProject, missing: Missing, **how: str | None) -> int:
     assert re.fullmatch(expected, text.stdout), text.stdout
 
     machine = project.composectl("doctor", "--json", **how)
-    told = json.loads(machine.stdout)
-    assert (told["version"], told["is_well"]) == (1, not missing)
-    assert re.fullmatch(expected, "".join(line(**finding) for finding in told["findings"])), machine.stdout
+    report = json.loads(machine.stdout)
+    assert (report["version"], report["is_well"]) == (1, not missing)
+    assert re.fullmatch(expected, "".join(line(**finding) for finding in report["findings"])), machine.stdout
 
     assert (machine.returncode, machine.stderr, text.stderr) == (text.returncode, "", "")
     return text.returncode

@@ -13,7 +13,7 @@ def test_a_drained_replica_finishes_gets_no_more_and_returns(project: ComposePro
     assert project.has_ready(2)
     held = HeldRequest(project.port)
     assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
-    (busy,) = (one for one in project.status()["backends"] if one["in_flight"])
+    (busy,) = (backend for backend in project.status()["backends"] if backend["in_flight"])
     number = str(busy["number"])
 
     with echo_load(project.port, per_second=40) as load:
@@ -21,9 +21,9 @@ def test_a_drained_replica_finishes_gets_no_more_and_returns(project: ComposePro
             assert wait_until(lambda: phase_of(project, busy["number"]) == "maintenance")
             assert draining.poll() is None
             answer = held.finish()
-            told, _ = draining.communicate(timeout=60)
-        assert draining.returncode == 0, told
-        assert told.splitlines()[-1] == f"{busy['name']} drained, nothing in flight"
+            output, _ = draining.communicate(timeout=60)
+        assert draining.returncode == 0, output
+        assert output.splitlines()[-1] == f"{busy['name']} drained, nothing in flight"
         assert answer.is_whole
         assert answer.backend == busy["address"]
         assert phase_of(project, busy["number"]) == "maintenance"
@@ -31,8 +31,8 @@ def test_a_drained_replica_finishes_gets_no_more_and_returns(project: ComposePro
         assert wait_until(lambda: len(load.backends) > drained + 40)
         assert busy["address"] not in load.backends[drained:]
 
-        told = project.composectl("undrain", "echo", number)
-        assert (told.returncode, told.stderr) == (0, f"{busy['name']} ready\n")
+        finished = project.composectl("undrain", "echo", number)
+        assert (finished.returncode, finished.stderr) == (0, f"{busy['name']} ready\n")
         returned = len(load.backends)
         assert wait_until(lambda: busy["address"] in load.backends[returned:])
     assert load.failed == []
@@ -50,4 +50,4 @@ def test_a_replica_that_is_missing_or_not_drained_is_refused(project: ComposePro
 
 
 def phase_of(project: ComposeProject, number: int) -> str:
-    return next(str(one["phase"]) for one in project.status()["backends"] if one["number"] == number)
+    return next(str(backend["phase"]) for backend in project.status()["backends"] if backend["number"] == number)

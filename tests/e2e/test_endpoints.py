@@ -133,17 +133,17 @@ def test_the_endpoint_s_certificates_go_before_those_of_python(project: ComposeP
 @FOR_V2
 def test_an_engine_not_to_be_verified_is_no_cause_for_warnings(project: ComposeProject, far: Far) -> None:
     lax = far.variables("trusting-another", DOCKER_HOST=far.url, DOCKER_TLS_VERIFY=None, DOCKER_TLS="1")
-    told = project.composectl("up", "--balance", "echo=1", "-d", **lax)
-    assert told.returncode == 0
-    assert "Warning" not in told.stderr
+    finished = project.composectl("up", "--balance", "echo=1", "-d", **lax)
+    assert finished.returncode == 0
+    assert "Warning" not in finished.stderr
 
 
 @FOR_V2
 def test_a_context_that_is_mistyped_is_not_the_local_engine(project: ComposeProject, far: Far) -> None:
     for words, variables in ((("-c", "fra"), far.contexts()), ((), far.contexts(DOCKER_CONTEXT="fra"))):
-        told = cli_error_of(project, *words, *UP, **variables)
-        assert told.message == "no Docker context `fra`"
-        assert told.hint == "did you mean `far`?"
+        error = cli_error_of(project, *words, *UP, **variables)
+        assert error.message == "no Docker context `fra`"
+        assert error.hint == "did you mean `far`?"
 
 
 @pytest.mark.parametrize(
@@ -158,26 +158,26 @@ def test_a_context_that_is_mistyped_is_not_the_local_engine(project: ComposeProj
 def test_certificates_that_are_not_good_are_told(
     project: ComposeProject, far: Far, client: str, message: str, hint: str
 ) -> None:
-    told = cli_error_of(project, *UP, **far.variables(client, DOCKER_HOST=far.url))
-    assert (told.exit_code, far.url in told.message) == (1, True)
-    assert message in told.message
-    assert hint in told.hint
+    error = cli_error_of(project, *UP, **far.variables(client, DOCKER_HOST=far.url))
+    assert (error.exit_code, far.url in error.message) == (1, True)
+    assert message in error.message
+    assert hint in error.hint
 
 
 @FOR_V2
 def test_files_that_are_no_certificates_are_told(project: ComposeProject, far: Far, tmp_path: Path) -> None:
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (tmp_path / name).write_text("-----BEGIN NOTHING-----\n")
-    told = cli_error_of(project, *UP, **far.variables(DOCKER_HOST=far.url, DOCKER_CERT_PATH=str(tmp_path)))
-    assert told.message.startswith(f"cannot use the certificates in {tmp_path}: ")
-    assert "PEM" in told.hint
+    error = cli_error_of(project, *UP, **far.variables(DOCKER_HOST=far.url, DOCKER_CERT_PATH=str(tmp_path)))
+    assert error.message.startswith(f"cannot use the certificates in {tmp_path}: ")
+    assert "PEM" in error.hint
 
 
 @FOR_V2
 def test_plain_http_to_an_engine_that_speaks_tls_is_told(project: ComposeProject, far: Far) -> None:
-    told = cli_error_of(project, *UP, DOCKER_HOST=far.url)
-    assert told.message == f"the Docker Engine at {far.url} speaks TLS"
-    assert "DOCKER_TLS_VERIFY" in told.hint
+    error = cli_error_of(project, *UP, DOCKER_HOST=far.url)
+    assert error.message == f"the Docker Engine at {far.url} speaks TLS"
+    assert "DOCKER_TLS_VERIFY" in error.hint
 
 
 @pytest.fixture
@@ -193,11 +193,11 @@ def by_ssh(own: OwnEngine, tmp_path: Path) -> dict[str, str | None]:
 def test_over_ssh_compose_is_at_work_and_nothing_is_balanced(
     project: ComposeProject, by_ssh: dict[str, str | None]
 ) -> None:
-    told = cli_error_of(project, *UP, **by_ssh)
-    assert told.exit_code == 1
-    assert "ssh://me@far.example:2222" in told.message
-    assert "`ssh -p 2222 me@far.example composectl ...`" in told.hint
-    assert told.message in project.composectl("doctor", **by_ssh).stdout
+    error = cli_error_of(project, *UP, **by_ssh)
+    assert error.exit_code == 1
+    assert "ssh://me@far.example:2222" in error.message
+    assert "`ssh -p 2222 me@far.example composectl ...`" in error.hint
+    assert error.message in project.composectl("doctor", **by_ssh).stdout
 
     project.run("up", "-d", **by_ssh)
     (only,) = project.containers()

@@ -80,49 +80,55 @@ def everything(project: ComposeProject) -> dict[str, Any]:
     """All that is there of the project, but for what is new each time: containers by service, networks, volumes."""
     volumes = project.engine.volumes.list(filters={"label": f"{PROJECT}={project.name}"})
     return {
-        "containers": {one.labels[SERVICE]: container(one) for one in project.containers()},
-        "networks": {one.name: network(one) for one in project.networks()},
-        "volumes": {one.name: without(("CreatedAt",), one.attrs) for one in volumes},
+        "containers": {container.labels[SERVICE]: container_traits(container) for container in project.containers()},
+        "networks": {network.name: network_traits(network) for network in project.networks()},
+        "volumes": {volume.name: without(("CreatedAt",), volume.attrs) for volume in volumes},
     }
 
 
-def container(one: Container) -> dict[str, Any]:
-    config, host = one.attrs["Config"], one.attrs["HostConfig"]
+def container_traits(container: Container) -> dict[str, Any]:
+    config, host = container.attrs["Config"], container.attrs["HostConfig"]
     # Ports are a part of the hash; of what is not balanced, Compose itself must see no change.
-    differing = (CONFIG_FILES, CONFIG_HASH) if one.labels[SERVICE] == "echo" else (CONFIG_FILES,)
+    differing = (CONFIG_FILES, CONFIG_HASH) if container.labels[SERVICE] == "echo" else (CONFIG_FILES,)
     return {
-        "name": one.name,
+        "name": container.name,
         "config": in_order(without(("Hostname", "Labels"), config)),
-        "hostname": config["Hostname"].replace(one.short_id, ""),
+        "hostname": config["Hostname"].replace(container.short_id, ""),
         "labels": without(differing, config["Labels"]),
         "host": in_order(without(("PortBindings", "Mounts"), host)),
-        "mounts": sorted((mount(each) for each in one.attrs["Mounts"]), key=lambda each: str(each["Destination"])),
+        "mounts": sorted(
+            (mount(each) for each in container.attrs["Mounts"]), key=lambda each: str(each["Destination"])
+        ),
         "asked": sorted(host.get("Mounts") or (), key=lambda each: str(each["Target"])),
-        "written": one.exec_run(["sh", "-c", WRITTEN]).output,
-        "networks": {name: endpoint(one, its) for name, its in one.attrs["NetworkSettings"]["Networks"].items()},
+        "written": container.exec_run(["sh", "-c", WRITTEN]).output,
+        "networks": {
+            name: endpoint(container, its) for name, its in container.attrs["NetworkSettings"]["Networks"].items()
+        },
     }
 
 
-def mount(told: Mapping[str, Any]) -> dict[str, Any]:
+def mount(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The name of one without a name is new each time."""
-    return without(("Name", "Source"), told) if told["Destination"] == "/anonymous" else dict(told)
+    return without(("Name", "Source"), attributes) if attributes["Destination"] == "/anonymous" else dict(attributes)
 
 
-def network(one: Network) -> dict[str, Any]:
+def network_traits(network: Network) -> dict[str, Any]:
     """The engine gives addresses to one that is told none."""
     new = ("Id", "Created", "Containers")
-    return without(new if str(one.name).endswith("_front") else (*new, "IPAM"), one.attrs)
+    return without(new if str(network.name).endswith("_front") else (*new, "IPAM"), network.attrs)
 
 
-def endpoint(one: Container, told: Mapping[str, Any]) -> dict[str, Any]:
-    names = {name for name in told["Aliases"] or () if name != one.id[:12]}
-    return {"aliases": names} | {key: told[key] for key in ("IPAMConfig", "Links", "DriverOpts")}
+def endpoint(container: Container, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    names = {name for name in attributes["Aliases"] or () if name != container.id[:12]}
+    return {"aliases": names} | {key: attributes[key] for key in ("IPAMConfig", "Links", "DriverOpts")}
 
 
-def in_order(told: Mapping[str, Any]) -> dict[str, Any]:
+def in_order(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Compose writes what is a mapping to it in any order."""
-    return {key: sorted(value, key=str) if key in IN_ANY_ORDER and value else value for key, value in told.items()}
+    return {
+        key: sorted(value, key=str) if key in IN_ANY_ORDER and value else value for key, value in attributes.items()
+    }
 
 
-def without(keys: Collection[str], told: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if key not in keys}
+def without(keys: Collection[str], attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in attributes.items() if key not in keys}

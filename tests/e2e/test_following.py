@@ -51,16 +51,16 @@ def test_replicas_come_and_go_and_requests_wait_where_none_is(project: ComposePr
 def test_scaling_and_rolling_out_are_left_to_compose(project: ComposeProject) -> None:
     with_replicas(project, 1)
     with following(project):
-        told = cli_error_in(project.composectl("-p", project.name, "scale", "echo=3"))
-        assert (told.exit_code, told.message) == (
+        error = cli_error_in(project.composectl("-p", project.name, "scale", "echo=3"))
+        assert (error.exit_code, error.message) == (
             1,
             "the proxy follows the replicas of service `echo`, and creates none",
         )
-        assert f"`docker compose -p {project.name} up -d --no-recreate --scale echo=N`" in told.hint
+        assert f"`docker compose -p {project.name} up -d --no-recreate --scale echo=N`" in error.hint
 
-        told = cli_error_in(project.composectl("-p", project.name, "rollout", "echo"))
-        assert told.exit_code == 1
-        assert told.message == f"proxy `{project.name}` creates no replicas: there is nothing to roll out"
+        error = cli_error_in(project.composectl("-p", project.name, "rollout", "echo"))
+        assert error.exit_code == 1
+        assert error.message == f"proxy `{project.name}` creates no replicas: there is nothing to roll out"
 
 
 @pytest.mark.parametrize(("exposed", "words"), [(["9090", "9443"], ()), (["80", "9090"], ("--port", "9090"))])
@@ -75,10 +75,10 @@ def test_of_several_ports_it_is_the_lowest_or_the_named_one(
 
 def test_a_service_that_exposes_no_port_is_refused(project: ComposeProject) -> None:
     with_replicas(project, 1, text=MUTE)
-    told = cli_error_in(project.composectl(*follow(project)))
-    assert told.exit_code == 1
-    assert told.message == "service `echo` exposes no TCP port: the target port is unknown"
-    assert "`--port 9090`" in told.hint
+    error = cli_error_in(project.composectl(*follow(project)))
+    assert error.exit_code == 1
+    assert error.message == "service `echo` exposes no TCP port: the target port is unknown"
+    assert "`--port 9090`" in error.hint
 
 
 def test_a_later_replica_that_exposes_no_port_is_reported(project: ComposeProject) -> None:
@@ -98,10 +98,10 @@ def test_a_later_replica_that_exposes_no_port_is_reported(project: ComposeProjec
 
 
 def test_outside_a_container_the_project_has_to_be_named(project: ComposeProject) -> None:
-    told = cli_error_in(project.composectl("proxy", "--service", "echo"))
-    assert told.exit_code == 1
-    assert "unknown project" in told.message
-    assert "`composectl -p shop proxy`" in told.hint
+    error = cli_error_in(project.composectl("proxy", "--service", "echo"))
+    assert error.exit_code == 1
+    assert "unknown project" in error.message
+    assert "`composectl -p shop proxy`" in error.hint
 
 
 # Private
@@ -137,4 +137,4 @@ def status(project: ComposeProject) -> dict[str, Any]:
 
 
 def comes_to(project: ComposeProject, *phases: str) -> bool:
-    return wait_until(lambda: [one["phase"] for one in status(project)["backends"]] == list(phases))
+    return wait_until(lambda: [backend["phase"] for backend in status(project)["backends"]] == list(phases))

@@ -33,5 +33,5 @@ def test_compose_1_balances_it(project: ComposeProject) -> None:
 def test_compose_2_cannot_read_it_and_the_hint_says_what_to_do(project: ComposeProject) -> None:
     project.write(AS_IN_2016)
 
-    told = cli_error_of(project, "up", "--balance", "echo=3", "-d")
-    assert "services:" in told.message + told.hint
+    error = cli_error_of(project, "up", "--balance", "echo=3", "-d")
+    assert "services:" in error.message + error.hint

@@ -10,7 +10,7 @@ SCRIPT = "/www/cgi-bin/index.cgi"
 
 
 def phases(project: ComposeProject) -> list[str]:
-    return [one["phase"] for one in project.status()["backends"]]
+    return [backend["phase"] for backend in project.status()["backends"]]
 
 
 def answering(project: ComposeProject) -> set[str | None]:

@@ -15,7 +15,7 @@ def test_after_down_nothing_is_left_and_plain_compose_takes_over(project: Compos
     project.run("down")
 
     assert project.file.read_bytes() == written
-    assert [one.name for one in project.folder.iterdir()] == [project.file.name]
+    assert [path.name for path in project.folder.iterdir()] == [project.file.name]
     assert project.has_left_nothing()
 
     plain = project.plain_compose("up", "-d")

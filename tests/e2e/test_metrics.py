@@ -34,17 +34,19 @@ def test_they_follow_the_replicas_and_are_handed_over(project: ComposeProject) -
 
 def test_a_port_that_is_held_is_told_before_anything_is_touched(project: ComposeProject) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
-        told = cli_error_of(project, "up", "--balance", "echo=2", "--metrics", str(held.getsockname()[1]), "-d")
-    assert told.exit_code == 1
-    assert told.message.startswith("cannot serve metrics: cannot listen on 127.0.0.1:")
+        error = cli_error_of(project, "up", "--balance", "echo=2", "--metrics", str(held.getsockname()[1]), "-d")
+    assert error.exit_code == 1
+    assert error.message.startswith("cannot serve metrics: cannot listen on 127.0.0.1:")
 
 
 def scraped(port: int, name: str, **having: str) -> dict[tuple[str, ...], float]:
     """The values of one metric, by the labels that are not the same for the whole project."""
     text = ask(port, "/metrics", host="127.0.0.1").text
-    found = [one for family in text_string_to_metric_families(text) for one in family.samples if one.name == name]
+    found = [
+        sample for family in text_string_to_metric_families(text) for sample in family.samples if sample.name == name
+    ]
     return {
-        tuple(value for key, value in one.labels.items() if key not in ("project", "service")): one.value
-        for one in found
-        if having.items() <= one.labels.items()
+        tuple(value for key, value in sample.labels.items() if key not in ("project", "service")): sample.value
+        for sample in found
+        if having.items() <= sample.labels.items()
     }

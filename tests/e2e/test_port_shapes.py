@@ -72,21 +72,21 @@ def test_a_udp_port_is_left_to_the_only_replica(project: ComposeProject) -> None
     assert published(project) == [{"53/udp": [{"HostIp": "127.0.0.1", "HostPort": str(udp)}]}]
     assert ask(project.port).is_whole
 
-    told = project.composectl("scale", "echo=2")
-    assert told.returncode == 1
-    assert f"UDP port {udp}" in told.stderr
-    assert "--drop-udp" in told.stderr
-    told = project.composectl("rollout", "echo")
-    assert told.returncode == 1
-    assert f"UDP port {udp}" in told.stderr
+    finished = project.composectl("scale", "echo=2")
+    assert finished.returncode == 1
+    assert f"UDP port {udp}" in finished.stderr
+    assert "--drop-udp" in finished.stderr
+    finished = project.composectl("rollout", "echo")
+    assert finished.returncode == 1
+    assert f"UDP port {udp}" in finished.stderr
     assert len(project.containers()) == 1
 
 
 def test_several_replicas_cannot_hold_a_udp_port_that_is_kept(project: ComposeProject) -> None:
     project.write(WITH_UDP, udp=free_port())
-    told = cli_error_of(project, "up", "--balance", "echo=2", "-d")
-    assert told.exit_code == 1
-    assert "--drop-udp" in told.hint
+    error = cli_error_of(project, "up", "--balance", "echo=2", "-d")
+    assert error.exit_code == 1
+    assert "--drop-udp" in error.hint
 
     project.run("up", "--balance", "echo=2", "--drop-udp", "-d")
     assert project.has_ready(2)
@@ -98,14 +98,14 @@ def test_several_replicas_cannot_hold_a_udp_port_that_is_kept(project: ComposePr
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_two_services_cannot_have_one_port(project: ComposeProject) -> None:
     project.write(TWICE)
-    told = cli_error_of(project, "up", "--balance", "echo=2", "--balance", "web=2", "-d")
-    assert told.exit_code == 1
-    assert "`echo` and `web`" in told.message
+    error = cli_error_of(project, "up", "--balance", "echo=2", "--balance", "web=2", "-d")
+    assert error.exit_code == 1
+    assert "`echo` and `web`" in error.message
 
 
 def published(project: ComposeProject) -> list[dict[str, object]]:
     """What each replica publishes itself."""
     return [
-        {port: where for port, where in one.attrs["NetworkSettings"]["Ports"].items() if where}
-        for one in project.containers()
+        {port: where for port, where in container.attrs["NetworkSettings"]["Ports"].items() if where}
+        for container in project.containers()
     ]

@@ -32,9 +32,9 @@ services:
 
 @pytest.mark.slow
 def test_published_ports_carry_it_all(project: ComposeProject) -> None:
-    told = project.composectl("up", "--balance", "echo=3", "--backend-address", "published", "-d")
-    assert told.returncode == 0, told.stderr
-    assert "replicas are reached at ports of 127.0.0.1: as asked\n" in told.stderr
+    finished = project.composectl("up", "--balance", "echo=3", "--backend-address", "published", "-d")
+    assert finished.returncode == 0, finished.stderr
+    assert "replicas are reached at ports of 127.0.0.1: as asked\n" in finished.stderr
     assert project.has_ready(3)
     assert published(project) == addresses(project)
 
@@ -78,25 +78,25 @@ def test_a_replica_gets_nothing_while_only_its_relay_accepts(project: ComposePro
 def test_where_networks_answer_addresses_are_taken(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=2", "-d")
     assert published(project) == set()
-    assert all(not one.startswith("127.") for one in addresses(project))
+    assert all(not address.startswith("127.") for address in addresses(project))
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_successor_reaches_them_as_they_are_made(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "--backend-address", "published", "-d")
-    told = cli_error_in(
+    error = cli_error_in(
         project.composectl("up", "--balance", "echo=1", "--backend-address", "container", "--handover", "-d")
     )
-    assert told.exit_code == 2
-    assert "`--backend-address container`" in told.message
-    assert "composectl down" in told.hint
+    assert error.exit_code == 2
+    assert "`--backend-address container`" in error.message
+    assert "composectl down" in error.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_way_that_is_none(project: ComposeProject) -> None:
-    told = cli_error_of(project, "up", "--balance", "echo=1", "--backend-address", "publish", "-d")
-    assert told.exit_code == 2
-    assert told.hint == "did you mean `published`?"
+    error = cli_error_of(project, "up", "--balance", "echo=1", "--backend-address", "publish", "-d")
+    assert error.exit_code == 2
+    assert error.hint == "did you mean `published`?"
 
 
 def addresses(project: ComposeProject) -> set[str]:
@@ -106,5 +106,7 @@ def addresses(project: ComposeProject) -> set[str]:
 
 def published(project: ComposeProject) -> set[str]:
     """Where the replicas publish."""
-    ports = [one.attrs["NetworkSettings"]["Ports"] for one in project.containers()]
-    return {f"{one['HostIp']}:{one['HostPort']}" for its in ports for ones in its.values() for one in ones or ()}
+    ports = [container.attrs["NetworkSettings"]["Ports"] for container in project.containers()]
+    return {
+        f"{binding['HostIp']}:{binding['HostPort']}" for its in ports for ones in its.values() for binding in ones or ()
+    }

@@ -37,10 +37,10 @@ services:
 @pytest.mark.parametrize("text", [NO_PORT, UDP_ONLY])
 def test_a_service_without_a_tcp_port(project: ComposeProject, text: str) -> None:
     project.write(text)
-    told = cli_error_of(project, "up", "--balance", "echo=2", "-d")
-    assert told.exit_code == 1
-    assert "`echo`" in told.message
-    assert "port" in told.message
+    error = cli_error_of(project, "up", "--balance", "echo=2", "-d")
+    assert error.exit_code == 1
+    assert "`echo`" in error.message
+    assert "port" in error.message
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -51,9 +51,9 @@ def test_the_hint_for_a_service_without_a_port_is_listen(project: ComposeProject
 
 def test_a_service_on_the_network_of_the_host(project: ComposeProject) -> None:
     project.write(ON_THE_HOST)
-    told = cli_error_of(project, "up", "--balance", "echo=2", "--listen", f"{project.port}:9090", "-d")
-    assert told.exit_code == 1
-    assert "network_mode: host" in told.message
+    error = cli_error_of(project, "up", "--balance", "echo=2", "--listen", f"{project.port}:9090", "-d")
+    assert error.exit_code == 1
+    assert "network_mode: host" in error.message
 
 
 @pytest.mark.parametrize("text", [UNCLOSED, UNKNOWN_KEY])

@@ -27,17 +27,17 @@ def forbidden_socket(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_no_engine(project: ComposeProject) -> None:
-    told = cli_error_of(project, *UP, DOCKER_HOST="unix:///nonexistent/docker.sock")
-    assert told.exit_code == 1
-    assert "/nonexistent/docker.sock" in told.message
-    assert "running" in told.hint
+    error = cli_error_of(project, *UP, DOCKER_HOST="unix:///nonexistent/docker.sock")
+    assert error.exit_code == 1
+    assert "/nonexistent/docker.sock" in error.message
+    assert "running" in error.hint
 
 
 def test_h20_an_engine_that_one_may_not_talk_to(project: ComposeProject, forbidden_socket: Path) -> None:
-    told = cli_error_of(project, *UP, rights=unprivileged(), DOCKER_HOST=f"unix://{forbidden_socket}")
-    assert told.exit_code == 1
-    assert "permission denied" in told.message
-    assert "group `docker`" in told.hint
+    error = cli_error_of(project, *UP, rights=unprivileged(), DOCKER_HOST=f"unix://{forbidden_socket}")
+    assert error.exit_code == 1
+    assert "permission denied" in error.message
+    assert "group `docker`" in error.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -47,15 +47,15 @@ def test_an_address_that_is_none(project: ComposeProject) -> None:
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_no_compose(project: ComposeProject, tmp_path: Path) -> None:
-    told = cli_error_of(project, *UP, COMPOSECTL_COMPOSE=None, PATH=str(tmp_path), HOME=str(tmp_path))
-    assert told.exit_code == 1
-    assert "docker-compose" in told.message
-    assert "COMPOSECTL_COMPOSE" in told.hint
+    error = cli_error_of(project, *UP, COMPOSECTL_COMPOSE=None, PATH=str(tmp_path), HOME=str(tmp_path))
+    assert error.exit_code == 1
+    assert "docker-compose" in error.message
+    assert "COMPOSECTL_COMPOSE" in error.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 @pytest.mark.parametrize("command", ["/bin/false", "/nonexistent/docker-compose", "/bin/echo"])
 def test_a_compose_that_is_none(project: ComposeProject, command: str) -> None:
-    told = cli_error_of(project, *UP, COMPOSECTL_COMPOSE=command)
-    assert told.exit_code == 1
-    assert f"`{command}`" in told.message
+    error = cli_error_of(project, *UP, COMPOSECTL_COMPOSE=command)
+    assert error.exit_code == 1
+    assert f"`{command}`" in error.message

@@ -19,17 +19,17 @@ from tests.support.unprivileged import unprivileged
 
 def test_held_by_a_process(project: ComposeProject) -> None:
     with socket.create_server(("", project.port)):
-        told = cli_error_of(project, "up", "--balance", "echo=2", "-d")
-    assert told.exit_code == 1
-    assert f":{project.port}" in told.message
-    assert str(os.getpid()) in told.message
-    assert told.hint
+        error = cli_error_of(project, "up", "--balance", "echo=2", "-d")
+    assert error.exit_code == 1
+    assert f":{project.port}" in error.message
+    assert str(os.getpid()) in error.message
+    assert error.hint
 
 
 def test_held_by_a_container(project: ComposeProject) -> None:
     with a_container_at(project) as holder:
-        told = cli_error_of(project, "up", "--balance", "echo=2", "-d")
-        assert f"`{holder.name}`" in told.message
+        error = cli_error_of(project, "up", "--balance", "echo=2", "-d")
+        assert f"`{holder.name}`" in error.message
         holder.reload()
         assert holder.status == "running"
 
@@ -41,8 +41,8 @@ def test_held_by_the_composectl_of_another_project(new_project: NewComposeProjec
     second.port, second.runtime = first.port, first.runtime
     second.file.write_bytes(first.file.read_bytes())
 
-    told = cli_error_in(second.composectl("up", "--balance", "echo=2", "-d"))
-    assert f"`{first.name}`" in told.message
+    error = cli_error_in(second.composectl("up", "--balance", "echo=2", "-d"))
+    assert f"`{first.name}`" in error.message
     assert second.containers() == []
     assert ask(first.port).is_whole
 
@@ -51,12 +51,12 @@ def test_held_by_the_composectl_of_another_project(new_project: NewComposeProjec
 def test_a_low_port_without_the_right_to_it(project: ComposeProject) -> None:
     project.port = 80
     project.write(ECHO)
-    told = cli_error_of(
+    error = cli_error_of(
         project, "up", "--balance", "echo=2", "--backend-address", "container", "-d", rights=unprivileged()
     )
-    assert told.exit_code == 1
-    assert ":80" in told.message
-    assert "1024" in told.hint
+    assert error.exit_code == 1
+    assert ":80" in error.message
+    assert "1024" in error.hint
 
 
 @contextmanager

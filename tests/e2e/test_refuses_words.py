@@ -7,27 +7,27 @@ from tests.support.compose_project import ComposeProject
 
 
 def test_an_unknown_service_with_the_one_that_was_meant(project: ComposeProject) -> None:
-    told = cli_error_of(project, "up", "--balance", "ecoh=2", "-d")
-    assert told.exit_code == 1
-    assert "`ecoh`" in told.message
-    assert "`echo`" in told.hint
+    error = cli_error_of(project, "up", "--balance", "ecoh=2", "-d")
+    assert error.exit_code == 1
+    assert "`ecoh`" in error.message
+    assert "`echo`" in error.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 @pytest.mark.parametrize("scale", ["echo=ten", "echo=-1", "echo=", "echo", "=3", "echo=1.5"])
 def test_a_number_of_replicas_that_is_none(project: ComposeProject, scale: str) -> None:
     for words in (("up", "-d", "--balance", scale), ("scale", scale)):
-        told = cli_error_of(project, *words)
-        assert told.exit_code == 2
-        assert f"`{scale}`" in told.message
-        assert "echo=10" in told.hint
+        error = cli_error_of(project, *words)
+        assert error.exit_code == 2
+        assert f"`{scale}`" in error.message
+        assert "echo=10" in error.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_service_balanced_twice(project: ComposeProject) -> None:
-    told = cli_error_of(project, "up", "--balance", "echo=1", "--balance", "echo=2", "-d")
-    assert told.exit_code == 2
-    assert "`echo`" in told.message
+    error = cli_error_of(project, "up", "--balance", "echo=1", "--balance", "echo=2", "-d")
+    assert error.exit_code == 2
+    assert "`echo`" in error.message
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -51,17 +51,17 @@ def test_an_unknown_policy_an_unknown_listen_and_an_invalid_path(project: Compos
     ],
 )
 def test_a_limit_that_is_none(project: ComposeProject, words: tuple[str, str]) -> None:
-    told = cli_error_of(project, "up", "--balance", "echo=1", *words, "-d")
-    assert told.exit_code == 2
-    assert words[1] in told.message
-    assert words[0] in told.hint
+    error = cli_error_of(project, "up", "--balance", "echo=1", *words, "-d")
+    assert error.exit_code == 2
+    assert words[1] in error.message
+    assert words[0] in error.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_scale_without_a_running_composectl(project: ComposeProject) -> None:
-    told = cli_error_of(project, "scale", "echo=2")
-    assert told.exit_code == 1
-    assert "no composectl is running" in told.message
+    error = cli_error_of(project, "scale", "echo=2")
+    assert error.exit_code == 1
+    assert "no composectl is running" in error.message
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -76,6 +76,6 @@ def test_scale_of_a_service_that_is_not_balanced(project: ComposeProject) -> Non
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_canary_of_several_services(project: ComposeProject) -> None:
-    told = cli_error_of(project, "rollout", "echo", "other", "--canary", "10%")
-    assert told.exit_code == 2
-    assert told.message == "`--canary` takes one service"
+    error = cli_error_of(project, "rollout", "echo", "other", "--canary", "10%")
+    assert error.exit_code == 2
+    assert error.message == "`--canary` takes one service"

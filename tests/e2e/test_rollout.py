@@ -69,15 +69,15 @@ def test_all_are_new_and_no_request_is_lost(three: ComposeProject) -> None:
     old = ids(three)
     three.write(OF_VERSION, version=2)
     with echo_load(three.port, per_second=60) as load:
-        told = rolled_out(three, "--monitor", "500ms")
-        assert told.returncode == 0, told.stderr
-        new = {one["address"] for one in three.status()["backends"]}
+        finished = rolled_out(three, "--monitor", "500ms")
+        assert finished.returncode == 0, finished.stderr
+        new = {backend["address"] for backend in three.status()["backends"]}
         assert wait_until(lambda: new <= set(load.backends))
     assert load.failed == []
     assert versions(three) == ["2"] * 3
     assert not old & ids(three)
-    assert_one_at_a_time(told.stderr)
-    assert told.stderr.endswith("echo: 3 of 3 ready\n")
+    assert_one_at_a_time(finished.stderr)
+    assert finished.stderr.endswith("echo: 3 of 3 ready\n")
 
     three.run("scale", "echo=4")
     assert versions(three) == ["2"] * 4
@@ -85,8 +85,8 @@ def test_all_are_new_and_no_request_is_lost(three: ComposeProject) -> None:
 
 def test_without_a_change_they_are_exchanged_too_two_at_a_time(three: ComposeProject) -> None:
     old = ids(three)
-    told = rolled_out(three, "--monitor", "0", "--parallel", "2")
-    assert told.returncode == 0, told.stderr
+    finished = rolled_out(three, "--monitor", "0", "--parallel", "2")
+    assert finished.returncode == 0, finished.stderr
     assert len(ids(three)) == 3
     assert not old & ids(three)
     assert three.has_ready(3)
@@ -111,10 +111,10 @@ def test_one_that_dies_while_it_is_watched_is_taken_back(three: ComposeProject) 
 def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: ComposeProject) -> None:
     old = ids(three)
     three.write(COMMANDED, script=DIES_SOON)
-    told = rolled_out(three, "--monitor", "1s")
-    assert told.returncode == 1, told.stderr
-    assert "error: rollout of `echo` aborted: " in told.stderr
-    assert "ended with exit code 4; its last lines:\n  that was it\n" in told.stderr
+    finished = rolled_out(three, "--monitor", "1s")
+    assert finished.returncode == 1, finished.stderr
+    assert "error: rollout of `echo` aborted: " in finished.stderr
+    assert "ended with exit code 4; its last lines:\n  that was it\n" in finished.stderr
     assert old & ids(three)
     assert wait_until(lambda: versions(three) and ask(three.port).is_whole)
 
@@ -128,9 +128,9 @@ def test_one_that_answers_500_is_taken_back(three: ComposeProject) -> None:
 def test_an_image_that_is_nowhere_leaves_everything_as_it_was(three: ComposeProject) -> None:
     old = ids(three)
     three.write(OF_VERSION.replace("{image}", "localhost:1/nowhere"), version=2)
-    told = rolled_out(three)
-    assert told.returncode == 1, told.stderr
-    error, _, hint = told.stderr.partition("error: ")[2].partition("\n\nhint: ")
+    finished = rolled_out(three)
+    assert finished.returncode == 1, finished.stderr
+    error, _, hint = finished.stderr.partition("error: ")[2].partition("\n\nhint: ")
     assert error.startswith("rollout of `echo` aborted: ")
     assert "localhost:1" in error
     assert "\n" not in error
@@ -145,8 +145,8 @@ def test_each_service_stays_as_it_is_after_half_a_rollout(project: ComposeProjec
     project.write(OF_TWO, first=1, second=1, image_of_second=ECHO_IMAGE)
     project.run("up", "--balance", "first=1", "--balance", "second=1", "-d")
     project.write(OF_TWO, first=2, second=2, image_of_second="localhost:1/nowhere")
-    told = project.composectl("rollout", "first", "second", "--monitor", "0")
-    assert told.returncode == 1, told.stderr
+    finished = project.composectl("rollout", "first", "second", "--monitor", "0")
+    assert finished.returncode == 1, finished.stderr
     assert sorted(versions(project)) == ["first 2", "second 1"]
 
     project.run("scale", "first=2", "second=2")
@@ -154,8 +154,8 @@ def test_each_service_stays_as_it_is_after_half_a_rollout(project: ComposeProjec
 
 
 def test_a_service_that_is_not_balanced_is_refused(three: ComposeProject) -> None:
-    told = three.composectl("rollout", "ech")
-    assert (told.returncode, told.stderr.splitlines()[0]) == (1, "error: service `ech` is not balanced")
+    finished = three.composectl("rollout", "ech")
+    assert (finished.returncode, finished.stderr.splitlines()[0]) == (1, "error: service `ech` is not balanced")
 
 
 def rolled_out(project: ComposeProject, *words: str) -> Finished:
@@ -164,18 +164,18 @@ def rolled_out(project: ComposeProject, *words: str) -> Finished:
 
 def assert_taken_back(project: ComposeProject, script: str, why: str, said: str, *words: str) -> list[RequestLog]:
     """The rollout fails for this reason, the old replicas serve on; what was lost, of the ill one alone."""
-    old, addresses = ids(project), {one["address"] for one in project.status()["backends"]}
+    old, addresses = ids(project), {backend["address"] for backend in project.status()["backends"]}
     project.write(COMMANDED, script=script)
     with echo_load(project.port, per_second=60) as load:
-        told = rolled_out(project, *words)
-    assert told.returncode == 1, told.stderr
-    error = told.stderr.partition("error: ")[2]
+        finished = rolled_out(project, *words)
+    assert finished.returncode == 1, finished.stderr
+    error = finished.stderr.partition("error: ")[2]
     assert error.startswith("rollout of `echo` aborted: ")
     assert why in error
     assert f"\n  {said}\n" in error
     assert "hint: the old replicas still serve" in error
     assert ids(project) == old
-    assert [one["phase"] for one in project.status()["backends"]] == ["ready"] * 3
+    assert [backend["phase"] for backend in project.status()["backends"]] == ["ready"] * 3
     assert ask(project.port).is_whole
 
     project.run("scale", "echo=4")
@@ -191,13 +191,13 @@ def assert_one_at_a_time(stderr: str) -> None:
 
 
 def ids(project: ComposeProject) -> set[str | None]:
-    return {one.id for one in project.containers()}
+    return {container.id for container in project.containers()}
 
 
 def versions(project: ComposeProject) -> list[str]:
     return [
         variable.removeprefix("VERSION=")
-        for one in project.containers()
-        for variable in one.attrs["Config"]["Env"]
+        for container in project.containers()
+        for variable in container.attrs["Config"]["Env"]
         if variable.startswith("VERSION=")
     ]

@@ -23,10 +23,10 @@ def test_i7_the_json_has_the_keys_that_the_readme_promises(project: ComposeProje
     project.run("up", "--balance", "echo=2", "-d")
     ask(project.port)
 
-    told = json.loads(project.run("status", "--json"))
-    assert set(told) >= {"version", "project", "stale_since", "services"}
-    assert (told["version"], told["project"]) == (1, project.name)
-    (service,) = told["services"]
+    status = json.loads(project.run("status", "--json"))
+    assert set(status) >= {"version", "project", "stale_since", "services"}
+    assert (status["version"], status["project"]) == (1, project.name)
+    (service,) = status["services"]
     assert set(service) >= SERVICE
     assert (service["service"], service["desired"]) == ("echo", 2)
     assert f"0.0.0.0:{project.port}" in service["listeners"]
@@ -37,7 +37,7 @@ def test_i7_the_json_has_the_keys_that_the_readme_promises(project: ComposeProje
         assert set(backend) >= BACKEND
         assert set(backend["responses"]) == RESPONSES
         assert datetime.fromisoformat(backend["since"]).tzinfo
-    served = next(one for one in service["backends"] if one["requests"])
+    served = next(backend for backend in service["backends"] if backend["requests"])
     assert 0 < served["p50_ms"] <= served["p95_ms"] <= served["p99_ms"]
 
 
@@ -47,8 +47,10 @@ def test_the_backends_are_the_containers_by_number(project: ComposeProject) -> N
     assert project.has_ready(11)
 
     backends = project.status()["backends"]
-    assert [one["number"] for one in backends] == list(range(1, 12))
-    assert {(one["id"], one["name"]) for one in backends} == {(one.id[:12], one.name) for one in project.containers()}
+    assert [backend["number"] for backend in backends] == list(range(1, 12))
+    assert {(backend["id"], backend["name"]) for backend in backends} == {
+        (container.id[:12], container.name) for container in project.containers()
+    }
 
 
 def test_the_table_has_a_row_for_each_backend(project: ComposeProject) -> None:
@@ -69,7 +71,7 @@ def test_a_service_that_is_not_balanced_is_refused(project: ComposeProject) -> N
 
 
 def test_i7_with_nothing_running_it_says_so(project: ComposeProject) -> None:
-    told = cli_error_of(project, "status")
-    assert told.exit_code == 1
-    assert "no composectl is running" in told.message
-    assert "composectl up --balance" in told.hint
+    error = cli_error_of(project, "status")
+    assert error.exit_code == 1
+    assert "no composectl is running" in error.message
+    assert "composectl up --balance" in error.hint

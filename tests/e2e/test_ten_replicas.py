@@ -33,7 +33,7 @@ def test_each_replica_gets_its_share_and_all_are_counted(project: ComposeProject
     assert status["totals"]["requests"] == REQUESTS
     assert status["totals"]["responses"] == {"1xx": 0, "2xx": REQUESTS, "3xx": 0, "4xx": 0, "5xx": 0}
     assert (status["totals"]["failed"], status["totals"]["in_flight"]) == (0, 0)
-    assert {one["address"]: one["requests"] for one in status["backends"]} == shares
+    assert {backend["address"]: backend["requests"] for backend in status["backends"]} == shares
 
     for answer in answers:
         address, port = answer.backend.split(":")

@@ -52,15 +52,15 @@ def two(project: ComposeProject) -> ComposeProject:
 
 def test_with_another_number_it_is_scaled(two: ComposeProject) -> None:
     old, pid = ids(two), composectl_of(two)
-    told = two.composectl("up", "--balance", "echo=4", "-d")
-    assert told.returncode == 0, told.stderr
-    assert told.stderr.startswith(f"composectl is already running (process {pid}): echo from 2 to 4\n")
-    assert told.stdout == f"echo: 4 replicas behind 0.0.0.0:{two.port}, [::]:{two.port}\n"
+    finished = two.composectl("up", "--balance", "echo=4", "-d")
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.startswith(f"composectl is already running (process {pid}): echo from 2 to 4\n")
+    assert finished.stdout == f"echo: 4 replicas behind 0.0.0.0:{two.port}, [::]:{two.port}\n"
     assert two.has_ready(4)
     assert old < ids(two)
 
-    told = two.composectl("up", "--balance", "echo=1", "-d")
-    assert (told.returncode, told.stderr.count("echo: 1 of 1 ready\n")) == (0, 1), told.stderr
+    finished = two.composectl("up", "--balance", "echo=1", "-d")
+    assert (finished.returncode, finished.stderr.count("echo: 1 of 1 ready\n")) == (0, 1), finished.stderr
     assert len(two.containers()) == 1
     assert composectl_of(two) == pid
 
@@ -70,12 +70,12 @@ def test_another_definition_is_rolled_out_and_the_rest_comes_up(two: ComposeProj
     old = ids(two)
     two.write(WITH_ANOTHER, version=2)
     with echo_load(two.port, per_second=40) as load:
-        told = two.composectl("up", "--balance", "echo=3", "-d")
-    assert told.returncode == 0, told.stderr
+        finished = two.composectl("up", "--balance", "echo=3", "-d")
+    assert finished.returncode == 0, finished.stderr
     assert load.failed == []
     assert versions(two) == ["2"] * 3
     assert not old & ids(two)
-    assert [one.name for one in two.containers() if "other" in str(one.name)]
+    assert [container.name for container in two.containers() if "other" in str(container.name)]
     assert two.has_ready(3)
 
 
@@ -99,21 +99,21 @@ def test_after_an_update_that_failed_ctrl_c_stops_all_that_runs(project: Compose
 
 def test_it_is_told_what_does_not_begin_by_itself(two: ComposeProject) -> None:
     words = ("--metrics", "0", "--dashboard", "0", "--access-log", "access.log")
-    told = two.composectl("up", "--balance", "echo=2", *words, "-d")
-    assert told.returncode == 0, told.stderr
+    finished = two.composectl("up", "--balance", "echo=2", *words, "-d")
+    assert finished.returncode == 0, finished.stderr
     for option in words[::2]:
-        assert f"warning: the running composectl ignores `{option}`; use `--handover` to apply it\n" in told.stderr
+        assert f"warning: the running composectl ignores `{option}`; use `--handover` to apply it\n" in finished.stderr
     assert not (two.folder / "access.log").exists()
 
 
 def test_another_port_is_told_of_and_applied_by_handover(two: ComposeProject) -> None:
     old, two.port = two.port, free_port()
     two.write(OF_VERSION, version=1)
-    told = two.composectl("up", "--balance", "echo=1", "--policy", "p2c")
-    assert told.returncode == 0, told.stderr
+    finished = two.composectl("up", "--balance", "echo=1", "--policy", "p2c")
+    assert finished.returncode == 0, finished.stderr
     for text in ("ignores `--policy`", f"still listens on `{old}:9090` for service `echo`, not on `{two.port}:9090`"):
-        assert f"warning: the running composectl {text}; use `--handover` to apply it\n" in told.stderr
-    assert "`composectl attach` shows the table\n" in told.stderr
+        assert f"warning: the running composectl {text}; use `--handover` to apply it\n" in finished.stderr
+    assert "`composectl attach` shows the table\n" in finished.stderr
     assert ask(old).is_whole
 
     two.run("up", "--balance", "echo=1", "--handover", "-d")
@@ -126,26 +126,26 @@ def test_another_port_is_told_of_and_applied_by_handover(two: ComposeProject) ->
 
 def test_without_balance_it_is_kept(two: ComposeProject) -> None:
     old, pid = ids(two), composectl_of(two)
-    told = two.composectl("up", "-d")
-    assert told.returncode == 0, told.stderr
-    assert told.stderr.startswith("balanced as before: echo=2; `--balance SERVICE=N` changes it\n")
+    finished = two.composectl("up", "-d")
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.startswith("balanced as before: echo=2; `--balance SERVICE=N` changes it\n")
     assert (ids(two), composectl_of(two)) == (old, pid)
 
 
 def test_a_scale_of_compose_for_a_balanced_service_is_refused(two: ComposeProject) -> None:
-    told = two.composectl("up", "-d", "--scale", "echo=3")
-    assert told.returncode == 2
-    assert "error: `--scale echo=3` cannot be combined with the balanced `echo=2`\n" in told.stderr
-    assert told.stderr.endswith("hint: use `--balance echo=3`\n")
+    finished = two.composectl("up", "-d", "--scale", "echo=3")
+    assert finished.returncode == 2
+    assert "error: `--scale echo=3` cannot be combined with the balanced `echo=2`\n" in finished.stderr
+    assert finished.stderr.endswith("hint: use `--balance echo=3`\n")
     assert two.has_ready(2)
 
 
 def test_without_balance_it_is_kept_though_composectl_was_killed(two: ComposeProject) -> None:
     old = ids(two)
     os.kill(composectl_of(two), signal.SIGKILL)
-    told = two.composectl("up", "-d")
-    assert told.returncode == 0, told.stderr
-    assert told.stderr.startswith("balanced as before: echo=2; `--balance SERVICE=N` changes it\n")
+    finished = two.composectl("up", "-d")
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.startswith("balanced as before: echo=2; `--balance SERVICE=N` changes it\n")
     assert ids(two) == old
     assert two.has_ready(2)
     assert ask(two.port).is_whole
@@ -154,14 +154,14 @@ def test_without_balance_it_is_kept_though_composectl_was_killed(two: ComposePro
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_a_service_that_is_not_balanced_yet_is_refused(two: ComposeProject) -> None:
     two.write(WITH_ANOTHER, version=1)
-    told = two.composectl("up", "--balance", "other=2", "--listen", "0:80", "-d")
-    assert told.returncode == 1
-    assert "does not balance service `other`" in told.stderr
+    finished = two.composectl("up", "--balance", "other=2", "--listen", "0:80", "-d")
+    assert finished.returncode == 1
+    assert "does not balance service `other`" in finished.stderr
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_those_that_started_first_leave_first_if_that_is_said(two: ComposeProject) -> None:
-    (first,) = {one.id for one in two.containers() if str(one.name).endswith("1")}
+    (first,) = {container.id for container in two.containers() if str(container.name).endswith("1")}
     (second,) = ids(two) - {first}
     two.engine.containers.get(first).restart(timeout=0)
     assert wait_until(lambda: two.has_ready(2))

@@ -79,18 +79,18 @@ def test_a_mapping_and_flags_that_win_over_it(new_project: NewComposeProject) ->
 @pytest.mark.parametrize("mapping", ["{{replica: 3}}", "{{policy: lucky}}", "ten"])
 def test_what_makes_no_sense_is_refused(project: ComposeProject, mapping: str) -> None:
     project.write(A_MAPPING, mapping=mapping.format())
-    told = cli_error_of(project, "up", "-d")
-    assert told.exit_code == 1
-    assert told.message.startswith("`x-balance` of service `echo`: ")
+    error = cli_error_of(project, "up", "-d")
+    assert error.exit_code == 1
+    assert error.message.startswith("`x-balance` of service `echo`: ")
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("compose", ["1.29.2"], indirect=True)
 def test_docker_compose_1_knows_no_such_key_in_a_file_of_2016(project: ComposeProject) -> None:
     project.write(OF_2016)
-    told = cli_error_of(project, "up", "-d")
-    assert "Unsupported config option for echo: 'x-balance'" in told.message
-    assert "`services:`" in told.hint
+    error = cli_error_of(project, "up", "-d")
+    assert "Unsupported config option for echo: 'x-balance'" in error.message
+    assert "`services:`" in error.hint
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -127,7 +127,7 @@ def test_no_time_to_drain_is_none_when_a_replica_leaves(project: ComposeProject)
     slow.join()
     (answer,) = answers
     assert answer is None or not answer.is_whole
-    draining, drained = (datetime.fromisoformat(one["at"]) for one in project.status()["changes"][-2:])
+    draining, drained = (datetime.fromisoformat(change["at"]) for change in project.status()["changes"][-2:])
     assert drained - draining < timedelta(seconds=8), project.status()["changes"]
 
 

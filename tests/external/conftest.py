@@ -18,13 +18,13 @@ from tests.support.proxy_process import Workspace
 def port(place: Workspace) -> Iterator[int]:
     """The port of a proxy over two backends."""
     backends = [LargeBackend() for _ in range(2)]
-    words = [word for one in backends for word in ("--backend", one.address)]
+    words = [word for backend in backends for word in ("--backend", backend.address)]
     proxy = place.starts("--listen", "127.0.0.1:0", *words)
     yield proxy.port
     _, _, complaints = proxy.ends_by(signal.SIGTERM)
     assert not complaints
-    for one in backends:
-        one.close()
+    for backend in backends:
+        backend.close()
 
 
 @pytest.fixture(scope="session")

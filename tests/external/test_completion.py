@@ -65,7 +65,7 @@ def in_fish(place: Workspace, typed: str) -> list[str]:
 
 def shows(terminal: Terminal, line: str) -> Callable[[str], bool]:
     """Whether the line of the cursor is this one, and the cursor at its end."""
-    return lambda text: any(one.rstrip() == f"> {line}".rstrip() for one in text.splitlines())
+    return lambda text: any(shown.rstrip() == f"> {line}".rstrip() for shown in text.splitlines())
 
 
 @pytest.mark.parametrize(("typed", "line"), TYPED)

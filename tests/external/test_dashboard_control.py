@@ -114,7 +114,7 @@ def test_what_went_wrong_is_told_with_its_hint(chromium: Chromium) -> None:
 
 def test_a_canary_is_promoted(chromium: Chromium) -> None:
     shop = FakeDashboard()
-    shop.watched.pool.leases.begin_canary({one.replica.id for one in shop.watched.pool.backends[:2]}, 0.1)
+    shop.watched.pool.leases.begin_canary({backend.replica.id for backend in shop.watched.pool.backends[:2]}, 0.1)
     with shop.shown() as url:
         page = ready(chromium, url)
         assert page.texts(".canary") == ["", "", "canary at 10%"]

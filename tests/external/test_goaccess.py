@@ -38,9 +38,9 @@ def test_every_line_is_counted(place: Workspace) -> None:
     asked = sum(PATHS.values()) + 2
     general = report["general"]
     assert (general["total_requests"], general["valid_requests"], general["failed_requests"]) == (asked, asked, 0)
-    hits = {one["data"]: one["hits"]["count"] for one in report["requests"]["data"]}
+    hits = {request["data"]: request["hits"]["count"] for request in report["requests"]["data"]}
     assert hits == {"/": 32, "/large": 2, r"/a\x22b": 3, "/é": 4}
-    classes = {one["data"][:3]: one["hits"]["count"] for one in report["status_codes"]["data"]}
+    classes = {status["data"][:3]: status["hits"]["count"] for status in report["status_codes"]["data"]}
     assert classes == {"2xx": asked - 2, "4xx": 2}
     assert general["bandwidth"] >= 2_000_000
 
@@ -49,7 +49,7 @@ def reported(log: Path, report: Path) -> dict[str, Any]:
     """GoAccess's report of a log, read as the docs say."""
     found = TYPED.search(PAGE)
     assert found
-    given = [f"--{name}-format={found[name]}" for name in ("log", "date", "time")]
-    asyncio.run(said_by("goaccess", str(log), *given, "--no-global-config", "-o", str(report)))
-    told: dict[str, Any] = json.loads(report.read_text())
-    return told
+    formats = [f"--{name}-format={found[name]}" for name in ("log", "date", "time")]
+    asyncio.run(said_by("goaccess", str(log), *formats, "--no-global-config", "-o", str(report)))
+    content: dict[str, Any] = json.loads(report.read_text())
+    return content

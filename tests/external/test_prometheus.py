@@ -51,8 +51,8 @@ def curl(socket_path: str, path: str) -> str:
 
 
 def test_promtool_finds_no_fault(place: Workspace, scraped: ProxyProcess) -> None:
-    told = urlopen(f"http://{HOST}:{metrics_port(place)}/metrics", timeout=30).read()
-    checked = subprocess.run([tool("promtool"), "check", "metrics"], input=told, capture_output=True, check=False)
+    metrics = urlopen(f"http://{HOST}:{metrics_port(place)}/metrics", timeout=30).read()
+    checked = subprocess.run([tool("promtool"), "check", "metrics"], input=metrics, capture_output=True, check=False)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
     checked = subprocess.run([tool("promtool"), "check", "config", CONFIG], capture_output=True, check=False)
     assert checked.returncode == 0, checked.stderr
@@ -77,8 +77,8 @@ def it_has_the_counts_of(prometheus: Prometheus, service: dict[str, Any]) -> Non
     assert totals["retried"] >= 1
     for backend in service["backends"]:
         own = f'{{backend="{backend["number"]}",project="edge",service="proxy"}}'
-        told = prometheus.query(f"composectl_requests_total{own}")
-        assert {labels["class"]: value for labels, value in told} == backend["responses"]
+        series = prometheus.query(f"composectl_requests_total{own}")
+        assert {labels["class"]: value for labels, value in series} == backend["responses"]
         assert prometheus.value(f"composectl_backend_failures_total{own}") == backend["failed"]
         assert prometheus.value(f"composectl_request_duration_seconds_count{own}") == sum(backend["histogram"])
         assert prometheus.query(f"composectl_backend_phase{own} == 1")[0][0]["phase"] == backend["phase"]

@@ -30,7 +30,7 @@ async def test_f6_p9_slow_clients_of_three_kinds_delay_no_other(port: int) -> No
             answers: list[tuple[float, float]] = []
             asking = group.create_task(ask_steadily(url, answers))
             attacks = [group.create_task(attack(url, *words)) for words in ATTACKS.values()]
-            said = [await one for one in attacks]
+            said = [await task for task in attacks]
             asking.cancel()
     for what in said:
         assert set(re.findall(r"service available:\s+(\w+)", what)) == {"YES"}, what
@@ -42,8 +42,8 @@ async def test_f6_p9_slow_clients_of_three_kinds_delay_no_other(port: int) -> No
 async def attack(url: str, *words: str) -> str:
     """What slowhttptest says of it, without its colours; it probes by itself, and a second is too late."""
     large = "large" if "-X" in words else ""
-    given = (*words, "-c", CONNECTIONS, "-r", CONNECTIONS, "-l", SECONDS, "-p", "1", "-u", url + large)
-    return re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", await said_by("slowhttptest", *given))
+    arguments = (*words, "-c", CONNECTIONS, "-r", CONNECTIONS, "-l", SECONDS, "-p", "1", "-u", url + large)
+    return re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", await said_by("slowhttptest", *arguments))
 
 
 async def ask_steadily(url: str, answers: list[tuple[float, float]]) -> None:

@@ -102,7 +102,7 @@ async def a_server_that_vanishes(url: str) -> object:
 
 async def a_protocol_that_both_speak(url: str) -> object:
     async with connect(url, subprotocols=[Subprotocol("morse"), Subprotocol("chat")]) as client:
-        return client.subprotocol, sorted(str(one) for one in client.protocol.extensions)
+        return client.subprotocol, sorted(str(extension) for extension in client.protocol.extensions)
 
 
 async def a_path_with_odd_letters(url: str) -> object:

@@ -141,4 +141,4 @@ def goes_on(load: LoadGenerator) -> bool:
 
 def runs_of(story: Scenario) -> set[tuple[str, str]]:
     """Each container, and when it was started."""
-    return {(str(one.id), one.attrs["State"]["StartedAt"]) for one in story.project.containers()}
+    return {(str(container.id), container.attrs["State"]["StartedAt"]) for container in story.project.containers()}

@@ -59,7 +59,7 @@ def test_h12_an_engine_away_for_ten_seconds_costs_no_request(story: Scenario, ow
     assert story.lost_nothing(load)
     after = story.project.status()
     assert after["changes"] == before["changes"]
-    assert [one["id"] for one in after["backends"]] == [one["id"] for one in before["backends"]]
+    assert [backend["id"] for backend in after["backends"]] == [backend["id"] for backend in before["backends"]]
     story.scale(2)
 
 

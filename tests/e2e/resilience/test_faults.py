@@ -31,7 +31,7 @@ def test_h5_a_killed_replica_loses_only_what_was_in_flight(story: Scenario) -> N
     with story.under_load("kill -9 of one of three, slow requests in flight") as load:
         load.ask_slowly(6, 6.0, "POST")
         load.ask_slowly(60, 6.0)
-        assert wait_until(lambda: all(one["in_flight"] > 20 for one in story.project.status()["backends"]))
+        assert wait_until(lambda: all(backend["in_flight"] > 20 for backend in story.project.status()["backends"]))
         doomed = story.container(2)
         doomed.kill()
         killed = time.time()
@@ -50,7 +50,7 @@ def test_h5_a_slow_request_of_a_killed_replica_is_retried(story: Scenario) -> No
     slow = Thread(target=lambda: answers.append(ask(story.project.port, "/?sleep=6").status))
     slow.start()
     assert wait_until(lambda: story.project.status()["totals"]["in_flight"] == 1)
-    busy = next(one for one in story.project.status()["backends"] if one["in_flight"])
+    busy = next(backend for backend in story.project.status()["backends"] if backend["in_flight"])
     story.container(busy["number"]).kill()
     slow.join()
     assert answers == [200]
@@ -139,4 +139,4 @@ def test_h17_a_signal_other_than_the_stop_signal_changes_nothing(story: Scenario
 
 
 def address_of(story: Scenario, number: int) -> str:
-    return next(one["address"] for one in story.project.status()["backends"] if one["number"] == number)
+    return next(backend["address"] for backend in story.project.status()["backends"] if backend["number"] == number)

@@ -14,11 +14,11 @@ def test_h3_nothing_is_lost_while_compose_restarts_all_replicas(story: Scenario)
 
 def test_h4_nothing_is_lost_while_compose_recreates_all_replicas(story: Scenario) -> None:
     story.serve(3)
-    before = {one.id for one in story.project.containers()}
+    before = {container.id for container in story.project.containers()}
     story.write(published=False)  # the port is ours
     with story.under_load("up --force-recreate of all three") as load:
         done = story.project.plain_compose("up", "-d", "--force-recreate", "--scale", "echo=3")
         assert done.returncode == 0, done.stderr
         assert story.comes_to("ready", "ready", "ready")
-    assert not before & {one.id for one in story.project.containers()}
+    assert not before & {container.id for container in story.project.containers()}
     assert story.lost_nothing(load)

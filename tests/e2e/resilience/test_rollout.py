@@ -56,7 +56,7 @@ def test_an_image_that_never_listens_is_rolled_back_without_loss(made_image: Mak
 
 def test_an_image_that_answers_500_is_rolled_back(made_image: MakeImage, story: Scenario) -> None:
     story.serve(3)
-    old = {one["address"] for one in story.project.status()["backends"]}
+    old = {backend["address"] for backend in story.project.status()["backends"]}
     story.image = made_image(ANSWERS_500)
     story.write()
     with story.under_load("rollout to an image that answers 500") as load:
@@ -86,9 +86,9 @@ def assert_rolled_out(made_image: MakeImage, story: Scenario, parallel: int) -> 
 def assert_stopped(story: Scenario, why: str, log: list[str], *words: str) -> None:
     """The rollout is given up for this reason, with these last lines of the log; the old replicas serve on."""
     before, course = ids(story), RolloutRecorder(story.project, 3)
-    told = story.project.composectl("rollout", "echo", *words)
-    assert told.returncode == 1, told.stderr
-    error, _, hint = told.stderr.partition("error: ")[2].partition("\n\nhint: ")
+    finished = story.project.composectl("rollout", "echo", *words)
+    assert finished.returncode == 1, finished.stderr
+    error, _, hint = finished.stderr.partition("error: ")[2].partition("\n\nhint: ")
     assert error.startswith("rollout of `echo` aborted: ")
     assert why in error
     assert error.splitlines()[1:] == [f"  {line}" for line in log]
@@ -100,4 +100,4 @@ def assert_stopped(story: Scenario, why: str, log: list[str], *words: str) -> No
 
 
 def ids(story: Scenario) -> set[str | None]:
-    return {one.id for one in story.project.containers()}
+    return {container.id for container in story.project.containers()}

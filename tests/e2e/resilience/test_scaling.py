@@ -33,7 +33,7 @@ def test_h2_nothing_is_lost_while_replicas_come_and_go(story: Scenario) -> None:
         compose(story, "up", "-d", "--force-recreate", "--scale", "echo=3")
     assert story.lost_nothing(load)
     assert len(load.fates) >= REQUESTS
-    assert max(clock.between(one.answered - one.late, one.answered) for one in load.fates) < 2
+    assert max(clock.between(fate.answered - fate.late, fate.answered) for fate in load.fates) < 2
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -41,7 +41,9 @@ def test_h1_replicas_get_requests_within_a_second_of_their_start(story: Scenario
     with CpuClock() as clock:
         story.serve(1)
         story.scale(5)
-        moments = [(started(story, one), moment(one["since"])) for one in story.project.status()["backends"]]
+        moments = [
+            (started(story, backend), moment(backend["since"])) for backend in story.project.status()["backends"]
+        ]
     seconds = [clock.between(*those) for those in moments]
     assert len(seconds) == 5
     assert max(seconds) < 1.0, moments
@@ -77,4 +79,4 @@ def compose(story: Scenario, *words: str) -> None:
 
 
 def ids(story: Scenario) -> set[str | None]:
-    return {one.id for one in story.project.containers()}
+    return {container.id for container in story.project.containers()}

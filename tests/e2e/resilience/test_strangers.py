@@ -50,10 +50,10 @@ def test_h10_an_address_of_another_service_gets_no_requests(story: Scenario) -> 
     other, mine = one_of(story, "other"), story.container(2)
     with story.under_load(f"{RESTARTS} restarts in another order than the stops") as load:
         for _ in range(RESTARTS):
-            for one in (mine, other):
-                one.stop(timeout=5)
-            for one in (other, mine):
-                one.start()
+            for container in (mine, other):
+                container.stop(timeout=5)
+            for container in (other, mine):
+                container.start()
             assert story.comes_to("ready", "ready")
     assert Counter(service_of(fate.service) for fate in load.fates)["other"] == 0
     assert story.lost_nothing(load)
@@ -70,10 +70,12 @@ def test_h16_one_offs_and_other_projects_get_no_request(story: Scenario, new_pro
         assert wait_until(lambda: len(story.project.containers()) == 3)
         seen = len(load.fates)
         assert wait_until(lambda: len(load.fates) > seen + 200)
-    one_off = next(one for one in story.project.containers() if "-run-" in one.name)
+    one_off = next(container for container in story.project.containers() if "-run-" in container.name)
     one_off.remove(force=True)  # `down` leaves it
     assert story.phases() == ["ready", "ready"]
-    assert {fate.backend for fate in load.fates} == {one["address"] for one in story.project.status()["backends"]}
+    assert {fate.backend for fate in load.fates} == {
+        backend["address"] for backend in story.project.status()["backends"]
+    }
     assert story.lost_nothing(load)
 
 
@@ -89,16 +91,16 @@ def serve_beside_another(story: Scenario) -> None:
 
 def one_of(story: Scenario, service: str) -> Container:
     label = "com.docker.compose.service"
-    return next(one for one in story.project.containers() if one.labels[label] == service)
+    return next(container for container in story.project.containers() if container.labels[label] == service)
 
 
-def swap(network: Network, one: Container, other: Container) -> tuple[float, float]:
-    """Each gets the address that the other one had; when `one` was off the network, in epoch seconds."""
-    addresses = [address_on(network, container) for container in (one, other)]
+def swap(network: Network, first: Container, other: Container) -> tuple[float, float]:
+    """Each gets the address that the other one had; when `first` was off the network, in epoch seconds."""
+    addresses = [address_on(network, container) for container in (first, other)]
     began = time.time()
-    network.disconnect(one)
+    network.disconnect(first)
     network.disconnect(other)
-    for container, address in zip((other, one), addresses, strict=True):
+    for container, address in zip((other, first), addresses, strict=True):
         network.connect(container, ipv4_address=address)
     return began, time.time()
 
