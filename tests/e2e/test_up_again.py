@@ -24,14 +24,9 @@ WITH_ANOTHER = (
 """
 )
 
-HALF = """\
-services:
-  echo:
-    image: {image}
-    environment:
-      VERSION: "{version}"
-    ports:
-      - "{port}:9090"
+HALF = (
+    OF_VERSION
+    + """\
   second:
     image: {image_of_second}
     ports:
@@ -39,6 +34,7 @@ services:
   {other}:
     image: {image}
 """
+)
 
 
 @pytest.fixture

@@ -67,9 +67,7 @@ def remove_stale_networks(engine: DockerClient, project: str) -> None:
         network.reload()
         endpoints = network.attrs["Containers"]
         if endpoints and not any(_exists(engine, container) for container in endpoints):
-            for endpoint in endpoints.values():
-                network.disconnect(endpoint["Name"], force=True)
-            network.remove()
+            _remove_network(network)
 
 
 def remove(engine: DockerClient, project: str) -> None:
@@ -77,10 +75,17 @@ def remove(engine: DockerClient, project: str) -> None:
     for container in containers(engine, project):
         container.remove(force=True)
     for network in networks(engine, project):
-        network.remove()
+        _remove_network(network)
 
 
 # Private
+
+
+def _remove_network(network: Network) -> None:
+    network.reload()
+    for endpoint in network.attrs["Containers"].values():
+        network.disconnect(endpoint["Name"], force=True)
+    network.remove()
 
 
 def _exists(engine: DockerClient, container: str) -> bool:
