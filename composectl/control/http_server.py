@@ -14,7 +14,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, NoReturn, Self
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 _MAX_CLIENTS = 64
 _IDLE_TIMEOUT = 10.0  # seconds between two requests, or before the first one is whole
@@ -27,6 +27,7 @@ _SHUTDOWN_SECONDS = 2.0
 _BACKLOG = 4096
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _JSON = "application/json"
+_SERVER = "composectl"
 SPEC_HINT = "see `GET /v1/openapi.json`"
 _ERRORS = {
     HTTPStatus.NOT_FOUND: ("unknown path", SPEC_HINT),
@@ -50,6 +51,7 @@ class AdmissionLimitedServer:
 
     def __init__(self, app: web.Application, throttle: Throttle, timeout: float = _CLIENT_TIMEOUT) -> None:
         app.middlewares[:0] = [json_errors, self._limit]
+        app.on_response_prepare.append(_hide_versions)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         self._throttle = throttle
         self._accept_throttle = Throttle(_ACCEPT_COST)
@@ -208,8 +210,14 @@ class _Connection(web.RequestHandler):
 
     def handle_error(self, request: web.BaseRequest, status: int = 500, *_: object, **__: object) -> web.Response:
         response = error_response(refuse(web.HTTPBadRequest, "malformed HTTP request"))
+        response.headers[hdrs.SERVER] = _SERVER
         response.force_close()
         return response
+
+
+async def _hide_versions(request: web.Request, response: web.StreamResponse) -> None:
+    """By default aiohttp tells its own version and Python's."""
+    response.headers[hdrs.SERVER] = _SERVER
 
 
 async def _send(request: web.Request, response: web.StreamResponse, timeout: float) -> None:

@@ -28,8 +28,9 @@ class ClientStream:
     def send_interim(self, head: ResponseHead) -> None:
         """Send a 1xx response."""
 
-    def send_error(self, status: int, reason: str) -> None:
-        """Send a whole response of the proxy itself."""
+    def send_error(self, status: int, reason: str) -> int:
+        """Send a whole response of the proxy itself; returns the bytes of its body."""
+        raise NotImplementedError
 
     def finished(self) -> None:
         """The response was sent whole."""

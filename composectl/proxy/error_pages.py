@@ -27,3 +27,8 @@ def error_page(status: int, reason: str, *, date: bytes, close: bool, body: bool
     ).encode()
     more = _MORE_LINES.get(HTTPStatus(status), b"") + id_line + (CLOSE if close else b"")
     return head + more + b"\r\n" + (text if body else b"")
+
+
+def body_size(page: bytes) -> int:
+    """The bytes of the body of an `error_page`."""
+    return len(page.partition(b"\r\n\r\n")[2])

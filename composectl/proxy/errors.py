@@ -25,6 +25,7 @@ class ErrorReason(StrEnum):
     NO_HOST = "no-host"
     TARGET_TOO_LONG = "target-too-long"
     TOO_MANY_FIELDS = "too-many-fields"
+    TRAILERS_TOO_LARGE = "trailers-too-large"
     TRANSFER_ENCODING_IN_HTTP_1_0 = "transfer-encoding-in-http-1.0"
     TRANSFER_ENCODING_NOT_IMPLEMENTED = "transfer-encoding-not-implemented"
     UNKNOWN_EXPECTATION = "unknown-expectation"

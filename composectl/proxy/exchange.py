@@ -438,7 +438,9 @@ class Exchange(Queued):
             self._send_error(_STATUS.get(reason, 502), reason)
 
     def _send_error(self, status: int, reason: ErrorReason) -> None:
-        self._client.send_error(status, reason)
+        sent = self._client.send_error(status, reason)
+        if self.record is not None:
+            self.record.sent = sent
         self._log(status, reason)
         self._client.finished()
 

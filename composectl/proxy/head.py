@@ -16,7 +16,11 @@ Fields = list[tuple[bytes, bytes]]
 _JOIN = b": ".join
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 _NO_BODY = b"Content-Length: 0\r\n"
+_NO_HOST = b"\r\nHost: \r\n"
+_FORWARDED_HOST = b"X-Forwarded-Host: "
 _TRAILERS_WELCOME = b"Connection: TE\r\nTE: trailers\r\n"
+MAX_RESPONSE_HEAD = 64 * 1024
+_SEPARATORS = len(b": \r\n")
 _MAX_FIELDS = 100
 _MAX_HEAD = 32 * 1024
 _MAX_TARGET = 8 * 1024
@@ -25,7 +29,17 @@ _MAX_DIGITS = 9
 _HOP_BY_HOP = frozenset(
     (b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade")
 )
-_FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
+_FORWARDED_AS_THEY_ARE = {
+    b"x-forwarded-port": b"X-Forwarded-Port",
+    b"x-forwarded-prefix": b"X-Forwarded-Prefix",
+    b"x-forwarded-scheme": b"X-Forwarded-Scheme",
+    b"x-forwarded-server": b"X-Forwarded-Server",
+    b"x-forwarded-ssl": b"X-Forwarded-Ssl",
+    b"x-real-ip": b"X-Real-IP",
+}
+_FORWARDED = frozenset(
+    (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", *_FORWARDED_AS_THEY_ARE)
+)
 _FRAMING = (b"content-length", b"transfer-encoding")
 _REQUEST_ID = b"x-request-id"
 # The proxy acts on these, and writes them anew
@@ -45,7 +59,7 @@ _OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
         for spelling in product(*(b"-_" if letter == 0x2D else (letter,) for letter in name))
     ),
 )
-_OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-internal-service", _REQUEST_ID}
+_OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-composectl-error", b"x-internal-service", _REQUEST_ID}
 # What the `Connection` of a client or a backend does not take away
 _END_TO_END = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
 _NOT_IN_TRAILERS = (
@@ -67,8 +81,9 @@ class RequestHead:
     """A request head for a backend; `fields` are the end-to-end ones, `data` is the whole head as HTTP/1.1 writes it.
 
     `framing`: the line of `data` that frames the body, empty where there is none; `chunked`: the body comes in chunks.
-    `id_line`: the line with its `X-Request-ID`, empty where it has none. `upgrade`: it asks for another protocol.
-    `trailers`: the client accepts them. `keep_alive`: the client's connection may carry another request.
+    `has_host`: the client named one; HTTP/1.0 need not. `id_line`: the line with its `X-Request-ID`, empty where it has
+    none. `upgrade`: the protocols that it asks for, empty where there are none. `trailers`: the client accepts them.
+    `keep_alive`: the client's connection may carry another request.
     """
 
     __slots__ = (
@@ -76,6 +91,7 @@ class RequestHead:
         "data",
         "fields",
         "framing",
+        "has_host",
         "http_1_0",
         "id_line",
         "keep_alive",
@@ -94,10 +110,11 @@ class RequestHead:
         id_line: bytes,
         framing: bytes,
         chunked: bool,
-        upgrade: bool,
+        upgrade: bytes,
         trailers: bool,
         keep_alive: bool,
         http_1_0: bool,
+        has_host: bool,
     ) -> None:
         self.method = method
         self.target = target
@@ -110,6 +127,11 @@ class RequestHead:
         self.trailers = trailers
         self.keep_alive = keep_alive
         self.http_1_0 = http_1_0
+        self.has_host = has_host
+
+    def data_for(self, authority: bytes) -> bytes:
+        """The whole head for the backend at this authority, whose name stands where the client gave none."""
+        return self.data if self.has_host else self.data.replace(_NO_HOST, b"\r\nHost: %b\r\n" % authority, 1)
 
 
 class ResponseHead:
@@ -164,13 +186,19 @@ def forwarding_lines(client: str, scheme: str, name: str, trusted: Mapping[bytes
     `trusted` comes from `trusted_forwarded_fields`.
     """
     before = trusted.get(b"x-forwarded-for", b"")
+    others = [
+        b"%b: %b\r\n" % (_FORWARDED_AS_THEY_ARE[name], value)
+        for name, value in trusted.items()
+        if name in _FORWARDED_AS_THEY_ARE
+    ]
     return b"".join(
         (
             b"Via: 1.1 %b\r\n" % name.encode(),
+            *others,
             b"Forwarded: %b\r\n" % trusted[b"forwarded"] if b"forwarded" in trusted else b"",
             b"X-Forwarded-For: %b%b\r\n" % (before and before + b", ", client.encode()),
             b"X-Forwarded-Proto: %b\r\n" % trusted.get(b"x-forwarded-proto", scheme.encode()),
-            b"X-Forwarded-Host: ",
+            _FORWARDED_HOST,
         )
     )
 
@@ -209,28 +237,34 @@ def request_head(
     if target[0] != 0x2F:  # not a path
         target, host = _origin_form(method, target, host)
     framing, hop = b"", b""
-    chunked = upgrade = trailers = False
+    chunked = trailers = False
+    upgrade = b""
     if not plain:
         if not _HANDLED.isdisjoint(ours):
             forwarding = _handled_fields(method, version, ours, forwarding) + forwarding
         tokens = _connection_tokens(ours, kept)
         framing, chunked = _request_framing(ours, version)
-        switch = _upgrade(ours, tokens, framing) if version == "1.1" else b""
-        upgrade = bool(switch)
+        upgrade = _upgrade(ours, tokens, framing) if version == "1.1" else b""
         trailers = not upgrade and b"trailers" in ours.get(b"te", b"").lower()
         # The parser forgets a `close` in HTTP/1.0.
         if b"close" in tokens or (b"proxy-connection" in ours and b"close" in _tokens(ours[b"proxy-connection"])):
             keep_alive = False
-        hop = switch or (_TRAILERS_WELCOME if trailers else b"")
+        hop = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade if upgrade else _TRAILERS_WELCOME if trailers else b""
+    has_host = host is not None
     host = host or b""
+    forwarded = forwarding + (forwarded_host or host)
+    if not (has_host or forwarded_host):
+        forwarded = forwarding.removesuffix(_FORWARDED_HOST).removesuffix(b"\r\n")
     lines = [b"".join((method, b" ", target, b" HTTP/1.1\r\nHost: ", host))]
     lines += map(_JOIN, kept)
-    lines += (forwarding + (forwarded_host or host), b"".join((id_line, framing, hop, b"\r\n")))
+    lines += (forwarded, b"".join((id_line, framing, hop, b"\r\n")))
     data = b"\r\n".join(lines)
     if len(data) > _MAX_HEAD:
         raise BadMessage(431, ErrorReason.HEAD_TOO_LARGE)
     http_1_0 = version == "1.0"
-    return RequestHead(method, target, kept, data, id_line, framing, chunked, upgrade, trailers, keep_alive, http_1_0)
+    return RequestHead(
+        method, target, kept, data, id_line, framing, chunked, upgrade, trailers, keep_alive, http_1_0, has_host
+    )
 
 
 def response_head(
@@ -273,10 +307,25 @@ def request_id_line(request_id: bytes) -> bytes:
     return b"X-Request-ID: %b\r\n" % request_id
 
 
-def check_trailers(trailers: Fields) -> None:
-    """Raise BadMessage where framing trails, which some would heed (RFC 9110, section 6.5.1)."""
+def is_asked_for(switched: bytes, asked: bytes) -> bool:
+    """Whether a 101 may switch to these protocols: the client offered each (RFC 9110, section 7.8)."""
+    return bool(switched and asked) and _tokens(switched) <= _tokens(asked)
+
+
+def check_request_trailers(trailers: Fields) -> int:
+    """The bytes of the trailers, which may be as large as a head. Raises BadMessage."""
+    size = _size(trailers)
+    if len(trailers) > _MAX_FIELDS or size > _MAX_HEAD:
+        raise BadMessage(400, ErrorReason.TRAILERS_TOO_LARGE)
+    return size
+
+
+def check_response_trailers(trailers: Fields) -> None:
+    """Raise BadMessage where framing trails, which some would heed (RFC 9110, section 6.5.1), and where it is much."""
     if any(name.lower() in _FRAMING for name, _ in trailers):
         raise BadMessage(502, ErrorReason.FRAMING_IN_TRAILERS)
+    if _size(trailers) > MAX_RESPONSE_HEAD:
+        raise BadMessage(502, ErrorReason.TRAILERS_TOO_LARGE)
 
 
 def forwardable_trailers(trailers: Fields) -> Fields:
@@ -360,6 +409,10 @@ def _connection_tokens(ours: dict[bytes, bytes], kept: Fields) -> Collection[byt
     return tokens
 
 
+def _size(fields: Fields) -> int:
+    return sum([len(name) + len(value) + _SEPARATORS for name, value in fields])
+
+
 def _tokens(members: bytes) -> set[bytes]:
     return {member.strip(b" \t") for member in members.lower().split(b",")}
 
@@ -398,9 +451,8 @@ def _upgrade(ours: dict[bytes, bytes], tokens: Collection[bytes], framing: bytes
     # h2c would hide the requests that follow: RFC 9113, section 3.1, has dropped it.
     if protocol is None or b"upgrade" not in tokens or b"h2c" in protocol.lower():
         return b""
-    if framing not in (b"", _NO_BODY):
-        return b""  # as RFC 9110, section 7.8, allows: the body comes first, and in HTTP
-    return b"Connection: Upgrade\r\nUpgrade: " + protocol + b"\r\n"
+    # With a body as RFC 9110, section 7.8, allows: the body comes first, and in HTTP
+    return protocol if framing in (b"", _NO_BODY) else b""
 
 
 def _request_framing(ours: dict[bytes, bytes], version: str) -> tuple[bytes, bool]:
@@ -409,6 +461,8 @@ def _request_framing(ours: dict[bytes, bytes], version: str) -> tuple[bytes, boo
         if version == "1.0":
             raise BadMessage(400, ErrorReason.TRANSFER_ENCODING_IN_HTTP_1_0)
         if coding.lower() != b"chunked":
+            if coding.lower().rpartition(b",")[2].strip(b" \t") != b"chunked":  # the length is not known
+                raise BadMessage(400, ErrorReason.BAD_TRANSFER_ENCODING)
             raise BadMessage(501, ErrorReason.TRANSFER_ENCODING_NOT_IMPLEMENTED)
         return _CHUNKED, True
     length = ours.get(b"content-length")

@@ -22,7 +22,9 @@ from tests.support.reading import (
 )
 
 _HOPS = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"}
-_OURS = _HOPS | {b"content-length", b"date", b"transfer-encoding", b"x-internal-service", b"x-request-id"}
+_OURS = _HOPS | {
+    *(b"content-length", b"date", b"transfer-encoding", b"x-composectl-error", b"x-internal-service", b"x-request-id")
+}
 _NOT_A_HOP = {b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"}
 _MARK = b"X-Marked"
 

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable
 from typing import cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from composectl.balance.backend import Backend
+from composectl.balance.backend import Backend, join_address
 from composectl.balance.phase import Phase
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import BackendStream, Exchange
-from composectl.proxy.head import Fields, RequestHead, ResponseHead, check_trailers, interim_head, response_head
-from composectl.proxy.http1.encoding import encode_body, last_chunk
+from composectl.proxy.head import (
+    MAX_RESPONSE_HEAD,
+    Fields,
+    RequestHead,
+    ResponseHead,
+    check_response_trailers,
+    interim_head,
+    is_asked_for,
+    response_head,
+)
+from composectl.proxy.http1.chunks import ChunkLines
+from composectl.proxy.http1.encoding import CLOSE, encode_body, last_chunk
 from composectl.proxy.limits import Limits
 from composectl.proxy.sockets import give_up_soon, is_quiet
 
-_MAX_HEAD = 64 * 1024
 _MAX_INTERIM = 32
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # lines may end without a CR
+# With empty lines before it
+_HEAD = re.compile(rb"[\r\n]*+.*?\n\r?\n", re.DOTALL)
+_LONGEST_TAIL = 3  # of what may be the end of a head
+_CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%b\r\n"
 _NO_TRAILERS: Fields = []
 
 
@@ -33,12 +48,16 @@ class BackendConnection(BackendStream):
     __slots__ = (
         "_address_lost",
         "_backend_line",
+        "_begun",
         "_body",
         "_bytes_since_progress",
+        "_chunk_lines",
         "_complete",
+        "_data",
         "_exchange",
         "_fields",
         "_head",
+        "_head_at",
         "_idle_seconds",
         "_in_body",
         "_interim_count",
@@ -53,6 +72,7 @@ class BackendConnection(BackendStream):
         "_reusable",
         "_status",
         "_strict",
+        "_tail",
         "_trailers",
         "_until_close",
         "backend",
@@ -81,6 +101,11 @@ class BackendConnection(BackendStream):
         self._body: list[bytes] = []
         self._fields: Fields = []
         self._reason = b""
+        self._data = b""  # what is being read,
+        self._head_at = 0  # where the next head in it begins
+        self._begun = False  # a head is not whole yet,
+        self._tail = b""  # and the last of it that was read before
+        self._chunk_lines: ChunkLines | None = None  # of a chunked body
         self._paused = False
         self._maybe_stale = False  # it was kept, and may be closed by now
         self._address_lost = False  # another may have the address of its backend
@@ -101,6 +126,7 @@ class BackendConnection(BackendStream):
         self._reusable = False
         self._until_close = False
         self._trailers = _NO_TRAILERS
+        self._tail = b""
 
     def send(self, head: RequestHead | None, body: list[bytes], trailers: Fields | None, *, once: bool) -> bool:
         if self._current().request.chunked:
@@ -109,7 +135,8 @@ class BackendConnection(BackendStream):
                 parts.append(last_chunk(trailers))
         else:
             parts = body
-        data = b"".join(parts) if head is None else b"".join((head.data, *parts)) if parts else head.data
+        start = b"" if head is None else head.data if head.has_host else head.data_for(self._authority())
+        data = b"".join((start, *parts)) if parts else start
         if once and self._maybe_stale:
             self._maybe_stale = False
             descriptor = self.transport.get_extra_info("socket").fileno()
@@ -160,20 +187,23 @@ class BackendConnection(BackendStream):
         self._idle_seconds = 0
         self._bytes_since_progress += len(data)
         try:
-            self._parser.feed_data(data)
+            if self._chunk_lines is None:
+                self._feed(data)
+            else:
+                self._feed_chunks(data, self._chunk_lines)
         except HttpParserUpgrade as upgrade:
             if self._respond(exchange, None):
                 self._exchange = None
                 exchange.upgraded(self.transport, data[upgrade.args[0] :])
             return
-        except HttpParserError as error:
+        except (HttpParserError, BadMessage) as error:
             if not self._complete:
                 self._fail(_reason_of(error))
                 return
             self._reusable = False  # the response was whole; what follows it belongs to no request
         if self._complete:
             self._finish(exchange)
-        elif self._respond(exchange, None) and self._bytes_since_progress > _MAX_HEAD:
+        elif self._respond(exchange, None) and self._bytes_since_progress > MAX_RESPONSE_HEAD:
             self._fail(ErrorReason.HEAD_TOO_LARGE)
 
     def eof_received(self) -> None:
@@ -199,6 +229,7 @@ class BackendConnection(BackendStream):
     def on_message_begin(self) -> None:
         if self._complete:
             self._reusable = False  # it begins another response
+        self._begun = True
         self._reason = b""
         self._fields = []
 
@@ -212,8 +243,14 @@ class BackendConnection(BackendStream):
         status = self._parser.get_status_code()
         if not 100 <= status < 600 or self._complete:
             raise BadMessage(502, ErrorReason.BAD_STATUS)
+        self._begun = False
         if status < 200:
             self._add_interim(status)
+            self._head_at, self._tail = self._end_of_head(), b""
+            return
+        if self._in_body:
+            self._be_strict()  # this head stands for another one: see `_begin_chunks`
+            self._fields = []
             return
         to_head = self._current().request.method == b"HEAD"
         head = response_head(status, self._reason, self._fields, backend_line=self._backend_line, to_head=to_head)
@@ -224,11 +261,12 @@ class BackendConnection(BackendStream):
         self._in_body = True
         self._bytes_since_progress = 0
         if head.chunked:
-            self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
-            self._strict = True
+            self._be_strict()
         if to_head:
             self._complete = True
-            self._reusable = self._parser.should_keep_alive()
+            self._reusable = self._keeps_alive()
+        elif head.chunked:
+            self._begin_chunks()
 
     def on_body(self, data: bytes) -> None:
         self._bytes_since_progress = 0
@@ -240,16 +278,67 @@ class BackendConnection(BackendStream):
     def on_message_complete(self) -> None:
         if self._in_body and not self._complete:
             if self._fields:
-                check_trailers(self._fields)
+                check_response_trailers(self._fields)
                 self._trailers = self._fields
             self._complete = True
-            self._reusable = self._parser.should_keep_alive()
+            self._reusable = self._keeps_alive()
 
     # Private
 
     def _current(self) -> Exchange:
         assert self._exchange is not None
         return self._exchange
+
+    def _feed(self, data: bytes) -> None:
+        self._data, self._head_at = data, 0
+        try:
+            self._parser.feed_data(data)
+        except HttpParserCallbackError as error:
+            replaced = error.__context__
+            if not isinstance(replaced, _Replaced):
+                raise
+        else:
+            replaced = None
+        finally:
+            self._data = b""
+        if replaced is not None:  # beyond `except`, which would be the context of what is raised
+            self._parser = self._make_parser()
+            self._parser.feed_data(replaced.head)
+            self._parser.feed_data(replaced.rest)
+        elif self._begun:
+            self._tail += data[self._head_at :] if self._tail else data[self._head_at :].lstrip(b"\r\n")
+            self._tail = self._tail[-_LONGEST_TAIL:]
+
+    def _feed_chunks(self, data: bytes, lines: ChunkLines) -> None:
+        plain = None if lines.last else lines.take(data)
+        self._parser.feed_data(data if plain is None else plain + data[lines.end :])
+
+    def _begin_chunks(self) -> None:
+        """Let the parser go on, or, where it would not take the lines, raise what another parser is to read instead."""
+        lines = self._chunk_lines = ChunkLines(502, ErrorReason.BAD_RESPONSE)
+        plain = lines.take(self._data, self._end_of_head())
+        if plain is not None:
+            raise _Replaced(_CHUNKED_HEAD % (b"" if self._keeps_alive() else CLOSE), plain + self._data[lines.end :])
+
+    def _end_of_head(self) -> int:
+        """Where the body of the head that was just read begins in the data."""
+        tail, data = self._tail, self._data
+        found = _BLANK_LINE.search(tail + data) if tail else _HEAD.match(data, self._head_at)
+        assert found is not None
+        return found.end() - len(tail)
+
+    def _be_strict(self) -> None:
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
+        self._strict = True
+
+    def _authority(self) -> bytes:
+        host, port = self.transport.get_extra_info("peername")[:2]
+        return join_address(host, port).encode()
+
+    def _keeps_alive(self) -> bool:
+        """RFC 9112, section 9.3; a transfer coding in HTTP/1.0 is faulty framing (section 6.1)."""
+        parser = self._parser
+        return parser.should_keep_alive() and not (self._strict and parser.get_http_version() == "1.0")
 
     def _make_parser(self) -> HttpResponseParser:
         parser = HttpResponseParser(self)
@@ -263,11 +352,13 @@ class BackendConnection(BackendStream):
         if self._interim_count > _MAX_INTERIM:
             raise BadMessage(502, ErrorReason.TOO_MANY_INTERIM_RESPONSES)
         exchange = self._current()
-        asked_for = exchange.request.upgrade and exchange.uploaded
-        if status == 101 and not (asked_for and self._parser.should_upgrade()):
+        if status == 101 and not (exchange.uploaded and self._parser.should_upgrade()):
             raise BadMessage(502, ErrorReason.UNASKED_UPGRADE)
         backend_line = self._backend_line if status == 101 else b""
-        self._interims.append(interim_head(status, self._reason, self._fields, backend_line))
+        head = interim_head(status, self._reason, self._fields, backend_line)
+        if status == 101 and not is_asked_for(head.upgrade, exchange.request.upgrade):
+            raise BadMessage(502, ErrorReason.UNASKED_UPGRADE)
+        self._interims.append(head)
 
     def _respond(self, exchange: Exchange, trailers: Fields | None) -> bool:
         """Hand over what has come; false where a bug was met."""
@@ -290,6 +381,7 @@ class BackendConnection(BackendStream):
         if not self._respond(exchange, self._trailers):
             return
         self._exchange = None
+        self._chunk_lines = None
         if self._paused:
             self.resume()
         if self._strict or exchange.request.method == b"HEAD":
@@ -311,6 +403,15 @@ class BackendConnection(BackendStream):
 # Private
 
 
+class _Replaced(Exception):
+    """Another parser is to read `head` and `rest` instead of what is left."""
+
+    def __init__(self, head: bytes, rest: bytes) -> None:
+        super().__init__()
+        self.head = head
+        self.rest = rest
+
+
 def _write(descriptor: int, data: bytes) -> int:
     try:
         return os.write(descriptor, data)
@@ -318,8 +419,10 @@ def _write(descriptor: int, data: bytes) -> int:
         return 0
 
 
-def _reason_of(error: HttpParserError) -> ErrorReason:
+def _reason_of(error: Exception) -> ErrorReason:
     cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
+    if isinstance(error, BadMessage):
+        cause = error
     if cause is None or isinstance(cause, BadMessage):
         return cause.reason if cause else ErrorReason.BAD_RESPONSE
     log_internal_error(cause)

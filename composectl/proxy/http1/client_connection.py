@@ -10,7 +10,7 @@ from typing import cast
 
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
-from composectl.proxy.error_pages import error_page
+from composectl.proxy.error_pages import body_size, error_page
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange, Upstream
 from composectl.proxy.head import Fields, ResponseHead
@@ -40,6 +40,7 @@ class ClientConnection(ClientStream):
         "_queue",
         "_reading",
         "_starting",
+        "_until_close",
         "_upstream",
         "_write_paused",
         "closing",
@@ -59,6 +60,7 @@ class ClientConnection(ClientStream):
         self._starting = False
         self._ended = False
         self._chunked = False  # the body of the current response
+        self._until_close = False  # its end is that of the connection
         self.upload_paused = False
         self.responding = False
         self.closing = False
@@ -73,6 +75,7 @@ class ClientConnection(ClientStream):
             keep_alive = request.keep_alive and exchange.uploaded and not self.closing
             id_line = b"" if self._context.make_id is None else request.id_line
             data, self._chunked, close = encode_response(head, id_line, keep_alive, request.http_1_0)
+            self._until_close = head.unsized and not self._chunked
             if close:
                 self.closing = True
             parts = [data]
@@ -91,7 +94,7 @@ class ClientConnection(ClientStream):
         elif not request.http_1_0:
             self.transport.write(encode_interim(head))
 
-    def send_error(self, status: int, reason: str) -> None:
+    def send_error(self, status: int, reason: str) -> int:
         exchange = self._queue[0]
         request = exchange.request
         self.closing = self.closing or not (request.keep_alive and exchange.uploaded)
@@ -99,6 +102,7 @@ class ClientConnection(ClientStream):
         body = request.method != b"HEAD"
         page = error_page(status, reason, date=http_date(), close=self.closing, body=body, id_line=id_line)
         self.transport.write(page)
+        return body_size(page)
 
     def finished(self) -> None:
         exchange = self._queue.popleft()
@@ -110,7 +114,7 @@ class ClientConnection(ClientStream):
             self._continue()
 
     def abort_response(self) -> None:
-        self._abort(reset=self._queue[0].request.http_1_0)
+        self._abort()
 
     def fail_internally(self, error: Exception) -> None:
         """A bug ends this connection, with a response where none had begun, and no other connection."""
@@ -120,7 +124,7 @@ class ClientConnection(ClientStream):
         self._queue.clear()
         if self.responding:
             self.log_access(record, 0, ErrorReason.INTERNAL_ERROR)
-            self._abort(reset=True)
+            self._abort()
         elif not self._ended:
             id_line = first.request.id_line if first is not None and self._context.make_id is not None else b""
             self._send_last(500, ErrorReason.INTERNAL_ERROR, record, id_line, body=True)
@@ -239,7 +243,7 @@ class ClientConnection(ClientStream):
         self._queue.remove(exchange)
         if self.responding and not self._queue:
             self.log_access(rejection.record, 0, rejection.message.reason)
-            self._abort(reset=exchange.request.http_1_0)
+            self._abort()
 
     def _continue(self) -> None:
         parser = self._parser
@@ -279,12 +283,14 @@ class ClientConnection(ClientStream):
     def _send_last(self, status: int, reason: str, record: AccessRecord | None, id_line: bytes, *, body: bool) -> None:
         page = error_page(status, reason, date=http_date(), close=True, body=body, id_line=id_line)
         self.transport.write(page)
+        if record is not None:
+            record.sent = body_size(page)
         self.log_access(record, status, reason)
         self._end(linger=True)
 
-    def _abort(self, *, reset: bool) -> None:
-        """End in the midst of a response; `reset`: an orderly end of the connection would be the end of the body."""
-        if reset:
+    def _abort(self) -> None:
+        """End in the midst of a response, with a reset where an orderly end would be the end of the body."""
+        if self._until_close:
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.transport.abort()
         self._end(linger=False)

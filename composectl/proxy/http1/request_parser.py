@@ -18,7 +18,14 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange, Upstream
-from composectl.proxy.head import Fields, forwarding_lines, request_head, request_id_line, trusted_forwarded_fields
+from composectl.proxy.head import (
+    Fields,
+    check_request_trailers,
+    forwarding_lines,
+    request_head,
+    request_id_line,
+    trusted_forwarded_fields,
+)
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 
@@ -210,6 +217,10 @@ class RequestParser:
     def on_message_complete(self) -> None:
         self._bytes_since_progress = 0
         if self._receiving is not None:
+            if self._fields:
+                size = check_request_trailers(self._fields)
+                if self._limits is not None:
+                    check_body(self._size + size, self._limits)
             self._receiving.end_body(self._fields)
             self._receiving = None
 

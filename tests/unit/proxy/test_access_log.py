@@ -151,6 +151,26 @@ async def test_a_backend_that_cannot_be_reached(logged: Logged) -> None:
     assert (entry.status, entry.error, entry.attempts) == (502, "backend-unreachable", 1)
 
 
+@pytest.mark.parametrize(
+    ("request_", "sent"),
+    [
+        (GET, len(b"503 Service Unavailable\n")),
+        (b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", 0),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", len(b"400 Bad Request\n")),
+        (b"HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n", 0),
+        (b"\0", len(b"400 Bad Request\n")),
+    ],
+    ids=["no backend", "no backend for head", "bad host", "bad host of head", "no request"],
+)
+async def test_the_own_pages_count_as_sent(logged: Logged, request_: bytes, sent: int) -> None:
+    logged.stage.observe([])
+    client = await logged.stage.client()
+    await client.send(request_)
+    _, _, body = (await client.until(b"\r\n\r\n")).partition(b"\r\n\r\n")
+    assert len(body + await client.exactly(sent - len(body))) == sent
+    assert (await logged.only()).sent == sent
+
+
 async def test_d5_no_backend_is_ready(logged: Logged) -> None:
     logged.stage.observe([])
     client = await logged.stage.client()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.support.backends import answers
@@ -33,6 +35,15 @@ async def test_a_backend_cannot_name_another_one(stage: ProxyFixture) -> None:
     head = await client.head()
     assert b"6.6.6.6" not in head
     assert head.lower().count(b"x-internal-service") == 1
+
+
+async def test_a32_a_backend_cannot_answer_as_if_it_were_composectl(stage: ProxyFixture) -> None:
+    response = OK.replace(b"\r\n\r\n", b"\r\nX-Composectl-Error: no-backend-ready\r\nX-End: 1\r\n\r\n")
+    client, _ = await answered(stage, b"HTTP/1.1 103 Early\r\nx-composectl-error: loop\r\n\r\n" + response)
+    assert b"omposectl" not in await client.head()
+    head = await client.head()
+    assert b"omposectl" not in head
+    assert b"\r\nX-End: 1\r\n" in head
 
 
 async def test_without_identity_no_backend_is_named(open_stage: OpenStage) -> None:
@@ -97,6 +108,36 @@ async def test_b6_bare_line_feeds_are_mended(stage: ProxyFixture) -> None:
     head = await client.head()
     assert head.count(b"\n") == head.count(b"\r\n")
     assert await client.exactly(2) == b"ok"
+
+
+EXTENSIONS = [b";x", b"; x", b" ;x", b";x = y", b'\t;\tx\t="a; b" ; z', b';x="\\""']
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("size", [1, 7, 1000], ids=["byte by byte", "pieces", "at once"])
+@pytest.mark.parametrize("newline", [b"\r\n", b"\n"], ids=["crlf", "lf"])
+async def test_b4_chunk_extensions_are_dropped_with_the_space_around_them(
+    stage: ProxyFixture, extension: bytes, size: int, newline: bytes
+) -> None:
+    head = b"HTTP/1.1 103 Early\r\n\r\n" + CHUNKED.replace(b"\r\n", newline)
+    response = head + b"2%b\r\nok\r\n00%b\r\n\r\n" % (extension, extension)
+    client, backend = await stage.ask(GET)
+    for _ in range(2):
+        await backend.head()
+        for at in range(0, len(response), size):
+            await backend.send(response[at : at + size])
+            await asyncio.sleep(0)
+        assert status(await client.head()) == 103
+        assert status(await client.head()) == 200
+        assert await client.until(b"0\r\n\r\n") in (b"2\r\nok\r\n0\r\n\r\n", b"1\r\no\r\n1\r\nk\r\n0\r\n\r\n")
+        await client.send(GET)
+
+
+@pytest.mark.parametrize("line", [b"2 ", b"2;", b"2; ", b"2;x=", b"2;=y", b"2;x ", b"2;x;", b"2;x\0", b'2;x="y'])
+async def test_b4_an_invalid_chunk_extension_is_a_502(stage: ProxyFixture, line: bytes) -> None:
+    client, backend = await answered(stage, CHUNKED + line + b"\r\nok\r\n0\r\n\r\n")
+    assert status(await client.head()) == 502
+    assert await backend.rest() == b""
 
 
 @pytest.mark.parametrize("body", [b"2\nok\r\n0\r\n\r\n", b"3\r\nok\r\n0\r\n\r\n", b"2\r\nok\r\n0\n\n"])
@@ -183,6 +224,13 @@ async def test_b12_an_endless_head_is_a_502(stage: ProxyFixture) -> None:
     except OSError:
         pass  # it was cut off
     assert status(await client.head()) == 502
+
+
+async def test_b12_trailers_beyond_64_kib_break_the_answer_off_at_once_too(stage: ProxyFixture) -> None:
+    client, backend = await answered(stage, CHUNKED + b"2\r\nok\r\n")
+    await client.until(b"ok\r\n")
+    await backend.send(b"0\r\n" + b"".join(b"X-%d: %b\r\n" % (at, b"x" * 1000) for at in range(70)) + b"\r\n")
+    assert await client.rest() == b""
 
 
 @pytest.mark.parametrize("piece", [b"x" * 1024, b"X-A: b\r\n" * 100], ids=["one field", "many fields"])
@@ -290,6 +338,19 @@ async def test_a_connection_that_its_backend_closes_is_not_reused(stage: ProxyFi
     client, backend = await answered(stage, response)
     await client.head()
     await client.exactly(2)
+    assert await backend.rest() == b""
+    await client.send(GET)
+    await (await stage.backend.accept()).head()
+
+
+@pytest.mark.parametrize("request_", [GET, HEAD], ids=["get", "head"])
+async def test_b4_a_transfer_coding_in_http_1_0_ends_the_connection(stage: ProxyFixture, request_: bytes) -> None:
+    head = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b"" if request_ == HEAD else b"2\r\nok\r\n0\r\n\r\n"
+    client, backend = await answered(stage, head + body, request_)
+    assert status(await client.head()) == 200
+    if body:
+        assert await client.until(b"0\r\n\r\n") == body
     assert await backend.rest() == b""
     await client.send(GET)
     await (await stage.backend.accept()).head()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 
@@ -41,10 +42,15 @@ SMUGGLED = {
     "a4 space inside": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:  5 6", 400),
     "a4 empty": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ", 400),
     "a4 twenty digits": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999", 400),
-    "a5 xchunked": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked", 501),
+    "a5 xchunked": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked", 400),
+    "a5 two that are not chunked": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, deflate", 400),
+    "a5 two lines that are not chunked": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: br",
+        400,
+    ),
     "a5 chunked not last": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity", 400),
-    "a5 identity": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity", 501),
-    "a5 gzip": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip", 501),
+    "a5 identity": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity", 400),
+    "a5 gzip": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip", 400),
     "a6 chunked twice": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked", 400),
     "a6 chunked on two lines": (
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
@@ -134,6 +140,34 @@ async def test_endless_trailers_are_refused(stage: ProxyFixture, piece: bytes) -
     await send_endlessly(client, piece)
     assert await refusal(client) == 400
     assert b"0\r\n" not in await backend.rest()
+
+
+MUCH = {
+    "180 fields": b"".join(b"X-%d: %b\r\n" % (at, b"x" * 170) for at in range(180)),
+    "101 short fields": b"X: y\r\n" * 101,
+    "40 KiB": b"".join(b"X-%d: %b\r\n" % (at, b"x" * 1000) for at in range(40)),
+}
+
+
+@pytest.mark.parametrize("trailers", MUCH.values(), ids=MUCH.keys())
+@pytest.mark.parametrize("size", [1000, 1_000_000], ids=["pieces", "at once"])
+async def test_a17_trailers_are_limited_as_heads_are_however_they_come(
+    stage: ProxyFixture, trailers: bytes, size: int
+) -> None:
+    client, backend = await stage.ask(CHUNKED_POST[: -len(b"0\r\n\r\n")])
+    await backend.until(b"hello\r\n")
+    data = b"0\r\n" + trailers + b"\r\n"
+    for at in range(0, len(data), size):
+        await client.send(data[at : at + size])
+        await asyncio.sleep(0)
+    assert await refusal(client) == 400
+    assert b"0\r\n" not in await backend.rest()
+
+
+async def test_a17_a_hundred_trailers_go_on(stage: ProxyFixture) -> None:
+    trailers = b"X: y\r\n" * 100
+    _, backend = await stage.ask(CHUNKED_POST[:-2] + trailers + b"\r\n")
+    assert await backend.until(b"\r\n\r\n" + b"5\r\nhello\r\n0\r\n" + trailers + b"\r\n")
 
 
 async def test_a17_trailers_never_become_fields(stage: ProxyFixture) -> None:

@@ -141,6 +141,18 @@ async def test_d3_a_body_to_http_1_0_that_breaks_off_is_not_completed(stage: Pro
     assert await client.was_reset()
 
 
+async def test_d3_http_1_0_gets_all_that_came_of_a_body_whose_length_tells_that_it_broke_off(
+    stage: ProxyFixture,
+) -> None:
+    client, backend = await stage.ask(b"GET / HTTP/1.0\r\n\r\n")
+    await backend.head()
+    await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000012\r\n\r\n" + b"x" * 500_000)
+    backend.close()
+    assert b"Content-Length: 1000012\r\n" in await client.head()
+    assert not await client.was_reset()
+    assert await client.rest() == b"x" * 500_000
+
+
 async def test_d3_a_reset_does_not_complete_a_body_without_a_length(
     stage: ProxyFixture,
 ) -> None:

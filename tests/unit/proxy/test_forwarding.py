@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, post, status
-from tests.support.proxy_fixture import ProxyFixture
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import RawConnection
 from tests.unit.proxy.test_backend_connection import answered
 from tests.unit.proxy.test_head import TARGETS
@@ -33,6 +33,30 @@ async def test_c3_the_host_is_the_one_that_the_client_asked_for(stage: ProxyFixt
     lines = await heard(stage, GET.replace(b"Host: a", b"Host: " + host))
     assert lines[1] == b"Host: " + host
     assert b"X-Forwarded-Host: " + host in lines
+
+
+@pytest.mark.parametrize("target", [b"/", b"*"])
+async def test_c3_a_request_of_http_1_0_without_a_host_names_the_backend(stage: ProxyFixture, target: bytes) -> None:
+    lines = await heard(stage, b"OPTIONS " + target + b" HTTP/1.0\r\n\r\n")
+    assert lines[:2] == [b"OPTIONS " + target + b" HTTP/1.1", b"Host: " + stage.backend.address.encode()]
+    assert not any(line.startswith(b"X-Forwarded-Host") for line in lines)
+    assert b"X-Forwarded-Proto: http" in lines
+
+
+async def test_c3_each_backend_that_is_tried_gets_its_own_name(open_stage: OpenStage) -> None:
+    stage = await open_stage(2)
+    _, first = await stage.ask(b"GET / HTTP/1.0\r\n\r\n")
+    heads = [await first.head()]
+    first.close()
+    heads.append(await (await stage.backends[1].accept()).head())
+    assert [
+        b"\r\nHost: %b\r\n" % backend.address.encode() in head
+        for backend, head in zip(stage.backends, heads, strict=True)
+    ] == [True, True]
+
+
+async def test_c3_an_empty_host_of_http_1_0_stays_empty(stage: ProxyFixture) -> None:
+    assert (await heard(stage, b"GET / HTTP/1.0\r\nHost:\r\n\r\n"))[1] == b"Host: "
 
 
 async def test_c4_empty_values_are_kept_in_their_place_both_ways(stage: ProxyFixture) -> None:

@@ -177,6 +177,15 @@ async def test_p14_chunks_are_counted_as_they_come(open_stage: OpenStage) -> Non
     assert b"!" not in await backend.rest()
 
 
+async def test_p14_trailers_are_counted_too(open_stage: OpenStage) -> None:
+    stage = await open_stage(limits=Limits(max_request_body=20))
+    client, backend = await stage.ask(CHUNKED + b"5\r\nhello\r\n")
+    await backend.until(b"hello\r\n")
+    await client.send(b"0\r\nX-Sum: 123456789\r\n\r\n")
+    assert status(await client.head()) == 413
+    assert b"0\r\n" not in await backend.rest()
+
+
 async def test_p14_each_request_has_the_whole_limit(open_stage: OpenStage) -> None:
     stage = await open_stage(limits=Limits(max_request_body=5))
     stage.backend.play(answers(OK))
@@ -200,6 +209,12 @@ BEFORE = (
     "X-Forwarded-Proto: https",
     "X-Forwarded-Host: shop",
     "Forwarded: for=192.0.2.1",
+    "X-Forwarded-Port: 443",
+    "X-Forwarded-Prefix: /shop",
+    "X-Forwarded-Scheme: https",
+    "X-Forwarded-Server: edge",
+    "X-Forwarded-Ssl: on",
+    "X-Real-IP: 192.0.2.1",
 )
 
 
@@ -210,7 +225,7 @@ async def test_c6_the_word_of_a_trusted_proxy_goes_on(open_stage: OpenStage) -> 
     assert b"X-Forwarded-For: 192.0.2.1, 198.51.100.7, 127.0.0.1" in lines
     for line in BEFORE[1:]:
         assert lines.count(line.encode()) == 1
-    assert len([line for line in lines if b"orwarded" in line]) == 4
+    assert len([line for line in lines if b"orwarded" in line]) == 9
 
 
 async def test_c6_a_trusted_proxy_that_says_nothing_is_a_client(open_stage: OpenStage) -> None:
@@ -226,8 +241,7 @@ async def test_c6_the_word_of_others_is_dropped(open_stage: OpenStage) -> None:
     stage = await open_stage(limits=Limits(trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("fd00::/8"))))
     _, backend = await stage.ask(get("/", *BEFORE))
     head = await backend.head()
-    assert b"192.0.2.1" not in head
-    assert b"shop" not in head
+    assert not any(word in head for word in (b"192.0.2.1", b"shop", b"443", b"https", b"edge", b"Ssl"))
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,27 @@ async def test_g11_any_other_protocol_is_tunnelled_too(stage: ProxyFixture) -> N
     assert b"Upgrade: foo/2\r\n" in await client.head()
 
 
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket, h2c", b"foo/2", b"websocket/2", b""])
+async def test_b10_a_switch_to_another_protocol_than_was_asked_for_is_a_502(
+    stage: ProxyFixture, protocol: bytes
+) -> None:
+    client, backend = await stage.ask(ASK)
+    await backend.head()
+    await backend.send(SWITCH.replace(b"websocket", protocol))
+    head = await client.head()
+    assert status(head) == 502
+    assert b"X-Composectl-Error: unasked-upgrade\r\n" in head
+    assert await backend.rest() == b""
+
+
+@pytest.mark.parametrize("protocol", [b"foo/2", b"WebSocket", b"websocket, foo/2"])
+async def test_b10_any_of_several_protocols_may_be_chosen(stage: ProxyFixture, protocol: bytes) -> None:
+    client, backend = await stage.ask(get("/", "Connection: upgrade", "Upgrade: foo/2, websocket"))
+    await backend.head()
+    await backend.send(SWITCH.replace(b"websocket", protocol))
+    assert b"Upgrade: " + protocol + b"\r\n" in await client.head()
+
+
 async def test_a19_h2c_is_not_asked_for(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(
         get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x")
@@ -187,7 +208,7 @@ async def test_g12_a_post_without_a_body_may_switch(stage: ProxyFixture) -> None
         post(b"").replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n")
     )
     assert b"Upgrade: SPDY/3.1\r\n" in await backend.head()
-    await backend.send(SWITCH)
+    await backend.send(SWITCH.replace(b"websocket", b"SPDY/3.1"))
     assert status(await client.head()) == 101
 
 
