@@ -111,11 +111,11 @@ def config_argv(compose: Compose, options: Options, *, in_yaml: bool = False) ->
     return (*compose.command, *options.argv(), *words)
 
 
-def stdin_argv(compose: Compose, options: Options, name: str, directory: Path) -> tuple[str, ...]:
-    """Compose, for the rendered project on stdin; 1.29 takes the directory that it runs in for the project's."""
+def rendered_argv(compose: Compose, options: Options, name: str, directory: Path, file: str = "-") -> tuple[str, ...]:
+    """Compose, for the rendered project in `file`; 1.29 takes the directory that it runs in for the project's."""
     return (
         *compose.command,
-        *("--file", "-", "--project-name", name, "--project-directory", str(directory)),
+        *("--file", file, "--project-name", name, "--project-directory", str(directory)),
         *options.argv_when_rendered(),
     )
 

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from composectl import errors
-from composectl.compose.argv import UpArguments, converge_words, stdin_argv, up_words
+from composectl.compose.argv import UpArguments, converge_words, rendered_argv, up_words
 from composectl.compose.binary import Compose
 from composectl.compose.options import Invocation, Options, files_of_v1, name_of_v1, project_directory_of
 from composectl.compose.override import render, without_published_ports
-from composectl.compose.process import GRACE, render_config, run_compose, run_quietly
+from composectl.compose.process import GRACE, exec_compose, held_file, render_config, run_compose, run_quietly
 from composectl.compose.project import Project, parse_project, read_x_balance, services_with_x_balance
 
 
@@ -97,11 +98,18 @@ class ComposeProject:
         """Stop or kill these services, or all of the project where none is named."""
         await self._run("kill" if kill else "stop", *services, grace=GRACE if kill else 1.0)
 
+    def become(self, words: Sequence[str]) -> NoReturn:
+        """Become Compose, which carries out `words` on the rendered project, with the stdin of this process."""
+        file = held_file(self.rendered)
+        exec_compose(
+            (*rendered_argv(self.compose, self.options, self.name, self.directory, file), *words), self.environ
+        )
+
     # Private
 
     @property
     def _argv(self) -> tuple[str, ...]:
-        return stdin_argv(self.compose, self.options, self.name, self.directory)
+        return rendered_argv(self.compose, self.options, self.name, self.directory)
 
     async def _run(self, *words: str, grace: float = GRACE, check: bool = False) -> None:
         exit_code = await run_compose((*self._argv, *words), self.environ, self.rendered, self.directory, grace)

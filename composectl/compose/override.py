@@ -64,6 +64,17 @@ def merge(rendered: bytes, newer: bytes, kept: Collection[str]) -> bytes:
     return render(document)
 
 
+def scaled(rendered: bytes, scales: Mapping[str, int]) -> bytes:
+    """The rendered project, in which so many replicas of these services are asked for."""
+    document = yaml.safe_load(rendered)
+    for service, scale in scales.items():
+        if found := document["services"].get(service):
+            found["scale"] = scale
+            if "replicas" in (found.get("deploy") or {}):
+                found["deploy"]["replicas"] = scale
+    return render(document)
+
+
 def check_rendered_capacity(rendered: bytes, service: str, scale: int) -> None:
     """Raise `udp_port` where `scale` replicas cannot hold what the service publishes in the rendered project."""
     check_capacity(service, ports_in(service, _found(rendered, service)), scale)

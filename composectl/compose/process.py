@@ -95,6 +95,16 @@ def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
         raise _cannot_run(argv, error) from error
 
 
+def held_file(content: bytes) -> str:
+    """The path of a file in memory, where there is such a thing, for this process and for what it becomes."""
+    descriptor = os.memfd_create("compose.yaml") if sys.platform == "linux" else _anonymous_file()
+    os.set_inheritable(descriptor, True)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return f"/dev/fd/{descriptor}"
+
+
 def error_line(stderr: str) -> str:
     """The error in what Compose wrote to stderr, without warnings, progress, advice and traceback; "" where none is."""
     lines = [line.strip() for line in stderr.splitlines() if not _WARNING.match(line) and not _PROGRESS.match(line)]
@@ -115,6 +125,11 @@ def hint_for(words: str) -> str:
 @cache
 def _read_stdin() -> bytes:
     return sys.stdin.buffer.read()
+
+
+def _anonymous_file() -> int:
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 async def _start(argv: Sequence[str], environ: Mapping[str, str], cwd: Path, **streams: Any) -> Process:

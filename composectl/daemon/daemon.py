@@ -43,6 +43,7 @@ class Daemon:
         self.events = EventStream(self.snapshots.json, self.changes.subscribe)
         self.metrics = MetricsHandler(self.snapshot)
         self.scaling = asyncio.Lock()
+        self.listed = asyncio.Event()  # after every listing
         self._stale_since: float | None = None  # epoch seconds
 
     def info(self) -> DaemonInfo:
@@ -128,6 +129,7 @@ class Daemon:
         self.orchestrator.count(service, replicas)
         self.services[service].pool.sync(replicas)
         self.changes.wake()
+        self.listed.set()
 
     def replica_stopping(self, service: str, container_id: str, reason: str) -> None:
         self.services[service].pool.drain(container_id, reason)

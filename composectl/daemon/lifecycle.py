@@ -20,6 +20,7 @@ from composectl.control.paths import log_name
 from composectl.daemon.api import Api
 from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Daemon
+from composectl.daemon.healing import Healer
 from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers, warn_if_unserved
 from composectl.daemon.service import bind_released_ports
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
@@ -73,7 +74,8 @@ class Lifecycle:
             try:
                 await cancel_on(self._shutdown.requested, self._start())
                 async with self._console.shown():
-                    await self._shutdown.requested.wait()
+                    with suppress(Interrupted):
+                        await cancel_on(self._shutdown.requested, Healer(self._daemon).run())
                     if self._console.is_background:
                         info(f"shutting down: {self._shutdown.reason}")
                     await cancel_on(self._shutdown.forced, self._daemon.shut_down())

@@ -44,6 +44,15 @@ async def retire(daemon: Daemon, service: BalancedService, backend: Backend, rea
     progress(f"{replica.name} removed")
 
 
+async def remove_unusable(daemon: Daemon, service: BalancedService) -> None:
+    """Remove the containers that never ran, and those that another tool has made: Compose would start them again."""
+    unusable = [exited.id for exited in await daemon.orchestrator.exited(service.name) if not exited.has_run]
+    foreign = await daemon.orchestrator.foreign(service.name)
+    unusable += [container_id for container_id, container in foreign.items() if not container.runs]
+    for container_id in dict.fromkeys(unusable):
+        await daemon.orchestrator.remove(container_id)
+
+
 def warn_if_unserved(service: BalancedService, progress: Progress) -> None:
     """Tell that requests can only wait in the queue, where that is so."""
     if not service.pool.ready:
@@ -75,9 +84,7 @@ async def _scale(
         await asyncio.gather(*(retire(daemon, service, backend, "scaled down", progress) for backend in plan.remove))
     if plan.add:
         progress(f"{service.name}: adding {plan.add}")
-        for exited in await orchestrator.exited(service.name):
-            if not exited.has_run:  # Compose would start it again, as it was
-                await orchestrator.remove(exited.id)
+        await remove_unusable(daemon, service)
     if plan.add or not orchestrator.can_choose_victim:
         await orchestrator.scale_to(service.name, desired)
     await _wait_until(_is_complete, daemon, service, _READY_TIMEOUT)

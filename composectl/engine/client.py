@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from composectl import errors
 from composectl.balance.backend import Replica
 from composectl.engine.containers import (
+    CONFIG_HASH,
     CONTAINER_ADDRESS,
     PROJECT,
     Addressing,
@@ -88,6 +89,12 @@ class Engine:
     async def containers(self, project: str, service: str) -> list[ContainerSpec]:
         """All containers of the service, in whatever state."""
         return (await self._inspect(project, (service,), parse_container_spec, every=True))[service]
+
+    async def config_hashes(self, project: str, service: str) -> dict[str, str]:
+        """The hash that Compose noted of each container of the service, in whatever state (GET /containers/json)."""
+        listed = await self._call(lambda: self._client.containers(all=True, filters=replica_filter(project)))
+        of = {container["Id"]: container["Labels"] for container in listed}
+        return {id: labels.get(CONFIG_HASH, "") for id, labels in of.items() if service_of(labels) == service}  # noqa: A001
 
     async def scales(self) -> dict[str, dict[str, int]]:
         """How many containers, in whatever state, there are of each service of each project (GET /containers/json)."""

@@ -17,6 +17,8 @@ NUMBER = "com.docker.compose.container-number"
 ONE_OFF = "com.docker.compose.oneoff"
 CONFIG_HASH = "com.docker.compose.config-hash"
 HOOK = "com.docker.compose.hook"
+RUNNING = ("running", "paused")
+"""The statuses of a container that has an address."""
 KILL = 9
 TERM = 15
 
@@ -24,7 +26,6 @@ _Json = Mapping[str, Any]
 _Labels = Mapping[str, str]
 _Ports = tuple[tuple[int | None, int], ...]
 
-_RUNNING = ("running", "paused")
 _HEALTH = {
     "healthy": ContainerHealth.HEALTHY,
     "starting": ContainerHealth.UNHEALTHY,
@@ -79,13 +80,18 @@ class ExitedContainer:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """What a container was made from: its definition, as the hash that Compose notes, and its image by name and id."""
+    """What a container was made from: its definition, as the hash that Compose notes, and its image by name and id.
+
+    `published`: the TCP ports of the host that it asks for, whether or not it runs.
+    """
 
     id: str
     name: str
     config_hash: str
     image: str
     image_id: str
+    status: str = "running"
+    published: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,7 @@ def parse_container(inspect: _Json, addressing: Addressing = CONTAINER_ADDRESS) 
     """The replica in an answer of GET /containers/{id}/json; None where nothing can be sent to it."""
     state, labels = inspect["State"], _labels(inspect)
     host, ports, network, endpoint = _address(inspect, addressing)
-    if state["Status"] not in _RUNNING or not service_of(labels) or not host:
+    if state["Status"] not in RUNNING or not service_of(labels) or not host:
         return None
     health = _HEALTH.get((state.get("Health") or {}).get("Status", ""), ContainerHealth.NONE)
     return Replica(
@@ -167,7 +173,7 @@ def parse_exited(inspect: _Json) -> ExitedContainer | None:
     """The end of a container in an answer of GET /containers/{id}/json; None where it runs, or was never started."""
     state, status = inspect["State"], inspect["State"]["Status"]
     error = state.get("Error", "")
-    if status in _RUNNING or (status == "created" and not error):
+    if status in RUNNING or (status == "created" and not error):
         return None
     return ExitedContainer(
         inspect["Id"], _name(inspect), state["ExitCode"], status == "restarting", error, has_run=status != "created"
@@ -177,7 +183,8 @@ def parse_exited(inspect: _Json) -> ExitedContainer | None:
 def parse_container_spec(inspect: _Json) -> ContainerSpec:
     """The make of the container in an answer of GET /containers/{id}/json."""
     config_hash, image = _labels(inspect).get(CONFIG_HASH, ""), inspect["Config"].get("Image", "")
-    return ContainerSpec(inspect["Id"], _name(inspect), config_hash, image, inspect.get("Image", ""))
+    status, published = inspect["State"]["Status"], _asked_ports(inspect)
+    return ContainerSpec(inspect["Id"], _name(inspect), config_hash, image, inspect.get("Image", ""), status, published)
 
 
 def parse_port_owner(listed: _Json, port: int) -> PortOwner | None:
@@ -274,6 +281,16 @@ def _network_address(inspect: _Json, reachable: frozenset[str] | None) -> tuple[
             if (reachable is None or network in reachable) and (host := joined_network.get(kind)):
                 return host, network, joined_network.get("EndpointID") or ""
     return "", "", ""
+
+
+def _asked_ports(inspect: _Json) -> frozenset[int]:
+    """The TCP ports of the host in its PortBindings, where "" and "0" are any free port, and "8000-8009" is a range."""
+    bindings = (inspect.get("HostConfig") or {}).get("PortBindings") or {}
+    texts = [
+        entry.get("HostPort") or "0" for name in bindings if name.endswith("/tcp") for entry in bindings[name] or ()
+    ]
+    ranges = [tuple(map(int, text.partition("-")[::2])) if "-" in text else (int(text), int(text)) for text in texts]
+    return frozenset(port for first, last in ranges for port in range(first, last + 1)) - {0}
 
 
 def _published(inspect: _Json, address: str) -> _Ports:

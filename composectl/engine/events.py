@@ -18,7 +18,7 @@ Event = Mapping[str, Any]
 # second, stay away.
 FILTERS = {
     "type": ["container", "network"],
-    "event": ["start", "kill", "die", "pause", "unpause", "health_status", "rename", "connect", "disconnect"],
+    "event": ["create", "start", "kill", "die", "pause", "unpause", "health_status", "rename", "connect", "disconnect"],
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from composectl.balance.backend import Replica
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
     from composectl.engine.containers import ExitedContainer
     from composectl.engine.watch import ReplicaObserver
     from composectl.errors import ComposectlError
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignContainer:
+    """A container of a service that another tool has made; `blocked`: it asks for a port that the proxy has."""
+
+    runs: bool
+    blocked: bool
 
 
 Revision = bytes  # what the replicas of a service are made from: a project as the orchestrator reads it
@@ -74,6 +83,10 @@ class Orchestrator:
     async def exited(self, service: str) -> list[ExitedContainer]:
         """The containers that do not run though they were told to."""
         raise NotImplementedError
+
+    async def foreign(self, service: str) -> dict[str, ForeignContainer]:
+        """The containers that another tool has made of another configuration, by id."""
+        return {}
 
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
         """The end of what a container has printed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -24,11 +24,11 @@ from composectl.compose.override import (
 from composectl.compose.ports import Port, any_free_port
 from composectl.compose.project import Project
 from composectl.engine.client import Engine
-from composectl.engine.containers import Addressing, ExitedContainer
+from composectl.engine.containers import RUNNING, Addressing, ExitedContainer
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
 from composectl.engine.watch import ReplicaObserver, Watch
 from composectl.orchestrator.addressing import ChosenAddressing, choose_addressing
-from composectl.orchestrator.base import Orchestrator, Revision
+from composectl.orchestrator.base import ForeignContainer, Orchestrator, Revision
 
 
 def find_endpoint(invocation: Invocation) -> Endpoint:
@@ -55,6 +55,19 @@ async def count_replicas(invocation: Invocation) -> dict[str, dict[str, int]]:
     """The number of containers of each service, by project. Raises ComposectlError."""
     with closing(await Engine.connect(find_endpoint(invocation))) as engine:
         return await engine.scales()
+
+
+def port_overrides(
+    ports: Mapping[str, Sequence[Port]], published_host: str, without_udp: frozenset[str]
+) -> PortOverrides:
+    """What replicas publish; the targets of `ports` are where they are reached."""
+    targets = {service: sorted({port.target for port in found if port.target}) for service, found in ports.items()}
+    published = {
+        service: tuple(any_free_port(published_host, target) for target in found)
+        for service, found in targets.items()
+        if published_host
+    }
+    return PortOverrides(without_udp, published)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +101,19 @@ class ComposeConnection:
         arguments: UpArguments,
     ) -> ComposeOrchestrator:
         """The orchestrator of the services in `scales`; the targets of `ports` are where replicas are reached."""
-        targets = {service: sorted({port.target for port in found if port.target}) for service, found in ports.items()}
-        published = {
-            service: tuple(any_free_port(published_host, target) for target in found)
-            for service, found in targets.items()
-            if published_host
-        }
-        overrides = PortOverrides(without_udp, published)
+        overrides = port_overrides(ports, published_host, without_udp)
         balanced = self.client.balanced_project(project, scales)
         balanced = replace(balanced, rendered=overrides.apply(balanced.rendered))
         engine = replace(self.engine, addressing=Addressing(published_host))
-        return ComposeOrchestrator(engine, self.client, balanced, scales, overrides, arguments)
+        claimed = {service: _numbers((*project.tcp_ports(service), *ports.get(service, ()))) for service in scales}
+        return ComposeOrchestrator(engine, self.client, balanced, scales, overrides, arguments, claimed)
 
 
 class ComposeOrchestrator(Orchestrator):
-    """`arguments`: what `up` is told beside the services that are balanced."""
+    """`arguments`: what `up` is told beside the services that are balanced.
+
+    `claimed`: the host's ports that no replica publishes, by service, because they are the proxy's.
+    """
 
     def __init__(
         self,
@@ -112,6 +123,7 @@ class ComposeOrchestrator(Orchestrator):
         scales: Mapping[str, int],
         overrides: PortOverrides,
         arguments: UpArguments,
+        claimed: Mapping[str, frozenset[int]] | None = None,
     ) -> None:
         super().__init__(scales)
         self.directory = str(project.directory)
@@ -121,7 +133,9 @@ class ComposeOrchestrator(Orchestrator):
         self._project = project
         self._overrides = overrides
         self._arguments = arguments
+        self._claimed = claimed or {}
         self._revisions = dict.fromkeys(scales, project.rendered)
+        self._own: dict[str, set[str]] = {}  # the hashes of the containers that were made from these, by service
 
     async def watch(self, observer: ReplicaObserver) -> NoReturn:
         await Watch(self._engine, self._project.name, tuple(self.desired), observer).run()
@@ -139,6 +153,8 @@ class ComposeOrchestrator(Orchestrator):
 
     async def start(self) -> None:
         await self._project.up(self._arguments, self.desired)
+        for service in self.desired:
+            self._own[service] = set((await self._engine.config_hashes(self._project.name, service)).values())
 
     async def stop(self, *, kill: bool = False) -> None:
         """Stop or kill everything, or only the balanced services and those that were named, if some were."""
@@ -155,6 +171,19 @@ class ComposeOrchestrator(Orchestrator):
     async def exited(self, service: str) -> list[ExitedContainer]:
         return await self._engine.exited(self._project.name, service)
 
+    async def foreign(self, service: str) -> dict[str, ForeignContainer]:
+        """Those that publish a port of the proxy, or whose definition is none from which composectl made replicas."""
+        claimed = self._claimed.get(service, frozenset())
+        specs = await self._engine.containers(self._project.name, service)
+        blocked = {spec.id for spec in specs if spec.published & claimed}
+        found = {spec.config_hash for spec in specs if spec.id not in blocked}
+        own = self._own.setdefault(service, found)  # those that a predecessor has made
+        return {
+            spec.id: ForeignContainer(spec.status in RUNNING, spec.id in blocked)
+            for spec in specs
+            if spec.id in blocked or spec.config_hash not in own
+        }
+
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
         return await self._engine.last_lines(id, count)
 
@@ -163,7 +192,13 @@ class ComposeOrchestrator(Orchestrator):
 
     async def scale_to(self, service: str, count: int, revision: Revision | None = None) -> None:
         rendered = revision or self._revisions[service]
-        await replace(self._project, rendered=rendered).converge(service, count)
+        before = await self._engine.config_hashes(self._project.name, service)
+        own = self._own.setdefault(service, set(before.values()))
+        try:
+            await replace(self._project, rendered=rendered).converge(service, count)
+        finally:
+            now = await self._engine.config_hashes(self._project.name, service)
+            own |= {config_hash for id, config_hash in now.items() if id not in before}  # noqa: A001 - Docker's word
 
     async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
         if grace_period is not None:
@@ -199,3 +234,11 @@ class ComposeOrchestrator(Orchestrator):
     def _merge(self, revision: Revision, kept: Collection[str]) -> None:
         """Have `stop` find all that runs, also after a rollout that fails: the services in `kept` are as they were."""
         self._project = replace(self._project, rendered=merge(self._project.rendered, revision, kept))
+
+
+# Private
+
+
+def _numbers(ports: Iterable[Port]) -> frozenset[int]:
+    """The host's ports that these name."""
+    return frozenset(number for port in ports for number in range(port.published[0], port.published[1] + 1)) - {0}

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from composectl.engine.containers import NUMBER, SERVICE
 from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask, is_answered_by_docker
-from tests.support.wait import wait_until
+from tests.support.wait import is_seen, wait_until
 
 TWO_SERVICES = """\
 services:
@@ -75,16 +75,42 @@ def test_meanwhile_up_brings_back_what_plain_down_took(balanced: ComposeProject)
     assert ask(balanced.port).is_whole
 
 
-def test_meanwhile_plain_up_finds_the_port_taken_and_up_mends_it(balanced: ComposeProject) -> None:
-    plain = balanced.plain_compose("up", "-d", "-t", "0")
-    assert plain.returncode != 0
-    assert "address already in use" in plain.stderr
-    assert wait_until(lambda: balanced.status()["backends"] == [])
+RECREATING = [
+    ("up", "-d"),
+    pytest.param(("up", "-d", "--scale", "echo=3"), marks=pytest.mark.slow),
+    pytest.param(("up", "-d", "--force-recreate"), marks=pytest.mark.slow),
+    pytest.param(("create",), marks=pytest.mark.slow),
+]
 
-    balanced.run("up", "-d")
+
+@pytest.mark.parametrize("words", RECREATING, ids=" ".join)
+def test_h22_replicas_that_plain_compose_recreates_meanwhile_are_brought_back(
+    balanced: ComposeProject, words: tuple[str, ...]
+) -> None:
+    plain = balanced.plain_compose(*words)
+    assert words == ("create",) or "address already in use" in plain.stderr
+    (told,) = wait_until(lambda: lines_of_log(balanced, "another tool"))
     assert balanced.has_ready(3)
     assert ask(balanced.port).is_whole
-    assert {container.status for container in balanced.containers()} == {"running"}
+    assert {container.status for container in of("echo", balanced)} == {"running"}
+    assert told.endswith("echo: another tool has recreated its replicas; composectl brings its own 3 back")
+
+
+@pytest.mark.slow
+def test_h22_meanwhile_commands_of_composectl_leave_the_replicas_alone(balanced: ComposeProject) -> None:
+    before = ids(balanced.containers())
+    balanced.run("create")
+    assert balanced.run("run", "--rm", "-T", "other", "echo", "well") == "well\n"
+    assert ids(balanced.containers()) == before
+    assert balanced.has_ready(3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("down", "-t", "0"), ("stop", "-t", "0"), ("rm", "-sf")], ids=" ".join)
+def test_h22_what_plain_compose_takes_away_stays_away(balanced: ComposeProject, words: tuple[str, ...]) -> None:
+    compose(balanced, *words)
+    assert wait_until(lambda: balanced.status()["backends"] == [])
+    assert not is_seen(lambda: balanced.status()["backends"], within=3)
 
 
 def test_after_ctrl_c_plain_up_publishes_the_port(two: ComposeProject) -> None:
@@ -105,6 +131,12 @@ def test_after_the_background_process_up_publishes_the_port(balanced: ComposePro
     assert len(of("echo", balanced)) == 3
     compose(balanced, "up", "-d", "-t", "0")
     assert is_served_by_docker(balanced)
+
+
+def lines_of_log(project: ComposeProject, text: str) -> list[str]:
+    """The lines of composectl's log that have this text in them."""
+    (log,) = (project.state / "composectl").glob("*.log")
+    return [line for line in log.read_text().splitlines() if text in line]
 
 
 def compose(project: ComposeProject, *words: str) -> str:

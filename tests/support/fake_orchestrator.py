@@ -19,7 +19,7 @@ from composectl.daemon.daemon import Daemon
 from composectl.daemon.service import BalancedService
 from composectl.engine.containers import ExitedContainer
 from composectl.engine.watch import ReplicaObserver
-from composectl.orchestrator.base import Orchestrator, Revision
+from composectl.orchestrator.base import ForeignContainer, Orchestrator, Revision
 from composectl.proxy.limits import ConnectionLimit
 
 HEALTHY, UNHEALTHY = ContainerHealth.HEALTHY, ContainerHealth.UNHEALTHY
@@ -48,6 +48,7 @@ class FakeOrchestrator(Orchestrator):
         self.never_ran: list[ExitedContainer] = []
         self.outdated = set(desired)
         self.broken: errors.ComposectlError | None = None
+        self.strangers: dict[str, ForeignContainer] = {}  # made by another tool
         self.revisions = dict.fromkeys(desired, OLD)
         self._capacity = capacity
         self._project = project
@@ -70,6 +71,16 @@ class FakeOrchestrator(Orchestrator):
             if replica.number == number:
                 self._made[replica.id] = (service, revision, replace(replica, health=UNHEALTHY))
                 self._report(service)
+
+    def recreate(self, *, runs: bool, service: str = "echo") -> None:
+        """Put one container of another tool in the place of all replicas."""
+        self._made = {id: made for id, made in self._made.items() if made[0] != service}  # noqa: A001
+        if runs:
+            self._make(service, OLD)
+            self.strangers[next(reversed(self._made))] = ForeignContainer(runs=True, blocked=False)
+        else:
+            self.strangers[f"stranger {len(self.strangers)}"] = ForeignContainer(runs=False, blocked=True)
+        self._report(service)
 
     def numbers(self, service: str = "echo") -> list[int]:
         """The numbers of the containers."""
@@ -102,6 +113,9 @@ class FakeOrchestrator(Orchestrator):
         ]
         return [*exited, *self.never_ran]
 
+    async def foreign(self, service: str) -> dict[str, ForeignContainer]:
+        return dict(self.strangers)
+
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
         return self.output
 
@@ -125,6 +139,9 @@ class FakeOrchestrator(Orchestrator):
             if container.id == id:
                 self.log.append(f"remove {container.name}")
         self.never_ran = [container for container in self.never_ran if container.id != id]
+        stranger = self.strangers.pop(id, None)
+        if stranger and not stranger.runs:
+            self.log.append(f"remove {id}")
         if id in self._made:
             service, _, replica = self._made.pop(id)
             self.log.append(f"remove {replica.name}")

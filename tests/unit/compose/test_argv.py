@@ -10,9 +10,9 @@ from composectl.compose.argv import (
     converge_words,
     parse_scale,
     parse_scales,
+    rendered_argv,
     sort_up_arguments,
     starts_nothing,
-    stdin_argv,
     up_words,
 )
 from composectl.compose.binary import Compose
@@ -130,7 +130,7 @@ def test_v1_renders_all_profiles_anyway_and_knows_no_format() -> None:
 
 
 def test_the_rendered_project_comes_on_stdin_with_other_options() -> None:
-    assert " ".join(stdin_argv(V2, OPTIONS, "shop", Path("/srv"))) == (
+    assert " ".join(rendered_argv(V2, OPTIONS, "shop", Path("/srv"))) == (
         "docker compose --file - --project-name shop --project-directory /srv"
         " --env-file /a.env --profile debug --ansi never"
     )

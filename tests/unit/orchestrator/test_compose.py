@@ -16,8 +16,9 @@ from composectl.compose.client import ComposeProject
 from composectl.compose.options import Options
 from composectl.compose.override import PortOverrides, render
 from composectl.engine.client import Engine
+from composectl.engine.containers import CONFIG_HASH
 from composectl.orchestrator.compose import ComposeOrchestrator
-from tests.support.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine, container
 
 OLD = {
     "services": {
@@ -47,6 +48,7 @@ class Machine:
             {"echo": 2, "web": 2},
             PortOverrides(),
             UpArguments((), named),
+            {"echo": frozenset({8080})},
         )
 
     @property
@@ -65,11 +67,16 @@ class Machine:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
     async with FakeEngine(tmp_path / "docker.sock").serving() as fake:
-        engine = await Engine.connect(fake.endpoint)
-        yield engine
-        engine.close()
+        yield fake
+
+
+@pytest.fixture
+async def engine(fake: FakeEngine) -> AsyncIterator[Engine]:
+    engine = await Engine.connect(fake.endpoint)
+    yield engine
+    engine.close()
 
 
 @pytest.fixture
@@ -114,3 +121,45 @@ async def test_after_half_a_rollout_scaling_keeps_each_service_alike(machine: Ma
     assert machine.images == {"echo": "echo:1", "web": "web:1", "cache": "cache:1"}
     await machine.orchestrator.scale_to("echo", 3)
     assert machine.images == {"echo": "echo:2", "web": "web:2", "search": "search:2"}
+
+
+# Containers of other tools
+
+
+def made(number: int, definition: str, *, port: int | None = None, status: str = "running") -> dict[str, Any]:
+    """A container of this definition, which publishes this port."""
+    bindings = {} if port is None else {"80/tcp": [{"HostIp": "", "HostPort": str(port)}]}
+    labels, host_config = {CONFIG_HASH: definition}, {"PortBindings": bindings}
+    return container(number, Labels=labels, State={"Status": status}, HostConfig=host_config)
+
+
+async def test_a_container_of_another_definition_than_those_that_were_started_is_foreign(
+    machine: Machine, fake: FakeEngine
+) -> None:
+    fake.run(made(1, "own"), made(2, "own"))
+    await machine.orchestrator.start()
+    fake.run(made(2, "own", status="exited"), made(3, "other", status="created"), made(4, "other"))
+    foreign = await machine.orchestrator.foreign("echo")
+    runs = {int(id, 16): container.runs for id, container in foreign.items()}  # noqa: A001 - Docker's word
+    assert runs == {3: False, 4: True}
+
+
+async def test_a_container_that_asks_for_a_port_of_the_proxy_is_foreign_whatever_its_definition(
+    machine: Machine, fake: FakeEngine
+) -> None:
+    """Also after a handover, when nothing is known of the definitions."""
+    fake.run(made(1, "own"), made(2, "other", port=8080, status="created"), made(3, "own", port=8081))
+    assert [int(id, 16) for id in await machine.orchestrator.foreign("echo")] == [2]  # noqa: A001
+
+
+@pytest.mark.parametrize(
+    ("asked", "published"),
+    [("8080", {8080}), ("8000-8002", {8000, 8001, 8002}), ("", set()), ("0", set())],
+)
+async def test_the_ports_that_a_container_asks_for(
+    engine: Engine, fake: FakeEngine, asked: str, published: set[int]
+) -> None:
+    bindings = {"80/tcp": [{"HostIp": "", "HostPort": asked}], "53/udp": [{"HostPort": "53"}], "81/tcp": None}
+    fake.run(container(1, HostConfig={"PortBindings": bindings}))
+    (spec,) = await engine.containers("shop", "echo")
+    assert spec.published == published
