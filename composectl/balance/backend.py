@@ -88,15 +88,19 @@ class Counters:
 
 
 class Backend(Counters):
-    """One replica behind the balancer; the pool alone changes `phase`, which began at `since` in epoch seconds."""
+    """One replica behind the balancer; the pool alone changes `phase`, which began at `since` in epoch seconds.
 
-    __slots__ = ("outlier", "phase", "rate", "replica", "since")
+    `check_error`: how its last check failed, or why it was ejected; "" where it was well.
+    """
+
+    __slots__ = ("check_error", "outlier", "phase", "rate", "replica", "since")
 
     def __init__(self, replica: Replica, since: float) -> None:
         super().__init__()
         self.replica = replica
         self.phase = Phase.STARTING
         self.since = since
+        self.check_error = ""
         self.outlier = OutlierDetector()
         self.rate = Rate()
 

@@ -95,6 +95,7 @@ class Pool:
 
         Three failures in a row take a ready backend out, unless no other is ready.
         """
+        backend.check_error = error or ""
         if error is None:
             if backend.replica.health is not ContainerHealth.UNHEALTHY:
                 backend.outlier.check_passed()
@@ -155,4 +156,5 @@ class Pool:
         if backend.phase is Phase.READY and self.ready > 1:
             now = self._clock()
             backend.outlier.eject(now, ready_for=now - backend.since)
+            backend.check_error = error
             self._transition(backend, Signal.UNHEALTHY, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from composectl.balance.backend import Backend, Counters, Transition, join_address
 from composectl.balance.pool import Pool
 from composectl.balance.stats import HISTOGRAM
+from composectl.balance.waiting import Waiting
 
 VERSION = 1
 HISTOGRAM_MS = tuple(bound / 1000 for bound in HISTOGRAM)
 
-_View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView", "LogView", "Snapshot")
+_OUTPUT: dict[str, Any] = {"health_output": "", "last_lines": []}
+_View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView", "LogView", "Snapshot", Waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ class ChangeView:
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """One balanced service; `last_minute` holds the requests of each of the last 60 seconds at most, newest last."""
+    """One balanced service; `last_minute` holds the requests of each of the last 60 seconds at most, newest last.
+
+    `waiting`: why replicas are not ready, by number.
+    """
 
     service: str
     policy: str
@@ -90,6 +95,7 @@ class ServiceView:
     backends: tuple[BackendView, ...]
     changes: tuple[ChangeView, ...]
     last_minute: tuple[int, ...]
+    waiting: tuple[Waiting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,8 @@ class Snapshot:
     """Everything that one running composectl, the process `pid`, knows.
 
     `stale_since`: the ISO 8601 moment since when the engine cannot be reached; None while it can.
-    `access_log`: None where there is none.
+    `access_log`: None where there is none. `others`: the containers beside the balanced ones that are not well.
+    `logs`: the command that shows what the replicas print; "" where there is none.
     """
 
     version: int
@@ -115,13 +122,17 @@ class Snapshot:
     pid: int = 0
     access_log: LogView | None = None
     histogram_ms: tuple[float, ...] = HISTOGRAM_MS
+    others: tuple[Waiting, ...] = ()
+    logs: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """The answer of `status --json`."""
-        services = [_service_as_json(service) for service in self.services]
+    def as_json(self, *, output: bool = True) -> dict[str, Any]:
+        """The answer of `status --json`; without `output`, it holds nothing that containers print."""
+        services = [_service_as_json(service, output) for service in self.services]
         head = {"version": self.version, "project": self.project, "pid": self.pid, "stale_since": self.stale_since}
         log = None if self.access_log is None else _flat(self.access_log)
-        return head | {"access_log": log, "histogram_ms": list(self.histogram_ms), "services": services}
+        others = [_waiting_as_json(waiting, output) for waiting in self.others]
+        head |= {"access_log": log, "histogram_ms": list(self.histogram_ms)}
+        return head | {"services": services, "others": others, "logs": self.logs}
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Snapshot:
@@ -131,6 +142,7 @@ class Snapshot:
             "access_log": None if log is None else _pick(LogView, log),
             "histogram_ms": tuple(answer.get("histogram_ms", ())),
             "services": tuple(map(_service_from_json, answer["services"])),
+            "others": tuple(map(_waiting_from_json, answer.get("others", ()))),
         }
         return _pick(Snapshot, {**answer, **nested})
 
@@ -145,6 +157,7 @@ def view_service(
     port: int | None,
     changes: Iterable[Transition],
     rollouts: Mapping[str, int],
+    waiting: Sequence[Waiting] = (),
 ) -> ServiceView:
     """The view of one pool, whose backends are reached on `port`; `queued` requests wait, `rollouts` are by outcome."""
     return ServiceView(
@@ -157,6 +170,7 @@ def view_service(
         backends=tuple(_view_backend(pool, backend, port) for backend in pool.backends),
         changes=tuple(_view_change(change) for change in changes if change.service == pool.service),
         last_minute=pool.leases.rate.minute,
+        waiting=tuple(waiting),
     )
 
 
@@ -221,11 +235,12 @@ def _by_class(counters: Counters) -> dict[str, int]:
     return {f"{hundred}xx": counters.responses[hundred] for hundred in range(1, 6)}
 
 
-def _service_as_json(service: ServiceView) -> dict[str, Any]:
+def _service_as_json(service: ServiceView, output: bool) -> dict[str, Any]:
     nested = {
         "totals": _flat(service.totals),
         "backends": [_flat(backend) for backend in service.backends],
         "changes": [_change_as_json(change) for change in service.changes],
+        "waiting": [_waiting_as_json(waiting, output) for waiting in service.waiting],
     }
     return _flat(service) | nested
 
@@ -234,7 +249,12 @@ def _change_as_json(change: ChangeView) -> dict[str, Any]:
     return {{"before": "from", "after": "to"}.get(name, name): value for name, value in _flat(change).items()}
 
 
-def _flat(view: Totals | BackendView | ChangeView | ServiceView | LogView) -> dict[str, Any]:
+def _waiting_as_json(waiting: Waiting, output: bool) -> dict[str, Any]:
+    last_lines = {"last_lines": list(waiting.last_lines)}
+    return {"reason": waiting.reason} | _flat(waiting) | last_lines | ({} if output else _OUTPUT)
+
+
+def _flat(view: Totals | BackendView | ChangeView | ServiceView | LogView | Waiting) -> dict[str, Any]:
     # `dataclasses.asdict` copies all the way down, which a table of hundreds would feel four times a second.
     return {name: getattr(view, name) for name in view.__slots__}
 
@@ -252,8 +272,13 @@ def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
             for change in service["changes"]
         ),
         "last_minute": tuple(service["last_minute"]),
+        "waiting": tuple(map(_waiting_from_json, service.get("waiting", ()))),
     }
     return _pick(ServiceView, {**service, **nested})
+
+
+def _waiting_from_json(waiting: Mapping[str, Any]) -> Waiting:
+    return _pick(Waiting, {**waiting, "last_lines": tuple(waiting["last_lines"])})
 
 
 def _pick(kind: type[_View], values: Mapping[str, Any]) -> _View:

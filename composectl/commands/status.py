@@ -94,7 +94,8 @@ def status_of_projects(snapshots: Sequence[Snapshot]) -> Status:
     )
     stale = min((snapshot.stale_since for snapshot in snapshots if snapshot.stale_since), default=None)
     each = [snapshot.as_json() for snapshot in snapshots]
-    return Status({"version": VERSION, "projects": each}, Snapshot(VERSION, "", services, stale))
+    others = tuple(other for snapshot in snapshots for other in snapshot.others)
+    return Status({"version": VERSION, "projects": each}, Snapshot(VERSION, "", services, stale, others=others))
 
 
 def exit_code(status: Status) -> int:

@@ -97,7 +97,8 @@ def update_running(
         warning(f"the running composectl {text}; use `--handover` to apply it")
     project = asyncio.run(_bring_up_others(invocation, config, tuple(before)))
     anew = "--force-recreate" in config.arguments.options
-    rollout = make_rollout(client, project, tuple(config.scales), RolloutConfig(), only_changed=not anew)
+    timing = RolloutConfig(ready_timeout=config.ready_timeout)
+    rollout = make_rollout(client, project, tuple(config.scales), timing, only_changed=not anew)
     print_progress(reconcile(client, config.scales, before, rollout))
     if config.detach:
         for service in client.status()["services"]:
@@ -138,13 +139,14 @@ def reconcile(
     from composectl.control.commands import ScaleRequest
 
     fewer = {service: count for service, count in scales.items() if count < before[service]}
-    yield from client.scale(ScaleRequest(fewer))
+    yield from client.scale(ScaleRequest(fewer, ready_timeout_seconds=rollout.ready_timeout_seconds))
     rolled_out = []
     for line in client.rollout(rollout):
         rolled_out.append(line)
         yield line
     rest = {service: count for service, count in scales.items() if service not in fewer}
-    yield from (line for line in client.scale(ScaleRequest(rest)) if line not in rolled_out)
+    request = ScaleRequest(rest, ready_timeout_seconds=rollout.ready_timeout_seconds)
+    yield from (line for line in client.scale(request) if line not in rolled_out)
 
 
 # Private

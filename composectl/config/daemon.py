@@ -51,14 +51,15 @@ class DaemonConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpConfig(DaemonConfig):
-    """`services`: those that are balanced. `ready_timeout`: the seconds for which `-d` waits for the first backend.
+    """`services`: those that are balanced. `ready_timeout`: the seconds for which it waits for the first backend, None
+    for as long as the HEALTHCHECK says.
 
     `handover`: take over from the composectl that runs. `backend_address`: one of `BACKEND_ADDRESSES`.
     """
 
     services: Mapping[str, ServiceConfig]
     arguments: UpArguments
-    ready_timeout: float = 60.0
+    ready_timeout: float | None = None
     handover: bool = False
     backend_address: str = "auto"
 

@@ -54,10 +54,11 @@ class ServiceConfig:
 class RolloutConfig:
     """`parallel`: so many new replicas at a time. `monitor`: the seconds of watching them before old ones leave.
 
-    `ready_timeout`: the seconds to become ready. `canary`: the share of the requests at which one is held first.
+    `ready_timeout`: the seconds to become ready, None for as long as the HEALTHCHECK says. `canary`: the share of the
+    requests at which one is held first.
     """
 
     parallel: int = 1
     monitor: float = 5.0
-    ready_timeout: float = 60.0
+    ready_timeout: float | None = None
     canary: float | None = None

@@ -50,6 +50,7 @@ class DaemonApi(Protocol):
     """What the API needs of a daemon; commands report their progress in lines and raise ComposectlError."""
 
     events: EventStream
+    dashboard_events: EventStream  # without what containers print: the dashboard may be open to others
     metrics: MetricsHandler
 
     def info(self) -> DaemonInfo: ...

@@ -20,16 +20,16 @@ class RolloutRequest:
     """New replicas for old ones of `services`, made from the project `rendered`.
 
     `parallel`: how many more than desired there may be. `monitor_seconds`: how long a new replica is monitored before
-    an old one is removed. `ready_timeout_seconds`: how long it may take to be ready. `only_changed`: skip a service
-    that has not changed. `canary`: pause after one new replica with this share of the requests, between 0 and 1; for
-    one service only.
+    an old one is removed. `ready_timeout_seconds`: how long it may take to be ready, None for as long as its
+    HEALTHCHECK says. `only_changed`: skip a service that has not changed. `canary`: pause after one new replica with
+    this share of the requests, between 0 and 1; for one service only.
     """
 
     services: tuple[str, ...]
     rendered: str
     parallel: int = 1
     monitor_seconds: float = 5.0
-    ready_timeout_seconds: float = 60.0
+    ready_timeout_seconds: float | None = None
     only_changed: bool = False
     canary: float | None = None
 
@@ -52,10 +52,14 @@ class BackendRef:
 
 @dataclass(frozen=True, slots=True)
 class ScaleRequest:
-    """The desired replicas by service; `oldest_first` removes the oldest in place of the highest numbers."""
+    """The desired replicas by service; `oldest_first` removes the oldest in place of the highest numbers.
+
+    `ready_timeout_seconds`: how long new ones may take to be ready, None for as long as their HEALTHCHECK says.
+    """
 
     desired: Mapping[str, int]
     oldest_first: bool = False
+    ready_timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def parse_rollout(payload: Any) -> RolloutRequest:
         rendered=_field(payload, "rendered", {str}),
         parallel=_field(payload, "parallel", {int}, lambda count: count > 0),
         monitor_seconds=float(_field(payload, "monitor_seconds", {int, float}, _is_duration)),
-        ready_timeout_seconds=float(_field(payload, "ready_timeout_seconds", {int, float}, _is_duration)),
+        ready_timeout_seconds=_ready_timeout(payload),
         only_changed=_field(payload, "only_changed", {bool}),
         canary=_field(payload, "canary", {float, type(None)} if len(services) == 1 else {type(None)}, _is_share),
     )
@@ -119,7 +123,11 @@ def parse_backend_ref(payload: Any) -> BackendRef:
 
 def parse_scale(payload: Any) -> ScaleRequest:
     """Raises InvalidRequest."""
-    return ScaleRequest(_field(payload, "desired", {dict}, _are_counts), _field(payload, "oldest_first", {bool}))
+    return ScaleRequest(
+        _field(payload, "desired", {dict}, _are_counts),
+        _field(payload, "oldest_first", {bool}),
+        _ready_timeout({"ready_timeout_seconds": None} | payload),
+    )
 
 
 # Private
@@ -134,6 +142,15 @@ def _field(payload: Any, key: str, types: set[type], is_valid: Callable[[Any], A
 
 def _is_share(value: float | None) -> bool:
     return value is None or 0 < value < 1
+
+
+def _ready_timeout(payload: Any) -> float | None:
+    seconds = _field(payload, "ready_timeout_seconds", {int, float, type(None)}, _is_duration_or_none)
+    return None if seconds is None else float(seconds)
+
+
+def _is_duration_or_none(seconds: float | None) -> bool:
+    return seconds is None or _is_duration(seconds)
 
 
 def _is_duration(seconds: float) -> bool:

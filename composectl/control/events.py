@@ -98,10 +98,14 @@ class EventStream:
 
 
 class SnapshotCache:
-    """Remembers the last snapshot: to make it is most of what it costs the loop to be watched."""
+    """Remembers the last snapshot: to make it is most of what it costs the loop to be watched.
 
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+    Without `output`, it holds nothing that containers print.
+    """
+
+    def __init__(self, snapshot: Callable[[], Snapshot], *, output: bool = True) -> None:
         self._snapshot = snapshot
+        self._output = output
         self._json = b""
         self._made_at = float("-inf")
 
@@ -109,7 +113,7 @@ class SnapshotCache:
         """The JSON of a snapshot that is at most `max_age` seconds old, without a line end."""
         now = time.monotonic()
         if now - self._made_at >= max_age:
-            self._json = json.dumps(self._snapshot().as_json(), separators=(",", ":")).encode()
+            self._json = json.dumps(self._snapshot().as_json(output=self._output), separators=(",", ":")).encode()
             self._made_at = now
         return self._json
 

@@ -22,6 +22,7 @@ class Api:
 
     def __init__(self, daemon: Daemon, shutdown: Shutdown) -> None:
         self.events = daemon.events
+        self.dashboard_events = daemon.dashboard_events
         self.metrics = daemon.metrics
         self.info = daemon.info
         self.snapshot = daemon.snapshot

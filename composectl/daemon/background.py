@@ -20,15 +20,16 @@ from composectl.control.paths import make_state_dir, rotated_log
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-ReadyNotifier = Callable[[str, str], Awaitable[None]]
+ReadyNotifier = Callable[[str, str, int], Awaitable[None]]
 _MAX_BYTES = 5_000_000
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int:
-    """Run `work` in a process of its own session, and return its exit code, or 0 as soon as it is ready.
+    """Run `work` in a process of its own session, and return its exit code, or that of `notify_ready`.
 
-    `notify_ready(text, name)` prints `text` for the caller; later output goes to the log of that name in `folder`.
+    `notify_ready(text, name, exit_code)` prints `text` for the caller, and ends that; later output goes to the log of
+    that name in `folder`.
     It does not return where a signal has interrupted the caller before: that signal comes to `work` too.
     Must be called before there are threads. Raises ComposectlError where there can be no log.
     """
@@ -45,14 +46,14 @@ def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
     log: list[Path] = []
 
-    async def notify_ready(text: str, name: str) -> None:
+    async def notify_ready(text: str, name: str, exit_code: int = 0) -> None:
         with suppress(OSError):  # the caller has gone
             own_end.send(b"?")
             await asyncio.get_running_loop().sock_recv(own_end, 1)
         log.append(folder / name)
         _switch_to_log(log[0], text)
         with suppress(OSError), own_end:
-            own_end.sendall(text.encode())
+            own_end.sendall(bytes([exit_code]) + text.encode())
 
     exit_code = work(notify_ready)
     if log:
@@ -123,7 +124,7 @@ def _switch_to_log(log: Path, text: str) -> None:
 def _wait_for(child: int, channel: socket.socket) -> int:
     """Pass signals on to the child until it is ready or ends; only without a signal is it told to go on alone."""
     caught: list[int] = []
-    text = b""
+    answer = b""
 
     def forward(number: int, _: Any) -> None:
         caught.append(number)
@@ -140,11 +141,11 @@ def _wait_for(child: int, channel: socket.socket) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
         if accepted:
             channel.sendall(b"!")
-        text = b"".join(iter(lambda: channel.recv(4096), b""))
+        answer = b"".join(iter(lambda: channel.recv(4096), b""))
     _handle_signals(signal.SIG_IGN)
-    if text:
-        sys.stdout.write(text.decode())
-        return 0
+    if answer:
+        sys.stdout.write(answer[1:].decode())
+        return answer[0]
     _, status = os.waitpid(child, 0)
     exit_code = os.waitstatus_to_exitcode(status)
     return exit_code if exit_code >= 0 else 128 - exit_code

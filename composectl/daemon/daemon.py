@@ -18,6 +18,7 @@ from composectl.control.listener_fds import ListenerFds
 from composectl.control.lock import ProjectLock
 from composectl.control.metrics_server import MetricsHandler
 from composectl.daemon.admin import AdminListeners
+from composectl.daemon.diagnosis import Diagnosis
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
@@ -39,8 +40,11 @@ class Daemon:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.diagnosis = Diagnosis(self.orchestrator, self.services)
         self.snapshots = SnapshotCache(self.snapshot)
         self.events = EventStream(self.snapshots.json, self.changes.subscribe)
+        without_output = SnapshotCache(self.snapshot, output=False)
+        self.dashboard_events = EventStream(without_output.json, self.changes.subscribe)
         self.metrics = MetricsHandler(self.snapshot)
         self.scaling = asyncio.Lock()
         self.listed = asyncio.Event()  # after every listing
@@ -61,23 +65,34 @@ class Daemon:
 
     def snapshot(self) -> Snapshot:
         desired = self.orchestrator.desired
-        services = tuple(service.view(desired[name]) for name, service in self.services.items())
+        services = tuple(
+            service.view(desired[name], self.diagnosis.waiting(name)) for name, service in self.services.items()
+        )
         stale_since = None if self._stale_since is None else iso(self._stale_since)
         log = None if self.access_log is None else LogView(self.access_log.written, self.access_log.dropped)
-        return Snapshot(VERSION, self.lock.project, services, stale_since, os.getpid(), log)
+        return Snapshot(
+            VERSION,
+            self.lock.project,
+            services,
+            stale_since,
+            os.getpid(),
+            log,
+            others=self.diagnosis.others,
+            logs=self.orchestrator.logs_command,
+        )
 
     @property
     def listeners(self) -> tuple[str, ...]:
         """Where the services are reached, as `host:port`."""
         return tuple(listener for service in self.services.values() for listener in service.listeners)
 
-    @property
-    def summary(self) -> str:
-        """A line for each service: its backends and its listeners."""
+    def summary(self, *, of_ready: bool = False) -> str:
+        """A line for each service, or for each that is ready: its backends and its listeners."""
         return "".join(
             f"{self.lock.project if self.orchestrator.refusal else name}: {self.orchestrator.describe(name)}"
             f" behind {', '.join(service.listeners)}\n"
             for name, service in self.services.items()
+            if service.pool.ready or not of_ready
         )
 
     @property

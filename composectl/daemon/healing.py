@@ -22,7 +22,6 @@ _TIMES, _PERIOD = 3, 60.0
 _ATTEMPTS = 3
 # The other tool is still at work where its containers change within this time; what is blocked will never start.
 _SETTLED_AFTER, _SETTLED_AFTER_UNLESS_BLOCKED = 0.5, 5.0
-_READY_TIMEOUT = 60.0
 _STOP_GRACE_PERIOD = 10.0
 _LEAVING = (Phase.DRAINING, Phase.DRAINED)
 
@@ -99,7 +98,8 @@ class Healer:
             service.count_rollout("aborted")
         running = await self._bring_back(service, desired)
         if running:
-            await self.daemon.changes.wait_until(lambda: _ready(service, running) >= desired, _READY_TIMEOUT)
+            seconds = await self.daemon.orchestrator.ready_seconds(service.name)
+            await self.daemon.changes.wait_until(lambda: _ready(service, running) >= desired, seconds)
             await asyncio.gather(*(self._remove(service, container_id) for container_id in running))
 
     async def _bring_back(self, service: BalancedService, desired: int) -> list[str]:

@@ -21,13 +21,16 @@ from composectl.daemon.api import Api
 from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.healing import Healer
-from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers, warn_if_unserved
+from composectl.daemon.readiness import until_serving, wait_for_stragglers, warn_if_unserved
+from composectl.daemon.replica_output import ReplicaOutput
+from composectl.daemon.scaling import scale
 from composectl.daemon.service import bind_released_ports
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 from composectl.proxy.access_log import AccessLog, AccessLogMonitor
 from composectl.sanitize import sanitize_lines
-from composectl.screen.console import change_line, info, spinner, transition_line, warning
+from composectl.screen.console import change_line, info, print_error, transition_line, warning
 from composectl.screen.live import is_live, show_table
+from composectl.screen.waiting import waiting_spinner
 
 _ADOPTION_TIMEOUT = 0.5
 _FIRST_LOOK_TIMEOUT = 1.0
@@ -40,7 +43,7 @@ class Prepared:
 
     daemon: Daemon
     old_process: OldProcess | None = None  # serves until this daemon does
-    ready_timeout: float | None = None  # seconds for the first backend
+    ready_timeout: float | None = None  # seconds for the first backend; None for as long as its HEALTHCHECK says
 
 
 Prepare = Callable[[], Coroutine[Any, Any, Prepared]]
@@ -85,42 +88,53 @@ class Lifecycle:
                 await self._give_up()
             except errors.ReplicasFailed:
                 if self._old_process is None:
-                    await self._daemon.orchestrator.stop()
+                    await self._daemon.orchestrator.stop_started()
                 raise
         return self._shutdown.exit_code
 
     # Private
 
     async def _start(self) -> None:
+        missing: errors.ReplicasFailed | None = None
         if self._old_process is not None:
             await self._take_over(self._old_process)
         elif self._daemon.orchestrator.refusal is None:
             self._console.print_changes()
             await self._open_admin()
             await self._adopt_running()
+            output = ReplicaOutput(self._daemon.orchestrator)
+            if not self._console.is_background:
+                await output.skip()
             await self._daemon.orchestrator.start()
             await self._serve()
-            await self._wait_until_ready()
-            for service in self._daemon.services.values():
-                warn_if_unserved(service, info)
+            async with output.shown(info) if not self._console.is_background else nullcontext():
+                missing = await self._wait_until_ready()
+            if missing is None:
+                for service in self._daemon.services.values():
+                    warn_if_unserved(service, info)
         else:
             await self._open_admin()
             await wait_for_stragglers(self._daemon, _FIRST_LOOK_TIMEOUT)  # the kernel's backlog holds the clients
             await self._serve()
-            self._console.print_changes(self._daemon.summary)
-        await self._console.detach()
+            self._console.print_changes(self._daemon.summary())
+        await self._console.detach(missing)
         self._is_detached = self._console.is_background
 
     async def _take_over(self, old_process: OldProcess) -> None:
         """Hot restart: serve beside the old process on the same sockets, then stop it."""
         self._console.print_changes()
-        await self._wait_until_ready()
+        if missing := await self._wait_until_ready():
+            raise missing
         await self._serve()
         self._daemon.lock.take_over()
         await asyncio.to_thread(old_process.stop)
         self._old_process = None
         await self._open_admin()
-        await scale(self._daemon, ScaleRequest(dict(self._daemon.orchestrator.desired)), info)
+        request = ScaleRequest(dict(self._daemon.orchestrator.desired), ready_timeout_seconds=self._ready_timeout)
+        try:
+            await scale(self._daemon, request, info)
+        except errors.ReplicasFailed as failed:  # what serves goes on
+            print_error(failed)
 
     async def _open_admin(self) -> None:
         await self._daemon.admin.open(self._api, self._api.update)
@@ -144,11 +158,15 @@ class Lifecycle:
                 await bind_released_ports(service, self._daemon.orchestrator)
                 await service.serve()
 
-    async def _wait_until_ready(self) -> None:
-        waits = any(self._daemon.orchestrator.desired.values())
-        with spinner("Waiting for a replica to be ready") if waits else nullcontext():
-            await until_serving(self._daemon, self._ready_timeout)
-            await wait_for_stragglers(self._daemon, _STRAGGLER_TIMEOUT)
+    async def _wait_until_ready(self) -> errors.ReplicasFailed | None:
+        """What is missing when the time is over."""
+        if not any(self._daemon.orchestrator.desired.values()):
+            return None
+        with waiting_spinner("Waiting for a replica to be ready") as update:
+            missing = await until_serving(self._daemon, self._ready_timeout, update)
+            if missing is None:
+                await wait_for_stragglers(self._daemon, _STRAGGLER_TIMEOUT)
+            return missing
 
     async def _give_up(self) -> None:
         """Interrupted while it started, or forced: do not wait any longer, except for clients unless forced."""
@@ -156,9 +174,16 @@ class Lifecycle:
             await cancel_on(self._shutdown.forced, self._daemon.shut_down())
         if not self._leaves_replicas_running:
             kill = self._shutdown.forced.is_set()
-            await self._daemon.orchestrator.stop(kill=kill)
+            await self._stop_replicas(kill=kill)
             if kill and self._daemon.orchestrator.refusal is None:
                 info("the containers were killed: `composectl down` removes them")
+
+    async def _stop_replicas(self, *, kill: bool) -> None:
+        """All of the project, as Compose in the foreground does; for the background only what was started."""
+        if self._console.is_background:
+            await self._daemon.orchestrator.stop_started(kill=kill)
+        else:
+            await self._daemon.orchestrator.stop(kill=kill)
 
     @property
     def _leaves_replicas_running(self) -> bool:
@@ -174,7 +199,8 @@ class Lifecycle:
         with _single_error(), _reopening(daemon.access_log):
             async with asyncio.TaskGroup() as group:
                 checks = (service.watch_health() for service in daemon.services.values())
-                tasks = [group.create_task(work) for work in (daemon.orchestrator.watch(daemon), self._tick(), *checks)]
+                others = (daemon.orchestrator.watch(daemon), daemon.diagnosis.watch(), self._tick())
+                tasks = [group.create_task(work) for work in (*others, *checks)]
                 api = await serve_api(self._api, daemon.lock.listen())
                 try:
                     yield
@@ -214,11 +240,20 @@ class Console:
             self._print(heading)
         self._daemon.changes.subscribe(lambda change: self._print(f"{change_line(change)}\n"))
 
-    async def detach(self) -> None:
-        """In the background: give the terminal back; from now on the log has each change."""
+    async def detach(self, missing: errors.ReplicasFailed | None = None) -> None:
+        """In the background: give the terminal back, with what is `missing`; from now on the log has each change.
+
+        In the foreground the table shows that, and without a table it is printed.
+        """
         daemon = self._daemon
+        if missing is not None and not self._draws:
+            print_error(missing)
         if self._notify_ready is not None:
-            await self._notify_ready(daemon.summary, log_name(daemon.lock.stem, daemon.orchestrator.directory))
+            name = log_name(daemon.lock.stem, daemon.orchestrator.directory)
+            summary = daemon.summary(of_ready=missing is not None)
+            await self._notify_ready(summary, name, 0 if missing is None else missing.exit_code)
+            if missing is not None:
+                print_error(missing)  # into the log
             daemon.changes.subscribe(lambda change: info(transition_line(change)))
 
     @asynccontextmanager

@@ -7,7 +7,7 @@ from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.control.commands import BackendRef, Progress
 from composectl.daemon.daemon import Daemon
-from composectl.daemon.scaling import warn_if_unserved
+from composectl.daemon.readiness import warn_if_unserved
 from composectl.daemon.service import BalancedService
 
 _READY_TIMEOUT = 10.0

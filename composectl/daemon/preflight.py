@@ -27,7 +27,7 @@ from composectl.orchestrator.compose import ComposeConnection
 from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import info
 
-_OF_ONE_CALL = ("detach", "handover", "replicas")
+_OF_ONE_CALL = ("detach", "handover", "ready-timeout", "replicas")
 Connect = Callable[[ComposeClient], Awaitable[ComposeConnection]]
 
 
@@ -76,7 +76,7 @@ async def prepare_up(
         for service in services.values():
             await bind_ports(service, orchestrator, folder)
         undo.pop_all()
-    return Prepared(daemon, claimed.old_process, config.ready_timeout if config.detach else None)
+    return Prepared(daemon, claimed.old_process, config.ready_timeout)
 
 
 def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port]:

@@ -11,6 +11,7 @@ from composectl.balance.canary_analysis import error_rate, is_significantly_wors
 from composectl.balance.phase import Phase
 from composectl.control.commands import Progress, RolloutRequest
 from composectl.daemon.daemon import Daemon
+from composectl.daemon.readiness import Deadlines
 from composectl.daemon.service import BalancedService
 
 _POLL_INTERVAL = 0.2
@@ -63,15 +64,19 @@ class RolloutMonitor:
         def all_ready() -> bool:
             return len(self._ready()) == len(self.new)
 
-        seconds = self.request.ready_timeout_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                while not all_ready():
-                    await check_alive(self.daemon, self.service.name, self.new)
-                    await self.daemon.changes.wait_until(all_ready, _POLL_INTERVAL)
-        except TimeoutError:
-            late = min(self.new.keys() - {backend.replica.id for backend in self._ready()})
-            raise ReplicaRejected(f"`{self.new[late]}` is not ready after {seconds:g} s", late) from None
+        deadlines = Deadlines(self.daemon, self.request.ready_timeout_seconds)
+        while not await self.daemon.changes.wait_until(all_ready, _POLL_INTERVAL):
+            await check_alive(self.daemon, self.service.name, self.new)
+            if await deadlines.is_over(self.service.name):
+                raise await self._late(deadlines.seconds(self.service.name))
+
+    async def _late(self, seconds: float) -> ReplicaRejected:
+        """For the first of those that are not ready after so many seconds."""
+        late = min(self.new.keys() - {backend.replica.id for backend in self._ready()})
+        await self.daemon.diagnosis.look()
+        reasons = {waiting.id: waiting.sentence for waiting in self.daemon.diagnosis.waiting(self.service.name)}
+        reason = f": {reasons[late[:12]]}" if late[:12] in reasons else ""
+        return ReplicaRejected(f"`{self.new[late]}` is not ready after {seconds:g} s{reason}", late)
 
     def _ready(self) -> list[Backend]:
         backends = self.service.pool.backends

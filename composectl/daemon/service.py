@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from composectl.balance.backend import Backend, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
 from composectl.balance.snapshot import ServiceView, view_service
+from composectl.balance.waiting import Condition, PortCheck, Waiting, explain
 from composectl.changes import ChangeFeed
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
@@ -131,7 +132,13 @@ class BalancedService:
         self.pool.leases.sample()
         self._changes.wake()  # what is in flight at a backend in maintenance is waited for, too
 
-    def view(self, desired: int) -> ServiceView:
+    def waiting(self, desired: int, conditions: Iterable[Condition]) -> tuple[Waiting, ...]:
+        """Why its replicas are not ready, given the conditions of its containers."""
+        published = {port.target for port, _ in self._servers if port.target}
+        check = PortCheck(self._health_check.subject(self._target), self._target, published)
+        return explain(self.pool.backends, desired, conditions, check)
+
+    def view(self, desired: int, waiting: Sequence[Waiting] = ()) -> ServiceView:
         """Its part of a snapshot; `desired`: the number of replicas that there should be."""
         return view_service(
             self.pool,
@@ -142,6 +149,7 @@ class BalancedService:
             port=self._target,
             changes=self._changes.changes,
             rollouts=self._rollouts,
+            waiting=waiting,
         )
 
     def count_rollout(self, outcome: str) -> None:

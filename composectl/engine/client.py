@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from composectl import errors
 from composectl.balance.backend import Replica
+from composectl.balance.waiting import RUNNING, Condition
+from composectl.engine.conditions import READY_SECONDS, ails, may_ail, parse_condition, ready_seconds
 from composectl.engine.containers import (
     CONFIG_HASH,
     CONTAINER_ADDRESS,
@@ -27,6 +29,7 @@ from composectl.engine.containers import (
     Version,
     bridge_addresses,
     isolated_reason,
+    number_of,
     parse_container,
     parse_container_spec,
     parse_engine_version,
@@ -39,6 +42,8 @@ from composectl.engine.containers import (
 from composectl.engine.endpoint import Endpoint
 from composectl.engine.errors import cause, translate_errors
 from composectl.engine.events import FILTERS, Event, stream_events
+from composectl.engine.listening import listening
+from composectl.engine.output import OutputLine, parse_output
 from composectl.sanitize import output_lines
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 10
 IDLE_TIMEOUT = 30.0
+_LAST_LINES = 10
 _SLOW_TIMEOUT = 60  # a busy machine takes its time to stop and to remove
 EventStream = AbstractContextManager[AsyncIterator[Event]]
 _T = TypeVar("_T")
@@ -96,6 +102,56 @@ class Engine:
         of = {container["Id"]: container["Labels"] for container in listed}
         return {id: labels.get(CONFIG_HASH, "") for id, labels in of.items() if service_of(labels) == service}  # noqa: A001
 
+    async def ready_seconds(self, project: str, service: str) -> float:
+        """How long the replicas of the service may take to be ready, as their HEALTHCHECK says."""
+        return max(
+            (await self._inspect(project, (service,), ready_seconds, every=True))[service], default=READY_SECONDS
+        )
+
+    async def conditions(
+        self, project: str, services: Collection[str], well: Collection[str], suspects: Collection[str] = ()
+    ) -> list[Condition]:
+        """Of all containers of `services` but those with the ids in `well`; of other services, those that are not well.
+
+        `suspects`: containers of other services that are told of, too.
+        """
+
+        def look() -> list[Condition]:
+            found = []
+            for listed in self._client.containers(all=True, filters=replica_filter(project)):
+                id_, service = listed["Id"], service_of(listed["Labels"])
+                if service and id_ not in well and (service in services or id_ in suspects or may_ail(listed)):
+                    condition = self._condition(id_)
+                    if condition and (service in services or id_ in suspects or ails(condition)):
+                        found.append(condition)
+            return found
+
+        return await self._call(look)
+
+    async def running(self, project: str) -> dict[str, str]:
+        """The services of all containers of the project that run, by id."""
+        listed = await self._call(lambda: self._client.containers(filters=replica_filter(project)))
+        return {container["Id"]: service_of(container["Labels"]) for container in listed}
+
+    async def new_output(self, project: str, seen: dict[str, str], count: int) -> list[OutputLine]:
+        """What the project's containers have printed since `seen`, moments by id, which is updated.
+
+        Of each container these are the last `count` lines at most.
+        """
+
+        def read() -> list[OutputLine]:
+            lines: list[OutputLine] = []
+            for listed in self._client.containers(all=True, filters=replica_filter(project)):
+                id_, labels = listed["Id"], listed["Labels"]
+                output = self._output(id_, count, timestamps=True)
+                new = list(parse_output(output, service_of(labels), number_of(labels), seen.get(id_, "")))
+                if new:
+                    seen[id_] = new[-1].at
+                    lines += new
+            return sorted(lines, key=lambda line: line.at)
+
+        return await self._call(read)
+
     async def scales(self) -> dict[str, dict[str, int]]:
         """How many containers, in whatever state, there are of each service of each project (GET /containers/json)."""
         listed = await self._call(lambda: self._client.containers(all=True, filters={"label": [PROJECT]}))
@@ -136,7 +192,7 @@ class Engine:
 
     async def last_lines(self, id: str, count: int) -> list[str]:  # noqa: A002
         """The last lines that the container wrote, safe to show (GET /containers/{id}/logs)."""
-        return output_lines(await self._call(lambda: self._client.logs(id, tail=count)))
+        return output_lines(await self._call(lambda: self._output(id, count)))
 
     async def stop(self, id: str, grace_period: float) -> None:  # noqa: A002
         """Stop the container, by force after `grace_period` seconds, if it is there (POST .../{id}/stop)."""
@@ -181,6 +237,29 @@ class Engine:
             return found
 
         return await self._call(inspect)
+
+    def _condition(self, id_: str) -> Condition | None:
+        """None where it has been removed."""
+        inspect = _unless_gone(partial(self._client.inspect_container, id_))
+        if inspect is None:
+            return None
+        state, networks = inspect["State"], inspect["NetworkSettings"].get("Networks") or {}
+        found = None
+        if state["Status"] == RUNNING:
+            addresses = (place.get("IPAddress") for place in networks.values() if place)
+            address = next(filter(None, addresses), "")
+            found = listening(state.get("Pid") or 0, address) if address else None
+        return parse_condition(inspect, output_lines(self._output(id_, _LAST_LINES)), found)
+
+    def _output(self, id_: str, count: int, *, timestamps: bool = False) -> bytes:
+        """The end of its output; nothing where it is gone, or its logging driver keeps none."""
+        from docker.errors import APIError
+
+        try:
+            output: bytes = self._client.logs(id_, tail=count, timestamps=timestamps)
+        except APIError:
+            return b""
+        return output
 
     def _subscribe(self, since: int | None, idle_timeout: float) -> requests.Response:
         # The SDK's own `events` waits without a timeout, for the connection and for each event.

@@ -149,7 +149,7 @@ def bridge_addresses(networks: Iterable[_Json]) -> list[str]:
 
 def parse_container(inspect: _Json, addressing: Addressing = CONTAINER_ADDRESS) -> Replica | None:
     """The replica in an answer of GET /containers/{id}/json; None where nothing can be sent to it."""
-    state, labels = inspect["State"], _labels(inspect)
+    state, labels = inspect["State"], labels_of(inspect)
     host, ports, network, endpoint = _address(inspect, addressing)
     if state["Status"] not in RUNNING or not service_of(labels) or not host:
         return None
@@ -158,7 +158,7 @@ def parse_container(inspect: _Json, addressing: Addressing = CONTAINER_ADDRESS) 
         id=inspect["Id"],
         started=state["StartedAt"],
         number=number_of(labels),
-        name=_name(inspect),
+        name=name_of(inspect),
         host=host,
         health=ContainerHealth.UNHEALTHY if state["Status"] == "paused" else health,
         stop_grace_period=_stop_grace_period(inspect),
@@ -176,15 +176,17 @@ def parse_exited(inspect: _Json) -> ExitedContainer | None:
     if status in RUNNING or (status == "created" and not error):
         return None
     return ExitedContainer(
-        inspect["Id"], _name(inspect), state["ExitCode"], status == "restarting", error, has_run=status != "created"
+        inspect["Id"], name_of(inspect), state["ExitCode"], status == "restarting", error, has_run=status != "created"
     )
 
 
 def parse_container_spec(inspect: _Json) -> ContainerSpec:
     """The make of the container in an answer of GET /containers/{id}/json."""
-    config_hash, image = _labels(inspect).get(CONFIG_HASH, ""), inspect["Config"].get("Image", "")
+    config_hash, image = labels_of(inspect).get(CONFIG_HASH, ""), inspect["Config"].get("Image", "")
     status, published = inspect["State"]["Status"], _asked_ports(inspect)
-    return ContainerSpec(inspect["Id"], _name(inspect), config_hash, image, inspect.get("Image", ""), status, published)
+    return ContainerSpec(
+        inspect["Id"], name_of(inspect), config_hash, image, inspect.get("Image", ""), status, published
+    )
 
 
 def parse_port_owner(listed: _Json, port: int) -> PortOwner | None:
@@ -201,7 +203,7 @@ def parse_self_container(inspect: _Json) -> SelfContainer:
     joined = inspect["NetworkSettings"].get("Networks") or {}
     ids = frozenset((network or {}).get("NetworkID") or "" for network in joined.values())
     networks = None if "host" in joined else ids
-    return SelfContainer(_name(inspect), _labels(inspect).get(PROJECT, ""), networks, _stop_grace_period(inspect))
+    return SelfContainer(name_of(inspect), labels_of(inspect).get(PROJECT, ""), networks, _stop_grace_period(inspect))
 
 
 def find_self_id(mountinfo: str, hostname: str) -> str:
@@ -242,15 +244,15 @@ def signal_number(text: str) -> int:
     return int(text) if text.isdecimal() else _NUMBERS.get(text.upper().removeprefix("SIG"), 0)
 
 
-# Private
-
-
-def _labels(inspect: _Json) -> _Labels:
+def labels_of(inspect: _Json) -> _Labels:
     return inspect["Config"].get("Labels") or {}
 
 
-def _name(inspect: _Json) -> str:
+def name_of(inspect: _Json) -> str:
     return sanitize(inspect["Name"]).removeprefix("/")
+
+
+# Private
 
 
 def _stop_grace_period(inspect: _Json) -> float:

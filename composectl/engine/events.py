@@ -57,7 +57,7 @@ def gone_reason(event: Event, replica: Replica, listed: float) -> str:
         case "container", "die" if _seconds(event) >= _start(replica):
             return "its container stopped"
         case "network", "disconnect" if replica.endpoint and event.get("Actor", {}).get("ID") == replica.network:
-            return "it left its network" if _seconds(event) > listed else ""
+            return "its container stopped or left its network" if _seconds(event) > listed else ""
     return ""
 
 

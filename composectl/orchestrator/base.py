@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from composectl.balance.backend import Replica
+from composectl.balance.waiting import Condition
 
 if TYPE_CHECKING:
     from composectl.engine.containers import ExitedContainer
+    from composectl.engine.output import OutputLine
     from composectl.engine.watch import ReplicaObserver
     from composectl.errors import ComposectlError
 
@@ -33,6 +35,7 @@ class Orchestrator:
 
     can_choose_victim = True  # else `scale_to` chooses which replicas are removed
     directory = ""  # the project's, as an absolute path
+    logs_command = ""  # that shows what the replicas print; "" where nothing does
     published_host = ""  # the address at which replicas publish ports for the proxy; "" where theirs are used
 
     def __init__(self, desired: Mapping[str, int], refusal: ComposectlError | None = None) -> None:
@@ -55,6 +58,13 @@ class Orchestrator:
         """Report the replicas as they come, change and go, until cancelled."""
         raise NotImplementedError
 
+    async def conditions(self, well: Collection[str], suspects: Collection[str]) -> list[Condition]:
+        """Of all replicas but those with the ids in `well`; of other containers of the project, those that ail.
+
+        `suspects`: the ids of other containers that are told of, too.
+        """
+        return []
+
     def close(self) -> None:
         """Release the connections."""
 
@@ -68,6 +78,9 @@ class Orchestrator:
 
     async def stop(self, *, kill: bool = False) -> None:
         """Stop the services that were started, or `kill` them."""
+
+    async def stop_started(self, *, kill: bool = False) -> None:
+        """Stop, or `kill`, the services that `start` has started; those of which something ran before go on."""
 
     async def start(self) -> None:
         """Bring up everything that was asked for."""
@@ -87,6 +100,14 @@ class Orchestrator:
     async def foreign(self, service: str) -> dict[str, ForeignContainer]:
         """The containers that another tool has made of another configuration, by id."""
         return {}
+
+    async def ready_seconds(self, service: str) -> float:
+        """How long its replicas may take to be ready, as their HEALTHCHECK says."""
+        raise NotImplementedError
+
+    async def new_output(self, seen: dict[str, str]) -> list[OutputLine]:
+        """What the containers that were asked for have printed since `seen`, moments by id, which it updates."""
+        return []
 
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
         """The end of what a container has printed."""

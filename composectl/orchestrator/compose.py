@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from composectl import errors
 from composectl.balance.backend import Replica
+from composectl.balance.waiting import Condition
 from composectl.compose.argv import UpArguments
 from composectl.compose.binary import api_variables, find_compose
 from composectl.compose.client import ComposeClient, ComposeProject
@@ -26,9 +27,12 @@ from composectl.compose.project import Project
 from composectl.engine.client import Engine
 from composectl.engine.containers import RUNNING, Addressing, ExitedContainer
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
+from composectl.engine.output import OutputLine
 from composectl.engine.watch import ReplicaObserver, Watch
 from composectl.orchestrator.addressing import ChosenAddressing, choose_addressing
 from composectl.orchestrator.base import ForeignContainer, Orchestrator, Revision
+
+_OUTPUT_LINES = 1000  # of a container, at most, at a time
 
 
 def find_endpoint(invocation: Invocation) -> Endpoint:
@@ -115,6 +119,8 @@ class ComposeOrchestrator(Orchestrator):
     `claimed`: the host's ports that no replica publishes, by service, because they are the proxy's.
     """
 
+    logs_command = "composectl logs -f"
+
     def __init__(
         self,
         engine: Engine,
@@ -136,6 +142,7 @@ class ComposeOrchestrator(Orchestrator):
         self._claimed = claimed or {}
         self._revisions = dict.fromkeys(scales, project.rendered)
         self._own: dict[str, set[str]] = {}  # the hashes of the containers that were made from these, by service
+        self._ran_before: frozenset[str] = frozenset()  # services
 
     async def watch(self, observer: ReplicaObserver) -> NoReturn:
         await Watch(self._engine, self._project.name, tuple(self.desired), observer).run()
@@ -151,10 +158,18 @@ class ComposeOrchestrator(Orchestrator):
         owner = await self._engine.port_owner(port)
         return f"container `{owner.name}`" if owner else ""
 
+    async def conditions(self, well: Collection[str], suspects: Collection[str]) -> list[Condition]:
+        return await self._engine.conditions(self._project.name, self.desired, well, suspects)
+
     async def start(self) -> None:
+        self._ran_before = frozenset(await self._running())
         await self._project.up(self._arguments, self.desired)
         for service in self.desired:
             self._own[service] = set((await self._engine.config_hashes(self._project.name, service)).values())
+
+    async def stop_started(self, *, kill: bool = False) -> None:
+        if started := sorted(await self._running() - self._ran_before):
+            await self._project.stop(started, kill=kill)
 
     async def stop(self, *, kill: bool = False) -> None:
         """Stop or kill everything, or only the balanced services and those that were named, if some were."""
@@ -183,6 +198,14 @@ class ComposeOrchestrator(Orchestrator):
             for spec in specs
             if spec.id in blocked or spec.config_hash not in own
         }
+
+    async def ready_seconds(self, service: str) -> float:
+        return await self._engine.ready_seconds(self._project.name, service)
+
+    async def new_output(self, seen: dict[str, str]) -> list[OutputLine]:
+        named = (*self._arguments.services, *self.desired) if self._arguments.services else ()
+        lines = await self._engine.new_output(self._project.name, seen, _OUTPUT_LINES)
+        return [line for line in lines if not named or line.service in named]
 
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
         return await self._engine.last_lines(id, count)
@@ -230,6 +253,9 @@ class ComposeOrchestrator(Orchestrator):
         self._merge(revision, self.desired.keys() - {service})
 
     # Private
+
+    async def _running(self) -> set[str]:
+        return set(filter(None, (await self._engine.running(self._project.name)).values()))
 
     def _merge(self, revision: Revision, kept: Collection[str]) -> None:
         """Have `stop` find all that runs, also after a rollout that fails: the services in `kept` are as they were."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from composectl import errors
 from composectl.balance.backend import Key, Replica
+from composectl.balance.waiting import Condition
 from composectl.compose.options import Invocation
 from composectl.engine.client import Engine
 from composectl.engine.containers import Addressing, SelfContainer, find_self_id
@@ -73,6 +74,9 @@ class ServiceOrchestrator(Orchestrator):
     async def watch(self, observer: ReplicaObserver) -> NoReturn:
         observer.replicas_listed(self._backends.service, self._replicas)
         await Watch(self._engine, self.project, (self._backends.service,), observer).run()
+
+    async def conditions(self, well: Collection[str], suspects: Collection[str]) -> list[Condition]:
+        return await self._engine.conditions(self.project, (self._backends.service,), well, suspects)
 
     def close(self) -> None:
         self._engine.close()

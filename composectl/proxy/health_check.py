@@ -34,6 +34,11 @@ class HealthCheck:
         """Whether ready backends are checked, too."""
         return bool(self.path) or self.relayed
 
+    def subject(self, port: int | None) -> str:
+        """What is checked, in words; `port` is None where each backend has its own."""
+        at = f"port {port}" if port else "its port"
+        return f"GET {self.path} at {at}" if self.path else at
+
     async def run(self, host: str, port: int) -> str:
         """Why the backend at this address is healthy. Raises OSError and Unhealthy."""
         if self.path:

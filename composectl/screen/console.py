@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
+from composectl import errors
 from composectl.balance.backend import Transition
 from composectl.balance.snapshot import ChangeView
-from composectl.sanitize import sanitize
+from composectl.sanitize import sanitize, sanitize_lines
 from composectl.screen.terminal import console_on, is_terminal
 
 
@@ -34,7 +35,7 @@ def spinner(message: str) -> Iterator[Callable[[str], None]]:
     from rich.text import Text
 
     with console_on(sys.stderr).status(Text(sanitize(message)), spinner_style="cyan") as status:
-        yield lambda text: status.update(Text(sanitize(text)))
+        yield lambda text: status.update(Text(sanitize_lines(text), overflow="ellipsis", no_wrap=True))
 
 
 def time_of_day(at: float | str) -> str:
@@ -73,6 +74,12 @@ def info(line: str) -> None:
 def warning(line: str) -> None:
     """Print one line on stderr, as a warning."""
     info(f"warning: {line}")
+
+
+def print_error(error: errors.ComposectlError) -> None:
+    """Print an error and its hint on stderr, as the command itself does."""
+    hint = f"\n\nhint: {sanitize(error.hint)}" if error.hint else ""
+    sys.stderr.write(f"error: {sanitize_lines(error.message)}{hint}\n")
 
 
 # Private

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -153,16 +153,17 @@ def columns_for(rows: Sequence[TableRow]) -> Sequence[Column]:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLines:
-    """The lines of one service: how many rows and changes are shown, and whether blank lines part them."""
+    """The lines of one service: how many rows, changes and reasons are shown, and whether blank lines part them."""
 
     rows: int
     changes: int
     spaced: bool
+    waiting: int = 0
 
 
-def lines_needed(rows: int, changes: int) -> int:
-    """The lines that a service takes when nothing is left out."""
-    return HEADER + 1 + HEADING + max(1, rows) + (1 + changes if changes else 0)
+def lines_needed(rows: int, changes: int, waiting: int = 0) -> int:
+    """The lines that a service takes when nothing is left out; `waiting`: those of why replicas are not ready."""
+    return HEADER + 1 + HEADING + max(1, rows) + sum(1 + part for part in (changes, waiting) if part)
 
 
 def split_lines(lines: int, wants: Sequence[int]) -> list[int]:
@@ -174,10 +175,16 @@ def split_lines(lines: int, wants: Sequence[int]) -> list[int]:
     return parts
 
 
-def fit_rows(lines: int, rows: int, changes: int) -> ServiceLines:
-    """What to show in `lines` lines: changes only where every row fits, or in a quarter of what is too short anyway."""
-    if lines >= lines_needed(rows, changes):
-        return ServiceLines(rows, changes, spaced=True)
+def fit_rows(lines: int, rows: int, changes: int, waiting: int = 0) -> ServiceLines:
+    """What to show in `lines` lines: changes only where every row fits, or in a quarter of what is too short anyway.
+
+    Reasons why replicas are not ready get up to half of it.
+    """
+    if lines >= lines_needed(rows, changes, waiting):
+        return ServiceLines(rows, changes, spaced=True, waiting=waiting)
+    if waiting:
+        kept = min(waiting, max(0, lines - HEADER - HEADING) // 2)
+        return replace(fit_rows(lines - kept - bool(kept), rows, changes), waiting=kept)
     spaced = lines >= _ROOMY
     spare = lines - HEADER - HEADING - spaced
     kept = max(0, min(changes, (spare - rows if rows <= spare else spare // 4) - spaced))

@@ -47,8 +47,12 @@ from composectl.screen.text import (
     sparkline,
     spread,
 )
+from composectl.screen.waiting import waiting_lines
 
 _SPACED_SERVICE = 8
+_ROOMY = 12
+_OUTPUT, _WHOLE_OUTPUT = 3, 10  # lines of a container that is not ready
+_MOST_OTHERS = 3
 _CHANGES = 5
 _MINUTE = 60
 _SHORTEST_SPARKLINE = 6
@@ -58,11 +62,12 @@ _MOVE = len("starting -> ready")
 
 def render_table(snapshot: Snapshot, *, now: float, width: int, height: int | None) -> RenderableType:
     """The table in `width` cells and at most `height` lines (None: as many as it takes); `now` in epoch seconds."""
-    lines = _stale(snapshot, now, width)[:height]
-    left = None if height is None else height - len(lines)
+    lines = [*_stale(snapshot, now, width), *_others(snapshot, width, height)][:height]
+    footer = _footer(snapshot, width) if height is not None and height - len(lines) >= _ROOMY else []
+    left = None if height is None else height - len(lines) - len(footer)
     if left != 0:
         lines += _lines(snapshot.services, now, width, left)
-    return Segments([segment for line in lines for segment in (*line, Segment.line())])
+    return Segments([segment for line in [*lines, *footer] for segment in (*line, Segment.line())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +78,14 @@ class ServiceBlock:
     shown: ServiceLines
     rows: tuple[TableRow, ...]
     left_out: tuple[BackendView, ...]
+    waiting: tuple[str, ...] = ()
 
     def lines(self, layout: Layout, now: float, width: int) -> list[Line]:
         changes = self.service.changes[-self.shown.changes :] if self.shown.changes else ()
         header_width = min(width, layout.width)
         lines = [_title(self.service, now, header_width), _figures(self.service, header_width)]
-        for part in (self._backends(layout, width), change_lines(changes, width)):
+        waiting = [_reason(line, width) for line in self.waiting[: self.shown.waiting]]
+        for part in (self._backends(layout, width), waiting, change_lines(changes, width)):
             lines += [[], *part] if part and self.shown.spaced else part
         return lines
 
@@ -86,22 +93,24 @@ class ServiceBlock:
         if not self.service.backends:
             return [[Segment("no replica" if self.service.totals.changes else "no replica yet", QUIET)]]
         rows = [layout.row(row) for row in self.rows]
-        return [*([layout.headings()] if rows else []), *rows, *_others(self.left_out, len(rows), width)]
+        return [*([layout.headings()] if rows else []), *rows, *_more(self.left_out, len(rows), width)]
 
 
-def block_lines_needed(service: ServiceView) -> int:
-    """The lines that `service` takes when nothing is left out."""
-    return lines_needed(len(service.backends), len(service.changes[-_CHANGES:]))
+def block_lines_needed(service: ServiceView, output: int = _OUTPUT) -> int:
+    """The lines that `service` takes when nothing is left out, with so many lines of `output` for each reason."""
+    waiting = waiting_lines(service.waiting, output)
+    return lines_needed(len(service.backends), len(service.changes[-_CHANGES:]), len(waiting))
 
 
-def fit_block(service: ServiceView, lines: int) -> ServiceBlock:
+def fit_block(service: ServiceView, lines: int, output: int = _OUTPUT) -> ServiceBlock:
     """The block of `service` for `lines` lines, its backends by number."""
-    shown = fit_rows(lines, len(service.backends), len(service.changes[-_CHANGES:]))
+    waiting = tuple(waiting_lines(service.waiting, output))
+    shown = fit_rows(lines, len(service.backends), len(service.changes[-_CHANGES:]), len(waiting))
     backends = sorted(service.backends, key=lambda backend: (backend.number, backend.since))
     requests = [backend.requests for backend in backends]
     total, most = sum(requests), max(requests, default=0)
     rows = tuple(TableRow(backend, total, most) for backend in backends[: shown.rows])
-    return ServiceBlock(service, shown, rows, tuple(backends[shown.rows :]))
+    return ServiceBlock(service, shown, rows, tuple(backends[shown.rows :]), waiting)
 
 
 def change_lines(changes: Sequence[ChangeView], width: int) -> list[Line]:
@@ -129,17 +138,36 @@ def _stale(snapshot: Snapshot, now: float, width: int) -> list[Line]:
     return [clipped([Segment(words, BAD)], width)]
 
 
+def _others(snapshot: Snapshot, width: int, height: int | None) -> list[Line]:
+    output = 0 if height is not None else _WHOLE_OUTPUT
+    lines = waiting_lines(snapshot.others, output)
+    return [_reason(line, width) for line in (lines if height is None else lines[:_MOST_OTHERS])]
+
+
+def _reason(line: str, width: int) -> Line:
+    return clipped([Segment(line, QUIET if line.startswith(" ") else UNEASY)], width)
+
+
+def _footer(snapshot: Snapshot, width: int) -> list[Line]:
+    """How to see what the replicas print, which the table covers."""
+    if not snapshot.logs:
+        return []
+    return [[], clipped([Segment(f"`{snapshot.logs}` shows what the replicas print", QUIET)], width)]
+
+
 def _lines(services: Sequence[ServiceView], now: float, width: int, height: int | None) -> list[Line]:
+    output = _WHOLE_OUTPUT if height is None else _OUTPUT
     if height is None:
-        height = sum(block_lines_needed(service) + 1 for service in services)
+        height = sum(block_lines_needed(service, output) + 1 for service in services)
     if len(services) > height:
         return [
             *_lines(services[: height - 1], now, width, height - 1),
             [Segment(f"... {len(services) - height + 1} more services", QUIET)],
         ]
     between = 1 if height >= _SPACED_SERVICE * len(services) else 0
-    heights = split_lines(height - between * (len(services) - 1), list(map(block_lines_needed, services)))
-    blocks = [fit_block(service, lines) for service, lines in zip(services, heights, strict=True)]
+    wants = [block_lines_needed(service, output) for service in services]
+    heights = split_lines(height - between * (len(services) - 1), wants)
+    blocks = [fit_block(service, lines, output) for service, lines in zip(services, heights, strict=True)]
     rows = [row for block in blocks for row in block.rows]
     layout = fit(columns_for(rows), rows, width)
     lines: list[Line] = []
@@ -148,7 +176,7 @@ def _lines(services: Sequence[ServiceView], now: float, width: int, height: int 
     return lines
 
 
-def _others(left_out: Iterable[BackendView], shown: int, width: int) -> list[Line]:
+def _more(left_out: Iterable[BackendView], shown: int, width: int) -> list[Line]:
     phases = Counter(sanitize(backend.phase) for backend in left_out)
     if not phases:
         return []

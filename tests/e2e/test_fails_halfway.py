@@ -87,16 +87,6 @@ def test_a_container_cannot_start(project: ComposeProject) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_a_container_is_not_ready_in_time(project: ComposeProject) -> None:
-    project.write(ONE_SERVES)
-    compose = project.plain_compose("run", "--rm", "-T", "--no-deps", "echo", "mkdir", "/gate/one")
-    assert compose.returncode == 0, compose.stderr
-    said = failure(project, "--ready-timeout", "1").stderr
-    assert "error: 0 of 2 replicas of `echo` are ready after 1 s\n\nhint: check `composectl logs`" in said
-    project.run("down", "--volumes")
-
-
-@pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_composectl_ends_before_an_order_is_carried_out(project: ComposeProject) -> None:
     project.write(ONE_SERVES)
     project.run("up", "--balance", "echo=1", "-d")

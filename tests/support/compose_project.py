@@ -129,6 +129,10 @@ class ComposeProject:
     def containers(self) -> list[Container]:
         return leftovers.containers(self.engine, self.name)
 
+    def containers_of(self, service: str) -> list[Container]:
+        found = self.containers()
+        return [container for container in found if container.labels["com.docker.compose.service"] == service]
+
     def networks(self) -> list[Network]:
         return leftovers.networks(self.engine, self.name)
 

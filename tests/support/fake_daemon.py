@@ -32,6 +32,8 @@ class FakeDaemon:
         self.changes = ChangeFeed()
         self.services: tuple[ServiceView, ...] = ()
         self.events = EventStream(SnapshotCache(self.snapshot).json, self.changes.subscribe, timeout)
+        without_output = SnapshotCache(self.snapshot, output=False)
+        self.dashboard_events = EventStream(without_output.json, self.changes.subscribe, timeout)
         self.metrics = MetricsHandler(self.snapshot)
         self.commands: list[Command] = []
         self.asked = asyncio.Event()

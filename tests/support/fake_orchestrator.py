@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from composectl import errors
 from composectl.balance.backend import ContainerHealth, Replica
+from composectl.balance.waiting import Condition
 from composectl.changes import ChangeFeed
 from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig
@@ -29,8 +30,10 @@ OLD, NEW = b"old", b"new"
 class FakeOrchestrator(Orchestrator):
     """`log` has what was asked of it, in order; `health` is that of the replicas it makes, by revision.
 
-    Containers that are made `exit` are there, and do not run. `capacity`: the most replicas; `outdated`: the services
-    that are not as the new revision makes them; `broken`: the error of every attempt to make a replica.
+    Containers that are made `exit`, or of a service that has `ended`, are there, and do not run. `ready_in`: the
+    seconds that the others may take to be ready; `found`: the conditions of those that are not well. `capacity`: the
+    most replicas; `outdated`: the services that are not as the new revision makes them; `broken`: the error of every
+    attempt to make a replica.
     """
 
     def __init__(
@@ -44,7 +47,10 @@ class FakeOrchestrator(Orchestrator):
         self.log: list[str] = []
         self.health: dict[bytes, ContainerHealth] = {OLD: HEALTHY, NEW: HEALTHY}
         self.exits: set[bytes] = set()
+        self.ended: set[str] = set()
         self.output: Sequence[str] = ("panic: no database",)
+        self.ready_in = 60.0
+        self.found: list[Condition] = []
         self.never_ran: list[ExitedContainer] = []
         self.outdated = set(desired)
         self.broken: errors.ComposectlError | None = None
@@ -82,6 +88,12 @@ class FakeOrchestrator(Orchestrator):
             self.strangers[f"stranger {len(self.strangers)}"] = ForeignContainer(runs=False, blocked=True)
         self._report(service)
 
+    def remake(self) -> None:
+        """Report all replicas anew, with the health that theirs have now."""
+        for service, revision, replica in list(self._made.values()):
+            self._made[replica.id] = (service, revision, replace(replica, health=self.health[revision]))
+            self._report(service)
+
     def numbers(self, service: str = "echo") -> list[int]:
         """The numbers of the containers."""
         return [replica.number for of, _, replica in self._made.values() if of == service]
@@ -99,8 +111,17 @@ class FakeOrchestrator(Orchestrator):
     async def stop(self, *, kill: bool = False) -> None:
         self.log.append("kill" if kill else "stop")
 
+    async def stop_started(self, *, kill: bool = False) -> None:
+        self.log.append("kill started" if kill else "stop started")
+
+    async def conditions(self, well: Collection[str], suspects: Collection[str]) -> list[Condition]:
+        return [condition for condition in self.found if condition.id not in well]
+
+    async def ready_seconds(self, service: str) -> float:
+        return self.ready_in
+
     async def replicas(self, service: str) -> list[Replica]:
-        return [replica for of, revision, replica in self._made.values() if of == service and not self._exits(revision)]
+        return [replica for of, revision, replica in self._made.values() if of == service and self._runs(of, revision)]
 
     async def containers(self, service: str) -> dict[str, str]:
         return {replica.id: replica.name for of, _, replica in self._made.values() if of == service}
@@ -109,7 +130,7 @@ class FakeOrchestrator(Orchestrator):
         exited = [
             ExitedContainer(replica.id, replica.name, 3, restarting=False)
             for of, revision, replica in self._made.values()
-            if of == service and self._exits(revision)
+            if of == service and not self._runs(of, revision)
         ]
         return [*exited, *self.never_ran]
 
@@ -161,8 +182,8 @@ class FakeOrchestrator(Orchestrator):
 
     # Private
 
-    def _exits(self, revision: Revision) -> bool:
-        return revision in self.exits
+    def _runs(self, service: str, revision: Revision) -> bool:
+        return revision not in self.exits and service not in self.ended
 
     def _make(self, service: str, revision: Revision) -> None:
         self._count += 1
@@ -174,7 +195,7 @@ class FakeOrchestrator(Orchestrator):
     def _report(self, service: str) -> None:
         if self._observer is not None:
             running = [
-                replica for of, revision, replica in self._made.values() if of == service and not self._exits(revision)
+                replica for of, revision, replica in self._made.values() if of == service and self._runs(of, revision)
             ]
             self._observer.replicas_listed(service, running)
 

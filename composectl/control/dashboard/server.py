@@ -66,12 +66,12 @@ async def serve_dashboard(
         if path.suffix in _TYPES:
             app.router.add_get("/" if path.name == "index.html" else f"/{path.name}", _file(path))
     app.router.add_get("/v1/about", _about(daemon, auth))
-    app.router.add_get("/v1/events", daemon.events.answer, allow_head=False)
+    app.router.add_get("/v1/events", daemon.dashboard_events.answer, allow_head=False)
     app.router.add_get("/v1/history", _json(history.whole))
     app.router.add_get("/v1/history/recent", _json(history.recent))
     add_commands(app, daemon, parse_service, rollout)
     app.on_response_prepare.append(_protect)
-    app.on_shutdown.append(daemon.events.close)
+    app.on_shutdown.append(daemon.dashboard_events.close)
     return await AdmissionLimitedServer(app, Throttle()).open(listening)
 
 

@@ -14,7 +14,7 @@ from composectl.config.x_balance import parse_x_balance
 from composectl.daemon.preflight import effective_options
 from tests.support.options import flags
 
-OF_THE_CALL = {"detach", "handover"}
+OF_THE_CALL = {"detach", "handover", "ready-timeout"}
 VALUES: dict[str, Any] = {
     "listen": ("8081:80",),
     "policy": "p2c",

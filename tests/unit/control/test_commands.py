@@ -33,7 +33,8 @@ ROLLOUT = asdict(RolloutRequest(("echo",), "services: {}")) | {"services": ["ech
         ("monitor_seconds", "5"),
         ("monitor_seconds", float("inf")),
         ("monitor_seconds", float("nan")),
-        ("ready_timeout_seconds", None),
+        ("ready_timeout_seconds", -1),
+        ("ready_timeout_seconds", "60"),
         ("only_changed", 1),
         ("canary", 0.0),
         ("canary", 1.0),
@@ -68,6 +69,12 @@ def test_a_scaling_has_whole_numbers(desired: Any) -> None:
     with pytest.raises(InvalidRequest, match="desired"):
         parse_scale({"desired": desired, "oldest_first": False})
     assert parse_scale({"desired": {"echo": 0}, "oldest_first": True}) == ScaleRequest({"echo": 0}, oldest_first=True)
+
+
+@pytest.mark.parametrize(("written", "seconds"), [({}, None), ({"ready_timeout_seconds": 90}, 90.0)])
+def test_a_scaling_may_say_how_long_replicas_take(written: dict[str, Any], seconds: float | None) -> None:
+    payload = {"desired": {"echo": 2}, "oldest_first": False}
+    assert parse_scale(payload | written).ready_timeout_seconds == seconds
 
 
 @pytest.mark.parametrize("payload", [{"service": "echo"}, {"number": 1}, {"service": "echo", "number": -1}, [], None])

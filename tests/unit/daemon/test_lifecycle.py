@@ -14,7 +14,7 @@ import pytest
 from composectl import errors
 from composectl.daemon.lifecycle import Lifecycle, Prepared
 from composectl.daemon.shutdown import Shutdown
-from tests.support.fake_orchestrator import OLD, FakeOrchestrator, make_daemon
+from tests.support.fake_orchestrator import HEALTHY, OLD, UNHEALTHY, FakeOrchestrator, make_daemon
 from tests.support.wait import wait_until_async
 
 PATIENCE = 10
@@ -55,6 +55,7 @@ class Run:
     def __init__(self, orchestrator: FakeOrchestrator, folder: Path) -> None:
         self.daemon = make_daemon(orchestrator, folder / "composectl")
         self.text = ""
+        self.exit_code: int | None = None
         self.is_ready = asyncio.Event()
 
     @asynccontextmanager
@@ -70,8 +71,9 @@ class Run:
                 await asyncio.gather(running, return_exceptions=True)
                 self.daemon.close()
 
-    async def _notify(self, text: str, name: str) -> None:
+    async def _notify(self, text: str, name: str, exit_code: int) -> None:
         self.text = text
+        self.exit_code = exit_code
         self.is_ready.set()
         if not self.accepts:
             await asyncio.Event().wait()
@@ -147,7 +149,7 @@ async def test_a_signal_while_it_starts_stops_what_there_is(tmp_path: Path) -> N
         await orchestrator.starting.wait()
         os.kill(os.getpid(), signal.SIGINT)
         assert await running == 128 + signal.SIGINT
-    assert orchestrator.log == ["start", "stop"]
+    assert orchestrator.log == ["start", "stop started"]
 
 
 async def test_a_signal_before_the_caller_accepts_stops_the_replicas(tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ async def test_a_signal_before_the_caller_accepts_stops_the_replicas(tmp_path: P
         await run.is_ready.wait()
         os.kill(os.getpid(), signal.SIGINT)
         assert await running == 128 + signal.SIGINT
-    assert orchestrator.log == ["start", "stop"]
+    assert orchestrator.log == ["start", "stop started"]
 
 
 async def test_a_second_signal_kills_replicas_as_the_last_line_says(
@@ -183,7 +185,46 @@ async def test_replicas_that_all_exit_are_stopped_and_fail_the_command(tmp_path:
     async with run.going() as (_, running):
         with pytest.raises(errors.ReplicasFailed):
             await running
-    assert orchestrator.log == ["start", "stop"]
+    assert orchestrator.log == ["start", "stop started"]
+
+
+async def test_replicas_that_are_late_leave_a_background_process_that_serves_them_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1})
+    orchestrator.ready_in = 0.0
+    orchestrator.health[OLD] = UNHEALTHY
+    orchestrator.remake()
+    run = Run(orchestrator, tmp_path)
+    async with run.going() as (_, running):
+        await run.is_ready.wait()
+        assert (run.text, run.exit_code) == ("", 1)
+        assert run.daemon.services["echo"].is_served
+        orchestrator.health[OLD] = HEALTHY
+        orchestrator.remake()
+        await run.daemon.changes.wait_until(lambda: run.daemon.services["echo"].pool.ready == 1)
+        assert not running.done()
+    assert orchestrator.log == ["start"]
+    said = capsys.readouterr().err
+    assert "error: 0 of 1 replicas of `echo` are ready after 0 s\n  echo-1: HEALTHCHECK: not passed yet\n" in said
+    assert "`up --ready-timeout 5m` waits longer" in said
+
+
+async def test_one_service_that_has_ended_takes_no_other_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1, "web": 1})
+    orchestrator.ended = {"web"}
+    run = Run(orchestrator, tmp_path)
+    async with run.going() as (_, running):
+        await run.is_ready.wait()
+        assert run.text.startswith("echo: 1 replica behind ")
+        assert (run.text.count("\n"), run.exit_code) == (1, 1)
+        assert not running.done()
+    assert orchestrator.log == ["start"]
+    assert "error: container `web-1` exited with code 3; its last lines:\n  panic: no database\n" in (
+        capsys.readouterr().err
+    )
 
 
 async def test_what_compose_refuses_leaves_everything_as_it_is(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from composectl import errors
 from composectl.control.commands import ScaleRequest
 from composectl.daemon.daemon import Daemon
-from composectl.daemon.scaling import scale, until_serving, wait_for_stragglers
+from composectl.daemon.readiness import until_serving, wait_for_stragglers
+from composectl.daemon.scaling import scale
 from composectl.engine.containers import ExitedContainer
 from tests.support.fake_orchestrator import OLD, UNHEALTHY, FakeOrchestrator, make_daemon
 
@@ -89,8 +90,9 @@ async def test_a_service_without_a_ready_replica_is_waited_for_so_long(tmp_path:
     orchestrator.observe(daemon)
     orchestrator.desired["echo"] = 1
     await orchestrator.scale_to("echo", 1)
-    with pytest.raises(errors.ReplicasFailed):
-        await until_serving(daemon, 0.01)
+    missing = await until_serving(daemon, 0.01, lambda _: None)
+    assert missing is not None
+    assert missing.message.startswith("0 of 1 replicas of `echo` are ready after 0 s\n  echo-1: HEALTHCHECK: ")
     await wait_for_stragglers(daemon, 0.01)
     daemon.close()
 

@@ -78,7 +78,7 @@ def placed() -> Replica:
 
 
 def test_h9_leaving_the_network_of_its_address_is_noticed(placed: Replica) -> None:
-    assert gone_reason(disconnect(), placed, LISTED) == "it left its network"
+    assert gone_reason(disconnect(), placed, LISTED) == "its container stopped or left its network"
 
 
 @pytest.mark.parametrize("other", [disconnect(network="n2"), disconnect() | {"Action": "connect"}])

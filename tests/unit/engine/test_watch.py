@@ -258,8 +258,10 @@ async def test_h9_a_replica_that_leaves_its_network_vanishes_at_once(fake: FakeE
     async with Story().of(engine, WatchTiming(debounce=60)) as story:
         await story.shows(1, 2)
         await fake.say(disconnect(2, network="n2"), disconnect(2))
-        await story.tells("echo-2 gone: it left its network")
-    assert [what for what in story.reports if " gone: " in what] == ["echo-2 gone: it left its network"]
+        await story.tells("echo-2 gone: its container stopped or left its network")
+    assert [what for what in story.reports if " gone: " in what] == [
+        "echo-2 gone: its container stopped or left its network"
+    ]
 
 
 async def test_h10_an_older_list_does_not_bring_a_gone_replica_back(fake: FakeEngine, engine: Engine) -> None:
