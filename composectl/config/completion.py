@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import chain
@@ -19,15 +20,19 @@ COMPOSE = (
 )
 """Commands of Compose, which are passed on."""
 _LARGEST = 1_000_000
+_OFFERED = re.compile(r"[^\W_][-\w.]*", re.ASCII)  # what Compose takes for the name of a service or of a profile
 
 
 def completed(name: str, suffix: str = "") -> Callable[..., list[str]]:
-    """For click: the words of the function with this name, each with the suffix; none where they cannot be known."""
+    """For click: the words of the function with this name, each with the suffix; none where they cannot be known.
+
+    A word that is no single printable line, or that reads as an option, is left out.
+    """
 
     def complete(ctx: Any, _: object, incomplete: str) -> list[str]:
         with suppress(Exception):
-            words = [f"{word}{suffix}" for word in globals()[name](ctx.obj, ctx.params)]
-            return [word for word in words if word.startswith(incomplete)]
+            words = [word for word in globals()[name](ctx.obj, ctx.params) if _is_word(word)]
+            return [f"{word}{suffix}" for word in words if f"{word}{suffix}".startswith(incomplete)]
         return []
 
     return complete
@@ -78,18 +83,29 @@ def contexts(invocation: Invocation, _: Params) -> Iterable[str]:
 
 
 def services_in(files: Iterable[Path]) -> list[str]:
-    """The services that these files have, each once; of a file that cannot be read none."""
-    return list(dict.fromkeys(name for file in files for name in _services(file)))
+    """The services that these files have, each once; of a file that cannot be read none.
+
+    Names that Compose refuses are left out: a file from elsewhere must put nothing else into a command line.
+    """
+    return _names(name for file in files for name in _services(file))
 
 
 def profiles_in(files: Iterable[Path]) -> list[str]:
     """The profiles that their services name, each once."""
     services = [service for file in files for service in _services(file).values() if isinstance(service, Mapping)]
     lists = [names for service in services if isinstance(names := service.get("profiles"), list)]
-    return list(dict.fromkeys(chain.from_iterable(lists)))
+    return _names(chain.from_iterable(lists))
 
 
 # Private
+
+
+def _is_word(text: str) -> bool:
+    return text.isprintable() and not text.startswith(("-", ":"))
+
+
+def _names(found: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys(name for name in found if isinstance(name, str) and _OFFERED.fullmatch(name)))
 
 
 def _running(invocation: Invocation) -> list[dict[str, Any]]:
@@ -109,7 +125,7 @@ def _services(file: Path) -> Mapping[str, Any]:
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # no types, hence harmless
     try:
         document = yaml.load(file.read_text(), loader) if file.stat().st_size <= _LARGEST else None
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     services = document.get("services") if isinstance(document, Mapping) else None
     return services if isinstance(services, Mapping) else {}

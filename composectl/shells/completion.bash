@@ -11,6 +11,7 @@ _composectl() {
             *)
                 line=${line%%$'\t'*}
                 [[ $line == *= ]] && compopt -o nospace 2>/dev/null
+                printf -v line %q "$line"  # bash itself inserts it as it is
                 COMPREPLY+=("$line")
                 ;;
         esac

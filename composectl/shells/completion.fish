@@ -11,7 +11,7 @@ function __composectl_complete
             case ':dir'
                 __fish_complete_directories $current
             case '*'
-                echo $line
+                printf '%s\n' $line
         end
     end
 end

@@ -11,7 +11,9 @@ _composectl() {
             (:dir) _files -/ && return ;;
             (*)
                 local value=${line%%$'\t'*} help=${line#*$'\t'}
-                [[ $value == *= ]] && open+=("${value//:/\\:}:$help") || whole+=("${value//:/\\:}:$help")
+                value=${value//\\/\\\\}
+                value=${value//:/\\:}
+                [[ $value == *= ]] && open+=("$value:$help") || whole+=("$value:$help")
                 ;;
         esac
     done < <(_COMPOSECTL_COMPLETE=zsh_complete "${(Q)words[1]}" "${(@Q)words[2,CURRENT]}" 2>/dev/null)

@@ -6,10 +6,10 @@ import re
 
 _TOKEN = re.compile(
     r"\x1b\[(?P<private>\??)(?P<numbers>[\d;]*)(?P<final>[A-Za-z])"
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[=>78]"
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[=>78]|\x1b[()][0-9A-Z]"
     r"|(?P<control>[\r\n\x08])|(?P<text>[^\x00-\x1f\x7f]+)"
 )
-_UNFINISHED = re.compile(r"\x1b(?:\[[\d;?]*|\][^\x07\x1b]*)?\Z")
+_UNFINISHED = re.compile(r"\x1b(?:\[[\d;?]*|\][^\x07\x1b]*|[()])?\Z")
 
 
 class Screen:

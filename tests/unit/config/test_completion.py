@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from composectl.compose.options import Options, known_files
-from composectl.config.completion import profiles_in, services_in
+from composectl.config import completion
+from composectl.config.completion import completed, profiles_in, services_in
 
 
 def test_the_services_of_all_files_each_once(tmp_path: Path) -> None:
@@ -50,3 +53,39 @@ def test_files_that_are_named_are_the_only_ones(nested: Path) -> None:
         known_files(Options(), {"COMPOSE_FILE": "../other.yml"}, nested),
     ):
         assert [file.resolve().name for file in named] == ["other.yml"]
+
+
+ODD_NAMES = [
+    "x;touch${IFS}pwned;",
+    "$(reboot)",
+    "`id`",
+    "a b",
+    "a\nb",
+    "\x1b[2J",
+    ":file",
+    "-H",
+    "--host=evil",
+    "a'b",
+    "é",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_names_that_compose_refuses_are_never_offered(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "a.yml"
+    file.write_text(json.dumps({"services": {name: {}, "web.1_a-B": {"profiles": [name, "debug"]}}}))
+    assert services_in([file]) == ["web.1_a-B"]
+    assert profiles_in([file]) == ["debug"]
+
+
+def test_a_word_from_elsewhere_is_one_printable_word_that_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "contexts", lambda *_: ["near", "a b", "-H", ":dir", "a\tb", "a\nb", "\x1b[2J"])
+    context = SimpleNamespace(obj=None, params={})
+    assert completed("contexts")(context, None, "") == ["near", "a b"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "services: {a: " + "{b: " * 5_000, "x: &a [*a]"])
+def test_a_file_that_is_nested_without_end_has_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.yml").write_text(text)
+    assert services_in([tmp_path / "a.yml"]) == []
