@@ -19,6 +19,12 @@ def sanitize(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " * sign.isspace() for sign in kept)
 
 
+def shorten(text: str, length: int = 80) -> str:
+    """`text` sanitized, and cut where it is longer than `length` characters."""
+    clean = sanitize(text)
+    return clean if len(clean) <= length else f"{clean[:length]}..."
+
+
 def sanitize_lines(text: str) -> str:
     """`text` with each of its lines sanitized."""
     return "\n".join(map(sanitize, text.split("\n")))

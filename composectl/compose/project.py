@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ import yaml
 
 from composectl import errors
 from composectl.compose.ports import Port, parse_ports
+from composectl.compose.size import check_size, too_deep
 
 Document = dict[str, Any]
 X_BALANCE = "x-balance"
+_PROJECT = "the project that Compose's `config` printed"
+_MAX_X_BALANCE = 100_000  # characters, of one service
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +102,12 @@ class Project:
 
 
 def parse_project(printed: str, *, in_yaml: bool = False) -> Project:
-    """What `config` printed: JSON, or YAML from docker-compose 1. Raises `no_project`."""
-    try:
+    """What `config` printed: JSON, or YAML from docker-compose 1. Raises ComposectlError."""
+    with _read_errors():
         document = yaml.safe_load(printed) if in_yaml else json.loads(printed)
-    except (ValueError, yaml.YAMLError) as error:
-        raise errors.no_project() from error
     if not isinstance(document, dict):
         raise errors.no_project()
+    check_size(_PROJECT, document)
     return Project(document.get("name"), document)
 
 
@@ -133,25 +135,46 @@ def check_capacity(service: str, ports: Iterable[Port], scale: int) -> None:
 def read_x_balance(printed: str) -> dict[str, object]:
     """What stands under `x-balance`, by service, in the YAML that `config` printed; its scalars are texts.
 
-    So a number, and a text of digits that came of a variable, are the same.
+    So a number, and a text of digits that came of a variable, are the same. Raises ComposectlError.
     """
     if X_BALANCE not in printed:
         return {}
-    services = yaml.load(printed, yaml.BaseLoader).get("services") or {}  # no types, hence harmless
-    return {name: _plain(service[X_BALANCE]) for name, service in services.items() if X_BALANCE in service}
+    with _read_errors():
+        document = yaml.load(printed, yaml.BaseLoader)  # no types, hence harmless
+    declared = {name: service[X_BALANCE] for name, service in _services(document).items() if X_BALANCE in service}
+    for name, value in declared.items():
+        check_size(f"`{X_BALANCE}` of service `{name}`", value, _MAX_X_BALANCE)
+    return {name: _plain(value) for name, value in declared.items()}
 
 
 def services_with_x_balance(files: Iterable[Path]) -> set[str]:
     """The services under which `x-balance` stands in any of these files; what cannot be read says nothing."""
     declaring: set[str] = set()
     for file in files:
-        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
-            services = yaml.load(file.read_bytes(), yaml.BaseLoader)["services"]
+        with suppress(OSError, ValueError, RecursionError, yaml.YAMLError):
+            services = _services(yaml.load(file.read_bytes(), yaml.BaseLoader))
             declaring |= {name for name, service in services.items() if X_BALANCE in service}
     return declaring
 
 
 # Private
+
+
+@contextmanager
+def _read_errors() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError:
+        raise too_deep(_PROJECT) from None
+    except (ValueError, yaml.YAMLError) as error:
+        raise errors.no_project() from error
+
+
+def _services(document: object) -> Document:
+    """The services of a document that are mappings, whatever else is in it."""
+    services = document.get("services") if isinstance(document, dict) else None
+    found = services.items() if isinstance(services, dict) else ()
+    return {name: service for name, service in found if isinstance(service, dict)}
 
 
 def _plain(value: object) -> object:

@@ -11,8 +11,10 @@ from composectl.balance.plan import MAX_REPLICAS
 from composectl.compose.argv import check_scale
 from composectl.config.options import FLAG, KEYS, Option, Settings
 from composectl.config.values import parse, schema_of
+from composectl.sanitize import shorten
 
 _REPLICAS = KEYS["replicas"]
+_MAX_MESSAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ def parse_x_balance(service: str, value: object) -> XBalance:
             check_scale(service, replicas)
         check_slow_start(settings, ("slow_start:", "policy:"))
     except errors.ComposectlError as error:
-        raise errors.ComposectlError(f"`x-balance` of service `{service}`: {error.message}", error.hint) from error
+        raise errors.ComposectlError(
+            f"`x-balance` of service `{shorten(service)}`: {shorten(error.message, _MAX_MESSAGE)}", error.hint
+        ) from error
     return XBalance(replicas, settings)
 
 
@@ -85,7 +89,7 @@ def _settings(value: object) -> dict[Option, Any]:
         return {_REPLICAS: _parse(_REPLICAS, value)}
     except errors.ComposectlError:
         raise errors.ComposectlError(
-            f"invalid value `{value!s}`: expected a number of replicas or a mapping",
+            f"invalid value `{shorten(str(value))}`: expected a number of replicas or a mapping",
             "for example: `x-balance: 10`, or `x-balance: {replicas: 10, policy: p2c}`",
         ) from None
 

@@ -98,7 +98,7 @@ def add_commands(
 
     def add(path: str, parse: Callable[[Any], _Request], run: _Run[_Request]) -> None:
         async def answer(http_request: web.Request) -> web.StreamResponse:
-            request = _parsed(await http_request.read(), parse)
+            request = read_command(await http_request.read(), parse)
             lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
             task = asyncio.create_task(_run(run, request, lines))
             tasks.add(task)
@@ -113,6 +113,16 @@ def add_commands(
     add("/v1/rollout/abort", partial(parse_canary_decision, promote=False), daemon.decide_canary)
     add("/v1/drain", parse_backend_ref, daemon.drain)
     add("/v1/undrain", parse_backend_ref, daemon.undrain)
+
+
+def read_command(body: bytes, parse: Callable[[Any], _Request]) -> _Request:
+    """The command in the body of a request. Raises HTTPBadRequest."""
+    try:
+        return parse(json.loads(body))
+    except InvalidRequest as invalid:
+        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing or invalid", SPEC_HINT) from None
+    except (ValueError, RecursionError):
+        raise refuse(web.HTTPBadRequest, "the body is not JSON", SPEC_HINT) from None
 
 
 # Private
@@ -158,15 +168,6 @@ async def _owner_only(request: web.Request, handler: Handler) -> web.StreamRespo
         if uid not in (0, os.getuid()):
             raise refuse(web.HTTPForbidden, "this composectl is another user's")
     return await handler(request)
-
-
-def _parsed(body: bytes, parse: Callable[[Any], _Request]) -> _Request:
-    try:
-        return parse(json.loads(body))
-    except InvalidRequest as invalid:
-        raise refuse(web.HTTPBadRequest, f"`{invalid}` is missing or invalid", SPEC_HINT) from None
-    except (ValueError, RecursionError):
-        raise refuse(web.HTTPBadRequest, "the body is not JSON", SPEC_HINT) from None
 
 
 async def _run(run: _Run[_Request], request: _Request, lines: asyncio.Queue[dict[str, Any]]) -> None:

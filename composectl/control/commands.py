@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -154,7 +155,7 @@ def _is_duration_or_none(seconds: float | None) -> bool:
 
 
 def _is_duration(seconds: float) -> bool:
-    return 0 <= seconds < float("inf")
+    return 0 <= seconds <= sys.float_info.max
 
 
 def _are_counts(desired: dict[str, Any]) -> bool:

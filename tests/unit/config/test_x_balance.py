@@ -177,3 +177,12 @@ def test_whatever_stands_there_is_taken_or_refused(value: object) -> None:
 def test_two_keys_that_do_not_go_together() -> None:
     error = refused({"policy": "source", "slow_start": "10"})
     assert error.message.startswith("`slow_start:` cannot be combined with `policy: source`")
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 100_000, ["x"] * 10_000, {"policy": "x" * 100_000}, {"x" * 100_000: "1"}, "1\nhint: run `evil`"]
+)
+def test_whatever_it_holds_is_refused_in_one_short_line(value: object) -> None:
+    message = refused(value).message
+    assert "\n" not in message
+    assert len(message) <= 300

@@ -1,0 +1,113 @@
+"""Documents that are deeper or larger than any project, found out without reading all of what they stand for."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from composectl.compose.project import parse_project, read_x_balance, services_with_x_balance
+from composectl.compose.size import check_size
+from composectl.errors import ComposectlError
+from tests.support.examples import examples
+
+DOCUMENTS = st.recursive(
+    st.text(max_size=3) | st.integers() | st.none(),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=2), part, max_size=3),
+    max_leaves=12,
+)
+
+
+def bomb(levels: int, indent: str = "") -> str:
+    """Aliases of aliases, which stand for 9 to the power of `levels` texts."""
+    lines = [f"{indent}a0: &a0 lol"]
+    for level in range(1, levels):
+        lines.append(f"{indent}a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]")
+    return "\n".join(lines) + "\n"
+
+
+def size_of(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(size_of(key) + size_of(part) for key, part in value.items())
+    return 1 + sum(map(size_of, value)) if isinstance(value, list) else 1 + len(value) if isinstance(value, str) else 1
+
+
+def depth_of(value: Any) -> int:
+    parts = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if parts is None else 1 + max(map(depth_of, parts), default=0)
+
+
+def is_fine(document: object, characters: int, depth: int) -> bool:
+    try:
+        check_size("it", document, characters, depth)
+    except ComposectlError:
+        return False
+    return True
+
+
+@examples(200)
+@given(DOCUMENTS, st.integers(0, 30), st.integers(0, 4))
+def test_it_is_as_large_and_as_deep_as_it_would_be_written_out(document: Any, characters: int, depth: int) -> None:
+    written_out = size_of(document) <= characters and depth_of(document) <= depth
+    assert is_fine(document, characters, depth) == written_out
+    shared = [document, [document, document]]
+    assert is_fine(shared, 3 * characters + 2, depth + 2) == (
+        3 * size_of(document) <= 3 * characters and depth_of(document) <= depth
+    )
+
+
+def test_what_contains_itself_is_too_deep() -> None:
+    with pytest.raises(ComposectlError, match="the project is nested too deeply: more than 100 levels"):
+        check_size("the project", yaml.safe_load("&a [*a]"))
+
+
+def test_depths_that_aliases_add_up_count() -> None:
+    parts = ["&a0 " + "[" * 60 + "]" * 60]
+    parts += [f"&a{number} {'[' * 60}*a{number - 1}{']' * 60}" for number in range(1, 30)]
+    with pytest.raises(ComposectlError, match="is nested too deeply"):
+        check_size("it", yaml.safe_load(f"[{', '.join(parts)}]"))
+
+
+@pytest.mark.parametrize("service", ["x-balance: *a39", "x-balance: {trusted_proxies: *a39}"])
+def test_an_alias_bomb_under_x_balance_is_one_line_at_once(service: str) -> None:
+    began = time.thread_time()
+    with pytest.raises(ComposectlError) as refused:
+        read_x_balance(bomb(40) + f"services:\n  echo:\n    {service}\n")
+    assert refused.value.message == (
+        "`x-balance` of service `echo` is too large: more than 100,000 characters once its aliases are replaced"
+    )
+    assert time.thread_time() - began < 5
+
+
+def test_an_alias_bomb_elsewhere_in_the_project_of_compose_1_is_one_line() -> None:
+    with pytest.raises(ComposectlError, match="the project that Compose's `config` printed is too large: "):
+        parse_project(bomb(40) + "services: {}\n", in_yaml=True)
+
+
+@pytest.mark.parametrize("deep", ["[" * 600 + "]" * 600, '{"a":' * 600 + "1" + "}" * 600, "[" * 101 + "]" * 101])
+def test_a_project_that_is_nested_too_deeply_is_one_line(deep: str) -> None:
+    printed = f'{{"services": {{"echo": {{"x-balance": 1}}}}, "x-a": {deep}}}'
+    for read in (parse_project, lambda text: parse_project(text, in_yaml=True)):
+        with pytest.raises(ComposectlError, match="is nested too deeply: more than 100 levels"):
+            read(printed)
+
+
+def test_x_balance_in_a_document_that_is_nested_too_deeply_is_one_line() -> None:
+    printed = f'{{"services": {{"echo": {{"x-balance": 1}}}}, "x-a": {"[" * 600}'
+    with pytest.raises(ComposectlError, match="is nested too deeply"):
+        read_x_balance(printed)
+
+
+def test_files_that_are_nested_too_deeply_declare_nothing(tmp_path: Any) -> None:
+    (tmp_path / "a.yml").write_text("services: {echo: {x-balance: 1}}\nx-a: " + "[" * 600)
+    assert services_with_x_balance([tmp_path / "a.yml"]) == set()
+
+
+def test_a_large_project_is_read() -> None:
+    services = {f"s{number}": {"image": "a" * 1_000, "environment": {"A": "b"}} for number in range(1_000)}
+    assert len(parse_project(json.dumps({"services": services})).services) == 1_000
