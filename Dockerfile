@@ -10,8 +10,8 @@ RUN ["python3", "/source/scripts/image-tree.py", "/source", "/image"]
 
 FROM scratch
 COPY --from=build /image/ /
-# A folder in memory that everybody may write to, also where the file system is read-only
-ENV XDG_RUNTIME_DIR=/dev/shm
+# A folder in memory for the control socket, also where the file system is read-only
+ENV TMPDIR=/dev/shm
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s CMD ["composectl", "status", "--json"]
 ENTRYPOINT ["composectl"]

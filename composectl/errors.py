@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 USAGE = 2
+_PASSWORD = re.compile(r"(?<=://)([^\s/@:`]*):[^\s/`]*@")
 
 
 class ComposectlError(Exception):
     """An error as one line; `hint` is what to do about it, if anything is known."""
 
     def __init__(self, message: str, hint: str = "", exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(hide_password(message))
+        self.message = hide_password(message)
+        self.hint = hide_password(hint)
         self.exit_code = exit_code
 
 
@@ -31,9 +33,9 @@ class ReplicasFailed(ComposectlError):
 class RunsAlready(ComposectlError):
     """Another composectl runs for the project."""
 
-    def __init__(self, project: str, pid: int) -> None:
+    def __init__(self, project: str, pid: int | None) -> None:
         super().__init__(
-            f"composectl is already running for project `{project}` (process {pid})",
+            f"composectl is already running for project `{project}`{_of_process(pid)}",
             "use `composectl scale SERVICE=N` to scale, `composectl down` to stop",
         )
         self.project = project
@@ -49,6 +51,11 @@ class HasEnded(ComposectlError):
     def __init__(self, pid: int, message: str, hint: str) -> None:
         super().__init__(message, hint)
         self.pid = pid
+
+
+def hide_password(text: str) -> str:
+    """`text` with `***` for the password of each address in it (RFC 3986, section 3.2.1)."""
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def did_you_mean(name: str, kind: str, known: Sequence[str]) -> str:
@@ -135,6 +142,13 @@ def not_in_a_unit(what: str) -> ComposectlError:
     )
 
 
+def password_in_a_unit(address: str) -> ComposectlError:
+    return ComposectlError(
+        f"`{address}` holds a password, and a systemd unit is no place for it",
+        "name the engine by a Docker context: `docker context create`, then `composectl -c NAME systemd-unit ...`",
+    )
+
+
 def nothing_exposed(what: str) -> ComposectlError:
     """`what`: a service or a container, as a phrase."""
     return ComposectlError(
@@ -168,9 +182,9 @@ def canary_held(service: str) -> ComposectlError:
     )
 
 
-def name_taken(name: str, pid: int) -> ComposectlError:
+def name_taken(name: str, pid: int | None) -> ComposectlError:
     return ComposectlError(
-        f"proxy `{name}` is already running (process {pid})",
+        f"proxy `{name}` is already running{_of_process(pid)}",
         f"stop it with `composectl -p {name} down`, or choose another `--name`",
     )
 
@@ -206,3 +220,10 @@ def has_ended(pid: int) -> HasEnded:
 
 def no_state_folder(path: str, reason: str, variable: str) -> ComposectlError:
     return ComposectlError(f"cannot write a log in {path}: {reason}", f"set {variable} to a writable folder")
+
+
+# Private
+
+
+def _of_process(pid: int | None) -> str:
+    return "" if pid is None else f" (process {pid})"

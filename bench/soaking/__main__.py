@@ -79,7 +79,7 @@ async def _soak(minutes: float, folder: Path) -> Soak:
     port, backend_port, echo_port = free_ports(3)
     backends = Backends(4, backend_port)
     place = Place(port, backends, folder / "proxy")
-    place.folder.mkdir()
+    place.folder.mkdir(mode=0o700)
     async with echoing(echo_port):
         with serving(backends, folder, echo_port), COMPOSECTL.start(place) as pid:
             return await _soaked(Target(pid, port, place.folder), minutes)

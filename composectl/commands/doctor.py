@@ -68,7 +68,7 @@ async def examine(invocation: Invocation) -> list[Check]:
     else:
         environ = child_environ(environ, endpoint)
         tls = f", with the certificates in {endpoint.tls.folder}" if endpoint.tls else ""
-        named = Check("endpoint", True, f"{endpoint.url}{tls}, named by {named_by(*asked)}")
+        named = Check("endpoint", True, f"{endpoint.shown}{tls}, named by {named_by(*asked)}")
         found = [named, *await _engine(endpoint)]
     return [
         await _check("compose", _compose(environ)),
@@ -158,12 +158,13 @@ async def _reach(engine: Engine) -> str:
 
 
 async def _folder(environ: Mapping[str, str]) -> str:
-    from composectl.control.paths import check_private, runtime_dir
+    from composectl.control.paths import check_private, runtime_dir, runtime_fault
 
     folder = runtime_dir(environ)
     if folder.exists():
         check_private(folder)
-    return f"{folder}, for the sockets of running composectls"
+    fault = runtime_fault(environ)
+    return f"{folder}, for the sockets of running composectls{f'; {fault}' if fault else ''}"
 
 
 def _ports() -> Check:

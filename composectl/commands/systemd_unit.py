@@ -16,7 +16,19 @@ from composectl.commands.passthrough import ARGUMENTS, PASSED_ON
 from composectl.commands.up import up
 from composectl.compose.options import Invocation
 
-_PREFIXES = ("COMPOSE_", "COMPOSECTL_", "DOCKER_")
+# What Compose and docker are set by. Others with these prefixes, such as DOCKER_TOKEN, may be secrets.
+_KEPT = {
+    *("COMPOSECTL_COMPOSE", "PATH"),  # where Compose is found
+    *("COMPOSE_ANSI", "COMPOSE_API_VERSION", "COMPOSE_BAKE", "COMPOSE_COMPATIBILITY", "COMPOSE_CONVERT_WINDOWS_PATHS"),
+    *("COMPOSE_DISABLE_ENV_FILE", "COMPOSE_DOCKER_CLI_BUILD", "COMPOSE_ENV_FILES", "COMPOSE_EXPERIMENTAL"),
+    *("COMPOSE_FILE", "COMPOSE_HTTP_TIMEOUT", "COMPOSE_IGNORE_ORPHANS", "COMPOSE_INTERACTIVE_NO_CLI", "COMPOSE_MENU"),
+    *("COMPOSE_PARALLEL_LIMIT", "COMPOSE_PATH_SEPARATOR", "COMPOSE_PROFILES", "COMPOSE_PROGRESS"),
+    *("COMPOSE_PROJECT_NAME", "COMPOSE_REMOVE_ORPHANS", "COMPOSE_STATUS_STDOUT", "COMPOSE_TLS_VERSION"),
+    *("DOCKER_API_VERSION", "DOCKER_BUILDKIT", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTENT_TRUST"),
+    *("DOCKER_CONTENT_TRUST_SERVER", "DOCKER_CONTEXT", "DOCKER_DEFAULT_PLATFORM", "DOCKER_HOST", "DOCKER_TLS"),
+    "DOCKER_TLS_VERIFY",
+}
+_PROJECT = re.compile(r"[-\w.]+", re.ASCII)
 _PLAIN = re.compile(r"[-\w@:,./+=]+", re.ASCII)
 _COMPOSE_STOPS_SECONDS = 60  # what Compose may take once the requests in flight are over
 _UNIT = """\
@@ -52,8 +64,8 @@ WantedBy=default.target
 def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     """Print a systemd user unit that runs `up` for this project.
 
-    It takes the options of `up`. The unit has absolute paths, and the COMPOSE_* and DOCKER_* variables that are set.
-    Its first lines show how to install it.
+    It takes the options of `up`. The unit has absolute paths, and those variables of Compose and docker that are set
+    and hold no secrets. Its first lines show how to install it.
 
     \b
     composectl systemd-unit --balance echo=10 > ~/.config/systemd/user/composectl-shop.service
@@ -87,13 +99,11 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     script = Path(sys.argv[0]).absolute()
     is_installed = script.name == "composectl" and os.access(script, os.X_OK)
     program = (str(script),) if is_installed else (sys.executable, "-P", "-m", "composectl")
-    passed = {name for name in invocation.environ if name.startswith(_PREFIXES)} - {"DOCKER_AUTH_CONFIG"}  # a secret
-    kept = passed | ({"PATH"} & invocation.environ.keys())  # where Compose is found
     unit = unit_text(
         project=loaded.client.name_of(loaded.project),
         directory=invocation.cwd,
         argv=(*program, *before, "up", *arguments),
-        environment={name: invocation.environ[name] for name in sorted(kept)},
+        environment={name: invocation.environ[name] for name in sorted(_KEPT & invocation.environ.keys())},
         drain=max(service.balancing.drain_timeout for service in config.services.values()),
         typed=("composectl", *before, "systemd-unit", *arguments),
     )
@@ -114,16 +124,20 @@ def unit_text(
 
     `typed` is the command that made the unit; `drain`: the seconds that requests in flight may take at the end.
     """
-    for word in (str(directory), *argv, *environment.values()):
+    if not _PROJECT.fullmatch(project):
+        raise errors.not_in_a_unit(repr(project))
+    for word in (str(directory), *argv, *typed, *environment, *environment.values()):
         if not word.isprintable():
             raise errors.not_in_a_unit(repr(word))
+        if errors.hide_password(word) != word:
+            raise errors.password_in_a_unit(errors.hide_password(word))
     # systemd refuses a program with quotes in its path; behind the `:` of ExecStart `$` means nothing to it
     safe = ("/usr/bin/env", *argv) if {*argv[0]} & {*"\"'\\"} else argv
     return _UNIT.format(
         install=shlex.join(typed),
         name=f"composectl-{project}",
         project=project,
-        directory=str(directory).replace("%", "%%"),
+        directory=_folder(str(directory)),
         environment="".join(f"Environment={_word('='.join(item))}\n" for item in environment.items()),
         command=" ".join(map(_word, safe)),
         stop_seconds=drain + _COMPOSE_STOPS_SECONDS,
@@ -131,6 +145,12 @@ def unit_text(
 
 
 # Private
+
+
+def _folder(path: str) -> str:
+    """Without quotes; a last sign that systemd would drop, or join with the next line, is no last one."""
+    last = "/" if path.endswith((" ", "\\")) else ""
+    return f"{path.replace('%', '%%')}{last}"
 
 
 def _word(text: str) -> str:

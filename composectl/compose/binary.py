@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -94,9 +95,11 @@ def api_variables(compose: Compose, newest: str) -> dict[str, str]:
 
 
 def _split(named: str) -> tuple[str, ...]:
-    if Path(named).exists():
-        return (named,)
+    # A name without a slash is looked for in PATH alone: a file of the current folder may come from elsewhere.
+    if "/" in named and Path(named).exists():
+        return (os.path.abspath(named),)
     try:
-        return tuple(shlex.split(named))
+        program, *words = shlex.split(named)
+        return (os.path.abspath(program) if "/" in program else program, *words)
     except ValueError as error:
         raise errors.not_a_compose(named) from error

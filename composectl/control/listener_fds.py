@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -50,6 +51,8 @@ class OldProcess:
         with translated_errors(self._pid), self._fd_channel:
             self._fd_channel.sendall(_REQUEST % b"listeners")
             answer, descriptors, _, _ = socket.recv_fds(self._fd_channel, _MAX_ANSWER, _MAX_FDS)
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
         if not answer:
             raise errors.has_ended(self._pid)
         if not descriptors:

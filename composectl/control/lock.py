@@ -72,9 +72,9 @@ class ProjectLock:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                pid = os.read(fd, 20).decode().strip()
+                pid = _pid_in(fd)
                 os.close(fd)
-                raise self._refusal(self.project, int(pid or 0)) from None
+                raise self._refusal(self.project, pid) from None
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(fd), self._path.stat()):
                     self._write_pid(fd)
@@ -84,3 +84,9 @@ class ProjectLock:
     def _write_pid(self, fd: int) -> None:
         os.ftruncate(fd, 0)
         os.pwrite(fd, str(os.getpid()).encode(), 0)
+
+
+def _pid_in(fd: int) -> int | None:
+    """The process that a lock file names; None where it names none."""
+    text = os.pread(fd, 20, 0).strip()
+    return int(text) if text.isdigit() else None

@@ -20,11 +20,21 @@ _ENDING = ".log"
 
 
 def runtime_dir(environ: Mapping[str, str]) -> Path:
-    """The directory of control sockets, which may not be there yet."""
+    """The directory of control sockets, which may not be there yet.
+
+    XDG_RUNTIME_DIR counts only where the XDG Base Directory Specification allows it: see `runtime_fault`.
+    """
     for parent in (environ.get(_RUNTIME, ""), f"/run/user/{os.getuid()}"):
-        if parent and Path(parent).is_dir():
+        if parent and not _fault(parent):
             return Path(parent) / "composectl"
     return Path(tempfile.gettempdir()) / f"composectl-{os.getuid()}"
+
+
+def runtime_fault(environ: Mapping[str, str]) -> str:
+    """Why XDG_RUNTIME_DIR is not used, as a sentence; "" where it is used or not set."""
+    named = environ.get(_RUNTIME, "")
+    fault = named and _fault(named)
+    return f"{_RUNTIME} `{named}` is not used: {fault}" if fault else ""
 
 
 def make_private(directory: Path, variable: str = _RUNTIME) -> None:
@@ -73,7 +83,8 @@ def state_dir() -> Path:
 def make_state_dir(directory: Path) -> None:
     """Make it with mode 0700 if it is missing, and remove old logs. Raises ComposectlError where that cannot be."""
     try:
-        directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in reversed([path for path in directory.parents if not path.exists()]):
+            parent.mkdir(mode=0o700, exist_ok=True)
         make_private(directory, _STATE)
         for path in directory.glob(f"*{_ENDING}*"):
             if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
@@ -107,6 +118,22 @@ def rotated_log(path: Path) -> Path:
 
 
 # Private
+
+
+def _fault(parent: str) -> str:
+    """Why the directory of control sockets must not be in `parent`; "" where it may."""
+    if not os.path.isabs(parent):
+        return "it is not an absolute path"
+    try:
+        found = os.stat(parent)
+    except OSError as error:
+        return str(error.strerror)
+    if not stat.S_ISDIR(found.st_mode):
+        return "it is not a folder"
+    if found.st_uid != os.getuid():
+        return "it belongs to another user"
+    mode = stat.S_IMODE(found.st_mode)
+    return f"other users have access to it (mode {mode:04o}, not 0700)" if mode & 0o077 else ""
 
 
 def _digest(text: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 ReadyNotifier = Callable[[str, str, int], Awaitable[None]]
+_STDERR = 2
 _MAX_BYTES = 5_000_000
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -29,11 +30,12 @@ def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int
     """Run `work` in a process of its own session, and return its exit code, or that of `notify_ready`.
 
     `notify_ready(text, name, exit_code)` prints `text` for the caller, and ends that; later output goes to the log of
-    that name in `folder`.
+    that name in `folder`. Descriptors that the caller has inherited are closed then, for one may hold a lock.
     It does not return where a signal has interrupted the caller before: that signal comes to `work` too.
     Must be called before there are threads. Raises ComposectlError where there can be no log.
     """
     make_state_dir(folder)
+    inherited = _inherited_descriptors()
     callers_end, own_end = socket.socketpair()
     signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     child = os.fork()
@@ -52,6 +54,9 @@ def run_in_background(work: Callable[[ReadyNotifier], int], folder: Path) -> int
             await asyncio.get_running_loop().sock_recv(own_end, 1)
         log.append(folder / name)
         _switch_to_log(log[0], text)
+        for descriptor in inherited:  # by now `--access-log /dev/fd/3` is open
+            with suppress(OSError):
+                os.close(descriptor)
         with suppress(OSError), own_end:
             own_end.sendall(bytes([exit_code]) + text.encode())
 
@@ -108,6 +113,18 @@ class LogFile(io.RawIOBase):
 
 
 # Private
+
+
+def _inherited_descriptors() -> list[int]:
+    """Those beyond stderr that were open when this program began: Python itself opens none that is inheritable."""
+    found: list[int] = []
+    with suppress(OSError):  # there is no such folder
+        opened = [int(name) for name in os.listdir("/dev/fd")]
+        for descriptor in opened:
+            with suppress(OSError):  # the one of the listing itself
+                if descriptor > _STDERR and os.get_inheritable(descriptor):
+                    found.append(descriptor)
+    return found
 
 
 def _switch_to_log(log: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from composectl.compose.project import Project
 from composectl.config.daemon import UpConfig, open_log
 from composectl.config.options import texts_of
 from composectl.config.service import ServiceConfig
-from composectl.control.paths import runtime_dir
+from composectl.control.paths import runtime_dir, runtime_fault
 from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.hot_restart import claim_project
@@ -25,7 +25,7 @@ from composectl.daemon.lifecycle import Prepared
 from composectl.daemon.service import BalancedService, bind_ports
 from composectl.orchestrator.compose import ComposeConnection
 from composectl.proxy.listener import make_connection_limit
-from composectl.screen.console import info
+from composectl.screen.console import info, warning
 
 _OF_ONE_CALL = ("detach", "handover", "ready-timeout", "replicas")
 Connect = Callable[[ComposeClient], Awaitable[ComposeConnection]]
@@ -37,6 +37,8 @@ async def prepare_up(
     """Connect to the engine, lock the project and bind its ports. Raises ComposectlError, and then holds nothing."""
     connection_limit = make_connection_limit(config.max_connections)
     folder, project = runtime_dir(invocation.environ), loaded.project
+    if fault := runtime_fault(invocation.environ):
+        warning(fault)
     with ExitStack() as undo:
         connection = await connect(loaded.client)
         undo.callback(connection.close)

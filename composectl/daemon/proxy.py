@@ -14,7 +14,7 @@ from composectl.compose.options import Invocation
 from composectl.config.daemon import ProxyConfig, StaticBackends, open_log
 from composectl.control.lock import ProjectLock
 from composectl.control.pacing import run
-from composectl.control.paths import runtime_dir, state_dir
+from composectl.control.paths import runtime_dir, runtime_fault, state_dir
 from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.background import ReadyNotifier, run_in_background
 from composectl.daemon.daemon import Daemon
@@ -45,6 +45,8 @@ def proxy(invocation: Invocation, config: ProxyConfig) -> int:
 
 async def _prepare_proxy(invocation: Invocation, config: ProxyConfig) -> Prepared:
     folder, backends = runtime_dir(invocation.environ), config.backends
+    if fault := runtime_fault(invocation.environ):
+        warning(fault)
     if isinstance(backends, StaticBackends):
         replicas = backends.replicas
         return _prepare(

@@ -72,7 +72,8 @@ class Engine:
         """Talk to the engine, in the newest version of the API that it speaks (GET /version)."""
         if endpoint.ssh:
             raise errors.ComposectlError(
-                f"cannot balance over ssh: the containers of the engine at {endpoint.url} are not reachable from here",
+                f"cannot balance over ssh: the containers of the engine at {endpoint.shown} are not reachable "
+                "from here",
                 f"run composectl there: `ssh {endpoint.ssh} composectl ...`; Compose's own commands work over ssh",
             )
 
@@ -270,7 +271,7 @@ class Engine:
             timeout=(self._client.timeout, idle_timeout),
         )
         if not answer.ok:
-            raise errors.engine_failed(self.endpoint.url, answer.text.strip())
+            raise errors.engine_failed(self.endpoint.shown, answer.text.strip())
         return answer
 
     def _read(self, answer: requests.Response) -> Iterator[Event]:
@@ -280,7 +281,7 @@ class Engine:
         except (OSError, ValueError) as error:
             if cause(error, TimeoutError):
                 return
-        raise errors.ComposectlError(f"lost the event stream of the Docker Engine at {self.endpoint.url}")
+        raise errors.ComposectlError(f"lost the event stream of the Docker Engine at {self.endpoint.shown}")
 
 
 async def in_thread(work: Callable[[], _T]) -> _T:

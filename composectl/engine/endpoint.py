@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from composectl import errors
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 _DEFAULT = "default"
+_USER = re.compile(r"((?:\w+:/*)?)(.*)@", re.DOTALL)  # a password may hold any sign
 _VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 
@@ -33,6 +35,11 @@ class Endpoint:
 
     url: str
     tls: Tls | None = None
+
+    @property
+    def shown(self) -> str:
+        """The URL for people: without a password, and, except for ssh, without a user, which may be a token."""
+        return _without_secret(self.url)
 
     @property
     def host(self) -> str:
@@ -147,7 +154,8 @@ def _checked(url: str) -> str:
         url = f"tcp://{url}"
     if fault := _fault(url):
         raise errors.ComposectlError(
-            f"invalid Docker Engine address `{url}`: {fault}", "for example: unix:///var/run/docker.sock"
+            f"invalid Docker Engine address `{_without_secret(url)}`: {fault}",
+            "for example: unix:///var/run/docker.sock",
         )
     return url
 
@@ -156,8 +164,8 @@ def _fault(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        return str(error)
+    except ValueError:
+        return "its host or its port is not valid"
     match parts.scheme:
         case "unix" | "npipe":
             return "" if url.startswith(f"{parts.scheme}:///") and parts.path != "/" else "its path is not absolute"
@@ -167,3 +175,12 @@ def _fault(url: str) -> str:
             return "" if host and parts.path in ("", "/") else "it needs a host, and takes no path"
         case scheme:
             return f"`{scheme}` is none of unix, tcp, ssh and npipe"
+
+
+def _without_secret(url: str) -> str:
+    match = None if url.startswith(("unix:", "npipe:")) else _USER.match(url)
+    if not match:
+        return url
+    name, colon, _ = match[2].partition(":")
+    user = "***" if match[1] != "ssh://" else f"{name}:***" if colon else name
+    return f"{match[1]}{user}@{url[match.end() :]}"

@@ -46,21 +46,21 @@ def _translated(endpoint: Endpoint, error: Exception) -> errors.ComposectlError:
 
     if cause(error, PermissionError):
         return errors.ComposectlError(
-            f"permission denied: Docker Engine at {endpoint.url}",
+            f"permission denied: Docker Engine at {endpoint.shown}",
             "join the group `docker`, or use sudo; in a container, add the socket's group with `group_add:`",
         )
     if failed := cause(error, SSLError):
         return _translated_tls_error(endpoint, failed)
     answer = cause(error, APIError)
     if not answer and cause(error, OSError):
-        return errors.no_engine(endpoint.url)
+        return errors.no_engine(endpoint.shown)
     words = answer.explanation or str(answer) if answer else str(error)
     if answer and "HTTP request to an HTTPS server" in words:
         return errors.ComposectlError(
-            f"the Docker Engine at {endpoint.url} speaks TLS",
+            f"the Docker Engine at {endpoint.shown} speaks TLS",
             "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH to the certificates' folder, or use a context with them",
         )
-    return errors.engine_failed(endpoint.url, words)
+    return errors.engine_failed(endpoint.shown, words)
 
 
 def _translated_tls_error(endpoint: Endpoint, error: SSLError) -> errors.ComposectlError:
@@ -68,19 +68,19 @@ def _translated_tls_error(endpoint: Endpoint, error: SSLError) -> errors.Compose
     if isinstance(error, SSLCertVerificationError):
         why = error.verify_message.rstrip(".")
         return errors.ComposectlError(
-            f"the certificate of the Docker Engine at {endpoint.url} is not trusted: {why}",
+            f"the certificate of the Docker Engine at {endpoint.shown} is not trusted: {why}",
             f"the certificate must be in date, for this name, and signed by {folder}/ca.pem",
         )
     reason = error.reason or ""
     if "ALERT" in reason:
         return errors.ComposectlError(
-            f"the Docker Engine at {endpoint.url} rejected the client certificate",
+            f"the Docker Engine at {endpoint.shown} rejected the client certificate",
             f"check the dates and the issuer of {folder}/cert.pem: "
             f"`openssl x509 -noout -dates -issuer -in {folder}/cert.pem`",
         )
     if reason == "WRONG_VERSION_NUMBER":
         return errors.ComposectlError(
-            f"the server at {endpoint.url} does not speak TLS",
+            f"the server at {endpoint.shown} does not speak TLS",
             "unset DOCKER_TLS_VERIFY and DOCKER_TLS, or name the TLS port, usually 2376",
         )
     return errors.bad_certificates(folder, _OPENSSL_LOCATION.sub("", str(error.args[-1])))

@@ -77,7 +77,7 @@ async def _address(engine: Engine) -> str:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(engine.endpoint.host, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise errors.no_engine(engine.endpoint.url) from error
+        raise errors.no_engine(engine.endpoint.shown) from error
     address = min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0]
     return _LOOPBACK if ip_address(address).is_loopback else str(address)
 

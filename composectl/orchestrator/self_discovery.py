@@ -125,7 +125,7 @@ def _find_self_id(endpoint: Endpoint) -> str:
 def _project_of(own: SelfContainer | None, engine: Engine) -> str:
     if own is None:
         raise errors.ComposectlError(
-            f"unknown project: this process runs in no container of the Docker Engine at {engine.endpoint.url}",
+            f"unknown project: this process runs in no container of the Docker Engine at {engine.endpoint.shown}",
             "name the project: `composectl -p shop proxy`",
         )
     if not own.project:

@@ -10,11 +10,12 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Literal, Protocol
 
 from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.trusted_path import is_descriptor, resolve
 
 # A tenth of a second of the most requests that a core answers, several times over
 _CAPACITY = 16_384
@@ -25,6 +26,7 @@ STDOUT = "-"
 _PRIVATE = 0o600
 _STDOUT = 1
 _EVERY = 60
+_ATTEMPTS = 3
 
 
 class Writer(Protocol):
@@ -245,9 +247,15 @@ def _open(path: str) -> int:
         if sys.stdout is None:  # it was closed, and something else may have its descriptor by now
             raise OSError(errno.EBADF, "stdout is closed")
         return _STDOUT
-    try:
-        is_pipe = stat.S_ISFIFO(Path(path).stat().st_mode)
-    except FileNotFoundError:
-        is_pipe = False
-    how = os.O_RDWR if is_pipe else os.O_WRONLY
-    return os.open(path, how | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, _PRIVATE)
+    for _ in range(_ATTEMPTS):
+        found = resolve(path)
+        try:
+            mode = os.stat(found).st_mode
+        except FileNotFoundError:
+            how = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        else:
+            how = os.O_RDWR if stat.S_ISFIFO(mode) else os.O_WRONLY
+        how |= 0 if is_descriptor(found) else os.O_NOFOLLOW
+        with suppress(FileExistsError, FileNotFoundError):  # it came, or went, in between
+            return os.open(found, how | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY, _PRIVATE)
+    raise OSError(errno.EBUSY, "the file comes and goes", path)

@@ -13,6 +13,9 @@ import pytest
 from tests.external.conftest import said_by
 
 PROJECT = '{"name": "shop", "services": {"echo": {"image": "a", "ports": [{"target": 80, "published": "8080"}]}}}'
+SECRETS = dict.fromkeys(
+    ("DOCKER_AUTH_CONFIG", "DOCKER_PASSWORD", "DOCKER_TOKEN", "COMPOSE_DB_PASSWORD", "COMPOSECTL_API_KEY"), "hunter2"
+)
 COMPOSE = f"""#!/bin/sh
 case "$*" in
   version*) echo 2.40.3 ;;
@@ -41,7 +44,7 @@ def printed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [folder / "composectl", *words],
         cwd=folder,
-        env=os.environ | {"COMPOSECTL_COMPOSE": str(folder / "compose"), "DOCKER_AUTH_CONFIG": "hunter2"},
+        env=os.environ | SECRETS | {"COMPOSECTL_COMPOSE": str(folder / "compose"), "COMPOSE_PROFILES": "debug"},
         capture_output=True,
         text=True,
         check=False,
@@ -58,6 +61,7 @@ async def test_it_accepts_a_unit_whatever_signs_are_in_it(
     assert (done.returncode, done.stderr) == (0, "")
     assert "TimeoutStopSec=72\n" in done.stdout
     assert re.search(r'^Environment="?COMPOSECTL_COMPOSE=', done.stdout, re.MULTILINE)
+    assert "Environment=COMPOSE_PROFILES=debug\n" in done.stdout
     assert "hunter2" not in done.stdout
     unit = tmp_path / "composectl-shop.service"
     unit.write_text(done.stdout)

@@ -100,28 +100,33 @@ async def test_i11_it_listens_where_it_was_told_and_nowhere_else(tmp_path: Path)
 
 
 @pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder into which every user can look."""
+def reachable_folder() -> Iterator[Path]:
+    """A private folder, in one into which every user can look."""
     with TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
         yield Path(name)
 
 
-async def test_i2_no_other_user_may_use_the_control_socket(open_folder: Path) -> None:
-    async with measured_proxy_before(open_folder, answers(OK), "--name", "edge") as (proxy, _):
+async def test_i2_no_other_user_may_use_the_control_socket(reachable_folder: Path) -> None:
+    async with measured_proxy_before(reachable_folder, answers(OK), "--name", "edge") as (proxy, _):
         path = socket_of(proxy)
+        open_to_all(reachable_folder)
         assert path.parent.stat().st_mode & 0o777 == 0o700
         assert path.stat().st_mode & 0o777 == 0o600
         assert not can_switch_user() or as_another_user(path) == errno.EACCES
 
 
-async def test_i2_nor_where_the_folder_is_open_to_all(open_folder: Path) -> None:
-    async with measured_proxy_before(open_folder, answers(OK), "--name", "edge") as (proxy, _):
+async def test_i2_nor_where_the_folder_is_open_to_all(reachable_folder: Path) -> None:
+    async with measured_proxy_before(reachable_folder, answers(OK), "--name", "edge") as (proxy, _):
         path = socket_of(proxy)
+        open_to_all(reachable_folder)
         path.parent.chmod(0o755)
         path.chmod(0o666)
         code = 403 if can_switch_user() else 200
         assert as_another_user(path) == code
+
+
+def open_to_all(folder: Path) -> None:
+    folder.chmod(0o755)
 
 
 def can_switch_user() -> bool:

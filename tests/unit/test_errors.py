@@ -75,6 +75,10 @@ MET_IN = {
         "the replicas of service `{}` share one address (`network_mode: {}`)": "test_a_replica_needs_an_address_of_its_own",
         "Compose's `config` printed no project": "test_what_is_no_project_is_refused",
     },
+    "unit/compose/test_size.py": {
+        "{} is too large: more than {} characters once its aliases are replaced": "test_an_alias_bomb_under_x_balance_is_one_line_at_once",
+        "{} is nested too deeply: more than {} levels": "test_what_contains_itself_is_too_deep",
+    },
     "unit/compose/test_process.py": {
         "`{}` failed with exit code {}": "test_a_silent_failure_is_told_too",
     },
@@ -182,7 +186,7 @@ MET_IN = {
         "invalid value `{}` for `{}`: expected {} or {}": "test_words_that_make_no_sense",
         "cannot listen on {}: address not available": "test_a_listener_that_is_not_of_this_machine",
         "cannot resolve host `{}`": "test_a_listener_that_is_not_of_this_machine",
-        "proxy `{}` is already running (process {})": "test_a_name_that_is_taken",
+        "proxy `{}` is already running{}": "test_a_name_that_is_taken",
     },
     "integration/test_status.py": {
         "no composectl is running, and there is no compose file here": "test_where_nothing_runs_both_ways_to_start_are_told",
@@ -194,6 +198,7 @@ MET_IN = {
         "missing option `--balance`": "test_what_up_would_refuse_is_refused",
     },
     "unit/commands/test_systemd_unit.py": {
+        "`{}` holds a password, and a systemd unit is no place for it": "test_a_password_in_an_address_is_refused_and_not_shown",
         "invalid text for a systemd unit: {}": "test_what_would_begin_a_line_of_its_own_is_refused",
     },
     "integration/test_completion.py": {

@@ -75,8 +75,37 @@ def test_variables_are_written_one_a_line() -> None:
         {"directory": Path("/srv/a\nExecStartPre=/bin/evil")},
         {"argv": ("/usr/bin/composectl", "a\x1bb")},
         {"environment": {"COMPOSE_FILE": "a\nb"}},
+        {"environment": {"COMPOSE_FILE\nExecStartPre": "a"}},
+        {"project": "shop\nExecStartPre=/bin/evil"},
+        {"project": "shop\u2028ExecStartPre=/bin/evil"},
+        {"project": "%h\\"},
+        {"project": "../../evil"},
+        {"project": ""},
+        {"typed": ("composectl", "systemd-unit", "a\nExecStartPre=/bin/evil")},
     ],
 )
 def test_what_would_begin_a_line_of_its_own_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ComposectlError, match="invalid text for a systemd unit"):
         unit(**changes)
+
+
+@pytest.mark.parametrize(
+    ("folder", "written"), [("/srv/a\\", "/srv/a\\/"), ("/srv/a ", "/srv/a /"), ("/srv/\\b", "/srv/\\b")]
+)
+def test_a_last_sign_of_a_folder_that_systemd_would_take_is_no_last_one(folder: str, written: str) -> None:
+    assert f"WorkingDirectory={written}" in lines(directory=Path(folder))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"environment": {"DOCKER_HOST": "tcp://me:hunter2@far:2376"}},
+        {"argv": ("/usr/bin/composectl", "--host", "tcp://me:hunter2@far:2376", "up")},
+        {"typed": ("composectl", "--host", "tcp://me:hunter2@far:2376", "systemd-unit")},
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_shown(changes: dict[str, object]) -> None:
+    with pytest.raises(ComposectlError, match="holds a password, and a systemd unit is no place for it") as refused:
+        unit(**changes)
+    assert "tcp://me:***@far:2376" in refused.value.message
+    assert "hunter2" not in refused.value.message + refused.value.hint

@@ -91,3 +91,30 @@ def test_a_named_program_that_tells_no_version_is_refused(environ: dict[str, str
     with pytest.raises(ComposectlError, match="is not Compose") as caught:
         find_compose(environ | {"COMPOSECTL_COMPOSE": named})
     assert named in caught.value.message
+
+
+def test_a_command_is_looked_for_in_path_and_never_in_the_current_folder(
+    install: Install, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("docker", PLUGIN.format(version="2.26.1"))
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    for name in ("docker compose", "docker", "docker-compose"):
+        (clone / name).write_text(f"#!/bin/sh\n: >{clone}/ran\n{STANDALONE.format(version='9.9.9')}\n")
+        (clone / name).chmod(0o755)
+    monkeypatch.chdir(clone)
+    for named in ("docker compose", ""):
+        assert find_compose(environ | {"COMPOSECTL_COMPOSE": named}) == Compose(("docker", "compose"), (2, 26, 1))
+    with pytest.raises(ComposectlError, match="is not Compose"):
+        find_compose(environ | {"COMPOSECTL_COMPOSE": "docker-compose"})
+    assert not (clone / "ran").exists()
+
+
+def test_a_path_with_a_slash_is_that_of_the_current_folder_wherever_it_is_run(
+    install: Install, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = install("docker compose", STANDALONE.format(version="2.1.0"))
+    install("tool", PLUGIN.format(version="2.2.0"))
+    monkeypatch.chdir(tmp_path)
+    assert find_compose(environ | {"COMPOSECTL_COMPOSE": "./docker compose"}).command == (str(program),)
+    assert find_compose(environ | {"COMPOSECTL_COMPOSE": "./tool compose"}).command == (f"{tmp_path}/tool", "compose")

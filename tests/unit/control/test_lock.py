@@ -64,3 +64,14 @@ def test_i4_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(lock.socket))
     lock.release()
+
+
+@pytest.mark.parametrize("garbage", [b"", b"x", b"\xff\xfe", b"-1", "\u0663".encode(), b"1 2", b"0x10"])
+def test_a_lock_file_that_names_no_process_is_held_all_the_same(tmp_path: Path, garbage: bytes) -> None:
+    lock = ProjectLock(tmp_path, "shop", ENGINE)
+    os.ftruncate(lock.fd, 0)
+    os.pwrite(lock.fd, garbage, 0)
+    with pytest.raises(ComposectlError) as refused:
+        ProjectLock(tmp_path, "shop", ENGINE)
+    assert refused.value.message == "composectl is already running for project `shop`"
+    os.close(lock.fd)

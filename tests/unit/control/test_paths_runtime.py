@@ -1,12 +1,13 @@
 """The folder of the sockets is its owner's alone."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from composectl.control.paths import control_sockets, file_stem, make_private, runtime_dir
+from composectl.control.paths import control_sockets, file_stem, make_private, runtime_dir, runtime_fault
 from composectl.errors import ComposectlError
 
 
@@ -77,3 +78,43 @@ def test_i3_sockets_in_a_folder_of_others_are_not_trusted(tmp_path: Path) -> Non
     tmp_path.chmod(0o777)
     with pytest.raises(ComposectlError, match="unsafe folder"):
         control_sockets(tmp_path)
+
+
+def test_a_private_folder_of_this_user_is_taken(tmp_path: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert runtime_dir(environ) == tmp_path / "composectl"
+    assert (runtime_fault(environ), runtime_fault({})) == ("", "")
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o701, 0o777, 0o1777])
+def test_one_that_others_have_access_to_is_not_taken(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert tmp_path not in runtime_dir(environ).parents
+    assert runtime_fault(environ) == (
+        f"XDG_RUNTIME_DIR `{tmp_path}` is not used: other users have access to it (mode {mode:04o}, not 0700)"
+    )
+
+
+def test_one_of_another_user_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert runtime_dir(environ) == Path(tempfile.gettempdir()) / "composectl-4000000000"
+    assert runtime_fault(environ).endswith("is not used: it belongs to another user")
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ("run", "it is not an absolute path"),
+        (".", "it is not an absolute path"),
+        ("/nowhere/at/all", "No such file or directory"),
+        ("/dev/null", "it is not a folder"),
+    ],
+)
+def test_what_is_no_folder_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, why: str) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path)
+    environ = {"XDG_RUNTIME_DIR": named}
+    assert runtime_dir(environ) == runtime_dir({})
+    assert runtime_fault(environ) == f"XDG_RUNTIME_DIR `{named}` is not used: {why}"

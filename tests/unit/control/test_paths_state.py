@@ -45,6 +45,17 @@ def test_i1_it_is_private_and_its_parents_are_made(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_parents_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        make_state_dir(tmp_path / ".local" / "state" / "composectl")
+    finally:
+        os.umask(before)
+    for folder in (".local", ".local/state", ".local/state/composectl"):
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700, folder
+
+
 def test_where_it_cannot_be_made_it_is_told_how_to_have_another(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ComposectlError) as refused:

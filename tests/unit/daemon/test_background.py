@@ -47,16 +47,28 @@ async def serve(notify_ready):
         await notify_ready("serves\\n", "it.log")
         return shutdown.exit_code
 """
+LOCKED = """
+async def serve(notify_ready):
+    lock, own = int(sys.argv[2]), os.open(os.devnull, os.O_RDONLY)
+    os.fstat(lock)  # until it is ready it keeps all: the log may be /dev/fd/3
+    await notify_ready("serves\\n", "it.log")
+    os.fstat(own)
+    try:
+        os.fstat(lock)
+    except OSError:
+        return 0
+    return 1
+"""
 KILLED = """
 async def serve(notify_ready):
     os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
-def run(serve: str, folder: Path) -> tuple[int, str, str]:
-    """The exit code of the caller, and what it printed to stdout and stderr."""
-    command = [sys.executable, "-c", START + serve + END, str(folder)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+def run(serve: str, folder: Path, *descriptors: int) -> tuple[int, str, str]:
+    """The exit code of the caller, which inherits these descriptors, and what it printed to stdout and stderr."""
+    command = [sys.executable, "-c", START + serve + END, str(folder), *map(str, descriptors)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, pass_fds=descriptors)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -72,3 +84,9 @@ def test_once_ready_the_caller_succeeds_and_ignores_signals(tmp_path: Path) -> N
 
 def test_a_process_ended_by_a_signal_exits_as_in_a_shell(tmp_path: Path) -> None:
     assert run(KILLED, tmp_path) == (143, "", "")
+
+
+def test_a_lock_of_the_caller_is_not_held_by_the_process_in_the_background(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        assert run(LOCKED, tmp_path, lock.fileno()) == (0, "serves\n", "")
+    assert (tmp_path / "it.log").read_text().splitlines()[-1].endswith("ended with exit code 0")

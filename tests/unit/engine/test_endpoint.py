@@ -216,3 +216,35 @@ def test_compose_is_told_the_certificates(verify: bool, variable: str) -> None:
 )
 def test_the_machine_that_it_is_on(url: str, host: str) -> None:
     assert Endpoint(url).host == host
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("tcp://far:2376", "tcp://far:2376"),
+        ("tcp://me:hunter2@far:2376", "tcp://***@far:2376"),
+        ("tcp://hunter2@far:2376", "tcp://***@far:2376"),
+        ("tcp://me:hunter2@hunter2@[::1]:2376", "tcp://***@[::1]:2376"),
+        ("ssh://me@far", "ssh://me@far"),
+        ("ssh://me:hunter2@far:22", "ssh://me:***@far:22"),
+        ("unix:///run/me:x@y.sock", "unix:///run/me:x@y.sock"),
+        ("npipe:////./pipe/me@x", "npipe:////./pipe/me@x"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_a_secret(url: str, shown: str) -> None:
+    assert Endpoint(url).shown == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://me:hunter2@far:2376", "tcp://me:hunter2@far", "tcp://me:hunter2/@far:2376", "me:hunter2@far"),
+        *("tcp://me:a/hunter2@far:2376", "tcp:/me:hunter2@far:1", "tcp://me:hunter2 x@far", "tcp://me:hunter2@[far:1"),
+        *("ssh://me:hunter2@far/path", "ssh://me:x/hunter2@far", "tcp://me:hunter2\n@far"),
+    ],
+)
+def test_an_address_that_is_refused_is_shown_without_its_password(url: str) -> None:
+    with pytest.raises(ComposectlError, match="invalid Docker Engine address `") as refused:
+        resolve_endpoint(url, None, {})
+    assert "hunter2" not in refused.value.message
+    assert "***@far" in refused.value.message or "***@[far" in refused.value.message

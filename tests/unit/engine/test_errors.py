@@ -75,3 +75,19 @@ def test_an_error_that_another_one_holds_is_found() -> None:
 def test_what_is_not_the_sdk_s_goes_through() -> None:
     with pytest.raises(ZeroDivisionError), translate_errors(FAR):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(13, "Permission denied"),
+        ConnectionRefusedError(111, "refused"),
+        APIError("500 Server Error for http://me:hunter2@far:2376/v1.41/info"),
+        of_openssl("WRONG_VERSION_NUMBER", "wrong version number", SSLError),
+    ],
+)
+def test_a_password_in_the_address_is_never_told(error: Exception) -> None:
+    with pytest.raises(ComposectlError) as caught, translate_errors(Endpoint("tcp://me:hunter2@far:2376")):
+        raise DockerException("Error while fetching server API version") from error
+    assert "***@far:2376" in caught.value.message
+    assert "hunter2" not in caught.value.message + caught.value.hint
