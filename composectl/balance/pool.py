@@ -36,12 +36,6 @@ class Pool:
         """All that are not gone, by number."""
         return sorted(self._backends.values(), key=lambda backend: (backend.replica.number, backend.replica.started))
 
-    @property
-    def stop_grace_period(self) -> float:
-        """The longest of its backends, in seconds; infinite where there is no backend."""
-        periods = (backend.replica.stop_grace_period for backend in self._backends.values())
-        return max(periods, default=float("inf"))
-
     def sync(self, replicas: Iterable[Replica]) -> None:
         """Take over the whole list of running replicas, as Docker reports it now."""
         seen = {replica.key: replica for replica in replicas}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from composectl import errors
 from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
 
-_END_TIMEOUT = 60.0
+_END_TIMEOUT = 60.0  # of a process that is not seen from here
 _POLL_INTERVAL = 0.05
 
 
@@ -42,7 +43,7 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
         try:
             with spinner(f"Stopping composectl (process {client.info.pid})"):
                 client.stop()
-                while client.path.exists() and time.monotonic() < deadline:
+                while client.path.exists() and (time.monotonic() < deadline or _is_alive(client.info.pid)):
                     time.sleep(_POLL_INTERVAL)
             return pass_through(project, ("down", *arguments)) if client.info.has_project else 0
         except KeyboardInterrupt:
@@ -50,3 +51,15 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
                 info("containers still run: `composectl down` removes them")
             raise
     return pass_through(invocation, ("down", *arguments))
+
+
+# Private
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether this process of the same user runs: it may drain for long."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -30,7 +31,7 @@ _KEPT = {
 }
 _PROJECT = re.compile(r"[-\w.]+", re.ASCII)
 _PLAIN = re.compile(r"[-\w@:,./+=]+", re.ASCII)
-_COMPOSE_STOPS_SECONDS = 60  # what Compose may take once the requests in flight are over
+_LAST_WORDS_SECONDS = 10
 _UNIT = """\
 # mkdir -p ~/.config/systemd/user
 # {install} > ~/.config/systemd/user/{name}.service
@@ -72,6 +73,7 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     systemctl --user enable --now composectl-shop
     """
     from composectl.compose.argv import parse_scales
+    from composectl.compose.grace_period import longest_stop
     from composectl.config.options import settings_of
     from composectl.config.up import load_up_config
     from composectl.daemon.preflight import check_apart, ports_of
@@ -105,6 +107,7 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
         argv=(*program, *before, "up", *arguments),
         environment={name: invocation.environ[name] for name in sorted(_KEPT & invocation.environ.keys())},
         drain=max(service.balancing.drain_timeout for service in config.services.values()),
+        grace=longest_stop(loaded.project),
         typed=("composectl", *before, "systemd-unit", *arguments),
     )
     sys.stdout.write(unit)
@@ -118,11 +121,13 @@ def unit_text(
     argv: Sequence[str],
     environment: Mapping[str, str],
     drain: int,
+    grace: float,
     typed: Sequence[str],
 ) -> str:
     """The unit that runs `argv`, whose first word is an absolute path. Raises `not_in_a_unit` for what it cannot hold.
 
-    `typed` is the command that made the unit; `drain`: the seconds that requests in flight may take at the end.
+    `typed` is the command that made the unit; `drain`: the seconds that requests in flight may take at the end;
+    `grace`: those that Compose may take then to stop the containers.
     """
     if not _PROJECT.fullmatch(project):
         raise errors.not_in_a_unit(repr(project))
@@ -140,7 +145,7 @@ def unit_text(
         directory=_folder(str(directory)),
         environment="".join(f"Environment={_word('='.join(item))}\n" for item in environment.items()),
         command=" ".join(map(_word, safe)),
-        stop_seconds=drain + _COMPOSE_STOPS_SECONDS,
+        stop_seconds=drain + math.ceil(grace) + _LAST_WORDS_SECONDS,
     )
 
 

@@ -120,6 +120,16 @@ class Daemon:
         if self.admin.dashboard:
             await self.admin.dashboard.sample(service.pool for service in self.services.values())
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that a backend is to answer."""
+        return sum(backend.in_flight for service in self.services.values() for backend in service.pool.backends)
+
+    @property
+    def drain_timeout(self) -> float:
+        """The longest of the services, in seconds."""
+        return max(service.drain_timeout for service in self.services.values())
+
     async def shut_down(self) -> None:
         """Accept nothing more, and wait for what is in flight; with a successor, clients leave after a response."""
         services = self.services.values()

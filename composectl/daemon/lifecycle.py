@@ -81,6 +81,7 @@ class Lifecycle:
                         await cancel_on(self._shutdown.requested, Healer(self._daemon).run())
                     if self._console.is_background:
                         info(f"shutting down: {self._shutdown.reason}")
+                    self._tell_drain()
                     await cancel_on(self._shutdown.forced, self._daemon.shut_down())
                 if not self._leaves_replicas_running:
                     await cancel_on(self._shutdown.forced, self._daemon.orchestrator.stop())
@@ -167,6 +168,13 @@ class Lifecycle:
             if missing is None:
                 await wait_for_stragglers(self._daemon, _STRAGGLER_TIMEOUT)
             return missing
+
+    def _tell_drain(self) -> None:
+        """Tell what is waited for, where something is."""
+        if in_flight := self._daemon.in_flight:
+            requests = "1 request" if in_flight == 1 else f"{in_flight} requests"
+            rest = "; a second Ctrl-C ends now" if self._shutdown.number == signal.SIGINT else ""
+            info(f"draining: {requests} in flight, for at most {self._daemon.drain_timeout:g} s{rest}")
 
     async def _give_up(self) -> None:
         """Interrupted while it started, or forced: do not wait any longer, except for clients unless forced."""

@@ -12,6 +12,9 @@ from composectl.daemon.daemon import Daemon
 from composectl.daemon.readiness import until_complete, warn_if_unserved
 from composectl.daemon.service import BalancedService
 
+_CUT_TIMEOUT = 1.0
+_DRAINED = (Phase.DRAINED, Phase.GONE)
+
 
 async def scale(daemon: Daemon, request: ScaleRequest, progress: Progress) -> None:
     """Reach the desired number of ready replicas of each service. Raises ComposectlError."""
@@ -26,12 +29,15 @@ async def scale(daemon: Daemon, request: ScaleRequest, progress: Progress) -> No
 
 
 async def retire(daemon: Daemon, service: BalancedService, backend: Backend, reason: str, progress: Progress) -> None:
-    """Drain a backend for as long as its replica is given to stop, then stop and remove that."""
+    """Drain a backend, cut what is in flight after the drain timeout, then stop and remove its replica."""
     replica = backend.replica
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
     service.pool.drain(replica.id, reason)
-    drain_timeout = min(replica.stop_grace_period, service.drain_timeout)
-    await daemon.changes.wait_until(lambda: backend.phase in (Phase.DRAINED, Phase.GONE), drain_timeout)
+    if not await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, service.drain_timeout):
+        requests = "1 request" if backend.in_flight == 1 else f"{backend.in_flight} requests"
+        progress(f"{replica.name} drained for {service.drain_timeout:g} s, {requests} cut")
+        service.cut(backend)
+        await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, _CUT_TIMEOUT)
     await daemon.orchestrator.remove(replica.id, replica.stop_grace_period)
     progress(f"{replica.name} removed")
 

@@ -46,7 +46,7 @@ class BalancedService:
 
     `connection_limit` counts the clients of the whole process. `relayed`: an accepted connection proves nothing,
     because a relay of the engine accepts it. `listeners`: where it is reached, as `host:port`. `drain_timeout`: the
-    seconds for requests in flight, where their backends have as long to stop. `canary`: a rollout that is paused.
+    seconds for requests in flight. `canary`: a rollout that is paused.
     """
 
     def __init__(
@@ -112,6 +112,11 @@ class BalancedService:
     async def shut_down(self) -> None:
         """Accept no more, and wait for what is in flight."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+
+    def cut(self, backend: Backend) -> None:
+        """End what is in flight at this backend; the clients get a reset, and the requests count as failed."""
+        for _, server in self._servers:
+            server.cut(backend)
 
     async def abort(self) -> None:
         await asyncio.gather(*(server.close_all() for _, server in self._servers))

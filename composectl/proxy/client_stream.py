@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.head import Fields, ResponseHead
 
@@ -50,8 +51,8 @@ class ClientStream:
     def check_alive(self) -> None:
         """Notice that the client has gone, though nothing is read from it."""
 
-    def detach(self) -> tuple[asyncio.Transport, bytes]:
-        """Give the connection away to a tunnel, with what the client sent behind its request."""
+    def detach(self, backend: Backend) -> tuple[asyncio.Transport, bytes]:
+        """Give the connection away to a tunnel to this backend, with what the client sent behind its request."""
         raise NotImplementedError
 
     def tunnel_closed(self) -> None:

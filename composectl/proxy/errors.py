@@ -51,8 +51,10 @@ class ErrorReason(StrEnum):
     NO_BACKEND_READY = "no-backend-ready"
     TOO_MANY_OPEN_FILES = "too-many-open-files"
 
-    # Only in the access log
+    # Without a response, in the access log alone
     CLIENT_LEFT = "client-left"
+
+    # Without a response, also counted as failed
     CUT = "cut"
 
 

@@ -203,10 +203,12 @@ class Exchange(Queued):
 
     def client_closed(self) -> None:
         """The client will not read the response: the backend must not go on with it."""
+        cut = self._client.aborted
+        if cut and self._lease is not None:
+            self._take_lease().failed(ErrorReason.CUT)
         record = self.cancel()
         if self.started:
-            reason = ErrorReason.CUT if self._client.aborted else ErrorReason.CLIENT_LEFT
-            self._client.log_access(record, 0, reason)
+            self._client.log_access(record, 0, ErrorReason.CUT if cut else ErrorReason.CLIENT_LEFT)
 
     def cancel(self) -> AccessRecord | None:
         """The response is not wanted; returns the record, which is for others to end."""
@@ -220,6 +222,10 @@ class Exchange(Queued):
             self._lease.client_closed()
             self._lease = None
         return record
+
+    def is_at(self, backend: Backend) -> bool:
+        """Whether this backend is to answer it."""
+        return self._lease is not None and self._lease.backend is backend
 
     def sweep(self, limits: Limits) -> None:
         """A second has passed: enforce the limits of a backend."""
@@ -309,7 +315,7 @@ class Exchange(Queued):
         lease = self._take_lease()
         lease.first_byte()
         keep_alive(transport, idle=_TUNNEL_IDLE)
-        client_transport, first_bytes = self._client.detach()
+        client_transport, first_bytes = self._client.detach(lease.backend)
         if self.record is not None:
             self.record.sent = len(rest)
 

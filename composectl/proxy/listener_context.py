@@ -7,6 +7,7 @@ from collections.abc import Callable
 from secrets import token_hex
 from typing import Protocol
 
+from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.limits import Limits, is_within
 
@@ -21,7 +22,10 @@ class Connection(Protocol):
         """End with the next response, of which no byte has been sent yet, and tell the client so in it."""
 
     def abort(self) -> None:
-        """End now."""
+        """End now; a client that still waits for something gets a reset."""
+
+    def cut(self, backend: Backend) -> None:
+        """End now if this backend is to answer."""
 
     def sweep(self, tick: int) -> None:
         """Enforce the deadlines; called once a second."""

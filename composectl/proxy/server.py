@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from aiohttp import web
 
+from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.errors import log_internal_error
 from composectl.proxy.exchange import Upstream
@@ -51,16 +52,20 @@ class HttpServer(web.Server):
             connection.close()
 
     async def shutdown(self, timeout: float | None = None) -> None:
-        """Wait for all connections to end, for `timeout` seconds or while a backend may still stop; then abort them."""
-        seconds = min(float("inf") if timeout is None else timeout, self.upstream.pool.stop_grace_period)
+        """Wait for all connections to end, for `timeout` seconds; then abort them."""
         self.upstream.pool.drain_all("composectl ends")
         self.upstream.queue.close()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(timeout):
                 await self.context.empty.wait()
         except TimeoutError:
             await self.close_all()
         self.upstream.connections.close()
+
+    def cut(self, backend: Backend) -> None:
+        """Abort the connections whose request this backend is to answer."""
+        for connection in [*self.context.connections, *self.context.tunnels]:
+            connection.cut(backend)
 
     async def close_all(self) -> None:
         """Abort all connections; when this returns, they have ended."""

@@ -7,6 +7,7 @@ import errno
 import os
 import select
 import socket
+import struct
 import sys
 from contextlib import suppress
 
@@ -22,6 +23,7 @@ _TIMES = getattr(socket, "TCP_KEEPCNT", None)
 _UNHEARD = getattr(socket, "TCP_USER_TIMEOUT", None)
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _ENDLESS = 1_048_576
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 def is_quiet(descriptor: int) -> bool:
@@ -51,6 +53,12 @@ def give_up_soon(transport: asyncio.BaseTransport) -> None:
     """Break the connection when the other side does not answer for a few seconds, whatever is on its way to it."""
     keep_alive(transport, idle=_INTERVAL)
     _set(transport, socket.IPPROTO_TCP, _UNHEARD, _PROBES * _MILLISECONDS)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End the connection so that the other side cannot take what it has got for all of it."""
+    _set(transport, socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
 
 
 def is_exhaustion(error: OSError) -> bool:
@@ -88,7 +96,7 @@ def raise_open_files() -> int:
 # Private
 
 
-def _set(transport: asyncio.BaseTransport, level: int, option: int | None, value: int) -> None:
+def _set(transport: asyncio.BaseTransport, level: int, option: int | None, value: int | bytes) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None and option is not None:
         with suppress(OSError, ValueError):  # it is closed already

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.support.compose_project import ComposeProject
+import pytest
+
+from tests.support.compose_project import ECHO, ComposeProject
 from tests.support.http_client import HeldRequest
 from tests.support.load_generator import echo_load
-from tests.support.wait import wait_until
+from tests.support.wait import is_seen, wait_until
 
 
 def test_a_drained_replica_finishes_gets_no_more_and_returns(project: ComposeProject) -> None:
@@ -47,6 +49,44 @@ def test_a_replica_that_is_missing_or_not_drained_is_refused(project: ComposePro
     serving = project.composectl("undrain", "echo", "1")
     assert serving.returncode == 1
     assert "is not drained (phase: ready)" in serving.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_h2_a_replica_is_stopped_only_after_its_drain_however_short_its_grace_period(project: ComposeProject) -> None:
+    begin(project)
+    held = HeldRequest(project.port)
+    assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
+    with project.starts("scale", "echo=0") as scaling:
+        assert wait_until(lambda: "draining" in phases_of(project))
+        assert not is_seen(lambda: project.status()["backends"] == [], within=3)
+        assert held.finish().is_whole
+        assert scaling.wait(60) == 0
+    assert project.status()["totals"]["failed"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_h2_what_is_in_flight_after_the_drain_timeout_is_reset_and_failed(project: ComposeProject) -> None:
+    begin(project, "--drain-timeout", "1")
+    held = HeldRequest(project.port)
+    assert wait_until(lambda: project.status()["totals"]["in_flight"] == 1)
+    told = project.composectl("scale", "echo=0").stderr
+    assert f"{project.name}-echo-1 drained for 1 s, 1 request cut\n" in told
+    with pytest.raises(ConnectionResetError):
+        held.finish()
+    assert project.status()["totals"]["failed"] == 1
+
+
+def begin(project: ComposeProject, *words: str) -> None:
+    """One replica that is given a second to stop."""
+    project.write(ECHO + "    stop_grace_period: 1s\n")
+    project.run("up", "--balance", "echo=1", "-d", *words)
+    assert project.has_ready(1)
+
+
+def phases_of(project: ComposeProject) -> list[str]:
+    return [backend["phase"] for backend in project.status()["backends"]]
 
 
 def phase_of(project: ComposeProject, number: int) -> str:

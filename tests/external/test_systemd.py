@@ -59,7 +59,7 @@ async def test_it_accepts_a_unit_whatever_signs_are_in_it(
     words = ("--balance", "echo=2", "--health-check-path", '/"$1%i\\', "--drain-timeout", "12")
     done = printed(folder, "-f", "compose.yml", "systemd-unit", *words)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "TimeoutStopSec=72\n" in done.stdout
+    assert "TimeoutStopSec=32\n" in done.stdout
     assert re.search(r'^Environment="?COMPOSECTL_COMPOSE=', done.stdout, re.MULTILINE)
     assert "Environment=COMPOSE_PROFILES=debug\n" in done.stdout
     assert "hunter2" not in done.stdout

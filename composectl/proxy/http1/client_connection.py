@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections import deque
 from typing import cast
 
+from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.error_pages import body_size, error_page
@@ -18,11 +17,10 @@ from composectl.proxy.http1.encoding import encode_body, encode_interim, encode_
 from composectl.proxy.http1.lingering import Lingering
 from composectl.proxy.http1.request_parser import RequestParser
 from composectl.proxy.listener_context import ListenerContext
-from composectl.proxy.sockets import has_ended
+from composectl.proxy.sockets import has_ended, reset
 
 _HEAD_SECONDS = 10
 _IDLE_SECONDS = 75
-_RESET = struct.pack("ii", 1, 0)  # linger, for no time at all
 
 
 class ClientConnection(ClientStream):
@@ -40,6 +38,7 @@ class ClientConnection(ClientStream):
         "_queue",
         "_reading",
         "_starting",
+        "_tunnel_to",
         "_until_close",
         "_upstream",
         "_write_paused",
@@ -59,6 +58,7 @@ class ClientConnection(ClientStream):
         self._write_paused = False
         self._starting = False
         self._ended = False
+        self._tunnel_to: Backend | None = None
         self._chunked = False  # the body of the current response
         self._until_close = False  # its end is that of the connection
         self.upload_paused = False
@@ -143,7 +143,8 @@ class ClientConnection(ClientStream):
         if not self._reading and has_ended(self.transport.get_extra_info("socket").fileno()):
             self.transport.abort()
 
-    def detach(self) -> tuple[asyncio.Transport, bytes]:
+    def detach(self, backend: Backend) -> tuple[asyncio.Transport, bytes]:
+        self._tunnel_to = backend
         self._queue.clear()
         self._context.became_tunnel(self)
         return self.transport, self._parser.unparsed
@@ -171,7 +172,14 @@ class ClientConnection(ClientStream):
 
     def abort(self) -> None:
         self.aborted = True
-        self.transport.abort()
+        if self._queue or self._tunnel_to is not None:
+            reset(self.transport)
+        else:
+            self.transport.abort()
+
+    def cut(self, backend: Backend) -> None:
+        if self._tunnel_to is backend or (self._queue and self._queue[0].is_at(backend)):
+            self.abort()
 
     def sweep(self, tick: int) -> None:
         if self._queue:
@@ -291,8 +299,7 @@ class ClientConnection(ClientStream):
     def _abort(self) -> None:
         """End in the midst of a response, with a reset where an orderly end would be the end of the body."""
         if self._until_close:
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self.transport.abort()
+            reset(self.transport)
         self._end(linger=False)
 
     def _end(self, *, linger: bool) -> None:

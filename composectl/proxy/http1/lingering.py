@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from composectl.balance.backend import Backend
 from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.sockets import reset
 
 _LINGER_SECONDS = 5
 _STALLED_SECONDS = 75
@@ -41,7 +43,13 @@ class Lingering:
         pass
 
     def abort(self) -> None:
-        self._transport.abort()
+        if self._transport.get_write_buffer_size():
+            reset(self._transport)
+        else:
+            self._transport.abort()
+
+    def cut(self, backend: Backend) -> None:
+        pass
 
     def sweep(self, tick: int) -> None:
         """Wait for the client to take what is not yet sent, then, for less long, to close."""

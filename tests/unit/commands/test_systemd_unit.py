@@ -17,6 +17,7 @@ def unit(**changes: object) -> str:
         "argv": ("/usr/bin/composectl", "up", "--balance", "echo=10"),
         "environment": {},
         "drain": 30,
+        "grace": 10.0,
         "typed": ("composectl", "systemd-unit", "--balance", "echo=10"),
     }
     return unit_text(**options | changes)  # type: ignore[arg-type]
@@ -27,9 +28,9 @@ def lines(**changes: object) -> list[str]:
 
 
 def test_it_runs_in_the_foreground_and_is_given_time_to_drain() -> None:
-    unit_lines = lines(drain=12)
+    unit_lines = lines(drain=12, grace=65.5)
     assert "ExecStart=:/usr/bin/composectl up --balance echo=10" in unit_lines
-    assert {"Type=exec", "WorkingDirectory=/srv/shop", "Restart=on-failure", "TimeoutStopSec=72"} <= set(unit_lines)
+    assert {"Type=exec", "WorkingDirectory=/srv/shop", "Restart=on-failure", "TimeoutStopSec=88"} <= set(unit_lines)
 
 
 def test_its_first_lines_install_it() -> None:

@@ -60,13 +60,54 @@ async def test_p2_a_tunnel_is_cut_too(open_stage: OpenStage) -> None:
     assert await backend.rest() == b""
 
 
-async def test_p2_no_request_gets_longer_than_the_stop_grace_period(stage: ProxyFixture) -> None:
-    stage.pool.sync([replace(stage.replica(0), stop_grace_period=0.05)])
+async def test_p2_a_request_may_take_longer_than_the_stop_grace_period(stage: ProxyFixture) -> None:
+    stage.pool.sync([replace(stage.replica(0), stop_grace_period=0.0)])
     client, backend = await stage.ask(GET)
     await backend.head()
+    ending = asyncio.create_task(stage.shut_down())
+    await wait_until_async(lambda: stage.phases() == ["draining"])
+    await backend.send(OK)
+    await client.head()
+    assert await client.rest() == b"ok"
+    await asyncio.wait_for(ending, PATIENCE)
+
+
+@pytest.mark.parametrize("request_", [GET, b"GET / HTTP/1.0\r\n\r\n"], ids=["1.1", "1.0"])
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"HTTP/1.0 200 OK\r\n\r\nhalf", b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf"],
+    ids=["none", "until close", "length"],
+)
+async def test_p2_what_is_cut_does_not_look_whole_and_counts_as_failed(
+    open_stage: OpenStage, request_: bytes, head: bytes
+) -> None:
+    stage = await open_stage(drain_seconds=0.05)
+    client, backend = await stage.ask(request_)
+    await backend.head()
+    if head:
+        await backend.send(head)
+        await client.until(b"half")
     await asyncio.wait_for(stage.shut_down(), PATIENCE)
-    assert await client.rest() == b""
-    await backend.rest()
+    assert await client.was_reset()
+    assert dict(stage.pool.leases.failed_for) == {"cut": 1}
+    assert stage.pool.leases.counters().failed == 1
+
+
+async def test_one_backend_is_cut_and_no_other(open_stage: OpenStage) -> None:
+    stage = await open_stage(backends=2)
+    first, second = [await stage.client() for _ in range(2)]
+    for client in (first, second):
+        await client.send(GET)
+    wires = [await backend.accept() for backend in stage.backends]
+    for wire in wires:
+        await wire.head()
+    cut = next(backend for backend in stage.pool.backends if backend.replica.number == 1)
+    stage.server.cut(cut)
+    assert await first.was_reset()
+    await wires[1].send(OK)
+    await second.head()
+    assert await second.exactly(2) == b"ok"
+    assert (cut.failed, cut.in_flight) == (1, 0)
 
 
 async def test_draining_gives_each_client_a_last_response(stage: ProxyFixture) -> None:
