@@ -58,6 +58,11 @@ def hide_password(text: str) -> str:
     return _PASSWORD.sub(r"\1:***@", text)
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 replica`, `1,000 replicas`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def did_you_mean(name: str, kind: str, known: Sequence[str]) -> str:
     from difflib import get_close_matches  # only a mistake needs it
 
@@ -88,10 +93,20 @@ def invalid_value(text: str, option: str, expected: str, examples: Iterable[str]
 
 def udp_port(service: str, protocol: str, port: int, capacity: int, scale: int) -> ComposectlError:
     """`capacity`: how many of the `scale` replicas can bind it at once."""
-    most = "one replica" if capacity == 1 else f"{capacity} replicas"
     return ComposectlError(
-        f"service `{service}` publishes {protocol.upper()} port {port}, which {most} of {scale} can bind",
+        f"service `{service}` publishes {protocol.upper()} port {port}, which {plural(capacity, 'replica')} of {scale}"
+        " can bind",
         "composectl balances TCP: use `--drop-udp` to leave the port unpublished, or move it to another service",
+    )
+
+
+def too_few_ports(service: str, place: str, capacity: int, scale: int, remedy: str) -> ComposectlError:
+    """`place`: the port that only `capacity` of `scale` replicas can bind; `remedy`: options of `up`, if any help."""
+    return ComposectlError(
+        f"service `{service}` publishes {place}, which {plural(capacity, 'replica')} of {scale} can bind",
+        f"composectl balances the port over all replicas: `composectl up {remedy}`"
+        if remedy
+        else f"publish a range of {scale} ports, or run {plural(capacity, 'replica')}",
     )
 
 

@@ -84,6 +84,7 @@ class ServiceView:
     """One balanced service; `last_minute` holds the requests of each of the last 60 seconds at most, newest last.
 
     `waiting`: why replicas are not ready, by number.
+    `notices`: what was noticed since its start that may need another option, a sentence each.
     """
 
     service: str
@@ -96,6 +97,7 @@ class ServiceView:
     changes: tuple[ChangeView, ...]
     last_minute: tuple[int, ...]
     waiting: tuple[Waiting, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ def view_service(
     changes: Iterable[Transition],
     rollouts: Mapping[str, int],
     waiting: Sequence[Waiting] = (),
+    notices: Iterable[str] = (),
 ) -> ServiceView:
     """The view of one pool, whose backends are reached on `port`; `queued` requests wait, `rollouts` are by outcome."""
     return ServiceView(
@@ -171,6 +174,7 @@ def view_service(
         changes=tuple(_view_change(change) for change in changes if change.service == pool.service),
         last_minute=pool.leases.rate.minute,
         waiting=tuple(waiting),
+        notices=tuple(notices),
     )
 
 
@@ -273,6 +277,7 @@ def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
         ),
         "last_minute": tuple(service["last_minute"]),
         "waiting": tuple(map(_waiting_from_json, service.get("waiting", ()))),
+        "notices": tuple(service.get("notices", ())),
     }
     return _pick(ServiceView, {**service, **nested})
 

@@ -198,10 +198,17 @@ OPTIONS = (
         BalancingConfig,
         default="its port accepts",
     ),
+    _http("health-check-host", kinds.HOST, "Send this Host in checks by path.", BalancingConfig),
     _http("response-timeout", kinds.SECONDS, "How long a backend may take to begin its response.", Limits),
     _http("idle-timeout", kinds.SECONDS, "How long a response may pause.", Limits),
     _http("max-request-body", kinds.SIZE, "Maximum size of a request's body, as in 10m.", Limits),
-    _http("trusted-proxies", kinds.NETWORK, "Keep X-Forwarded-* from proxies in this network; repeat it.", Limits),
+    _http(
+        "trusted-proxies",
+        kinds.NETWORK,
+        "Keep X-Forwarded-* from proxies in this network; repeat it.",
+        Limits,
+        default="private ones, for a listener at loopback alone",
+    ),
     _http(
         "allowed-host",
         kinds.HOST,

@@ -15,6 +15,7 @@ class BalancingConfig:
     """`policy` is a name of `POLICIES`; `backend_header`: responses carry `X-Internal-Service`.
 
     `health_check_path`: the path whose answer tells whether a backend is well; "" where its port does.
+    `health_check_host`: the `Host` of that request.
     `request_id`: requests without an `X-Request-ID` get one, and responses carry it.
     `slow_start`: the seconds over which the share of a new backend rises; None for a whole one from the first.
     `drain_timeout`: the seconds for requests in flight when their backend leaves, or the daemon ends.
@@ -24,6 +25,7 @@ class BalancingConfig:
     backend_header: bool = True
     request_id: bool = True
     health_check_path: str = ""
+    health_check_host: bytes = b"localhost"
     limits: Limits = field(default_factory=Limits)
     queue: QueueConfig = field(default_factory=QueueConfig)
     slow_start: int | None = None

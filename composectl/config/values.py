@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ _SIZE = r"([1-9][0-9]{0,11})([kmg]?)"
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # A target in origin-form, as it is sent (RFC 9112, section 3.2.1)
 _PATH = r"/[!-\"$-~]*"
+_MAPPED_BITS = 96  # before the IPv4 address
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"  # RFC 9110, section 5.6.2
 
 
@@ -106,6 +107,18 @@ def parse_listen(text: str) -> Port:
     host = (address if target is None else host).strip("[]")
     _check(text, _is_port(port) and (target is None or _is_port(target)) and (not host or _is_address(host)))
     return Port(host, (int(port), int(port)), None if target is None else int(target), "tcp")
+
+
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    """A network; one of IPv6 addresses that stand for IPv4 ones (RFC 4291, section 2.5.5.2) is the IPv4 one.
+
+    Raises ValueError.
+    """
+    network = ip_network(text)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def _number_or_text(pattern: str, **bounds: int) -> dict[str, Any]:
@@ -198,8 +211,8 @@ ADMIN_ADDRESS = Value(
     "[HOST:]PORT", partial(_listener, default_host="127.0.0.1"), "[HOST:]PORT", ["9464", "0.0.0.0:9464"]
 )
 BACKEND = Value("HOST:PORT", _backend, "HOST:PORT", ["127.0.0.1:9001", "[::1]:9001", "localhost:9001"])
-NETWORK = Value("CIDR", ip_network, "a network", ["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
-HOST = Value("HOST", _host, "a host without a port", ["shop.example", "[::1]"])
+NETWORK = Value("CIDR", parse_network, "a network", ["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
+HOST = Value("HOST", _host, "a host without a port", ["shop.example", "[::1]"], show=bytes.decode)
 HEADER = Value("NAME", lambda text: _matched(_TOKEN, text)[0].lower().encode(), "the name of a header", ["User-Agent"])
 DURATION = Value("TIME", _duration, "a duration", ["5s", "500ms", "2m"], show=lambda seconds: f"{seconds:g}s")
 SHARE = Value("SHARE", _share, "a percentage between 0% and 100%", ["10%"])

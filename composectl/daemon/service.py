@@ -33,6 +33,7 @@ from composectl.proxy.listener import PortTaken, address_of, bind, serve
 from composectl.proxy.port_owner import process_on
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
+from composectl.screen.console import warning
 
 if TYPE_CHECKING:
     from composectl.daemon.rollout import ServiceRollout
@@ -65,10 +66,13 @@ class BalancedService:
         self.listeners: tuple[str, ...] = ()
         self.drain_timeout: float = balancing.drain_timeout
         self.canary: ServiceRollout | None = None
+        self._notices: list[str] = []
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
         self._queue = RequestQueue(self.pool, balancing.queue)
         self._balancing = balancing
-        self._health_check = make_health_check(balancing.health_check_path, relayed=relayed)
+        self._health_check = make_health_check(
+            balancing.health_check_path, balancing.health_check_host, relayed=relayed
+        )
         self._changes = changes
         self._target = ports[0].target
         self._servers = [(port, self._make_server(port, connection_limit, access_log)) for port in ports]
@@ -90,6 +94,14 @@ class BalancedService:
     def listening(self) -> dict[str, list[socket.socket]]:
         """The listening sockets, by names that no other service has."""
         return {self._socket_name(port): sockets for port, sockets in self._sockets.items()}
+
+    @property
+    def listeners_by_port(self) -> dict[str, list[str]]:
+        """The listeners, as `host:port`, by the container's port to which they lead; "" where each has its own."""
+        found: dict[str, list[str]] = {}
+        for port, sockets in self._sockets.items():
+            found.setdefault(str(port.target or ""), []).extend(map(address_of, sockets))
+        return found
 
     @property
     def unbound(self) -> list[Port]:
@@ -155,7 +167,15 @@ class BalancedService:
             changes=self._changes.changes,
             rollouts=self._rollouts,
             waiting=waiting,
+            notices=self._notices,
         )
+
+    def notice(self, sentence: str) -> None:
+        """Tell this once on stderr, and in each snapshot from now on."""
+        if sentence not in self._notices:
+            self._notices.append(sentence)
+            warning(f"{self.name}: {sentence}")
+            self._changes.wake()
 
     def count_rollout(self, outcome: str) -> None:
         """Count a rollout that is `done`, `failed` or `aborted`."""
@@ -192,7 +212,18 @@ class BalancedService:
         connections = ConnectionPool(port.target, identify=self._balancing.backend_header)
         upstream = Upstream(self.pool, connections, self._queue)
         make_id = make_request_id if self._balancing.request_id else None
-        return HttpServer(upstream, self._balancing.limits, connection_limit, make_id=make_id, log=access_log)
+        return HttpServer(
+            upstream,
+            self._balancing.limits,
+            connection_limit,
+            make_id=make_id,
+            log=access_log,
+            on_untrusted=self._notice_proxy,
+        )
+
+    def _notice_proxy(self, client: str) -> None:
+        option = f"`--trusted-proxies {client}`"
+        self.notice(f"the X-Forwarded-* fields of {client} are dropped; if it is a proxy, {option} keeps them")
 
     def _publish(self, change: Transition, backend: Backend) -> None:
         if change.after is Phase.READY:

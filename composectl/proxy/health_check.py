@@ -6,13 +6,15 @@ import asyncio
 import re
 from dataclasses import dataclass
 
-from composectl.balance.backend import Backend, join_address
+from composectl.balance.backend import Backend
 from composectl.balance.pool import Pool
 from composectl.proxy.sockets import is_exhaustion, reason_of
 
 _HANGS_UP_WITHIN = 0.2
 _MAX_LINE = 8 * 1024
 _FIELDS = ("User-Agent: composectl", "Accept: */*", "Connection: close")
+# What frameworks answer where they do not know the host
+_UNKNOWN_HOST = (400, 403, 421)
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: .*)?\r?\n", re.DOTALL)
 
 
@@ -21,6 +23,7 @@ class HealthCheck:
     """A check every `interval` seconds, with a result within `timeout` seconds.
 
     Without a `path`, the ports of backends that are not ready are checked; with one, all backends are asked for it.
+    `name`: the `Host` of that request.
     `relayed`: a relay accepts for the backends, so that no refusal shows when one is down: all ports are checked.
     """
 
@@ -28,6 +31,7 @@ class HealthCheck:
     interval: float = 0.2
     timeout: float = 1.0
     relayed: bool = False
+    name: bytes = b"localhost"
 
     @property
     def includes_ready(self) -> bool:
@@ -42,14 +46,14 @@ class HealthCheck:
     async def run(self, host: str, port: int) -> str:
         """Why the backend at this address is healthy. Raises OSError and Unhealthy."""
         if self.path:
-            return await http_check(host, port, self.path)
+            return await http_check(host, port, self.path, self.name)
         return await (relayed_tcp_check if self.relayed else tcp_check)(host, port)
 
 
-def make_health_check(path: str, *, relayed: bool = False) -> HealthCheck:
-    """The check for `--health-check-path PATH`; "" is for its absence."""
+def make_health_check(path: str, name: bytes = b"localhost", *, relayed: bool = False) -> HealthCheck:
+    """The check for `--health-check-path PATH`, "" for its absence, and `--health-check-host NAME`."""
     if path:
-        return HealthCheck(path, interval=1.0, timeout=2.0)
+        return HealthCheck(path, interval=1.0, timeout=2.0, name=name)
     return HealthCheck(interval=0.5, relayed=True) if relayed else HealthCheck()
 
 
@@ -91,11 +95,11 @@ async def relayed_tcp_check(host: str, port: int) -> str:
     return "its port accepts"
 
 
-async def http_check(host: str, port: int, path: str) -> str:
+async def http_check(host: str, port: int, path: str, name: bytes) -> str:
     """Why it is healthy: it answers a GET with 2xx or 3xx. Raises OSError and Unhealthy."""
     reader, writer = await asyncio.open_connection(host, port, limit=_MAX_LINE)
     try:
-        lines = (f"GET {path} HTTP/1.1", f"Host: {join_address(host, port)}", *_FIELDS, "", "")
+        lines = (f"GET {path} HTTP/1.1", f"Host: {name.decode()}", *_FIELDS, "", "")
         writer.write("\r\n".join(lines).encode())
         status = await _status(reader)
         while status < 200:
@@ -105,7 +109,8 @@ async def http_check(host: str, port: int, path: str) -> str:
     finally:
         writer.transport.abort()
     if status >= 400:
-        raise Unhealthy(f"{path} answered {status}")
+        asked = f" to `Host: {name.decode()}` (see `--health-check-host`)" if status in _UNKNOWN_HOST else ""
+        raise Unhealthy(f"{path} answered {status}{asked}")
     return f"{path} answered {status}"
 
 

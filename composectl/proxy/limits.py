@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import RequestHead
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
+PRIVATE: Networks = tuple(
+    map(
+        ip_network,
+        (
+            *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+            *("::1/128", "fc00::/7", "fe80::/10"),
+        ),
+    )
+)
+"""This machine, and the networks that are not routed on the Internet (RFC 1918, RFC 4193, RFC 3927)."""
 _LENGTH = b"Content-Length: "
 
 
@@ -20,7 +31,8 @@ class Limits:
 
     `response_timeout`: seconds for a backend to begin its response, once it has the whole request.
     `idle_timeout`: seconds without a byte within a response. `max_request_body`: bytes.
-    `trusted_proxies`: the networks of proxies whose forwarding fields are kept.
+    `trusted_proxies`: the networks of proxies whose forwarding fields are kept; without any, those of `PRIVATE` where
+    the listener is bound to loopback alone.
     `allowed_hosts`: names in lower case and without a port.
     """
 
@@ -86,9 +98,14 @@ def is_within(client: str, networks: Networks) -> bool:
         address = ip_address(client)
     except ValueError:
         return False
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    return any(address in network for network in networks)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return any(address in network or (mapped is not None and mapped in network) for network in networks)
+
+
+@lru_cache(1024)
+def is_private(client: str) -> bool:
+    """Whether this address is one of `PRIVATE`."""
+    return is_within(client, PRIVATE)
 
 
 def check_head(head: RequestHead, limits: Limits) -> None:

@@ -119,6 +119,7 @@ class Listener(web.SockSite):
 
 async def serve(server: HttpServer, sockets: list[socket.socket], drain_seconds: float) -> web.ServerRunner:
     """Accept clients on `sockets`; the runner's `cleanup` closes them and gives the rest `drain_seconds`."""
+    server.context.bound_to(sock.getsockname()[0] for sock in sockets)
     runner = web.ServerRunner(server, shutdown_timeout=drain_seconds)
     await runner.setup()
     for sock in sockets:

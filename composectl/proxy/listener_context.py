@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from secrets import token_hex
 from typing import Protocol
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.limits import Limits, is_within
+from composectl.proxy.limits import PRIVATE, Limits, is_private, is_within
 
 
 class Connection(Protocol):
@@ -36,7 +37,8 @@ class ListenerContext:
 
     `name`: what `Via` calls this listener, by default a name of its own, so that a request may pass several listeners,
     but none of them twice. `make_id` gives the `X-Request-ID` of a request that comes without one; None where such
-    fields are forwarded as they are. `log` gets a record of each request. `on_closed` is called for each connection.
+    fields are forwarded as they are. `log` gets a record of each request. `on_closed` is called for each connection,
+    `on_untrusted` once, with the address of a private peer whose forwarding fields are dropped.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class ListenerContext:
         make_id: Callable[[], bytes] | None,
         log: AccessLog | None,
         on_closed: Callable[[], None],
+        on_untrusted: Callable[[str], None],
     ) -> None:
         self.limits = limits
         self.has_request_limits = bool(limits.allowed_hosts) or limits.max_request_body is not None
@@ -58,6 +61,14 @@ class ListenerContext:
         self.empty = asyncio.Event()
         self.empty.set()
         self._on_closed = on_closed
+        self._on_untrusted = on_untrusted
+        self._trusted = limits.trusted_proxies
+        self._has_told = False
+
+    def bound_to(self, hosts: Iterable[str]) -> None:
+        """The listener is bound to these addresses. Behind loopback alone, only a proxy of this machine can connect."""
+        if not self.limits.trusted_proxies and all(ip_address(host).is_loopback for host in hosts):
+            self._trusted = PRIVATE
 
     def opened(self, connection: Connection) -> None:
         self.connections.add(connection)
@@ -83,4 +94,14 @@ class ListenerContext:
 
     def is_trusted_proxy(self, client: str) -> bool:
         """Whether the forwarding fields of this address are kept."""
-        return bool(self.limits.trusted_proxies) and is_within(client, self.limits.trusted_proxies)
+        return bool(self._trusted) and is_within(client, self._trusted)
+
+    def is_suspected_proxy(self, client: str) -> bool:
+        """Whether to look for forwarding fields that are dropped, though they may be meant to be kept."""
+        return not self._has_told and is_private(client)
+
+    def dropped_forwarding(self, client: str) -> None:
+        """The forwarding fields of this private peer were dropped."""
+        if not self._has_told:
+            self._has_told = True
+            self._on_untrusted(client)

@@ -34,11 +34,12 @@ class HttpServer(web.Server):
         *,
         make_id: Callable[[], bytes] | None = None,
         log: AccessLog | None = None,
+        on_untrusted: Callable[[str], None] = lambda client: None,
     ) -> None:
         super().__init__(_never_called)
         self.upstream = upstream
         self.connection_limit = connection_limit or ConnectionLimit()
-        self.context = ListenerContext(limits, name, make_id, log, self.connection_limit.release)
+        self.context = ListenerContext(limits, name, make_id, log, self.connection_limit.release, on_untrusted)
 
     # aiohttp's side
 

@@ -153,17 +153,18 @@ def columns_for(rows: Sequence[TableRow]) -> Sequence[Column]:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLines:
-    """The lines of one service: how many rows, changes and reasons are shown, and whether blank lines part them."""
+    """The lines of one service: how many rows, changes, reasons and notices are shown; whether blank lines part them."""
 
     rows: int
     changes: int
     spaced: bool
     waiting: int = 0
+    notices: int = 0
 
 
-def lines_needed(rows: int, changes: int, waiting: int = 0) -> int:
+def lines_needed(rows: int, changes: int, waiting: int = 0, notices: int = 0) -> int:
     """The lines that a service takes when nothing is left out; `waiting`: those of why replicas are not ready."""
-    return HEADER + 1 + HEADING + max(1, rows) + sum(1 + part for part in (changes, waiting) if part)
+    return HEADER + notices + 1 + HEADING + max(1, rows) + sum(1 + part for part in (changes, waiting) if part)
 
 
 def split_lines(lines: int, wants: Sequence[int]) -> list[int]:
@@ -175,13 +176,16 @@ def split_lines(lines: int, wants: Sequence[int]) -> list[int]:
     return parts
 
 
-def fit_rows(lines: int, rows: int, changes: int, waiting: int = 0) -> ServiceLines:
+def fit_rows(lines: int, rows: int, changes: int, waiting: int = 0, notices: int = 0) -> ServiceLines:
     """What to show in `lines` lines: changes only where every row fits, or in a quarter of what is too short anyway.
 
-    Reasons why replicas are not ready get up to half of it.
+    Notices get up to a quarter of it, and reasons why replicas are not ready up to half of the rest.
     """
-    if lines >= lines_needed(rows, changes, waiting):
-        return ServiceLines(rows, changes, spaced=True, waiting=waiting)
+    if lines >= lines_needed(rows, changes, waiting, notices):
+        return ServiceLines(rows, changes, spaced=True, waiting=waiting, notices=notices)
+    if notices:
+        kept = min(notices, lines // 4)
+        return replace(fit_rows(lines - kept, rows, changes, waiting), notices=kept)
     if waiting:
         kept = min(waiting, max(0, lines - HEADER - HEADING) // 2)
         return replace(fit_rows(lines - kept - bool(kept), rows, changes), waiting=kept)

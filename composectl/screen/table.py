@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.segment import Segment, Segments
 
 from composectl.balance.snapshot import BackendView, ChangeView, ServiceView, Snapshot
+from composectl.errors import plural
 from composectl.sanitize import sanitize
 from composectl.screen.console import time_of_day, uptime
 from composectl.screen.layout import (
@@ -84,6 +85,8 @@ class ServiceBlock:
         changes = self.service.changes[-self.shown.changes :] if self.shown.changes else ()
         header_width = min(width, layout.width)
         lines = [_title(self.service, now, header_width), _figures(self.service, header_width)]
+        notices = self.service.notices[: self.shown.notices]
+        lines += [clipped([Segment(f"! {sanitize(notice)}", UNEASY)], width) for notice in notices]
         waiting = [_reason(line, width) for line in self.waiting[: self.shown.waiting]]
         for part in (self._backends(layout, width), waiting, change_lines(changes, width)):
             lines += [[], *part] if part and self.shown.spaced else part
@@ -99,13 +102,15 @@ class ServiceBlock:
 def block_lines_needed(service: ServiceView, output: int = _OUTPUT) -> int:
     """The lines that `service` takes when nothing is left out, with so many lines of `output` for each reason."""
     waiting = waiting_lines(service.waiting, output)
-    return lines_needed(len(service.backends), len(service.changes[-_CHANGES:]), len(waiting))
+    changes = service.changes[-_CHANGES:]
+    return lines_needed(len(service.backends), len(changes), len(waiting), len(service.notices))
 
 
 def fit_block(service: ServiceView, lines: int, output: int = _OUTPUT) -> ServiceBlock:
     """The block of `service` for `lines` lines, its backends by number."""
     waiting = tuple(waiting_lines(service.waiting, output))
-    shown = fit_rows(lines, len(service.backends), len(service.changes[-_CHANGES:]), len(waiting))
+    changes = service.changes[-_CHANGES:]
+    shown = fit_rows(lines, len(service.backends), len(changes), len(waiting), len(service.notices))
     backends = sorted(service.backends, key=lambda backend: (backend.number, backend.since))
     requests = [backend.requests for backend in backends]
     total, most = sum(requests), max(requests, default=0)
@@ -162,7 +167,7 @@ def _lines(services: Sequence[ServiceView], now: float, width: int, height: int 
     if len(services) > height:
         return [
             *_lines(services[: height - 1], now, width, height - 1),
-            [Segment(f"... {len(services) - height + 1} more services", QUIET)],
+            [Segment(f"... {plural(len(services) - height + 1, 'more service')}", QUIET)],
         ]
     between = 1 if height >= _SPACED_SERVICE * len(services) else 0
     wants = [block_lines_needed(service, output) for service in services]
@@ -180,7 +185,7 @@ def _more(left_out: Iterable[BackendView], shown: int, width: int) -> list[Line]
     phases = Counter(sanitize(backend.phase) for backend in left_out)
     if not phases:
         return []
-    more = f"{phases.total()} more" if shown else f"{phases.total()} backends"
+    more = f"{phases.total()} more" if shown else plural(phases.total(), "backend")
     summary = ", ".join(f"{number} {phase}" for phase, number in phases.most_common())
     return [clipped([Segment(f"... {more}: {summary}", QUIET)], width)]
 
@@ -201,7 +206,7 @@ def _readiness(service: ServiceView) -> Piece:
 
 def _figures(service: ServiceView, width: int) -> Line:
     rate = (f"{figure(recent(service.last_minute))}/s", PLAIN)
-    requests = (f"{count(service.totals.requests)} requests", PLAIN)
+    requests = (plural(service.totals.requests, "request"), PLAIN)
     pieces = [requests, rate]
     if canaries := {backend.number: backend.canary for backend in service.backends if backend.canary}:
         pieces.append((f"canary {', '.join(map(str, canaries))} at {100 * max(canaries.values()):g}%", UNEASY))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from http.client import HTTPConnection, HTTPResponse
 
+import pytest
+
 from tests.support.cli_error import cli_error_in
 from tests.support.http_client import TIMEOUT, ask
 from tests.support.proxy_process import ProxyProcess, Workspace
@@ -49,6 +51,29 @@ def test_a_path_is_asked_for_where_it_is_named(place: Workspace) -> None:
     assert place.comes_to("ready")
     (change,) = place.status()["changes"]
     assert "/healthz" in change["reason"]
+    proxy.ends_by(signal.SIGINT)
+
+
+def test_a_proxy_that_is_not_trusted_is_told_of_once(place: Workspace) -> None:
+    proxy = place.proxy(place.backend(), words=("--trusted-proxies", "::ffff:192.0.2.7"))
+    assert place.comes_to("ready")
+    for _ in range(2):
+        assert ask(proxy.port, host=HOST, X_Forwarded_Proto="https").status == 200
+    (notice,) = place.status()["notices"]
+    assert "`--trusted-proxies 127.0.0.1`" in notice
+    *_, complaints = proxy.ends_by(signal.SIGINT)
+    assert complaints.count("warning: ") == complaints.count(notice) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "host"), [((), "localhost"), (("--health-check-host", "Shop.Example"), "shop.example")]
+)
+def test_a_path_is_asked_for_with_a_host_that_applications_accept(
+    place: Workspace, words: tuple[str, ...], host: str
+) -> None:
+    backend = place.backend()
+    proxy = place.proxy(backend, words=("--health-check-path", f"/only-for/{host}", *words))
+    assert place.comes_to("ready")
     proxy.ends_by(signal.SIGINT)
 
 

@@ -29,7 +29,10 @@ _OPENED = 1_700_000_000.0  # in epoch seconds; no time passes but what the test 
 
 
 class ProxyFixture:
-    """`backends` are the scripted ones, `pool` what the proxy knows of them; `errors` what the loop complained of."""
+    """`backends` are the scripted ones, `pool` what the proxy knows of them; `errors` what the loop complained of.
+
+    `untrusted`: the peers that it told of, whose forwarding fields were dropped.
+    """
 
     pool: Pool
     server: HttpServer
@@ -41,6 +44,7 @@ class ProxyFixture:
         self.backends: Sequence[ScriptedBackend] = listen_on(hosts, receive_buffer=receive_buffer, backlog=backlog)
         self.changes: list[Transition] = []
         self.errors: list[dict[str, Any]] = []
+        self.untrusted: list[str] = []
         self.later = 0.0  # seconds that have passed since then by the pool's clock
         self._clients: list[RawConnection] = []
 
@@ -65,7 +69,15 @@ class ProxyFixture:
         self.queue = RequestQueue(self.pool, queue)
         self.observe(range(len(self.backends)))
         upstream = Upstream(self.pool, self.connections, self.queue)
-        self.server = HttpServer(upstream, limits or Limits(), connection_limit, name, make_id=make_id, log=log)
+        self.server = HttpServer(
+            upstream,
+            limits or Limits(),
+            connection_limit,
+            name,
+            make_id=make_id,
+            log=log,
+            on_untrusted=self.untrusted.append,
+        )
         self._kept = keep_port(host)
         self.address = self._kept.getsockname()[:2]
         sockets = bind(host, [self.address[1]])

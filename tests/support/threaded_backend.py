@@ -14,7 +14,8 @@ PATIENCE = 60.0
 class ThreadedBackend:
     """Answers each GET with its address, which it keeps; `/held` once `release` is set; `asked` tells that it has come.
 
-    `/well` is answered badly while `well` is not set, and `refused` counts how often.
+    `/well` is answered badly while `well` is not set, and `refused` counts how often. `/only-for/HOST` is answered
+    badly where another `Host` is asked for.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -65,8 +66,9 @@ class _Handler(BaseHTTPRequestHandler):
         unwell = self.path == "/well" and not backend.well.is_set()
         if unwell:
             backend.refused.release()
+        elsewhere = self.path.startswith("/only-for/") and self.path != f"/only-for/{self.headers['Host']}"
         body = backend.address.encode()
-        self.send_response(503 if unwell else 200)
+        self.send_response(503 if unwell else 400 if elsewhere else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -64,6 +64,7 @@ class RequestParser:
         "_deferred",
         "_fields",
         "_forwarding",
+        "_is_suspected",
         "_is_trusted",
         "_limits",
         "_log",
@@ -88,6 +89,7 @@ class RequestParser:
         self._scheme = scheme
         self._forwarding = forwarding_lines(client.address, scheme, context.name)
         self._is_trusted = context.is_trusted_proxy(client.address)
+        self._is_suspected = not self._is_trusted and context.is_suspected_proxy(client.address)
         self._limits = context.limits if context.has_request_limits else None
         self._make_id = context.make_id
         self._log = context.log
@@ -189,6 +191,10 @@ class RequestParser:
             trusted = trusted_forwarded_fields(fields)
             forwarding = forwarding_lines(self._client.address, self._scheme, self._context.name, trusted)
             host = trusted.get(b"x-forwarded-host", b"")
+        elif self._is_suspected:
+            self._is_suspected = False  # a proxy sends them with each request, hence with the first
+            if trusted_forwarded_fields(fields):
+                self._context.dropped_forwarding(self._client.address)
         keep_alive = parser.should_keep_alive()
         head = request_head(method, self._target, version, fields, forwarding, host, self._make_id, keep_alive)
         if self._limits is not None:

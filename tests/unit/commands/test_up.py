@@ -19,6 +19,7 @@ VALUES: dict[str, Any] = {
     "listen": ("8081:80",),
     "policy": "p2c",
     "health-check-path": "/up",
+    "health-check-host": "shop.example",
     "max-request-body": "10m",
     "trusted-proxies": ("10.0.0.0/8",),
     "allowed-host": ("shop.example", "www.example"),

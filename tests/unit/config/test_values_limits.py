@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from composectl.config.daemon import DaemonConfig
 from composectl.config.options import build
 from composectl.config.service import BalancingConfig
 from composectl.config.values import HOST, NETWORK, SIZE, parse
 from composectl.errors import USAGE, ComposectlError
-from composectl.proxy.limits import Limits
+from composectl.proxy.limits import Limits, is_within
+from tests.support.examples import examples
 from tests.support.options import flags
 
 
@@ -58,6 +61,31 @@ def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ComposectlError, match="expected a size") as raised:
         parse(SIZE, text, "--x")
     assert raised.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:192.0.2.7", "192.0.2.7/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::fffe:0:0/95", "::fffe:0:0/95"),
+        ("::/0", "::/0"),
+        ("fd00::/8", "fd00::/8"),
+    ],
+)
+def test_a_network_of_mapped_addresses_is_the_one_that_they_stand_for(text: str, network: str) -> None:
+    assert str(parse(NETWORK, text, "--x")) == network
+
+
+@examples(50)
+@given(st.ip_addresses(v=4), st.integers(0, 32))
+def test_a_mapped_network_holds_the_same_addresses(address: IPv4Address, length: int) -> None:
+    plain = ip_network((address, length), strict=False)
+    mapped = parse(NETWORK, f"::ffff:{plain.network_address}/{96 + length}", "--x")
+    assert mapped == plain
+    assert is_within(f"::ffff:{address}", (mapped,))
+    assert is_within(str(address), (mapped,))
 
 
 @pytest.mark.parametrize("text", ["", "10.0.0.1/8", "10.0.0.0/33", "localhost", "[::1]", "10.0.0.0/8,::1", "10.0.0"])

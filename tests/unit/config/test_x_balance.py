@@ -44,6 +44,7 @@ VALUES = {
     "drop_udp": "true",
     "policy": "p2c",
     "health_check_path": "/up",
+    "health_check_host": "shop.example",
     "max_request_body": "10m",
     "trusted_proxies": ["10.0.0.0/8", "::1"],
     "allowed_host": "shop.example",

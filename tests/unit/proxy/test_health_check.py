@@ -164,6 +164,11 @@ async def test_ports_are_checked_five_times_a_second_and_paths_once(
     assert make_health_check(path, relayed=relayed) == expected
 
 
+def test_the_host_of_a_check_is_localhost_unless_another_is_named() -> None:
+    assert make_health_check("/up").name == b"localhost"
+    assert make_health_check("/up", b"shop.example") == HealthCheck("/up", 1.0, 2.0, name=b"shop.example")
+
+
 def no_other_waits(backend: ScriptedBackend) -> bool:
     """Whether it was asked no second time before it has answered."""
     backend.wires.clear()

@@ -24,18 +24,19 @@ async def told(backend: ScriptedBackend, answer: bytes, *, hangs_up: bool = Fals
     backend.play(says)
     try:
         async with asyncio.timeout(PATIENCE):
-            return await http_check(backend.host, backend.port, "/healthz?full=1")
+            return await http_check(backend.host, backend.port, "/healthz?full=1", b"localhost")
     finally:
         await backend.close()
 
 
-async def test_a_check_is_a_get_with_a_user_agent() -> None:
+@pytest.mark.parametrize("host", [b"localhost", b"shop.example", b"[::1]"])
+async def test_a_check_is_a_get_with_a_user_agent_and_a_host(host: bytes) -> None:
     (backend,) = listen_on(["127.0.0.1"])
-    asking = asyncio.create_task(http_check(backend.host, backend.port, "/healthz?full=1"))
+    asking = asyncio.create_task(http_check(backend.host, backend.port, "/healthz?full=1", host))
     wire = await backend.accept()
     assert await wire.head() == (
         b"GET /healthz?full=1 HTTP/1.1\r\nHost: %s\r\n"
-        b"User-Agent: composectl\r\nAccept: */*\r\nConnection: close\r\n\r\n" % backend.address.encode()
+        b"User-Agent: composectl\r\nAccept: */*\r\nConnection: close\r\n\r\n" % host
     )
     await wire.send(b"HTTP/1.1 200 OK\r\n\r\n")
     assert await asking == "/healthz?full=1 answered 200"
@@ -67,6 +68,14 @@ async def test_4xx_and_5xx_are_not(status: int) -> None:
     (backend,) = listen_on(["127.0.0.1"])
     with pytest.raises(Unhealthy, match=f"answered {status}"):
         await told(backend, b"HTTP/1.1 %d Whatever\r\n\r\n" % status)
+
+
+@pytest.mark.parametrize("status", [400, 403, 421])
+async def test_a_host_that_may_be_unknown_is_named(status: int) -> None:
+    (backend,) = listen_on(["127.0.0.1"])
+    with pytest.raises(Unhealthy) as raised:
+        await told(backend, b"HTTP/1.1 %d Whatever\r\n\r\n" % status)
+    assert str(raised.value) == (f"/healthz?full=1 answered {status} to `Host: localhost` (see `--health-check-host`)")
 
 
 @pytest.mark.parametrize(

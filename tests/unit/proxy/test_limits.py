@@ -6,7 +6,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from composectl.proxy.limits import Limits, is_within
+from composectl.proxy.limits import Limits, is_private, is_within
+from composectl.proxy.listener_context import ListenerContext
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, put, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
@@ -218,6 +219,9 @@ BEFORE = (
 )
 
 
+ELSEWHERE = Limits(trusted_proxies=(ip_network("192.0.2.7"),))
+
+
 async def test_c6_the_word_of_a_trusted_proxy_goes_on(open_stage: OpenStage) -> None:
     stage = await open_stage(limits=Limits(trusted_proxies=(ip_network("127.0.0.0/8"),)))
     _, backend = await stage.ask(get("/", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 198.51.100.7", *BEFORE[1:]))
@@ -244,6 +248,73 @@ async def test_c6_the_word_of_others_is_dropped(open_stage: OpenStage) -> None:
     assert not any(word in head for word in (b"192.0.2.1", b"shop", b"443", b"https", b"edge", b"Ssl"))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_c6_a_listener_at_loopback_alone_trusts_this_machine(open_stage: OpenStage, host: str) -> None:
+    stage = await open_stage(host=host)
+    _, backend = await stage.ask(get("/", *BEFORE))
+    head = await backend.head()
+    for line in (f"X-Forwarded-For: 192.0.2.1, {host}", *BEFORE[1:]):
+        assert f"{line}\r\n".encode() in head
+    assert stage.untrusted == []
+
+
+@pytest.mark.parametrize(
+    ("hosts", "trusted"),
+    [
+        (["127.0.0.1"], True),
+        (["127.0.0.1", "::1"], True),
+        (["127.8.9.10"], True),
+        (["0.0.0.0", "::"], False),
+        (["127.0.0.1", "192.0.2.7"], False),
+    ],
+)
+def test_c6_where_it_is_bound_decides_on_whom_a_listener_trusts(hosts: list[str], trusted: bool) -> None:
+    context = ListenerContext(Limits(), "", None, None, lambda: None, lambda client: None)
+    context.bound_to(hosts)
+    assert [context.is_trusted_proxy(client) for client in ("127.0.0.1", "172.18.0.1", "192.0.2.1")] == [
+        trusted,
+        trusted,
+        False,
+    ]
+
+
+async def test_c6_a_private_peer_that_is_not_trusted_is_told_of_once(open_stage: OpenStage) -> None:
+    stage = await open_stage(limits=ELSEWHERE)
+    for _ in range(2):
+        _, backend = await stage.ask(get("/", *BEFORE))
+        head = await backend.head()
+        assert b"192.0.2.1" not in head
+        assert b"\r\nX-Forwarded-Proto: http\r\n" in head
+    assert stage.untrusted == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("field", BEFORE)
+async def test_c6_each_forwarding_field_is_a_sign_of_a_proxy(open_stage: OpenStage, field: str) -> None:
+    stage = await open_stage(limits=ELSEWHERE)
+    _, backend = await stage.ask(get("/", field))
+    await backend.head()
+    assert stage.untrusted == ["127.0.0.1"]
+
+
+async def test_c6_a_client_that_forwards_for_none_is_not_told_of(open_stage: OpenStage) -> None:
+    stage = await open_stage(limits=ELSEWHERE)
+    _, backend = await stage.ask(GET)
+    await backend.head()
+    assert stage.untrusted == []
+
+
+@pytest.mark.parametrize(
+    ("client", "private"),
+    [
+        *((address, True) for address in ("127.0.0.1", "::1", "10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.0.1")),
+        *((address, True) for address in ("fd00::1", "fe80::1%eth0", "::ffff:10.1.2.3")),
+        *((address, False) for address in ("172.32.0.1", "100.64.0.1", "192.0.2.7", "2001:db8::1", "unknown")),
+    ],
+)
+def test_c6_addresses_that_are_not_routed_on_the_internet_are_private(client: str, private: bool) -> None:
+    assert is_private(client) is private
+
+
 @pytest.mark.parametrize(
     ("client", "network", "within"),
     [
@@ -252,6 +323,8 @@ async def test_c6_the_word_of_others_is_dropped(open_stage: OpenStage) -> None:
         ("fd00::1", "fd00::/8", True),
         ("fd00::1", "10.0.0.0/8", False),
         ("::ffff:10.1.2.3", "10.0.0.0/8", True),
+        ("::ffff:10.1.2.3", "::/0", True),
+        ("::ffff:10.1.2.3", "::ffff:10.0.0.0/104", True),
         ("fe80::1%eth0", "fe80::/10", True),
         ("unknown", "0.0.0.0/0", False),
     ],

@@ -39,12 +39,15 @@ def test_one_line_is_kept_for_the_rows_left_out() -> None:
 
 
 @examples(100)
-@given(st.integers(3, 100), st.integers(0, 200), st.integers(0, 5))
-def test_what_is_shown_fits(lines: int, rows: int, changes: int) -> None:
-    room = fit_rows(lines, rows, changes)
+@given(st.integers(3, 100), st.integers(0, 200), st.integers(0, 5), st.integers(0, 9), st.integers(0, 3))
+def test_what_is_shown_fits(lines: int, rows: int, changes: int, waiting: int, notices: int) -> None:
+    room = fit_rows(lines, rows, changes, waiting, notices)
     heading = 1 if room.rows else 0
     others = 1 if room.rows < rows else 0
-    taken = 2 + room.spaced + heading + room.rows + others + (room.spaced + room.changes if room.changes else 0)
+    parts = sum(room.spaced + part for part in (room.changes, room.waiting) if part)
+    taken = 2 + room.notices + room.spaced + heading + room.rows + others + parts
     assert taken <= lines or (rows == 0 and room.rows == 0)
     assert 0 <= room.rows <= rows
     assert 0 <= room.changes <= changes
+    assert 0 <= room.waiting <= waiting
+    assert 0 <= room.notices <= notices

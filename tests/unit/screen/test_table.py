@@ -58,6 +58,14 @@ def test_the_header_names_the_service_and_its_figures() -> None:
     assert len(figures.split()[-1]) == 60
 
 
+def test_notices_stand_below_the_header_and_are_told_in_a_short_table_too() -> None:
+    noticed = service(notices=("the X-Forwarded-* fields of 10.0.0.1 are dropped",))
+    assert render(noticed)[2] == "! the X-Forwarded-* fields of 10.0.0.1 are dropped"
+    assert render(noticed, height=8)[2].startswith("! the X-Forwarded-*")
+    assert len(render(noticed, height=8)) == 8
+    assert len(render(noticed)) == len(render()) + 1
+
+
 def test_failures_and_retries_are_told_where_there_are_any() -> None:
     assert "failed" not in "".join(render())
     troubled = service(totals=Totals(5, 0, 3, 1_011, 0, {}))
