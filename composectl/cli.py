@@ -19,7 +19,7 @@ from composectl.config.completion import COMPOSE, completed, one_of
 _COMPLETE = "_COMPOSECTL_COMPLETE"
 SECTIONS = {
     "Balance": ("up", "scale", "rollout", "drain", "undrain", "down", "proxy"),
-    "Look": ("status", "attach", "logs", "doctor"),
+    "Look": ("status", "attach", "logs", "port", "doctor"),
     "Install": ("completion", "systemd-unit"),
 }
 _FILES: dict[str, Any] = {"multiple": True, "metavar": "FILE", "type": click.Path(readable=False)}

@@ -11,7 +11,7 @@ import click
 
 from composectl import errors
 from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
-from composectl.compose.options import Invocation
+from composectl.compose.options import Invocation, active_profiles
 
 _END_TIMEOUT = 60.0  # of a process that is not seen from here
 _POLL_INTERVAL = 0.05
@@ -39,7 +39,12 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
         from composectl.screen.console import info, spinner
 
         deadline = time.monotonic() + _END_TIMEOUT
-        project = replace(invocation, options=replace(invocation.options, project_name=client.info.project))
+        # `up --balance` enables the profiles of what it balances; without them, `down` would leave that.
+        options = replace(invocation.options, project_name=client.info.project)
+        if client.info.profiles:
+            active = active_profiles(invocation.options, invocation.environ, invocation.cwd)
+            options = replace(options, profiles=tuple(dict.fromkeys((*active, *client.info.profiles))))
+        project = replace(invocation, options=options)
         try:
             with spinner(f"Stopping composectl (process {client.info.pid})"):
                 client.stop()

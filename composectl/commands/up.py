@@ -103,7 +103,7 @@ def update_running(
     if config.detach:
         for service in client.status()["services"]:
             listeners = ", ".join(service["listeners"])
-            replicas = "1 replica" if service["desired"] == 1 else f"{service['desired']} replicas"
+            replicas = errors.plural(service["desired"], "replica")
             sys.stdout.write(f"{service['service']}: {replicas} behind {listeners}\n")
     else:
         info("`composectl attach` shows the table")

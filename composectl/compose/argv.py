@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,9 +17,10 @@ from composectl.compose.options import Options
 _TAKE_A_VALUE = frozenset(("--pull", "--scale", "--timeout", "-t", "--wait-timeout"))
 
 _ATTACHED = {
-    *("--abort-on-container-exit", "--abort-on-container-failure", "--attach", "--attach-dependencies", "--menu"),
-    *("--exit-code-from", "--no-attach", "--no-log-prefix", "--timestamps", "--watch", "-w"),
+    *("--abort-on-container-exit", "--abort-on-container-failure", "--attach-dependencies", "--menu"),
+    *("--no-log-prefix", "--timestamps", "--watch", "-w"),
 }
+_ATTACHED_TAKE_A_VALUE = frozenset(("--attach", "--exit-code-from", "--no-attach"))
 _START_NOTHING = frozenset(("--dry-run", "--no-start"))
 _OTHERS = {
     *("--always-recreate-deps", "--build", "--force-recreate", "--no-build", "--no-color", "--no-deps"),
@@ -37,32 +38,63 @@ class UpArguments:
     options: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
 
+    @property
+    def typed_scales(self) -> list[str]:
+        """The values of `--scale`."""
+        words = iter(self.options)
+        split = (word.partition("=") for word in words)
+        return [value if equals else next(words, "") for name, equals, value in split if name == "--scale"]
+
+    @property
+    def scales(self) -> dict[str, int]:
+        """How many replicas `--scale` asks for, by service; what is no number is left to Compose."""
+        matches = filter(None, map(_SCALE.fullmatch, self.typed_scales))
+        return {match["service"]: _count(match) for match in matches}
+
 
 def check_spelling(arguments: Sequence[str], ours: Sequence[str]) -> None:
     """Raise UsageError where an option that Compose's `up` does not have is nearly one of `ours`."""
-    composes = (*_TAKE_A_VALUE, *_ATTACHED, *_START_NOTHING, *_OTHERS)
+    composes = (*_TAKE_A_VALUE, *_ATTACHED, *_ATTACHED_TAKE_A_VALUE, *_START_NOTHING, *_OTHERS)
     for word in arguments:
         name = word.partition("=")[0]
         if name.startswith("--") and name not in composes:
             errors.check_spelling("option", name, ours, composes)
 
 
-def sort_up_arguments(arguments: Sequence[str], balanced: Mapping[str, int] | None = None) -> UpArguments:
-    """Tell the options of Compose's `up` and their values from the names of services.
-
-    Raises ComposectlError for options that cannot be balanced, and for a `--scale` of a `balanced` service.
-    """
+def split_up_arguments(arguments: Sequence[str]) -> UpArguments:
+    """Tell the options of Compose's `up` and their values from the names of services."""
     words = iter(arguments)
     options: list[str] = []
     services: list[str] = []
     for word in words:
+        name, equals, _ = word.partition("=")
         if word == "--":
             services += words
-        elif word.startswith("-"):
-            options += _option(word, words, balanced or {})
-        else:
+        elif not word.startswith("-"):
             services.append(word)
+        elif equals or name not in (_TAKE_A_VALUE | _ATTACHED_TAKE_A_VALUE):
+            options.append(word)
+        else:
+            options += (word, *islice(words, 1))
     return UpArguments(tuple(options), tuple(services))
+
+
+def sort_up_arguments(arguments: Sequence[str], balanced: Mapping[str, int] | None = None) -> UpArguments:
+    """The same for a project that is balanced.
+
+    Raises ComposectlError for options that cannot be balanced, and for a `--scale` of a `balanced` service.
+    """
+    sorted_ones = split_up_arguments(arguments)
+    for option in sorted_ones.options:
+        _check_option(option.partition("=")[0])
+    for text in sorted_ones.typed_scales:
+        service, scale = parse_scale(text)
+        if balanced and service in balanced:
+            raise errors.UsageError(
+                f"`--scale {service}={scale}` cannot be combined with the balanced `{service}={balanced[service]}`",
+                f"use `--balance {service}={scale}`",
+            )
+    return sorted_ones
 
 
 def starts_nothing(arguments: Sequence[str]) -> bool:
@@ -77,7 +109,7 @@ def parse_scale(text: str) -> tuple[str, int]:
         named = re.match(r"[A-Za-z][\w.-]*", text)
         example = f"for example: `{named[0] if named else 'echo'}=10`"
         raise errors.UsageError(f"invalid scale `{text}`: expected SERVICE=N", example)
-    service, count = match["service"], int(match["count"].lstrip("0")[:_DIGITS] or "0")
+    service, count = match["service"], _count(match)
     check_scale(service, count)
     return service, count
 
@@ -135,10 +167,12 @@ def converge_words(service: str, scale: int) -> tuple[str, ...]:
 # Private
 
 
-def _option(word: str, rest: Iterator[str], balanced: Mapping[str, int]) -> list[str]:
-    """`word`, and its value where that is the next of `rest`."""
-    name, equals, value = word.partition("=")
-    if name in _ATTACHED:
+def _count(match: re.Match[str]) -> int:
+    return int(match["count"].lstrip("0")[:_DIGITS] or "0")
+
+
+def _check_option(name: str) -> None:
+    if name in _ATTACHED | _ATTACHED_TAKE_A_VALUE:
         raise errors.UsageError(
             f"`{name}` cannot be combined with `--balance` or `x-balance`: composectl shows the table, not the logs",
             "`composectl logs -f` shows the logs from another terminal",
@@ -148,14 +182,3 @@ def _option(word: str, rest: Iterator[str], balanced: Mapping[str, int]) -> list
             f"`{name}` cannot be combined with `--balance`: it starts no replicas",
             f"`composectl up {name}` without `--balance` is passed to Compose",
         )
-    if name not in _TAKE_A_VALUE:
-        return [word]
-    words = [word] if equals else [word, *islice(rest, 1)]
-    if name == "--scale":
-        service, scale = parse_scale(value if equals else words[-1])
-        if service in balanced:
-            raise errors.UsageError(
-                f"`--scale {service}={scale}` cannot be combined with the balanced `{service}={balanced[service]}`",
-                f"use `--balance {service}={scale}`",
-            )
-    return words

@@ -8,13 +8,13 @@ from typing import Any
 
 import yaml
 
+from composectl.compose.identity import without_own_keys
 from composectl.compose.ports import parse_ports
 from composectl.compose.project import X_BALANCE, Document, Project, check_capacity, ports_in
+from composectl.compose.volumes import shared_data
 
 # docker-compose 1.29 renders a file of 2016 as version 1, and refuses to read that back.
 _READ_BACK = {"1": "2.4"}
-# docker-compose 1.29 makes replicas anew where an `x-` key has changed.
-_OURS = ("container_name", X_BALANCE)
 _NOT_OF_A_REPLICA = ("build", "depends_on", "ports", "profiles", "pull_policy", "scale")
 
 
@@ -38,9 +38,16 @@ class PortOverrides:
 
 
 def without_published_ports(project: Project, services: Collection[str]) -> Document:
-    """The project for its Compose, whose `services` have no name and no `x-balance`, and expose their TCP ports."""
+    """The project for its Compose, whose `services` can have replicas, and expose their TCP ports.
+
+    They have neither a name or an address of their own nor `x-balance`. No profile keeps them from coming up.
+    """
     every = project.document["services"].items()
-    balanced = {name: _balanced(service) if name in services else service for name, service in every}
+    enabled = project.enabled_by(services)
+    balanced = {
+        name: _balanced(service) if name in services else _without(service, "profiles") if name in enabled else service
+        for name, service in every
+    }
     document = project.document | {"services": balanced}
     if "version" in document:
         document["version"] = _READ_BACK.get(document["version"], document["version"])
@@ -80,6 +87,11 @@ def check_rendered_capacity(rendered: bytes, service: str, scale: int) -> None:
     check_capacity(service, ports_in(service, _found(rendered, service)), scale)
 
 
+def rendered_shared_data(rendered: bytes, service: str) -> str:
+    """A warning where several replicas of the service in the rendered project write to one volume; "" where not."""
+    return shared_data(_found(rendered, service))
+
+
 def differs(service: str, rendered: bytes, other: bytes) -> bool:
     """Whether two rendered projects define other replicas of the service, however they are built and ordered."""
     return _definition(service, rendered) != _definition(service, other)
@@ -101,12 +113,17 @@ _Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:y
 def _balanced(service: Mapping[str, Any]) -> Document:
     entries = [(entry, parse_ports(entry)) for entry in _entries(service)]
     kept = [entry for entry, ports in entries if any(port.protocol != "tcp" for port in ports)]
-    balanced = {key: value for key, value in service.items() if key not in _OURS} | {"ports": kept}
+    # docker-compose 1.29 makes replicas anew where an `x-` key has changed.
+    balanced = _without(without_own_keys(service), "profiles", X_BALANCE) | {"ports": kept}
     # Docker exposes what it publishes, and other tools find a container's port by that.
     tcp = [f"{port.target}/tcp" for _, ports in entries for port in ports if port.protocol == "tcp"]
     if tcp:
         balanced["expose"] = [*dict.fromkeys([*map(str, service.get("expose") or ()), *tcp])]
     return balanced
+
+
+def _without(service: Mapping[str, Any], *keys: str) -> Document:
+    return {key: value for key, value in service.items() if key not in keys}
 
 
 def _entries(service: Mapping[str, Any]) -> list[object]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 ANY = (0, 0)
+_LAST = 65535
+_BASE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,28 @@ def parse_ports(entry: object) -> tuple[Port, ...]:
     """One item of `ports:`, a number, a text or a mapping, as the ports it stands for: several where it is a range.
 
     `9090`, `"8080:80"`, `"8000-8010:80"`, `"8000-8001:80-81/tcp"`, `"127.0.0.1::90/udp"`, `"[::1]:80:80"`,
-    `{target: 80, published: "8080", host_ip: 127.0.0.1, protocol: tcp}`. Raises ValueError for anything else.
+    `{target: 80, published: "8080", host_ip: 127.0.0.1, protocol: tcp}`. Raises ValueError for anything else, and for
+    what is no port.
     """
     fields = entry if isinstance(entry, Mapping) else _split(str(entry))
     host_ip, protocol = str(fields.get("host_ip") or "").strip("[]"), str(fields.get("protocol") or "tcp")
     published, (first, last) = _range(fields.get("published")), _range(fields["target"])
+    if not 0 < first <= last <= _LAST or not published[0] <= published[1] <= _LAST:
+        raise ValueError(entry)
     if published == ANY or first == last:
         return tuple(Port(host_ip, published, target, protocol) for target in range(first, last + 1))
     # Of ranges on both sides, each target has the host port at the same place.
     pairs = ((published[0] + target - first, target) for target in range(first, last + 1))
     return tuple(Port(host_ip, (host_port, host_port), target, protocol) for host_port, target in pairs)
+
+
+def base_60(entry: object) -> str:
+    """What stands in the file where YAML 1.1 made an impossible port of it: `18222:22` of 1093342; "" of others."""
+    number = entry.get("target") if isinstance(entry, Mapping) else entry
+    if not str(number).isdecimal() or not _LAST < int(str(number)) < _BASE * (_LAST + 1):
+        return ""
+    published, target = divmod(int(str(number)), _BASE)
+    return f"{published}:{target}"
 
 
 # Private

@@ -12,8 +12,10 @@ from typing import Any
 import yaml
 
 from composectl import errors
-from composectl.compose.ports import Port, parse_ports
+from composectl.compose.identity import own_keys
+from composectl.compose.ports import Port, base_60, parse_ports
 from composectl.compose.size import check_size, too_deep
+from composectl.compose.volumes import shared_data
 
 Document = dict[str, Any]
 X_BALANCE = "x-balance"
@@ -43,7 +45,7 @@ class Project:
 
     def started_by(self, profiles: Collection[str]) -> tuple[str, ...]:
         """The services that `up` starts where none is named: those without a profile, and those of these `profiles`."""
-        of = {service: self._service(service).get("profiles") or () for service in self.services}
+        of = {service: self._profiles(service) for service in self.services}
         return tuple(service for service, its in of.items() if not its or "*" in profiles or set(its) & set(profiles))
 
     def started_with(self, services: Collection[str]) -> set[str]:
@@ -63,9 +65,26 @@ class Project:
                 coming += [name for name in needed if name in self.services]
         return started
 
-    def container_name(self, service: str) -> str:
-        """The name that the file gives to the only container of the service; "" where it gives none."""
-        return str(self._service(service).get("container_name") or "")
+    def enabled_by(self, services: Collection[str]) -> set[str]:
+        """These services, and those that they depend on in a profile of theirs: naming a service enables its profiles.
+
+        https://docs.docker.com/compose/how-tos/profiles/
+        """
+        profiles = {profile for service in services for profile in self._profiles(service)}
+        needed = self.started_with(services)
+        return {service for service in needed if service in services or profiles.intersection(self._profiles(service))}
+
+    def profiles(self, services: Collection[str]) -> tuple[str, ...]:
+        """The profiles of these services."""
+        return tuple(sorted({profile for service in services for profile in self._profiles(service)}))
+
+    def own_keys(self, service: str) -> tuple[str, ...]:
+        """The keys of the service that several replicas cannot share, with their values."""
+        return own_keys(self._service(service))
+
+    def shared_data(self, service: str) -> str:
+        """A warning where several replicas of the service would write to one volume; "" where they would not."""
+        return shared_data(self._service(service))
 
     def declared_scale(self, service: str) -> int:
         """How many replicas the file itself wants of it: `scale`, `deploy.replicas`, or one."""
@@ -80,8 +99,9 @@ class Project:
         """
         if service not in self.services:
             raise errors.unknown_service(service, self.services)
-        mode = str(self._service(service).get("network_mode") or "")
-        if mode in ("host", "none") or mode.startswith(("service:", "container:")):
+        definition = self._service(service)
+        if _shares_an_address(definition):
+            mode = definition["network_mode"]
             raise errors.ComposectlError(
                 f"the replicas of service `{service}` share one address (`network_mode: {mode}`)",
                 "remove `network_mode`: each replica then joins the project's network",
@@ -94,7 +114,24 @@ class Project:
         if not drop_udp:
             check_capacity(service, self.ports(service), scale)
 
+    def check_not_balanced(self, service: str, scale: int) -> None:
+        """Raise `too_few_ports` where the service is not balanced, and `scale` replicas cannot hold its ports."""
+        if scale < 2 or _shares_an_address(self._service(service)):
+            return
+        ports = self.ports(service)
+        narrow = [port for port in ports if port.capacity < scale]
+        if narrow:
+            first, remedy = narrow[0], ""
+            if any(port.protocol == "tcp" for port in ports):
+                drops_udp = any(port.protocol != "tcp" for port in narrow)
+                remedy = f"--balance {service}={scale}{' --drop-udp' if drops_udp else ''}"
+            raise errors.too_few_ports(service, first.place, int(first.capacity), scale, remedy)
+
     # Private
+
+    def _profiles(self, service: str) -> Collection[str]:
+        found = self.document["services"].get(service) or {}
+        return found.get("profiles") or ()
 
     def _service(self, service: str) -> Document:
         found: Document = self.document["services"][service]
@@ -118,9 +155,12 @@ def ports_in(service: str, definition: Mapping[str, Any]) -> tuple[Port, ...]:
         try:
             ports += parse_ports(entry)
         except (ValueError, KeyError) as error:
+            meant = base_60(entry)
             raise errors.ComposectlError(
                 f"service `{service}` publishes an invalid port `{entry!s}`",
-                "for example: `8080:80`, `127.0.0.1:8080:80`, `8000-8009:80/udp`",
+                f'YAML 1.1 reads `{meant}` without quotes as a number in base 60: write `"{meant}"`'
+                if meant
+                else "for example: `8080:80`, `127.0.0.1:8080:80`, `8000-8009:80/udp`",
             ) from error
     return tuple(ports)
 
@@ -175,6 +215,12 @@ def _services(document: object) -> Document:
     services = document.get("services") if isinstance(document, dict) else None
     found = services.items() if isinstance(services, dict) else ()
     return {name: service for name, service in found if isinstance(service, dict)}
+
+
+def _shares_an_address(definition: Mapping[str, Any]) -> bool:
+    """Whether its containers have no address of their own."""
+    mode = str(definition.get("network_mode") or "")
+    return mode in ("host", "none") or mode.startswith(("service:", "container:"))
 
 
 def _plain(value: object) -> object:

@@ -15,7 +15,7 @@ from composectl.compose.options import Invocation, known_files
 Params = Mapping[str, Any]
 COMPOSE = (
     *("build", "commit", "config", "cp", "create", "events", "exec", "export", "images", "kill", "ls"),
-    *("pause", "port", "ps", "pull", "push", "restart", "rm", "run", "start", "stats", "stop", "top", "unpause"),
+    *("pause", "ps", "pull", "push", "restart", "rm", "run", "start", "stats", "stop", "top", "unpause"),
     *("version", "volumes", "wait", "watch"),
 )
 """Commands of Compose, which are passed on."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 from composectl import errors
-from composectl.compose.argv import UpArguments, sort_up_arguments, starts_nothing
+from composectl.compose.argv import UpArguments, sort_up_arguments, split_up_arguments, starts_nothing
 from composectl.compose.client import LoadedProject
 from composectl.compose.options import Invocation, active_profiles
 from composectl.compose.project import X_BALANCE, Project
@@ -39,6 +39,8 @@ def load_up_config(
         return None  # Compose's own `up` prints what is wrong
     declared = {service: parse_x_balance(service, value) for service, value in loaded.project.x_balance.items()}
     scales = dict(typed_scales) | _untyped_scales(invocation, loaded, declared, typed_scales, arguments)
+    profiles = active_profiles(invocation.options, loaded.client.environ, invocation.cwd)
+    check_others(loaded.project, split_up_arguments(arguments), scales, profiles)
     return (make_up_config(scales, flags, arguments, declared, tuple(typed_scales)), loaded) if scales else None
 
 
@@ -82,9 +84,19 @@ def declared_scales(
 def starting_services(
     project: Project, arguments: UpArguments, also: Collection[str], profiles: Collection[str]
 ) -> set[str]:
-    """The services that `up` brings up, given its arguments; those of `also` come with the ones that are named."""
-    named = (*arguments.services, *also) if arguments.services else project.started_by(profiles)
+    """The services that `up` brings up, given its arguments, and those of `also`, which are named, too."""
+    named = (*(arguments.services or project.started_by(profiles)), *also)
     return set(named) if "--no-deps" in arguments.options else project.started_with(named)
+
+
+def check_others(
+    project: Project, arguments: UpArguments, balanced: Collection[str], profiles: Collection[str]
+) -> None:
+    """Raise ComposectlError where a service that is not `balanced` would get more replicas than its ports allow."""
+    for service in sorted(starting_services(project, arguments, balanced, profiles) & set(project.services)):
+        if service not in balanced:
+            scale = arguments.scales.get(service, project.declared_scale(service))
+            project.check_not_balanced(service, scale)
 
 
 # Private

@@ -33,7 +33,8 @@ class Client:
     def __init__(self, path: Path) -> None:
         self.path = path
         about = self._request("GET", "/v1/about")
-        self.info = DaemonInfo(**about | {"listeners": tuple(about["listeners"])})
+        lists = {name: tuple(about.get(name, ())) for name in ("listeners", "profiles")}
+        self.info = DaemonInfo(**about | lists)
 
     def status(self) -> dict[str, Any]:
         """The JSON of `status --json`."""

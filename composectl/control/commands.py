@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,7 @@ class DaemonInfo:
 
     `published_host`: the address at which its backends publish ports for it; "" where they are reached at their own.
     `metrics` and `dashboard` are URLs; "" where there is none. `options`: as `effective_options` gives them.
+    `ports`: the listeners by the container's port, as text, by service. `profiles`: those that its services are in.
 
     A proxy over static backends has no directory, and its own name as `project`.
     """
@@ -81,6 +82,8 @@ class DaemonInfo:
     metrics: str = ""
     dashboard: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
 
     @property
     def has_project(self) -> bool:

@@ -61,6 +61,8 @@ class Daemon:
             metrics=self.admin.metrics.url if self.admin.metrics else "",
             dashboard=self.admin.dashboard.url if self.admin.dashboard else "",
             options=self.options,
+            ports={name: service.listeners_by_port for name, service in self.services.items()},
+            profiles=self.orchestrator.profiles,
         )
 
     def snapshot(self) -> Snapshot:

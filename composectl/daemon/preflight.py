@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import combinations
@@ -61,9 +61,8 @@ async def prepare_up(
         changes, relayed = ChangeFeed(), bool(published_host)
         services: dict[str, BalancedService] = {}
         for name, service_config in config.services.items():
-            if fixed := project.container_name(name):
-                why = "several replicas cannot share one name"
-                info(f"{name}: `container_name: {fixed}` is left out, because {why}")
+            for sentence in _notes(project, name, service_config.scale):
+                info(sentence)
             service = services[name] = BalancedService(
                 name, ports[name], service_config.balancing, connection_limit, changes, access_log=log, relayed=relayed
             )
@@ -127,6 +126,16 @@ def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
 
 
 # Private
+
+
+def _notes(project: Project, service: str, scale: int) -> Iterator[str]:
+    """What several replicas change, or share, that one container has for itself."""
+    if own := project.own_keys(service):
+        *others, last = (f"`{key}`" for key in own)
+        listed = f"{', '.join(others)} and {last} are" if others else f"{last} is"
+        yield f"{service}: {listed} left out, because several replicas cannot share {'them' if others else 'it'}"
+    if scale > 1 and (shared := project.shared_data(service)):
+        yield f"warning: {service}: {shared}"
 
 
 def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:

@@ -150,7 +150,9 @@ class ServiceRollout:
             for container_id in sorted(new):
                 self.progress(f"{self._names[container_id]} starting")
             if len(new) < count:
-                raise errors.not_added(self.service.name, f"Compose added {len(new)} of {count} new replicas")
+                raise errors.not_added(
+                    self.service.name, f"Compose added {len(new)} of {errors.plural(count, 'new replica')}"
+                )
             await self._monitor(new)
 
     async def _monitor(self, new: Collection[str]) -> None:

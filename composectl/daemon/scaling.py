@@ -56,6 +56,8 @@ async def remove_unusable(daemon: Daemon, service: BalancedService) -> None:
 
 async def _scale(daemon: Daemon, service: BalancedService, request: ScaleRequest, progress: Progress) -> None:
     orchestrator, desired = daemon.orchestrator, request.desired[service.name]
+    if orchestrator.desired[service.name] < 2 <= desired and (shared := orchestrator.shared_data(service.name)):
+        progress(f"warning: {service.name}: {shared}")
     orchestrator.desired[service.name] = desired
     plan = plan_scale(service.pool.backends, desired, oldest_first=request.oldest_first)
     if orchestrator.can_choose_victim:

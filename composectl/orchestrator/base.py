@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from composectl.balance.backend import Replica
 from composectl.balance.waiting import Condition
+from composectl.errors import plural
 
 if TYPE_CHECKING:
     from composectl.engine.containers import ExitedContainer
@@ -36,6 +37,7 @@ class Orchestrator:
     can_choose_victim = True  # else `scale_to` chooses which replicas are removed
     directory = ""  # the project's, as an absolute path
     logs_command = ""  # that shows what the replicas print; "" where nothing does
+    profiles: tuple[str, ...] = ()  # those of Compose that the services are in
     published_host = ""  # the address at which replicas publish ports for the proxy; "" where theirs are used
 
     def __init__(self, desired: Mapping[str, int], refusal: ComposectlError | None = None) -> None:
@@ -48,8 +50,11 @@ class Orchestrator:
 
     def describe(self, service: str) -> str:
         """The backends of a service, in words."""
-        count = self.desired[service]
-        return "1 replica" if count == 1 else f"{count} replicas"
+        return plural(self.desired[service], "replica")
+
+    def shared_data(self, service: str) -> str:
+        """A warning where several replicas of the service write to one volume; "" where they do not."""
+        return ""
 
     def count(self, service: str, replicas: Sequence[Replica]) -> None:
         """Take note of all the running replicas of a service, as they were listed."""

@@ -20,6 +20,7 @@ from composectl.compose.override import (
     differs,
     merge,
     render,
+    rendered_shared_data,
     without_published_ports,
 )
 from composectl.compose.ports import Port, any_free_port
@@ -110,7 +111,9 @@ class ComposeConnection:
         balanced = replace(balanced, rendered=overrides.apply(balanced.rendered))
         engine = replace(self.engine, addressing=Addressing(published_host))
         claimed = {service: _numbers((*project.tcp_ports(service), *ports.get(service, ()))) for service in scales}
-        return ComposeOrchestrator(engine, self.client, balanced, scales, overrides, arguments, claimed)
+        orchestrator = ComposeOrchestrator(engine, self.client, balanced, scales, overrides, arguments, claimed)
+        orchestrator.profiles = project.profiles(scales)
+        return orchestrator
 
 
 class ComposeOrchestrator(Orchestrator):
@@ -209,6 +212,9 @@ class ComposeOrchestrator(Orchestrator):
 
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
         return await self._engine.last_lines(id, count)
+
+    def shared_data(self, service: str) -> str:
+        return rendered_shared_data(self._revisions[service], service)
 
     def check_capacity(self, service: str, count: int, revision: Revision | None = None) -> None:
         check_rendered_capacity(revision or self._revisions[service], service, count)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from composectl.balance.backend import Replica
-from composectl.errors import ComposectlError
+from composectl.errors import ComposectlError, plural
 from composectl.orchestrator.base import Orchestrator
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class StaticOrchestrator(Orchestrator):
         self._replicas = list(replicas)
 
     def describe(self, service: str) -> str:
-        return "1 backend" if len(self._replicas) == 1 else f"{len(self._replicas)} backends"
+        return plural(len(self._replicas), "backend")
 
     async def watch(self, observer: ReplicaObserver) -> NoReturn:
         observer.replicas_listed(self._service, self._replicas)

@@ -17,7 +17,7 @@ from tests.support.assertions import (
 )
 from tests.support.project_shape import NEWEST, V1, V2_26, Impossible, Shape
 
-SEVERAL = "several replicas cannot share one name"
+SEVERAL = "several replicas cannot share"
 
 SHAPES = (
     Shape("simple", {"`8080:80`": answers("<short>")}),
@@ -56,7 +56,7 @@ SHAPES = (
             "`scale:`": answers("<scale>"),
             "`container_name`": all_of(
                 answers("<named>"),
-                says(f"named: `container_name: <project>-named` is left out, because {SEVERAL}"),
+                says(f"named: `container_name: <project>-named` is left out, because {SEVERAL} it"),
             ),
         },
     ),
@@ -66,6 +66,9 @@ SHAPES = (
             "`env_file`": in_each_replica('[ "$OF_FILE" = "from a file" ]'),
             "`secrets`": in_each_replica('[ "$(cat /run/secrets/token)" = "open sesame" ]'),
             "a named volume": in_each_replica('[ "$(ls /data | wc -l)" = 2 ] && [ -e "/data/$HOSTNAME" ]'),
+            "a volume that replicas write to": says(
+                "warning: echo: several replicas write to `data`: data may be destroyed, unless the program expects it"
+            ),
             "a bind mount": in_each_replica("grep -q 'from a file' /variables.env"),
             "`$$`": in_each_replica("[ \"$DOLLAR\" = 'a$b' ]"),
             "anchors": in_each_replica('[ "$ANCHORED" = yes ]'),
@@ -79,6 +82,32 @@ SHAPES = (
             "`profiles`": all_of(answers("<port>"), runs("rest", 0)),
             "`depends_on`, conditions": all_of(comes_after("migrate"), runs("db", 1)),
         },
+    ),
+    Shape(
+        "order",
+        rows={"a profile that `--balance` enables": all_of(answers("<port>"), runs("cache", 1), runs("rest", 0))},
+    ),
+    Shape(
+        "own",
+        typed="up -d",
+        replicas=dict.fromkeys(("mac", "fixed"), 2),
+        rows={
+            "`mac_address`": all_of(
+                answers("<mac>"), says(f"mac: `mac_address: 02:42:ac:11:65:43` is left out, because {SEVERAL} it")
+            ),
+            "`ipv4_address`, `ipv6_address`": all_of(
+                answers("<fixed>"),
+                says(
+                    "fixed: `networks.own.ipv4_address: <block>.10` and `networks.own.ipv6_address: <prefix>::10`"
+                    f" are left out, because {SEVERAL} them"
+                ),
+            ),
+        },
+    ),
+    Shape(
+        "base_60",
+        {"`18222:22` without quotes": answers("<port>")},
+        refused={V1: "service `echo` publishes an invalid port"},
     ),
     Shape(
         "dot_env",
@@ -184,9 +213,23 @@ IMPOSSIBLE = (
     Impossible("`network_mode: service:x`", "up --balance beside=2 -d", "network_mode: service:echo", "`network_mode`"),
     Impossible("no TCP port", "up --balance silent=2 -d", "`silent` publishes no TCP port", "--listen"),
     Impossible("UDP alone", "up --balance udp=2 -d", "`udp` publishes no TCP port", "--listen"),
-    Impossible("UDP of two replicas", "up --balance both=2 -d", "which one replica of 2 can bind", "--drop-udp"),
+    Impossible("UDP of two replicas", "up --balance both=2 -d", "which 1 replica of 2 can bind", "--drop-udp"),
     Impossible("a service given twice", "up --balance echo=2 --balance echo=3 -d", "duplicate service `echo`", "once"),
     Impossible("no such service", "up --balance ecko=2 -d", "no service `ecko`", "`echo`"),
+    Impossible(
+        "`deploy.replicas` without `--balance`",
+        "up -d",
+        "`web` publishes port <web>, which 1 replica of 3 can bind",
+        "`composectl up --balance web=3`",
+        "not_balanced",
+    ),
+    Impossible(
+        "`--scale` without `--balance`",
+        "up -d --scale web=1 --scale echo=2",
+        "`echo` publishes 127.0.0.1:<echo>, which 1 replica of 2 can bind",
+        "`composectl up --balance echo=2`",
+        "not_balanced",
+    ),
     Impossible(
         "one port of two services", "up --balance echo=2 --balance web=2 -d", "`echo` and `web`", "change", "same_port"
     ),

@@ -32,6 +32,6 @@ def test_what_cannot_be_balanced_is_refused(cell: Cell, engine: DockerClient, ec
     impossible = cell.of
     standing = shaped_project(Shape(impossible.folder, {}, impossible.typed), cell.compose, engine, echo_image)
     error = cli_error_of(standing.project, *standing.words())
-    assert impossible.message in error.message
+    assert standing.values.fill(impossible.message) in error.message
     assert impossible.hint in error.hint
     assert standing.project.cleanup() == []

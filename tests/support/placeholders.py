@@ -23,9 +23,14 @@ class Placeholders(dict[str, str]):
         return _PLACEHOLDER.sub(lambda found: _more(self[found[1]], found[2]), text)
 
 
-def unique_subnet() -> str:
-    """An IPv6 network that is free."""
-    return f"fd{randrange(256):02x}:{randrange(65536):x}:{randrange(65536):x}::/64"
+def unique_prefix() -> str:
+    """The first 48 bits of an IPv6 network that is free."""
+    return f"fd{randrange(256):02x}:{randrange(65536):x}:{randrange(65536):x}"
+
+
+def unique_block() -> str:
+    """The first three numbers of an IPv4 network that is free."""
+    return f"10.{randrange(100, 200)}.{randrange(256)}"
 
 
 # Private

@@ -14,7 +14,7 @@ from docker.models.containers import Container
 from tests.support.compose_project import ComposeProject, Finished
 from tests.support.composes import command_of
 from tests.support.paths import ROOT
-from tests.support.placeholders import Placeholders, unique_subnet
+from tests.support.placeholders import Placeholders, unique_block, unique_prefix
 from tests.support.project_shape import Shape
 from tests.support.wait import wait_until
 
@@ -28,7 +28,8 @@ class ShapedProject:
         self.shape = shape
         self.project = project
         project.file.unlink()
-        self.values = Placeholders(image=image, project=project.name, subnet=unique_subnet())
+        networks = {"block": unique_block(), "prefix": unique_prefix()}
+        self.values = Placeholders(image=image, project=project.name, **networks)
         project.folder = project.folder.parent / self.values.fill(shape.directory)
         project.file = _copy(shape.folder, project.folder, self.values)
         project.name = self.values.fill(shape.called.get(compose, "<project>"))

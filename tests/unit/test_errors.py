@@ -74,6 +74,7 @@ MET_IN = {
         "service `{}` publishes an invalid port `{}`": "test_an_invalid_port_is_told",
         "the replicas of service `{}` share one address (`network_mode: {}`)": "test_a_replica_needs_an_address_of_its_own",
         "Compose's `config` printed no project": "test_what_is_no_project_is_refused",
+        "service `{}` publishes {}, which {} of {} can bind": "test_a_fixed_port_of_several_replicas_has_to_be_balanced",
     },
     "unit/compose/test_size.py": {
         "{} is too large: more than {} characters once its aliases are replaced": "test_an_alias_bomb_under_x_balance_is_one_line_at_once",
@@ -110,7 +111,7 @@ MET_IN = {
     },
     "e2e/test_fails_halfway.py": {
         "container `{}` exited with code {}; its last lines:{}": "test_a_container_dies_at_once",
-        "{} are ready after {} s": "test_a_container_is_not_ready_in_time",
+        "{} ready after {} s": "test_a_container_is_not_ready_in_time",
         "composectl is shutting down (project `{}`)": "test_composectl_ends_before_an_order_is_carried_out",
     },
     "e2e/test_port_shapes.py": {
@@ -196,6 +197,9 @@ MET_IN = {
     "external/test_systemd.py": {
         "`-d` cannot be combined with `systemd-unit`: systemd runs the unit in the background": "test_what_up_would_refuse_is_refused",
         "missing option `--balance`": "test_what_up_would_refuse_is_refused",
+    },
+    "unit/commands/test_port.py": {
+        "no listener of service `{}` leads to port {}": "test_a_port_without_a_listener_is_told_with_those_that_have_one",
     },
     "unit/commands/test_systemd_unit.py": {
         "`{}` holds a password, and a systemd unit is no place for it": "test_a_password_in_an_address_is_refused_and_not_shown",

@@ -12,6 +12,7 @@ from composectl.compose.argv import (
     parse_scales,
     rendered_argv,
     sort_up_arguments,
+    split_up_arguments,
     starts_nothing,
     up_words,
 )
@@ -68,6 +69,25 @@ def test_a_balanced_service_has_no_second_scale(line: str) -> None:
     ) as caught:
         sort_up_arguments(line.split(), balanced={"echo": 2})
     assert caught.value.hint == "use `--balance echo=3`"
+
+
+@pytest.mark.parametrize(
+    ("line", "scales"),
+    [
+        ("", {}),
+        ("--scale echo=3 --scale=web=02", {"echo": 3, "web": 2}),
+        ("--scale echo=3 --scale echo=4", {"echo": 4}),
+        ("--scale echo --scale echo=x --build --scale", {}),
+        ("--pull always db -- --scale", {}),
+    ],
+)
+def test_what_compose_is_asked_to_scale_is_known(line: str, scales: dict[str, int]) -> None:
+    assert split_up_arguments(line.split()).scales == scales
+
+
+@pytest.mark.parametrize("line", ["--attach db echo", "--exit-code-from db echo", "--no-attach=db --menu echo"])
+def test_options_for_attached_logs_are_told_from_services_where_nothing_is_balanced(line: str) -> None:
+    assert split_up_arguments(line.split()).services == ("echo",)
 
 
 def test_a_scale_is_a_service_and_a_number() -> None:

@@ -11,12 +11,13 @@ from composectl.compose.override import (
     PortOverrides,
     check_rendered_capacity,
     render,
+    rendered_shared_data,
     without_published_ports,
 )
 from composectl.compose.project import Project
 from composectl.errors import ComposectlError
 from tests.support.examples import examples
-from tests.unit.compose.test_project import OF_2016, both, project_of
+from tests.unit.compose.test_project import OF_2016, PROFILES, both, project_of
 
 # With balanced services
 
@@ -25,6 +26,7 @@ from tests.unit.compose.test_project import OF_2016, both, project_of
 def test_only_tcp_ports_and_the_container_name_are_taken_out(project: Project) -> None:
     web = dict(project.document["services"]["web"])
     del web["container_name"]
+    web.pop("profiles", None)
     web["ports"] = [port for port in web["ports"] if isinstance(port, dict) and port.get("protocol") == "udp"]
     web["expose"] = [*dict.fromkeys(f"{port.target}/tcp" for port in project.tcp_ports("web"))]
     services = project.document["services"] | {"web": web}
@@ -84,6 +86,25 @@ def test_what_is_declared_for_us_makes_no_other_replica() -> None:
     )
     assert b"x-balance" not in before
     assert before == after
+
+
+def test_no_profile_keeps_a_balanced_service_from_coming_up_with_what_it_needs() -> None:
+    services = without_published_ports(PROFILES, {"web"})["services"]
+    enabled = {name for name, service in services.items() if "profiles" not in service}
+    assert enabled == {"web", "api", "cache"}
+    assert services["db"] == PROFILES.document["services"]["db"]
+
+
+def test_addresses_that_replicas_cannot_share_are_left_to_docker() -> None:
+    networks = {"back": {"ipv4_address": "172.28.0.10", "aliases": ["web"]}}
+    document = without_published_ports(project_of(mac_address="02:42:ac:11:65:43", networks=networks), ["echo"])
+    assert document["services"]["echo"] == {"networks": {"back": {"aliases": ["web"]}}, "ports": []}
+
+
+def test_shared_data_is_found_in_what_is_rendered() -> None:
+    rendered = render(project_of(image="postgres", volumes=["data:/data"]).document)
+    assert "`data`" in rendered_shared_data(rendered, "echo")
+    assert rendered_shared_data(rendered, "db") == rendered_shared_data(rendered, "unknown") == ""
 
 
 def test_a_file_of_2016_becomes_one_that_v1_reads_back() -> None:

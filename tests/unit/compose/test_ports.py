@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from composectl.compose.ports import ANY, Port, any_free_port, parse_ports
+from composectl.compose.ports import ANY, Port, any_free_port, base_60, parse_ports
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -99,9 +102,18 @@ def one_port(entry: str) -> Port:
     return port
 
 
-def test_anything_else_is_refused() -> None:
-    with pytest.raises(ValueError, match="http"):
-        parse_ports("8080:http")
+@pytest.mark.parametrize(
+    "entry", ["8080:http", "70000:80", "8080:70000", "8080:0", "8080:81-80", "8081-8080:80", {"target": 1_093_342}]
+)
+def test_anything_else_is_refused(entry: Any) -> None:
+    with pytest.raises(ValueError):
+        parse_ports(entry)
+
+
+@examples(50)
+@given(st.integers(1093, 65535), st.integers(0, 59))
+def test_what_yaml_1_1_made_of_two_ports_is_undone(published: int, target: int) -> None:
+    assert base_60(60 * published + target) == f"{published}:{target}"
 
 
 @pytest.mark.parametrize(

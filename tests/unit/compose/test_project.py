@@ -57,9 +57,9 @@ def test_what_is_no_project_is_refused(printed: str, in_yaml: bool) -> None:
         parse_project(printed, in_yaml=in_yaml)
 
 
-def test_a_container_is_named_where_the_file_says_so() -> None:
+def test_what_is_of_one_container_is_told_of_its_service() -> None:
     named = project_of(container_name="web")
-    assert (named.container_name("echo"), named.container_name("db")) == ("web", "")
+    assert (named.own_keys("echo"), named.own_keys("db")) == (("container_name: web",), ())
 
 
 # What comes up
@@ -129,7 +129,7 @@ def test_a_udp_port_is_no_hindrance_to_a_single_replica() -> None:
 
 def test_a_fixed_udp_port_cannot_be_held_by_two() -> None:
     project = project_of(ports=["80:80", "5353:53/udp"])
-    with pytest.raises(ComposectlError, match="UDP port 5353, which one replica of 2 can bind") as caught:
+    with pytest.raises(ComposectlError, match="UDP port 5353, which 1 replica of 2 can bind") as caught:
         project.check_balanced("echo", 2)
     assert "`--drop-udp`" in caught.value.hint
     project.check_balanced("echo", 2, drop_udp=True)
@@ -152,6 +152,26 @@ def test_an_invalid_port_is_told(entry: Any) -> None:
     assert str(entry) in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("entry", "meant"),
+    [
+        (1_093_342, "18222:22"),
+        ({"target": 1_093_342}, "18222:22"),
+        ("1093342/tcp", ""),
+        (484_800, "8080:0"),
+        (65_536, "1092:16"),
+        (3_932_160, ""),
+        ("8080:70000", ""),
+        ({"target": 80, "published": "70000"}, ""),
+        ("8080:0", ""),
+    ],
+)
+def test_an_impossible_port_is_told_with_what_was_meant(entry: Any, meant: str) -> None:
+    with pytest.raises(ComposectlError, match="publishes an invalid port") as caught:
+        project_of(ports=[entry]).check_balanced("echo", 1)
+    assert (f'write `"{meant}"`' in caught.value.hint) is bool(meant)
+
+
 @pytest.mark.parametrize("udp", ["53/udp", "5300-5301:53/udp"])
 def test_udp_ports_with_room_for_all_are_no_hindrance(udp: str) -> None:
     project_of(ports=["80:80", udp]).check_balanced("echo", 2)
@@ -165,3 +185,66 @@ def test_a_replica_needs_an_address_of_its_own(mode: str) -> None:
 
 def test_the_default_bridge_gives_addresses() -> None:
     OF_2016.check_balanced("echo", 10)
+
+
+# What cannot come up without being balanced
+
+
+@pytest.mark.parametrize(
+    ("service", "scale"),
+    [
+        ({"ports": ["8080:80"]}, 1),
+        ({"ports": ["8080:80"]}, 0),
+        ({"ports": ["80"]}, 3),
+        ({"ports": ["8000-8002:80"]}, 3),
+        ({}, 3),
+        ({"ports": ["8080:80"], "network_mode": "host"}, 3),
+    ],
+)
+def test_ports_with_room_for_all_need_no_balancing(service: Any, scale: int) -> None:
+    project_of(**service).check_not_balanced("echo", scale)
+
+
+@pytest.mark.parametrize(
+    ("ports", "place", "hint"),
+    [
+        (["8080:80"], "port 8080, which 1 replica of 3", "`composectl up --balance echo=3`"),
+        (["127.0.0.1:8080:80"], "127.0.0.1:8080, which 1 replica of 3", "`composectl up --balance echo=3`"),
+        (["8000-8001:80"], "port 8000-8001, which 2 replicas of 3", "`composectl up --balance echo=3`"),
+        (["8080:80", "53:53/udp"], "port 8080, which 1 replica of 3", "`composectl up --balance echo=3 --drop-udp`"),
+        (["53:53/udp"], "port 53, which 1 replica of 3", "publish a range of 3 ports, or run 1 replica"),
+    ],
+)
+def test_a_fixed_port_of_several_replicas_has_to_be_balanced(ports: list[str], place: str, hint: str) -> None:
+    with pytest.raises(ComposectlError) as caught:
+        project_of(ports=ports).check_not_balanced("echo", 3)
+    assert caught.value.message == f"service `echo` publishes {place} can bind"
+    assert hint in caught.value.hint
+
+
+# Profiles
+
+
+PROFILES = Project(
+    "shop",
+    {
+        "services": {
+            "web": {"profiles": ["front", "all"], "depends_on": ["api", "cache", "db"]},
+            "api": {"profiles": ["all"]},
+            "cache": {},
+            "db": {"profiles": ["back"]},
+            "docs": {"profiles": ["front"]},
+        }
+    },
+)
+
+
+def test_a_service_that_is_named_enables_its_profiles_for_what_it_needs() -> None:
+    assert PROFILES.enabled_by(["web"]) == {"web", "api"}
+    assert PROFILES.enabled_by(["cache"]) == {"cache"}
+    assert PROFILES.enabled_by(["unknown"]) == set()
+
+
+def test_the_profiles_of_services_are_told() -> None:
+    assert PROFILES.profiles(["web", "db"]) == ("all", "back", "front")
+    assert PROFILES.profiles(["cache", "unknown"]) == ()

@@ -166,5 +166,40 @@ async def test_a_name_that_replicas_cannot_share_is_left_out_aloud(
 ) -> None:
     machine.services["echo"]["container_name"] = "only-one"
     prepared = await machine.prepare()
-    assert "echo: `container_name: only-one` is left out" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "echo: `container_name: only-one` is left out, because several replicas cannot share it\n"
+    )
+    prepared.daemon.close()
+
+
+async def test_a_name_and_addresses_are_left_out_in_one_line(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    endpoint = {"ipv4_address": "172.28.0.10"}
+    machine.services["echo"] |= {"mac_address": "02:42:ac:11:65:43", "networks": {"back": endpoint}}
+    prepared = await machine.prepare()
+    assert capsys.readouterr().err == (
+        "echo: `mac_address: 02:42:ac:11:65:43` and `networks.back.ipv4_address: 172.28.0.10` are left out,"
+        " because several replicas cannot share them\n"
+    )
+    prepared.daemon.close()
+
+
+async def test_data_that_replicas_would_destroy_is_warned_of_once(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.services["echo"] |= {"image": "couchdb:3", "volumes": ["data:/data", "data:/other"]}
+    prepared = await machine.prepare()
+    assert capsys.readouterr().err == (
+        "warning: echo: several replicas of the database `couchdb:3` write to `data`: its data will be destroyed\n"
+    )
+    prepared.daemon.close()
+
+
+async def test_the_listeners_of_each_port_of_a_container_are_known(machine: Machine) -> None:
+    machine.services["echo"]["ports"].append("127.0.0.1::81")
+    prepared = await machine.prepare()
+    ports = prepared.daemon.info().ports["echo"]
+    assert ports["80"] == [f"127.0.0.1:{machine.port}"]
+    assert ports["81"] == [listener for listener in prepared.daemon.listeners if listener not in ports["80"]]
     prepared.daemon.close()

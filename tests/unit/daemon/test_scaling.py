@@ -32,6 +32,14 @@ async def test_more_replicas_are_added_by_the_orchestrator(daemon: Daemon, orche
     assert daemon.snapshot().services[0].desired == 5
 
 
+async def test_data_that_replicas_share_is_warned_of_at_the_second_one(
+    daemon: Daemon, orchestrator: FakeOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestrator, "shared_data", lambda service: f"{service} shares `data`")
+    told = [await scaled(daemon, count) for count in (1, 2, 3)]
+    assert [lines.count("warning: echo: echo shares `data`") for lines in told] == [0, 1, 0]
+
+
 async def test_the_highest_numbers_are_drained_and_removed(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
     lines = await scaled(daemon, 1)
     assert orchestrator.log == ["remove echo-3", "remove echo-2"]
