@@ -130,7 +130,9 @@ async def _not_ready(
             lines.append(ended.message)
             continue
         ready, desired = daemon.services[name].pool.ready, daemon.orchestrator.desired[name]
-        lines.append(f"{ready} of {desired} replicas of `{name}` are ready after {deadlines.seconds(name):.0f} s")
+        are, seconds = "is" if desired == 1 else "are", deadlines.seconds(name)
+        wanted = errors.plural(desired, "replica")
+        lines.append(f"{ready} of {wanted} of `{name}` {are} ready after {seconds:.0f} s")
         lines += _indented(waiting_lines(daemon.diagnosis.waiting(name)))
     lines += _indented(waiting_lines(daemon.diagnosis.others))
     return errors.ReplicasFailed("\n".join(lines), hint)

@@ -153,7 +153,7 @@ def columns_for(rows: Sequence[TableRow]) -> Sequence[Column]:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLines:
-    """The lines of one service: how many rows, changes, reasons and notices are shown; whether blank lines part them."""
+    """The lines of one service: its rows, changes, reasons and notices, and whether blank lines part them."""
 
     rows: int
     changes: int

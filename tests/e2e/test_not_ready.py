@@ -89,7 +89,7 @@ def test_a_slow_start_is_served_later_and_what_was_there_stays(
     before = running(project, "db")
     finished = project.composectl("up", "--balance", "echo=1", "-d", *words)
     assert (finished.returncode, finished.stdout) == (1, "")
-    assert f"error: 0 of 1 replicas of `echo` are ready after {seconds} s\n" in finished.stderr
+    assert f"error: 0 of 1 replica of `echo` is ready after {seconds} s\n" in finished.stderr
     assert "  | I wait\n" in finished.stderr
     assert "`up --ready-timeout 5m` waits longer" in finished.stderr
     assert running(project, "db") == before

@@ -111,7 +111,6 @@ MET_IN = {
     },
     "e2e/test_fails_halfway.py": {
         "container `{}` exited with code {}; its last lines:{}": "test_a_container_dies_at_once",
-        "{} ready after {} s": "test_a_container_is_not_ready_in_time",
         "composectl is shutting down (project `{}`)": "test_composectl_ends_before_an_order_is_carried_out",
     },
     "e2e/test_port_shapes.py": {

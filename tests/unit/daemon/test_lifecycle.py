@@ -206,7 +206,7 @@ async def test_replicas_that_are_late_leave_a_background_process_that_serves_the
         assert not running.done()
     assert orchestrator.log == ["start"]
     said = capsys.readouterr().err
-    assert "error: 0 of 1 replicas of `echo` are ready after 0 s\n  echo-1: HEALTHCHECK: not passed yet\n" in said
+    assert "error: 0 of 1 replica of `echo` is ready after 0 s\n  echo-1: HEALTHCHECK: not passed yet\n" in said
     assert "`up --ready-timeout 5m` waits longer" in said
 
 

@@ -100,7 +100,7 @@ async def test_a_service_without_a_ready_replica_is_waited_for_so_long(tmp_path:
     await orchestrator.scale_to("echo", 1)
     missing = await until_serving(daemon, 0.01, lambda _: None)
     assert missing is not None
-    assert missing.message.startswith("0 of 1 replicas of `echo` are ready after 0 s\n  echo-1: HEALTHCHECK: ")
+    assert missing.message.startswith("0 of 1 replica of `echo` is ready after 0 s\n  echo-1: HEALTHCHECK: ")
     await wait_for_stragglers(daemon, 0.01)
     daemon.close()
 
