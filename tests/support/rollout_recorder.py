@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import accumulate
+from threading import Thread
 
 from tests.support.compose_project import ComposeProject
+from tests.support.wait import wait_until
 
 _BORN, _DEAD = "start", "die"
 
@@ -19,6 +21,14 @@ class RolloutRecorder:
         self._project = project
         self._replicas = replicas
         self._since = time.time()
+        # The engine keeps its last 256 events alone, of which health checks are the most: listen from the beginning.
+        self._events = project.engine.events(
+            since=int(self._since),
+            filters={"label": f"com.docker.compose.project={project.name}", "event": [_BORN, _DEAD]},
+            decode=True,
+        )
+        self._steps: list[int] = []
+        Thread(target=self._listen, daemon=True).start()
 
     def fewest_ready(self) -> int:
         """How few got requests, by every change that composectl made."""
@@ -28,17 +38,17 @@ class RolloutRecorder:
         return min(self._running_sums(steps))
 
     def most_alive(self) -> int:
-        """How many were running, by the engine's own events."""
-        events = self._project.engine.events(
-            since=int(self._since),
-            until=int(time.time()) + 1,
-            filters={"label": f"com.docker.compose.project={self._project.name}", "event": [_BORN, _DEAD]},
-            decode=True,
-        )
-        happened = [event["Action"] for event in events if event["timeNano"] > self._since * 1e9]
-        return max(self._running_sums([1 if action == _BORN else -1 for action in happened]))
+        """How many were running, by the engine's own events; to be called once all is over."""
+        assert wait_until(lambda: self._steps and self._running_sums(self._steps)[-1] == self._replicas)
+        self._events.close()
+        return max(self._running_sums(self._steps))
 
     # Private
+
+    def _listen(self) -> None:
+        for event in self._events:
+            if event["timeNano"] > self._since * 1e9:
+                self._steps.append(1 if event["Action"] == _BORN else -1)
 
     def _running_sums(self, steps: Iterable[int]) -> list[int]:
         return list(accumulate(steps, initial=self._replicas))
