@@ -1,7 +1,8 @@
 # `composectl proxy` in a container: `docker build -t composectl .`
 # BASE is any image with Python 3.11 or newer, and with apt-get or gcc and strip. Where none can be pulled, `scripts/image`
 # makes one of this machine's Python, and hands over WHEELS, a folder of the context with all that is to be installed.
-ARG BASE=python:3.13-slim
+# The digest pins the base; `--build-arg BASE=python:3.13-slim` takes the newest one.
+ARG BASE=python:3.13-slim@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
 
 FROM ${BASE} AS build
 ARG WHEELS=

@@ -4,7 +4,7 @@ FAST = $(USUAL) and not (external or resilience or compatibility or compiled or 
 FUZZ_SECONDS = 20
 SAMPLE =
 
-.PHONY: help demo check test test-all test-rest release-check dist try-wheel newest-python lint venv bench picture fuzz stories matrix man
+.PHONY: help demo check test test-all test-rest release-check dist try-wheel newest-python audit lint venv bench picture fuzz stories matrix man
 
 help:
 	@echo "make demo      ten replicas of examples/echo behind its port"
@@ -14,7 +14,8 @@ help:
 	@echo "make release-check  every test, the whole matrix, and the failures under load at full length"
 	@echo "make dist      the source distribution and the wheels, compiled and pure"
 	@echo "make lint      ruff, mypy, import-linter"
-	@echo "make fuzz      an hour of odd bytes on both sides of the proxy"
+	@echo "make audit     known vulnerabilities in what requirements/*.txt pins"
+	@echo "make fuzz      an hour of odd bytes for the proxy, the control API and x-balance"
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
 	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
 	@echo "make matrix    shapes of projects in three Composes on two engines, and a table of what came of it"
@@ -33,7 +34,7 @@ test: lint
 	@scripts/compose-v2
 	@scripts/with-engine scripts/run-tests "$(FAST)" tests
 
-test-all: test test-rest try-wheel newest-python
+test-all: test test-rest try-wheel newest-python audit
 
 # All that `make test` leaves out
 test-rest: venv
@@ -58,6 +59,9 @@ dist: venv
 try-wheel: dist
 	@scripts/try-wheel
 
+audit: venv
+	@scripts/audit
+
 newest-python: venv
 	@scripts/newest-python
 	@VENV=.tools/newest-python/venv scripts/run-tests "$(USUAL)" tests/unit
@@ -70,7 +74,7 @@ lint: venv
 
 fuzz: venv
 	@COMPOSECTL_TIMES_EXAMPLES=100 .venv/bin/pytest tests/unit/proxy/test_odd_requests.py tests/unit/proxy/test_odd_responses.py
-	@scripts/fuzz 1200
+	@scripts/fuzz 900
 
 bench: venv
 	@bench/run

@@ -75,8 +75,11 @@ def wheels(source: Path) -> Path:
     """The folder with the wheels of all that is to be installed, made where none is handed over."""
     if given := os.environ.get("WHEELS"):
         return source / given
-    made = Path(tempfile.mkdtemp())
-    run(sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(made), str(source))
+    made, pip = Path(tempfile.mkdtemp()), (sys.executable, "-m", "pip")
+    hashed = ("--require-hashes", "--requirement")
+    run(*pip, "install", *hashed, str(source / "requirements/build.txt"))
+    run(*pip, "wheel", "--wheel-dir", str(made), *hashed, str(source / "requirements/runtime.txt"))
+    run(*pip, "wheel", "--wheel-dir", str(made), "--no-deps", "--no-build-isolation", str(source))
     return made
 
 
