@@ -10,11 +10,12 @@ import pytest
 from tests.support.paths import ROOT
 
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 FILE = re.compile(r"`([\w./-]+/[\w.-]+\.(?:py|json|c))`")
+TEST = re.compile(r"`(tests/[\w./-]+\.py)::(\w+)`")
 FOLDERS = [ROOT, *(ROOT / name for name in ("composectl", "tests", "tests/support"))]
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 PEOPLE = re.compile(r"\b(who|whoever|whom|nobody|somebody|everybody|anybody|we|us|our|ours)\b", re.IGNORECASE)
@@ -38,6 +39,22 @@ def test_its_links_lead_somewhere(page: Path) -> None:
 def test_the_files_that_it_names_exist(page: Path) -> None:
     named = set(FILE.findall(page.read_text()))
     assert {name for name in named if not any((folder / name).exists() for folder in FOLDERS)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_tests_that_it_names_exist(page: Path) -> None:
+    for file, test in TEST.findall(page.read_text()):
+        assert f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
+
+
+def test_every_threat_has_a_test() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (ROOT / "docs/internals/threat-model.md").read_text().splitlines()
+        if line.startswith("| ") and not line.startswith("| threat ")
+    ]
+    assert len(rows) > 20
+    assert [row for row in rows if len(row) != 3 or not row[2].startswith("`tests/")] == []
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name not in MADE], ids=name_of)
