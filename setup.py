@@ -25,6 +25,7 @@ HOT_PATH = [
     "composectl/proxy/connection_pool.py",
     "composectl/proxy/error_pages.py",
     "composectl/proxy/exchange.py",
+    "composectl/proxy/failures.py",
     "composectl/proxy/head.py",
     "composectl/proxy/http1/backend_connection.py",
     "composectl/proxy/http1/client_connection.py",

@@ -25,7 +25,7 @@ class Lease:
         """The backend has begun to respond; to be called where the response may take long."""
 
     def attempt_failed(self) -> None:
-        """The backend did not respond; to be called before the request goes elsewhere or is failed."""
+        """The backend did not respond to what it got; to be called before the request goes elsewhere or is failed."""
 
     def answered(self, status: int, microseconds: int) -> None:
         """The backend's final response, with this status, was relayed whole."""
@@ -146,21 +146,21 @@ class Leases:
         return Lease(self, backend)
 
     def acquire_retry(
-        self, tried: Avoid, key: str = "", *, connected: bool, on_slot_free: Callable[[], None] | None = None
+        self, tried: Avoid, key: str = "", *, reached: bool, on_slot_free: Callable[[], None] | None = None
     ) -> Lease | None:
         """Choose another backend for a request that those in `tried` have failed; None where there is none.
 
-        `connected`: the last of them may have got it. An attempt without a connection cost no backend any work, so
-        that it is free: outlier detection ends such attempts. Others are on a budget; `on_slot_free` is called when
-        this one leaves its place in it.
+        `reached`: a backend may have got it. Until then its attempts cost no backend any work, so that they are free:
+        outlier detection ends them. Others are on a budget; `on_slot_free` is called when this one leaves its place
+        in it.
         """
-        if connected and not self.budget.allows(self._begun - self._retries, self._begun - self._ended):
+        if reached and not self.budget.allows(self._begun - self._retries, self._begun - self._ended):
             return None
         lease = self.acquire(tried, key)
         if lease is None:
             return None
         self._retries += 1
-        return RetryLease(self, lease.backend, self.budget, on_slot_free) if connected else lease
+        return RetryLease(self, lease.backend, self.budget, on_slot_free) if reached else lease
 
     def reject(self, reason: str) -> None:
         """Count a request that got no backend."""

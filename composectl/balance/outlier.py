@@ -1,12 +1,12 @@
-"""Outlier detection: a backend that refuses connections or fails checks is ejected for a while."""
+"""Outlier detection: a backend that refuses connections is ejected until a check passes, one that fails checks, too."""
 
 from __future__ import annotations
 
 _MAX_REFUSED = 2
 _MAX_FAILED_CHECKS = 3
-_BASE_EJECTION_TIME = 5.0
+_BASE_EJECTION_TIME = 1.0
 _MAX_EJECTION_TIME = 60.0
-_FORGIVEN_AFTER = 60.0
+_FORGIVEN_AFTER = 5.0
 
 
 class OutlierDetector:
@@ -17,7 +17,7 @@ class OutlierDetector:
     def __init__(self) -> None:
         self._refused = 0
         self._failed_checks = 0
-        self._ejection_time = 0.0
+        self._ejection_time = -1.0  # of the last ejection, if there was one
         self._ejected_at: float | None = None
 
     def connection_refused(self) -> bool:
@@ -42,16 +42,20 @@ class OutlierDetector:
         self._ejected_at = None
 
     def eject(self, now: float, ready_for: float) -> None:
-        """Eject for 5 s, or for twice the last time, up to 60 s, where it was ready for less than a minute."""
-        again = self._ejection_time and ready_for < _FORGIVEN_AFTER
-        self._ejection_time = min(2 * self._ejection_time, _MAX_EJECTION_TIME) if again else _BASE_EJECTION_TIME
+        """Eject until the first check that passes.
+
+        Where the last ejection ended less than 5 s ago, checks begin after 1 s, and then after twice the last time, up
+        to 60 s: it accepts checks and refuses requests.
+        """
+        again = self._ejection_time >= 0 and ready_for < _FORGIVEN_AFTER
+        self._ejection_time = min(max(2 * self._ejection_time, _BASE_EJECTION_TIME), _MAX_EJECTION_TIME) if again else 0
         self._ejected_at = now
 
-    def extend_ejection(self, now: float) -> None:
-        """A check failed after an ejection: begin another one, twice as long."""
-        if self._ejected_at is not None and not self.is_ejected(now):
-            self.eject(now, ready_for=0.0)
+    @property
+    def is_ejected(self) -> bool:
+        """Whether it is out because it refused connections."""
+        return self._ejected_at is not None
 
-    def is_ejected(self, now: float) -> bool:
-        """Whether the ejection lasts; a clock that was set back ends it."""
-        return self._ejected_at is not None and 0 <= now - self._ejected_at < self._ejection_time
+    def may_be_checked(self, now: float) -> bool:
+        """Whether its ejection time, if any, is over; a clock that was set back ends it."""
+        return self._ejected_at is None or not 0 <= now - self._ejected_at < self._ejection_time

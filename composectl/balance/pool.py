@@ -77,27 +77,31 @@ class Pool:
             self.drain(backend.replica.id, reason)
 
     def due_for_check(self, *, ready: bool = False) -> list[Backend]:
-        """The backends to check now: those that are not ready, but neither reported unhealthy by Docker nor ejected.
+        """The backends to check now: those that are not ready, unless Docker reports them unhealthy.
 
-        While no backend is ready, ejection is suspended. `ready`: the ready ones, too.
+        While another one is ready, the ejection times are kept. `ready`: the ready ones, too.
         """
         now = self._clock()
         return [backend for backend in self._backends.values() if self._is_due_for_check(backend, now, ready)]
 
-    def checked(self, backend: Backend, error: str | None, reason: str = "its port accepts") -> None:
+    def checked(
+        self, backend: Backend, error: str | None, reason: str = "its port accepts", *, accepts: bool = False
+    ) -> None:
         """Take the result of a check: an error, or None and the `reason` why it is healthy.
 
-        Three failures in a row take a ready backend out, unless no other is ready.
+        Three failures in a row take a ready backend out. While no other is ready, one that `accepts` is better than
+        none: it stays ready, and it comes back from an ejection.
         """
         backend.check_error = error or ""
         if error is None:
             if backend.replica.health is not ContainerHealth.UNHEALTHY:
                 backend.outlier.check_passed()
                 self._transition(backend, Signal.HEALTHY, reason)
-        elif backend.phase is not Phase.READY:
-            backend.outlier.extend_ejection(self._clock())
-        elif backend.outlier.check_failed() and self.ready > 1:
-            self._transition(backend, Signal.UNHEALTHY, error)
+        elif backend.phase is Phase.READY:
+            if backend.outlier.check_failed() and not (accepts and self.ready == 1):
+                self._transition(backend, Signal.UNHEALTHY, error)
+        elif accepts and not self.ready and backend.outlier.is_ejected:
+            self._transition(backend, Signal.HEALTHY, f"{error}, and no other is ready")
 
     # Private
 
@@ -117,7 +121,7 @@ class Pool:
             return ready
         if backend.phase not in _CHECKED or backend.replica.health is ContainerHealth.UNHEALTHY:
             return False
-        return not (self.ready and backend.outlier.is_ejected(now))
+        return not self.ready or backend.outlier.may_be_checked(now)
 
     def _transition(self, backend: Backend, signal: Signal, reason: str) -> None:
         before, phase = backend.phase, after(backend.phase, signal)
@@ -146,8 +150,7 @@ class Pool:
             self._transition(backend, Signal.IDLE, _IDLE)
 
     def _eject(self, backend: Backend, error: str) -> None:
-        """Eject the backend, unless no other is ready."""
-        if backend.phase is Phase.READY and self.ready > 1:
+        if backend.phase is Phase.READY:
             now = self._clock()
             backend.outlier.eject(now, ready_for=now - backend.since)
             backend.check_error = error

@@ -10,13 +10,13 @@ _PRICE = 5  # requests for one retry: 20 %
 _FLOOR = 3 * _PRICE
 
 
-def may_retry(method: bytes, *, connected: bool, whole: bool, tried: int) -> bool:
+def may_retry(method: bytes, *, connected: bool, whole: bool, reached: int) -> bool:
     """Whether a request without a byte of a response may go to another backend.
 
-    `connected`: it may have reached the backend; `whole`: all that was sent of it can be sent again; `tried`: the
-    number of backends that it went to so far.
+    `connected`: it may have reached the backend; `whole`: all that was sent of it can be sent again; `reached`: the
+    number of backends that it may have reached so far. An attempt without a connection is free.
     """
-    return whole and tried <= MAX_RETRIES and (not connected or method in IDEMPOTENT)
+    return not connected or (whole and reached <= MAX_RETRIES and method in IDEMPOTENT)
 
 
 class RetryBudget:

@@ -27,7 +27,7 @@ from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.head import make_request_id
-from composectl.proxy.health_check import make_health_check, watch_health
+from composectl.proxy.health_check import HealthMonitor, make_health_check
 from composectl.proxy.limits import ConnectionLimit
 from composectl.proxy.listener import PortTaken, address_of, bind, serve
 from composectl.proxy.port_owner import process_on
@@ -75,6 +75,7 @@ class BalancedService:
         )
         self._changes = changes
         self._target = ports[0].target
+        self._health_monitor = HealthMonitor(self.pool, self._target, self._health_check)
         self._servers = [(port, self._make_server(port, connection_limit, access_log)) for port in ports]
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._runners: list[web.ServerRunner] = []
@@ -139,7 +140,7 @@ class BalancedService:
                 sock.close()
 
     async def watch_health(self) -> None:
-        await watch_health(self.pool, self._target, self._health_check)
+        await self._health_monitor.run()
 
     def sweep(self) -> None:
         """To be called once a second."""
@@ -210,7 +211,7 @@ class BalancedService:
 
     def _make_server(self, port: Port, connection_limit: ConnectionLimit, access_log: AccessLog | None) -> HttpServer:
         connections = ConnectionPool(port.target, identify=self._balancing.backend_header)
-        upstream = Upstream(self.pool, connections, self._queue)
+        upstream = Upstream(self.pool, connections, self._queue, checked=port.target == self._target)
         make_id = make_request_id if self._balancing.request_id else None
         return HttpServer(
             upstream,
@@ -231,6 +232,8 @@ class BalancedService:
         else:
             for _, server in self._servers:
                 server.upstream.connections.forget(backend)
+            if change.before is Phase.READY and not self.pool.ready:
+                self._health_monitor.hurry()
         self._changes.publish(change)
 
 

@@ -8,27 +8,26 @@ from time import monotonic_ns
 
 from composectl.balance.backend import Backend
 from composectl.balance.lease import Lease
-from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
-from composectl.balance.retry import IDEMPOTENT, may_retry
+from composectl.balance.retry import IDEMPOTENT
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import ErrorReason
+from composectl.proxy.failures import Failures
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.limits import Limits
-from composectl.proxy.queue import Queued, RequestQueue
+from composectl.proxy.queue import NOT_QUEUED, Queued, RequestQueue
 from composectl.proxy.sockets import is_exhaustion, keep_alive, reason_of
 from composectl.proxy.tunnel import join
 
 _TUNNEL_IDLE = 5
 _REPLAYABLE = 1024 * 1024
 _NO_BYTE_CAME = (ErrorReason.BACKEND_HUNG_UP, ErrorReason.BACKEND_TOO_SLOW)
-# A backend that is told to stop may refuse before Docker reports it.
-_STOP_REPORTED_WITHIN = 1_000_000_000  # nanoseconds
 _STATUS = {
     ErrorReason.BACKEND_TOO_SLOW: 504,
     ErrorReason.CONNECT_TIMEOUT: 504,
     ErrorReason.INTERNAL_ERROR: 500,
+    ErrorReason.NO_BACKEND_READY: 503,
     ErrorReason.TOO_MANY_OPEN_FILES: 503,
 }
 
@@ -90,11 +89,12 @@ class BackendStreams:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What stands behind a listener."""
+    """What stands behind a listener; `checked`: the health checks of the pool try the port of these connections."""
 
     pool: Pool
     connections: BackendStreams
     queue: RequestQueue
+    checked: bool = True
 
 
 class Exchange(Queued):
@@ -105,13 +105,12 @@ class Exchange(Queued):
     """
 
     __slots__ = (
-        "_attempts",
         "_backend",
         "_body",
         "_client",
         "_dial_task",
+        "_failures",
         "_head_sent",
-        "_last_failure",
         "_lease",
         "_sent",
         "_sent_size",
@@ -126,7 +125,6 @@ class Exchange(Queued):
         "uploaded",
     )
 
-    _last_failure: tuple[ErrorReason, bool]
     _started_ns: int
 
     def __init__(
@@ -136,6 +134,7 @@ class Exchange(Queued):
         self._upstream = upstream
         self.request = request
         self.record = record
+        self.queued_at = NOT_QUEUED
         self.started = False
         self.uploaded = False
         self.response_started = False
@@ -146,7 +145,7 @@ class Exchange(Queued):
         # What was sent of the body, None where the request must not, or can no longer, be sent again
         self._sent: list[bytes] | None = [] if request.method in IDEMPOTENT else None
         self._sent_size = 0
-        self._attempts: tuple[Backend, ...] = ()
+        self._failures: Failures | None = None
         self._lease: Lease | None = None
         self._backend: BackendStream | None = None
         self._dial_task: asyncio.Task[None] | None = None
@@ -163,7 +162,9 @@ class Exchange(Queued):
         if lease is not None:
             self._started_ns = monotonic_ns()
             self._send_to(lease)
-        elif not self._enqueue():
+        elif upstream.queue.enqueue(self):
+            self._enqueued()
+        else:
             self.reject()
 
     def add_body(self, data: bytes) -> None:
@@ -253,15 +254,14 @@ class Exchange(Queued):
     def dequeued(self) -> None:
         if self.record is not None:
             self.record.dequeued()
-        if self._lease is not None:
-            reason, connected = self._last_failure
-            self._retry(reason, connected=connected)
+        self._started_ns = monotonic_ns()
+        if self._failures is not None:
+            self._retry(self._failures)
             return
         lease = self._upstream.pool.leases.acquire((), self._client.address)
         if lease is None:
             self.reject()
         else:
-            self._started_ns = monotonic_ns()
             self._send_to(lease)
 
     def reject(self) -> None:
@@ -339,7 +339,7 @@ class Exchange(Queued):
         elif reused and reason is ErrorReason.BACKEND_HUNG_UP and self._restore_sent():
             self._dial(self._current_lease())  # it had only been closed for idleness
         else:
-            self._retry(reason, connected=True)
+            self._attempt_failed(reason, connected=True)
 
     # Private
 
@@ -351,17 +351,13 @@ class Exchange(Queued):
         lease, self._lease = self._current_lease(), None
         return lease
 
-    def _enqueue(self) -> bool:
-        queued = self._upstream.queue.enqueue(self)
-        if queued:
-            self.pause_upload()
-            if self.record is not None:
-                self.record.enqueued()
-        return queued
+    def _enqueued(self) -> None:
+        self.pause_upload()
+        if self.record is not None:
+            self.record.enqueued()
 
     def _send_to(self, lease: Lease) -> None:
         self._lease = lease
-        self._attempts += (lease.backend,)
         if self.record is not None:
             self.record.attempt(lease.backend.replica)
         connections = self._upstream.connections
@@ -390,12 +386,15 @@ class Exchange(Queued):
             if is_exhaustion(error):
                 self._fail(ErrorReason.TOO_MANY_OPEN_FILES)
                 return
-            self._upstream.pool.leases.connection_refused(backend, reason_of(error))
+            if self._upstream.checked:
+                self._upstream.pool.leases.connection_refused(backend, reason_of(error))
             timed_out = isinstance(error, TimeoutError)
-            self._retry(ErrorReason.CONNECT_TIMEOUT if timed_out else ErrorReason.BACKEND_UNREACHABLE, connected=False)
+            reason = ErrorReason.CONNECT_TIMEOUT if timed_out else ErrorReason.BACKEND_UNREACHABLE
+            self._attempt_failed(reason, connected=False)
         else:
             self._dial_task = None
-            self._upstream.pool.leases.connected(backend)
+            if self._upstream.checked:
+                self._upstream.pool.leases.connected(backend)
             self._use(stream)
 
     def _restore_sent(self) -> bool:
@@ -407,33 +406,29 @@ class Exchange(Queued):
         self._head_sent, self._unsent = False, True
         return True
 
-    def _retry(self, reason: ErrorReason, *, connected: bool) -> None:
+    def _attempt_failed(self, reason: ErrorReason, *, connected: bool) -> None:
+        """No byte of a response has come."""
         whole = self._restore_sent() if connected else True
-        retry = may_retry(self.request.method, connected=connected, whole=whole, tried=len(self._attempts))
-        pool, queue = self._upstream.pool, self._upstream.queue
-        self._last_failure = reason, connected
-        self._current_lease().attempt_failed()
-        if retry and not pool.ready and self._enqueue():
-            return
-        lease = None
-        if retry:
-            freed, address = queue.admit_retries, self._client.address
-            lease = pool.leases.acquire_retry(self._attempts, address, connected=connected, on_slot_free=freed)
-        if lease is not None:
-            self._take_lease().retried(reason)
-            self._send_to(lease)
-        elif reason is ErrorReason.BACKEND_UNREACHABLE and self._refused_by_all() and self._enqueue():
-            self._attempts = ()
-        elif retry and connected and pool.leases.budget.in_use and queue.enqueue_retry(self):
-            if self.record is not None:
-                self.record.enqueued()
+        failures = self._failures
+        if failures is None:
+            failures = self._failures = Failures(reason, checked=self._upstream.checked)
+        failures.add(self._current_lease(), reason, connected=connected)
+        if failures.may_retry(self.request.method, whole=whole):
+            self._retry(failures)
         else:
             self._fail(reason)
 
-    def _refused_by_all(self) -> bool:
-        """All ready backends have refused it, and it started so lately that Docker may not have reported their stop."""
-        tried = sum(backend.phase is Phase.READY for backend in self._attempts)
-        return tried == self._upstream.pool.ready and monotonic_ns() - self._started_ns < _STOP_REPORTED_WITHIN
+    def _retry(self, failures: Failures) -> None:
+        """Send the request to another backend, or queue it."""
+        pool, queue = self._upstream.pool, self._upstream.queue
+        lease = failures.next_lease(pool, queue, self._client.address)
+        if lease is not None:
+            self._take_lease().retried(failures.reason)
+            self._send_to(lease)
+        elif failures.queue(self, pool, queue):
+            self._enqueued()
+        else:
+            self._fail(failures.reason)
 
     def _fail(self, reason: ErrorReason) -> None:
         self._take_lease().failed(reason)

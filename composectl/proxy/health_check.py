@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from composectl.balance.backend import Backend
@@ -11,6 +13,9 @@ from composectl.balance.pool import Pool
 from composectl.proxy.sockets import is_exhaustion, reason_of
 
 _HANGS_UP_WITHIN = 0.2
+# While a service that was ready is not, its requests wait for the checks.
+_URGENT_FOR = 10.0
+_URGENT = 4  # times as often
 _MAX_LINE = 8 * 1024
 _FIELDS = ("User-Agent: composectl", "Accept: */*", "Connection: close")
 # What frameworks answer where they do not know the host
@@ -57,20 +62,62 @@ def make_health_check(path: str, name: bytes = b"localhost", *, relayed: bool = 
     return HealthCheck(interval=0.5, relayed=True) if relayed else HealthCheck()
 
 
-async def watch_health(pool: Pool, port: int | None, check: HealthCheck) -> None:
-    """Check the backends, for ever; a backend that does not answer delays no other check."""
-    under_way: set[Backend] = set()
-    async with asyncio.TaskGroup() as group:
-        while True:
-            for backend in pool.due_for_check(ready=check.includes_ready):
-                if backend not in under_way:
-                    under_way.add(backend)
-                    group.create_task(_check(pool, backend, port, check, under_way))
-            await asyncio.sleep(check.interval)
+class HealthMonitor:
+    """Checks the backends of a pool at intervals; a backend that does not answer delays no other check."""
+
+    def __init__(self, pool: Pool, port: int | None, check: HealthCheck) -> None:
+        self._pool = pool
+        self._port = port
+        self._check = check
+        self._under_way: set[Backend] = set()
+        self._urgent = asyncio.Event()
+        self._urgent_until = 0.0  # by the monotonic clock
+
+    async def run(self) -> None:
+        """Check for ever."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._urgent.clear()
+                for backend in self._pool.due_for_check(ready=self._check.includes_ready):
+                    if backend not in self._under_way:
+                        self._under_way.add(backend)
+                        group.create_task(self._run_check(backend))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._interval):
+                        await self._urgent.wait()
+
+    def hurry(self) -> None:
+        """The last ready backend is ready no more: check at once, and more often for a while."""
+        self._urgent_until = time.monotonic() + _URGENT_FOR
+        self._urgent.set()
+
+    # Private
+
+    @property
+    def _interval(self) -> float:
+        is_urgent = not self._pool.ready and time.monotonic() < self._urgent_until
+        return self._check.interval / _URGENT if is_urgent else self._check.interval
+
+    async def _run_check(self, backend: Backend) -> None:
+        pool = self._pool
+        try:
+            async with asyncio.timeout(self._check.timeout):
+                why = await self._check.run(*backend.replica.address(self._port))
+        except Unhealthy as unhealthy:
+            pool.checked(backend, str(unhealthy), accepts=True)
+        except TimeoutError as error:
+            pool.checked(backend, reason_of(error), accepts=bool(self._check.path))
+        except OSError as error:
+            if not is_exhaustion(error):
+                pool.checked(backend, reason_of(error))
+        else:
+            pool.checked(backend, None, why)
+        finally:
+            self._under_way.discard(backend)
 
 
 class Unhealthy(Exception):
-    """The backend can be reached, but its answer is not that of a healthy one."""
+    """The backend accepts, but its answer is not that of a healthy one."""
 
 
 async def tcp_check(host: str, port: int) -> str:
@@ -81,7 +128,7 @@ async def tcp_check(host: str, port: int) -> str:
 
 
 async def relayed_tcp_check(host: str, port: int) -> str:
-    """Why it is healthy. Raises OSError and Unhealthy: a relay accepts and hangs up where its target is down."""
+    """Why it is healthy. Raises OSError, as a relay that accepts and hangs up where its target is down."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         async with asyncio.timeout(_HANGS_UP_WITHIN):
@@ -91,7 +138,7 @@ async def relayed_tcp_check(host: str, port: int) -> str:
     finally:
         writer.transport.abort()
     if not first:
-        raise Unhealthy("its port accepts, and hangs up")
+        raise ConnectionAbortedError("its port accepts, and hangs up")
     return "its port accepts"
 
 
@@ -115,22 +162,6 @@ async def http_check(host: str, port: int, path: str, name: bytes) -> str:
 
 
 # Private
-
-
-async def _check(pool: Pool, backend: Backend, port: int | None, check: HealthCheck, under_way: set[Backend]) -> None:
-    address = backend.replica.address(port)
-    try:
-        async with asyncio.timeout(check.timeout):
-            why = await check.run(*address)
-    except Unhealthy as unhealthy:
-        pool.checked(backend, str(unhealthy))
-    except OSError as error:
-        if not is_exhaustion(error):
-            pool.checked(backend, reason_of(error))
-    else:
-        pool.checked(backend, None, why)
-    finally:
-        under_way.discard(backend)
 
 
 async def _status(reader: asyncio.StreamReader) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from typing import Final
 
 from composectl.balance.pool import Pool
 from composectl.proxy.limits import QueueConfig
@@ -12,12 +13,16 @@ from composectl.proxy.limits import QueueConfig
 # and leave nothing to the next.
 _DIALS_PER_BACKEND = 32
 _PAUSE = 0.01
+_REFUSED_PAUSE = 0.05
+NOT_QUEUED: Final = -1
 
 
 class Queued:
-    """A request that may be queued."""
+    """A request that may be queued; `queued_at`: the tick of the queue at which it first was, or NOT_QUEUED."""
 
-    __slots__ = ()
+    __slots__ = ("queued_at",)
+
+    queued_at: int
 
     @property
     def is_dialing(self) -> bool:
@@ -41,7 +46,7 @@ class RequestQueue:
         self._pool = pool
         self._timeout = config.timeout
         self._size = config.size if config.timeout else 0
-        self._waiting: OrderedDict[Queued, int] = OrderedDict()  # and the tick at which each came
+        self._waiting: OrderedDict[Queued, None] = OrderedDict()
         self._retries: OrderedDict[Queued, None] = OrderedDict()  # they wait for a slot of the retry budget
         self._admission: asyncio.Handle | None = None
         self._retry_admission: asyncio.Handle | None = None
@@ -58,11 +63,20 @@ class RequestQueue:
         """Whether a new request has to wait behind others, and may."""
         return 0 < len(self._waiting) < self._size
 
-    def enqueue(self, request: Queued) -> bool:
-        """Let it wait, if there is room: it will be dequeued or rejected, unless it is removed."""
+    def enqueue(self, request: Queued, within: int | None = None) -> bool:
+        """Let it wait, if there is room: it will be dequeued or rejected, unless it is removed.
+
+        `within`: only in so many seconds after it was queued first, and never after the timeout.
+        """
+        if request.queued_at == NOT_QUEUED:
+            request.queued_at = self._tick
+        elif self._tick - request.queued_at > (self._timeout if within is None else min(within, self._timeout)):
+            return False
         if len(self._waiting) >= self._size:
             return False
-        self._waiting[request] = self._tick
+        self._waiting[request] = None
+        if self._pool.ready and self._admission is None:  # all have just refused it
+            self._admission = asyncio.get_running_loop().call_later(_REFUSED_PAUSE, self._admit_waiting)
         return True
 
     def enqueue_retry(self, request: Queued) -> bool:
@@ -90,8 +104,10 @@ class RequestQueue:
     def sweep(self) -> None:
         """Reject requests whose time is over, and admit others; to be called once a second."""
         self._tick += 1
-        while self._waiting and self._tick - next(iter(self._waiting.values())) > self._timeout:
-            self._waiting.popitem(False)[0].reject()
+        for request in [waiting for waiting in self._waiting if self._tick - waiting.queued_at > self._timeout]:
+            if request in self._waiting:
+                del self._waiting[request]
+                request.reject()
         if self._pool.ready:
             self.admit()
 

@@ -19,9 +19,9 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 
     answer: Callable[[MemoryTransport], None]
 
-    async def create_connection(self, protocol_factory: Any, *_: Any, **__: Any) -> Any:
+    async def create_connection(self, protocol_factory: Any, host: Any = None, *_: Any, **__: Any) -> Any:
         protocol = protocol_factory()
-        transport = MemoryTransport(self, protocol)
+        transport = MemoryTransport(self, protocol, str(host))
         await asyncio.sleep(0)
         self.answer(transport)
         protocol.connection_made(transport)
@@ -36,11 +36,12 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 class MemoryTransport(asyncio.Transport):
     """The proxy's end of a connection, and what can be seen and done at the far end.
 
-    `ended` tells how it ended there: not yet, in order or by a reset.
+    `host` is what was dialled. `ended` tells how it ended there: not yet, in order or by a reset.
     """
 
-    def __init__(self, loop: MemoryLoop, protocol: Any) -> None:
+    def __init__(self, loop: MemoryLoop, protocol: Any, host: str = "") -> None:
         super().__init__()
+        self.host = host
         self._loop = loop
         self._protocol = protocol
         self._coming: deque[bytes | Exception] = deque()

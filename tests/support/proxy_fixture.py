@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
+from composectl.proxy.health_check import HealthCheck, HealthMonitor
 from composectl.proxy.limits import ConnectionLimit, Limits, QueueConfig
 from composectl.proxy.listener import bind, serve
 from composectl.proxy.queue import RequestQueue
@@ -47,6 +49,7 @@ class ProxyFixture:
         self.untrusted: list[str] = []
         self.later = 0.0  # seconds that have passed since then by the pool's clock
         self._clients: list[RawConnection] = []
+        self._monitor: HealthMonitor | None = None
 
     async def open(
         self,
@@ -62,13 +65,14 @@ class ProxyFixture:
         make_id: Callable[[], bytes] | None = None,
         log: AccessLog | None = None,
         connect_timeout: float = PATIENCE,
+        checked: bool = True,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = ConnectionPool(self.backends[0].port, identify=identify, connect_timeout=connect_timeout)
         self.pool = Pool("echo", policy(), lambda: _OPENED + self.later, self._tell)
         self.queue = RequestQueue(self.pool, queue)
         self.observe(range(len(self.backends)))
-        upstream = Upstream(self.pool, self.connections, self.queue)
+        upstream = Upstream(self.pool, self.connections, self.queue, checked)
         self.server = HttpServer(
             upstream,
             limits or Limits(),
@@ -105,6 +109,18 @@ class ProxyFixture:
         backend = self.pool.backends[number]
         for _ in range(2):
             self.pool.leases.connection_refused(backend, "Connection refused")
+
+    @asynccontextmanager
+    async def checking(self, check: HealthCheck) -> AsyncIterator[None]:
+        """While entered, the backends are checked."""
+        self._monitor = HealthMonitor(self.pool, self.backend.port, check)
+        task = asyncio.create_task(self._monitor.run())
+        try:
+            yield
+        finally:
+            self._monitor = None
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def phases(self) -> list[Phase]:
         return [backend.phase for backend in self.pool.backends]
@@ -148,6 +164,8 @@ class ProxyFixture:
             self.queue.admit()
         else:
             self.connections.forget(backend)
+            if self._monitor is not None and not self.pool.ready:
+                self._monitor.hurry()
 
 
 OpenStage = Callable[..., Awaitable[ProxyFixture]]

@@ -26,8 +26,13 @@ class ThreadedBackend:
         self.refused = threading.Semaphore(0)
         self._kept = keep_port(host, port)
         self.port = int(self._kept.getsockname()[1])
-        self._server = _Server((host, self.port), self)
+        self._host = host
         self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        self.listen()
+
+    def listen(self) -> None:
+        """Listen, or listen again."""
+        self._server = _Server((self._host, self.port), self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 

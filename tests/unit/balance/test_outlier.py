@@ -30,56 +30,57 @@ def test_two_refused_connections_in_a_row_eject() -> None:
     assert watched.changes[-1].reason == REFUSED
 
 
-def test_the_last_ready_one_stays_until_there_is_another() -> None:
+def test_the_last_ready_one_is_ejected_too_and_all_are_checked_at_once() -> None:
     watched = RecordedPool(2)
-    watched.eject(1)
-    last = watched.backend(2)
-    for _ in range(10):
-        watched.pool.leases.connection_refused(last, REFUSED)
-        watched.pool.checked(last, REFUSED)
-    assert last.phase is Phase.READY
-    watched.pool.sync([replica(1), replica(2), replica(3)])
-    watched.pool.leases.connection_refused(last, REFUSED)
-    assert last.phase is Phase.UNHEALTHY
+    flapping(watched, 1)
+    watched.eject(2)
+    assert watched.pool.ready == 0
+    assert watched.pool.due_for_check() == watched.pool.backends
 
 
-def test_ejections_double_up_to_a_minute() -> None:
+def test_an_ejection_ends_with_the_first_check_that_passes() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
-    waits = []
-    for _ in range(7):
-        waits.append(back_off(watched, backend))
+    for _ in range(100):
+        assert back_off(watched, backend) == 0
         watched.pool.checked(backend, REFUSED)
-        assert backend not in watched.pool.due_for_check()
-    assert waits == [5, 10, 20, 40, 60, 60, 60]
-    assert len(watched.changes) == 3  # two came up, one went down, and nothing is told twice
-
-
-def test_a_probe_brings_it_back() -> None:
-    watched = RecordedPool(2)
-    backend = watched.eject(1)
-    back_off(watched, backend)
+    assert backend.phase is Phase.UNHEALTHY
     watched.pool.checked(backend, None)
     assert backend.phase is Phase.READY
-    assert watched.changes[-1].reason == "its port accepts"
+    assert [change.reason for change in watched.changes[2:]] == [REFUSED, "its port accepts"]
 
 
-@pytest.mark.parametrize(("well_for", "expected"), [(0.0, 10), (59.0, 10), (60.0, 5)])
-def test_one_ready_for_less_than_a_minute_is_ejected_longer(well_for: float, expected: float) -> None:
+def test_the_ejection_time_of_one_that_accepts_checks_alone_doubles_up_to_a_minute() -> None:
     watched = RecordedPool(2)
-    backend = watched.eject(1)
+    waits = []
+    for _ in range(9):
+        backend = watched.eject(1)
+        waits.append(back_off(watched, backend))
+        watched.pool.checked(backend, None)
+    assert waits == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+
+
+@pytest.mark.parametrize(("well_for", "expected"), [(0.0, 1), (4.5, 1), (5.0, 0)])
+def test_one_ready_for_less_than_five_seconds_is_ejected_longer(well_for: float, expected: float) -> None:
+    watched = RecordedPool(2)
+    watched.pool.checked(watched.eject(1), None)
+    watched.now += well_for
+    assert back_off(watched, watched.eject(1)) == expected
+
+
+def test_one_ready_long_enough_begins_at_nought_again() -> None:
+    watched = RecordedPool(2)
+    backend = flapping(watched, 1)
     back_off(watched, backend)
     watched.pool.checked(backend, None)
-    watched.now += well_for
-    watched.eject(1)
-    assert back_off(watched, backend) == expected
+    watched.now += 5
+    assert back_off(watched, watched.eject(1)) == 0
 
 
 def test_refusals_from_before_it_came_back_count_no_more() -> None:
     watched = RecordedPool(2)
     backend = watched.eject(1)
     watched.pool.leases.connection_refused(backend, REFUSED)  # it had been dialled before
-    assert back_off(watched, backend) == 5
     watched.pool.checked(backend, None)
     watched.pool.leases.connection_refused(backend, REFUSED)
     assert backend.phase is Phase.READY
@@ -95,19 +96,19 @@ def test_only_news_from_docker_brings_it_back_at_once() -> None:
     assert backend.phase is Phase.READY
 
 
-def test_ejection_is_suspended_where_none_is_ready() -> None:
+def test_the_ejection_time_is_suspended_where_none_is_ready() -> None:
     watched = RecordedPool(2)
-    backend = watched.eject(1)
+    backend = flapping(watched, 1)
     watched.pool.sync([replica(1)])
     assert watched.pool.due_for_check() == [backend]
     watched.pool.checked(backend, REFUSED)
     watched.pool.sync([replica(1), replica(2)])
-    assert back_off(watched, backend) == 5  # as if it had not been asked
+    assert back_off(watched, backend) == 1  # as if it had not been asked
 
 
 def test_a_clock_that_is_set_back_does_not_prolong_an_ejection() -> None:
     watched = RecordedPool(2)
-    backend = watched.eject(1)
+    backend = flapping(watched, 1)
     watched.now -= 3600
     assert watched.pool.due_for_check() == [backend]
 
@@ -137,8 +138,40 @@ def test_three_failed_checks_eject_and_a_pass_brings_it_back() -> None:
     assert backend.phase is Phase.READY
 
 
-def test_failed_checks_never_take_the_last_one_out() -> None:
+def test_failed_checks_take_the_last_one_out_only_where_it_does_not_accept() -> None:
     watched = RecordedPool(1)
     for _ in range(10):
-        watched.pool.checked(watched.backend(1), "/ answered 503")
+        watched.pool.checked(watched.backend(1), "/ answered 503", accepts=True)
     assert watched.pool.ready == 1
+    watched.pool.checked(watched.backend(1), REFUSED)
+    assert watched.pool.ready == 0
+
+
+def test_one_that_accepts_and_answers_badly_comes_back_from_an_ejection_where_none_is_ready() -> None:
+    watched = RecordedPool(2)
+    backend = watched.eject(1)
+    watched.pool.checked(backend, "/ answered 503", accepts=True)
+    assert backend.phase is Phase.UNHEALTHY
+    watched.eject(2)
+    watched.pool.checked(backend, "no answer in time")
+    assert backend.phase is Phase.UNHEALTHY
+    watched.pool.checked(backend, "/ answered 503", accepts=True)
+    assert (backend.phase, watched.changes[-1].reason) == (Phase.READY, "/ answered 503, and no other is ready")
+
+
+def test_one_that_answers_its_checks_badly_does_not_come_back_so() -> None:
+    watched = RecordedPool(2)
+    for _ in range(3):
+        watched.pool.checked(watched.backend(1), "/ answered 503", accepts=True)
+    watched.eject(2)
+    watched.pool.checked(watched.backend(1), "/ answered 503", accepts=True)
+    assert watched.pool.ready == 0
+
+
+# Private
+
+
+def flapping(watched: RecordedPool, number: int) -> Backend:
+    """The backend, ejected for the second time within five seconds."""
+    watched.pool.checked(watched.eject(number), None)
+    return watched.eject(number)

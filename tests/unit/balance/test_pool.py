@@ -177,7 +177,7 @@ def test_counts_of_backends_that_are_gone_stay_in_the_sums() -> None:
 def test_a_request_that_moved_or_found_no_backend_counts_once() -> None:
     watched = RecordedPool(2)
     first = leased(watched)
-    second = watched.pool.leases.acquire_retry((first.backend,), connected=True)
+    second = watched.pool.leases.acquire_retry((first.backend,), reached=True)
     assert second is not None
     first.retried("backend-hung-up")
     second.answered(200, 1000)

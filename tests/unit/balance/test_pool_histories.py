@@ -75,21 +75,22 @@ class Histories(RuleBasedStateMachine):
     # Probes and connections
 
     @precondition(lambda self: self.pool.backends)
-    @rule(index=INDEXES, error=st.sampled_from([None, "refused"]))
-    def check(self, index: int, error: str | None) -> None:
+    @rule(index=INDEXES, error=st.sampled_from([None, "refused"]), accepts=st.booleans())
+    def check(self, index: int, error: str | None, accepts: bool) -> None:
         ready = self.pool.ready
-        self.pool.checked(self.any_of(index), error)
-        assert self.pool.ready >= min(ready, 1)
+        self.pool.checked(self.any_of(index), error, accepts=accepts)
+        assert self.pool.ready >= min(ready, 1) or not accepts
 
     @precondition(lambda self: self.pool.backends)
     @rule(index=INDEXES, error=st.sampled_from(["", "refused"]))
     def connect(self, index: int, error: str) -> None:
-        ready = self.pool.ready
+        before = self.ready
         if error:
             self.pool.leases.connection_refused(self.any_of(index), error)
         else:
             self.pool.leases.connected(self.any_of(index))
-        assert self.pool.ready >= min(ready, 1)
+        assert before - self.ready <= ({self.any_of(index)} if error else set())
+        assert self.ready <= before
 
     @rule(seconds=st.floats(-5.0, 70.0))
     def wait(self, seconds: float) -> None:
@@ -117,12 +118,12 @@ class Histories(RuleBasedStateMachine):
             self.counted["requests"] += 1
 
     @precondition(lambda self: self.leases)
-    @rule(index=INDEXES, connected=st.booleans())
-    def move(self, index: int, connected: bool) -> None:
+    @rule(index=INDEXES, reached=st.booleans())
+    def move(self, index: int, reached: bool) -> None:
         lease = self.leases.pop(index % len(self.leases))
-        again = self.pool.leases.acquire_retry((lease.backend,), connected=connected)
+        again = self.pool.leases.acquire_retry((lease.backend,), reached=reached)
         if again is None:
-            assert connected or self.ready <= {lease.backend}
+            assert reached or self.ready <= {lease.backend}
             lease.failed("backend-hung-up")
             self.counted["failed"] += 1
         else:
@@ -153,9 +154,7 @@ class Histories(RuleBasedStateMachine):
         """The policy has what is ready, and nothing else."""
         backends = self.pool.backends
         for backend in backends:
-            lease = self.pool.leases.acquire_retry(
-                [other for other in backends if other is not backend], connected=False
-            )
+            lease = self.pool.leases.acquire_retry([other for other in backends if other is not backend], reached=False)
             assert (lease is not None) == (backend.phase is Phase.READY)
             if lease is not None:
                 lease.client_closed()

@@ -11,22 +11,27 @@ from tests.support.examples import examples
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"])
 def test_idempotent_methods_may_be_repeated(method: bytes) -> None:
     assert method in IDEMPOTENT
-    assert may_retry(method, connected=True, whole=True, tried=1)
+    assert may_retry(method, connected=True, whole=True, reached=1)
 
 
 @pytest.mark.parametrize("method", [b"POST", b"PATCH", b"LOCK", b"get"])
 def test_others_may_not_once_they_can_have_arrived(method: bytes) -> None:
-    assert not may_retry(method, connected=True, whole=True, tried=1)
-    assert may_retry(method, connected=False, whole=True, tried=1)
+    assert not may_retry(method, connected=True, whole=True, reached=1)
+    assert may_retry(method, connected=False, whole=True, reached=0)
 
 
 def test_nothing_is_sent_again_in_part() -> None:
-    assert not may_retry(b"GET", connected=True, whole=False, tried=1)
+    assert not may_retry(b"GET", connected=True, whole=False, reached=1)
 
 
 def test_two_further_backends_are_enough() -> None:
-    assert may_retry(b"GET", connected=False, whole=True, tried=MAX_RETRIES)
-    assert not may_retry(b"GET", connected=False, whole=True, tried=MAX_RETRIES + 1)
+    assert may_retry(b"GET", connected=True, whole=True, reached=MAX_RETRIES)
+    assert not may_retry(b"GET", connected=True, whole=True, reached=MAX_RETRIES + 1)
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_attempts_without_a_connection_are_free(method: bytes) -> None:
+    assert may_retry(method, connected=False, whole=True, reached=MAX_RETRIES + 1)
 
 
 def begun(budget: RetryBudget, count: int) -> None:

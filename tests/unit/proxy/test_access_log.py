@@ -148,7 +148,7 @@ async def test_a_backend_that_cannot_be_reached(logged: Logged) -> None:
     await client.send(GET)
     assert status(await client.head()) == 502
     entry = await logged.only()
-    assert (entry.status, entry.error, entry.attempts) == (502, "backend-unreachable", 1)
+    assert (entry.status, entry.error, entry.attempts) == (502, "backend-unreachable", 2)
 
 
 @pytest.mark.parametrize(

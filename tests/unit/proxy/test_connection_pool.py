@@ -161,13 +161,16 @@ async def test_b8_surplus_bytes_never_get_into_the_next_response(stage: ProxyFix
 
 @pytest.mark.parametrize("greeting", [b"", b"220 hello\r\n"], ids=["in silence", "with a word"])
 async def test_b1_a_backend_that_speaks_first_hangs_no_client(stage: ProxyFixture, greeting: bytes) -> None:
+    async def greets(wire: RawConnection) -> None:
+        await wire.send(greeting)
+        wire.close()
+
+    stage.backend.play(greets)
     for _ in range(20):
-        client, backend = await stage.ask(GET)
-        if greeting:
-            await backend.send(greeting)
-        else:
-            backend.close()
+        client = await stage.client()
+        await client.send(GET)
         assert status(await client.head()) == 502
+    assert len(stage.backend.wires) <= 20 * 3
 
 
 async def test_a_backend_with_a_port_of_its_own_is_dialled_there(stage: ProxyFixture) -> None:

@@ -14,7 +14,7 @@ from composectl.balance.backend import ContainerHealth, Replica, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
-from composectl.proxy.health_check import HealthCheck, make_health_check, watch_health
+from composectl.proxy.health_check import HealthCheck, HealthMonitor, make_health_check
 from tests.support.backends import ScriptedBackend, answers, listen_on
 from tests.support.raw_http import PATIENCE, RawConnection
 from tests.support.wait import wait_until_async
@@ -40,7 +40,7 @@ class Watch:
     async def watching(
         self, backend: ScriptedBackend, probes: HealthCheck = OFTEN, port: int = 0
     ) -> AsyncIterator[None]:
-        task = asyncio.create_task(watch_health(self.pool, port or backend.port, probes))
+        task = asyncio.create_task(HealthMonitor(self.pool, port or backend.port, probes).run())
         try:
             yield
         finally:

@@ -122,7 +122,7 @@ async def test_a_relay_that_hangs_up_reaches_no_replica(monkeypatch: pytest.Monk
         wire.close()
 
     backend.play(hangs_up)
-    with pytest.raises(Unhealthy, match="its port accepts, and hangs up"):
+    with pytest.raises(ConnectionAbortedError, match="its port accepts, and hangs up"):
         await relayed_tcp_check(backend.host, backend.port)
     await backend.close()
     with pytest.raises(ConnectionRefusedError):

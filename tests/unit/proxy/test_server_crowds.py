@@ -166,7 +166,7 @@ async def test_d1_refused_by_all_is_told_within_a_second(open_stage: OpenStage) 
     async def is_told() -> None:
         client = await stage.client()
         await client.send(GET)
-        assert status(await client.head()) == 502
+        assert status(await client.head()) in (502, 503)
 
     assert await least_seconds(is_told, 5) < 1
 
