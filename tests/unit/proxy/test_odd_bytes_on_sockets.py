@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Network
 
 import pytest
 import uvloop
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.proxy.head import make_request_id
+from composectl.proxy.limits import Limits
 from tests.support.examples import examples
 from tests.support.judge_requests import Habits, Heard, StrictBackend, check
 from tests.support.judge_responses import Part, Said, check_response, marked
@@ -25,6 +27,7 @@ from tests.support.raw_http import RawConnection
 from tests.support.reading import End, Request, read_requests, read_responses
 from tests.support.wait import wait_until_async
 
+OTHERS = (IPv4Network("192.0.2.0/24"),)  # so that the client at loopback is not trusted
 LOOPS = [asyncio.SelectorEventLoop, uvloop.new_event_loop]
 every_loop = pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])
 
@@ -133,7 +136,7 @@ def whole(client: RawConnection, requests: list[Request]) -> int:
 def on_stage(play: Callable[[ProxyFixture], Awaitable[None]], loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def open_and_close() -> None:
         stage = ProxyFixture()
-        await stage.open(make_id=make_request_id)
+        await stage.open(Limits(trusted_proxies=OTHERS), make_id=make_request_id)
         await play(stage)
         await stage.close()
 
