@@ -136,7 +136,7 @@ def whole(client: RawConnection, requests: list[Request]) -> int:
 def on_stage(play: Callable[[ProxyFixture], Awaitable[None]], loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def open_and_close() -> None:
         stage = ProxyFixture()
-        await stage.open(Limits(trusted_proxies=OTHERS), make_id=make_request_id)
+        await stage.open(limits=Limits(trusted_proxies=OTHERS), make_id=make_request_id)
         await play(stage)
         await stage.close()
 
