@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from composectl.balance.backend import Backend
 from composectl.balance.canary_analysis import error_rate, is_significantly_worse
 from composectl.balance.phase import Phase
-from composectl.control.commands import Progress
+from composectl.control.commands import Progress, RolloutRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.readiness import Deadlines
-from composectl.daemon.rollout_pace import RolloutPace
 from composectl.daemon.service import BalancedService
 
 _POLL_INTERVAL = 0.2
@@ -32,7 +31,7 @@ class RolloutMonitor:
 
     daemon: Daemon
     service: BalancedService
-    pace: RolloutPace
+    request: RolloutRequest
     new: Mapping[str, str]
     old: Collection[str]
     progress: Progress
@@ -41,12 +40,12 @@ class RolloutMonitor:
         """Wait until all are ready, then monitor them for as long as was asked for. Raises ReplicaRejected."""
         await self._wait_until_ready()
         names = ", ".join(sorted(self.new.values()))
-        self.progress(f"{names} ready, monitored for {self.pace.monitor:g} s")
+        self.progress(f"{names} ready, monitored for {self.request.monitor_seconds:g} s")
         new = self._ready()
         old = [backend for backend in self.service.pool.backends if backend.replica.id in self.old]
         new_before, old_before = error_rate(new), error_rate(old)
         now = asyncio.get_running_loop().time
-        end = now() + self.pace.monitor
+        end = now() + self.request.monitor_seconds
         while True:
             await check_ready(self.daemon, self.service.name, new)
             new_rate, old_rate = error_rate(new).since(new_before), error_rate(old).since(old_before)
@@ -65,7 +64,7 @@ class RolloutMonitor:
         def all_ready() -> bool:
             return len(self._ready()) == len(self.new)
 
-        deadlines = Deadlines(self.daemon, self.pace.ready_timeout)
+        deadlines = Deadlines(self.daemon, self.request.ready_timeout_seconds)
         while not await self.daemon.changes.wait_until(all_ready, _POLL_INTERVAL):
             await check_alive(self.daemon, self.service.name, self.new)
             if await deadlines.is_over(self.service.name):
@@ -75,9 +74,9 @@ class RolloutMonitor:
         """For the first of those that are not ready after so many seconds."""
         late = min(self.new.keys() - {backend.replica.id for backend in self._ready()})
         await self.daemon.diagnosis.look()
-        reason = self.daemon.diagnosis.reason(self.service.name, late)
-        late_by = f"`{self.new[late]}` is not ready after {seconds:g} s"
-        return ReplicaRejected(f"{late_by}: {reason}" if reason else late_by, late)
+        reasons = {waiting.id: waiting.sentence for waiting in self.daemon.diagnosis.waiting(self.service.name)}
+        reason = f": {reasons[late[:12]]}" if late[:12] in reasons else ""
+        return ReplicaRejected(f"`{self.new[late]}` is not ready after {seconds:g} s{reason}", late)
 
     def _ready(self) -> list[Backend]:
         backends = self.service.pool.backends

@@ -58,6 +58,20 @@ class ErrorReason(StrEnum):
     CUT = "cut"
 
 
+_STATUS_WITHOUT_A_RESPONSE = {
+    ErrorReason.BACKEND_TOO_SLOW: 504,
+    ErrorReason.CONNECT_TIMEOUT: 504,
+    ErrorReason.INTERNAL_ERROR: 500,
+    ErrorReason.NO_BACKEND_READY: 503,
+    ErrorReason.TOO_MANY_OPEN_FILES: 503,
+}
+
+
+def status_of(reason: ErrorReason) -> int:
+    """The status of the proxy's own response where a backend gave none."""
+    return _STATUS_WITHOUT_A_RESPONSE.get(reason, 502)
+
+
 class BadMessage(Exception):
     """A request or a response that is not forwarded; `status` and `reason` are the response in its place."""
 

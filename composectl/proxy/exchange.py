@@ -12,7 +12,7 @@ from composectl.balance.pool import Pool
 from composectl.balance.retry import IDEMPOTENT
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
-from composectl.proxy.errors import ErrorReason
+from composectl.proxy.errors import ErrorReason, status_of
 from composectl.proxy.failures import Failures
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.limits import Limits
@@ -23,13 +23,6 @@ from composectl.proxy.tunnel import join
 _TUNNEL_IDLE = 5
 _REPLAYABLE = 1024 * 1024
 _NO_BYTE_CAME = (ErrorReason.BACKEND_HUNG_UP, ErrorReason.BACKEND_TOO_SLOW)
-_STATUS = {
-    ErrorReason.BACKEND_TOO_SLOW: 504,
-    ErrorReason.CONNECT_TIMEOUT: 504,
-    ErrorReason.INTERNAL_ERROR: 500,
-    ErrorReason.NO_BACKEND_READY: 503,
-    ErrorReason.TOO_MANY_OPEN_FILES: 503,
-}
 
 
 class BackendStream:
@@ -61,9 +54,13 @@ class BackendStream:
 
 
 class BackendStreams:
-    """Where an exchange gets a stream to a backend: `port` is None where each backend has a port of its own."""
+    """Where an exchange gets a stream to a backend: `port` is None where each backend has a port of its own.
+
+    `may_refuse`: a backend may say that it has not begun with a request.
+    """
 
     port: int | None
+    may_refuse: bool = False
 
     def take(self, backend: Backend) -> BackendStream | None:
         """One that is there already, if any is."""
@@ -112,6 +109,7 @@ class Exchange(Queued):
         "_failures",
         "_head_sent",
         "_lease",
+        "_once",
         "_sent",
         "_sent_size",
         "_started_ns",
@@ -142,8 +140,9 @@ class Exchange(Queued):
         self._head_sent = False
         self._body: list[bytes] = []  # what is not yet sent
         self._trailers: Fields | None = None  # of the whole request
+        self._once = request.method not in IDEMPOTENT  # it must not be sent twice
         # What was sent of the body, None where the request must not, or can no longer, be sent again
-        self._sent: list[bytes] | None = [] if request.method in IDEMPOTENT else None
+        self._sent: list[bytes] | None = None if self._once and not upstream.connections.may_refuse else []
         self._sent_size = 0
         self._failures: Failures | None = None
         self._lease: Lease | None = None
@@ -168,14 +167,12 @@ class Exchange(Queued):
             self.reject()
 
     def add_body(self, data: bytes) -> None:
-        """A piece of the request's body has come."""
         if self.record is not None:
             self.record.received += len(data)
         self._body.append(data)
         self._unsent = True
 
     def end_body(self, trailers: Fields) -> None:
-        """The request is whole."""
         self.uploaded = True
         self._trailers = trailers
         self._unsent = True
@@ -189,7 +186,7 @@ class Exchange(Queued):
         if body:
             self._body = []
         head = None if self._head_sent else self.request
-        if not backend.send(head, body, self._trailers, once=self._sent is None):
+        if not backend.send(head, body, self._trailers, once=self._once):
             self._body, self._unsent = body, True
             backend.cancel()
             self._backend = None
@@ -336,10 +333,15 @@ class Exchange(Queued):
         self._backend = None
         if self.response_started or reason not in _NO_BYTE_CAME:
             self._fail(reason)
-        elif reused and reason is ErrorReason.BACKEND_HUNG_UP and self._restore_sent():
+        elif reused and reason is ErrorReason.BACKEND_HUNG_UP and not self._once and self._restore_sent():
             self._dial(self._current_lease())  # it had only been closed for idleness
         else:
             self._attempt_failed(reason, connected=True)
+
+    def refused(self) -> None:
+        """The backend says that it has not begun with the request (RFC 9113, section 8.7)."""
+        self._backend = None
+        self._attempt_failed(ErrorReason.BACKEND_HUNG_UP, connected=False)
 
     # Private
 
@@ -362,7 +364,7 @@ class Exchange(Queued):
             self.record.attempt(lease.backend.replica)
         connections = self._upstream.connections
         # A kept connection may be closed just now by the other side, and only what is idempotent may be sent twice.
-        kept = connections.take_recent(lease.backend) if self._sent is None else connections.take(lease.backend)
+        kept = connections.take_recent(lease.backend) if self._once else connections.take(lease.backend)
         if kept is None:
             self._dial(lease)
         else:
@@ -407,8 +409,7 @@ class Exchange(Queued):
         return True
 
     def _attempt_failed(self, reason: ErrorReason, *, connected: bool) -> None:
-        """No byte of a response has come."""
-        whole = self._restore_sent() if connected else True
+        whole = self._restore_sent() if self._head_sent else True
         failures = self._failures
         if failures is None:
             failures = self._failures = Failures(reason, checked=self._upstream.checked)
@@ -419,7 +420,6 @@ class Exchange(Queued):
             self._fail(reason)
 
     def _retry(self, failures: Failures) -> None:
-        """Send the request to another backend, or queue it."""
         pool, queue = self._upstream.pool, self._upstream.queue
         lease = failures.next_lease(pool, queue, self._client.address)
         if lease is not None:
@@ -436,7 +436,7 @@ class Exchange(Queued):
             self._log(0, reason)
             self._client.abort_response()
         else:
-            self._send_error(_STATUS.get(reason, 502), reason)
+            self._send_error(status_of(reason), reason)
 
     def _send_error(self, status: int, reason: ErrorReason) -> None:
         sent = self._client.send_error(status, reason)

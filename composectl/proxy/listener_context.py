@@ -79,6 +79,10 @@ class ListenerContext:
         self.connections.discard(connection)
         self.connections.add(successor)
 
+    def forget(self, connection: Connection) -> None:
+        """Another object is about to be opened in its place."""
+        self.connections.discard(connection)
+
     def became_tunnel(self, connection: Connection) -> None:
         """Bytes are relayed over this connection, unread."""
         self.connections.discard(connection)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn
+from dataclasses import replace
+from typing import NoReturn, cast
 
 from aiohttp import web
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
+from composectl.proxy.connection_pool import ConnectionPool
+from composectl.proxy.detection import Detector
 from composectl.proxy.errors import log_internal_error
 from composectl.proxy.exchange import Upstream
-from composectl.proxy.http1.client_connection import ClientConnection
+from composectl.proxy.http2.connection_pool import Http2ConnectionPool
 from composectl.proxy.limits import ConnectionLimit, Limits
 from composectl.proxy.listener_context import ListenerContext
 
@@ -38,14 +41,16 @@ class HttpServer(web.Server):
     ) -> None:
         super().__init__(_never_called)
         self.upstream = upstream
+        connections = Http2ConnectionPool(cast(ConnectionPool, upstream.connections))
+        self._http2_upstream = replace(upstream, connections=connections)
         self.connection_limit = connection_limit or ConnectionLimit()
         self.context = ListenerContext(limits, name, make_id, log, self.connection_limit.release, on_untrusted)
 
     # aiohttp's side
 
-    def __call__(self) -> ClientConnection:  # type: ignore[override]
+    def __call__(self) -> Detector:  # type: ignore[override]
         self.connection_limit.acquire()
-        return ClientConnection(self.context, self.upstream)
+        return Detector(self.context, self.upstream, self._http2_upstream)
 
     def pre_shutdown(self) -> None:
         """Let every connection end with its current request."""
@@ -62,6 +67,7 @@ class HttpServer(web.Server):
         except TimeoutError:
             await self.close_all()
         self.upstream.connections.close()
+        self._http2_upstream.connections.close()
 
     def cut(self, backend: Backend) -> None:
         """Abort the connections whose request this backend is to answer."""
@@ -96,6 +102,7 @@ class HttpServer(web.Server):
             except Exception as error:
                 log_internal_error(error)
         self.upstream.connections.sweep()
+        self._http2_upstream.connections.sweep()
 
 
 # Private

@@ -17,8 +17,10 @@ from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.health_check import HealthCheck, HealthMonitor
+from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.limits import ConnectionLimit, Limits, QueueConfig
 from composectl.proxy.listener import bind, serve
+from composectl.proxy.listener_context import Connection
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
 from tests.support.backends import ScriptedBackend, listen_on
@@ -169,3 +171,8 @@ class ProxyFixture:
 
 
 OpenStage = Callable[..., Awaitable[ProxyFixture]]
+
+
+def is_in_a_head(connection: Connection) -> bool:
+    """Whether a part of a request head has come over it."""
+    return isinstance(connection, ClientConnection) and connection._parser.head_since is not None

@@ -13,7 +13,7 @@ from composectl.proxy.head import make_request_id
 from composectl.proxy.limits import Limits, QueueConfig
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
-from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.proxy_fixture import OpenStage, ProxyFixture, is_in_a_head
 from tests.support.wait import wait_until_async
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -265,7 +265,7 @@ async def test_f6_a_head_that_is_too_slow(logged: Logged) -> None:
     client = await logged.stage.client()
     await client.send(b"GET /slow HTTP/1.1\r\nHost:")
     await wait_until_async(
-        lambda: any(connection._parser.head_since is not None for connection in logged.stage.server.context.connections)
+        lambda: any(is_in_a_head(connection) for connection in logged.stage.server.context.connections)
     )
     logged.stage.seconds_pass(12)
     assert status(await client.head()) == 408

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, forwarded, get, ok, post, status
-from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.proxy_fixture import OpenStage, ProxyFixture, is_in_a_head
 from tests.support.raw_http import RawConnection, fill, send_endlessly
 from tests.support.wait import wait_until_async
 
@@ -439,7 +439,7 @@ async def test_p9_dribbling_gains_no_time(stage: ProxyFixture) -> None:
 
 
 def waits_in_a_head(stage: ProxyFixture) -> bool:
-    return any(connection._parser.head_since is not None for connection in stage.server.context.connections)
+    return any(is_in_a_head(connection) for connection in stage.server.context.connections)
 
 
 async def test_an_idle_connection_is_closed(stage: ProxyFixture) -> None:

@@ -15,7 +15,7 @@ from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http1.request_parser import RequestParser
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, status
-from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.proxy_fixture import OpenStage, ProxyFixture, is_in_a_head
 from tests.support.raw_http import PATIENCE
 from tests.support.wait import wait_until_async
 from tests.unit.proxy.test_tunnel import opened
@@ -202,7 +202,7 @@ async def test_d12_a_fault_over_a_deadline_ends_no_other_deadline(
     for client in slow:
         await client.send(b"GET / HTTP/1.1\r\n")
     await wait_until_async(
-        lambda: sum(connection._parser.head_since is not None for connection in stage.server.context.connections) == 3
+        lambda: sum(is_in_a_head(connection) for connection in stage.server.context.connections) == 3
     )
     stage.seconds_pass(10)
     fails_once = iter([ZeroDivisionError("a fault of ours")])

@@ -115,7 +115,7 @@ async def test_g2_g8_frames_get_the_same_answer_as_directly(stage: ProxyFixture,
 
 
 async def test_g3_all_that_a_handshake_says_arrives(stage: ProxyFixture) -> None:
-    headers = {"Origin": "https://shop.test", "Cookie": "a=b; c=d", "X-Forwarded-For": "6.6.6.6"}
+    headers = {"Origin": "https://shop.test", "Cookie": "a=b; c=d"}
     async with (
         serving(stage.backend) as heard,
         aiohttp.ClientSession(headers=headers) as session,

@@ -1,0 +1,459 @@
+"""The connection of a client that speaks HTTP/2: each of its streams is an exchange of its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+from composectl.balance.backend import Backend
+from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.client_stream import ClientStream
+from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
+from composectl.proxy.exchange import Exchange, Upstream
+from composectl.proxy.head import (
+    Fields,
+    ResponseHead,
+    forwardable_trailers,
+    forwarding_lines,
+    request_id_line,
+    trusted_forwarded_fields,
+)
+from composectl.proxy.http1.encoding import http_date
+from composectl.proxy.http2 import frames
+from composectl.proxy.http2.compression import MAX_FIELDS_SIZE, literal
+from composectl.proxy.http2.connection import CONNECTION_WINDOW, Flow, Http2Connection
+from composectl.proxy.http2.frames import Http2Error, StreamError
+from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, check_field, read_request
+from composectl.proxy.http2.response import error_response, field_of, head_fields, lowered
+from composectl.proxy.limits import check_body, check_head
+from composectl.proxy.listener_context import ListenerContext
+
+MAX_STREAMS = 256
+_IDLE_SECONDS = 75
+_GOAWAY_SECONDS = 1
+# Streams that a client may reset in a second, beyond as many as it may have open: see CVE-2023-44487.
+_MAX_RESETS = 1_000
+
+
+class Http2ClientStream(ClientStream):
+    """One stream of a client: one request and its response."""
+
+    __slots__ = ("_connection", "_length", "exchange", "flow", "received", "request", "response_ended")
+
+    def __init__(self, connection: Http2ClientConnection, flow: Flow, request: StreamRequest | None) -> None:
+        self._connection = connection
+        self.flow = flow
+        self.request = request
+        self.received = 0  # of the body
+        self.exchange: Exchange | None = None
+        self.address = connection.address
+        self.responding = False
+        self.response_ended = False
+        self.upload_paused = False
+        self.aborted = False
+
+    # The exchange's side
+
+    def send(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
+        connection, flow = self._connection, self.flow
+        stream_id = flow.stream_id
+        end: Fields | None = None
+        if trailers is not None:
+            self.response_ended = True
+            end = forwardable_trailers(trailers) if trailers else trailers
+        if head is not None:
+            self.responding = True
+            is_all = end is not None and not end and not body
+            connection.write(
+                frames.headers(stream_id, connection.response_block(head, self.exchange), end_stream=is_all)
+            )
+            if is_all:
+                return
+        if (body or end is not None) and not connection.send_data(flow, body, end) and self.exchange is not None:
+            self.exchange.pause_response()
+
+    def send_interim(self, head: ResponseHead) -> None:
+        if head.status != 101:
+            block = self._connection.encoder.encode([(b":status", b"%d" % head.status), *lowered(head.fields)])
+            self._connection.write(frames.headers(self.flow.stream_id, block, end_stream=False))
+
+    def send_error(self, status: int, reason: str) -> int:
+        exchange = self.exchange
+        return self._connection.send_error(
+            self, status, reason, exchange.request.id_line if exchange is not None else b""
+        )
+
+    def finished(self) -> None:
+        self._connection.stream_finished(self)
+
+    def abort_response(self) -> None:
+        self._connection.reset(self, frames.INTERNAL_ERROR)
+
+    def fail_internally(self, error: Exception) -> None:
+        log_internal_error(error)
+        exchange = self.exchange
+        record = exchange.cancel() if exchange is not None else None
+        self.log_access(record, 0 if self.responding else 500, ErrorReason.INTERNAL_ERROR)
+        if self.responding:
+            self._connection.reset(self, frames.INTERNAL_ERROR)
+        else:
+            self.send_error(500, ErrorReason.INTERNAL_ERROR)
+            self._connection.stream_finished(self)
+
+    def pause_upload(self) -> None:
+        self.upload_paused = True
+
+    def resume_upload(self) -> None:
+        self.upload_paused = False
+        exchange = self.exchange
+        self._connection.taken(self.flow, ended=exchange is None or exchange.uploaded)
+
+    def check_alive(self) -> None:
+        """The connection is read at all times."""
+
+    def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
+        self._connection.log_access(record, status, error)
+
+
+class Http2ClientConnection(Http2Connection):
+    """Takes the streams of a client, at most 256 at once."""
+
+    __slots__ = (
+        "_context",
+        "_draining_since",
+        "_forwarding",
+        "_idle_since",
+        "_is_trusted",
+        "_last_stream_id",
+        "_limits",
+        "_resets",
+        "_streams",
+        "_touched",
+        "_upstream",
+        "aborted",
+        "address",
+        "closing",
+    )
+
+    def __init__(self, context: ListenerContext, upstream: Upstream) -> None:
+        super().__init__(streams_share_window=True)
+        self._context = context
+        self._upstream = upstream
+        self._streams: dict[int, Http2ClientStream] = {}
+        self._touched: list[Http2ClientStream] = []
+        self._last_stream_id = 0
+        self._resets = 0
+        self._idle_since = context.tick
+        self._draining_since: int | None = None
+        self._limits = context.limits if context.has_request_limits else None
+        self.closing = False
+        self.aborted = False
+        self.address = "unknown"
+
+    # The streams' side
+
+    def response_block(self, head: ResponseHead, exchange: Exchange | None) -> bytes:
+        """The header block of a final response."""
+        block = self.encoder.remembered.get(head)
+        if block is None:
+            block = self.encoder.encode(head_fields(head), head)
+        if not head.date:
+            block += literal(b"date", http_date())
+        if exchange is not None and not head.id_line and self._context.make_id is not None:
+            block += literal(*field_of(exchange.request.id_line))
+        return block
+
+    def send_error(self, stream: Http2ClientStream, status: int, reason: str, id_line: bytes) -> int:
+        """Send the proxy's own response; returns the bytes of its body."""
+        request = stream.request
+        is_grpc = request is not None and request.is_grpc
+        to_head = request is not None and request.head.method == b"HEAD"
+        shown_id = b"" if self._context.make_id is None else id_line
+        fields, body = error_response(status, reason, shown_id, is_grpc=is_grpc, to_head=to_head)
+        stream.response_ended = True
+        self.write(frames.headers(stream.flow.stream_id, self.encoder.encode(fields), end_stream=not body))
+        if body:
+            self.send_data(stream.flow, [body], [])
+        return len(body)
+
+    def stream_finished(self, stream: Http2ClientStream) -> None:
+        """The response was handed over whole."""
+        if stream.flow.pending:
+            return  # the last of it waits for the client's window
+        self._close_stream(stream)
+        exchange = stream.exchange
+        if exchange is not None and not exchange.uploaded:
+            # RFC 9113, section 8.1: the rest of the request is not wanted.
+            self.write(frames.rst_stream(stream.flow.stream_id, frames.NO_ERROR))
+
+    def reset(self, stream: Http2ClientStream, code: int) -> None:
+        """End the stream in the midst of its response."""
+        if self._streams.get(stream.flow.stream_id) is stream:
+            self._close_stream(stream)
+            self.write(frames.rst_stream(stream.flow.stream_id, code))
+
+    def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
+        log = self._context.log
+        if log is not None and record is not None:
+            record.end(status, error)
+            log.record(record)
+
+    # The server's side
+
+    def close(self) -> None:
+        """Tell the client that no stream follows, first as a warning (RFC 9113, section 6.8)."""
+        if self._draining_since is None:
+            self._draining_since = self._context.tick
+            self.write(frames.goaway(frames.MAX_STREAM_ID, frames.NO_ERROR))
+            if not self._streams:
+                self._stop_taking()
+
+    def close_after_response(self) -> None:
+        self.close()
+
+    def abort(self) -> None:
+        self.aborted = True
+        for stream in self._streams.values():
+            stream.aborted = True
+        self.transport.abort()
+
+    def cut(self, backend: Backend) -> None:
+        for stream in list(self._streams.values()):
+            if stream.exchange is not None and stream.exchange.is_at(backend):
+                stream.aborted = True
+                self._cancel(stream)
+                self.write(frames.rst_stream(stream.flow.stream_id, frames.CANCEL))
+
+    def sweep(self, tick: int) -> None:
+        self.second_passed()
+        self._resets = 0
+        for stream in list(self._streams.values()):
+            if stream.exchange is not None:
+                stream.exchange.sweep(self._context.limits)
+        if self._draining_since is not None:
+            if tick - self._draining_since > _GOAWAY_SECONDS and not self.closing:
+                self._stop_taking()
+        elif not self._streams and tick - self._idle_since > _IDLE_SECONDS:
+            self._stop_taking()
+
+    # The frames' side
+
+    def headers_came(self, stream_id: int, block: bytes, end_stream: bool) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._trailers_came(stream, block, end_stream)
+            return
+        if not stream_id & 1:
+            raise Http2Error(frames.PROTOCOL_ERROR, "a stream of a client has an odd number")
+        if stream_id <= self._last_stream_id:
+            raise Http2Error(frames.STREAM_CLOSED, "the stream is closed")
+        if self.closing:
+            self._read_fields(block)  # the dynamic table must know it
+            return
+        self._last_stream_id = stream_id
+        if len(self._streams) >= MAX_STREAMS:
+            self._read_fields(block)
+            self.write(frames.rst_stream(stream_id, frames.REFUSED_STREAM))
+            return
+        flow = self.new_flow(stream_id)
+        stream = self._streams[stream_id] = Http2ClientStream(self, flow, None)
+        try:
+            request = self._read_request(block, end_stream)
+            stream.request = request
+            self._open_exchange(stream, request, end_stream)
+        except BadMessage as bad:
+            self._reject(stream, bad)
+
+    def data_came(self, stream_id: int, data: bytes, size: int, end_stream: bool) -> None:
+        stream = self._streams[stream_id]
+        exchange = stream.exchange
+        if exchange is None or exchange.uploaded:
+            raise StreamError(frames.STREAM_CLOSED, "DATA behind the end")
+        stream.received += len(data)
+        length = stream.request.length if stream.request is not None else None
+        if length is not None and (stream.received > length or (end_stream and stream.received != length)):
+            raise StreamError(frames.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
+        if self._limits is not None:
+            try:
+                check_body(stream.received, self._limits)
+            except BadMessage as bad:
+                self._reject(stream, bad)
+                return
+        if data:
+            exchange.add_body(data)
+        if end_stream:
+            exchange.end_body([])
+        self._touched.append(stream)
+
+    def reset_came(self, stream_id: int, code: int) -> None:
+        self._resets += 1
+        if self._resets > _MAX_RESETS + MAX_STREAMS:
+            raise Http2Error(frames.ENHANCE_YOUR_CALM, "too many streams were reset")
+        self._cancel(self._streams[stream_id])
+
+    def goaway_came(self, last_stream_id: int, code: int) -> None:
+        """A server opens no streams: there is nothing to do but to end with the last of the client's."""
+
+    def flow_of(self, stream_id: int) -> Flow | None:
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            return stream.flow
+        if stream_id > self._last_stream_id or not stream_id & 1:
+            raise Http2Error(frames.PROTOCOL_ERROR, "the stream has never been open")
+        return None
+
+    def flows(self) -> list[Flow]:
+        return [stream.flow for stream in self._streams.values()]
+
+    def unblocked(self, stream_id: int) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
+        if stream.response_ended:
+            self.stream_finished(stream)
+        elif stream.exchange is not None and not self.write_paused:
+            stream.exchange.resume_response()
+
+    def stream_failed(self, stream_id: int, code: int) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._cancel(stream)
+        self.write(frames.rst_stream(stream_id, code))
+
+    def read_ended(self) -> None:
+        """Start the exchanges that have come, and send on what has come of their bodies."""
+        touched, self._touched = self._touched, []
+        for stream in touched:
+            exchange = stream.exchange
+            if exchange is None or self._streams.get(stream.flow.stream_id) is not stream:
+                continue
+            if exchange.started:
+                exchange.flush()
+            else:
+                exchange.start()
+            if not stream.upload_paused:
+                self.taken(stream.flow, ended=exchange.uploaded)
+
+    def failed(self, error: Http2Error) -> None:
+        self.end(error.code, self._last_stream_id, str(error))
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else "unknown"
+        context = self._context
+        self._is_trusted = context.is_trusted_proxy(self.address)
+        self._forwarding = forwarding_lines(self.address, "http", context.name)
+        context.opened(self)
+        offer = frames.settings(
+            (frames.SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS),
+            (frames.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_FIELDS_SIZE),
+        )
+        self.write(offer + frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW))
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        for stream in self._streams.values():
+            if stream.exchange is not None:
+                stream.exchange.pause_response()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        for stream in list(self._streams.values()):
+            if stream.exchange is not None and not stream.flow.pending:
+                stream.exchange.resume_response()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._context.closed(self)
+        streams, self._streams = list(self._streams.values()), {}
+        for stream in streams:
+            if stream.exchange is not None and not stream.response_ended:
+                stream.exchange.client_closed()
+
+    # Private
+
+    def _read_request(self, block: bytes, end_stream: bool) -> StreamRequest:
+        known = self._decoder.remembered.get(block)
+        if isinstance(known, StreamRequest) and end_stream == (not known.head.chunked and not known.length):
+            return known
+        fields = self._read_fields(block)
+        forwarding, host = self._forwarding, b""
+        if self._is_trusted:
+            trusted = trusted_forwarded_fields(fields)
+            forwarding = forwarding_lines(self.address, "http", self._context.name, trusted)
+            host = trusted.get(b"x-forwarded-host", b"")
+        make_ids = self._context.make_id is not None
+        request = read_request(fields, forwarding, host, end_stream=end_stream, make_ids=make_ids)
+        if self._limits is not None:
+            check_head(request.head, self._limits)
+        self._decoder.remember(block, request)
+        return request
+
+    def _read_fields(self, block: bytes) -> Fields:
+        return self._decoder.decode(block)
+
+    def _open_exchange(self, stream: Http2ClientStream, request: StreamRequest, end_stream: bool) -> None:
+        make_id = self._context.make_id
+        id_line = request_id_line(make_id()) if request.needs_id and make_id is not None else b""
+        head = StreamRequestHead(request, id_line)
+        record = None
+        log = self._context.log
+        if log is not None:
+            wanted = log.headers
+            headers = {name: value for name, value in head.fields if name in wanted} if wanted else {}
+            service, port = self._upstream.pool.service, self._upstream.connections.port
+            record = AccessRecord(service, port, self.address, head.method, head.target, "2.0", head.id_line, headers)
+        stream.exchange = exchange = Exchange(stream, self._upstream, head, record)
+        if end_stream:
+            exchange.end_body([])
+        self._touched.append(stream)
+
+    def _trailers_came(self, stream: Http2ClientStream, block: bytes, end_stream: bool) -> None:
+        fields = self._read_fields(block)
+        exchange = stream.exchange
+        if exchange is None or exchange.uploaded:
+            raise StreamError(frames.STREAM_CLOSED, "HEADERS behind the end")
+        if not end_stream or any(name.startswith(b":") for name, _ in fields):
+            raise StreamError(frames.PROTOCOL_ERROR, "bad trailers")
+        for name, value in fields:
+            check_field(name, value)
+        length = stream.request.length if stream.request is not None else None
+        if length is not None and stream.received != length:
+            raise StreamError(frames.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
+        exchange.end_body(forwardable_trailers(fields))
+        self._touched.append(stream)
+
+    def _reject(self, stream: Http2ClientStream, bad: BadMessage) -> None:
+        """Answer with the proxy's own response; the rest of the request is not wanted."""
+        exchange = stream.exchange
+        if exchange is not None:
+            self.log_access(exchange.cancel(), bad.status, bad.reason)
+        if stream.responding:
+            self.reset(stream, frames.INTERNAL_ERROR)
+            return
+        self.send_error(stream, bad.status, bad.reason, b"")
+        self._close_stream(stream)
+        self.write(frames.rst_stream(stream.flow.stream_id, frames.NO_ERROR))
+
+    def _cancel(self, stream: Http2ClientStream) -> None:
+        """The client does not want the response."""
+        self._close_stream(stream)
+        if stream.exchange is not None and not stream.response_ended:
+            stream.exchange.client_closed()
+
+    def _close_stream(self, stream: Http2ClientStream) -> None:
+        if self._streams.pop(stream.flow.stream_id, None) is None:
+            return
+        self.forget_flow(stream.flow)
+        self._idle_since = self._context.tick
+        if self.closing and not self._streams:
+            self._flush()
+            self.transport.close()
+
+    def _stop_taking(self) -> None:
+        self.closing = True
+        self.write(frames.goaway(self._last_stream_id, frames.NO_ERROR))
+        if not self._streams:
+            self._flush()
+            self.transport.close()

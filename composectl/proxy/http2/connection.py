@@ -1,0 +1,451 @@
+"""One side of an HTTP/2 connection: its frames, its settings, flow control, and limits against floods."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from composectl.proxy.errors import log_internal_error
+from composectl.proxy.head import Fields
+from composectl.proxy.http2 import frames
+from composectl.proxy.http2.compression import FieldDecoder, FieldEncoder
+from composectl.proxy.http2.frames import Http2Error, StreamError
+from composectl.proxy.http2.header_block import HeaderBlock
+from composectl.proxy.http2.response import lowered
+
+# What a stream may send before it is taken, and what all streams of a client may.
+STREAM_WINDOW = 65_535
+CONNECTION_WINDOW = 1024 * 1024
+# Frames in a second that cost work and carry nothing, beyond so many for each that carries something
+_MAX_IDLE_FRAMES = 1_000
+_IDLE_FRAMES_ALLOWED = 10
+_MAX_UNREAD = 1024 * 1024
+
+
+class Flow:
+    """The flow control of one stream: both windows, and what the peer's window holds back.
+
+    `held`: bytes that came and were not taken. `end`: the trailers that are to follow the last byte of `pending`, None
+    where more may come; without any, the last DATA frame ends the stream.
+    """
+
+    __slots__ = ("end", "held", "pending", "receive_window", "send_window", "stream_id", "unacknowledged")
+
+    def __init__(self, stream_id: int, send_window: int) -> None:
+        self.stream_id = stream_id
+        self.send_window = send_window
+        self.receive_window = STREAM_WINDOW
+        self.held = 0
+        self.unacknowledged = 0
+        self.pending: list[bytes] = []
+        self.end: Fields | None = None
+
+
+class Http2Connection:
+    """What both roles share; a subclass takes the frames of its streams."""
+
+    __slots__ = (
+        "_block",
+        "_blocked",
+        "_decoder",
+        "_flush_handle",
+        "_idle_frames",
+        "_in_read",
+        "_initial_window",
+        "_out",
+        "_receive_window",
+        "_rest",
+        "_send_window",
+        "_settings_came",
+        "_streams_share_window",
+        "_unacknowledged",
+        "broken",
+        "encoder",
+        "peer_max_streams",
+        "transport",
+        "write_paused",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, *, streams_share_window: bool) -> None:
+        """`streams_share_window`: what is not taken in one stream counts against all of them."""
+        self._streams_share_window = streams_share_window
+        self._decoder = FieldDecoder()
+        self.encoder = FieldEncoder()
+        self._rest = b""
+        self._out: list[bytes] = []
+        self._in_read = False
+        self._flush_handle: asyncio.Handle | None = None
+        self._block = HeaderBlock()
+        self._blocked: dict[int, Flow] = {}
+        self._send_window = frames.DEFAULT_WINDOW
+        self._initial_window = frames.DEFAULT_WINDOW  # of the streams, as the peer wants it
+        self._receive_window = CONNECTION_WINDOW
+        self._unacknowledged = 0
+        self._idle_frames = 0
+        self._settings_came = False
+        self.peer_max_streams = frames.MAX_STREAM_ID
+        self.write_paused = False
+        self.broken = False  # it was ended for a fault
+
+    # Out
+
+    def write(self, data: bytes) -> None:
+        """Send with all else of this turn of the loop."""
+        self._out.append(data)
+        if not self._in_read and self._flush_handle is None:
+            self._flush_handle = asyncio.get_running_loop().call_soon(self._flush)
+
+    def new_flow(self, stream_id: int) -> Flow:
+        return Flow(stream_id, self._initial_window)
+
+    def send_data(self, flow: Flow, pieces: list[bytes], end: Fields | None) -> bool:
+        """Send DATA, and `end` behind it: see Flow. False where the peer's window holds something back."""
+        if flow.pending:
+            flow.pending += pieces
+            flow.end = end
+            return False
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        room = min(flow.send_window, self._send_window)
+        if len(data) > room:
+            self._send_within(flow, data[: max(room, 0)], None)
+            flow.pending.append(data[max(room, 0) :])
+            flow.end = end
+            self._blocked[flow.stream_id] = flow
+            return False
+        self._send_within(flow, data, end)
+        return True
+
+    def forget_flow(self, flow: Flow) -> None:
+        """The stream is closed: nothing more is sent in it, and what it has not taken is taken."""
+        flow.pending.clear()
+        self._blocked.pop(flow.stream_id, None)
+        if self._streams_share_window:
+            self._acknowledge(flow.held)
+        flow.held = 0
+
+    def taken(self, flow: Flow, *, ended: bool) -> None:
+        """All that came in the stream was taken: the peer may send as much again. `ended`: it will send no more."""
+        size, flow.held = flow.held, 0
+        if not size:
+            return
+        if self._streams_share_window:
+            self._acknowledge(size)
+        flow.unacknowledged += size
+        if not ended and flow.unacknowledged > STREAM_WINDOW // 2:
+            flow.receive_window += flow.unacknowledged
+            self.write(frames.window_update(flow.stream_id, flow.unacknowledged))
+            flow.unacknowledged = 0
+
+    def end(self, code: int, last_stream_id: int, debug: str = "") -> None:
+        """Tell the peer why, and close."""
+        self.broken = code != frames.NO_ERROR
+        self._out.append(frames.goaway(last_stream_id, code, debug.encode()))
+        self._flush()
+        self.transport.close()
+
+    def second_passed(self) -> None:
+        """Count anew what is limited in a second."""
+        self._idle_frames = 0
+        try:
+            self._block.second_passed()
+        except Http2Error as error:
+            self.failed(error)
+
+    # A subclass's part
+
+    def headers_came(self, stream_id: int, block: bytes, end_stream: bool) -> None:
+        """A header block is whole."""
+        raise NotImplementedError
+
+    def data_came(self, stream_id: int, data: bytes, size: int, end_stream: bool) -> None:
+        """DATA has come; `size` counts the padding, too."""
+        raise NotImplementedError
+
+    def reset_came(self, stream_id: int, code: int) -> None:
+        """The peer has reset a stream."""
+        raise NotImplementedError
+
+    def goaway_came(self, last_stream_id: int, code: int) -> None:
+        """The peer takes no stream after this one."""
+        raise NotImplementedError
+
+    def flow_of(self, stream_id: int) -> Flow | None:
+        """The flow of a stream that is not closed. Raises Http2Error where it has never been open."""
+        raise NotImplementedError
+
+    def flows(self) -> list[Flow]:
+        """Those of all streams."""
+        raise NotImplementedError
+
+    def unblocked(self, stream_id: int) -> None:
+        """All that the peer's window held back in a stream is sent."""
+        raise NotImplementedError
+
+    def stream_failed(self, stream_id: int, code: int) -> None:
+        """The peer broke the protocol in one stream."""
+        raise NotImplementedError
+
+    def settings_came(self) -> None:
+        """The peer's first SETTINGS."""
+
+    def read_ended(self) -> None:
+        """All frames that came together were handled."""
+
+    def failed(self, error: Http2Error) -> None:
+        """The peer broke the protocol."""
+        raise NotImplementedError
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.broken:
+            return
+        self._in_read = True
+        try:
+            self._read(self._rest + data if self._rest else data)
+            self.read_ended()
+        except Http2Error as error:
+            self.failed(error)
+        except Exception as error:
+            log_internal_error(error)
+            self.failed(Http2Error(frames.INTERNAL_ERROR, ""))
+        finally:
+            self._in_read = False
+        if self._out:
+            self._flush()
+
+    def eof_received(self) -> None:
+        """The loop closes the connection."""
+
+    # Private
+
+    def _flush(self) -> None:
+        self._flush_handle = None
+        out, self._out = self._out, []
+        if out and not self.transport.is_closing():
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            if self.write_paused and self.transport.get_write_buffer_size() > _MAX_UNREAD and self._idle_frames:
+                self.transport.abort()  # it asks, and does not read the answers
+
+    def _send_within(self, flow: Flow, data: bytes, end: Fields | None) -> None:
+        """Send what the windows allow."""
+        size = len(data)
+        flow.send_window -= size
+        self._send_window -= size
+        self._idle_frames -= _IDLE_FRAMES_ALLOWED
+        begin = 0
+        while size - begin > frames.MAX_FRAME:
+            self.write(frames.frame(frames.DATA, 0, flow.stream_id, data[begin : begin + frames.MAX_FRAME]))
+            begin += frames.MAX_FRAME
+        flagged = end is not None and not end
+        if flagged or size > begin:
+            piece = data[begin:] if begin else data
+            self.write(frames.frame(frames.DATA, frames.END_STREAM if flagged else 0, flow.stream_id, piece))
+        if end:
+            self.write(frames.headers(flow.stream_id, self._trailers_block(end), end_stream=True))
+
+    def _trailers_block(self, trailers: Fields) -> bytes:
+        key = tuple(trailers)
+        block = self.encoder.remembered.get(key)
+        return self.encoder.encode(lowered(trailers), key) if block is None else block
+
+    def _send_pending(self) -> None:
+        """The peer has opened a window: the streams get a part of it each, in turn."""
+        for flow in list(self._blocked.values()):
+            room = min(flow.send_window, self._send_window)
+            if room <= 0:
+                continue
+            data = b"".join(flow.pending)
+            flow.pending.clear()
+            if len(data) > room:
+                share = min(room, frames.MAX_FRAME) if len(self._blocked) > 1 else room
+                self._send_within(flow, data[:share], None)
+                flow.pending.append(data[share:])
+                del self._blocked[flow.stream_id]
+                self._blocked[flow.stream_id] = flow  # the others come first
+            else:
+                del self._blocked[flow.stream_id]
+                end, flow.end = flow.end, None
+                self._send_within(flow, data, end)
+                self.unblocked(flow.stream_id)
+
+    def _acknowledge(self, size: int) -> None:
+        self._unacknowledged += size
+        if self._unacknowledged > CONNECTION_WINDOW // 2:
+            self._receive_window += self._unacknowledged
+            self.write(frames.window_update(0, self._unacknowledged))
+            self._unacknowledged = 0
+
+    def _read(self, data: bytes) -> None:
+        at, size = 0, len(data)
+        while size - at >= frames.HEADER_SIZE:
+            length = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
+            if length > frames.MAX_FRAME:
+                raise Http2Error(frames.FRAME_SIZE_ERROR, "a frame is too large")
+            begin = at + frames.HEADER_SIZE
+            if begin + length > size:
+                break
+            stream_id = frames.read_long(data, at + 5) & frames.MAX_STREAM_ID
+            self._frame(data[at + 3], data[at + 4], stream_id, data[begin : begin + length])
+            at = begin + length
+        self._rest = data[at:] if at else data
+
+    def _frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        if self._block.is_open and kind != frames.CONTINUATION:
+            raise Http2Error(frames.PROTOCOL_ERROR, "a header block is interrupted")
+        if not self._settings_came and kind != frames.SETTINGS:
+            raise Http2Error(frames.PROTOCOL_ERROR, "SETTINGS comes first")
+        try:
+            if kind == frames.DATA:
+                self._data(flags, stream_id, payload)
+            elif kind == frames.HEADERS:
+                self._headers_came(self._block.begin(flags, stream_id, payload))
+            elif kind == frames.WINDOW_UPDATE:
+                self._window_update(stream_id, payload)
+            elif kind == frames.CONTINUATION:
+                self._headers_came(self._block.go_on(flags, stream_id, payload))
+            elif kind == frames.RST_STREAM:
+                self._reset(stream_id, payload)
+            else:
+                self._rare(kind, flags, stream_id, payload)
+        except StreamError as error:
+            self.stream_failed(stream_id, error.code)
+
+    def _data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if not stream_id:
+            raise Http2Error(frames.PROTOCOL_ERROR, "DATA outside a stream")
+        size = len(payload)
+        self._receive_window -= size
+        if self._receive_window < 0:
+            raise Http2Error(frames.FLOW_CONTROL_ERROR, "the connection's window is exceeded")
+        end_stream = bool(flags & frames.END_STREAM)
+        if size > 0:
+            self._idle_frames -= _IDLE_FRAMES_ALLOWED
+        elif not end_stream:
+            self._count_idle_frame()
+        data = frames.without_padding(payload, flags) if flags & frames.PADDED else payload
+        flow = self.flow_of(stream_id)
+        if flow is None or not self._streams_share_window:
+            self._acknowledge(size)
+        if flow is None:  # it was reset a moment ago
+            return
+        flow.held += size
+        flow.receive_window -= size
+        if flow.receive_window < 0:
+            raise StreamError(frames.FLOW_CONTROL_ERROR, "the stream's window is exceeded")
+        self.data_came(stream_id, data, size, end_stream)
+
+    def _headers_came(self, block: bytes | None) -> None:
+        if block is not None:
+            self._idle_frames -= _IDLE_FRAMES_ALLOWED
+            self.headers_came(self._block.stream_id, block, self._block.end_stream)
+
+    def _window_update(self, stream_id: int, payload: bytes) -> None:
+        if len(payload) != 4:
+            raise Http2Error(frames.FRAME_SIZE_ERROR, "WINDOW_UPDATE of a wrong size")
+        increment = frames.read_long(payload, 0) & frames.MAX_WINDOW
+        if not stream_id:
+            if not increment:
+                raise Http2Error(frames.PROTOCOL_ERROR, "WINDOW_UPDATE by 0")
+            self._send_window += increment
+            if self._send_window > frames.MAX_WINDOW:
+                raise Http2Error(frames.FLOW_CONTROL_ERROR, "the window is too large")
+        else:
+            flow = self.flow_of(stream_id)
+            if flow is None:
+                self._count_idle_frame()
+                return
+            if not increment:
+                raise StreamError(frames.PROTOCOL_ERROR, "WINDOW_UPDATE by 0")
+            flow.send_window += increment
+            if flow.send_window > frames.MAX_WINDOW:
+                raise StreamError(frames.FLOW_CONTROL_ERROR, "the window is too large")
+        if self._blocked:
+            self._send_pending()
+        else:
+            self._count_small_update(increment)
+
+    def _reset(self, stream_id: int, payload: bytes) -> None:
+        if len(payload) != 4:
+            raise Http2Error(frames.FRAME_SIZE_ERROR, "RST_STREAM of a wrong size")
+        if not stream_id:
+            raise Http2Error(frames.PROTOCOL_ERROR, "RST_STREAM outside a stream")
+        if self.flow_of(stream_id) is not None:
+            self.reset_came(stream_id, frames.read_long(payload, 0))
+        else:
+            self._count_idle_frame()
+
+    def _rare(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        if kind in (frames.SETTINGS, frames.PING, frames.GOAWAY) and stream_id:
+            raise Http2Error(frames.PROTOCOL_ERROR, "a frame of the connection came in a stream")
+        if kind == frames.SETTINGS:
+            self._settings(flags, payload)
+        elif kind == frames.PING:
+            if len(payload) != 8:
+                raise Http2Error(frames.FRAME_SIZE_ERROR, "PING of a wrong size")
+            if not flags & frames.ACK:
+                self._count_idle_frame()
+                self.write(frames.frame(frames.PING, frames.ACK, 0, payload))
+        elif kind == frames.GOAWAY:
+            if len(payload) < 8:
+                raise Http2Error(frames.FRAME_SIZE_ERROR, "GOAWAY is too short")
+            self.goaway_came(frames.read_long(payload, 0) & frames.MAX_STREAM_ID, frames.read_long(payload, 4))
+        elif kind == frames.PUSH_PROMISE:
+            raise Http2Error(frames.PROTOCOL_ERROR, "PUSH_PROMISE was forbidden")
+        elif kind == frames.PRIORITY:
+            self._priority(stream_id, payload)
+        else:
+            self._count_idle_frame()  # of an unknown type: ignored (RFC 9113, section 5.5)
+
+    def _priority(self, stream_id: int, payload: bytes) -> None:
+        """Deprecated, and ignored (RFC 9113, section 5.3.2)."""
+        if not stream_id:
+            raise Http2Error(frames.PROTOCOL_ERROR, "PRIORITY outside a stream")
+        if len(payload) != 5:
+            raise StreamError(frames.FRAME_SIZE_ERROR, "PRIORITY of a wrong size")
+        if frames.read_long(payload, 0) & frames.MAX_STREAM_ID == stream_id:
+            raise StreamError(frames.PROTOCOL_ERROR, "a stream depends on itself")
+        self._count_idle_frame()
+
+    def _settings(self, flags: int, payload: bytes) -> None:
+        if flags & frames.ACK:
+            if payload:
+                raise Http2Error(frames.FRAME_SIZE_ERROR, "an acknowledgement of SETTINGS has no payload")
+            return
+        self._count_idle_frame()
+        for key, value in frames.read_settings(payload):
+            if key == frames.SETTINGS_INITIAL_WINDOW_SIZE:
+                self._change_initial_window(value)
+            elif key == frames.SETTINGS_MAX_CONCURRENT_STREAMS:
+                self.peer_max_streams = value
+            elif key == frames.SETTINGS_HEADER_TABLE_SIZE:
+                self.encoder.set_max_table_size(value)
+        self.write(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
+        if not self._settings_came:
+            self._settings_came = True
+            self.settings_came()
+        if self._blocked:
+            self._send_pending()
+
+    def _change_initial_window(self, size: int) -> None:
+        """RFC 9113, section 6.9.2: it holds for the open streams, too, whose windows may become negative."""
+        change, self._initial_window = size - self._initial_window, size
+        for flow in self.flows():
+            flow.send_window += change
+            if flow.send_window > frames.MAX_WINDOW:
+                raise Http2Error(frames.FLOW_CONTROL_ERROR, "the window is too large")
+
+    def _count_small_update(self, increment: int) -> None:
+        """Updates that nothing waits for are usual; many tiny ones are work without an end."""
+        if increment < 64:
+            self._count_idle_frame()
+
+    def _count_idle_frame(self) -> None:
+        self._idle_frames += 1
+        if self._idle_frames > _MAX_IDLE_FRAMES:
+            raise Http2Error(frames.ENHANCE_YOUR_CALM, "too many frames that carry nothing")

@@ -1,0 +1,109 @@
+"""Connections to backends that speak HTTP/2, and to those that turn out to speak HTTP/1.1 alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from composectl.balance.backend import Backend, join_address
+from composectl.balance.phase import Phase
+from composectl.proxy.connection_pool import CONNECT_TIMEOUT, ConnectionPool
+from composectl.proxy.exchange import BackendStream, BackendStreams
+from composectl.proxy.http2.backend_connection import Http2BackendConnection, Http2BackendStream
+from composectl.proxy.http2.frames import Http2Error
+
+# A backend that leaves the preface unanswered for so long speaks HTTP/1.1.
+_PREFACE_TIMEOUT = 1.0
+_IDLE_SECONDS = 60
+
+
+class Http2ConnectionPool(BackendStreams):
+    """One connection to each backend, and more while the streams that it allows are in use."""
+
+    may_refuse = True
+
+    def __init__(self, http1: ConnectionPool, *, identify: bool = True) -> None:
+        self.port = http1.port
+        self._http1 = http1
+        self._identify = identify
+        self._connections: dict[Backend, list[Http2BackendConnection]] = {}
+        self._dialing: dict[Backend, asyncio.Task[bool]] = {}
+        self._speak_http1: set[Backend] = set()
+        self._tick = 0
+
+    def take(self, backend: Backend) -> BackendStream | None:
+        for connection in self._connections.get(backend, ()):
+            if connection.has_room:
+                connection.reserved += 1
+                return Http2BackendStream(connection)
+        return self._http1.take(backend) if backend in self._speak_http1 else None
+
+    def take_recent(self, backend: Backend) -> BackendStream | None:
+        return self._http1.take_recent(backend) if backend in self._speak_http1 else self.take(backend)
+
+    async def dial(self, backend: Backend) -> BackendStream:
+        while backend not in self._speak_http1:
+            task = self._dialing.get(backend)
+            if task is None:
+                task = self._dialing[backend] = asyncio.get_running_loop().create_task(self._connect(backend))
+                task.add_done_callback(lambda _: self._dialing.pop(backend, None))
+            if not await asyncio.shield(task):
+                break
+            if stream := self.take(backend):
+                return stream
+        return await self._http1.dial(backend)
+
+    def forget(self, backend: Backend) -> None:
+        self._speak_http1.discard(backend)
+        for connection in list(self._connections.get(backend, ())):
+            connection.retire()
+
+    def sweep(self) -> None:
+        self._tick += 1
+        for backend, connections in list(self._connections.items()):
+            for connection in list(connections):
+                connection.sweep()
+                surplus = len(connections) > 1 and self._tick - connection.idle_since > _IDLE_SECONDS
+                if connection.is_idle and (surplus or backend.phase is not Phase.READY):
+                    connection.retire()
+
+    def close(self) -> None:
+        for backend in list(self._connections):
+            self.forget(backend)
+
+    # Private
+
+    async def _connect(self, backend: Backend) -> bool:
+        """Whether there is another connection; False where the backend does not speak HTTP/2. Raises OSError."""
+        host, port = backend.replica.address(self.port)
+        line = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        connection = Http2BackendConnection(backend, line, ready, self._freed, self._lost)
+        protocol = cast(asyncio.Protocol, connection)
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            await loop.create_connection(lambda: protocol, host, port)
+        try:
+            async with asyncio.timeout(_PREFACE_TIMEOUT):
+                await ready
+        except (TimeoutError, Http2Error):
+            connection.retire()
+            self._speak_http1.add(backend)
+            return False
+        except OSError:
+            return False  # it may be on its way out: the next request asks again
+        if backend.phase is Phase.GONE:  # and another may have its address by now
+            connection.retire()
+            raise ConnectionAbortedError("its container is gone")
+        self._connections.setdefault(backend, []).append(connection)
+        return True
+
+    def _freed(self, connection: Http2BackendConnection) -> None:
+        connection.idle_since = self._tick
+
+    def _lost(self, connection: Http2BackendConnection) -> None:
+        connections = self._connections.get(connection.backend)
+        if connections and connection in connections:
+            connections.remove(connection)
+            if not connections:
+                del self._connections[connection.backend]

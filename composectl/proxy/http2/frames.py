@@ -1,0 +1,132 @@
+"""The frames of HTTP/2 (RFC 9113, sections 4 and 6), as bytes."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEADER_SIZE = 9
+MAX_FRAME = 16_384  # what every peer takes, and all that this side does
+MAX_WINDOW = 0x7FFF_FFFF
+MAX_STREAM_ID = 0x7FFF_FFFF
+DEFAULT_WINDOW = 65_535
+
+DATA = 0
+HEADERS = 1
+PRIORITY = 2
+RST_STREAM = 3
+SETTINGS = 4
+PUSH_PROMISE = 5
+PING = 6
+GOAWAY = 7
+WINDOW_UPDATE = 8
+CONTINUATION = 9
+
+END_STREAM = 0x1
+ACK = 0x1
+END_HEADERS = 0x4
+PADDED = 0x8
+PRIORITY_FLAG = 0x20
+
+SETTINGS_HEADER_TABLE_SIZE = 1
+SETTINGS_ENABLE_PUSH = 2
+SETTINGS_MAX_CONCURRENT_STREAMS = 3
+SETTINGS_INITIAL_WINDOW_SIZE = 4
+SETTINGS_MAX_FRAME_SIZE = 5
+SETTINGS_MAX_HEADER_LIST_SIZE = 6
+
+NO_ERROR = 0
+PROTOCOL_ERROR = 1
+INTERNAL_ERROR = 2
+FLOW_CONTROL_ERROR = 3
+STREAM_CLOSED = 5
+FRAME_SIZE_ERROR = 6
+REFUSED_STREAM = 7
+CANCEL = 8
+COMPRESSION_ERROR = 9
+ENHANCE_YOUR_CALM = 11
+HTTP_1_1_REQUIRED = 13
+
+_HEADER = Struct(">HBBBL")
+_LONG = Struct(">L")
+_TWO_LONGS = Struct(">LL")
+_SETTING = Struct(">HL")
+
+
+class Http2Error(Exception):
+    """The peer broke the protocol; `code` is one of RFC 9113, section 7. The connection ends with it."""
+
+    def __init__(self, code: int, what: str) -> None:
+        super().__init__(what)
+        self.code = code
+
+
+class StreamError(Exception):
+    """The peer broke the protocol in one stream, which alone is reset with `code`."""
+
+    def __init__(self, code: int, what: str) -> None:
+        super().__init__(what)
+        self.code = code
+
+
+def frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
+    size = len(payload)
+    return _HEADER.pack(size >> 8, size & 0xFF, kind, flags, stream_id) + payload
+
+
+def headers(stream_id: int, block: bytes, *, end_stream: bool) -> bytes:
+    """A header block, with CONTINUATION frames where it needs them."""
+    flags = END_STREAM if end_stream else 0
+    if len(block) <= MAX_FRAME:
+        return frame(HEADERS, flags | END_HEADERS, stream_id, block)
+    parts = [frame(HEADERS, flags, stream_id, block[:MAX_FRAME])]
+    for begin in range(MAX_FRAME, len(block), MAX_FRAME):
+        piece = block[begin : begin + MAX_FRAME]
+        last = begin + MAX_FRAME >= len(block)
+        parts.append(frame(CONTINUATION, END_HEADERS if last else 0, stream_id, piece))
+    return b"".join(parts)
+
+
+def settings(*pairs: tuple[int, int]) -> bytes:
+    return frame(SETTINGS, 0, 0, b"".join([_SETTING.pack(*pair) for pair in pairs]))
+
+
+def window_update(stream_id: int, increment: int) -> bytes:
+    return frame(WINDOW_UPDATE, 0, stream_id, _LONG.pack(increment))
+
+
+def rst_stream(stream_id: int, code: int) -> bytes:
+    return frame(RST_STREAM, 0, stream_id, _LONG.pack(code))
+
+
+def goaway(last_stream_id: int, code: int, debug: bytes = b"") -> bytes:
+    return frame(GOAWAY, 0, 0, _TWO_LONGS.pack(last_stream_id, code) + debug)
+
+
+def read_long(data: bytes, at: int) -> int:
+    """The 32 bits at that place."""
+    return int.from_bytes(data[at : at + 4], "big")
+
+
+def read_settings(payload: bytes) -> list[tuple[int, int]]:
+    """The pairs of a SETTINGS frame, checked (RFC 9113, section 6.5.2). Raises Http2Error."""
+    if len(payload) % _SETTING.size:
+        raise Http2Error(FRAME_SIZE_ERROR, "SETTINGS of a wrong size")
+    pairs = [(int(key), int(value)) for key, value in _SETTING.iter_unpack(payload)]
+    for key, value in pairs:
+        if key == SETTINGS_ENABLE_PUSH and value > 1:
+            raise Http2Error(PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
+        if key == SETTINGS_INITIAL_WINDOW_SIZE and value > MAX_WINDOW:
+            raise Http2Error(FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE is too large")
+        if key == SETTINGS_MAX_FRAME_SIZE and not MAX_FRAME <= value <= 0xFF_FFFF:
+            raise Http2Error(PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of range")
+    return pairs
+
+
+def without_padding(payload: bytes, flags: int) -> bytes:
+    """The payload of DATA or HEADERS without its padding (RFC 9113, section 6.1). Raises Http2Error."""
+    if not flags & PADDED:
+        return payload
+    if not payload or payload[0] >= len(payload):
+        raise Http2Error(PROTOCOL_ERROR, "padding exceeds the frame")
+    return payload[1 : len(payload) - payload[0]]

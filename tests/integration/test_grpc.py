@@ -1,0 +1,149 @@
+"""gRPC through `composectl proxy`: real channels and servers of grpcio, balanced call by call."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from tests.support.grpc_backend import FAILING, SLOW, GrpcBackend, GrpcClient
+from tests.support.http_client import ask
+from tests.support.proxy_process import ProxyProcess, Workspace
+from tests.support.wait import wait_until
+
+_SECONDS = 20.0
+
+
+class Calls:
+    """A channel through a proxy to `servers`."""
+
+    def __init__(self, place: Workspace, servers: list[GrpcBackend], proxy: ProxyProcess) -> None:
+        self.place = place
+        self.servers = servers
+        self.proxy = proxy
+        self.client = GrpcClient(proxy.port)
+
+    def unary(self, request: bytes) -> bytes:
+        return bytes(self.client.unary(request, timeout=_SECONDS))
+
+    def close(self) -> None:
+        self.client.close()
+        for server in self.servers:
+            server.close()
+        self.proxy.ends_by(signal.SIGINT)
+
+
+@pytest.fixture
+def calls(place: Workspace) -> Iterator[Calls]:
+    servers = [GrpcBackend(f"server-{number}") for number in range(4)]
+    words = [word for server in servers for word in ("--backend", server.address)]
+    proxy = place.starts("--listen", "127.0.0.1:0", *words)
+    assert place.comes_to(*["ready"] * 4)
+    opened = Calls(place, servers, proxy)
+    yield opened
+    opened.close()
+
+
+def test_one_channel_reaches_every_backend_alike(calls: Calls) -> None:
+    served = Counter(calls.unary(b"%d" % number).partition(b":")[0] for number in range(400))
+    assert sorted(served) == [b"server-0", b"server-1", b"server-2", b"server-3"]
+    assert min(served.values()) >= 80
+
+
+def test_all_four_kinds_of_calls(calls: Calls) -> None:
+    client = calls.client
+    assert calls.unary(b"one").endswith(b":one")
+    assert list(client.server_stream(b"1000", timeout=_SECONDS)) == [b"%d" % number for number in range(1000)]
+    pieces = [b"%d" % number * 1000 for number in range(500)]
+    assert client.client_stream(iter(pieces), timeout=_SECONDS) == b",".join(pieces)
+    said: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    heard = client.both(iter(said.get, None), timeout=_SECONDS)
+    for number in range(100):
+        said.put(b"%d" % number)
+        assert next(heard) == b"<%d>" % number
+    said.put(None)
+    assert list(heard) == []
+
+
+def test_a_status_its_message_and_the_trailers_arrive(calls: Calls) -> None:
+    with pytest.raises(grpc.RpcError) as failed:
+        calls.unary(FAILING)
+    assert failed.value.code() is grpc.StatusCode.NOT_FOUND
+    assert failed.value.details() == "there is none"
+    _, call = calls.client.unary.with_call(b"x", timeout=_SECONDS)
+    assert dict(call.trailing_metadata())["served-by"].startswith("server-")
+    assert dict(call.initial_metadata())["x-internal-service"] in [server.address for server in calls.servers]
+
+
+def test_a_deadline_and_a_cancellation_reach_the_backend(calls: Calls) -> None:
+    with pytest.raises(grpc.RpcError) as failed:
+        calls.client.unary(SLOW, timeout=0.3)
+    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert wait_until(lambda: any(server.cancelled.is_set() for server in calls.servers))
+    for server in calls.servers:
+        server.cancelled.clear()
+    future = calls.client.unary.future(SLOW, timeout=_SECONDS)
+    assert wait_until(lambda: in_flight(calls) == 1)
+    future.cancel()
+    assert wait_until(lambda: any(server.cancelled.is_set() for server in calls.servers))
+    assert wait_until(lambda: in_flight(calls) == 0)
+
+
+def test_a_thousand_calls_at_once(calls: Calls) -> None:
+    futures = [calls.client.unary.future(b"%d" % number, timeout=_SECONDS) for number in range(1000)]
+    assert [future.result().partition(b":")[2] for future in futures] == [b"%d" % number for number in range(1000)]
+
+
+def test_large_messages_both_ways(calls: Calls) -> None:
+    message = bytes(range(256)) * 12_000
+    assert calls.unary(message).partition(b":")[2] == message
+
+
+def test_a_server_that_stops_in_order_costs_no_call(calls: Calls) -> None:
+    assert calls.unary(b"before")
+    calls.servers[0].close(grace=5.0)
+    calls.servers[1].close()
+    for number in range(100):
+        assert calls.unary(b"%d" % number).endswith(b":%d" % number)
+
+
+def test_without_a_backend_a_call_gets_a_status(place: Workspace) -> None:
+    words = ("--backend", f"127.0.0.1:{place.port()}", "--queue-timeout", "0")
+    proxy = place.starts("--listen", "127.0.0.1:0", *words)
+    client = GrpcClient(proxy.port)
+    with pytest.raises(grpc.RpcError) as failed:
+        client.unary(b"x", timeout=_SECONDS)
+    client.close()
+    proxy.ends_by(signal.SIGINT)
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert failed.value.details() == "composectl: no-backend-ready"
+
+
+def test_the_end_waits_for_a_call(calls: Calls) -> None:
+    future = calls.client.unary.future(SLOW, timeout=_SECONDS)
+    assert wait_until(lambda: in_flight(calls) == 1)
+    calls.proxy.process.send_signal(signal.SIGINT)
+    for server in calls.servers:
+        server.released.set()
+    assert future.result().endswith(b":slow")
+
+
+def test_http_2_to_a_backend_that_speaks_http_1(place: Workspace) -> None:
+    backend = place.backend()
+    proxy = place.starts("--listen", "127.0.0.1:0", "--backend", backend.address)
+    assert place.comes_to("ready")
+    url = f"http://127.0.0.1:{proxy.port}/"
+    words = ["curl", "--silent", "--http2-prior-knowledge", "--max-time", "20", "--write-out", " %{http_version}", url]
+    said = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert said.stdout == f"{backend.address} 2"
+    assert ask(proxy.port, host="127.0.0.1").text == backend.address
+    proxy.ends_by(signal.SIGINT)
+
+
+def in_flight(calls: Calls) -> int:
+    return int(calls.place.status()["totals"]["in_flight"])

@@ -1,0 +1,77 @@
+"""A gRPC server of the grpcio library, with all four kinds of calls, and a client of it by any port."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from typing import Any
+
+import grpc
+
+SERVICE = "test.Echo"
+SLOW, FAILING = b"slow", b"fail"
+_GRACE = 5.0
+
+
+class GrpcBackend:
+    """Answers `unary` with its name and the request; `released` lets the slow calls go on."""
+
+    def __init__(self, name: str, port: int = 0) -> None:
+        self.name = name
+        self.cancelled = threading.Event()
+        self.released = threading.Event()
+        self._server = grpc.server(futures.ThreadPoolExecutor(64))
+        handlers = {
+            "Unary": grpc.unary_unary_rpc_method_handler(self._unary),
+            "ServerStream": grpc.unary_stream_rpc_method_handler(self._server_stream),
+            "ClientStream": grpc.stream_unary_rpc_method_handler(self._client_stream),
+            "Both": grpc.stream_stream_rpc_method_handler(self._both),
+        }
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        self._server.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def close(self, grace: float = 0.0) -> None:
+        self.released.set()
+        self._server.stop(grace).wait(_GRACE)
+
+    # Private
+
+    def _unary(self, request: bytes, context: Any) -> bytes:
+        context.set_trailing_metadata((("served-by", self.name),))
+        if request == FAILING:
+            context.abort(grpc.StatusCode.NOT_FOUND, "there is none")
+        if request == SLOW:
+            context.add_callback(self.cancelled.set)
+            self.released.wait(_GRACE)
+        return self.name.encode() + b":" + request
+
+    def _server_stream(self, request: bytes, context: Any) -> Iterator[bytes]:
+        for number in range(int(request)):
+            yield b"%d" % number
+
+    def _client_stream(self, requests: Iterator[bytes], context: Any) -> bytes:
+        return b",".join(requests)
+
+    def _both(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        for request in requests:
+            yield b"<" + request + b">"
+
+
+class GrpcClient:
+    """One channel to a port of this machine, with the calls of such a server; close it in the end."""
+
+    def __init__(self, port: int) -> None:
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+        self.unary = self._channel.unary_unary(f"/{SERVICE}/Unary")
+        self.server_stream = self._channel.unary_stream(f"/{SERVICE}/ServerStream")
+        self.client_stream = self._channel.stream_unary(f"/{SERVICE}/ClientStream")
+        self.both = self._channel.stream_stream(f"/{SERVICE}/Both")
+
+    def close(self) -> None:
+        self._channel.close()
