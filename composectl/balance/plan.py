@@ -41,6 +41,19 @@ class RolloutStep:
     remove: tuple[Backend, ...]
 
 
+def next_fixed_step(
+    backends: Iterable[Backend], old: Collection[str], desired: int, parallel: int
+) -> RolloutStep | None:
+    """The next step where as many leave as come, whether or not they serve; None where no container in `old` is left.
+
+    Those that are not ready go first, then the lowest numbers.
+    """
+    present = sorted(backends, key=lambda backend: (backend.phase is Phase.READY, backend.replica.number))
+    staying = [backend for backend in present if backend.phase not in _LEAVING]
+    going = tuple(backend for backend in staying if backend.replica.id in old)[:parallel]
+    return RolloutStep(max(0, desired - len(staying) + len(going)), going) if going else None
+
+
 def next_rollout_step(
     backends: Iterable[Backend], old: Collection[str], desired: int, parallel: int
 ) -> RolloutStep | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import click
@@ -44,7 +45,7 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
         if client.info.profiles:
             active = active_profiles(invocation.options, invocation.environ, invocation.cwd)
             options = replace(options, profiles=tuple(dict.fromkeys((*active, *client.info.profiles))))
-        project = replace(invocation, options=options)
+        project = _with_hooks(replace(invocation, options=options), client.info.project)
         try:
             with spinner(f"Stopping composectl (process {client.info.pid})"):
                 client.stop()
@@ -59,6 +60,25 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
 
 
 # Private
+
+
+def _with_hooks(invocation: Invocation, name: str) -> Invocation:
+    """The invocation, without the name of the project where that has `pre_stop` hooks.
+
+    Compose 2 reads no files of a project that is named, and then runs no hooks.
+    """
+    import asyncio
+
+    from composectl.orchestrator.compose import find_client
+
+    unnamed = replace(invocation, options=replace(invocation.options, project_name=""))
+    with suppress(errors.ComposectlError):
+        client = find_client(unnamed)
+        if not client.compose.is_v1:
+            project = asyncio.run(client.load(quiet=True))
+            if project.name == name and any("pre_stop" in service for service in project.document["services"].values()):
+                return replace(unnamed, options=replace(unnamed.options, profiles=("*",)))
+    return invocation
 
 
 def _is_alive(pid: int) -> bool:

@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("services", nargs=-1, required=True, metavar="SERVICE...", shell_complete=completed("balanced"))
+@click.argument("services", nargs=-1, metavar="[SERVICE...]", shell_complete=completed("balanced"))
 @options_of("rollout")
 @click.option("--promote", is_flag=True, help="Accept the canary, and continue its rollout.")
 @click.option("--abort", is_flag=True, help="Remove the canary, and keep the old replicas.")
 @click.pass_obj
 def rollout(invocation: Invocation, /, services: Sequence[str], promote: bool, abort: bool, **typed: Any) -> int:
-    """Replace the replicas of a service, without losing a request.
+    """Replace the replicas of services, by default of all that are balanced, without losing a request.
 
     The compose files and images are read as they are now. A new replica serves before an old one leaves. A new one that
     does not become ready, or that fails more requests than the old ones, is removed, and the old ones stay.
 
     \b
+    composectl rollout
     composectl rollout echo
     composectl build echo && composectl rollout echo --monitor 30s
     composectl rollout echo --canary 10%
@@ -47,7 +48,7 @@ def rollout(invocation: Invocation, /, services: Sequence[str], promote: bool, a
     flags = settings_of("rollout", typed)
     check_decision(services, flags, promote=promote, abort=abort)
     config = build(RolloutConfig, flags)
-    if config.canary is not None and len(set(services)) > 1:
+    if config.canary is not None and len(set(services)) != 1:
         raise errors.UsageError(
             "`--canary` takes one service", "run `composectl rollout SERVICE --canary 10%` for each service"
         )
@@ -60,12 +61,15 @@ def rollout(invocation: Invocation, /, services: Sequence[str], promote: bool, a
     if promote or abort:
         return print_progress(client.decide_canary(CanaryDecision(services[0], promote)))
     project = asyncio.run(find_client(invocation).load())
+    if not services:
+        balanced = [str(service["service"]) for service in client.status()["services"]]
+        services = project.in_order(service for service in balanced if service in project.services)
     return print_progress(client.rollout(make_rollout(client, project, services, config)))
 
 
 def check_decision(services: Sequence[str], flags: Settings, *, promote: bool, abort: bool) -> None:
     """Raise ComposectlError where it is decided on a canary, and something else is asked for, too."""
-    if (promote or abort) and (len(services) > 1 or flags or (promote and abort)):
+    if (promote or abort) and (len(services) != 1 or flags or (promote and abort)):
         option = "--promote" if promote else "--abort"
         raise errors.UsageError(
             f"`{option}` takes one service, and cannot be combined with other options",

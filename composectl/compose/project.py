@@ -86,6 +86,10 @@ class Project:
         """A warning where several replicas of the service would write to one volume; "" where they would not."""
         return shared_data(self._service(service))
 
+    def in_order(self, services: Iterable[str]) -> tuple[str, ...]:
+        """These services, each one behind those that it depends on."""
+        return tuple(sorted(services, key=lambda service: (len(self.started_with((service,))), service)))
+
     def declared_scale(self, service: str) -> int:
         """How many replicas the file itself wants of it: `scale`, `deploy.replicas`, or one."""
         of = self._service(service)

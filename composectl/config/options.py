@@ -33,6 +33,7 @@ _Daemon = TypeVar("_Daemon", bound=DaemonConfig)
 _POLICY, _LOG_FORMAT = click.Choice(tuple(POLICIES)), click.Choice(tuple(FORMATS))
 _ADDRESSING = click.Choice(("auto", "container", "published"))
 _READY = "as long as its HEALTHCHECK may fail, else 60s"
+_UPDATE = "`deploy.update_config`"
 _REPLICAS = "as before, else `scale` or `deploy.replicas`, else 1"
 FLAG = click.BOOL
 """The kind of an option without a value: it turns its default round."""
@@ -254,8 +255,13 @@ OPTIONS = (
     _up("backend-address", _ADDRESSING, "Reach backends by auto, container or published."),
     _up("ready-timeout", kinds.DURATION, "How long up waits for a ready replica.", default=_READY),
     _up("handover", FLAG, "Take over from the running composectl without losing a request."),
-    _rollout("parallel", kinds.COUNT, "How many replicas are replaced at a time."),
-    _rollout("monitor", kinds.DURATION, "How long a new replica is monitored before an old one leaves."),
+    _rollout("parallel", kinds.COUNT, "How many replicas are replaced at a time.", default=f"{_UPDATE}, else 1"),
+    _rollout(
+        "monitor",
+        kinds.DURATION,
+        "How long a new replica is monitored before an old one leaves.",
+        default=f"{_UPDATE}, else 5s",
+    ),
     _rollout("ready-timeout", kinds.DURATION, "How long a new replica may take to become ready.", default=_READY),
     _rollout("canary", kinds.SHARE, "Pause with one new replica at this share of the requests, as in 10%.", default=""),
 )

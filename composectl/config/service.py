@@ -56,11 +56,12 @@ class ServiceConfig:
 class RolloutConfig:
     """`parallel`: so many new replicas at a time. `monitor`: the seconds of watching them before old ones leave.
 
+    Both are None for what `deploy.update_config` of each service says.
     `ready_timeout`: the seconds to become ready, None for as long as the HEALTHCHECK says. `canary`: the share of the
     requests at which one is held first.
     """
 
-    parallel: int = 1
-    monitor: float = 5.0
+    parallel: int | None = None
+    monitor: float | None = None
     ready_timeout: float | None = None
     canary: float | None = None

@@ -21,15 +21,16 @@ class RolloutRequest:
     """New replicas for old ones of `services`, made from the project `rendered`.
 
     `parallel`: how many more than desired there may be. `monitor_seconds`: how long a new replica is monitored before
-    an old one is removed. `ready_timeout_seconds`: how long it may take to be ready, None for as long as its
-    HEALTHCHECK says. `only_changed`: skip a service that has not changed. `canary`: pause after one new replica with
-    this share of the requests, between 0 and 1; for one service only.
+    an old one is removed. Both are None for what `deploy.update_config` of each service says.
+    `ready_timeout_seconds`: how long a replica may take to be ready, None for as long as its HEALTHCHECK says.
+    `only_changed`: skip a service that has not changed. `canary`: pause after one new replica with this share of the
+    requests, between 0 and 1; for one service only.
     """
 
     services: tuple[str, ...]
     rendered: str
-    parallel: int = 1
-    monitor_seconds: float = 5.0
+    parallel: int | None = None
+    monitor_seconds: float | None = None
     ready_timeout_seconds: float | None = None
     only_changed: bool = False
     canary: float | None = None
@@ -102,9 +103,9 @@ def parse_rollout(payload: Any) -> RolloutRequest:
     return RolloutRequest(
         services=tuple(services),
         rendered=_field(payload, "rendered", {str}),
-        parallel=_field(payload, "parallel", {int}, lambda count: count > 0),
-        monitor_seconds=float(_field(payload, "monitor_seconds", {int, float}, _is_duration)),
-        ready_timeout_seconds=_ready_timeout(payload),
+        parallel=_field(payload, "parallel", {int, type(None)}, lambda count: count is None or count > 0),
+        monitor_seconds=_seconds(payload, "monitor_seconds"),
+        ready_timeout_seconds=_seconds(payload, "ready_timeout_seconds"),
         only_changed=_field(payload, "only_changed", {bool}),
         canary=_field(payload, "canary", {float, type(None)} if len(services) == 1 else {type(None)}, _is_share),
     )
@@ -130,7 +131,7 @@ def parse_scale(payload: Any) -> ScaleRequest:
     return ScaleRequest(
         _field(payload, "desired", {dict}, _are_counts),
         _field(payload, "oldest_first", {bool}),
-        _ready_timeout({"ready_timeout_seconds": None} | payload),
+        _seconds({"ready_timeout_seconds": None} | payload, "ready_timeout_seconds"),
     )
 
 
@@ -148,8 +149,8 @@ def _is_share(value: float | None) -> bool:
     return value is None or 0 < value < 1
 
 
-def _ready_timeout(payload: Any) -> float | None:
-    seconds = _field(payload, "ready_timeout_seconds", {int, float, type(None)}, _is_duration_or_none)
+def _seconds(payload: Any, key: str) -> float | None:
+    seconds = _field(payload, key, {int, float, type(None)}, _is_duration_or_none)
     return None if seconds is None else float(seconds)
 
 

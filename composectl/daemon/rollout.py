@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
-from composectl.balance.plan import RolloutStep, next_rollout_step
+from composectl.balance.plan import RolloutStep, next_fixed_step, next_rollout_step
 from composectl.control.commands import CanaryDecision, Progress, RolloutRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.rollout_monitor import ReplicaRejected, RolloutMonitor, check_alive, check_ready
+from composectl.daemon.rollout_pace import CONTINUE, PAUSE, ROLLBACK, RolloutPace, pace_of
 from composectl.daemon.scaling import retire
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import Revision
@@ -33,16 +34,16 @@ async def roll_out(daemon: Daemon, request: RolloutRequest, progress: Progress) 
     async with daemon.scaling:
         daemon.check_no_canary()
         revision = orchestrator.revision(request.rendered)
-        for name in () if request.only_changed else request.services:
-            orchestrator.check_capacity(name, orchestrator.desired[name] + request.parallel, revision)
+        rollouts = [_prepare(daemon, service, request, revision, progress) for service in services]
+        for rollout in () if request.only_changed else rollouts:
+            rollout.check_capacity()
         if request.canary is not None:
-            rollout = ServiceRollout(daemon, services[0], request, revision, progress)
-            await rollout.pause_at_canary(request.canary)
+            await rollouts[0].pause_at_canary(request.canary)
             return
-        for service in services:
+        for service, rollout in zip(services, rollouts, strict=True):
             if not request.only_changed or await orchestrator.is_outdated(service.name, revision):
                 with service.counted_rollout():
-                    await ServiceRollout(daemon, service, request, revision, progress).run()
+                    await rollout.run()
             orchestrator.set_revision(service.name, revision)
 
 
@@ -62,7 +63,8 @@ async def decide_canary(daemon: Daemon, decision: CanaryDecision, progress: Prog
             service.end_canary()
             with service.counted_rollout():
                 await rollout.promote()
-            daemon.orchestrator.set_revision(service.name, paused.revision)
+            if paused.revision is not None:
+                daemon.orchestrator.set_revision(service.name, paused.revision)
         else:
             await rollout.abort()
             service.end_canary()
@@ -70,15 +72,23 @@ async def decide_canary(daemon: Daemon, decision: CanaryDecision, progress: Prog
 
 @dataclass(slots=True)
 class ServiceRollout:
-    """The rollout of one service; `old` are the ids of the containers that it replaces."""
+    """The rollout of one service to a revision, None for that of its replicas before.
+
+    `old` are the ids of the containers that it replaces.
+    """
 
     daemon: Daemon
     service: BalancedService
-    request: RolloutRequest
-    revision: Revision
+    pace: RolloutPace
+    revision: Revision | None
     progress: Progress
     old: frozenset[str] = frozenset()
     _names: Mapping[str, str] = field(init=False, default_factory=dict)  # of all containers, by id
+
+    def check_capacity(self) -> None:
+        """Raise where the replicas that are to be there side by side cannot be."""
+        more = 0 if self.pace.stop_first else self.pace.parallel
+        self.daemon.orchestrator.check_capacity(self.service.name, self._desired + more, self.revision)
 
     async def run(self) -> None:
         """Replace all replicas. Raises ComposectlError, as every step does."""
@@ -134,7 +144,8 @@ class ServiceRollout:
         for exited in await self.daemon.orchestrator.exited(self.service.name):
             if not exited.restarting:
                 await self.daemon.orchestrator.remove(exited.id)
-        self.progress(f"{self.service.name}: rolling out {self._desired}, {self.request.parallel} at a time")
+        order = ", old ones leave first" if self.pace.stop_first else ""
+        self.progress(f"{self.service.name}: rolling out {self._desired}, {self.pace.parallel} at a time{order}")
 
     async def _add(self, count: int) -> None:
         """Add new replicas and monitor them; remove them again where they are rejected."""
@@ -157,24 +168,63 @@ class ServiceRollout:
 
     async def _monitor(self, new: Collection[str]) -> None:
         names = {container_id: self._names[container_id] for container_id in new}
-        await RolloutMonitor(self.daemon, self.service, self.request, names, self.old, self.progress).run()
+        try:
+            await RolloutMonitor(self.daemon, self.service, self.pace, names, self.old, self.progress).run()
+        except ReplicaRejected as rejected:
+            if self.pace.failure_action != CONTINUE:
+                raise
+            self.progress(f"warning: {rejected.reason}; the rollout continues")
 
     async def _replace_all(self) -> None:
+        try:
+            await self._take_steps()
+        except errors.ComposectlError:
+            try:
+                await self._recover()
+            except errors.ComposectlError as error:
+                self.progress(f"warning: {error.message}")
+            raise
+        self._report_ready()
+
+    async def _take_steps(self) -> None:
         while step := await self._next_step():
+            if self.pace.stop_first:
+                await self._remove(step.remove, "rolled out", self.progress)
             if step.add:
                 await self._add(step.add)
-            await self._remove(step.remove, "rolled out", self.progress)
-        self._report_ready()
+            if not self.pace.stop_first:
+                await self._remove(step.remove, "rolled out", self.progress)
+            if self.pace.delay and step.remove and self._has_old:
+                self.progress(f"{self.service.name}: the next step follows in {self.pace.delay:g} s")
+                await asyncio.sleep(self.pace.delay)
+
+    async def _recover(self) -> None:
+        """Make what is missing as it was before; in a rollback, also what has been replaced already."""
+        if self.pace.failure_action == ROLLBACK and (new := frozenset(await self._list() - self.old)):
+            self.progress(f"{self.service.name}: rolling back {len(new)}")
+            pace = replace(self.pace, monitor=0.0, delay=0.0, failure_action=PAUSE)
+            await replace(self, pace=pace, revision=None, old=new)._take_steps()
+        if self.pace.stop_first and len(await self._list()) < self._desired:
+            await self.daemon.orchestrator.scale_to(self.service.name, self._desired)
+
+    @property
+    def _has_old(self) -> bool:
+        return any(backend.replica.id in self.old for backend in self.service.pool.backends)
 
     async def _next_step(self) -> RolloutStep | None:
         """The next step, as long as all new replicas serve: else no old one is removed any more."""
+        if self.pace.failure_action != CONTINUE:
+            await self._check_new()
+        plan = next_fixed_step if self.pace.is_fixed else next_rollout_step
+        return plan(self.service.pool.backends, self.old, self._desired, self.pace.parallel)
+
+    async def _check_new(self) -> None:
         new = [backend for backend in self.service.pool.backends if backend.replica.id not in self.old]
         try:
             await check_alive(self.daemon, self.service.name, await self._list() - self.old)
             await check_ready(self.daemon, self.service.name, new)
         except ReplicaRejected as rejected:
             raise await self._stopped(rejected, {rejected.id}) from None
-        return next_rollout_step(self.service.pool.backends, self.old, self._desired, self.request.parallel)
 
     @asynccontextmanager
     async def _undone_on_failure(self, before: Set[str]) -> AsyncIterator[None]:
@@ -209,3 +259,14 @@ class ServiceRollout:
         await self.daemon.changes.wait_until(
             lambda: all(backend.phase is Phase.GONE for backend in backends), _REMOVAL_TIMEOUT
         )
+
+
+# Private
+
+
+def _prepare(
+    daemon: Daemon, service: BalancedService, request: RolloutRequest, revision: Revision, progress: Progress
+) -> ServiceRollout:
+    written = daemon.orchestrator.update_config(service.name, revision)
+    pace = pace_of(request, written, daemon.orchestrator.desired[service.name])
+    return ServiceRollout(daemon, service, pace, revision, progress)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from composectl.balance.backend import Backend
 from composectl.balance.canary_analysis import error_rate, is_significantly_worse
 from composectl.balance.phase import Phase
-from composectl.control.commands import Progress, RolloutRequest
+from composectl.control.commands import Progress
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.readiness import Deadlines
+from composectl.daemon.rollout_pace import RolloutPace
 from composectl.daemon.service import BalancedService
 
 _POLL_INTERVAL = 0.2
@@ -31,7 +32,7 @@ class RolloutMonitor:
 
     daemon: Daemon
     service: BalancedService
-    request: RolloutRequest
+    pace: RolloutPace
     new: Mapping[str, str]
     old: Collection[str]
     progress: Progress
@@ -40,12 +41,12 @@ class RolloutMonitor:
         """Wait until all are ready, then monitor them for as long as was asked for. Raises ReplicaRejected."""
         await self._wait_until_ready()
         names = ", ".join(sorted(self.new.values()))
-        self.progress(f"{names} ready, monitored for {self.request.monitor_seconds:g} s")
+        self.progress(f"{names} ready, monitored for {self.pace.monitor:g} s")
         new = self._ready()
         old = [backend for backend in self.service.pool.backends if backend.replica.id in self.old]
         new_before, old_before = error_rate(new), error_rate(old)
         now = asyncio.get_running_loop().time
-        end = now() + self.request.monitor_seconds
+        end = now() + self.pace.monitor
         while True:
             await check_ready(self.daemon, self.service.name, new)
             new_rate, old_rate = error_rate(new).since(new_before), error_rate(old).since(old_before)
@@ -64,7 +65,7 @@ class RolloutMonitor:
         def all_ready() -> bool:
             return len(self._ready()) == len(self.new)
 
-        deadlines = Deadlines(self.daemon, self.request.ready_timeout_seconds)
+        deadlines = Deadlines(self.daemon, self.pace.ready_timeout)
         while not await self.daemon.changes.wait_until(all_ready, _POLL_INTERVAL):
             await check_alive(self.daemon, self.service.name, self.new)
             if await deadlines.is_over(self.service.name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from composectl import errors
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
@@ -38,6 +39,10 @@ async def retire(daemon: Daemon, service: BalancedService, backend: Backend, rea
         progress(f"{replica.name} drained for {service.drain_timeout:g} s, {requests} cut")
         service.cut(backend)
         await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, _CUT_TIMEOUT)
+    try:
+        await daemon.orchestrator.run_pre_stop(service.name, replica.id)
+    except errors.ComposectlError as error:
+        progress(f"warning: {replica.name}: {error.message}")
     await daemon.orchestrator.remove(replica.id, replica.stop_grace_period)
     progress(f"{replica.name} removed")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ TIMEOUT = 10
 IDLE_TIMEOUT = 30.0
 _LAST_LINES = 10
 _SLOW_TIMEOUT = 60  # a busy machine takes its time to stop and to remove
+_EXEC_POLL_INTERVAL = 0.1
 EventStream = AbstractContextManager[AsyncIterator[Event]]
 _T = TypeVar("_T")
 
@@ -198,6 +200,34 @@ class Engine:
     async def stop(self, id: str, grace_period: float) -> None:  # noqa: A002
         """Stop the container, by force after `grace_period` seconds, if it is there (POST .../{id}/stop)."""
         await self._call(lambda: _unless_gone(partial(self._slow_client.stop, id, math.ceil(grace_period))))
+
+    async def execute(
+        self,
+        id: str,  # noqa: A002
+        command: Sequence[str],
+        *,
+        user: str = "",
+        privileged: bool = False,
+        working_dir: str = "",
+        environment: Sequence[str] = (),
+    ) -> int:
+        """Run a command in the container to its end; its exit code (POST .../{id}/exec, then /exec/{id}/start)."""
+
+        def run() -> int:
+            exec_id = self._client.exec_create(
+                id,
+                list(command),
+                user=user,
+                privileged=privileged,
+                workdir=working_dir or None,
+                environment=list(environment),
+            )["Id"]
+            self._client.exec_start(exec_id, detach=True)
+            while (state := self._client.exec_inspect(exec_id))["Running"]:
+                time.sleep(_EXEC_POLL_INTERVAL)
+            return int(state["ExitCode"] or 0)
+
+        return await self._call(run)
 
     async def remove(self, id: str) -> None:  # noqa: A002
         """Remove the stopped container, if it is there and not being removed (DELETE /containers/{id})."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from composectl.balance.backend import Replica
 from composectl.balance.waiting import Condition
+from composectl.compose.deploy import UpdateConfig
 from composectl.errors import plural
 
 if TYPE_CHECKING:
@@ -126,6 +127,9 @@ class Orchestrator:
         """Make replicas of a revision until there are `count`; none is replaced, or removed if `can_choose_victim`."""
         raise NotImplementedError
 
+    async def run_pre_stop(self, service: str, id: str) -> None:  # noqa: A002 - Docker's word
+        """Run what the service wants to be run in a container before that is stopped."""
+
     async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
         """Remove a container; first stop it, with `grace_period` seconds before it is killed, unless that is None."""
         raise NotImplementedError
@@ -137,6 +141,10 @@ class Orchestrator:
     def revision(self, rendered: str) -> Revision:
         """The revision that a rendered project makes, with the ports of its replicas; `stop` includes its services."""
         raise NotImplementedError
+
+    def update_config(self, service: str, revision: Revision) -> UpdateConfig:
+        """How the service is to be updated to a revision, as far as that says so."""
+        return UpdateConfig()
 
     async def is_outdated(self, service: str, revision: Revision) -> bool:
         """Whether the replicas of a service differ from those of a revision, in their definition or their image."""

@@ -13,6 +13,7 @@ from composectl.balance.waiting import Condition
 from composectl.compose.argv import UpArguments
 from composectl.compose.binary import api_variables, find_compose
 from composectl.compose.client import ComposeClient, ComposeProject
+from composectl.compose.deploy import UpdateConfig, pre_stop_hooks, update_config
 from composectl.compose.options import Invocation
 from composectl.compose.override import (
     PortOverrides,
@@ -229,6 +230,19 @@ class ComposeOrchestrator(Orchestrator):
             now = await self._engine.config_hashes(self._project.name, service)
             own |= {config_hash for id, config_hash in now.items() if id not in before}  # noqa: A001 - Docker's word
 
+    async def run_pre_stop(self, service: str, id: str) -> None:  # noqa: A002 - Docker's word
+        for hook in pre_stop_hooks(self._revisions[service], service):
+            exit_code = await self._engine.execute(
+                id,
+                hook.command,
+                user=hook.user,
+                privileged=hook.privileged,
+                working_dir=hook.working_dir,
+                environment=hook.environment,
+            )
+            if exit_code:
+                raise errors.ComposectlError(f"its pre_stop hook exited with code {exit_code}")
+
     async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
         if grace_period is not None:
             await self._engine.stop(id, grace_period)
@@ -244,6 +258,9 @@ class ComposeOrchestrator(Orchestrator):
         revision = self._overrides.apply(rendered.encode())
         self._merge(revision, self.desired.keys())
         return revision
+
+    def update_config(self, service: str, revision: Revision) -> UpdateConfig:
+        return update_config(revision, service)
 
     async def is_outdated(self, service: str, revision: Revision) -> bool:
         if differs(service, self._revisions[service], revision):

@@ -12,6 +12,7 @@ from composectl import errors
 from composectl.balance.backend import ContainerHealth, Replica
 from composectl.balance.waiting import Condition
 from composectl.changes import ChangeFeed
+from composectl.compose.deploy import UpdateConfig
 from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig
 from composectl.control.lock import ProjectLock
@@ -53,9 +54,12 @@ class FakeOrchestrator(Orchestrator):
         self.found: list[Condition] = []
         self.never_ran: list[ExitedContainer] = []
         self.outdated = set(desired)
+        self.hooked: list[str] = []  # the containers in which pre_stop hooks have run
+        self.hook_error: errors.ComposectlError | None = None
         self.broken: errors.ComposectlError | None = None
         self.strangers: dict[str, ForeignContainer] = {}  # made by another tool
         self.revisions = dict.fromkeys(desired, OLD)
+        self.written = UpdateConfig()
         self._capacity = capacity
         self._project = project
         self._made: dict[str, tuple[str, Revision, Replica]] = {}  # service, revision and replica, by id
@@ -93,6 +97,11 @@ class FakeOrchestrator(Orchestrator):
         for service, revision, replica in list(self._made.values()):
             self._made[replica.id] = (service, revision, replace(replica, health=self.health[revision]))
             self._report(service)
+
+    @property
+    def made(self) -> list[tuple[str, Revision, Replica]]:
+        """The service, the revision and the replica of each container."""
+        return list(self._made.values())
 
     def numbers(self, service: str = "echo") -> list[int]:
         """The numbers of the containers."""
@@ -176,6 +185,14 @@ class FakeOrchestrator(Orchestrator):
 
     async def is_outdated(self, service: str, revision: Revision) -> bool:
         return service in self.outdated
+
+    def update_config(self, service: str, revision: Revision) -> UpdateConfig:
+        return self.written
+
+    async def run_pre_stop(self, service: str, id: str) -> None:  # noqa: A002 - Docker's word
+        if self.hook_error:
+            raise self.hook_error
+        self.hooked.append(id)
 
     def set_revision(self, service: str, revision: Revision) -> None:
         self.revisions[service] = revision

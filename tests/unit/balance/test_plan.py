@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis.strategies import integers, sets
 
 from composectl.balance.phase import Phase
-from composectl.balance.plan import next_rollout_step, plan_scale
+from composectl.balance.plan import next_fixed_step, next_rollout_step, plan_scale
 from tests.support.examples import examples
 from tests.support.factories import RecordedPool, replica
 
@@ -141,3 +141,28 @@ def test_never_fewer_ready_and_never_more_than_desired(
     else:
         assert not leaving & left
         assert len(left) == (desired if count else 0)
+
+
+@given(integers(1, 8), integers(1, 8), integers(0, 10), sets(integers(1, 8)))
+def test_a_fixed_rollout_replaces_all_in_few_steps_whether_or_not_they_serve(
+    count: int, parallel: int, desired: int, ejected: set[int]
+) -> None:
+    """At most `parallel` leave in a step, and never more than `desired` are there, where those are not there before."""
+    watched = RecordedPool(count)
+    for number in sorted(ejected & set(range(1, count + 1)))[: count - 1]:
+        watched.eject(number)
+    going = {backend.replica.id for backend in watched.pool.backends}
+    present, steps = {backend.replica.id: backend.replica for backend in watched.pool.backends}, 0
+    while step := next_fixed_step(watched.pool.backends, going, desired, parallel):
+        steps += 1
+        assert 1 <= len(step.remove) <= parallel
+        for backend in step.remove:
+            del present[backend.replica.id]
+        for added in range(step.add):
+            new = replica(100 * steps + added)
+            present[new.id] = new
+        assert len(present) <= max(desired, count)
+        watched.pool.sync(present.values())
+    assert not going & present.keys()
+    assert len(present) == desired
+    assert steps == -(-count // parallel)

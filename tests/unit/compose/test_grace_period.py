@@ -35,7 +35,7 @@ def test_a_duration_as_config_prints_it(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "10", "s", "ten seconds", "10s later", "-1s"])
 def test_anything_else_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(text)):
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
         parse_duration(text)
 
 

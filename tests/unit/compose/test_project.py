@@ -82,6 +82,11 @@ def test_a_service_comes_up_with_what_it_depends_on(needs: Any) -> None:
     assert project.started_with(["db", "unknown"]) == {"db"}
 
 
+def test_services_come_behind_those_that_they_depend_on() -> None:
+    services = {"a": {"depends_on": {"web": {}}}, "web": {"depends_on": ["z"]}, "z": {}, "b": {}}
+    assert Project("shop", {"services": services}).in_order(services) == ("b", "z", "web", "a")
+
+
 def test_two_that_depend_on_each_other_are_no_trap() -> None:
     project = Project("shop", {"services": {"a": {"links": ["b"]}, "b": {"links": ["a"]}}})
     assert project.started_with(["a"]) == {"a", "b"}

@@ -1,0 +1,89 @@
+"""What the definition of a service says of how its replicas are replaced and stopped."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from composectl.compose.grace_period import parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateConfig:
+    """`deploy.update_config` as it is written; None for a key that is not.
+
+    `parallelism` is at least 1, or 0 for all at once. `delay` and `monitor` are in seconds.
+    """
+
+    parallelism: int | None = None
+    delay: float = 0.0
+    monitor: float | None = None
+    stop_first: bool = False
+    failure_action: str | None = None  # pause, continue or rollback
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A command to run in a container; "" for what the container has itself."""
+
+    command: tuple[str, ...]
+    user: str = ""
+    privileged: bool = False
+    working_dir: str = ""
+    environment: tuple[str, ...] = ()  # NAME=VALUE
+
+
+def update_config(rendered: bytes, service: str) -> UpdateConfig:
+    """What the rendered project says of updates of the service."""
+    found = (_definition(rendered, service).get("deploy") or {}).get("update_config") or {}
+    parallelism = found.get("parallelism")
+    return UpdateConfig(
+        None if parallelism is None else int(parallelism),
+        _seconds(found.get("delay")) or 0.0,
+        _seconds(found.get("monitor")),
+        found.get("order") == "stop-first",
+        found.get("failure_action"),
+    )
+
+
+def pre_stop_hooks(rendered: bytes, service: str) -> tuple[Hook, ...]:
+    """What the rendered project runs in each container of the service before that is stopped."""
+    return tuple(map(_hook, _definition(rendered, service).get("pre_stop") or ()))
+
+
+# Private
+
+
+def _definition(rendered: bytes, service: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (yaml.safe_load(rendered).get("services") or {}).get(service) or {}
+    return found
+
+
+def _seconds(text: object) -> float | None:
+    with suppress(ValueError):
+        return None if text is None else parse_duration(str(text))
+    return None
+
+
+def _hook(found: Mapping[str, Any]) -> Hook:
+    """`config` doubles each `$`."""
+    command, environment = found.get("command") or (), found.get("environment") or ()
+    words = shlex.split(command) if isinstance(command, str) else map(str, command)
+    if isinstance(environment, Mapping):
+        environment = [f"{name}={value}" for name, value in environment.items() if value is not None]
+    return Hook(
+        tuple(map(_plain, words)),
+        str(found.get("user") or ""),
+        bool(found.get("privileged")),
+        str(found.get("working_dir") or ""),
+        tuple(_plain(str(entry)) for entry in environment),
+    )
+
+
+def _plain(text: str) -> str:
+    return text.replace("$$", "$")
