@@ -65,7 +65,7 @@ class Waiting:
         """What is known, on one line, without anything that the container printed."""
         facts = [self.error] if self.error else []
         if self.exit_code is not None:
-            facts.append(f"{'last ' if self.check else ''}exit code {self.exit_code}")
+            facts.append(f"{'last ' if self.state == RUNNING else ''}exit code {self.exit_code}")
         if self.restarts:
             facts.append("1 restart" if self.restarts == 1 else f"{self.restarts} restarts")
         return ": ".join(filter(None, (self.check or self.state, ", ".join(facts))))
@@ -94,14 +94,14 @@ def explain(
 ) -> tuple[Waiting, ...]:
     """Why the replicas of one service are not ready, by number; empty where all that are desired are, or are leaving.
 
-    A container that is no backend is told of only where backends are missing.
+    A container that is no backend is told of where backends are missing, or where it starts over and over.
     """
     known = {condition.id: condition for condition in conditions}
     found = list(backends)
     waiting = [_of_backend(backend, known.get(backend.replica.id), check) for backend in found if waits(backend)]
-    if len(found) < desired:
-        others = known.keys() - {backend.replica.id for backend in found}
-        waiting += [explain_container(known[id_]) for id_ in others]
+    others = known.keys() - {backend.replica.id for backend in found}
+    is_short = len(found) < desired
+    waiting += [explain_container(known[id_]) for id_ in others if is_short or known[id_].restarts]
     return tuple(sorted(waiting, key=lambda replica: (replica.number, replica.name)))
 
 
@@ -110,7 +110,7 @@ def explain_container(condition: Condition) -> Waiting:
     if condition.state == RUNNING:
         if condition.health not in ("", "healthy"):
             return _waiting(condition, HEALTHCHECK, _health_error(condition))
-        return _waiting(condition, "", "no address yet")
+        return _waiting(condition, "", "started again" if condition.restarts else "no address yet")
     return _waiting(condition, "", condition.error)
 
 

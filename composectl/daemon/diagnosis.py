@@ -14,9 +14,9 @@ from composectl.balance.waiting import RUNNING, Condition, Waiting, explain_cont
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import Orchestrator
 
-_INTERVAL = 1.0  # seconds between two looks while replicas are not ready
-_LONGEST_INTERVAL = 10.0
-_TIME_SHARE = 0.1  # of the time, at most, for looks: the engine has other work, and the loop has requests to serve
+_INTERVAL, _LONGEST_INTERVAL = 1.0, 5.0  # seconds between two looks while replicas are not ready
+_CALM_INTERVAL = 10.0  # while all are
+_TIME_SHARE = 0.25  # of the time for looks, up to the longest interval: the engine has other work
 _SUSPICION = 15.0  # seconds for which a container that runs again may crash again
 
 
@@ -35,6 +35,14 @@ class Diagnosis:
         conditions = (condition for condition in self._conditions if condition.service == service)
         return self._services[service].waiting(self._orchestrator.desired[service], conditions)
 
+    def reason(self, service: str, container_id: str) -> str:
+        """Why this container of a balanced service is not ready; "" where nothing is known."""
+        told = {waiting.id: waiting for waiting in self.waiting(service)}
+        for condition in self._conditions:
+            if condition.id == container_id:
+                return told.get(container_id[:12], explain_container(condition)).sentence
+        return ""
+
     @property
     def others(self) -> tuple[Waiting, ...]:
         """The containers of the other services that have crashed, or report that they are not well."""
@@ -46,9 +54,10 @@ class Diagnosis:
         looked_at, pause = float("-inf"), _INTERVAL
         while True:
             now = time.monotonic()
-            if now - looked_at >= (_LONGEST_INTERVAL if self._is_complete else pause):
+            if now - looked_at >= (_CALM_INTERVAL if self._is_complete else pause):
                 await self.look()
-                looked_at, pause = time.monotonic(), max(_INTERVAL, (time.monotonic() - now) / _TIME_SHARE)
+                looked_at = time.monotonic()
+                pause = min(max(_INTERVAL, (looked_at - now) / _TIME_SHARE), _LONGEST_INTERVAL)
             await asyncio.sleep(_INTERVAL)
 
     async def look(self) -> None:

@@ -21,7 +21,7 @@ from composectl.daemon.api import Api
 from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.healing import Healer
-from composectl.daemon.readiness import until_serving, wait_for_stragglers, warn_if_unserved
+from composectl.daemon.readiness import bring_up, until_serving, wait_for_stragglers, warn_if_unserved
 from composectl.daemon.replica_output import ReplicaOutput
 from composectl.daemon.scaling import scale
 from composectl.daemon.service import bind_released_ports
@@ -106,7 +106,7 @@ class Lifecycle:
             output = ReplicaOutput(self._daemon.orchestrator)
             if not self._console.is_background:
                 await output.skip()
-            await self._daemon.orchestrator.start()
+            await bring_up(self._daemon)
             await self._serve()
             async with output.shown(info) if not self._console.is_background else nullcontext():
                 missing = await self._wait_until_ready()

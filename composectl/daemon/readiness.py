@@ -15,6 +15,24 @@ from composectl.screen.waiting import waiting_lines
 _POLL_INTERVAL = 0.5
 _LOG_LINES = 10
 _SETTLED = (Phase.READY, Phase.MAINTENANCE)
+_UP_HINT = (
+    "composectl goes on, and serves what becomes ready: `composectl status --watch` shows it, `composectl down`"
+    " ends it; `up --ready-timeout 5m` waits longer"
+)
+_ENDED_HINT = "composectl serves the other services; fix the cause, and run `composectl up -d` again"
+_SCALE_HINT = "`composectl status` shows what becomes of it"
+
+
+async def bring_up(daemon: Daemon) -> None:
+    """Have the orchestrator start everything. Raises what it raises, with the containers that are not well."""
+    try:
+        await daemon.orchestrator.start()
+    except errors.ComposectlError as error:
+        await daemon.diagnosis.look()
+        lines = _indented(waiting_lines(daemon.diagnosis.others))
+        if not lines:
+            raise
+        raise errors.ComposectlError("\n".join((error.message, *lines)), error.hint, error.exit_code) from error
 
 
 async def until_serving(daemon: Daemon, timeout: float | None, progress: Progress) -> errors.ReplicasFailed | None:
@@ -42,7 +60,8 @@ async def until_serving(daemon: Daemon, timeout: float | None, progress: Progres
     failures = [ended for ended in map(given_up.get, missing) if ended]
     if len(failures) == len([name for name in daemon.services if daemon.orchestrator.desired[name]]):
         raise failures[0]
-    return await _not_ready(daemon, {name: given_up.get(name) for name in missing}, deadlines, _UP_HINT)
+    hint = _ENDED_HINT if len(failures) == len(missing) else _UP_HINT
+    return await _not_ready(daemon, {name: given_up.get(name) for name in missing}, deadlines, hint)
 
 
 async def until_complete(daemon: Daemon, service: BalancedService, timeout: float | None) -> None:
@@ -102,12 +121,6 @@ class Deadlines:
 
 
 # Private
-
-_UP_HINT = (
-    "composectl goes on, and serves what becomes ready: `composectl status --watch` shows it, `composectl down`"
-    " ends it; `up --ready-timeout 5m` waits longer"
-)
-_SCALE_HINT = "`composectl status` shows what becomes of it"
 
 
 def _is_serving(daemon: Daemon, service: BalancedService) -> bool:

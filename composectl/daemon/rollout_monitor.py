@@ -75,9 +75,9 @@ class RolloutMonitor:
         """For the first of those that are not ready after so many seconds."""
         late = min(self.new.keys() - {backend.replica.id for backend in self._ready()})
         await self.daemon.diagnosis.look()
-        reasons = {waiting.id: waiting.sentence for waiting in self.daemon.diagnosis.waiting(self.service.name)}
-        reason = f": {reasons[late[:12]]}" if late[:12] in reasons else ""
-        return ReplicaRejected(f"`{self.new[late]}` is not ready after {seconds:g} s{reason}", late)
+        reason = self.daemon.diagnosis.reason(self.service.name, late)
+        late_by = f"`{self.new[late]}` is not ready after {seconds:g} s"
+        return ReplicaRejected(f"{late_by}: {reason}" if reason else late_by, late)
 
     def _ready(self) -> list[Backend]:
         backends = self.service.pool.backends

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from composectl.control.client import running_daemons
-from tests.support.compose_project import ComposeProject, Finished
+from tests.support.command_line import command_line
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
+from tests.support.terminal import CTRL_C, Terminal
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
@@ -63,6 +65,16 @@ services:
     command: ["httpd", "-f", "-p", "80"]
     ports: ["{port}:9090"]
 """
+DEPENDS = """\
+services:
+  echo:
+    image: {image}
+    ports: ["{port}:9090"]
+    depends_on: {{db: {{condition: service_healthy}}}}
+  db:
+    image: {image}
+    healthcheck: {{test: ["CMD-SHELL", "pg_isready"], interval: 1s, timeout: 1s, retries: 2}}
+"""
 REASONS = {
     "crashes": "restarting: exit code 3, ",
     "unchecked": "HEALTHCHECK: starting, failed ",
@@ -106,10 +118,11 @@ def test_each_replica_that_is_not_ready_says_why(project: ComposeProject) -> Non
     finished = project.composectl("up", *balanced, "-d", "--ready-timeout", "4")
     assert finished.returncode == 1
     assert finished.stdout == f"echo: 1 replica behind 0.0.0.0:{project.port}, [::]:{project.port}\n"
+    for service in REASONS:
+        assert f"0 of 1 replicas of `{service}` are ready after 4 s\n  {project.name}-{service}-1: " in finished.stderr
     assert ask(project.port).is_whole
     assert wait_until(lambda: set(waiting(project)) == REASONS.keys())
-    assert_told(finished)
-    assert_told(project.composectl("status"))
+    assert wait_until(lambda: not_told(project.shows("status")) == []), project.shows("status")
     hints = {service: hint for service, (_, hint) in waiting(project).items() if hint}
     assert {service: hint.startswith(TO_DO[service]) for service, hint in hints.items()} == dict.fromkeys(TO_DO, True)
     (daemon,) = running_daemons(project.runtime / "composectl")
@@ -131,6 +144,33 @@ def test_a_rollout_says_what_its_new_replica_waits_for(project: ComposeProject) 
     assert project.has_ready(1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        ("600", ["crashes-1  | no disk left", "Waiting for a replica of `crashes` to be ready, echo is ready"]),
+        ("1", ["1/1 ready", "0/1 ready", "`composectl logs -f` shows what the replicas print"]),
+    ],
+)
+def test_a_terminal_shows_what_is_waited_for(project: ComposeProject, seconds: str, shown: list[str]) -> None:
+    project.write(OF_TROUBLES)
+    command = command_line("up", "--balance", "echo=1", "--balance", "crashes=1", "--ready-timeout", seconds)
+    reasons = [f"{project.name}-crashes-1: restarting: exit code 3, ", "-beside-1: restarting: exit code 4, "]
+    with Terminal(command, project.folder, project.environment(), rows=60, columns=120) as terminal:
+        assert terminal.shows(lambda text: all(words in text for words in (*shown, *reasons))), terminal.screen.text
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+
+
+@pytest.mark.slow
+def test_a_dependency_that_is_not_healthy_says_why(project: ComposeProject) -> None:
+    project.write(DEPENDS)
+    finished = project.composectl("up", "--balance", "echo=1", "-d")
+    assert finished.returncode == 1
+    assert f"\n  {project.name}-db-1: HEALTHCHECK: unhealthy, failed " in finished.stderr
+    assert "pg_isready: not found\n    to do: install the command" in finished.stderr
+
+
 # Private
 
 
@@ -149,13 +189,11 @@ def waiting(project: ComposeProject) -> dict[str, tuple[str, str]]:
     }
 
 
-def assert_told(finished: Finished) -> None:
-    said = finished.stdout + finished.stderr
-    for service, reason in REASONS.items():
-        assert f"-{service}-1: {reason}" in said, said
-    for hint in TO_DO.values():
-        assert f"  to do: {hint}" in said, said
-    for line in ("no disk left", "no password"):
-        assert f"  | {line}\n" in said, said
-    assert "beside-1: restarting: exit code 4, " in said
-    assert "curl" in said
+def not_told(said: str) -> list[str]:
+    """What `status` is to say, and does not."""
+    expected = [
+        *(f"-{service}-1: {reason}" for service, reason in REASONS.items()),
+        *(f"  to do: {hint}" for hint in TO_DO.values()),
+        *("  | no disk left\n", "  | no password\n", "beside-1: restarting: exit code 4, ", "curl"),
+    ]
+    return [words for words in expected if words not in said]

@@ -112,7 +112,8 @@ def test_a_paused_replica_is_paused() -> None:
         ({"state": "exited", "exit_code": 0}, "exited: exit code 0"),
         ({"state": "created", "error": "no such file"}, "created: no such file"),
         ({"state": "exited", "exit_code": 137, "error": "killed for lack of memory"}, None),
-        ({"exit_code": 3, "restarts": 1}, "running: no address yet, exit code 3, 1 restart"),
+        ({"exit_code": 3, "restarts": 1}, "running: started again, last exit code 3, 1 restart"),
+        ({}, "running: no address yet"),
     ],
 )
 def test_a_container_that_is_no_backend_is_told_with_its_state(changes: dict[str, object], reason: str | None) -> None:
@@ -131,6 +132,8 @@ def test_a_container_is_not_missed_where_all_backends_are_there() -> None:
     ended = replace(RUNS, id=f"{2:064x}", number=2, state="exited", exit_code=1)
     assert explain(watched.pool.backends, 1, [ended], PORT) == ()
     assert [waiting.number for waiting in explain(watched.pool.backends, 2, [ended], PORT)] == [2]
+    crashing = replace(ended, state="restarting", restarts=1)
+    assert [waiting.number for waiting in explain(watched.pool.backends, 1, [crashing], PORT)] == [2]
 
 
 def test_one_that_is_ready_or_leaves_does_not_wait() -> None:

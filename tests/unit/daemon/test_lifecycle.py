@@ -222,9 +222,9 @@ async def test_one_service_that_has_ended_takes_no_other_with_it(
         assert (run.text.count("\n"), run.exit_code) == (1, 1)
         assert not running.done()
     assert orchestrator.log == ["start"]
-    assert "error: container `web-1` exited with code 3; its last lines:\n  panic: no database\n" in (
-        capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "error: container `web-1` exited with code 3; its last lines:\n  panic: no database\n" in said
+    assert "hint: composectl serves the other services; fix the cause" in said
 
 
 async def test_what_compose_refuses_leaves_everything_as_it_is(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from composectl import errors
 from composectl.balance.backend import Transition
 from composectl.balance.phase import Phase
+from composectl.balance.waiting import Condition
 from composectl.control.commands import CanaryDecision, RolloutRequest, ScaleRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.rollout import decide_canary, roll_out
@@ -71,9 +73,21 @@ async def test_a_new_replica_that_is_not_ready_in_time_is_removed(
     daemon: Daemon, orchestrator: FakeOrchestrator
 ) -> None:
     orchestrator.health[NEW] = UNHEALTHY
-    with pytest.raises(errors.ComposectlError, match=r"`echo-3` is not ready after 0\.1 s"):
+    orchestrator.found = [Condition(f"{3:064x}", "echo", 3, "echo-3", "running", health="starting", health_failures=2)]
+    late = r"`echo-3` is not ready after 0\.1 s: HEALTHCHECK: starting, failed 2 times"
+    with pytest.raises(errors.ComposectlError, match=late):
         await rolled_out(daemon, ordered())
     assert orchestrator.numbers() == [1, 2]
+
+
+async def test_as_long_as_its_healthcheck_may_fail_a_new_replica_may_take(
+    daemon: Daemon, orchestrator: FakeOrchestrator
+) -> None:
+    orchestrator.health[NEW] = UNHEALTHY
+    orchestrator.ready_in = 0.2
+    request = replace(ordered(), ready_timeout_seconds=None)
+    with pytest.raises(errors.ComposectlError, match=r"`echo-3` is not ready after 0\.2 s"):
+        await rolled_out(daemon, request)
 
 
 async def test_where_compose_adds_nothing_its_words_are_the_reason(

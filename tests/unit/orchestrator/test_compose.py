@@ -16,7 +16,7 @@ from composectl.compose.client import ComposeProject
 from composectl.compose.options import Options
 from composectl.compose.override import PortOverrides, render
 from composectl.engine.client import Engine
-from composectl.engine.containers import CONFIG_HASH
+from composectl.engine.containers import CONFIG_HASH, SERVICE
 from composectl.orchestrator.compose import ComposeOrchestrator
 from tests.support.fake_engine import FakeEngine, container
 
@@ -163,3 +163,21 @@ async def test_the_ports_that_a_container_asks_for(
     fake.run(container(1, HostConfig={"PortBindings": bindings}))
     (spec,) = await engine.containers("shop", "echo")
     assert spec.published == published
+
+
+async def test_only_what_was_started_is_stopped_again(machine: Machine, fake: FakeEngine) -> None:
+    fake.run(container(1, Labels={SERVICE: "cache"}))
+    await machine.orchestrator.start()
+    fake.run(container(1, Labels={SERVICE: "cache"}), container(2), container(3, Labels={SERVICE: "web"}))
+    await machine.orchestrator.stop_started()
+    assert machine.words == "stop echo web"
+    await machine.orchestrator.stop_started(kill=True)
+    assert machine.words == "kill echo web"
+
+
+async def test_where_nothing_was_started_nothing_is_stopped(machine: Machine, fake: FakeEngine) -> None:
+    fake.run(container(1), container(2, Labels={SERVICE: "web"}))
+    await machine.orchestrator.start()
+    before = machine.words
+    await machine.orchestrator.stop_started()
+    assert machine.words == before
