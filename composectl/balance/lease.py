@@ -108,6 +108,7 @@ class Leases:
     ) -> None:
         self.rate = Rate()
         self.rejected = 0  # requests for which there was no backend
+        self.bad_requests = Counter[str]()  # of clients, which went to no backend, by reason
         self.failed_for = Counter[str]()  # by reason
         self.retried_for = Counter[str]()
         self.policy = policy  # that which divides the requests now

@@ -65,6 +65,7 @@ def _merge_services(first: ServiceView, other: ServiceView) -> ServiceView:
         queued=mine.queued + theirs.queued,
         failed_for=_sum_counts(mine.failed_for, theirs.failed_for),
         retried_for=_sum_counts(mine.retried_for, theirs.retried_for),
+        bad_requests=_sum_counts(mine.bad_requests, theirs.bad_requests),
     )
     return replace(
         first,

@@ -23,7 +23,8 @@ _View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView", "
 class Totals:
     """The sums of a service since it is balanced, those of replicas that are gone included.
 
-    `failed_for` and `retried_for` are by reason, `changes` by the new phase, `rollouts` by their outcome.
+    `failed_for`, `retried_for` and `bad_requests` are by reason, `changes` by the new phase, `rollouts` by outcome. The
+    `bad_requests` were refused as they came, and are no part of `requests`.
     """
 
     requests: int
@@ -34,6 +35,7 @@ class Totals:
     responses: dict[str, int]
     failed_for: dict[str, int] = field(default_factory=dict)
     retried_for: dict[str, int] = field(default_factory=dict)
+    bad_requests: dict[str, int] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)
     rollouts: dict[str, int] = field(default_factory=dict)
 
@@ -202,6 +204,7 @@ def _totals(pool: Pool, queued: int, rollouts: Mapping[str, int]) -> Totals:
         responses=_by_class(total),
         failed_for=dict(leases.failed_for),
         retried_for=dict(leases.retried_for),
+        bad_requests=dict(leases.bad_requests),
         changes={phase: count for phase, count in pool.changes.items() if count},
         rollouts=dict(rollouts),
     )

@@ -112,6 +112,8 @@ _SERVICE_FAMILIES = (
     _Family(_COUNTER, "composectl_service_failures", "Requests that got no whole response.", "totals.failed"),
     _Family(_COUNTER, "composectl_failures",
             "Requests that got no whole response, by the reason.", "totals.failed_for", "reason"),
+    _Family(_COUNTER, "composectl_bad_requests",
+            "Requests that were refused as they came, by the reason.", "totals.bad_requests", "reason"),
     _Family(_COUNTER, "composectl_retries",
             "Attempts after which another backend got the request, by the reason.", "totals.retried_for", "reason"),
     _Family(_GAUGE, "composectl_queued_requests", "Requests that wait for a ready backend.", "totals.queued"),

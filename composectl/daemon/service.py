@@ -22,6 +22,7 @@ from composectl.changes import ChangeFeed
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
 from composectl.control.client import running_daemons
+from composectl.daemon.notices import notices
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
@@ -147,7 +148,10 @@ class BalancedService:
         for _, server in self._servers:
             server.sweep()
         self._queue.sweep()
-        self.pool.leases.sample()
+        leases = self.pool.leases
+        leases.sample()
+        for sentence in notices(leases.bad_requests, leases.failed_for, self.listeners, self._target):
+            self.notice(sentence)
         self._changes.wake()  # what is in flight at a backend in maintenance is waited for, too
 
     def waiting(self, desired: int, conditions: Iterable[Condition]) -> tuple[Waiting, ...]:

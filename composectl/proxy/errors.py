@@ -23,7 +23,9 @@ class ErrorReason(StrEnum):
     NO_CONNECT = "no-connect"
     NO_FURTHER_FORWARDS = "no-further-forwards"
     NO_HOST = "no-host"
+    PROXY_PROTOCOL = "proxy-protocol"
     TARGET_TOO_LONG = "target-too-long"
+    TLS = "tls"
     TOO_MANY_FIELDS = "too-many-fields"
     TRAILERS_TOO_LARGE = "trailers-too-large"
     TRANSFER_ENCODING_IN_HTTP_1_0 = "transfer-encoding-in-http-1.0"
@@ -33,6 +35,9 @@ class ErrorReason(StrEnum):
     VERSION_NOT_SUPPORTED = "version-not-supported"
 
     # The response is rejected
+    BACKEND_IS_NOT_HTTP = "backend-is-not-http"
+    BACKEND_SPEAKS_HTTP2 = "backend-speaks-http2"
+    BACKEND_SPEAKS_TLS = "backend-speaks-tls"
     BAD_REASON = "bad-reason"
     BAD_RESPONSE = "bad-response"
     BAD_STATUS = "bad-status"

@@ -11,7 +11,10 @@ _PATH = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "#")
 _VISIBLE = bytes(code for code in range(0x21, 0x100) if code != 0x7F)
 
 _methods = st.sampled_from(
-    [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"PROPFIND", b"M-SEARCH", b"OPTIONS"]
+    [
+        *(b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"PROPFIND", b"M-SEARCH", b"OPTIONS"),
+        *(b"LABEL", b"UPDATE", b"VERSION-CONTROL", b"DESCRIBE", b"PRI", b"get", b"#$%&'*+.^_`|~0"),
+    ]
 )
 _paths = st.text(_PATH, max_size=30).map(lambda path: b"/" + path.encode())
 _absolute = st.tuples(st.sampled_from([b"http://b", b"HTTP://b:80", b"https://[::1]:1"]), _paths).map(b"".join)
@@ -38,7 +41,12 @@ _fields = st.lists(st.tuples(st.one_of(_known_names, _made_up_names), _values), 
 _connections = st.sampled_from([b"", b"", b"Connection: X-A, Cookie\r\n", b"Connection: TE\r\nTE: trailers\r\n"])
 _switches = st.sampled_from([b"", b"", b"", b"Connection: Upgrade\r\nUpgrade: x\r\n", b"Upgrade: h2c\r\n"])
 _bodies = st.binary(max_size=60)
-_extensions = st.sampled_from([b"", b"", b";x", b";x=y", b';x="y z"', b";x=y;z"])
+_extensions = st.sampled_from(
+    [
+        *(b"", b"", b"", b";x", b";x=y", b';x="y z"', b";x=y;z"),
+        *(b" ;x", b"; x", b";x = y", b'\t; x\t=\t"y; z" ; z', b';x="\\"y"'),
+    ]
+)
 _trailers = st.lists(st.tuples(_made_up_names, _values), max_size=2)
 
 

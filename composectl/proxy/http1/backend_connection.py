@@ -14,6 +14,7 @@ from composectl.balance.backend import Backend, join_address
 from composectl.balance.phase import Phase
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import BackendStream, Exchange
+from composectl.proxy.first_bytes import reason_for_backend
 from composectl.proxy.head import (
     MAX_RESPONSE_HEAD,
     Fields,
@@ -29,6 +30,7 @@ from composectl.proxy.http1.encoding import CLOSE, encode_body, last_chunk
 from composectl.proxy.limits import Limits
 from composectl.proxy.sockets import give_up_soon, is_quiet
 
+_START = b"HTTP/1."
 _MAX_INTERIM = 32
 _BLANK_LINE = re.compile(rb"\n\r?\n")  # lines may end without a CR
 # With empty lines before it
@@ -54,6 +56,7 @@ class BackendConnection(BackendStream):
         "_chunk_lines",
         "_complete",
         "_data",
+        "_early",
         "_exchange",
         "_fields",
         "_head",
@@ -101,6 +104,7 @@ class BackendConnection(BackendStream):
         self._body: list[bytes] = []
         self._fields: Fields = []
         self._reason = b""
+        self._early = b""  # what came before the first request: the backend speaks first
         self._data = b""  # what is being read,
         self._head_at = 0  # where the next head in it begins
         self._begun = False  # a head is not whole yet,
@@ -127,6 +131,8 @@ class BackendConnection(BackendStream):
         self._until_close = False
         self._trailers = _NO_TRAILERS
         self._tail = b""
+        if self._early:
+            asyncio.get_running_loop().call_soon(self._deliver_early)
 
     def send(self, head: RequestHead | None, body: list[bytes], trailers: Fields | None, *, once: bool) -> bool:
         if self._current().request.chunked:
@@ -181,9 +187,18 @@ class BackendConnection(BackendStream):
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
         if exchange is None:
-            self.transport.abort()  # a response without a request
+            if self._responses:
+                self.transport.abort()  # a response without a request
+            else:
+                self._early += data
             return
-        exchange.response_started = True
+        if not exchange.response_started:
+            exchange.response_started = True
+            if self._early:
+                self._early, data = b"", self._early + data
+            if not data.startswith(_START) and (reason := reason_for_backend(data)) is not None:
+                self._fail(reason)
+                return
         self._idle_seconds = 0
         self._bytes_since_progress += len(data)
         try:
@@ -288,6 +303,10 @@ class BackendConnection(BackendStream):
     def _current(self) -> Exchange:
         assert self._exchange is not None
         return self._exchange
+
+    def _deliver_early(self) -> None:
+        if self._early and self._exchange is not None:
+            self.data_received(b"")
 
     def _feed(self, data: bytes) -> None:
         self._data, self._head_at = data, 0

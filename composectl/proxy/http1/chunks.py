@@ -9,8 +9,10 @@ from composectl.proxy.errors import BadMessage, ErrorReason
 _LINE_FEED = b"\n"
 _HEX = b"0123456789abcdefABCDEF"
 _MAX_DIGITS = 20
+_LONGEST_LINE = 8 * 1024
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
+_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,20}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?\r?")
 # llhttp takes no space around `;` and `=` (RFC 9112, section 7.1.1).
 _EXTENDED = re.compile(
     rb"([0-9A-Fa-f]{1,20})(?:[ \t]*+;[ \t]*+%b(?:[ \t]*+=[ \t]*+(?:%b|%b))?)++\r\n" % (_TOKEN, _TOKEN, _QUOTED)
@@ -47,7 +49,7 @@ class ChunkLines:
         while line < size and not self.last:
             end = data.find(_LINE_FEED, line) + 1
             if not end:
-                self._begun = data[line:]
+                self._begin(data[line:])
                 parts.append(data[start:line])
                 start = line = size
                 break
@@ -67,6 +69,11 @@ class ChunkLines:
         return b"".join(parts)
 
     # Private
+
+    def _begin(self, line: bytes) -> None:
+        if len(line) > _LONGEST_LINE or _BEGUN.fullmatch(line) is None:
+            raise BadMessage(self._status, self._reason)
+        self._begun = line
 
     def _digits(self, data: bytes, start: int, end: int) -> bytes:
         match = _EXTENDED.fullmatch(data, start, end)

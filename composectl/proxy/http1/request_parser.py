@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from httptools import (
     HttpParserCallbackError,
     HttpParserError,
-    HttpParserInvalidMethodError,
     HttpParserUpgrade,
     HttpRequestParser,
 )
@@ -18,6 +17,7 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange, Upstream
+from composectl.proxy.first_bytes import reason_for_client
 from composectl.proxy.head import (
     Fields,
     check_request_trailers,
@@ -26,14 +26,20 @@ from composectl.proxy.head import (
     request_id_line,
     trusted_forwarded_fields,
 )
+from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 
 _MAX_HEAD = 32 * 1024
 _MAX_UNPARSED = 64 * 1024
 _MAX_EXCHANGES = 16
-_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
-_VERSIONS = ("1.1", "1.0")
+_METHOD = re.compile(rb"[\r\n]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)( ?)")
+_LONGEST_METHOD = 64
+_KNOWN_METHOD = b"PUT"  # unlike GET and POST, not one of RTSP
+_HTTP = re.compile(rb"[\r\n]*+[^ ]++ ++[^ ]++ ++HTTP/")
+_BLANK_LINE = b"\r\n\r\n"
+_LONGEST_TAIL = 3  # of what may be the beginning of a blank line
+_LENGTH = b"Content-Length: "
 
 
 @dataclass
@@ -58,22 +64,28 @@ class RequestParser:
     """
 
     __slots__ = (
+        "_begun",
+        "_body_left",
         "_bytes_since_progress",
+        "_chunk_lines",
         "_client",
         "_context",
         "_deferred",
         "_fields",
         "_forwarding",
+        "_head",
         "_is_suspected",
         "_is_trusted",
         "_limits",
         "_log",
         "_make_id",
+        "_method",
         "_parser",
         "_receiving",
         "_scheme",
         "_size",
         "_target",
+        "_unread",
         "_upstream",
         "accepts_more",
         "exchanges",
@@ -93,8 +105,14 @@ class RequestParser:
         self._limits = context.limits if context.has_request_limits else None
         self._make_id = context.make_id
         self._log = context.log
-        self._parser = HttpRequestParser(self)
-        self._deferred: tuple[Exchange, bytes] | None = None  # its body, framed so, is to be read by another parser
+        self._parser = self._make_parser()
+        self._begun = b""  # what was read of a head that is not whole yet
+        self._head = b""  # the rest of it, which is being read
+        self._unread = b""  # of a head, as it may be the start of a method
+        self._method = b""  # one that the parser does not know, which was given another one in its place
+        self._deferred: Exchange | None = None  # its body is to be read by another parser
+        self._body_left = 0  # of a body with a length
+        self._chunk_lines: ChunkLines | None = None  # of a body in chunks
         self._fields: Fields = []
         self._target = b""
         self._size = 0  # of the body
@@ -112,23 +130,12 @@ class RequestParser:
             if self.rejection is None:
                 self.unparsed += data
             return False
-        self._bytes_since_progress += len(data)
-        while data:
-            try:
-                self._parser.feed_data(data)
-                break
-            except HttpParserUpgrade as upgrade:
-                data = self._after_upgrade(data[upgrade.args[0] :])
-            except HttpParserError as error:
-                self.reject(_what_is_wrong(error, data))
-                return False
-        if self._bytes_since_progress > _MAX_HEAD and self.accepts_more:
-            too_large = BadMessage(431, ErrorReason.HEAD_TOO_LARGE)
-            self.reject(BadMessage(400, ErrorReason.BAD_REQUEST) if self.head_since is None else too_large)
+        self._parse(data)
         return self._receiving is None and self.accepts_more
 
     def reject(self, message: BadMessage) -> None:
         """The exchanges before are answered, then this, and nothing more."""
+        self._upstream.pool.leases.bad_requests[message.reason] += 1
         exchange, self._receiving = self._receiving, None
         self.accepts_more = False
         self.head_since = None
@@ -136,7 +143,9 @@ class RequestParser:
             id_line = b"" if self._make_id is None else exchange.request.id_line
             self.rejection = Rejection(message, exchange.request.method == b"HEAD", id_line, exchange, None)
             return
-        method, version = (self._parser.get_method(), self._parser.get_http_version()) if self._target else (b"", "")
+        method, version = b"", ""
+        if self._target:
+            method, version = self._method or self._parser.get_method(), self._parser.get_http_version()
         id_line = b"" if self._make_id is None else request_id_line(self._make_id())
         record = None if self._log is None else self._make_record(method, self._target, version, id_line, [])
         self.rejection = Rejection(message, method == b"HEAD", id_line, None, record)
@@ -144,7 +153,7 @@ class RequestParser:
     def resume_http(self) -> None:
         """The backend has not switched protocols, and neither does the client."""
         self.accepts_more = True
-        self._parser = HttpRequestParser(self)
+        self._parser = self._make_parser()
         unparsed, self.unparsed = self.unparsed, b""
         self.feed(unparsed)
 
@@ -161,7 +170,8 @@ class RequestParser:
     # llhttp's side
 
     def on_message_begin(self) -> None:
-        self.head_since = self._context.tick
+        if self.head_since is None:  # else it is a head that is read anew
+            self.head_since = self._context.tick
         self._target = b""
         self._fields = []
         self._bytes_since_progress = 0
@@ -176,13 +186,14 @@ class RequestParser:
         self.head_since = None
         self._bytes_since_progress = 0
         if self._deferred is not None:
-            self._receiving, self._deferred = self._deferred[0], None
+            exchange, self._deferred = self._deferred, None
+            self._receive(exchange)
             self._fields = []
             return
         parser = self._parser
-        method, version = parser.get_method(), parser.get_http_version()
-        if version not in _VERSIONS:
-            raise BadMessage(505, ErrorReason.VERSION_NOT_SUPPORTED)
+        method, version = self._method or parser.get_method(), parser.get_http_version()
+        if version != "1.1":
+            version = self._check_version(version)
         if method == b"CONNECT":
             raise BadMessage(405, ErrorReason.NO_CONNECT)
         fields = self._fields
@@ -207,16 +218,18 @@ class RequestParser:
             record = self._make_record(method, head.target, version, head.id_line, fields)
         exchange = Exchange(self._client, self._upstream, head, record)
         self.exchanges.append(exchange)
+        self._method = self._begun = self._head = b""
         if head.framing and not head.upgrade and parser.should_upgrade():
-            self._deferred = (exchange, head.framing)
+            self._deferred = exchange
         else:
-            self._receiving = exchange
+            self._receive(exchange)
 
     def on_body(self, data: bytes) -> None:
         self._bytes_since_progress = 0
         if self._limits is not None:
             self._size += len(data)
             check_body(self._size, self._limits)
+        self._body_left -= len(data)
         if self._receiving is not None:
             self._receiving.add_body(data)
 
@@ -232,6 +245,106 @@ class RequestParser:
 
     # Private
 
+    def _make_parser(self) -> HttpRequestParser:
+        parser = HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_version=True)  # see `_check_version`
+        return parser
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser, one head or body after the other: it does not tell where in the data one ends."""
+        self._bytes_since_progress += len(data)
+        if self._unread:
+            self._unread, data = b"", self._unread + data
+        while data and self.accepts_more:
+            try:
+                data = self._parse_head(data) if self._receiving is None else self._parse_body(data)
+            except HttpParserUpgrade as upgrade:
+                data = self._after_upgrade(data[upgrade.args[0] :])
+            except HttpParserError as error:
+                data = self._after_error(error, data)
+            except BadMessage as message:
+                self.reject(message)
+        if self._bytes_since_progress > _MAX_HEAD and self.accepts_more:
+            too_large = BadMessage(431, ErrorReason.HEAD_TOO_LARGE)
+            self.reject(BadMessage(400, ErrorReason.BAD_REQUEST) if self.head_since is None else too_large)
+
+    def _parse_head(self, data: bytes) -> bytes:
+        """Read up to the end of the head; returns what follows."""
+        tail = self._begun[-_LONGEST_TAIL:]
+        at = (tail + data).find(_BLANK_LINE)
+        end = len(data) if at < 0 else at + len(_BLANK_LINE) - len(tail)
+        self._head = head = data[:end]
+        self._parser.feed_data(head)
+        if self.head_since is None:
+            return data[end:]
+        if at >= 0:  # after PRI the parser waits for the rest of the preface of HTTP/2
+            return self._after_error_in_head(self._begun + data)
+        self._begun += head
+        return b""
+
+    def _parse_body(self, data: bytes) -> bytes:
+        """Read up to the end of the body, or a part of it; returns what follows."""
+        lines, plain = self._chunk_lines, None
+        if lines is None:
+            end = self._body_left
+        elif lines.last:  # a trailer
+            end = data.find(b"\n") + 1 or len(data)
+        else:
+            plain = lines.take(data)
+            end = lines.end
+        self._parser.feed_data(data[:end] if plain is None else plain)
+        return data[end:]
+
+    def _receive(self, exchange: Exchange) -> None:
+        self._receiving = exchange
+        framing = exchange.request.framing
+        if exchange.request.chunked:
+            self._chunk_lines = ChunkLines(400, ErrorReason.BAD_REQUEST)
+        else:
+            self._chunk_lines = None
+            self._body_left = int(framing[len(_LENGTH) :]) if framing else 0
+
+    def _check_version(self, version: str) -> str:
+        """The version as which it is read: RFC 9110, section 2.5. Raises BadMessage."""
+        if not version.startswith("1."):
+            raise BadMessage(505, ErrorReason.VERSION_NOT_SUPPORTED)
+        if not _HTTP.match(self._begun + self._head):  # the parser knows RTSP, too
+            raise BadMessage(400, ErrorReason.BAD_REQUEST)
+        return version if version == "1.0" else "1.1"
+
+    def _after_error(self, error: HttpParserError, data: bytes) -> bytes:
+        """Reject the request, unless the parser does not know its method: returns what to read with another one."""
+        cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
+        if isinstance(cause, BadMessage):
+            self.reject(cause)
+        elif cause is not None:
+            log_internal_error(cause)
+            self.reject(BadMessage(500, ErrorReason.INTERNAL_ERROR))
+        elif self._receiving is not None:
+            self.reject(BadMessage(400, ErrorReason.BAD_REQUEST))
+        else:
+            return self._after_error_in_head(self._begun + data)
+        return b""
+
+    def _after_error_in_head(self, head: bytes) -> bytes:
+        if self._method:
+            head = self._method + head.removeprefix(_KNOWN_METHOD)
+        reason = reason_for_client(head)
+        start = None if self._method or reason is not ErrorReason.BAD_REQUEST else _METHOD.match(head)
+        if start is None or not (start[2] or start.end() == len(head)):
+            self.reject(BadMessage(400, reason))
+            return b""
+        if len(start[1]) > _LONGEST_METHOD:
+            self.reject(BadMessage(501, ErrorReason.UNKNOWN_METHOD))
+            return b""
+        self._parser = self._make_parser()
+        self._begun = b""
+        if not start[2]:
+            self._unread = head
+            return b""
+        self._method = start[1]
+        return _KNOWN_METHOD + head[start.end(1) :]
+
     def _make_record(self, method: bytes, target: bytes, version: str, id_line: bytes, fields: Fields) -> AccessRecord:
         wanted = self._log.headers if self._log is not None else frozenset()
         headers = {name.lower(): value for name, value in fields if name.lower() in wanted} if wanted else {}
@@ -244,20 +357,7 @@ class RequestParser:
             self.accepts_more = False
             self.unparsed = rest
             return b""
-        self._parser = HttpRequestParser(self)
+        self._parser = self._make_parser()
         if self._deferred is None:
             return rest
-        return b"POST / HTTP/1.1\r\n" + self._deferred[1] + b"\r\n" + rest
-
-
-# Private
-
-
-def _what_is_wrong(error: HttpParserError, data: bytes) -> BadMessage:
-    if isinstance(error, HttpParserInvalidMethodError) and _METHOD.match(data):
-        return BadMessage(501, ErrorReason.UNKNOWN_METHOD)
-    cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
-    if cause is None or isinstance(cause, BadMessage):
-        return cause or BadMessage(400, ErrorReason.BAD_REQUEST)
-    log_internal_error(cause)
-    return BadMessage(500, ErrorReason.INTERNAL_ERROR)
+        return b"POST / HTTP/1.1\r\n" + self._deferred.request.framing + b"\r\n" + rest

@@ -10,7 +10,7 @@ from tests.support.factories import RecordedPool
 KEYS = {"service", "policy", "listeners", "desired", "since", "totals", "backends", "changes"}
 TOTALS = {
     *("requests", "in_flight", "failed", "retried", "queued", "responses"),
-    *("failed_for", "retried_for", "changes", "rollouts"),
+    *("failed_for", "retried_for", "bad_requests", "changes", "rollouts"),
 }
 BACKEND = {
     *("number", "id", "name", "address", "phase", "in_flight", "requests", "failed", "retried", "responses"),

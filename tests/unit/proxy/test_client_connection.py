@@ -75,7 +75,13 @@ SMUGGLED = {
     "a14 host with a user": (b"GET / HTTP/1.1\r\nHost: user@a", 400),
     "a14 host with a path": (b"GET / HTTP/1.1\r\nHost: a/b", 400),
     "a18 http 2.0": (b"GET / HTTP/2.0\r\nHost: a", 505),
-    "a18 http 1.2": (b"GET / HTTP/1.2\r\nHost: a", 400),
+    "a18 http 9.9": (b"GET / HTTP/9.9\r\nHost: a", 505),
+    "a18 http 1.10": (b"GET / HTTP/1.10\r\nHost: a", 400),
+    "a18 rtsp": (b"GET / RTSP/1.0\r\nHost: a", 400),
+    "a18 another method of rtsp": (b"DESCRIBE / RTSP/1.0\r\nHost: a", 400),
+    "a18 ice": (b"SOURCE / ICE/1.0\r\nHost: a", 400),
+    "a18 another method in rtsp": (b"LABEL / RTSP/1.0\r\nHost: a", 400),
+    "a18 http 1.2 without a host": (b"GET / HTTP/1.2\r\nX-A: b", 400),
     "a18 http 0.9": (b"GET /\r\nHost: a", 505),
     "a18 more behind the version": (b"GET / HTTP/1.1x\r\nHost: a", 400),
     "a18 a digit of unicode": ("GET / HTTP/1.\N{FULLWIDTH DIGIT ONE}\r\nHost: a".encode(), 400),
@@ -108,7 +114,19 @@ async def test_the_refusal_of_a_head_request_has_no_body(stage: ProxyFixture) ->
 
 @pytest.mark.parametrize(
     "chunk",
-    [b"+5\r\nhello", b"-5\r\nhello", b"0x5\r\nhello", b"5 \r\nhello", b"f" * 17 + b"\r\n", b"5\nhello", b"5\r\nhelloX"],
+    [
+        *(b"5 \t\r\nhello", b"5;\r\nhello", b"5; \r\nhello", b"5;a=\r\nhello", b"5;=a\r\nhello", b"5;a b\r\nhello"),
+        *(b"5 5\r\nhello", b"5;a\nhello", b'5;a="b\r\nhello', b";a\r\nhello", b"\r\n5\r\nhello", b"5\r;a\r\nhello"),
+        *(
+            b"+5\r\nhello",
+            b"-5\r\nhello",
+            b"0x5\r\nhello",
+            b"5 \r\nhello",
+            b"f" * 17 + b"\r\n",
+            b"5\nhello",
+            b"5\r\nhelloX",
+        ),
+    ],
 )
 async def test_a15_a_bad_chunk_never_makes_a_whole_request(stage: ProxyFixture, chunk: bytes) -> None:
     client = await stage.client()
@@ -297,10 +315,71 @@ async def test_endless_empty_lines_are_refused(stage: ProxyFixture) -> None:
     assert await refusal(client) in (400, 431)
 
 
-@pytest.mark.parametrize("method", ["PROPFIND", "M-SEARCH", "OPTIONS", "DELETE", "PATCH", "TRACE"])
-async def test_a25_methods_go_on(stage: ProxyFixture, method: str) -> None:
+METHODS = [
+    *("PROPFIND", "M-SEARCH", "OPTIONS", "DELETE", "PATCH", "TRACE", "QUERY"),
+    # Registered (RFC 3253, RFC 3648, RFC 4437), and not known to the parser
+    *("BASELINE-CONTROL", "CHECKIN", "LABEL", "MKREDIRECTREF", "MKWORKSPACE", "ORDERPATCH", "UNCHECKOUT", "UPDATE"),
+    *("UPDATEREDIRECTREF", "VERSION-CONTROL"),
+    *("PRI", "DESCRIBE", "PLAY", "get", "Get", "G", "GETS", "X" * 64, "!#$%&'*+-.^_`|~0"),
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [1, 1000], ids=["byte by byte", "at once"])
+async def test_a25_every_method_goes_on(stage: ProxyFixture, method: str, size: int) -> None:
+    stage.backend.play(answers(OK))
+    client = await stage.client()
+    request = f"{method} /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi".encode()
+    for at in range(0, len(GET + request + GET), size):
+        await client.send((GET + request + GET)[at : at + size])
+        await asyncio.sleep(0)
+    for _ in range(3):
+        assert status(await client.until(b"\r\n\r\nok")) == 200
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a25_methods_go_on_as_they_are(stage: ProxyFixture, method: str) -> None:
     _, backend = await stage.ask(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert await backend.head() == f"{method} / HTTP/1.1\r\nHost: a\r\n".encode() + forwarded() + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [(b"X" * 65 + b" / HTTP/1.1", 501), (b"X" * 65, 400), (b"LA(BEL / HTTP/1.1", 400), (b"LABEL\t/ HTTP/1.1", 400)],
+)
+async def test_a25_what_is_no_method_or_too_long_is_refused(stage: ProxyFixture, start: bytes, expected: int) -> None:
+    client = await stage.client()
+    await client.send(start + b"\r\nHost: a\r\n\r\n")
+    assert await refusal(client) == expected
+    assert stage.backend.untouched()
+
+
+@pytest.mark.parametrize("version", [b"1.2", b"1.9"])
+async def test_a18_a_later_minor_version_is_read_as_http_1_1(stage: ProxyFixture, version: bytes) -> None:
+    client, backend = await stage.ask(CHUNKED_POST.replace(b"HTTP/1.1", b"HTTP/" + version))
+    assert (await backend.head()).startswith(b"POST /two HTTP/1.1\r\nHost: a\r\n")
+    assert await backend.until(b"0\r\n\r\n") == b"5\r\nhello\r\n0\r\n\r\n"
+    await backend.send(OK)
+    assert b"Connection: close" not in await client.head()
+
+
+@pytest.mark.parametrize("extension", [b";x", b"; a=b", b" ;a=b", b";a = b", b'\t;\ta="b; c" ; d', b';x="\\""'])
+@pytest.mark.parametrize("size", [1, 7, 1000], ids=["byte by byte", "pieces", "at once"])
+async def test_a16_extensions_are_dropped_with_the_space_around_them(
+    stage: ProxyFixture, extension: bytes, size: int
+) -> None:
+    request = CHUNKED_POST.replace(b"5\r\n", b"5%b\r\n" % extension).replace(b"0\r\n", b"0%b\r\n" % extension)
+    client = await stage.client()
+    for at in range(0, len(request * 2), size):
+        await client.send((request * 2)[at : at + size])
+        await asyncio.sleep(0)
+    backend = await stage.backend.accept()
+    for _ in range(2):
+        await backend.head()
+        body = (await backend.until(b"0\r\n\r\n")).split(b"\r\n")
+        assert b"".join(body[1:-3:2]) == b"hello"
+        await backend.send(OK)
+        assert status(await client.until(b"ok")) == 200
 
 
 # A26: pipelining
