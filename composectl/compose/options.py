@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from io import StringIO
@@ -20,6 +21,8 @@ _FILES_OF_V1 = tuple(
     tuple(f"{name}{kind}.{ending}" for name in ("docker-compose", "compose") for ending in ("yml", "yaml"))
     for kind in ("", ".override")
 )
+_MAX_DOTENV = 1_000_000  # bytes
+_MAX_RESOLVED = 10_000_000  # characters of all variables
 _DROPPED_BY_V1 = re.compile(r"[^-_a-z0-9]")
 
 
@@ -116,15 +119,20 @@ def files_of_v1(options: Options, environ: Mapping[str, str], cwd: Path) -> tupl
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """The variables in `path`, `${NAME}` in them replaced, as Compose reads them; none where it cannot be read."""
+    """The variables in `path`, `${NAME}` in them replaced, as Compose reads them; none where it cannot be read.
+
+    A clone may hold a link to a device or to a pipe, which would never end, in place of the file.
+    """
     try:
+        if not path.is_file() or path.stat().st_size > _MAX_DOTENV:
+            return {}
         text = path.read_text("utf-8-sig", errors="replace")
     except OSError:
         return {}
-    import dotenv  # takes 10 ms, and is needed only for an env file
+    import dotenv.main  # takes 10 ms, and is needed only for an env file
 
     logging.getLogger("dotenv.main").disabled = True  # Compose itself complains of a line that it cannot read
-    return {name: value for name, value in dotenv.dotenv_values(stream=StringIO(text)).items() if value is not None}
+    return _resolved(dotenv.main.DotEnv(None, StringIO(text), interpolate=False).parse())
 
 
 def name_of_v1(options: Options, environ: Mapping[str, str], cwd: Path) -> str:
@@ -149,6 +157,25 @@ def name_of_v1(options: Options, environ: Mapping[str, str], cwd: Path) -> str:
 
 def _each(option: str, values: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for value in values for word in (option, value))
+
+
+def _resolved(lines: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """The variables with `${NAME}` replaced, up to the line at which they become too large: each may double another."""
+    from dotenv.variables import parse_variables
+
+    variables: dict[str, str] = {}
+    names, left = ChainMap[str, str](variables, dict(os.environ)), _MAX_RESOLVED
+    for name, value in lines:
+        parts = []
+        for atom in parse_variables(value or ""):
+            parts.append(atom.resolve(names))
+            left -= len(parts[-1])
+            if left < 0:
+                return variables
+        variables[name] = "".join(parts)
+        if value is None:  # `NAME` alone
+            del variables[name]
+    return variables
 
 
 def _absolute(path: str, cwd: Path) -> str:

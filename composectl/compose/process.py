@@ -20,6 +20,7 @@ from composectl import errors
 from composectl.compose.argv import config_argv
 from composectl.compose.binary import Compose
 from composectl.compose.options import Options
+from composectl.sanitize import sanitize_lines
 
 _STDERR = 2
 GRACE = 10.0  # seconds from SIGINT to SIGKILL
@@ -52,6 +53,7 @@ async def render_config(
         stdin = DEVNULL if content is None else PIPE
         process = await _start(argv, environ, cwd, stdin=stdin, stdout=PIPE, stderr=PIPE)
         printed, warnings = (output.decode(errors="replace") for output in await _finish(process, content))
+        warnings = sanitize_lines(warnings)  # they quote what the files say
         if process.returncode:
             words = error_line(warnings)
             raise errors.compose_failed(f"{compose} config", _exit_code(process), words, hint_for(words))

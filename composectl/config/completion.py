@@ -20,7 +20,7 @@ COMPOSE = (
 )
 """Commands of Compose, which are passed on."""
 _LARGEST = 1_000_000
-_OFFERED = re.compile(r"[^\W_][-\w.]*", re.ASCII)  # what Compose takes for the name of a service or of a profile
+_OFFERED = re.compile(r"[\w.][-\w.]*", re.ASCII)  # what Compose takes for the name of a service or of a profile
 
 
 def completed(name: str, suffix: str = "") -> Callable[..., list[str]]:
@@ -93,8 +93,8 @@ def services_in(files: Iterable[Path]) -> list[str]:
 def profiles_in(files: Iterable[Path]) -> list[str]:
     """The profiles that their services name, each once."""
     services = [service for file in files for service in _services(file).values() if isinstance(service, Mapping)]
-    lists = [names for service in services if isinstance(names := service.get("profiles"), list)]
-    return _names(chain.from_iterable(lists))
+    lists = {id(names): names for service in services if isinstance(names := service.get("profiles"), list)}
+    return _names(chain.from_iterable(lists.values()))  # each once, for a file may repeat one by an alias
 
 
 # Private

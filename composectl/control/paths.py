@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 import time
@@ -60,7 +61,7 @@ def check_private(directory: Path, variable: str = _RUNTIME) -> None:
 def file_stem(project: str, engine: str) -> str:
     """The name, without an ending, of the files of one project on one engine."""
     digest = _digest(f"{engine}\0{project}")
-    return f"{project[:_NAME_LENGTH]}-{digest}"
+    return f"{_name_part(project)}-{digest}"
 
 
 def control_sockets(directory: Path) -> list[Path]:
@@ -106,7 +107,7 @@ def file_stem_of_log(path: Path) -> str:
 def newest_log(directory: Path, project: str, project_directory: str) -> Path | None:
     """The newest log of `project`, or, where that is empty, of the project in `project_directory`."""
     digest = "?" * 12
-    pattern = f"{project[:_NAME_LENGTH]}-{digest}-{digest}" if project else f"*-{_digest(project_directory)}"
+    pattern = f"{_name_part(project)}-{digest}-{digest}" if project else f"*-{_digest(project_directory)}"
     with suppress(FileNotFoundError):
         check_private(directory, _STATE)
     return max(directory.glob(pattern + _ENDING), key=lambda path: path.stat().st_mtime, default=None)
@@ -134,6 +135,11 @@ def _fault(parent: str) -> str:
         return "it belongs to another user"
     mode = stat.S_IMODE(found.st_mode)
     return f"other users have access to it (mode {mode:04o}, not 0700)" if mode & 0o077 else ""
+
+
+def _name_part(project: str) -> str:
+    """What tells a person the project, and means nothing in a path or in a pattern."""
+    return re.sub(r"[^\w.-]", "_", project[:_NAME_LENGTH], flags=re.ASCII)
 
 
 def _digest(text: str) -> str:

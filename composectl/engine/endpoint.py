@@ -144,7 +144,7 @@ def _json(path: Path) -> dict[str, Any]:
         read = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise errors.bad_docker_file(str(path), str(error)) from error
     return read if isinstance(read, dict) else {}
 

@@ -1,5 +1,6 @@
 """Reading an env file."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,25 @@ def test_the_last_line_wins_and_the_rest_is_passed_over(tmp_path: Path, capfd: p
 
 def test_a_file_that_is_not_there_has_no_variables(tmp_path: Path) -> None:
     assert read_dotenv(tmp_path / ".env") == {}
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "pipe", "."])
+def test_what_is_no_file_is_not_read(tmp_path: Path, target: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / ".env").symlink_to(target)
+    assert read_dotenv(tmp_path / ".env") == {}
+
+
+def test_a_file_that_is_larger_than_any_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / ".env").open("wb") as file:
+        file.truncate(1 << 40)
+    assert read_dotenv(tmp_path / ".env") == {}
+
+
+def test_variables_that_multiply_others_end_in_time(tmp_path: Path) -> None:
+    lines = ["A0=lol", *(f"A{number}=" + f"${{A{number - 1}}}" * 9 for number in range(1, 100))]
+    (tmp_path / ".env").write_text("\n".join([*lines, "B=1"]))
+    read = read_dotenv(tmp_path / ".env")
+    assert read["A2"] == "lol" * 81
+    assert sum(map(len, read.values())) < 10_000_000
+    assert "B" not in read

@@ -62,6 +62,12 @@ async def test_the_rendered_project_is_what_stands_on_stdout(program: Program, t
     assert warnings == "careful\n"
 
 
+async def test_warnings_that_quote_a_hostile_file_leave_the_terminal_alone(program: Program, tmp_path: Path) -> None:
+    compose = as_compose(program("printf 'careful \\033]0;evil\\007with \\033[2Jthis\\n' >&2"))
+    _, _, warnings = await render_config(compose, Options(("a.yml",)), ENVIRON, tmp_path)
+    assert warnings == "careful with this\n"
+
+
 async def test_a_failure_tells_the_error_the_hint_and_the_exit_code(program: Program, tmp_path: Path) -> None:
     compose = as_compose(program("echo 'no configuration file provided: not found' >&2; exit 14"))
     with pytest.raises(ComposectlError, match="no configuration file provided") as caught:

@@ -1,6 +1,7 @@
 """The folder of the sockets is its owner's alone."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,3 +119,11 @@ def test_what_is_no_folder_is_not_taken(tmp_path: Path, monkeypatch: pytest.Monk
     environ = {"XDG_RUNTIME_DIR": named}
     assert runtime_dir(environ) == runtime_dir({})
     assert runtime_fault(environ) == f"XDG_RUNTIME_DIR `{named}` is not used: {why}"
+
+
+@pytest.mark.parametrize("project", ["../../evil", "/etc/evil", "a*b", "[a]", "a\nb", "..", "é"])
+def test_a_name_leads_to_no_other_folder(tmp_path: Path, project: str) -> None:
+    stem = file_stem(project, "unix:///1")
+    assert (tmp_path / f"{stem}.sock").parent == tmp_path
+    assert re.fullmatch(r"[\w.-]+-[0-9a-f]{12}", stem, re.ASCII)
+    assert stem != file_stem(f"{project}_", "unix:///1")
