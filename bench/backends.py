@@ -41,10 +41,14 @@ _BEHIND = """
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Servers at 127.0.0.1, 127.0.0.2, ... on one port: `/` has 24 bytes and takes any body, `FILES` are there too."""
+    """Servers at 127.0.0.1, 127.0.0.2, ... on one port: `/` has 24 bytes and takes any body, `FILES` are there too.
+
+    `killable`: each is a process of its own, which may be killed, and which has nothing but `/`.
+    """
 
     count: int
     port: int
+    killable: bool = False
 
     @property
     def hosts(self) -> list[str]:
@@ -56,7 +60,7 @@ class Backends:
 
     def first(self, count: int) -> Backends:
         """So many of them."""
-        return Backends(count, self.port)
+        return Backends(count, self.port, self.killable)
 
 
 NONE = Backends(0, 0)

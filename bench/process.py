@@ -94,11 +94,24 @@ def started(
             env={**os.environ, **(environment or {})},
         )
     try:
-        if not _comes_to_listen(process, port):
+        if not comes_to_listen(process, port):
             raise SystemExit(f"error: `{' '.join(command)}` does not listen\n\n{log.read_text(errors='replace')}")
         yield process.pid
     finally:
         _end(process)
+
+
+def comes_to_listen(process: subprocess.Popen[bytes], port: int, host: str = "127.0.0.1") -> bool:
+    """Whether the process listens there before its time is over, or it has ended."""
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            create_connection((host, port)).close()
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 # Private
@@ -115,18 +128,6 @@ def _spent_alone(pid: int) -> Spent:
 def _children(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for task in tasks for child in task.read_text().split()]
-
-
-def _comes_to_listen(process: subprocess.Popen[bytes], port: int) -> bool:
-    deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-        else:
-            return True
-    return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.figures import Figure, Row, Samples
-from bench.parts import bodies, commands, cpu, growth, latency, memory, table, watched
+from bench.parts import bodies, commands, cpu, growth, killed, latency, memory, table, watched
 
 _OURS = Row("composectl")
 
@@ -82,6 +82,9 @@ REQUIREMENTS = (
     Requirement("CPU per request before 200 backends against 4", "growth", _GROWTH, 1.05),
     Requirement("p99 with the table drawn against without", "table", _TABLE, 1.3),
     Requirement("p99 with all watchers against bare", "watched", _WATCHED, 1.2),
+    Requirement("failed requests while backends are killed", "killed", _median(killed.LOST), 0, "requests"),
+    Requirement("p99 while backends are killed", "killed", _median(killed.P99), 50, "ms"),
+    Requirement("throughput while backends are killed", "killed", _median(killed.KEPT), 0.9, at_least=True),
     Requirement("memory at 10,000 idle connections", "memory", _median(memory.RESIDENT), 100, "MiB"),
     Requirement("`composectl --version`", "commands", _median(commands.VERSION), 100, "ms of CPU"),
     Requirement("`composectl status`", "commands", _median(commands.STATUS), 300, "ms of CPU"),

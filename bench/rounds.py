@@ -6,7 +6,8 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -15,6 +16,7 @@ from bench.figures import Row, Samples
 from bench.parts.part import Part, Target
 from bench.peers.peer import Peer, Place
 from bench.ports import free_ports
+from bench.servers import Servers
 from bench.wrk import Load, put
 
 _SETTLE_SECONDS = 0.2
@@ -26,7 +28,7 @@ def measure(
     """All rounds of one part."""
     samples = Samples()
     rows = part.rows(tuple(peers))
-    with _all_started(rows, peers, backends, folder) as targets:
+    with _servers(part, folder) as servers, _all_started(rows, peers, backends, folder, servers) as targets:
         for number in range(part.rounds(rounds)):
             for row in rows if number % 2 == 0 else rows[::-1]:
                 with _awake(targets[row]):
@@ -37,14 +39,20 @@ def measure(
 # Private
 
 
+def _servers(part: Part, folder: Path) -> AbstractContextManager[Servers | None]:
+    return Servers(max(part.backends), Path(mkdtemp(dir=folder))) if part.kills else nullcontext()
+
+
 @contextmanager
 def _all_started(
-    rows: list[Row], peers: Mapping[str, Peer], backends: Backends, folder: Path
+    rows: list[Row], peers: Mapping[str, Peer], backends: Backends, folder: Path, servers: Servers | None
 ) -> Iterator[dict[Row, Target]]:
     with ExitStack() as stack:
         targets = {}
         for row, port in zip(rows, free_ports(len(rows)), strict=True):
-            targets[row] = stack.enter_context(_started(peers[row.peer], backends.first(row.backends), port, folder))
+            behind = servers.backends if servers is not None else backends.first(row.backends)
+            target = stack.enter_context(_started(peers[row.peer], behind, port, folder))
+            targets[row] = replace(target, servers=servers)
             put(Load(), port, 1)
             os.kill(targets[row].pid, signal.SIGSTOP)
         yield targets

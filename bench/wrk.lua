@@ -9,5 +9,6 @@ end
 function done(summary, latency, requests)
    local errors = summary.errors
    local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-   io.write(string.format("figures %d %d %d %d\n", summary.requests, summary.bytes, summary.duration, failed))
+   local figures = { summary.requests, summary.bytes, summary.duration, failed, latency:percentile(99) }
+   io.write(string.format("figures %d %d %d %d %d\n", unpack(figures)))
 end

@@ -24,12 +24,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of it; `received` in bytes, heads included."""
+    """What became of it; `received` in bytes, heads included; `p99` in microseconds."""
 
     requests: int
     received: int
     seconds: float
     failed: int
+    p99: int = 0
 
 
 def put(load: Load, port: int, seconds: int) -> Outcome:
@@ -40,5 +41,5 @@ def put(load: Load, port: int, seconds: int) -> Outcome:
         *(load.method, str(load.body), "close" if load.close else "keep"),
     ]
     printed = subprocess.run(on(LOAD_CORE, command), capture_output=True, text=True, check=True).stdout
-    requests, received, microseconds, failed = map(int, printed.rpartition("figures ")[2].split())
-    return Outcome(requests, received, microseconds / 1e6, failed)
+    requests, received, microseconds, failed, p99 = map(int, printed.rpartition("figures ")[2].split())
+    return Outcome(requests, received, microseconds / 1e6, failed, p99)

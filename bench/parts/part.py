@@ -8,17 +8,22 @@ from pathlib import Path
 
 from bench.backends import NONE, Backends
 from bench.figures import Figure, Row
+from bench.servers import Servers
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A proxy that runs: its process, its port on 127.0.0.1, its folder, what it is called, what it stands before."""
+    """A proxy that runs: its process, its port on 127.0.0.1, its folder, what it is called, what it stands before.
+
+    `servers`: the same, where the part kills them.
+    """
 
     pid: int
     port: int
     folder: Path
     peer: str = ""
     backends: Backends = NONE
+    servers: Servers | None = None
 
 
 Measure = Callable[[Target, int], Mapping[Figure, float]]
@@ -35,7 +40,7 @@ class Part:
     """`measure` takes so many seconds for one reading; `base` is the row that a row is compared to.
 
     `figures` are shown; `only` these peers (any, if empty) take part, and none of `without`, before each of
-    `backends`; it takes `least` rounds at least, and `most` at most.
+    `backends`; it takes `least` rounds at least, and `most` at most. `kills`: each backend is a process of its own.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Part:
     backends: tuple[int, ...] = (4,)
     least: int = 1
     most: int = 1000
+    kills: bool = False
 
     def rounds(self, asked: int) -> int:
         """How many are made where so many are asked for."""

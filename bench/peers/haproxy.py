@@ -32,17 +32,24 @@ frontend clients
   default_backend backends
 backend backends
   balance leastconn
+  {retries}
   http-response set-header X-Internal-Service %si:%sp
   http-response set-header X-Request-ID %[var(txn.named)]
   {servers}
 """
 
+# Where backends are killed: as often as composectl checks, and on another server
+_CHECK = " check inter 200ms fall 1 rise 1"
+_RETRIES = "option redispatch 1\n  retry-on conn-failure empty-response"
+
 
 @contextmanager
 def _start(place: Place) -> Iterator[int]:
     config = place.folder / "haproxy.cfg"
-    servers = "\n  ".join(f"server s{number} {address}" for number, address in enumerate(place.backends.addresses, 1))
-    config.write_text(_CONFIG.format(port=place.port, servers=servers))
+    check, retries = (_CHECK, _RETRIES) if place.backends.killable else ("", "")
+    addresses = enumerate(place.backends.addresses, 1)
+    servers = "\n  ".join(f"server s{number} {address}{check}" for number, address in addresses)
+    config.write_text(_CONFIG.format(port=place.port, servers=servers, retries=retries))
     command = ["haproxy", "-db", "-f", str(config)]
     with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as pid:
         yield pid

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import socket
 from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
 
 from bench import wrk
 from bench.backends import ANSWER, FILES, Backends
 from bench.downloads import download
-from bench.parts import commands, cpu
+from bench.parts import commands, cpu, killed
 from bench.parts.part import Target
 from bench.process import descriptors, resident, spent
+from bench.servers import Servers
 from bench.steady import steady
+from tests.bench.conftest import started
 
 
 def test_each_proxy_tells_which_backend_answered(proxy: Target, backends: Backends) -> None:
@@ -82,3 +86,11 @@ def test_the_short_commands_find_the_proxy_that_runs(ours: Target) -> None:
     reading = commands.PART.measure(ours, 1)
     assert reading[commands.FAILED] == 0
     assert 0 < reading[commands.VERSION] <= reading[commands.STATUS]
+
+
+def test_backends_that_are_killed_cost_no_request(prepared: None, tmp_path: Path) -> None:
+    with Servers(4, tmp_path) as servers, started("composectl", servers.backends, tmp_path) as target:
+        reading = killed.measure(replace(target, servers=servers), 3, undisturbed=1)
+    assert reading[killed.LOST] == reading[killed.FAILED] == 0
+    assert reading[killed.SPEED] > 0
+    assert reading[killed.P99] > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.figures import FAILED, WAITED, Figure, Row, Samples
-from bench.parts import bodies, commands, cpu, latency, memory
+from bench.parts import bodies, commands, cpu, killed, latency, memory
 from bench.parts.all import PARTS
 from bench.peers.all import PEERS
 from bench.results import Results
@@ -55,6 +55,9 @@ _BASE: dict[Figure, float] = {
     commands.STATUS: 90,
     cpu.CPU: 20,
     latency.P99: 300,
+    killed.P99: 20,
+    killed.LOST: 0,
+    killed.KEPT: 0.62,
 }
 
 
