@@ -81,9 +81,10 @@ def test_a_status_its_message_and_the_trailers_arrive(calls: Calls) -> None:
 
 
 def test_a_deadline_and_a_cancellation_reach_the_backend(calls: Calls) -> None:
-    with pytest.raises(grpc.RpcError) as failed:
-        calls.client.unary(SLOW, timeout=0.3)
-    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert calls.unary(b"connected")
+    late = calls.client.unary.future(SLOW, timeout=3.0)
+    assert wait_until(lambda: in_flight(calls) == 1)
+    assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert wait_until(lambda: any(server.cancelled.is_set() for server in calls.servers))
     for server in calls.servers:
         server.cancelled.clear()

@@ -47,7 +47,8 @@ class GrpcBackend:
         if request == FAILING:
             context.abort(grpc.StatusCode.NOT_FOUND, "there is none")
         if request == SLOW:
-            context.add_callback(self.cancelled.set)
+            if not context.add_callback(self.cancelled.set):
+                self.cancelled.set()
             self.released.wait(_GRACE)
         return self.name.encode() + b":" + request
 
