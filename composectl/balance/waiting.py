@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from composectl.balance.backend import Backend, ContainerHealth
 from composectl.balance.phase import Phase
+from composectl.errors import plural
 
 HEALTHCHECK = "HEALTHCHECK"
 RUNNING = "running"
@@ -67,7 +68,7 @@ class Waiting:
         if self.exit_code is not None:
             facts.append(f"{'last ' if self.state == RUNNING else ''}exit code {self.exit_code}")
         if self.restarts:
-            facts.append("1 restart" if self.restarts == 1 else f"{self.restarts} restarts")
+            facts.append(plural(self.restarts, "restart"))
         return ": ".join(filter(None, (self.check or self.state, ", ".join(facts))))
 
     @property

@@ -172,7 +172,7 @@ class Lifecycle:
     def _tell_drain(self) -> None:
         """Tell what is waited for, where something is."""
         if in_flight := self._daemon.in_flight:
-            requests = "1 request" if in_flight == 1 else f"{in_flight} requests"
+            requests = errors.plural(in_flight, "request")
             rest = "; a second Ctrl-C ends now" if self._shutdown.number == signal.SIGINT else ""
             info(f"draining: {requests} in flight, for at most {self._daemon.drain_timeout:g} s{rest}")
 

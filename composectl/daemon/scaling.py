@@ -12,6 +12,7 @@ from composectl.control.commands import Progress, ScaleRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.readiness import until_complete, warn_if_unserved
 from composectl.daemon.service import BalancedService
+from composectl.errors import plural
 
 _CUT_TIMEOUT = 1.0
 _DRAINED = (Phase.DRAINED, Phase.GONE)
@@ -35,8 +36,7 @@ async def retire(daemon: Daemon, service: BalancedService, backend: Backend, rea
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
     service.pool.drain(replica.id, reason)
     if not await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, service.drain_timeout):
-        requests = "1 request" if backend.in_flight == 1 else f"{backend.in_flight} requests"
-        progress(f"{replica.name} drained for {service.drain_timeout:g} s, {requests} cut")
+        progress(f"{replica.name} drained for {service.drain_timeout:g} s, {plural(backend.in_flight, 'request')} cut")
         service.cut(backend)
         await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, _CUT_TIMEOUT)
     try:

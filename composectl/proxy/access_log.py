@@ -14,6 +14,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Literal, Protocol
 
+from composectl.errors import plural
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.trusted_path import is_descriptor, resolve
 
@@ -235,7 +236,7 @@ class AccessLogMonitor:
             return ""
         lines = dropped - self._reported[0]
         self._reported, self._since = now, 0
-        count = f"dropped {lines:,} {'line' if lines == 1 else 'lines'}: " if lines else ""
+        count = f"dropped {plural(lines, 'line')}: " if lines else ""
         return f"access log: {count}{why or 'reader too slow'}"
 
 

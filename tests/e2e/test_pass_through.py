@@ -5,7 +5,17 @@ import pytest
 from tests.support.compose_project import ComposeProject
 
 
-@pytest.mark.parametrize("words", [("config",), ("ps", "-q"), ("version",), ("logs", "echo"), ("images", "-q")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("config",),
+        ("ps", "-q"),
+        ("version",),
+        ("logs", "echo"),
+        ("images", "-q"),
+        ("port", "--index=1", "echo", "9090"),
+    ],
+)
 def test_a_command_says_what_compose_says(project: ComposeProject, words: tuple[str, ...]) -> None:
     assert project.plain_compose("up", "-d").returncode == 0
 

@@ -61,6 +61,8 @@ def test_each_published_port_of_two_services_has_a_listener(project: ComposeProj
         assert ask(port, host=host).is_whole
     any_free = int(listeners[-1].rpartition(":")[2])
     assert ask(any_free).is_whole
+    assert project.run("port", "web", "9090") == f"127.0.0.1:{web}\n"
+    assert project.run("port", "echo", "9090") == f"0.0.0.0:{project.port}\n"
     assert project.status("web")["listeners"] == [f"127.0.0.1:{web}"]
     assert ask(web).is_whole
 

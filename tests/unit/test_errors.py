@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from composectl.errors import plural
 from tests.support.paths import ROOT
 
 TESTS = ROOT / "tests"
@@ -253,6 +254,18 @@ def test_it_is_one_line_and_a_hint(message: str) -> None:
         assert "  " not in words
         assert words.count("`") % 2 == 0
         assert not re.match(r"[A-Z][a-z]+ ", words) or words.startswith(("Compose", "Docker"))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 replicas"), (1, "1 replica"), (2, "2 replicas"), (1000, "1,000 replicas")]
+)
+def test_one_of_a_thing_is_told_as_one(count: int, text: str) -> None:
+    assert plural(count, "replica") == text
+
+
+def test_no_other_place_makes_a_plural() -> None:
+    of_its_own = re.compile(r"""["'](?:1|one) \w+["'] if""")
+    assert [path for path in (ROOT / "composectl").rglob("*.py") if of_its_own.search(path.read_text())] == []
 
 
 def test_each_is_met_in_one_test() -> None:
