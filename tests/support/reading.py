@@ -12,7 +12,7 @@ import h11
 _ENOUGH = 1 << 20
 _HEAD = re.compile(rb"[^\r\n]+\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*\r\n)*\r\n")
 # What we take and h11 does not: several spaces (RFC 9112, section 3), and any number of zeros before a length.
-_SPACES = re.compile(rb"\A([A-Z-]+) +([\x21-\x7e]+) +(HTTP/)")
+_SPACES = re.compile(rb"\A([!#$%&'*+.^_`|~0-9A-Za-z-]+) +([\x21-\x7e]+) +(HTTP/)")
 _ZEROS = re.compile(rb"(?i)(\ncontent-length:[ \t]*)0+(?=\d)")
 # And a space before the extension of a chunk (RFC 9112, section 7.1.1).
 h11._readers.chunk_header_re = re.compile(rb"(?P<chunk_size>[0-9A-Fa-f]{1,20})[ \t]*(?P<chunk_ext>;.*)?[ \t]*\r\n")

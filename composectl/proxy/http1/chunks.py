@@ -42,6 +42,7 @@ class ChunkLines:
         Raises BadMessage.
         """
         begun, self._begun = self._begun, b""
+        before = len(begun) - at if begun else 0
         if begun:
             data, at = begun + data[at:], 0
         size, start, line = len(data), at, at + self._left
@@ -62,7 +63,7 @@ class ChunkLines:
             self.last = not count
             line = end + count + 2 if count else end + 2 * data.startswith(b"\r\n", end)
         self._left = max(0, line - size)
-        self.end = min(line, size) - len(begun)
+        self.end = min(line, size) - before
         if not parts:
             return None
         parts.append(data[start : min(line, size)])

@@ -255,45 +255,52 @@ class RequestParser:
         self._bytes_since_progress += len(data)
         if self._unread:
             self._unread, data = b"", self._unread + data
-        while data and self.accepts_more:
+        at = 0
+        while at < len(data) and self.accepts_more:
             try:
-                data = self._parse_head(data) if self._receiving is None else self._parse_body(data)
+                at = self._parse_head(data, at) if self._receiving is None else self._parse_body(data, at)
             except HttpParserUpgrade as upgrade:
-                data = self._after_upgrade(data[upgrade.args[0] :])
+                data, at = self._after_upgrade(data[at + upgrade.args[0] :]), 0
             except HttpParserError as error:
-                data = self._after_error(error, data)
+                data, at = self._after_error(error, data[at:]), 0
             except BadMessage as message:
                 self.reject(message)
         if self._bytes_since_progress > _MAX_HEAD and self.accepts_more:
             too_large = BadMessage(431, ErrorReason.HEAD_TOO_LARGE)
             self.reject(BadMessage(400, ErrorReason.BAD_REQUEST) if self.head_since is None else too_large)
 
-    def _parse_head(self, data: bytes) -> bytes:
-        """Read up to the end of the head; returns what follows."""
-        tail = self._begun[-_LONGEST_TAIL:]
-        at = (tail + data).find(_BLANK_LINE)
-        end = len(data) if at < 0 else at + len(_BLANK_LINE) - len(tail)
-        self._head = head = data[:end]
+    def _parse_head(self, data: bytes, at: int) -> int:
+        """Read from `at` up to the end of the head; returns where that is."""
+        end = self._end_of_head(data, at)
+        self._head = head = data[at:end] if end else data[at:]
         self._parser.feed_data(head)
-        if self.head_since is None:
-            return data[end:]
-        if at >= 0:  # after PRI the parser waits for the rest of the preface of HTTP/2
-            return self._after_error_in_head(self._begun + data)
-        self._begun += head
-        return b""
+        if self.head_since is not None:
+            if end:
+                raise HttpParserError("after PRI, llhttp waits for the rest of the preface of HTTP/2")
+            self._begun += head
+        return end or len(data)
 
-    def _parse_body(self, data: bytes) -> bytes:
-        """Read up to the end of the body, or a part of it; returns what follows."""
+    def _end_of_head(self, data: bytes, at: int) -> int:
+        """0 where it is not there yet."""
+        if self._begun:
+            tail = self._begun[-_LONGEST_TAIL:]
+            found = (tail + data).find(_BLANK_LINE)
+            return found + len(_BLANK_LINE) - len(tail) if found >= 0 else 0
+        found = data.find(_BLANK_LINE, at)
+        return found + len(_BLANK_LINE) if found >= 0 else 0
+
+    def _parse_body(self, data: bytes, at: int) -> int:
+        """Read from `at` up to the end of the body, or a part of it; returns where that is."""
         lines, plain = self._chunk_lines, None
         if lines is None:
-            end = self._body_left
+            end = at + self._body_left
         elif lines.last:  # a trailer
-            end = data.find(b"\n") + 1 or len(data)
+            end = data.find(b"\n", at) + 1 or len(data)
         else:
-            plain = lines.take(data)
+            plain = lines.take(data, at)
             end = lines.end
-        self._parser.feed_data(data[:end] if plain is None else plain)
-        return data[end:]
+        self._parser.feed_data(data[at:end] if plain is None else plain)
+        return end
 
     def _receive(self, exchange: Exchange) -> None:
         self._receiving = exchange
