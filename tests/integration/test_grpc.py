@@ -81,17 +81,16 @@ def test_a_status_its_message_and_the_trailers_arrive(calls: Calls) -> None:
 
 
 def test_a_deadline_and_a_cancellation_reach_the_backend(calls: Calls) -> None:
-    assert calls.unary(b"connected")
-    late = calls.client.unary.future(SLOW, timeout=3.0)
-    assert wait_until(lambda: in_flight(calls) == 1)
+    late = calls.client.unary.future(SLOW, timeout=5.0)
+    server = entered(calls)
     assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert wait_until(lambda: any(server.cancelled.is_set() for server in calls.servers))
-    for server in calls.servers:
-        server.cancelled.clear()
+    assert server.cancelled.wait(_SECONDS)
+    server.entered.clear()
+    server.cancelled.clear()
     future = calls.client.unary.future(SLOW, timeout=_SECONDS)
-    assert wait_until(lambda: in_flight(calls) == 1)
+    server = entered(calls)
     future.cancel()
-    assert wait_until(lambda: any(server.cancelled.is_set() for server in calls.servers))
+    assert server.cancelled.wait(_SECONDS)
     assert wait_until(lambda: in_flight(calls) == 0)
 
 
@@ -127,7 +126,7 @@ def test_without_a_backend_a_call_gets_a_status(place: Workspace) -> None:
 
 def test_the_end_waits_for_a_call(calls: Calls) -> None:
     future = calls.client.unary.future(SLOW, timeout=_SECONDS)
-    assert wait_until(lambda: in_flight(calls) == 1)
+    entered(calls)
     calls.proxy.process.send_signal(signal.SIGINT)
     for server in calls.servers:
         server.released.set()
@@ -148,3 +147,9 @@ def test_http_2_to_a_backend_that_speaks_http_1(place: Workspace) -> None:
 
 def in_flight(calls: Calls) -> int:
     return int(calls.place.status()["totals"]["in_flight"])
+
+
+def entered(calls: Calls) -> GrpcBackend:
+    """The server that a slow call has reached."""
+    assert wait_until(lambda: any(server.entered.is_set() for server in calls.servers))
+    return next(server for server in calls.servers if server.entered.is_set())

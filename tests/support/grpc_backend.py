@@ -11,14 +11,15 @@ import grpc
 
 SERVICE = "test.Echo"
 SLOW, FAILING = b"slow", b"fail"
-_GRACE = 5.0
+_GRACE, _PATIENCE = 5.0, 60.0
 
 
 class GrpcBackend:
-    """Answers `unary` with its name and the request; `released` lets the slow calls go on."""
+    """Answers `unary` with its name and the request; `entered`: a slow call is here, until it is `released`."""
 
     def __init__(self, name: str, port: int = 0) -> None:
         self.name = name
+        self.entered = threading.Event()
         self.cancelled = threading.Event()
         self.released = threading.Event()
         self._server = grpc.server(futures.ThreadPoolExecutor(64))
@@ -49,7 +50,8 @@ class GrpcBackend:
         if request == SLOW:
             if not context.add_callback(self.cancelled.set):
                 self.cancelled.set()
-            self.released.wait(_GRACE)
+            self.entered.set()
+            self.released.wait(_PATIENCE)
         return self.name.encode() + b":" + request
 
     def _server_stream(self, request: bytes, context: Any) -> Iterator[bytes]:
