@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ HEALTHCHECK = "HEALTHCHECK"
 RUNNING = "running"
 _WAITS = (Phase.STARTING, Phase.UNHEALTHY)
 _LOOPBACK = ("127.", "::1")
-_MISSING = ("not found", "no such file")
+_MISSING = re.compile(r"executable file not found|sh: .*not found|exec.*no such file", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _of_backend(backend: Backend, condition: Condition | None, check: PortCheck)
 
 
 def _waiting(condition: Condition, check: str, error: str, hint: str = "") -> Waiting:
-    if check == HEALTHCHECK and any(words in condition.health_output.lower() for words in _MISSING):
+    if check == HEALTHCHECK and _MISSING.search(condition.health_output):
         hint = "install the command of the HEALTHCHECK in the image, or use one that is there"
     return Waiting(
         condition.service,

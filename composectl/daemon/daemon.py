@@ -157,6 +157,7 @@ class Daemon:
         self.services[service].pool.sync(replicas)
         self.changes.wake()
         self.listed.set()
+        self.diagnosis.hint()
 
     def replica_stopping(self, service: str, container_id: str, reason: str) -> None:
         self.services[service].pool.drain(container_id, reason)

@@ -14,19 +14,20 @@ from composectl.balance.waiting import RUNNING, Condition, Waiting, explain_cont
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import Orchestrator
 
-_INTERVAL, _LONGEST_INTERVAL = 1.0, 5.0  # seconds between two looks while replicas are not ready
+_INTERVAL, _LONGEST_INTERVAL = 1.0, 3.0  # seconds between two looks while replicas are not ready
 _CALM_INTERVAL = 10.0  # while all are
 _TIME_SHARE = 0.25  # of the time for looks, up to the longest interval: the engine has other work
 _SUSPICION = 15.0  # seconds for which a container that runs again may crash again
 
 
 class Diagnosis:
-    """What the last look told of the containers that are not well."""
+    """What the last look told of the containers that are not well; `hint`: the project's containers have changed."""
 
     def __init__(self, orchestrator: Orchestrator, services: Mapping[str, BalancedService]) -> None:
         self._orchestrator = orchestrator
         self._services = services
         self._conditions: list[Condition] = []
+        self._is_stale = True
         self._exit_codes: dict[str, int] = {}  # of the last run that ended, by id
         self._crashed: dict[str, float] = {}  # when a container beside the balanced ones was last found so, by id
 
@@ -49,12 +50,17 @@ class Diagnosis:
         others = [condition for condition in self._conditions if condition.service not in self._services]
         return tuple(map(explain_container, sorted(others, key=lambda condition: condition.name)))
 
+    def hint(self) -> None:
+        """Look soon."""
+        self._is_stale = True
+
     async def watch(self) -> NoReturn:
         """Look again and again, until cancelled."""
         looked_at, pause = float("-inf"), _INTERVAL
         while True:
             now = time.monotonic()
-            if now - looked_at >= (_CALM_INTERVAL if self._is_complete else pause):
+            calm = self._is_complete and not self._is_stale
+            if now - looked_at >= (_CALM_INTERVAL if calm else pause):
                 await self.look()
                 looked_at = time.monotonic()
                 pause = min(max(_INTERVAL, (looked_at - now) / _TIME_SHARE), _LONGEST_INTERVAL)
@@ -68,6 +74,7 @@ class Diagnosis:
             for backend in service.pool.backends
             if not waits(backend)
         }
+        self._is_stale = False
         with suppress(errors.ComposectlError):
             found = await self._orchestrator.conditions(well, self._crashed.keys())
             self._conditions = list(self._remembered(found))
@@ -96,7 +103,7 @@ class Diagnosis:
             if condition.service not in self._services:
                 if condition.state != RUNNING or condition.health == "unhealthy":
                     self._crashed[condition.id] = now
-                elif now - self._crashed.get(condition.id, 0.0) > _SUSPICION:
+                elif now - self._crashed.setdefault(condition.id, now) > _SUSPICION:
                     continue
             kept.append(replace(condition, exit_code=self._exit_codes.get(condition.id)))
         self._crashed = {id_: self._crashed[id_] for id_ in self._crashed.keys() & {each.id for each in kept}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ _STOPPED = (0, 130, 137, 143)  # exit codes of a container that did its work, or
 _SECOND = 1e9  # in nanoseconds
 _INTERVAL, _TIMEOUT, _RETRIES = 30.0, 30.0, 3  # what Docker takes where a HEALTHCHECK says nothing
 READY_SECONDS = 60.0
+_NEWS = re.compile(r"^Up (Less than|[0-9] second)|\(unhealthy\)")
 _LONGEST_OUTPUT = 2000
 
 
@@ -34,7 +36,7 @@ def ready_seconds(inspect: _Json) -> float:
 
 def may_ail(listed: _Json) -> bool:
     """Whether an item of GET /containers/json is worth a closer look."""
-    return listed.get("State") != RUNNING or "(unhealthy)" in str(listed.get("Status"))
+    return listed.get("State") != RUNNING or _NEWS.search(str(listed.get("Status"))) is not None
 
 
 def parse_condition(inspect: _Json, last_lines: Sequence[str] = (), found: Listening | None = None) -> Condition:
@@ -54,7 +56,7 @@ def parse_condition(inspect: _Json, last_lines: Sequence[str] = (), found: Liste
         restarts=inspect.get("RestartCount") or 0,
         error=error,
         health=_status(health),
-        health_failures=health.get("FailingStreak") or sum(check.get("ExitCode") != 0 for check in checks),
+        health_failures=max(health.get("FailingStreak") or 0, _failures(checks)),
         health_output=sanitize_lines(str(checks[-1].get("Output") or "").strip()[-_LONGEST_OUTPUT:]) if checks else "",
         last_lines=tuple(last_lines),
         listening=found,
@@ -62,7 +64,7 @@ def parse_condition(inspect: _Json, last_lines: Sequence[str] = (), found: Liste
 
 
 def ails(condition: Condition) -> bool:
-    """Whether a container has crashed, or reports that it is not well; one that was stopped has not."""
+    """Whether a container has crashed, perhaps before this run, or is not healthy; one that was stopped has not."""
     match condition.state:
         case "exited" | "dead":
             return condition.exit_code not in _STOPPED or bool(condition.error)
@@ -70,10 +72,16 @@ def ails(condition: Condition) -> bool:
             return True
         case "created":
             return bool(condition.error)
-    return condition.health == "unhealthy"
+    return condition.health == "unhealthy" or condition.restarts > 0
 
 
 # Private
+
+
+def _failures(checks: Sequence[_Json]) -> int:
+    """How many of the last checks have failed in a row: during the start period Docker's own streak is 0."""
+    passed = [at for at, check in enumerate(checks, 1) if check.get("ExitCode") == 0]
+    return len(checks) - max(passed, default=0)
 
 
 def _status(health: _Json) -> str:

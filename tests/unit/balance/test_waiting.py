@@ -96,6 +96,21 @@ def test_a_healthcheck_is_told_with_what_it_printed_last() -> None:
     assert waiting.hint == "install the command of the HEALTHCHECK in the image, or use one that is there"
 
 
+@pytest.mark.parametrize(
+    ("output", "is_missing"),
+    [
+        ("/bin/sh: curl: not found", True),
+        ("bash: line 1: curl: command not found", True),
+        ('exec: "curl": executable file not found in $PATH: unknown', True),
+        ("wget: server returned error: HTTP/1.1 404 Not Found", False),
+        ("cat: /tmp/ready: No such file or directory", False),
+    ],
+)
+def test_a_command_that_is_not_in_the_image_is_told(output: str, is_missing: bool) -> None:
+    waiting = checked_by_docker(health="starting", health_failures=1, health_output=output)
+    assert waiting.hint.startswith("install the command") is is_missing
+
+
 def test_a_healthcheck_that_has_not_been_run_has_not_failed() -> None:
     assert checked_by_docker(health="starting").sentence == "HEALTHCHECK: starting"
     assert checked_by_docker(health="unhealthy", health_failures=1).sentence == "HEALTHCHECK: unhealthy, failed once"

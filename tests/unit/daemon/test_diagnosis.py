@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+
+import pytest
 
 from composectl.balance.waiting import Condition
 from composectl.daemon.daemon import Daemon
 from tests.support.fake_orchestrator import OLD, UNHEALTHY, FakeOrchestrator
+from tests.support.wait import wait_until_async
 
 REPLICA = Condition(f"{1:064x}", "echo", 1, "echo-1", "running", health="starting", last_lines=("secret",))
 DB = Condition("d" * 64, "db", 1, "db-1", "restarting", exit_code=1, restarts=3, last_lines=("disk full",))
@@ -58,7 +62,24 @@ async def test_the_last_exit_code_is_known_while_the_container_runs_again(
     assert daemon.diagnosis.reason("echo", "e" * 64) == ""
 
 
-async def test_another_container_that_runs_on_is_well_again(daemon: Daemon, orchestrator: FakeOrchestrator) -> None:
+async def test_a_crash_beside_replicas_that_are_ready_is_found_at_its_event(
+    daemon: Daemon, orchestrator: FakeOrchestrator
+) -> None:
+    async with asyncio.timeout(10):
+        watching = asyncio.create_task(daemon.diagnosis.watch())
+        orchestrator.found = [DB]
+        orchestrator.remake()
+        await wait_until_async(lambda: daemon.diagnosis.others)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_another_container_that_runs_on_is_well_again(
+    daemon: Daemon, orchestrator: FakeOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orchestrator.found = [DB]
+    await daemon.diagnosis.look()
+    monkeypatch.setattr("composectl.daemon.diagnosis._SUSPICION", 0.0)
     orchestrator.found = [replace(DB, state="running", exit_code=None)]
     await daemon.diagnosis.look()
     assert daemon.diagnosis.others == ()

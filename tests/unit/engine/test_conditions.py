@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from composectl.engine.client import Engine
-from composectl.engine.conditions import ails, parse_condition, ready_seconds
+from composectl.engine.conditions import ails, may_ail, parse_condition, ready_seconds
 from composectl.engine.containers import SERVICE
 from tests.support.fake_engine import FakeEngine, container
 
@@ -48,6 +48,16 @@ def test_the_last_output_of_its_healthcheck_is_safe_to_show() -> None:
     assert condition.exit_code is None
 
 
+@pytest.mark.parametrize(
+    ("exit_codes", "streak", "failures"),
+    [([1, 1, 1], 0, 3), ([1, 0, 1], 0, 1), ([1, 0], 0, 0), ([1, 1], 9, 9), ([], 0, 0)],
+)
+def test_failures_in_a_row_count_in_the_start_period_too(exit_codes: list[int], streak: int, failures: int) -> None:
+    log = [{"ExitCode": code, "Output": ""} for code in exit_codes]
+    health = {"Status": "starting", "FailingStreak": streak, "Log": log}
+    assert parse_condition(container(1, State={"Health": health})).health_failures == failures
+
+
 def test_a_lack_of_memory_is_told() -> None:
     state = {"Status": "exited", "ExitCode": 137, "OOMKilled": True}
     assert parse_condition(container(1, State=state)).error == "killed for lack of memory"
@@ -63,12 +73,34 @@ def test_a_lack_of_memory_is_told() -> None:
         ({"Status": "created"}, False),
         ({"Status": "created", "Error": "no such file"}, True),
         ({"Status": "running"}, False),
+        ({"Status": "dead", "ExitCode": 1}, True),
         ({"Status": "running", "Health": {"Status": "starting"}}, False),
         ({"Status": "running", "Health": {"Status": "unhealthy"}}, True),
     ],
 )
 def test_one_that_did_its_work_or_was_stopped_does_not_ail(state: dict[str, Any], answer: bool) -> None:
     assert ails(parse_condition(container(1, State=state))) is answer
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "answer"),
+    [
+        ("running", "Up 2 minutes", False),
+        ("running", "Up 2 minutes (healthy)", False),
+        ("running", "Up 2 minutes (unhealthy)", True),
+        ("running", "Up Less than a second", True),
+        ("running", "Up 9 seconds", True),
+        ("running", "Up 12 seconds", False),
+        ("restarting", "Restarting (1) 2 seconds ago", True),
+        ("exited", "Exited (0) 2 days ago", True),
+    ],
+)
+def test_what_is_listed_tells_what_to_look_at(state: str, status: str, answer: bool) -> None:
+    assert may_ail({"State": state, "Status": status}) is answer
+
+
+def test_one_that_has_just_been_started_again_ails() -> None:
+    assert ails(parse_condition(container(1, RestartCount=2)))
 
 
 async def test_other_services_are_told_of_only_where_they_ail(fake: FakeEngine) -> None:
