@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 
 import pytest
 
 from tests.support.http_client import ask
-from tests.support.resilience import IN_TURN, Scenario
+from tests.support.resilience import IN_TURN, IS_LONG, Scenario
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
+TURNS = 20 if IS_LONG else 4
 CHECKED = """\
     healthcheck:
       test: ["CMD", "test", "!", "-e", "/tmp/unwell"]
@@ -55,6 +57,34 @@ def test_h5_a_slow_request_of_a_killed_replica_is_retried(story: Scenario) -> No
     slow.join()
     assert answers == [200]
     assert story.project.status()["totals"]["retried"] == 1
+
+
+def test_h5_replicas_killed_in_turn_and_started_again_cost_no_get(story: Scenario) -> None:
+    story.serve(4)
+    with story.under_load("kill -9 of one of four, in turn, each started again") as load:
+        for turn in range(TURNS):
+            killed = story.container(turn % 4 + 1)
+            killed.kill()
+            moment = time.time()
+            assert wait_until(lambda: len(list(load.since(moment))) > 100)  # noqa: B023
+            killed.start()
+            assert story.comes_to("ready", "ready", "ready", "ready")
+    assert all(fate.method == "POST" for fate in load.failed), load.failed
+    assert len(load.failed) <= TURNS * 8
+    assert story.executed_twice() == []
+
+
+def test_h5_replicas_killed_all_at_once_and_started_again_cost_no_get(story: Scenario) -> None:
+    story.serve(4)
+    with story.under_load("kill -9 of all four at once, started again") as load:
+        killed = [story.container(number) for number in range(1, 5)]
+        with ThreadPoolExecutor(4) as at_once:
+            list(at_once.map(lambda container: container.kill(), killed))
+            assert wait_until(lambda: story.project.status()["totals"]["queued"] > 0)
+            list(at_once.map(lambda container: container.start(), killed))
+        assert story.comes_to("ready", "ready", "ready", "ready")
+    assert all(fate.method == "POST" for fate in load.failed), load.failed
+    assert story.executed_twice() == []
 
 
 def test_h8_a_replica_out_of_memory_loses_only_what_is_in_flight(story: Scenario) -> None:
