@@ -67,10 +67,11 @@ class Waiting:
         """What is known, on one line, without anything that the container printed."""
         facts = [self.error] if self.error else []
         if self.exit_code is not None:
-            facts.append(f"{'last ' if self.state == RUNNING else ''}exit code {self.exit_code}")
+            facts.append(f"{'last ' if self.check else ''}exit code {self.exit_code}")
         if self.restarts:
             facts.append(plural(self.restarts, "restart"))
-        return ": ".join(filter(None, (self.check or self.state, ", ".join(facts))))
+        state = "restarting" if self.state == RUNNING and self.restarts else self.state  # for a moment it runs again
+        return ": ".join(filter(None, (self.check or state, ", ".join(facts))))
 
     @property
     def sentence(self) -> str:
@@ -112,7 +113,7 @@ def explain_container(condition: Condition) -> Waiting:
     if condition.state == RUNNING:
         if condition.health not in ("", "healthy"):
             return _waiting(condition, HEALTHCHECK, _health_error(condition))
-        return _waiting(condition, "", "started again" if condition.restarts else "no address yet")
+        return _waiting(condition, "", "" if condition.restarts else "no address yet")
     return _waiting(condition, "", condition.error)
 
 
@@ -132,8 +133,10 @@ def _of_backend(backend: Backend, condition: Condition | None, check: PortCheck)
         return explain_container(condition)
     if replica.health is ContainerHealth.UNHEALTHY:
         return _waiting(condition, HEALTHCHECK, _health_error(condition))
-    error = backend.check_error or "not checked yet"
-    fact, hint = _reach(condition, check) if backend.check_error else ("", "")
+    if not backend.check_error:
+        crashes = condition.state == RUNNING and condition.restarts > 0
+        return explain_container(condition) if crashes else _waiting(condition, check.subject, "not checked yet")
+    error, (fact, hint) = backend.check_error, _reach(condition, check)
     return _waiting(condition, check.subject, f"{error}, {fact}" if fact else error, hint)
 
 

@@ -127,7 +127,7 @@ def test_a_paused_replica_is_paused() -> None:
         ({"state": "exited", "exit_code": 0}, "exited: exit code 0"),
         ({"state": "created", "error": "no such file"}, "created: no such file"),
         ({"state": "exited", "exit_code": 137, "error": "killed for lack of memory"}, None),
-        ({"exit_code": 3, "restarts": 1}, "running: started again, last exit code 3, 1 restart"),
+        ({"exit_code": 3, "restarts": 1}, "restarting: exit code 3, 1 restart"),
         ({}, "running: no address yet"),
     ],
 )

@@ -56,9 +56,7 @@ async def test_the_last_exit_code_is_known_while_the_container_runs_again(
     await daemon.diagnosis.look()
     orchestrator.found = [replace(DB, state="running", exit_code=None, restarts=4)]
     await daemon.diagnosis.look()
-    assert [other.reason for other in daemon.diagnosis.others] == [
-        "running: started again, last exit code 1, 4 restarts"
-    ]
+    assert [other.reason for other in daemon.diagnosis.others] == ["restarting: exit code 1, 4 restarts"]
     assert daemon.diagnosis.reason("echo", "e" * 64) == ""
 
 
