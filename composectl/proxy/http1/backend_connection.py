@@ -53,6 +53,7 @@ class BackendConnection(BackendStream):
         "_begun",
         "_body",
         "_bytes_since_progress",
+        "_checks_version",
         "_chunk_lines",
         "_complete",
         "_data",
@@ -125,6 +126,7 @@ class BackendConnection(BackendStream):
         self._bytes_since_progress = 0  # of the parser
         self._idle_seconds = 0  # since it was the backend's turn, or since the last byte
         self._interim_count = 0
+        self._checks_version = False  # which the first bytes have not told
         self._in_body = False
         self._complete = False
         self._reusable = False
@@ -196,9 +198,11 @@ class BackendConnection(BackendStream):
             exchange.response_started = True
             if self._early:
                 self._early, data = b"", self._early + data
-            if not data.startswith(_START) and (reason := reason_for_backend(data)) is not None:
-                self._fail(reason)
-                return
+            if not data.startswith(_START):
+                self._checks_version = True
+                if (reason := reason_for_backend(data)) is not None:
+                    self._fail(reason)
+                    return
         self._idle_seconds = 0
         self._bytes_since_progress += len(data)
         try:
@@ -262,7 +266,10 @@ class BackendConnection(BackendStream):
         if status < 200:
             self._add_interim(status)
             self._head_at, self._tail = self._end_of_head(), b""
+            self._checks_version = True
             return
+        if self._checks_version and not self._parser.get_http_version().startswith("1."):
+            raise BadMessage(502, ErrorReason.BAD_RESPONSE)
         if self._in_body:
             self._be_strict()  # this head stands for another one: see `_begin_chunks`
             self._fields = []
@@ -362,7 +369,8 @@ class BackendConnection(BackendStream):
     def _make_parser(self) -> HttpResponseParser:
         parser = HttpResponseParser(self)
         # CGI scripts end their lines so; RFC 9112, section 2.2, allows it in heads, and the proxy itself writes CRLF.
-        parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        # A later minor version is read as HTTP/1.1 (RFC 9110, section 2.5).
+        parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_version=True)
         self._strict = False
         return parser
 

@@ -426,6 +426,7 @@ class Http2ClientConnection(Http2Connection):
 
     def _reject(self, stream: Http2ClientStream, bad: BadMessage) -> None:
         """Answer with the proxy's own response; the rest of the request is not wanted."""
+        self._upstream.pool.leases.bad_requests[bad.reason] += 1
         exchange = stream.exchange
         if exchange is not None:
             self.log_access(exchange.cancel(), bad.status, bad.reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -101,6 +102,36 @@ async def test_b5_sixteen_kibibytes_of_fields_go_on(stage: ProxyFixture) -> None
     field = b"Set-Cookie: " + b"x" * 1000 + b"\r\n"
     client, _ = await answered(stage, OK.replace(b"Content", field * 16 + b"Content"))
     assert (await client.head()).count(field) == 16
+
+
+@pytest.mark.parametrize("size", [1, 1000], ids=["byte by byte", "at once"])
+async def test_b15_a_later_minor_version_is_read_as_http_1_1(stage: ProxyFixture, size: int) -> None:
+    response = OK.replace(b"HTTP/1.1", b"HTTP/1.2")
+    client, backend = await stage.ask(GET)
+    for _ in range(2):
+        await backend.head()
+        for at in range(0, len(response), size):
+            await backend.send(response[at : at + size])
+            await asyncio.sleep(0)
+        assert (await client.until(b"ok")).startswith(b"HTTP/1.1 200 OK\r\n")
+        await client.send(GET)
+
+
+@pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/9.9", b"HTTP/0.9", b"HTTP/1.10", b"RTSP/1.0"])
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 103 Early\r\n\r\n"], ids=["first", "behind an interim response"])
+@pytest.mark.parametrize("size", [1, 1000], ids=["byte by byte", "at once"])
+async def test_b2_another_version_is_a_502(stage: ProxyFixture, version: bytes, before: bytes, size: int) -> None:
+    if version == b"RTSP/1.0" and before:
+        version = b"HTTP/3.0"
+    response = before + OK.replace(b"HTTP/1.1", version)
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    for at in range(0, len(response), size):
+        with contextlib.suppress(ConnectionError):
+            await backend.send(response[at : at + size])
+        await asyncio.sleep(0)
+    head = await client.head()
+    assert status(await client.head() if status(head) == 103 else head) == 502
 
 
 async def test_b6_bare_line_feeds_are_mended(stage: ProxyFixture) -> None:
