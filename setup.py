@@ -33,6 +33,7 @@ HOT_PATH = [
     "composectl/proxy/http1/chunks.py",
     "composectl/proxy/http1/client_connection.py",
     "composectl/proxy/http1/encoding.py",
+    "composectl/proxy/http1/head_end.py",
     "composectl/proxy/http1/lingering.py",
     "composectl/proxy/http1/request_parser.py",
     "composectl/proxy/http2/backend_connection.py",
@@ -47,6 +48,7 @@ HOT_PATH = [
     "composectl/proxy/listener_context.py",
     "composectl/proxy/queue.py",
     "composectl/proxy/sockets.py",
+    "composectl/proxy/trailers.py",
     "composectl/proxy/tunnel.py",
 ]
 

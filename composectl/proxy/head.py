@@ -19,10 +19,8 @@ _NO_BODY = b"Content-Length: 0\r\n"
 _NO_HOST = b"\r\nHost: \r\n"
 _FORWARDED_HOST = b"X-Forwarded-Host: "
 _TRAILERS_WELCOME = b"Connection: TE\r\nTE: trailers\r\n"
-MAX_RESPONSE_HEAD = 64 * 1024
-_SEPARATORS = len(b": \r\n")
-_MAX_FIELDS = 100
-_MAX_HEAD = 32 * 1024
+MAX_FIELDS = 100
+MAX_HEAD = 32 * 1024
 _MAX_TARGET = 8 * 1024
 _MAX_DIGITS = 9
 # RFC 9110, section 7.6.1, and the framing, which the proxy writes itself
@@ -40,7 +38,7 @@ _FORWARDED_AS_THEY_ARE = {
 _FORWARDED = frozenset(
     (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", *_FORWARDED_AS_THEY_ARE)
 )
-_FRAMING = (b"content-length", b"transfer-encoding")
+FRAMING = (b"content-length", b"transfer-encoding")
 _REQUEST_ID = b"x-request-id"
 # The proxy acts on these, and writes them anew
 _HANDLED = frozenset((b"expect", b"max-forwards", b"via"))
@@ -50,24 +48,18 @@ _REQUEST_ID_VALUE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z/:=@-]{1,128}")
 
 # The proxy alone writes these: an untrusted client may not claim to forward for another.
 # CGI and its heirs, which write `_` for `-`, take other spellings for these names.
-_OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
+OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
     (b"host", b"http2-settings"),
     _HANDLED,
     (
         bytes(spelling)
-        for name in (*_FORWARDED, *_FRAMING, _REQUEST_ID)
+        for name in (*_FORWARDED, *FRAMING, _REQUEST_ID)
         for spelling in product(*(b"-_" if letter == 0x2D else (letter,) for letter in name))
     ),
 )
-_OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-composectl-error", b"x-internal-service", _REQUEST_ID}
+OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-composectl-error", b"x-internal-service", _REQUEST_ID}
 # What the `Connection` of a client or a backend does not take away
-_END_TO_END = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
-_NOT_IN_TRAILERS = (
-    _OUR_REQUEST_FIELDS
-    | _OUR_RESPONSE_FIELDS
-    | _END_TO_END
-    | {b"content-encoding", b"content-range", b"content-type", b"range", b"trailer"}
-)
+END_TO_END = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
 
 _BODYLESS = (204, 304)
 _COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
@@ -224,7 +216,7 @@ def request_head(
     `keep_alive`: what the parser makes of the version and of `Connection`. Raises BadMessage for what RFC 9112,
     sections 3.2 and 6.1, forbids, for what exceeds a limit, and for what RFC 9110, sections 7.6 and 10.1.1, rejects.
     """
-    kept, ours = _sort(fields, _OUR_REQUEST_FIELDS)
+    kept, ours = _sort(fields, OUR_REQUEST_FIELDS)
     request_id = ours.pop(_REQUEST_ID, None) if len(ours) > 1 else None
     id_line = b""
     if request_id is not None and (make_id is None or is_valid_request_id(request_id)):
@@ -259,7 +251,7 @@ def request_head(
     lines += map(_JOIN, kept)
     lines += (forwarded, b"".join((id_line, framing, hop, b"\r\n")))
     data = b"\r\n".join(lines)
-    if len(data) > _MAX_HEAD:
+    if len(data) > MAX_HEAD:
         raise BadMessage(431, ErrorReason.HEAD_TOO_LARGE)
     http_1_0 = version == "1.0"
     return RequestHead(
@@ -274,7 +266,7 @@ def response_head(
 
     Raises BadMessage.
     """
-    kept, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
+    kept, ours = _sort(fields, OUR_RESPONSE_FIELDS)
     if b"connection" in ours:
         _connection_tokens(ours, kept)
     length, coding = ours.get(b"content-length"), ours.get(b"transfer-encoding")
@@ -292,7 +284,7 @@ def response_head(
 
 def interim_head(status: int, reason: bytes, fields: Fields, backend_line: bytes = b"") -> ResponseHead:
     """A 1xx head of a backend (RFC 9110, section 15.2); a 101 keeps its `Upgrade`. Raises BadMessage."""
-    kept, ours = _sort(fields, _OUR_RESPONSE_FIELDS)
+    kept, ours = _sort(fields, OUR_RESPONSE_FIELDS)
     _connection_tokens(ours, kept)
     if b"transfer-encoding" in ours or ours.get(b"content-length", b"0") != b"0":
         # It has no body, but the parser would look for it.
@@ -310,27 +302,6 @@ def request_id_line(request_id: bytes) -> bytes:
 def is_asked_for(switched: bytes, asked: bytes) -> bool:
     """Whether a 101 may switch to these protocols: the client offered each (RFC 9110, section 7.8)."""
     return bool(switched and asked) and _tokens(switched) <= _tokens(asked)
-
-
-def check_request_trailers(trailers: Fields) -> int:
-    """The bytes of the trailers, which may be as large as a head. Raises BadMessage."""
-    size = _size(trailers)
-    if len(trailers) > _MAX_FIELDS or size > _MAX_HEAD:
-        raise BadMessage(400, ErrorReason.TRAILERS_TOO_LARGE)
-    return size
-
-
-def check_response_trailers(trailers: Fields) -> None:
-    """Raise BadMessage where framing trails, which some would heed (RFC 9110, section 6.5.1), and where it is much."""
-    if any(name.lower() in _FRAMING for name, _ in trailers):
-        raise BadMessage(502, ErrorReason.FRAMING_IN_TRAILERS)
-    if _size(trailers) > MAX_RESPONSE_HEAD:
-        raise BadMessage(502, ErrorReason.TRAILERS_TOO_LARGE)
-
-
-def forwardable_trailers(trailers: Fields) -> Fields:
-    """The trailers that may be forwarded (RFC 9110, section 6.5.1)."""
-    return [field for field in trailers if field[0].lower() not in _NOT_IN_TRAILERS]
 
 
 def make_request_id() -> bytes:
@@ -380,7 +351,7 @@ def _origin_form(method: bytes, target: bytes, host: bytes | None) -> tuple[byte
 def _check(target: bytes, host: bytes | None, version: str, fields: Fields) -> None:
     if len(target) > _MAX_TARGET:
         raise BadMessage(414, ErrorReason.TARGET_TOO_LONG)
-    if len(fields) > _MAX_FIELDS:
+    if len(fields) > MAX_FIELDS:
         raise BadMessage(431, ErrorReason.TOO_MANY_FIELDS)
     if b"#" in target:
         raise BadMessage(400, ErrorReason.BAD_TARGET)
@@ -404,13 +375,9 @@ def _connection_tokens(ours: dict[bytes, bytes], kept: Fields) -> Collection[byt
     if lower in _COMMON_CONNECTIONS:
         return (lower,)
     tokens = _tokens(lower)
-    named = tokens - _END_TO_END
+    named = tokens - END_TO_END
     kept[:] = [field for field in kept if field[0].lower() not in named]
     return tokens
-
-
-def _size(fields: Fields) -> int:
-    return sum([len(name) + len(value) + _SEPARATORS for name, value in fields])
 
 
 def _tokens(members: bytes) -> set[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import Callable
 from typing import cast
 
@@ -16,26 +15,23 @@ from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import BackendStream, Exchange
 from composectl.proxy.first_bytes import reason_for_backend
 from composectl.proxy.head import (
-    MAX_RESPONSE_HEAD,
     Fields,
     RequestHead,
     ResponseHead,
-    check_response_trailers,
     interim_head,
     is_asked_for,
     response_head,
 )
 from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.http1.encoding import CLOSE, encode_body, last_chunk
+from composectl.proxy.http1.head_end import HeadEnd
 from composectl.proxy.limits import Limits
 from composectl.proxy.sockets import give_up_soon, is_quiet
+from composectl.proxy.trailers import check_response_trailers
 
 _START = b"HTTP/1."
+_MAX_HEAD = 64 * 1024
 _MAX_INTERIM = 32
-_BLANK_LINE = re.compile(rb"\n\r?\n")  # lines may end without a CR
-# With empty lines before it
-_HEAD = re.compile(rb"[\r\n]*+.*?\n\r?\n", re.DOTALL)
-_LONGEST_TAIL = 3  # of what may be the end of a head
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%b\r\n"
 _NO_TRAILERS: Fields = []
 
@@ -50,18 +46,16 @@ class BackendConnection(BackendStream):
     __slots__ = (
         "_address_lost",
         "_backend_line",
-        "_begun",
         "_body",
         "_bytes_since_progress",
         "_checks_version",
         "_chunk_lines",
         "_complete",
-        "_data",
         "_early",
         "_exchange",
         "_fields",
         "_head",
-        "_head_at",
+        "_head_end",
         "_idle_seconds",
         "_in_body",
         "_interim_count",
@@ -76,7 +70,6 @@ class BackendConnection(BackendStream):
         "_reusable",
         "_status",
         "_strict",
-        "_tail",
         "_trailers",
         "_until_close",
         "backend",
@@ -106,10 +99,7 @@ class BackendConnection(BackendStream):
         self._fields: Fields = []
         self._reason = b""
         self._early = b""  # what came before the first request: the backend speaks first
-        self._data = b""  # what is being read,
-        self._head_at = 0  # where the next head in it begins
-        self._begun = False  # a head is not whole yet,
-        self._tail = b""  # and the last of it that was read before
+        self._head_end = HeadEnd()
         self._chunk_lines: ChunkLines | None = None  # of a chunked body
         self._paused = False
         self._maybe_stale = False  # it was kept, and may be closed by now
@@ -132,7 +122,6 @@ class BackendConnection(BackendStream):
         self._reusable = False
         self._until_close = False
         self._trailers = _NO_TRAILERS
-        self._tail = b""
         if self._early:
             asyncio.get_running_loop().call_soon(self._deliver_early)
 
@@ -222,7 +211,7 @@ class BackendConnection(BackendStream):
             self._reusable = False  # the response was whole; what follows it belongs to no request
         if self._complete:
             self._finish(exchange)
-        elif self._respond(exchange, None) and self._bytes_since_progress > MAX_RESPONSE_HEAD:
+        elif self._respond(exchange, None) and self._bytes_since_progress > _MAX_HEAD:
             self._fail(ErrorReason.HEAD_TOO_LARGE)
 
     def eof_received(self) -> None:
@@ -248,7 +237,7 @@ class BackendConnection(BackendStream):
     def on_message_begin(self) -> None:
         if self._complete:
             self._reusable = False  # it begins another response
-        self._begun = True
+        self._head_end.begun = True
         self._reason = b""
         self._fields = []
 
@@ -262,10 +251,10 @@ class BackendConnection(BackendStream):
         status = self._parser.get_status_code()
         if not 100 <= status < 600 or self._complete:
             raise BadMessage(502, ErrorReason.BAD_STATUS)
-        self._begun = False
+        self._head_end.begun = False
         if status < 200:
             self._add_interim(status)
-            self._head_at, self._tail = self._end_of_head(), b""
+            self._head_end.find()
             self._checks_version = True
             return
         if self._checks_version and not self._parser.get_http_version().startswith("1."):
@@ -316,7 +305,7 @@ class BackendConnection(BackendStream):
             self.data_received(b"")
 
     def _feed(self, data: bytes) -> None:
-        self._data, self._head_at = data, 0
+        self._head_end.reading(data)
         try:
             self._parser.feed_data(data)
         except HttpParserCallbackError as error:
@@ -326,14 +315,11 @@ class BackendConnection(BackendStream):
         else:
             replaced = None
         finally:
-            self._data = b""
+            self._head_end.has_read()
         if replaced is not None:  # beyond `except`, which would be the context of what is raised
             self._parser = self._make_parser()
             self._parser.feed_data(replaced.head)
             self._parser.feed_data(replaced.rest)
-        elif self._begun:
-            self._tail += data[self._head_at :] if self._tail else data[self._head_at :].lstrip(b"\r\n")
-            self._tail = self._tail[-_LONGEST_TAIL:]
 
     def _feed_chunks(self, data: bytes, lines: ChunkLines) -> None:
         plain = None if lines.last else lines.take(data)
@@ -342,16 +328,10 @@ class BackendConnection(BackendStream):
     def _begin_chunks(self) -> None:
         """Let the parser go on, or, where it would not take the lines, raise what another parser is to read instead."""
         lines = self._chunk_lines = ChunkLines(502, ErrorReason.BAD_RESPONSE)
-        plain = lines.take(self._data, self._end_of_head())
+        data = self._head_end.data
+        plain = lines.take(data, self._head_end.find())
         if plain is not None:
-            raise _Replaced(_CHUNKED_HEAD % (b"" if self._keeps_alive() else CLOSE), plain + self._data[lines.end :])
-
-    def _end_of_head(self) -> int:
-        """Where the body of the head that was just read begins in the data."""
-        tail, data = self._tail, self._data
-        found = _BLANK_LINE.search(tail + data) if tail else _HEAD.match(data, self._head_at)
-        assert found is not None
-        return found.end() - len(tail)
+            raise _Replaced(_CHUNKED_HEAD % (b"" if self._keeps_alive() else CLOSE), plain + data[lines.end :])
 
     def _be_strict(self) -> None:
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)

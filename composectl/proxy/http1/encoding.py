@@ -6,7 +6,8 @@ from email.utils import formatdate
 from functools import lru_cache
 from time import time
 
-from composectl.proxy.head import Fields, ResponseHead, forwardable_trailers
+from composectl.proxy.head import Fields, ResponseHead
+from composectl.proxy.trailers import forwardable_trailers
 
 CLOSE = b"Connection: close\r\n"
 _KEEP_ALIVE = b"Connection: keep-alive\r\n"

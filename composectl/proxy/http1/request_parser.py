@@ -20,7 +20,6 @@ from composectl.proxy.exchange import Exchange, Upstream
 from composectl.proxy.first_bytes import reason_for_client
 from composectl.proxy.head import (
     Fields,
-    check_request_trailers,
     forwarding_lines,
     request_head,
     request_id_line,
@@ -29,6 +28,7 @@ from composectl.proxy.head import (
 from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.trailers import check_request_trailers
 
 _MAX_HEAD = 32 * 1024
 _MAX_UNPARSED = 64 * 1024

@@ -12,7 +12,6 @@ from composectl.proxy.exchange import Exchange, Upstream
 from composectl.proxy.head import (
     Fields,
     ResponseHead,
-    forwardable_trailers,
     forwarding_lines,
     request_id_line,
     trusted_forwarded_fields,
@@ -26,6 +25,7 @@ from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, che
 from composectl.proxy.http2.response import error_response, field_of, head_fields, lowered
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.trailers import forwardable_trailers
 
 MAX_STREAMS = 256
 _IDLE_SECONDS = 75
