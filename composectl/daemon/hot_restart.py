@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from composectl import errors
+from composectl.balance.phase import Phase
 from composectl.config.daemon import UpConfig
 from composectl.control.client import find_project_daemon
 from composectl.control.listener_fds import OldProcess
@@ -18,12 +19,16 @@ from composectl.orchestrator.addressing import check_addressing
 
 @dataclass(frozen=True, slots=True)
 class ClaimedProject:
-    """The lock; in a hot restart also the old process, its listening sockets, and its `published_host`."""
+    """The lock; in a hot restart also the old process, its listening sockets, and its `published_host`.
+
+    `served`: the services of which the old process has a ready backend.
+    """
 
     lock: ProjectLock
     inherited: ListeningSockets = field(default_factory=dict)
     old_process: OldProcess | None = None
     published_host: str | None = None
+    served: frozenset[str] = frozenset()
 
 
 def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> ClaimedProject:
@@ -34,13 +39,19 @@ def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> 
         if not config.handover:
             raise
     client = find_project_daemon(folder, project, folder)
-    check_no_canary(client.status())
+    status = client.status()
+    check_no_canary(status)
     published_host = client.info.published_host
     check_addressing(config.backend_address, published_host)
     old_process = OldProcess(client.path, client.info.pid)
     fds = old_process.receive()
     lock = ProjectLock(folder, project, engine, inherited=fds.lock)
-    return ClaimedProject(lock, fds.listening, old_process, published_host)
+    served = frozenset(
+        service["service"]
+        for service in status["services"]
+        if any(backend["phase"] == Phase.READY for backend in service["backends"])
+    )
+    return ClaimedProject(lock, fds.listening, old_process, published_host, served)
 
 
 def check_no_canary(status: Mapping[str, Any]) -> None:

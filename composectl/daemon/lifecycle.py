@@ -44,6 +44,7 @@ class Prepared:
     daemon: Daemon
     old_process: OldProcess | None = None  # serves until this daemon does
     ready_timeout: float | None = None  # seconds for the first backend; None for as long as its HEALTHCHECK says
+    served: frozenset[str] = frozenset()  # the services of which the old process has a ready backend
 
 
 Prepare = Callable[[], Coroutine[Any, Any, Prepared]]
@@ -67,6 +68,7 @@ class Lifecycle:
         self._daemon = prepared.daemon
         self._old_process = prepared.old_process
         self._ready_timeout = prepared.ready_timeout
+        self._served = prepared.served
         self._shutdown = shutdown
         self._api = Api(prepared.daemon, shutdown)
         self._console = Console(prepared.daemon, notify_ready)
@@ -98,7 +100,7 @@ class Lifecycle:
     async def _start(self) -> None:
         missing: errors.ReplicasFailed | None = None
         if self._old_process is not None:
-            await self._take_over(self._old_process)
+            missing = await self._take_over(self._old_process)
         elif self._daemon.orchestrator.refusal is None:
             self._console.print_changes()
             await self._open_admin()
@@ -121,11 +123,16 @@ class Lifecycle:
         await self._console.detach(missing)
         self._is_detached = self._console.is_background
 
-    async def _take_over(self, old_process: OldProcess) -> None:
-        """Hot restart: serve beside the old process on the same sockets, then stop it."""
+    async def _take_over(self, old_process: OldProcess) -> errors.ReplicasFailed | None:
+        """Hot restart: serve beside the old process on the same sockets, then stop it; what is not ready in time.
+
+        Raises ReplicasFailed where the old process serves more services.
+        """
         self._console.print_changes()
-        if missing := await self._wait_until_ready():
-            raise missing
+        missing = await self._wait_until_ready()
+        services = self._daemon.services
+        if missing and any(not service.pool.ready for name, service in services.items() if name in self._served):
+            raise errors.ReplicasFailed(missing.message, "the running composectl goes on with its own options")
         await self._serve()
         self._daemon.lock.take_over()
         await asyncio.to_thread(old_process.stop)
@@ -135,7 +142,8 @@ class Lifecycle:
         try:
             await scale(self._daemon, request, info)
         except errors.ReplicasFailed as failed:  # what serves goes on
-            print_error(failed)
+            return missing or failed
+        return missing
 
     async def _open_admin(self) -> None:
         await self._daemon.admin.open(self._api, self._api.update)

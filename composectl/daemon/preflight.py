@@ -77,7 +77,7 @@ async def prepare_up(
         for service in services.values():
             await bind_ports(service, orchestrator, folder)
         undo.pop_all()
-    return Prepared(daemon, claimed.old_process, config.ready_timeout)
+    return Prepared(daemon, claimed.old_process, config.ready_timeout, claimed.served)
 
 
 def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port]:

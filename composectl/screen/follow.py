@@ -16,6 +16,7 @@ from composectl.balance.snapshot import ChangeView, Snapshot
 from composectl.sanitize import sanitize
 from composectl.screen.console import change_line
 from composectl.screen.live import is_live, show_table
+from composectl.screen.waiting import waiting_lines
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONGEST_SILENCE = 2.0
@@ -118,6 +119,8 @@ def _new_changes(statuses: Iterable[Status]) -> Iterator[str]:
             for service in services:
                 ready = sum(backend.phase == "ready" for backend in service.backends)
                 yield sanitize(f"{service.service}: {ready} of {service.desired} ready")
+                yield from waiting_lines(service.waiting, output=0)
+            yield from waiting_lines(status.table.others, output=0)
         else:
             yield from (change_line(change) for change in changes if change not in seen)
         seen = set(changes)

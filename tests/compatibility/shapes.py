@@ -87,6 +87,7 @@ SHAPES = (
         "order",
         rows={"a profile that `--balance` enables": all_of(answers("<port>"), runs("cache", 1), runs("rest", 0))},
     ),
+    Shape("slow_start", {"a `start_period`": answers("<port>")}),
     Shape(
         "own",
         typed="up -d",

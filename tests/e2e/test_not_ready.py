@@ -119,7 +119,7 @@ def test_each_replica_that_is_not_ready_says_why(project: ComposeProject) -> Non
     assert finished.returncode == 1
     assert finished.stdout == f"echo: 1 replica behind 0.0.0.0:{project.port}, [::]:{project.port}\n"
     for service in REASONS:
-        assert f"0 of 1 replicas of `{service}` are ready after 4 s\n  {project.name}-{service}-1: " in finished.stderr
+        assert f"0 of 1 replica of `{service}` is ready after 4 s\n  {project.name}-{service}-1: " in finished.stderr
     assert ask(project.port).is_whole
     assert wait_until(lambda: set(waiting(project)) == REASONS.keys())
     assert wait_until(lambda: not_told(project.shows("status")) == []), project.shows("status")

@@ -47,10 +47,24 @@ class StuckOrchestrator(FakeOrchestrator):
             await asyncio.Event().wait()
 
 
+class OldDaemon:
+    """The one that a hot restart takes over from."""
+
+    is_stopped = False
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
 class Run:
-    """One run of a daemon; `text` is what its caller gets once it serves in the background, if it `accepts`."""
+    """One run of a daemon; `text` is what its caller gets once it serves in the background, if it `accepts`.
+
+    `old`: takes over from this one, which has ready backends of the services in `served`.
+    """
 
     accepts = True
+    old: OldDaemon | None = None
+    served: frozenset[str] = frozenset()
 
     def __init__(self, orchestrator: FakeOrchestrator, folder: Path) -> None:
         self.daemon = make_daemon(orchestrator, folder / "composectl")
@@ -61,7 +75,8 @@ class Run:
     @asynccontextmanager
     async def going(self, *, background: bool = True) -> AsyncIterator[tuple[Shutdown, asyncio.Task[int]]]:
         with Shutdown() as shutdown:
-            lifecycle = Lifecycle(Prepared(self.daemon), shutdown, self._notify if background else None)
+            prepared = Prepared(self.daemon, self.old, served=self.served)  # type: ignore[arg-type]
+            lifecycle = Lifecycle(prepared, shutdown, self._notify if background else None)
             running = asyncio.create_task(lifecycle.run())
             try:
                 async with asyncio.timeout(PATIENCE):
@@ -225,6 +240,24 @@ async def test_one_service_that_has_ended_takes_no_other_with_it(
     said = capsys.readouterr().err
     assert "error: container `web-1` exited with code 3; its last lines:\n  panic: no database\n" in said
     assert "hint: composectl serves the other services; fix the cause" in said
+
+
+@pytest.mark.parametrize("served", ["echo", "web"])
+async def test_a_hot_restart_needs_what_the_old_process_serves(tmp_path: Path, served: str) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1, "web": 1})
+    orchestrator.ended = {"web"}
+    run = Run(orchestrator, tmp_path)
+    run.old, run.served = OldDaemon(), frozenset({served})
+    async with run.going() as (_, running):
+        if served == "web":
+            with pytest.raises(errors.ReplicasFailed) as caught:
+                await running
+            assert caught.value.hint == "the running composectl goes on with its own options"
+        else:
+            await run.is_ready.wait()
+            assert run.exit_code == 1
+        assert run.old.is_stopped is (served == "echo")
+    assert "stop started" not in orchestrator.log
 
 
 async def test_what_compose_refuses_leaves_everything_as_it_is(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from composectl.balance.snapshot import ChangeView, ServiceView, Snapshot, iso
+from composectl.balance.waiting import Waiting
 from composectl.commands.status import Status, status_of_project
 from composectl.screen.follow import watch
 from tests.support.snapshots import NOW, backend, change, service, snapshot
@@ -46,6 +47,12 @@ def printed(capsys: pytest.CaptureFixture[str], *seen: tuple[ServiceView, ...]) 
 def test_the_present_state_comes_first_without_earlier_changes(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, (service(backends=(backend(1), backend(2, phase="draining"))),))
     assert lines == ["echo: 1 of 10 ready"]
+
+
+def test_what_is_not_ready_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = Waiting("echo", 1, "0" * 12, "echo-1", "port 80", "Connection refused", last_lines=("warming up",))
+    lines = printed(capsys, (service(backends=(), waiting=(waiting,)),))
+    assert lines == ["echo: 0 of 10 ready", "echo-1: port 80: Connection refused"]
 
 
 def test_changes_of_one_moment_keep_their_order(capsys: pytest.CaptureFixture[str]) -> None:
