@@ -46,6 +46,7 @@ HOT_PATH = [
     "composectl/proxy/http2/response.py",
     "composectl/proxy/limits.py",
     "composectl/proxy/listener_context.py",
+    "composectl/proxy/peer.py",
     "composectl/proxy/queue.py",
     "composectl/proxy/sockets.py",
     "composectl/proxy/trailers.py",

@@ -20,14 +20,13 @@ from composectl.proxy.exchange import Exchange, Upstream
 from composectl.proxy.first_bytes import reason_for_client
 from composectl.proxy.head import (
     Fields,
-    forwarding_lines,
     request_head,
     request_id_line,
-    trusted_forwarded_fields,
 )
 from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.peer import Peer
 from composectl.proxy.trailers import check_request_trailers
 
 _MAX_HEAD = 32 * 1024
@@ -72,17 +71,14 @@ class RequestParser:
         "_context",
         "_deferred",
         "_fields",
-        "_forwarding",
         "_head",
-        "_is_suspected",
-        "_is_trusted",
         "_limits",
         "_log",
         "_make_id",
         "_method",
         "_parser",
+        "_peer",
         "_receiving",
-        "_scheme",
         "_size",
         "_target",
         "_unread",
@@ -98,10 +94,7 @@ class RequestParser:
         self._context = context
         self._client = client
         self._upstream = upstream
-        self._scheme = scheme
-        self._forwarding = forwarding_lines(client.address, scheme, context.name)
-        self._is_trusted = context.is_trusted_proxy(client.address)
-        self._is_suspected = not self._is_trusted and context.is_suspected_proxy(client.address)
+        self._peer = Peer(context, client.address, scheme)
         self._limits = context.limits if context.has_request_limits else None
         self._make_id = context.make_id
         self._log = context.log
@@ -197,15 +190,10 @@ class RequestParser:
         if method == b"CONNECT":
             raise BadMessage(405, ErrorReason.NO_CONNECT)
         fields = self._fields
-        forwarding, host = self._forwarding, b""
-        if self._is_trusted:
-            trusted = trusted_forwarded_fields(fields)
-            forwarding = forwarding_lines(self._client.address, self._scheme, self._context.name, trusted)
-            host = trusted.get(b"x-forwarded-host", b"")
-        elif self._is_suspected:
-            self._is_suspected = False  # a proxy sends them with each request, hence with the first
-            if trusted_forwarded_fields(fields):
-                self._context.dropped_forwarding(self._client.address)
+        peer = self._peer
+        forwarding, host = peer.forwarding, b""
+        if peer.is_read:
+            forwarding, host = peer.read(fields)
         keep_alive = parser.should_keep_alive()
         head = request_head(method, self._target, version, fields, forwarding, host, self._make_id, keep_alive)
         if self._limits is not None:

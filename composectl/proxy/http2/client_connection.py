@@ -12,9 +12,7 @@ from composectl.proxy.exchange import Exchange, Upstream
 from composectl.proxy.head import (
     Fields,
     ResponseHead,
-    forwarding_lines,
     request_id_line,
-    trusted_forwarded_fields,
 )
 from composectl.proxy.http1.encoding import http_date
 from composectl.proxy.http2 import frames
@@ -25,6 +23,7 @@ from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, che
 from composectl.proxy.http2.response import error_response, field_of, head_fields, lowered
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.peer import Peer
 from composectl.proxy.trailers import forwardable_trailers
 
 MAX_STREAMS = 256
@@ -120,11 +119,10 @@ class Http2ClientConnection(Http2Connection):
     __slots__ = (
         "_context",
         "_draining_since",
-        "_forwarding",
         "_idle_since",
-        "_is_trusted",
         "_last_stream_id",
         "_limits",
+        "_peer",
         "_resets",
         "_streams",
         "_touched",
@@ -343,8 +341,7 @@ class Http2ClientConnection(Http2Connection):
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if peer else "unknown"
         context = self._context
-        self._is_trusted = context.is_trusted_proxy(self.address)
-        self._forwarding = forwarding_lines(self.address, "http", context.name)
+        self._peer = Peer(context, self.address, "http")
         context.opened(self)
         offer = frames.settings(
             (frames.SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS),
@@ -378,11 +375,9 @@ class Http2ClientConnection(Http2Connection):
         if isinstance(known, StreamRequest) and end_stream == (not known.head.chunked and not known.length):
             return known
         fields = self._read_fields(block)
-        forwarding, host = self._forwarding, b""
-        if self._is_trusted:
-            trusted = trusted_forwarded_fields(fields)
-            forwarding = forwarding_lines(self.address, "http", self._context.name, trusted)
-            host = trusted.get(b"x-forwarded-host", b"")
+        forwarding, host = self._peer.forwarding, b""
+        if self._peer.is_read:
+            forwarding, host = self._peer.read(fields)
         make_ids = self._context.make_id is not None
         request = read_request(fields, forwarding, host, end_stream=end_stream, make_ids=make_ids)
         if self._limits is not None:

@@ -1,0 +1,34 @@
+"""What backends are told of a client: which of its own forwarding fields count."""
+
+from __future__ import annotations
+
+from composectl.proxy.head import Fields, forwarding_lines, trusted_forwarded_fields
+from composectl.proxy.listener_context import ListenerContext
+
+
+class Peer:
+    """The client of one connection; `forwarding` are the lines for each of its requests.
+
+    `is_read`: its own fields may count, and `read` tells the lines for each request.
+    """
+
+    __slots__ = ("_address", "_context", "_is_trusted", "_scheme", "forwarding", "is_read")
+
+    def __init__(self, context: ListenerContext, address: str, scheme: str) -> None:
+        self._context = context
+        self._address = address
+        self._scheme = scheme
+        self._is_trusted = context.is_trusted_proxy(address)
+        self.forwarding = forwarding_lines(address, scheme, context.name)
+        self.is_read = self._is_trusted or context.is_suspected_proxy(address)
+
+    def read(self, fields: Fields) -> tuple[bytes, bytes]:
+        """The lines for a request with these fields, and the host that a trusted proxy names; "" where it does not."""
+        forwarded = trusted_forwarded_fields(fields)
+        if self._is_trusted:
+            lines = forwarding_lines(self._address, self._scheme, self._context.name, forwarded)
+            return lines, forwarded.get(b"x-forwarded-host", b"")
+        self.is_read = False  # a proxy sends them with each request, hence with the first
+        if forwarded:
+            self._context.dropped_forwarding(self._address)
+        return self.forwarding, b""
