@@ -40,6 +40,7 @@ HOT_PATH = [
     "composectl/proxy/http2/client_connection.py",
     "composectl/proxy/http2/connection.py",
     "composectl/proxy/http2/connection_pool.py",
+    "composectl/proxy/http2/flow.py",
     "composectl/proxy/http2/frames.py",
     "composectl/proxy/http2/header_block.py",
     "composectl/proxy/http2/request.py",

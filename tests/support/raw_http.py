@@ -72,8 +72,13 @@ class RawConnection:
         """The pieces as they come, kept nowhere, but for what was read already."""
         if self._taken < len(self.received):
             yield self._take(len(self.received) - self._taken)
-        while piece := await self._piece():
+        while piece := await self.piece():
             yield piece
+
+    async def piece(self) -> bytes:
+        """What comes next, which is not kept; nothing where the other side has ended."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._loop.sock_recv(self.sock, _PIECE)
 
     def silent(self) -> bool:
         """Whether nothing waits to be read, and the connection stands."""
@@ -96,12 +101,8 @@ class RawConnection:
 
     # Private
 
-    async def _piece(self) -> bytes:
-        async with asyncio.timeout(PATIENCE):
-            return await self._loop.sock_recv(self.sock, _PIECE)
-
     async def _read(self) -> bool:
-        piece = await self._piece()
+        piece = await self.piece()
         self.received += piece
         return bool(piece)
 

@@ -12,7 +12,8 @@ from composectl.proxy.exchange import BackendStream, Exchange
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.compression import MAX_FIELDS_SIZE, literal
-from composectl.proxy.http2.connection import CONNECTION_WINDOW, Flow, Http2Connection
+from composectl.proxy.http2.connection import CONNECTION_WINDOW, Http2Connection
+from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequestHead, http2_fields
 from composectl.proxy.http2.response import check_trailers, read_head

@@ -14,13 +14,13 @@ from composectl.proxy.head import (
     ResponseHead,
     request_id_line,
 )
-from composectl.proxy.http1.encoding import http_date
 from composectl.proxy.http2 import frames
-from composectl.proxy.http2.compression import MAX_FIELDS_SIZE, literal
-from composectl.proxy.http2.connection import CONNECTION_WINDOW, Flow, Http2Connection
+from composectl.proxy.http2.compression import MAX_FIELDS_SIZE
+from composectl.proxy.http2.connection import CONNECTION_WINDOW, Http2Connection
+from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, check_field, read_request
-from composectl.proxy.http2.response import error_response, field_of, head_fields, lowered
+from composectl.proxy.http2.response import encode_response, error_response, lowered
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
@@ -151,14 +151,8 @@ class Http2ClientConnection(Http2Connection):
 
     def response_block(self, head: ResponseHead, exchange: Exchange | None) -> bytes:
         """The header block of a final response."""
-        block = self.encoder.remembered.get(head)
-        if block is None:
-            block = self.encoder.encode(head_fields(head), head)
-        if not head.date:
-            block += literal(b"date", http_date())
-        if exchange is not None and not head.id_line and self._context.make_id is not None:
-            block += literal(*field_of(exchange.request.id_line))
-        return block
+        shown_id = exchange is not None and self._context.make_id is not None
+        return encode_response(self.encoder, head, exchange.request.id_line if exchange and shown_id else b"")
 
     def send_error(self, stream: Http2ClientStream, status: int, reason: str, id_line: bytes) -> int:
         """Send the proxy's own response; returns the bytes of its body."""
@@ -245,11 +239,11 @@ class Http2ClientConnection(Http2Connection):
         if stream_id <= self._last_stream_id:
             raise Http2Error(frames.STREAM_CLOSED, "the stream is closed")
         if self.closing:
-            self._read_fields(block)  # the dynamic table must know it
+            self._decoder.decode(block)  # the dynamic table must know it
             return
         self._last_stream_id = stream_id
         if len(self._streams) >= MAX_STREAMS:
-            self._read_fields(block)
+            self._decoder.decode(block)
             self.write(frames.rst_stream(stream_id, frames.REFUSED_STREAM))
             return
         flow = self.new_flow(stream_id)
@@ -374,7 +368,7 @@ class Http2ClientConnection(Http2Connection):
         known = self._decoder.remembered.get(block)
         if isinstance(known, StreamRequest) and end_stream == (not known.head.chunked and not known.length):
             return known
-        fields = self._read_fields(block)
+        fields = self._decoder.decode(block)
         forwarding, host = self._peer.forwarding, b""
         if self._peer.is_read:
             forwarding, host = self._peer.read(fields)
@@ -384,9 +378,6 @@ class Http2ClientConnection(Http2Connection):
             check_head(request.head, self._limits)
         self._decoder.remember(block, request)
         return request
-
-    def _read_fields(self, block: bytes) -> Fields:
-        return self._decoder.decode(block)
 
     def _open_exchange(self, stream: Http2ClientStream, request: StreamRequest, end_stream: bool) -> None:
         make_id = self._context.make_id
@@ -405,7 +396,7 @@ class Http2ClientConnection(Http2Connection):
         self._touched.append(stream)
 
     def _trailers_came(self, stream: Http2ClientStream, block: bytes, end_stream: bool) -> None:
-        fields = self._read_fields(block)
+        fields = self._decoder.decode(block)
         exchange = stream.exchange
         if exchange is None or exchange.uploaded:
             raise StreamError(frames.STREAM_CLOSED, "HEADERS behind the end")

@@ -9,36 +9,16 @@ from composectl.proxy.errors import log_internal_error
 from composectl.proxy.head import Fields
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.compression import FieldDecoder, FieldEncoder
+from composectl.proxy.http2.flow import STREAM_WINDOW, Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.header_block import HeaderBlock
 from composectl.proxy.http2.response import lowered
 
-# What a stream may send before it is taken, and what all streams of a client may.
-STREAM_WINDOW = 65_535
-CONNECTION_WINDOW = 1024 * 1024
+CONNECTION_WINDOW = 1024 * 1024  # what all streams of a client may send before it is taken
 # Frames in a second that cost work and carry nothing, beyond so many for each that carries something
 _MAX_IDLE_FRAMES = 1_000
 _IDLE_FRAMES_ALLOWED = 10
 _MAX_UNREAD = 1024 * 1024
-
-
-class Flow:
-    """The flow control of one stream: both windows, and what the peer's window holds back.
-
-    `held`: bytes that came and were not taken. `end`: the trailers that are to follow the last byte of `pending`, None
-    where more may come; without any, the last DATA frame ends the stream.
-    """
-
-    __slots__ = ("end", "held", "pending", "receive_window", "send_window", "stream_id", "unacknowledged")
-
-    def __init__(self, stream_id: int, send_window: int) -> None:
-        self.stream_id = stream_id
-        self.send_window = send_window
-        self.receive_window = STREAM_WINDOW
-        self.held = 0
-        self.unacknowledged = 0
-        self.pending: list[bytes] = []
-        self.end: Fields | None = None
 
 
 class Http2Connection:
@@ -109,8 +89,9 @@ class Http2Connection:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         room = min(flow.send_window, self._send_window)
         if len(data) > room:
-            self._send_within(flow, data[: max(room, 0)], None)
-            flow.pending.append(data[max(room, 0) :])
+            flow.offset = max(room, 0)
+            self._send_within(flow, data[: flow.offset], None)
+            flow.pending.append(data)
             flow.end = end
             self._blocked[flow.stream_id] = flow
             return False
@@ -255,24 +236,30 @@ class Http2Connection:
         return self.encoder.encode(lowered(trailers), key) if block is None else block
 
     def _send_pending(self) -> None:
-        """The peer has opened a window: the streams get a part of it each, in turn."""
-        for flow in list(self._blocked.values()):
-            room = min(flow.send_window, self._send_window)
-            if room <= 0:
-                continue
-            data = b"".join(flow.pending)
-            flow.pending.clear()
-            if len(data) > room:
-                share = min(room, frames.MAX_FRAME) if len(self._blocked) > 1 else room
-                self._send_within(flow, data[:share], None)
-                flow.pending.append(data[share:])
-                del self._blocked[flow.stream_id]
-                self._blocked[flow.stream_id] = flow  # the others come first
-            else:
-                del self._blocked[flow.stream_id]
-                end, flow.end = flow.end, None
-                self._send_within(flow, data, end)
-                self.unblocked(flow.stream_id)
+        """The peer has opened a window: the streams that wait for it send a frame each, in turn."""
+        waiting = list(self._blocked.values())
+        while waiting:
+            waiting = [flow for flow in waiting if self._send_part(flow)]
+
+    def _send_part(self, flow: Flow) -> bool:
+        """Send one frame of what waits; whether there may be another one."""
+        room = min(flow.send_window, self._send_window, frames.MAX_FRAME)
+        if room <= 0 or not flow.pending:
+            return False
+        first = flow.pending[0]
+        piece = first[flow.offset : flow.offset + room]
+        flow.offset += len(piece)
+        if flow.offset == len(first):
+            flow.pending.pop(0)
+            flow.offset = 0
+        if flow.pending:
+            self._send_within(flow, piece, None)
+            return True
+        del self._blocked[flow.stream_id]
+        end, flow.end = flow.end, None
+        self._send_within(flow, piece, end)
+        self.unblocked(flow.stream_id)
+        return False
 
     def _acknowledge(self, size: int) -> None:
         self._unacknowledged += size

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import Fields, ResponseHead, interim_head, response_head
 from composectl.proxy.http1.encoding import http_date
+from composectl.proxy.http2.compression import FieldEncoder, literal
 from composectl.proxy.http2.frames import StreamError
 from composectl.proxy.http2.request import check_field
 
@@ -37,15 +38,22 @@ def check_trailers(trailers: Fields) -> None:
     _check(trailers)
 
 
-def head_fields(head: ResponseHead) -> Fields:
-    """The fields of a head for a client, but for the id and the date that the proxy adds."""
-    fields = [(b":status", b"%d" % head.status), *lowered(head.fields)]
-    if head.length is not None:
-        fields.append((b"content-length", head.length))
-    fields += [field_of(line) for line in (head.backend_line, head.id_line) if line]
-    if head.date:
-        fields.append((b"date", head.date))
-    return fields
+def encode_response(encoder: FieldEncoder, head: ResponseHead, id_line: bytes) -> bytes:
+    """The block of a final head for a client; without a date it gets one, and without an id that of `id_line`."""
+    block = encoder.remembered.get(head)
+    if block is None:
+        fields = [(b":status", b"%d" % head.status), *lowered(head.fields)]
+        if head.length is not None:
+            fields.append((b"content-length", head.length))
+        fields += [field_of(line) for line in (head.backend_line, head.id_line) if line]
+        if head.date:
+            fields.append((b"date", head.date))
+        block = encoder.encode(fields, head)
+    if not head.date:
+        block += literal(b"date", http_date())
+    if id_line and not head.id_line:
+        block += literal(*field_of(id_line))
+    return block
 
 
 def error_response(status: int, reason: str, id_line: bytes, *, is_grpc: bool, to_head: bool) -> tuple[Fields, bytes]:
