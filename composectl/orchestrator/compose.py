@@ -241,7 +241,9 @@ class ComposeOrchestrator(Orchestrator):
                 environment=hook.environment,
             )
             if exit_code:
-                raise errors.ComposectlError(f"its pre_stop hook exited with code {exit_code}")
+                raise errors.ComposectlError(
+                    f"its pre_stop hook exited with code {exit_code}", "correct `pre_stop` of the service"
+                )
 
     async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
         if grace_period is not None:

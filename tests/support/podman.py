@@ -14,7 +14,7 @@ import docker
 import pytest
 from docker import DockerClient
 
-from tests.support import reaper
+from tests.support import leftovers, reaper
 from tests.support.wait import wait_until
 
 _CHAINS = "CNI-"
@@ -42,12 +42,14 @@ def podman_engine() -> Iterator[DockerClient]:
     if os.geteuid() != 0 or not shutil.which("podman"):
         pytest.fail("root needs `podman`, which scripts/external installs", pytrace=False)
     folder = Path(tempfile.mkdtemp(prefix="e2e-podman-"))
-    reaper.watch("folder", f"{folder}")
+    traces = ("folder", f"{folder}"), ("processes", folder.name)
+    for trace in traces:
+        reaper.watch(*trace)
     had_chains = _CHAINS in _firewall()
     settings = {"CONTAINERS_CONF": folder / "containers.conf", "CONTAINERS_STORAGE_CONF": folder / "storage.conf"}
     for file, text in zip(settings.values(), (_SETTINGS, _STORAGE), strict=True):
         file.write_text(text.format(folder=folder))
-    environ = {**os.environ, **{name: str(file) for name, file in settings.items()}}
+    environ = {**os.environ, leftovers.MARK: folder.name, **{name: str(file) for name, file in settings.items()}}
     url = f"unix://{folder}/podman.sock"
     service = subprocess.Popen(["podman", "system", "service", "--time=0", url], env=environ, start_new_session=True)
     try:
@@ -64,7 +66,8 @@ def podman_engine() -> Iterator[DockerClient]:
         if not had_chains:
             _remove_chains()
         shutil.rmtree(folder)
-        reaper.forget("folder", f"{folder}")
+        for trace in traces:
+            reaper.forget(*trace)
 
 
 # Private

@@ -48,6 +48,9 @@ MET_IN = {
     "unit/config/test_rollout.py": {
         "`{}` takes one service, and cannot be combined with other options": "test_a_verdict_stands_alone",
     },
+    "unit/daemon/test_rollout_pace.py": {
+        "its pre_stop hook exited with code {}": "test_a_hook_that_fails_is_told_and_stops_nothing",
+    },
     "unit/config/test_x_balance.py": {
         "`x-balance` of service `{}`: {}": "test_a_value_that_is_none",
         "invalid value `{}`: expected a number of replicas or a mapping": "test_what_is_neither_a_number_nor_a_mapping",
