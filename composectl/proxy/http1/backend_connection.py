@@ -29,7 +29,7 @@ from composectl.proxy.limits import Limits
 from composectl.proxy.sockets import give_up_soon, is_quiet
 from composectl.proxy.trailers import check_response_trailers
 
-_START = b"HTTP/1."
+_START = b"HTTP/1.1 "
 _MAX_HEAD = 64 * 1024
 _MAX_INTERIM = 32
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%b\r\n"
@@ -344,7 +344,8 @@ class BackendConnection(BackendStream):
     def _keeps_alive(self) -> bool:
         """RFC 9112, section 9.3; a transfer coding in HTTP/1.0 is faulty framing (section 6.1)."""
         parser = self._parser
-        return parser.should_keep_alive() and not (self._strict and parser.get_http_version() == "1.0")
+        faulty = self._strict and self._checks_version and parser.get_http_version() == "1.0"
+        return parser.should_keep_alive() and not faulty
 
     def _make_parser(self) -> HttpResponseParser:
         parser = HttpResponseParser(self)

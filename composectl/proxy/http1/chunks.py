@@ -6,16 +6,18 @@ import re
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 
-_LINE_FEED = b"\n"
+_LINE_END = b"\r\n"
 _HEX = b"0123456789abcdefABCDEF"
 _MAX_DIGITS = 20
+_SIZES: dict[bytes, int] = {}  # of chunks, as they were written
+_MAX_SIZES = 4096
 _LONGEST_LINE = 8 * 1024
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
 _BEGUN = re.compile(rb"[0-9A-Fa-f]{1,20}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?\r?")
 # llhttp takes no space around `;` and `=` (RFC 9112, section 7.1.1).
 _EXTENDED = re.compile(
-    rb"([0-9A-Fa-f]{1,20})(?:[ \t]*+;[ \t]*+%b(?:[ \t]*+=[ \t]*+(?:%b|%b))?)++\r\n" % (_TOKEN, _TOKEN, _QUOTED)
+    rb"([0-9A-Fa-f]{1,20})(?:[ \t]*+;[ \t]*+%b(?:[ \t]*+=[ \t]*+(?:%b|%b))?)*+\r\n" % (_TOKEN, _TOKEN, _QUOTED)
 )
 
 
@@ -41,35 +43,62 @@ class ChunkLines:
 
         Raises BadMessage.
         """
+        if self._begun:
+            return self._take_others(data, at)
+        line, size = self._follow_plain(data, at + self._left), len(data)
+        if line < size and not self.last:
+            self._left = line - at
+            return self._take_others(data, at)
+        self._left, self.end = max(0, line - size), min(line, size)
+        return None
+
+    # Private
+
+    def _follow_plain(self, data: bytes, line: int) -> int:
+        """Go from line to line as long as they are the usual ones; where the next one begins."""
+        size = len(data)
+        while line < size and not self.last:
+            end = data.find(_LINE_END, line)
+            digits = data[line:end] if end >= 0 else b""
+            count = _SIZES.get(digits)
+            if count is None:
+                if not digits or len(digits) > _MAX_DIGITS or digits.strip(_HEX):
+                    break
+                count = int(digits, 16)
+                if len(_SIZES) < _MAX_SIZES:
+                    _SIZES[digits] = count
+            line = self._after_line(data, end + len(_LINE_END), count)
+        return line
+
+    def _take_others(self, data: bytes, at: int) -> bytes:
+        """As `take`, where something changes."""
         begun, self._begun = self._begun, b""
-        before = len(begun) - at if begun else 0
+        before = at - len(begun) if begun else 0
         if begun:
             data, at = begun + data[at:], 0
         size, start, line = len(data), at, at + self._left
-        parts: list[bytes] = [b""] if begun else []
+        parts: list[bytes] = []
         while line < size and not self.last:
-            end = data.find(_LINE_FEED, line) + 1
+            end = data.find(b"\n", line) + 1
             if not end:
                 self._begin(data[line:])
                 parts.append(data[start:line])
                 start = line = size
                 break
-            digits = data[line : end - 2]
-            if not _is_plain(digits, data, end):
-                digits = self._digits(data, line, end)
-                parts += (data[start:line], digits)
-                start = end - 2
-            count = int(digits, 16)
-            self.last = not count
-            line = end + count + 2 if count else end + 2 * data.startswith(b"\r\n", end)
-        self._left = max(0, line - size)
-        self.end = min(line, size) - before
-        if not parts:
-            return None
+            digits = self._digits(data, line, end)
+            parts += (data[start:line], digits)
+            start = end - len(_LINE_END)
+            line = self._after_line(data, end, int(digits, 16))
+        self._left, self.end = max(0, line - size), min(line, size) + before
         parts.append(data[start : min(line, size)])
         return b"".join(parts)
 
-    # Private
+    def _after_line(self, data: bytes, end: int, count: int) -> int:
+        """Where the next line begins behind one that ends there, before a chunk of `count` bytes."""
+        if count:
+            return end + count + len(_LINE_END)
+        self.last = True
+        return end + len(_LINE_END) if data.startswith(_LINE_END, end) else end
 
     def _begin(self, line: bytes) -> None:
         if len(line) > _LONGEST_LINE or _BEGUN.fullmatch(line) is None:
@@ -81,10 +110,3 @@ class ChunkLines:
         if match is None:
             raise BadMessage(self._status, self._reason)
         return match[1]
-
-
-# Private
-
-
-def _is_plain(digits: bytes, data: bytes, end: int) -> bool:
-    return 0 < len(digits) <= _MAX_DIGITS and not digits.strip(_HEX) and data[end - 2] == 0x0D

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-_BLANK_LINE = re.compile(rb"\n\r?\n")  # lines may end without a CR
-# With empty lines before it
-_HEAD = re.compile(rb"[\r\n]*+.*?\n\r?\n", re.DOTALL)
+_BLANK_LINE, _BLANK_LINE_WITHOUT_CR = b"\n\r\n", b"\n\n"
 _LINE_ENDS = b"\r\n"
 _LONGEST_TAIL = 3  # of what may be the beginning of a blank line
 
@@ -28,9 +24,13 @@ class HeadEnd:
     def find(self) -> int:
         """Where the head ends that was just read: what follows it begins there."""
         tail, data = self._tail, self._data
-        found = _BLANK_LINE.search(tail + data) if tail else _HEAD.match(data, self._at)
-        assert found is not None
-        self._at, self._tail = found.end() - len(tail), b""
+        if tail:
+            self._at, self._tail = _end_in(tail + data, 0) - len(tail), b""
+        else:
+            at = self._at
+            while data[at] in _LINE_ENDS:  # empty lines before it
+                at += 1
+            self._at = _end_in(data, at)
         return self._at
 
     def has_read(self) -> None:
@@ -45,3 +45,12 @@ class HeadEnd:
     def data(self) -> bytes:
         """What is being read."""
         return self._data
+
+
+# Private
+
+
+def _end_in(data: bytes, at: int) -> int:
+    blank = data.find(_BLANK_LINE, at)
+    without = data.find(_BLANK_LINE_WITHOUT_CR, at, blank if blank >= 0 else len(data))
+    return without + len(_BLANK_LINE_WITHOUT_CR) if without >= 0 else blank + len(_BLANK_LINE)
