@@ -43,6 +43,17 @@ def test_a_name_that_is_not_ours_is_misdirected(place: Workspace) -> None:
     site.ends()
 
 
+def test_a_page_of_another_site_reads_nothing_and_takes_no_place(place: Workspace) -> None:
+    site = DashboardClient(place)
+    for path in ("/v1/events", "/v1/history", "/v1/about"):
+        for foreign in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            answer = site.asks(path, **foreign)
+            assert answer.status == 403
+            assert json.loads(answer.text)["error"] == "other web pages may not request this"
+    assert site.asks("/v1/about").status == 200
+    site.ends()
+
+
 def test_without_control_there_is_only_reading(place: Workspace) -> None:
     site = DashboardClient(place)
     assert site.token == ""

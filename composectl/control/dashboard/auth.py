@@ -11,6 +11,8 @@ from composectl.control.http_server import is_allowed_host
 
 _READING = frozenset({"GET", "HEAD"})
 _BEARER = "Bearer "
+_API = "/v1/"
+_FOREIGN_SITES = frozenset({"cross-site", "same-site"})  # another port of this machine is the same site
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +22,18 @@ class DashboardAuth:
     host: str
     token: str | None = None
 
-    def rejection(self, method: str, headers: Mapping[str, str]) -> HTTPStatus | None:
+    def rejection(self, method: str, path: str, headers: Mapping[str, str]) -> HTTPStatus | None:
         """The status with which the request is rejected; None where it is allowed.
 
-        Commands come from the dashboard's own page alone: a page of another site can send them here, but neither as
-        this origin (RFC 6454) nor with the token.
+        Pages of other sites may lead here, and request nothing else. Commands come from the dashboard's own page
+        alone: another page can send them here, but neither as this origin (RFC 6454) nor with the token.
         """
         host = headers.get("Host", "")
         if not is_allowed_host(host, self.host):
             return HTTPStatus.MISDIRECTED_REQUEST
+        is_link = headers.get("Sec-Fetch-Mode") == "navigate" and not path.startswith(_API)
+        if _is_foreign(headers, host) and not (is_link and method in _READING):
+            return HTTPStatus.FORBIDDEN
         if method in _READING:
             return None
         if self.token is None:
@@ -41,3 +46,14 @@ class DashboardAuth:
         """Whether the token comes with it, in a time that does not depend on the token."""
         authorization = headers.get("Authorization", "").encode(errors="surrogateescape")
         return self.token is not None and hmac.compare_digest(authorization, (_BEARER + self.token).encode())
+
+
+# Private
+
+
+def _is_foreign(headers: Mapping[str, str], host: str) -> bool:
+    """Whether a browser says that another page has sent this (Fetch Metadata, RFC 6454); programs say nothing."""
+    origin = headers.get("Origin")
+    if origin is not None and origin.lower().partition("://")[2] != host.lower():
+        return True
+    return headers.get("Sec-Fetch-Site") in _FOREIGN_SITES

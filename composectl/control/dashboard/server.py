@@ -24,8 +24,8 @@ _REJECTIONS = {
     ),
     HTTPStatus.METHOD_NOT_ALLOWED: ("this dashboard is read-only", "start composectl with `--dashboard-control`"),
     HTTPStatus.FORBIDDEN: (
-        "commands are only accepted from the dashboard itself",
-        "open the dashboard and send the command there",
+        "other web pages may not request this",
+        "open the dashboard itself",
     ),
     HTTPStatus.UNAUTHORIZED: ("invalid token", "open the address that composectl printed when it started"),
 }
@@ -100,7 +100,7 @@ def _json(body: Callable[[], bytes]) -> Handler:
 def _authorized(auth: DashboardAuth) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        status = auth.rejection(request.method, request.headers)
+        status = auth.rejection(request.method, request.path, request.headers)
         if status is None:
             return await handler(request)
         error, hint = _REJECTIONS[status]

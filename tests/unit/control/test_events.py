@@ -125,17 +125,48 @@ async def test_one_reader_too_many_is_refused(tmp_path: Path) -> None:
 
 
 async def test_another_application_may_send_the_same(tmp_path: Path) -> None:
-    daemon = FakeDaemon()
-    app = web.Application()
-    app.router.add_get("/v1/events", daemon.events.answer, allow_head=False)
-    app.on_shutdown.append(daemon.events.close)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.UnixSite(runner, str(tmp_path / "other.sock")).start()
-    async with listening(tmp_path / "other.sock") as client:
+    async with another_application(FakeDaemon(), tmp_path) as runner, listening(tmp_path / "other.sock") as client:
         assert (await client.next("snapshot"))["project"] == "shop"
         await runner.cleanup()
         await client.end()
+
+
+async def test_readers_of_one_server_keep_out_none_of_another(tmp_path: Path) -> None:
+    daemon = FakeDaemon()
+    async with daemon.open(tmp_path) as path, another_application(daemon, tmp_path), AsyncExitStack() as clients:
+        for _ in range(32):
+            assert b" 200 " in await (await clients.enter_async_context(listening(tmp_path / "other.sock"))).head()
+        owner = await clients.enter_async_context(listening(path))
+        assert (await owner.next("snapshot"))["project"] == "shop"
+
+
+async def test_a_place_is_free_again_once_a_reader_has_left(tmp_path: Path) -> None:
+    async with FakeDaemon().open(tmp_path) as path, AsyncExitStack() as clients:
+        for _ in range(31):
+            assert b" 200 " in await (await clients.enter_async_context(listening(path))).head()
+        async with listening(path) as last:
+            assert b" 200 " in await last.head()
+
+        async def is_let_in() -> bool:
+            async with listening(path) as client:
+                return b" 200 " in await client.head()
+
+        async with asyncio.timeout(TIMEOUT):
+            while not await is_let_in():
+                pass
+
+
+@asynccontextmanager
+async def another_application(daemon: FakeDaemon, folder: Path) -> AsyncIterator[web.AppRunner]:
+    """The dashboard's events, on `other.sock`."""
+    app = web.Application()
+    app.router.add_get("/v1/events", daemon.dashboard_events.answer, allow_head=False)
+    app.on_shutdown.append(daemon.dashboard_events.close)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, str(folder / "other.sock")).start()
+    yield runner
+    await runner.cleanup()
 
 
 @asynccontextmanager
