@@ -49,6 +49,7 @@ HOT_PATH = [
     "composectl/proxy/listener_context.py",
     "composectl/proxy/peer.py",
     "composectl/proxy/queue.py",
+    "composectl/proxy/replay.py",
     "composectl/proxy/sockets.py",
     "composectl/proxy/trailers.py",
     "composectl/proxy/tunnel.py",

@@ -48,9 +48,6 @@ class ClientStream:
     def resume_upload(self) -> None:
         """Read on."""
 
-    def check_alive(self) -> None:
-        """Notice that the client has gone, though nothing is read from it."""
-
     def detach(self, backend: Backend) -> tuple[asyncio.Transport, bytes]:
         """Give the connection away to a tunnel to this backend, with what the client sent behind its request."""
         raise NotImplementedError

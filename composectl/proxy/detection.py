@@ -10,6 +10,7 @@ from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http2.client_connection import Http2ClientConnection
 from composectl.proxy.http2.frames import PREFACE
+from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
 
 _SILENT_SECONDS = 75
@@ -43,6 +44,10 @@ class Detector:
 
     def cut(self, backend: Backend) -> None:
         """No backend is asked yet."""
+
+    def idleness(self, tick: int) -> int:
+        waited = tick - self._since
+        return 0 if waited < IDLE_ENOUGH else 1 if self._first else OF_NO_USE + waited
 
     def sweep(self, tick: int) -> None:
         if tick - self._since > (_PREFACE_SECONDS if self._first else _SILENT_SECONDS):

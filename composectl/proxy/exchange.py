@@ -17,11 +17,11 @@ from composectl.proxy.failures import Failures
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.limits import Limits
 from composectl.proxy.queue import NOT_QUEUED, Queued, RequestQueue
+from composectl.proxy.replay import PROCESS_LIMIT, ReplayBuffer, ReplayLimit
 from composectl.proxy.sockets import is_exhaustion, keep_alive, reason_of
 from composectl.proxy.tunnel import join
 
 _TUNNEL_IDLE = 5
-_REPLAYABLE = 1024 * 1024
 _NO_BYTE_CAME = (ErrorReason.BACKEND_HUNG_UP, ErrorReason.BACKEND_TOO_SLOW)
 
 
@@ -92,6 +92,7 @@ class Upstream:
     connections: BackendStreams
     queue: RequestQueue
     checked: bool = True
+    replay: ReplayLimit = PROCESS_LIMIT
 
 
 class Exchange(Queued):
@@ -110,8 +111,8 @@ class Exchange(Queued):
         "_head_sent",
         "_lease",
         "_once",
-        "_sent",
-        "_sent_size",
+        "_replay",
+        "_replayable",
         "_started_ns",
         "_trailers",
         "_unsent",
@@ -141,9 +142,8 @@ class Exchange(Queued):
         self._body: list[bytes] = []  # what is not yet sent
         self._trailers: Fields | None = None  # of the whole request
         self._once = request.method not in IDEMPOTENT  # it must not be sent twice
-        # What was sent of the body, None where the request must not, or can no longer, be sent again
-        self._sent: list[bytes] | None = None if self._once and not upstream.connections.may_refuse else []
-        self._sent_size = 0
+        self._replayable = not self._once or upstream.connections.may_refuse  # all that was sent can be sent again
+        self._replay: ReplayBuffer | None = None
         self._failures: Failures | None = None
         self._lease: Lease | None = None
         self._backend: BackendStream | None = None
@@ -193,11 +193,9 @@ class Exchange(Queued):
             self._dial(self._current_lease())
             return
         self._head_sent = True
-        if body and self._sent is not None:
-            self._sent += body
-            self._sent_size += sum(map(len, body))
-            if self._sent_size > _REPLAYABLE:
-                self._sent = None
+        if body and self._replayable:
+            replay = self._replay = self._replay or ReplayBuffer(self._upstream.replay)
+            self._replayable = replay.keep(body)
 
     def client_closed(self) -> None:
         """The client will not read the response: the backend must not go on with it."""
@@ -217,8 +215,7 @@ class Exchange(Queued):
         if self._backend is not None:
             self._backend.cancel()
         if self._lease is not None:
-            self._lease.client_closed()
-            self._lease = None
+            self._take_lease().client_closed()
         return record
 
     def is_at(self, backend: Backend) -> bool:
@@ -231,8 +228,6 @@ class Exchange(Queued):
             self._lease.first_byte()
         if self._backend is not None:
             self._backend.sweep(limits)
-        else:
-            self._client.check_alive()
 
     def pause_response(self) -> None:
         if self._backend is not None:
@@ -288,6 +283,9 @@ class Exchange(Queued):
 
     def respond(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
         """The next part of the response has come: see `ClientStream.send`."""
+        if self._replay is not None:
+            self._replay.take()
+            self._replayable = False
         record = self.record
         if record is not None:
             if head is not None:
@@ -351,6 +349,8 @@ class Exchange(Queued):
 
     def _take_lease(self) -> Lease:
         lease, self._lease = self._current_lease(), None
+        if self._replay is not None:
+            self._replay.take()
         return lease
 
     def _enqueued(self) -> None:
@@ -401,10 +401,10 @@ class Exchange(Queued):
 
     def _restore_sent(self) -> bool:
         """Make all that was sent unsent again, if it is still there."""
-        if self._sent is None:
+        if not self._replayable:
             return False
-        self._body[:0] = self._sent
-        self._sent, self._sent_size = [], 0
+        if self._replay is not None:
+            self._body[:0] = self._replay.take()
         self._head_sent, self._unsent = False, True
         return True
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import nlargest
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
@@ -23,6 +25,12 @@ PRIVATE: Networks = tuple(
 )
 """This machine, and the networks that are not routed on the Internet (RFC 1918, RFC 4193, RFC 3927)."""
 _LENGTH = b"Content-Length: "
+# Of clients that are idle: so many seconds at least, and how much fitter those are that have not yet asked, or are done
+IDLE_ENOUGH = 2
+OF_NO_USE = 1_000_000_000
+# As in nginx: to look for the idle ones takes time.
+_ENDED_AT_ONCE = 32
+_ENDED_PART = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +59,32 @@ class QueueConfig:
     size: int = 1000
 
 
+class Client(Protocol):
+    """A connected client."""
+
+    def abort(self) -> None: ...
+
+
 class Pausable(Protocol):
     """A listening socket; the kernel queues connections while it is paused."""
 
     def pause(self) -> None: ...
     def resume(self) -> None: ...
 
+    def watch(self) -> None:
+        """Call `make_room` once a client waits, although the listener is paused."""
+
+    def unwatch(self) -> None: ...
+
+    def idle_clients(self) -> Mapping[Client, int]:
+        """Those that may make room for others, with a larger number where they are fitter for it."""
+
 
 class ConnectionLimit:
-    """Counts the clients of all its listeners; a `limit` of 0 admits only those of the first rush."""
+    """Counts the clients of all its listeners; a `limit` of 0 admits only those of the first rush.
+
+    At the limit, the clients that have been idle for longest make room for those that wait.
+    """
 
     def __init__(self, limit: int = sys.maxsize) -> None:
         self.limit = limit
@@ -82,6 +107,7 @@ class ConnectionLimit:
             self._paused = True
             for listener in self._listeners:
                 listener.pause()
+                listener.watch()
 
     def release(self) -> None:
         """A client has gone."""
@@ -89,7 +115,27 @@ class ConnectionLimit:
         if self._paused and self.count < self.limit:
             self._paused = False
             for listener in self._listeners:
+                listener.unwatch()
                 listener.resume()
+
+    def make_room(self) -> None:
+        """A client waits: end idle ones, if there are any; else `sweep` looks again."""
+        for listener in self._listeners:
+            listener.unwatch()
+        if self.count < self.limit:
+            return
+        idle: dict[Client, int] = {}
+        for listener in self._listeners:
+            idle.update(listener.idle_clients())
+        ended = max(1, min(_ENDED_AT_ONCE, len(idle) // _ENDED_PART))
+        for client in nlargest(ended, idle, key=lambda client: idle[client]):
+            client.abort()
+
+    def sweep(self) -> None:
+        """To be called once a second, or more often."""
+        if self._paused:
+            for listener in self._listeners:
+                listener.watch()
 
 
 def is_within(client: str, networks: Networks) -> bool:

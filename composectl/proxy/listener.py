@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from aiohttp import web
 from composectl import errors
 from composectl.balance.backend import join_address
 from composectl.proxy.connection_pool import KEPT_PART
-from composectl.proxy.limits import ConnectionLimit
+from composectl.proxy.limits import Client, ConnectionLimit
 from composectl.proxy.server import HttpServer
 from composectl.proxy.sockets import raise_open_files
 
@@ -77,6 +77,7 @@ class Listener(web.SockSite):
 
     async def stop(self) -> None:
         self._connection_limit.remove(self)
+        self.unwatch()
         self.pause()
         await super().stop()
         self._sock.close()
@@ -95,6 +96,16 @@ class Listener(web.SockSite):
         self._wanted = True
         if self._server is None and self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._open())
+
+    def watch(self) -> None:
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._connection_limit.make_room)
+
+    def unwatch(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+
+    def idle_clients(self) -> Mapping[Client, int]:
+        assert isinstance(self._runner.server, HttpServer)
+        return self._runner.server.context.idle_connections()
 
     # Private
 

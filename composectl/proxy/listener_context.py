@@ -10,7 +10,7 @@ from typing import Protocol
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.limits import PRIVATE, Limits, is_private, is_within
+from composectl.proxy.limits import PRIVATE, Client, Limits, is_private, is_within
 
 
 class Connection(Protocol):
@@ -27,6 +27,9 @@ class Connection(Protocol):
 
     def cut(self, backend: Backend) -> None:
         """End now if this backend is to answer."""
+
+    def idleness(self, tick: int) -> int:
+        """How fit it is to make room for another client: 0 while it is in use, or has been until just now."""
 
     def sweep(self, tick: int) -> None:
         """Enforce the deadlines; called once a second."""
@@ -95,6 +98,11 @@ class ListenerContext:
         self.tunnels.discard(connection)
         if not self.connections and not self.tunnels:
             self.empty.set()
+
+    def idle_connections(self) -> dict[Client, int]:
+        """Those that may make room for other clients, and how fit they are for it."""
+        found = ((connection, connection.idleness(self.tick)) for connection in self.connections)
+        return {connection: idleness for connection, idleness in found if idleness}
 
     def is_trusted_proxy(self, client: str) -> bool:
         """Whether the forwarding fields of this address are kept."""

@@ -103,6 +103,7 @@ class HttpServer(web.Server):
                 log_internal_error(error)
         self.upstream.connections.sweep()
         self._http2_upstream.connections.sweep()
+        self.connection_limit.sweep()
 
 
 # Private

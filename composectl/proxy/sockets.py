@@ -42,6 +42,18 @@ def has_ended(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
+def has_unread(descriptor: int) -> bool:
+    """Whether bytes wait to be read (ioctl_tty(2), FIONREAD); false where the system does not tell."""
+    return _count(descriptor, "FIONREAD") > 0
+
+
+def unsent(transport: asyncio.Transport) -> int:
+    """Changes while the other side takes something of what waits to be sent; 0 where nothing waits."""
+    waiting = transport.get_write_buffer_size()
+    # The kernel asks for more only once much of what it has is acknowledged (tcp(7), SIOCOUTQ).
+    return waiting + _count(transport.get_extra_info("socket").fileno(), "TIOCOUTQ") if waiting else 0
+
+
 def keep_alive(transport: asyncio.BaseTransport, idle: int) -> None:
     """Break the connection when the other side does not answer for 3 s after `idle` seconds of silence (tcp(7))."""
     _set(transport, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -94,6 +106,17 @@ def raise_open_files() -> int:
 
 
 # Private
+
+
+def _count(descriptor: int, request: str) -> int:
+    if sys.platform == "win32":
+        return 0
+    import termios
+    from fcntl import ioctl
+
+    with suppress(OSError):
+        return int.from_bytes(ioctl(descriptor, getattr(termios, request), bytes(4)), sys.byteorder)
+    return 0
 
 
 def _set(transport: asyncio.BaseTransport, level: int, option: int | None, value: int | bytes) -> None:

@@ -22,6 +22,7 @@ from composectl.proxy.limits import ConnectionLimit, Limits, QueueConfig
 from composectl.proxy.listener import bind, serve
 from composectl.proxy.listener_context import Connection
 from composectl.proxy.queue import RequestQueue
+from composectl.proxy.replay import ReplayLimit
 from composectl.proxy.server import HttpServer
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
@@ -68,13 +69,14 @@ class ProxyFixture:
         log: AccessLog | None = None,
         connect_timeout: float = PATIENCE,
         checked: bool = True,
+        replay: ReplayLimit | None = None,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = ConnectionPool(self.backends[0].port, identify=identify, connect_timeout=connect_timeout)
         self.pool = Pool("echo", policy(), lambda: _OPENED + self.later, self._tell)
         self.queue = RequestQueue(self.pool, queue)
         self.observe(range(len(self.backends)))
-        upstream = Upstream(self.pool, self.connections, self.queue, checked)
+        upstream = Upstream(self.pool, self.connections, self.queue, checked, replay or ReplayLimit(2**25))
         self.server = HttpServer(
             upstream,
             limits or Limits(),

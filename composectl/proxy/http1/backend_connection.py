@@ -26,13 +26,14 @@ from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.http1.encoding import CLOSE, encode_body, last_chunk
 from composectl.proxy.http1.head_end import HeadEnd
 from composectl.proxy.limits import Limits
-from composectl.proxy.sockets import give_up_soon, is_quiet
+from composectl.proxy.sockets import give_up_soon, is_quiet, unsent
 from composectl.proxy.trailers import check_response_trailers
 
 _START = b"HTTP/1.1 "
 _MAX_HEAD = 64 * 1024
 _MAX_INTERIM = 32
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%b\r\n"
+_STALLED_SECONDS = 75
 _NO_TRAILERS: Fields = []
 
 
@@ -71,6 +72,7 @@ class BackendConnection(BackendStream):
         "_status",
         "_strict",
         "_trailers",
+        "_unsent",
         "_until_close",
         "backend",
         "idle_since",
@@ -115,6 +117,7 @@ class BackendConnection(BackendStream):
         self._status = 0
         self._bytes_since_progress = 0  # of the parser
         self._idle_seconds = 0  # since it was the backend's turn, or since the last byte
+        self._unsent = -1  # as it was last seen
         self._interim_count = 0
         self._checks_version = False  # which the first bytes have not told
         self._in_body = False
@@ -159,10 +162,17 @@ class BackendConnection(BackendStream):
         if self.backend.phase is Phase.GONE and not self._address_lost:
             self._address_lost = True
             give_up_soon(self.transport)
-        if self._paused or not self._current().awaits_backend:
+        exchange = self._current()
+        if self._paused or not exchange.awaits_backend:
             return
         self._idle_seconds += 1
         timeout = limits.idle_timeout if self._in_body else limits.response_timeout
+        if not exchange.uploaded:
+            timeout = _STALLED_SECONDS if timeout is None else timeout
+            left = unsent(self.transport)
+            if left != self._unsent:
+                self._idle_seconds = self._idle_seconds if self._unsent < 0 else 0
+                self._unsent = left
         if timeout is not None and self._idle_seconds > timeout:
             self._fail(ErrorReason.BACKEND_TOO_SLOW)
 

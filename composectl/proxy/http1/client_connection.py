@@ -16,11 +16,14 @@ from composectl.proxy.head import Fields, ResponseHead
 from composectl.proxy.http1.encoding import encode_body, encode_interim, encode_response, http_date, last_chunk
 from composectl.proxy.http1.lingering import Lingering
 from composectl.proxy.http1.request_parser import RequestParser
+from composectl.proxy.limits import IDLE_ENOUGH
 from composectl.proxy.listener_context import ListenerContext
-from composectl.proxy.sockets import has_ended, reset
+from composectl.proxy.sockets import has_ended, has_unread, reset, unsent
 
 _HEAD_SECONDS = 10
 _IDLE_SECONDS = 75
+_STALLED_SECONDS = 75
+_UNREAD_SECONDS = 300
 
 
 class ClientConnection(ClientStream):
@@ -33,12 +36,13 @@ class ClientConnection(ClientStream):
         "_chunked",
         "_context",
         "_ended",
-        "_idle_since",
+        "_moved_at",
         "_parser",
         "_queue",
         "_reading",
         "_starting",
         "_tunnel_to",
+        "_unsent",
         "_until_close",
         "_upstream",
         "_write_paused",
@@ -53,7 +57,8 @@ class ClientConnection(ClientStream):
     def __init__(self, context: ListenerContext, upstream: Upstream) -> None:
         self._context = context
         self._upstream = upstream
-        self._idle_since = context.tick
+        self._moved_at = context.tick  # when it was last sent something, took some of it, or was told to wait
+        self._unsent = 0
         self._reading = True
         self._write_paused = False
         self._starting = False
@@ -85,6 +90,7 @@ class ClientConnection(ClientStream):
         if trailers is not None and self._chunked:
             parts.append(last_chunk(trailers if request.trailers else []))
         self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        self._moved_at = self._context.tick
         self.responding = True
 
     def send_interim(self, head: ResponseHead) -> None:
@@ -102,15 +108,15 @@ class ClientConnection(ClientStream):
         body = request.method != b"HEAD"
         page = error_page(status, reason, date=http_date(), close=self.closing, body=body, id_line=id_line)
         self.transport.write(page)
+        self._moved_at = self._context.tick
         return body_size(page)
 
     def finished(self) -> None:
         exchange = self._queue.popleft()
         self.responding = False
-        self._idle_since = self._context.tick
         if self.closing:
             self._end(linger=not exchange.uploaded)
-        elif self._queue or not self._reading or not self._parser.accepts_more:
+        elif self._queue or not self._reading or not self._parser.accepts_more or self._parser.has_kept:
             self._continue()
 
     def abort_response(self) -> None:
@@ -138,16 +144,13 @@ class ClientConnection(ClientStream):
             self.upload_paused = False
             self._update_flow_control()
 
-    def check_alive(self) -> None:
-        """While nothing is read, the loop does not tell that the client has gone: ask the kernel."""
-        if not self._reading and has_ended(self.transport.get_extra_info("socket").fileno()):
-            self.transport.abort()
-
     def detach(self, backend: Backend) -> tuple[asyncio.Transport, bytes]:
         self._tunnel_to = backend
         self._queue.clear()
         self._context.became_tunnel(self)
-        return self.transport, self._parser.unparsed
+        unparsed = self._parser.unparsed
+        self._parser.discard()
+        return self.transport, unparsed
 
     def tunnel_closed(self) -> None:
         self._context.closed(self)
@@ -181,15 +184,24 @@ class ClientConnection(ClientStream):
         if self._tunnel_to is backend or (self._queue and self._queue[0].is_at(backend)):
             self.abort()
 
+    def idleness(self, tick: int) -> int:
+        if self._queue or self._ended or tick - self._moved_at < IDLE_ENOUGH:
+            return 0
+        if self._parser.head_since is not None:
+            return 1  # its request has begun to come
+        return tick - self._moved_at
+
     def sweep(self, tick: int) -> None:
         if self._queue:
+            if (self._write_paused or not self._reading) and not self._check_alive(tick):
+                return
             self._queue[0].sweep(self._context.limits)
         head_since = self._parser.head_since
         if head_since is not None:
             if self._reading and tick - head_since > _HEAD_SECONDS:
                 self._parser.reject(BadMessage(408, ErrorReason.HEAD_TOO_SLOW))
                 self._start_next()
-        elif not (self._queue or self._ended) and tick - self._idle_since > _IDLE_SECONDS:
+        elif not (self._queue or self._ended) and tick - self._moved_at > _IDLE_SECONDS:
             self._end(linger=False)
 
     # asyncio's side
@@ -219,7 +231,10 @@ class ClientConnection(ClientStream):
             self.fail_internally(error)
 
     def eof_received(self) -> None:
-        """A client that sends no more counts as gone: the loop closes its connection."""
+        """A client that sends no more counts as gone: its connection is closed once it has what was sent."""
+        if self._queue:
+            self._queue[0].client_closed()
+            self._end(linger=False)
 
     def pause_writing(self) -> None:
         self._write_paused = True
@@ -237,8 +252,29 @@ class ClientConnection(ClientStream):
         if self._queue:
             self._queue[0].client_closed()
             self._queue.clear()
+        self._parser.discard()
 
     # Private
+
+    def _check_alive(self, tick: int) -> bool:
+        """Whether it is: while nothing is read or sent, the loop does not tell that the client has gone.
+
+        A client that has more to send than there is room for cannot even tell the kernel: it has left after a while.
+        """
+        transport = self.transport
+        descriptor = transport.get_extra_info("socket").fileno()
+        if not self._reading and has_ended(descriptor):
+            self.eof_received()
+            return False
+        if self._write_paused and (left := unsent(transport)) != self._unsent:
+            self._unsent, self._moved_at = left, tick
+        # An upload pauses for its backend, or in the request queue, which have deadlines of their own.
+        is_full = not (self._reading or self.upload_paused) and has_unread(descriptor)
+        allowed = _STALLED_SECONDS if is_full else _UNREAD_SECONDS if self._write_paused else None
+        if allowed is None or tick - self._moved_at <= allowed:
+            return True
+        transport.abort()
+        return False
 
     def _cancel_rejected(self) -> None:
         """The rest of a request cannot be read: the backend must not take it for a whole one."""
@@ -256,7 +292,10 @@ class ClientConnection(ClientStream):
     def _continue(self) -> None:
         parser = self._parser
         try:
-            if not self._queue and not parser.accepts_more and parser.rejection is None:
+            if parser.has_kept:
+                parser.feed_kept()
+                self._cancel_rejected()
+            elif not self._queue and not parser.accepts_more and parser.rejection is None:
                 parser.resume_http()
                 self._cancel_rejected()
             self._start_next()
@@ -287,6 +326,7 @@ class ClientConnection(ClientStream):
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()
+                self._moved_at = self._context.tick
 
     def _send_last(self, status: int, reason: str, record: AccessRecord | None, id_line: bytes, *, body: bool) -> None:
         page = error_page(status, reason, date=http_date(), close=True, body=body, id_line=id_line)
@@ -306,6 +346,7 @@ class ClientConnection(ClientStream):
         """Nothing more is read or answered; `linger` where something may still come."""
         self._ended = True
         self._queue.clear()
+        self._parser.discard()
         lingering = Lingering(self._context, self.transport)
         self._context.replaced(self, lingering)
         lingering.begin(wait=linger)

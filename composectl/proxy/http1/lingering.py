@@ -6,8 +6,9 @@ import asyncio
 from typing import cast
 
 from composectl.balance.backend import Backend
+from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
-from composectl.proxy.sockets import reset
+from composectl.proxy.sockets import reset, unsent
 
 _LINGER_SECONDS = 5
 _STALLED_SECONDS = 75
@@ -51,12 +52,16 @@ class Lingering:
     def cut(self, backend: Backend) -> None:
         pass
 
+    def idleness(self, tick: int) -> int:
+        waited = tick - self._since
+        return OF_NO_USE + waited if waited >= IDLE_ENOUGH and not self._unsent else 0
+
     def sweep(self, tick: int) -> None:
         """Wait for the client to take what is not yet sent, then, for less long, to close."""
-        unsent = self._transport.get_write_buffer_size()
-        if unsent != self._unsent:
-            self._unsent, self._since = unsent, tick
-        elif tick - self._since > (_STALLED_SECONDS if unsent else _LINGER_SECONDS):
+        left = unsent(self._transport)
+        if left != self._unsent:
+            self._unsent, self._since = left, tick
+        elif tick - self._since > (_STALLED_SECONDS if left else _LINGER_SECONDS):
             self._transport.abort()
 
     # asyncio's side

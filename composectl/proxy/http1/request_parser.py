@@ -31,6 +31,7 @@ from composectl.proxy.trailers import check_request_trailers
 
 _MAX_HEAD = 32 * 1024
 _MAX_UNPARSED = 64 * 1024
+_MAX_KEPT = 256 * 1024
 _MAX_EXCHANGES = 16
 _METHOD = re.compile(rb"[\r\n]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)( ?)")
 _LONGEST_METHOD = 64
@@ -56,7 +57,7 @@ class Rejection:
 
 
 class RequestParser:
-    """Appends an exchange to `exchanges` for each head, and feeds it with the body.
+    """Appends an exchange to `exchanges` for each head, and feeds it with the body; 16 wait at most.
 
     `accepts_more`: false after a request to switch protocols, and once there is a `rejection`. `unparsed`: what follows
     such a request. `head_since`: the tick at which an unfinished head began, None where there is none.
@@ -72,6 +73,8 @@ class RequestParser:
         "_deferred",
         "_fields",
         "_head",
+        "_kept",
+        "_kept_from",
         "_limits",
         "_log",
         "_make_id",
@@ -110,6 +113,8 @@ class RequestParser:
         self._target = b""
         self._size = 0  # of the body
         self._bytes_since_progress = 0  # of the parser
+        self._kept = b""  # what came behind the last exchange that may wait,
+        self._kept_from = 0  # from here on
         self._receiving: Exchange | None = None  # its body is still coming
         self.exchanges: deque[Exchange] = deque()
         self.head_since: int | None = None
@@ -123,8 +128,24 @@ class RequestParser:
             if self.rejection is None:
                 self.unparsed += data
             return False
-        self._parse(data)
-        return self._receiving is None and self.accepts_more
+        if self._kept:
+            self._kept, self._kept_from = self._kept[self._kept_from :] + data, 0
+            self.feed_kept()
+        else:
+            self._parse(data, 0)
+        return self._receiving is None and self.accepts_more and not self._kept
+
+    def feed_kept(self) -> None:
+        """Take more of what the client has sent already, as far as exchanges may wait."""
+        if len(self.exchanges) < _MAX_EXCHANGES:
+            kept, at = self._kept, self._kept_from
+            self._kept, self._kept_from = b"", 0
+            self._parse(kept, at)
+
+    def discard(self) -> None:
+        """Free what came and is not used: the client has gone."""
+        self._kept = self.unparsed = b""
+        self._receiving = None
 
     def reject(self, message: BadMessage) -> None:
         """The exchanges before are answered, then this, and nothing more."""
@@ -151,12 +172,17 @@ class RequestParser:
         self.feed(unparsed)
 
     @property
+    def has_kept(self) -> bool:
+        """Whether something waits for `feed_kept`."""
+        return bool(self._kept)
+
+    @property
     def is_ahead(self) -> bool:
         """Whether it has read more than can be used now."""
         receiving = self._receiving
         return (
             (receiving is not None and not receiving.started)
-            or len(self.exchanges) > _MAX_EXCHANGES
+            or len(self._kept) - self._kept_from > _MAX_KEPT
             or len(self.unparsed) > _MAX_UNPARSED
         )
 
@@ -238,13 +264,15 @@ class RequestParser:
         parser.set_dangerous_leniencies(lenient_version=True)  # see `_check_version`
         return parser
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes, at: int) -> None:
         """Feed the parser, one head or body after the other: it does not tell where in the data one ends."""
-        self._bytes_since_progress += len(data)
+        self._bytes_since_progress += len(data) - at
         if self._unread:
-            self._unread, data = b"", self._unread + data
-        at = 0
+            self._unread, data, at = b"", self._unread + data[at:], 0
         while at < len(data) and self.accepts_more:
+            if self._receiving is None and len(self.exchanges) >= _MAX_EXCHANGES:
+                self._kept, self._kept_from = data, at
+                return
             try:
                 at = self._parse_head(data, at) if self._receiving is None else self._parse_body(data, at)
             except HttpParserUpgrade as upgrade:

@@ -21,7 +21,7 @@ from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, check_field, read_request
 from composectl.proxy.http2.response import encode_response, error_response, lowered
-from composectl.proxy.limits import check_body, check_head
+from composectl.proxy.limits import IDLE_ENOUGH, check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.trailers import forwardable_trailers
@@ -105,9 +105,6 @@ class Http2ClientStream(ClientStream):
         self.upload_paused = False
         exchange = self.exchange
         self._connection.taken(self.flow, ended=exchange is None or exchange.uploaded)
-
-    def check_alive(self) -> None:
-        """The connection is read at all times."""
 
     def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
         self._connection.log_access(record, status, error)
@@ -214,6 +211,10 @@ class Http2ClientConnection(Http2Connection):
                 stream.aborted = True
                 self._cancel(stream)
                 self.write(frames.rst_stream(stream.flow.stream_id, frames.CANCEL))
+
+    def idleness(self, tick: int) -> int:
+        waited = tick - self._idle_since
+        return 0 if self._streams or waited < IDLE_ENOUGH else waited
 
     def sweep(self, tick: int) -> None:
         self.second_passed()

@@ -1,4 +1,4 @@
-"""The connection limit: at the limit no client is accepted, and none is rejected."""
+"""The connection limit: at the limit no client is accepted before one ends, or idle ones make room for it."""
 
 from __future__ import annotations
 
@@ -104,3 +104,85 @@ async def test_p14_a_rush_at_the_gate_brings_in_few_too_many(open_stage: OpenSta
         assert stage.server.connection_limit.count <= 4 + 16
         client.close()
     await wait_until_async(lambda: stage.server.connection_limit.count == 0)
+
+
+# At the limit, idle clients make room
+
+
+async def test_p14_clients_that_never_sent_a_byte_make_room_at_once(open_stage: OpenStage) -> None:
+    stage = await open_stage(connection_limit=ConnectionLimit(3))
+    stage.backend.play(answers(OK))
+    silent = [await stage.client() for _ in range(3)]
+    await wait_until_async(lambda: stage.server.connection_limit.count == 3)
+    stage.seconds_pass(2)
+    for left in range(2, -1, -1):
+        client = await stage.client()
+        assert await is_answered(client)
+        assert sum(other.silent() for other in silent) == left
+
+
+async def test_p14_the_longest_idle_makes_room_first(open_stage: OpenStage) -> None:
+    stage = await open_stage(connection_limit=ConnectionLimit(4))
+    stage.backend.play(answers(OK))
+    clients = []
+    for _ in range(3):
+        clients.append(await stage.client())
+        assert await is_answered(clients[-1])
+        stage.seconds_pass(2)
+    never = await stage.client()
+    await wait_until_async(lambda: stage.server.connection_limit.count == 4)
+    stage.seconds_pass(2)
+    for made_room in (never, *clients):
+        assert await is_answered(await stage.client())
+        assert await made_room.rest() == b""
+
+
+async def test_p14_who_is_served_or_came_just_now_makes_no_room(open_stage: OpenStage) -> None:
+    stage = await open_stage(connection_limit=ConnectionLimit(3))
+    client, backend = await stage.ask(GET)
+    await backend.head()
+    tunnel, _ = await opened(stage)
+    stage.seconds_pass(100)
+    late = await stage.client()
+    await wait_until_async(lambda: stage.server.connection_limit.count == 3)
+    stage.seconds_pass(1)
+    waiting = await stage.client()
+    await waiting.send(GET)
+    await backend.send(OK)
+    await client.until(b"ok")
+    assert client.silent()
+    assert tunnel.silent()
+    assert late.silent()
+    assert waiting.silent()
+    stage.seconds_pass(2)
+    await backend.head()
+    assert await late.rest() == b""
+
+
+async def test_p14_idle_clients_stay_while_none_waits(open_stage: OpenStage) -> None:
+    stage, clients = await full(open_stage, 3)
+    stage.seconds_pass(70)
+    assert all([await is_answered(client) for client in clients])
+
+
+async def test_p14_a_client_that_is_done_makes_room_for_others(open_stage: OpenStage) -> None:
+    """It has had its last response, and does not close."""
+    stage = await open_stage(connection_limit=ConnectionLimit(1))
+    stage.backend.play(answers(OK))
+    done = await stage.client()
+    await done.send(b"GET / HTTP/1.1\r\nX: no host\r\n\r\n")
+    assert status(await done.rest()) == 400
+    stage.seconds_pass(2)
+    assert await is_answered(await stage.client())
+
+
+async def test_p14_a_client_that_stops_within_a_head_makes_room_after_all_others(open_stage: OpenStage) -> None:
+    stage = await open_stage(connection_limit=ConnectionLimit(2))
+    stage.backend.play(answers(OK))
+    slow, idle = await stage.client(), await stage.client()
+    await slow.send(GET[:-2])
+    assert await is_answered(idle)
+    stage.seconds_pass(2)
+    for made_room in (idle, slow):
+        assert await is_answered(await stage.client())
+        assert await made_room.rest() == b""
