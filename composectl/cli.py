@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,7 @@ def cli(**_: Any) -> None:
 
 def main() -> None:
     """The command `composectl`."""
+    _open_standard_descriptors()
     try:
         if _COMPLETE in os.environ:
             from composectl.commands.completion import register
@@ -135,6 +137,17 @@ def main() -> None:
 
 
 # Private
+
+
+def _open_standard_descriptors() -> None:
+    """Where one was closed, a socket would take its place, and Compose would write its progress there."""
+    for descriptor in range(3):
+        with suppress(OSError):
+            os.fstat(descriptor)
+            continue
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _invocation(typed: dict[str, Any]) -> Invocation:

@@ -30,6 +30,7 @@ from composectl.proxy.access_log import AccessLog, AccessLogMonitor
 from composectl.sanitize import sanitize_lines
 from composectl.screen.console import change_line, info, print_error, transition_line, warning
 from composectl.screen.live import is_live, show_table
+from composectl.screen.output import forget_lost_readers, never_fail_to_print
 from composectl.screen.waiting import waiting_spinner
 
 _ADOPTION_TIMEOUT = 0.5
@@ -52,6 +53,7 @@ Prepare = Callable[[], Coroutine[Any, Any, Prepared]]
 
 async def run_daemon(prepare: Prepare, notify_ready: ReadyNotifier | None) -> int:
     """Run until a signal or another terminal ends it. Returns the exit code. Raises ComposectlError."""
+    never_fail_to_print()
     with Shutdown() as shutdown:
         try:
             prepared = await cancel_on(shutdown.requested, prepare())
@@ -233,6 +235,7 @@ class Lifecycle:
         await asyncio.sleep(1)
         gc.freeze()  # what is there now stays: looking through all of it for garbage would stop the loop for 20 ms
         async for _ in ticks(1.0):
+            forget_lost_readers()
             await self._daemon.tick()
             if monitor is not None and (trouble := monitor.warning()):
                 warning(trouble)

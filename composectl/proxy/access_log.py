@@ -245,7 +245,7 @@ class AccessLogMonitor:
 
 def _open(path: str) -> int:
     if path == STDOUT:
-        if sys.stdout is None:  # it was closed, and something else may have its descriptor by now
+        if sys.__stdout__ is None:  # it was closed, and something else may have its descriptor by now
             raise OSError(errno.EBADF, "stdout is closed")
         return _STDOUT
     for _ in range(_ATTEMPTS):

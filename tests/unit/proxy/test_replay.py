@@ -36,7 +36,7 @@ async def ends_with_a_response(client: RawConnection, backend: RawConnection) ->
 
 
 async def ends_with_the_backend(client: RawConnection, backend: RawConnection) -> None:
-    backend.close()
+    await backend.send(b"nonsense\r\n\r\n")
     assert status(await client.head()) == 502
 
 
