@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection
@@ -20,6 +21,7 @@ from composectl.screen.console import info, warning
 
 _TIMES, _PERIOD = 3, 60.0
 _ATTEMPTS = 3
+_OTHERS_WAIT = 10.0
 # The other tool is still at work where its containers change within this time; what is blocked will never start.
 _SETTLED_AFTER, _SETTLED_AFTER_UNLESS_BLOCKED = 0.5, 5.0
 _STOP_GRACE_PERIOD = 10.0
@@ -84,9 +86,10 @@ class Healer:
             return True
         if service.name not in self._warned:
             self._warned.add(service.name)
+            again = math.ceil(_PERIOD - (now - heals[0]))
             self.warn(
-                f"{service.name}: another tool has recreated its replicas {_TIMES + 1} times in a minute;"
-                " end that tool, or run `composectl up -d` afterwards"
+                f"{service.name}: another tool has recreated its replicas {_TIMES + 1} times in a minute; composectl"
+                f" brings them back in {again} s, and `composectl up -d` does so at once"
             )
         return False
 
@@ -96,11 +99,20 @@ class Healer:
         if service.canary is not None:
             service.end_canary()
             service.count_rollout("aborted")
+        failed = any(container.failed for container in (await self.daemon.orchestrator.foreign(service.name)).values())
         running = await self._bring_back(service, desired)
+        if failed:
+            await self._start_others(service, desired)
         if running:
             seconds = await self.daemon.orchestrator.ready_seconds(service.name)
             await self.daemon.changes.wait_until(lambda: _ready(service, running) >= desired, seconds)
             await asyncio.gather(*(self._remove(service, container_id) for container_id in running))
+
+    async def _start_others(self, service: BalancedService, desired: int) -> None:
+        """Start what the other tool has made and, having failed, not started: it may need this service."""
+        await self.daemon.changes.wait_until(lambda: service.pool.ready >= desired, _OTHERS_WAIT)
+        if others := await self.daemon.orchestrator.start_created():
+            self.tell(f"started what that tool has left behind: {', '.join(others)}")
 
     async def _bring_back(self, service: BalancedService, desired: int) -> list[str]:
         """Make what is missing; the containers of the other tool that run. Its last steps may disturb Compose."""

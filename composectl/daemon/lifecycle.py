@@ -75,14 +75,14 @@ class Lifecycle:
         self._api = Api(prepared.daemon, shutdown)
         self._console = Console(prepared.daemon, notify_ready)
         self._is_detached = False
+        self._brought_up = asyncio.Event()
 
     async def run(self) -> int:
         async with self._serving():
             try:
                 await cancel_on(self._shutdown.requested, self._start())
                 async with self._console.shown():
-                    with suppress(Interrupted):
-                        await cancel_on(self._shutdown.requested, Healer(self._daemon).run())
+                    await self._shutdown.requested.wait()
                     if self._console.is_background:
                         info(f"shutting down: {self._shutdown.reason}")
                     self._tell_drain()
@@ -111,6 +111,7 @@ class Lifecycle:
             if not self._console.is_background:
                 await output.skip()
             await bring_up(self._daemon)
+            self._brought_up.set()
             await self._serve()
             async with output.shown(info) if not self._console.is_background else nullcontext():
                 missing = await self._wait_until_ready()
@@ -139,6 +140,7 @@ class Lifecycle:
         self._daemon.lock.take_over()
         await asyncio.to_thread(old_process.stop)
         self._old_process = None
+        self._brought_up.set()
         await self._open_admin()
         request = ScaleRequest(dict(self._daemon.orchestrator.desired), ready_timeout_seconds=self._ready_timeout)
         try:
@@ -217,7 +219,7 @@ class Lifecycle:
         with _single_error(), _reopening(daemon.access_log):
             async with asyncio.TaskGroup() as group:
                 checks = (service.watch_health() for service in daemon.services.values())
-                others = (daemon.orchestrator.watch(daemon), daemon.diagnosis.watch(), self._tick())
+                others = (daemon.orchestrator.watch(daemon), daemon.diagnosis.watch(), self._tick(), self._heal())
                 tasks = [group.create_task(work) for work in (*others, *checks)]
                 api = await serve_api(self._api, daemon.lock.listen())
                 try:
@@ -228,6 +230,12 @@ class Lifecycle:
                     await api.cleanup()
                     for task in tasks:
                         task.cancel()
+
+    async def _heal(self) -> None:
+        """Until the end begins."""
+        await self._brought_up.wait()
+        with suppress(Interrupted):
+            await cancel_on(self._shutdown.requested, Healer(self._daemon).run())
 
     async def _tick(self) -> None:
         log = self._daemon.access_log

@@ -159,6 +159,8 @@ async def _ended(daemon: Daemon, service: BalancedService) -> errors.ReplicasFai
     """Why no replica of the service is left that could still become ready; None where there is one."""
     orchestrator = daemon.orchestrator
     exited = await orchestrator.exited(service.name)
+    if exited and await orchestrator.foreign(service.name):
+        return None  # those of composectl are brought back
     if not exited or any(replica.restarting for replica in exited) or await orchestrator.replicas(service.name):
         return None
     first = min(exited, key=lambda exited: exited.name)

@@ -248,7 +248,7 @@ class ServiceRollout:
         """Drain the new replicas that are in the pool, and remove all."""
         backends = [backend for backend in self.service.pool.backends if backend.replica.id in new]
         for container_id in new:
-            self.progress(f"{self._names[container_id]} is removed")
+            self.progress(f"{self._names.get(container_id, container_id[:12])} is removed")
         await self._remove(backends, "rolled back")
         for container_id in set(new) - {backend.replica.id for backend in backends}:
             await self.daemon.orchestrator.remove(container_id, 0)

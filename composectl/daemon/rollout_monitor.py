@@ -93,7 +93,9 @@ async def check_ready(daemon: Daemon, service: str, backends: Sequence[Backend])
 
 
 async def check_alive(daemon: Daemon, service: str, new: Collection[str]) -> None:
-    """Raise ReplicaRejected where one of these containers has exited."""
+    """Raise ReplicaRejected where one of these containers has exited, or has been removed."""
+    for removed in set(new) - (await daemon.orchestrator.containers(service)).keys():
+        raise ReplicaRejected(f"container `{removed[:12]}` has been removed by another tool", removed)
     for exited in await daemon.orchestrator.exited(service):
         if exited.id in new and not exited.restarting:
             reason = exited.error or f"ended with exit code {exited.exit_code}"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
@@ -154,6 +155,12 @@ class Engine:
             return sorted(lines, key=lambda line: line.at)
 
         return await self._call(read)
+
+    async def created(self, project: str) -> dict[str, int]:
+        """How many containers that were never started there are of each service (GET /containers/json)."""
+        filters = replica_filter(project) | {"status": ["created"]}
+        listed = await self._call(lambda: self._client.containers(all=True, filters=filters))
+        return dict(Counter(filter(None, (service_of(container["Labels"]) for container in listed))))
 
     async def scales(self) -> dict[str, dict[str, int]]:
         """How many containers, in whatever state, there are of each service of each project (GET /containers/json)."""

@@ -82,7 +82,7 @@ class ExitedContainer:
 class ContainerSpec:
     """What a container was made from: its definition, as the hash that Compose notes, and its image by name and id.
 
-    `published`: the TCP ports of the host that it asks for, whether or not it runs.
+    `published`: the TCP ports of the host that it asks for, whether or not it runs. `error`: why it did not start.
     """
 
     id: str
@@ -92,6 +92,7 @@ class ContainerSpec:
     image_id: str
     status: str = "running"
     published: frozenset[int] = frozenset()
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +184,15 @@ def parse_exited(inspect: _Json) -> ExitedContainer | None:
 def parse_container_spec(inspect: _Json) -> ContainerSpec:
     """The make of the container in an answer of GET /containers/{id}/json."""
     config_hash, image = labels_of(inspect).get(CONFIG_HASH, ""), inspect["Config"].get("Image", "")
-    status, published = inspect["State"]["Status"], _asked_ports(inspect)
     return ContainerSpec(
-        inspect["Id"], name_of(inspect), config_hash, image, inspect.get("Image", ""), status, published
+        inspect["Id"],
+        name_of(inspect),
+        config_hash,
+        image,
+        inspect.get("Image", ""),
+        inspect["State"]["Status"],
+        _asked_ports(inspect),
+        inspect["State"].get("Error", ""),
     )
 
 

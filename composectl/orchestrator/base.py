@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ForeignContainer:
-    """A container of a service that another tool has made; `blocked`: it asks for a port that the proxy has."""
+    """A container of a service that another tool has made.
+
+    `blocked`: it asks for a port that the proxy has. `failed`: the other tool has tried to start it.
+    """
 
     runs: bool
     blocked: bool
+    failed: bool = False
 
 
 Revision = bytes  # what the replicas of a service are made from: a project as the orchestrator reads it
@@ -96,7 +100,7 @@ class Orchestrator:
         raise NotImplementedError
 
     async def containers(self, service: str) -> dict[str, str]:
-        """The names of all containers of a service, by id, whether or not they run."""
+        """The names of all containers of a service, by id, whether or not they run, without foreign ones."""
         raise NotImplementedError
 
     async def exited(self, service: str) -> list[ExitedContainer]:
@@ -106,6 +110,10 @@ class Orchestrator:
     async def foreign(self, service: str) -> dict[str, ForeignContainer]:
         """The containers that another tool has made of another configuration, by id."""
         return {}
+
+    async def start_created(self) -> list[str]:
+        """Start the services that are not balanced and of which a container was made and not started; their names."""
+        return []
 
     async def ready_seconds(self, service: str) -> float:
         """How long its replicas may take to be ready, as their HEALTHCHECK says."""

@@ -27,7 +27,7 @@ from composectl.compose.override import (
 from composectl.compose.ports import Port, any_free_port
 from composectl.compose.project import Project
 from composectl.engine.client import Engine
-from composectl.engine.containers import RUNNING, Addressing, ExitedContainer
+from composectl.engine.containers import RUNNING, Addressing, ContainerSpec, ExitedContainer
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
 from composectl.engine.output import OutputLine
 from composectl.engine.watch import ReplicaObserver, Watch
@@ -185,23 +185,16 @@ class ComposeOrchestrator(Orchestrator):
         return (await self._engine.replicas(self._project.name, (service,)))[service]
 
     async def containers(self, service: str) -> dict[str, str]:
-        return {spec.id: spec.name for spec in await self._engine.containers(self._project.name, service)}
+        specs = await self._engine.containers(self._project.name, service)
+        foreign = self._foreign(service, specs)
+        return {spec.id: spec.name for spec in specs if spec.id not in foreign}
 
     async def exited(self, service: str) -> list[ExitedContainer]:
         return await self._engine.exited(self._project.name, service)
 
     async def foreign(self, service: str) -> dict[str, ForeignContainer]:
         """Those that publish a port of the proxy, or whose definition is none from which composectl made replicas."""
-        claimed = self._claimed.get(service, frozenset())
-        specs = await self._engine.containers(self._project.name, service)
-        blocked = {spec.id for spec in specs if spec.published & claimed}
-        found = {spec.config_hash for spec in specs if spec.id not in blocked}
-        own = self._own.setdefault(service, found)  # those that a predecessor has made
-        return {
-            spec.id: ForeignContainer(spec.status in RUNNING, spec.id in blocked)
-            for spec in specs
-            if spec.id in blocked or spec.config_hash not in own
-        }
+        return self._foreign(service, await self._engine.containers(self._project.name, service))
 
     async def ready_seconds(self, service: str) -> float:
         return await self._engine.ready_seconds(self._project.name, service)
@@ -210,6 +203,14 @@ class ComposeOrchestrator(Orchestrator):
         named = (*self._arguments.services, *self.desired) if self._arguments.services else ()
         lines = await self._engine.new_output(self._project.name, seen, _OUTPUT_LINES)
         return [line for line in lines if not named or line.service in named]
+
+    async def start_created(self) -> list[str]:
+        created = await self._engine.created(self._project.name)
+        scales = (await self._engine.scales()).get(self._project.name, {})
+        others = [service for service in created if service not in self.desired]
+        for service in others:
+            await self._project.converge(service, scales[service])
+        return others
 
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
         return await self._engine.last_lines(id, count)
@@ -281,6 +282,17 @@ class ComposeOrchestrator(Orchestrator):
 
     async def _running(self) -> set[str]:
         return set(filter(None, (await self._engine.running(self._project.name)).values()))
+
+    def _foreign(self, service: str, specs: Sequence[ContainerSpec]) -> dict[str, ForeignContainer]:
+        claimed = self._claimed.get(service, frozenset())
+        blocked = {spec.id for spec in specs if spec.published & claimed}
+        found = {spec.config_hash for spec in specs if spec.id not in blocked}
+        own = self._own.setdefault(service, found)  # those that a predecessor has made
+        return {
+            spec.id: ForeignContainer(spec.status in RUNNING, spec.id in blocked, failed=bool(spec.error))
+            for spec in specs
+            if spec.id in blocked or spec.config_hash not in own
+        }
 
     def _merge(self, revision: Revision, kept: Collection[str]) -> None:
         """Have `stop` find all that runs, also after a rollout that fails: the services in `kept` are as they were."""

@@ -24,6 +24,7 @@ services:
   other:
     image: {image}
     stop_grace_period: 0s
+    depends_on: [echo]
 """
 
 
@@ -94,6 +95,17 @@ def test_h22_replicas_that_plain_compose_recreates_meanwhile_are_brought_back(
     assert ask(balanced.port).is_whole
     assert {container.status for container in of("echo", balanced)} == {"running"}
     assert told.endswith("echo: another tool has recreated its replicas; composectl brings its own 3 back")
+
+
+@pytest.mark.slow
+def test_h22_services_that_plain_compose_has_not_started_after_the_failure_are_started(
+    balanced: ComposeProject,
+) -> None:
+    compose(balanced, "down", "-t", "0")
+    assert balanced.plain_compose("up", "-d").returncode != 0
+    assert wait_until(lambda: lines_of_log(balanced, "started what that tool has left behind: other"))
+    assert balanced.has_ready(3)
+    assert {container.status for container in balanced.containers()} == {"running"}
 
 
 @pytest.mark.slow

@@ -54,6 +54,7 @@ class FakeOrchestrator(Orchestrator):
         self.found: list[Condition] = []
         self.never_ran: list[ExitedContainer] = []
         self.outdated = set(desired)
+        self.created: list[str] = []  # services of containers that another tool has not started
         self.hooked: list[str] = []  # the containers in which pre_stop hooks have run
         self.hook_error: errors.ComposectlError | None = None
         self.broken: errors.ComposectlError | None = None
@@ -89,7 +90,7 @@ class FakeOrchestrator(Orchestrator):
             self._make(service, OLD)
             self.strangers[next(reversed(self._made))] = ForeignContainer(runs=True, blocked=False)
         else:
-            self.strangers[f"stranger {len(self.strangers)}"] = ForeignContainer(runs=False, blocked=True)
+            self.strangers[f"stranger {len(self.strangers)}"] = ForeignContainer(runs=False, blocked=True, failed=True)
         self._report(service)
 
     def remake(self) -> None:
@@ -145,6 +146,10 @@ class FakeOrchestrator(Orchestrator):
 
     async def foreign(self, service: str) -> dict[str, ForeignContainer]:
         return dict(self.strangers)
+
+    async def start_created(self) -> list[str]:
+        created, self.created = self.created, []
+        return created
 
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
         return self.output

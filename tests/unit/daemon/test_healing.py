@@ -61,6 +61,13 @@ async def test_replicas_that_another_tool_has_recreated_are_brought_back_and_tol
     assert daemon.services["echo"].pool.ready == 2
 
 
+async def test_what_the_other_tool_has_not_started_is_started(orchestrator: FakeOrchestrator, watched: Watched) -> None:
+    orchestrator.created = ["app", "worker"]
+    orchestrator.recreate(runs=False)
+    await wait_until_async(lambda: len(watched.lines) == 2)
+    assert watched.lines == [TOLD, "started what that tool has left behind: app, worker"]
+
+
 async def test_replicas_that_are_taken_down_stay_down(orchestrator: FakeOrchestrator, watched: Watched) -> None:
     orchestrator.recreate(runs=False)
     orchestrator.strangers.clear()
@@ -112,6 +119,7 @@ async def test_after_three_times_in_a_minute_it_warns_once_and_waits(
     assert orchestrator.log.count("scale echo=2") == 3
     assert watched.lines[:3] == [TOLD] * 3
     assert watched.lines[3].startswith("echo: another tool has recreated its replicas 4 times in a minute")
+    assert watched.lines[3].endswith("composectl brings them back in 60 s, and `composectl up -d` does so at once")
     assert len(watched.lines) == 4
     watched.now = 60.0
     daemon_listed = watched.daemon.listed

@@ -108,6 +108,19 @@ async def test_what_is_refused_touches_nothing(
     assert orchestrator.log == []
 
 
+async def test_a_new_replica_that_another_tool_removes_ends_the_rollout_at_once(
+    daemon: Daemon, orchestrator: FakeOrchestrator
+) -> None:
+    orchestrator.health[NEW] = UNHEALTHY
+
+    def spoil(line: str) -> None:
+        if line == "echo-3 starting":
+            orchestrator.recreate(runs=False)
+
+    with pytest.raises(errors.ComposectlError, match="has been removed by another tool"):
+        await roll_out(daemon, RolloutRequest(("echo",), NEW.decode(), 1, 0.0, 60.0), spoil)
+
+
 # Canaries
 
 
