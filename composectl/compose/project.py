@@ -48,8 +48,8 @@ class Project:
         of = {service: self._profiles(service) for service in self.services}
         return tuple(service for service, its in of.items() if not its or "*" in profiles or set(its) & set(profiles))
 
-    def started_with(self, services: Collection[str]) -> set[str]:
-        """These services, and all that they depend on."""
+    def started_with(self, services: Collection[str], *, required: bool = False) -> set[str]:
+        """These services, and all that they depend on; `required`: without what they can do without."""
         started: set[str] = set()
         coming = [service for service in services if service in self.services]
         while coming:
@@ -61,7 +61,7 @@ class Project:
                 links = [link for key in ("links", "volumes_from") for link in definition.get(key) or ()]
                 names = [str(link).partition(":")[0] for link in links]
                 network = str(definition.get("network_mode") or "").removeprefix("service:")
-                needed = (*(definition.get("depends_on") or ()), *names, network)
+                needed = (*_dependencies(definition, required), *names, network)
                 coming += [name for name in needed if name in self.services]
         return started
 
@@ -73,6 +73,16 @@ class Project:
         profiles = {profile for service in services for profile in self._profiles(service)}
         needed = self.started_with(services)
         return {service for service in needed if service in services or profiles.intersection(self._profiles(service))}
+
+    def check_enabled(self, services: Collection[str], profiles: Collection[str]) -> None:
+        """Raise ComposectlError where these services need another one that neither they nor these profiles enable."""
+        enabled = self.enabled_by(services).union(self.started_by(profiles))
+        for service in sorted(self.started_with(services, required=True) - enabled):
+            profile = self.profiles([service])[0]
+            raise errors.ComposectlError(
+                f"service `{service}` is needed, but its profile `{profile}` is not enabled",
+                f"`composectl --profile {profile} up ...` enables it",
+            )
 
     def profiles(self, services: Collection[str]) -> tuple[str, ...]:
         """The profiles of these services."""
@@ -219,6 +229,15 @@ def _services(document: object) -> Document:
     services = document.get("services") if isinstance(document, dict) else None
     found = services.items() if isinstance(services, dict) else ()
     return {name: service for name, service in found if isinstance(service, dict)}
+
+
+def _dependencies(definition: Mapping[str, Any], required: bool) -> Iterator[str]:
+    """What it depends on: a list of names, or how it does by name."""
+    dependencies = definition.get("depends_on") or {}
+    for name in dependencies:
+        how = dependencies[name] if isinstance(dependencies, Mapping) else {}
+        if not required or (how or {}).get("required", True):
+            yield name
 
 
 def _shares_an_address(definition: Mapping[str, Any]) -> bool:

@@ -40,7 +40,10 @@ def load_up_config(
     declared = {service: parse_x_balance(service, value) for service, value in loaded.project.x_balance.items()}
     scales = dict(typed_scales) | _untyped_scales(invocation, loaded, declared, typed_scales, arguments)
     profiles = active_profiles(invocation.options, loaded.client.environ, invocation.cwd)
-    check_others(loaded.project, split_up_arguments(arguments), scales, profiles)
+    split = split_up_arguments(arguments)
+    check_others(loaded.project, split, scales, profiles)
+    if "--no-deps" not in split.options:
+        loaded.project.check_enabled(scales, profiles)
     return (make_up_config(scales, flags, arguments, declared, tuple(typed_scales)), loaded) if scales else None
 
 

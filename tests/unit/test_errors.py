@@ -79,6 +79,7 @@ MET_IN = {
         "the replicas of service `{}` share one address (`network_mode: {}`)": "test_a_replica_needs_an_address_of_its_own",
         "Compose's `config` printed no project": "test_what_is_no_project_is_refused",
         "service `{}` publishes {}, which {} of {} can bind": "test_a_fixed_port_of_several_replicas_has_to_be_balanced",
+        "service `{}` is needed, but its profile `{}` is not enabled": "test_what_is_needed_of_another_profile_is_told",
     },
     "unit/compose/test_size.py": {
         "{} is too large: more than {} characters once its aliases are replaced": "test_an_alias_bomb_under_x_balance_is_one_line_at_once",

@@ -253,3 +253,26 @@ def test_a_service_that_is_named_enables_its_profiles_for_what_it_needs() -> Non
 def test_the_profiles_of_services_are_told() -> None:
     assert PROFILES.profiles(["web", "db"]) == ("all", "back", "front")
     assert PROFILES.profiles(["cache", "unknown"]) == ()
+
+
+def test_what_is_needed_of_another_profile_is_told() -> None:
+    with pytest.raises(
+        ComposectlError, match="service `db` is needed, but its profile `back` is not enabled"
+    ) as caught:
+        PROFILES.check_enabled(["web"], ())
+    assert "`composectl --profile back up ...`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("services", "profiles"), [(["web"], ["back"]), (["web"], ["*"]), (["cache", "docs"], []), ([], [])]
+)
+def test_what_is_enabled_may_be_needed(services: list[str], profiles: list[str]) -> None:
+    PROFILES.check_enabled(services, profiles)
+
+
+def test_what_a_service_can_do_without_may_be_disabled() -> None:
+    needs = {"db": {"condition": "service_started", "required": False}, "cache": {"condition": "service_started"}}
+    services = {"web": {"depends_on": needs}, "db": {"profiles": ["back"]}, "cache": {}}
+    project = Project("shop", {"services": services})
+    project.check_enabled(["web"], ())
+    assert project.started_with(["web"]) == {"web", "db", "cache"}
