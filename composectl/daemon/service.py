@@ -47,8 +47,9 @@ class BalancedService:
     """`ports`: one listener each; the target of the first one is what health checks try.
 
     `connection_limit` counts the clients of the whole process. `relayed`: an accepted connection proves nothing,
-    because a relay of the engine accepts it. `listeners`: where it is reached, as `host:port`. `drain_timeout`: the
-    seconds for requests in flight. `canary`: a rollout that is paused.
+    because a relay of the engine accepts it. `listeners`: where it is reached, as `host:port`; `listeners_by_port`: the
+    same by the container's port to which they lead, "" where each backend has its own. `drain_timeout`: the seconds for
+    requests in flight. `canary`: a rollout that is paused.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class BalancedService:
         self.name = name
         self.pool = Pool(name, balancing.make_policy(time.monotonic), time.time, self._publish)
         self.listeners: tuple[str, ...] = ()
+        self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout
         self.canary: ServiceRollout | None = None
         self._notices: list[str] = []
@@ -96,14 +98,6 @@ class BalancedService:
     def listening(self) -> dict[str, list[socket.socket]]:
         """The listening sockets, by names that no other service has."""
         return {self._socket_name(port): sockets for port, sockets in self._sockets.items()}
-
-    @property
-    def listeners_by_port(self) -> dict[str, list[str]]:
-        """The listeners, as `host:port`, by the container's port to which they lead; "" where each has its own."""
-        found: dict[str, list[str]] = {}
-        for port, sockets in self._sockets.items():
-            found.setdefault(str(port.target or ""), []).extend(map(address_of, sockets))
-        return found
 
     @property
     def unbound(self) -> list[Port]:
@@ -208,7 +202,9 @@ class BalancedService:
 
     def _listen(self, port: Port, sockets: list[socket.socket]) -> None:
         self._sockets[port] = sockets
-        self.listeners += tuple(map(address_of, sockets))
+        addresses = tuple(map(address_of, sockets))  # now: a socket that is closed has none
+        self.listeners += addresses
+        self.listeners_by_port.setdefault(str(port.target or ""), []).extend(addresses)
 
     def _socket_name(self, port: Port) -> str:
         return f"{self.name} {port}"
