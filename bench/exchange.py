@@ -42,6 +42,9 @@ class _Transport:
     def get_extra_info(self, name: str) -> object:
         return ("127.0.0.1", 50000) if name == "peername" else None
 
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
     def is_closing(self) -> bool:
         return False
 
@@ -59,7 +62,7 @@ def main() -> None:
 # Private
 
 
-async def _stage() -> tuple[list[Any], dict[_Transport, BackendConnection]]:
+async def _stage() -> tuple[list[_Transport], dict[_Transport, BackendConnection]]:
     pool = Pool("bench", LeastRequest(), time.time, lambda change, backend: None)
     hosts = [f"127.0.0.{number}" for number in range(1, _BACKENDS + 1)]
     pool.sync([Replica(host, "", number, host, host, ContainerHealth.HEALTHY) for number, host in enumerate(hosts, 1)])
@@ -74,16 +77,17 @@ async def _stage() -> tuple[list[Any], dict[_Transport, BackendConnection]]:
         connection.connection_made(cast(asyncio.Transport, transport))
         connections.keep(connection)
         backends[transport] = connection
-    clients = [server() for _ in range(_CLIENTS)]
+    clients = [_Transport() for _ in range(_CLIENTS)]
     for client in clients:
-        client.connection_made(cast(asyncio.Transport, _Transport()))
+        client.set_protocol(server())
+        client.protocol.connection_made(client)
     return clients, backends
 
 
-def _round(clients: list[Any], backends: dict[_Transport, BackendConnection]) -> float:
+def _round(clients: list[_Transport], backends: dict[_Transport, BackendConnection]) -> float:
     before = time.process_time()
     for number in range(_REQUESTS):
-        clients[number % _CLIENTS].data_received(_REQUEST)
+        clients[number % _CLIENTS].protocol.data_received(_REQUEST)
         backends[_Transport.asked].data_received(_RESPONSE)
     return time.process_time() - before
 
