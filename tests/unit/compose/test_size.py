@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composectl.compose.project import parse_project, read_x_balance, services_with_x_balance
+from composectl.compose.project import check_files, parse_project, read_x_balance, services_with_x_balance
 from composectl.compose.size import check_size
 from composectl.errors import ComposectlError
 from tests.support.examples import examples
@@ -111,3 +112,36 @@ def test_files_that_are_nested_too_deeply_declare_nothing(tmp_path: Any) -> None
 def test_a_large_project_is_read() -> None:
     services = {f"s{number}": {"image": "a" * 1_000, "environment": {"A": "b"}} for number in range(1_000)}
     assert len(parse_project(json.dumps({"services": services})).services) == 1_000
+
+
+@pytest.mark.parametrize("levels", [6, 7, 12, 40])
+def test_an_alias_bomb_in_a_file_is_found_before_compose_reads_it(tmp_path: Path, levels: int) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text(bomb(levels) + f"services:\n  echo:\n    x-balance: *a{levels - 1}\n")
+    with pytest.raises(
+        ComposectlError, match=r"the compose file compose\.yaml is too large: more than 200,000 characters"
+    ):
+        check_files([file])
+
+
+@pytest.mark.parametrize(
+    "deep", ["[" * 101 + "]" * 101, "[" * 500 + "]" * 500, "[" * 100_000, "{a: " * 5_000, "- " * 5_000]
+)
+def test_a_deep_file_is_found_before_compose_reads_it(tmp_path: Path, deep: str) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text(f"services: {{}}\nx-a:\n  {deep}\n")
+    with pytest.raises(ComposectlError, match="is nested too deeply: more than 100 levels"):
+        check_files([file])
+
+
+def test_other_files_are_left_to_compose(tmp_path: Path) -> None:
+    texts = {
+        "plain": "services: {echo: {image: a, ports: !reset []}}",
+        "anchors": bomb(3) + "services: {a: &s {image: a}, b: {<<: *s}}",
+        "wrong": "services: [",
+        "large": "services: {a: {environment: {A: " + "x" * 2_000_000 + "}}}",
+        "binary": "\x00",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    check_files([*(tmp_path / name for name in texts), tmp_path / "missing", tmp_path])
