@@ -213,8 +213,7 @@ class Http2ClientConnection(Http2Connection):
                 self.write(frames.rst_stream(stream.flow.stream_id, frames.CANCEL))
 
     def idleness(self, tick: int) -> int:
-        waited = tick - self._idle_since
-        return 0 if self._streams or waited < IDLE_ENOUGH else waited
+        return 0 if self._streams else max(0, tick - self._idle_since - IDLE_ENOUGH + 1)
 
     def sweep(self, tick: int) -> None:
         self.second_passed()
@@ -226,7 +225,7 @@ class Http2ClientConnection(Http2Connection):
             if tick - self._draining_since > _GOAWAY_SECONDS and not self.closing:
                 self._stop_taking()
         elif not self._streams and tick - self._idle_since > _IDLE_SECONDS:
-            self._stop_taking()
+            self.transport.abort() if self.transport.is_closing() else self._stop_taking()
 
     # The frames' side
 
@@ -355,6 +354,10 @@ class Http2ClientConnection(Http2Connection):
         for stream in list(self._streams.values()):
             if stream.exchange is not None and not stream.flow.pending:
                 stream.exchange.resume_response()
+
+    def eof_received(self) -> None:
+        for stream in list(self._streams.values()):
+            self._cancel(stream)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._context.closed(self)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import struct
+
 import pytest
 
 from composectl.proxy.http2 import frames
@@ -10,6 +13,7 @@ from tests.support.backends import answers
 from tests.support.http2_client import GET, POST, Http2Client
 from tests.support.messages import OK
 from tests.support.proxy_fixture import ProxyFixture
+from tests.support.raw_http import PATIENCE, RawConnection, fill
 from tests.support.wait import wait_until_async
 
 CALM, PROTOCOL, FLOW = frames.ENHANCE_YOUR_CALM, frames.PROTOCOL_ERROR, frames.FLOW_CONTROL_ERROR
@@ -291,3 +295,31 @@ async def test_j13_a_connection_that_does_not_begin_with_settings(stage: ProxyFi
     client.connection.initiate_connection()
     await client.wire.send(frames.PREFACE + frames.frame(frames.PING, 0, 0, bytes(8)))
     assert await client.until_goaway() == PROTOCOL
+
+
+# Clients that leave
+
+
+async def test_f1_a_client_that_half_closes_and_takes_nothing(stage: ProxyFixture) -> None:
+    client = Http2Client(await stage.client(receive_buffer=4096))
+    await client.start()
+    await client.raw(frames.SETTINGS, 0, 0, struct.pack(">HI", 4, 2**31 - 1))
+    await client.raw(frames.WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**31 - 1 - 65535))
+    is_full = asyncio.Event()
+
+    async def gives_without_end(wire: RawConnection) -> None:
+        if not (await wire.head()).startswith(b"PRI "):
+            await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+            await fill(wire)
+            is_full.set()
+            await wire.rest()
+        wire.close()
+
+    stage.backend.play(gives_without_end)
+    await client.ask(GET)
+    async with asyncio.timeout(PATIENCE):
+        await is_full.wait()
+    client.wire.half_close()
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight, within=10)
+    stage.seconds_pass(77)
+    await wait_until_async(lambda: not stage.server.context.connections, within=10)
