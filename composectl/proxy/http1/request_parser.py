@@ -269,6 +269,7 @@ class RequestParser:
         self._bytes_since_progress += len(data) - at
         if self._unread:
             self._unread, data, at = b"", self._unread + data[at:], 0
+        replaced = b""
         while at < len(data) and self.accepts_more:
             if self._receiving is None and len(self.exchanges) >= _MAX_EXCHANGES:
                 self._kept, self._kept_from = data, at
@@ -278,9 +279,15 @@ class RequestParser:
             except HttpParserUpgrade as upgrade:
                 data, at = self._after_upgrade(data[at + upgrade.args[0] :]), 0
             except HttpParserError as error:
-                data, at = self._after_error(error, data[at:]), 0
+                end = self._end_of_head(data, at) or len(data)
+                replaced, at = self._after_error(error, data[at:end]), end
             except BadMessage as message:
                 self.reject(message)
+            if replaced:  # beyond `except`, which would be the context of what is raised
+                self._parse(replaced, 0)
+                replaced = b""
+        if at < len(data) and self.rejection is None:
+            self.unparsed += data[at:]
         if self._bytes_since_progress > _MAX_HEAD and self.accepts_more:
             too_large = BadMessage(431, ErrorReason.HEAD_TOO_LARGE)
             self.reject(BadMessage(400, ErrorReason.BAD_REQUEST) if self.head_since is None else too_large)
@@ -336,7 +343,7 @@ class RequestParser:
         return version if version == "1.0" else "1.1"
 
     def _after_error(self, error: HttpParserError, data: bytes) -> bytes:
-        """Reject the request, unless the parser does not know its method: returns what to read with another one."""
+        """Reject the request, unless the parser does not know its method: returns the head with another one."""
         cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
         if isinstance(cause, BadMessage):
             self.reject(cause)

@@ -354,6 +354,14 @@ async def test_a25_what_is_no_method_or_too_long_is_refused(stage: ProxyFixture,
     assert stage.backend.untouched()
 
 
+async def test_a25_what_is_wrong_behind_an_unknown_method_is_told(stage: ProxyFixture) -> None:
+    client = await stage.client()
+    await client.send(b"LABEL / HTTP/1.1\r\nX: no host\r\n\r\n")
+    head = await client.head()
+    assert status(head) == 400
+    assert b"X-Composectl-Error: no-host\r\n" in head
+
+
 @pytest.mark.parametrize("version", [b"1.2", b"1.9"])
 async def test_a18_a_later_minor_version_is_read_as_http_1_1(stage: ProxyFixture, version: bytes) -> None:
     client, backend = await stage.ask(CHUNKED_POST.replace(b"HTTP/1.1", b"HTTP/" + version))

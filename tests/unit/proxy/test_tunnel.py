@@ -91,6 +91,15 @@ async def test_g7_bytes_right_behind_the_handshake_arrive(stage: ProxyFixture) -
     assert await backend.exactly(5) == b"early"
 
 
+@pytest.mark.parametrize("method", ["GET", "LABEL"])
+async def test_g7_bytes_behind_the_handshake_follow_any_method(stage: ProxyFixture, method: str) -> None:
+    client, backend = await stage.ask(ASK.replace(b"GET", method.encode()) + b"\x01early\r\n\r\n\r\n")
+    await backend.head()
+    await backend.send(SWITCH)
+    await client.head()
+    assert await backend.exactly(12) == b"\x01early\r\n\r\n\r\n"
+
+
 async def test_g8_a_long_message_arrives_whole(stage: ProxyFixture) -> None:
     client, backend = await opened(stage)
     message = bytes(range(256)) * 400
