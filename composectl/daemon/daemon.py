@@ -140,6 +140,10 @@ class Daemon:
             await asyncio.gather(*(service.drain_connections(_IDLE_CLIENT_SECONDS) for service in services))
         await asyncio.gather(*(service.shut_down() for service in services))
 
+    async def abort(self) -> None:
+        """End all connections of clients; those that wait for something get a reset."""
+        await asyncio.gather(*(service.abort() for service in self.services.values()))
+
     def close(self) -> None:
         """Free the ports, the name and the engine; the access log is written to its end."""
         for service in self.services.values():

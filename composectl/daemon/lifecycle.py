@@ -192,6 +192,8 @@ class Lifecycle:
         """Interrupted while it started, or forced: do not wait any longer, except for clients unless forced."""
         with suppress(Interrupted):
             await cancel_on(self._shutdown.forced, self._daemon.shut_down())
+        if self._shutdown.forced.is_set():  # before a replica that is killed ends a response
+            await self._daemon.abort()
         if not self._leaves_replicas_running:
             kill = self._shutdown.forced.is_set()
             await self._stop_replicas(kill=kill)
@@ -226,7 +228,7 @@ class Lifecycle:
                     yield
                 finally:
                     await daemon.admin.shut()
-                    await asyncio.gather(*(service.abort() for service in daemon.services.values()))
+                    await daemon.abort()
                     await api.cleanup()
                     for task in tasks:
                         task.cancel()

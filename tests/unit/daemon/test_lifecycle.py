@@ -193,6 +193,28 @@ async def test_a_second_signal_kills_replicas_as_the_last_line_says(
     assert capsys.readouterr().err.endswith("the containers were killed: `composectl down` removes them\n")
 
 
+async def test_a_second_signal_resets_clients_before_replicas_are_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A response that ends with its connection would look whole otherwise."""
+    orchestrator = StuckOrchestrator()
+    run = Run(orchestrator, tmp_path)
+    abort = run.daemon.abort
+
+    async def noted() -> None:
+        orchestrator.log.append("abort")
+        await abort()
+
+    monkeypatch.setattr(run.daemon, "abort", noted)
+    async with run.going(background=False) as (_, running):
+        await wait_until_async(lambda: run.daemon.services["echo"].is_served)
+        os.kill(os.getpid(), signal.SIGINT)
+        await orchestrator.stopping.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        await running
+    assert orchestrator.log == ["start", "stop", "abort", "kill", "abort"]
+
+
 async def test_replicas_that_all_exit_are_stopped_and_fail_the_command(tmp_path: Path) -> None:
     orchestrator = FakeOrchestrator({"echo": 1})
     orchestrator.exits = {OLD}
