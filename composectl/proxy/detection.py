@@ -14,7 +14,7 @@ from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
 
 _SILENT_SECONDS = 75
-_PREFACE_SECONDS = 10
+_PREFACE_SECONDS = 1
 
 
 class Detector:
@@ -50,7 +50,9 @@ class Detector:
         return 0 if waited < IDLE_ENOUGH else 1 if self._first else OF_NO_USE + waited
 
     def sweep(self, tick: int) -> None:
-        if tick - self._since > (_PREFACE_SECONDS if self._first else _SILENT_SECONDS):
+        if self._first and tick - self._since > _PREFACE_SECONDS:
+            self._hand_over(ClientConnection(self._context, self._upstream), self._first)
+        elif tick - self._since > _SILENT_SECONDS:
             self.transport.close()
 
     # asyncio's side
@@ -62,9 +64,7 @@ class Detector:
     def data_received(self, data: bytes) -> None:
         if self._first:
             data = self._first + data
-        if not data.startswith(b"PRI"):
-            self._hand_over(ClientConnection(self._context, self._upstream), data)
-        elif data.startswith(PREFACE):
+        if data.startswith(PREFACE):
             self._hand_over(Http2ClientConnection(self._context, self._http2_upstream), data[len(PREFACE) :])
         elif PREFACE.startswith(data):
             self._first = data

@@ -54,6 +54,7 @@ class ErrorReason(StrEnum):
     CONNECT_TIMEOUT = "connect-timeout"
     INTERNAL_ERROR = "internal-error"
     NO_BACKEND_READY = "no-backend-ready"
+    STREAM_REFUSED = "stream-refused"
     TOO_MANY_OPEN_FILES = "too-many-open-files"
 
     # Without a response, in the access log alone
@@ -68,6 +69,8 @@ _STATUS_WITHOUT_A_RESPONSE = {
     ErrorReason.CONNECT_TIMEOUT: 504,
     ErrorReason.INTERNAL_ERROR: 500,
     ErrorReason.NO_BACKEND_READY: 503,
+    ErrorReason.STREAM_REFUSED: 503,
+    ErrorReason.STREAM_REFUSED: 503,
     ErrorReason.TOO_MANY_OPEN_FILES: 503,
 }
 

@@ -339,7 +339,7 @@ class Exchange(Queued):
     def refused(self) -> None:
         """The backend says that it has not begun with the request (RFC 9113, section 8.7)."""
         self._backend = None
-        self._attempt_failed(ErrorReason.BACKEND_HUNG_UP, connected=False)
+        self._attempt_failed(ErrorReason.STREAM_REFUSED, connected=False)
 
     # Private
 

@@ -66,6 +66,10 @@ class HttpServer(web.Server):
                 await self.context.empty.wait()
         except TimeoutError:
             await self.close_all()
+        self.close_backend_connections()
+
+    def close_backend_connections(self) -> None:
+        """Close those that are kept, of either protocol."""
         self.upstream.connections.close()
         self._http2_upstream.connections.close()
 

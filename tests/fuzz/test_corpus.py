@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import judge_commands, judge_requests, judge_responses, judge_x_balance
+from tests.support import judge_commands, judge_http2, judge_requests, judge_responses, judge_x_balance
 
 CORPUS = Path(__file__).parent / "corpus"
 JUDGES = {
@@ -15,6 +15,7 @@ JUDGES = {
     "responses": judge_responses.judge_blindly,
     "commands": judge_commands.judge_blindly,
     "x_balance": judge_x_balance.judge_blindly,
+    **judge_http2.JUDGES,
 }
 CASES = [(judge, file) for kind, judge in JUDGES.items() for file in sorted((CORPUS / kind).iterdir())]
 

@@ -57,11 +57,10 @@ class MemoryProxy:
         self.received = bytearray()
         self._answer = answer
         loop.answer = self._accept
-        self._connections = ConnectionPool(80)
         self._pool = Pool("echo", RoundRobin(), time.time, lambda change, backend: None)
         self._pool.sync(_replica(number) for number in (1, 2))
         self._log = AccessLog(Unwritten(), lines_of)
-        upstream = Upstream(self._pool, self._connections, RequestQueue(self._pool, QueueConfig()))
+        upstream = Upstream(self._pool, ConnectionPool(80), RequestQueue(self._pool, QueueConfig()))
         self.server = HttpServer(upstream, name="composectl", make_id=make_request_id, log=self._log)
         protocol = self.server()
         self.client = MemoryTransport(loop, protocol)
@@ -82,7 +81,7 @@ class MemoryProxy:
         await self.loop.settle()
         assert self.client.ended
         assert not self._pool.leases.counters().in_flight, "a lease was not ended"
-        self._connections.close()
+        self.server.close_backend_connections()
         await self.loop.settle()
         assert all(transport.ended for transport in self.dialled), "a connection to a backend was left open"
         self._log.flush()

@@ -15,6 +15,7 @@ from composectl.proxy.http2.frames import Http2Error
 # A backend that leaves the preface unanswered for so long speaks HTTP/1.1.
 _PREFACE_TIMEOUT = 1.0
 _IDLE_SECONDS = 60
+_HUNG_UP = "the backend has taken no stream"
 
 
 class Http2ConnectionPool(BackendStreams):
@@ -27,7 +28,7 @@ class Http2ConnectionPool(BackendStreams):
         self._http1 = http1
         self._identify = identify
         self._connections: dict[Backend, list[Http2BackendConnection]] = {}
-        self._dialing: dict[Backend, asyncio.Task[bool]] = {}
+        self._dialing: dict[Backend, asyncio.Task[Http2BackendConnection | None]] = {}
         self._speak_http1: set[Backend] = set()
         self._tick = 0
 
@@ -47,10 +48,13 @@ class Http2ConnectionPool(BackendStreams):
             if task is None:
                 task = self._dialing[backend] = asyncio.get_running_loop().create_task(self._connect(backend))
                 task.add_done_callback(lambda _: self._dialing.pop(backend, None))
-            if not await asyncio.shield(task):
+            connection = await asyncio.shield(task)
+            if connection is None:
                 break
             if stream := self.take(backend):
                 return stream
+            if not connection.is_usable or not connection.peer_max_streams:
+                raise ConnectionResetError(_HUNG_UP)
         return await self._http1.dial(backend)
 
     def forget(self, backend: Backend) -> None:
@@ -68,13 +72,15 @@ class Http2ConnectionPool(BackendStreams):
                     connection.retire()
 
     def close(self) -> None:
+        for task in self._dialing.values():
+            task.cancel()
         for backend in list(self._connections):
             self.forget(backend)
 
     # Private
 
-    async def _connect(self, backend: Backend) -> bool:
-        """Whether there is another connection; False where the backend does not speak HTTP/2. Raises OSError."""
+    async def _connect(self, backend: Backend) -> Http2BackendConnection | None:
+        """Another connection; None where the backend does not speak HTTP/2. Raises OSError."""
         host, port = backend.replica.address(self.port)
         line = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
         loop = asyncio.get_running_loop()
@@ -89,14 +95,16 @@ class Http2ConnectionPool(BackendStreams):
         except (TimeoutError, Http2Error):
             connection.retire()
             self._speak_http1.add(backend)
-            return False
+            return None
         except OSError:
-            return False  # it may be on its way out: the next request asks again
+            return None  # it may be on its way out: the next request asks again
         if backend.phase is Phase.GONE:  # and another may have its address by now
             connection.retire()
             raise ConnectionAbortedError("its container is gone")
+        if not connection.is_usable:
+            raise ConnectionResetError(_HUNG_UP)
         self._connections.setdefault(backend, []).append(connection)
-        return True
+        return connection
 
     def _freed(self, connection: Http2BackendConnection) -> None:
         connection.idle_since = self._tick

@@ -107,7 +107,7 @@ def http2_fields(head: RequestHead) -> Fields:
         if name == b"host":
             host = value
         elif name not in (b"connection", b"transfer-encoding"):
-            fields.append((name, value))
+            fields.append((name, value.strip(b" \t")))
     pseudo = [(b":method", head.method), (b":scheme", b"http"), (b":path", head.target)]
     if host:
         pseudo.append((b":authority", host))
@@ -175,6 +175,6 @@ def _host(pseudo: Mapping[bytes, bytes], regular: Fields) -> bytes | None:
         raise BadMessage(400, ErrorReason.BAD_HOST)
     if authority is not None:
         hosts.add(authority)
-    if len(hosts) > 1:
+    if len(hosts) > 1 or b"" in hosts:
         raise BadMessage(400, ErrorReason.BAD_HOST)
     return next(iter(hosts), None)

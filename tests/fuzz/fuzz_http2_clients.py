@@ -1,0 +1,11 @@
+"""A target for libFuzzer: whatever a client of HTTP/2 sends. `make fuzz` runs it."""
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["composectl", "h2", "hpack"]):
+    from tests.support.judge_http2 import judge_client_blindly
+
+atheris.Setup(sys.argv, judge_client_blindly)
+atheris.Fuzz()
