@@ -12,6 +12,7 @@ from composectl.proxy.queue import Queued, RequestQueue
 
 # A backend that is told to stop may refuse before Docker reports it.
 _STOP_REPORTED_WITHIN = 1  # seconds
+_MAX_ROUNDS = 3
 
 
 class Failures:
@@ -20,12 +21,13 @@ class Failures:
     `checked`: health checks try the port that the request goes to, so that a backend that refuses is soon ejected.
     """
 
-    __slots__ = ("_backends", "_checked", "_connected", "_reached", "reason")
+    __slots__ = ("_backends", "_checked", "_connected", "_reached", "_rounds", "reason")
 
     def __init__(self, reason: ErrorReason, *, checked: bool) -> None:
         self.reason = reason
         self._checked = checked
         self._connected = False
+        self._rounds = 0
         self._reached = 0  # backends that may have got the request
         self._backends: tuple[Backend, ...] = ()  # not to be tried again while there are others
 
@@ -50,6 +52,7 @@ class Failures:
             if pool.ready and not self._may_go_round():
                 return None
             self._backends = ()
+            self._rounds += 1
         reached, freed = self._reached > 0, queue.admit_retries
         return pool.leases.acquire_retry(self._backends, address, reached=reached, on_slot_free=freed)
 
@@ -70,5 +73,7 @@ class Failures:
 
     def _may_go_round(self) -> bool:
         """Whether those that have failed it may get it again, at once: one more refusal tells whether they are away."""
+        if self.reason is ErrorReason.STREAM_REFUSED:  # another connection may take it; no ejection ends the rounds
+            return self._rounds < _MAX_ROUNDS
         refused = self.reason is ErrorReason.BACKEND_UNREACHABLE and self._checked
         return refused or self.reason is ErrorReason.BACKEND_HUNG_UP
