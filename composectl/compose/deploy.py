@@ -11,20 +11,7 @@ from typing import Any
 import yaml
 
 from composectl.compose.grace_period import parse_duration
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateConfig:
-    """`deploy.update_config` as it is written; None for a key that is not.
-
-    `parallelism` is at least 1, or 0 for all at once. `delay` and `monitor` are in seconds.
-    """
-
-    parallelism: int | None = None
-    delay: float = 0.0
-    monitor: float | None = None
-    stop_first: bool = False
-    failure_action: str | None = None  # pause, continue or rollback
+from composectl.compose.update_config import UpdateConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from composectl.compose.deploy import UpdateConfig
+from composectl.compose.update_config import UpdateConfig
 from composectl.control.commands import RolloutRequest
 
 _MONITOR_SECONDS = 5.0

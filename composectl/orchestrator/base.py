@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from composectl.balance.backend import Replica
 from composectl.balance.waiting import Condition
-from composectl.compose.deploy import UpdateConfig
+from composectl.compose.update_config import UpdateConfig
 from composectl.errors import plural
 
 if TYPE_CHECKING:

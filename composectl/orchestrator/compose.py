@@ -13,7 +13,7 @@ from composectl.balance.waiting import Condition
 from composectl.compose.argv import UpArguments
 from composectl.compose.binary import api_variables, find_compose
 from composectl.compose.client import ComposeClient, ComposeProject
-from composectl.compose.deploy import UpdateConfig, pre_stop_hooks, update_config
+from composectl.compose.deploy import pre_stop_hooks, update_config
 from composectl.compose.options import Invocation
 from composectl.compose.override import (
     PortOverrides,
@@ -26,6 +26,7 @@ from composectl.compose.override import (
 )
 from composectl.compose.ports import Port, any_free_port
 from composectl.compose.project import Project
+from composectl.compose.update_config import UpdateConfig
 from composectl.engine.client import Engine
 from composectl.engine.containers import RUNNING, Addressing, ContainerSpec, ExitedContainer
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint

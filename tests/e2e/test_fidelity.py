@@ -1,4 +1,4 @@
-"""What composectl makes of a project is what Compose makes of it, in everything but the ports.
+"""What composectl makes of a project is what Compose makes of it, but for the ports and what replicas cannot share.
 
 The projects are in `rich`, with all that Compose files can say of a service, in all the spellings that one program
 writes and another reads as something else.
@@ -88,11 +88,13 @@ def everything(project: ComposeProject) -> dict[str, Any]:
 
 def container_traits(container: Container) -> dict[str, Any]:
     config, host = container.attrs["Config"], container.attrs["HostConfig"]
+    is_balanced = container.labels[SERVICE] == "echo"
     # Ports are a part of the hash; of what is not balanced, Compose itself must see no change.
-    differing = (CONFIG_FILES, CONFIG_HASH) if container.labels[SERVICE] == "echo" else (CONFIG_FILES,)
+    differing = (CONFIG_FILES, CONFIG_HASH) if is_balanced else (CONFIG_FILES,)
+    own = ("MacAddress",) if is_balanced else ()
     return {
         "name": container.name,
-        "config": in_order(without(("Hostname", "Labels"), config)),
+        "config": in_order(without(("Hostname", "Labels", *own), config)),
         "hostname": config["Hostname"].replace(container.short_id, ""),
         "labels": without(differing, config["Labels"]),
         "host": in_order(without(("PortBindings", "Mounts"), host)),
@@ -102,7 +104,8 @@ def container_traits(container: Container) -> dict[str, Any]:
         "asked": sorted(host.get("Mounts") or (), key=lambda each: str(each["Target"])),
         "written": container.exec_run(["sh", "-c", WRITTEN]).output,
         "networks": {
-            name: endpoint(container, its) for name, its in container.attrs["NetworkSettings"]["Networks"].items()
+            name: endpoint(container, its, is_balanced=is_balanced)
+            for name, its in container.attrs["NetworkSettings"]["Networks"].items()
         },
     }
 
@@ -118,9 +121,11 @@ def network_traits(network: Network) -> dict[str, Any]:
     return without(new if str(network.name).endswith("_front") else (*new, "IPAM"), network.attrs)
 
 
-def endpoint(container: Container, attributes: Mapping[str, Any]) -> dict[str, Any]:
+def endpoint(container: Container, attributes: Mapping[str, Any], *, is_balanced: bool) -> dict[str, Any]:
+    """Its addresses belong to one replica, and not to a balanced service."""
     names = {name for name in attributes["Aliases"] or () if name != container.id[:12]}
-    return {"aliases": names} | {key: attributes[key] for key in ("IPAMConfig", "Links", "DriverOpts")}
+    kept = ("Links", "DriverOpts") if is_balanced else ("IPAMConfig", "Links", "DriverOpts")
+    return {"aliases": names} | {key: attributes[key] for key in kept}
 
 
 def in_order(attributes: Mapping[str, Any]) -> dict[str, Any]:

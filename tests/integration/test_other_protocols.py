@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import threading
@@ -43,7 +44,7 @@ def test_a_backend_that_speaks_first_is_told_of_once(place: Workspace) -> None:
                     client, _ = server.accept()
                 except OSError:
                     return
-                with client:
+                with client, contextlib.suppress(OSError):
                     client.sendall(BANNER)
                     client.recv(1)
 

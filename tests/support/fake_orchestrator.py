@@ -12,8 +12,8 @@ from composectl import errors
 from composectl.balance.backend import ContainerHealth, Replica
 from composectl.balance.waiting import Condition
 from composectl.changes import ChangeFeed
-from composectl.compose.deploy import UpdateConfig
 from composectl.compose.ports import Port
+from composectl.compose.update_config import UpdateConfig
 from composectl.config.service import BalancingConfig
 from composectl.control.lock import ProjectLock
 from composectl.daemon.admin import AdminListeners

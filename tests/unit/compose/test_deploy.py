@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from composectl.compose.deploy import Hook, UpdateConfig, pre_stop_hooks, update_config
+from composectl.compose.deploy import Hook, pre_stop_hooks, update_config
 from composectl.compose.override import render
+from composectl.compose.update_config import UpdateConfig
 
 
 def rendered(**definition: Any) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from composectl import errors
-from composectl.compose.deploy import UpdateConfig
+from composectl.compose.update_config import UpdateConfig
 from composectl.control.commands import RolloutRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.rollout import roll_out
