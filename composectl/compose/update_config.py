@@ -1,4 +1,7 @@
-"""`deploy.update_config` of a service; what reads it from a compose file is elsewhere, and needs YAML."""
+"""`deploy.update_config` of a service.
+
+What reads it from a compose file is in `deploy.py`, which needs YAML.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from dataclasses import dataclass
 class UpdateConfig:
     """`deploy.update_config` as it is written; None for a key that is not.
 
-    `parallelism` is at least 1, or 0 for all at once. `delay` and `monitor` are in seconds.
+    `parallelism` is at least 1, or 0 for all at once. `delay` and `monitor` are in seconds. `stop_first`: old replicas
+    leave before new ones come.
     """
 
     parallelism: int | None = None
