@@ -5,6 +5,9 @@ from __future__ import annotations
 from composectl.proxy.head import Fields, forwarding_lines, trusted_forwarded_fields
 from composectl.proxy.listener_context import ListenerContext
 
+_SHORTEST = len(b"Forwarded")
+_FIRST_LETTERS = b"FXfx"
+
 
 class Peer:
     """The client of one connection; `forwarding` are the lines for each of its requests.
@@ -24,11 +27,22 @@ class Peer:
 
     def read(self, fields: Fields) -> tuple[bytes, bytes]:
         """The lines for a request with these fields, and the host that a trusted proxy names; "" where it does not."""
-        forwarded = trusted_forwarded_fields(fields)
-        if self._is_trusted:
+        forwarded = trusted_forwarded_fields(fields) if _may_be_forwarded(fields) else None
+        if self._is_trusted and forwarded:
             lines = forwarding_lines(self._address, self._scheme, self._context.name, forwarded)
             return lines, forwarded.get(b"x-forwarded-host", b"")
-        self.is_read = False  # a proxy sends them with each request, hence with the first
+        self.is_read = self._is_trusted  # an unknown proxy sends them with each request, hence with the first
         if forwarded:
             self._context.dropped_forwarding(self._address)
         return self.forwarding, b""
+
+
+# Private
+
+
+def _may_be_forwarded(fields: Fields) -> bool:
+    """Whether a name may be that of a forwarding field, by its length and its first letter."""
+    for name, _ in fields:
+        if len(name) >= _SHORTEST and name[0] in _FIRST_LETTERS:
+            return True
+    return False
