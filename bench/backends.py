@@ -19,8 +19,8 @@ daemon off; master_process off; pid {folder}/backends.pid; error_log {folder}/ba
 events {{ worker_connections 8192; }}
 http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 3600; sendfile on;
-  client_body_temp_path {folder}; proxy_temp_path {folder};
-  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  client_body_temp_path {folder}/temp; proxy_temp_path {folder}/temp;
+  fastcgi_temp_path {folder}/temp; uwsgi_temp_path {folder}/temp; scgi_temp_path {folder}/temp;
   server {{
     {listen}
     root {folder}/files;
