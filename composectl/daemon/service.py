@@ -231,7 +231,7 @@ class BalancedService:
             self._queue.admit()
         else:
             for _, server in self._servers:
-                server.upstream.connections.forget(backend)
+                server.forget(backend)
             if change.before is Phase.READY and not self.pool.ready:
                 self._health_monitor.hurry()
         self._changes.publish(change)

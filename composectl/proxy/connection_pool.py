@@ -50,16 +50,23 @@ class ConnectionPool(BackendStreams):
         return self.take(backend)
 
     async def dial(self, backend: Backend) -> BackendConnection:
-        host, port = backend.replica.address(self.port)
-        backend_line = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
-        connection = BackendConnection(backend, backend_line, self.keep, self.lost)
-        async with asyncio.timeout(self._connect_timeout):
-            loop, protocol = asyncio.get_running_loop(), cast(asyncio.Protocol, connection)
-            await loop.create_connection(lambda: protocol, host, port)
+        connection = BackendConnection(backend, self.backend_line(backend), self.keep, self.lost)
+        await self.connect(backend, cast(asyncio.Protocol, connection))
         if backend.phase is Phase.GONE:  # and another may have its address by now
             connection.cancel()
             raise ConnectionAbortedError("its container is gone")
         return connection
+
+    def backend_line(self, backend: Backend) -> bytes:
+        """The line that names the backend to the client, or none where clients are not told."""
+        address = join_address(*backend.replica.address(self.port))
+        return f"X-Internal-Service: {address}\r\n".encode() if self._identify else b""
+
+    async def connect(self, backend: Backend, protocol: asyncio.Protocol) -> None:
+        """Connect `protocol` to the backend. Raises OSError, TimeoutError among them."""
+        host, port = backend.replica.address(self.port)
+        async with asyncio.timeout(self._connect_timeout):
+            await asyncio.get_running_loop().create_connection(lambda: protocol, host, port)
 
     def keep(self, connection: BackendConnection) -> None:
         """Keep a connection for the next request, unless its backend is on its way out."""

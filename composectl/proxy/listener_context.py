@@ -10,6 +10,7 @@ from typing import Protocol
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
+from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.limits import PRIVATE, Client, Limits, is_private, is_within
 
 
@@ -103,6 +104,12 @@ class ListenerContext:
         """Those that may make room for other clients, and how fit they are for it."""
         found = ((connection, connection.idleness(self.tick)) for connection in self.connections)
         return {connection: idleness for connection, idleness in found if idleness}
+
+    def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
+        """Log how a request has ended, where there is a log: see `AccessRecord.end`."""
+        if self.log is not None and record is not None:
+            record.end(status, error)
+            self.log.record(record)
 
     def is_trusted_proxy(self, client: str) -> bool:
         """Whether the forwarding fields of this address are kept."""

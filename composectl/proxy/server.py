@@ -41,8 +41,9 @@ class HttpServer(web.Server):
     ) -> None:
         super().__init__(_never_called)
         self.upstream = upstream
-        connections = Http2ConnectionPool(cast(ConnectionPool, upstream.connections))
-        self._http2_upstream = replace(upstream, connections=connections)
+        http2 = Http2ConnectionPool(cast(ConnectionPool, upstream.connections))
+        self._http2_upstream = replace(upstream, connections=http2)
+        self._connection_pools = (upstream.connections, http2)
         self.connection_limit = connection_limit or ConnectionLimit()
         self.context = ListenerContext(limits, name, make_id, log, self.connection_limit.release, on_untrusted)
 
@@ -70,8 +71,13 @@ class HttpServer(web.Server):
 
     def close_backend_connections(self) -> None:
         """Close those that are kept, of either protocol."""
-        self.upstream.connections.close()
-        self._http2_upstream.connections.close()
+        for connections in self._connection_pools:
+            connections.close()
+
+    def forget(self, backend: Backend) -> None:
+        """Close what is kept to this backend: its address may soon be another's."""
+        for connections in self._connection_pools:
+            connections.forget(backend)
 
     def cut(self, backend: Backend) -> None:
         """Abort the connections whose request this backend is to answer."""
@@ -105,8 +111,8 @@ class HttpServer(web.Server):
                 connection.sweep(self.context.tick)
             except Exception as error:
                 log_internal_error(error)
-        self.upstream.connections.sweep()
-        self._http2_upstream.connections.sweep()
+        for connections in self._connection_pools:
+            connections.sweep()
         self.connection_limit.sweep()
 
 

@@ -167,7 +167,7 @@ class ProxyFixture:
         if change.after is Phase.READY:
             self.queue.admit()
         else:
-            self.connections.forget(backend)
+            self.server.forget(backend)
             if self._monitor is not None and not self.pool.ready:
                 self._monitor.hurry()
 

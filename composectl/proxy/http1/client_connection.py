@@ -156,10 +156,7 @@ class ClientConnection(ClientStream):
         self._context.closed(self)
 
     def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
-        log = self._context.log
-        if log is not None and record is not None:
-            record.end(status, error)
-            log.record(record)
+        self._context.log_access(record, status, error)
 
     # The server's side
 

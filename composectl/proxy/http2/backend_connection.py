@@ -209,9 +209,7 @@ class Http2BackendConnection(Http2Connection):
 
     def retire(self) -> None:
         """Open no further stream, and close behind the last one."""
-        if not self.is_closing:
-            self.is_closing = True
-            self._on_lost(self)
+        self.is_closing = True
         self._freed()
 
     def sweep(self) -> None:
@@ -246,7 +244,7 @@ class Http2BackendConnection(Http2Connection):
             return
         self._touched[stream] = None
 
-    def data_came(self, stream_id: int, data: bytes, size: int, end_stream: bool) -> None:
+    def data_came(self, stream_id: int, data: bytes, end_stream: bool) -> None:
         stream = self._streams[stream_id]
         if not stream.status or stream.trailers is not None:
             raise StreamError(frames.PROTOCOL_ERROR, "DATA outside a body")
@@ -271,7 +269,6 @@ class Http2BackendConnection(Http2Connection):
 
     def goaway_came(self, last_stream_id: int, code: int) -> None:
         self.is_closing = True
-        self._on_lost(self)
         for stream_id, stream in list(self._streams.items()):
             if stream_id > last_stream_id:
                 self._refuse(stream)

@@ -9,11 +9,7 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange, Upstream
-from composectl.proxy.head import (
-    Fields,
-    ResponseHead,
-    request_id_line,
-)
+from composectl.proxy.head import Fields, ResponseHead, request_id_line
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.compression import MAX_FIELDS_SIZE
 from composectl.proxy.http2.connection import CONNECTION_WINDOW, Http2Connection
@@ -24,7 +20,7 @@ from composectl.proxy.http2.response import encode_response, error_response, low
 from composectl.proxy.limits import IDLE_ENOUGH, check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
-from composectl.proxy.trailers import forwardable_trailers
+from composectl.proxy.trailers import check_request_trailers, forwardable_trailers
 
 MAX_STREAMS = 256
 _IDLE_SECONDS = 75
@@ -36,7 +32,7 @@ _MAX_RESETS = 1_000
 class Http2ClientStream(ClientStream):
     """One stream of a client: one request and its response."""
 
-    __slots__ = ("_connection", "_length", "exchange", "flow", "received", "request", "response_ended")
+    __slots__ = ("_connection", "exchange", "flow", "received", "request", "response_ended")
 
     def __init__(self, connection: Http2ClientConnection, flow: Flow, request: StreamRequest | None) -> None:
         self._connection = connection
@@ -71,9 +67,8 @@ class Http2ClientStream(ClientStream):
             self.exchange.pause_response()
 
     def send_interim(self, head: ResponseHead) -> None:
-        if head.status != 101:
-            block = self._connection.encoder.encode([(b":status", b"%d" % head.status), *lowered(head.fields)])
-            self._connection.write(frames.headers(self.flow.stream_id, block, end_stream=False))
+        block = self._connection.encoder.encode([(b":status", b"%d" % head.status), *lowered(head.fields)])
+        self._connection.write(frames.headers(self.flow.stream_id, block, end_stream=False))
 
     def send_error(self, status: int, reason: str) -> int:
         exchange = self.exchange
@@ -181,10 +176,7 @@ class Http2ClientConnection(Http2Connection):
             self.write(frames.rst_stream(stream.flow.stream_id, code))
 
     def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
-        log = self._context.log
-        if log is not None and record is not None:
-            record.end(status, error)
-            log.record(record)
+        self._context.log_access(record, status, error)
 
     # The server's side
 
@@ -232,7 +224,10 @@ class Http2ClientConnection(Http2Connection):
     def headers_came(self, stream_id: int, block: bytes, end_stream: bool) -> None:
         stream = self._streams.get(stream_id)
         if stream is not None:
-            self._trailers_came(stream, block, end_stream)
+            try:
+                self._trailers_came(stream, block, end_stream)
+            except BadMessage as bad:
+                self._reject(stream, bad)
             return
         if not stream_id & 1:
             raise Http2Error(frames.PROTOCOL_ERROR, "a stream of a client has an odd number")
@@ -255,7 +250,7 @@ class Http2ClientConnection(Http2Connection):
         except BadMessage as bad:
             self._reject(stream, bad)
 
-    def data_came(self, stream_id: int, data: bytes, size: int, end_stream: bool) -> None:
+    def data_came(self, stream_id: int, data: bytes, end_stream: bool) -> None:
         stream = self._streams[stream_id]
         exchange = stream.exchange
         if exchange is None or exchange.uploaded:
@@ -408,6 +403,9 @@ class Http2ClientConnection(Http2Connection):
             raise StreamError(frames.PROTOCOL_ERROR, "bad trailers")
         for name, value in fields:
             check_field(name, value)
+        size = check_request_trailers(fields)
+        if self._limits is not None:
+            check_body(stream.received + size, self._limits)
         length = stream.request.length if stream.request is not None else None
         if length is not None and stream.received != length:
             raise StreamError(frames.PROTOCOL_ERROR, "the body is not as long as Content-Length says")

@@ -87,10 +87,10 @@ class Http2Connection:
             flow.end = end
             return False
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        room = min(flow.send_window, self._send_window)
+        room = max(0, min(flow.send_window, self._send_window))  # a changed setting may have made it negative
         if len(data) > room:
-            flow.offset = max(room, 0)
-            self._send_within(flow, data[: flow.offset], None)
+            flow.offset = room
+            self._send_within(flow, data[:room], None)
             flow.pending.append(data)
             flow.end = end
             self._blocked[flow.stream_id] = flow
@@ -140,8 +140,8 @@ class Http2Connection:
         """A header block is whole."""
         raise NotImplementedError
 
-    def data_came(self, stream_id: int, data: bytes, size: int, end_stream: bool) -> None:
-        """DATA has come; `size` counts the padding, too."""
+    def data_came(self, stream_id: int, data: bytes, end_stream: bool) -> None:
+        """DATA has come."""
         raise NotImplementedError
 
     def reset_came(self, stream_id: int, code: int) -> None:
@@ -325,7 +325,7 @@ class Http2Connection:
         flow.receive_window -= size
         if flow.receive_window < 0:
             raise StreamError(frames.FLOW_CONTROL_ERROR, "the stream's window is exceeded")
-        self.data_came(stream_id, data, size, end_stream)
+        self.data_came(stream_id, data, end_stream)
 
     def _headers_came(self, block: bytes | None) -> None:
         if block is not None:

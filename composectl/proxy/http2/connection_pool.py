@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from composectl.balance.backend import Backend, join_address
+from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
-from composectl.proxy.connection_pool import CONNECT_TIMEOUT, ConnectionPool
+from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import BackendStream, BackendStreams
 from composectl.proxy.http2.backend_connection import Http2BackendConnection, Http2BackendStream
 from composectl.proxy.http2.frames import Http2Error
@@ -23,10 +23,9 @@ class Http2ConnectionPool(BackendStreams):
 
     may_refuse = True
 
-    def __init__(self, http1: ConnectionPool, *, identify: bool = True) -> None:
+    def __init__(self, http1: ConnectionPool) -> None:
         self.port = http1.port
         self._http1 = http1
-        self._identify = identify
         self._connections: dict[Backend, list[Http2BackendConnection]] = {}
         self._dialing: dict[Backend, asyncio.Task[Http2BackendConnection | None]] = {}
         self._speak_http1: set[Backend] = set()
@@ -47,7 +46,7 @@ class Http2ConnectionPool(BackendStreams):
             task = self._dialing.get(backend)
             if task is None:
                 task = self._dialing[backend] = asyncio.get_running_loop().create_task(self._connect(backend))
-                task.add_done_callback(lambda _: self._dialing.pop(backend, None))
+                task.add_done_callback(lambda task: self._dialed(backend, task))
             connection = await asyncio.shield(task)
             if connection is None:
                 break
@@ -58,7 +57,8 @@ class Http2ConnectionPool(BackendStreams):
         return await self._http1.dial(backend)
 
     def forget(self, backend: Backend) -> None:
-        self._speak_http1.discard(backend)
+        if backend.phase is Phase.GONE:
+            self._speak_http1.discard(backend)
         for connection in list(self._connections.get(backend, ())):
             connection.retire()
 
@@ -74,21 +74,18 @@ class Http2ConnectionPool(BackendStreams):
     def close(self) -> None:
         for task in self._dialing.values():
             task.cancel()
-        for backend in list(self._connections):
-            self.forget(backend)
+        for connections in list(self._connections.values()):
+            for connection in list(connections):
+                connection.retire()
 
     # Private
 
     async def _connect(self, backend: Backend) -> Http2BackendConnection | None:
         """Another connection; None where the backend does not speak HTTP/2. Raises OSError."""
-        host, port = backend.replica.address(self.port)
-        line = f"X-Internal-Service: {join_address(host, port)}\r\n".encode() if self._identify else b""
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line = self._http1.backend_line(backend)
         connection = Http2BackendConnection(backend, line, ready, self._freed, self._lost)
-        protocol = cast(asyncio.Protocol, connection)
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            await loop.create_connection(lambda: protocol, host, port)
+        await self._http1.connect(backend, cast(asyncio.Protocol, connection))
         try:
             async with asyncio.timeout(_PREFACE_TIMEOUT):
                 await ready
@@ -105,6 +102,11 @@ class Http2ConnectionPool(BackendStreams):
             raise ConnectionResetError(_HUNG_UP)
         self._connections.setdefault(backend, []).append(connection)
         return connection
+
+    def _dialed(self, backend: Backend, task: asyncio.Task[Http2BackendConnection | None]) -> None:
+        del self._dialing[backend]
+        if not task.cancelled():
+            task.exception()  # all that waited for it may have gone
 
     def _freed(self, connection: Http2BackendConnection) -> None:
         connection.idle_since = self._tick

@@ -10,6 +10,7 @@ from composectl.proxy.http1.encoding import http_date
 from composectl.proxy.http2.compression import FieldEncoder, literal
 from composectl.proxy.http2.frames import StreamError
 from composectl.proxy.http2.request import check_field
+from composectl.proxy.trailers import check_response_trailers
 
 # The codes of gRPC for what the proxy answers itself; all else is UNAVAILABLE, which clients may try again.
 _GRPC_UNAVAILABLE = b"14"
@@ -36,6 +37,7 @@ def check_trailers(trailers: Fields) -> None:
     if any(name.startswith(b":") for name, _ in trailers):
         raise BadMessage(502, ErrorReason.BAD_RESPONSE)
     _check(trailers)
+    check_response_trailers(trailers)
 
 
 def encode_response(encoder: FieldEncoder, head: ResponseHead, id_line: bytes) -> bytes:

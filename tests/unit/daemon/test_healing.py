@@ -75,7 +75,7 @@ async def test_replicas_that_are_taken_down_stay_down(orchestrator: FakeOrchestr
     assert (orchestrator.log, watched.lines) == ([], [])
 
 
-async def test_enough_replicas_are_left_alone_whoever_made_one_more(
+async def test_enough_replicas_are_left_alone_with_one_more_of_another_tool(
     orchestrator: FakeOrchestrator, watched: Watched
 ) -> None:
     orchestrator.strangers["a created one"] = ForeignContainer(runs=False, blocked=True)

@@ -7,9 +7,11 @@ import asyncio
 import pytest
 
 from composectl.proxy.http2 import frames
+from tests.support.backends import answers
 from tests.support.http2_backend import OK, Fields, Http2Wire, speaks_http2
 from tests.support.http2_client import GET, POST, Heard, Http2Client
 from tests.support.messages import GET as HTTP1_GET
+from tests.support.messages import OK as HTTP1_OK
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 
 LARGE = bytes(range(256)) * 1600
@@ -126,6 +128,38 @@ async def test_a_client_that_leaves_resets_its_stream_alone(stage: ProxyFixture)
     assert first.reset == frames.CANCEL
     await wire.answer(other.stream_id, OK, b"ok")
     assert (await client.until_over(stays)).body == b"ok"
+
+
+async def test_the_backend_is_not_named_where_it_is_not_to_be(open_stage: OpenStage) -> None:
+    stage = await open_stage(identify=False)
+    client = await http2(stage)
+    stream_id = await client.ask(GET)
+    wire = await wire_of(stage)
+    await wire.answer((await wire.request()).stream_id, OK)
+    assert b"x-internal-service" not in (await client.until_over(stream_id)).fields
+
+
+async def test_the_connection_to_a_backend_that_leaves_is_closed_behind_its_last_stream(stage: ProxyFixture) -> None:
+    client = await http2(stage)
+    stream_id = await client.ask(GET)
+    wire = await wire_of(stage)
+    asked = await wire.request()
+    stage.leave(0)
+    await wire.answer(asked.stream_id, OK, b"last")
+    assert (await client.until_over(stream_id)).body == b"last"
+    while not wire.closed:
+        await wire.read()
+
+
+async def test_what_a_backend_speaks_is_forgotten_with_it(stage: ProxyFixture) -> None:
+    stage.backend.play(answers(HTTP1_OK))
+    client = await http2(stage)
+    assert [(await client.answer(GET)).status for _ in range(3)] == [200] * 3
+    assert len(stage.backend.wires) == 2  # the question, and HTTP/1.1
+    stage.observe([], run="second")
+    stage.observe([0], run="second")
+    assert (await client.answer(GET)).status == 200
+    assert len(stage.backend.wires) == 4
 
 
 # What may be sent again
