@@ -23,7 +23,7 @@ _TIMES, _PERIOD = 3, 60.0
 _ATTEMPTS = 3
 _OTHERS_WAIT = 10.0
 # The other tool is still at work where its containers change within this time; what is blocked will never start.
-_SETTLED_AFTER, _SETTLED_AFTER_UNLESS_BLOCKED = 0.5, 5.0
+_QUIET, _QUIET_IF_BLOCKED = 5.0, 0.5
 _STOP_GRACE_PERIOD = 10.0
 _LEAVING = (Phase.DRAINING, Phase.DRAINED)
 
@@ -32,14 +32,16 @@ _LEAVING = (Phase.DRAINING, Phase.DRAINED)
 class Healer:
     """Looks after every listing of the replicas; `clock` gives seconds, `tell` and `warn` print a line.
 
-    `settled_after`: the seconds without a change after which blocked containers, and others, are taken for the last.
+    `quiet`: the seconds without a change after which the other tool has done its work; `quiet_if_blocked`: where all
+    of its containers ask for ports of the proxy.
     """
 
     daemon: Daemon
     tell: Progress = info
     warn: Progress = warning
     clock: Callable[[], float] = time.monotonic
-    settled_after: tuple[float, float] = (_SETTLED_AFTER, _SETTLED_AFTER_UNLESS_BLOCKED)
+    quiet: float = _QUIET
+    quiet_if_blocked: float = _QUIET_IF_BLOCKED
     _heals: dict[str, deque[float]] = field(init=False, default_factory=dict)
     _warned: set[str] = field(init=False, default_factory=set)
 
@@ -71,7 +73,7 @@ class Healer:
                 return bool(foreign)
             before = foreign
             blocked = all(container.blocked for container in foreign.values())
-            await asyncio.sleep(self.settled_after[0 if blocked else 1])
+            await asyncio.sleep(self.quiet_if_blocked if blocked else self.quiet)
         return False
 
     def _is_short(self, service: BalancedService) -> bool:
@@ -126,7 +128,7 @@ class Healer:
             except errors.ComposectlError:
                 if not attempts_left:
                     raise
-                await asyncio.sleep(self.settled_after[0])
+                await asyncio.sleep(self.quiet_if_blocked)
         return running
 
     async def _remove(self, service: BalancedService, container_id: str) -> None:

@@ -27,7 +27,7 @@ class Watched:
         self.now = 0.0
         self.daemon = daemon
         self.healer = Healer(
-            daemon, self.lines.append, self.lines.append, lambda: self.now, settled_after=(0.001, 0.001)
+            daemon, self.lines.append, self.lines.append, lambda: self.now, quiet=0.001, quiet_if_blocked=0.001
         )
 
     async def looks_again(self) -> None:
