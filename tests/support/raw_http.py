@@ -31,11 +31,11 @@ class RawConnection:
         async with asyncio.timeout(PATIENCE):
             await self._loop.sock_sendall(self.sock, data)
 
-    async def send_bytewise(self, data: bytes) -> None:
-        """Send each byte in a segment of its own, one turn of the loop after the other."""
+    async def send_in_pieces(self, data: bytes, size: int = 1) -> None:
+        """Send pieces of this size, by default single bytes, in segments of their own, one turn after the other."""
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in data:
-            await self.send(bytes([byte]))
+        for at in range(0, len(data), size):
+            await self.send(data[at : at + size])
             await asyncio.sleep(0)
 
     async def until(self, mark: bytes) -> bytes:

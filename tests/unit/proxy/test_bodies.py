@@ -71,7 +71,7 @@ async def test_e9_no_flush_between_two_chunks_is_taken_for_the_end(stage: ProxyF
     await client.head()
     for piece in (b"5", b"\r\n", b"hello", b"\r", b"\n", b"5\r\nwor"):
         for wire in (client, backend):
-            await wire.send_bytewise(piece)
+            await wire.send_in_pieces(piece)
     for wire in (client, backend):
         assert letters(await wire.until(b"r\r\n")) == b"hellowor"
         assert b"\r\n0\r\n" not in wire.received.rpartition(b"\r\n\r\n")[2]

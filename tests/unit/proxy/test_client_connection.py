@@ -481,7 +481,7 @@ async def test_a28_byte_by_byte_is_the_same_as_at_once(open_stage: OpenStage, re
     for bytewise in (False, True):
         stage = await open_stage()
         client = await stage.client()
-        await (client.send_bytewise(request_) if bytewise else client.send(request_))
+        await (client.send_in_pieces(request_) if bytewise else client.send(request_))
         backend = await stage.backend.accept()
         head = await backend.head()
         body = unchunked(await backend.until(b"0\r\n\r\n")) if b"chunked" in head else b""

@@ -274,7 +274,7 @@ async def test_a27_requests_behind_a_body_are_not_all_parsed(
 
     stage.backend.play(answers_later)
     client = await stage.client()
-    send = client.send_bytewise if bytewise else client.send
+    send = client.send_in_pieces if bytewise else client.send
     sending = asyncio.create_task(send(GET + upload + BEHIND))
     await wait_until_async(lambda: any(isinstance(each, ClientConnection) for each in stage.server.context.connections))
     await wait_until_async(lambda: len(connection_of(stage)._queue) == (2 if bytewise else 16))

@@ -107,7 +107,7 @@ async def test_g2_g8_frames_get_the_same_answer_as_directly(stage: ProxyFixture,
             await wire.send(get("/chat", *HANDSHAKE))
             assert status(await wire.head()) == 101
             with contextlib.suppress(ConnectionError):  # it may be cut off in the middle of what is no frame
-                await (wire.send_bytewise(raw) if bytewise else wire.send(raw))
+                await (wire.send_in_pieces(raw) if bytewise else wire.send(raw))
             answers.append(await wire.rest())
             wire.close()
         assert answers[0] == answers[1]
