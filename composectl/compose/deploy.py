@@ -8,9 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from composectl.compose.grace_period import parse_duration
+from composectl.compose.override import definition_in
 from composectl.compose.update_config import UpdateConfig
 
 
@@ -27,7 +26,7 @@ class Hook:
 
 def update_config(rendered: bytes, service: str) -> UpdateConfig:
     """What the rendered project says of updates of the service."""
-    found = (_definition(rendered, service).get("deploy") or {}).get("update_config") or {}
+    found = (definition_in(rendered, service).get("deploy") or {}).get("update_config") or {}
     parallelism = found.get("parallelism")
     return UpdateConfig(
         None if parallelism is None else int(parallelism),
@@ -40,15 +39,10 @@ def update_config(rendered: bytes, service: str) -> UpdateConfig:
 
 def pre_stop_hooks(rendered: bytes, service: str) -> tuple[Hook, ...]:
     """What the rendered project runs in each container of the service before that is stopped."""
-    return tuple(map(_hook, _definition(rendered, service).get("pre_stop") or ()))
+    return tuple(map(_hook, definition_in(rendered, service).get("pre_stop") or ()))
 
 
 # Private
-
-
-def _definition(rendered: bytes, service: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = (yaml.safe_load(rendered).get("services") or {}).get(service) or {}
-    return found
 
 
 def _seconds(text: object) -> float | None:

@@ -84,12 +84,18 @@ def scaled(rendered: bytes, scales: Mapping[str, int]) -> bytes:
 
 def check_rendered_capacity(rendered: bytes, service: str, scale: int) -> None:
     """Raise `udp_port` where `scale` replicas cannot hold what the service publishes in the rendered project."""
-    check_capacity(service, ports_in(service, _found(rendered, service)), scale)
+    check_capacity(service, ports_in(service, definition_in(rendered, service)), scale)
+
+
+def definition_in(rendered: bytes, service: str) -> Document:
+    """The service in a rendered project; empty where it is not there."""
+    found: Document = (yaml.safe_load(rendered).get("services") or {}).get(service) or {}
+    return found
 
 
 def rendered_shared_data(rendered: bytes, service: str) -> str:
     """A warning where several replicas of the service in the rendered project write to one volume; "" where not."""
-    return shared_data(_found(rendered, service))
+    return shared_data(definition_in(rendered, service))
 
 
 def differs(service: str, rendered: bytes, other: bytes) -> bool:
@@ -130,13 +136,8 @@ def _entries(service: Mapping[str, Any]) -> list[object]:
     return service.get("ports") or []
 
 
-def _found(rendered: bytes, service: str) -> Document:
-    found: Document = (yaml.safe_load(rendered).get("services") or {}).get(service) or {}
-    return found
-
-
 def _definition(service: str, rendered: bytes) -> Document | None:
-    if not (found := _found(rendered, service)):
+    if not (found := definition_in(rendered, service)):
         return None
     deploy = {key: value for key, value in (found.get("deploy") or {}).items() if key != "replicas"}
     return {key: value for key, value in found.items() if key not in _NOT_OF_A_REPLICA} | {"deploy": deploy}
