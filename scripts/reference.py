@@ -19,7 +19,8 @@ _OPTIONS_PREFACE = """\
 
 `scripts/reference` makes this page from the table in `composectl/config/options.py`. An option on the command line wins
 over the key of [`x-balance`](x-balance.md), and the key wins over the default. An option is for the daemon, for each
-balanced service, or for a port. Some work on HTTP requests, and have no meaning for other connections."""
+balanced service, or for a port. Some work on HTTP requests, and have no meaning for other connections:
+composectl refuses them where no port of a service is for HTTP."""
 _OPTIONS_HEAD = """\
 | flag | key of `x-balance` | value | commands | for the | HTTP only | default | what it does |
 |---|---|---|---|---|---|---|---|"""
@@ -85,7 +86,7 @@ def _option_row(row: Option) -> str:
     flag = f"`{row.flag}`" if row.commands else ""
     commands = ", ".join(f"`{command}`" for command in row.commands)
     key, kind = f"`{row.key}`" if row.key else "", "" if row.kind is FLAG else f"`{row.metavar}`"
-    http = "yes" if row.needs_http else ""
+    http = "yes, and makes `auto` `http`" if row.guards else "yes" if row.needs_http else ""
     cells = (flag, key, kind, commands, row.scope.value, http, row.default_text, row.help)
     return f"| {' | '.join(map(_cell, cells))} |"
 

@@ -15,13 +15,15 @@ _BASE = 60
 class Port:
     """A port of the container, published on the host at one of an inclusive range of ports; (0, 0) is any free one.
 
-    `host_ip` is "" for all addresses; `target` is None where each replica has a port of its own.
+    `host_ip` is "" for all addresses; `target` is None where each replica has a port of its own. `app_protocol`: as the
+    compose file writes it.
     """
 
     host_ip: str
     published: tuple[int, int]
     target: int | None
     protocol: str
+    app_protocol: str = ""
 
     def __str__(self) -> str:
         """As in a compose file."""
@@ -66,14 +68,15 @@ def parse_ports(entry: object) -> tuple[Port, ...]:
     """
     fields = entry if isinstance(entry, Mapping) else _split(str(entry))
     host_ip, protocol = str(fields.get("host_ip") or "").strip("[]"), str(fields.get("protocol") or "tcp")
+    app_protocol = str(fields.get("app_protocol") or "")
     published, (first, last) = _range(fields.get("published")), _range(fields["target"])
     if not 0 < first <= last <= _LAST or not published[0] <= published[1] <= _LAST:
         raise ValueError(entry)
     if published == ANY or first == last:
-        return tuple(Port(host_ip, published, target, protocol) for target in range(first, last + 1))
+        return tuple(Port(host_ip, published, target, protocol, app_protocol) for target in range(first, last + 1))
     # Of ranges on both sides, each target has the host port at the same place.
     pairs = ((published[0] + target - first, target) for target in range(first, last + 1))
-    return tuple(Port(host_ip, (host_port, host_port), target, protocol) for host_port, target in pairs)
+    return tuple(Port(host_ip, (host_port, host_port), target, protocol, app_protocol) for host_port, target in pairs)
 
 
 def base_60(entry: object) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from composectl import errors
 from composectl.balance.backend import Replica
 from composectl.compose.ports import Port
-from composectl.config.service import BalancingConfig, ServiceConfig
+from composectl.config.service import BalancingConfig, ProtocolConfig, ServiceConfig
 from composectl.config.values import Address
 from composectl.proxy.access_log_format import LineStyle
 
@@ -105,6 +105,15 @@ class ProxyConfig(DaemonConfig):
     listen: tuple[Address, ...] = (Address("", 8080),)
     balancing: BalancingConfig = field(default_factory=BalancingConfig)
     name: str = ""
+    protocols: ProtocolConfig = field(default_factory=ProtocolConfig)
+
+    @property
+    def backend_port(self) -> int | None:
+        """The port that all backends have; None where it is not known, or not one."""
+        if not isinstance(self.backends, StaticBackends):
+            return self.backends.port
+        ports = {address.port for address in self.backends.addresses}
+        return ports.pop() if len(ports) == 1 else None
 
     @property
     def ports(self) -> list[Port]:

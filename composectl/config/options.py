@@ -23,7 +23,7 @@ from composectl.config.daemon import (
     StaticBackends,
     UpConfig,
 )
-from composectl.config.service import BalancingConfig, RolloutConfig, ServiceConfig
+from composectl.config.service import BalancingConfig, ProtocolConfig, RolloutConfig, ServiceConfig
 from composectl.config.values import Value, parse, whole_number
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
 from composectl.proxy.limits import Limits, QueueConfig
@@ -54,8 +54,8 @@ class Option:
     `of`: the dataclass and the field that it sets, where its default stands; a dataclass alone has a field of its name,
     and None is for an option that the command takes by name.
     `default`: in words, where the field has None. `commands`: those that have it as a flag. `needs_http`: it works on
-    requests, not on connections. `requires`: another option without which it means nothing. `key_help`: where the key
-    is not helped by `help`.
+    requests, not on connections. `guards`: no connection may pass by it. `requires`: another option without which it
+    means nothing. `key_help`: where the key is not helped by `help`.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Option:
     commands: tuple[str, ...] = ("up", "proxy")
     default: str = "none"
     needs_http: bool = False
+    guards: bool = False
     requires: str = ""
     short: str = ""
     complete: str = ""
@@ -125,12 +126,15 @@ class Option:
         if len(unique) < len(parsed) and self.kind in (kinds.LISTENER, kinds.BACKEND):
             text = str(next(value for value in unique if parsed.count(value) > 1))
             raise errors.UsageError(f"duplicate `{name} {text}`", "omit one of the two")
+        if self.kind is kinds.PROTOCOL and len({value.port for value in unique}) < len(unique):
+            raise errors.UsageError(f"`{name}` gives one port two protocols", "omit one of the two")
         return frozenset(unique) if isinstance(self.initial, frozenset) else tuple(unique)
 
 
 _daemon = partial(Option, scope=Scope.DAEMON)
 _balancing = partial(Option, of=BalancingConfig)
 _http = partial(Option, needs_http=True)
+_guard = partial(_http, guards=True)
 _log = partial(Option, scope=Scope.DAEMON, requires="access-log")
 _up = partial(Option, of=UpConfig, scope=Scope.DAEMON, commands=("up",))
 _up_service = partial(Option, of=ServiceConfig, commands=("up",))
@@ -145,6 +149,14 @@ OPTIONS = (
         "Listen here instead of on the published ports; repeat it.",
         scope=Scope.PORT,
         default="",
+    ),
+    Option(
+        "protocol",
+        kinds.PROTOCOL,
+        "Balance this port of the container, or all, as http, tcp, tls or auto; repeat it.",
+        (ProtocolConfig, "typed"),
+        Scope.PORT,
+        default="`app_protocol`, else tcp for well-known ports, else auto",
     ),
     _up_service("drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished."),
     _key("replicas", whole_number("N", least=0), "How many replicas run.", (ServiceConfig, "scale"), default=_REPLICAS),
@@ -201,8 +213,10 @@ OPTIONS = (
     ),
     _http("health-check-host", kinds.HOST, "Send this Host in checks by path.", BalancingConfig),
     _http("response-timeout", kinds.SECONDS, "How long a backend may take to begin its response.", Limits),
-    _http("idle-timeout", kinds.SECONDS, "How long a response may pause.", Limits),
-    _http("max-request-body", kinds.SIZE, "Maximum size of a request's body, as in 10m.", Limits),
+    Option(
+        "idle-timeout", kinds.SECONDS, "How long a response, or a connection of another protocol, may pause.", Limits
+    ),
+    _guard("max-request-body", kinds.SIZE, "Maximum size of a request's body, as in 10m.", Limits),
     _http(
         "trusted-proxies",
         kinds.NETWORK,
@@ -210,7 +224,7 @@ OPTIONS = (
         Limits,
         default="private ones, for a listener at loopback alone",
     ),
-    _http(
+    _guard(
         "allowed-host",
         kinds.HOST,
         "Answer requests for this host only; repeat it.",

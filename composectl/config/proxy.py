@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from composectl import errors
 from composectl.config.daemon import ProxyConfig, StaticBackends
 from composectl.config.options import Settings, build, build_daemon
+from composectl.config.protocols import make_protocols
 from composectl.config.service import BalancingConfig
 from composectl.config.values import PROJECT_NAME, parse
 from composectl.config.x_balance import check_slow_start
@@ -19,7 +20,7 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
     """What the flags and the environment ask for; `project`: as `-p` names it. Raises ComposectlError."""
     check_slow_start(flags, ("--slow-start", "--policy"))
     named = {row.name: value for row, value in flags.items()}
-    balancing = build(BalancingConfig, flags)
+    balancing, protocols = build(BalancingConfig, flags), make_protocols(flags, {})
     if "backend" not in named:
         service = named.get("service") or environ.get(SERVICE_NAME, "")
         if not service:
@@ -29,7 +30,7 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
             )
         project = project or environ.get("COMPOSE_PROJECT_NAME", "")
         backends = ServiceBackends(service, project.lower(), named.get("port"))
-        return build_daemon(ProxyConfig, flags, backends=backends, balancing=balancing)
+        return build_daemon(ProxyConfig, flags, backends=backends, balancing=balancing, protocols=protocols)
     for option in ("service", "port"):
         if option in named:
             raise errors.UsageError(
@@ -39,4 +40,5 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
     if "listen" not in named:
         raise errors.UsageError("missing option `--listen`", "for example: `--listen 8080`")
     name = named.get("name") or (project and parse(PROJECT_NAME, project, "--project-name"))
-    return build_daemon(ProxyConfig, flags, backends=build(StaticBackends, flags), balancing=balancing, name=name)
+    static = build(StaticBackends, flags)
+    return build_daemon(ProxyConfig, flags, backends=static, balancing=balancing, protocols=protocols, name=name)

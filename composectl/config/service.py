@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from composectl.balance.policy import POLICIES, Policy, SlowStart
 from composectl.compose.ports import Port
+from composectl.config.values import PortProtocol
 from composectl.proxy.limits import Limits, QueueConfig
 
 
@@ -38,6 +39,29 @@ class BalancingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpOption:
+    """An option that works on requests, as the user spells it.
+
+    `typed`: on the command line, hence for all services. `guards`: no connection may pass by it. `checks`: it works on
+    the port that is checked alone.
+    """
+
+    spelling: str
+    typed: bool
+    guards: bool = False
+    checks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolConfig:
+    """What is written of the protocols of a service's ports: `typed` on the command line, `declared` in `x-balance`."""
+
+    typed: tuple[PortProtocol, ...] = ()
+    declared: tuple[PortProtocol, ...] = ()
+    http_options: tuple[HttpOption, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceConfig:
     """One balanced service. `listen`: where to listen in place of the published ports.
 
@@ -50,6 +74,7 @@ class ServiceConfig:
     listen: tuple[Port, ...] = ()
     port: int | None = None
     drop_udp: bool = False
+    protocols: ProtocolConfig = field(default_factory=ProtocolConfig)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from composectl.compose.options import Invocation, active_profiles, known_files
 from composectl.compose.project import X_BALANCE, Project, check_files
 from composectl.config.daemon import UpConfig
 from composectl.config.options import KEYS, Settings, build, build_daemon
+from composectl.config.protocols import make_protocols
 from composectl.config.service import ServiceConfig
 from composectl.config.x_balance import XBalance, check_slow_start, parse_x_balance
 from composectl.control.client import running_daemons
@@ -70,7 +71,7 @@ def make_up_config(
     for service, scale in scales.items():
         own, file = flags if service in listening else rest, (declared or {}).get(service, XBalance()).settings
         check_slow_start({**file, **own}, ("--slow-start", "--policy"))
-        services[service] = build(ServiceConfig, own, file, scale=scale)
+        services[service] = build(ServiceConfig, own, file, scale=scale, protocols=make_protocols(own, file))
     return build_daemon(UpConfig, flags, services=services, arguments=sort_up_arguments(arguments, scales))
 
 

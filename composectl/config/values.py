@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 from composectl import errors
 from composectl.balance.backend import join_address
 from composectl.compose.ports import Port
+from composectl.proxy.protocol import Protocol
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?"
@@ -36,7 +37,9 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"  # RFC 9110, section 5.6.2
 class Value(click.ParamType):  # type: ignore[type-arg]
     """A kind of value, by its metavar; `parse` raises ValueError where a text is no such value.
 
-    `expected` and `examples` tell what is one; `schema` is its JSON Schema in `x-balance`; `show` writes a default.
+    `expected` and `examples` tell what is one; `schema` is its JSON Schema in `x-balance`; `show` writes a default;
+    `words` are all values, where they are few; `item` is the JSON Schema of an item of a mapping, in which
+    `KEY: ITEM` stands for `KEY=ITEM`.
     """
 
     name: str
@@ -45,9 +48,13 @@ class Value(click.ParamType):  # type: ignore[type-arg]
     examples: Sequence[str]
     schema: dict[str, Any] = field(default_factory=lambda: {"type": "string", "minLength": 1})
     show: Callable[[Any], str] = str
+    words: Sequence[str] = ()
+    item: dict[str, Any] | None = None
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [CompletionItem(incomplete, "file")] if self.name == "FILE" else []
+        if self.name == "FILE":
+            return [CompletionItem(incomplete, "file")]
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -97,6 +104,17 @@ class Address:
 
     def __str__(self) -> str:
         return join_address(self.host, self.port) if self.host else str(self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class PortProtocol:
+    """The protocol of one port of the container; None for all of them."""
+
+    port: int | None
+    protocol: Protocol
+
+    def __str__(self) -> str:
+        return self.protocol if self.port is None else f"{self.port}={self.protocol}"
 
 
 def parse_listen(text: str) -> Port:
@@ -184,6 +202,12 @@ def _size(text: str) -> int:
     return int(size[1]) * _SIZE_UNITS[size[2]]
 
 
+def _protocol(text: str) -> PortProtocol:
+    port, equals, name = text.rpartition("=")
+    _check(text, not equals or (_is_port(port) and int(port)))
+    return PortProtocol(int(port) if equals else None, Protocol(name))
+
+
 def _host(text: str) -> bytes:
     _check(text, _is_host(text))
     return text.lower().removesuffix(".").encode()
@@ -228,3 +252,12 @@ SECONDS = whole_number("SECONDS")
 SECONDS_OR_NONE = whole_number("SECONDS", least=0)
 COUNT = whole_number("N")
 CONTAINER_PORT = whole_number("N", most=65535, expected="a port from 1 to 65535")
+PROTOCOL = Value(
+    "[PORT=]NAME",
+    _protocol,
+    "http, tcp, tls or auto, or PORT=NAME",
+    ["tcp", "6379=tcp"],
+    {"type": "string", "pattern": rf"^([0-9]+=)?({'|'.join(Protocol)})$|\\$"},
+    words=tuple(Protocol),
+    item={"type": "string", "pattern": rf"^({'|'.join(Protocol)})$|\$"},
+)

@@ -10,7 +10,7 @@ from composectl import errors
 from composectl.balance.plan import MAX_REPLICAS
 from composectl.compose.argv import check_scale
 from composectl.config.options import FLAG, KEYS, Option, Settings
-from composectl.config.values import parse, schema_of
+from composectl.config.values import Value, parse, schema_of
 from composectl.sanitize import shorten
 
 _REPLICAS = KEYS["replicas"]
@@ -95,6 +95,8 @@ def _settings(value: object) -> dict[Option, Any]:
 
 
 def _parse(row: Option, value: object) -> Any:
+    if isinstance(value, Mapping) and _item_of(row):
+        value = [f"{key}={scalar}" if isinstance(scalar, str) else scalar for key, scalar in value.items()]
     if row.repeats:
         each = [_parse_scalar(row, scalar) for scalar in (value if isinstance(value, list) else [value])]
         return row.collect(each, f"{row.key}:")
@@ -111,9 +113,19 @@ def _parse_scalar(row: Option, value: object) -> Any:
     return value == "true"
 
 
+def _item_of(row: Option) -> dict[str, Any] | None:
+    """The JSON Schema of an item, where the key may be a mapping."""
+    return row.kind.item if isinstance(row.kind, Value) else None
+
+
 def _schema_of(row: Option) -> dict[str, Any]:
     if row is _REPLICAS:
         number, text = schema_of(row.kind)["oneOf"]
         return {"oneOf": [{**number, "maximum": MAX_REPLICAS}, text]}
     single = {"enum": [True, False, "true", "false"]} if row.kind is FLAG else schema_of(row.kind)
-    return {"oneOf": [single, {"type": "array", "items": single}]} if row.repeats else single
+    if not row.repeats:
+        return single
+    several: list[dict[str, Any]] = [{"type": "array", "items": single}]
+    if item := _item_of(row):
+        several.append({"type": "object", "propertyNames": {"pattern": "^[0-9]+$"}, "additionalProperties": item})
+    return {"oneOf": [single, *several]}

@@ -16,6 +16,7 @@ from composectl.compose.ports import Port
 from composectl.compose.project import Project
 from composectl.config.daemon import UpConfig, open_log
 from composectl.config.options import texts_of
+from composectl.config.protocols import Protocols, choose, notes
 from composectl.config.service import ServiceConfig
 from composectl.control.paths import runtime_dir, runtime_fault
 from composectl.daemon.admin import bind_admin_listeners
@@ -44,6 +45,7 @@ async def prepare_up(
         undo.callback(connection.close)
         sys.stderr.write(loaded.warnings)
         ports = _ports(project, config)
+        protocols = _protocols(ports, config)
         addressing = await connection.choose_addressing(config.backend_address)
         claimed = claim_project(folder, connection.client.name_of(project), connection.url, config)
         undo.callback(claimed.lock.release)
@@ -63,8 +65,17 @@ async def prepare_up(
         for name, service_config in config.services.items():
             for sentence in _notes(project, name, service_config.scale):
                 info(sentence)
+            for sentence in notes(ports[name], service_config.protocols):
+                info(f"{name}: {sentence}")
             service = services[name] = BalancedService(
-                name, ports[name], service_config.balancing, connection_limit, changes, access_log=log, relayed=relayed
+                name,
+                ports[name],
+                service_config.balancing,
+                connection_limit,
+                changes,
+                access_log=log,
+                relayed=relayed,
+                protocols=protocols[name],
             )
             undo.callback(service.close)
             service.inherit(claimed.inherited)
@@ -94,7 +105,12 @@ def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port
             )
         return sorted(published, key=lambda port: config.port not in (None, port.target))
     target = config.port or (published[0].target if published else None)
-    ports = [replace(port, target=port.target or target) for port in config.listen]
+    known = {port.target: port.app_protocol for port in published}
+    ports = [
+        replace(port, target=to, app_protocol=known.get(to, ""))
+        for port in config.listen
+        for to in [port.target or target]
+    ]
     if not all(port.target for port in ports):
         raise errors.ComposectlError(
             f"service `{service}` publishes no TCP port: the target port is unknown",
@@ -106,12 +122,15 @@ def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port
 def effective_options(project: Project, config: UpConfig) -> dict[str, str]:
     """The values that last as long as the daemon, as texts by `OPTION`, or by `SERVICE.OPTION`.
 
-    `SERVICE.listen` is where it listens, `SERVICE.ports` what the compose file publishes.
+    `SERVICE.listen` is where it listens, `SERVICE.ports` what the compose file publishes, `SERVICE.protocol` what each
+    port is balanced as.
     """
-    texts = texts_of(config)
+    texts, ports = texts_of(config), _ports(project, config)
+    protocols = _protocols(ports, config)
     for service, service_config in config.services.items():
-        own = {"listen": ports_of(project, service, service_config), "ports": project.tcp_ports(service)}
-        own_texts = texts_of(service_config) | {name: ", ".join(sorted(map(str, ports))) for name, ports in own.items()}
+        of_ports = [f"{port.target}={protocol}" for port, protocol in protocols[service].items()]
+        own = {"listen": ports[service], "ports": project.tcp_ports(service), "protocol": of_ports}
+        own_texts = texts_of(service_config) | {name: ", ".join(sorted(map(str, each))) for name, each in own.items()}
         texts |= {f"{service}.{name}": text for name, text in own_texts.items()}
     return {name: text for name, text in texts.items() if name.rpartition(".")[2] not in _OF_ONE_CALL}
 
@@ -136,6 +155,10 @@ def _notes(project: Project, service: str, scale: int) -> Iterator[str]:
         yield f"{service}: {listed} left out, because several replicas cannot share {'them' if others else 'it'}"
     if scale > 1 and (shared := project.shared_data(service)):
         yield f"warning: {service}: {shared}"
+
+
+def _protocols(ports: Mapping[str, Sequence[Port]], config: UpConfig) -> Mapping[str, Protocols]:
+    return choose(ports, {service: service_config.protocols for service, service_config in config.services.items()})
 
 
 def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:

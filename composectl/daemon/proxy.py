@@ -12,6 +12,7 @@ from composectl import errors
 from composectl.changes import ChangeFeed
 from composectl.compose.options import Invocation
 from composectl.config.daemon import ProxyConfig, StaticBackends, open_log
+from composectl.config.protocols import choose, notes
 from composectl.control.lock import ProjectLock
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_dir, runtime_fault, state_dir
@@ -24,7 +25,7 @@ from composectl.orchestrator.base import Orchestrator
 from composectl.orchestrator.self_discovery import discover_self
 from composectl.orchestrator.static import StaticOrchestrator
 from composectl.proxy.listener import make_connection_limit
-from composectl.screen.console import warning
+from composectl.screen.console import info, warning
 
 _SERVICE = "proxy"
 _LAST_WORDS_SECONDS = 1.0  # of the grace period of the own container, for the end of the process
@@ -68,12 +69,22 @@ def _prepare(
 ) -> Prepared:
     """Bind all ports and claim the name, by default that of the first port. Raises ComposectlError."""
     changes, connection_limit = ChangeFeed(), make_connection_limit(config.max_connections)
+    known = [replace(port, target=config.backend_port) for port in config.ports]
+    protocols = choose({service_name: known}, {service_name: config.protocols})[service_name]
+    for sentence in notes(known, config.protocols):
+        info(f"{service_name}: {sentence}")
     with ExitStack() as undo:
         log = open_log(config.access_log)
         if log is not None:
             undo.callback(log.close)
         service = BalancedService(
-            service_name, config.ports, config.balancing, connection_limit, changes, access_log=log
+            service_name,
+            config.ports,
+            config.balancing,
+            connection_limit,
+            changes,
+            access_log=log,
+            protocols=dict(zip(config.ports, protocols.values(), strict=True)),
         )
         undo.callback(service.close)
         bind_free_ports(service, folder)

@@ -32,6 +32,7 @@ from composectl.proxy.health_check import HealthMonitor, make_health_check
 from composectl.proxy.limits import ConnectionLimit
 from composectl.proxy.listener import PortTaken, address_of, bind, serve
 from composectl.proxy.port_owner import process_on
+from composectl.proxy.protocol import Protocol
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
 from composectl.screen.console import warning
@@ -44,7 +45,7 @@ _RELEASE_INTERVAL = 0.05
 
 
 class BalancedService:
-    """`ports`: one listener each; the target of the first one is what health checks try.
+    """`ports`: one listener each; the target of the first one is what health checks try. `protocols`: auto by default.
 
     `connection_limit` counts the clients of the whole process. `relayed`: an accepted connection proves nothing,
     because a relay of the engine accepts it. `listeners`: where it is reached, as `host:port`; `listeners_by_port`: the
@@ -62,8 +63,10 @@ class BalancedService:
         *,
         access_log: AccessLog | None = None,
         relayed: bool = False,
+        protocols: Mapping[Port, Protocol] | None = None,
     ) -> None:
         self.name = name
+        self.protocols = {port: (protocols or {}).get(port, Protocol.AUTO) for port in ports}
         self.pool = Pool(name, balancing.make_policy(time.monotonic), time.time, self._publish)
         self.listeners: tuple[str, ...] = ()
         self.listeners_by_port: dict[str, list[str]] = {}
@@ -73,9 +76,9 @@ class BalancedService:
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
         self._queue = RequestQueue(self.pool, balancing.queue)
         self._balancing = balancing
-        self._health_check = make_health_check(
-            balancing.health_check_path, balancing.health_check_host, relayed=relayed
-        )
+        speaks_http = self.protocols[ports[0]] not in (Protocol.TCP, Protocol.TLS)
+        path = balancing.health_check_path if speaks_http else ""
+        self._health_check = make_health_check(path, balancing.health_check_host, relayed=relayed)
         self._changes = changes
         self._target = ports[0].target
         self._health_monitor = HealthMonitor(self.pool, self._target, self._health_check)

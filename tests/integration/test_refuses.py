@@ -26,6 +26,8 @@ GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
         ((*GOOD, "--queue-timeout", "soon"), "invalid value `soon` for `--queue-timeout`"),
         ((*GOOD, "--slow-start", "0"), "invalid value `0` for `--slow-start`"),
         ((*GOOD, "--slow-start", "10", "--policy", "source"), "`--slow-start`"),
+        ((*GOOD, "--protocol", "tcp", "--health-check-path", "/up"), "`--health-check-path` works on HTTP requests"),
+        ((*GOOD, "--backend", "127.0.0.1:1", "--protocol", "1=tcp"), "the protocol `1=tcp` names a port"),
         ((*GOOD, "--name", "No Name"), "`No Name`"),
         ((*GOOD, "--service", "echo"), "`--service`"),
         ((*GOOD, "--port", "9090"), "`--port`"),

@@ -17,6 +17,7 @@ from tests.support.options import flags
 OF_THE_CALL = {"detach", "handover", "ready-timeout"}
 VALUES: dict[str, Any] = {
     "listen": ("8081:80",),
+    "protocol": ("80=tcp",),
     "policy": "p2c",
     "health-check-path": "/up",
     "health-check-host": "shop.example",

@@ -109,6 +109,13 @@ def test_options_win_over_variables() -> None:
     assert config.ports == [Port("127.0.0.1", (0, 0), 80, "tcp")]
 
 
+def test_the_port_of_the_backends_is_that_which_all_have() -> None:
+    assert static("a:6379", "b:6379").backend_port == 6379
+    assert static("a:6379", "a:6380").backend_port is None
+    assert proxy(IN_THE_POST).backend_port is None
+    assert proxy(IN_THE_POST, port="6379").backend_port == 6379
+
+
 def test_a_service_has_to_be_named() -> None:
     with pytest.raises(ComposectlError, match="missing option") as raised:
         proxy({})

@@ -48,6 +48,7 @@ VALUES = {
     "max_request_body": "10m",
     "trusted_proxies": ["10.0.0.0/8", "::1"],
     "allowed_host": "shop.example",
+    "protocol": {"6379": "tcp", "80": "http"},
     "listen": ["127.0.0.1:8080", "[::1]:8080:80"],
 }
 

@@ -74,6 +74,7 @@ def test_its_policies_are_those_that_there_are() -> None:
             "{max_request_body: 1000}",
         ),
         *("{trusted_proxies: 10.0.0.0/8}", "{trusted_proxies: [10.0.0.0/8, '::1']}", "{allowed_host: [shop.example]}"),
+        *("{protocol: tcp}", "{protocol: 80=tls}", "{protocol: [tls, 80=auto]}", "{protocol: {'80': http, '81': tcp}}"),
         *("{listen: 8080}", "{listen: ['127.0.0.1:8080:80', '[::1]:8080']}", "{port: 80}", "{port: '80', listen: 0}"),
     ],
 )
@@ -103,6 +104,7 @@ def test_what_is_valid_is_taken(value: str) -> None:
             "{trusted_proxies: ''}",
             "{trusted_proxies: {a: b}}",
         ),
+        *("{protocol: udp}", "{protocol: {'80': udp}}", "{protocol: {'80': 80=tcp}}", "{protocol: {http: tcp}}"),
         *("{listen: http}", "{listen: 70000}", "{port: 0}", "{port: 70000}", "{port: http}"),
     ],
 )
