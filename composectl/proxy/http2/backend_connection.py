@@ -8,16 +8,16 @@ from collections.abc import Callable
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
-from composectl.proxy.exchange import BackendStream, Exchange
+from composectl.proxy.exchange import Exchange
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.http2 import frames
+from composectl.proxy.http2.backend_stream import Http2BackendStream, StreamOwner
 from composectl.proxy.http2.compression import MAX_FIELDS_SIZE, literal
-from composectl.proxy.http2.connection import CONNECTION_WINDOW, Http2Connection
+from composectl.proxy.http2.connection import CONNECTION_WINDOW
 from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequestHead, http2_fields
 from composectl.proxy.http2.response import check_trailers, read_head
-from composectl.proxy.limits import Limits
 from composectl.proxy.sockets import give_up_soon
 
 _MAX_INTERIM = 32
@@ -26,87 +26,7 @@ _MAX_STREAMS = 100
 _NO_TRAILERS: Fields = []
 
 
-class Http2BackendStream(BackendStream):
-    """Carries one exchange to a backend."""
-
-    __slots__ = (
-        "_connection",
-        "body",
-        "end_sent",
-        "exchange",
-        "flow",
-        "head",
-        "idle_seconds",
-        "in_body",
-        "interim_count",
-        "length",
-        "paused",
-        "received",
-        "status",
-        "trailers",
-    )
-
-    def __init__(self, connection: Http2BackendConnection) -> None:
-        self._connection = connection
-        self.exchange: Exchange | None = None
-        self.flow: Flow | None = None  # none before the stream is open
-        self.end_sent = False
-        self.idle_seconds = 0
-        self.interim_count = 0
-        self.in_body = False
-        self.paused = False
-        self.status = 0
-        self.length: int | None = None  # of the body, where it is known
-        self.received = 0
-        # What has come since the exchange was given the last part
-        self.head: ResponseHead | None = None
-        self.body: list[bytes] = []
-        self.trailers: Fields | None = None
-
-    # The exchange's side
-
-    def start(self, exchange: Exchange) -> None:
-        self.exchange = exchange
-
-    def send(self, head: RequestHead | None, body: list[bytes], trailers: Fields | None, *, once: bool) -> bool:
-        connection = self._connection
-        if head is not None:
-            if not connection.is_usable:
-                return False
-            self.flow = flow = connection.open_stream(self)
-            ends = trailers is not None and not trailers and not body
-            connection.write(frames.headers(flow.stream_id, connection.request_block(head), end_stream=ends))
-            self.end_sent = ends
-            if ends or (not body and trailers is None):
-                return True
-        assert self.flow is not None
-        self.end_sent = trailers is not None
-        if not connection.send_data(self.flow, body, trailers) and self.exchange is not None:
-            self.exchange.pause_upload()
-        return True
-
-    def pause(self) -> None:
-        self.paused = True
-
-    def resume(self) -> None:
-        self.paused = False
-        if self.flow is not None:
-            self._connection.taken(self.flow, ended=False)
-
-    def sweep(self, limits: Limits) -> None:
-        exchange = self.exchange
-        if exchange is None or self.paused or not exchange.awaits_backend:
-            return
-        self.idle_seconds += 1
-        timeout = limits.idle_timeout if self.in_body else limits.response_timeout
-        if timeout is not None and self.idle_seconds > timeout:
-            self._connection.fail_stream(self, ErrorReason.BACKEND_TOO_SLOW, frames.CANCEL)
-
-    def cancel(self) -> None:
-        self._connection.cancel_stream(self)
-
-
-class Http2BackendConnection(Http2Connection):
+class Http2BackendConnection(StreamOwner):
     """`on_free`: called when it can take another stream; `on_lost`: called when it cannot any more."""
 
     __slots__ = (
@@ -186,7 +106,6 @@ class Http2BackendConnection(Http2Connection):
         return block
 
     def cancel_stream(self, stream: Http2BackendStream) -> None:
-        """The response is not wanted any more."""
         stream.exchange = None
         if stream.flow is None:
             self.reserved -= 1
@@ -196,7 +115,6 @@ class Http2BackendConnection(Http2Connection):
         self._freed()
 
     def fail_stream(self, stream: Http2BackendStream, reason: ErrorReason, code: int | None) -> None:
-        """Fail its exchange; with a `code` the backend is told, too."""
         flow, exchange = stream.flow, stream.exchange
         stream.exchange = None
         if flow is not None and self._streams.pop(flow.stream_id, None) is not None:

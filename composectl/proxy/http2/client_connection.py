@@ -6,17 +6,17 @@ import asyncio
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
-from composectl.proxy.client_stream import ClientStream
-from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
+from composectl.proxy.errors import BadMessage
 from composectl.proxy.exchange import Exchange, Upstream
-from composectl.proxy.head import Fields, ResponseHead, request_id_line
+from composectl.proxy.head import ResponseHead, request_id_line
 from composectl.proxy.http2 import frames
+from composectl.proxy.http2.client_stream import Http2ClientStream, StreamOwner
 from composectl.proxy.http2.compression import MAX_FIELDS_SIZE
-from composectl.proxy.http2.connection import CONNECTION_WINDOW, Http2Connection
+from composectl.proxy.http2.connection import CONNECTION_WINDOW
 from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, check_field, read_request
-from composectl.proxy.http2.response import encode_response, error_response, lowered
+from composectl.proxy.http2.response import encode_response, error_response
 from composectl.proxy.limits import IDLE_ENOUGH, check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
@@ -25,87 +25,12 @@ from composectl.proxy.trailers import check_request_trailers, forwardable_traile
 MAX_STREAMS = 256
 _IDLE_SECONDS = 75
 _GOAWAY_SECONDS = 1
+_STALLED_SECONDS = 300
 # Streams that a client may reset in a second, beyond as many as it may have open: see CVE-2023-44487.
 _MAX_RESETS = 1_000
 
 
-class Http2ClientStream(ClientStream):
-    """One stream of a client: one request and its response."""
-
-    __slots__ = ("_connection", "exchange", "flow", "received", "request", "response_ended")
-
-    def __init__(self, connection: Http2ClientConnection, flow: Flow, request: StreamRequest | None) -> None:
-        self._connection = connection
-        self.flow = flow
-        self.request = request
-        self.received = 0  # of the body
-        self.exchange: Exchange | None = None
-        self.address = connection.address
-        self.responding = False
-        self.response_ended = False
-        self.upload_paused = False
-        self.aborted = False
-
-    # The exchange's side
-
-    def send(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
-        connection, flow = self._connection, self.flow
-        stream_id = flow.stream_id
-        end: Fields | None = None
-        if trailers is not None:
-            self.response_ended = True
-            end = forwardable_trailers(trailers) if trailers else trailers
-        if head is not None:
-            self.responding = True
-            is_all = end is not None and not end and not body
-            connection.write(
-                frames.headers(stream_id, connection.response_block(head, self.exchange), end_stream=is_all)
-            )
-            if is_all:
-                return
-        if (body or end is not None) and not connection.send_data(flow, body, end) and self.exchange is not None:
-            self.exchange.pause_response()
-
-    def send_interim(self, head: ResponseHead) -> None:
-        block = self._connection.encoder.encode([(b":status", b"%d" % head.status), *lowered(head.fields)])
-        self._connection.write(frames.headers(self.flow.stream_id, block, end_stream=False))
-
-    def send_error(self, status: int, reason: str) -> int:
-        exchange = self.exchange
-        return self._connection.send_error(
-            self, status, reason, exchange.request.id_line if exchange is not None else b""
-        )
-
-    def finished(self) -> None:
-        self._connection.stream_finished(self)
-
-    def abort_response(self) -> None:
-        self._connection.reset(self, frames.INTERNAL_ERROR)
-
-    def fail_internally(self, error: Exception) -> None:
-        log_internal_error(error)
-        exchange = self.exchange
-        record = exchange.cancel() if exchange is not None else None
-        self.log_access(record, 0 if self.responding else 500, ErrorReason.INTERNAL_ERROR)
-        if self.responding:
-            self._connection.reset(self, frames.INTERNAL_ERROR)
-        else:
-            self.send_error(500, ErrorReason.INTERNAL_ERROR)
-            self._connection.stream_finished(self)
-
-    def pause_upload(self) -> None:
-        self.upload_paused = True
-
-    def resume_upload(self) -> None:
-        self.upload_paused = False
-        exchange = self.exchange
-        self._connection.taken(self.flow, ended=exchange is None or exchange.uploaded)
-
-    def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
-        self._connection.log_access(record, status, error)
-
-
-class Http2ClientConnection(Http2Connection):
+class Http2ClientConnection(StreamOwner):
     """Takes the streams of a client, at most 256 at once."""
 
     __slots__ = (
@@ -120,7 +45,6 @@ class Http2ClientConnection(Http2Connection):
         "_touched",
         "_upstream",
         "aborted",
-        "address",
         "closing",
     )
 
@@ -142,12 +66,10 @@ class Http2ClientConnection(Http2Connection):
     # The streams' side
 
     def response_block(self, head: ResponseHead, exchange: Exchange | None) -> bytes:
-        """The header block of a final response."""
         shown_id = exchange is not None and self._context.make_id is not None
         return encode_response(self.encoder, head, exchange.request.id_line if exchange and shown_id else b"")
 
     def send_error(self, stream: Http2ClientStream, status: int, reason: str, id_line: bytes) -> int:
-        """Send the proxy's own response; returns the bytes of its body."""
         request = stream.request
         is_grpc = request is not None and request.is_grpc
         to_head = request is not None and request.head.method == b"HEAD"
@@ -160,7 +82,6 @@ class Http2ClientConnection(Http2Connection):
         return len(body)
 
     def stream_finished(self, stream: Http2ClientStream) -> None:
-        """The response was handed over whole."""
         if stream.flow.pending:
             return  # the last of it waits for the client's window
         self._close_stream(stream)
@@ -170,7 +91,6 @@ class Http2ClientConnection(Http2Connection):
             self.write(frames.rst_stream(stream.flow.stream_id, frames.NO_ERROR))
 
     def reset(self, stream: Http2ClientStream, code: int) -> None:
-        """End the stream in the midst of its response."""
         if self._streams.get(stream.flow.stream_id) is stream:
             self._close_stream(stream)
             self.write(frames.rst_stream(stream.flow.stream_id, code))
@@ -211,8 +131,13 @@ class Http2ClientConnection(Http2Connection):
         self.second_passed()
         self._resets = 0
         for stream in list(self._streams.values()):
-            if stream.exchange is not None:
+            if stream.flow.stalled > _STALLED_SECONDS:
+                self._cancel(stream)
+                self.write(frames.rst_stream(stream.flow.stream_id, frames.CANCEL))
+            elif stream.exchange is not None:
                 stream.exchange.sweep(self._context.limits)
+        if self.stalls.seconds > _STALLED_SECONDS:
+            self._end_stalled()
         if self._draining_since is not None:
             if tick - self._draining_since > _GOAWAY_SECONDS and not self.closing:
                 self._stop_taking()
@@ -362,6 +287,13 @@ class Http2ClientConnection(Http2Connection):
                 stream.exchange.client_closed()
 
     # Private
+
+    def _end_stalled(self) -> None:
+        """The client takes nothing of anything."""
+        if self.write_paused:
+            self.transport.abort()
+        else:
+            self.end(frames.ENHANCE_YOUR_CALM, self._last_stream_id, "the window stays closed")
 
     def _read_request(self, block: bytes, end_stream: bool) -> StreamRequest:
         known = self._decoder.remembered.get(block)

@@ -13,6 +13,7 @@ from composectl.proxy.http2.flow import STREAM_WINDOW, Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.header_block import HeaderBlock
 from composectl.proxy.http2.response import lowered
+from composectl.proxy.http2.stalls import Stalls
 
 CONNECTION_WINDOW = 1024 * 1024  # what all streams of a client may send before it is taken
 # Frames in a second that cost work and carry nothing, beyond so many for each that carries something
@@ -42,6 +43,7 @@ class Http2Connection:
         "broken",
         "encoder",
         "peer_max_streams",
+        "stalls",
         "transport",
         "write_paused",
     )
@@ -66,6 +68,7 @@ class Http2Connection:
         self._idle_frames = 0
         self._settings_came = False
         self.peer_max_streams = frames.MAX_STREAM_ID
+        self.stalls = Stalls()
         self.write_paused = False
         self.broken = False  # it was ended for a fault
 
@@ -90,6 +93,7 @@ class Http2Connection:
         room = max(0, min(flow.send_window, self._send_window))  # a changed setting may have made it negative
         if len(data) > room:
             flow.offset = room
+            flow.stalled = 0
             self._send_within(flow, data[:room], None)
             flow.pending.append(data)
             flow.end = end
@@ -129,6 +133,9 @@ class Http2Connection:
     def second_passed(self) -> None:
         """Count anew what is limited in a second."""
         self._idle_frames = 0
+        self.stalls.second_passed(
+            self.transport, self._blocked.values(), window=self._send_window, is_full=self.write_paused
+        )
         try:
             self._block.second_passed()
         except Http2Error as error:
@@ -246,6 +253,7 @@ class Http2Connection:
         room = min(flow.send_window, self._send_window, frames.MAX_FRAME)
         if room <= 0 or not flow.pending:
             return False
+        self.stalls.moved(flow)
         first = flow.pending[0]
         piece = first[flow.offset : flow.offset + room]
         flow.offset += len(piece)

@@ -9,7 +9,8 @@ from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import BackendStream, BackendStreams
-from composectl.proxy.http2.backend_connection import Http2BackendConnection, Http2BackendStream
+from composectl.proxy.http2.backend_connection import Http2BackendConnection
+from composectl.proxy.http2.backend_stream import Http2BackendStream
 from composectl.proxy.http2.frames import Http2Error
 
 # A backend that leaves the preface unanswered for so long speaks HTTP/1.1.

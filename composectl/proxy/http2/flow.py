@@ -11,10 +11,21 @@ class Flow:
     """The flow control of one stream: both windows, and what the peer's window holds back.
 
     `held`: bytes that came and were not taken. `end`: the trailers that are to follow the last byte of `pending`, None
-    where more may come; without any, the last DATA frame ends the stream.
+    where more may come; without any, the last DATA frame ends the stream. `stalled`: the seconds for which the peer has
+    taken nothing of `pending`.
     """
 
-    __slots__ = ("end", "held", "offset", "pending", "receive_window", "send_window", "stream_id", "unacknowledged")
+    __slots__ = (
+        "end",
+        "held",
+        "offset",
+        "pending",
+        "receive_window",
+        "send_window",
+        "stalled",
+        "stream_id",
+        "unacknowledged",
+    )
 
     def __init__(self, stream_id: int, send_window: int) -> None:
         self.stream_id = stream_id
@@ -25,3 +36,4 @@ class Flow:
         self.pending: list[bytes] = []
         self.offset = 0  # of what is not sent in the first of them
         self.end: Fields | None = None
+        self.stalled = 0

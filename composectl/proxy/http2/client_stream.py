@@ -1,0 +1,119 @@
+"""One stream of a client: one request and its response."""
+
+from __future__ import annotations
+
+from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.client_stream import ClientStream
+from composectl.proxy.errors import ErrorReason, log_internal_error
+from composectl.proxy.exchange import Exchange
+from composectl.proxy.head import Fields, ResponseHead
+from composectl.proxy.http2 import frames
+from composectl.proxy.http2.connection import Http2Connection
+from composectl.proxy.http2.flow import Flow
+from composectl.proxy.http2.request import StreamRequest
+from composectl.proxy.http2.response import lowered
+from composectl.proxy.trailers import forwardable_trailers
+
+
+class StreamOwner(Http2Connection):
+    """The connection, as its streams see it."""
+
+    __slots__ = ("address",)
+
+    address: str
+
+    def response_block(self, head: ResponseHead, exchange: Exchange | None) -> bytes:
+        """The header block of a final response."""
+        raise NotImplementedError
+
+    def send_error(self, stream: Http2ClientStream, status: int, reason: str, id_line: bytes) -> int:
+        """Send the proxy's own response; returns the bytes of its body."""
+        raise NotImplementedError
+
+    def stream_finished(self, stream: Http2ClientStream) -> None:
+        """The response was handed over whole."""
+        raise NotImplementedError
+
+    def reset(self, stream: Http2ClientStream, code: int) -> None:
+        """End the stream in the midst of its response."""
+        raise NotImplementedError
+
+    def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
+        """Log how a request has ended, where there is a log: see `AccessRecord.end`."""
+        raise NotImplementedError
+
+
+class Http2ClientStream(ClientStream):
+    """One request of a client and its response."""
+
+    __slots__ = ("_connection", "exchange", "flow", "received", "request", "response_ended")
+
+    def __init__(self, connection: StreamOwner, flow: Flow, request: StreamRequest | None) -> None:
+        self._connection = connection
+        self.flow = flow
+        self.request = request
+        self.received = 0  # of the body
+        self.exchange: Exchange | None = None
+        self.address = connection.address
+        self.responding = False
+        self.response_ended = False
+        self.upload_paused = False
+        self.aborted = False
+
+    # The exchange's side
+
+    def send(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
+        connection, flow = self._connection, self.flow
+        stream_id = flow.stream_id
+        end: Fields | None = None
+        if trailers is not None:
+            self.response_ended = True
+            end = forwardable_trailers(trailers) if trailers else trailers
+        if head is not None:
+            self.responding = True
+            is_all = end is not None and not end and not body
+            connection.write(
+                frames.headers(stream_id, connection.response_block(head, self.exchange), end_stream=is_all)
+            )
+            if is_all:
+                return
+        if (body or end is not None) and not connection.send_data(flow, body, end) and self.exchange is not None:
+            self.exchange.pause_response()
+
+    def send_interim(self, head: ResponseHead) -> None:
+        block = self._connection.encoder.encode([(b":status", b"%d" % head.status), *lowered(head.fields)])
+        self._connection.write(frames.headers(self.flow.stream_id, block, end_stream=False))
+
+    def send_error(self, status: int, reason: str) -> int:
+        exchange = self.exchange
+        return self._connection.send_error(
+            self, status, reason, exchange.request.id_line if exchange is not None else b""
+        )
+
+    def finished(self) -> None:
+        self._connection.stream_finished(self)
+
+    def abort_response(self) -> None:
+        self._connection.reset(self, frames.INTERNAL_ERROR)
+
+    def fail_internally(self, error: Exception) -> None:
+        log_internal_error(error)
+        exchange = self.exchange
+        record = exchange.cancel() if exchange is not None else None
+        self.log_access(record, 0 if self.responding else 500, ErrorReason.INTERNAL_ERROR)
+        if self.responding:
+            self._connection.reset(self, frames.INTERNAL_ERROR)
+        else:
+            self.send_error(500, ErrorReason.INTERNAL_ERROR)
+            self._connection.stream_finished(self)
+
+    def pause_upload(self) -> None:
+        self.upload_paused = True
+
+    def resume_upload(self) -> None:
+        self.upload_paused = False
+        exchange = self.exchange
+        self._connection.taken(self.flow, ended=exchange is None or exchange.uploaded)
+
+    def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
+        self._connection.log_access(record, status, error)

@@ -1,0 +1,131 @@
+"""Clients and backends that take nothing of what waits for them: they are waited for, but not for ever."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from h2.settings import SettingCodes, Settings
+
+from composectl.proxy.http2 import frames
+from tests.support.backends import answers
+from tests.support.http2_backend import Http2Wire
+from tests.support.http2_client import GET, POST, Http2Client
+from tests.support.messages import OK
+from tests.support.proxy_fixture import ProxyFixture
+from tests.support.raw_http import RawConnection, fill
+from tests.support.wait import wait_until_async
+
+BODY = bytes(range(256)) * 4000
+LARGE = answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
+WINDOW = 65_535
+
+
+async def http2(stage: ProxyFixture, *, receive_buffer: int = 0) -> Http2Client:
+    client = Http2Client(await stage.client(receive_buffer=receive_buffer))
+    await client.start()
+    return client
+
+
+async def stuck_stream(stage: ProxyFixture, client: Http2Client) -> int:
+    """A stream whose window is used up; what is held back for it waits in the proxy."""
+    stage.backend.play(LARGE)
+    client.acknowledges = False
+    stream_id = await client.ask(GET)
+    while len(client.heard[stream_id].body) < WINDOW:
+        await client.read()
+    return stream_id
+
+
+async def test_j14_a_stream_whose_window_stays_closed_is_reset(stage: ProxyFixture) -> None:
+    client = await http2(stage)
+    stuck = await stuck_stream(stage, client)
+    client.connection.increment_flow_control_window(10 * len(BODY))
+    stage.backend.play(answers(OK))
+    assert (await client.answer(GET)).status == 200
+    stage.seconds_pass(299)
+    assert (await client.answer(GET)).status == 200
+    assert client.heard[stuck].reset is None
+    stage.seconds_pass(2)
+    assert (await client.until_over(stuck)).reset == frames.CANCEL
+    assert (await client.answer(GET)).status == 200
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
+
+
+async def test_j14_a_window_that_opens_now_and_then_is_enough(stage: ProxyFixture) -> None:
+    client = await http2(stage)
+    stuck = await stuck_stream(stage, client)
+    client.connection.increment_flow_control_window(10 * len(BODY))
+    for turn in range(1, 4):
+        stage.seconds_pass(299)
+        client.connection.increment_flow_control_window(100, stuck)
+        await client.flush()
+        while len(client.heard[stuck].body) < WINDOW + 100 * turn:
+            await client.read()
+    assert client.heard[stuck].reset is None
+
+
+async def test_j14_a_connection_whose_window_stays_closed_is_ended(stage: ProxyFixture) -> None:
+    client = await http2(stage)
+    await stuck_stream(stage, client)
+    stage.seconds_pass(150)
+    client.connection.increment_flow_control_window(len(BODY), 1)
+    other = await client.ask(GET)
+    while not client.heard[other].fields:
+        await client.read()
+    stage.seconds_pass(151)
+    assert await client.until_goaway() == frames.ENHANCE_YOUR_CALM
+    await wait_until_async(lambda: not stage.server.context.connections)
+
+
+async def test_j14_a_client_that_does_not_read_is_ended(stage: ProxyFixture) -> None:
+    client = await http2(stage, receive_buffer=4096)
+    await client.raw(frames.SETTINGS, 0, 0, struct.pack(">HI", frames.SETTINGS_INITIAL_WINDOW_SIZE, 2**31 - 1))
+    await client.raw(frames.WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**31 - 1 - WINDOW))
+    filled = 0
+
+    async def gives_without_end(wire: RawConnection) -> None:
+        nonlocal filled
+        if not (await wire.head()).startswith(b"PRI "):
+            await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+            filled = await fill(wire)
+            await wire.rest()
+        wire.close()
+
+    stage.backend.play(gives_without_end)
+    await client.ask(GET)
+    await wait_until_async(lambda: filled)
+    stage.seconds_pass(300)
+    assert stage.server.context.connections
+    stage.seconds_pass(3)
+    await wait_until_async(lambda: not stage.server.context.connections)
+    await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
+
+
+@pytest.mark.parametrize("is_whole", [False, True], ids=["more to come", "all of it waits"])
+async def test_j15_an_upload_that_a_backend_does_not_take_ends_in_time(stage: ProxyFixture, is_whole: bool) -> None:
+    client = await http2(stage)
+    stream_id = await client.open(POST)
+    wire = Http2Wire(await stage.backend.accept())
+    window = {SettingCodes.INITIAL_WINDOW_SIZE: 1000}
+    wire.connection.local_settings = Settings(client=False, initial_values=window)
+    wire.acknowledges = False
+    await wire.start()
+    asked = await wire.request(whole=False)
+    client.connection.send_data(stream_id, bytes(10_000), end_stream=is_whole)
+    await client.flush()
+    while len(asked.body) < 1000:
+        await wire.read()
+    stage.seconds_pass(74)
+    wire.connection.increment_flow_control_window(500, asked.stream_id)
+    await wire.flush()
+    while len(asked.body) < 1500:
+        await wire.read()
+    stage.seconds_pass(75)
+    assert not client.heard[stream_id].status
+    stage.seconds_pass(2)
+    heard = await client.until_over(stream_id)
+    assert (heard.status, heard.fields[b"x-composectl-error"]) == (504, b"backend-too-slow")
+    while asked.reset is None:
+        await wire.read()
+    assert asked.reset == frames.CANCEL
