@@ -16,7 +16,9 @@ VERSION = 1
 HISTOGRAM_MS = tuple(bound / 1000 for bound in HISTOGRAM)
 
 _OUTPUT: dict[str, Any] = {"health_output": "", "last_lines": []}
-_View = TypeVar("_View", "Totals", "BackendView", "ChangeView", "ServiceView", "LogView", "Snapshot", Waiting)
+_View = TypeVar(
+    "_View", "Totals", "BackendView", "ChangeView", "PortView", "ServiceView", "LogView", "Snapshot", Waiting
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,18 @@ class ChangeView:
 
 
 @dataclass(frozen=True, slots=True)
+class PortView:
+    """A published port: the container's `port`, None where each backend has its own; its listeners are `host:port`.
+
+    `protocol`: as `--protocol` names it.
+    """
+
+    port: int | None
+    listeners: tuple[str, ...]
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceView:
     """One balanced service; `last_minute` holds the requests of each of the last 60 seconds at most, newest last.
 
@@ -100,6 +114,7 @@ class ServiceView:
     last_minute: tuple[int, ...]
     waiting: tuple[Waiting, ...] = ()
     notices: tuple[str, ...] = ()
+    ports: tuple[PortView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +178,7 @@ def view_service(
     rollouts: Mapping[str, int],
     waiting: Sequence[Waiting] = (),
     notices: Iterable[str] = (),
+    ports: Iterable[PortView] = (),
 ) -> ServiceView:
     """The view of one pool, whose backends are reached on `port`; `queued` requests wait, `rollouts` are by outcome."""
     return ServiceView(
@@ -177,6 +193,7 @@ def view_service(
         last_minute=pool.leases.rate.minute,
         waiting=tuple(waiting),
         notices=tuple(notices),
+        ports=tuple(ports),
     )
 
 
@@ -248,6 +265,7 @@ def _service_as_json(service: ServiceView, output: bool) -> dict[str, Any]:
         "backends": [_flat(backend) for backend in service.backends],
         "changes": [_change_as_json(change) for change in service.changes],
         "waiting": [_waiting_as_json(waiting, output) for waiting in service.waiting],
+        "ports": [_flat(port) for port in service.ports],
     }
     return _flat(service) | nested
 
@@ -261,7 +279,7 @@ def _waiting_as_json(waiting: Waiting, output: bool) -> dict[str, Any]:
     return {"reason": waiting.reason} | _flat(waiting) | last_lines | ({} if output else _OUTPUT)
 
 
-def _flat(view: Totals | BackendView | ChangeView | ServiceView | LogView | Waiting) -> dict[str, Any]:
+def _flat(view: Totals | BackendView | ChangeView | PortView | ServiceView | LogView | Waiting) -> dict[str, Any]:
     # `dataclasses.asdict` copies all the way down, which a table of hundreds would feel four times a second.
     return {name: getattr(view, name) for name in view.__slots__}
 
@@ -281,6 +299,9 @@ def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
         "last_minute": tuple(service["last_minute"]),
         "waiting": tuple(map(_waiting_from_json, service.get("waiting", ()))),
         "notices": tuple(service.get("notices", ())),
+        "ports": tuple(
+            _pick(PortView, {**port, "listeners": tuple(port["listeners"])}) for port in service.get("ports", ())
+        ),
     }
     return _pick(ServiceView, {**service, **nested})
 

@@ -85,6 +85,11 @@ def _durations(backend: BackendView) -> list[Any]:
     return [(list(zip(_BOUNDS, accumulate(backend.histogram), strict=False)), backend.total_ms / 1000)]
 
 
+def _listeners(service: ServiceView) -> list[Any]:
+    protocols = {listener: port.protocol for port in service.ports for listener in port.listeners}
+    return [({"address": listener, "protocol": protocols.get(listener, "")},) for listener in service.listeners]
+
+
 def _by_phase(service: ServiceView) -> dict[str, int]:
     phases = [backend.phase for backend in service.backends]
     return {phase: phases.count(phase) for phase in _PHASES}
@@ -122,8 +127,7 @@ _SERVICE_FAMILIES = (
     _Family(_COUNTER, "composectl_phase_changes", "Changes of a backend's phase, by the new phase.",
             lambda service: dict.fromkeys(Phase, 0) | service.totals.changes, "phase"),
     _Family(_COUNTER, "composectl_rollouts", "Rollouts, by their outcome.", "totals.rollouts", "outcome"),
-    _Family(_INFO, "composectl_listener", "An address of the service.",
-            lambda service: [({"address": listener},) for listener in service.listeners]),
+    _Family(_INFO, "composectl_listener", "An address of the service, and its protocol.", _listeners),
 )
 _BACKEND_FAMILIES = (
     _Family(_COUNTER, "composectl_requests",

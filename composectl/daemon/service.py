@@ -16,7 +16,7 @@ from composectl import errors
 from composectl.balance.backend import Backend, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
-from composectl.balance.snapshot import ServiceView, view_service
+from composectl.balance.snapshot import PortView, ServiceView, view_service
 from composectl.balance.waiting import Condition, PortCheck, Waiting, explain
 from composectl.changes import ChangeFeed
 from composectl.compose.ports import ANY, Port
@@ -84,6 +84,7 @@ class BalancedService:
         self._health_monitor = HealthMonitor(self.pool, self._target, self._health_check)
         self._servers = [(port, self._make_server(port, connection_limit, access_log)) for port in ports]
         self._sockets: dict[Port, list[socket.socket]] = {}
+        self._addresses: dict[Port, tuple[str, ...]] = {}
         self._runners: list[web.ServerRunner] = []
 
     def bind(self, port: Port) -> None:
@@ -170,6 +171,9 @@ class BalancedService:
             rollouts=self._rollouts,
             waiting=waiting,
             notices=self._notices,
+            ports=[
+                PortView(port.target, addresses, self.protocols[port]) for port, addresses in self._addresses.items()
+            ],
         )
 
     def notice(self, sentence: str) -> None:
@@ -206,6 +210,7 @@ class BalancedService:
     def _listen(self, port: Port, sockets: list[socket.socket]) -> None:
         self._sockets[port] = sockets
         addresses = tuple(map(address_of, sockets))  # now: a socket that is closed has none
+        self._addresses[port] = addresses
         self.listeners += addresses
         self.listeners_by_port.setdefault(str(port.target or ""), []).extend(addresses)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
@@ -191,10 +191,18 @@ def _more(left_out: Iterable[BackendView], shown: int, width: int) -> list[Line]
 
 
 def _title(service: ServiceView, now: float, width: int) -> Line:
-    listeners = [(sanitize(listener), PLACE) for listener in service.listeners]
     up = (f"up {uptime(service.since, now)}", QUIET)
     policy = (sanitize(service.policy), QUIET)
-    return spread([(sanitize(service.service), TITLE), *listeners, up, policy], _readiness(service), width)
+    return spread([(sanitize(service.service), TITLE), *_places(service), up, policy], _readiness(service), width)
+
+
+def _places(service: ServiceView) -> Iterator[Piece]:
+    """The listeners, those of each port before its protocol."""
+    known = {listener for port in service.ports for listener in port.listeners}
+    for port in service.ports:
+        yield from ((sanitize(listener), PLACE) for listener in port.listeners)
+        yield sanitize(port.protocol), PLAIN
+    yield from ((sanitize(listener), PLACE) for listener in service.listeners if listener not in known)
 
 
 def _readiness(service: ServiceView) -> Piece:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from composectl import errors
-from composectl.balance.snapshot import ServiceView, Snapshot, view_service
+from composectl.balance.snapshot import PortView, ServiceView, Snapshot, view_service
 from composectl.control.dashboard.auth import DashboardAuth
 from composectl.control.dashboard.history import History
 from composectl.control.dashboard.server import serve_dashboard
@@ -83,4 +83,5 @@ class FakeDashboard(FakeDaemon):
             port=9090,
             changes=self.watched.changes,
             rollouts={},
+            ports=[PortView(9090, ("127.0.0.1:9090",), "auto")],
         )

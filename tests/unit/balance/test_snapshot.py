@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 from composectl.balance.backend import join_address
-from composectl.balance.snapshot import VERSION, Snapshot, iso, view_service
+from composectl.balance.snapshot import VERSION, PortView, Snapshot, iso, view_service
 from tests.support.factories import RecordedPool
 
-KEYS = {"service", "policy", "listeners", "desired", "since", "totals", "backends", "changes"}
+KEYS = {"service", "policy", "listeners", "desired", "since", "totals", "backends", "changes", "ports"}
 TOTALS = {
     *("requests", "in_flight", "failed", "retried", "queued", "responses"),
     *("failed_for", "retried_for", "bad_requests", "changes", "rollouts"),
@@ -28,6 +28,7 @@ def snapshot(watched: RecordedPool) -> Snapshot:
         port=9090,
         changes=watched.changes,
         rollouts={"done": 1},
+        ports=[PortView(80, ("[::]:80",), "tcp")],
     )
     return Snapshot(VERSION, "shop", (service,))
 
@@ -40,6 +41,7 @@ def test_the_keys_are_the_documented_ones() -> None:
     assert set(service["totals"]) == TOTALS
     assert service["totals"]["queued"] == 3
     assert set(service["backends"][0]) >= BACKEND
+    assert service["ports"] == [{"port": 80, "listeners": ("[::]:80",), "protocol": "tcp"}]
     assert set(service["totals"]["responses"]) == {"1xx", "2xx", "3xx", "4xx", "5xx"}
 
 

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 from prometheus_client.samples import Sample
 
-from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot, view_service
+from composectl.balance.snapshot import VERSION, LogView, PortView, ServiceView, Snapshot, view_service
 from composectl.control.metrics import expose, process_metrics
 from tests.support.factories import RecordedPool
 from tests.support.paths import ROOT
@@ -29,6 +29,7 @@ def seen(watched: RecordedPool) -> ServiceView:
         port=80,
         changes=(),
         rollouts={"done": 1},
+        ports=[PortView(80, ("[::]:80",), "tcp")],
     )
 
 
@@ -106,7 +107,7 @@ def test_drains_rollouts_and_listeners() -> None:
     service = seen(watched)
     assert samples(service, "composectl_phase_changes_total")["draining",] == 1
     assert samples(service, "composectl_rollouts_total") == {("done",): 1}
-    assert samples(service, "composectl_listener_info") == {("[::]:80",): 1}
+    assert samples(service, "composectl_listener_info") == {("[::]:80", "tcp"): 1}
 
 
 def test_a_backend_takes_its_counts_along_and_the_sums_stay() -> None:

@@ -15,7 +15,7 @@ from aiohttp import ClientSession, UnixConnector
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from composectl.balance.snapshot import ServiceView, view_service
+from composectl.balance.snapshot import PortView, ServiceView, view_service
 from composectl.control.api import make_api
 from composectl.control.http_server import Throttle
 from tests.support.factories import RecordedPool
@@ -54,6 +54,7 @@ def seen() -> ServiceView:
         assert lease is not None
         lease.answered(200, 1500) if answered else lease.failed("backend-hung-up")
     facts: dict[str, Any] = {"changes": watched.changes, "rollouts": {"done": 1}, "listeners": ["127.0.0.1:80"]}
+    facts["ports"] = [PortView(80, ("127.0.0.1:80",), "auto"), PortView(None, (), "tls")]
     return view_service(watched.pool, policy="p2c", desired=3, queued=0, port=80, **facts)
 
 

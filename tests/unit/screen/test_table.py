@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from rich.cells import cell_len
 
-from composectl.balance.snapshot import ChangeView, Totals, iso
+from composectl.balance.snapshot import ChangeView, PortView, Totals, iso
 from composectl.screen.table import render_table
 from tests.support.snapshots import NOW, backend, change, render, service, snapshot
 
@@ -49,6 +49,12 @@ def test_the_columns_stand_below_each_other(width: int) -> None:
     requests = top.index("requests") + len("requests")
     assert {row[:requests].split()[-1] for row in rows} == {f"{backend.requests:,}" for backend in service().backends}
     assert {row.index("ready") for row in rows} == {top.index("phase")}
+
+
+def test_the_header_names_the_protocol_of_each_port() -> None:
+    ports = (PortView(80, ("0.0.0.0:80", "[::]:80"), "auto"), PortView(6379, ("0.0.0.0:1",), "tcp"))
+    title = render(service(listeners=("0.0.0.0:80", "[::]:80", "0.0.0.0:1"), ports=ports))[0]
+    assert title.split()[1:7] == ["0.0.0.0:80", "[::]:80", "auto", "0.0.0.0:1", "tcp", "up"]
 
 
 def test_the_header_names_the_service_and_its_figures() -> None:

@@ -31,7 +31,7 @@ export class Service {
   show({ service, seconds, control }) {
     this.last = { service, seconds, control };
     say(this.title, service.service);
-    say(this.meta, `${service.listeners.join("  ")}  ·  ${service.policy}  ·  up ${since(service.since)}`);
+    say(this.meta, `${places(service)}  ·  ${service.policy}  ·  up ${since(service.since)}`);
     this.#readiness(service);
     this.steering.show(service, control);
     this.figures.show(service, seconds.latency(service.service));
@@ -58,6 +58,11 @@ export class Service {
     say(this.ready, `${ready}/${service.desired} ready`);
     set(this.ready, "class", `ready ${ready >= service.desired ? "good" : ready ? "uneasy" : "bad"}`);
   }
+}
+
+/** Where it is reached: the listeners of each port, and its protocol. */
+function places({ ports }) {
+  return ports.map(({ listeners, protocol }) => `${listeners.join("  ")} ${protocol}`).join("  ");
 }
 
 /** The few numbers that are looked at first. */
