@@ -53,9 +53,9 @@ class Option:
 
     `of`: the dataclass and the field that it sets, where its default stands; a dataclass alone has a field of its name,
     and None is for an option that the command takes by name.
-    `default`: in words, where the field has None. `commands`: those that have it as a flag. `needs_http`: it works on
-    requests, not on connections. `guards`: no connection may pass by it. `requires`: another option without which it
-    means nothing. `key_help`: where the key is not helped by `help`.
+    `default`: in words, where the field has None. `alone`: the value of the flag without one. `commands`: those that
+    have it as a flag. `needs_http`: it works on requests, not on connections. `guards`: no connection may pass by it.
+    `requires`: another option without which it means nothing. `key_help`: where the key is not helped by `help`.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Option:
     scope: Scope = Scope.SERVICE
     commands: tuple[str, ...] = ("up", "proxy")
     default: str = "none"
+    alone: str = ""
     needs_http: bool = False
     guards: bool = False
     requires: str = ""
@@ -211,7 +212,14 @@ OPTIONS = (
         BalancingConfig,
         default="its port accepts",
     ),
-    _http("health-check-host", kinds.HOST, "Send this Host in checks by path.", BalancingConfig),
+    _http(
+        "health-check-grpc",
+        kinds.GRPC_SERVICE,
+        "Check backends by grpc.health.v1, for this service or the whole server.",
+        BalancingConfig,
+        alone="true",
+    ),
+    _http("health-check-host", kinds.HOST, "Send this Host in checks by path or gRPC.", BalancingConfig),
     _http("response-timeout", kinds.SECONDS, "How long a backend may take to begin its response.", Limits),
     Option(
         "idle-timeout", kinds.SECONDS, "How long a response, or a connection of another protocol, may pause.", Limits
@@ -368,6 +376,8 @@ class _Flag(click.Option):
         attributes: dict[str, Any] = {"is_flag": True}
         if row.kind is not FLAG:
             attributes = {"type": row.kind, "multiple": row.repeats, "metavar": row.metavar}
+        if row.alone:
+            attributes |= {"is_flag": False, "flag_value": row.alone}
         if row.complete:
             attributes["shell_complete"] = completed(row.complete)
         text = f"{row.help}  [default: {row.default_text}]" if row.default_text else row.help

@@ -10,7 +10,7 @@ from composectl.config.options import Settings, build, build_daemon
 from composectl.config.protocols import make_protocols
 from composectl.config.service import BalancingConfig
 from composectl.config.values import PROJECT_NAME, parse
-from composectl.config.x_balance import check_slow_start
+from composectl.config.x_balance import check_combinations, flag_of
 from composectl.orchestrator.self_discovery import ServiceBackends
 
 SERVICE_NAME = "DOCKER_COMPOSE_SERVICE_NAME"
@@ -18,7 +18,7 @@ SERVICE_NAME = "DOCKER_COMPOSE_SERVICE_NAME"
 
 def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str]) -> ProxyConfig:
     """What the flags and the environment ask for; `project`: as `-p` names it. Raises ComposectlError."""
-    check_slow_start(flags, ("--slow-start", "--policy"))
+    check_combinations(flags, flag_of)
     named = {row.name: value for row, value in flags.items()}
     balancing, protocols = build(BalancingConfig, flags), make_protocols(flags, {})
     if "backend" not in named:

@@ -16,7 +16,8 @@ class BalancingConfig:
     """`policy` is a name of `POLICIES`; `backend_header`: responses carry `X-Internal-Service`.
 
     `health_check_path`: the path whose answer tells whether a backend is well; "" where its port does.
-    `health_check_host`: the `Host` of that request.
+    `health_check_grpc`: the gRPC service whose health tells it, `true` for the whole server, "" for none.
+    `health_check_host`: the `Host` of that request or call.
     `request_id`: requests without an `X-Request-ID` get one, and responses carry it.
     `slow_start`: the seconds over which the share of a new backend rises; None for a whole one from the first.
     `drain_timeout`: the seconds for requests in flight when their backend leaves, or the daemon ends.
@@ -26,6 +27,7 @@ class BalancingConfig:
     backend_header: bool = True
     request_id: bool = True
     health_check_path: str = ""
+    health_check_grpc: str = ""
     health_check_host: bytes = b"localhost"
     limits: Limits = field(default_factory=Limits)
     queue: QueueConfig = field(default_factory=QueueConfig)

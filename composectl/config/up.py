@@ -14,7 +14,7 @@ from composectl.config.daemon import UpConfig
 from composectl.config.options import KEYS, Settings, build, build_daemon
 from composectl.config.protocols import make_protocols
 from composectl.config.service import ServiceConfig
-from composectl.config.x_balance import XBalance, check_slow_start, parse_x_balance
+from composectl.config.x_balance import XBalance, check_combinations, flag_of, parse_x_balance
 from composectl.control.client import running_daemons
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_dir
@@ -70,7 +70,7 @@ def make_up_config(
     services = {}
     for service, scale in scales.items():
         own, file = flags if service in listening else rest, (declared or {}).get(service, XBalance()).settings
-        check_slow_start({**file, **own}, ("--slow-start", "--policy"))
+        check_combinations({**file, **own}, flag_of)
         services[service] = build(ServiceConfig, own, file, scale=scale, protocols=make_protocols(own, file))
     return build_daemon(UpConfig, flags, services=services, arguments=sort_up_arguments(arguments, scales))
 

@@ -29,6 +29,7 @@ _SIZE = r"([1-9][0-9]{0,11})([kmg]?)"
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # A target in origin-form, as it is sent (RFC 9112, section 3.2.1)
 _PATH = r"/[!-\"$-~]*"
+_GRPC_SERVICE = r"[!-~]{1,127}"
 _MAPPED_BITS = 96  # before the IPv4 address
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"  # RFC 9110, section 5.6.2
 
@@ -219,6 +220,13 @@ PATH = Value(
     "a path, percent-encoded",
     ["/healthz"],
     {"type": "string", "pattern": f"^{_PATH}$"},
+)
+GRPC_SERVICE = Value(
+    "[SERVICE]",
+    lambda text: "" if text == "false" else _matched(_GRPC_SERVICE, text)[0],
+    "the name of a gRPC service, or true for the whole server",
+    ["shop.Cart"],
+    {"oneOf": [{"type": "boolean"}, {"type": "string", "pattern": f"^{_GRPC_SERVICE}$"}]},
 )
 SIZE = Value(
     "SIZE", _size, "a size", ["10m", "512k", "1g", "1000"], _number_or_text("^[1-9][0-9]*[kmgKMG]?$", minimum=1)

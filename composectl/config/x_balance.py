@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ def parse_x_balance(service: str, value: object) -> XBalance:
         replicas = settings.pop(_REPLICAS, None)
         if replicas is not None:
             check_scale(service, replicas)
-        check_slow_start(settings, ("slow_start:", "policy:"))
+        check_combinations(settings, lambda row: f"{row.key}:")
     except errors.ComposectlError as error:
         raise errors.ComposectlError(
             f"`x-balance` of service `{shorten(service)}`: {shorten(error.message, _MAX_MESSAGE)}", error.hint
@@ -40,13 +40,26 @@ def parse_x_balance(service: str, value: object) -> XBalance:
     return XBalance(replicas, settings)
 
 
-def check_slow_start(settings: Settings, names: tuple[str, str]) -> None:
-    """Raise UsageError where a slow start is asked for with the policy `source`; `names`: how the user spells both."""
-    if KEYS["slow_start"] in settings and settings.get(KEYS["policy"]) == "source":
+def check_combinations(settings: Settings, spell: Callable[[Option], str]) -> None:
+    """Raise UsageError for options that exclude each other; `spell`: how the user writes one."""
+    slow_start, policy = KEYS["slow_start"], KEYS["policy"]
+    if slow_start in settings and settings.get(policy) == "source":
         raise errors.UsageError(
-            f"`{names[0]}` cannot be combined with `{names[1]} source`: a client would not stay with its backend",
+            f"`{spell(slow_start)}` cannot be combined with `{spell(policy)} source`: "
+            "a client would not stay with its backend",
             "omit one of the two",
         )
+    path, grpc = KEYS["health_check_path"], KEYS["health_check_grpc"]
+    if settings.get(path) and settings.get(grpc):
+        raise errors.UsageError(
+            f"`{spell(grpc)}` cannot be combined with `{spell(path)}`: a backend is checked in one way",
+            "omit one of the two",
+        )
+
+
+def flag_of(row: Option) -> str:
+    """How a command line spells an option."""
+    return row.flag
 
 
 def schema() -> dict[str, Any]:

@@ -77,8 +77,12 @@ class BalancedService:
         self._queue = RequestQueue(self.pool, balancing.queue)
         self._balancing = balancing
         speaks_http = self.protocols[ports[0]] not in (Protocol.TCP, Protocol.TLS)
-        path = balancing.health_check_path if speaks_http else ""
-        self._health_check = make_health_check(path, balancing.health_check_host, relayed=relayed)
+        self._health_check = make_health_check(
+            balancing.health_check_path if speaks_http else "",
+            balancing.health_check_host,
+            grpc=balancing.health_check_grpc if speaks_http else "",
+            relayed=relayed,
+        )
         self._changes = changes
         self._target = ports[0].target
         self._health_monitor = HealthMonitor(self.pool, self._target, self._health_check)

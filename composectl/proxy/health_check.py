@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from composectl.balance.backend import Backend
 from composectl.balance.pool import Pool
+from composectl.proxy.http2.grpc_health import why_not_serving
 from composectl.proxy.sockets import is_exhaustion, reason_of
 
+WHOLE_SERVER = "true"  # in place of the name of a service
+_GRPC = "grpc.health.v1"
 _HANGS_UP_WITHIN = 0.2
 # While a service that was ready is not, its requests wait for the checks.
 _URGENT_FOR = 10.0
@@ -28,6 +31,7 @@ class HealthCheck:
     """A check every `interval` seconds, with a result within `timeout` seconds.
 
     Without a `path`, the ports of backends that are not ready are checked; with one, all backends are asked for it.
+    `grpc`: all backends are asked by gRPC whether this service serves, "" for the whole server, None for no such check.
     `name`: the `Host` of that request.
     `relayed`: a relay accepts for the backends, so that no refusal shows when one is down: all ports are checked.
     """
@@ -37,26 +41,41 @@ class HealthCheck:
     timeout: float = 1.0
     relayed: bool = False
     name: bytes = b"localhost"
+    grpc: str | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks the application, and not for the port alone."""
+        return bool(self.path) or self.grpc is not None
 
     @property
     def includes_ready(self) -> bool:
         """Whether ready backends are checked, too."""
-        return bool(self.path) or self.relayed
+        return self.asks or self.relayed
 
     def subject(self, port: int | None) -> str:
         """What is checked, in words; `port` is None where each backend has its own."""
         at = f"port {port}" if port else "its port"
+        if self.grpc is not None:
+            return f"{_GRPC} at {at}"
         return f"GET {self.path} at {at}" if self.path else at
 
     async def run(self, host: str, port: int) -> str:
         """Why the backend at this address is healthy. Raises OSError and Unhealthy."""
+        if self.grpc is not None:
+            return await grpc_check(host, port, self.grpc, self.name)
         if self.path:
             return await http_check(host, port, self.path, self.name)
         return await (relayed_tcp_check if self.relayed else tcp_check)(host, port)
 
 
-def make_health_check(path: str, name: bytes = b"localhost", *, relayed: bool = False) -> HealthCheck:
-    """The check for `--health-check-path PATH`, "" for its absence, and `--health-check-host NAME`."""
+def make_health_check(path: str, name: bytes = b"localhost", *, grpc: str = "", relayed: bool = False) -> HealthCheck:
+    """The check for `--health-check-path PATH` or `--health-check-grpc SERVICE`, "" where absent.
+
+    `grpc` is `true` for the whole server; `name` is from `--health-check-host NAME`.
+    """
+    if grpc:
+        return HealthCheck(interval=1.0, timeout=2.0, name=name, grpc="" if grpc == WHOLE_SERVER else grpc)
     if path:
         return HealthCheck(path, interval=1.0, timeout=2.0, name=name)
     return HealthCheck(interval=0.5, relayed=True) if relayed else HealthCheck()
@@ -106,7 +125,7 @@ class HealthMonitor:
         except Unhealthy as unhealthy:
             pool.checked(backend, str(unhealthy), accepts=True)
         except TimeoutError as error:
-            pool.checked(backend, reason_of(error), accepts=bool(self._check.path))
+            pool.checked(backend, reason_of(error), accepts=self._check.asks)
         except OSError as error:
             if not is_exhaustion(error):
                 pool.checked(backend, reason_of(error))
@@ -159,6 +178,14 @@ async def http_check(host: str, port: int, path: str, name: bytes) -> str:
         asked = f" to `Host: {name.decode()}` (see `--health-check-host`)" if status in _UNKNOWN_HOST else ""
         raise Unhealthy(f"{path} answered {status}{asked}")
     return f"{path} answered {status}"
+
+
+async def grpc_check(host: str, port: int, service: str, name: bytes) -> str:
+    """Why it is healthy: it answers that the service is SERVING. Raises OSError and Unhealthy."""
+    why = await why_not_serving(host, port, service, name)
+    if why:
+        raise Unhealthy(why)
+    return f"{_GRPC} answered SERVING"
 
 
 # Private

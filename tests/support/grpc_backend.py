@@ -1,4 +1,4 @@
-"""A gRPC server of the grpcio library, with all four kinds of calls, and a client of it by any port."""
+"""A gRPC server of grpcio, with all four kinds of calls, health and reflection, and a client of it by any port."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from concurrent import futures
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 SERVICE = "test.Echo"
 SLOW, FAILING = b"slow", b"fail"
@@ -30,6 +32,11 @@ class GrpcBackend:
             "Both": grpc.stream_stream_rpc_method_handler(self._both),
         }
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        self.health = health.HealthServicer()
+        for service in ("", SERVICE):
+            self.health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
+        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME), self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
         self._server.start()
 

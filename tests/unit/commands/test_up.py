@@ -20,6 +20,7 @@ VALUES: dict[str, Any] = {
     "protocol": ("80=tcp",),
     "policy": "p2c",
     "health-check-path": "/up",
+    "health-check-grpc": "shop.Cart",
     "health-check-host": "shop.example",
     "max-request-body": "10m",
     "trusted-proxies": ("10.0.0.0/8",),

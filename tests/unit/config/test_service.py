@@ -69,6 +69,17 @@ def test_a_slow_start_does_not_go_with_source() -> None:
     assert raised.value.exit_code == USAGE
 
 
+@pytest.mark.parametrize(("typed", "service"), [("shop.Cart", "shop.Cart"), (True, "true"), ("false", "")])
+def test_the_health_of_a_grpc_service_or_of_the_whole_server_can_be_asked_for(typed: object, service: str) -> None:
+    assert balancing(health_check_grpc=typed).health_check_grpc == service
+
+
+def test_health_checks_by_path_and_by_grpc_exclude_each_other() -> None:
+    both = "`--health-check-grpc` cannot be combined with `--health-check-path`"
+    with pytest.raises(ComposectlError, match=both):
+        make_proxy_config(flags("proxy", health_check_path="/up", health_check_grpc="shop.Cart"), "", {})
+
+
 @pytest.mark.parametrize("path", ["/", "/healthz", "/up?full=1&x=%20", "/~a;b=c"])
 def test_a_path_to_ask_for(path: str) -> None:
     assert balancing(health_check_path=path).health_check_path == path

@@ -44,6 +44,7 @@ VALUES = {
     "drop_udp": "true",
     "policy": "p2c",
     "health_check_path": "/up",
+    "health_check_grpc": "shop.Cart",
     "health_check_host": "shop.example",
     "max_request_body": "10m",
     "trusted_proxies": ["10.0.0.0/8", "::1"],
@@ -177,6 +178,10 @@ def test_whatever_stands_there_is_taken_or_refused(value: object) -> None:
 
 
 def test_two_keys_that_do_not_go_together() -> None:
+    error = refused({"health_check_path": "/up", "health_check_grpc": "true"})
+    assert error.message.endswith(
+        "`health_check_grpc:` cannot be combined with `health_check_path:`: a backend is checked in one way"
+    )
     error = refused({"policy": "source", "slow_start": "10"})
     assert error.message.startswith("`slow_start:` cannot be combined with `policy: source`")
 

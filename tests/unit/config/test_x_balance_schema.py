@@ -64,6 +64,8 @@ def test_its_policies_are_those_that_there_are() -> None:
         *("10", "0", "'10'", "{}", "{replicas: 3}", "{replicas: '3', policy: p2c}"),
         *(
             "{health_check_path: '/up?x=1'}",
+            "{health_check_grpc: true}",
+            "{health_check_grpc: shop.Cart}",
             "{queue_timeout: 0, queue_size: 5, drain_timeout: 0}",
             "{response_timeout: 5, idle_timeout: '5', slow_start: 9}",
         ),
@@ -92,6 +94,8 @@ def test_what_is_valid_is_taken(value: str) -> None:
             "{policy: lucky}",
             "{policy: [p2c]}",
             "{health_check_path: up}",
+            "{health_check_grpc: 'a b'}",
+            "{health_check_grpc: [shop.Cart]}",
             "{queue_timeout: 5s}",
             "{queue_size: '0'}",
             "{drain_timeout: -1}",

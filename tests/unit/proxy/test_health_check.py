@@ -164,6 +164,12 @@ async def test_ports_are_checked_five_times_a_second_and_paths_once(
     assert make_health_check(path, relayed=relayed) == expected
 
 
+def test_a_check_by_grpc_is_for_a_service_or_for_the_whole_server() -> None:
+    assert make_health_check("", grpc="shop.Cart") == HealthCheck("", 1.0, 2.0, grpc="shop.Cart")
+    assert make_health_check("", grpc="true", relayed=True) == HealthCheck("", 1.0, 2.0, grpc="")
+    assert HealthCheck(grpc="").subject(50051) == "grpc.health.v1 at port 50051"
+
+
 def test_the_host_of_a_check_is_localhost_unless_another_is_named() -> None:
     assert make_health_check("/up").name == b"localhost"
     assert make_health_check("/up", b"shop.example") == HealthCheck("/up", 1.0, 2.0, name=b"shop.example")
