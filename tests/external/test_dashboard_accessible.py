@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from composectl.balance.waiting import Waiting
 from tests.support.chromium import Chromium
 from tests.support.fake_dashboard import TOKEN, FakeDashboard
 from tests.support.paths import ROOT
@@ -20,7 +21,11 @@ axe.run().then((found) => found.violations.map(
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_is_found(chromium: Chromium, width: int, dark: bool) -> None:
     assert AXE.exists(), "axe-core is missing: scripts/external brings it"
-    with FakeDashboard().shown() as url:
+    shop = FakeDashboard()
+    shop.notices = ("clients speak TLS",)
+    shop.waiting = (Waiting("echo", 3, "3", "echo-3", "port 80", "Connection refused", "start it"),)
+    shop.others = (Waiting("db", 1, "5", "db-1", "", "", state="exited", exit_code=1),)
+    with shop.shown() as url:
         page = chromium.page(width=width, dark=dark)
         page.visit(f"{url}#token={TOKEN}")
         assert page.comes_to("document.querySelectorAll('.area').length === 3")

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from composectl.balance.waiting import Waiting
 from tests.support.chromium import Chromium, Page
 from tests.support.dashboard_client import DashboardClient
 from tests.support.fake_dashboard import FakeDashboard
@@ -72,6 +73,28 @@ def test_names_and_reasons_are_text_whatever_they_are(chromium: Chromium) -> Non
         assert page.value("document.querySelector('#changes .reason').textContent") == EVIL
         assert page.value("document.querySelectorAll('main img, main script').length") == 0
         assert page.value("document.title") == "shop · composectl"
+
+
+def test_notices_and_reasons_come_and_go(chromium: Chromium) -> None:
+    shop = FakeDashboard()
+    with shop.shown() as url:
+        page = chromium.page()
+        page.visit(url)
+        assert page.comes_to(f"document.querySelectorAll('{ROWS}').length === 3")
+        assert page.value("[...document.querySelectorAll('.reasons')].every((one) => one.hidden)")
+        shop.notices = (EVIL, "clients speak TLS")
+        shop.waiting = tuple(
+            Waiting("echo", number, str(number), f"echo-{number}", "port 80", "Connection refused", "start it")
+            for number in (3, 4)
+        )
+        shop.others = (Waiting("db", 1, "5", "db-1", "", "", state="exited", exit_code=1),)
+        assert page.comes_to("document.querySelectorAll('.notices li').length === 2")
+        assert page.value("document.querySelector('.notices li').textContent") == EVIL
+        assert page.texts(".service .waiting li") == ["echo-3 and 1 more: port 80: Connection refused\nTo do: start it"]
+        assert page.texts("#others li") == ["db-1: exited: exit code 1"]
+        assert page.comes_to("document.getElementById('said').textContent.includes('clients speak TLS')")
+        shop.notices = shop.waiting = shop.others = ()
+        assert page.comes_to("[...document.querySelectorAll('.reasons')].every((one) => one.hidden)")
 
 
 def test_an_engine_that_is_gone_is_told_of(chromium: Chromium) -> None:

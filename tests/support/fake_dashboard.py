@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from composectl import errors
 from composectl.balance.snapshot import PortView, ServiceView, Snapshot, view_service
+from composectl.balance.waiting import Waiting
 from composectl.control.dashboard.auth import DashboardAuth
 from composectl.control.dashboard.history import History
 from composectl.control.dashboard.server import serve_dashboard
@@ -24,7 +25,10 @@ SECONDS = 90
 
 
 class FakeDashboard(FakeDaemon):
-    """Three replicas with a past; `stale_since` may be set. Its commands are in `commands`."""
+    """Three replicas with a past; `stale_since`, `notices`, `waiting` and `others` may be set.
+
+    Its commands are in `commands`.
+    """
 
     def __init__(self, name: str = "echo", reason: str = "its port accepts") -> None:
         super().__init__()
@@ -36,12 +40,15 @@ class FakeDashboard(FakeDaemon):
         self.watched.changes[-1] = replace(self.watched.changes[-1], reason=reason)
         self.history = History()
         self.stale_since: str | None = None
+        self.notices: tuple[str, ...] = ()
+        self.waiting: tuple[Waiting, ...] = ()
+        self.others: tuple[Waiting, ...] = ()
         for second in range(SECONDS):
             self._answers(second)
             deque(self.history.sampling([self.watched.pool], 1000.0 + second), maxlen=0)
 
     def snapshot(self) -> Snapshot:
-        return replace(super().snapshot(), services=(self._view(),), stale_since=self.stale_since)
+        return replace(super().snapshot(), services=(self._view(),), stale_since=self.stale_since, others=self.others)
 
     async def roll_out(self, service: str, progress: Callable[[str], None]) -> None:
         progress(f"{service}-4 is ready")
@@ -83,5 +90,7 @@ class FakeDashboard(FakeDaemon):
             port=9090,
             changes=self.watched.changes,
             rollouts={},
+            waiting=self.waiting,
+            notices=self.notices,
             ports=[PortView(9090, ("127.0.0.1:9090",), "auto")],
         )

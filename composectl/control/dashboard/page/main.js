@@ -4,6 +4,7 @@ import { Changes } from "./changes.js";
 import { byId, keep, say, set } from "./dom.js";
 import { listen } from "./live.js";
 import { Control, Commands } from "./commands.js";
+import { Reasons, grouped } from "./reasons.js";
 import { Seconds } from "./seconds.js";
 import { Service } from "./service.js";
 import { clock, since } from "./words.js";
@@ -15,11 +16,13 @@ const control = new Control();
 const commands = new Commands();
 const changes = new Changes();
 const services = new Map();
+const others = new Reasons("Other containers that are not well", "waiting card");
 let newest = null;
 let state = "connecting";
 let heardAt = null;
 let saidAt = 0;
 
+byId("others").append(others.node);
 listen({ heard, changed: () => {}, became });
 setInterval(tick, 1000);
 addEventListener("resize", draw);
@@ -38,6 +41,7 @@ function draw() {
   document.title = `${newest.project} · composectl`;
   const items = newest.services.map((service) => ({ service, seconds, control }));
   keep(byId("services"), services, items, ({ service }) => service.service, ({ service }) => new Service(service, commands));
+  others.show(grouped(newest.others));
   changes.show(newest);
   announce();
 }
@@ -87,5 +91,6 @@ function announce() {
 
 function readiness(service) {
   const ready = service.backends.filter((one) => one.phase === "ready").length;
-  return `${service.service}: ${ready} of ${service.desired} ready`;
+  const notices = service.notices.length ? `, ${service.notices.join(", ")}` : "";
+  return `${service.service}: ${ready} of ${service.desired} ready${notices}`;
 }

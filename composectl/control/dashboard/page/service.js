@@ -2,6 +2,7 @@
 
 import { Areas, Lines } from "./chart.js";
 import { element, keep, say, set } from "./dom.js";
+import { Reasons, grouped } from "./reasons.js";
 import { Steering } from "./steering.js";
 import { Table } from "./table.js";
 import { count, figure, percent, since } from "./words.js";
@@ -16,6 +17,8 @@ export class Service {
     this.meta = element("p", { class: "meta" });
     this.ready = element("p", { class: "ready" });
     this.steering = new Steering(service.service, commands);
+    this.notices = new Reasons("Notices", "notices");
+    this.waiting = new Reasons("Not ready", "waiting");
     this.figures = new Figures();
     this.responses = new Responses();
     this.charts = [new Areas("Requests per second", "requests/s"), new Lines("p95 latency", "ms")];
@@ -24,7 +27,7 @@ export class Service {
       element("figure", {}, element("figcaption", {}, words), this.charts[index].node));
     this.node = element("section", { class: "card service", "aria-labelledby": `service-${service.service}` },
       element("div", { class: "title" }, element("div", {}, this.title, this.meta), element("div", { class: "side" }, this.steering.node, this.ready)),
-      this.figures.node, element("div", { class: "charts" }, ...figures), this.responses.node, this.table.node);
+      this.notices.node, this.waiting.node, this.figures.node, element("div", { class: "charts" }, ...figures), this.responses.node, this.table.node);
     this.chosen = "";
   }
 
@@ -34,6 +37,8 @@ export class Service {
     say(this.meta, `${places(service)}  ·  ${service.policy}  ·  up ${since(service.since)}`);
     this.#readiness(service);
     this.steering.show(service, control);
+    this.notices.show(service.notices.map((text) => ({ text })));
+    this.waiting.show(grouped(service.waiting));
     this.figures.show(service, seconds.latency(service.service));
     this.responses.show(service.totals.responses);
     this.#draw();
