@@ -100,7 +100,7 @@ class ServiceView:
     """One balanced service; `last_minute` holds the requests of each of the last 60 seconds at most, newest last.
 
     `waiting`: why replicas are not ready, by number.
-    `notices`: what was noticed since its start that may need another option, a sentence each.
+    `notices`: what was noticed that may need another option, a sentence each.
     """
 
     service: str

@@ -12,7 +12,7 @@ from composectl.config.service import HttpOption, ProtocolConfig
 from composectl.config.values import PortProtocol
 from composectl.proxy.protocol import Protocol, usual_protocol
 
-_CHECKS = ("health-check-path", "health-check-host")
+_CHECKS = ("health-check-path", "health-check-grpc", "health-check-host")
 _BY_CONNECTION = (Protocol.TCP, Protocol.TLS)
 # What users write as `app_protocol`: names of IANA, of the Kubernetes API, and of products
 _APP_PROTOCOLS = {
@@ -45,8 +45,8 @@ def make_protocols(typed: Settings, declared: Settings) -> ProtocolConfig:
             option.name in _CHECKS,
         )
         for settings in (typed, declared)
-        for option in settings
-        if option.needs_http
+        for option, value in settings.items()
+        if option.needs_http and value != option.initial
     ]
     return ProtocolConfig(typed.get(row, ()), declared.get(row, ()), tuple(options))
 

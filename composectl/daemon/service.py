@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from composectl.changes import ChangeFeed
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
 from composectl.control.client import running_daemons
+from composectl.daemon.notice_board import NoticeBoard
 from composectl.daemon.notices import notices
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
@@ -72,7 +74,8 @@ class BalancedService:
         self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout
         self.canary: ServiceRollout | None = None
-        self._notices: list[str] = []
+        self._notices = NoticeBoard(self._tell_notice)
+        self._causes = (Counter[str](), Counter[str]())  # of notices, as they were at the last sweep
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
         self._queue = RequestQueue(self.pool, balancing.queue)
         self._balancing = balancing
@@ -152,8 +155,10 @@ class BalancedService:
         self._queue.sweep()
         leases = self.pool.leases
         leases.sample()
-        for sentence in notices(leases.bad_requests, leases.failed_for, self.listeners, self._target):
-            self.notice(sentence)
+        causes = (leases.bad_requests.copy(), leases.failed_for.copy())
+        of_clients, of_backends = (now - before for now, before in zip(causes, self._causes, strict=True))
+        self._notices.sweep(notices(of_clients, of_backends, self.listeners, self._target), time.monotonic())
+        self._causes = causes
         self._changes.wake()  # what is in flight at a backend in maintenance is waited for, too
 
     def waiting(self, desired: int, conditions: Iterable[Condition]) -> tuple[Waiting, ...]:
@@ -174,7 +179,7 @@ class BalancedService:
             changes=self._changes.changes,
             rollouts=self._rollouts,
             waiting=waiting,
-            notices=self._notices,
+            notices=self._notices.sentences,
             ports=[
                 PortView(port.target, addresses, self.protocols[port]) for port, addresses in self._addresses.items()
             ],
@@ -182,10 +187,7 @@ class BalancedService:
 
     def notice(self, sentence: str) -> None:
         """Tell this once on stderr, and in each snapshot from now on."""
-        if sentence not in self._notices:
-            self._notices.append(sentence)
-            warning(f"{self.name}: {sentence}")
-            self._changes.wake()
+        self._notices.add(sentence)
 
     def count_rollout(self, outcome: str) -> None:
         """Count a rollout that is `done`, `failed` or `aborted`."""
@@ -233,6 +235,10 @@ class BalancedService:
             log=access_log,
             on_untrusted=self._notice_proxy,
         )
+
+    def _tell_notice(self, sentence: str) -> None:
+        warning(f"{self.name}: {sentence}")
+        self._changes.wake()
 
     def _notice_proxy(self, client: str) -> None:
         option = f"`--trusted-proxies {client}`"

@@ -153,6 +153,7 @@ def test_of_several_services_one_has_to_publish_it() -> None:
         ("allowed-host", "shop.example"),
         ("max-request-body", "10m"),
         ("health-check-path", "/up"),
+        ("health-check-grpc", "shop.Cart"),
         ("response-timeout", "5"),
         ("no-request-id", True),
     ],
@@ -179,6 +180,11 @@ def test_such_an_option_is_for_the_services_and_ports_that_take_it() -> None:
 def test_a_path_is_refused_where_the_port_that_is_checked_has_none() -> None:
     with pytest.raises(ComposectlError, match="`--health-check-path` works on HTTP requests, and port 6379"):
         chosen("6379", "80", health_check_path="/up")
+
+
+def test_a_key_that_turns_it_off_is_no_such_option() -> None:
+    off = {"health_check_grpc": "false", "request_id": "true"}
+    assert chosen("6379", declared=off) == {6379: "tcp"}
 
 
 def test_nothing_but_http_comes_to_a_port_that_an_option_guards() -> None:
