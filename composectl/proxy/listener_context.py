@@ -13,6 +13,8 @@ from composectl.proxy.access_log import AccessLog
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.limits import PRIVATE, Client, Limits, is_private, is_within
 
+_REMEMBERED = 1024  # addresses: to parse one takes longer than all the rest of an HTTP/1 connection's start
+
 
 class Connection(Protocol):
     """A connection of a client."""
@@ -67,16 +69,19 @@ class ListenerContext:
         self._on_closed = on_closed
         self._on_untrusted = on_untrusted
         self._trusted = limits.trusted_proxies
+        self._are_trusted: dict[str, bool] = {}
         self._has_told = False
 
     def bound_to(self, hosts: Iterable[str]) -> None:
         """The listener is bound to these addresses. Behind loopback alone, only a proxy of this machine can connect."""
         if not self.limits.trusted_proxies and all(ip_address(host).is_loopback for host in hosts):
             self._trusted = PRIVATE
+            self._are_trusted.clear()
 
     def opened(self, connection: Connection) -> None:
+        if not self.connections:
+            self.empty.clear()
         self.connections.add(connection)
-        self.empty.clear()
 
     def replaced(self, connection: Connection, successor: Connection) -> None:
         """Another object reads what comes over this connection from now on."""
@@ -113,7 +118,14 @@ class ListenerContext:
 
     def is_trusted_proxy(self, client: str) -> bool:
         """Whether the forwarding fields of this address are kept."""
-        return bool(self._trusted) and is_within(client, self._trusted)
+        if not self._trusted:
+            return False
+        is_trusted = self._are_trusted.get(client)
+        if is_trusted is None:
+            if len(self._are_trusted) >= _REMEMBERED:
+                self._are_trusted.clear()
+            is_trusted = self._are_trusted[client] = is_within(client, self._trusted)
+        return is_trusted
 
     def is_suspected_proxy(self, client: str) -> bool:
         """Whether to look for forwarding fields that are dropped, though they may be meant to be kept."""

@@ -16,6 +16,7 @@ from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.detection import Detector
 from composectl.proxy.errors import log_internal_error
 from composectl.proxy.exchange import Upstream
+from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http2.connection_pool import Http2ConnectionPool
 from composectl.proxy.limits import ConnectionLimit, Limits
 from composectl.proxy.listener_context import ListenerContext
@@ -42,16 +43,16 @@ class HttpServer(web.Server):
         super().__init__(_never_called)
         self.upstream = upstream
         http2 = Http2ConnectionPool(cast(ConnectionPool, upstream.connections))
-        self._http2_upstream = replace(upstream, connections=http2)
         self._connection_pools = (upstream.connections, http2)
         self.connection_limit = connection_limit or ConnectionLimit()
         self.context = ListenerContext(limits, name, make_id, log, self.connection_limit.release, on_untrusted)
+        self._is_http1 = Detector(self.context, replace(upstream, connections=http2)).is_http1
 
     # aiohttp's side
 
-    def __call__(self) -> Detector:  # type: ignore[override]
+    def __call__(self) -> ClientConnection:  # type: ignore[override]
         self.connection_limit.acquire()
-        return Detector(self.context, self.upstream, self._http2_upstream)
+        return ClientConnection(self.context, self.upstream, self._is_http1)
 
     def pre_shutdown(self) -> None:
         """Let every connection end with its current request."""

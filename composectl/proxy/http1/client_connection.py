@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 from composectl.balance.backend import Backend
@@ -16,10 +17,11 @@ from composectl.proxy.head import Fields, ResponseHead
 from composectl.proxy.http1.encoding import encode_body, encode_interim, encode_response, http_date, last_chunk
 from composectl.proxy.http1.lingering import Lingering
 from composectl.proxy.http1.request_parser import RequestParser
-from composectl.proxy.limits import IDLE_ENOUGH
+from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.sockets import has_ended, has_unread, reset, unsent
 
+_FIRST_BYTES_SECONDS = 1
 _HEAD_SECONDS = 10
 _IDLE_SECONDS = 75
 _STALLED_SECONDS = 75
@@ -29,13 +31,15 @@ _UNREAD_SECONDS = 300
 class ClientConnection(ClientStream):
     """Queues the exchanges as their requests come; the first of the queue is the one that is being answered.
 
-    `closing`: no further request is taken.
+    `is_http1` is asked until it says of the first bytes that they are HTTP/1. `held`: those that may become something
+    else. `closing`: no further request is taken.
     """
 
     __slots__ = (
         "_chunked",
         "_context",
         "_ended",
+        "_is_http1",
         "_moved_at",
         "_parser",
         "_queue",
@@ -47,6 +51,7 @@ class ClientConnection(ClientStream):
         "_upstream",
         "_write_paused",
         "closing",
+        "held",
         "transport",
     )
 
@@ -54,9 +59,13 @@ class ClientConnection(ClientStream):
     _parser: RequestParser
     _queue: deque[Exchange]
 
-    def __init__(self, context: ListenerContext, upstream: Upstream) -> None:
+    def __init__(
+        self, context: ListenerContext, upstream: Upstream, is_http1: Callable[[ClientConnection, bytes], bool]
+    ) -> None:
         self._context = context
         self._upstream = upstream
+        self._is_http1: Callable[[ClientConnection, bytes], bool] | None = is_http1
+        self.held = b""
         self._moved_at = context.tick  # when it was last sent something, took some of it, or was told to wait
         self._unsent = 0
         self._reading = True
@@ -184,9 +193,9 @@ class ClientConnection(ClientStream):
     def idleness(self, tick: int) -> int:
         if self._queue or self._ended or tick - self._moved_at < IDLE_ENOUGH:
             return 0
-        if self._parser.head_since is not None:
+        if self._parser.head_since is not None or self.held:
             return 1  # its request has begun to come
-        return tick - self._moved_at
+        return tick - self._moved_at + (OF_NO_USE if self._is_http1 is not None else 0)
 
     def sweep(self, tick: int) -> None:
         if self._queue:
@@ -194,7 +203,10 @@ class ClientConnection(ClientStream):
                 return
             self._queue[0].sweep(self._context.limits)
         head_since = self._parser.head_since
-        if head_since is not None:
+        if self.held:
+            if tick - self._moved_at > _FIRST_BYTES_SECONDS:
+                self._receive(self._take_held())
+        elif head_since is not None:
             if self._reading and tick - head_since > _HEAD_SECONDS:
                 self._parser.reject(BadMessage(408, ErrorReason.HEAD_TOO_SLOW))
                 self._start_next()
@@ -213,19 +225,12 @@ class ClientConnection(ClientStream):
         self._context.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        try:
-            between_requests = self._parser.feed(data)
-            if self._parser.rejection is not None:
-                self._cancel_rejected()
-            queue = self._queue
-            if queue and queue[0].started:
-                queue[0].flush()
-            else:
-                self._start_next()
-            if not between_requests or len(queue) > 1:
-                self._update_flow_control()
-        except Exception as error:
-            self.fail_internally(error)
+        if self._is_http1 is not None:
+            data = self.held + data
+            if not self._is_http1(self, data):
+                return
+            self._take_held()
+        self._receive(data)
 
     def eof_received(self) -> None:
         """A client that sends no more counts as gone: its connection is closed once it has what was sent."""
@@ -252,6 +257,26 @@ class ClientConnection(ClientStream):
         self._parser.discard()
 
     # Private
+
+    def _take_held(self) -> bytes:
+        """The first bytes are HTTP/1."""
+        held, self.held, self._is_http1 = self.held, b"", None
+        return held
+
+    def _receive(self, data: bytes) -> None:
+        try:
+            between_requests = self._parser.feed(data)
+            if self._parser.rejection is not None:
+                self._cancel_rejected()
+            queue = self._queue
+            if queue and queue[0].started:
+                queue[0].flush()
+            else:
+                self._start_next()
+            if not between_requests or len(queue) > 1:
+                self._update_flow_control()
+        except Exception as error:
+            self.fail_internally(error)
 
     def _check_alive(self, tick: int) -> bool:
         """Whether it is: while nothing is read or sent, the loop does not tell that the client has gone.
@@ -344,6 +369,9 @@ class ClientConnection(ClientStream):
         self._ended = True
         self._queue.clear()
         self._parser.discard()
+        if not linger and not self.transport.get_write_buffer_size():
+            self.transport.close()
+            return
         lingering = Lingering(self._context, self.transport)
         self._context.replaced(self, lingering)
         lingering.begin(wait=linger)
