@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.cores import LOAD_CORE
@@ -43,12 +43,14 @@ _BEHIND = """
 class Backends:
     """Servers at 127.0.0.1, 127.0.0.2, ... on one port: `/` has 24 bytes and takes any body, `FILES` are there too.
 
-    `killable`: each is a process of its own, which may be killed, and which has nothing but `/`.
+    `killable`: each is a process of its own, which may be killed, and which has nothing but `/`. `grpc`: each answers
+    calls of gRPC over h2c, and nothing else.
     """
 
     count: int
     port: int
     killable: bool = False
+    grpc: bool = False
 
     @property
     def hosts(self) -> list[str]:
@@ -60,7 +62,7 @@ class Backends:
 
     def first(self, count: int) -> Backends:
         """So many of them."""
-        return Backends(count, self.port, self.killable)
+        return replace(self, count=count)
 
 
 NONE = Backends(0, 0)

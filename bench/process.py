@@ -77,10 +77,11 @@ def started(
     core: int,
     port: int,
     log: Path,
+    host: str = "127.0.0.1",
     environment: Mapping[str, str] | None = None,
     terminal: int | None = None,
 ) -> Iterator[int]:
-    """The id of a process on one core that listens on `port`; it writes to `log`, or to the descriptor `terminal`.
+    """The id of a process on one core that listens on `port` of `host`; it writes to `log`, or to `terminal`.
 
     Raises SystemExit with what it has said where it does not listen in time.
     """
@@ -94,7 +95,7 @@ def started(
             env={**os.environ, **(environment or {})},
         )
     try:
-        if not comes_to_listen(process, port):
+        if not comes_to_listen(process, port, host):
             raise SystemExit(f"error: `{' '.join(command)}` does not listen\n\n{log.read_text(errors='replace')}")
         yield process.pid
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.figures import Figure, Row, Samples
-from bench.parts import bodies, commands, cpu, growth, killed, latency, memory, table, watched
+from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, table, watched
 
 _OURS = Row("composectl")
 
@@ -80,6 +80,9 @@ REQUIREMENTS = (
     Requirement("CPU per request against Caddy", "cpu", _cpu_against("caddy"), 0.4),
     Requirement("10 MiB bodies per CPU second against nginx", "10m", _LARGE, 0.8, at_least=True),
     Requirement("CPU per request before 200 backends against 4", "growth", _GROWTH, 1.05),
+    Requirement("CPU per call of gRPC against nginx", grpc.ALIKE.name, _cpu_against("nginx"), 1.0),
+    Requirement("CPU per call of gRPC against Caddy", grpc.ALIKE.name, _cpu_against("caddy"), 0.4),
+    Requirement("CPU per call of gRPC with its own trace against nginx", grpc.TRACED.name, _cpu_against("nginx"), 1.5),
     Requirement("p99 with the table drawn against without", "table", _TABLE, 1.3),
     Requirement("p99 with all watchers against bare", "watched", _WATCHED, 1.2),
     Requirement("failed requests while backends are killed", "killed", _median(killed.LOST), 0, "requests"),

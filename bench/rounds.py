@@ -6,13 +6,15 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
+from bench import h2load
 from bench.backends import Backends
 from bench.figures import Row, Samples
+from bench.grpc_servers import answering
 from bench.parts.part import Part, Target
 from bench.peers.peer import Peer, Place
 from bench.ports import free_ports
@@ -28,7 +30,10 @@ def measure(
     """All rounds of one part."""
     samples = Samples()
     rows = part.rows(tuple(peers))
-    with _servers(part, folder) as servers, _all_started(rows, peers, backends, folder, servers) as targets:
+    with (
+        _behind(part, backends, folder) as (behind, servers),
+        _all_started(rows, peers, behind, folder, servers) as targets,
+    ):
         for number in range(part.rounds(rounds)):
             for row in rows if number % 2 == 0 else rows[::-1]:
                 with _awake(targets[row]):
@@ -39,8 +44,17 @@ def measure(
 # Private
 
 
-def _servers(part: Part, folder: Path) -> AbstractContextManager[Servers | None]:
-    return Servers(max(part.backends), Path(mkdtemp(dir=folder))) if part.kills else nullcontext()
+@contextmanager
+def _behind(part: Part, backends: Backends, folder: Path) -> Iterator[tuple[Backends, Servers | None]]:
+    """What the proxies stand before: `backends`, or servers for this part alone; and those that it may kill."""
+    if part.kills:
+        with Servers(max(part.backends), Path(mkdtemp(dir=folder))) as servers:
+            yield servers.backends, servers
+    elif part.grpc:
+        with answering(max(part.backends), Path(mkdtemp(dir=folder))) as answer:
+            yield answer, None
+    else:
+        yield backends, None
 
 
 @contextmanager
@@ -50,10 +64,9 @@ def _all_started(
     with ExitStack() as stack:
         targets = {}
         for row, port in zip(rows, free_ports(len(rows)), strict=True):
-            behind = servers.backends if servers is not None else backends.first(row.backends)
-            target = stack.enter_context(_started(peers[row.peer], behind, port, folder))
+            target = stack.enter_context(_started(peers[row.peer], backends.first(row.backends), port, folder))
             targets[row] = replace(target, servers=servers)
-            put(Load(), port, 1)
+            h2load.call(port, 1) if backends.grpc else put(Load(), port, 1)
             os.kill(targets[row].pid, signal.SIGSTOP)
         yield targets
 

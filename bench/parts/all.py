@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.parts import bodies, commands, cpu, growth, killed, latency, memory, table, watched
+from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, table, watched
 from bench.parts.part import Part
 
 PARTS: dict[str, Part] = {
@@ -14,6 +14,7 @@ PARTS: dict[str, Part] = {
         watched.PART,
         *bodies.PARTS,
         growth.PART,
+        *grpc.PARTS,
         killed.PART,
         memory.PART,
         commands.PART,

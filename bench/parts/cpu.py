@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bench.figures import FAILED, WAITED, Figure
 from bench.parts.part import Part, Target
@@ -17,8 +17,13 @@ SPEED = Figure("speed", "requests/s", 0)
 
 def measure(load: Load, target: Target, seconds: int) -> tuple[Outcome, dict[Figure, float]]:
     """One round of `load`, and what it took."""
+    return reading(target, lambda: put(load, target.port, seconds))
+
+
+def reading(target: Target, load: Callable[[], Outcome]) -> tuple[Outcome, dict[Figure, float]]:
+    """What became of a load, and what it took of the proxy."""
     before = spent(target.pid)
-    outcome = put(load, target.port, seconds)
+    outcome = load()
     took = spent(target.pid) - before
     micro = 1e6 / max(1, outcome.requests)
     return outcome, {

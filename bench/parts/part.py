@@ -41,6 +41,7 @@ class Part:
 
     `figures` are shown; `only` these peers (any, if empty) take part, and none of `without`, before each of
     `backends`; it takes `least` rounds at least, and `most` at most. `kills`: each backend is a process of its own.
+    `grpc`: the backends answer calls of gRPC, and nothing else.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Part:
     least: int = 1
     most: int = 1000
     kills: bool = False
+    grpc: bool = False
 
     def rounds(self, asked: int) -> int:
         """How many are made where so many are asked for."""

@@ -13,6 +13,7 @@ _CONFIG = """
 {{
   admin off
   auto_https off
+{servers}
 }}
 http://:{port} {{
   bind 127.0.0.1
@@ -24,16 +25,21 @@ http://:{port} {{
     header_down X-Request-ID {{http.request.uuid}}
     transport http {{
       keepalive_idle_conns_per_host 1024
+      {transport}
     }}
   }}
 }}
 """
 
+_H2C_SERVERS = "  servers {\n    protocols h1 h2 h2c\n  }"
+
 
 @contextmanager
 def _start(place: Place) -> Iterator[int]:
     config = place.folder / "Caddyfile"
-    config.write_text(_CONFIG.format(port=place.port, addresses=" ".join(place.backends.addresses)))
+    servers, transport = (_H2C_SERVERS, "versions h2c 2") if place.backends.grpc else ("", "")
+    addresses = " ".join(place.backends.addresses)
+    config.write_text(_CONFIG.format(port=place.port, addresses=addresses, servers=servers, transport=transport))
     command = ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"]
     homes = {name: str(place.folder) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     environment = {"GOMAXPROCS": "1", **homes}

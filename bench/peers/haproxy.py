@@ -23,7 +23,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend clients
-  bind 127.0.0.1:{port} backlog 4096
+  bind 127.0.0.1:{port} backlog 4096{http2}
   http-request set-header X-Forwarded-Proto http
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header Via "1.1 haproxy"
@@ -46,10 +46,11 @@ _RETRIES = "option redispatch 1\n  retry-on conn-failure empty-response"
 @contextmanager
 def _start(place: Place) -> Iterator[int]:
     config = place.folder / "haproxy.cfg"
+    http2 = " proto h2" if place.backends.grpc else ""
     check, retries = (_CHECK, _RETRIES) if place.backends.killable else ("", "")
     addresses = enumerate(place.backends.addresses, 1)
-    servers = "\n  ".join(f"server s{number} {address}{check}" for number, address in addresses)
-    config.write_text(_CONFIG.format(port=place.port, servers=servers, retries=retries))
+    servers = "\n  ".join(f"server s{number} {address}{check}{http2}" for number, address in addresses)
+    config.write_text(_CONFIG.format(port=place.port, servers=servers, retries=retries, http2=http2))
     command = ["haproxy", "-db", "-f", str(config)]
     with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as pid:
         yield pid

@@ -21,20 +21,23 @@ http {{
   map $http_x_request_id $named {{ default $http_x_request_id; "" $request_id; }}
   upstream backends {{ least_conn; {servers} keepalive 1024; keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096 {listen};
     location / {{
-      proxy_pass http://backends; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_set_header Host $http_host; proxy_set_header Via "1.1 nginx";
-      proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-Host $http_host; add_header X-Internal-Service $upstream_addr;
-      proxy_set_header X-Request-ID $named; add_header X-Request-ID $named;
-      proxy_request_buffering off; proxy_max_temp_file_size 0; {buffers}
+      {kind}_pass {scheme}://backends;
+      {kind}_set_header Host $http_host; {kind}_set_header Via "1.1 nginx";
+      {kind}_set_header X-Forwarded-For $remote_addr; {kind}_set_header X-Forwarded-Proto $scheme;
+      {kind}_set_header X-Forwarded-Host $http_host; add_header X-Internal-Service $upstream_addr;
+      {kind}_set_header X-Request-ID $named; add_header X-Request-ID $named;
+      {more}
     }}
   }}
 }}
 """
 
 
+_HTTP = """
+      proxy_http_version 1.1; proxy_set_header Connection ""; proxy_request_buffering off; proxy_max_temp_file_size 0;
+"""
 _LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
 
 
@@ -43,7 +46,12 @@ def _starter(buffers: str = "") -> Callable[[Place], AbstractContextManager[int]
     def start(place: Place) -> Iterator[int]:
         config = place.folder / "nginx.conf"
         servers = " ".join(f"server {address};" for address in place.backends.addresses)
-        text = _CONFIG.format(folder=place.folder, port=place.port, servers=servers, buffers=buffers)
+        words = (
+            {"listen": "http2", "kind": "grpc", "scheme": "grpc", "more": ""}
+            if place.backends.grpc
+            else {"listen": "", "kind": "proxy", "scheme": "http", "more": _HTTP + buffers}
+        )
+        text = _CONFIG.format(folder=place.folder, port=place.port, servers=servers, **words)
         config.write_text(text)
         place.folder.chmod(0o777)  # nginx gives up being root
         command = ["nginx", "-c", str(config)]

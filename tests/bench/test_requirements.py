@@ -20,6 +20,7 @@ def test_a_run_that_is_fast_enough_meets_all() -> None:
     ("cost", "texts"),
     [
         ({"nginx": 0.9}, ["CPU per request against nginx"]),
+        ({"nginx": 0.7}, ["CPU per request against nginx", "CPU per call of gRPC against nginx"]),
         ({"haproxy": 0.9}, ["CPU per request against HAProxy"]),
         ({"go_tuned": 2.9}, ["CPU per request against the tuned Go proxy"]),
         ({"caddy": 3.7}, ["CPU per request against Caddy"]),

@@ -12,7 +12,7 @@ from composectl.proxy.exchange import Exchange
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.backend_stream import Http2BackendStream, StreamOwner
-from composectl.proxy.http2.compression import MAX_FIELDS_SIZE, literal
+from composectl.proxy.http2.compression import MAX_FIELDS_SIZE, literal, literals
 from composectl.proxy.http2.connection import CONNECTION_WINDOW
 from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
@@ -98,9 +98,12 @@ class Http2BackendConnection(StreamOwner):
         if not isinstance(head, StreamRequestHead):
             return self.encoder.encode(http2_fields(head))
         request = head.request
-        block = self.encoder.remembered.get(request)
+        base = request.base
+        block = self.encoder.remembered.get(base)
         if block is None:
-            block = self.encoder.encode(http2_fields(request.head), request)
+            block = self.encoder.encode(base.http2_fields(), base)
+        if request.extras:
+            block += literals(request.extras)
         if request.needs_id:
             block += literal(b"x-request-id", head.id_line[14:-2])
         return block

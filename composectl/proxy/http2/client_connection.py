@@ -15,9 +15,10 @@ from composectl.proxy.http2.compression import MAX_FIELDS_SIZE
 from composectl.proxy.http2.connection import CONNECTION_WINDOW
 from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
-from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, check_field, read_request
+from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, check_field
+from composectl.proxy.http2.request_reader import RequestReader
 from composectl.proxy.http2.response import encode_response, error_response
-from composectl.proxy.limits import IDLE_ENOUGH, check_body, check_head
+from composectl.proxy.limits import IDLE_ENOUGH, check_body
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.trailers import check_request_trailers, forwardable_trailers
@@ -39,7 +40,7 @@ class Http2ClientConnection(StreamOwner):
         "_idle_since",
         "_last_stream_id",
         "_limits",
-        "_peer",
+        "_reader",
         "_resets",
         "_streams",
         "_touched",
@@ -252,10 +253,11 @@ class Http2ClientConnection(StreamOwner):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else "unknown"
+        name = transport.get_extra_info("peername")
+        self.address = name[0] if name else "unknown"
         context = self._context
-        self._peer = Peer(context, self.address, "http")
+        peer = Peer(context, self.address, "http")
+        self._reader = RequestReader(peer, self._limits, make_ids=context.make_id is not None)
         context.opened(self)
         offer = frames.settings(
             (frames.SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS),
@@ -299,14 +301,7 @@ class Http2ClientConnection(StreamOwner):
         known = self._decoder.remembered.get(block)
         if isinstance(known, StreamRequest) and end_stream == (not known.head.chunked and not known.length):
             return known
-        fields = self._decoder.decode(block)
-        forwarding, host = self._peer.forwarding, b""
-        if self._peer.is_read:
-            forwarding, host = self._peer.read(fields)
-        make_ids = self._context.make_id is not None
-        request = read_request(fields, forwarding, host, end_stream=end_stream, make_ids=make_ids)
-        if self._limits is not None:
-            check_head(request.head, self._limits)
+        request = self._reader.read(self._decoder.decode(block), end_stream=end_stream)
         self._decoder.remember(block, request)
         return request
 

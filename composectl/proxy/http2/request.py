@@ -6,16 +6,18 @@ import re
 from collections.abc import Mapping
 
 from composectl.proxy.errors import BadMessage, ErrorReason
-from composectl.proxy.head import Fields, RequestHead, is_valid_request_id, request_head
+from composectl.proxy.head import OUR_REQUEST_FIELDS, Fields, RequestHead, is_valid_request_id, request_head
 from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
 
 _PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
 _CONNECTION_SPECIFIC = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
+# The proxy acts on these, or looks at them
+_NOT_PLAIN = OUR_REQUEST_FIELDS | _CONNECTION_SPECIFIC | {b"content-type", b"cookie"}
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 # RFC 9113, section 8.2.1; other control characters would be refused by HTTP/1.1
-_BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$")
+_VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _GRPC = b"application/grpc"
@@ -24,16 +26,44 @@ _GRPC = b"application/grpc"
 class StreamRequest:
     """A request head that was checked, and may come again, each time with another id.
 
-    `length`: its Content-Length, None where it has none. `is_grpc`: it is to be answered with a gRPC status.
+    `length`: its Content-Length, None where it has none. `is_grpc`: it is to be answered with a gRPC status. `extras`:
+    fields that `head` lacks. `base`: the same request without them.
     """
 
-    __slots__ = ("head", "is_grpc", "length", "needs_id")
+    __slots__ = ("_http2_fields", "_names", "base", "extras", "head", "is_grpc", "length", "needs_id")
 
     def __init__(self, head: RequestHead, length: int | None, is_grpc: bool, needs_id: bool) -> None:
         self.head = head
         self.length = length
         self.is_grpc = is_grpc
         self.needs_id = needs_id
+        self.extras: Fields = []
+        self.base = self
+        self._names: set[bytes] | None = None
+        self._http2_fields: Fields | None = None
+
+    def has_any_of(self, fields: Fields) -> bool:
+        """Whether the head has a field of the same name as one of these."""
+        names = self._names
+        if names is None:
+            names = self._names = {name.lower() for name, _ in self.head.fields}
+        for name, _ in fields:  # noqa: SIM110 - compiled, a loop costs less than a generator
+            if name in names:
+                return True
+        return False
+
+    def with_extras(self, fields: Fields) -> StreamRequest:
+        request = StreamRequest(self.head, self.length, self.is_grpc, self.needs_id)
+        request.extras = fields
+        request.base = self
+        return request
+
+    def http2_fields(self) -> Fields:
+        """The fields of the head for a backend that speaks HTTP/2."""
+        fields = self._http2_fields
+        if fields is None:
+            fields = self._http2_fields = http2_fields(self.head)
+        return fields
 
 
 class StreamRequestHead(RequestHead):
@@ -43,11 +73,13 @@ class StreamRequestHead(RequestHead):
 
     def __init__(self, request: StreamRequest, id_line: bytes) -> None:
         head = request.head
+        extras = request.extras
+        is_whole = not id_line and not extras
         super().__init__(
             head.method,
             head.target,
-            head.fields,
-            b"" if id_line else head.data,
+            head.fields + extras if extras else head.fields,
+            head.data if is_whole else b"",
             id_line or head.id_line,
             head.framing,
             head.chunked,
@@ -55,12 +87,15 @@ class StreamRequestHead(RequestHead):
             head.trailers,
             True,
             False,
-            head.has_host and not id_line,  # `data_for` puts the id in
+            head.has_host and is_whole,  # `data_for` puts the rest in
         )
         self.request = request
 
     def data_for(self, authority: bytes) -> bytes:
-        return self.data or self.request.head.data[:-2] + self.id_line + b"\r\n"
+        if self.data:
+            return self.data
+        lines = [b"%b: %b\r\n" % field for field in self.request.extras]
+        return b"".join((self.request.head.data[:-2], *lines, self.id_line, b"\r\n"))
 
 
 def read_request(
@@ -114,6 +149,15 @@ def http2_fields(head: RequestHead) -> Fields:
     return pseudo + fields
 
 
+def is_plain(field: tuple[bytes, bytes]) -> bool:
+    """Whether the proxy hands the field on as it is, whatever its value. Raises StreamError where it is malformed."""
+    name = field[0]
+    if name.startswith(b":") or name in _NOT_PLAIN:
+        return False
+    check_field(name, field[1])
+    return True
+
+
 # Private
 
 
@@ -162,7 +206,7 @@ def check_field(name: bytes, value: bytes) -> None:
     """RFC 9113, sections 8.2.1 and 8.2.2. Raises StreamError."""
     if not _NAME.fullmatch(name):
         raise StreamError(PROTOCOL_ERROR, "a bad field name")
-    if _BAD_VALUE.search(value):
+    if not _VALUE.fullmatch(value):
         raise StreamError(PROTOCOL_ERROR, "a bad field value")
     if name in _CONNECTION_SPECIFIC:
         raise StreamError(PROTOCOL_ERROR, "a field of HTTP/1.1 connections")

@@ -1,0 +1,89 @@
+"""Reads the requests of one client of HTTP/2, of which most have most of their fields in common."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from composectl.proxy.errors import BadMessage, ErrorReason
+from composectl.proxy.head import MAX_FIELDS, MAX_HEAD, Fields
+from composectl.proxy.http2.field_table import Field, size_of
+from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
+from composectl.proxy.http2.request import StreamRequest, is_plain, read_request
+from composectl.proxy.limits import Limits, check_head
+from composectl.proxy.peer import Peer
+
+_MEMO_SIZE: Final = 64
+_MEMO_HEAD_SIZE: Final = 4 * 1024
+_SEEN_SIZE: Final = 512
+_SEEN_FIELD_SIZE: Final = 512
+_BODYLESS: Final = (b"", b"")  # in a key: the stream ends with its head
+
+
+class RequestReader:
+    """A field that comes for the first time, and that the proxy hands on as it is, becomes an extra of the request.
+
+    So a deadline or a trace that is another one in each request leaves the rest of the head to be remembered.
+    `limits`: those of requests, None where there are none.
+    """
+
+    __slots__ = ("_limits", "_make_ids", "_peer", "_remembered", "_seen")
+
+    def __init__(self, peer: Peer, limits: Limits | None, *, make_ids: bool) -> None:
+        self._peer = peer
+        self._limits = limits
+        self._make_ids = make_ids
+        self._seen: set[Field] = set()
+        self._remembered: dict[tuple[Field, ...], StreamRequest] = {}
+
+    def read(self, fields: Fields, *, end_stream: bool) -> StreamRequest:
+        """The request of these fields: see `read_request`."""
+        common, extras = self._divide(fields)
+        key = (*common, _BODYLESS) if end_stream else tuple(common)
+        request = self._remembered.get(key)
+        if request is None:
+            request = self._read(common, end_stream=end_stream)
+            if len(request.head.data) <= _MEMO_HEAD_SIZE:
+                if len(self._remembered) >= _MEMO_SIZE:
+                    self._remembered.clear()
+                self._remembered[key] = request
+        if not extras:
+            return request
+        if len(request.head.fields) + len(extras) > MAX_FIELDS:
+            raise BadMessage(431, ErrorReason.TOO_MANY_FIELDS)
+        if len(request.head.data) + sum([size_of(field) for field in extras]) > MAX_HEAD:
+            raise BadMessage(431, ErrorReason.HEAD_TOO_LARGE)
+        if request.has_any_of(extras):  # several fields of one name are in their order
+            return self._read(fields, end_stream=end_stream)
+        return request.with_extras(extras)
+
+    # Private
+
+    def _divide(self, fields: Fields) -> tuple[Fields, Fields]:
+        """Those that came before or mean something here, and those that are new and mean nothing here."""
+        seen = self._seen
+        common: Fields = []
+        extras: Fields = []
+        for field in fields:
+            if extras and field[0].startswith(b":"):
+                raise StreamError(PROTOCOL_ERROR, "a pseudo-header behind other fields")
+            if field in seen:
+                common.append(field)
+                continue
+            if is_plain(field):
+                extras.append(field)
+            else:
+                common.append(field)
+            if size_of(field) <= _SEEN_FIELD_SIZE:
+                if len(seen) >= _SEEN_SIZE:
+                    seen.clear()
+                seen.add(field)
+        return common, extras
+
+    def _read(self, fields: Fields, *, end_stream: bool) -> StreamRequest:
+        forwarding, host = self._peer.forwarding, b""
+        if self._peer.is_read:
+            forwarding, host = self._peer.read(fields)
+        request = read_request(fields, forwarding, host, end_stream=end_stream, make_ids=self._make_ids)
+        if self._limits is not None:
+            check_head(request.head, self._limits)
+        return request
