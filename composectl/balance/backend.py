@@ -66,9 +66,16 @@ class Transition:
 
 
 class Counters:
-    """The outcomes of requests; `responses` counts final responses by class: index 2 for 2xx."""
+    """The outcomes of requests; `responses` counts final responses by class: index 2 for 2xx.
 
-    __slots__ = ("failed", "in_flight", "latency", "requests", "responses", "retried")
+    `connections` are those that are open now, of all that were balanced as connections. `bytes_received` came from
+    their clients, `bytes_sent` went to these.
+    """
+
+    __slots__ = (
+        *("bytes_received", "bytes_sent", "connections", "connections_total"),
+        *("failed", "in_flight", "latency", "requests", "responses", "retried"),
+    )
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -77,6 +84,10 @@ class Counters:
         self.retried = 0
         self.responses = [0] * 6
         self.latency = Latency()
+        self.connections = 0
+        self.connections_total = 0
+        self.bytes_received = 0
+        self.bytes_sent = 0
 
     def add(self, other: Counters) -> None:
         """Add the counts of `other`, without its latencies."""
@@ -85,6 +96,10 @@ class Counters:
         self.failed += other.failed
         self.retried += other.retried
         self.responses = [mine + theirs for mine, theirs in zip(self.responses, other.responses, strict=True)]
+        self.connections += other.connections
+        self.connections_total += other.connections_total
+        self.bytes_received += other.bytes_received
+        self.bytes_sent += other.bytes_sent
 
 
 class Backend(Counters):
@@ -93,7 +108,7 @@ class Backend(Counters):
     `check_error`: how its last check failed, or why it was ejected; "" where it was well.
     """
 
-    __slots__ = ("check_error", "outlier", "phase", "rate", "replica", "since")
+    __slots__ = ("check_error", "outlier", "phase", "rate", "received_rate", "replica", "sent_rate", "since")
 
     def __init__(self, replica: Replica, since: float) -> None:
         super().__init__()
@@ -103,6 +118,8 @@ class Backend(Counters):
         self.check_error = ""
         self.outlier = OutlierDetector()
         self.rate = Rate()
+        self.received_rate = Rate()
+        self.sent_rate = Rate()
 
     def __repr__(self) -> str:
         return f"<Backend {self.replica.name} {self.phase} {self.in_flight} in flight>"

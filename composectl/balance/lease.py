@@ -182,6 +182,8 @@ class Leases:
         self.rate.sample(self.requests)
         for backend in self._backends:
             backend.rate.sample(backend.requests)
+            backend.received_rate.sample(backend.bytes_received)
+            backend.sent_rate.sample(backend.bytes_sent)
 
     # The canary
 

@@ -11,7 +11,11 @@ from typing import Any, TypeVar
 from composectl.balance.snapshot import HISTOGRAM_MS, BackendView, LogView, ServiceView, Snapshot, Totals
 from composectl.balance.stats import percentiles_of
 
-_SUMMED = ("in_flight", "requests", "failed", "retried")
+_SUMMED = (
+    *("in_flight", "requests", "failed", "retried"),
+    *("connections", "connections_total", "bytes_received", "bytes_sent"),
+)
+_RATES = ("requests_per_second", "bytes_received_per_second", "bytes_sent_per_second")
 _View = TypeVar("_View", BackendView, ServiceView)
 
 
@@ -38,7 +42,7 @@ def merge_backends(first: BackendView, other: BackendView) -> BackendView:
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
-        requests_per_second=round(first.requests_per_second + other.requests_per_second, 1),
+        **{name: round(getattr(first, name) + getattr(other, name), 1) for name in _RATES},
         histogram=histogram,
         total_ms=round(first.total_ms + other.total_ms, 3),
     )

@@ -26,7 +26,7 @@ class Totals:
     """The sums of a service since it is balanced, those of replicas that are gone included.
 
     `failed_for`, `retried_for` and `bad_requests` are by reason, `changes` by the new phase, `rollouts` by outcome. The
-    `bad_requests` were refused as they came, and are no part of `requests`.
+    `bad_requests` were refused as they came, and are no part of `requests`. `connections` and bytes: see `Counters`.
     """
 
     requests: int
@@ -40,6 +40,10 @@ class Totals:
     bad_requests: dict[str, int] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)
     rollouts: dict[str, int] = field(default_factory=dict)
+    connections: int = 0
+    connections_total: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class BackendView:
 
     `canary`: the share of the requests that it gets with the other canaries; None where it is not one. `histogram`:
     the numbers of responses below each of the snapshot's `histogram_ms`, and at last of those above. `total_ms`: the
-    sum of all durations.
+    sum of all durations. `connections` and bytes: see `Counters`.
     """
 
     number: int
@@ -69,6 +73,12 @@ class BackendView:
     canary: float | None = None
     histogram: tuple[int, ...] = ()
     total_ms: float = 0.0
+    connections: int = 0
+    connections_total: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    bytes_received_per_second: float = 0.0
+    bytes_sent_per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +125,11 @@ class ServiceView:
     waiting: tuple[Waiting, ...] = ()
     notices: tuple[str, ...] = ()
     ports: tuple[PortView, ...] = ()
+
+    @property
+    def by_connection(self) -> bool:
+        """Whether all of its ports are balanced by connection, so that there are no requests."""
+        return bool(self.ports) and all(port.protocol in ("tcp", "tls") for port in self.ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +239,10 @@ def _totals(pool: Pool, queued: int, rollouts: Mapping[str, int]) -> Totals:
         bad_requests=dict(leases.bad_requests),
         changes={phase: count for phase, count in pool.changes.items() if count},
         rollouts=dict(rollouts),
+        connections=total.connections,
+        connections_total=total.connections_total,
+        bytes_received=total.bytes_received,
+        bytes_sent=total.bytes_sent,
     )
 
 
@@ -248,6 +267,12 @@ def _view_backend(pool: Pool, backend: Backend, port: int | None) -> BackendView
         canary=pool.leases.canary_share(backend),
         histogram=tuple(backend.latency.histogram()),
         total_ms=backend.latency.total / 1000,
+        connections=backend.connections,
+        connections_total=backend.connections_total,
+        bytes_received=backend.bytes_received,
+        bytes_sent=backend.bytes_sent,
+        bytes_received_per_second=round(backend.received_rate.recent, 1),
+        bytes_sent_per_second=round(backend.sent_rate.recent, 1),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -26,6 +27,7 @@ from composectl.screen.text import (
     of_count,
     of_phase,
     percent,
+    size,
 )
 
 NARROW = 40
@@ -39,11 +41,12 @@ _ROOMY = 14
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A backend, with what its requests are a share of and the largest share beside it."""
+    """A backend, with the number of its requests, or connections, what it is a share of, and the largest beside it."""
 
     backend: BackendView
-    service_requests: int
-    most_requests: int
+    count: int
+    total: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,8 +115,8 @@ def errors(row: TableRow) -> int:
     return row.backend.failed + row.backend.responses.get("5xx", 0)
 
 
-def _requests_style(row: TableRow) -> Style:
-    return of_count(row.backend.requests)
+def _count_style(row: TableRow) -> Style:
+    return of_count(row.count)
 
 
 def _phase_style(row: TableRow) -> Style:
@@ -121,34 +124,48 @@ def _phase_style(row: TableRow) -> Style:
 
 
 def _share_bar(row: TableRow, width: int) -> str:
-    return bar(row.backend.requests, row.most_requests, min(width, _BAR))
+    return bar(row.count, row.most, min(width, _BAR))
 
 
-def _measured(heading: str, rank: int, value: Callable[[BackendView], float | None]) -> Column:
-    return Column(heading, rank, lambda row, _: figure(value(row.backend)), lambda row: of_count(value(row.backend)))
+def _measured(
+    heading: str, rank: int, value: Callable[[BackendView], Any], text: Callable[[Any], str] = figure
+) -> Column:
+    return Column(heading, rank, lambda row, _: text(value(row.backend)), lambda row: of_count(value(row.backend)))
 
 
+_NUMBER = Column("#", 0, lambda row, _: str(row.backend.number), lambda row: QUIET)
+_NAME = Column("name", 3, lambda row, width: keep_tail(sanitize(row.backend.name), width), left=True, least=16)
 _ADDRESS = Column("address", 8, lambda row, _: sanitize(row.backend.address), left=True)
-COLUMNS = (
-    Column("#", 0, lambda row, _: str(row.backend.number), lambda row: QUIET),
-    Column("name", 3, lambda row, width: keep_tail(sanitize(row.backend.name), width), left=True, least=16),
-    _ADDRESS,
-    Column("phase", 0, lambda row, _: sanitize(row.backend.phase), _phase_style, left=True, least=5, floor=_PHASE),
-    Column("in flight", 2, lambda row, _: count(row.backend.in_flight), lambda row: of_count(row.backend.in_flight)),
-    Column("requests", 0, lambda row, _: count(row.backend.requests), _requests_style),
-    Column("share", 5, lambda row, _: percent(row.backend.requests, row.service_requests), _requests_style),
-    Column("", 7, _share_bar, lambda row: DRAWN, left=True, least=4, floor=_BAR, gap=1),
+_STATE = Column("phase", 0, lambda row, _: sanitize(row.backend.phase), _phase_style, left=True, least=5, floor=_PHASE)
+_SHARE = Column("share", 5, lambda row, _: percent(row.count, row.total), _count_style)
+_DRAWN_SHARE = Column("", 7, _share_bar, lambda row: DRAWN, left=True, least=4, floor=_BAR, gap=1)
+_ERRORS = Column("errors", 4, lambda row, _: count(errors(row)), lambda row: BAD if errors(row) else QUIET)
+_OF_REQUESTS = (
+    *(_NUMBER, _NAME, _ADDRESS, _STATE),
+    _measured("in flight", 2, lambda backend: backend.in_flight, count),
+    Column("requests", 0, lambda row, _: count(row.count), _count_style),
+    *(_SHARE, _DRAWN_SHARE),
     _measured("req/s", 1, lambda backend: backend.requests_per_second),
-    Column("errors", 4, lambda row, _: count(errors(row)), lambda row: BAD if errors(row) else QUIET),
+    _ERRORS,
     _measured("p50 ms", 9, lambda backend: backend.p50_ms),
     _measured("p95 ms", 6, lambda backend: backend.p95_ms),
 )
+_OF_CONNECTIONS = (
+    *(_NUMBER, _NAME, _ADDRESS, _STATE),
+    _measured("open", 2, lambda backend: backend.connections, count),
+    Column("connections", 0, lambda row, _: count(row.count), _count_style),
+    *(_SHARE, _DRAWN_SHARE),
+    _measured("received/s", 1, lambda backend: backend.bytes_received_per_second, size),
+    _measured("sent/s", 1, lambda backend: backend.bytes_sent_per_second, size),
+    _ERRORS,
+)
 
 
-def columns_for(rows: Sequence[TableRow]) -> Sequence[Column]:
-    """All of them, but for the addresses where backends are named by them."""
+def columns_for(rows: Sequence[TableRow], *, by_connection: bool = False) -> Sequence[Column]:
+    """Those of a service, but for the addresses where backends are named by them."""
     named = any(row.backend.name != row.backend.address for row in rows)
-    return [column for column in COLUMNS if named or column is not _ADDRESS]
+    columns = _OF_CONNECTIONS if by_connection else _OF_REQUESTS
+    return [column for column in columns if named or column is not _ADDRESS]
 
 
 @dataclass(frozen=True, slots=True)

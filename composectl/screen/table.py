@@ -45,6 +45,7 @@ from composectl.screen.text import (
     of_phase,
     recent,
     sentence,
+    size,
     sparkline,
     spread,
 )
@@ -112,9 +113,11 @@ def fit_block(service: ServiceView, lines: int, output: int = _OUTPUT) -> Servic
     changes = service.changes[-_CHANGES:]
     shown = fit_rows(lines, len(service.backends), len(changes), len(waiting), len(service.notices))
     backends = sorted(service.backends, key=lambda backend: (backend.number, backend.since))
-    requests = [backend.requests for backend in backends]
-    total, most = sum(requests), max(requests, default=0)
-    rows = tuple(TableRow(backend, total, most) for backend in backends[: shown.rows])
+    by_connection = service.by_connection
+    counts = [backend.connections_total if by_connection else backend.requests for backend in backends]
+    total, most = sum(counts), max(counts, default=0)
+    counted = zip(backends[: shown.rows], counts, strict=False)
+    rows = tuple(TableRow(backend, number, total, most) for backend, number in counted)
     return ServiceBlock(service, shown, rows, tuple(backends[shown.rows :]), waiting)
 
 
@@ -173,12 +176,18 @@ def _lines(services: Sequence[ServiceView], now: float, width: int, height: int 
     wants = [block_lines_needed(service, output) for service in services]
     heights = split_lines(height - between * (len(services) - 1), wants)
     blocks = [fit_block(service, lines, output) for service, lines in zip(services, heights, strict=True)]
-    rows = [row for block in blocks for row in block.rows]
-    layout = fit(columns_for(rows), rows, width)
+    layouts = {kind: _layout(blocks, kind, width) for kind in (False, True)}
     lines: list[Line] = []
     for block, block_height in zip(blocks, heights, strict=True):
-        lines += [[]] * between * bool(lines) + block.lines(layout, now, width)[:block_height]
+        shown = block.lines(layouts[block.service.by_connection], now, width)
+        lines += [[]] * between * bool(lines) + shown[:block_height]
     return lines
+
+
+def _layout(blocks: Iterable[ServiceBlock], by_connection: bool, width: int) -> Layout:
+    """That of the services that are balanced so: their columns stand below each other."""
+    rows = [row for block in blocks if block.service.by_connection is by_connection for row in block.rows]
+    return fit(columns_for(rows, by_connection=by_connection), rows, width)
 
 
 def _more(left_out: Iterable[BackendView], shown: int, width: int) -> list[Line]:
@@ -213,18 +222,26 @@ def _readiness(service: ServiceView) -> Piece:
 
 
 def _figures(service: ServiceView, width: int) -> Line:
-    rate = (f"{figure(recent(service.last_minute))}/s", PLAIN)
-    requests = (plural(service.totals.requests, "request"), PLAIN)
-    pieces = [requests, rate]
+    totals = service.totals
+    pieces = [(f"{figure(recent(service.last_minute))}/s", PLAIN)]
+    if service.by_connection:
+        pieces = [(plural(totals.connections_total, "connection"), PLAIN), *pieces, *_traffic(service)]
+    else:
+        pieces = [(plural(totals.requests, "request"), PLAIN), *pieces]
     if canaries := {backend.number: backend.canary for backend in service.backends if backend.canary}:
         pieces.append((f"canary {', '.join(map(str, canaries))} at {100 * max(canaries.values()):g}%", UNEASY))
-    totals = service.totals
     troubles = [(totals.queued, "queued", UNEASY), (totals.failed, "failed", BAD), (totals.retried, "retried", UNEASY)]
     pieces += [(f"{count(number)} {word}", style) for number, word, style in troubles if number]
     cells_left = min(_MINUTE, width - length(pieces) - GAP)
     if not service.last_minute or cells_left < _SHORTEST_SPARKLINE:
         return sentence(pieces, width)
     return spread(pieces, (sparkline(service.last_minute, cells_left), FAINT), width)
+
+
+def _traffic(service: ServiceView) -> Iterator[Piece]:
+    yield f"{count(service.totals.connections)} open", PLAIN
+    yield f"received {size(service.totals.bytes_received)}", PLAIN
+    yield f"sent {size(service.totals.bytes_sent)}", PLAIN
 
 
 def _change(change: ChangeView, name: str) -> Line:

@@ -14,6 +14,7 @@ GAP = 2
 # Without the full block, whose lines would run into each other.
 _LEVELS = "▁▂▃▄▅▆▇"
 _RECENT = 5
+_SIZES = ("B", "kB", "MB", "GB", "TB")
 PLAIN = Style.null()
 QUIET = Style.parse("dim")
 TITLE = Style.parse("bold")
@@ -84,6 +85,14 @@ def figure(number: float | None) -> str:
     if number is None:
         return "-"
     return f"{number:.1f}" if number < 99.95 else f"{number:,.0f}"
+
+
+def size(number: float) -> str:
+    """Bytes, as Docker writes them: `0 B`, `12.3 kB`, `1.2 MB`."""
+    unit = 0
+    while number >= 999.5 and unit < len(_SIZES) - 1:
+        number, unit = number / 1000, unit + 1
+    return f"{number:.0f} {_SIZES[unit]}" if unit == 0 or number >= 99.95 else f"{number:.1f} {_SIZES[unit]}"
 
 
 def percent(part: int, whole: int) -> str:

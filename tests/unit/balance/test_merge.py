@@ -28,6 +28,10 @@ def seen(requests: Sequence[Request]) -> Snapshot:
     for number, status, microseconds in requests:
         lease = pool.leases.acquire([backend for backend in pool.backends if backend.replica.number != number])
         assert lease is not None
+        lease.backend.connections_total += 1
+        lease.backend.connections += number % 2
+        lease.backend.bytes_received += status
+        lease.backend.bytes_sent += microseconds
         if status:
             lease.answered(status, microseconds)
         else:

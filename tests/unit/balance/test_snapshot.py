@@ -5,16 +5,19 @@ from dataclasses import replace
 
 from composectl.balance.backend import join_address
 from composectl.balance.snapshot import VERSION, PortView, Snapshot, iso, view_service
-from tests.support.factories import RecordedPool
+from tests.support.factories import RecordedPool, replica
 
 KEYS = {"service", "policy", "listeners", "desired", "since", "totals", "backends", "changes", "ports"}
 TOTALS = {
     *("requests", "in_flight", "failed", "retried", "queued", "responses"),
     *("failed_for", "retried_for", "bad_requests", "changes", "rollouts"),
+    *("connections", "connections_total", "bytes_received", "bytes_sent"),
 }
 BACKEND = {
     *("number", "id", "name", "address", "phase", "in_flight", "requests", "failed", "retried", "responses"),
     *("p50_ms", "p95_ms", "p99_ms", "since", "canary", "histogram", "total_ms"),
+    *("connections", "connections_total", "bytes_received", "bytes_sent"),
+    *("bytes_received_per_second", "bytes_sent_per_second"),
 }
 
 
@@ -55,6 +58,21 @@ def test_that_of_an_earlier_version_tells_of_no_canary() -> None:
     document = snapshot(RecordedPool(1)).as_json()
     del document["services"][0]["backends"][0]["canary"]
     assert Snapshot.from_json(document) == Snapshot.from_json(snapshot(RecordedPool(1)).as_json())
+
+
+def test_connections_and_bytes_are_counted_and_those_of_a_backend_that_is_gone_too() -> None:
+    watched = RecordedPool(2)
+    for number in (1, 2):
+        counted = watched.backend(number)
+        counted.connections, counted.connections_total = number, 10 * number
+        counted.bytes_received, counted.bytes_sent = 100 * number, 1000 * number
+    watched.pool.leases.sample()
+    seen = snapshot(watched).services[0].backends[1]
+    assert (seen.connections, seen.connections_total, seen.bytes_received, seen.bytes_sent) == (2, 20, 200, 2000)
+    assert (seen.bytes_received_per_second, seen.bytes_sent_per_second) == (200, 2000)
+    watched.pool.sync([replica(1)])
+    totals = snapshot(watched).services[0].totals
+    assert (totals.connections_total, totals.bytes_received, totals.bytes_sent) == (30, 300, 3000)
 
 
 def test_failures_and_retries_have_a_reason() -> None:

@@ -101,6 +101,23 @@ def test_phases_and_what_is_held_and_in_flight() -> None:
     assert sum(samples(service, "composectl_in_flight_requests").values()) == 1
 
 
+def test_connections_and_bytes_are_counted_by_backend() -> None:
+    watched = RecordedPool(2)
+    counted = watched.backend(2)
+    counted.connections, counted.connections_total, counted.bytes_received, counted.bytes_sent = 1, 3, 20, 40
+    service = seen(watched)
+    for name, value in (
+        ("composectl_open_connections", 1),
+        ("composectl_connections_total", 3),
+        ("composectl_received_bytes_total", 20),
+        ("composectl_sent_bytes_total", 40),
+    ):
+        assert samples(service, name) == {("1",): 0, ("2",): value}
+    assert samples(service, "composectl_service_connections_total") == {(): 3}
+    assert samples(service, "composectl_service_received_bytes_total") == {(): 20}
+    assert samples(service, "composectl_service_sent_bytes_total") == {(): 40}
+
+
 def test_drains_rollouts_and_listeners() -> None:
     watched = RecordedPool(2)
     watched.pool.drain(watched.backend(1).replica.id, "asked")

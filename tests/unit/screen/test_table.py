@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
-from composectl.balance.snapshot import ChangeView, PortView, Totals, iso
+from composectl.balance.snapshot import ChangeView, PortView, ServiceView, Totals, iso
 from composectl.screen.table import render_table
 from tests.support.snapshots import NOW, backend, change, render, service, snapshot
 
@@ -26,6 +27,51 @@ HOSTILE = "\x1b[31m[bold red]evil[/]\r\n\x1b]8;;http://evil\x07[link=x]"
 )
 def test_a_narrow_terminal_gets_the_columns_that_matter_most(width: int, headings: str) -> None:
     assert render(width=width)[3].split() == headings.split()
+
+
+def by_connection(**changes: Any) -> ServiceView:
+    """A service whose only port is tcp."""
+    backends = tuple(
+        backend(
+            number,
+            requests=0,
+            connections=number,
+            connections_total=100 * number,
+            bytes_received_per_second=1_234.0,
+            bytes_sent_per_second=5_600_000.0,
+        )
+        for number in (1, 2, 3)
+    )
+    totals = Totals(0, 0, 0, 0, 0, {}, connections=6, connections_total=600, bytes_received=999, bytes_sent=12_345)
+    ports = (PortView(6379, ("0.0.0.0:9090",), "tcp"),)
+    return service(backends=backends, totals=totals, ports=ports, desired=3, **changes)
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (200, "# name address phase open connections share received/s sent/s errors"),
+        (80, "# name phase open connections share received/s sent/s errors"),
+        (50, "# phase open connections received/s sent/s"),
+        (30, "# phase connections"),
+    ],
+)
+def test_where_there_are_no_requests_there_are_connections_and_bytes(width: int, headings: str) -> None:
+    assert render(by_connection(), width=width)[3].split() == headings.split()
+
+
+def test_connections_and_bytes_are_counted() -> None:
+    title, figures, _, _, row, *_ = render(by_connection(), width=200)
+    assert title.split()[:3] == ["echo", "0.0.0.0:9090", "tcp"]
+    assert figures.startswith("600 connections  570/s  6 open  received 999 B  sent 12.3 kB")
+    assert row.split()[3:7] == ["ready", "1", "100", "16.7%"]
+    assert row.split()[-5:] == ["1.2", "kB", "5.6", "MB", "0"]
+
+
+def test_services_of_both_kinds_have_their_own_columns() -> None:
+    lines = [line.split() for line in render(service(1), by_connection(service="cache"), width=100)]
+    assert sum("p95" in line for line in lines) == 1
+    assert sum("sent/s" in line for line in lines) == 1
 
 
 def test_backends_named_by_their_address_show_it_once() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composectl.screen.text import bar, count, figure, percent, recent, sparkline
+from composectl.screen.text import bar, count, figure, percent, recent, size, sparkline
 
 
 def test_a_count_is_grouped_by_thousands() -> None:
@@ -52,3 +52,11 @@ def test_a_sparkline_rises_from_nothing_to_its_peak(seconds: list[int], drawn: s
 def test_a_short_sparkline_shows_the_newest() -> None:
     assert sparkline([100, 0, 0, 6, 3], 2) == "▇▄"
     assert sparkline([1, 2], 0) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345, "12.3 kB"), (999_999, "1.0 MB"), (150e9, "150 GB")],
+)
+def test_bytes_have_a_unit(number: float, text: str) -> None:
+    assert size(number) == text
