@@ -75,6 +75,23 @@ def test_names_and_reasons_are_text_whatever_they_are(chromium: Chromium) -> Non
         assert page.value("document.title") == "shop · composectl"
 
 
+def test_where_there_are_no_requests_there_are_connections_and_bytes(chromium: Chromium) -> None:
+    shop = FakeDashboard(protocol="tcp")
+    first = shop.watched.backend(1)
+    first.connections, first.connections_total, first.bytes_sent = 2, 1_500, 12_345
+    with shop.shown() as url:
+        page = chromium.page()
+        page.visit(url)
+        assert page.comes_to(f"document.querySelectorAll('{ROWS}').length === 3")
+        headings = ["open", "connections", "share", "received/s", "sent/s", "errors"]
+        assert page.texts(".backends thead .number")[1:] == headings
+        assert page.texts(f"{ROWS}:first-child td.number")[1:3] == ["2", "1,500"]
+        assert "127.0.0.1:9090 tcp" in page.text(".meta")
+        assert "12.3 kB" in page.text(".figures")
+        assert page.texts("figcaption") == ["Connections per second"]
+        assert page.value("document.querySelector('.responses').hidden")
+
+
 def test_notices_and_reasons_come_and_go(chromium: Chromium) -> None:
     shop = FakeDashboard()
     with shop.shown() as url:

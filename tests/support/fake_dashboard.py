@@ -25,13 +25,14 @@ SECONDS = 90
 
 
 class FakeDashboard(FakeDaemon):
-    """Three replicas with a past; `stale_since`, `notices`, `waiting` and `others` may be set.
+    """Three replicas with a past, at a port of this `protocol`.
 
-    Its commands are in `commands`.
+    `stale_since`, `notices`, `waiting` and `others` may be set. Its commands are in `commands`.
     """
 
-    def __init__(self, name: str = "echo", reason: str = "its port accepts") -> None:
+    def __init__(self, name: str = "echo", reason: str = "its port accepts", protocol: str = "auto") -> None:
         super().__init__()
+        self.protocol = protocol
         self.watched = RecordedPool()
         self.watched.pool.sync(
             replace(replica(number), id=f"{number}" * 64, name=f"{name}-{number}") for number in (1, 2, 3)
@@ -92,5 +93,5 @@ class FakeDashboard(FakeDaemon):
             rollouts={},
             waiting=self.waiting,
             notices=self.notices,
-            ports=[PortView(9090, ("127.0.0.1:9090",), "auto")],
+            ports=[PortView(9090, ("127.0.0.1:9090",), self.protocol)],
         )

@@ -66,7 +66,8 @@ class _Past:
 
     def step(self, backend: Backend, latency: Latency) -> list[Any]:
         """The row of what came since the last step; the responses of the last few seconds are added to `latency`."""
-        requests, errors = backend.requests, backend.failed + backend.responses[5]
+        requests = max(backend.requests, backend.connections_total)  # one of the two stays 0, or is the smaller part
+        errors = backend.failed + backend.responses[5]
         came, failed = requests - self._requests, errors - self._errors
         self._requests, self._errors = requests, errors
         self._counts.append(backend.latency.counts.copy())

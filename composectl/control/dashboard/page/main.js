@@ -2,6 +2,7 @@
 
 import { Changes } from "./changes.js";
 import { byId, keep, say, set } from "./dom.js";
+import { byConnection } from "./kinds.js";
 import { listen } from "./live.js";
 import { Control, Commands } from "./commands.js";
 import { Reasons, grouped } from "./reasons.js";
@@ -40,7 +41,7 @@ function draw() {
   say(byId("project"), newest.project);
   document.title = `${newest.project} · composectl`;
   const items = newest.services.map((service) => ({ service, seconds, control }));
-  keep(byId("services"), services, items, ({ service }) => service.service, ({ service }) => new Service(service, commands));
+  keep(byId("services"), services, items, ({ service }) => `${service.service} ${byConnection(service)}`, ({ service }) => new Service(service, commands));
   others.show(grouped(newest.others));
   changes.show(newest);
   announce();

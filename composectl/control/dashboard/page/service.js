@@ -2,10 +2,11 @@
 
 import { Areas, Lines } from "./chart.js";
 import { element, keep, say, set } from "./dom.js";
+import { byConnection, kindOf } from "./kinds.js";
 import { Reasons, grouped } from "./reasons.js";
 import { Steering } from "./steering.js";
 import { Table } from "./table.js";
-import { count, figure, percent, since } from "./words.js";
+import { count, figure, percent, since, size } from "./words.js";
 
 const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const MEAN = 5;
@@ -21,10 +22,13 @@ export class Service {
     this.waiting = new Reasons("Not ready", "waiting");
     this.figures = new Figures();
     this.responses = new Responses();
-    this.charts = [new Areas("Requests per second", "requests/s"), new Lines("p95 latency", "ms")];
-    this.table = new Table(service.service, (id) => this.#choose(id), (kind, backend) => commands.maintain(kind, service.service, backend));
-    const figures = [["Requests per second", ""], ["p95 latency, ms", ""]].map(([words], index) =>
-      element("figure", {}, element("figcaption", {}, words), this.charts[index].node));
+    const kind = kindOf(service);
+    const charts = [[new Areas(kind.rate, kind.unit), kind.rate], [new Lines("p95 latency", "ms"), "p95 latency, ms"]];
+    const drawn = byConnection(service) ? charts.slice(0, 1) : charts;
+    this.charts = drawn.map(([chart]) => chart);
+    this.responses.node.hidden = byConnection(service);
+    this.table = new Table(service.service, kind, (id) => this.#choose(id), (kind, backend) => commands.maintain(kind, service.service, backend));
+    const figures = drawn.map(([chart, words]) => element("figure", {}, element("figcaption", {}, words), chart.node));
     this.node = element("section", { class: "card service", "aria-labelledby": `service-${service.service}` },
       element("div", { class: "title" }, element("div", {}, this.title, this.meta), element("div", { class: "side" }, this.steering.node, this.ready)),
       this.notices.node, this.waiting.node, this.figures.node, element("div", { class: "charts" }, ...figures), this.responses.node, this.table.node);
@@ -77,17 +81,36 @@ class Figures {
     this.node = element("dl", { class: "figures" });
   }
 
-  show({ totals, last_minute: minute }, { p50, p95 }) {
-    const last = minute.slice(-MEAN);
-    const rate = last.length ? last.reduce((sum, one) => sum + one, 0) / last.length : 0;
-    const items = [
-      ["requests/s", figure(rate)], ["p50 ms", figure(p50)], ["p95 ms", figure(p95)],
-      ["in flight", count(totals.in_flight), !totals.in_flight], ["requests", count(totals.requests)],
-      ["failed", count(totals.failed), !totals.failed, "bad"], ["retried", count(totals.retried), !totals.retried, "uneasy"],
-      ["queued", count(totals.queued), !totals.queued, "uneasy"],
-    ];
-    keep(this.node, this.kept, items, ([name]) => name, ([name]) => new Figure(name));
+  show(service, latency) {
+    const items = byConnection(service) ? ofConnections(service) : ofRequests(service, latency);
+    keep(this.node, this.kept, [...items, ...troubles(service)], ([name]) => name, ([name]) => new Figure(name));
   }
+}
+
+function ofRequests({ totals, last_minute: minute }, { p50, p95 }) {
+  return [
+    ["requests/s", figure(mean(minute))], ["p50 ms", figure(p50)], ["p95 ms", figure(p95)],
+    ["in flight", count(totals.in_flight), !totals.in_flight], ["requests", count(totals.requests)],
+  ];
+}
+
+function ofConnections({ totals, last_minute: minute }) {
+  return [
+    ["connections/s", figure(mean(minute))], ["open", count(totals.connections), !totals.connections],
+    ["connections", count(totals.connections_total)], ["received", size(totals.bytes_received)], ["sent", size(totals.bytes_sent)],
+  ];
+}
+
+function troubles({ totals }) {
+  return [
+    ["failed", count(totals.failed), !totals.failed, "bad"], ["retried", count(totals.retried), !totals.retried, "uneasy"],
+    ["queued", count(totals.queued), !totals.queued, "uneasy"],
+  ];
+}
+
+function mean(minute) {
+  const last = minute.slice(-MEAN);
+  return last.length ? last.reduce((sum, one) => sum + one, 0) / last.length : 0;
 }
 
 class Figure {

@@ -3,24 +3,23 @@
 import { colour } from "./chart.js";
 import { element, keep, say, set } from "./dom.js";
 import { Strip } from "./strip.js";
-import { count, figure, percent } from "./words.js";
+import { percent } from "./words.js";
 
 const SIGNS = { starting: "◔", ready: "●", unhealthy: "✕", maintenance: "Ⅱ", draining: "◑", drained: "○" };
-const HEADINGS = [
-  ["#", "number"], ["name", ""], ["phase", ""], ["last minutes", ""], ["in flight", "number"], ["requests", "number"], ["share", "number"],
-  ["req/s", "number"], ["errors", "number"], ["p50 ms", "number"], ["p95 ms", "number"],
-];
+const HEADINGS = [["#", "number"], ["name", ""], ["phase", ""], ["last minutes", ""]];
 
 export class Table {
-  /** `choose(id)` hears which backend is looked at; `command(kind, backend)` what to do with it. */
-  constructor(service, choose, command) {
+  /** `kind` is of kinds.js; `choose(id)` hears which backend is looked at; `command(kind, backend)` what to do with it. */
+  constructor(service, kind, choose, command) {
+    this.kind = kind;
     this.choose = choose;
     this.command = command;
     this.rows = new Map();
     this.body = element("tbody", { role: "rowgroup" });
     this.action = element("th", { scope: "col", role: "columnheader", class: "action" });
     this.action.append(element("span", { class: "unseen" }, "command"));
-    const headings = HEADINGS.map(([words, kind]) => element("th", { scope: "col", role: "columnheader", class: kind }, words));
+    const figures = [...kind.before, ["share"], ...kind.after].map(([name]) => [name, "number"]);
+    const headings = [...HEADINGS, ...figures].map(([words, kind]) => element("th", { scope: "col", role: "columnheader", class: kind }, words));
     const caption = element("caption", { class: "unseen" });
     say(caption, `Backends of ${service}`);
     const head = element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...headings, this.action));
@@ -30,16 +29,18 @@ export class Table {
   /** `control`: whether there are buttons. */
   show(service, series, span, control) {
     const byPlace = new Map(series.map((one) => [one.id, one]));
-    const all = service.backends.reduce((total, one) => total + one.requests, 0);
-    const most = Math.max(1, ...service.backends.map((one) => one.requests));
+    const counts = service.backends.map(this.kind.counted);
+    const all = counts.reduce((total, one) => total + one, 0);
+    const most = Math.max(1, ...counts);
     const items = service.backends.map((backend) => ({ backend, one: byPlace.get(backend.id), all, most, span, control }));
     this.action.hidden = !control;
-    keep(this.body, this.rows, items, ({ backend }) => backend.id, () => new Row(this.choose, this.command));
+    keep(this.body, this.rows, items, ({ backend }) => backend.id, () => new Row(this.kind, this.choose, this.command));
   }
 }
 
 class Row {
-  constructor(choose, command) {
+  constructor(kind, choose, command) {
+    this.kind = kind;
     this.strip = new Strip();
     this.swatch = element("span", { class: "swatch", "aria-hidden": "true" });
     this.number = element("span");
@@ -52,17 +53,17 @@ class Row {
     this.bar = element("span", { class: "bar", "aria-hidden": "true" }, element("span"));
     this.share = element("span");
     this.button = element("button", { type: "button", class: "small" });
-    this.figures = Object.fromEntries(["in flight", "requests", "req/s", "errors", "p50 ms", "p95 ms"].map((name) => [name, cell(name, "number")]));
-    const { figures } = this;
+    this.figures = new Map([...kind.before, ...kind.after].map(([name]) => [name, cell(name, "number")]));
+    const cells = (columns) => columns.map(([name]) => this.figures.get(name));
     this.action = cell("", "action", this.button);
     this.node = element("tr", { role: "row" },
       cell("#", "number place", this.swatch, this.number),
       element("th", { scope: "row", role: "rowheader", class: "who" }, this.name, this.address),
       cell("phase", "phase", this.badge, this.canary),
       cell("last minutes", "times", this.strip.node),
-      figures["in flight"], figures.requests,
+      ...cells(kind.before),
       cell("share", "number share", element("span", { class: "bar-and-share" }, this.bar, this.share)),
-      figures["req/s"], figures.errors, figures["p50 ms"], figures["p95 ms"], this.action);
+      ...cells(kind.after), this.action);
     this.node.addEventListener("pointerenter", () => choose(this.backend.id));
     this.node.addEventListener("pointerleave", () => choose(""));
     this.button.addEventListener("click", () => command(this.button.dataset.kind, this.backend));
@@ -80,22 +81,20 @@ class Row {
     set(this.badge, "class", `badge phase-${backend.phase}`);
     say(this.canary, backend.canary ? `canary at ${Number((100 * backend.canary).toPrecision(3))}%` : "");
     this.strip.show(one?.phase ?? [], span);
-    say(this.share, percent(backend.requests, all));
-    this.bar.firstChild.style.width = `${(100 * backend.requests) / most}%`;
+    const counted = this.kind.counted(backend);
+    say(this.share, percent(counted, all));
+    this.bar.firstChild.style.width = `${(100 * counted) / most}%`;
     this.#figures(backend);
     this.#button(backend, control);
   }
 
   #figures(backend) {
-    const errors = backend.failed + (backend.responses["5xx"] ?? 0);
-    const { figures } = this;
-    put(figures["in flight"], count(backend.in_flight), !backend.in_flight);
-    put(figures.requests, count(backend.requests), !backend.requests);
-    put(figures["req/s"], figure(backend.requests_per_second), !backend.requests_per_second);
-    put(figures.errors, count(errors), !errors);
-    figures.errors.classList.toggle("bad", errors > 0);
-    put(figures["p50 ms"], figure(backend.p50_ms), backend.p50_ms === null);
-    put(figures["p95 ms"], figure(backend.p95_ms), backend.p95_ms === null);
+    for (const [name, text, value] of [...this.kind.before, ...this.kind.after]) {
+      const node = this.figures.get(name);
+      say(node, text(backend));
+      node.classList.toggle("none", !value(backend));
+      if (name === "errors") node.classList.toggle("bad", value(backend) > 0);
+    }
   }
 
   #button(backend, control) {
@@ -112,9 +111,4 @@ class Row {
 
 function cell(name, kind, ...children) {
   return element("td", { role: "cell", class: kind, "data-name": name }, ...children);
-}
-
-function put(node, text, quiet) {
-  say(node, text);
-  node.classList.toggle("none", quiet);
 }

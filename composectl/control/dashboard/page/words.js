@@ -1,6 +1,7 @@
 // Numbers and times as people read them.
 
 const WHOLE = new Intl.NumberFormat("en");
+const SIZES = ["B", "kB", "MB", "GB", "TB"];
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 export const count = (number) => WHOLE.format(number);
@@ -9,6 +10,13 @@ export const count = (number) => WHOLE.format(number);
 export function figure(number) {
   if (number === null || number === undefined) return "–";
   return number < 99.95 ? number.toFixed(1) : WHOLE.format(Math.round(number));
+}
+
+/** Bytes, as in `0 B`, `12.3 kB`, `1.2 MB`. */
+export function size(number) {
+  let unit = 0;
+  for (; number >= 999.5 && unit < SIZES.length - 1; unit += 1) number /= 1000;
+  return `${number.toFixed(unit === 0 || number >= 99.95 ? 0 : 1)} ${SIZES[unit]}`;
 }
 
 export function percent(part, whole) {
