@@ -8,7 +8,7 @@ from functools import reduce
 from itertools import zip_longest
 from typing import Any, TypeVar
 
-from composectl.balance.snapshot import HISTOGRAM_MS, BackendView, LogView, ServiceView, Snapshot, Totals
+from composectl.balance.snapshot import HISTOGRAM_MS, BackendView, LogView, PortView, ServiceView, Snapshot, Totals
 from composectl.balance.stats import percentiles_of
 
 _SUMMED = (
@@ -16,7 +16,7 @@ _SUMMED = (
     *("connections", "connections_total", "bytes_received", "bytes_sent"),
 )
 _RATES = ("requests_per_second", "bytes_received_per_second", "bytes_sent_per_second")
-_View = TypeVar("_View", BackendView, ServiceView)
+_View = TypeVar("_View", BackendView, PortView, ServiceView)
 
 
 def merge(first: Snapshot, *others: Snapshot) -> Snapshot:
@@ -71,12 +71,18 @@ def _merge_services(first: ServiceView, other: ServiceView) -> ServiceView:
         retried_for=_sum_counts(mine.retried_for, theirs.retried_for),
         bad_requests=_sum_counts(mine.bad_requests, theirs.bad_requests),
     )
+    ports = _by_key((*first.ports, *other.ports), lambda view: view.listeners, _merge_ports)
     return replace(
         first,
+        ports=tuple(ports),
         totals=totals,
         backends=tuple(sorted(backends, key=lambda view: view.number)),
         last_minute=_sum_columns(first.last_minute[::-1], other.last_minute[::-1])[::-1],
     )
+
+
+def _merge_ports(first: PortView, other: PortView) -> PortView:
+    return replace(first, recognised=_sum_counts(first.recognised, other.recognised))
 
 
 def _sum_fields(first: Totals | BackendView, other: Totals | BackendView) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from composectl.balance.waiting import Waiting
 VERSION = 1
 HISTOGRAM_MS = tuple(bound / 1000 for bound in HISTOGRAM)
 
+_AUTO, _BY_CONNECTION = "auto", ("tcp", "tls")
 _OUTPUT: dict[str, Any] = {"health_output": "", "last_lines": []}
 _View = TypeVar(
     "_View", "Totals", "BackendView", "ChangeView", "PortView", "ServiceView", "LogView", "Snapshot", Waiting
@@ -97,12 +98,18 @@ class ChangeView:
 class PortView:
     """A published port: the container's `port`, None where each backend has its own; its listeners are `host:port`.
 
-    `protocol`: as `--protocol` names it.
+    `protocol`: as `--protocol` names it. `recognised`: the numbers of connections by what came, as `http/2`.
     """
 
     port: int | None
     listeners: tuple[str, ...]
     protocol: str
+    recognised: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def by_connection(self) -> bool:
+        """Whether it is balanced by connection, as far as is known."""
+        return not {self.protocol, *self.recognised}.difference(_BY_CONNECTION, [_AUTO] if self.recognised else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ class ServiceView:
     @property
     def by_connection(self) -> bool:
         """Whether all of its ports are balanced by connection, so that there are no requests."""
-        return bool(self.ports) and all(port.protocol in ("tcp", "tls") for port in self.ports)
+        return bool(self.ports) and all(port.by_connection for port in self.ports)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ _Views = Iterable[tuple[tuple[str, ...], Any]]  # the values of the labels that 
 class _Family:
     """One metric, whose `value` is found in a view by a path or a function.
 
-    With a `label` it is a number for each value of the label, else a number, or a list of what `add_metric` takes.
+    With a `label`, or several, it is a number for each value of the label, a tuple of several. Without, it is a number,
+    or a list of what `add_metric` takes.
     """
 
     make: Callable[..., Any]
@@ -63,10 +64,10 @@ class _Family:
     def of(self, common: Sequence[str], values: Sequence[str], view: Any) -> Metric:
         """The metric of this view; the labels `common` with their `values` come first."""
         found = attrgetter(self.value)(view) if isinstance(self.value, str) else self.value(view)
-        metric: Any = self.make(self.name, self.help, labels=[*common, *filter(None, [self.label])])
+        metric: Any = self.make(self.name, self.help, labels=[*common, *self.label.split()])
         if self.label:
             for key, count in found.items():
-                metric.add_metric([*values, key], count)
+                metric.add_metric([*values, *(key if isinstance(key, tuple) else [key])], count)
         else:
             for arguments in found if isinstance(found, list) else [(found,)]:
                 metric.add_metric(values, *arguments)
@@ -88,6 +89,12 @@ def _durations(backend: BackendView) -> list[Any]:
 def _listeners(service: ServiceView) -> list[Any]:
     protocols = {listener: port.protocol for port in service.ports for listener in port.listeners}
     return [({"address": listener, "protocol": protocols.get(listener, "")},) for listener in service.listeners]
+
+
+def _recognised(service: ServiceView) -> dict[tuple[str, str], int]:
+    return {
+        (str(port.port or ""), protocol): count for port in service.ports for protocol, count in port.recognised.items()
+    }
 
 
 def _by_phase(service: ServiceView) -> dict[str, int]:
@@ -130,6 +137,8 @@ _SERVICE_FAMILIES = (
     _Family(_COUNTER, "composectl_service_sent_bytes",
             "Bytes to the clients of these connections, those of backends that are gone included.",
             "totals.bytes_sent"),
+    _Family(_COUNTER, "composectl_client_connections",
+            "Connections of clients to each port of the containers, by what came.", _recognised, "port protocol"),
     _Family(_GAUGE, "composectl_queued_requests", "Requests that wait for a ready backend.", "totals.queued"),
     _Family(_GAUGE, "composectl_backends", "Backends in each phase.", _by_phase, "phase"),
     _Family(_GAUGE, "composectl_desired_backends", "The desired number of backends.", "desired"),

@@ -181,7 +181,9 @@ class BalancedService:
             waiting=waiting,
             notices=self._notices.sentences,
             ports=[
-                PortView(port.target, addresses, self.protocols[port]) for port, addresses in self._addresses.items()
+                PortView(port.target, self._addresses[port], self.protocols[port], dict(server.context.recognised))
+                for port, server in self._servers
+                if port in self._addresses
             ],
         )
 

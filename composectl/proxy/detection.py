@@ -11,6 +11,8 @@ from composectl.proxy.http2.client_connection import Http2ClientConnection
 from composectl.proxy.http2.frames import PREFACE
 from composectl.proxy.listener_context import ListenerContext
 
+HTTP_1, HTTP_2 = "http/1.1", "http/2"
+
 
 class Detector:
     """Hands connections over to those that speak what the client speaks."""
@@ -22,12 +24,14 @@ class Detector:
     def is_http1(self, connection: ClientConnection, data: bytes) -> bool:
         """Whether these first bytes are; if not, the connection is handed over, or they are held until more come."""
         if data.startswith(PREFACE):
+            self._context.recognised[HTTP_2] += 1
             successor = Http2ClientConnection(self._context, self._http2_upstream)
             self._hand_over(connection, successor, data[len(PREFACE) :])
             return False
         if PREFACE.startswith(data):
             connection.held = data
             return False
+        self._context.recognised[HTTP_1] += 1
         return True
 
     # Private

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from secrets import token_hex
@@ -41,6 +42,7 @@ class Connection(Protocol):
 class ListenerContext:
     """`tick` counts the seconds. `connections` are those of clients; `tunnels` are those of them that became tunnels.
 
+    `recognised` counts the connections by what their first bytes were.
     `name`: what `Via` calls this listener, by default a name of its own, so that a request may pass several listeners,
     but none of them twice. `make_id` gives the `X-Request-ID` of a request that comes without one; None where such
     fields are forwarded as they are. `log` gets a record of each request. `on_closed` is called for each connection,
@@ -64,6 +66,7 @@ class ListenerContext:
         self.tick = 0
         self.connections: set[Connection] = set()
         self.tunnels: set[Connection] = set()
+        self.recognised = Counter[str]()
         self.empty = asyncio.Event()
         self.empty.set()
         self._on_closed = on_closed

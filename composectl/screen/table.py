@@ -210,7 +210,8 @@ def _places(service: ServiceView) -> Iterator[Piece]:
     known = {listener for port in service.ports for listener in port.listeners}
     for port in service.ports:
         yield from ((sanitize(listener), PLACE) for listener in port.listeners)
-        yield sanitize(port.protocol), PLAIN
+        came = sorted(port.recognised) if port.protocol == "auto" else []
+        yield sanitize(f"{port.protocol}: {', '.join(came)}" if came else port.protocol), PLAIN
     yield from ((sanitize(listener), PLACE) for listener in service.listeners if listener not in known)
 
 

@@ -53,6 +53,10 @@ def test_one_channel_reaches_every_backend_alike(calls: Calls) -> None:
     served = Counter(calls.unary(b"%d" % number).partition(b":")[0] for number in range(400))
     assert sorted(served) == [b"server-0", b"server-1", b"server-2", b"server-3"]
     assert min(served.values()) >= 80
+    status = calls.place.status()
+    assert (status["totals"]["requests"], status["totals"]["responses"]["2xx"]) == (400, 400)
+    assert [port["recognised"] for port in status["ports"]] == [{"http/2": 1}]
+    assert "  auto: http/2  " in calls.place.run("status")
 
 
 def test_all_four_kinds_of_calls(calls: Calls) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.balance.merge import merge
-from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot, view_service
+from composectl.balance.snapshot import VERSION, LogView, PortView, ServiceView, Snapshot, view_service
 from tests.support.factories import RecordedPool
 from tests.support.snapshots import backend, service, snapshot
 
@@ -86,6 +86,13 @@ def test_what_only_one_knows_is_kept_in_order() -> None:
     assert [backend.number for backend in merged.backends] == [1, 2, 3]
     both = merge(daemon, snapshot(service(service="web")))
     assert [service.service for service in both.services] == ["echo", "web"]
+
+
+def test_what_came_to_a_port_is_summed() -> None:
+    port = PortView(80, ("0.0.0.0:80",), "auto", {"http/2": 1})
+    other = replace(port, recognised={"http/1.1": 2, "http/2": 3})
+    (merged,) = merge(snapshot(service(ports=(port,))), snapshot(service(ports=(other,)))).services
+    assert merged.ports == (replace(port, recognised={"http/2": 4, "http/1.1": 2}),)
 
 
 def test_rates_are_summed_from_the_newest_second() -> None:

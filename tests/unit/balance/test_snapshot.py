@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from composectl.balance.backend import join_address
 from composectl.balance.snapshot import VERSION, PortView, Snapshot, iso, view_service
 from tests.support.factories import RecordedPool, replica
@@ -31,7 +33,7 @@ def snapshot(watched: RecordedPool) -> Snapshot:
         port=9090,
         changes=watched.changes,
         rollouts={"done": 1},
-        ports=[PortView(80, ("[::]:80",), "tcp")],
+        ports=[PortView(80, ("[::]:80",), "tcp", {"tcp": 5})],
     )
     return Snapshot(VERSION, "shop", (service,))
 
@@ -44,7 +46,8 @@ def test_the_keys_are_the_documented_ones() -> None:
     assert set(service["totals"]) == TOTALS
     assert service["totals"]["queued"] == 3
     assert set(service["backends"][0]) >= BACKEND
-    assert service["ports"] == [{"port": 80, "listeners": ("[::]:80",), "protocol": "tcp"}]
+    port = {"port": 80, "listeners": ("[::]:80",), "protocol": "tcp", "recognised": {"tcp": 5}}
+    assert service["ports"] == [port]
     assert set(service["totals"]["responses"]) == {"1xx", "2xx", "3xx", "4xx", "5xx"}
 
 
@@ -73,6 +76,19 @@ def test_connections_and_bytes_are_counted_and_those_of_a_backend_that_is_gone_t
     watched.pool.sync([replica(1)])
     totals = snapshot(watched).services[0].totals
     assert (totals.connections_total, totals.bytes_received, totals.bytes_sent) == (30, 300, 3000)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "recognised", "by_connection"),
+    [
+        *(("tcp", {}, True), ("tls", {"tls": 3}, True), ("http", {}, False), ("auto", {}, False)),
+        *(("auto", {"tls": 1}, True), ("auto", {"tls": 1, "http/2": 1}, False), ("http", {"http/1.1": 1}, False)),
+    ],
+)
+def test_a_port_is_balanced_by_connection_as_far_as_is_known(
+    protocol: str, recognised: dict[str, int], by_connection: bool
+) -> None:
+    assert PortView(80, (), protocol, recognised).by_connection is by_connection
 
 
 def test_failures_and_retries_have_a_reason() -> None:

@@ -29,7 +29,7 @@ def seen(watched: RecordedPool) -> ServiceView:
         port=80,
         changes=(),
         rollouts={"done": 1},
-        ports=[PortView(80, ("[::]:80",), "tcp")],
+        ports=[PortView(80, ("[::]:80",), "tcp", {"tcp": 5})],
     )
 
 
@@ -113,6 +113,7 @@ def test_connections_and_bytes_are_counted_by_backend() -> None:
         ("composectl_sent_bytes_total", 40),
     ):
         assert samples(service, name) == {("1",): 0, ("2",): value}
+    assert samples(service, "composectl_client_connections_total") == {("80", "tcp"): 5}
     assert samples(service, "composectl_service_connections_total") == {(): 3}
     assert samples(service, "composectl_service_received_bytes_total") == {(): 20}
     assert samples(service, "composectl_service_sent_bytes_total") == {(): 40}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,9 @@ def test_the_columns_stand_below_each_other(width: int) -> None:
 
 def test_the_header_names_the_protocol_of_each_port() -> None:
     ports = (PortView(80, ("0.0.0.0:80", "[::]:80"), "auto"), PortView(6379, ("0.0.0.0:1",), "tcp"))
+    came = (replace(ports[0], recognised={"http/2": 1, "http/1.1": 2}),)
+    shown = service(listeners=came[0].listeners, ports=came)
+    assert "0.0.0.0:80  [::]:80  auto: http/1.1, http/2  up" in render(shown, width=150)[0]
     title = render(service(listeners=("0.0.0.0:80", "[::]:80", "0.0.0.0:1"), ports=ports))[0]
     assert title.split()[1:7] == ["0.0.0.0:80", "[::]:80", "auto", "0.0.0.0:1", "tcp", "up"]
 

@@ -24,6 +24,13 @@ const CONNECTIONS = {
   ],
 };
 
-export const byConnection = ({ ports }) => ports.length > 0 && ports.every(({ protocol }) => protocol === "tcp" || protocol === "tls");
+export const byConnection = ({ ports }) => ports.length > 0 && ports.every(isOfConnections);
 
 export const kindOf = (service) => (byConnection(service) ? CONNECTIONS : REQUESTS);
+
+/** Whether the port is balanced by connection, as far as is known. */
+function isOfConnections({ protocol, recognised }) {
+  const came = Object.keys(recognised);
+  const known = protocol === "auto" ? came : [protocol, ...came];
+  return known.length > 0 && known.every((name) => name === "tcp" || name === "tls");
+}

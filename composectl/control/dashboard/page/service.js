@@ -71,7 +71,12 @@ export class Service {
 
 /** Where it is reached: the listeners of each port, and its protocol. */
 function places({ ports }) {
-  return ports.map(({ listeners, protocol }) => `${listeners.join("  ")} ${protocol}`).join("  ");
+  return ports.map((port) => `${port.listeners.join("  ")} ${protocolOf(port)}`).join("  ");
+}
+
+function protocolOf({ protocol, recognised }) {
+  const came = protocol === "auto" ? Object.keys(recognised).sort().join(", ") : "";
+  return came ? `${protocol}: ${came}` : protocol;
 }
 
 /** The few numbers that are looked at first. */
