@@ -52,6 +52,7 @@ HOT_PATH = [
     "composectl/proxy/http2/request_reader.py",
     "composectl/proxy/http2/response.py",
     "composectl/proxy/http2/stalls.py",
+    "composectl/proxy/http2/websocket.py",
     "composectl/proxy/limits.py",
     "composectl/proxy/listener_context.py",
     "composectl/proxy/peer.py",

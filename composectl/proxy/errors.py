@@ -32,6 +32,7 @@ class ErrorReason(StrEnum):
     TRANSFER_ENCODING_NOT_IMPLEMENTED = "transfer-encoding-not-implemented"
     UNKNOWN_EXPECTATION = "unknown-expectation"
     UNKNOWN_METHOD = "unknown-method"
+    UNKNOWN_PROTOCOL = "unknown-protocol"
     VERSION_NOT_SUPPORTED = "version-not-supported"
 
     # The response is rejected
@@ -46,6 +47,7 @@ class ErrorReason(StrEnum):
     INTERIM_RESPONSE_WITH_A_BODY = "interim-response-with-a-body"
     TOO_MANY_INTERIM_RESPONSES = "too-many-interim-responses"
     UNASKED_UPGRADE = "unasked-upgrade"
+    UPGRADE_REFUSED = "upgrade-refused"
 
     # There is no response
     BACKEND_HUNG_UP = "backend-hung-up"

@@ -56,11 +56,12 @@ class BackendStream:
 class BackendStreams:
     """Where an exchange gets a stream to a backend: `port` is None where each backend has a port of its own.
 
-    `may_refuse`: a backend may say that it has not begun with a request.
+    `may_refuse`: a backend may say that it has not begun with a request. `offer_websockets`: to clients of HTTP/2.
     """
 
     port: int | None
     may_refuse: bool = False
+    offer_websockets: bool = True
 
     def take(self, backend: Backend) -> BackendStream | None:
         """One that is there already, if any is."""
@@ -134,9 +135,7 @@ class Exchange(Queued):
         self.request = request
         self.record = record
         self.queued_at = NOT_QUEUED
-        self.started = False
-        self.uploaded = False
-        self.response_started = False
+        self.started = self.uploaded = self.response_started = False
         self._unsent = True
         self._head_sent = False
         self._body: list[bytes] = []  # what is not yet sent

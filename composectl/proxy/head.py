@@ -125,6 +125,10 @@ class RequestHead:
         """The whole head for the backend at this authority, whose name stands where the client gave none."""
         return self.data if self.has_host else self.data.replace(_NO_HOST, b"\r\nHost: %b\r\n" % authority, 1)
 
+    def accepts_switch(self, head: ResponseHead) -> bool:
+        """Whether a 101 may switch to its protocols: the client offered each (RFC 9110, section 7.8)."""
+        return bool(head.upgrade and self.upgrade) and _tokens(head.upgrade) <= _tokens(self.upgrade)
+
 
 class ResponseHead:
     """A response head of a backend; `fields` are the end-to-end ones.
@@ -297,11 +301,6 @@ def interim_head(status: int, reason: bytes, fields: Fields, backend_line: bytes
 
 def request_id_line(request_id: bytes) -> bytes:
     return b"X-Request-ID: %b\r\n" % request_id
-
-
-def is_asked_for(switched: bytes, asked: bytes) -> bool:
-    """Whether a 101 may switch to these protocols: the client offered each (RFC 9110, section 7.8)."""
-    return bool(switched and asked) and _tokens(switched) <= _tokens(asked)
 
 
 def make_request_id() -> bytes:

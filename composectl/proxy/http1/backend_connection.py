@@ -19,7 +19,6 @@ from composectl.proxy.head import (
     RequestHead,
     ResponseHead,
     interim_head,
-    is_asked_for,
     response_head,
 )
 from composectl.proxy.http1.chunks import ChunkLines
@@ -374,7 +373,7 @@ class BackendConnection(BackendStream):
             raise BadMessage(502, ErrorReason.UNASKED_UPGRADE)
         backend_line = self._backend_line if status == 101 else b""
         head = interim_head(status, self._reason, self._fields, backend_line)
-        if status == 101 and not is_asked_for(head.upgrade, exchange.request.upgrade):
+        if status == 101 and not exchange.request.accepts_switch(head):
             raise BadMessage(502, ErrorReason.UNASKED_UPGRADE)
         self._interims.append(head)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
@@ -18,6 +19,7 @@ from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequestHead, http2_fields
 from composectl.proxy.http2.response import check_trailers, read_head
+from composectl.proxy.http2.stream_transport import StreamTransport
 from composectl.proxy.sockets import give_up_soon
 
 _MAX_INTERIM = 32
@@ -118,14 +120,17 @@ class Http2BackendConnection(StreamOwner):
         self._freed()
 
     def fail_stream(self, stream: Http2BackendStream, reason: ErrorReason, code: int | None) -> None:
-        flow, exchange = stream.flow, stream.exchange
-        stream.exchange = None
+        flow = stream.flow
         if flow is not None and self._streams.pop(flow.stream_id, None) is not None:
             if code is not None:
                 self.write(frames.rst_stream(flow.stream_id, code))
             self.forget_flow(flow)
-        if exchange is not None:
-            exchange.failed(reason, reused=self._finished > 0)
+        stream.failed(reason, reused=self._finished > 0)
+        self._freed()
+
+    def refuse_websocket(self, stream: Http2BackendStream) -> None:
+        self.reserved -= 1
+        stream.failed(ErrorReason.UPGRADE_REFUSED, reused=False)
         self._freed()
 
     def retire(self) -> None:
@@ -152,7 +157,9 @@ class Http2BackendConnection(StreamOwner):
             self._decoder.decode(block)  # the dynamic table must know it
             return
         exchange = stream.exchange
-        assert exchange is not None
+        if exchange is None:
+            self._decoder.decode(block)
+            raise StreamError(frames.PROTOCOL_ERROR, "HEADERS in a tunnel")
         exchange.response_started = True
         stream.idle_seconds = 0
         try:
@@ -167,6 +174,9 @@ class Http2BackendConnection(StreamOwner):
 
     def data_came(self, stream_id: int, data: bytes, end_stream: bool) -> None:
         stream = self._streams[stream_id]
+        if stream.tunnel is not None:
+            stream.tunnel.data_came(data, end_stream)
+            return
         if not stream.status or stream.trailers is not None:
             raise StreamError(frames.PROTOCOL_ERROR, "DATA outside a body")
         stream.idle_seconds = 0
@@ -207,8 +217,8 @@ class Http2BackendConnection(StreamOwner):
 
     def unblocked(self, stream_id: int) -> None:
         stream = self._streams.get(stream_id)
-        if stream is not None and stream.exchange is not None and not self.write_paused:
-            stream.exchange.resume_upload()
+        if stream is not None and (stream.exchange is None or not self.write_paused):
+            stream.resume_upload()
 
     def stream_failed(self, stream_id: int, code: int) -> None:
         stream = self._streams.get(stream_id)
@@ -241,14 +251,13 @@ class Http2BackendConnection(StreamOwner):
     def pause_writing(self) -> None:
         self.write_paused = True
         for stream in list(self._streams.values()):
-            if stream.exchange is not None:
-                stream.exchange.pause_upload()
+            stream.pause_upload()
 
     def resume_writing(self) -> None:
         self.write_paused = False
         for stream in list(self._streams.values()):
-            if stream.exchange is not None and stream.flow is not None and not stream.flow.pending:
-                stream.exchange.resume_upload()
+            if stream.flow is not None and not stream.flow.pending:
+                stream.resume_upload()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_closing = True
@@ -266,8 +275,11 @@ class Http2BackendConnection(StreamOwner):
             head = self._read_head(stream, exchange, block, end_stream)
             if head is None:
                 return
-        stream.head = head
         stream.status = head.status
+        if exchange.request.upgrade and 200 <= head.status < 300:
+            self._open_tunnel(stream, exchange, head, end_stream)
+            return
+        stream.head = head
         stream.in_body = True
         if not is_head_request and head.status != 304:
             stream.length = int(head.length) if head.length is not None else None
@@ -275,6 +287,26 @@ class Http2BackendConnection(StreamOwner):
             if stream.length:
                 raise BadMessage(502, ErrorReason.BAD_RESPONSE)
             stream.trailers = _NO_TRAILERS
+
+    def _open_tunnel(
+        self, stream: Http2BackendStream, exchange: Exchange, head: ResponseHead, end_stream: bool
+    ) -> None:
+        """RFC 8441, section 5: DATA of both sides are the tunnel's from here on."""
+        assert stream.flow is not None
+        stream.exchange = None
+        stream.tunnel = StreamTransport(self, stream.flow, partial(self._tunnel_ended, stream))
+        exchange.respond_interim(head)
+        exchange.upgraded(stream.tunnel, b"")
+        if end_stream:
+            stream.tunnel.data_came(b"", end_stream=True)
+
+    def _tunnel_ended(self, stream: Http2BackendStream, code: int | None) -> None:
+        flow = stream.flow
+        if flow is not None and self._streams.pop(flow.stream_id, None) is not None:
+            if code is not None:
+                self.write(frames.rst_stream(flow.stream_id, code))
+            self.forget_flow(flow)
+        self._freed()
 
     def _read_head(
         self, stream: Http2BackendStream, exchange: Exchange, block: bytes, end_stream: bool
@@ -357,9 +389,7 @@ class Http2BackendConnection(StreamOwner):
         streams, self._streams = list(self._streams.values()), {}
         for stream in streams:
             self._respond(stream)
-            exchange, stream.exchange = stream.exchange, None
-            if exchange is not None:
-                exchange.failed(reason, reused=self._finished > 0)
+            stream.failed(reason, reused=self._finished > 0)
 
     def _check_closed(self, stream_id: int) -> None:
         if not stream_id & 1 or stream_id >= self._next_stream_id:

@@ -8,6 +8,7 @@ from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.connection import Http2Connection
 from composectl.proxy.http2.flow import Flow
+from composectl.proxy.http2.stream_transport import StreamTransport
 from composectl.proxy.limits import Limits
 
 _STALLED_SECONDS = 75
@@ -29,6 +30,10 @@ class StreamOwner(Http2Connection):
 
     def request_block(self, head: RequestHead) -> bytes:
         """The header block of a request."""
+        raise NotImplementedError
+
+    def refuse_websocket(self, stream: Http2BackendStream) -> None:
+        """The backend has not offered to take such a request."""
         raise NotImplementedError
 
     def cancel_stream(self, stream: Http2BackendStream) -> None:
@@ -58,6 +63,7 @@ class Http2BackendStream(BackendStream):
         "received",
         "status",
         "trailers",
+        "tunnel",
     )
 
     def __init__(self, connection: StreamOwner) -> None:
@@ -76,6 +82,7 @@ class Http2BackendStream(BackendStream):
         self.head: ResponseHead | None = None
         self.body: list[bytes] = []
         self.trailers: Fields | None = None
+        self.tunnel: StreamTransport | None = None  # in place of the exchange, once it is open
 
     # The exchange's side
 
@@ -87,11 +94,14 @@ class Http2BackendStream(BackendStream):
         if head is not None:
             if not connection.is_usable:
                 return False
+            if head.upgrade and not connection.extended_connect:
+                connection.refuse_websocket(self)
+                return True
             self.flow = flow = connection.open_stream(self)
-            ends = trailers is not None and not trailers and not body
+            ends = trailers is not None and not trailers and not body and not head.upgrade
             connection.write(frames.headers(flow.stream_id, connection.request_block(head), end_stream=ends))
             self.end_sent = ends
-            if ends or (not body and trailers is None):
+            if ends or head.upgrade or (not body and trailers is None):
                 return True
         assert self.flow is not None
         self.end_sent = trailers is not None
@@ -122,3 +132,25 @@ class Http2BackendStream(BackendStream):
 
     def cancel(self) -> None:
         self._connection.cancel_stream(self)
+
+    # The connection's side
+
+    def failed(self, reason: ErrorReason, *, reused: bool) -> None:
+        """The stream has ended before its time."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.failed(reason, reused=reused)
+        elif self.tunnel is not None:
+            self.tunnel.lost()
+
+    def pause_upload(self) -> None:
+        if self.exchange is not None:
+            self.exchange.pause_upload()
+        elif self.tunnel is not None:
+            self.tunnel.pause_writing()
+
+    def resume_upload(self) -> None:
+        if self.exchange is not None:
+            self.exchange.resume_upload()
+        elif self.tunnel is not None:
+            self.tunnel.window_opened()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
@@ -18,6 +19,8 @@ from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, check_field
 from composectl.proxy.http2.request_reader import RequestReader
 from composectl.proxy.http2.response import encode_response, error_response
+from composectl.proxy.http2.stream_transport import StreamTransport
+from composectl.proxy.http2.websocket import WebSocketHead
 from composectl.proxy.limits import IDLE_ENOUGH, check_body
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
@@ -87,7 +90,8 @@ class Http2ClientConnection(StreamOwner):
             return  # the last of it waits for the client's window
         self._close_stream(stream)
         exchange = stream.exchange
-        if exchange is not None and not exchange.uploaded:
+        still_open = stream.tunnel is not None and not stream.tunnel.peer_ended
+        if still_open or (exchange is not None and not exchange.uploaded):
             # RFC 9113, section 8.1: the rest of the request is not wanted.
             self.write(frames.rst_stream(stream.flow.stream_id, frames.NO_ERROR))
 
@@ -120,7 +124,7 @@ class Http2ClientConnection(StreamOwner):
 
     def cut(self, backend: Backend) -> None:
         for stream in list(self._streams.values()):
-            if stream.exchange is not None and stream.exchange.is_at(backend):
+            if stream.is_at(backend):
                 stream.aborted = True
                 self._cancel(stream)
                 self.write(frames.rst_stream(stream.flow.stream_id, frames.CANCEL))
@@ -132,7 +136,7 @@ class Http2ClientConnection(StreamOwner):
         self.second_passed()
         self._resets = 0
         for stream in list(self._streams.values()):
-            if stream.flow.stalled > _STALLED_SECONDS:
+            if stream.flow.stalled > _STALLED_SECONDS and stream.tunnel_to is None:
                 self._cancel(stream)
                 self.write(frames.rst_stream(stream.flow.stream_id, frames.CANCEL))
             elif stream.exchange is not None:
@@ -178,6 +182,9 @@ class Http2ClientConnection(StreamOwner):
 
     def data_came(self, stream_id: int, data: bytes, end_stream: bool) -> None:
         stream = self._streams[stream_id]
+        if stream.tunnel is not None:
+            stream.tunnel.data_came(data, end_stream)
+            return
         exchange = stream.exchange
         if exchange is None or exchange.uploaded:
             raise StreamError(frames.STREAM_CLOSED, "DATA behind the end")
@@ -223,8 +230,8 @@ class Http2ClientConnection(StreamOwner):
             return
         if stream.response_ended:
             self.stream_finished(stream)
-        elif stream.exchange is not None and not self.write_paused:
-            stream.exchange.resume_response()
+        elif stream.exchange is None or not self.write_paused:
+            stream.resume_response()
 
     def stream_failed(self, stream_id: int, code: int) -> None:
         stream = self._streams.get(stream_id)
@@ -243,7 +250,7 @@ class Http2ClientConnection(StreamOwner):
                 exchange.flush()
             else:
                 exchange.start()
-            if not stream.upload_paused:
+            if not stream.upload_paused and stream.tunnel is None:
                 self.taken(stream.flow, ended=exchange.uploaded)
 
     def failed(self, error: Http2Error) -> None:
@@ -262,20 +269,20 @@ class Http2ClientConnection(StreamOwner):
         offer = frames.settings(
             (frames.SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS),
             (frames.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_FIELDS_SIZE),
+            (frames.SETTINGS_ENABLE_CONNECT_PROTOCOL, int(self._upstream.connections.offer_websockets)),
         )
         self.write(offer + frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW))
 
     def pause_writing(self) -> None:
         self.write_paused = True
         for stream in self._streams.values():
-            if stream.exchange is not None:
-                stream.exchange.pause_response()
+            stream.pause_response()
 
     def resume_writing(self) -> None:
         self.write_paused = False
         for stream in list(self._streams.values()):
-            if stream.exchange is not None and not stream.flow.pending:
-                stream.exchange.resume_response()
+            if not stream.flow.pending:
+                stream.resume_response()
 
     def eof_received(self) -> None:
         for stream in list(self._streams.values()):
@@ -285,8 +292,7 @@ class Http2ClientConnection(StreamOwner):
         self._context.closed(self)
         streams, self._streams = list(self._streams.values()), {}
         for stream in streams:
-            if stream.exchange is not None and not stream.response_ended:
-                stream.exchange.client_closed()
+            stream.client_left()
 
     # Private
 
@@ -302,13 +308,14 @@ class Http2ClientConnection(StreamOwner):
         if isinstance(known, StreamRequest) and end_stream == (not known.head.chunked and not known.length):
             return known
         request = self._reader.read(self._decoder.decode(block), end_stream=end_stream)
-        self._decoder.remember(block, request)
+        if not request.head.upgrade:
+            self._decoder.remember(block, request)
         return request
 
     def _open_exchange(self, stream: Http2ClientStream, request: StreamRequest, end_stream: bool) -> None:
         make_id = self._context.make_id
         id_line = request_id_line(make_id()) if request.needs_id and make_id is not None else b""
-        head = StreamRequestHead(request, id_line)
+        head = WebSocketHead(request, id_line) if request.head.upgrade else StreamRequestHead(request, id_line)
         record = None
         log = self._context.log
         if log is not None:
@@ -317,9 +324,16 @@ class Http2ClientConnection(StreamOwner):
             service, port = self._upstream.pool.service, self._upstream.connections.port
             record = AccessRecord(service, port, self.address, head.method, head.target, "2.0", head.id_line, headers)
         stream.exchange = exchange = Exchange(stream, self._upstream, head, record)
-        if end_stream:
+        if request.head.upgrade:
+            stream.tunnel = StreamTransport(self, stream.flow, partial(self._tunnel_ended, stream))
+        if end_stream or request.head.upgrade:
             exchange.end_body([])
         self._touched.append(stream)
+
+    def _tunnel_ended(self, stream: Http2ClientStream, code: int | None) -> None:
+        if code is not None:
+            self.write(frames.rst_stream(stream.flow.stream_id, code))
+        self._close_stream(stream)
 
     def _trailers_came(self, stream: Http2ClientStream, block: bytes, end_stream: bool) -> None:
         fields = self._decoder.decode(block)
@@ -355,8 +369,7 @@ class Http2ClientConnection(StreamOwner):
     def _cancel(self, stream: Http2ClientStream) -> None:
         """The client does not want the response."""
         self._close_stream(stream)
-        if stream.exchange is not None and not stream.response_ended:
-            stream.exchange.client_closed()
+        stream.client_left()
 
     def _close_stream(self, stream: Http2ClientStream) -> None:
         if self._streams.pop(stream.flow.stream_id, None) is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import ErrorReason, log_internal_error
@@ -12,6 +15,8 @@ from composectl.proxy.http2.connection import Http2Connection
 from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.request import StreamRequest
 from composectl.proxy.http2.response import lowered
+from composectl.proxy.http2.stream_transport import StreamTransport
+from composectl.proxy.http2.websocket import refused_head, switched_head
 from composectl.proxy.trailers import forwardable_trailers
 
 
@@ -44,9 +49,22 @@ class StreamOwner(Http2Connection):
 
 
 class Http2ClientStream(ClientStream):
-    """One request of a client and its response."""
+    """One request of a client and its response.
 
-    __slots__ = ("_connection", "exchange", "flow", "received", "request", "response_ended")
+    `exchange`: None before it is there, and once it has become a tunnel. `tunnel`: of a request for a WebSocket;
+    `tunnel_to`: its backend, once it is open.
+    """
+
+    __slots__ = (
+        "_connection",
+        "exchange",
+        "flow",
+        "received",
+        "request",
+        "response_ended",
+        "tunnel",
+        "tunnel_to",
+    )
 
     def __init__(self, connection: StreamOwner, flow: Flow, request: StreamRequest | None) -> None:
         self._connection = connection
@@ -54,6 +72,8 @@ class Http2ClientStream(ClientStream):
         self.request = request
         self.received = 0  # of the body
         self.exchange: Exchange | None = None
+        self.tunnel: StreamTransport | None = None
+        self.tunnel_to: Backend | None = None
         self.address = connection.address
         self.responding = False
         self.response_ended = False
@@ -71,6 +91,8 @@ class Http2ClientStream(ClientStream):
             end = forwardable_trailers(trailers) if trailers else trailers
         if head is not None:
             self.responding = True
+            if self.tunnel is not None and 200 <= head.status < 300:
+                head = refused_head(head)
             is_all = end is not None and not end and not body
             connection.write(
                 frames.headers(stream_id, connection.response_block(head, self.exchange), end_stream=is_all)
@@ -81,6 +103,11 @@ class Http2ClientStream(ClientStream):
             self.exchange.pause_response()
 
     def send_interim(self, head: ResponseHead) -> None:
+        if head.status == 101 or head.status >= 200:
+            self.responding = True
+            block = self._connection.response_block(switched_head(head), self.exchange)
+            self._connection.write(frames.headers(self.flow.stream_id, block, end_stream=False))
+            return
         block = self._connection.encoder.encode([(b":status", b"%d" % head.status), *lowered(head.fields)])
         self._connection.write(frames.headers(self.flow.stream_id, block, end_stream=False))
 
@@ -112,8 +139,42 @@ class Http2ClientStream(ClientStream):
 
     def resume_upload(self) -> None:
         self.upload_paused = False
+        if self.tunnel is not None:
+            return
         exchange = self.exchange
         self._connection.taken(self.flow, ended=exchange is None or exchange.uploaded)
 
+    def detach(self, backend: Backend) -> tuple[asyncio.Transport, bytes]:
+        assert self.tunnel is not None
+        self.exchange = None
+        self.tunnel_to = backend
+        return self.tunnel, b""
+
     def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
         self._connection.log_access(record, status, error)
+
+    # The connection's side
+
+    def is_at(self, backend: Backend) -> bool:
+        """Whether this backend is to answer it."""
+        return self.tunnel_to is backend or (self.exchange is not None and self.exchange.is_at(backend))
+
+    def client_left(self) -> None:
+        """The client does not want the rest."""
+        if self.exchange is not None:
+            if not self.response_ended:
+                self.exchange.client_closed()
+        elif self.tunnel is not None:
+            self.tunnel.lost()
+
+    def pause_response(self) -> None:
+        if self.exchange is not None:
+            self.exchange.pause_response()
+        elif self.tunnel is not None:
+            self.tunnel.pause_writing()
+
+    def resume_response(self) -> None:
+        if self.exchange is not None:
+            self.exchange.resume_response()
+        elif self.tunnel is not None:
+            self.tunnel.window_opened()

@@ -42,6 +42,7 @@ class Http2Connection:
         "_unacknowledged",
         "broken",
         "encoder",
+        "extended_connect",
         "peer_max_streams",
         "stalls",
         "transport",
@@ -57,17 +58,16 @@ class Http2Connection:
         self.encoder = FieldEncoder()
         self._rest = b""
         self._out: list[bytes] = []
-        self._in_read = False
+        self._in_read = self._settings_came = False
         self._flush_handle: asyncio.Handle | None = None
         self._block = HeaderBlock()
         self._blocked: dict[int, Flow] = {}
         self._send_window = frames.DEFAULT_WINDOW
         self._initial_window = frames.DEFAULT_WINDOW  # of the streams, as the peer wants it
         self._receive_window = CONNECTION_WINDOW
-        self._unacknowledged = 0
-        self._idle_frames = 0
-        self._settings_came = False
+        self._unacknowledged = self._idle_frames = 0
         self.peer_max_streams = frames.MAX_STREAM_ID
+        self.extended_connect = False  # the peer takes them (RFC 8441)
         self.stalls = Stalls()
         self.write_paused = False
         self.broken = False  # it was ended for a fault
@@ -217,7 +217,7 @@ class Http2Connection:
         out, self._out = self._out, []
         if out and not self.transport.is_closing():
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))
-            if self.write_paused and self.transport.get_write_buffer_size() > _MAX_UNREAD and self._idle_frames:
+            if self.write_paused and self.transport.get_write_buffer_size() > _MAX_UNREAD and self._idle_frames > 0:
                 self.transport.abort()  # it asks, and does not read the answers
 
     def _send_within(self, flow: Flow, data: bytes, end: Fields | None) -> None:
@@ -236,6 +236,8 @@ class Http2Connection:
             self.write(frames.frame(frames.DATA, frames.END_STREAM if flagged else 0, flow.stream_id, piece))
         if end:
             self.write(frames.headers(flow.stream_id, self._trailers_block(end), end_stream=True))
+        if size > frames.MAX_FRAME:
+            self._flush()  # now, so that a reader that is slower than the loop's turn pauses the writer
 
     def _trailers_block(self, trailers: Fields) -> bytes:
         key = tuple(trailers)
@@ -420,6 +422,8 @@ class Http2Connection:
                 self.peer_max_streams = value
             elif key == frames.SETTINGS_HEADER_TABLE_SIZE:
                 self.encoder.set_max_table_size(value)
+            elif key == frames.SETTINGS_ENABLE_CONNECT_PROTOCOL:
+                self.extended_connect = bool(value)
         self.write(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
         if not self._settings_came:
             self._settings_came = True

@@ -102,6 +102,7 @@ class Http2ConnectionPool(BackendStreams):
         if not connection.is_usable:
             raise ConnectionResetError(_HUNG_UP)
         self._connections.setdefault(backend, []).append(connection)
+        self.offer_websockets = connection.extended_connect
         return connection
 
     def _dialed(self, backend: Backend, task: asyncio.Task[Http2BackendConnection | None]) -> None:

@@ -34,6 +34,7 @@ SETTINGS_MAX_CONCURRENT_STREAMS = 3
 SETTINGS_INITIAL_WINDOW_SIZE = 4
 SETTINGS_MAX_FRAME_SIZE = 5
 SETTINGS_MAX_HEADER_LIST_SIZE = 6
+SETTINGS_ENABLE_CONNECT_PROTOCOL = 8
 
 NO_ERROR = 0
 PROTOCOL_ERROR = 1
@@ -114,8 +115,8 @@ def read_settings(payload: bytes) -> list[tuple[int, int]]:
         raise Http2Error(FRAME_SIZE_ERROR, "SETTINGS of a wrong size")
     pairs = [(int(key), int(value)) for key, value in _SETTING.iter_unpack(payload)]
     for key, value in pairs:
-        if key == SETTINGS_ENABLE_PUSH and value > 1:
-            raise Http2Error(PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
+        if key in (SETTINGS_ENABLE_PUSH, SETTINGS_ENABLE_CONNECT_PROTOCOL) and value > 1:
+            raise Http2Error(PROTOCOL_ERROR, "a setting is neither 0 nor 1")
         if key == SETTINGS_INITIAL_WINDOW_SIZE and value > MAX_WINDOW:
             raise Http2Error(FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE is too large")
         if key == SETTINGS_MAX_FRAME_SIZE and not MAX_FRAME <= value <= 0xFF_FFFF:

@@ -9,12 +9,14 @@ from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import OUR_REQUEST_FIELDS, Fields, RequestHead, is_valid_request_id, request_head
 from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
 
-_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
+_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _CONNECTION_SPECIFIC = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
+_WEBSOCKET = b"websocket"
+_KEY = b"sec-websocket-key"  # of HTTP/1.1 alone
 # The proxy acts on these, or looks at them
-_NOT_PLAIN = OUR_REQUEST_FIELDS | _CONNECTION_SPECIFIC | {b"content-type", b"cookie"}
+_NOT_PLAIN = OUR_REQUEST_FIELDS | _CONNECTION_SPECIFIC | {b"content-type", b"cookie", _KEY}
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 # RFC 9113, section 8.2.1; other control characters would be refused by HTTP/1.1
 _VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
@@ -104,11 +106,12 @@ def read_request(
     """The request of these fields; `end_stream`: it has no body. `make_ids`: each without a valid id is to get one.
 
     For `forwarding` and `forwarded_host` see `request_head`. Raises StreamError for a malformed request, BadMessage for
-    one that HTTP/1.1 would refuse, too.
+    one that HTTP/1.1 would refuse, too. An extended CONNECT becomes the GET with an `upgrade` that it stands for.
     """
     pseudo, regular = _divide(fields)
     method, path = pseudo.get(b":method"), pseudo.get(b":path")
-    if method == b"CONNECT":
+    protocol = pseudo.get(b":protocol")
+    if method == b"CONNECT" and protocol is None:
         raise BadMessage(405, ErrorReason.NO_CONNECT)
     if not method or not path or b":scheme" not in pseudo or not _METHOD.fullmatch(method):
         raise StreamError(PROTOCOL_ERROR, "a pseudo-header is missing")
@@ -116,6 +119,11 @@ def read_request(
         raise BadMessage(400, ErrorReason.BAD_TARGET)
     regular, length, has_id = _check_regular(regular, make_ids=make_ids)
     host = _host(pseudo, regular)
+    if protocol is not None:
+        _check_websocket(pseudo, method, is_open=length is None and not end_stream)
+        regular = [field for field in regular if field[0] != _KEY]
+        regular += [(b"connection", b"upgrade"), (b"upgrade", protocol)]
+        method = b"GET"
     if end_stream and length:
         raise StreamError(PROTOCOL_ERROR, "the body is missing")
     kept = [field for field in regular if field[0] not in (b"host", b"content-length")]
@@ -123,7 +131,7 @@ def read_request(
         kept.insert(0, (b"Host", host))
     if length is not None:
         kept.append((b"Content-Length", b"%d" % length))
-    elif not end_stream:
+    elif not end_stream and protocol is None:
         kept.append((b"Transfer-Encoding", b"chunked"))
     # HTTP/1.1 names `TE` in `Connection`: what is written there is for the next hop.
     is_grpc = any(name == b"content-type" and value.startswith(_GRPC) for name, value in kept)
@@ -141,9 +149,11 @@ def http2_fields(head: RequestHead) -> Fields:
         name = name.lower()
         if name == b"host":
             host = value
-        elif name not in (b"connection", b"transfer-encoding"):
+        elif name not in (b"connection", b"transfer-encoding", b"upgrade"):
             fields.append((name, value.strip(b" \t")))
-    pseudo = [(b":method", head.method), (b":scheme", b"http"), (b":path", head.target)]
+    pseudo = [(b":method", b"CONNECT" if head.upgrade else head.method), (b":scheme", b"http"), (b":path", head.target)]
+    if head.upgrade:
+        pseudo.append((b":protocol", head.upgrade))
     if host:
         pseudo.append((b":authority", host))
     return pseudo + fields
@@ -173,6 +183,14 @@ def _divide(fields: Fields) -> tuple[Mapping[bytes, bytes], Fields]:
         else:
             regular.append((name, value))
     return pseudo, regular
+
+
+def _check_websocket(pseudo: Mapping[bytes, bytes], method: bytes, *, is_open: bool) -> None:
+    """RFC 8441, section 4; `is_open`: the stream has no length and is not at its end."""
+    if method != b"CONNECT" or b":authority" not in pseudo or not is_open:
+        raise StreamError(PROTOCOL_ERROR, "a bad extended CONNECT")
+    if pseudo[b":protocol"] != _WEBSOCKET:
+        raise BadMessage(501, ErrorReason.UNKNOWN_PROTOCOL)
 
 
 def _check_regular(fields: Fields, *, make_ids: bool) -> tuple[Fields, int | None, bool]:

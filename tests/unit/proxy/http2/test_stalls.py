@@ -102,6 +102,24 @@ async def test_j14_a_client_that_does_not_read_is_ended(stage: ProxyFixture) -> 
     await wait_until_async(lambda: not stage.pool.leases.counters().in_flight)
 
 
+async def test_e5_a_fast_backend_waits_for_a_client_with_a_large_window(stage: ProxyFixture) -> None:
+    size = 30_000_000
+    stage.backend.play(answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)))
+    client = await http2(stage)
+    await client.raw(frames.SETTINGS, 0, 0, struct.pack(">HI", frames.SETTINGS_INITIAL_WINDOW_SIZE, 2**31 - 1))
+    await client.raw(frames.WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**31 - 1 - WINDOW))
+    await client.wire.send(frames.headers(1, client.connection.encoder.encode(GET), end_stream=True))
+    connections = stage.server.context.connections
+    await wait_until_async(lambda: any(getattr(connection, "write_paused", False) for connection in connections))
+    (connection,) = connections
+    assert connection.transport.get_write_buffer_size() < 2_000_000  # type: ignore[attr-defined]
+    received = 0
+    while received < size:
+        piece = await client.wire.piece()
+        assert piece, "the proxy has ended the connection"
+        received += len(piece)
+
+
 @pytest.mark.parametrize("is_whole", [False, True], ids=["more to come", "all of it waits"])
 async def test_j15_an_upload_that_a_backend_does_not_take_ends_in_time(stage: ProxyFixture, is_whole: bool) -> None:
     client = await http2(stage)
