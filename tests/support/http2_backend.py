@@ -37,6 +37,8 @@ class Http2Wire:
         self.asked: dict[int, Asked] = {}
         self.acknowledges = True  # opens the windows again as it reads
         self.closed = False
+        self.goaway: int | None = None
+        self.pongs = 0
 
     async def start(self) -> None:
         self.connection.initiate_connection()
@@ -79,6 +81,9 @@ class Http2Wire:
         if isinstance(event, h2.events.RequestReceived):
             self.asked[event.stream_id or 0] = Asked(event.stream_id or 0, dict(event.headers or ()))
             return
+        if isinstance(event, h2.events.ConnectionTerminated):
+            self.goaway = int(event.error_code or 0)
+        self.pongs += isinstance(event, h2.events.PingAckReceived)
         asked = self.asked.get(getattr(event, "stream_id", None) or 0)
         if asked is None:
             return

@@ -13,7 +13,7 @@ from composectl.proxy.head import ResponseHead, request_id_line
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.client_stream import Http2ClientStream, StreamOwner
 from composectl.proxy.http2.compression import MAX_FIELDS_SIZE
-from composectl.proxy.http2.connection import CONNECTION_WINDOW
+from composectl.proxy.http2.connection import CLOSING_PING, CONNECTION_WINDOW
 from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, check_field
@@ -39,7 +39,7 @@ class Http2ClientConnection(StreamOwner):
 
     __slots__ = (
         "_context",
-        "_draining_since",
+        "_draining",
         "_idle_since",
         "_last_stream_id",
         "_limits",
@@ -61,7 +61,7 @@ class Http2ClientConnection(StreamOwner):
         self._last_stream_id = 0
         self._resets = 0
         self._idle_since = context.tick
-        self._draining_since: int | None = None
+        self._draining = False
         self._limits = context.limits if context.has_request_limits else None
         self.closing = False
         self.aborted = False
@@ -106,12 +106,12 @@ class Http2ClientConnection(StreamOwner):
     # The server's side
 
     def close(self) -> None:
-        """Tell the client that no stream follows, first as a warning (RFC 9113, section 6.8)."""
-        if self._draining_since is None:
-            self._draining_since = self._context.tick
-            self.write(frames.goaway(frames.MAX_STREAM_ID, frames.NO_ERROR))
-            if not self._streams:
-                self._stop_taking()
+        """Tell the client to open no stream; once it knows, tell it which was the last (RFC 9113, section 6.8)."""
+        if not self._draining:
+            self._draining = True
+            ping = frames.frame(frames.PING, 0, 0, CLOSING_PING)
+            self.write(frames.goaway(frames.MAX_STREAM_ID, frames.NO_ERROR) + ping)
+            asyncio.get_running_loop().call_later(_GOAWAY_SECONDS, self.ping_answered)
 
     def close_after_response(self) -> None:
         self.close()
@@ -143,11 +143,8 @@ class Http2ClientConnection(StreamOwner):
                 stream.exchange.sweep(self._context.limits)
         if self.stalls.seconds > _STALLED_SECONDS:
             self._end_stalled()
-        if self._draining_since is not None:
-            if tick - self._draining_since > _GOAWAY_SECONDS and not self.closing:
-                self._stop_taking()
-        elif not self._streams and tick - self._idle_since > _IDLE_SECONDS:
-            self.transport.abort() if self.transport.is_closing() else self._stop_taking()
+        if not self._streams and tick - self._idle_since > _IDLE_SECONDS:
+            self.transport.abort() if self.transport.is_closing() else self.close()
 
     # The frames' side
 
@@ -212,6 +209,10 @@ class Http2ClientConnection(StreamOwner):
 
     def goaway_came(self, last_stream_id: int, code: int) -> None:
         """A server opens no streams: there is nothing to do but to end with the last of the client's."""
+
+    def ping_answered(self) -> None:
+        if self._draining and not self.closing:
+            self._stop_taking()
 
     def flow_of(self, stream_id: int) -> Flow | None:
         stream = self._streams.get(stream_id)

@@ -16,6 +16,7 @@ from composectl.proxy.http2.response import lowered
 from composectl.proxy.http2.stalls import Stalls
 
 CONNECTION_WINDOW = 1024 * 1024  # what all streams of a client may send before it is taken
+CLOSING_PING = b"closing\n"
 # Frames in a second that cost work and carry nothing, beyond so many for each that carries something
 _MAX_IDLE_FRAMES = 1_000
 _IDLE_FRAMES_ALLOWED = 10
@@ -177,6 +178,9 @@ class Http2Connection:
 
     def settings_came(self) -> None:
         """The peer's first SETTINGS."""
+
+    def ping_answered(self) -> None:
+        """The peer has read all that came before a PING with `CLOSING_PING`."""
 
     def read_ended(self) -> None:
         """All frames that came together were handled."""
@@ -388,6 +392,8 @@ class Http2Connection:
             if not flags & frames.ACK:
                 self._count_idle_frame()
                 self.write(frames.frame(frames.PING, frames.ACK, 0, payload))
+            elif payload == CLOSING_PING:
+                self.ping_answered()
         elif kind == frames.GOAWAY:
             if len(payload) < 8:
                 raise Http2Error(frames.FRAME_SIZE_ERROR, "GOAWAY is too short")
@@ -395,19 +401,10 @@ class Http2Connection:
         elif kind == frames.PUSH_PROMISE:
             raise Http2Error(frames.PROTOCOL_ERROR, "PUSH_PROMISE was forbidden")
         elif kind == frames.PRIORITY:
-            self._priority(stream_id, payload)
+            frames.check_priority(stream_id, payload)
+            self._count_idle_frame()
         else:
             self._count_idle_frame()  # of an unknown type: ignored (RFC 9113, section 5.5)
-
-    def _priority(self, stream_id: int, payload: bytes) -> None:
-        """Deprecated, and ignored (RFC 9113, section 5.3.2)."""
-        if not stream_id:
-            raise Http2Error(frames.PROTOCOL_ERROR, "PRIORITY outside a stream")
-        if len(payload) != 5:
-            raise StreamError(frames.FRAME_SIZE_ERROR, "PRIORITY of a wrong size")
-        if frames.read_long(payload, 0) & frames.MAX_STREAM_ID == stream_id:
-            raise StreamError(frames.PROTOCOL_ERROR, "a stream depends on itself")
-        self._count_idle_frame()
 
     def _settings(self, flags: int, payload: bytes) -> None:
         if flags & frames.ACK:

@@ -124,6 +124,16 @@ def read_settings(payload: bytes) -> list[tuple[int, int]]:
     return pairs
 
 
+def check_priority(stream_id: int, payload: bytes) -> None:
+    """PRIORITY is deprecated, and ignored (RFC 9113, section 5.3.2). Raises Http2Error and StreamError."""
+    if not stream_id:
+        raise Http2Error(PROTOCOL_ERROR, "PRIORITY outside a stream")
+    if len(payload) != 5:
+        raise StreamError(FRAME_SIZE_ERROR, "PRIORITY of a wrong size")
+    if read_long(payload, 0) & MAX_STREAM_ID == stream_id:
+        raise StreamError(PROTOCOL_ERROR, "a stream depends on itself")
+
+
 def without_padding(payload: bytes, flags: int) -> bytes:
     """The payload of DATA or HEADERS without its padding (RFC 9113, section 6.1). Raises Http2Error."""
     if not flags & PADDED:
