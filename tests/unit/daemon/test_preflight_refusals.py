@@ -15,12 +15,13 @@ from composectl.compose.client import LoadedProject
 from composectl.compose.options import Invocation, Options
 from composectl.compose.project import Project
 from composectl.config.daemon import AccessLogConfig, AdminConfig, UpConfig
-from composectl.config.service import BalancingConfig, ServiceConfig
-from composectl.config.values import Address
+from composectl.config.service import BalancingConfig, ProtocolConfig, ServiceConfig
+from composectl.config.values import Address, PortProtocol
 from composectl.control.lock import ProjectLock
 from composectl.daemon.lifecycle import Prepared
 from composectl.daemon.preflight import prepare_up
 from composectl.errors import ComposectlError, RunsAlready
+from composectl.proxy.protocol import Protocol
 from tests.support.fake_orchestrator import FakeOrchestrator
 from tests.support.kept_port import keep_port
 
@@ -55,10 +56,13 @@ class Machine:
         self._kept = keep_port()
         self.port = int(self._kept.getsockname()[1])
         self.services: dict[str, Any] = {"echo": {"ports": [f"127.0.0.1:{self.port}:80"]}, "web": {}}
+        self.protocols = ProtocolConfig()
 
     async def prepare(self, *balanced: str, named: Sequence[str] = (), **options: Any) -> Prepared:
         config = UpConfig(
-            services={name: ServiceConfig(2, BalancingConfig()) for name in balanced or ("echo",)},
+            services={
+                name: ServiceConfig(2, BalancingConfig(), protocols=self.protocols) for name in balanced or ("echo",)
+            },
             arguments=UpArguments((), tuple(named)),
             **options,
         )
@@ -113,6 +117,25 @@ async def test_a_service_that_publishes_nothing(machine: Machine) -> None:
     with pytest.raises(ComposectlError, match="`web`"):
         await machine.prepare("echo", "web")
     machine.assert_nothing_is_held()
+
+
+async def test_a_protocol_of_a_port_that_no_service_has(machine: Machine) -> None:
+    machine.protocols = ProtocolConfig(typed=(PortProtocol(81, Protocol.TCP),))
+    with pytest.raises(ComposectlError, match="does not publish container port 81"):
+        await machine.prepare()
+    machine.assert_nothing_is_held()
+
+
+async def test_a_port_that_is_taken_for_tcp_by_its_number_is_told(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.services["echo"]["ports"] = [f"127.0.0.1:{machine.port}:6379"]
+    prepared = await machine.prepare()
+    assert capsys.readouterr().err == ("echo: 6379 is a well-known TCP port; each connection goes to one replica\n")
+    (port,) = prepared.daemon.snapshot().services[0].ports
+    assert (port.port, port.protocol) == (6379, "tcp")
+    assert prepared.daemon.options["echo.protocol"] == "6379=tcp"
+    prepared.daemon.close()
 
 
 async def test_two_services_at_one_port(machine: Machine) -> None:
