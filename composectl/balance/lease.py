@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
+from typing import Final
 
 from composectl.balance.backend import Backend, Counters
 from composectl.balance.phase import Phase
 from composectl.balance.policy import Avoid, CanarySplit, Policy
 from composectl.balance.retry import RetryBudget
 from composectl.balance.stats import Rate
+
+_READY: Final = Phase.READY  # looked up once
 
 
 class Lease:
@@ -218,7 +221,7 @@ class Leases:
     def _release(self, backend: Backend) -> None:
         self._ended += 1
         backend.in_flight -= 1
-        if backend.phase is Phase.READY:
+        if backend.phase is _READY:
             self.policy.release(backend)
         elif not backend.in_flight:
             self._on_idle(backend)

@@ -1,6 +1,7 @@
 """The phases of a backend and the only table by which they change."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Phase(StrEnum):
@@ -27,10 +28,10 @@ class Signal(StrEnum):
     REMOVED = "removed"
 
 
-_LEAVES = {Signal.DRAIN: Phase.DRAINING, Signal.REMOVED: Phase.GONE}
+_LEAVES: Final = {Signal.DRAIN: Phase.DRAINING, Signal.REMOVED: Phase.GONE}
 # Intent beats observation: a backend in maintenance, or draining, ignores health. Maintenance is a phase of its own
 # since its replica stays: an `enable` must never send requests to a container that is about to stop.
-TABLE: dict[Phase, dict[Signal, Phase]] = {
+TABLE: Final[dict[Phase, dict[Signal, Phase]]] = {
     Phase.STARTING: {Signal.HEALTHY: Phase.READY, Signal.DISABLE: Phase.MAINTENANCE, **_LEAVES},
     Phase.READY: {Signal.UNHEALTHY: Phase.UNHEALTHY, Signal.DISABLE: Phase.MAINTENANCE, **_LEAVES},
     Phase.UNHEALTHY: {Signal.HEALTHY: Phase.READY, Signal.DISABLE: Phase.MAINTENANCE, **_LEAVES},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from composectl.balance.backend import Backend, ContainerHealth, Key, Replica, Transition
 from composectl.balance.lease import Leases
@@ -11,8 +12,8 @@ from composectl.balance.policy import Policy
 
 OnTransition = Callable[[Transition, Backend], None]
 
-_CHECKED = (Phase.STARTING, Phase.UNHEALTHY)
-_IDLE = "nothing in flight"
+_CHECKED: Final = (Phase.STARTING, Phase.UNHEALTHY)
+_IDLE: Final = "nothing in flight"
 
 
 class Pool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-# Sending such a request twice is the same as sending it once (RFC 9110, section 9.2.2).
-IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+from typing import Final
 
-MAX_RETRIES = 2
-_PRICE = 5  # requests for one retry: 20 %
-_FLOOR = 3 * _PRICE
+# Sending such a request twice is the same as sending it once (RFC 9110, section 9.2.2).
+IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+
+MAX_RETRIES: Final = 2
+_PRICE: Final = 5  # requests for one retry: 20 %
+_FLOOR: Final = 3 * _PRICE
 
 
 def may_retry(method: bytes, *, connected: bool, whole: bool, reached: int) -> bool:

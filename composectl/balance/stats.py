@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
-_STEPS = 8  # buckets per doubling
-_BUCKETS = 32 * _STEPS  # up to 2**32 us, over an hour
+_STEPS: Final = 8  # buckets per doubling
+_BUCKETS: Final = 32 * _STEPS  # up to 2**32 us, over an hour
 # Where the buckets of a histogram end, in microseconds: powers of two, each the end of a finer bucket, too
-HISTOGRAM = tuple(2**exponent for exponent in (*range(9, 21), 22, 24))
-_ENDS = [(bound.bit_length() - 3) * _STEPS for bound in HISTOGRAM]
+HISTOGRAM: Final = tuple(2**exponent for exponent in (*range(9, 21), 22, 24))
+_ENDS: Final = [(bound.bit_length() - 3) * _STEPS for bound in HISTOGRAM]
 
 
 class Latency:

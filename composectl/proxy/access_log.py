@@ -12,22 +12,22 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from composectl.errors import plural
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.trusted_path import is_descriptor, resolve
 
 # A tenth of a second of the most requests that a core answers, several times over
-_CAPACITY = 16_384
-_PAUSE = 0.05
-_LAST_SECONDS = 1.0
+_CAPACITY: Final = 16_384
+_PAUSE: Final = 0.05
+_LAST_SECONDS: Final = 1.0
 _Task = list[str] | Literal["reopen", "end"]
-STDOUT = "-"
-_PRIVATE = 0o600
-_STDOUT = 1
-_EVERY = 60
-_ATTEMPTS = 3
+STDOUT: Final = "-"
+_PRIVATE: Final = 0o600
+_STDOUT: Final = 1
+_EVERY: Final = 60
+_ATTEMPTS: Final = 3
 
 
 class Writer(Protocol):

@@ -9,17 +9,21 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from time import monotonic_ns, time_ns
+from typing import Final
 
 from composectl.balance.backend import Replica, join_address
 from composectl.proxy.head import is_valid_request_id
 
-USER_AGENT, REFERER = b"user-agent", b"referer"
-COMBINED, JSON = "combined", "json"
-_UNSAFE = re.compile(rb"[^ !#-\[\]-~]")  # nor `"` and `\`
-_NOTHING = "-"
-_IN_BRACKETS, _ISO = "%d/%b/%Y:%H:%M:%S +0000", "%Y-%m-%dT%H:%M:%S"
-_BEFORE_ID = len(b"X-Request-ID: ")
-_CLIENT_CLOSED = 499  # as nginx has it
+USER_AGENT: Final = b"user-agent"
+REFERER: Final = b"referer"
+COMBINED: Final = "combined"
+JSON: Final = "json"
+_UNSAFE: Final = re.compile(rb"[^ !#-\[\]-~]")  # nor `"` and `\`
+_NOTHING: Final = "-"
+_IN_BRACKETS: Final = "%d/%b/%Y:%H:%M:%S +0000"
+_ISO: Final = "%Y-%m-%dT%H:%M:%S"
+_BEFORE_ID: Final = len(b"X-Request-ID: ")
+_CLIENT_CLOSED: Final = 499  # as nginx has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def _json(record: AccessRecord, style: LineStyle, milliseconds: int) -> str:
     )
 
 
-FORMATS: dict[str, Callable[[AccessRecord, LineStyle, int], str]] = {COMBINED: _combined, JSON: _json}
+FORMATS: Final[dict[str, Callable[[AccessRecord, LineStyle, int], str]]] = {COMBINED: _combined, JSON: _json}
 
 
 class AccessRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Final, cast
 
 from composectl.balance.backend import Backend, join_address
 from composectl.balance.phase import Phase
@@ -11,13 +11,14 @@ from composectl.proxy.exchange import BackendStreams
 from composectl.proxy.http1.backend_connection import BackendConnection
 from composectl.proxy.sockets import CAN_TELL, open_files
 
-CONNECT_TIMEOUT = 1.0
+CONNECT_TIMEOUT: Final = 1.0
 # Below the 5 s after which Node.js, the least patient of the usual servers, closes an idle connection.
-_IDLE_SECONDS = 4
-_KEPT_PER_BACKEND = 256
-_EARLY_CLOSE_SECONDS = 60
+_IDLE_SECONDS: Final = 4
+_KEPT_PER_BACKEND: Final = 256
+_EARLY_CLOSE_SECONDS: Final = 60
 # Of all files that may be open, this part is for connections that are kept.
-KEPT_PART = 8
+KEPT_PART: Final = 8
+_READY: Final = Phase.READY  # looked up once
 
 
 class ConnectionPool(BackendStreams):
@@ -70,7 +71,7 @@ class ConnectionPool(BackendStreams):
 
     def keep(self, connection: BackendConnection) -> None:
         """Keep a connection for the next request, unless its backend is on its way out."""
-        if connection.backend.phase is not Phase.READY:
+        if connection.backend.phase is not _READY:
             connection.transport.close()
             return
         connection.idle_since = self._tick

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Final, cast
 
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.client_connection import ClientConnection
@@ -11,7 +11,8 @@ from composectl.proxy.http2.client_connection import Http2ClientConnection
 from composectl.proxy.http2.frames import PREFACE
 from composectl.proxy.listener_context import ListenerContext
 
-HTTP_1, HTTP_2 = "http/1.1", "http/2"
+HTTP_1: Final = "http/1.1"
+HTTP_2: Final = "http/2"
 
 
 class Detector:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
 from composectl.proxy.http1.encoding import CLOSE
 
-_MORE_LINES = {
+_MORE_LINES: Final = {
     HTTPStatus.METHOD_NOT_ALLOWED: b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
     HTTPStatus.SERVICE_UNAVAILABLE: b"Retry-After: 1\r\n",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from time import monotonic_ns
+from typing import Final
 
 from composectl.balance.backend import Backend
 from composectl.balance.lease import Lease
@@ -21,8 +22,8 @@ from composectl.proxy.replay import PROCESS_LIMIT, ReplayBuffer, ReplayLimit
 from composectl.proxy.sockets import is_exhaustion, keep_alive, reason_of
 from composectl.proxy.tunnel import join
 
-_TUNNEL_IDLE = 5
-_NO_BYTE_CAME = (ErrorReason.BACKEND_HUNG_UP, ErrorReason.BACKEND_TOO_SLOW)
+_TUNNEL_IDLE: Final = 5
+_NO_BYTE_CAME: Final = (ErrorReason.BACKEND_HUNG_UP, ErrorReason.BACKEND_TOO_SLOW)
 
 
 class BackendStream:
@@ -289,8 +290,7 @@ class Exchange(Queued):
         if record is not None:
             if head is not None:
                 record.status = head.status
-            for piece in body:
-                record.sent += len(piece)
+            record.sent += sum(map(len, body))
         self._client.send(head, body, trailers)
 
     def respond_interim(self, head: ResponseHead) -> None:

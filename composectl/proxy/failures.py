@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from composectl.balance.backend import Backend
 from composectl.balance.lease import Lease
 from composectl.balance.phase import Phase
@@ -11,8 +13,8 @@ from composectl.proxy.errors import ErrorReason
 from composectl.proxy.queue import Queued, RequestQueue
 
 # A backend that is told to stop may refuse before Docker reports it.
-_STOP_REPORTED_WITHIN = 1  # seconds
-_MAX_ROUNDS = 3
+_STOP_REPORTED_WITHIN: Final = 1  # seconds
+_MAX_ROUNDS: Final = 3
 
 
 class Failures:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from composectl.proxy.errors import ErrorReason
 
-_LINE_ENDS = b"\r\n"
-_HTTP_1 = b"HTTP/1."
-_HANDSHAKE, _ALERT = b"\x16", b"\x15"  # types of TLS records (RFC 8446, section 5.1), and each has a version 3.x
+_LINE_ENDS: Final = b"\r\n"
+_HTTP_1: Final = b"HTTP/1."
+_HANDSHAKE: Final = b"\x16"
+_ALERT: Final = b"\x15"  # types of TLS records (RFC 8446, section 5.1), and each has a version 3.x
 # A SETTINGS frame, the first of each server (RFC 9113, sections 4.1 and 6.5)
-_SETTINGS = re.compile(rb"\0..\x04[\0\x01]\0\0\0\0", re.DOTALL)
+_SETTINGS: Final = re.compile(rb"\0..\x04[\0\x01]\0\0\0\0", re.DOTALL)
 # Both versions of the PROXY protocol; the second one begins with line ends, which no request minds.
-_PROXY = re.compile(rb"PROXY (?:TCP[46]|UNKNOWN)\b|\0\r\nQUIT")
+_PROXY: Final = re.compile(rb"PROXY (?:TCP[46]|UNKNOWN)\b|\0\r\nQUIT")
 
 
 def reason_for_client(first: bytes) -> ErrorReason:

@@ -9,25 +9,26 @@ from functools import lru_cache
 from itertools import product
 from random import getrandbits
 from types import MappingProxyType
+from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 
 Fields = list[tuple[bytes, bytes]]
-_JOIN = b": ".join
-_CHUNKED = b"Transfer-Encoding: chunked\r\n"
-_NO_BODY = b"Content-Length: 0\r\n"
-_NO_HOST = b"\r\nHost: \r\n"
-_FORWARDED_HOST = b"X-Forwarded-Host: "
-_TRAILERS_WELCOME = b"Connection: TE\r\nTE: trailers\r\n"
-MAX_FIELDS = 100
-MAX_HEAD = 32 * 1024
-_MAX_TARGET = 8 * 1024
-_MAX_DIGITS = 9
+_JOIN: Final = b": ".join
+_CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
+_NO_BODY: Final = b"Content-Length: 0\r\n"
+_NO_HOST: Final = b"\r\nHost: \r\n"
+_FORWARDED_HOST: Final = b"X-Forwarded-Host: "
+_TRAILERS_WELCOME: Final = b"Connection: TE\r\nTE: trailers\r\n"
+MAX_FIELDS: Final = 100
+MAX_HEAD: Final = 32 * 1024
+_MAX_TARGET: Final = 8 * 1024
+_MAX_DIGITS: Final = 9
 # RFC 9110, section 7.6.1, and the framing, which the proxy writes itself
-_HOP_BY_HOP = frozenset(
+_HOP_BY_HOP: Final = frozenset(
     (b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade")
 )
-_FORWARDED_AS_THEY_ARE = {
+_FORWARDED_AS_THEY_ARE: Final = {
     b"x-forwarded-port": b"X-Forwarded-Port",
     b"x-forwarded-prefix": b"X-Forwarded-Prefix",
     b"x-forwarded-scheme": b"X-Forwarded-Scheme",
@@ -35,20 +36,20 @@ _FORWARDED_AS_THEY_ARE = {
     b"x-forwarded-ssl": b"X-Forwarded-Ssl",
     b"x-real-ip": b"X-Real-IP",
 }
-_FORWARDED = frozenset(
+_FORWARDED: Final = frozenset(
     (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", *_FORWARDED_AS_THEY_ARE)
 )
-FRAMING = (b"content-length", b"transfer-encoding")
-_REQUEST_ID = b"x-request-id"
+FRAMING: Final = (b"content-length", b"transfer-encoding")
+_REQUEST_ID: Final = b"x-request-id"
 # The proxy acts on these, and writes them anew
-_HANDLED = frozenset((b"expect", b"max-forwards", b"via"))
+_HANDLED: Final = frozenset((b"expect", b"max-forwards", b"via"))
 # A token (RFC 9110, section 5.6.2), or what Base64 and paths add to that
-_REQUEST_ID_VALUE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z/:=@-]{1,128}")
+_REQUEST_ID_VALUE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z/:=@-]{1,128}")
 
 
 # The proxy alone writes these: an untrusted client may not claim to forward for another.
 # CGI and its heirs, which write `_` for `-`, take other spellings for these names.
-OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
+OUR_REQUEST_FIELDS: Final = _HOP_BY_HOP.union(
     (b"host", b"http2-settings"),
     _HANDLED,
     (
@@ -57,16 +58,16 @@ OUR_REQUEST_FIELDS = _HOP_BY_HOP.union(
         for spelling in product(*(b"-_" if letter == 0x2D else (letter,) for letter in name))
     ),
 )
-OUR_RESPONSE_FIELDS = _HOP_BY_HOP | {b"date", b"x-composectl-error", b"x-internal-service", _REQUEST_ID}
+OUR_RESPONSE_FIELDS: Final = _HOP_BY_HOP | {b"date", b"x-composectl-error", b"x-internal-service", _REQUEST_ID}
 # What the `Connection` of a client or a backend does not take away
-END_TO_END = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
+END_TO_END: Final = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
 
-_BODYLESS = (204, 304)
-_COMMON_CONNECTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
-_NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
+_BODYLESS: Final = (204, 304)
+_COMMON_CONNECTIONS: Final = frozenset((b"keep-alive", b"close", b"upgrade"))
+_HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_ABSOLUTE_FORM: Final = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
+_NOTHING: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
 class RequestHead:

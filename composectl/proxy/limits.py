@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from heapq import nlargest
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Protocol
+from typing import Final, Protocol
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import RequestHead
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
-PRIVATE: Networks = tuple(
+PRIVATE: Final[Networks] = tuple(
     map(
         ip_network,
         (
@@ -24,13 +24,13 @@ PRIVATE: Networks = tuple(
     )
 )
 """This machine, and the networks that are not routed on the Internet (RFC 1918, RFC 4193, RFC 3927)."""
-_LENGTH = b"Content-Length: "
+_LENGTH: Final = b"Content-Length: "
 # Of clients that are idle: so many seconds at least, and how much fitter those are that have not yet asked, or are done
-IDLE_ENOUGH = 2
-OF_NO_USE = 1_000_000_000
+IDLE_ENOUGH: Final = 2
+OF_NO_USE: Final = 1_000_000_000
 # As in nginx: to look for the idle ones takes time.
-_ENDED_AT_ONCE = 32
-_ENDED_PART = 8
+_ENDED_AT_ONCE: Final = 32
+_ENDED_PART: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

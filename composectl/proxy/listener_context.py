@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from secrets import token_hex
-from typing import Protocol
+from typing import Final, Protocol
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.limits import PRIVATE, Client, Limits, is_private, is_within
 
-_REMEMBERED = 1024  # addresses: to parse one takes longer than all the rest of an HTTP/1 connection's start
+_REMEMBERED: Final = 1024  # addresses: to parse one takes longer than all the rest of an HTTP/1 connection's start
 
 
 class Connection(Protocol):

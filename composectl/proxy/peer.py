@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from composectl.proxy.head import Fields, forwarding_lines, trusted_forwarded_fields
 from composectl.proxy.listener_context import ListenerContext
 
-_SHORTEST = len(b"Forwarded")
-_FIRST_LETTERS = b"FXfx"
+_SHORTEST: Final = len(b"Forwarded")
+_FIRST_LETTERS: Final = b"FXfx"
 
 
 class Peer:

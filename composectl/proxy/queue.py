@@ -11,9 +11,9 @@ from composectl.proxy.limits import QueueConfig
 
 # So many for each ready backend may be without a connection: all at once would overrun the backlog of the first one,
 # and leave nothing to the next.
-_DIALS_PER_BACKEND = 32
-_PAUSE = 0.01
-_REFUSED_PAUSE = 0.05
+_DIALS_PER_BACKEND: Final = 32
+_PAUSE: Final = 0.01
+_REFUSED_PAUSE: Final = 0.05
 NOT_QUEUED: Final = -1
 
 

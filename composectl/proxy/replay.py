@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-_PER_REQUEST = 1024 * 1024
+from typing import Final
+
+_PER_REQUEST: Final = 1024 * 1024
 
 
 class ReplayLimit:
@@ -15,7 +17,7 @@ class ReplayLimit:
         self.kept = 0
 
 
-PROCESS_LIMIT = ReplayLimit(32 * 1024 * 1024)
+PROCESS_LIMIT: Final = ReplayLimit(32 * 1024 * 1024)
 
 
 class ReplayBuffer:

@@ -10,20 +10,21 @@ import socket
 import struct
 import sys
 from contextlib import suppress
+from typing import Final
 
-CAN_TELL = hasattr(select, "poll")
-_END: int = getattr(select, "POLLRDHUP", 0)  # Linux
-_INTERVAL = 1
-_PROBES = 3
-_MILLISECONDS = 1000
+CAN_TELL: Final = hasattr(select, "poll")
+_END: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux
+_INTERVAL: Final = 1
+_PROBES: Final = 3
+_MILLISECONDS: Final = 1000
 # Not every system has all of them.
-_IDLE = getattr(socket, "TCP_KEEPIDLE", None)
-_EVERY = getattr(socket, "TCP_KEEPINTVL", None)
-_TIMES = getattr(socket, "TCP_KEEPCNT", None)
-_UNHEARD = getattr(socket, "TCP_USER_TIMEOUT", None)
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_ENDLESS = 1_048_576
-_NO_LINGER = struct.pack("ii", 1, 0)
+_IDLE: Final = getattr(socket, "TCP_KEEPIDLE", None)
+_EVERY: Final = getattr(socket, "TCP_KEEPINTVL", None)
+_TIMES: Final = getattr(socket, "TCP_KEEPCNT", None)
+_UNHEARD: Final = getattr(socket, "TCP_USER_TIMEOUT", None)
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_ENDLESS: Final = 1_048_576
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 def is_quiet(descriptor: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import (
     END_TO_END,
@@ -13,9 +15,9 @@ from composectl.proxy.head import (
     Fields,
 )
 
-_MAX_OF_RESPONSE = 64 * 1024
-_SEPARATORS = len(b": \r\n")
-_NOT_IN_TRAILERS = (
+_MAX_OF_RESPONSE: Final = 64 * 1024
+_SEPARATORS: Final = len(b": \r\n")
+_NOT_IN_TRAILERS: Final = (
     OUR_REQUEST_FIELDS
     | OUR_RESPONSE_FIELDS
     | END_TO_END

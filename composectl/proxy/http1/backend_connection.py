@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -28,12 +28,12 @@ from composectl.proxy.limits import Limits
 from composectl.proxy.sockets import give_up_soon, is_quiet, unsent
 from composectl.proxy.trailers import check_response_trailers
 
-_START = b"HTTP/1.1 "
-_MAX_HEAD = 64 * 1024
-_MAX_INTERIM = 32
-_CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%b\r\n"
-_STALLED_SECONDS = 75
-_NO_TRAILERS: Fields = []
+_START: Final = b"HTTP/1.1 "
+_MAX_HEAD: Final = 64 * 1024
+_MAX_INTERIM: Final = 32
+_CHUNKED_HEAD: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%b\r\n"
+_STALLED_SECONDS: Final = 75
+_NO_TRAILERS: Final[Fields] = []
 
 
 class BackendConnection(BackendStream):

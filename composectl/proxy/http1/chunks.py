@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 
-_LINE_END = b"\r\n"
-_HEX = b"0123456789abcdefABCDEF"
-_MAX_DIGITS = 20
-_SIZES: dict[bytes, int] = {}  # of chunks, as they were written
-_MAX_SIZES = 4096
-_LONGEST_LINE = 8 * 1024
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
-_QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
-_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,20}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?\r?")
+_LINE_END: Final = b"\r\n"
+_HEX: Final = b"0123456789abcdefABCDEF"
+_MAX_DIGITS: Final = 20
+_SIZES: Final[dict[bytes, int]] = {}  # of chunks, as they were written
+_MAX_SIZES: Final = 4096
+_LONGEST_LINE: Final = 8 * 1024
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_QUOTED: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
+_BEGUN: Final = re.compile(rb"[0-9A-Fa-f]{1,20}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?\r?")
 # llhttp takes no space around `;` and `=` (RFC 9112, section 7.1.1).
-_EXTENDED = re.compile(
+_EXTENDED: Final = re.compile(
     rb"([0-9A-Fa-f]{1,20})(?:[ \t]*+;[ \t]*+%b(?:[ \t]*+=[ \t]*+(?:%b|%b))?)*+\r\n" % (_TOKEN, _TOKEN, _QUOTED)
 )
 

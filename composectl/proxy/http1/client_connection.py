@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
@@ -21,11 +21,11 @@ from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.sockets import has_ended, has_unread, reset, unsent
 
-_FIRST_BYTES_SECONDS = 1
-_HEAD_SECONDS = 10
-_IDLE_SECONDS = 75
-_STALLED_SECONDS = 75
-_UNREAD_SECONDS = 300
+_FIRST_BYTES_SECONDS: Final = 1
+_HEAD_SECONDS: Final = 10
+_IDLE_SECONDS: Final = 75
+_STALLED_SECONDS: Final = 75
+_UNREAD_SECONDS: Final = 300
 
 
 class ClientConnection(ClientStream):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from email.utils import formatdate
 from functools import lru_cache
 from time import time
+from typing import Final
 
 from composectl.proxy.head import Fields, ResponseHead
 from composectl.proxy.trailers import forwardable_trailers
 
-CLOSE = b"Connection: close\r\n"
-_KEEP_ALIVE = b"Connection: keep-alive\r\n"
-_CHUNKED = b"Transfer-Encoding: chunked\r\n"
-_JOIN = b": ".join
+CLOSE: Final = b"Connection: close\r\n"
+_KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
+_CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
+_JOIN: Final = b": ".join
 
 
 def encode_response(head: ResponseHead, id_line: bytes, keep_alive: bool, http_1_0: bool) -> tuple[bytes, bool, bool]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-_BLANK_LINE, _BLANK_LINE_WITHOUT_CR = b"\n\r\n", b"\n\n"
-_LINE_ENDS = b"\r\n"
-_LONGEST_TAIL = 3  # of what may be the beginning of a blank line
+from typing import Final
+
+_BLANK_LINE: Final = b"\n\r\n"
+_BLANK_LINE_WITHOUT_CR: Final = b"\n\n"
+_LINE_ENDS: Final = b"\r\n"
+_LONGEST_TAIL: Final = 3  # of what may be the beginning of a blank line
 
 
 class HeadEnd:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Final, cast
 
 from composectl.balance.backend import Backend
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.sockets import reset, unsent
 
-_LINGER_SECONDS = 5
-_STALLED_SECONDS = 75
+_LINGER_SECONDS: Final = 5
+_STALLED_SECONDS: Final = 75
 
 
 class Lingering:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from httptools import (
     HttpParserCallbackError,
@@ -29,17 +30,18 @@ from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.trailers import check_request_trailers
 
-_MAX_HEAD = 32 * 1024
-_MAX_UNPARSED = 64 * 1024
-_MAX_KEPT = 256 * 1024
-_MAX_EXCHANGES = 16
-_METHOD = re.compile(rb"[\r\n]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)( ?)")
-_LONGEST_METHOD = 64
-_KNOWN_METHOD = b"PUT"  # unlike GET and POST, not one of RTSP
-_HTTP = re.compile(rb"[\r\n]*+[^ ]++ ++[^ ]++ ++HTTP/")
-_BLANK_LINE = b"\r\n\r\n"
-_LONGEST_TAIL = 3  # of what may be the beginning of a blank line
-_LENGTH = b"Content-Length: "
+_MAX_HEAD: Final = 32 * 1024
+_MAX_UNPARSED: Final = 64 * 1024
+_MAX_KEPT: Final = 256 * 1024
+_MAX_EXCHANGES: Final = 16
+_METHOD: Final = re.compile(rb"[\r\n]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)( ?)")
+_LONGEST_METHOD: Final = 64
+_KNOWN_METHOD: Final = b"PUT"  # unlike GET and POST, not one of RTSP
+_HTTP: Final = re.compile(rb"[\r\n]*+[^ ]++ ++[^ ]++ ++HTTP/")
+_HTTP_1_1: Final = b" HTTP/1.1\r\n"
+_BLANK_LINE: Final = b"\r\n\r\n"
+_LONGEST_TAIL: Final = 3  # of what may be the beginning of a blank line
+_LENGTH: Final = b"Content-Length: "
 
 
 @dataclass
@@ -210,9 +212,8 @@ class RequestParser:
             self._fields = []
             return
         parser = self._parser
-        method, version = self._method or parser.get_method(), parser.get_http_version()
-        if version != "1.1":
-            version = self._check_version(version)
+        method = self._method or parser.get_method()
+        version = self._version(method)
         if method == b"CONNECT":
             raise BadMessage(405, ErrorReason.NO_CONNECT)
         fields = self._fields
@@ -295,7 +296,8 @@ class RequestParser:
     def _parse_head(self, data: bytes, at: int) -> int:
         """Read from `at` up to the end of the head; returns where that is."""
         end = self._end_of_head(data, at)
-        self._head = head = data[at:end] if end else data[at:]
+        head = data if not at and end in (0, len(data)) else data[at:end] if end else data[at:]
+        self._head = head
         self._parser.feed_data(head)
         if self.head_since is not None:
             if end:
@@ -333,6 +335,15 @@ class RequestParser:
         else:
             self._chunk_lines = None
             self._body_left = int(framing[len(_LENGTH) :]) if framing else 0
+
+    def _version(self, method: bytes) -> str:
+        """1.0 or 1.1. Raises BadMessage."""
+        if not (self._begun or self._method):
+            at = len(method) + 1 + len(self._target)
+            # A request line has no other place for this; the parser makes a text of the version.
+            if self._head[at : at + len(_HTTP_1_1)] == _HTTP_1_1:
+                return "1.1"
+        return self._check_version(self._parser.get_http_version())
 
     def _check_version(self, version: str) -> str:
         """The version as which it is read: RFC 9110, section 2.5. Raises BadMessage."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
@@ -22,10 +23,10 @@ from composectl.proxy.http2.response import check_trailers, read_head
 from composectl.proxy.http2.stream_transport import StreamTransport
 from composectl.proxy.sockets import give_up_soon
 
-_MAX_INTERIM = 32
+_MAX_INTERIM: Final = 32
 # More than any server allows at once; the connection pool opens another connection beyond it.
-_MAX_STREAMS = 100
-_NO_TRAILERS: Fields = []
+_MAX_STREAMS: Final = 100
+_NO_TRAILERS: Final[Fields] = []
 
 
 class Http2BackendConnection(StreamOwner):

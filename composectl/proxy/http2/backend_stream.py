@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from composectl.proxy.errors import ErrorReason
 from composectl.proxy.exchange import BackendStream, Exchange
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
@@ -11,7 +13,7 @@ from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.stream_transport import StreamTransport
 from composectl.proxy.limits import Limits
 
-_STALLED_SECONDS = 75
+_STALLED_SECONDS: Final = 75
 
 
 class StreamOwner(Http2Connection):

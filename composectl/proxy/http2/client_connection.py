@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Final
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
@@ -26,12 +27,12 @@ from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.trailers import check_request_trailers, forwardable_trailers
 
-MAX_STREAMS = 256
-_IDLE_SECONDS = 75
-_GOAWAY_SECONDS = 1
-_STALLED_SECONDS = 300
+MAX_STREAMS: Final = 256
+_IDLE_SECONDS: Final = 75
+_GOAWAY_SECONDS: Final = 1
+_STALLED_SECONDS: Final = 300
 # Streams that a client may reset in a second, beyond as many as it may have open: see CVE-2023-44487.
-_MAX_RESETS = 1_000
+_MAX_RESETS: Final = 1_000
 
 
 class Http2ClientConnection(StreamOwner):

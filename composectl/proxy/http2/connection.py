@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Final, cast
 
 from composectl.proxy.errors import log_internal_error
 from composectl.proxy.head import Fields
@@ -15,12 +15,12 @@ from composectl.proxy.http2.header_block import HeaderBlock
 from composectl.proxy.http2.response import lowered
 from composectl.proxy.http2.stalls import Stalls
 
-CONNECTION_WINDOW = 1024 * 1024  # what all streams of a client may send before it is taken
-CLOSING_PING = b"closing\n"
+CONNECTION_WINDOW: Final = 1024 * 1024  # what all streams of a client may send before it is taken
+CLOSING_PING: Final = b"closing\n"
 # Frames in a second that cost work and carry nothing, beyond so many for each that carries something
-_MAX_IDLE_FRAMES = 1_000
-_IDLE_FRAMES_ALLOWED = 10
-_MAX_UNREAD = 1024 * 1024
+_MAX_IDLE_FRAMES: Final = 1_000
+_IDLE_FRAMES_ALLOWED: Final = 10
+_MAX_UNREAD: Final = 1024 * 1024
 
 
 class Http2Connection:

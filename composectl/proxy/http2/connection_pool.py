@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Final, cast
 
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
@@ -14,9 +14,9 @@ from composectl.proxy.http2.backend_stream import Http2BackendStream
 from composectl.proxy.http2.frames import Http2Error
 
 # A backend that leaves the preface unanswered for so long speaks HTTP/1.1.
-_PREFACE_TIMEOUT = 1.0
-_IDLE_SECONDS = 60
-_HUNG_UP = "the backend has taken no stream"
+_PREFACE_TIMEOUT: Final = 1.0
+_IDLE_SECONDS: Final = 60
+_HUNG_UP: Final = "the backend has taken no stream"
 
 
 class Http2ConnectionPool(BackendStreams):

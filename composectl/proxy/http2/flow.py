@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from composectl.proxy.head import Fields
 
-STREAM_WINDOW = 65_535  # what a stream may send before it is taken
+STREAM_WINDOW: Final = 65_535  # what a stream may send before it is taken
 
 
 class Flow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from composectl.proxy.http2.frames import (
     END_HEADERS,
     END_STREAM,
@@ -16,9 +18,9 @@ from composectl.proxy.http2.frames import (
     without_padding,
 )
 
-_MAX_SIZE = 64 * 1024
-_MAX_FRAMES = 32
-_MAX_SECONDS = 10
+_MAX_SIZE: Final = 64 * 1024
+_MAX_FRAMES: Final = 32
+_MAX_SECONDS: Final = 10
 
 
 class HeaderBlock:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import OUR_REQUEST_FIELDS, Fields, RequestHead, is_valid_request_id, request_head
 from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
 
-_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
-_CONNECTION_SPECIFIC = frozenset(
+_PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
+_CONNECTION_SPECIFIC: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
-_WEBSOCKET = b"websocket"
-_KEY = b"sec-websocket-key"  # of HTTP/1.1 alone
+_WEBSOCKET: Final = b"websocket"
+_KEY: Final = b"sec-websocket-key"  # of HTTP/1.1 alone
 # The proxy acts on these, or looks at them
-_NOT_PLAIN = OUR_REQUEST_FIELDS | _CONNECTION_SPECIFIC | {b"content-type", b"cookie", _KEY}
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_NOT_PLAIN: Final = OUR_REQUEST_FIELDS | _CONNECTION_SPECIFIC | {b"content-type", b"cookie", _KEY}
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 # RFC 9113, section 8.2.1; other control characters would be refused by HTTP/1.1
-_VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
-_TARGET = re.compile(rb"[!-~\x80-\xff]+")
-_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_GRPC = b"application/grpc"
+_VALUE: Final = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_TARGET: Final = re.compile(rb"[!-~\x80-\xff]+")
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_GRPC: Final = b"application/grpc"
 
 
 class StreamRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import Fields, ResponseHead, interim_head, response_head
@@ -13,8 +14,8 @@ from composectl.proxy.http2.request import check_field
 from composectl.proxy.trailers import check_response_trailers
 
 # The codes of gRPC for what the proxy answers itself; all else is UNAVAILABLE, which clients may try again.
-_GRPC_UNAVAILABLE = b"14"
-_GRPC_CODES = {400: b"13", 405: b"12", 413: b"8", 500: b"13", 501: b"12"}
+_GRPC_UNAVAILABLE: Final = b"14"
+_GRPC_CODES: Final = {400: b"13", 405: b"12", 413: b"8", 500: b"13", 501: b"12"}
 
 
 def read_head(fields: Fields, backend_line: bytes, *, to_head: bool, end_stream: bool) -> ResponseHead:

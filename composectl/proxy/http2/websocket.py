@@ -5,14 +5,15 @@ from __future__ import annotations
 from base64 import b64encode
 from hashlib import sha1
 from secrets import token_bytes
+from typing import Final
 
 from composectl.proxy.errors import ErrorReason
 from composectl.proxy.head import ResponseHead
 from composectl.proxy.http2.request import StreamRequest, StreamRequestHead
 
-_KEY_SIZE = 16
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_ACCEPT = b"sec-websocket-accept"
+_KEY_SIZE: Final = 16
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_ACCEPT: Final = b"sec-websocket-accept"
 
 
 class WebSocketHead(StreamRequestHead):

@@ -77,6 +77,8 @@ SMUGGLED = {
     "a18 http 2.0": (b"GET / HTTP/2.0\r\nHost: a", 505),
     "a18 http 9.9": (b"GET / HTTP/9.9\r\nHost: a", 505),
     "a18 http 1.10": (b"GET / HTTP/1.10\r\nHost: a", 400),
+    "a18 rtsp 1.1": (b"GET / RTSP/1.1\r\nHost: a", 400),
+    "a18 rtsp behind a field like a request line": (b"GET  / RTSP/1.0\r\nX: HTTP/1.1\r\nHost: a", 400),
     "a18 rtsp": (b"GET / RTSP/1.0\r\nHost: a", 400),
     "a18 another method of rtsp": (b"DESCRIBE / RTSP/1.0\r\nHost: a", 400),
     "a18 ice": (b"SOURCE / ICE/1.0\r\nHost: a", 400),
