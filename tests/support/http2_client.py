@@ -43,6 +43,7 @@ class Http2Client:
         self.heard: dict[int, Heard] = {}
         self.goaway: int | None = None
         self.closed = False
+        self.pongs = 0
         self.acknowledges = True  # opens the windows again as it reads
 
     async def start(self) -> None:
@@ -122,6 +123,7 @@ class Http2Client:
         if isinstance(event, h2.events.ConnectionTerminated):
             self.goaway = int(event.error_code or 0)
             return
+        self.pongs += isinstance(event, h2.events.PingAckReceived)
         heard = self.heard.get(getattr(event, "stream_id", None) or 0)
         if heard is None:
             return
