@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from composectl.balance.outlier import OutlierDetector
 from composectl.balance.phase import Phase
 from composectl.balance.stats import Latency, Rate
+from composectl.errors import plural
 
 Key = tuple[str, str, str, str, tuple[tuple[int | None, int], ...]]
 
@@ -123,6 +125,15 @@ class Backend(Counters):
 
     def __repr__(self) -> str:
         return f"<Backend {self.replica.name} {self.phase} {self.in_flight} in flight>"
+
+
+def name_load(backends: Iterable[Counters]) -> str:
+    """What is in flight, in words: `1 request`, `3 connections`, `1 request and 3 connections`; "" for nothing."""
+    each = [(backend.in_flight, backend.connections) for backend in backends]
+    connections = sum(number for _, number in each)
+    requests = sum(number for number, _ in each) - connections
+    counts = ((requests, "request"), (connections, "connection"))
+    return " and ".join(plural(number, noun) for number, noun in counts if number > 0)
 
 
 def join_address(host: str, port: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from composectl import errors
-from composectl.balance.backend import Key, Replica
+from composectl.balance.backend import Key, Replica, name_load
 from composectl.balance.snapshot import VERSION, LogView, Snapshot, iso
 from composectl.changes import ChangeFeed
 from composectl.control.commands import DaemonInfo
@@ -123,9 +123,9 @@ class Daemon:
             await self.admin.dashboard.sample(service.pool for service in self.services.values())
 
     @property
-    def in_flight(self) -> int:
-        """Requests that a backend is to answer."""
-        return sum(backend.in_flight for service in self.services.values() for backend in service.pool.backends)
+    def load(self) -> str:
+        """What is in flight at the backends, in words."""
+        return name_load(backend for service in self.services.values() for backend in service.pool.backends)
 
     @property
     def drain_timeout(self) -> float:

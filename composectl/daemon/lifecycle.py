@@ -183,10 +183,9 @@ class Lifecycle:
 
     def _tell_drain(self) -> None:
         """Tell what is waited for, where something is."""
-        if in_flight := self._daemon.in_flight:
-            requests = errors.plural(in_flight, "request")
+        if load := self._daemon.load:
             rest = "; a second Ctrl-C ends now" if self._shutdown.number == signal.SIGINT else ""
-            info(f"draining: {requests} in flight, for at most {self._daemon.drain_timeout:g} s{rest}")
+            info(f"draining: {load} in flight, for at most {self._daemon.drain_timeout:g} s{rest}")
 
     async def _give_up(self) -> None:
         """Interrupted while it started, or forced: do not wait any longer, except for clients unless forced."""

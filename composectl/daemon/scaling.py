@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from composectl import errors
-from composectl.balance.backend import Backend
+from composectl.balance.backend import Backend, name_load
 from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
 from composectl.control.commands import Progress, ScaleRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.readiness import until_complete, warn_if_unserved
 from composectl.daemon.service import BalancedService
-from composectl.errors import plural
 
 _CUT_TIMEOUT = 1.0
 _DRAINED = (Phase.DRAINED, Phase.GONE)
@@ -36,7 +35,7 @@ async def retire(daemon: Daemon, service: BalancedService, backend: Backend, rea
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
     service.pool.drain(replica.id, reason)
     if not await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, service.drain_timeout):
-        progress(f"{replica.name} drained for {service.drain_timeout:g} s, {plural(backend.in_flight, 'request')} cut")
+        progress(f"{replica.name} drained for {service.drain_timeout:g} s, {name_load([backend])} cut")
         service.cut(backend)
         await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, _CUT_TIMEOUT)
     try:
