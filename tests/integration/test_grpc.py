@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from tests.support.grpc_backend import FAILING, SLOW, GrpcBackend, GrpcClient
+from tests.support.command_line import command_line
+from tests.support.grpc_backend import FAILING, SERVICE, SLOW, GrpcBackend, GrpcClient
 from tests.support.http_client import ask
 from tests.support.proxy_process import ProxyProcess, Workspace
 from tests.support.wait import wait_until
@@ -114,6 +116,43 @@ def test_a_server_that_stops_in_order_costs_no_call(calls: Calls) -> None:
     calls.servers[1].close()
     for number in range(100):
         assert calls.unary(b"%d" % number).endswith(b":%d" % number)
+
+
+def test_reflection_and_health_pass(calls: Calls) -> None:
+    assert SERVICE in calls.client.services()
+    assert calls.client.health(SERVICE) == calls.client.health("") == HealthCheckResponse.SERVING
+
+
+def test_j21_a_client_that_keeps_its_connection_alive_by_pings_keeps_it(calls: Calls) -> None:
+    often = (
+        *(("grpc.keepalive_time_ms", 20), ("grpc.keepalive_timeout_ms", 5000)),
+        *(("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0)),
+    )
+    client = GrpcClient(calls.proxy.port, *often)
+    slow = client.unary.future(SLOW, timeout=_SECONDS)
+    server = entered(calls)
+    assert sum(len(client.unary(b"x", timeout=_SECONDS)) > 0 for _ in range(500)) == 500
+    server.released.set()
+    assert slow.result().endswith(b":slow")
+    assert client.states.count(grpc.ChannelConnectivity.CONNECTING) <= 1
+    assert grpc.ChannelConnectivity.TRANSIENT_FAILURE not in client.states
+    client.close()
+
+
+def test_j19_a_drained_backend_finishes_its_calls_and_gets_no_others(calls: Calls) -> None:
+    slow = calls.client.unary.future(SLOW, timeout=_SECONDS)
+    server = entered(calls)
+    number = calls.servers.index(server) + 1
+    draining = subprocess.Popen(
+        command_line("drain", calls.place.status()["service"], str(number)), env=calls.place.environment()
+    )
+    assert wait_until(lambda: "ready" not in calls.place.phases()[number - 1])
+    served = {calls.unary(b"%d" % turn).partition(b":")[0] for turn in range(100)}
+    assert len(served) == 3
+    assert server.name.encode() not in served
+    server.released.set()
+    assert slow.result().endswith(b":slow")
+    assert draining.wait(_SECONDS) == 0
 
 
 def test_without_a_backend_a_call_gets_a_status(place: Workspace) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 SERVICE = "test.Echo"
 SLOW, FAILING = b"slow", b"fail"
@@ -74,14 +75,29 @@ class GrpcBackend:
 
 
 class GrpcClient:
-    """One channel to a port of this machine, with the calls of such a server; close it in the end."""
+    """One channel to a port of this machine, with the calls of such a server; close it in the end.
 
-    def __init__(self, port: int) -> None:
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+    `options`: further ones of the channel. `states`: those that it has been in.
+    """
+
+    def __init__(self, port: int, *options: tuple[str, int]) -> None:
+        own = ("grpc.use_local_subchannel_pool", 1)
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[own, *options])
+        self.states: list[grpc.ChannelConnectivity] = []
+        self._channel.subscribe(self.states.append)
         self.unary = self._channel.unary_unary(f"/{SERVICE}/Unary")
         self.server_stream = self._channel.unary_stream(f"/{SERVICE}/ServerStream")
         self.client_stream = self._channel.stream_unary(f"/{SERVICE}/ClientStream")
         self.both = self._channel.stream_stream(f"/{SERVICE}/Both")
+
+    def health(self, service: str) -> int:
+        """What the health service answers for one of this name."""
+        stub = health_pb2_grpc.HealthStub(self._channel)
+        return int(stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=_PATIENCE).status)
+
+    def services(self) -> list[str]:
+        """Those that reflection names."""
+        return list(ProtoReflectionDescriptorDatabase(self._channel).get_services())
 
     def close(self) -> None:
         self._channel.close()
