@@ -90,7 +90,7 @@ class Http2ClientConnection(StreamOwner):
         if stream.flow.pending:
             return  # the last of it waits for the client's window
         self._close_stream(stream)
-        exchange = stream.exchange
+        exchange, stream.exchange = stream.exchange, None  # which knows the stream: no cycle is left
         still_open = stream.tunnel is not None and not stream.tunnel.peer_ended
         if still_open or (exchange is not None and not exchange.uploaded):
             # RFC 9113, section 8.1: the rest of the request is not wanted.
@@ -99,6 +99,7 @@ class Http2ClientConnection(StreamOwner):
     def reset(self, stream: Http2ClientStream, code: int) -> None:
         if self._streams.get(stream.flow.stream_id) is stream:
             self._close_stream(stream)
+            stream.exchange = None
             self.write(frames.rst_stream(stream.flow.stream_id, code))
 
     def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:

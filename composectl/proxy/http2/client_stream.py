@@ -161,9 +161,10 @@ class Http2ClientStream(ClientStream):
 
     def client_left(self) -> None:
         """The client does not want the rest."""
-        if self.exchange is not None:
+        exchange, self.exchange = self.exchange, None  # which knows the stream: no cycle is left
+        if exchange is not None:
             if not self.response_ended:
-                self.exchange.client_closed()
+                exchange.client_closed()
         elif self.tunnel is not None:
             self.tunnel.lost()
 

@@ -73,7 +73,7 @@ class FieldEncoder:
 
     def __init__(self) -> None:
         self._table = FieldTable()
-        self._seen: set[Field] = set()
+        self._seen: set[int] = set()  # hashes: fields kept here would set off the garbage collector
         self._numbers: dict[Field, int] = {}  # of the fields that have entered the table, from 1
         self._is_resized = False  # since the last block
         self._smallest = TABLE_SIZE
@@ -134,11 +134,12 @@ class FieldEncoder:
 
     def _has_come(self, field: Field) -> bool:
         """Whether the field has come before; it has from now on."""
-        if field in self._seen:
+        number = hash(field)
+        if number in self._seen:
             return True
         if len(self._seen) >= _SEEN_SIZE:
             self._seen.clear()
-        self._seen.add(field)
+        self._seen.add(number)
         return False
 
     def _size_update(self) -> bytes:

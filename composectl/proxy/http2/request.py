@@ -33,7 +33,7 @@ class StreamRequest:
     fields that `head` lacks. `base`: the same request without them.
     """
 
-    __slots__ = ("_http2_fields", "_names", "base", "extras", "head", "is_grpc", "length", "needs_id")
+    __slots__ = ("_base", "_http2_fields", "_names", "extras", "head", "is_grpc", "length", "needs_id")
 
     def __init__(self, head: RequestHead, length: int | None, is_grpc: bool, needs_id: bool) -> None:
         self.head = head
@@ -41,9 +41,13 @@ class StreamRequest:
         self.is_grpc = is_grpc
         self.needs_id = needs_id
         self.extras: Fields = []
-        self.base = self
+        self._base: StreamRequest | None = None
         self._names: set[bytes] | None = None
         self._http2_fields: Fields | None = None
+
+    @property
+    def base(self) -> StreamRequest:
+        return self if self._base is None else self._base
 
     def has_any_of(self, fields: Fields) -> bool:
         """Whether the head has a field of the same name as one of these."""
@@ -58,7 +62,7 @@ class StreamRequest:
     def with_extras(self, fields: Fields) -> StreamRequest:
         request = StreamRequest(self.head, self.length, self.is_grpc, self.needs_id)
         request.extras = fields
-        request.base = self
+        request._base = self
         return request
 
     def http2_fields(self) -> Fields:

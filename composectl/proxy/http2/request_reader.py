@@ -15,7 +15,6 @@ from composectl.proxy.peer import Peer
 _MEMO_SIZE: Final = 64
 _MEMO_HEAD_SIZE: Final = 4 * 1024
 _SEEN_SIZE: Final = 512
-_SEEN_FIELD_SIZE: Final = 512
 _BODYLESS: Final = (b"", b"")  # in a key: the stream ends with its head
 
 
@@ -32,7 +31,7 @@ class RequestReader:
         self._peer = peer
         self._limits = limits
         self._make_ids = make_ids
-        self._seen: set[Field] = set()
+        self._seen: set[int] = set()  # hashes: fields kept here would set off the garbage collector
         self._remembered: dict[tuple[Field, ...], StreamRequest] = {}
 
     def read(self, fields: Fields, *, end_stream: bool) -> StreamRequest:
@@ -66,17 +65,17 @@ class RequestReader:
         for field in fields:
             if extras and field[0].startswith(b":"):
                 raise StreamError(PROTOCOL_ERROR, "a pseudo-header behind other fields")
-            if field in seen:
+            number = hash(field)
+            if number in seen:
                 common.append(field)
                 continue
             if is_plain(field):
                 extras.append(field)
             else:
                 common.append(field)
-            if size_of(field) <= _SEEN_FIELD_SIZE:
-                if len(seen) >= _SEEN_SIZE:
-                    seen.clear()
-                seen.add(field)
+            if len(seen) >= _SEEN_SIZE:
+                seen.clear()
+            seen.add(number)
         return common, extras
 
     def _read(self, fields: Fields, *, end_stream: bool) -> StreamRequest:
