@@ -60,6 +60,8 @@ HOT_PATH = [
     "composectl/proxy/queue.py",
     "composectl/proxy/replay.py",
     "composectl/proxy/sockets.py",
+    "composectl/proxy/tcp.py",
+    "composectl/proxy/tls_hello.py",
     "composectl/proxy/trailers.py",
     "composectl/proxy/tunnel.py",
 ]

@@ -42,6 +42,19 @@ class Lease:
         self.backend.responses[1] += 1
         self._end()
 
+    def connection_opened(self) -> None:
+        """A connection of a client is relayed to the backend from now on."""
+        self.backend.connections += 1
+        self.backend.connections_total += 1
+
+    def connection_closed(self, reason: str = "") -> None:
+        """The relayed connection has ended; with a `reason`, it has failed."""
+        self.backend.connections -= 1
+        if reason:
+            self.failed(reason)
+        else:
+            self._end()
+
     def failed(self, reason: str) -> None:
         """The backend did not respond, or broke off its response; `reason` is one of a few words."""
         self.attempt_failed()

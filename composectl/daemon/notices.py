@@ -8,26 +8,44 @@ from composectl.proxy.errors import ErrorReason
 
 _OF_CLIENTS = {
     ErrorReason.TLS: "clients speak TLS to {here}, which takes plain HTTP:"
-    " put a TLS proxy before it, or publish a port for TLS on a service that is not balanced",
+    " `--protocol tls` passes TLS through to the replicas, or put a TLS proxy before it",
+    ErrorReason.NOT_TLS: "clients speak something other than TLS to {here}, which takes TLS alone:"
+    " `--protocol auto` takes plain HTTP, too, and `--protocol tcp` takes anything",
     ErrorReason.PROXY_PROTOCOL: "a proxy sends the PROXY protocol to {here}, which takes plain HTTP:"
     " turn it off there, and see `--trusted-proxies` for X-Forwarded-For",
 }
 _OF_BACKENDS = {
-    ErrorReason.BACKEND_SPEAKS_TLS: "{there} speaks TLS, and composectl speaks plain HTTP:"
-    " balance the container's port for plain HTTP",
+    ErrorReason.BACKEND_SPEAKS_TLS: "{there} speaks TLS, and was asked in plain HTTP:"
+    " let clients speak TLS to it, or balance the container's port for plain HTTP",
     ErrorReason.BACKEND_SPEAKS_HTTP2: "{there} speaks HTTP/2 alone (gRPC, say), and was asked in HTTP/1:"
     " let clients speak HTTP/2 without TLS, or balance a port for HTTP/1",
-    ErrorReason.BACKEND_IS_NOT_HTTP: "{there} answers with something other than HTTP, which composectl cannot balance:"
-    " balance a port for HTTP, or publish this one on a service that is not balanced",
+    ErrorReason.BACKEND_IS_NOT_HTTP: "{there} answers with something other than HTTP:"
+    " `--protocol tcp` balances each connection as it is, whatever is spoken over it",
 }
+
+
+def silence(listeners: Iterable[str], target: int | None) -> str:
+    """What to tell where a client has sent nothing for a second, and none has sent anything."""
+    protocol = "tcp" if target is None else f"{target}=tcp"
+    return (
+        f"a client of {_ports(listeners)} has sent nothing yet: if the server is to speak first there,"
+        f" as databases and mail servers do, `--protocol {protocol}` balances each connection as it is"
+    )
 
 
 def notices(
     bad_requests: Mapping[str, int], failed_for: Mapping[str, int], listeners: Iterable[str], target: int | None
 ) -> list[str]:
     """A sentence for each reason that was counted; `listeners` are `host:port`, `target` is the backends' port."""
-    ports = list(dict.fromkeys(listener.rpartition(":")[2] for listener in listeners))
-    here = f"port{'s' * (len(ports) > 1)} {', '.join(ports)}"
+    here = _ports(listeners)
     there = "the backends' port" if target is None else f"the containers' port {target}"
     found = [text.format(here=here) for reason, text in _OF_CLIENTS.items() if bad_requests.get(reason)]
     return found + [text.format(there=there) for reason, text in _OF_BACKENDS.items() if failed_for.get(reason)]
+
+
+# Private
+
+
+def _ports(listeners: Iterable[str]) -> str:
+    ports = list(dict.fromkeys(listener.rpartition(":")[2] for listener in listeners))
+    return f"port{'s' * (len(ports) > 1)} {', '.join(ports)}"

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
 from composectl.control.client import running_daemons
 from composectl.daemon.notice_board import NoticeBoard
-from composectl.daemon.notices import notices
+from composectl.daemon.notices import notices, silence
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _RELEASE_TIMEOUT = 5.0
 _RELEASE_INTERVAL = 0.05
+_SILENCE_SHOWN = 600.0
 
 
 class BalancedService:
@@ -236,6 +238,8 @@ class BalancedService:
             make_id=make_id,
             log=access_log,
             on_untrusted=self._notice_proxy,
+            protocol=self.protocols[port],
+            on_silent=partial(self._notice_silence, port),
         )
 
     def _tell_notice(self, sentence: str) -> None:
@@ -245,6 +249,10 @@ class BalancedService:
     def _notice_proxy(self, client: str) -> None:
         option = f"`--trusted-proxies {client}`"
         self.notice(f"the X-Forwarded-* fields of {client} are dropped; if it is a proxy, {option} keeps them")
+
+    def _notice_silence(self, port: Port) -> None:
+        listeners = self.listeners_by_port[str(port.target or "")]
+        self._notices.add(silence(listeners, port.target), time.monotonic() + _SILENCE_SHOWN)
 
     def _publish(self, change: Transition, backend: Backend) -> None:
         if change.after is Phase.READY:

@@ -24,6 +24,8 @@ _IN_BRACKETS: Final = "%d/%b/%Y:%H:%M:%S +0000"
 _ISO: Final = "%Y-%m-%dT%H:%M:%S"
 _BEFORE_ID: Final = len(b"X-Request-ID: ")
 _CLIENT_CLOSED: Final = 499  # as nginx has it
+_BY_CONNECTION: Final = ("tcp", "tls")
+_PROTOCOLS: Final = {"1.1": "http/1.1", "1.0": "http/1.0", "2.0": "h2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ def _combined(record: AccessRecord, style: LineStyle, milliseconds: int) -> str:
     if record.method:
         target = _escaped(_shown_target(record.target, style))
         request = f"{_escaped(record.method)} {target} HTTP/{record.version}"
+    elif record.version in _BY_CONNECTION:
+        request = f"{record.version.upper()} {record.server_name}".rstrip()
     referer, agent = (_escaped(record.headers.get(name, b"-")) for name in (REFERER, USER_AGENT))
     upstream = _address(record.replica, record.port) if record.replica is not None else _NOTHING
     return (
@@ -74,11 +78,14 @@ def _json(record: AccessRecord, style: LineStyle, milliseconds: int) -> str:
     if style.headers:
         values = (f"{quoted(name.decode())}: {_text(record.headers.get(name, b''))}" for name in style.headers)
         headers = f', "headers": {{{", ".join(values)}}}'
+    name_of_server = f', "server_name": {quoted(record.server_name)}' if record.server_name else ""
+    protocol = _PROTOCOLS.get(record.version, record.version)
+    http = "null" if record.version in _BY_CONNECTION else f'"{record.version}"'
     return (
         f'{{"time": "{_time(milliseconds // 1000, _ISO)}.{milliseconds % 1000:03d}+00:00",'
         f' "client": {quoted(record.client)}, "service": {quoted(record.service)},'
         f' "method": {_text(record.method)}, "path": {_text(path)}{queried},'
-        f' "http": "{record.version}", "status": {record.status}, "error": {error},'
+        f' "http": {http}, "protocol": "{protocol}"{name_of_server}, "status": {record.status}, "error": {error},'
         f' "backend": {name}, "address": {address}, "retries": {_retries(record)},'
         f' "duration_ms": {(record.ended - record.started) / 1e6:.3f}, "queued_ms": {queued},'
         f' "received": {record.received}, "sent": {record.sent}, "request_id": {request_id}{headers}}}\n'
@@ -91,7 +98,8 @@ FORMATS: Final[dict[str, Callable[[AccessRecord, LineStyle, int], str]]] = {COMB
 class AccessRecord:
     """Written on while its request is on its way; moments and `queued_ns` are nanoseconds of the monotonic clock.
 
-    `method` and `target` are empty where they could not be read; `version` is that of HTTP, `id_line` the line with the
+    `method` and `target` are empty where they could not be read; `version` is that of HTTP, or the protocol of a record
+    that is of a connection as a whole. `server_name`: what its client asked for by TLS. `id_line`: the line with the
     `X-Request-ID`; `headers` has those that were asked for, by their names in lower case. `replica` is the one asked
     last, by its port `port`, for the last of `attempts`; `received` and `sent` are the bytes of the bodies. `status` is
     what the client got; `error` tells why that is not the backend's answer, or not the whole of it, else it is empty.
@@ -111,6 +119,7 @@ class AccessRecord:
         "received",
         "replica",
         "sent",
+        "server_name",
         "service",
         "started",
         "status",
@@ -145,6 +154,7 @@ class AccessRecord:
         self.sent = 0
         self.status = 0
         self.error = ""
+        self.server_name = ""
 
     def start(self) -> None:
         """It is its turn, after earlier requests of its client."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, cast
 
 from composectl.proxy.exchange import Upstream
@@ -10,17 +11,27 @@ from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http2.client_connection import Http2ClientConnection
 from composectl.proxy.http2.frames import PREFACE
 from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.protocol import Protocol
+from composectl.proxy.tcp import TcpConnection
+from composectl.proxy.tls_hello import is_start_of_tls
 
 HTTP_1: Final = "http/1.1"
 HTTP_2: Final = "http/2"
+_ENOUGH_OF_TLS: Final = 2
 
 
 class Detector:
-    """Hands connections over to those that speak what the client speaks."""
+    """Hands connections over to those that speak what the client speaks.
 
-    def __init__(self, context: ListenerContext, http2_upstream: Upstream) -> None:
+    `make_tls` makes the one for a client that speaks TLS; None where TLS is refused.
+    """
+
+    def __init__(
+        self, context: ListenerContext, http2_upstream: Upstream, make_tls: Callable[[], TcpConnection] | None
+    ) -> None:
         self._context = context
         self._http2_upstream = http2_upstream
+        self._make_tls = make_tls
 
     def is_http1(self, connection: ClientConnection, data: bytes) -> bool:
         """Whether these first bytes are; if not, the connection is handed over, or they are held until more come."""
@@ -32,12 +43,21 @@ class Detector:
         if PREFACE.startswith(data):
             connection.held = data
             return False
+        if self._make_tls is not None and is_start_of_tls(data):
+            if len(data) < _ENOUGH_OF_TLS:
+                connection.held = data
+            else:
+                self._context.recognised[Protocol.TLS] += 1
+                self._hand_over(connection, self._make_tls(), data)
+            return False
         self._context.recognised[HTTP_1] += 1
         return True
 
     # Private
 
-    def _hand_over(self, connection: ClientConnection, successor: Http2ClientConnection, data: bytes) -> None:
+    def _hand_over(
+        self, connection: ClientConnection, successor: Http2ClientConnection | TcpConnection, data: bytes
+    ) -> None:
         transport = connection.transport
         self._context.forget(connection)
         transport.set_protocol(cast(asyncio.Protocol, successor))

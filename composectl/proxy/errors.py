@@ -23,6 +23,7 @@ class ErrorReason(StrEnum):
     NO_CONNECT = "no-connect"
     NO_FURTHER_FORWARDS = "no-further-forwards"
     NO_HOST = "no-host"
+    NOT_TLS = "not-tls"
     PROXY_PROTOCOL = "proxy-protocol"
     TARGET_TOO_LONG = "target-too-long"
     TLS = "tls"
@@ -61,6 +62,7 @@ class ErrorReason(StrEnum):
 
     # Without a response, in the access log alone
     CLIENT_LEFT = "client-left"
+    IDLE_TIMEOUT = "idle-timeout"
 
     # Without a response, also counted as failed
     CUT = "cut"
@@ -71,7 +73,6 @@ _STATUS_WITHOUT_A_RESPONSE = {
     ErrorReason.CONNECT_TIMEOUT: 504,
     ErrorReason.INTERNAL_ERROR: 500,
     ErrorReason.NO_BACKEND_READY: 503,
-    ErrorReason.STREAM_REFUSED: 503,
     ErrorReason.STREAM_REFUSED: 503,
     ErrorReason.TOO_MANY_OPEN_FILES: 503,
 }

@@ -20,7 +20,7 @@ from composectl.proxy.limits import Limits
 from composectl.proxy.queue import NOT_QUEUED, Queued, RequestQueue
 from composectl.proxy.replay import PROCESS_LIMIT, ReplayBuffer, ReplayLimit
 from composectl.proxy.sockets import is_exhaustion, keep_alive, reason_of
-from composectl.proxy.tunnel import join
+from composectl.proxy.tunnel import Tunnel
 
 _TUNNEL_IDLE: Final = 5
 _NO_BYTE_CAME: Final = (ErrorReason.BACKEND_HUNG_UP, ErrorReason.BACKEND_TOO_SLOW)
@@ -313,15 +313,16 @@ class Exchange(Queued):
         if self.record is not None:
             self.record.sent = len(rest)
 
-        def closed(up: int, down: int) -> None:
+        def closed(tunnel: Tunnel) -> None:
             lease.tunnel_closed()
             if self.record is not None:
+                up, down = tunnel.relayed
                 self.record.received += len(first_bytes) + up
                 self.record.sent += down
                 self._log(101, ErrorReason.CUT if self._client.aborted else "")
             self._client.tunnel_closed()
 
-        join(client_transport, transport, closed)
+        Tunnel(client_transport, transport, closed)
         client_transport.write(rest)
         transport.write(first_bytes)
 

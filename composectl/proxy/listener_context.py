@@ -15,6 +15,7 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.limits import PRIVATE, Client, Limits, is_private, is_within
 
 _REMEMBERED: Final = 1024  # addresses: to parse one takes longer than all the rest of an HTTP/1 connection's start
+_SILENT_SECONDS: Final = 1
 
 
 class Connection(Protocol):
@@ -46,7 +47,8 @@ class ListenerContext:
     `name`: what `Via` calls this listener, by default a name of its own, so that a request may pass several listeners,
     but none of them twice. `make_id` gives the `X-Request-ID` of a request that comes without one; None where such
     fields are forwarded as they are. `log` gets a record of each request. `on_closed` is called for each connection,
-    `on_untrusted` once, with the address of a private peer whose forwarding fields are dropped.
+    `on_untrusted` once, with the address of a private peer whose forwarding fields are dropped. `on_silent` is called
+    once, for a client that waits for the other side to speak first.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class ListenerContext:
         self.recognised = Counter[str]()
         self.empty = asyncio.Event()
         self.empty.set()
+        self.on_silent: Callable[[], None] | None = None
         self._on_closed = on_closed
         self._on_untrusted = on_untrusted
         self._trusted = limits.trusted_proxies
@@ -118,6 +121,12 @@ class ListenerContext:
         if self.log is not None and record is not None:
             record.end(status, error)
             self.log.record(record)
+
+    def is_silent(self, tick: int, since: int) -> None:
+        """A client has sent nothing since then: where browsers do so to be ready, others have sent something."""
+        if self.on_silent is not None and not self.recognised and tick - since > _SILENT_SECONDS:
+            tell, self.on_silent = self.on_silent, None
+            tell()
 
     def is_trusted_proxy(self, client: str) -> bool:
         """Whether the forwarding fields of this address are kept."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import NoReturn, cast
 
 from aiohttp import web
@@ -20,6 +21,8 @@ from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http2.connection_pool import Http2ConnectionPool
 from composectl.proxy.limits import ConnectionLimit, Limits
 from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.protocol import Protocol
+from composectl.proxy.tcp import TcpConnection
 
 _CLOSE_INTERVAL = 0.02
 _ABORT_SECONDS = 1.0
@@ -27,7 +30,10 @@ _NO_LIMITS = Limits()
 
 
 class HttpServer(web.Server):
-    """Makes a connection for each client of one upstream; for the arguments see `ListenerContext`."""
+    """Makes a connection for each client of one upstream; for the arguments see `ListenerContext`.
+
+    `protocol`: of its clients; where a limit of requests is in force, AUTO means HTTP.
+    """
 
     def __init__(
         self,
@@ -39,19 +45,29 @@ class HttpServer(web.Server):
         make_id: Callable[[], bytes] | None = None,
         log: AccessLog | None = None,
         on_untrusted: Callable[[str], None] = lambda client: None,
+        protocol: Protocol = Protocol.AUTO,
+        on_silent: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(_never_called)
         self.upstream = upstream
-        http2 = Http2ConnectionPool(cast(ConnectionPool, upstream.connections))
+        self._pool_of_http1 = cast(ConnectionPool, upstream.connections)
+        http2 = Http2ConnectionPool(self._pool_of_http1)
         self._connection_pools = (upstream.connections, http2)
         self.connection_limit = connection_limit or ConnectionLimit()
         self.context = ListenerContext(limits, name, make_id, log, self.connection_limit.release, on_untrusted)
-        self._is_http1 = Detector(self.context, replace(upstream, connections=http2)).is_http1
+        self._protocol = protocol
+        passes_tls = protocol is Protocol.AUTO and not self.context.has_request_limits
+        if passes_tls:
+            self.context.on_silent = on_silent
+        make_tls = partial(self._make_tcp, Protocol.TLS) if passes_tls else None
+        self._is_http1 = Detector(self.context, replace(upstream, connections=http2), make_tls).is_http1
 
     # aiohttp's side
 
-    def __call__(self) -> ClientConnection:  # type: ignore[override]
+    def __call__(self) -> ClientConnection | TcpConnection:  # type: ignore[override]
         self.connection_limit.acquire()
+        if self._protocol in (Protocol.TCP, Protocol.TLS):
+            return self._make_tcp(self._protocol)
         return ClientConnection(self.context, self.upstream, self._is_http1)
 
     def pre_shutdown(self) -> None:
@@ -115,6 +131,11 @@ class HttpServer(web.Server):
         for connections in self._connection_pools:
             connections.sweep()
         self.connection_limit.sweep()
+
+    # Private
+
+    def _make_tcp(self, protocol: Protocol) -> TcpConnection:
+        return TcpConnection(self.context, self.upstream, self._pool_of_http1, protocol)
 
 
 # Private

@@ -43,6 +43,15 @@ def has_ended(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
+def has_failed(descriptor: int) -> bool:
+    """Whether the connection was reset, or timed out; false where the system does not tell."""
+    if not CAN_TELL:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def has_unread(descriptor: int) -> bool:
     """Whether bytes wait to be read (ioctl_tty(2), FIONREAD); false where the system does not tell."""
     return _count(descriptor, "FIONREAD") > 0
@@ -55,10 +64,13 @@ def unsent(transport: asyncio.Transport) -> int:
     return waiting + _count(transport.get_extra_info("socket").fileno(), "TIOCOUTQ") if waiting else 0
 
 
-def keep_alive(transport: asyncio.BaseTransport, idle: int) -> None:
-    """Break the connection when the other side does not answer for 3 s after `idle` seconds of silence (tcp(7))."""
+def keep_alive(transport: asyncio.BaseTransport, idle: int, interval: int = _INTERVAL) -> None:
+    """Break the connection when the other side leaves three probes unanswered after `idle` seconds of silence (tcp(7)).
+
+    `interval`: the seconds between the probes.
+    """
     _set(transport, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in ((_IDLE, idle), (_EVERY, _INTERVAL), (_TIMES, _PROBES)):
+    for option, value in ((_IDLE, idle), (_EVERY, interval), (_TIMES, _PROBES)):
         _set(transport, socket.IPPROTO_TCP, option, value)
 
 

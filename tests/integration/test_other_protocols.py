@@ -23,7 +23,7 @@ def say(port: int, data: bytes) -> bytes:
 
 
 def test_a_client_that_speaks_tls_is_told_of_once(place: Workspace) -> None:
-    proxy = place.proxy(place.backend())
+    proxy = place.proxy(place.backend(), words=("--protocol", "http"))
     assert place.comes_to("ready")
     for _ in range(2):
         assert b"\r\nX-Composectl-Error: tls\r\n" in say(proxy.port, HELLO)

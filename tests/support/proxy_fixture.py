@@ -21,6 +21,7 @@ from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.limits import ConnectionLimit, Limits, QueueConfig
 from composectl.proxy.listener import bind, serve
 from composectl.proxy.listener_context import Connection
+from composectl.proxy.protocol import Protocol
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.replay import ReplayLimit
 from composectl.proxy.server import HttpServer
@@ -36,7 +37,8 @@ _OPENED = 1_700_000_000.0  # in epoch seconds; no time passes but what the test 
 class ProxyFixture:
     """`backends` are the scripted ones, `pool` what the proxy knows of them; `errors` what the loop complained of.
 
-    `untrusted`: the peers that it told of, whose forwarding fields were dropped.
+    `untrusted`: the peers that it told of, whose forwarding fields were dropped. `silences`: how often it told of a
+    client that says nothing.
     """
 
     pool: Pool
@@ -50,6 +52,7 @@ class ProxyFixture:
         self.changes: list[Transition] = []
         self.errors: list[dict[str, Any]] = []
         self.untrusted: list[str] = []
+        self.silences = 0
         self.later = 0.0  # seconds that have passed since then by the pool's clock
         self._clients: list[RawConnection] = []
         self._monitor: HealthMonitor | None = None
@@ -70,6 +73,7 @@ class ProxyFixture:
         connect_timeout: float = PATIENCE,
         checked: bool = True,
         replay: ReplayLimit | None = None,
+        protocol: Protocol = Protocol.AUTO,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = ConnectionPool(self.backends[0].port, identify=identify, connect_timeout=connect_timeout)
@@ -85,7 +89,10 @@ class ProxyFixture:
             make_id=make_id,
             log=log,
             on_untrusted=self.untrusted.append,
+            protocol=protocol,
+            on_silent=self._count_silence,
         )
+        self._protocol = protocol
         self._kept = keep_port(host)
         self.address = self._kept.getsockname()[:2]
         sockets = bind(host, [self.address[1]])
@@ -152,6 +159,9 @@ class ProxyFixture:
         """All clients leave; whatever they had begun must then end, once, and leave nothing behind."""
         for client in self._clients:
             client.close()
+        if self._protocol in (Protocol.TCP, Protocol.TLS) or self.pool.leases.counters().connections_total:
+            for backend in self.backends:  # a relayed connection has two directions, and each side ends one
+                await backend.die()
         await wait_until_async(lambda: not self.pool.leases.counters().in_flight)
         await self.shut_down()
         for backend in self.backends:
@@ -161,6 +171,9 @@ class ProxyFixture:
         assert not self.errors, self.errors
 
     # Private
+
+    def _count_silence(self) -> None:
+        self.silences += 1
 
     def _tell(self, change: Transition, backend: Backend) -> None:
         self.changes.append(change)

@@ -210,8 +210,11 @@ class ClientConnection(ClientStream):
             if self._reading and tick - head_since > _HEAD_SECONDS:
                 self._parser.reject(BadMessage(408, ErrorReason.HEAD_TOO_SLOW))
                 self._start_next()
-        elif not (self._queue or self._ended) and tick - self._moved_at > _IDLE_SECONDS:
-            self._end(linger=False)
+        elif not (self._queue or self._ended):
+            if self._is_http1 is not None:
+                self._context.is_silent(tick, self._moved_at)
+            if tick - self._moved_at > _IDLE_SECONDS:
+                self._end(linger=False)
 
     # asyncio's side
 

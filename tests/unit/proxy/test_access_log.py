@@ -11,6 +11,7 @@ from composectl.proxy.access_log import AccessLog
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.head import make_request_id
 from composectl.proxy.limits import Limits, QueueConfig
+from composectl.proxy.protocol import Protocol
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture, is_in_a_head
@@ -253,7 +254,10 @@ async def test_d3_a_backend_that_breaks_off(logged: Logged) -> None:
         (get("/", *(f"X-{number}: x" for number in range(101))), 431, "too-many-fields", b"GET", b"/"),
     ],
 )
-async def test_a_refusal(logged: Logged, said: bytes, answer: int, error: str, method: bytes, target: bytes) -> None:
+async def test_a_refusal(
+    open_logged: OpenLogged, said: bytes, answer: int, error: str, method: bytes, target: bytes
+) -> None:
+    logged = await open_logged(protocol=Protocol.HTTP)
     client = await logged.stage.client()
     await client.send(said)
     assert status(await client.head()) == answer

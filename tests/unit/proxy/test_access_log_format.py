@@ -63,6 +63,7 @@ def test_json_has_stable_keys() -> None:
         "method": "GET",
         "path": "/a",
         "http": "1.1",
+        "protocol": "http/1.1",
         "status": 200,
         "error": None,
         "backend": "shop-echo-1",
@@ -74,6 +75,27 @@ def test_json_has_stable_keys() -> None:
         "sent": 24,
         "request_id": "0af7",
     }
+
+
+def of_connection(protocol: str, server_name: str = "") -> AccessRecord:
+    record = AccessRecord("cache", 6379, "192.0.2.1", b"", b"", protocol, b"", {})
+    record.replica, record.attempts, record.status = REPLICA, 1, 200
+    record.received, record.sent, record.server_name = 5, 24, server_name
+    record.started, record.ended = 0, 3_125_000
+    return record
+
+
+def test_a_connection_has_its_protocol_in_place_of_a_request() -> None:
+    line = combined(of_connection("tcp"))
+    assert line.endswith(' "TCP" 200 24 "-" "-" 172.18.0.4:6379 0.003125 0 -\n')
+    assert '"TLS shop.example" 200 24' in combined(of_connection("tls", "shop.example"))
+
+
+def test_a_connection_in_json() -> None:
+    document = as_json(of_connection("tls", "shop.example"))
+    assert (document["protocol"], document["server_name"], document["http"]) == ("tls", "shop.example", None)
+    assert (document["method"], document["path"], document["received"], document["sent"]) == (None, None, 5, 24)
+    assert "server_name" not in as_json(of_connection("tcp"))
 
 
 def test_what_no_backend_has_seen() -> None:

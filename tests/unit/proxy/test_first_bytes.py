@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.proxy.first_bytes import reason_for_backend
+from composectl.proxy.protocol import Protocol
 from tests.support.messages import GET, status
-from tests.support.proxy_fixture import ProxyFixture
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
 
 
 def client_hello() -> bytes:
@@ -45,8 +46,9 @@ BACKENDS = {
 
 @pytest.mark.parametrize(("first", "reason"), CLIENTS.values(), ids=CLIENTS.keys())
 async def test_a32_a_client_that_speaks_something_else_is_told_and_counted_as_such(
-    stage: ProxyFixture, first: bytes, reason: str
+    open_stage: OpenStage, first: bytes, reason: str
 ) -> None:
+    stage = await open_stage(protocol=Protocol.HTTP)
     client = await stage.client()
     await client.send(first)
     head = await client.head()

@@ -1,0 +1,392 @@
+"""The connection of a client that is balanced as a whole: one backend for its life, and its bytes as they are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, cast
+
+from composectl.balance.backend import Backend
+from composectl.balance.lease import Lease
+from composectl.balance.phase import Phase
+from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.connection_pool import ConnectionPool
+from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error, status_of
+from composectl.proxy.exchange import Upstream
+from composectl.proxy.failures import Failures
+from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
+from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.protocol import Protocol
+from composectl.proxy.queue import NOT_QUEUED, Queued
+from composectl.proxy.sockets import has_failed, is_exhaustion, keep_alive, reason_of, reset
+from composectl.proxy.tls_hello import HelloReader
+from composectl.proxy.tunnel import Tunnel
+
+_HELLO_SECONDS: Final = 10
+_BACKEND_IDLE: Final = 5
+_CLIENT_IDLE: Final = 60
+_CLIENT_INTERVAL: Final = 10
+_RELAYED: Final = 200  # as in the log of nginx for streams
+
+
+class TcpConnection(Queued):
+    """Relayed to a backend at once, or as `protocol` is TLS, once its ClientHello has come.
+
+    Nothing is read of it before there is a backend, but for the ClientHello, which is kept.
+    """
+
+    __slots__ = (
+        "_aborted",
+        "_connections",
+        "_context",
+        "_counted",
+        "_dial_task",
+        "_failures",
+        "_first",
+        "_hello",
+        "_is_over",
+        "_lease",
+        "_moved_at",
+        "_protocol",
+        "_record",
+        "_tunnel",
+        "_upstream",
+        "address",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+    address: str
+
+    def __init__(
+        self, context: ListenerContext, upstream: Upstream, connections: ConnectionPool, protocol: Protocol
+    ) -> None:
+        self._context = context
+        self._upstream = upstream
+        self._connections = connections
+        self._protocol = protocol
+        self.queued_at = NOT_QUEUED
+        self._hello: HelloReader | None = HelloReader() if protocol is Protocol.TLS else None
+        self._first = b""  # what the backend is to get first
+        self._moved_at = context.tick
+        self._counted = (0, 0)  # bytes that the backend's counters have
+        self._record: AccessRecord | None = None
+        self._failures: Failures | None = None
+        self._lease: Lease | None = None
+        self._dial_task: asyncio.Task[None] | None = None
+        self._tunnel: Tunnel | None = None
+        self._aborted = False
+        self._is_over = False  # its outcome is counted and logged
+
+    # The queue's side
+
+    @property
+    def is_dialing(self) -> bool:
+        return self._dial_task is not None
+
+    def dequeued(self) -> None:
+        if self._record is not None:
+            self._record.dequeued()
+        if self._failures is not None:
+            self._retry(self._failures)
+            return
+        lease = self._upstream.pool.leases.acquire((), self.address)
+        if lease is None:
+            self.reject()
+        else:
+            self._dial(lease)
+
+    def reject(self) -> None:
+        if self._lease is not None:
+            self._fail(ErrorReason.NO_BACKEND_READY)
+        else:
+            self._upstream.pool.leases.reject(ErrorReason.NO_BACKEND_READY)
+            self._end(ErrorReason.NO_BACKEND_READY)
+
+    def fail_internally(self, error: Exception) -> None:
+        log_internal_error(error)
+        self._leave(ErrorReason.INTERNAL_ERROR)
+        reset(self.transport)
+
+    # The server's side
+
+    def close(self) -> None:
+        """One that is relayed, or about to be, goes on."""
+        if self._hello is not None:
+            self.transport.close()
+
+    def close_after_response(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        self._aborted = True
+        if self._tunnel is not None:
+            self._tunnel.abort()
+        else:
+            self._leave(ErrorReason.CUT)
+            reset(self.transport)
+
+    def cut(self, backend: Backend) -> None:
+        if self._lease is not None and self._lease.backend is backend:
+            self.abort()
+
+    def idleness(self, tick: int) -> int:
+        """Only one whose ClientHello has not come may make room: a relayed one is in use for as long as it stands."""
+        if self._hello is None or tick - self._moved_at < IDLE_ENOUGH:
+            return 0
+        return 1 if self._hello.received else tick - self._moved_at + OF_NO_USE
+
+    def sweep(self, tick: int) -> None:
+        if self._tunnel is not None:
+            self._sweep_tunnel(self._tunnel, tick)
+        elif self._hello is not None:
+            if tick - self._moved_at > _HELLO_SECONDS:
+                self._refuse(ErrorReason.HEAD_TOO_SLOW)
+        elif not self.transport.is_closing() and has_failed(self.transport.get_extra_info("socket").fileno()):
+            self.transport.abort()
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else "unknown"
+        self._record = self._make_record()
+        self._context.opened(self)
+        if self._hello is None:
+            self._start()
+
+    def data_received(self, data: bytes) -> None:
+        hello = self._hello
+        if hello is None:  # uvloop has read it already
+            self._first += data
+            self.transport.pause_reading()
+            return
+        try:
+            if hello.feed(data):
+                self._hello = None
+                self._first = bytes(hello.received)
+                if self._record is not None:
+                    self._record.server_name = hello.server_name
+                self._start()
+        except BadMessage as bad:
+            self._refuse(bad.reason)
+
+    def eof_received(self) -> bool:
+        if self._hello is not None and self._hello.received:
+            self._refuse(ErrorReason.NOT_TLS)
+        return False
+
+    def pause_writing(self) -> None:
+        pass
+
+    def resume_writing(self) -> None:
+        pass
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._leave(ErrorReason.CLIENT_LEFT)
+        self._context.closed(self)
+
+    # Private
+
+    def _make_record(self) -> AccessRecord | None:
+        if self._context.log is None:
+            return None
+        service, port = self._upstream.pool.service, self._connections.port
+        return AccessRecord(service, port, self.address, b"", b"", self._protocol, b"", {})
+
+    def _start(self) -> None:
+        """Choose a backend, or wait for one; until then the kernel keeps what else the client sends."""
+        self.transport.pause_reading()
+        upstream = self._upstream
+        lease = None if upstream.queue.must_queue else upstream.pool.leases.acquire((), self.address)
+        if lease is not None:
+            self._dial(lease)
+        elif upstream.queue.enqueue(self):
+            self._enqueued()
+        else:
+            self.reject()
+
+    def _enqueued(self) -> None:
+        if self._record is not None:
+            self._record.enqueued()
+
+    def _dial(self, lease: Lease) -> None:
+        self._lease = lease
+        if self._record is not None:
+            self._record.attempt(lease.backend.replica)
+        self._dial_task = asyncio.get_running_loop().create_task(self._connect(lease.backend))
+
+    async def _connect(self, backend: Backend) -> None:
+        end, leases = _BackendEnd(), self._upstream.pool.leases
+        try:
+            await self._connections.connect(backend, cast(asyncio.Protocol, end))
+            if backend.phase is Phase.GONE:  # and another may have its address by now
+                raise ConnectionAbortedError("its container is gone")
+            if end.is_lost:
+                raise ConnectionResetError("reset at once")
+        except OSError as error:
+            self._dial_task = None
+            end.abort()
+            if is_exhaustion(error):
+                self._fail(ErrorReason.TOO_MANY_OPEN_FILES)
+                return
+            if self._upstream.checked:
+                leases.connection_refused(backend, reason_of(error))
+            timed_out = isinstance(error, TimeoutError)
+            self._attempt_failed(ErrorReason.CONNECT_TIMEOUT if timed_out else ErrorReason.BACKEND_UNREACHABLE)
+        except BaseException:
+            end.abort()
+            raise
+        else:
+            self._dial_task = None
+            if self._upstream.checked:
+                leases.connected(backend)
+            self._relay(end)
+
+    def _attempt_failed(self, reason: ErrorReason) -> None:
+        failures = self._failures
+        if failures is None:
+            failures = self._failures = Failures(reason, checked=self._upstream.checked)
+        failures.add(self._current_lease(), reason, connected=False)
+        self._retry(failures)
+
+    def _retry(self, failures: Failures) -> None:
+        pool, queue = self._upstream.pool, self._upstream.queue
+        lease = failures.next_lease(pool, queue, self.address)
+        if lease is not None:
+            self._take_lease().retried(failures.reason)
+            self._dial(lease)
+        elif failures.queue(self, pool, queue):
+            self._enqueued()
+        else:
+            self._fail(failures.reason)
+
+    def _relay(self, end: _BackendEnd) -> None:
+        transport = end.transport
+        assert transport is not None
+        keep_alive(self.transport, _CLIENT_IDLE, _CLIENT_INTERVAL)
+        keep_alive(transport, _BACKEND_IDLE)
+        self._current_lease().connection_opened()
+        self._moved_at = self._context.tick
+        self._tunnel = Tunnel(self.transport, transport, self._relayed, half_close=True)
+        self._tunnel.deliver(self._first, end.first, other_has_ended=end.has_ended)
+
+    def _sweep_tunnel(self, tunnel: Tunnel, tick: int) -> None:
+        if self._count(tunnel):
+            self._moved_at = tick
+        tunnel.sweep()
+        timeout = self._context.limits.idle_timeout
+        if timeout is not None and tick - self._moved_at > timeout and not self._is_over:
+            self._log(_RELAYED, ErrorReason.IDLE_TIMEOUT)
+            tunnel.abort()
+
+    def _count(self, tunnel: Tunnel) -> bool:
+        """Add what was relayed since the last time to the counters; whether that is anything."""
+        total = up, down = tunnel.relayed
+        if total == self._counted:
+            return False
+        backend = self._current_lease().backend
+        backend.bytes_received += up - self._counted[0]
+        backend.bytes_sent += down - self._counted[1]
+        self._counted = total
+        if self._record is not None:
+            self._record.received, self._record.sent = total
+        return True
+
+    def _relayed(self, tunnel: Tunnel) -> None:
+        self._count(tunnel)
+        error: ErrorReason | None = None
+        if self._aborted:
+            error = ErrorReason.CUT
+        elif tunnel.broken is self.transport:
+            error = ErrorReason.CLIENT_LEFT
+        elif tunnel.broken is not None:
+            error = ErrorReason.BACKEND_HUNG_UP
+        unanswered = error is ErrorReason.BACKEND_HUNG_UP and not self._counted[1]
+        self._take_lease().connection_closed(error if error and (unanswered or self._aborted) else "")
+        self._log(_RELAYED, error or "")
+        self._context.closed(self)
+
+    def _refuse(self, reason: ErrorReason) -> None:
+        """What the client says is not what it may: it is told nothing, as what it would understand is not known."""
+        self._upstream.pool.leases.bad_requests[reason] += 1
+        self._log(400, reason)
+        self.transport.close()
+
+    def _fail(self, reason: ErrorReason) -> None:
+        self._take_lease().failed(reason)
+        self._end(reason)
+
+    def _end(self, reason: ErrorReason) -> None:
+        """There is no backend: the client must not take the end for that of a conversation."""
+        self._log(status_of(reason), reason)
+        reset(self.transport)
+
+    def _leave(self, reason: ErrorReason) -> None:
+        """It ends before it was relayed."""
+        self._upstream.queue.remove(self)
+        if self._dial_task is not None:
+            self._dial_task.cancel()
+            self._dial_task = None
+        if self._lease is not None:
+            lease = self._take_lease()
+            if reason is ErrorReason.CLIENT_LEFT:
+                lease.client_closed()
+            else:
+                lease.failed(reason)
+        self._log(0, reason)
+
+    def _current_lease(self) -> Lease:
+        assert self._lease is not None
+        return self._lease
+
+    def _take_lease(self) -> Lease:
+        lease, self._lease = self._current_lease(), None
+        return lease
+
+    def _log(self, status: int, error: str) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        unheard = self._hello is not None and not self._hello.received
+        if not unheard:
+            self._context.log_access(self._record, status, error)
+
+
+class _BackendEnd:
+    """The backend's end of a connection until it is relayed: no more is read from it than uvloop has read already."""
+
+    __slots__ = ("first", "has_ended", "is_lost", "transport")
+
+    transport: asyncio.Transport | None
+
+    def __init__(self) -> None:
+        self.transport = None
+        self.first = b""
+        self.has_ended = False
+        self.is_lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.first += data
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self.has_ended = True
+        return True
+
+    def pause_writing(self) -> None:
+        pass
+
+    def resume_writing(self) -> None:
+        pass
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_lost = True
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
