@@ -67,6 +67,7 @@ class HttpServer(web.Server):
     def __call__(self) -> ClientConnection | TcpConnection:  # type: ignore[override]
         self.connection_limit.acquire()
         if self._protocol in (Protocol.TCP, Protocol.TLS):
+            self.context.recognised[self._protocol] += 1
             return self._make_tcp(self._protocol)
         return ClientConnection(self.context, self.upstream, self._is_http1)
 
