@@ -108,6 +108,7 @@ SHAPES = (
     Shape(
         "base_60",
         {"`18222:22` without quotes": answers("<port>")},
+        typed="up --balance echo=2 --protocol 22=http -d",
         refused={V1: "service `echo` publishes an invalid port"},
     ),
     Shape(
