@@ -27,6 +27,7 @@ from composectl.config.service import BalancingConfig, ProtocolConfig, RolloutCo
 from composectl.config.values import Value, parse, whole_number
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
 from composectl.proxy.limits import Limits, QueueConfig
+from composectl.proxy.proxy_protocol import ENCODERS
 
 _T = TypeVar("_T")
 _Daemon = TypeVar("_Daemon", bound=DaemonConfig)
@@ -54,7 +55,8 @@ class Option:
     `of`: the dataclass and the field that it sets, where its default stands; a dataclass alone has a field of its name,
     and None is for an option that the command takes by name.
     `default`: in words, where the field has None. `alone`: the value of the flag without one. `commands`: those that
-    have it as a flag. `needs_http`: it works on requests, not on connections. `guards`: no connection may pass by it.
+    have it as a flag. `needs_http`: it works on requests, not on connections; `needs_connections`: the other way round.
+    `guards`: no connection may pass by it.
     `requires`: another option without which it means nothing. `key_help`: where the key is not helped by `help`.
     """
 
@@ -67,6 +69,7 @@ class Option:
     default: str = "none"
     alone: str = ""
     needs_http: bool = False
+    needs_connections: bool = False
     guards: bool = False
     requires: str = ""
     short: str = ""
@@ -225,12 +228,20 @@ OPTIONS = (
         "idle-timeout", kinds.SECONDS, "How long a response, or a connection of another protocol, may pause.", Limits
     ),
     _guard("max-request-body", kinds.SIZE, "Maximum size of a request's body, as in 10m.", Limits),
-    _http(
+    Option(
         "trusted-proxies",
         kinds.NETWORK,
-        "Keep X-Forwarded-* from proxies in this network; repeat it.",
+        "Trust what proxies in this network tell of clients; repeat it.",
         Limits,
         default="private ones, for a listener at loopback alone",
+    ),
+    Option("accept-proxy-protocol", FLAG, "Expect the PROXY protocol from trusted proxies.", Limits),
+    Option(
+        "send-proxy-protocol",
+        click.Choice(tuple(ENCODERS)),
+        "Send the PROXY protocol, v1 or v2, to backends of tcp and tls ports.",
+        Limits,
+        needs_connections=True,
     ),
     _guard(
         "allowed-host",

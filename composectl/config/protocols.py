@@ -43,10 +43,11 @@ def make_protocols(typed: Settings, declared: Settings) -> ProtocolConfig:
             settings is typed,
             option.guards,
             option.name in _CHECKS,
+            option.needs_connections,
         )
         for settings in (typed, declared)
         for option, value in settings.items()
-        if option.needs_http and value != option.initial
+        if (option.needs_http or option.needs_connections) and value != option.initial
     ]
     return ProtocolConfig(typed.get(row, ()), declared.get(row, ()), tuple(options))
 
@@ -126,16 +127,17 @@ def _check_http_options(chosen: Mapping[str, Protocols], written: Mapping[str, P
                 port, protocol = next(iter(chosen[service].items()))
                 place = f"port {port.target}" if port.target else port.place
                 kind = errors.UsageError if option.typed else errors.ComposectlError
+                works, fit = ("connections", Protocol.TCP) if option.connections else ("HTTP requests", Protocol.HTTP)
                 raise kind(
-                    f"`{option.spelling}` works on HTTP requests, and {place} of service `{service}` is {protocol}",
-                    f"omit it, or declare the protocol: `--protocol {f'{port.target}=' if port.target else ''}http`",
+                    f"`{option.spelling}` works on {works}, and {place} of service `{service}` is {protocol}",
+                    f"omit it, or declare the protocol: `--protocol {f'{port.target}=' if port.target else ''}{fit}`",
                 )
 
 
 def _works_on(option: HttpOption, protocols: Protocols) -> bool:
-    """Whether there is HTTP for the option; the first port is the one that is checked."""
+    """Whether there is what the option works on; the first port is the one that is checked."""
     concerned = [next(iter(protocols.values()))] if option.checks else protocols.values()
-    return any(protocol not in _BY_CONNECTION for protocol in concerned)
+    return any((protocol in _BY_CONNECTION) is option.connections for protocol in concerned)
 
 
 def _guarded(protocols: Protocols, written: ProtocolConfig) -> Iterator[tuple[Port, Protocol]]:

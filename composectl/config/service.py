@@ -42,16 +42,17 @@ class BalancingConfig:
 
 @dataclass(frozen=True, slots=True)
 class HttpOption:
-    """An option that works on requests, as the user spells it.
+    """An option that does not work on every protocol, but on requests, as the user spells it.
 
     `typed`: on the command line, hence for all services. `guards`: no connection may pass by it. `checks`: it works on
-    the port that is checked alone.
+    the port that is checked alone. `connections`: it works on connections instead.
     """
 
     spelling: str
     typed: bool
     guards: bool = False
     checks: bool = False
+    connections: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,14 @@ from composectl.proxy.errors import ErrorReason
 _OF_CLIENTS = {
     ErrorReason.TLS: "clients speak TLS to {here}, which takes plain HTTP:"
     " `--protocol tls` passes TLS through to the replicas, or put a TLS proxy before it",
+    ErrorReason.NO_PROXY_PROTOCOL: "a trusted proxy does not send the PROXY protocol to {here}:"
+    " turn it on there, or omit `--accept-proxy-protocol`",
+    ErrorReason.UNTRUSTED_PROXY: "clients connect to {here}, which takes connections of trusted proxies alone:"
+    " see `--trusted-proxies`",
     ErrorReason.NOT_TLS: "clients speak something other than TLS to {here}, which takes TLS alone:"
     " `--protocol auto` takes plain HTTP, too, and `--protocol tcp` takes anything",
     ErrorReason.PROXY_PROTOCOL: "a proxy sends the PROXY protocol to {here}, which takes plain HTTP:"
-    " turn it off there, and see `--trusted-proxies` for X-Forwarded-For",
+    " turn it off there, or use `--accept-proxy-protocol` and `--trusted-proxies`",
 }
 _OF_BACKENDS = {
     ErrorReason.BACKEND_SPEAKS_TLS: "{there} speaks TLS, and was asked in plain HTTP:"

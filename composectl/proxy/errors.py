@@ -24,6 +24,7 @@ class ErrorReason(StrEnum):
     NO_FURTHER_FORWARDS = "no-further-forwards"
     NO_HOST = "no-host"
     NOT_TLS = "not-tls"
+    NO_PROXY_PROTOCOL = "no-proxy-protocol"
     PROXY_PROTOCOL = "proxy-protocol"
     TARGET_TOO_LONG = "target-too-long"
     TLS = "tls"
@@ -33,6 +34,7 @@ class ErrorReason(StrEnum):
     TRANSFER_ENCODING_NOT_IMPLEMENTED = "transfer-encoding-not-implemented"
     UNKNOWN_EXPECTATION = "unknown-expectation"
     UNKNOWN_METHOD = "unknown-method"
+    UNTRUSTED_PROXY = "untrusted-proxy"
     UNKNOWN_PROTOCOL = "unknown-protocol"
     VERSION_NOT_SUPPORTED = "version-not-supported"
 

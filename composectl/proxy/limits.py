@@ -42,6 +42,8 @@ class Limits:
     `trusted_proxies`: the networks of proxies whose forwarding fields are kept; without any, those of `PRIVATE` where
     the listener is bound to loopback alone.
     `allowed_hosts`: names in lower case and without a port.
+    `accept_proxy_protocol`: trusted proxies tell the address of their client. `send_proxy_protocol`: the version in
+    which backends of connections are told it, `v1` or `v2`; "" for none.
     """
 
     response_timeout: int | None = None
@@ -49,6 +51,8 @@ class Limits:
     max_request_body: int | None = None
     trusted_proxies: Networks = ()
     allowed_hosts: frozenset[bytes] = frozenset()
+    accept_proxy_protocol: bool = False
+    send_proxy_protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)

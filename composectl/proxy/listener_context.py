@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from secrets import token_hex
 from typing import Final, Protocol
+from weakref import WeakKeyDictionary
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
@@ -48,7 +49,8 @@ class ListenerContext:
     but none of them twice. `make_id` gives the `X-Request-ID` of a request that comes without one; None where such
     fields are forwarded as they are. `log` gets a record of each request. `on_closed` is called for each connection,
     `on_untrusted` once, with the address of a private peer whose forwarding fields are dropped. `on_silent` is called
-    once, for a client that waits for the other side to speak first.
+    once, for a client that waits for the other side to speak first. `announced`: the addresses of clients, by their
+    connections, that proxies in front have told.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class ListenerContext:
         self.connections: set[Connection] = set()
         self.tunnels: set[Connection] = set()
         self.recognised = Counter[str]()
+        self.announced = WeakKeyDictionary[asyncio.BaseTransport, tuple[str, int]]()
         self.empty = asyncio.Event()
         self.empty.set()
         self.on_silent: Callable[[], None] | None = None
@@ -83,6 +86,13 @@ class ListenerContext:
         if not self.limits.trusted_proxies and all(ip_address(host).is_loopback for host in hosts):
             self._trusted = PRIVATE
             self._are_trusted.clear()
+
+    def peer_of(self, transport: asyncio.BaseTransport) -> tuple[str, int]:
+        """The address and the port of the client."""
+        if self.announced and (told := self.announced.get(transport)) is not None:
+            return told
+        name = transport.get_extra_info("peername")
+        return name[:2] if name else ("unknown", 0)
 
     def opened(self, connection: Connection) -> None:
         if not self.connections:

@@ -65,6 +65,9 @@ def encode_binary(client: Address, server: Address) -> bytes:
     return _HEADER.pack(_SIGNATURE, _PROXY, family, len(addresses)) + addresses
 
 
+ENCODERS: Final = {"v1": encode_line, "v2": encode_binary}
+
+
 # Private
 
 

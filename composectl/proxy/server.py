@@ -13,6 +13,7 @@ from aiohttp import web
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
+from composectl.proxy.announced import AnnouncedConnection, Successor
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.detection import Detector
 from composectl.proxy.errors import log_internal_error
@@ -64,12 +65,12 @@ class HttpServer(web.Server):
 
     # aiohttp's side
 
-    def __call__(self) -> ClientConnection | TcpConnection:  # type: ignore[override]
+    def __call__(self) -> Successor:  # type: ignore[override]
         self.connection_limit.acquire()
-        if self._protocol in (Protocol.TCP, Protocol.TLS):
-            self.context.recognised[self._protocol] += 1
-            return self._make_tcp(self._protocol)
-        return ClientConnection(self.context, self.upstream, self._is_http1)
+        if not self.context.limits.accept_proxy_protocol:
+            return self._make()
+        refused, strict = self.upstream.pool.leases.bad_requests, self._protocol is Protocol.TCP
+        return AnnouncedConnection(self.context, self._make, refused, strict=strict)
 
     def pre_shutdown(self) -> None:
         """Let every connection end with its current request."""
@@ -135,8 +136,15 @@ class HttpServer(web.Server):
 
     # Private
 
+    def _make(self) -> Successor:
+        if self._protocol in (Protocol.TCP, Protocol.TLS):
+            self.context.recognised[self._protocol] += 1
+            return self._make_tcp(self._protocol)
+        return ClientConnection(self.context, self.upstream, self._is_http1)
+
     def _make_tcp(self, protocol: Protocol) -> TcpConnection:
-        return TcpConnection(self.context, self.upstream, self._pool_of_http1, protocol)
+        announces = self._protocol is not Protocol.AUTO
+        return TcpConnection(self.context, self.upstream, self._pool_of_http1, protocol, announces=announces)
 
 
 # Private

@@ -16,6 +16,7 @@ from composectl.proxy.failures import Failures
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.protocol import Protocol
+from composectl.proxy.proxy_protocol import ENCODERS
 from composectl.proxy.queue import NOT_QUEUED, Queued
 from composectl.proxy.sockets import has_failed, is_exhaustion, keep_alive, reason_of, reset
 from composectl.proxy.tls_hello import HelloReader
@@ -31,11 +32,13 @@ _RELAYED: Final = 200  # as in the log of nginx for streams
 class TcpConnection(Queued):
     """Relayed to a backend at once, or as `protocol` is TLS, once its ClientHello has come.
 
+    `announces`: the backend is told of the client, where that is asked for.
     Nothing is read of it before there is a backend, but for the ClientHello, which is kept.
     """
 
     __slots__ = (
         "_aborted",
+        "_announces",
         "_connections",
         "_context",
         "_counted",
@@ -58,12 +61,19 @@ class TcpConnection(Queued):
     address: str
 
     def __init__(
-        self, context: ListenerContext, upstream: Upstream, connections: ConnectionPool, protocol: Protocol
+        self,
+        context: ListenerContext,
+        upstream: Upstream,
+        connections: ConnectionPool,
+        protocol: Protocol,
+        *,
+        announces: bool,
     ) -> None:
         self._context = context
         self._upstream = upstream
         self._connections = connections
         self._protocol = protocol
+        self._announces = announces
         self.queued_at = NOT_QUEUED
         self._hello: HelloReader | None = HelloReader() if protocol is Protocol.TLS else None
         self._first = b""  # what the backend is to get first
@@ -148,8 +158,7 @@ class TcpConnection(Queued):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else "unknown"
+        self.address = self._context.peer_of(transport)[0]
         self._record = self._make_record()
         self._context.opened(self)
         if self._hello is None:
@@ -264,11 +273,15 @@ class TcpConnection(Queued):
     def _relay(self, end: _BackendEnd) -> None:
         transport = end.transport
         assert transport is not None
+        encode = ENCODERS.get(self._context.limits.send_proxy_protocol) if self._announces else None
         keep_alive(self.transport, _CLIENT_IDLE, _CLIENT_INTERVAL)
         keep_alive(transport, _BACKEND_IDLE)
         self._current_lease().connection_opened()
         self._moved_at = self._context.tick
         self._tunnel = Tunnel(self.transport, transport, self._relayed, half_close=True)
+        if encode is not None:
+            header = encode(self._context.peer_of(self.transport), self.transport.get_extra_info("sockname")[:2])
+            transport.write(header)
         self._tunnel.deliver(self._first, end.first, other_has_ended=end.has_ended)
 
     def _sweep_tunnel(self, tunnel: Tunnel, tick: int) -> None:

@@ -220,8 +220,7 @@ class ClientConnection(ClientStream):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else "unknown"
+        self.address = self._context.peer_of(transport)[0]
         scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         self._parser = RequestParser(self._context, self, self._upstream, scheme)
         self._queue = self._parser.exchanges

@@ -263,9 +263,8 @@ class Http2ClientConnection(StreamOwner):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        name = transport.get_extra_info("peername")
-        self.address = name[0] if name else "unknown"
         context = self._context
+        self.address = context.peer_of(transport)[0]
         peer = Peer(context, self.address, "http")
         self._reader = RequestReader(peer, self._limits, make_ids=context.make_id is not None)
         context.opened(self)

@@ -166,6 +166,17 @@ def test_an_option_that_works_on_requests_is_refused_where_none_come(option: str
     assert raised.value.hint == "omit it, or declare the protocol: `--protocol 80=http`"
 
 
+@pytest.mark.parametrize("protocol", ["auto", "http"])
+def test_an_option_that_works_on_connections_is_refused_where_none_is_one(protocol: str) -> None:
+    with pytest.raises(ComposectlError) as raised:
+        chosen("8080:80", protocol=protocol, send_proxy_protocol="v2")
+    assert raised.value.message == (
+        f"`--send-proxy-protocol` works on connections, and port 80 of service `echo` is {protocol}"
+    )
+    assert raised.value.hint == "omit it, or declare the protocol: `--protocol 80=tcp`"
+    assert chosen("80", "6379", send_proxy_protocol="v2") == {80: "auto", 6379: "tcp"}
+
+
 def test_such_a_key_is_refused_as_it_is_spelled() -> None:
     with pytest.raises(ComposectlError, match=r"`x-balance\.max_request_body` works on HTTP requests, and port 6379"):
         chosen("6379", declared={"max_request_body": "1m"})

@@ -49,6 +49,8 @@ VALUES = {
     "max_request_body": "10m",
     "trusted_proxies": ["10.0.0.0/8", "::1"],
     "allowed_host": "shop.example",
+    "accept_proxy_protocol": "true",
+    "send_proxy_protocol": "v2",
     "protocol": {"6379": "tcp", "80": "http"},
     "listen": ["127.0.0.1:8080", "[::1]:8080:80"],
 }
