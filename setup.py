@@ -62,6 +62,7 @@ HOT_PATH = [
     "composectl/proxy/sockets.py",
     "composectl/proxy/tcp.py",
     "composectl/proxy/tls_hello.py",
+    "composectl/proxy/splice.py",
     "composectl/proxy/trailers.py",
     "composectl/proxy/tunnel.py",
 ]

@@ -166,6 +166,11 @@ class PipePool:
 PIPES: Final = PipePool()
 
 
+def can_splice(transport: asyncio.Transport) -> bool:
+    """Whether the kernel may read and write the connection as it is: it is not encrypted."""
+    return CAN_SPLICE and transport.get_extra_info("sslcontext") is None
+
+
 # Private
 
 

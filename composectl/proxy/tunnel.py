@@ -1,12 +1,19 @@
-"""A tunnel: bytes both ways, as they come."""
+"""A tunnel: bytes both ways, as they come; where there are many, through the kernel."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from composectl.proxy.sockets import has_failed, reset
+from composectl.proxy.splice import Splice, can_splice
+
+# So many reads of so many bytes, one after the other, are bulk: then a splice costs less than it saves.
+_BULK: Final = 16 * 1024
+_BULK_READS: Final = 4
+_READS_TO_RETRY: Final = 1_000
+_NEVER: Final = -(1 << 60)
 
 
 class Tunnel:
@@ -40,7 +47,7 @@ class Tunnel:
     @property
     def relayed(self) -> tuple[int, int]:
         """The bytes that came from the first one, and those that came from the other."""
-        return self._first.relayed, self._other.relayed
+        return self._first.total, self._other.total
 
     def deliver(self, data: bytes, other: bytes, *, other_has_ended: bool) -> None:
         """What came from the first one, and from the other, before the tunnel was there."""
@@ -52,17 +59,18 @@ class Tunnel:
 
     def abort(self) -> None:
         """End it now; both sides get a reset."""
+        self._stop_splices()
         reset(self._first.here)
         reset(self._other.here)
 
     def sweep(self) -> None:
         """Notice a side that was reset while nothing is read from it; to be called once a second."""
         for end in (self._first, self._other):
+            end.sweep()
             if not (end.is_reading or end.here.is_closing()):
                 descriptor = end.here.get_extra_info("socket").fileno()
                 if descriptor >= 0 and has_failed(descriptor):
-                    self.broken = self.broken or end.here
-                    self.abort()
+                    self.break_off(end.here)
                     return
 
     # The ends' side
@@ -82,7 +90,12 @@ class Tunnel:
     def other_than(self, end: _End) -> _End:
         return self._other if end is self._first else self._first
 
+    def break_off(self, broken: asyncio.Transport) -> None:
+        self.broken = self.broken or broken
+        self.abort()
+
     def lost(self, end: _End, error: Exception | None) -> None:
+        self._stop_splices()
         if error is None:
             end.there.close()
         else:
@@ -92,6 +105,13 @@ class Tunnel:
         if not self._open:
             self._ended(self)
 
+    # Private
+
+    def _stop_splices(self) -> None:
+        """No FIN or reset leaves while a copy of the descriptor is open."""
+        self._first.stop_splice()
+        self._other.stop_splice()
+
 
 # Private
 
@@ -99,19 +119,41 @@ class Tunnel:
 class _End:
     """One end of a tunnel: what comes in `here` goes out `there`."""
 
-    __slots__ = ("_tunnel", "has_ended", "here", "is_reading", "relayed", "there")
+    __slots__ = (
+        "_bulk_reads",
+        "_moved",
+        "_relayed",
+        "_splice",
+        "_tunnel",
+        "has_ended",
+        "here",
+        "is_reading",
+        "there",
+    )
 
     def __init__(self, tunnel: Tunnel, here: asyncio.Transport, there: asyncio.Transport) -> None:
         self._tunnel = tunnel
         self.here = here
         self.there = there
-        self.relayed = 0
+        self._relayed = 0
+        self._bulk_reads = 0 if can_splice(here) and can_splice(there) else _NEVER
+        self._splice: Splice | None = None
+        self._moved = 0  # by the splice, a second ago
         self.has_ended = False
         self.is_reading = True
 
+    @property
+    def total(self) -> int:
+        """The bytes that came in."""
+        return self._relayed + (self._splice.moved if self._splice is not None else 0)
+
     def data_received(self, data: bytes) -> None:
-        self.relayed += len(data)
+        self._relayed += len(data)
         self.there.write(data)
+        if len(data) >= _BULK:
+            self._bulk_read()
+        elif self._bulk_reads > 0:
+            self._bulk_reads = 0
 
     def eof_received(self) -> bool:
         self.has_ended = True
@@ -119,14 +161,39 @@ class _End:
         return self._tunnel.eof_from(self)
 
     def read(self) -> None:
-        if not (self.has_ended or self.here.is_closing()):
-            self.is_reading = True
+        if self.has_ended or self.here.is_closing():
+            return
+        self.is_reading = True
+        if self._bulk_reads >= _BULK_READS and not self.there.get_write_buffer_size():
+            self._start_splice()
+        else:
             self.here.resume_reading()
 
     def pause(self) -> None:
         if not (self.has_ended or self.here.is_closing()):
             self.is_reading = False
             self.here.pause_reading()
+
+    def stop_splice(self) -> None:
+        """Go on through this process, or not at all."""
+        splice, self._splice = self._splice, None
+        if splice is None:
+            return
+        rest = splice.stop()
+        self._relayed += splice.moved
+        self._bulk_reads = 0
+        if not self.there.is_closing():
+            self.there.set_write_buffer_limits()
+            if rest:
+                self.there.write(rest)
+
+    def sweep(self) -> None:
+        """A splice that has nothing to do holds descriptors."""
+        splice = self._splice
+        if splice is not None and splice.moved == self._moved:
+            self.stop_splice()
+            self.read()
+        self._moved = splice.moved if splice is not None else 0
 
     def pause_writing(self) -> None:
         self._tunnel.other_than(self).pause()
@@ -137,3 +204,28 @@ class _End:
     def connection_lost(self, error: Exception | None) -> None:
         self.is_reading = False
         self._tunnel.lost(self, error)
+
+    # Private
+
+    def _bulk_read(self) -> None:
+        self._bulk_reads += 1
+        if self._bulk_reads == _BULK_READS:
+            self.there.set_write_buffer_limits(high=0)  # `resume_writing` then tells that all is written
+        elif self._bulk_reads > _BULK_READS and not self.there.get_write_buffer_size():
+            self._start_splice()
+
+    def _start_splice(self) -> None:
+        self.here.pause_reading()
+        try:
+            self._splice = Splice(self.here, self.there, self._splice_ended)
+        except OSError:  # no descriptor is left for it
+            self._bulk_reads = -_READS_TO_RETRY
+            self.there.set_write_buffer_limits()
+            self.here.resume_reading()
+
+    def _splice_ended(self, error: OSError | None, of_source: bool) -> None:
+        self.stop_splice()
+        if error is None:
+            self.read()  # its end
+        else:
+            self._tunnel.break_off(self.here if of_source else self.there)
