@@ -82,6 +82,24 @@ async def test_g6_when_the_backend_leaves_the_client_is_told(stage: ProxyFixture
     assert await client.rest() == b"bye"
 
 
+@pytest.mark.parametrize("half", ["client", "backend"])
+async def test_g6_the_end_of_one_direction_ends_both(stage: ProxyFixture, half: str) -> None:
+    client, backend = await opened(stage)
+    first, other = (client, backend) if half == "client" else (backend, client)
+    await first.send(b"last")
+    first.half_close()
+    assert await other.rest() == b"last"
+    assert await first.rest() == b""
+
+
+@pytest.mark.parametrize("half", ["client", "backend"])
+async def test_g6_a_reset_of_one_side_resets_the_other(stage: ProxyFixture, half: str) -> None:
+    client, backend = await opened(stage)
+    first, other = (client, backend) if half == "client" else (backend, client)
+    first.reset()
+    assert await other.was_reset()
+
+
 async def test_g7_bytes_right_behind_the_handshake_arrive(stage: ProxyFixture) -> None:
     client, backend = await stage.ask(ASK + b"early")
     await backend.head()
