@@ -7,6 +7,7 @@ import asyncio
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.head import Fields, ResponseHead
+from composectl.proxy.tunnel import Tunnel
 
 
 class ClientStream:
@@ -51,6 +52,9 @@ class ClientStream:
     def detach(self, backend: Backend) -> tuple[asyncio.Transport, bytes]:
         """Give the connection away to a tunnel to this backend, with what the client sent behind its request."""
         raise NotImplementedError
+
+    def tunnel_opened(self, tunnel: Tunnel) -> None:
+        """What was detached is relayed by this tunnel."""
 
     def tunnel_closed(self) -> None:
         """The tunnel has ended."""

@@ -322,7 +322,7 @@ class Exchange(Queued):
                 self._log(101, ErrorReason.CUT if self._client.aborted else "")
             self._client.tunnel_closed()
 
-        Tunnel(client_transport, transport, closed)
+        self._client.tunnel_opened(Tunnel(client_transport, transport, closed))
         client_transport.write(rest)
         transport.write(first_bytes)
 

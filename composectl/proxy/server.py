@@ -125,7 +125,7 @@ class HttpServer(web.Server):
     def sweep(self) -> None:
         """Enforce all deadlines; to be called once a second."""
         self.context.tick += 1
-        for connection in list(self.context.connections):
+        for connection in [*self.context.connections, *self.context.tunnels]:
             try:
                 connection.sweep(self.context.tick)
             except Exception as error:

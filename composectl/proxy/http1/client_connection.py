@@ -20,6 +20,7 @@ from composectl.proxy.http1.request_parser import RequestParser
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.sockets import has_ended, has_unread, reset, unsent
+from composectl.proxy.tunnel import Tunnel
 
 _FIRST_BYTES_SECONDS: Final = 1
 _HEAD_SECONDS: Final = 10
@@ -45,6 +46,7 @@ class ClientConnection(ClientStream):
         "_queue",
         "_reading",
         "_starting",
+        "_tunnel",
         "_tunnel_to",
         "_unsent",
         "_until_close",
@@ -73,6 +75,7 @@ class ClientConnection(ClientStream):
         self._starting = False
         self._ended = False
         self._tunnel_to: Backend | None = None
+        self._tunnel: Tunnel | None = None
         self._chunked = False  # the body of the current response
         self._until_close = False  # its end is that of the connection
         self.upload_paused = False
@@ -161,6 +164,9 @@ class ClientConnection(ClientStream):
         self._parser.discard()
         return self.transport, unparsed
 
+    def tunnel_opened(self, tunnel: Tunnel) -> None:
+        self._tunnel = tunnel
+
     def tunnel_closed(self) -> None:
         self._context.closed(self)
 
@@ -198,6 +204,9 @@ class ClientConnection(ClientStream):
         return tick - self._moved_at + (OF_NO_USE if self._is_http1 is not None else 0)
 
     def sweep(self, tick: int) -> None:
+        if self._tunnel is not None:
+            self._tunnel.sweep()
+            return
         if self._queue:
             if (self._write_paused or not self._reading) and not self._check_alive(tick):
                 return

@@ -37,6 +37,14 @@ async def spliced(sender: RawConnection, receiver: RawConnection) -> asyncio.Tas
     return sending
 
 
+async def read_all(receiver: RawConnection) -> None:
+    tail = b""
+    while not tail.endswith(b"the end"):
+        piece = await receiver.piece()
+        assert piece
+        tail = (tail + piece)[-7:]
+
+
 async def cancel(sending: asyncio.Task[None]) -> None:
     sending.cancel()
     await asyncio.wait([sending])
@@ -107,7 +115,7 @@ async def test_a_cut_resets_both(tcp: ProxyFixture) -> None:
 async def test_what_is_idle_holds_no_pipe_and_goes_on(tcp: ProxyFixture) -> None:
     client, backend = await both(tcp)
     sending = await spliced(client, backend)
-    reading = asyncio.create_task(backend.until(b"the end"))
+    reading = asyncio.create_task(read_all(backend))
     await sending
     await client.send(b"the end")
     await reading
@@ -117,6 +125,22 @@ async def test_what_is_idle_holds_no_pipe_and_goes_on(tcp: ProxyFixture) -> None
     assert await backend.until(b"ping")
     await backend.send(b"pong")
     assert await client.exactly(4) == b"pong"
+
+
+async def test_of_an_upgraded_connection_what_is_idle_holds_no_pipe_and_goes_on(stage: ProxyFixture) -> None:
+    client, backend = await stage.ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n")
+    await backend.head()
+    await backend.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n")
+    await client.head()
+    sending = await spliced(backend, client)
+    reading = asyncio.create_task(read_all(client))
+    await sending
+    await backend.send(b"the end")
+    await reading
+    stage.seconds_pass(2)
+    assert not PIPES.in_use
+    await backend.send(b"more")
+    assert await client.exactly(4) == b"more"
 
 
 async def test_without_descriptors_all_goes_through_this_process(tcp: ProxyFixture) -> None:
