@@ -123,6 +123,12 @@ def test_reflection_and_health_pass(calls: Calls) -> None:
     assert calls.client.health(SERVICE) == calls.client.health("") == HealthCheckResponse.SERVING
 
 
+def test_http_1_to_a_backend_that_speaks_http_2_alone(calls: Calls) -> None:
+    answer = ask(calls.proxy.port, host="127.0.0.1")
+    assert (answer.status, answer.headers["X-Composectl-Error"]) == (502, "backend-speaks-http2")
+    assert calls.unary(b"still").endswith(b":still")
+
+
 def test_j21_a_client_that_keeps_its_connection_alive_by_pings_keeps_it(calls: Calls) -> None:
     often = (
         *(("grpc.keepalive_time_ms", 20), ("grpc.keepalive_timeout_ms", 5000)),

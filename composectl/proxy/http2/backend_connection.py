@@ -260,6 +260,9 @@ class Http2BackendConnection(StreamOwner):
             if stream.flow is not None and not stream.flow.pending:
                 stream.resume_upload()
 
+    def eof_received(self) -> None:
+        """The loop closes the connection."""
+
     def connection_lost(self, error: Exception | None) -> None:
         self.is_closing = True
         if not self.ready.done():

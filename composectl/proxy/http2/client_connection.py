@@ -31,7 +31,7 @@ MAX_STREAMS: Final = 256
 _IDLE_SECONDS: Final = 75
 _GOAWAY_SECONDS: Final = 1
 _STALLED_SECONDS: Final = 300
-# Streams that a client may reset in a second, beyond as many as it may have open: see CVE-2023-44487.
+# Streams that may be reset in a second, beyond as many as a client may have open
 _MAX_RESETS: Final = 1_000
 
 
@@ -204,9 +204,7 @@ class Http2ClientConnection(StreamOwner):
         self._touched.append(stream)
 
     def reset_came(self, stream_id: int, code: int) -> None:
-        self._resets += 1
-        if self._resets > _MAX_RESETS + MAX_STREAMS:
-            raise Http2Error(frames.ENHANCE_YOUR_CALM, "too many streams were reset")
+        self._count_reset()
         self._cancel(self._streams[stream_id])
 
     def goaway_came(self, last_stream_id: int, code: int) -> None:
@@ -237,10 +235,16 @@ class Http2ClientConnection(StreamOwner):
             stream.resume_response()
 
     def stream_failed(self, stream_id: int, code: int) -> None:
+        self._count_reset()
         stream = self._streams.get(stream_id)
         if stream is not None:
             self._cancel(stream)
         self.write(frames.rst_stream(stream_id, code))
+
+    def not_read(self) -> None:
+        super().not_read()
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
 
     def read_ended(self) -> None:
         """Start the exchanges that have come, and send on what has come of their bodies."""
@@ -282,6 +286,8 @@ class Http2ClientConnection(StreamOwner):
 
     def resume_writing(self) -> None:
         self.write_paused = False
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
         for stream in list(self._streams.values()):
             if not stream.flow.pending:
                 stream.resume_response()
@@ -297,6 +303,12 @@ class Http2ClientConnection(StreamOwner):
             stream.client_left()
 
     # Private
+
+    def _count_reset(self) -> None:
+        """By the client, or for a fault of it: see CVE-2023-44487 and CVE-2025-8671."""
+        self._resets += 1
+        if self._resets > _MAX_RESETS + MAX_STREAMS:
+            raise Http2Error(frames.ENHANCE_YOUR_CALM, "too many streams were reset")
 
     def _end_stalled(self) -> None:
         """The client takes nothing of anything."""

@@ -99,7 +99,8 @@ class Http2ClientStream(ClientStream):
             )
             if is_all:
                 return
-        if (body or end is not None) and not connection.send_data(flow, body, end) and self.exchange is not None:
+        whole = connection.send_data(flow, body, end) if body or end is not None else True
+        if (not whole or connection.write_paused) and self.exchange is not None:
             self.exchange.pause_response()
 
     def send_interim(self, head: ResponseHead) -> None:

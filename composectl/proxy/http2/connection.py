@@ -179,6 +179,11 @@ class Http2Connection:
     def settings_came(self) -> None:
         """The peer's first SETTINGS."""
 
+    def not_read(self) -> None:
+        """The peer leaves much unread, and may have asked for nothing but answers."""
+        if self._idle_frames > 0:
+            self.transport.abort()
+
     def ping_answered(self) -> None:
         """The peer has read all that came before a PING with `CLOSING_PING`."""
 
@@ -211,9 +216,6 @@ class Http2Connection:
         if self._out:
             self._flush()
 
-    def eof_received(self) -> None:
-        """The loop closes the connection."""
-
     # Private
 
     def _flush(self) -> None:
@@ -221,8 +223,8 @@ class Http2Connection:
         out, self._out = self._out, []
         if out and not self.transport.is_closing():
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))
-            if self.write_paused and self.transport.get_write_buffer_size() > _MAX_UNREAD and self._idle_frames > 0:
-                self.transport.abort()  # it asks, and does not read the answers
+            if self.write_paused and self.transport.get_write_buffer_size() > _MAX_UNREAD:
+                self.not_read()
 
     def _send_within(self, flow: Flow, data: bytes, end: Fields | None) -> None:
         """Send what the windows allow."""

@@ -107,6 +107,9 @@ class _Call(Http2Connection):
             + frames.frame(frames.DATA, frames.END_STREAM, _STREAM_ID, body)
         )
 
+    def eof_received(self) -> None:
+        """The loop closes the connection."""
+
     def connection_lost(self, error: Exception | None) -> None:
         self._tell(_HUNG_UP)
 

@@ -16,6 +16,7 @@ from tests.support.proxy_fixture import ProxyFixture
 from tests.support.raw_http import PATIENCE, RawConnection, fill
 from tests.support.wait import wait_until_async
 
+ODD = range(1, 4001, 2)
 CALM, PROTOCOL, FLOW = frames.ENHANCE_YOUR_CALM, frames.PROTOCOL_ERROR, frames.FLOW_CONTROL_ERROR
 
 
@@ -38,6 +39,24 @@ async def test_j1_streams_that_are_reset_at_once(stage: ProxyFixture) -> None:
     await client.wire.send(rush)
     assert await client.until_goaway() == CALM
     assert stage.pool.leases.counters().in_flight == 0
+
+
+async def test_j1_streams_that_the_proxy_must_reset_for_their_faults(stage: ProxyFixture) -> None:
+    client = await http2(stage)
+    block = client.connection.encoder.encode(POST)
+    faults = [frames.headers(number, block, end_stream=False) + frames.window_update(number, 0) for number in ODD]
+    await client.wire.send(b"".join(faults))
+    assert last_frame(await client.wire.rest()) == (frames.GOAWAY, CALM)
+    assert stage.pool.leases.counters().in_flight == 0
+
+
+def last_frame(said: bytes) -> tuple[int, int]:
+    """The type of the last frame, and the code of a GOAWAY."""
+    at = kind = code = 0
+    while at < len(said):
+        kind, code = said[at + 3], frames.read_long(said, at + frames.HEADER_SIZE + 4)
+        at += frames.HEADER_SIZE + int.from_bytes(said[at : at + 3], "big")
+    return kind, code
 
 
 async def test_j2_a_header_block_without_an_end(stage: ProxyFixture) -> None:

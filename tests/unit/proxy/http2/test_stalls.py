@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import struct
 
 import pytest
 from h2.settings import SettingCodes, Settings
 
 from composectl.proxy.http2 import frames
+from composectl.proxy.http2.client_connection import Http2ClientConnection
 from tests.support.backends import answers
 from tests.support.http2_backend import Http2Wire
 from tests.support.http2_client import GET, POST, Http2Client
@@ -118,6 +121,38 @@ async def test_e5_a_fast_backend_waits_for_a_client_with_a_large_window(stage: P
         piece = await client.wire.piece()
         assert piece, "the proxy has ended the connection"
         received += len(piece)
+
+
+async def test_j14_a_client_that_asks_and_does_not_read_is_not_read_either(stage: ProxyFixture) -> None:
+    client = await http2(stage, receive_buffer=4096)
+    await client.raw(frames.SETTINGS, 0, 0, struct.pack(">HI", frames.SETTINGS_INITIAL_WINDOW_SIZE, 2**31 - 1))
+    await client.raw(frames.WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**31 - 1 - WINDOW))
+    block = client.connection.encoder.encode([*GET, (b"host", b"other.test")])
+    asked = 0
+
+    async def asks_without_end() -> None:
+        nonlocal asked
+        for first in range(1, 2_000_000, 2000):
+            numbers = range(first, first + 2000, 2)
+            await client.wire.send(b"".join(frames.headers(number, block, end_stream=True) for number in numbers))
+            asked += 1000
+
+    connections = stage.server.context.connections
+    await wait_until_async(lambda: any(isinstance(each, Http2ClientConnection) for each in connections))
+    (connection,) = connections
+    connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # type: ignore[attr-defined]
+    asking = asyncio.create_task(asks_without_end())
+    await wait_until_async(lambda: not is_read(connection), within=20)
+    assert connection.transport.get_write_buffer_size() < 16_000_000  # type: ignore[attr-defined]
+    assert asked < 1_000_000
+    while not is_read(connection):
+        await client.wire.piece()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
+def is_read(connection: object) -> bool:
+    return bool(connection.transport.is_reading())  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("is_whole", [False, True], ids=["more to come", "all of it waits"])
