@@ -10,7 +10,7 @@ from typing import Final, Protocol, cast
 from composectl.balance.backend import Backend
 from composectl.proxy.errors import ErrorReason
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
-from composectl.proxy.listener_context import Connection, ListenerContext
+from composectl.proxy.listener_context import UNKNOWN, Connection, ListenerContext
 from composectl.proxy.proxy_protocol import BadProxyHeader, ProxyHeader, parse
 
 _HEADER_SECONDS: Final = 10
@@ -71,7 +71,10 @@ class AnnouncedConnection:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._context.opened(self)
-        if not self._context.is_trusted_proxy(self._context.peer_of(transport)[0]):
+        peer = self._context.peer_of(transport)
+        if peer == UNKNOWN:
+            self.transport.abort()
+        elif not self._context.is_trusted_proxy(peer[0]):
             if self._strict:
                 self._refuse(ErrorReason.UNTRUSTED_PROXY)
             else:

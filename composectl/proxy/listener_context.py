@@ -17,6 +17,7 @@ from composectl.proxy.limits import PRIVATE, Client, Limits, is_private, is_with
 
 _REMEMBERED: Final = 1024  # addresses: to parse one takes longer than all the rest of an HTTP/1 connection's start
 _SILENT_SECONDS: Final = 1
+UNKNOWN: Final = ("unknown", 0)
 
 
 class Connection(Protocol):
@@ -88,11 +89,11 @@ class ListenerContext:
             self._are_trusted.clear()
 
     def peer_of(self, transport: asyncio.BaseTransport) -> tuple[str, int]:
-        """The address and the port of the client."""
+        """The address and the port of the client; `UNKNOWN` where it has gone already."""
         if self.announced and (told := self.announced.get(transport)) is not None:
             return told
         name = transport.get_extra_info("peername")
-        return name[:2] if name else ("unknown", 0)
+        return name[:2] if name else UNKNOWN
 
     def opened(self, connection: Connection) -> None:
         if not self.connections:

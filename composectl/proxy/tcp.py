@@ -14,7 +14,7 @@ from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error,
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.failures import Failures
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
-from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.listener_context import UNKNOWN, ListenerContext
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.proxy_protocol import ENCODERS
 from composectl.proxy.queue import NOT_QUEUED, Queued
@@ -49,6 +49,7 @@ class TcpConnection(Queued):
         "_is_over",
         "_lease",
         "_moved_at",
+        "_peer",
         "_protocol",
         "_record",
         "_tunnel",
@@ -59,6 +60,7 @@ class TcpConnection(Queued):
 
     transport: asyncio.Transport
     address: str
+    _peer: tuple[str, int]
 
     def __init__(
         self,
@@ -158,10 +160,13 @@ class TcpConnection(Queued):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.address = self._context.peer_of(transport)[0]
+        self._peer = self._context.peer_of(transport)
+        self.address = self._peer[0]
         self._record = self._make_record()
         self._context.opened(self)
-        if self._hello is None:
+        if self._peer == UNKNOWN:
+            self.transport.abort()
+        elif self._hello is None:
             self._start()
 
     def data_received(self, data: bytes) -> None:
@@ -280,7 +285,7 @@ class TcpConnection(Queued):
         self._moved_at = self._context.tick
         self._tunnel = Tunnel(self.transport, transport, self._relayed, half_close=True)
         if encode is not None:
-            header = encode(self._context.peer_of(self.transport), self.transport.get_extra_info("sockname")[:2])
+            header = encode(self._peer, self.transport.get_extra_info("sockname")[:2])
             transport.write(header)
         self._tunnel.deliver(self._first, end.first, other_has_ended=end.has_ended)
 

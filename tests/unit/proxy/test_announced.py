@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Callable
 from ipaddress import ip_network
 
@@ -29,6 +31,12 @@ async def told(stage: ProxyFixture, backend: RawConnection) -> tuple[str, int] |
     while (header := parse(received)) is None:
         received += await backend.exactly(1)
     return header.client
+
+
+async def echo(wire: RawConnection) -> None:
+    async for piece in wire.stream():
+        await wire.send(piece)
+    wire.close()
 
 
 # From proxies
@@ -110,6 +118,26 @@ async def test_a_check_of_the_proxy_itself_comes_from_it(open_stage: OpenStage) 
     stage = await open_stage(limits=ACCEPTS)
     _, backend = await stage.ask(b"PROXY UNKNOWN\r\n" + GET)
     assert b"\r\nX-Forwarded-For: 127.0.0.1\r\n" in await backend.head()
+
+
+@pytest.mark.parametrize("limits", [ACCEPTS, DISTRUSTS, Limits(send_proxy_protocol="v1")])
+async def test_a_client_that_is_gone_before_it_is_accepted_is_nothing(open_stage: OpenStage, limits: Limits) -> None:
+    stage = await open_stage(protocol=Protocol.TCP, limits=limits)
+    stage.backend.play(echo)
+    for _ in range(3):
+        sock = socket.create_connection(stage.address)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+    last = await stage.client()  # it is accepted behind them
+    if limits is DISTRUSTS:
+        assert await last.rest() == b""
+    else:
+        await last.send(encode_line(CLIENT, SERVER) + b"hello")
+        assert await last.until(b"hello")
+        last.half_close()
+        await last.rest()
+    await wait_until_async(lambda: not stage.server.context.connections)
+    assert stage.pool.leases.counters().in_flight == 0
 
 
 # To backends
