@@ -128,6 +128,11 @@ def not_applied(flags: Settings, project: Project, config: UpConfig, running: Ma
     for key in changed:
         service, _, option = key.rpartition(".")
         listen = f"{service}.listen"
+        if option == "protocol" and not any(other in names and other.startswith(f"{service}.") for other in changed):
+            before, now = (dict(_pairs(texts.get(key, ""))) for texts in (running, asked))
+            for port in sorted(before.keys() & now.keys()):
+                if before[port] != now[port]:
+                    yield f"still balances port {port} of service `{service}` as `{before[port]}`, not as `{now[port]}`"
         if option == "ports" and listen not in names and running.get(listen) == running.get(key):
             yield f"still listens on `{running.get(key)}` for service `{service}`, not on `{asked[key]}`"
 
@@ -150,6 +155,13 @@ def reconcile(
 
 
 # Private
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """The ports and protocols in the text of `SERVICE.protocol`."""
+    for pair in filter(None, text.split(", ")):
+        port, _, protocol = pair.partition("=")
+        yield port, protocol
 
 
 def _start_or_update(

@@ -11,6 +11,7 @@ from composectl.config.options import KEYS, Settings
 from composectl.config.service import HttpOption, ProtocolConfig
 from composectl.config.values import PortProtocol
 from composectl.proxy.protocol import Protocol, usual_protocol
+from composectl.sanitize import shorten
 
 _CHECKS = ("health-check-path", "health-check-grpc", "health-check-host")
 _BY_CONNECTION = (Protocol.TCP, Protocol.TLS)
@@ -86,7 +87,7 @@ def _choice(port: Port, written: ProtocolConfig) -> Choice:
     usual = Protocol.AUTO if port.target is None else usual_protocol(port.target)
     if port.app_protocol:
         does = "recognised by its first bytes" if usual is Protocol.AUTO else "balanced as tcp"
-        unknown = f"the `app_protocol` `{port.app_protocol}` of port {port.target} is not known"
+        unknown = f"the `app_protocol` `{shorten(port.app_protocol)}` of port {port.target} is not known"
         return Choice(usual, f"{unknown}: each connection is {does}")
     if usual is Protocol.AUTO:
         return Choice(usual)

@@ -19,6 +19,7 @@ VALUES: dict[str, Any] = {
     "listen": ("8081:80",),
     "protocol": ("80=tcp",),
     "policy": "p2c",
+    "send-proxy-protocol": "v1",
     "health-check-path": "/up",
     "health-check-grpc": "shop.Cart",
     "health-check-host": "shop.example",
@@ -34,7 +35,7 @@ VALUES: dict[str, Any] = {
 }
 
 
-def said(old: dict[str, Any], new: dict[str, Any], ports: tuple[str, str] = ("8080:80", "8080:80"), **keys: Any) -> Any:
+def said(old: dict[str, Any], new: dict[str, Any], ports: tuple[Any, Any] = ("8080:80", "8080:80"), **keys: Any) -> Any:
     """Where composectl runs with the flags `old`, and `up` has `new`; the file has other `ports` and `keys` by then."""
     before, now = ({"services": {"web": {"ports": [port]}}} for port in ports)
     x_balance = {"web": keys} if keys else {}
@@ -48,6 +49,7 @@ def said(old: dict[str, Any], new: dict[str, Any], ports: tuple[str, str] = ("80
 def test_each_option_with_another_value_is_named(name: str) -> None:
     row = next(row for row in OPTIONS if row.name == name and "up" in row.commands)
     needed = {row.requires.replace("-", "_"): VALUES[row.requires]} if row.requires else {}
+    needed |= {"protocol": VALUES["protocol"]} if row.needs_connections else {}
     value = VALUES.get(name, "7" if row.default_text or row.metavar in ("SECONDS", "N") else True)
     new = needed | {row.flag.removeprefix("--").replace("-", "_"): value}
     assert said(needed, new) == [f"ignores `{row.flag}`"]
@@ -73,3 +75,11 @@ def test_a_port_of_the_file_that_has_changed() -> None:
     still = "still listens on `8080:80` for service `web`, not on `8081:80`"
     assert said({}, {}, ("8080:80", "8081:80")) == [still]
     assert said({}, {}, ("8080:80", "8080:80/tcp")) == []
+
+
+def test_a_protocol_of_the_file_that_has_changed() -> None:
+    plain = {"target": 80, "published": "8080"}
+    still = "still balances port 80 of service `web` as `auto`, not as `tcp`"
+    assert said({}, {}, (plain, plain | {"app_protocol": "redis"})) == [still]
+    assert said({}, {"protocol": ("tcp",)}, (plain, plain | {"app_protocol": "redis"})) == ["ignores `--protocol`"]
+    assert said({}, {}, (plain, plain | {"app_protocol": "gopher"})) == []

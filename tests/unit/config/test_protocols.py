@@ -122,6 +122,12 @@ def test_what_compose_calls_by_an_unknown_name_is_told_and_counts_as_nothing() -
     assert chosen(long_form(1234, "gopher"), long_form(6379, "x")) == {1234: "auto", 6379: "tcp"}
 
 
+def test_a_name_that_has_no_end_is_told_in_one_short_line() -> None:
+    (note,) = notes(parse_ports(long_form(1234, "x\n" * 10_000)), ProtocolConfig())
+    assert len(note) < 200
+    assert note.isprintable()
+
+
 def test_what_is_taken_for_tcp_by_its_number_is_told_once() -> None:
     ports = [*parse_ports("127.0.0.1:1:6379"), *parse_ports("127.0.0.1:2:6379"), *parse_ports("80")]
     assert list(notes(ports, ProtocolConfig())) == [
