@@ -13,7 +13,7 @@ from typing import Final
 from composectl.proxy.sockets import open_files
 
 CAN_SPLICE: Final = hasattr(os, "splice")
-_SET_PIPE_SIZE: Final[int | None] = getattr(fcntl, "F_SETPIPE_SZ", None)
+_SET_PIPE_SIZE: Final[int] = getattr(fcntl, "F_SETPIPE_SZ", 0)
 _FLAGS: Final[int] = getattr(os, "SPLICE_F_NONBLOCK", 0) | getattr(os, "SPLICE_F_MOVE", 0)
 _PIPE_SIZE: Final = 256 * 1024
 _AT_ONCE: Final = 4  # pipes full, before others have their turn
@@ -176,7 +176,7 @@ def can_splice(transport: asyncio.Transport) -> bool:
 
 def _make_pipe() -> Pipe:
     pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    if _SET_PIPE_SIZE is not None:
+    if _SET_PIPE_SIZE:
         with suppress(PermissionError):  # its user has used up the pages for pipes (pipe(7)); a small one does as well
             fcntl.fcntl(pipe[1], _SET_PIPE_SIZE, _PIPE_SIZE)
     return pipe
