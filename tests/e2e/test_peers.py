@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -21,7 +23,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.certificates import CertificateAuthority
 from tests.support.compose_project import ComposeProject
+from tests.support.grpc_backend import GrpcClient
+from tests.support.http_client import burst
+from tests.support.images import ECHO_IMAGE
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
@@ -70,26 +76,55 @@ ssh-keygen -q -t ed25519 -N '' -f /tmp/key
 exec /usr/sbin/sshd -D -e -f /dev/null -h /tmp/key
 """
 NGINX = "exec nginx -p /tmp -e stderr -c /peer/nginx.conf"
+# Of nginx, but for its server
 NGINX_CONF = """\
 daemon off;
 user root root;
 pid /tmp/nginx.pid;
-events {}
-http {
+events {{}}
+http {{
     access_log off;
     client_body_temp_path /tmp/body;
     proxy_temp_path /tmp/proxy;
     fastcgi_temp_path /tmp/fastcgi;
     uwsgi_temp_path /tmp/uwsgi;
     scgi_temp_path /tmp/scgi;
-    server {
-        listen 8443 ssl;
-        ssl_certificate /peer/tls/cert.pem;
-        ssl_certificate_key /peer/tls/key.pem;
-        return 200 "$hostname $ssl_server_name";
-    }
-}
+    server {{ {server} }}
+}}
 """
+WEB_SERVER = "listen 80; return 200 $hostname;"
+TLS_SERVER = """\
+listen 8443 ssl;
+ssl_certificate /peer/tls/cert.pem;
+ssl_certificate_key /peer/tls/key.pem;
+return 200 "$hostname $ssl_server_name";
+"""
+# The example names public images; here the same servers run from the files of this machine.
+OVERRIDE = """\
+services:
+  web:
+    image: {image}
+    command: [sh, -c, "{nginx}"]
+    environment: &path
+      PATH: /usr/sbin:/usr/bin:/bin
+    volumes: &peers
+      - {peers}/usr:/usr:ro
+      - {peers}/lib:/lib:ro
+      - {peers}/lib64:/lib64:ro
+      - {folder}:/peer:ro
+  cache:
+    image: {image}
+    command: [sh, -c, "{redis}"]
+    environment: *path
+    volumes: *peers
+  calls:
+    image: {image}
+    working_dir: {root}
+    command: [{python}, -m, tests.support.grpc_server, "50051"]
+    stop_grace_period: 1s
+    volumes: [{machine}]
+"""
+MACHINE = ("/usr", "/lib", "/lib64", sys.base_prefix, f"{ROOT}")
 NAME = "shop.example"
 CLIENTS, SECONDS = 6, 30
 
@@ -184,7 +219,7 @@ def test_the_banner_of_ssh(serve: Serve) -> None:
 
 def test_tls_of_nginx(serve: Serve, tmp_path: Path) -> None:
     vouched = CertificateAuthority().vouch(tmp_path / "tls", NAME)
-    project = serve(NGINX, 8443, more={"nginx.conf": NGINX_CONF})
+    project = serve(NGINX, 8443, more={"nginx.conf": NGINX_CONF.format(server=TLS_SERVER)})
     context = ssl.create_default_context(cafile=vouched / "ca.pem")
     with ExitStack() as held:
         clients = [held.enter_context(_tls(project.port, context)) for _ in range(CLIENTS)]
@@ -194,6 +229,32 @@ def test_tls_of_nginx(serve: Serve, tmp_path: Path) -> None:
     said = subprocess.run(["openssl", "s_client", *words], input="", capture_output=True, text=True, timeout=SECONDS)
     assert "Verification: OK" in said.stdout + said.stderr
     assert "auto: tls" in project.run("status")
+
+
+def test_each_service_of_the_example_is_balanced_its_own_way(project: ComposeProject, tmp_path: Path) -> None:
+    ports = {"WEB_PORT": free_port(), "CALLS_PORT": free_port(), "CACHE_PORT": free_port()}
+    project.file.write_bytes((ROOT / "examples/protocols/docker-compose.yml").read_bytes())
+    (tmp_path / "nginx.conf").write_text(NGINX_CONF.format(server=WEB_SERVER))
+    machine = ", ".join(f"{folder}:{folder}:ro" for folder in dict.fromkeys(MACHINE))
+    places = {"peers": PEERS, "folder": tmp_path, "root": ROOT, "machine": machine, "python": sys.executable}
+    override = OVERRIDE.format(image=ECHO_IMAGE, redis=REDIS, nginx=NGINX, **places)
+    (project.folder / "docker-compose.override.yml").write_text(override)
+    balanced = ("--balance", "web=2", "--balance", "calls=2", "--balance", "cache=2")
+    project.run("up", *balanced, "-d", **{name: f"{port}" for name, port in ports.items()})
+    for service in ("web", "calls", "cache"):
+        assert wait_until(lambda service=service: _phases(project, service) == ["ready"] * 2)
+    assert len({answer.text for answer in burst(ports["WEB_PORT"], 20, 4)}) == 2
+    with closing(GrpcClient(ports["CALLS_PORT"])) as client:
+        served = Counter(client.unary(b"", timeout=SECONDS) for _ in range(40))
+    assert len(served) == 2
+    assert min(served.values()) >= 10
+    with ExitStack() as held:
+        clients = [held.enter_context(closing(_redis(ports["CACHE_PORT"]))) for _ in range(CLIENTS)]
+        replicas = [client.info("server")["run_id"] for client in clients]
+        assert sorted(Counter(replicas).values()) == [CLIENTS // 2] * 2
+    table = project.run("status")
+    for service, protocol in {"web": "auto: http/1.1", "calls": "auto: http/2", "cache": "tcp"}.items():
+        assert re.search(rf"\]:{ports[f'{service.upper()}_PORT']}  {protocol}  ", table), table
 
 
 # Private
@@ -272,6 +333,10 @@ def _asked_twice(client: ssl.SSLSocket) -> str:
     replica, _, name = answer.partition(" ")
     assert name == NAME
     return replica
+
+
+def _phases(project: ComposeProject, service: str) -> list[str]:
+    return [backend["phase"] for backend in project.status(service)["backends"]]
 
 
 def _connections(project: ComposeProject) -> list[int]:
