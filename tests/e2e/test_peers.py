@@ -137,13 +137,15 @@ Serve = Callable[..., ComposeProject]
 def serve(project: ComposeProject, tmp_path: Path) -> Serve:
     """Starts two replicas of a server by its shell script; `more` are further files beside the script."""
 
-    def start(script: str, inner: int, user: int = 0, more: dict[str, str] | None = None) -> ComposeProject:
+    def start(
+        script: str, inner: int, *words: str, user: int = 0, more: dict[str, str] | None = None
+    ) -> ComposeProject:
         assert PEERS.exists(), f"{PEERS} is missing: scripts/peers makes it"
         tmp_path.chmod(0o755)
         for name, text in {"start": script, "passwd": PASSWD, **(more or {})}.items():
             (tmp_path / name).write_text(text)
         project.write(SERVICE, user=user, inner=inner, peers=PEERS, folder=tmp_path)
-        project.run("up", "--balance", "echo=2", "-d")
+        project.run("up", "--balance", "echo=2", "-d", *words)
         assert project.has_ready(2)
         return project
 
@@ -171,6 +173,23 @@ def test_redis_with_pipelines_and_messages(serve: Serve) -> None:
         same = sum(client.publish("news", "hello") for client in clients[1:])
         assert same > 0
         assert [listener.get_message(timeout=SECONDS)["data"] for _ in range(same)] == [b"hello"] * same
+
+
+def test_clients_of_redis_reconnect_when_their_replica_leaves(serve: Serve) -> None:
+    project = serve(REDIS, 6379, "--drain-timeout", "1")
+    with ExitStack() as held:
+        clients = [held.enter_context(closing(_redis(project.port))) for _ in range(CLIENTS)]
+        before = [client.info("server")["run_id"] for client in clients]
+        assert sorted(Counter(before).values()) == [CLIENTS // 2] * 2
+        project.run("scale", "echo=1")
+        after = [client.info("server")["run_id"] for client in clients]
+        (left,) = set(after)
+        assert left in before
+        assert wait_until(lambda: _connections(project) == [CLIENTS])
+        project.run("scale", "echo=2")
+        assert [client.info("server")["run_id"] for client in clients] == after
+        with closing(_redis(project.port)) as newcomer:
+            assert newcomer.info("server")["run_id"] != left
 
 
 def test_postgresql(serve: Serve) -> None:
