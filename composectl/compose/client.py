@@ -11,10 +11,11 @@ from typing import NoReturn
 from composectl import errors
 from composectl.compose.argv import UpArguments, converge_words, rendered_argv, up_words
 from composectl.compose.binary import Compose
-from composectl.compose.options import Invocation, Options, files_of_v1, known_files, name_of_v1, project_directory_of
+from composectl.compose.files import check_input
+from composectl.compose.options import Invocation, Options, files_of_v1, name_of_v1, project_directory_of
 from composectl.compose.override import render, without_published_ports
 from composectl.compose.process import GRACE, exec_compose, held_file, render_config, run_compose, run_quietly
-from composectl.compose.project import Project, check_files, parse_project, read_x_balance, services_with_x_balance
+from composectl.compose.project import Project, parse_project, read_x_balance, services_with_x_balance
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class ComposeClient:
     async def load(self, *, quiet: bool = False) -> Project:
         """The project as `config` renders it; its warnings go to stderr unless `quiet`. Raises ComposectlError."""
         options, cwd = self.invocation.options, self.invocation.cwd
-        check_files(known_files(options, self.environ, cwd))
+        check_input(options, self.environ, cwd)
         printed, _, warnings = await render_config(self.compose, options, self.environ, cwd)
         if not quiet:
             sys.stderr.write(warnings)

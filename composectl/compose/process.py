@@ -47,7 +47,7 @@ async def render_config(
     compose: Compose, options: Options, environ: Mapping[str, str], cwd: Path, *, with_yaml: bool = False
 ) -> tuple[str, str, str]:
     """The project as `config` prints it, the same in YAML if `with_yaml`, and its warnings. Raises `compose_failed`."""
-    content = _read_stdin() if "-" in options.files else None
+    content = read_stdin() if "-" in options.files else None
 
     async def render(argv: Sequence[str]) -> tuple[str, str]:
         stdin = DEVNULL if content is None else PIPE
@@ -86,9 +86,9 @@ async def run_quietly(argv: Sequence[str], environ: Mapping[str, str], stdin: by
 
 def exec_compose(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Become Compose; a compose file that was read from stdin is there again."""
-    if _read_stdin.cache_info().currsize:
+    if read_stdin.cache_info().currsize:
         with tempfile.TemporaryFile() as copy:
-            copy.write(_read_stdin())
+            copy.write(read_stdin())
             copy.seek(0)
             os.dup2(copy.fileno(), _STDIN)
     try:
@@ -107,6 +107,12 @@ def held_file(content: bytes) -> str:
     return f"/dev/fd/{descriptor}"
 
 
+@cache
+def read_stdin() -> bytes:
+    """All of standard input, which is read once."""
+    return sys.stdin.buffer.read()
+
+
 def error_line(stderr: str) -> str:
     """The error in what Compose wrote to stderr, without warnings, progress, advice and traceback; "" where none is."""
     lines = [line.strip() for line in stderr.splitlines() if not _WARNING.match(line) and not _PROGRESS.match(line)]
@@ -122,11 +128,6 @@ def hint_for(words: str) -> str:
 
 
 # Private
-
-
-@cache
-def _read_stdin() -> bytes:
-    return sys.stdin.buffer.read()
 
 
 def _anonymous_file() -> int:

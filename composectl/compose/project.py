@@ -21,8 +21,6 @@ Document = dict[str, Any]
 X_BALANCE = "x-balance"
 _PROJECT = "the project that Compose's `config` printed"
 _MAX_X_BALANCE = 100_000  # characters, of one service
-_MAX_FILE = 5_000_000  # bytes of a compose file that is looked at before Compose reads it
-_MAX_GROWN, _MAX_GROWTH = 200_000, 3  # characters once aliases are replaced, or so many times what is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,27 +209,6 @@ def services_with_x_balance(files: Iterable[Path]) -> set[str]:
             services = _services(yaml.load(file.read_bytes(), yaml.BaseLoader))
             declaring |= {name for name, service in services.items() if X_BALANCE in service}
     return declaring
-
-
-def check_files(files: Iterable[Path]) -> None:
-    """Raise ComposectlError where one of these compose files is nested too deeply, or grows by its aliases.
-
-    Compose itself takes minutes and gigabytes for such a file. What cannot be read is left to Compose.
-    """
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-    for file in files:
-        with suppress(OSError, ValueError):
-            text = file.read_text() if file.is_file() and file.stat().st_size <= _MAX_FILE else ""
-            what = f"the compose file {file.name}"
-            try:
-                document = yaml.load(text, loader)
-            except RecursionError:
-                raise too_deep(what) from None
-            except yaml.YAMLError as error:
-                if "nesting depth" in str(error):  # libyaml's own limit
-                    raise too_deep(what) from None
-            else:
-                check_size(what, document, max(_MAX_GROWN, _MAX_GROWTH * len(text)))
 
 
 # Private

@@ -8,8 +8,9 @@ from contextlib import suppress
 from composectl import errors
 from composectl.compose.argv import UpArguments, sort_up_arguments, split_up_arguments, starts_nothing
 from composectl.compose.client import LoadedProject
-from composectl.compose.options import Invocation, active_profiles, known_files
-from composectl.compose.project import X_BALANCE, Project, check_files
+from composectl.compose.files import check_input
+from composectl.compose.options import Invocation, active_profiles
+from composectl.compose.project import X_BALANCE, Project
 from composectl.config.daemon import UpConfig
 from composectl.config.options import KEYS, Settings, build, build_daemon
 from composectl.config.protocols import make_protocols
@@ -32,7 +33,7 @@ def load_up_config(
         make_up_config(typed_scales, flags, arguments)  # refused before anything is run
     elif starts_nothing(arguments):
         return None
-    check_files(known_files(invocation.options, invocation.environ, invocation.cwd))
+    check_input(invocation.options, invocation.environ, invocation.cwd)
     try:
         loaded = run(find_client(invocation).load_with_x_balance())
     except errors.ComposectlError as error:

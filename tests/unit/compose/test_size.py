@@ -12,7 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composectl.compose.project import check_files, parse_project, read_x_balance, services_with_x_balance
+from composectl.compose.files import check_files, check_input
+from composectl.compose.options import Options
+from composectl.compose.project import parse_project, read_x_balance, services_with_x_balance
 from composectl.compose.size import check_size
 from composectl.errors import ComposectlError
 from tests.support.examples import examples
@@ -145,3 +147,54 @@ def test_other_files_are_left_to_compose(tmp_path: Path) -> None:
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
     check_files([*(tmp_path / name for name in texts), tmp_path / "missing", tmp_path])
+
+
+@pytest.mark.parametrize(
+    "naming",
+    [
+        "include: [parts/b.yml]",
+        "include: [{path: parts/b.yml}]",
+        "include: [{path: [c.yml, parts/b.yml], project_directory: .}]",
+        "services: {a: {extends: {file: parts/b.yml, service: b}}}",
+        "include: [parts/a.yml]",
+    ],
+)
+@pytest.mark.parametrize(("bad", "complaint"), [(bomb(40), "too large"), ("a: " + "[" * 101 + "]" * 101, "too deeply")])
+def test_files_that_a_file_names_are_looked_at_too(tmp_path: Path, naming: str, bad: str, complaint: str) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "compose.yaml").write_text(naming)
+    (tmp_path / "parts" / "a.yml").write_text("include: [b.yml, ../compose.yaml, a.yml, missing.yml, 1]")
+    (tmp_path / "parts" / "b.yml").write_text(bad)
+    with pytest.raises(ComposectlError, match=rf"the compose file b\.yml is .*{complaint}"):
+        check_files([tmp_path / "compose.yaml"])
+
+
+def test_a_file_that_is_named_from_the_project_directory_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.yml").write_text("include: [b.yml]")
+    (tmp_path / "b.yml").write_text(bomb(40))
+    with pytest.raises(ComposectlError, match=r"the compose file b\.yml is too large"):
+        check_files([tmp_path / "parts" / "a.yml"], tmp_path)
+
+
+def test_files_that_name_each_other_end(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.yml").write_text(f"include: [{(number + 1) % 3}.yml, ./{number}.yml]")
+    check_files([tmp_path / "0.yml"])
+
+
+def test_more_files_than_any_project_has_are_one_line(tmp_path: Path) -> None:
+    names = [f"{number}.yml" for number in range(1_001)]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "compose.yaml").write_text(f"include: {json.dumps(names)}")
+    with pytest.raises(ComposectlError, match=r"^the compose files name more than 1,000 others$"):
+        check_files([tmp_path / "compose.yaml"])
+
+
+@pytest.mark.parametrize("text", [bomb(40), "include: [b.yml]"])
+def test_a_file_on_standard_input_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "b.yml").write_text(bomb(40))
+    monkeypatch.setattr("composectl.compose.files.read_stdin", text.encode)
+    with pytest.raises(ComposectlError, match=r"the compose file (on standard input|b\.yml) is too large"):
+        check_input(Options(files=("-",)), {}, tmp_path)
