@@ -24,7 +24,7 @@ _MAX_UNREAD: Final = 1024 * 1024
 
 
 class Http2Connection:
-    """What both roles share; a subclass takes the frames of its streams."""
+    """What both roles share; a subclass takes the frames of its streams. `broken`: it was ended for a fault."""
 
     __slots__ = (
         "_block",
@@ -70,8 +70,7 @@ class Http2Connection:
         self.peer_max_streams = frames.MAX_STREAM_ID
         self.extended_connect = False  # the peer takes them (RFC 8441)
         self.stalls = Stalls()
-        self.write_paused = False
-        self.broken = False  # it was ended for a fault
+        self.write_paused = self.broken = False
 
     # Out
 
@@ -270,6 +269,8 @@ class Http2Connection:
             flow.offset = 0
         if flow.pending:
             self._send_within(flow, piece, None)
+            self._idle_frames += _IDLE_FRAMES_ALLOWED
+            self._count_small_update(len(piece))
             return True
         del self._blocked[flow.stream_id]
         end, flow.end = flow.end, None
@@ -439,7 +440,7 @@ class Http2Connection:
                 raise Http2Error(frames.FLOW_CONTROL_ERROR, "the window is too large")
 
     def _count_small_update(self, increment: int) -> None:
-        """Updates that nothing waits for are usual; many tiny ones are work without an end."""
+        """Updates are usual; many tiny ones are work without an end (CVE-2019-9511)."""
         if increment < 64:
             self._count_idle_frame()
 

@@ -97,6 +97,18 @@ async def test_j3_frames_that_ask_for_nothing(stage: ProxyFixture, kind: int, pa
     assert await client.until_goaway() == CALM
 
 
+async def test_j3_a_window_that_opens_byte_by_byte(stage: ProxyFixture) -> None:
+    body = bytes(100_000)
+    stage.backend.play(answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
+    client = await http2(stage)
+    client.acknowledges = False
+    stream_id = await client.ask(GET)
+    while len(client.heard[stream_id].body) < 65_535:
+        await client.read()
+    await client.wire.send(frames.window_update(0, 100_000) + frames.window_update(stream_id, 1) * 1100)
+    assert last_frame(await client.wire.rest()) == (frames.GOAWAY, CALM)
+
+
 async def test_j4_a_header_list_that_grows_by_its_decoding(stage: ProxyFixture) -> None:
     client = await http2(stage)
     encoder = client.connection.encoder
