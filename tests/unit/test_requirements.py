@@ -46,6 +46,12 @@ def test_all_that_is_asked_for_is_pinned(name: str, asked: list[str]) -> None:
         assert requirement.specifier.contains(version), f"{requirement}: {version} is pinned; run `scripts/lock`"
 
 
+def test_compose_1_is_installed_by_its_hashes() -> None:
+    file = ROOT / "scripts" / "compose-v1.txt"
+    assert re.sub(r"^#.*", "", PIN.sub("", file.read_text())).split() == []
+    assert pins(file)["docker-compose"] == "1.29.2"
+
+
 def test_what_runs_and_what_builds_is_what_is_tested() -> None:
     tested = pins(ROOT / "requirements" / "development.txt")
     for name in ("runtime", "build"):
