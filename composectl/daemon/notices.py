@@ -13,7 +13,7 @@ _OF_CLIENTS = {
     " turn it on there, or omit `--accept-proxy-protocol`",
     ErrorReason.UNTRUSTED_PROXY: "clients connect to {here}, which takes connections of trusted proxies alone:"
     " see `--trusted-proxies`",
-    ErrorReason.NOT_TLS: "clients speak something other than TLS to {here}, which takes TLS alone:"
+    ErrorReason.NOT_TLS: "clients of {here} send something other than TLS where TLS is expected:"
     " `--protocol auto` takes plain HTTP, too, and `--protocol tcp` takes anything",
     ErrorReason.PROXY_PROTOCOL: "a proxy sends the PROXY protocol to {here}, which takes plain HTTP:"
     " turn it off there, or use `--accept-proxy-protocol` and `--trusted-proxies`",

@@ -130,6 +130,21 @@ def test_a_client_that_waits_in_silence_is_told_of_once(place: Workspace) -> Non
         assert complaints.count(notice) == 1
 
 
+@pytest.mark.parametrize("protocol", ["auto", "tls"])
+def test_what_begins_as_tls_and_is_none_is_told_of_truly(place: Workspace, protocol: str) -> None:
+    with serving(greet) as backend:
+        proxy = place.proxy(words=("--backend", backend, "--protocol", protocol))
+        assert place.comes_to("ready")
+        with socket.create_connection((HOST, proxy.port), PATIENCE) as client:
+            client.sendall(b"\x16\x03\x01\xff\xff" + bytes(100))
+            with contextlib.suppress(ConnectionResetError):
+                assert everything(client) == b""
+        assert wait_until(lambda: place.status()["notices"])
+        (notice,) = place.status()["notices"]
+        assert notice.startswith(f"clients of port {proxy.port} send something other than TLS where TLS is expected: ")
+        proxy.ends_by(signal.SIGINT)
+
+
 def test_the_end_waits_for_connections_and_then_resets_them(place: Workspace) -> None:
     with serving(greet) as backend:
         proxy = place.proxy(words=("--backend", backend, "--protocol", "tcp", "--drain-timeout", "1"))
