@@ -167,8 +167,9 @@ PIPES: Final = PipePool()
 
 
 def can_splice(transport: asyncio.Transport) -> bool:
-    """Whether the kernel may read and write the connection as it is: it is not encrypted."""
-    return CAN_SPLICE and transport.get_extra_info("sslcontext") is None
+    """Whether the kernel may read and write the connection as it is: it is a socket, and not encrypted."""
+    is_socket = transport.get_extra_info("socket") is not None  # else it is a stream of HTTP/2
+    return CAN_SPLICE and is_socket and transport.get_extra_info("sslcontext") is None
 
 
 # Private

@@ -67,8 +67,9 @@ class Tunnel:
         """Notice a side that was reset while nothing is read from it; to be called once a second."""
         for end in (self._first, self._other):
             end.sweep()
-            if not (end.is_reading or end.here.is_closing()):
-                descriptor = end.here.get_extra_info("socket").fileno()
+            sock = end.here.get_extra_info("socket")
+            if sock is not None and not (end.is_reading or end.here.is_closing()):
+                descriptor = sock.fileno()
                 if descriptor >= 0 and has_failed(descriptor):
                     self.break_off(end.here)
                     return
