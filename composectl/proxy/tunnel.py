@@ -13,7 +13,7 @@ from composectl.proxy.splice import Splice, can_splice
 _BULK: Final = 16 * 1024
 _BULK_READS: Final = 4
 _READS_TO_RETRY: Final = 1_000
-_NEVER: Final = -(1 << 60)
+_NEVER: Final = -1_000_000_000
 
 
 class Tunnel:
