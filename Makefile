@@ -46,7 +46,7 @@ test-rest: venv
 	@scripts/wheels
 	@scripts/fuzz $(FUZZ_SECONDS)
 	@scripts/compiled
-	@PYTHONPATH=$(CURDIR)/.tools/compiled scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance $(SAMPLE)
+	@PYTHONPATH=$(CURDIR)/.tools/compiled:$(CURDIR) scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance -o pythonpath= $(SAMPLE)
 	@scripts/with-engine scripts/run-tests "$(USUAL) and not ($(FAST))" tests $(SAMPLE)
 	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern scripts/run-tests "smoke or modern" tests/compatibility; \
 	else echo "not root: no test runs on a modern engine" >&2; fi

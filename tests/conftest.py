@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,13 @@ NAMES = pytest.StashKey[list[str]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sample", type=int, default=100, help="Run this percentage of the tests, always the same ones.")
+
+
+def pytest_sessionstart() -> None:
+    from composectl.proxy import exchange
+
+    if "compiled" in os.environ.get("PYTHONPATH", "") and exchange.__file__.endswith(".py"):
+        raise pytest.UsageError("these tests are for the compiled form, and another one was imported")
 
 
 @pytest.hookimpl(tryfirst=True)

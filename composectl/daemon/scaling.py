@@ -13,7 +13,7 @@ from composectl.daemon.daemon import Daemon
 from composectl.daemon.readiness import until_complete, warn_if_unserved
 from composectl.daemon.service import BalancedService
 
-_CUT_TIMEOUT = 1.0
+_CUT_TIMEOUT = 0.5
 _DRAINED = (Phase.DRAINED, Phase.GONE)
 
 
@@ -30,19 +30,26 @@ async def scale(daemon: Daemon, request: ScaleRequest, progress: Progress) -> No
 
 
 async def retire(daemon: Daemon, service: BalancedService, backend: Backend, reason: str, progress: Progress) -> None:
-    """Drain a backend, cut what is in flight after the drain timeout, then stop and remove its replica."""
+    """Drain a backend, then stop and remove its replica.
+
+    After the drain timeout, what is in flight is cut, but for streams: a replica that is told to stop can end these.
+    """
     replica = backend.replica
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
     service.pool.drain(replica.id, reason)
     if not await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, service.drain_timeout):
-        progress(f"{replica.name} drained for {service.drain_timeout:g} s, {name_load([backend])} cut")
-        service.cut(backend)
+        before = name_load([backend])
+        service.cut(backend, spare_streams=True)
         await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, _CUT_TIMEOUT)
+        left = name_load([backend])
+        outcome = f"in flight, {left} left to end as it stops" if left else "cut"
+        progress(f"{replica.name} drained for {service.drain_timeout:g} s, {before} {outcome}")
     try:
         await daemon.orchestrator.run_pre_stop(service.name, replica.id)
     except errors.ComposectlError as error:
         progress(f"warning: {replica.name}: {error.message}")
     await daemon.orchestrator.remove(replica.id, replica.stop_grace_period)
+    service.cut(backend)
     progress(f"{replica.name} removed")
 
 

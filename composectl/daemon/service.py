@@ -134,10 +134,10 @@ class BalancedService:
         """Accept no more, and wait for what is in flight."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
 
-    def cut(self, backend: Backend) -> None:
-        """End what is in flight at this backend; the clients get a reset, and the requests count as failed."""
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
+        """End what is in flight at this backend, with a reset, as failed: see `Connection.cut`."""
         for _, server in self._servers:
-            server.cut(backend)
+            server.cut(backend, spare_streams=spare_streams)
 
     async def abort(self) -> None:
         await asyncio.gather(*(server.close_all() for _, server in self._servers))

@@ -55,7 +55,7 @@ class AnnouncedConnection:
     def abort(self) -> None:
         self.transport.abort()
 
-    def cut(self, backend: Backend) -> None:
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
         pass
 
     def idleness(self, tick: int) -> int:

@@ -32,8 +32,11 @@ class Connection(Protocol):
     def abort(self) -> None:
         """End now; a client that still waits for something gets a reset."""
 
-    def cut(self, backend: Backend) -> None:
-        """End now if this backend is to answer."""
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
+        """End now if this backend is to answer.
+
+        `spare_streams`: not what has begun and shows its own end, so that the backend can end it in order.
+        """
 
     def idleness(self, tick: int) -> int:
         """How fit it is to make room for another client: 0 while it is in use, or has been until just now."""

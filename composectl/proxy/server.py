@@ -98,10 +98,10 @@ class HttpServer(web.Server):
         for connections in self._connection_pools:
             connections.forget(backend)
 
-    def cut(self, backend: Backend) -> None:
-        """Abort the connections whose request this backend is to answer."""
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
+        """Abort the connections whose request this backend is to answer: see `Connection.cut`."""
         for connection in [*self.context.connections, *self.context.tunnels]:
-            connection.cut(backend)
+            connection.cut(backend, spare_streams=spare_streams)
 
     async def close_all(self) -> None:
         """Abort all connections; when this returns, they have ended."""

@@ -137,7 +137,7 @@ class TcpConnection(Queued):
             self._leave(ErrorReason.CUT)
             reset(self.transport)
 
-    def cut(self, backend: Backend) -> None:
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
         if self._lease is not None and self._lease.backend is backend:
             self.abort()
 

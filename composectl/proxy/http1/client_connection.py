@@ -80,6 +80,7 @@ class ClientConnection(ClientStream):
         self._until_close = False  # its end is that of the connection
         self.upload_paused = False
         self.responding = False
+        self.is_framed = False
         self.closing = False
         self.aborted = False
 
@@ -93,6 +94,7 @@ class ClientConnection(ClientStream):
             id_line = b"" if self._context.make_id is None else request.id_line
             data, self._chunked, close = encode_response(head, id_line, keep_alive, request.http_1_0)
             self._until_close = head.unsized and not self._chunked
+            self.is_framed = head.chunked or not head.unsized
             if close:
                 self.closing = True
             parts = [data]
@@ -192,7 +194,9 @@ class ClientConnection(ClientStream):
         else:
             self.transport.abort()
 
-    def cut(self, backend: Backend) -> None:
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
+        if spare_streams and (self._tunnel_to is not None or self._may_end_in_order):
+            return
         if self._tunnel_to is backend or (self._queue and self._queue[0].is_at(backend)):
             self.abort()
 
@@ -268,6 +272,10 @@ class ClientConnection(ClientStream):
         self._parser.discard()
 
     # Private
+
+    @property
+    def _may_end_in_order(self) -> bool:
+        return self.responding and self.is_framed and self._queue[0].uploaded
 
     def _take_held(self) -> bytes:
         """The first bytes are HTTP/1."""

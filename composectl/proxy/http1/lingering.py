@@ -49,7 +49,7 @@ class Lingering:
         else:
             self._transport.abort()
 
-    def cut(self, backend: Backend) -> None:
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
         pass
 
     def idleness(self, tick: int) -> int:

@@ -124,9 +124,9 @@ class Http2ClientConnection(StreamOwner):
             stream.aborted = True
         self.transport.abort()
 
-    def cut(self, backend: Backend) -> None:
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
         for stream in list(self._streams.values()):
-            if stream.is_at(backend):
+            if stream.is_at(backend) and not (spare_streams and stream.may_end_in_order):
                 stream.aborted = True
                 self._cancel(stream)
                 self.write(frames.rst_stream(stream.flow.stream_id, frames.CANCEL))

@@ -110,6 +110,30 @@ async def test_one_backend_is_cut_and_no_other(open_stage: OpenStage) -> None:
     assert (cut.failed, cut.in_flight) == (1, 0)
 
 
+async def test_streams_are_left_to_a_backend_that_can_end_them(open_stage: OpenStage) -> None:
+    stage = await open_stage()
+    asked = [await stage.ask(GET) for _ in range(2)]
+    heads = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    )
+    asked.append(await stage.ask(get("/", "Connection: Upgrade", "Upgrade: websocket")))
+    for (client, backend), head in zip(asked, heads, strict=True):
+        await backend.head()
+        await backend.send(head)
+        await client.head()
+    stage.server.cut(stage.pool.backends[0], spare_streams=True)
+    (chunked, ends), (until_close, _), (websocket, other) = asked
+    assert await until_close.was_reset()
+    await ends.send(b"0\r\n\r\n")
+    assert await chunked.until(b"0\r\n\r\n")
+    await other.send(b"bye")
+    assert await websocket.exactly(3) == b"bye"
+    stage.server.cut(stage.pool.backends[0])
+    assert await websocket.was_reset()
+
+
 async def test_draining_gives_each_client_a_last_response(stage: ProxyFixture) -> None:
     stage.backend.play(answers(OK))
     client = await stage.client()
