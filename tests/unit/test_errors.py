@@ -42,6 +42,11 @@ MET_IN = {
         "`--access-log -` cannot be combined with `-d`: a background process has no stdout": "test_words_that_make_no_sense",
         "cannot open the access log {}: {}": "test_words_that_make_no_sense",
     },
+    "unit/config/test_protocols.py": {
+        "`{}` gives one port two protocols": "test_one_port_has_one",
+        "{} container port {}, for which the protocol `{}` is given": "test_a_port_that_the_service_does_not_publish_is_refused",
+        "the protocol `{}` names a port, and each backend has a port of its own": "test_no_port_is_named_where_each_backend_has_its_own",
+    },
     "unit/config/test_service.py": {
         "`{}` cannot be combined with `{} source`: a client would not stay with its backend": "test_a_slow_start_does_not_go_with_source",
     },
@@ -56,6 +61,7 @@ MET_IN = {
         "invalid value `{}`: expected a number of replicas or a mapping": "test_what_is_neither_a_number_nor_a_mapping",
         "no key `{}`": "test_an_unknown_key_with_the_one_that_was_meant",
         "`{}:` takes a single value": "test_a_value_that_is_none",
+        "`{}` cannot be combined with `{}`: a backend is checked in one way": "test_two_keys_that_do_not_go_together",
     },
     "unit/daemon/test_scaling.py": {
         "container `{}` exited with code {} without output": "test_replicas_that_exit_in_silence_come_with_a_hint",
@@ -84,6 +90,7 @@ MET_IN = {
     "unit/compose/test_size.py": {
         "{} is too large: more than {} characters once its aliases are replaced": "test_an_alias_bomb_under_x_balance_is_one_line_at_once",
         "{} is nested too deeply: more than {} levels": "test_what_contains_itself_is_too_deep",
+        "the compose files name more than {} others": "test_more_files_than_any_project_has_are_one_line",
     },
     "unit/compose/test_process.py": {
         "`{}` failed with exit code {}": "test_a_silent_failure_is_told_too",

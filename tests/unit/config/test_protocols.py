@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from composectl.compose.ports import parse_ports
+from composectl.compose.ports import Port, parse_ports
 from composectl.config.protocols import choose, make_protocols, notes
 from composectl.config.service import ProtocolConfig
 from composectl.config.values import PROTOCOL, PortProtocol, parse
@@ -144,6 +144,14 @@ def test_a_port_that_the_service_does_not_publish_is_refused() -> None:
             "service `echo` does not publish container port 81, for which the protocol `tcp` is given"
         )
         assert raised.value.hint == "the container's ports are 80"
+
+
+def test_no_port_is_named_where_each_backend_has_its_own() -> None:
+    listener = Port("", (8080, 8080), None, "tcp")
+    with pytest.raises(ComposectlError) as raised:
+        choose({"echo": [listener]}, {"echo": written(protocol="80=tcp")})
+    assert raised.value.message == "the protocol `80=tcp` names a port, and each backend has a port of its own"
+    assert raised.value.hint == "`--protocol tcp` is for all of them"
 
 
 def test_of_several_services_one_has_to_publish_it() -> None:
