@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from composectl import errors
 from composectl.compose.ports import Port
 from composectl.config.options import KEYS, Settings
-from composectl.config.service import HttpOption, ProtocolConfig
+from composectl.config.service import ProtocolConfig, ProtocolOption
 from composectl.config.values import PortProtocol
-from composectl.proxy.protocol import Protocol, usual_protocol
+from composectl.proxy.protocol import BY_CONNECTION, Protocol, usual_protocol
 from composectl.sanitize import shorten
 
 _CHECKS = ("health-check-path", "health-check-grpc", "health-check-host")
-_BY_CONNECTION = (Protocol.TCP, Protocol.TLS)
 # What users write as `app_protocol`: names of IANA, of the Kubernetes API, and of products
 _APP_PROTOCOLS = {
     Protocol.HTTP: "http http1 http/1.1 http2 http/2 h2 h2c grpc grpc-web ws websocket"
@@ -39,7 +38,7 @@ def make_protocols(typed: Settings, declared: Settings) -> ProtocolConfig:
     """What the command line and `x-balance` ask for."""
     row = KEYS["protocol"]
     options = [
-        HttpOption(
+        ProtocolOption(
             option.flag if settings is typed else f"x-balance.{option.key}",
             settings is typed,
             option.guards,
@@ -63,7 +62,7 @@ def choose(ports: Mapping[str, Sequence[Port]], written: Mapping[str, ProtocolCo
         service: {port: _choice(port, written[service]).protocol for port in published}
         for service, published in ports.items()
     }
-    _check_http_options(chosen, written)
+    _check_options(chosen, written)
     return {service: dict(_guarded(protocols, written[service])) for service, protocols in chosen.items()}
 
 
@@ -120,9 +119,9 @@ def _check_port(entry: PortProtocol, ports: Mapping[str, Sequence[Port]]) -> Non
     )
 
 
-def _check_http_options(chosen: Mapping[str, Protocols], written: Mapping[str, ProtocolConfig]) -> None:
+def _check_options(chosen: Mapping[str, Protocols], written: Mapping[str, ProtocolConfig]) -> None:
     for service, config in written.items():
-        for option in config.http_options:
+        for option in config.options:
             concerned = chosen.values() if option.typed else [chosen[service]]
             if not any(_works_on(option, protocols) for protocols in concerned):
                 port, protocol = next(iter(chosen[service].items()))
@@ -135,16 +134,16 @@ def _check_http_options(chosen: Mapping[str, Protocols], written: Mapping[str, P
                 )
 
 
-def _works_on(option: HttpOption, protocols: Protocols) -> bool:
+def _works_on(option: ProtocolOption, protocols: Protocols) -> bool:
     """Whether there is what the option works on; the first port is the one that is checked."""
     concerned = [next(iter(protocols.values()))] if option.checks else protocols.values()
-    return any((protocol in _BY_CONNECTION) is option.connections for protocol in concerned)
+    return any((protocol in BY_CONNECTION) is option.connections for protocol in concerned)
 
 
 def _guarded(protocols: Protocols, written: ProtocolConfig) -> Iterator[tuple[Port, Protocol]]:
     """The same, where nothing but HTTP may come to a port that an option guards or checks by HTTP."""
-    guarded = any(option.guards for option in written.http_options)
-    checked = any(option.checks for option in written.http_options)
+    guarded = any(option.guards for option in written.options)
+    checked = any(option.checks for option in written.options)
     for number, (port, protocol) in enumerate(protocols.items()):
         is_http = guarded or (checked and number == 0)
         yield port, Protocol.HTTP if is_http and protocol is Protocol.AUTO else protocol

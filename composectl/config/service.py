@@ -41,7 +41,7 @@ class BalancingConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpOption:
+class ProtocolOption:
     """An option that does not work on every protocol, but on requests, as the user spells it.
 
     `typed`: on the command line, hence for all services. `guards`: no connection may pass by it. `checks`: it works on
@@ -61,7 +61,7 @@ class ProtocolConfig:
 
     typed: tuple[PortProtocol, ...] = ()
     declared: tuple[PortProtocol, ...] = ()
-    http_options: tuple[HttpOption, ...] = ()
+    options: tuple[ProtocolOption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

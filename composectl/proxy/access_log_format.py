@@ -13,6 +13,7 @@ from typing import Final
 
 from composectl.balance.backend import Replica, join_address
 from composectl.proxy.head import is_valid_request_id
+from composectl.proxy.protocol import BY_CONNECTION
 
 USER_AGENT: Final = b"user-agent"
 REFERER: Final = b"referer"
@@ -24,7 +25,6 @@ _IN_BRACKETS: Final = "%d/%b/%Y:%H:%M:%S +0000"
 _ISO: Final = "%Y-%m-%dT%H:%M:%S"
 _BEFORE_ID: Final = len(b"X-Request-ID: ")
 _CLIENT_CLOSED: Final = 499  # as nginx has it
-_BY_CONNECTION: Final = ("tcp", "tls")
 _PROTOCOLS: Final = {"1.1": "http/1.1", "1.0": "http/1.0", "2.0": "h2"}
 
 
@@ -54,7 +54,7 @@ def _combined(record: AccessRecord, style: LineStyle, milliseconds: int) -> str:
     if record.method:
         target = _escaped(_shown_target(record.target, style))
         request = f"{_escaped(record.method)} {target} HTTP/{record.version}"
-    elif record.version in _BY_CONNECTION:
+    elif record.version in BY_CONNECTION:
         request = f"{record.version.upper()} {record.server_name}".rstrip()
     referer, agent = (_escaped(record.headers.get(name, b"-")) for name in (REFERER, USER_AGENT))
     upstream = _address(record.replica, record.port) if record.replica is not None else _NOTHING
@@ -80,7 +80,7 @@ def _json(record: AccessRecord, style: LineStyle, milliseconds: int) -> str:
         headers = f', "headers": {{{", ".join(values)}}}'
     name_of_server = f', "server_name": {quoted(record.server_name)}' if record.server_name else ""
     protocol = _PROTOCOLS.get(record.version, record.version)
-    http = "null" if record.version in _BY_CONNECTION else f'"{record.version}"'
+    http = "null" if record.version in BY_CONNECTION else f'"{record.version}"'
     return (
         f'{{"time": "{_time(milliseconds // 1000, _ISO)}.{milliseconds % 1000:03d}+00:00",'
         f' "client": {quoted(record.client)}, "service": {quoted(record.service)},'

@@ -13,15 +13,14 @@ from composectl.proxy.tunnel import Tunnel
 class ClientStream:
     """The client's side of an exchange.
 
-    `address`: of the client. `responding`: a byte of the response was sent. `is_framed`: the response shows its own
-    end. `upload_paused`: no more of the request is read. `aborted`: the proxy ends it before its time.
+    `address`: of the client. `responding`: a byte of the response was sent. `upload_paused`: no more of the request is
+    read. `aborted`: the proxy ends it before its time.
     """
 
-    __slots__ = ("aborted", "address", "is_framed", "responding", "upload_paused")
+    __slots__ = ("aborted", "address", "responding", "upload_paused")
 
     aborted: bool
     address: str
-    is_framed: bool
     responding: bool
     upload_paused: bool
 

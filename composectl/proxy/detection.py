@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.client_connection import ClientConnection
@@ -33,12 +32,12 @@ class Detector:
         self._http2_upstream = http2_upstream
         self._make_tls = make_tls
 
-    def is_http1(self, connection: ClientConnection, data: bytes) -> bool:
-        """Whether these first bytes are; if not, the connection is handed over, or they are held until more come."""
+    def detect(self, connection: ClientConnection, data: bytes) -> bool:
+        """Whether these first bytes are HTTP/1; if not, the connection is handed over, or they are held."""
         if data.startswith(PREFACE):
             self._context.recognised[HTTP_2] += 1
             successor = Http2ClientConnection(self._context, self._http2_upstream)
-            self._hand_over(connection, successor, data[len(PREFACE) :])
+            self._context.hand_over(connection, connection.transport, successor, data[len(PREFACE) :])
             return False
         if PREFACE.startswith(data):
             connection.held = data
@@ -48,19 +47,7 @@ class Detector:
                 connection.held = data
             else:
                 self._context.recognised[Protocol.TLS] += 1
-                self._hand_over(connection, self._make_tls(), data)
+                self._context.hand_over(connection, connection.transport, self._make_tls(), data)
             return False
         self._context.recognised[HTTP_1] += 1
         return True
-
-    # Private
-
-    def _hand_over(
-        self, connection: ClientConnection, successor: Http2ClientConnection | TcpConnection, data: bytes
-    ) -> None:
-        transport = connection.transport
-        self._context.forget(connection)
-        transport.set_protocol(cast(asyncio.Protocol, successor))
-        successor.connection_made(transport)
-        if data:
-            successor.data_received(data)

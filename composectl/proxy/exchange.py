@@ -14,12 +14,12 @@ from composectl.balance.retry import IDEMPOTENT
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import ErrorReason, status_of
-from composectl.proxy.failures import Failures
+from composectl.proxy.failures import Failures, connect_failed
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.limits import Limits
 from composectl.proxy.queue import NOT_QUEUED, Queued, RequestQueue
 from composectl.proxy.replay import PROCESS_LIMIT, ReplayBuffer, ReplayLimit
-from composectl.proxy.sockets import is_exhaustion, keep_alive, reason_of
+from composectl.proxy.sockets import keep_alive
 from composectl.proxy.tunnel import Tunnel
 
 _TUNNEL_IDLE: Final = 5
@@ -27,9 +27,11 @@ _NO_BYTE_CAME: Final = (ErrorReason.BACKEND_HUNG_UP, ErrorReason.BACKEND_TOO_SLO
 
 
 class BackendStream:
-    """The backend's side of an exchange."""
+    """The backend's side of an exchange; `shows_end`: its response ends otherwise than with the connection."""
 
     __slots__ = ()
+
+    shows_end: bool = True
 
     def start(self, exchange: Exchange) -> None:
         """The next response belongs to this exchange."""
@@ -219,11 +221,14 @@ class Exchange(Queued):
         return record
 
     def is_at(self, backend: Backend) -> bool:
-        """Whether this backend is to answer it."""
         return self._lease is not None and self._lease.backend is backend
 
+    @property
+    def may_end_in_order(self) -> bool:
+        """Whether a backend that is told to stop can end the response so that the client sees it whole."""
+        return self.uploaded and self._client.responding and self._backend is not None and self._backend.shows_end
+
     def sweep(self, limits: Limits) -> None:
-        """A second has passed: enforce the limits of a backend."""
         if self.response_started and self._lease is not None:
             self._lease.first_byte()
         if self._backend is not None:
@@ -270,11 +275,9 @@ class Exchange(Queued):
 
     @property
     def awaits_backend(self) -> bool:
-        """Whether it is the backend's turn, and not the client's."""
         return self.uploaded or self._client.upload_paused
 
     def pause_upload(self) -> None:
-        """The backend takes no more of the request for now."""
         if not self.uploaded:
             self._client.pause_upload()
 
@@ -385,14 +388,11 @@ class Exchange(Queued):
             stream = await self._upstream.connections.dial(backend)
         except OSError as error:
             self._dial_task = None
-            if is_exhaustion(error):
-                self._fail(ErrorReason.TOO_MANY_OPEN_FILES)
-                return
-            if self._upstream.checked:
-                self._upstream.pool.leases.connection_refused(backend, reason_of(error))
-            timed_out = isinstance(error, TimeoutError)
-            reason = ErrorReason.CONNECT_TIMEOUT if timed_out else ErrorReason.BACKEND_UNREACHABLE
-            self._attempt_failed(reason, connected=False)
+            reason = connect_failed(self._upstream.pool, backend, error, checked=self._upstream.checked)
+            if reason is ErrorReason.TOO_MANY_OPEN_FILES:
+                self._fail(reason)
+            else:
+                self._attempt_failed(reason, connected=False)
         else:
             self._dial_task = None
             if self._upstream.checked:

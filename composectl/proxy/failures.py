@@ -11,6 +11,7 @@ from composectl.balance.pool import Pool
 from composectl.balance.retry import may_retry
 from composectl.proxy.errors import ErrorReason
 from composectl.proxy.queue import Queued, RequestQueue
+from composectl.proxy.sockets import is_exhaustion, reason_of
 
 # A backend that is told to stop may refuse before Docker reports it.
 _STOP_REPORTED_WITHIN: Final = 1  # seconds
@@ -79,3 +80,12 @@ class Failures:
             return self._rounds < _MAX_ROUNDS
         refused = self.reason is ErrorReason.BACKEND_UNREACHABLE and self._checked
         return refused or self.reason is ErrorReason.BACKEND_HUNG_UP
+
+
+def connect_failed(pool: Pool, backend: Backend, error: OSError, *, checked: bool) -> ErrorReason:
+    """Why; the backend is not to blame where this process lacks descriptors."""
+    if is_exhaustion(error):
+        return ErrorReason.TOO_MANY_OPEN_FILES
+    if checked:
+        pool.leases.connection_refused(backend, reason_of(error))
+    return ErrorReason.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else ErrorReason.BACKEND_UNREACHABLE

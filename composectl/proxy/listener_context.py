@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from secrets import token_hex
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from composectl.balance.backend import Backend
@@ -45,6 +45,13 @@ class Connection(Protocol):
         """Enforce the deadlines; called once a second."""
 
 
+class Successor(Connection, Protocol):
+    """One that takes over from another, once it is known what the client speaks."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+    def data_received(self, data: bytes) -> None: ...
+
+
 class ListenerContext:
     """`tick` counts the seconds. `connections` are those of clients; `tunnels` are those of them that became tunnels.
 
@@ -53,7 +60,7 @@ class ListenerContext:
     but none of them twice. `make_id` gives the `X-Request-ID` of a request that comes without one; None where such
     fields are forwarded as they are. `log` gets a record of each request. `on_closed` is called for each connection,
     `on_untrusted` once, with the address of a private peer whose forwarding fields are dropped. `on_silent` is called
-    once, for a client that waits for the other side to speak first. `announced`: the addresses of clients, by their
+    once, for a client that waits for the other side to speak first. `proxied`: the addresses of clients, by their
     connections, that proxies in front have told.
     """
 
@@ -75,7 +82,7 @@ class ListenerContext:
         self.connections: set[Connection] = set()
         self.tunnels: set[Connection] = set()
         self.recognised = Counter[str]()
-        self.announced = WeakKeyDictionary[asyncio.BaseTransport, tuple[str, int]]()
+        self.proxied = WeakKeyDictionary[asyncio.BaseTransport, tuple[str, int]]()
         self.empty = asyncio.Event()
         self.empty.set()
         self.on_silent: Callable[[], None] | None = None
@@ -93,7 +100,7 @@ class ListenerContext:
 
     def peer_of(self, transport: asyncio.BaseTransport) -> tuple[str, int]:
         """The address and the port of the client; `UNKNOWN` where it has gone already."""
-        if self.announced and (told := self.announced.get(transport)) is not None:
+        if self.proxied and (told := self.proxied.get(transport)) is not None:
             return told
         name = transport.get_extra_info("peername")
         return name[:2] if name else UNKNOWN
@@ -108,9 +115,13 @@ class ListenerContext:
         self.connections.discard(connection)
         self.connections.add(successor)
 
-    def forget(self, connection: Connection) -> None:
-        """Another object is about to be opened in its place."""
+    def hand_over(self, connection: Connection, transport: asyncio.Transport, to: Successor, data: bytes) -> None:
+        """Another object is opened in place of the connection, and reads `data` first."""
         self.connections.discard(connection)
+        transport.set_protocol(cast(asyncio.Protocol, to))
+        to.connection_made(transport)
+        if data:
+            to.data_received(data)
 
     def became_tunnel(self, connection: Connection) -> None:
         """Bytes are relayed over this connection, unread."""
@@ -136,8 +147,8 @@ class ListenerContext:
             record.end(status, error)
             self.log.record(record)
 
-    def is_silent(self, tick: int, since: int) -> None:
-        """A client has sent nothing since then: where browsers do so to be ready, others have sent something."""
+    def check_silence(self, tick: int, since: int) -> None:
+        """Tell of a client that has sent nothing since then; where browsers do so, others have sent something."""
         if self.on_silent is not None and not self.recognised and tick - since > _SILENT_SECONDS:
             tell, self.on_silent = self.on_silent, None
             tell()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Protocol(StrEnum):
@@ -14,6 +15,7 @@ class Protocol(StrEnum):
     TLS = "tls"
 
 
+BY_CONNECTION: Final = (Protocol.TCP, Protocol.TLS)
 # Container ports of databases, brokers and caches, and of protocols in which the server speaks first
 WELL_KNOWN_TCP_PORTS = frozenset(
     {21, 22, 25, 110, 143, 389, 587, 636, 993, 995, 1433, 1521, 1883, 2181}

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.announced import AnnouncedConnection, Successor
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.detection import Detector
 from composectl.proxy.errors import log_internal_error
@@ -21,8 +20,9 @@ from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http2.connection_pool import Http2ConnectionPool
 from composectl.proxy.limits import ConnectionLimit, Limits
-from composectl.proxy.listener_context import ListenerContext
-from composectl.proxy.protocol import Protocol
+from composectl.proxy.listener_context import ListenerContext, Successor
+from composectl.proxy.protocol import BY_CONNECTION, Protocol
+from composectl.proxy.proxy_header import ProxyHeaderConnection
 from composectl.proxy.tcp import TcpConnection
 
 _CLOSE_INTERVAL = 0.02
@@ -61,7 +61,7 @@ class HttpServer(web.Server):
         if passes_tls:
             self.context.on_silent = on_silent
         make_tls = partial(self._make_tcp, Protocol.TLS) if passes_tls else None
-        self._is_http1 = Detector(self.context, replace(upstream, connections=http2), make_tls).is_http1
+        self._detect = Detector(self.context, replace(upstream, connections=http2), make_tls).detect
 
     # aiohttp's side
 
@@ -70,7 +70,7 @@ class HttpServer(web.Server):
         if not self.context.limits.accept_proxy_protocol:
             return self._make()
         refused, strict = self.upstream.pool.leases.bad_requests, self._protocol is Protocol.TCP
-        return AnnouncedConnection(self.context, self._make, refused, strict=strict)
+        return ProxyHeaderConnection(self.context, self._make, refused, strict=strict)
 
     def pre_shutdown(self) -> None:
         """Let every connection end with its current request."""
@@ -137,10 +137,10 @@ class HttpServer(web.Server):
     # Private
 
     def _make(self) -> Successor:
-        if self._protocol in (Protocol.TCP, Protocol.TLS):
+        if self._protocol in BY_CONNECTION:
             self.context.recognised[self._protocol] += 1
             return self._make_tcp(self._protocol)
-        return ClientConnection(self.context, self.upstream, self._is_http1)
+        return ClientConnection(self.context, self.upstream, self._detect)
 
     def _make_tcp(self, protocol: Protocol) -> TcpConnection:
         announces = self._protocol is not Protocol.AUTO

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -13,7 +13,6 @@ from typing import Final
 from composectl.proxy.sockets import open_files
 
 CAN_SPLICE: Final = hasattr(os, "splice")
-_SET_PIPE_SIZE: Final[int] = getattr(fcntl, "F_SETPIPE_SZ", 0)
 _FLAGS: Final[int] = getattr(os, "SPLICE_F_NONBLOCK", 0) | getattr(os, "SPLICE_F_MOVE", 0)
 _PIPE_SIZE: Final = 256 * 1024
 _AT_ONCE: Final = 4  # pipes full, before others have their turn
@@ -52,11 +51,12 @@ class Splice:
         opened: list[int] = []
         try:
             # The loop watches each descriptor for one party alone, and the transports have these.
-            opened += [os.dup(transport.get_extra_info("socket").fileno()) for transport in (source, target)]
+            for transport in (source, target):
+                opened.append(os.dup(transport.get_extra_info("socket").fileno()))
             self._source, self._target = opened
         except BaseException:
             _close(*opened)
-            PIPES.give_back(self._pipe, is_empty=True)
+            PIPES.give_back(self._pipe)
             raise
         self._loop.add_reader(self._source, self._move)
 
@@ -69,7 +69,7 @@ class Splice:
         self._loop.remove_writer(self._target)
         _close(self._source, self._target)
         rest = _read(self._pipe[0], self._in_pipe)
-        PIPES.give_back(self._pipe, is_empty=len(rest) == self._in_pipe)
+        PIPES.give_back(self._pipe)
         return rest
 
     # Private
@@ -145,14 +145,14 @@ class PipePool:
     def take(self) -> Pipe:
         """Raises OSError where none can be had, or so many are in use that clients would lack descriptors."""
         if self.in_use >= open_files() // _PART_OF_FILES // _DESCRIPTORS:
-            raise BlockingIOError("too many pipes are in use")
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         pipe = self._free.pop() if self._free else _make_pipe()
         self.in_use += 1
         return pipe
 
-    def give_back(self, pipe: Pipe, *, is_empty: bool) -> None:
+    def give_back(self, pipe: Pipe) -> None:
         self.in_use -= 1
-        if is_empty and len(self._free) < _KEPT:
+        if len(self._free) < _KEPT:
             self._free.append(pipe)
         else:
             _close(*pipe)
@@ -176,10 +176,11 @@ def can_splice(transport: asyncio.Transport) -> bool:
 
 
 def _make_pipe() -> Pipe:
+    import fcntl
+
     pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    if _SET_PIPE_SIZE:
-        with suppress(PermissionError):  # its user has used up the pages for pipes (pipe(7)); a small one does as well
-            fcntl.fcntl(pipe[1], _SET_PIPE_SIZE, _PIPE_SIZE)
+    with suppress(OSError):  # its user has used up the pages for pipes (pipe(7)); a small one does as well
+        fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
     return pipe
 
 

@@ -12,13 +12,13 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error, status_of
 from composectl.proxy.exchange import Upstream
-from composectl.proxy.failures import Failures
+from composectl.proxy.failures import Failures, connect_failed
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import UNKNOWN, ListenerContext
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.proxy_protocol import ENCODERS
 from composectl.proxy.queue import NOT_QUEUED, Queued
-from composectl.proxy.sockets import has_failed, is_exhaustion, keep_alive, reason_of, reset
+from composectl.proxy.sockets import has_failed, keep_alive, reset
 from composectl.proxy.tls_hello import HelloReader
 from composectl.proxy.tunnel import Tunnel
 
@@ -231,7 +231,7 @@ class TcpConnection(Queued):
         self._dial_task = asyncio.get_running_loop().create_task(self._connect(lease.backend))
 
     async def _connect(self, backend: Backend) -> None:
-        end, leases = _BackendEnd(), self._upstream.pool.leases
+        end = _BackendEnd()
         try:
             await self._connections.connect(backend, cast(asyncio.Protocol, end))
             if backend.phase is Phase.GONE:  # and another may have its address by now
@@ -241,20 +241,18 @@ class TcpConnection(Queued):
         except OSError as error:
             self._dial_task = None
             end.abort()
-            if is_exhaustion(error):
-                self._fail(ErrorReason.TOO_MANY_OPEN_FILES)
-                return
-            if self._upstream.checked:
-                leases.connection_refused(backend, reason_of(error))
-            timed_out = isinstance(error, TimeoutError)
-            self._attempt_failed(ErrorReason.CONNECT_TIMEOUT if timed_out else ErrorReason.BACKEND_UNREACHABLE)
+            reason = connect_failed(self._upstream.pool, backend, error, checked=self._upstream.checked)
+            if reason is ErrorReason.TOO_MANY_OPEN_FILES:
+                self._fail(reason)
+            else:
+                self._attempt_failed(reason)
         except BaseException:
             end.abort()
             raise
         else:
             self._dial_task = None
             if self._upstream.checked:
-                leases.connected(backend)
+                self._upstream.pool.leases.connected(backend)
             self._relay(end)
 
     def _attempt_failed(self, reason: ErrorReason) -> None:

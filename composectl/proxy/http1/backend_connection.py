@@ -72,9 +72,9 @@ class BackendConnection(BackendStream):
         "_strict",
         "_trailers",
         "_unsent",
-        "_until_close",
         "backend",
         "idle_since",
+        "shows_end",
         "transport",
     )
 
@@ -122,7 +122,7 @@ class BackendConnection(BackendStream):
         self._in_body = False
         self._complete = False
         self._reusable = False
-        self._until_close = False
+        self.shows_end = True
         self._trailers = _NO_TRAILERS
         if self._early:
             asyncio.get_running_loop().call_soon(self._deliver_early)
@@ -224,7 +224,7 @@ class BackendConnection(BackendStream):
             self._fail(ErrorReason.HEAD_TOO_LARGE)
 
     def eof_received(self) -> None:
-        if self._exchange is not None and self._until_close and not self._complete:
+        if self._exchange is not None and not self.shows_end and not self._complete:
             self._finish(self._exchange)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -277,7 +277,7 @@ class BackendConnection(BackendStream):
         self._fields = []  # for the trailers
         self._head = head
         self._status = status
-        self._until_close = head.unsized and not head.chunked
+        self.shows_end = head.chunked or not head.unsized
         self._in_body = True
         self._bytes_since_progress = 0
         if head.chunked:

@@ -32,15 +32,15 @@ _UNREAD_SECONDS: Final = 300
 class ClientConnection(ClientStream):
     """Queues the exchanges as their requests come; the first of the queue is the one that is being answered.
 
-    `is_http1` is asked until it says of the first bytes that they are HTTP/1. `held`: those that may become something
-    else. `closing`: no further request is taken.
+    `detect` is asked until it says of the first bytes that they are HTTP/1. `held`: those that may be of another
+    protocol. `closing`: no further request is taken.
     """
 
     __slots__ = (
         "_chunked",
         "_context",
+        "_detect",
         "_ended",
-        "_is_http1",
         "_moved_at",
         "_parser",
         "_queue",
@@ -62,11 +62,11 @@ class ClientConnection(ClientStream):
     _queue: deque[Exchange]
 
     def __init__(
-        self, context: ListenerContext, upstream: Upstream, is_http1: Callable[[ClientConnection, bytes], bool]
+        self, context: ListenerContext, upstream: Upstream, detect: Callable[[ClientConnection, bytes], bool]
     ) -> None:
         self._context = context
         self._upstream = upstream
-        self._is_http1: Callable[[ClientConnection, bytes], bool] | None = is_http1
+        self._detect: Callable[[ClientConnection, bytes], bool] | None = detect
         self.held = b""
         self._moved_at = context.tick  # when it was last sent something, took some of it, or was told to wait
         self._unsent = 0
@@ -80,7 +80,6 @@ class ClientConnection(ClientStream):
         self._until_close = False  # its end is that of the connection
         self.upload_paused = False
         self.responding = False
-        self.is_framed = False
         self.closing = False
         self.aborted = False
 
@@ -94,7 +93,6 @@ class ClientConnection(ClientStream):
             id_line = b"" if self._context.make_id is None else request.id_line
             data, self._chunked, close = encode_response(head, id_line, keep_alive, request.http_1_0)
             self._until_close = head.unsized and not self._chunked
-            self.is_framed = head.chunked or not head.unsized
             if close:
                 self.closing = True
             parts = [data]
@@ -195,7 +193,7 @@ class ClientConnection(ClientStream):
             self.transport.abort()
 
     def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
-        if spare_streams and (self._tunnel_to is not None or self._may_end_in_order):
+        if spare_streams and (self._tunnel_to is not None or (self._queue and self._queue[0].may_end_in_order)):
             return
         if self._tunnel_to is backend or (self._queue and self._queue[0].is_at(backend)):
             self.abort()
@@ -205,7 +203,7 @@ class ClientConnection(ClientStream):
             return 0
         if self._parser.head_since is not None or self.held:
             return 1  # its request has begun to come
-        return tick - self._moved_at + (OF_NO_USE if self._is_http1 is not None else 0)
+        return tick - self._moved_at + (OF_NO_USE if self._detect is not None else 0)
 
     def sweep(self, tick: int) -> None:
         if self._tunnel is not None:
@@ -224,8 +222,8 @@ class ClientConnection(ClientStream):
                 self._parser.reject(BadMessage(408, ErrorReason.HEAD_TOO_SLOW))
                 self._start_next()
         elif not (self._queue or self._ended):
-            if self._is_http1 is not None:
-                self._context.is_silent(tick, self._moved_at)
+            if self._detect is not None:
+                self._context.check_silence(tick, self._moved_at)
             if tick - self._moved_at > _IDLE_SECONDS:
                 self._end(linger=False)
 
@@ -240,9 +238,9 @@ class ClientConnection(ClientStream):
         self._context.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_http1 is not None:
+        if self._detect is not None:
             data = self.held + data
-            if not self._is_http1(self, data):
+            if not self._detect(self, data):
                 return
             self._take_held()
         self._receive(data)
@@ -273,13 +271,9 @@ class ClientConnection(ClientStream):
 
     # Private
 
-    @property
-    def _may_end_in_order(self) -> bool:
-        return self.responding and self.is_framed and self._queue[0].uploaded
-
     def _take_held(self) -> bytes:
         """The first bytes are HTTP/1."""
-        held, self.held, self._is_http1 = self.held, b"", None
+        held, self.held, self._detect = self.held, b"", None
         return held
 
     def _receive(self, data: bytes) -> None:

@@ -76,7 +76,6 @@ class Http2ClientStream(ClientStream):
         self.tunnel_to: Backend | None = None
         self.address = connection.address
         self.responding = False
-        self.is_framed = False
         self.response_ended = False
         self.upload_paused = False
         self.aborted = False
@@ -92,7 +91,6 @@ class Http2ClientStream(ClientStream):
             end = forwardable_trailers(trailers) if trailers else trailers
         if head is not None:
             self.responding = True
-            self.is_framed = head.chunked or not head.unsized
             if self.tunnel is not None and 200 <= head.status < 300:
                 head = refused_head(head)
             is_all = end is not None and not end and not body
@@ -161,8 +159,7 @@ class Http2ClientStream(ClientStream):
     @property
     def may_end_in_order(self) -> bool:
         """A backend that is told to stop can end its response so that the client sees it whole."""
-        is_uploaded = self.exchange is None or self.exchange.uploaded
-        return self.tunnel_to is not None or (self.responding and self.is_framed and is_uploaded)
+        return self.tunnel_to is not None or (self.exchange is not None and self.exchange.may_end_in_order)
 
     def is_at(self, backend: Backend) -> bool:
         """Whether this backend is to answer it."""

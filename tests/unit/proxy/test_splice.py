@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from composectl.proxy.sockets import reset
 from composectl.proxy.splice import CAN_SPLICE, PIPES, Splice
 from tests.support.descriptors import exhausted, in_use
 from tests.support.raw_http import PATIENCE, RawConnection
-from tests.support.wait import wait_until_async
+from tests.support.wait import wait_until_async, wait_until_still
 
 pytestmark = pytest.mark.skipif(not CAN_SPLICE, reason="splice(2) is of Linux")
 
@@ -158,10 +159,7 @@ async def test_a_receiver_that_does_not_read_holds_the_sender_back() -> None:
         splice = splicing.splice()
         sent = asyncio.create_task(splicing.sender.send(DATA * 8))
         await wait_until_async(lambda: splice.moved > 0)
-        before = -1
-        while splice.moved != before:
-            before = splice.moved
-            await asyncio.sleep(0.1)
+        await wait_until_still(lambda: splice.moved)
         assert not sent.done()
         assert splice.moved < len(DATA) * 8
         assert await splicing.receiver.exactly(len(DATA) * 8) == DATA * 8
@@ -173,10 +171,8 @@ async def test_what_was_taken_and_not_passed_on_is_given_back() -> None:
     async with _opened(receive_buffer=4096) as splicing:
         splice = splicing.splice()
         sent = asyncio.create_task(splicing.sender.send(DATA * 8))
-        before = -1
-        while not splice.moved or splice.moved != before:
-            before = splice.moved
-            await asyncio.sleep(0.1)
+        await wait_until_async(lambda: splice.moved > 0)
+        await wait_until_still(lambda: splice.moved)
         rest = splice.stop()
         assert rest
         splicing.target.write(rest)
@@ -202,14 +198,24 @@ async def test_without_descriptors_there_is_an_error_and_nothing_is_left(splicin
     assert PIPES.in_use == 0
 
 
+async def test_a_descriptor_that_fails_leaves_none_of_the_others(splicing: Splicing) -> None:
+    PIPES.close()
+    splicing.target.abort()
+    await wait_until_async(lambda: splicing.target.get_extra_info("socket").fileno() < 0)
+    left = in_use()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        splicing.splice()
+    PIPES.close()
+    assert in_use() == left
+    assert PIPES.in_use == 0
+
+
 async def test_small_pipes_do_as_well(splicing: Splicing) -> None:
     PIPES.close()
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    import fcntl
-
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     PIPES.in_use += 1
-    PIPES.give_back((reading, writing), is_empty=True)
+    PIPES.give_back((reading, writing))
     splice = splicing.splice()
     sent = asyncio.create_task(splicing.sender.send(DATA))
     assert await splicing.receiver.exactly(len(DATA)) == DATA

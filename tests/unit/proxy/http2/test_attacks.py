@@ -11,6 +11,7 @@ from composectl.proxy.http2 import frames
 from composectl.proxy.http2.client_connection import MAX_STREAMS, Http2ClientConnection
 from tests.support.backends import answers
 from tests.support.http2_client import GET, POST, Http2Client
+from tests.support.http2_stage import http2
 from tests.support.messages import OK
 from tests.support.proxy_fixture import ProxyFixture
 from tests.support.raw_http import PATIENCE, RawConnection, fill
@@ -18,12 +19,6 @@ from tests.support.wait import wait_until_async
 
 ODD = range(1, 4001, 2)
 CALM, PROTOCOL, FLOW = frames.ENHANCE_YOUR_CALM, frames.PROTOCOL_ERROR, frames.FLOW_CONTROL_ERROR
-
-
-async def http2(stage: ProxyFixture) -> Http2Client:
-    client = Http2Client(await stage.client())
-    await client.start()
-    return client
 
 
 # Floods

@@ -9,25 +9,13 @@ import pytest
 from composectl.proxy.http2 import frames
 from tests.support.backends import answers
 from tests.support.http2_backend import OK, Fields, Http2Wire, speaks_http2
-from tests.support.http2_client import GET, POST, Heard, Http2Client
+from tests.support.http2_client import GET, POST, Heard
+from tests.support.http2_stage import http2, wire_of
 from tests.support.messages import GET as HTTP1_GET
 from tests.support.messages import OK as HTTP1_OK
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 
 LARGE = bytes(range(256)) * 1600
-
-
-async def http2(stage: ProxyFixture) -> Http2Client:
-    client = Http2Client(await stage.client())
-    await client.start()
-    return client
-
-
-async def wire_of(stage: ProxyFixture, number: int = 0) -> Http2Wire:
-    """The next connection that the proxy makes to the backend of this number."""
-    wire = Http2Wire(await stage.backends[number].accept())
-    await wire.start()
-    return wire
 
 
 async def told(stage: ProxyFixture, script: object, fields: Fields = GET, body: bytes | None = None) -> Heard:

@@ -8,25 +8,14 @@ import pytest
 
 from composectl.proxy.http2 import frames
 from tests.support.backends import answers
-from tests.support.http2_backend import OK, Http2Wire
+from tests.support.http2_backend import OK
 from tests.support.http2_client import GET, POST, Http2Client
+from tests.support.http2_stage import http2, wire_of
 from tests.support.messages import OK as HTTP1_OK
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import PATIENCE, RawConnection
 
 GOAWAY_AT_FIRST = (frames.GOAWAY, 0, 0, b"\x7f\xff\xff\xff" + bytes(4))
-
-
-async def http2(stage: ProxyFixture) -> Http2Client:
-    client = Http2Client(await stage.client())
-    await client.start()
-    return client
-
-
-async def wire_of(stage: ProxyFixture, number: int = 0) -> Http2Wire:
-    wire = Http2Wire(await stage.backends[number].accept())
-    await wire.start()
-    return wire
 
 
 async def next_frame(wire: RawConnection) -> tuple[int, int, int, bytes]:
@@ -150,6 +139,24 @@ async def test_j19_what_is_cut_are_the_streams_of_that_backend_alone(open_stage:
     await wires[1].answer(asked[1].stream_id, OK, b"untouched")
     assert (await client.until_over(other)).body == b"untouched"
     assert stage.pool.leases.failed_for == {"cut": 1}
+
+
+async def test_j19_a_stream_that_has_begun_is_left_to_a_backend_that_can_end_it(stage: ProxyFixture) -> None:
+    client = await http2(stage)
+    begun = await client.ask(GET)
+    waiting = await client.ask(GET)
+    wire = await wire_of(stage)
+    first = await wire.request()
+    await wire.request(1)
+    wire.connection.send_headers(first.stream_id, OK)
+    await wire.flush()
+    while not client.heard[begun].status:
+        await client.read()
+    stage.server.cut(stage.pool.backends[0], spare_streams=True)
+    assert (await client.until_over(waiting)).reset == frames.CANCEL
+    wire.connection.send_data(first.stream_id, b"the end", end_stream=True)
+    await wire.flush()
+    assert (await client.until_over(begun)).body == b"the end"
 
 
 async def test_j19_a_backend_that_goes_away_gets_no_further_streams(stage: ProxyFixture) -> None:

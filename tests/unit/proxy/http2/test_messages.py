@@ -9,7 +9,8 @@ from composectl.proxy.http2 import frames
 from composectl.proxy.limits import QueueConfig
 from tests.support.backends import answers
 from tests.support.http2_backend import OK, Fields, Http2Wire, speaks_http2
-from tests.support.http2_client import GET, POST, Http2Client
+from tests.support.http2_client import GET, POST
+from tests.support.http2_stage import http2, wire_of
 from tests.support.messages import OK as HTTP1_OK
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import RawConnection
@@ -17,18 +18,6 @@ from tests.support.wait import wait_until_async
 
 HEAD = [(b":method", b"HEAD"), *GET[1:]]
 LARGE_FIELDS = [(b"x-%d" % number, b"%d" % number * 2000) for number in range(9)]
-
-
-async def http2(stage: ProxyFixture) -> Http2Client:
-    client = Http2Client(await stage.client())
-    await client.start()
-    return client
-
-
-async def wire_of(stage: ProxyFixture, number: int = 0) -> Http2Wire:
-    wire = Http2Wire(await stage.backends[number].accept())
-    await wire.start()
-    return wire
 
 
 async def http1_of(stage: ProxyFixture) -> tuple[RawConnection, bytes]:

@@ -14,6 +14,7 @@ from composectl.proxy.http2.client_connection import Http2ClientConnection
 from tests.support.backends import answers
 from tests.support.http2_backend import Http2Wire
 from tests.support.http2_client import GET, POST, Http2Client
+from tests.support.http2_stage import http2
 from tests.support.messages import OK
 from tests.support.proxy_fixture import ProxyFixture
 from tests.support.raw_http import RawConnection, fill
@@ -22,12 +23,6 @@ from tests.support.wait import wait_until_async
 BODY = bytes(range(256)) * 4000
 LARGE = answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
 WINDOW = 65_535
-
-
-async def http2(stage: ProxyFixture, *, receive_buffer: int = 0) -> Http2Client:
-    client = Http2Client(await stage.client(receive_buffer=receive_buffer))
-    await client.start()
-    return client
 
 
 async def stuck_stream(stage: ProxyFixture, client: Http2Client) -> int:

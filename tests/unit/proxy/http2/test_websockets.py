@@ -12,6 +12,7 @@ from composectl.proxy.http2 import frames
 from tests.support.backends import answers
 from tests.support.http2_backend import OK, Fields, Http2Wire, speaks_http2
 from tests.support.http2_client import GET, Http2Client
+from tests.support.http2_stage import http2
 from tests.support.messages import status
 from tests.support.proxy_fixture import ProxyFixture
 from tests.support.raw_http import RawConnection
@@ -22,12 +23,6 @@ from tests.support.websocket_peers import serving
 PROTOCOL = frames.PROTOCOL_ERROR
 OFFER = frames.SETTINGS_ENABLE_CONNECT_PROTOCOL
 LARGE = "\N{SNOWMAN}" * 100_000
-
-
-async def http2(stage: ProxyFixture) -> Http2Client:
-    client = Http2Client(await stage.client())
-    await client.start()
-    return client
 
 
 def without(name: bytes) -> list[tuple[bytes, bytes]]:

@@ -5,25 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from composectl.balance.backend import Backend
 from composectl.proxy.errors import ErrorReason
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
-from composectl.proxy.listener_context import UNKNOWN, Connection, ListenerContext
+from composectl.proxy.listener_context import UNKNOWN, ListenerContext, Successor
 from composectl.proxy.proxy_protocol import BadProxyHeader, ProxyHeader, parse
 
 _HEADER_SECONDS: Final = 10
 
 
-class Successor(Connection, Protocol):
-    """The connection that a client's bytes are for."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
-    def data_received(self, data: bytes) -> None: ...
-
-
-class AnnouncedConnection:
+class ProxyHeaderConnection:
     """Reads the header of a trusted proxy, and hands the connection over to what `make` makes.
 
     One of a peer that is not trusted is handed over at once, and refused where `strict`: there, nothing would notice
@@ -107,16 +100,11 @@ class AnnouncedConnection:
 
     def _announce(self, header: ProxyHeader) -> None:
         if header.client is not None:
-            self._context.announced[self.transport] = header.client
+            self._context.proxied[self.transport] = header.client
         self._hand_over(self._received[header.size :])
 
     def _hand_over(self, data: bytes) -> None:
-        successor = self._make()
-        self._context.forget(self)
-        self.transport.set_protocol(cast(asyncio.Protocol, successor))
-        successor.connection_made(self.transport)
-        if data:
-            successor.data_received(data)
+        self._context.hand_over(self, self.transport, self._make(), data)
 
     def _refuse(self, reason: ErrorReason) -> None:
         if not self.transport.is_closing():
