@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from composectl import errors
 from composectl.balance.backend import Replica
 from composectl.compose.ports import Port
+from composectl.compose.stack_options import StackOptions
 from composectl.config.service import BalancingConfig, ProtocolConfig, ServiceConfig
 from composectl.config.values import Address
 from composectl.proxy.access_log_format import LineStyle
@@ -54,7 +55,8 @@ class UpConfig(DaemonConfig):
     """`services`: those that are balanced. `ready_timeout`: the seconds for which it waits for the first backend, None
     for as long as the HEALTHCHECK says.
 
-    `handover`: take over from the composectl that runs. `backend_address`: one of `BACKEND_ADDRESSES`.
+    `handover`: take over from the composectl that runs. `backend_address`: one of `BACKEND_ADDRESSES`. `swarm`: deploy
+    the project as a stack of a swarm, as `stack` says.
     """
 
     services: Mapping[str, ServiceConfig]
@@ -62,6 +64,8 @@ class UpConfig(DaemonConfig):
     ready_timeout: float | None = None
     handover: bool = False
     backend_address: str = "auto"
+    swarm: bool = False
+    stack: StackOptions = field(default_factory=StackOptions)
 
     @property
     def scales(self) -> dict[str, int]:
