@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from composectl import errors
 from composectl.balance.backend import Replica
@@ -71,7 +71,7 @@ class Engine:
     addressing: Addressing = CONTAINER_ADDRESS
 
     @classmethod
-    async def connect(cls, endpoint: Endpoint, timeout: int = TIMEOUT) -> Engine:
+    async def connect(cls, endpoint: Endpoint, timeout: int = TIMEOUT) -> Self:
         """Talk to the engine, in the newest version of the API that it speaks (GET /version)."""
         if endpoint.ssh:
             raise errors.ComposectlError(

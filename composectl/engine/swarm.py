@@ -1,0 +1,171 @@
+"""Nodes, services and tasks of a swarm as the Docker Engine API describes them, parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from composectl.balance.backend import Replica
+from composectl.sanitize import sanitize
+
+STACK = "com.docker.stack.namespace"
+"""The label of a stack's services, with the stack's name."""
+RUNNING = "running"
+DOWN = "down"
+ENDED = ("complete", "failed", "orphaned", "rejected", "remove", "shutdown")
+"""The states of a task that has no container any more."""
+
+_Json = Mapping[str, Any]
+_SECOND = 1e9  # in nanoseconds
+_GRACE_PERIOD = 10.0  # what Docker gives where the service says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmNode:
+    """`address`: where the ports of its tasks are reached. `state`: ready, down, unknown or disconnected.
+
+    `availability`: active, pause or drain.
+    """
+
+    id: str
+    hostname: str
+    address: str
+    state: str
+    availability: str
+    is_manager: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmTask:
+    """One container of a service, which is never started twice; `service` is the id of that.
+
+    `slot`: its number within the service, 0 in a global one. `state` and `desired_state` are Docker's words.
+    `exit_code`: None before the container has ended. `ports`: each port of the container with the one at which its node
+    publishes it; empty before the task runs, and soon after it is told to stop. `created` is Docker's timestamp.
+    `spec`: what its container is made from.
+    """
+
+    id: str
+    service: str
+    slot: int
+    node_id: str
+    desired_state: str
+    state: str
+    created: str
+    error: str = ""
+    container_id: str = ""
+    exit_code: int | None = None
+    ports: tuple[tuple[int, int], ...] = ()
+    stop_grace_period: float = _GRACE_PERIOD
+    spec: _Json = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether Swarm means it to run, now or as soon as its predecessor has ended."""
+        return self.desired_state in (RUNNING, "ready")
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmService:
+    """`version`: the index that an update has to name. `replicas`: None for a global service.
+
+    `update_state`: Docker's word for its last update, "" where there was none.
+    """
+
+    id: str
+    name: str
+    version: int
+    replicas: int | None
+    spec: _Json = field(compare=False, repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    update_state: str = ""
+    update_message: str = ""
+
+
+def parse_node(answer: _Json) -> SwarmNode:
+    """One item of GET /nodes; a manager's `Status.Addr` may be 0.0.0.0 or 127.0.0.1, so that the other one counts."""
+    manager, status = answer.get("ManagerStatus") or {}, answer["Status"]
+    address = str(manager.get("Addr") or "").rpartition(":")[0].strip("[]") or str(status.get("Addr") or "")
+    return SwarmNode(
+        answer["ID"],
+        sanitize((answer.get("Description") or {}).get("Hostname") or answer["ID"]),
+        address,
+        status["State"],
+        answer["Spec"]["Availability"],
+        bool(manager),
+    )
+
+
+def parse_task(answer: _Json) -> SwarmTask:
+    """One item of GET /tasks."""
+    status, spec = answer["Status"], answer["Spec"]
+    container = status.get("ContainerStatus") or {}
+    grace_period = (spec.get("ContainerSpec") or {}).get("StopGracePeriod")
+    return SwarmTask(
+        id=answer["ID"],
+        service=answer["ServiceID"],
+        slot=answer.get("Slot") or 0,
+        node_id=answer.get("NodeID") or "",
+        desired_state=answer["DesiredState"],
+        state=status["State"],
+        created=answer["CreatedAt"],
+        error=sanitize(status.get("Err") or ""),
+        container_id=container.get("ContainerID") or "",
+        exit_code=(container.get("ExitCode") or 0) if container and status["State"] in ENDED else None,
+        ports=_ports(status),
+        stop_grace_period=_GRACE_PERIOD if grace_period is None else grace_period / _SECOND,
+        spec=spec,
+    )
+
+
+def parse_service(answer: _Json) -> SwarmService:
+    """One item of GET /services, or the answer of GET /services/{id}."""
+    spec, update = answer["Spec"], answer.get("UpdateStatus") or {}
+    replicated = (spec.get("Mode") or {}).get("Replicated")
+    return SwarmService(
+        answer["ID"],
+        sanitize(spec["Name"]),
+        answer["Version"]["Index"],
+        None if replicated is None else replicated.get("Replicas") or 0,
+        spec,
+        spec.get("Labels") or {},
+        update.get("State") or "",
+        sanitize(update.get("Message") or ""),
+    )
+
+
+def make_replica(service: str, task: SwarmTask, node: SwarmNode, ports: tuple[tuple[int, int], ...]) -> Replica:
+    """The replica that a task of the service with this name is; `ports` may be those that it had before."""
+    return Replica(
+        id=task.id,
+        started=task.created,
+        number=task.slot,
+        name=task_name(service, task),
+        host=node.address,
+        stop_grace_period=task.stop_grace_period,
+        ports=ports,
+    )
+
+
+def task_name(service: str, task: SwarmTask) -> str:
+    """As `docker service ps` writes it: `shop_echo.3`, with the node's id where there are no slots."""
+    return f"{service}.{task.slot or task.node_id}"
+
+
+# Private
+
+
+def _ports(status: _Json) -> tuple[tuple[int, int], ...]:
+    """Its TCP ports; each stands there once for IPv4 and once for IPv6."""
+    found = (status.get("PortStatus") or {}).get("Ports") or ()
+    pairs = {
+        entry["TargetPort"]: entry["PublishedPort"]
+        for entry in reversed(found)
+        if entry.get("Protocol") == "tcp" and entry.get("PublishedPort")
+    }
+    return tuple(sorted(pairs.items()))
