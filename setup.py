@@ -21,6 +21,7 @@ HOT_PATH = [
     "composectl/balance/stats.py",
     "composectl/proxy/access_log.py",
     "composectl/proxy/access_log_format.py",
+    "composectl/proxy/attempts.py",
     "composectl/proxy/client_stream.py",
     "composectl/proxy/connection_pool.py",
     "composectl/proxy/detection.py",

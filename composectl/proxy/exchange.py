@@ -12,12 +12,13 @@ from composectl.balance.lease import Lease
 from composectl.balance.pool import Pool
 from composectl.balance.retry import IDEMPOTENT
 from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.attempts import Attempts
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import ErrorReason, status_of
-from composectl.proxy.failures import Failures, connect_failed
+from composectl.proxy.failures import Failures
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.limits import Limits
-from composectl.proxy.queue import NOT_QUEUED, Queued, RequestQueue
+from composectl.proxy.queue import RequestQueue
 from composectl.proxy.replay import PROCESS_LIMIT, ReplayBuffer, ReplayLimit
 from composectl.proxy.sockets import keep_alive
 from composectl.proxy.tunnel import Tunnel
@@ -99,21 +100,18 @@ class Upstream:
     replay: ReplayLimit = PROCESS_LIMIT
 
 
-class Exchange(Queued):
+class Exchange(Attempts):
     """Sends a request to a backend, or to another one if it must, and relays the response.
 
-    `record` is for the access log: None where there is none, or where it was handed over. `started`: it is its turn.
-    `uploaded`: the whole request has come. `response_started`: a byte of the response has come from the backend.
+    `started`: it is its turn. `uploaded`: the whole request has come. `response_started`: a byte of the response has
+    come from the backend.
     """
 
     __slots__ = (
         "_backend",
         "_body",
         "_client",
-        "_dial_task",
-        "_failures",
         "_head_sent",
-        "_lease",
         "_once",
         "_replay",
         "_replayable",
@@ -121,7 +119,6 @@ class Exchange(Queued):
         "_trailers",
         "_unsent",
         "_upstream",
-        "record",
         "request",
         "response_started",
         "started",
@@ -133,11 +130,10 @@ class Exchange(Queued):
     def __init__(
         self, client: ClientStream, upstream: Upstream, request: RequestHead, record: AccessRecord | None
     ) -> None:
+        super().__init__(upstream.pool, upstream.queue, record, upstream.checked)
         self._client = client
         self._upstream = upstream
         self.request = request
-        self.record = record
-        self.queued_at = NOT_QUEUED
         self.started = self.uploaded = self.response_started = False
         self._unsent = True
         self._head_sent = False
@@ -146,10 +142,7 @@ class Exchange(Queued):
         self._once = request.method not in IDEMPOTENT  # it must not be sent twice
         self._replayable = not self._once or upstream.connections.may_refuse  # all that was sent can be sent again
         self._replay: ReplayBuffer | None = None
-        self._failures: Failures | None = None
-        self._lease: Lease | None = None
         self._backend: BackendStream | None = None
-        self._dial_task: asyncio.Task[None] | None = None
 
     # The client's side
 
@@ -158,15 +151,8 @@ class Exchange(Queued):
         self.started = True
         if self.record is not None:
             self.record.start()
-        upstream = self._upstream
-        lease = None if upstream.queue.must_queue else upstream.pool.leases.acquire((), self._client.address)
-        if lease is not None:
-            self._started_ns = monotonic_ns()
-            self._send_to(lease)
-        elif upstream.queue.enqueue(self):
-            self._enqueued()
-        else:
-            self.reject()
+        self._started_ns = monotonic_ns()
+        self._place()
 
     def add_body(self, data: bytes) -> None:
         if self.record is not None:
@@ -211,7 +197,7 @@ class Exchange(Queued):
     def cancel(self) -> AccessRecord | None:
         """The response is not wanted; returns the record, which is for others to end."""
         record, self.record = self.record, None
-        self._upstream.queue.remove(self)
+        self._queue.remove(self)
         if self._dial_task is not None:
             self._dial_task.cancel()
         if self._backend is not None:
@@ -244,29 +230,9 @@ class Exchange(Queued):
 
     # The queue's side
 
-    @property
-    def is_dialing(self) -> bool:
-        return self._dial_task is not None
-
     def dequeued(self) -> None:
-        if self.record is not None:
-            self.record.dequeued()
         self._started_ns = monotonic_ns()
-        if self._failures is not None:
-            self._retry(self._failures)
-            return
-        lease = self._upstream.pool.leases.acquire((), self._client.address)
-        if lease is None:
-            self.reject()
-        else:
-            self._send_to(lease)
-
-    def reject(self) -> None:
-        if self._lease is not None:
-            self._fail(ErrorReason.NO_BACKEND_READY)
-        else:
-            self._upstream.pool.leases.reject(ErrorReason.NO_BACKEND_READY)
-            self._send_error(503, ErrorReason.NO_BACKEND_READY)
+        super().dequeued()
 
     def fail_internally(self, error: Exception) -> None:
         self._client.fail_internally(error)
@@ -346,20 +312,20 @@ class Exchange(Queued):
 
     # Private
 
-    def _current_lease(self) -> Lease:
-        assert self._lease is not None
-        return self._lease
-
     def _take_lease(self) -> Lease:
-        lease, self._lease = self._current_lease(), None
         if self._replay is not None:
             self._replay.take()
-        return lease
+        return super()._take_lease()
 
     def _enqueued(self) -> None:
         self.pause_upload()
-        if self.record is not None:
-            self.record.enqueued()
+        super()._enqueued()
+
+    def _acquire(self) -> Lease | None:
+        return self._pool.leases.acquire((), self._client.address)
+
+    def _next_lease(self, failures: Failures) -> Lease | None:
+        return failures.next_lease(self._pool, self._queue, self._client.address)
 
     def _send_to(self, lease: Lease) -> None:
         self._lease = lease
@@ -387,16 +353,9 @@ class Exchange(Queued):
         try:
             stream = await self._upstream.connections.dial(backend)
         except OSError as error:
-            self._dial_task = None
-            reason = connect_failed(self._upstream.pool, backend, error, checked=self._upstream.checked)
-            if reason is ErrorReason.TOO_MANY_OPEN_FILES:
-                self._fail(reason)
-            else:
-                self._attempt_failed(reason, connected=False)
+            self._dial_failed(backend, error)
         else:
-            self._dial_task = None
-            if self._upstream.checked:
-                self._upstream.pool.leases.connected(backend)
+            self._dialed(backend)
             self._use(stream)
 
     def _restore_sent(self) -> bool:
@@ -410,35 +369,18 @@ class Exchange(Queued):
 
     def _attempt_failed(self, reason: ErrorReason, *, connected: bool) -> None:
         whole = self._restore_sent() if self._head_sent else True
-        failures = self._failures
-        if failures is None:
-            failures = self._failures = Failures(reason, checked=self._upstream.checked)
-        failures.add(self._current_lease(), reason, connected=connected)
+        failures = self._add_failure(reason, connected=connected)
         if failures.may_retry(self.request.method, whole=whole):
             self._retry(failures)
         else:
             self._fail(reason)
 
-    def _retry(self, failures: Failures) -> None:
-        pool, queue = self._upstream.pool, self._upstream.queue
-        lease = failures.next_lease(pool, queue, self._client.address)
-        if lease is not None:
-            self._take_lease().retried(failures.reason)
-            self._send_to(lease)
-        elif failures.queue(self, pool, queue):
-            self._enqueued()
-        else:
-            self._fail(failures.reason)
-
-    def _fail(self, reason: ErrorReason) -> None:
-        self._take_lease().failed(reason)
+    def _end_without(self, reason: ErrorReason) -> None:
         if self._client.responding:
             self._log(0, reason)
             self._client.abort_response()
-        else:
-            self._send_error(status_of(reason), reason)
-
-    def _send_error(self, status: int, reason: ErrorReason) -> None:
+            return
+        status = status_of(reason)
         sent = self._client.send_error(status, reason)
         if self.record is not None:
             self.record.sent = sent

@@ -9,15 +9,15 @@ from composectl.balance.backend import Backend
 from composectl.balance.lease import Lease
 from composectl.balance.phase import Phase
 from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.attempts import Attempts
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error, status_of
 from composectl.proxy.exchange import Upstream
-from composectl.proxy.failures import Failures, connect_failed
+from composectl.proxy.failures import Failures
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import UNKNOWN, ListenerContext
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.proxy_protocol import ENCODERS
-from composectl.proxy.queue import NOT_QUEUED, Queued
 from composectl.proxy.sockets import has_failed, keep_alive, reset
 from composectl.proxy.tls_hello import HelloReader
 from composectl.proxy.tunnel import Tunnel
@@ -29,7 +29,7 @@ _CLIENT_INTERVAL: Final = 10
 _RELAYED: Final = 200  # as in the log of nginx for streams
 
 
-class TcpConnection(Queued):
+class TcpConnection(Attempts):
     """Relayed to a backend at once, or as `protocol` is TLS, once its ClientHello has come.
 
     `announces`: the backend is told of the client, where that is asked for.
@@ -42,18 +42,13 @@ class TcpConnection(Queued):
         "_connections",
         "_context",
         "_counted",
-        "_dial_task",
-        "_failures",
         "_first",
         "_hello",
         "_is_over",
-        "_lease",
         "_moved_at",
         "_peer",
         "_protocol",
-        "_record",
         "_tunnel",
-        "_upstream",
         "address",
         "transport",
     )
@@ -71,48 +66,20 @@ class TcpConnection(Queued):
         *,
         announces: bool,
     ) -> None:
+        super().__init__(upstream.pool, upstream.queue, None, upstream.checked)
         self._context = context
-        self._upstream = upstream
         self._connections = connections
         self._protocol = protocol
         self._announces = announces
-        self.queued_at = NOT_QUEUED
         self._hello: HelloReader | None = HelloReader() if protocol is Protocol.TLS else None
         self._first = b""  # what the backend is to get first
         self._moved_at = context.tick
         self._counted = (0, 0)  # bytes that the backend's counters have
-        self._record: AccessRecord | None = None
-        self._failures: Failures | None = None
-        self._lease: Lease | None = None
-        self._dial_task: asyncio.Task[None] | None = None
         self._tunnel: Tunnel | None = None
         self._aborted = False
         self._is_over = False  # its outcome is counted and logged
 
     # The queue's side
-
-    @property
-    def is_dialing(self) -> bool:
-        return self._dial_task is not None
-
-    def dequeued(self) -> None:
-        if self._record is not None:
-            self._record.dequeued()
-        if self._failures is not None:
-            self._retry(self._failures)
-            return
-        lease = self._upstream.pool.leases.acquire((), self.address)
-        if lease is None:
-            self.reject()
-        else:
-            self._dial(lease)
-
-    def reject(self) -> None:
-        if self._lease is not None:
-            self._fail(ErrorReason.NO_BACKEND_READY)
-        else:
-            self._upstream.pool.leases.reject(ErrorReason.NO_BACKEND_READY)
-            self._end(ErrorReason.NO_BACKEND_READY)
 
     def fail_internally(self, error: Exception) -> None:
         log_internal_error(error)
@@ -162,7 +129,7 @@ class TcpConnection(Queued):
         self.transport = cast(asyncio.Transport, transport)
         self._peer = self._context.peer_of(transport)
         self.address = self._peer[0]
-        self._record = self._make_record()
+        self.record = self._make_record()
         self._context.opened(self)
         if self._peer == UNKNOWN:
             self.transport.abort()
@@ -179,8 +146,8 @@ class TcpConnection(Queued):
             if hello.feed(data):
                 self._hello = None
                 self._first = bytes(hello.received)
-                if self._record is not None:
-                    self._record.server_name = hello.server_name
+                if self.record is not None:
+                    self.record.server_name = hello.server_name
                 self._start()
         except BadMessage as bad:
             self._refuse(bad.reason)
@@ -205,29 +172,24 @@ class TcpConnection(Queued):
     def _make_record(self) -> AccessRecord | None:
         if self._context.log is None:
             return None
-        service, port = self._upstream.pool.service, self._connections.port
+        service, port = self._pool.service, self._connections.port
         return AccessRecord(service, port, self.address, b"", b"", self._protocol, b"", {})
 
     def _start(self) -> None:
         """Choose a backend, or wait for one; until then the kernel keeps what else the client sends."""
         self.transport.pause_reading()
-        upstream = self._upstream
-        lease = None if upstream.queue.must_queue else upstream.pool.leases.acquire((), self.address)
-        if lease is not None:
-            self._dial(lease)
-        elif upstream.queue.enqueue(self):
-            self._enqueued()
-        else:
-            self.reject()
+        self._place()
 
-    def _enqueued(self) -> None:
-        if self._record is not None:
-            self._record.enqueued()
+    def _acquire(self) -> Lease | None:
+        return self._pool.leases.acquire((), self.address)
 
-    def _dial(self, lease: Lease) -> None:
+    def _next_lease(self, failures: Failures) -> Lease | None:
+        return failures.next_lease(self._pool, self._queue, self.address)
+
+    def _send_to(self, lease: Lease) -> None:
         self._lease = lease
-        if self._record is not None:
-            self._record.attempt(lease.backend.replica)
+        if self.record is not None:
+            self.record.attempt(lease.backend.replica)
         self._dial_task = asyncio.get_running_loop().create_task(self._connect(lease.backend))
 
     async def _connect(self, backend: Backend) -> None:
@@ -239,39 +201,17 @@ class TcpConnection(Queued):
             if end.is_lost:
                 raise ConnectionResetError("reset at once")
         except OSError as error:
-            self._dial_task = None
             end.abort()
-            reason = connect_failed(self._upstream.pool, backend, error, checked=self._upstream.checked)
-            if reason is ErrorReason.TOO_MANY_OPEN_FILES:
-                self._fail(reason)
-            else:
-                self._attempt_failed(reason)
+            self._dial_failed(backend, error)
         except BaseException:
             end.abort()
             raise
         else:
-            self._dial_task = None
-            if self._upstream.checked:
-                self._upstream.pool.leases.connected(backend)
+            self._dialed(backend)
             self._relay(end)
 
-    def _attempt_failed(self, reason: ErrorReason) -> None:
-        failures = self._failures
-        if failures is None:
-            failures = self._failures = Failures(reason, checked=self._upstream.checked)
-        failures.add(self._current_lease(), reason, connected=False)
-        self._retry(failures)
-
-    def _retry(self, failures: Failures) -> None:
-        pool, queue = self._upstream.pool, self._upstream.queue
-        lease = failures.next_lease(pool, queue, self.address)
-        if lease is not None:
-            self._take_lease().retried(failures.reason)
-            self._dial(lease)
-        elif failures.queue(self, pool, queue):
-            self._enqueued()
-        else:
-            self._fail(failures.reason)
+    def _attempt_failed(self, reason: ErrorReason, *, connected: bool) -> None:
+        self._retry(self._add_failure(reason, connected=connected))
 
     def _relay(self, end: _BackendEnd) -> None:
         transport = end.transport
@@ -305,8 +245,8 @@ class TcpConnection(Queued):
         backend.bytes_received += up - self._counted[0]
         backend.bytes_sent += down - self._counted[1]
         self._counted = total
-        if self._record is not None:
-            self._record.received, self._record.sent = total
+        if self.record is not None:
+            self.record.received, self.record.sent = total
         return True
 
     def _relayed(self, tunnel: Tunnel) -> None:
@@ -325,22 +265,18 @@ class TcpConnection(Queued):
 
     def _refuse(self, reason: ErrorReason) -> None:
         """What the client says is not what it may: it is told nothing, as what it would understand is not known."""
-        self._upstream.pool.leases.bad_requests[reason] += 1
+        self._pool.leases.bad_requests[reason] += 1
         self._log(400, reason)
         self.transport.close()
 
-    def _fail(self, reason: ErrorReason) -> None:
-        self._take_lease().failed(reason)
-        self._end(reason)
-
-    def _end(self, reason: ErrorReason) -> None:
+    def _end_without(self, reason: ErrorReason) -> None:
         """There is no backend: the client must not take the end for that of a conversation."""
         self._log(status_of(reason), reason)
         reset(self.transport)
 
     def _leave(self, reason: ErrorReason) -> None:
         """It ends before it was relayed."""
-        self._upstream.queue.remove(self)
+        self._queue.remove(self)
         if self._dial_task is not None:
             self._dial_task.cancel()
             self._dial_task = None
@@ -352,21 +288,13 @@ class TcpConnection(Queued):
                 lease.failed(reason)
         self._log(0, reason)
 
-    def _current_lease(self) -> Lease:
-        assert self._lease is not None
-        return self._lease
-
-    def _take_lease(self) -> Lease:
-        lease, self._lease = self._current_lease(), None
-        return lease
-
     def _log(self, status: int, error: str) -> None:
         if self._is_over:
             return
         self._is_over = True
         unheard = self._hello is not None and not self._hello.received
         if not unheard:
-            self._context.log_access(self._record, status, error)
+            self._context.log_access(self.record, status, error)
 
 
 class _BackendEnd:
