@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 MARKS_OF_FOLDERS = {
     "e2e": pytest.mark.e2e,
     "e2e/resilience": pytest.mark.resilience,
+    "e2e/swarm": pytest.mark.swarm,
     "compatibility": pytest.mark.compatibility,
     "external": pytest.mark.external,
 }

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.cli_error import cli_error_in
-from tests.support.compose_project import ComposeProject, Finished
+from tests.support.compose_project import ComposeProject
 from tests.support.load_generator import LoadGenerator
+from tests.support.project import Finished
 from tests.support.resilience import Scenario
 from tests.support.wait import wait_until
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.compose_project import ECHO, ComposeProject
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import HeldRequest
 from tests.support.load_generator import echo_load
+from tests.support.project import ECHO
 from tests.support.wait import is_seen, wait_until
 
 

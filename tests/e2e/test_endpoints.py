@@ -14,11 +14,12 @@ from docker import DockerClient
 
 from tests.support.certificates import CertificateAuthority
 from tests.support.cli_error import cli_error_of
-from tests.support.compose_project import ECHO, ComposeProject
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
 from tests.support.images import ECHO_IMAGE, build_echo
 from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.ports import free_port
+from tests.support.project import ECHO
 
 UP = ("up", "--balance", "echo=2", "-d")
 FOR_V2 = pytest.mark.parametrize("compose", ["v2"], indirect=True)

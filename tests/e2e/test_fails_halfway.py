@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.compose_project import ComposeProject, Finished
+from tests.support.compose_project import ComposeProject
+from tests.support.project import Finished
 from tests.support.wait import wait_until
 
 # Nothing listens there, so that no registry is asked.

@@ -11,9 +11,10 @@ import pytest
 from docker.models.containers import Container
 
 from tests.support.cli_error import cli_error_in, cli_error_of
-from tests.support.compose_project import ECHO, ComposeProject, NewComposeProject
+from tests.support.compose_project import ComposeProject, NewComposeProject
 from tests.support.http_client import ask
 from tests.support.images import ECHO_IMAGE
+from tests.support.project import ECHO
 from tests.support.unprivileged import unprivileged
 
 

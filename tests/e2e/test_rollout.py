@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.compose_project import ComposeProject, Finished
+from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
 from tests.support.images import ECHO_IMAGE
 from tests.support.load_generator import RequestLog, echo_load
+from tests.support.project import Finished
 from tests.support.wait import wait_until
 
 OF_VERSION = """\

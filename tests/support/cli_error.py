@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tests.support.compose_project import ComposeProject, Finished
+from tests.support.compose_project import ComposeProject
+from tests.support.project import Finished
 
 _FORM = re.compile(r"error: (?P<message>[^\n]+)\n\nhint: (?P<hint>[^\n]+)\n")
 

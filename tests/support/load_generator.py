@@ -46,7 +46,10 @@ class RequestLog:
 
 
 class LoadGenerator:
-    """Requests at a steady rate for as long as the `with` block lasts, and until there were `at_least` so many."""
+    """Requests at a steady rate for as long as the `with` block lasts, and until there were `at_least` so many.
+
+    `enter` is called first by the thread that sends them, to be where the clients are.
+    """
 
     def __init__(
         self,
@@ -55,11 +58,14 @@ class LoadGenerator:
         at_least: int = 0,
         streams: bool = True,
         is_whole: Callable[[str, str], bool] = lambda method, text: True,
+        host: str = "localhost",
+        enter: Callable[[], object] = lambda: None,
     ) -> None:
         self.fates: list[RequestLog] = []
         self.cut: list[str] = []  # streams that did not end well
         self.messages = 0  # events and echoes
-        self._port = port
+        self._address = (host, port)
+        self._enter = enter
         self._pause = _WORKERS / per_second
         self._at_least = at_least
         self._are_enough = threading.Event()
@@ -68,7 +74,7 @@ class LoadGenerator:
         self._ids = count(1)
         self._stop = asyncio.Event()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="load")
+        self._thread = threading.Thread(target=self._run, name="load")
         self._work: list[Future[None]] = []
 
     def __enter__(self) -> LoadGenerator:
@@ -124,11 +130,15 @@ class LoadGenerator:
 
     # Private
 
+    def _run(self) -> None:
+        self._enter()
+        self._loop.run_forever()
+
     def _go(self, work: Coroutine[Any, Any, None]) -> None:
         self._work.append(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     async def _send_steadily(self, *, keep: bool, delay: float) -> None:
-        line, due = _Line(self._port), time.monotonic() + delay
+        line, due = _Line(*self._address), time.monotonic() + delay
         turn = count()
         while not await self._is_over(due - time.monotonic()):
             await self._ask(line, "GET" if next(turn) % 3 else "POST")
@@ -138,7 +148,7 @@ class LoadGenerator:
         line.close()
 
     async def _ask_alone(self, method: str, seconds: float) -> None:
-        line = _Line(self._port)
+        line = _Line(*self._address)
         await self._ask(line, method, seconds)
         line.close()
 
@@ -161,7 +171,7 @@ class LoadGenerator:
 
     async def _listen_to_events(self) -> None:
         while not self._stop.is_set():
-            line = _Line(self._port)
+            line = _Line(*self._address)
             try:
                 async for _ in line.events(self._stop):
                     self.messages += 1
@@ -171,9 +181,10 @@ class LoadGenerator:
             line.close()
 
     async def _talk(self) -> None:
+        url = "ws://{}:{}/ws".format(*self._address)
         while not self._stop.is_set():
             try:
-                async with connect(f"ws://localhost:{self._port}/ws", compression=None, proxy=None) as socket:
+                async with connect(url, compression=None, proxy=None) as socket:
                     while not await self._is_over(0.1):
                         await socket.send("hello")
                         assert await socket.recv() == "hello"
@@ -209,8 +220,8 @@ def echo_load(port: int, per_second: int) -> LoadGenerator:
 class _Line:
     """One connection at a time, made when it is needed."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, host: str, port: int) -> None:
+        self._address = (host, port)
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader
 
@@ -244,7 +255,7 @@ class _Line:
 
     async def _send(self, request: str) -> None:
         if self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection("localhost", self._port)
+            self._reader, self._writer = await asyncio.open_connection(*self._address)
         self._writer.write(request.encode())
 
     async def _body(self, heard: dict[str, str]) -> bytes:

@@ -63,11 +63,17 @@ def remove_engine(folder: str, block: str) -> None:
         subprocess.run(["ip", "link", "delete", bridge], check=True)
 
 
+def remove_swarm(folder: str) -> None:
+    """The lab that `scripts/three-engines` has made there."""
+    subprocess.run([ROOT / "scripts" / "three-engines", "down"], env={**os.environ, "LAB": folder}, check=True)
+
+
 REMOVERS: dict[str, Callable[..., None]] = {
     "processes": leftovers.end_processes,
     "containers": remove_containers,
     "folder": remove_folder,
     "engine": remove_engine,
+    "swarm": remove_swarm,
 }
 
 

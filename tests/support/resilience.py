@@ -11,8 +11,8 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from tests.support.compose_project import ComposeProject
 from tests.support.load_generator import LoadGenerator
+from tests.support.project import Project
 from tests.support.wait import wait_until
 
 IS_LONG = os.environ.get("COMPOSECTL_STORIES") == "long"
@@ -40,23 +40,29 @@ PUBLISHED = """\
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; `longest_wait` in seconds, beyond what a request asked for."""
+    """One line of the table; `longest_wait` in seconds, beyond what a request asked for.
+
+    `place` is where it happened, as `heading` says.
+    """
 
     story: str
-    compose: str
+    place: str
     requests: int
     failed: int
     executed_twice: int
     longest_wait: float
+    heading: str = "Compose"
 
 
 class Scenario:
-    """A project whose service counts what it executes; `add_row` takes the figures."""
+    """A project whose service counts what it executes; `add_row` takes the figures of a `Row` at this `place`."""
 
-    def __init__(self, project: ComposeProject, backend: str, compose: str, add_row: Callable[[Row], None]) -> None:
+    heading = "Compose"
+
+    def __init__(self, project: Project, backend: str, place: str, add_row: Callable[[Row], None]) -> None:
         self.project = project
         self.image = backend
-        self._compose = compose
+        self._place = place
         self._add_row = add_row
         self._state = project.folder.parent / "shared"
         self._state.mkdir()
@@ -79,11 +85,11 @@ class Scenario:
     @contextmanager
     def under_load(self, name: str, per_second: int = 200, at_least: int = 0) -> Iterator[LoadGenerator]:
         """What is told within the `with` block happens under load; its figures become a row of the table."""
-        with LoadGenerator(self.project.port, per_second, at_least) as load:
+        with self.project.load(per_second, at_least) as load:
             assert wait_until(lambda: len(load.fates) > per_second / 4 and load.messages)
             yield load
         twice, late = len(self.executed_twice()), load.longest_wait
-        self._add_row(Row(name, self._compose, len(load.fates), len(load.failed), twice, late))
+        self._add_row(Row(name, self._place, len(load.fates), len(load.failed), twice, late, self.heading))
         assert set(load.posted) <= self._executed().keys()
 
     def executed_twice(self) -> list[str]:
@@ -116,13 +122,9 @@ class Scenario:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as Markdown."""
-    lines = [_line("story", "Compose", "requests", "failed", "executed twice", "longest wait")]
-    lines.append(_line("---", "---", "--:", "--:", "--:", "--:"))
-    for row in rows:
-        wait = f"{1000 * row.longest_wait:,.0f} ms"
-        lines.append(_line(row.story, row.compose, f"{row.requests:,}", row.failed, row.executed_twice, wait))
-    return "".join(lines)
+    """The rows as Markdown, a table for each heading."""
+    headings = dict.fromkeys(row.heading for row in rows)
+    return "\n".join(_table(heading, [row for row in rows if row.heading == heading]) for heading in headings)
 
 
 def keep_table(rows: list[Row], file: Path) -> None:
@@ -133,6 +135,15 @@ def keep_table(rows: list[Row], file: Path) -> None:
 
 
 # Private
+
+
+def _table(heading: str, rows: list[Row]) -> str:
+    lines = [_line("story", heading, "requests", "failed", "executed twice", "longest wait")]
+    lines.append(_line("---", "---", "--:", "--:", "--:", "--:"))
+    for row in rows:
+        wait = f"{1000 * row.longest_wait:,.0f} ms"
+        lines.append(_line(row.story, row.place, f"{row.requests:,}", row.failed, row.executed_twice, wait))
+    return "".join(lines)
 
 
 def _line(*cells: object) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 from docker import DockerClient
 from docker.models.containers import Container
 
-from tests.support.compose_project import ComposeProject, Finished
+from tests.support.compose_project import ComposeProject
 from tests.support.composes import command_of
 from tests.support.paths import ROOT
 from tests.support.placeholders import Placeholders, unique_block, unique_prefix
+from tests.support.project import Finished
 from tests.support.project_shape import Shape
 from tests.support.wait import wait_until
 

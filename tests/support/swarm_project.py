@@ -1,0 +1,116 @@
+"""A project on a swarm: composectl runs on a manager, its replicas on all hosts, its clients on another one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from tests.support.load_generator import LoadGenerator
+from tests.support.project import Project
+from tests.support.resilience import Row, Scenario
+from tests.support.swarm_lab import HOSTS, MANAGER, SwarmLab
+from tests.support.wait import wait_until
+
+BRIDGE = """\
+networks:
+  default:
+    external: true
+    name: bridge
+"""
+NETWORKS = ("bridge", "overlay")
+
+
+class SwarmProject(Project):
+    """One project on a lab."""
+
+    def __init__(self, compose: Path, lab: SwarmLab) -> None:
+        self.lab = lab
+        self.rights = lab.on(1)
+        super().__init__(compose)
+
+    def environment(self, **changes: str | None) -> dict[str, str]:
+        return super().environment(**{**self.lab.environment(), **changes})
+
+    def load(self, per_second: int, at_least: int = 0, streams: bool = True) -> LoadGenerator:
+        return LoadGenerator(self.port, per_second, at_least, streams, host=MANAGER, enter=self.lab.enter)
+
+    def tasks(self, service: str = "echo", manager: int = 1) -> list[dict[str, Any]]:
+        """Docker's own list of those that are to run, in the order of their slots."""
+        with closing(self.lab.client(manager)) as client:
+            filters = {"service": f"{self.name}_{service}", "desired-state": "running"}
+            return sorted(client.api.tasks(filters), key=lambda task: int(task["Slot"]))
+
+    def leftovers(self) -> list[str]:
+        return [*self.own_leftovers(), *(thing for host in HOSTS for thing in self._on(host))]
+
+    def remove(self) -> None:
+        with closing(self.lab.client(1)) as client:
+            for service in client.services.list(filters=self._label):
+                service.remove()
+            wait_until(lambda: not any(self._on(host) for host in HOSTS), within=30)
+            for network in client.networks.list(filters=self._label):
+                network.remove()
+
+    # Private
+
+    @property
+    def _label(self) -> dict[str, str]:
+        return {"label": f"com.docker.stack.namespace={self.name}"}
+
+    def _on(self, host: int) -> list[str]:
+        """What of the stack is on a host."""
+        try:
+            with closing(self.lab.client(host)) as client:
+                containers = client.containers.list(all=True, filters=self._label, ignore_removed=True)
+                networks = client.networks.list(filters=self._label)
+                services = client.services.list(filters=self._label) if host == 1 else []
+        except (docker.errors.DockerException, OSError) as error:
+            return [f"host {host} does not answer: {error}"]
+        things = {"container": containers, "network": networks, "service": services}
+        return [f"{kind} {thing.name} on host {host}" for kind, found in things.items() for thing in found]
+
+
+class SwarmScenario(Scenario):
+    """A service of the swarm that counts what it executes; `network` is one of `NETWORKS`."""
+
+    project: SwarmProject
+    heading = "engine, network"
+
+    def __init__(self, project: SwarmProject, network: str, add_row: Callable[[Row], None], image: str) -> None:
+        super().__init__(project, image, f"{project.lab.version}, {network}", add_row)
+        self.lab = project.lab
+        self._network = network
+
+    def write(self, more: str = "", published: bool = True, **values: object) -> None:
+        super().write(more, published, **values)
+        if self._network == "bridge":
+            self.project.file.write_text(self.project.file.read_text() + BRIDGE)
+
+    def up(self, replicas: int, *words: str) -> None:
+        """Bring the stack up, or take it over again."""
+        options = ("--swarm", "--resolve-image", "never", "--balance", f"echo={replicas}")
+        self.project.run("up", *options, "-d", *words)
+
+    def serve(self, replicas: int, *words: str, more: str = "") -> None:
+        self.write(more)
+        self.up(replicas, *words)
+        assert self.project.has_ready(replicas), self.project.status()["backends"]
+
+    def by_node(self) -> Counter[str]:
+        """The number of its backends, by the name of their host."""
+        return Counter(backend["node"] for backend in self.project.status()["backends"])
+
+    def ids(self) -> set[str]:
+        return {backend["id"] for backend in self.project.status()["backends"]}
+
+    def roll_out(self, version: int, *words: str) -> None:
+        """Replace all tasks by those of another definition."""
+        self.write(f'    labels: ["version={version}"]\n')
+        before = self.ids()
+        self.project.run("rollout", "echo", "--monitor", "500ms", *words)
+        assert not before & self.ids()
