@@ -63,6 +63,17 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def listed(words: Iterable[str]) -> str:
+    """`` `a`, `b` and `c` ``, of at least one."""
+    *others, last = (f"`{word}`" for word in words)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def left_out(keys: Sequence[str]) -> str:
+    """`` `a` and `b` are left out ``, of at least one."""
+    return f"{listed(keys)} {'are' if len(keys) > 1 else 'is'} left out"
+
+
 def did_you_mean(name: str, kind: str, known: Sequence[str]) -> str:
     from difflib import get_close_matches  # only a mistake needs it
 

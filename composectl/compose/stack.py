@@ -4,32 +4,100 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from composectl import errors
 from composectl.compose.override import render
 from composectl.compose.project import Document, Project
+from composectl.compose.stack_resources import used_resources
+from composectl.compose.stack_service import StackService
 
 DEPLOYED_BY = "com.composectl.deployed-by"
-"""The label of a balanced service (not of its tasks): the composectl that deployed it, which alone changes it."""
+"""The label of a balanced service, not of its tasks: the composectl that deployed it, which alone changes it."""
+
+_REPLICATED = (None, "replicated")
+# The newest version of the format that the older command reads, and what it does not know.
+_OLD_FORMAT, _NEW_KEYS = "3.9", ("oom_score_adj",)
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """`document` is fit for `docker stack deploy`; `dropped`: a sentence for each key that is left out or moved."""
+    """`document` is fit for a swarm; `dropped`: a sentence for each thing that a swarm has not, or does otherwise."""
 
     document: Document
     dropped: tuple[str, ...] = ()
 
-    @property
-    def rendered(self) -> bytes:
-        return render(self.document)
+    def render(self, *, is_old: bool = False) -> bytes:
+        """The file for `docker stack deploy`; `is_old`: for a command that does not know `--detach`."""
+        if not is_old:
+            return render(self.document)
+        services = {name: _older(service) for name, service in self.document["services"].items()}
+        return render({"version": _OLD_FORMAT} | self.document | {"services": services})
 
 
 def make_stack(
-    project: Project, scales: Mapping[str, int], targets: Mapping[str, Collection[int]], deployed_by: str
+    project: Project,
+    scales: Mapping[str, int],
+    targets: Mapping[str, Collection[int]],
+    deployed_by: str,
+    services: Collection[str] | None = None,
+    without_udp: Collection[str] = (),
 ) -> Stack:
-    """The stack in which each of the services in `scales` has so many replicas.
+    """The stack of these `services`, or of all, in which each of those in `scales` has so many replicas.
 
-    `targets`: the container's ports by which these are reached: each task publishes them at free ports of its node.
-    Raises ComposectlError for what a swarm cannot do without.
+    `targets`: the container's ports by which replicas are reached: each task publishes them at free ports of its node.
+    `without_udp`: the balanced services whose UDP ports are left out.
+    Raises ComposectlError for what a swarm cannot do.
     """
-    return Stack(dict(project.document))
+    chosen = {
+        name: definition
+        for name, definition in (project.document.get("services") or {}).items()
+        if services is None or name in services
+    }
+    once = _run_once(chosen)
+    parts = {name: StackService(name, definition, runs_once=name in once) for name, definition in chosen.items()}
+    for name, part in parts.items():
+        if name in scales:
+            _check_replicated(name, part.definition)
+            labels = {DEPLOYED_BY: deployed_by}
+            part.balance(scales[name], sorted(targets.get(name, ())), labels, udp=name not in without_udp)
+    rendered = {name: part.render() for name, part in parts.items()}
+    resources, dropped = used_resources(project, rendered)
+    sentences = [sentence for part in parts.values() for sentence in part.sentences()]
+    return Stack({"services": rendered} | resources, (*dropped, *sentences))
+
+
+# Private
+
+
+def _older(service: Mapping[str, Any]) -> Document:
+    older = {key: value for key, value in service.items() if key not in _NEW_KEYS}
+    if check := older.get("healthcheck"):
+        older["healthcheck"] = {key: value for key, value in check.items() if key != "start_interval"}
+    return older
+
+
+def _run_once(services: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The services for whose end another one waits."""
+    return {
+        name
+        for definition in services.values()
+        for name, how in _conditions(definition)
+        if how == "service_completed_successfully"
+    }
+
+
+def _conditions(definition: Mapping[str, Any]) -> list[tuple[str, str]]:
+    dependencies = definition.get("depends_on")
+    if not isinstance(dependencies, Mapping):
+        return []
+    return [(name, str((how or {}).get("condition"))) for name, how in dependencies.items()]
+
+
+def _check_replicated(service: str, definition: Mapping[str, Any]) -> None:
+    mode = (definition.get("deploy") or {}).get("mode")
+    if mode not in _REPLICATED:
+        raise errors.ComposectlError(
+            f"service `{service}` cannot be balanced over a number of replicas: its `deploy.mode` is `{mode}`",
+            "remove `deploy.mode`, or leave the service to the swarm",
+        )

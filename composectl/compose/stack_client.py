@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from composectl import errors
+from composectl.compose.binary import ask
 from composectl.compose.process import run_compose
 from composectl.compose.stack import Stack
 from composectl.compose.stack_options import StackOptions
 
+_TIMEOUT = 10.0  # seconds
+_DETACH = "--detach=true"  # the default is to change: https://docs.docker.com/reference/cli/docker/stack/deploy/
+
 
 @dataclass(frozen=True, slots=True)
 class StackClient:
-    """`environ` is that of the endpoint, `name` that of the stack, `directory` that of the project."""
+    """`environ` is that of the endpoint, `name` that of the stack, `directory` that of the project.
+
+    `is_old`: the command does not know `--detach`, nor the newest format of a stack file.
+    """
 
     environ: Mapping[str, str]
     name: str
     directory: Path
     options: StackOptions
+    is_old: bool = False
+
+    @classmethod
+    async def find(cls, environ: Mapping[str, str], name: str, directory: Path, options: StackOptions) -> Self:
+        """Raises ComposectlError where there is no `docker stack`."""
+        command = ("docker", "stack", "deploy", "--help")
+        (help_text,) = await asyncio.to_thread(ask, [command], environ, _TIMEOUT)
+        if "--compose-file" not in help_text:
+            raise errors.ComposectlError(
+                "cannot run `docker stack deploy`", "`up --swarm` needs Docker's own command: install `docker`"
+            )
+        return cls(environ, name, directory, options, is_old="--detach" not in help_text)
 
     async def deploy(self, stack: Stack) -> None:
         """Deploy the stack without waiting for its tasks, Docker's words on stderr. Raises `compose_failed`."""
-        argv = ("docker", "stack", "deploy", "--detach=true", *self.options.argv(), "-c", "-", self.name)
-        exit_code = await run_compose(argv, self.environ, stack.rendered, self.directory)
-        if exit_code:
-            raise errors.compose_failed("docker stack deploy", exit_code)
+        words = ("deploy", *(() if self.is_old else (_DETACH,)), *self.options.argv(), "-c", "-", self.name)
+        await self._run(*words, stdin=stack.render(is_old=self.is_old))
 
     async def remove(self) -> None:
         """Remove the stack, Docker's words on stderr. Raises `compose_failed`."""
-        argv = ("docker", "stack", "rm", self.name)
-        if exit_code := await run_compose(argv, self.environ, None, self.directory):
-            raise errors.compose_failed("docker stack rm", exit_code)
+        await self._run("rm", self.name)
+
+    # Private
+
+    async def _run(self, *words: str, stdin: bytes | None = None) -> None:
+        argv = ("docker", "stack", *words)
+        if exit_code := await run_compose(argv, self.environ, stdin, self.directory):
+            raise errors.compose_failed(f"docker stack {words[0]}", exit_code)

@@ -150,9 +150,8 @@ def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
 def _notes(project: Project, service: str, scale: int) -> Iterator[str]:
     """What several replicas change, or share, that one container has for itself."""
     if own := project.own_keys(service):
-        *others, last = (f"`{key}`" for key in own)
-        listed = f"{', '.join(others)} and {last} are" if others else f"{last} is"
-        yield f"{service}: {listed} left out, because several replicas cannot share {'them' if others else 'it'}"
+        them = "them" if len(own) > 1 else "it"
+        yield f"{service}: {errors.left_out(own)}, because several replicas cannot share {them}"
     if scale > 1 and (shared := project.shared_data(service)):
         yield f"warning: {service}: {shared}"
 

@@ -79,6 +79,24 @@ MET_IN = {
         "`{}` cannot be combined with `--balance` or `x-balance`: composectl shows the table, not the logs": "test_options_for_attached_logs_are_refused",
         "`{}` cannot be combined with `--balance`: it starts no replicas": "test_options_that_start_nothing_are_refused",
     },
+    "unit/compose/test_stack.py": {
+        "service `{}` cannot be balanced over a number of replicas: its `deploy.mode` is `{}`": "test_what_has_no_number_of_replicas_is_not_balanced",
+    },
+    "unit/compose/test_stack_client.py": {
+        "cannot run `docker stack deploy`": "test_without_docker_stack_there_is_one_line",
+    },
+    "unit/compose/test_stack_deploy.py": {
+        "service `{}` cannot run in a swarm: `deploy.resources.reservations.devices`": "test_a_device_is_refused",
+    },
+    "unit/compose/test_stack_resources.py": {
+        "{} `{}` cannot be deployed to a swarm: `{}`": "test_a_file_that_is_none_is_refused",
+        "network `{}` cannot be deployed to a swarm: its `driver` is `{}`": "test_a_network_of_one_node_is_refused",
+    },
+    "unit/compose/test_stack_service.py": {
+        "service `{}` has no `image`, and the nodes of a swarm build none": "test_a_swarm_builds_no_images",
+        "service `{}` cannot run in a swarm: `network_mode: {}`": "test_a_network_of_another_container_is_refused",
+        "service `{}` cannot run in a swarm: `{}`": "test_what_nothing_stands_in_for_is_refused",
+    },
     "unit/compose/test_project.py": {
         "service `{}` publishes no TCP port": "test_a_service_without_a_tcp_port_needs_a_listener",
         "service `{}` publishes an invalid port `{}`": "test_an_invalid_port_is_told",
