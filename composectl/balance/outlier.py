@@ -10,11 +10,16 @@ _FORGIVEN_AFTER = 5.0
 
 
 class OutlierDetector:
-    """Counts the failures in a row of one backend; times are in seconds by the pool's clock."""
+    """Counts the failures in a row of one backend; times are in seconds by the pool's clock.
 
-    __slots__ = ("_ejected_at", "_ejection_time", "_failed_checks", "_refused")
+    `accepted`: how often it has shown that it accepts. A connection that was begun before the last time and fails is no
+    news: where many come at once, those that find no room in the backlog of a well backend all time out together.
+    """
+
+    __slots__ = ("_ejected_at", "_ejection_time", "_failed_checks", "_refused", "accepted")
 
     def __init__(self) -> None:
+        self.accepted = 0
         self._refused = 0
         self._failed_checks = 0
         self._ejection_time = -1.0  # of the last ejection, if there was one
@@ -26,6 +31,7 @@ class OutlierDetector:
         return self._refused >= _MAX_REFUSED
 
     def connected(self) -> None:
+        self.accepted += 1
         self._refused = 0
 
     def check_failed(self) -> bool:
@@ -34,7 +40,8 @@ class OutlierDetector:
         return self._failed_checks >= _MAX_FAILED_CHECKS
 
     def check_passed(self) -> None:
-        self._refused = self._failed_checks = 0
+        self.connected()
+        self._failed_checks = 0
 
     def recovered(self) -> None:
         """The backend is ready: only the length of its last ejection still counts."""

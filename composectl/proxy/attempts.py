@@ -107,9 +107,9 @@ class Attempts(Queued):
         if self._checked:
             self._pool.leases.connected(backend)
 
-    def _dial_failed(self, backend: Backend, error: OSError) -> None:
+    def _dial_failed(self, backend: Backend, error: OSError, accepted: int) -> None:
         self._dial_task = None
-        reason = connect_failed(self._pool, backend, error, checked=self._checked)
+        reason = connect_failed(self._pool, backend, error, accepted, checked=self._checked)
         if reason is ErrorReason.TOO_MANY_OPEN_FILES:
             self._fail(reason)
         else:

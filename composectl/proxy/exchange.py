@@ -350,10 +350,11 @@ class Exchange(Attempts):
         self._dial_task = asyncio.get_running_loop().create_task(self._connect(lease.backend))
 
     async def _connect(self, backend: Backend) -> None:
+        accepted = backend.outlier.accepted
         try:
             stream = await self._upstream.connections.dial(backend)
         except OSError as error:
-            self._dial_failed(backend, error)
+            self._dial_failed(backend, error, accepted)
         else:
             self._dialed(backend)
             self._use(stream)

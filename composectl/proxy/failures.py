@@ -82,10 +82,13 @@ class Failures:
         return refused or self.reason is ErrorReason.BACKEND_HUNG_UP
 
 
-def connect_failed(pool: Pool, backend: Backend, error: OSError, *, checked: bool) -> ErrorReason:
-    """Why; the backend is not to blame where this process lacks descriptors."""
+def connect_failed(pool: Pool, backend: Backend, error: OSError, accepted: int, *, checked: bool) -> ErrorReason:
+    """Why; the backend is not to blame where this process lacks descriptors, or where it has accepted meanwhile.
+
+    `accepted`: how often it had accepted when this connection was begun.
+    """
     if is_exhaustion(error):
         return ErrorReason.TOO_MANY_OPEN_FILES
-    if checked:
+    if checked and accepted == backend.outlier.accepted:
         pool.leases.connection_refused(backend, reason_of(error))
     return ErrorReason.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else ErrorReason.BACKEND_UNREACHABLE

@@ -193,7 +193,7 @@ class TcpConnection(Attempts):
         self._dial_task = asyncio.get_running_loop().create_task(self._connect(lease.backend))
 
     async def _connect(self, backend: Backend) -> None:
-        end = _BackendEnd()
+        end, accepted = _BackendEnd(), backend.outlier.accepted
         try:
             await self._connections.connect(backend, cast(asyncio.Protocol, end))
             if backend.phase is Phase.GONE:  # and another may have its address by now
@@ -202,7 +202,7 @@ class TcpConnection(Attempts):
                 raise ConnectionResetError("reset at once")
         except OSError as error:
             end.abort()
-            self._dial_failed(backend, error)
+            self._dial_failed(backend, error, accepted)
         except BaseException:
             end.abort()
             raise

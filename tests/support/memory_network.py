@@ -15,14 +15,20 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class MemoryLoop(asyncio.SelectorEventLoop):
-    """A loop on which each connection that is dialled gets to `answer`, which may raise OSError."""
+    """A loop on which each connection that is dialled gets to `answer`, which may raise OSError.
+
+    One to a host of which `has_room` is false gets nowhere.
+    """
 
     answer: Callable[[MemoryTransport], None]
+    has_room: Callable[[str], bool] = staticmethod(lambda host: True)
 
     async def create_connection(self, protocol_factory: Any, host: Any = None, *_: Any, **__: Any) -> Any:
         protocol = protocol_factory()
         transport = MemoryTransport(self, protocol, str(host))
         await asyncio.sleep(0)
+        if not self.has_room(str(host)):
+            await asyncio.Event().wait()
         self.answer(transport)
         protocol.connection_made(transport)
         return transport, protocol

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from math import ceil
 from typing import Any, Self
@@ -41,10 +42,16 @@ class ClockedLoop(MemoryLoop):
 
 
 class MemoryService:
-    """`backends` that answer at once while they run; clients wait in the queue for as long as it takes."""
+    """`backends` that answer at once while they run; clients wait in the queue for as long as it takes.
 
-    def __init__(self, loop: ClockedLoop, backends: int, policy: Policy) -> None:
+    `backlog`: so many connections to a backend can be made in each step of the clock. `changes`: of phases, in order.
+    """
+
+    def __init__(self, loop: ClockedLoop, backends: int, policy: Policy, *, backlog: int = 1_000_000) -> None:
         self.loop = loop
+        self.changes: list[Phase] = []
+        self._backlog = backlog
+        self._made: Counter[tuple[str, float]] = Counter()  # connections by host and moment
         self.running = set(range(backends))
         self._sent = 0
         self._answers: list[bytearray] = []
@@ -55,7 +62,7 @@ class MemoryService:
         self._kept = ConnectionPool(80)
         self._server = HttpServer(Upstream(self.pool, self._kept, self.queue))
         self._clients: list[MemoryTransport] = []
-        loop.answer = self._accept
+        loop.answer, loop.has_room = self._accept, self._has_room
         self.pool.sync(map(_replica, range(backends)))
         self._next_sweep = loop.time() + 1
 
@@ -80,10 +87,13 @@ class MemoryService:
 
     async def ask(self, client: int, request: bytes) -> None:
         """Let this client, counted from 0, send a request behind its others."""
-        while client >= len(self._clients):
-            self._connect()
-        self._sent += 1
-        self._clients[client].say(request)
+        self._say(client, request)
+        await self.loop.settle()
+
+    async def ask_at_once(self, clients: int, request: bytes) -> None:
+        """Let so many new clients send a request at the same moment."""
+        for client in range(len(self._clients), len(self._clients) + clients):
+            self._say(client, request)
         await self.loop.settle()
 
     async def wait(self, seconds: float) -> None:
@@ -109,6 +119,12 @@ class MemoryService:
 
     # Private
 
+    def _say(self, client: int, request: bytes) -> None:
+        while client >= len(self._clients):
+            self._connect()
+        self._sent += 1
+        self._clients[client].say(request)
+
     def _connect(self) -> None:
         protocol = self._server()
         client, answer = MemoryTransport(self.loop, protocol), bytearray()
@@ -117,6 +133,10 @@ class MemoryService:
         self._clients.append(client)
         self._answers.append(answer)
 
+    def _has_room(self, host: str) -> bool:
+        self._made[host, self.loop.time()] += 1
+        return self._made[host, self.loop.time()] <= self._backlog
+
     def _accept(self, transport: MemoryTransport) -> None:
         if transport.host not in map(_host, self.running):
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
@@ -124,6 +144,7 @@ class MemoryService:
         transport.listen(lambda data: transport.later(OK * data.count(b"\r\n\r\n")))
 
     def _tell(self, change: Transition, backend: Backend) -> None:
+        self.changes.append(change.after)
         if change.after is Phase.READY:
             self.queue.admit()
             return
