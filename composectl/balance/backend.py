@@ -29,7 +29,8 @@ class Replica:
     `id` is the container's 64 hex digits, `started` its start time as Docker writes it. `stop_grace_period` is in
     seconds, `stop_signal` is a number. `ports` maps each port of the container to the port of `host` at which it is
     reached; it is empty where both are the same. `network` is the id of the network, `endpoint` the id of the
-    container's place there, a new one after each join; both are "" where there is none.
+    container's place there, a new one after each join; both are "" where there is none. `node`: the host name of the
+    node of a swarm that it runs on; "" for one that is no task.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Replica:
     ports: tuple[tuple[int | None, int], ...] = ()
     network: str = ""
     endpoint: str = ""
+    node: str = ""
 
     @property
     def key(self) -> Key:

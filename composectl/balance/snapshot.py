@@ -53,7 +53,7 @@ class BackendView:
 
     `canary`: the share of the requests that it gets with the other canaries; None where it is not one. `histogram`:
     the numbers of responses below each of the snapshot's `histogram_ms`, and at last of those above. `total_ms`: the
-    sum of all durations. `connections` and bytes: see `Counters`.
+    sum of all durations. `connections` and bytes: see `Counters`. `node`: see `Replica`.
     """
 
     number: int
@@ -80,6 +80,7 @@ class BackendView:
     bytes_sent: int = 0
     bytes_received_per_second: float = 0.0
     bytes_sent_per_second: float = 0.0
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,7 @@ def _view_backend(pool: Pool, backend: Backend, port: int | None) -> BackendView
         bytes_sent=backend.bytes_sent,
         bytes_received_per_second=round(backend.received_rate.recent, 1),
         bytes_sent_per_second=round(backend.sent_rate.recent, 1),
+        node=backend.replica.node,
     )
 
 

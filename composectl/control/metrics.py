@@ -86,6 +86,11 @@ def _durations(backend: BackendView) -> list[Any]:
     return [(list(zip(_BOUNDS, accumulate(backend.histogram), strict=False)), backend.total_ms / 1000)]
 
 
+def _identity(backend: BackendView) -> dict[str, str]:
+    node = {"node": backend.node} if backend.node else {}
+    return {"name": backend.name, "id": backend.id, "address": backend.address} | node
+
+
 def _listeners(service: ServiceView) -> list[Any]:
     protocols = {listener: port.protocol for port in service.ports for listener in port.listeners}
     return [({"address": listener, "protocol": protocols.get(listener, "")},) for listener in service.listeners]
@@ -164,8 +169,8 @@ _BACKEND_FAMILIES = (
             "From the request to the end of its response.", _durations),
     _Family(_GAUGE, "composectl_backend_phase", "1 for the phase that the backend is in.",
             lambda backend: {phase: int(phase == backend.phase) for phase in _PHASES}, "phase"),
-    _Family(_INFO, "composectl_backend", "The name, id and address of the backend.",
-            lambda backend: {"name": backend.name, "id": backend.id, "address": backend.address}),
+    _Family(_INFO, "composectl_backend", "The name, id and address of the backend, and its node in a swarm.",
+            _identity),
 )
 # fmt: on
 _PROCESS = ProcessCollector(registry=None)

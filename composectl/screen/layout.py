@@ -136,12 +136,13 @@ def _measured(
 _NUMBER = Column("#", 0, lambda row, _: str(row.backend.number), lambda row: QUIET)
 _NAME = Column("name", 3, lambda row, width: keep_tail(sanitize(row.backend.name), width), left=True, least=16)
 _ADDRESS = Column("address", 8, lambda row, _: sanitize(row.backend.address), left=True)
+_NODE = Column("node", 5, lambda row, width: keep_tail(sanitize(row.backend.node), width), left=True, least=8)
 _STATE = Column("phase", 0, lambda row, _: sanitize(row.backend.phase), _phase_style, left=True, least=5, floor=_PHASE)
 _SHARE = Column("share", 5, lambda row, _: percent(row.count, row.total), _count_style)
 _DRAWN_SHARE = Column("", 7, _share_bar, lambda row: DRAWN, left=True, least=4, floor=_BAR, gap=1)
 _ERRORS = Column("errors", 4, lambda row, _: count(errors(row)), lambda row: BAD if errors(row) else QUIET)
 _OF_REQUESTS = (
-    *(_NUMBER, _NAME, _ADDRESS, _STATE),
+    *(_NUMBER, _NAME, _NODE, _ADDRESS, _STATE),
     _measured("in flight", 2, lambda backend: backend.in_flight, count),
     Column("requests", 0, lambda row, _: count(row.count), _count_style),
     *(_SHARE, _DRAWN_SHARE),
@@ -151,7 +152,7 @@ _OF_REQUESTS = (
     _measured("p95 ms", 6, lambda backend: backend.p95_ms),
 )
 _OF_CONNECTIONS = (
-    *(_NUMBER, _NAME, _ADDRESS, _STATE),
+    *(_NUMBER, _NAME, _NODE, _ADDRESS, _STATE),
     _measured("open", 2, lambda backend: backend.connections, count),
     Column("connections", 0, lambda row, _: count(row.count), _count_style),
     *(_SHARE, _DRAWN_SHARE),
@@ -162,10 +163,12 @@ _OF_CONNECTIONS = (
 
 
 def columns_for(rows: Sequence[TableRow], *, by_connection: bool = False) -> Sequence[Column]:
-    """Those of a service, but for the addresses where backends are named by them."""
-    named = any(row.backend.name != row.backend.address for row in rows)
+    """Those of a service, but for the addresses where backends are named by them, and for the nodes outside a swarm."""
+    are_named = any(row.backend.name != row.backend.address for row in rows)
+    have_nodes = any(row.backend.node for row in rows)
+    left_out = {_ADDRESS: not are_named, _NODE: not have_nodes}
     columns = _OF_CONNECTIONS if by_connection else _OF_REQUESTS
-    return [column for column in columns if named or column is not _ADDRESS]
+    return [column for column in columns if not left_out.get(column)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,14 @@ def test_a_replica_with_a_port_of_its_own_is_shown_with_that() -> None:
     assert backend.address == "10.0.0.1:8081"
 
 
+def test_a_task_is_shown_with_its_node() -> None:
+    watched = RecordedPool(1)
+    watched.pool.sync([replace(watched.backend(1).replica, node="worker-1")])
+    (backend,) = snapshot(watched).services[0].backends
+    assert backend.node == "worker-1"
+    assert watched.backend(1).replica.key == RecordedPool(1).backend(1).replica.key
+
+
 def test_an_ipv6_address_has_brackets() -> None:
     assert join_address("fd00::2", 80) == "[fd00::2]:80"
 

@@ -164,6 +164,13 @@ def test_lines_of_the_access_log_are_counted_where_there_is_one() -> None:
     assert lines(None) == {}
 
 
+def test_a_task_of_a_swarm_is_told_with_its_node() -> None:
+    service = seen(RecordedPool(1))
+    task = replace(service, backends=(replace(service.backends[0], node="worker-1"),))
+    assert 'node="worker-1"' in exposed(task)
+    assert "node=" not in exposed(service)
+
+
 def test_names_that_lie_stay_in_their_quotes() -> None:
     service = seen(RecordedPool(1))
     lying = 'x"} 7\n# HELP \\ \x1b[31m'

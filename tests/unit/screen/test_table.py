@@ -21,7 +21,7 @@ HOSTILE = "\x1b[31m[bold red]evil[/]\r\n\x1b]8;;http://evil\x07[link=x]"
         (200, "# name address phase in flight requests share req/s errors p50 ms p95 ms"),
         (100, "# name address phase in flight requests share req/s errors p95 ms"),
         (80, "# name phase in flight requests share req/s errors p95 ms"),
-        (60, "# name phase in flight requests req/s"),
+        (60, "# name phase in flight requests req/s errors"),
         (40, "# phase in flight requests req/s"),
         (20, "# phase requests"),
     ],
@@ -80,6 +80,22 @@ def test_backends_named_by_their_address_show_it_once() -> None:
     headings, row = render(fixed, width=200)[3:5]
     assert headings.split()[:3] == ["#", "name", "phase"]
     assert row.count("[::1]:9001") == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (200, "# name node address phase in flight requests share req/s errors p50 ms p95 ms"),
+        (100, "# name node phase in flight requests share req/s errors p95 ms"),
+        (60, "# name phase in flight requests req/s"),
+    ],
+)
+def test_tasks_of_a_swarm_show_their_node(width: int, headings: str) -> None:
+    tasks = (backend(1, name="shop_echo.1", node="worker-with-a-name-1"), backend(2, name="shop_echo.2", node="w2"))
+    top, first, second = render(service(backends=tasks), width=width)[3:6]
+    assert " ".join(top.split()) == headings
+    assert ("worker-with-a-name-1" in first) is (width == 200)
+    assert ("w2" in second) is ("node" in headings)
 
 
 @pytest.mark.parametrize("width", [200, 120, 100, 80, 60, 40, 30, 20, 15, 8, 1])

@@ -74,7 +74,8 @@ class Row {
     set(this.swatch, "class", `swatch ${colour(backend.number)}`);
     say(this.number, String(backend.number));
     say(this.name, backend.name);
-    say(this.address, backend.name === backend.address ? "" : backend.address);
+    const address = backend.name === backend.address ? "" : backend.address;
+    say(this.address, backend.node ? `${address} on ${backend.node}` : address);
     set(this.name, "title", backend.name);
     say(this.sign, SIGNS[backend.phase] ?? "·");
     say(this.phase, backend.phase);
