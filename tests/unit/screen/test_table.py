@@ -21,7 +21,7 @@ HOSTILE = "\x1b[31m[bold red]evil[/]\r\n\x1b]8;;http://evil\x07[link=x]"
         (200, "# name address phase in flight requests share req/s errors p50 ms p95 ms"),
         (100, "# name address phase in flight requests share req/s errors p95 ms"),
         (80, "# name phase in flight requests share req/s errors p95 ms"),
-        (60, "# name phase in flight requests req/s errors"),
+        (60, "# name phase in flight requests req/s"),
         (40, "# phase in flight requests req/s"),
         (20, "# phase requests"),
     ],
@@ -87,7 +87,7 @@ def test_backends_named_by_their_address_show_it_once() -> None:
     [
         (200, "# name node address phase in flight requests share req/s errors p50 ms p95 ms"),
         (100, "# name node phase in flight requests share req/s errors p95 ms"),
-        (60, "# name phase in flight requests req/s"),
+        (60, "# name phase in flight requests req/s errors"),
     ],
 )
 def test_tasks_of_a_swarm_show_their_node(width: int, headings: str) -> None:
