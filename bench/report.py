@@ -29,7 +29,8 @@ measured while these look at another composectl. Where backends are killed, each
 20 s, there are two rounds, and HAProxy checks its servers every 200 ms.
 `nginx-tuned` has larger buffers, of 64 KiB each; `go` is Go's `httputil.ReverseProxy` as it comes, `go-tuned` keeps
 more connections, and `go-pooled` its buffers, too. Calls of gRPC go over HTTP/2 without TLS on both sides, to four
-nghttpd; h2load sends them where all are alike.
+nghttpd; h2load sends them where all are alike. Over TCP, `haproxy-splice` is HAProxy with `option splice-auto` and
+`option splice-response`.
 """
 
 

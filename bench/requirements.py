@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.figures import Figure, Row, Samples
-from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, table, watched
+from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, table, tcp, watched
 
 _OURS = Row("composectl")
 
@@ -69,6 +69,7 @@ def _median(figure: Figure) -> Callable[[Samples], float | None]:
 
 
 _LARGE = _ratio(bodies.PER_CPU_SECOND, _OURS, Row("nginx"))
+_BULK = _ratio(bodies.PER_CPU_SECOND, _OURS, tcp.HAPROXY)
 _GROWTH = _ratio(cpu.CPU, Row("composectl", growth.MANY), Row("composectl", growth.FEW))
 _WATCHED = _ratio(latency.P99, watched.WATCHED, latency.BARE)
 _TABLE = _ratio(latency.P99, table.DRAWN, latency.BARE)
@@ -83,6 +84,8 @@ REQUIREMENTS = (
     Requirement("CPU per call of gRPC against nginx", grpc.ALIKE.name, _cpu_against("nginx"), 1.0),
     Requirement("CPU per call of gRPC against Caddy", grpc.ALIKE.name, _cpu_against("caddy"), 0.4),
     Requirement("CPU per call of gRPC with its own trace against nginx", grpc.TRACED.name, _cpu_against("nginx"), 1.5),
+    Requirement("CPU per round trip over TCP against HAProxy", tcp.MESSAGES.name, _cpu_against("haproxy"), 1.3),
+    Requirement("bulk over TCP per CPU second against HAProxy", tcp.IN_BULK.name, _BULK, 2.0, at_least=True),
     Requirement("p99 with the table drawn against without", "table", _TABLE, 1.3),
     Requirement("p99 with all watchers against bare", "watched", _WATCHED, 1.2),
     Requirement("failed requests while backends are killed", "killed", _median(killed.LOST), 0, "requests"),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from bench import h2load
+from bench import h2load, messages
 from bench.backends import Backends
 from bench.figures import Row, Samples
 from bench.grpc_servers import answering
@@ -53,6 +53,9 @@ def _behind(part: Part, backends: Backends, folder: Path) -> Iterator[tuple[Back
     elif part.grpc:
         with answering(max(part.backends), Path(mkdtemp(dir=folder))) as answer:
             yield answer, None
+    elif part.tcp:
+        with messages.answering(max(part.backends), Path(mkdtemp(dir=folder)), part.tcp) as answer:
+            yield answer, None
     else:
         yield backends, None
 
@@ -66,9 +69,18 @@ def _all_started(
         for row, port in zip(rows, free_ports(len(rows)), strict=True):
             target = stack.enter_context(_started(peers[row.peer], backends.first(row.backends), port, folder))
             targets[row] = replace(target, servers=servers)
-            h2load.call(port, 1) if backends.grpc else put(Load(), port, 1)
+            _warm_up(target)
             os.kill(targets[row].pid, signal.SIGSTOP)
         yield targets
+
+
+def _warm_up(target: Target) -> None:
+    if target.backends.grpc:
+        h2load.call(target.port, 1)
+    elif target.backends.tcp:
+        messages.exchange(target.port, target.backends.tcp, 1, 1)
+    else:
+        put(Load(), target.port, 1)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, table, watched
+from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, table, tcp, watched
 from bench.parts.part import Part
 
 PARTS: dict[str, Part] = {
@@ -15,6 +15,7 @@ PARTS: dict[str, Part] = {
         *bodies.PARTS,
         growth.PART,
         *grpc.PARTS,
+        *tcp.PARTS,
         killed.PART,
         memory.PART,
         commands.PART,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bench.downloads import download
 from bench.figures import FAILED, WAITED, Figure
 from bench.parts.cpu import CPU, SPEED, SYSTEM, USER, measure
 from bench.parts.part import Measure, Part, Target
 from bench.process import spent
-from bench.wrk import Load
+from bench.wrk import Load, Outcome
 
 PER_CPU_SECOND = Figure("relayed", "MB/CPU second", 0)
 PER_SECOND = Figure("relayed", "MB/s", 0)
@@ -17,9 +17,10 @@ PER_SECOND = Figure("relayed", "MB/s", 0)
 _LARGE = Load("/10m", connections=16)
 
 
-def _measure_large(target: Target, seconds: int) -> Mapping[Figure, float]:
+def relaying(target: Target, load: Callable[[], Outcome]) -> Mapping[Figure, float]:
+    """How much was relayed under a load, by the CPU second of the proxy and by the second."""
     before = spent(target.pid)
-    outcome = download(_LARGE, target.port, seconds)
+    outcome = load()
     took = spent(target.pid) - before
     return {
         PER_CPU_SECOND: outcome.received / 1e6 / took.ran,
@@ -27,6 +28,13 @@ def _measure_large(target: Target, seconds: int) -> Mapping[Figure, float]:
         WAITED: 100 * took.waited / outcome.seconds,
         FAILED: outcome.failed,
     }
+
+
+# Private
+
+
+def _measure_large(target: Target, seconds: int) -> Mapping[Figure, float]:
+    return relaying(target, lambda: download(_LARGE, target.port, seconds))
 
 
 def _measuring(load: Load) -> Measure:

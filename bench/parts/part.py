@@ -28,6 +28,7 @@ class Target:
 
 Measure = Callable[[Target, int], Mapping[Figure, float]]
 NGINX = Row("nginx")
+TCP_ALONE = ("haproxy-splice",)  # peers that differ from another one by what they do with connections
 
 
 def to_nginx(_: Row) -> Row:
@@ -41,7 +42,7 @@ class Part:
 
     `figures` are shown; `only` these peers (any, if empty) take part, and none of `without`, before each of
     `backends`; it takes `least` rounds at least, and `most` at most. `kills`: each backend is a process of its own.
-    `grpc`: the backends answer calls of gRPC, and nothing else.
+    `grpc`: the backends answer calls of gRPC, and nothing else. `tcp`: they answer messages with so many bytes each.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Part:
     most: int = 1000
     kills: bool = False
     grpc: bool = False
+    tcp: int = 0
 
     def rounds(self, asked: int) -> int:
         """How many are made where so many are asked for."""
@@ -63,5 +65,6 @@ class Part:
 
     def rows(self, peers: Sequence[str]) -> list[Row]:
         """Which of `peers` are measured, before how many backends."""
-        names = [name for name in peers if name not in self.without and (not self.only or name in self.only)]
+        without = self.without if self.tcp else (*self.without, *TCP_ALONE)
+        names = [name for name in peers if name not in without and (not self.only or name in self.only)]
         return [Row(name, count) for name in names for count in self.backends]

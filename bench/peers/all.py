@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.peers.caddy import CADDY
 from bench.peers.go import GO, GO_POOLED, GO_TUNED
-from bench.peers.haproxy import HAPROXY
+from bench.peers.haproxy import HAPROXY, HAPROXY_SPLICE
 from bench.peers.nginx import NGINX, NGINX_TUNED
 from bench.peers.ours import COMPOSECTL, INTERPRETED, LOGGING, WATCHED, WITHOUT_TABLE
 from bench.peers.peer import Peer
@@ -13,6 +13,6 @@ PEERS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
         *(NGINX, NGINX_TUNED, COMPOSECTL, INTERPRETED, WITHOUT_TABLE, LOGGING, WATCHED),
-        *(HAPROXY, GO, GO_TUNED, GO_POOLED, CADDY),
+        *(HAPROXY, HAPROXY_SPLICE, GO, GO_TUNED, GO_POOLED, CADDY),
     )
 }

@@ -1,9 +1,9 @@
-"""HAProxy as a proxy that does what ours does."""
+"""HAProxy as a proxy that does what ours does; before servers of TCP, also with splice(2)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from bench.cores import PROXY_CORE
 from bench.peers.peer import Peer, Place
@@ -38,22 +38,60 @@ backend backends
   {servers}
 """
 
+_TCP_CONFIG = """
+global
+  nbthread 1
+  maxconn 16000
+  no strict-limits
+defaults
+  mode tcp
+  {splice}
+  timeout connect 1s
+  timeout client 3600s
+  timeout server 3600s
+frontend clients
+  bind 127.0.0.1:{port} backlog 4096
+  default_backend backends
+backend backends
+  balance leastconn
+  {servers}
+"""
+
 # Where backends are killed: as often as composectl checks, and on another server
 _CHECK = " check inter 200ms fall 1 rise 1"
 _RETRIES = "option redispatch 1\n  retry-on conn-failure empty-response"
 
 
-@contextmanager
-def _start(place: Place) -> Iterator[int]:
-    config = place.folder / "haproxy.cfg"
+_SPLICE = "option splice-auto\n  option splice-response"
+
+
+def _starter(*, splice: bool) -> Callable[[Place], AbstractContextManager[int]]:
+    @contextmanager
+    def start(place: Place) -> Iterator[int]:
+        config = place.folder / "haproxy.cfg"
+        config.write_text(_tcp_config(place, _SPLICE if splice else "") if place.backends.tcp else _config(place))
+        command = ["haproxy", "-db", "-f", str(config)]
+        with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as pid:
+            yield pid
+
+    return start
+
+
+def _config(place: Place) -> str:
     http2 = " proto h2" if place.backends.grpc else ""
     check, retries = (_CHECK, _RETRIES) if place.backends.killable else ("", "")
+    servers = _servers(place, check + http2)
+    return _CONFIG.format(port=place.port, servers=servers, retries=retries, http2=http2)
+
+
+def _tcp_config(place: Place, splice: str) -> str:
+    return _TCP_CONFIG.format(port=place.port, servers=_servers(place, ""), splice=splice)
+
+
+def _servers(place: Place, words: str) -> str:
     addresses = enumerate(place.backends.addresses, 1)
-    servers = "\n  ".join(f"server s{number} {address}{check}{http2}" for number, address in addresses)
-    config.write_text(_CONFIG.format(port=place.port, servers=servers, retries=retries, http2=http2))
-    command = ["haproxy", "-db", "-f", str(config)]
-    with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as pid:
-        yield pid
+    return "\n  ".join(f"server s{number} {address}{words}" for number, address in addresses)
 
 
-HAPROXY = Peer("haproxy", _start, ("haproxy", "-v"))
+HAPROXY = Peer("haproxy", _starter(splice=False), ("haproxy", "-v"))
+HAPROXY_SPLICE = Peer("haproxy-splice", _starter(splice=True), ("haproxy", "-v"))

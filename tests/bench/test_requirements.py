@@ -21,7 +21,8 @@ def test_a_run_that_is_fast_enough_meets_all() -> None:
     [
         ({"nginx": 0.9}, ["CPU per request against nginx"]),
         ({"nginx": 0.7}, ["CPU per request against nginx", "CPU per call of gRPC against nginx"]),
-        ({"haproxy": 0.9}, ["CPU per request against HAProxy"]),
+        ({"haproxy": 0.9}, ["CPU per request against HAProxy", "CPU per round trip over TCP against HAProxy"]),
+        ({"haproxy": 1.0}, ["CPU per round trip over TCP against HAProxy"]),
         ({"go_tuned": 2.9}, ["CPU per request against the tuned Go proxy"]),
         ({"caddy": 3.7}, ["CPU per request against Caddy"]),
         ({"composectl_watched": 1.7}, ["p99 with all watchers against bare"]),
@@ -33,12 +34,13 @@ def test_what_is_not_met_is_told(cost: dict[str, float], texts: list[str]) -> No
     assert [verdict.requirement.text for verdict in made if not verdict.met] == texts
 
 
-def test_of_bodies_relayed_in_a_second_more_is_better() -> None:
+@pytest.mark.parametrize(("part", "peer", "least"), [("10m", "nginx", 800.0), ("tcp-bulk", "haproxy", 2000.0)])
+def test_of_what_is_relayed_in_a_second_more_is_better(part: str, peer: str, least: float) -> None:
     measured = results().measured
-    readings = measured["10m"].readings[bodies.PER_CPU_SECOND]
-    for relayed, met in ((790.0, False), (800.0, True), (1600.0, True)):
-        readings[Row("nginx")], readings[Row("composectl")] = [1000.0], [relayed]
-        assert [verdict.met for verdict in verdicts(measured) if verdict.requirement.part == "10m"] == [met]
+    readings = measured[part].readings[bodies.PER_CPU_SECOND]
+    for relayed, met in ((least - 10, False), (least, True), (2 * least, True)):
+        readings[Row(peer)], readings[Row("composectl")] = [1000.0], [relayed]
+        assert [verdict.met for verdict in verdicts(measured) if verdict.requirement.part == part] == [met]
 
 
 def test_what_was_not_measured_is_not_judged() -> None:

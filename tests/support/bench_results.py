@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.figures import FAILED, WAITED, Figure, Row, Samples
-from bench.parts import bodies, commands, cpu, grpc, killed, latency, memory
+from bench.parts import bodies, commands, cpu, grpc, killed, latency, memory, tcp
 from bench.parts.all import PARTS
 from bench.peers.all import PEERS
 from bench.results import Results
@@ -18,6 +18,7 @@ COST = {
     "composectl-watched": 1.3,
     "nginx-tuned": 0.9,
     "haproxy": 1.1,
+    "haproxy-splice": 1.1,
     "go": 8.0,
     "go-tuned": 5.0,
     "go-pooled": 3.0,
@@ -41,16 +42,24 @@ def results(**cost: float) -> Results:
     for drift in (1.0, 1.1):
         for part in PARTS.values():
             for row in part.rows(tuple(PEERS)):
-                cost = costs[row.peer] * (_IN_GRPC.get(row.peer, 1.0) if part in grpc.PARTS else 1.0)
+                cost = costs[row.peer] * _IN_PART.get(part.name, {}).get(row.peer, 1.0)
                 reading = {figure: _value(figure, cost) * drift for figure in part.figures}
+                if part is tcp.IN_BULK:
+                    reading[bodies.PER_CPU_SECOND] = _RELAYED[row.peer]
                 measured[part.name].add(row, {**reading, WAITED: 0, FAILED: 0})
     return Results("2026-01-31", "a machine, 2 cores", dict.fromkeys((*PEERS, "Python"), "1.2.3"), 2, 1, measured)
 
 
 # Private
 
-# How much less of nginx's time a call of gRPC costs than a request
-_IN_GRPC = {"composectl": 0.5}
+# How much less a part costs a proxy than a request does
+_IN_PART: dict[str, dict[str, float]] = {
+    **{part.name: {"composectl": 0.5} for part in grpc.PARTS},
+    tcp.MESSAGES.name: {"composectl": 0.9},
+}
+
+# MB per CPU second through TCP
+_RELAYED = {"composectl": 3000, "haproxy": 1000, "haproxy-splice": 4000}
 
 _BASE: dict[Figure, float] = {
     bodies.PER_CPU_SECOND: 1000,
