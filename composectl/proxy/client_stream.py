@@ -27,6 +27,14 @@ class ClientStream:
     def send(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
         """Send the next part of the response: `head` is in the first part, and `trailers` are in the last one."""
 
+    def takes_response(self) -> bool:
+        """Whether the response may begin to come now."""
+        return True
+
+    def widens(self) -> bool:
+        """Whether the backend may send more than it may at first before the client takes it."""
+        return True
+
     def send_interim(self, head: ResponseHead) -> None:
         """Send a 1xx response."""
 

@@ -250,6 +250,9 @@ class Exchange(Attempts):
     def resume_upload(self) -> None:
         self._client.resume_upload()
 
+    def widens(self) -> bool:
+        return self._client.widens()
+
     def respond(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
         """The next part of the response has come: see `ClientStream.send`."""
         if self._replay is not None:
@@ -342,6 +345,8 @@ class Exchange(Attempts):
     def _use(self, backend: BackendStream) -> None:
         self._backend = backend
         backend.start(self)
+        if not self._client.takes_response():
+            backend.pause()
         self._client.resume_upload()
         self.flush()
 

@@ -16,7 +16,7 @@ from composectl.proxy.http2 import frames
 from composectl.proxy.http2.backend_stream import Http2BackendStream, StreamOwner
 from composectl.proxy.http2.compression import MAX_FIELDS_SIZE, literal, literals
 from composectl.proxy.http2.connection import CONNECTION_WINDOW
-from composectl.proxy.http2.flow import Flow
+from composectl.proxy.http2.flow import FIRST_WINDOW, STREAM_WINDOW, Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequestHead, http2_fields
 from composectl.proxy.http2.response import check_trailers, read_head
@@ -57,7 +57,7 @@ class Http2BackendConnection(StreamOwner):
         on_lost: Callable[[Http2BackendConnection], None],
     ) -> None:
         # Many clients share it: one that does not take its response must not stop the others.
-        super().__init__(streams_share_window=False)
+        super().__init__(FIRST_WINDOW, streams_share_window=False)
         self.backend = backend
         self.ready = ready
         self._backend_line = backend_line
@@ -133,6 +133,11 @@ class Http2BackendConnection(StreamOwner):
         self.reserved -= 1
         stream.failed(ErrorReason.UPGRADE_REFUSED, reused=False)
         self._freed()
+
+    def widen(self, exchange: Exchange, flow: Flow) -> None:
+        if flow.window < STREAM_WINDOW and flow.unacknowledged + flow.held > flow.window // 2 and exchange.widens():
+            flow.unacknowledged += STREAM_WINDOW - flow.window
+            flow.window = STREAM_WINDOW
 
     def retire(self) -> None:
         """Open no further stream, and close behind the last one."""
@@ -243,7 +248,9 @@ class Http2BackendConnection(StreamOwner):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         offer = frames.settings(
-            (frames.SETTINGS_ENABLE_PUSH, 0), (frames.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_FIELDS_SIZE)
+            (frames.SETTINGS_ENABLE_PUSH, 0),
+            (frames.SETTINGS_INITIAL_WINDOW_SIZE, FIRST_WINDOW),
+            (frames.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_FIELDS_SIZE),
         )
         self.transport.write(
             frames.PREFACE + offer + frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW)
@@ -360,6 +367,7 @@ class Http2BackendConnection(StreamOwner):
         if trailers is not None:
             self._finish(stream, exchange, flow)
         elif not stream.paused:
+            self.widen(exchange, flow)
             self.taken(flow, ended=False)
 
     def _finish(self, stream: Http2BackendStream, exchange: Exchange, flow: Flow) -> None:

@@ -38,6 +38,10 @@ class StreamOwner(Http2Connection):
         """The backend has not offered to take such a request."""
         raise NotImplementedError
 
+    def widen(self, exchange: Exchange, flow: Flow) -> None:
+        """Let the backend send more of a large response before the client takes it."""
+        raise NotImplementedError
+
     def cancel_stream(self, stream: Http2BackendStream) -> None:
         """The response is not wanted any more."""
         raise NotImplementedError
@@ -117,6 +121,8 @@ class Http2BackendStream(BackendStream):
     def resume(self) -> None:
         self.paused = False
         if self.flow is not None:
+            if self.exchange is not None:
+                self._connection.widen(self.exchange, self.flow)
             self._connection.taken(self.flow, ended=False)
 
     def sweep(self, limits: Limits) -> None:

@@ -15,7 +15,7 @@ from composectl.proxy.http2 import frames
 from composectl.proxy.http2.client_stream import Http2ClientStream, StreamOwner
 from composectl.proxy.http2.compression import MAX_FIELDS_SIZE
 from composectl.proxy.http2.connection import CLOSING_PING, CONNECTION_WINDOW
-from composectl.proxy.http2.flow import Flow
+from composectl.proxy.http2.flow import STREAM_WINDOW, WIDE_STREAMS, Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequest, StreamRequestHead, check_field
 from composectl.proxy.http2.request_reader import RequestReader
@@ -31,6 +31,7 @@ MAX_STREAMS: Final = 256
 _IDLE_SECONDS: Final = 75
 _GOAWAY_SECONDS: Final = 1
 _STALLED_SECONDS: Final = 300
+_MAX_HELD_BACK: Final = 1024 * 1024  # of all responses, by the client's windows
 # Streams that may be reset in a second, beyond as many as a client may have open
 _MAX_RESETS: Final = 1_000
 
@@ -42,6 +43,7 @@ class Http2ClientConnection(StreamOwner):
         "_context",
         "_draining",
         "_idle_since",
+        "_is_full",
         "_last_stream_id",
         "_limits",
         "_reader",
@@ -49,12 +51,13 @@ class Http2ClientConnection(StreamOwner):
         "_streams",
         "_touched",
         "_upstream",
+        "_wide_streams",
         "aborted",
         "closing",
     )
 
     def __init__(self, context: ListenerContext, upstream: Upstream) -> None:
-        super().__init__(streams_share_window=True)
+        super().__init__(STREAM_WINDOW, streams_share_window=True)
         self._context = context
         self._upstream = upstream
         self._streams: dict[int, Http2ClientStream] = {}
@@ -62,7 +65,8 @@ class Http2ClientConnection(StreamOwner):
         self._last_stream_id = 0
         self._resets = 0
         self._idle_since = context.tick
-        self._draining = False
+        self._draining = self._is_full = False
+        self._wide_streams = 0
         self._limits = context.limits if context.has_request_limits else None
         self.closing = False
         self.aborted = False
@@ -101,6 +105,16 @@ class Http2ClientConnection(StreamOwner):
             self._close_stream(stream)
             stream.exchange = None
             self.write(frames.rst_stream(stream.flow.stream_id, code))
+
+    @property
+    def takes_responses(self) -> bool:
+        return not (self.write_paused or self._is_full)
+
+    def widen(self, stream: Http2ClientStream) -> bool:
+        if not stream.is_wide and self._wide_streams < WIDE_STREAMS:
+            stream.is_wide = True
+            self._wide_streams += 1
+        return stream.is_wide
 
     def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
         self._context.log_access(record, status, error)
@@ -231,7 +245,7 @@ class Http2ClientConnection(StreamOwner):
             return
         if stream.response_ended:
             self.stream_finished(stream)
-        elif stream.exchange is None or not self.write_paused:
+        elif stream.exchange is None or self.takes_responses:
             stream.resume_response()
 
     def stream_failed(self, stream_id: int, code: int) -> None:
@@ -240,6 +254,13 @@ class Http2ClientConnection(StreamOwner):
         if stream is not None:
             self._cancel(stream)
         self.write(frames.rst_stream(stream_id, code))
+
+    def held_back_changed(self) -> None:
+        was_full, self._is_full = self._is_full, self.held_back > _MAX_HELD_BACK
+        if self._is_full and not was_full:
+            self._pause_responses()
+        elif was_full and not self._is_full:
+            self._resume_responses()
 
     def not_read(self) -> None:
         super().not_read()
@@ -281,16 +302,13 @@ class Http2ClientConnection(StreamOwner):
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        for stream in self._streams.values():
-            stream.pause_response()
+        self._pause_responses()
 
     def resume_writing(self) -> None:
         self.write_paused = False
         if not self.transport.is_closing():
             self.transport.resume_reading()
-        for stream in list(self._streams.values()):
-            if not stream.flow.pending:
-                stream.resume_response()
+        self._resume_responses()
 
     def eof_received(self) -> None:
         for stream in list(self._streams.values()):
@@ -303,6 +321,15 @@ class Http2ClientConnection(StreamOwner):
             stream.client_left()
 
     # Private
+
+    def _pause_responses(self) -> None:
+        for stream in self._streams.values():
+            stream.pause_response()
+
+    def _resume_responses(self) -> None:
+        for stream in list(self._streams.values()):
+            if self.takes_responses and not stream.flow.pending:
+                stream.resume_response()
 
     def _count_reset(self) -> None:
         """By the client, or for a fault of it: see CVE-2023-44487 and CVE-2025-8671."""
@@ -388,6 +415,7 @@ class Http2ClientConnection(StreamOwner):
     def _close_stream(self, stream: Http2ClientStream) -> None:
         if self._streams.pop(stream.flow.stream_id, None) is None:
             return
+        self._wide_streams -= int(stream.is_wide)
         self.forget_flow(stream.flow)
         self._idle_since = self._context.tick
         if self.closing and not self._streams:

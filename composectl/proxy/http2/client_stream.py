@@ -18,6 +18,7 @@ from composectl.proxy.http2.response import lowered
 from composectl.proxy.http2.stream_transport import StreamTransport
 from composectl.proxy.http2.websocket import refused_head, switched_head
 from composectl.proxy.trailers import forwardable_trailers
+from composectl.proxy.tunnel import Tunnel
 
 
 class StreamOwner(Http2Connection):
@@ -43,6 +44,15 @@ class StreamOwner(Http2Connection):
         """End the stream in the midst of its response."""
         raise NotImplementedError
 
+    @property
+    def takes_responses(self) -> bool:
+        """Whether the client can take more of any response now."""
+        raise NotImplementedError
+
+    def widen(self, stream: Http2ClientStream) -> bool:
+        """Whether the backend may send more of this response before the client takes it."""
+        raise NotImplementedError
+
     def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
         """Log how a request has ended, where there is a log: see `AccessRecord.end`."""
         raise NotImplementedError
@@ -52,13 +62,14 @@ class Http2ClientStream(ClientStream):
     """One request of a client and its response.
 
     `exchange`: None before it is there, and once it has become a tunnel. `tunnel`: of a request for a WebSocket;
-    `tunnel_to`: its backend, once it is open.
+    `tunnel_to`: its backend, once it is open. `is_wide`: see `StreamOwner.widen`.
     """
 
     __slots__ = (
         "_connection",
         "exchange",
         "flow",
+        "is_wide",
         "received",
         "request",
         "response_ended",
@@ -71,6 +82,7 @@ class Http2ClientStream(ClientStream):
         self.flow = flow
         self.request = request
         self.received = 0  # of the body
+        self.is_wide = False
         self.exchange: Exchange | None = None
         self.tunnel: StreamTransport | None = None
         self.tunnel_to: Backend | None = None
@@ -100,8 +112,14 @@ class Http2ClientStream(ClientStream):
             if is_all:
                 return
         whole = connection.send_data(flow, body, end) if body or end is not None else True
-        if (not whole or connection.write_paused) and self.exchange is not None:
+        if not (whole and connection.takes_responses) and self.exchange is not None:
             self.exchange.pause_response()
+
+    def takes_response(self) -> bool:
+        return self._connection.takes_responses
+
+    def widens(self) -> bool:
+        return self._connection.widen(self)
 
     def send_interim(self, head: ResponseHead) -> None:
         if head.status == 101 or head.status >= 200:
@@ -150,6 +168,10 @@ class Http2ClientStream(ClientStream):
         self.exchange = None
         self.tunnel_to = backend
         return self.tunnel, b""
+
+    def tunnel_opened(self, tunnel: Tunnel) -> None:
+        if not self._connection.takes_responses:
+            self.pause_response()
 
     def log_access(self, record: AccessRecord | None, status: int, error: str) -> None:
         self._connection.log_access(record, status, error)

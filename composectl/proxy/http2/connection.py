@@ -9,7 +9,7 @@ from composectl.proxy.errors import log_internal_error
 from composectl.proxy.head import Fields
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.compression import FieldDecoder, FieldEncoder
-from composectl.proxy.http2.flow import STREAM_WINDOW, Flow
+from composectl.proxy.http2.flow import Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.header_block import HeaderBlock
 from composectl.proxy.http2.response import lowered
@@ -39,11 +39,13 @@ class Http2Connection:
         "_rest",
         "_send_window",
         "_settings_came",
+        "_stream_window",
         "_streams_share_window",
         "_unacknowledged",
         "broken",
         "encoder",
         "extended_connect",
+        "held_back",
         "peer_max_streams",
         "stalls",
         "transport",
@@ -52,8 +54,9 @@ class Http2Connection:
 
     transport: asyncio.Transport
 
-    def __init__(self, *, streams_share_window: bool) -> None:
-        """`streams_share_window`: what is not taken in one stream counts against all of them."""
+    def __init__(self, stream_window: int, *, streams_share_window: bool) -> None:
+        """`stream_window`: of a new stream; `streams_share_window`: what one has not taken counts against all."""
+        self._stream_window = stream_window
         self._streams_share_window = streams_share_window
         self._decoder = FieldDecoder()
         self.encoder = FieldEncoder()
@@ -66,7 +69,7 @@ class Http2Connection:
         self._send_window = frames.DEFAULT_WINDOW
         self._initial_window = frames.DEFAULT_WINDOW  # of the streams, as the peer wants it
         self._receive_window = CONNECTION_WINDOW
-        self._unacknowledged = self._idle_frames = 0
+        self._unacknowledged = self._idle_frames = self.held_back = 0
         self.peer_max_streams = frames.MAX_STREAM_ID
         self.extended_connect = False  # the peer takes them (RFC 8441)
         self.stalls = Stalls()
@@ -81,31 +84,29 @@ class Http2Connection:
             self._flush_handle = asyncio.get_running_loop().call_soon(self._flush)
 
     def new_flow(self, stream_id: int) -> Flow:
-        return Flow(stream_id, self._initial_window)
+        return Flow(stream_id, self._initial_window, self._stream_window)
 
     def send_data(self, flow: Flow, pieces: list[bytes], end: Fields | None) -> bool:
         """Send DATA, and `end` behind it: see Flow. False where the peer's window holds something back."""
         if flow.pending:
-            flow.pending += pieces
-            flow.end = end
+            self._hold_back(flow, pieces, end)
             return False
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         room = max(0, min(flow.send_window, self._send_window))  # a changed setting may have made it negative
         if len(data) > room:
-            flow.offset = room
-            flow.stalled = 0
             self._send_within(flow, data[:room], None)
-            flow.pending.append(data)
-            flow.end = end
             self._blocked[flow.stream_id] = flow
+            self._hold_back(flow, [data[room:]], end)
             return False
         self._send_within(flow, data, end)
         return True
 
     def forget_flow(self, flow: Flow) -> None:
         """The stream is closed: nothing more is sent in it, and what it has not taken is taken."""
-        flow.pending.clear()
-        self._blocked.pop(flow.stream_id, None)
+        if flow.pending:
+            self.held_back -= flow.drop_pending()
+            del self._blocked[flow.stream_id]
+            self.held_back_changed()
         if self._streams_share_window:
             self._acknowledge(flow.held)
         flow.held = 0
@@ -118,7 +119,7 @@ class Http2Connection:
         if self._streams_share_window:
             self._acknowledge(size)
         flow.unacknowledged += size
-        if not ended and flow.unacknowledged > STREAM_WINDOW // 2:
+        if not ended and flow.unacknowledged > flow.window // 2:
             flow.receive_window += flow.unacknowledged
             self.write(frames.window_update(flow.stream_id, flow.unacknowledged))
             flow.unacknowledged = 0
@@ -174,6 +175,9 @@ class Http2Connection:
     def stream_failed(self, stream_id: int, code: int) -> None:
         """The peer broke the protocol in one stream."""
         raise NotImplementedError
+
+    def held_back_changed(self) -> None:
+        """The peer's windows hold back more or less than before."""
 
     def settings_came(self) -> None:
         """The peer's first SETTINGS."""
@@ -254,6 +258,13 @@ class Http2Connection:
         waiting = list(self._blocked.values())
         while waiting:
             waiting = [flow for flow in waiting if self._send_part(flow)]
+        self.held_back_changed()
+
+    def _hold_back(self, flow: Flow, pieces: list[bytes], end: Fields | None) -> None:
+        flow.pending += pieces
+        flow.end = end
+        self.held_back += sum(map(len, pieces))
+        self.held_back_changed()
 
     def _send_part(self, flow: Flow) -> bool:
         """Send one frame of what waits; whether there may be another one."""
@@ -261,12 +272,8 @@ class Http2Connection:
         if room <= 0 or not flow.pending:
             return False
         self.stalls.moved(flow)
-        first = flow.pending[0]
-        piece = first[flow.offset : flow.offset + room]
-        flow.offset += len(piece)
-        if flow.offset == len(first):
-            flow.pending.pop(0)
-            flow.offset = 0
+        piece, freed = flow.next_piece(room)
+        self.held_back -= freed
         if flow.pending:
             self._send_within(flow, piece, None)
             self._idle_frames += _IDLE_FRAMES_ALLOWED
@@ -350,8 +357,7 @@ class Http2Connection:
             self.headers_came(self._block.stream_id, block, self._block.end_stream)
 
     def _window_update(self, stream_id: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise Http2Error(frames.FRAME_SIZE_ERROR, "WINDOW_UPDATE of a wrong size")
+        frames.check_size("WINDOW_UPDATE", payload, 4)
         increment = frames.read_long(payload, 0) & frames.MAX_WINDOW
         if not stream_id:
             if not increment:
@@ -366,8 +372,7 @@ class Http2Connection:
                 return
             if not increment:
                 raise StreamError(frames.PROTOCOL_ERROR, "WINDOW_UPDATE by 0")
-            flow.send_window += increment
-            if flow.send_window > frames.MAX_WINDOW:
+            if not flow.open_send_window(increment):
                 raise StreamError(frames.FLOW_CONTROL_ERROR, "the window is too large")
         if self._blocked:
             self._send_pending()
@@ -375,8 +380,7 @@ class Http2Connection:
             self._count_small_update(increment)
 
     def _reset(self, stream_id: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise Http2Error(frames.FRAME_SIZE_ERROR, "RST_STREAM of a wrong size")
+        frames.check_size("RST_STREAM", payload, 4)
         if not stream_id:
             raise Http2Error(frames.PROTOCOL_ERROR, "RST_STREAM outside a stream")
         if self.flow_of(stream_id) is not None:
@@ -390,17 +394,14 @@ class Http2Connection:
         if kind == frames.SETTINGS:
             self._settings(flags, payload)
         elif kind == frames.PING:
-            if len(payload) != 8:
-                raise Http2Error(frames.FRAME_SIZE_ERROR, "PING of a wrong size")
+            frames.check_size("PING", payload, 8)
             if not flags & frames.ACK:
                 self._count_idle_frame()
                 self.write(frames.frame(frames.PING, frames.ACK, 0, payload))
             elif payload == CLOSING_PING:
                 self.ping_answered()
         elif kind == frames.GOAWAY:
-            if len(payload) < 8:
-                raise Http2Error(frames.FRAME_SIZE_ERROR, "GOAWAY is too short")
-            self.goaway_came(frames.read_long(payload, 0) & frames.MAX_STREAM_ID, frames.read_long(payload, 4))
+            self.goaway_came(*frames.read_goaway(payload))
         elif kind == frames.PUSH_PROMISE:
             raise Http2Error(frames.PROTOCOL_ERROR, "PUSH_PROMISE was forbidden")
         elif kind == frames.PRIORITY:
@@ -435,8 +436,7 @@ class Http2Connection:
         """RFC 9113, section 6.9.2: it holds for the open streams, too, whose windows may become negative."""
         change, self._initial_window = size - self._initial_window, size
         for flow in self.flows():
-            flow.send_window += change
-            if flow.send_window > frames.MAX_WINDOW:
+            if not flow.open_send_window(change):
                 raise Http2Error(frames.FLOW_CONTROL_ERROR, "the window is too large")
 
     def _count_small_update(self, increment: int) -> None:

@@ -125,6 +125,19 @@ def read_settings(payload: bytes) -> list[tuple[int, int]]:
     return pairs
 
 
+def check_size(name: str, payload: bytes, size: int) -> None:
+    """Of a frame that has always so many bytes. Raises Http2Error."""
+    if len(payload) != size:
+        raise Http2Error(FRAME_SIZE_ERROR, f"{name} of a wrong size")
+
+
+def read_goaway(payload: bytes) -> tuple[int, int]:
+    """The last stream, and why. Raises Http2Error."""
+    if len(payload) < 8:
+        raise Http2Error(FRAME_SIZE_ERROR, "GOAWAY is too short")
+    return read_long(payload, 0) & MAX_STREAM_ID, read_long(payload, 4)
+
+
 def check_priority(stream_id: int, payload: bytes) -> None:
     """PRIORITY is deprecated, and ignored (RFC 9113, section 5.3.2). Raises Http2Error and StreamError."""
     if not stream_id:

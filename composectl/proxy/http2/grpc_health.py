@@ -7,7 +7,7 @@ from typing import cast
 
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.connection import Http2Connection
-from composectl.proxy.http2.flow import Flow
+from composectl.proxy.http2.flow import STREAM_WINDOW, Flow
 from composectl.proxy.http2.frames import Http2Error
 
 _STREAM_ID = 1
@@ -50,7 +50,7 @@ class _Call(Http2Connection):
     __slots__ = ("_answered", "_authority", "_body", "_fields", "_flow", "_service")
 
     def __init__(self, service: bytes, authority: bytes, answered: asyncio.Future[str]) -> None:
-        super().__init__(streams_share_window=False)
+        super().__init__(STREAM_WINDOW, streams_share_window=False)
         self._service = service
         self._authority = authority
         self._answered = answered
