@@ -147,6 +147,26 @@ def no_engine(endpoint: str) -> ComposectlError:
     return ComposectlError(f"cannot connect to the Docker Engine at {endpoint}", "is it running? try `docker info`")
 
 
+def no_manager(endpoint: str, *, in_swarm: bool) -> ComposectlError:
+    return ComposectlError(
+        f"the Docker Engine at {endpoint} is no manager of a swarm",
+        "run composectl on a manager: `docker node ls` works there"
+        if in_swarm
+        else "make it one: `docker swarm init`, or join one: `docker swarm join`",
+    )
+
+
+def no_leader(endpoint: str, reason: str) -> ComposectlError:
+    return ComposectlError(
+        f"the managers of the swarm cannot be asked at {endpoint}: {reason}",
+        "more than half of the managers must be up: `docker node ls` lists them",
+    )
+
+
+def no_swarm_service(name: str) -> ComposectlError:
+    return ComposectlError(f"no service `{name}` in the swarm", "`docker service ls` lists them")
+
+
 def bad_certificates(folder: str, reason: str) -> ComposectlError:
     return ComposectlError(
         f"cannot use the certificates in {folder}: {reason}",

@@ -43,7 +43,7 @@ from composectl.engine.containers import (
 )
 from composectl.engine.endpoint import Endpoint
 from composectl.engine.errors import cause, translate_errors
-from composectl.engine.events import FILTERS, Event, stream_events
+from composectl.engine.events import FILTERS, Event, Filters, stream_events
 from composectl.engine.listening import listening
 from composectl.engine.output import OutputLine, parse_output
 from composectl.sanitize import output_lines
@@ -240,12 +240,14 @@ class Engine:
         """Remove the stopped container, if it is there and not being removed (DELETE /containers/{id})."""
         await self._call(lambda: _unless_gone(partial(self._slow_client.remove_container, id)))
 
-    async def events(self, since: int | None = None, idle_timeout: float = IDLE_TIMEOUT) -> EventStream:
+    async def events(
+        self, since: int | None = None, idle_timeout: float = IDLE_TIMEOUT, filters: Filters = FILTERS
+    ) -> EventStream:
         """Subscribe to what happens, from the epoch second `since` on (GET /events).
 
         It ends after `idle_timeout` seconds without an event, as a half-open connection looks the same.
         """
-        answer = await self._call(partial(self._subscribe, since, idle_timeout))
+        answer = await self._call(partial(self._subscribe, since, idle_timeout, filters))
         return stream_events(self._read(answer), partial(_close_response, answer))
 
     def close(self) -> None:
@@ -299,11 +301,11 @@ class Engine:
             return b""
         return output
 
-    def _subscribe(self, since: int | None, idle_timeout: float) -> requests.Response:
+    def _subscribe(self, since: int | None, idle_timeout: float, filters: Filters) -> requests.Response:
         # The SDK's own `events` waits without a timeout, for the connection and for each event.
         answer = self._client.get(
             f"{self._client.base_url}/v{self._client.api_version}/events",
-            params={"filters": json.dumps(FILTERS), "since": since},
+            params={"filters": json.dumps(filters), "since": since},
             stream=True,
             timeout=(self._client.timeout, idle_timeout),
         )

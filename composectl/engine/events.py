@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from threading import Thread
@@ -14,9 +14,10 @@ from composectl.balance.backend import Replica
 from composectl.engine.containers import KILL, PROJECT, signal_number
 
 Event = Mapping[str, Any]
+Filters = Mapping[str, Sequence[str]]
 # The engine matches an event by its beginning: `health_status: healthy` too. The checks' own `exec_*`, many each
 # second, stay away.
-FILTERS = {
+FILTERS: Filters = {
     "type": ["container", "network"],
     "event": ["create", "start", "kill", "die", "pause", "unpause", "health_status", "rename", "connect", "disconnect"],
 }

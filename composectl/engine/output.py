@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from composectl.sanitize import output_lines
+
+_TASK = "com.docker.swarm.task.id="
+_FRAME = struct.Struct(">BxxxL")  # the stream, 1 or 2, and the length
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +33,36 @@ def parse_output(output: bytes, service: str, number: int, after: str) -> Iterat
         at, _, text = line.partition(" ")
         if at > after:
             yield OutputLine(at, service, number, text)
+
+
+def parse_service_output(
+    output: bytes, service: str, slots: Mapping[str, int], seen: dict[str, str]
+) -> list[OutputLine]:
+    """The lines in an answer of GET /services/{id}/logs with `timestamps=1` and `details=1` that came after `seen`.
+
+    `slots`: the numbers of tasks, by id. `seen`: the moments of the last lines of tasks, by id; it is updated.
+    """
+    found: list[tuple[str, OutputLine]] = []
+    for line in output_lines(output):
+        at, details, text = (*line.split(" ", 2), "", "")[:3]
+        task = next((part.removeprefix(_TASK) for part in details.split(",") if part.startswith(_TASK)), "")
+        if at > seen.get(task, ""):
+            found.append((task, OutputLine(at, service, slots.get(task, 0), text)))
+    found.sort(key=lambda pair: pair[1].at)
+    seen |= {task: line.at for task, line in found}
+    return [line for _, line in found]
+
+
+def split_streams(answer: bytes) -> bytes:
+    """What a container wrote to stdout and stderr, out of the frames of the Docker Engine API.
+
+    The output of a terminal has no frames.
+    """
+    found, at = [], 0
+    while at + _FRAME.size <= len(answer):
+        stream, length = _FRAME.unpack_from(answer, at)
+        if stream > 2 or answer[at + 1 : at + 4] != b"\0\0\0":
+            return answer
+        found.append(answer[at + _FRAME.size : at + _FRAME.size + length])
+        at += _FRAME.size + length
+    return b"".join(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,19 @@ DOWN = "down"
 ENDED = ("complete", "failed", "orphaned", "rejected", "remove", "shutdown")
 """The states of a task that has no container any more."""
 
+Ports = tuple[tuple[int, int], ...]
 _Json = Mapping[str, Any]
 _SECOND = 1e9  # in nanoseconds
 _GRACE_PERIOD = 10.0  # what Docker gives where the service says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmInfo:
+    """`node_id`: that of the engine, "" where it is in no swarm. `managers`: their addresses, as `host:port`."""
+
+    node_id: str
+    is_manager: bool
+    managers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +52,9 @@ class SwarmTask:
 
     `slot`: its number within the service, 0 in a global one. `state` and `desired_state` are Docker's words.
     `exit_code`: None before the container has ended. `ports`: each port of the container with the one at which its node
-    publishes it; empty before the task runs, and soon after it is told to stop. `created` is Docker's timestamp.
-    `spec`: what its container is made from.
+    publishes it; empty before the task runs, and soon after it is told to stop. `addresses`: its own, by the id of the
+    network. `created` and `changed`, the moment of its last state, are Docker's timestamps. `spec`: what its container
+    is made from.
     """
 
     id: str
@@ -53,21 +64,28 @@ class SwarmTask:
     desired_state: str
     state: str
     created: str
+    changed: str = ""
     error: str = ""
     container_id: str = ""
     exit_code: int | None = None
-    ports: tuple[tuple[int, int], ...] = ()
+    ports: Ports = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)
     stop_grace_period: float = _GRACE_PERIOD
     spec: _Json = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def is_wanted(self) -> bool:
-        """Whether Swarm means it to run, now or as soon as its predecessor has ended."""
-        return self.desired_state in (RUNNING, "ready")
-
-    @property
     def has_ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether Swarm means it to run, now or as soon as its predecessor has ended."""
+        return self.desired_state in (RUNNING, "ready") and not self.has_ended
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended though it was to run on; one that was told to stop has not."""
+        return self.state in ("failed", "rejected") or (self.state == "complete" and self.desired_state != "remove")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +103,13 @@ class SwarmService:
     labels: Mapping[str, str] = field(default_factory=dict)
     update_state: str = ""
     update_message: str = ""
+
+
+def parse_info(answer: _Json) -> SwarmInfo:
+    """What the answer of GET /info tells of the swarm."""
+    found = answer.get("Swarm") or {}
+    managers = tuple(manager["Addr"] for manager in found.get("RemoteManagers") or ())
+    return SwarmInfo(found.get("NodeID") or "", bool(found.get("ControlAvailable")), managers)
 
 
 def parse_node(answer: _Json) -> SwarmNode:
@@ -106,6 +131,7 @@ def parse_task(answer: _Json) -> SwarmTask:
     status, spec = answer["Status"], answer["Spec"]
     container = status.get("ContainerStatus") or {}
     grace_period = (spec.get("ContainerSpec") or {}).get("StopGracePeriod")
+    has_run = bool(container.get("ContainerID"))
     return SwarmTask(
         id=answer["ID"],
         service=answer["ServiceID"],
@@ -114,10 +140,12 @@ def parse_task(answer: _Json) -> SwarmTask:
         desired_state=answer["DesiredState"],
         state=status["State"],
         created=answer["CreatedAt"],
+        changed=status.get("Timestamp") or "",
         error=sanitize(status.get("Err") or ""),
         container_id=container.get("ContainerID") or "",
-        exit_code=(container.get("ExitCode") or 0) if container and status["State"] in ENDED else None,
+        exit_code=(container.get("ExitCode") or 0) if has_run and status["State"] in ENDED else None,
         ports=_ports(status),
+        addresses=dict(_addresses(answer)),
         stop_grace_period=_GRACE_PERIOD if grace_period is None else grace_period / _SECOND,
         spec=spec,
     )
@@ -139,16 +167,22 @@ def parse_service(answer: _Json) -> SwarmService:
     )
 
 
-def make_replica(service: str, task: SwarmTask, node: SwarmNode, ports: tuple[tuple[int, int], ...]) -> Replica:
-    """The replica that a task of the service with this name is; `ports` may be those that it had before."""
+def make_replica(service: str, task: SwarmTask, node: SwarmNode, networks: Collection[str] = ()) -> Replica | None:
+    """The replica that a task of the service with this name is; None where it does not run, or is not reached yet.
+
+    It is reached at its own address on one of `networks`, ids, or else at the ports that its node publishes for it.
+    """
+    own = next((address for network, address in task.addresses.items() if network in networks), "")
+    if task.state != RUNNING or not task.is_wanted or not (own or task.ports):
+        return None
     return Replica(
         id=task.id,
         started=task.created,
         number=task.slot,
         name=task_name(service, task),
-        host=node.address,
+        host=own or node.address,
         stop_grace_period=task.stop_grace_period,
-        ports=ports,
+        ports=() if own else task.ports,
     )
 
 
@@ -160,7 +194,13 @@ def task_name(service: str, task: SwarmTask) -> str:
 # Private
 
 
-def _ports(status: _Json) -> tuple[tuple[int, int], ...]:
+def _addresses(answer: _Json) -> Iterator[tuple[str, str]]:
+    for attachment in answer.get("NetworksAttachments") or ():
+        for address in attachment.get("Addresses") or ():
+            yield attachment["Network"]["ID"], address.partition("/")[0]
+
+
+def _ports(status: _Json) -> Ports:
     """Its TCP ports; each stands there once for IPv4 and once for IPv6."""
     found = (status.get("PortStatus") or {}).get("Ports") or ()
     pairs = {

@@ -182,6 +182,11 @@ MET_IN = {
         "the Docker Engine at {} failed: {}": "test_a_refused_subscription_is_told",
         "lost the event stream of the Docker Engine at {}": "test_a_stream_that_the_engine_ends_has_broken",
     },
+    "unit/engine/test_swarm_client.py": {
+        "the Docker Engine at {} is no manager of a swarm": "test_an_engine_that_is_no_manager_is_told",
+        "the managers of the swarm cannot be asked at {}: {}": "test_managers_without_a_leader_are_told",
+        "no service `{}` in the swarm": "test_a_service_that_is_not_there_cannot_be_changed",
+    },
     "unit/engine/test_endpoint.py": {
         "`-H {}` and `-c {}` name two engines": "test_h_and_c_at_once_are_refused_as_by_the_docker_command",
         "invalid Docker Engine address `{}`: {}": "test_a_malformed_address_is_told",
