@@ -242,6 +242,12 @@ def fixed_backends(name: str) -> ComposectlError:
     )
 
 
+def no_logs(name: str) -> ComposectlError:
+    return ComposectlError(
+        f"proxy `{name}` starts no containers: there are no logs", "read the logs where the backends were started"
+    )
+
+
 def not_balanced(service: str, balanced: Iterable[str]) -> ComposectlError:
     return ComposectlError(
         f"service `{service}` is not balanced",

@@ -22,6 +22,7 @@ from composectl.control.commands import (
     CanaryDecision,
     DaemonInfo,
     InvalidRequest,
+    LogsRequest,
     Progress,
     RolloutRequest,
     ScaleRequest,
@@ -33,6 +34,7 @@ from composectl.control.commands import (
 from composectl.control.events import EventStream
 from composectl.control.http_server import SPEC_HINT, AdmissionLimitedServer, Handler, Throttle, abort, refuse
 from composectl.control.listener_fds import ListenerFds, send
+from composectl.control.logs import LogSource, LogStreams
 from composectl.control.metrics_server import MetricsHandler
 from composectl.errors import ComposectlError
 
@@ -54,6 +56,7 @@ class DaemonApi(Protocol):
     metrics: MetricsHandler
 
     def info(self) -> DaemonInfo: ...
+    def logs(self, request: LogsRequest, /) -> LogSource: ...
     def snapshot(self) -> Snapshot: ...
     def stop(self) -> None: ...
     def scale(self, request: ScaleRequest, progress: Progress, /) -> _Done: ...
@@ -73,17 +76,18 @@ async def serve_api(daemon: DaemonApi, listening: socket.socket, timeout: float 
 
 
 def make_api(daemon: DaemonApi, throttle: Throttle) -> web.Application:
-    api = _Api(daemon, throttle)
+    api, logs = _Api(daemon, throttle), LogStreams(daemon.logs)
     app = web.Application(middlewares=[_owner_only], client_max_size=_MAX_BODY)
     app.router.add_get("/v1/about", api.about, allow_head=False)
     app.router.add_get("/v1/status", api.status, allow_head=False)
     app.router.add_get("/v1/events", daemon.events.answer, allow_head=False)
+    app.router.add_get("/v1/logs", logs.answer, allow_head=False)
     app.router.add_get("/v1/openapi.json", api.describe, allow_head=False)
     app.router.add_get("/metrics", daemon.metrics.answer, allow_head=False)
     add_commands(app, daemon, parse_rollout, daemon.rollout)
     app.router.add_post("/v1/listeners", api.listeners)
     app.router.add_post("/v1/stop", api.stop)
-    app.on_shutdown.append(daemon.events.close)
+    app.on_shutdown.extend((daemon.events.close, logs.close))
     return app
 
 

@@ -12,10 +12,19 @@ from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from composectl import errors
 from composectl.compose.options import Invocation, known_directory_of
-from composectl.control.commands import BackendRef, CanaryDecision, DaemonInfo, RolloutRequest, ScaleRequest
+from composectl.control.commands import (
+    BackendRef,
+    CanaryDecision,
+    DaemonInfo,
+    LogLine,
+    LogsRequest,
+    RolloutRequest,
+    ScaleRequest,
+)
 from composectl.control.listener_fds import translated_errors
 from composectl.control.paths import control_sockets, runtime_dir
 
@@ -43,6 +52,9 @@ class Client:
 
     def watch(self) -> SnapshotWatch:
         return SnapshotWatch(self)
+
+    def logs(self, request: LogsRequest) -> LogWatch:
+        return LogWatch(self, request)
 
     def scale(self, request: ScaleRequest) -> Iterator[str]:
         return self._command("/v1/scale", asdict(request))
@@ -131,6 +143,55 @@ class SnapshotWatch:
         if self._connection.sock is not None:
             with suppress(OSError):
                 self._connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+class LogWatch:
+    """The lines that containers print, as they come; a successor that has taken over continues them."""
+
+    def __init__(self, client: Client, request: LogsRequest) -> None:
+        self._client = client
+        query = {key: value for key, value in asdict(request).items() if value not in ("", None)}
+        self._path = f"/v1/logs?{urlencode(query)}"
+        self._connection = _Connection(client.path, timeout=None)
+        self._seen: dict[tuple[str, int], str] = {}
+        self._closed = False
+
+    def __iter__(self) -> Iterator[LogLine]:
+        """Raises ComposectlError: HasEnded where none are to come, unless it is closed."""
+        is_answered = True
+        while is_answered and not self._closed:
+            is_answered = False
+            with translated_errors(self._client.info.pid):
+                for payload in self._payloads():
+                    is_answered = True
+                    if "done" in payload:
+                        break
+                    line = LogLine(**payload)
+                    if line.at > self._seen.get((line.service, line.number), ""):
+                        self._seen[line.service, line.number] = line.at
+                        yield line
+        if not self._closed:
+            raise errors.has_ended(self._client.info.pid)
+
+    def close(self) -> None:
+        """End it, also for a reader that waits in another thread."""
+        self._closed = True
+        if self._connection.sock is not None:
+            with suppress(OSError):
+                self._connection.sock.shutdown(socket.SHUT_RDWR)
+
+    # Private
+
+    def _payloads(self) -> Iterator[dict[str, Any]]:
+        self._connection.close()
+        self._connection.request("GET", self._path)
+        if self._closed:  # before there was a socket to shut down
+            return
+        answer = self._connection.getresponse()
+        if answer.status != HTTPStatus.OK:
+            payload = json.load(answer)
+            raise errors.ComposectlError(payload["error"], payload["hint"])
+        yield from map(json.loads, answer)
 
 
 def running_daemons(directory: Path) -> list[Client]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 from composectl.balance.plan import MAX_REPLICAS
 
 Progress = Callable[[str], None]
+MAX_TAIL = 1000
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 class InvalidRequest(ValueError):
@@ -50,6 +53,30 @@ class BackendRef:
 
     service: str
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogsRequest:
+    """What the containers of a service print, or of the whole project where `service` is empty.
+
+    `number`: of this replica alone, also of one that comes later under the same number. `tail`: how many of the lines
+    that are there already, of each container.
+    """
+
+    service: str = ""
+    number: int | None = None
+    tail: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a container has printed at the moment `at`, RFC 3339; `after_gap`: lines before it were left out."""
+
+    at: str
+    service: str
+    number: int
+    text: str
+    after_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +162,27 @@ def parse_scale(payload: Any) -> ScaleRequest:
     )
 
 
+def parse_logs(query: Mapping[str, str]) -> LogsRequest:
+    """The fields of a query. Raises InvalidRequest."""
+    service, number = query.get("service", ""), _whole(query, "number", None)
+    if number is not None and not service:
+        raise InvalidRequest("service")
+    tail = _whole(query, "tail", LogsRequest().tail)
+    if not tail or tail > MAX_TAIL:
+        raise InvalidRequest("tail")
+    return LogsRequest(service, number, tail)
+
+
 # Private
+
+
+def _whole(query: Mapping[str, str], key: str, default: int | None) -> int | None:
+    text = query.get(key)
+    if text is None:
+        return default
+    if not _WHOLE.fullmatch(text):
+        raise InvalidRequest(key)
+    return int(text)
 
 
 def _field(payload: Any, key: str, types: set[type], is_valid: Callable[[Any], Any] = lambda _: True) -> Any:

@@ -11,6 +11,7 @@ from composectl.config.service import RolloutConfig
 from composectl.control.commands import CanaryDecision, Progress, RolloutRequest, ScaleRequest
 from composectl.control.listener_fds import ListenerFds
 from composectl.daemon.daemon import Daemon
+from composectl.daemon.logs import Logs
 from composectl.daemon.maintenance import drain, undrain
 from composectl.daemon.rollout import decide_canary, roll_out
 from composectl.daemon.scaling import scale
@@ -29,6 +30,7 @@ class Api:
         self.drain = partial(drain, daemon)
         self.undrain = partial(undrain, daemon)
         self.stop = shutdown.request
+        self.logs = partial(Logs, daemon)
         self._daemon = daemon
         self._shutdown = shutdown
 

@@ -45,7 +45,7 @@ from composectl.engine.endpoint import Endpoint
 from composectl.engine.errors import cause, translate_errors
 from composectl.engine.events import FILTERS, Event, Filters, stream_events
 from composectl.engine.listening import listening
-from composectl.engine.output import OutputLine, parse_output
+from composectl.engine.output import OutputLine, new_lines, seconds_of
 from composectl.sanitize import output_lines
 
 if TYPE_CHECKING:
@@ -137,19 +137,23 @@ class Engine:
         listed = await self._call(lambda: self._client.containers(filters=replica_filter(project)))
         return {container["Id"]: service_of(container["Labels"]) for container in listed}
 
-    async def new_output(self, project: str, seen: dict[str, str], count: int) -> list[OutputLine]:
+    async def new_output(
+        self, project: str, seen: dict[str, str], count: int, service: str = "", number: int | None = None
+    ) -> list[OutputLine]:
         """What the project's containers have printed since `seen`, moments by id, which is updated.
 
-        Of each container these are the last `count` lines at most.
+        Of each container these are the last `count` lines at most. `service` and `number`: of these alone.
         """
 
         def read() -> list[OutputLine]:
             lines: list[OutputLine] = []
             for listed in self._client.containers(all=True, filters=replica_filter(project)):
-                id_, labels = listed["Id"], listed["Labels"]
-                output = self._output(id_, count, timestamps=True)
-                new = list(parse_output(output, service_of(labels), number_of(labels), seen.get(id_, "")))
-                if new:
+                id_, of, number_of_it = listed["Id"], service_of(listed["Labels"]), number_of(listed["Labels"])
+                if (service and of != service) or number not in (None, number_of_it):
+                    continue
+                after = seen.get(id_, "")
+                output = self._output(id_, count, timestamps=True, since=seconds_of(after))
+                if new := new_lines(output, of, number_of_it, after, count):
                     seen[id_] = new[-1].at
                     lines += new
             return sorted(lines, key=lambda line: line.at)
@@ -291,12 +295,12 @@ class Engine:
             found = listening(state.get("Pid") or 0, address) if address else None
         return parse_condition(inspect, output_lines(self._output(id_, _LAST_LINES)), found)
 
-    def _output(self, id_: str, count: int, *, timestamps: bool = False) -> bytes:
-        """The end of its output; nothing where it is gone, or its logging driver keeps none."""
+    def _output(self, id_: str, count: int, *, timestamps: bool = False, since: int = 0) -> bytes:
+        """The end of its output since an epoch second; nothing where it is gone, or its logging driver keeps none."""
         from docker.errors import APIError
 
         try:
-            output: bytes = self._client.logs(id_, tail=count, timestamps=timestamps)
+            output: bytes = self._client.logs(id_, tail=count, timestamps=timestamps, since=since or None)
         except APIError:
             return b""
         return output

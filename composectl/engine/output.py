@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from composectl.sanitize import output_lines
 
@@ -14,17 +15,37 @@ _FRAME = struct.Struct(">BxxxL")  # the stream, 1 or 2, and the length
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """A line of a container's output, safe to show; `at` is RFC 3339 with nine digits, which sorts as a text."""
+    """A line of a container's output, safe to show; `at` is RFC 3339 with nine digits, which sorts as a text.
+
+    `after_gap`: lines before it were left out.
+    """
 
     at: str
     service: str
     number: int
     text: str
+    after_gap: bool = False
 
     @property
     def source(self) -> str:
         """As Compose writes it before a line: `web-1`."""
         return f"{self.service}-{self.number}" if self.number else self.service
+
+
+def seconds_of(at: str) -> int:
+    """The epoch second of a moment; 0 where it is empty or no moment."""
+    try:
+        return int(datetime.fromisoformat(at).timestamp())
+    except ValueError:
+        return 0
+
+
+def new_lines(output: bytes, service: str, number: int, after: str, count: int) -> list[OutputLine]:
+    """What `parse_output` finds in the last `count` lines of a container that was read up to `after`, "" for never."""
+    lines = list(parse_output(output, service, number, after))
+    if after and len(lines) >= count:
+        lines[0] = replace(lines[0], after_gap=True)
+    return lines
 
 
 def parse_output(output: bytes, service: str, number: int, after: str) -> Iterator[OutputLine]:

@@ -119,8 +119,13 @@ class Orchestrator:
         """How long its replicas may take to be ready, as their HEALTHCHECK says."""
         raise NotImplementedError
 
-    async def new_output(self, seen: dict[str, str]) -> list[OutputLine]:
-        """What the containers that were asked for have printed since `seen`, moments by id, which it updates."""
+    async def new_output(
+        self, seen: dict[str, str], count: int = 1000, service: str = "", number: int | None = None
+    ) -> list[OutputLine]:
+        """What the containers that were asked for have printed since `seen`, moments by id, which it updates.
+
+        Of each container these are the last `count` lines at most. `service` and `number`: of these alone.
+        """
         return []
 
     async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word

@@ -35,8 +35,6 @@ from composectl.engine.watch import ReplicaObserver, Watch
 from composectl.orchestrator.addressing import ChosenAddressing, choose_addressing
 from composectl.orchestrator.base import ForeignContainer, Orchestrator, Revision
 
-_OUTPUT_LINES = 1000  # of a container, at most, at a time
-
 
 def find_endpoint(invocation: Invocation) -> Endpoint:
     """Raises ComposectlError where the options and the environment name no engine."""
@@ -200,9 +198,11 @@ class ComposeOrchestrator(Orchestrator):
     async def ready_seconds(self, service: str) -> float:
         return await self._engine.ready_seconds(self._project.name, service)
 
-    async def new_output(self, seen: dict[str, str]) -> list[OutputLine]:
+    async def new_output(
+        self, seen: dict[str, str], count: int = 1000, service: str = "", number: int | None = None
+    ) -> list[OutputLine]:
         named = (*self._arguments.services, *self.desired) if self._arguments.services else ()
-        lines = await self._engine.new_output(self._project.name, seen, _OUTPUT_LINES)
+        lines = await self._engine.new_output(self._project.name, seen, count, service, number)
         return [line for line in lines if not named or line.service in named]
 
     async def start_created(self) -> list[str]:

@@ -12,7 +12,15 @@ from composectl import errors
 from composectl.balance.snapshot import VERSION, LogView, ServiceView, Snapshot
 from composectl.changes import ChangeFeed
 from composectl.control.api import serve_api
-from composectl.control.commands import BackendRef, CanaryDecision, DaemonInfo, RolloutRequest, ScaleRequest
+from composectl.control.commands import (
+    BackendRef,
+    CanaryDecision,
+    DaemonInfo,
+    LogLine,
+    LogsRequest,
+    RolloutRequest,
+    ScaleRequest,
+)
 from composectl.control.events import EventStream, SnapshotCache
 from composectl.control.listener_fds import ListenerFds
 from composectl.control.metrics_server import MetricsHandler
@@ -20,6 +28,19 @@ from composectl.control.metrics_server import MetricsHandler
 Command = ScaleRequest | RolloutRequest | CanaryDecision | BackendRef
 
 ABOUT = DaemonInfo("shop", 4711, "/srv/shop", ("0.0.0.0:9090",))
+
+
+class FakeLogs:
+    """Prints each of `coming` in a look of its own, and then nothing."""
+
+    def __init__(self, coming: list[LogLine], error: errors.ComposectlError | None = None) -> None:
+        self._coming = coming
+        self._error = error
+
+    async def new_lines(self) -> list[LogLine]:
+        if self._error:
+            raise self._error
+        return [self._coming.pop(0)] if self._coming else []
 
 
 class FakeDaemon:
@@ -36,6 +57,8 @@ class FakeDaemon:
         self.dashboard_events = EventStream(without_output.json, self.changes.subscribe, timeout)
         self.metrics = MetricsHandler(self.snapshot)
         self.commands: list[Command] = []
+        self.printed: list[LogLine] = []
+        self.log_requests: list[LogsRequest] = []
         self.asked = asyncio.Event()
 
     def info(self) -> DaemonInfo:
@@ -52,6 +75,12 @@ class FakeDaemon:
         if "missing" in getattr(command, "desired", ()):
             raise errors.not_balanced("missing", ["echo"])
         progress("echo-2 removed")
+
+    def logs(self, request: LogsRequest) -> FakeLogs:
+        if request.service == "missing":
+            return FakeLogs([], errors.not_balanced("missing", ["echo"]))
+        self.log_requests.append(request)
+        return FakeLogs(self.printed)
 
     scale = rollout = decide_canary = drain = undrain = carry_out
 

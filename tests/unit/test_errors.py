@@ -63,6 +63,9 @@ MET_IN = {
         "`{}:` takes a single value": "test_a_value_that_is_none",
         "`{}` cannot be combined with `{}`: a backend is checked in one way": "test_two_keys_that_do_not_go_together",
     },
+    "unit/daemon/test_logs.py": {
+        "proxy `{}` starts no containers: there are no logs": "test_a_proxy_over_static_backends_has_none",
+    },
     "unit/daemon/test_scaling.py": {
         "container `{}` exited with code {} without output": "test_replicas_that_exit_in_silence_come_with_a_hint",
     },

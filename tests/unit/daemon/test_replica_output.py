@@ -22,7 +22,9 @@ class Talkative(FakeOrchestrator):
         super().__init__({"web": 1})
         self.coming = list(coming)
 
-    async def new_output(self, seen: dict[str, str]) -> list[OutputLine]:
+    async def new_output(
+        self, seen: dict[str, str], count: int = 1000, service: str = "", number: int | None = None
+    ) -> list[OutputLine]:
         if not self.coming:
             raise errors.ComposectlError("the engine is away")
         return self.coming.pop(0)
