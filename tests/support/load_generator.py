@@ -48,6 +48,7 @@ class RequestLog:
 class LoadGenerator:
     """Requests at a steady rate for as long as the `with` block lasts, and until there were `at_least` so many.
 
+    Each asks to be answered after so many `seconds`.
     `enter` is called first by the thread that sends them, to be where the clients are.
     """
 
@@ -57,6 +58,7 @@ class LoadGenerator:
         per_second: int = 200,
         at_least: int = 0,
         streams: bool = True,
+        seconds: float = 0.0,
         is_whole: Callable[[str, str], bool] = lambda method, text: True,
         host: str = "localhost",
         enter: Callable[[], object] = lambda: None,
@@ -64,12 +66,14 @@ class LoadGenerator:
         self.fates: list[RequestLog] = []
         self.cut: list[str] = []  # streams that did not end well
         self.messages = 0  # events and echoes
+        self.may_be_refused = False  # the first connection that is refused ends the load
         self._address = (host, port)
         self._enter = enter
         self._pause = _WORKERS / per_second
         self._at_least = at_least
         self._are_enough = threading.Event()
         self._streams = streams
+        self._seconds = seconds
         self._is_whole = is_whole
         self._ids = count(1)
         self._stop = asyncio.Event()
@@ -141,7 +145,7 @@ class LoadGenerator:
         line, due = _Line(*self._address), time.monotonic() + delay
         turn = count()
         while not await self._is_over(due - time.monotonic()):
-            await self._ask(line, "GET" if next(turn) % 3 else "POST")
+            await self._ask(line, "GET" if next(turn) % 3 else "POST", self._seconds)
             if not keep:
                 line.close()
             due = max(due + self._pause, time.monotonic() - self._pause)
@@ -163,6 +167,8 @@ class LoadGenerator:
                 trouble = "" if status == 200 and self._is_whole(method, text) else f"{status} {service}"
         except _OTHER_ENDS as error:
             line.close()
+            if self._is_at_the_end(error):
+                return
             trouble = repr(error)
         late = time.monotonic() - began - seconds
         self.fates.append(RequestLog(method, id, sent, time.time(), late, trouble, service, backend))
@@ -176,8 +182,9 @@ class LoadGenerator:
                 async for _ in line.events(self._stop):
                     self.messages += 1
             except _OTHER_ENDS as error:
-                self.cut.append(f"events: {error!r}")
-                await self._is_over(0.1)
+                if not self._is_at_the_end(error):
+                    self.cut.append(f"events: {error!r}")
+                    await self._is_over(0.1)
             line.close()
 
     async def _talk(self) -> None:
@@ -193,8 +200,17 @@ class LoadGenerator:
                 if closed.rcvd is None or closed.rcvd.code != _GOING_AWAY:
                     self.cut.append(f"websocket: {closed!r}")
             except (OSError, EOFError, InvalidHandshake) as error:
-                self.cut.append(f"websocket: {error!r}")
-                await self._is_over(0.1)
+                if not self._is_at_the_end(error):
+                    self.cut.append(f"websocket: {error!r}")
+                    await self._is_over(0.1)
+
+    def _is_at_the_end(self, error: Exception) -> bool:
+        """Whether it says that the service is no longer there, as it may."""
+        if not (self.may_be_refused and isinstance(error, ConnectionRefusedError)):
+            return False
+        self._stop.set()
+        self._are_enough.set()
+        return True
 
     async def _is_over(self, seconds: float) -> bool:
         """Wait so long; whether the load is to stop."""

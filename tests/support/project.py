@@ -109,9 +109,9 @@ class Project:
         }
         return {name: value for name, value in mine.items() if value is not None}
 
-    def load(self, per_second: int, at_least: int = 0, streams: bool = True) -> LoadGenerator:
+    def load(self, per_second: int, at_least: int = 0, **how: Any) -> LoadGenerator:
         """The load of clients of the project's port."""
-        return LoadGenerator(self.port, per_second, at_least, streams)
+        return LoadGenerator(self.port, per_second, at_least, **how)
 
     # What there is
 

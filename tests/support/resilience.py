@@ -64,14 +64,14 @@ class Scenario:
         self.image = backend
         self._place = place
         self._add_row = add_row
-        self._state = project.folder.parent / "shared"
-        self._state.mkdir()
-        self._state.chmod(0o777)
+        self.state = project.folder.parent / "shared"
+        self.state.mkdir()
+        self.state.chmod(0o777)
 
     def write(self, more: str = "", published: bool = True, **values: object) -> None:
         """Write the compose file; `more` are further lines of the service, and further services."""
         text = SERVICE + (PUBLISHED if published else "")
-        self.project.write(text, backend=self.image, state=self._state, more=more, **values)
+        self.project.write(text, backend=self.image, state=self.state, more=more, **values)
 
     def serve(self, replicas: int, *words: str, more: str = "") -> None:
         """Bring the service up, and wait until all of its replicas are ready."""
@@ -83,9 +83,9 @@ class Scenario:
         self.project.run("scale", f"echo={replicas}")
 
     @contextmanager
-    def under_load(self, name: str, per_second: int = 200, at_least: int = 0) -> Iterator[LoadGenerator]:
+    def under_load(self, name: str, per_second: int = 200, at_least: int = 0, **how: float) -> Iterator[LoadGenerator]:
         """What is told within the `with` block happens under load; its figures become a row of the table."""
-        with self.project.load(per_second, at_least) as load:
+        with self.project.load(per_second, at_least, **how) as load:
             assert wait_until(lambda: len(load.fates) > per_second / 4 and load.messages)
             yield load
         twice, late = len(self.executed_twice()), load.longest_wait
@@ -118,7 +118,7 @@ class Scenario:
     # Private
 
     def _executed(self) -> Counter[str]:
-        return Counter(post for file in self._state.glob("executed-*") for post in file.read_text().split())
+        return Counter(post for file in self.state.glob("executed-*") for post in file.read_text().split())
 
 
 def table(rows: list[Row]) -> str:

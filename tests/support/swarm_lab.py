@@ -6,8 +6,8 @@ import ctypes
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
@@ -28,6 +28,7 @@ MANAGER = "10.77.0.11"
 
 _SCRIPT = ROOT / "scripts" / "three-engines"
 _MODERN = ROOT / ".tools" / "modern-engine" / "usr"
+_PATIENCE = 10  # seconds
 _CLONE_NEWNET = 0x40000000  # sched.h
 
 
@@ -38,6 +39,7 @@ class SwarmLab:
         if os.geteuid() != 0:
             pytest.fail("only root can start engines of its own", pytrace=False)
         self.engine = engine
+        self._clients: dict[int, DockerClient] = {}
         self.folder = Path(tempfile.gettempdir(), f"e2e-swarm-{token_hex(4)}")
         reaper.watch("swarm", f"{self.folder}")
         self._run("up", f"{managers}", timeout=300)
@@ -45,8 +47,7 @@ class SwarmLab:
     @cached_property
     def version(self) -> str:
         """That of the engines, such as `28.5`."""
-        with closing(self.client(1)) as client:
-            number: str = client.version()["Version"]
+        number: str = self.client(1).version()["Version"]
         return ".".join(number.split(".")[:2])
 
     def environment(self) -> dict[str, str]:
@@ -59,7 +60,13 @@ class SwarmLab:
         return f"unix://{self.folder}/{host}/docker.sock"
 
     def client(self, host: int) -> DockerClient:
-        return docker.DockerClient(self.url(host))
+        """Of its engine; an answer that does not come in time is an OSError."""
+        if host not in self._clients:
+            self._clients[host] = docker.DockerClient(self.url(host), timeout=_PATIENCE)
+        return self._clients[host]
+
+    def host_of(self, node_id: str) -> int:
+        return next(_host(node) for node in _nodes(self.client(1)) if node["ID"] == node_id)
 
     def on(self, host: int | str) -> tuple[str, ...]:
         """The start of a command line that is to run in the network of a host, or of the `client`."""
@@ -74,9 +81,8 @@ class SwarmLab:
     def load_backend(self) -> str:
         """Build the image of `tests/support/backend` for all three; its name."""
         environment = os.environ | self.environment()
-        with closing(self.client(1)) as client:
-            subprocess.run([ROOT / "scripts" / "busybox-image"], env=environment, stdout=subprocess.DEVNULL, check=True)
-            images.build_backend(client)
+        subprocess.run([ROOT / "scripts" / "busybox-image"], env=environment, stdout=subprocess.DEVNULL, check=True)
+        images.build_backend(self.client(1))
         self._run("load", images.BACKEND_IMAGE)
         return images.BACKEND_IMAGE
 
@@ -97,14 +103,27 @@ class SwarmLab:
     def mend(self, host: int) -> None:
         self._run("mend", f"{host}")
 
+    def pause(self, host: int) -> None:
+        """Its engine hangs; its containers run on."""
+        self._run("pause", f"{host}")
+
+    def resume(self, host: int) -> None:
+        self._run("resume", f"{host}")
+
     def comes_to(self, *states: str, manager: int = 1) -> bool:
         """Whether the nodes come to these states, by the number of their host."""
-        with closing(self.client(manager)) as client:
-            return wait_until(lambda: _states(client) == [*states])
+        return wait_until(lambda: _states(self.client(manager)) == [*states])
+
+    def leader(self, manager: int) -> int:
+        """The number of the host that leads the managers, as one of them says; 0 if it knows none."""
+        leaders = [node for node in _nodes(self.client(manager)) if node.get("ManagerStatus", {}).get("Leader")]
+        return _host(leaders[0]) if leaders else 0
 
     # The end
 
     def down(self) -> None:
+        for client in self._clients.values():
+            client.close()
         self._run("down", timeout=120)
         reaper.forget("swarm", f"{self.folder}")
 
@@ -152,13 +171,19 @@ def swarm_lab(engine: str, managers: int = 1) -> Iterator[SwarmLab]:
 
 
 def _states(client: DockerClient) -> list[str]:
-    """`ready`, `down`, `unknown` or, where managers do not agree, nothing."""
+    """`ready`, `down`, `unknown`; where managers do not agree, nothing."""
+    return [node["Status"]["State"] for node in sorted(_nodes(client), key=_host)]
+
+
+def _nodes(client: DockerClient) -> list[dict[str, Any]]:
     try:
-        nodes: list[dict[str, Any]] = [node.attrs for node in client.nodes.list()]
+        return list(client.api.nodes())
     except (docker.errors.APIError, OSError):
         return []
-    ordered = sorted(nodes, key=lambda node: str(node["Description"]["Hostname"]))
-    return [node["Status"]["State"] for node in ordered]
+
+
+def _host(node: Mapping[str, Any]) -> int:
+    return int(node["Description"]["Hostname"].removeprefix("host"))
 
 
 def _processes_of(folder: Path) -> Iterator[int]:

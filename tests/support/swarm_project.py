@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import docker
+from docker.models.containers import Container
 
 from tests.support.load_generator import LoadGenerator
 from tests.support.project import Project
@@ -36,25 +35,29 @@ class SwarmProject(Project):
     def environment(self, **changes: str | None) -> dict[str, str]:
         return super().environment(**{**self.lab.environment(), **changes})
 
-    def load(self, per_second: int, at_least: int = 0, streams: bool = True) -> LoadGenerator:
-        return LoadGenerator(self.port, per_second, at_least, streams, host=MANAGER, enter=self.lab.enter)
+    def load(self, per_second: int, at_least: int = 0, **how: Any) -> LoadGenerator:
+        return super().load(per_second, at_least, host=MANAGER, enter=self.lab.enter, **how)
+
+    def docker(self, *words: str) -> None:
+        """Run `docker WORDS` on the manager."""
+        done = self._finished(["docker", *words], self.environment(), 120)
+        assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
 
     def tasks(self, service: str = "echo", manager: int = 1) -> list[dict[str, Any]]:
         """Docker's own list of those that are to run, in the order of their slots."""
-        with closing(self.lab.client(manager)) as client:
-            filters = {"service": f"{self.name}_{service}", "desired-state": "running"}
-            return sorted(client.api.tasks(filters), key=lambda task: int(task["Slot"]))
+        filters = {"service": f"{self.name}_{service}", "desired-state": "running"}
+        return sorted(self.lab.client(manager).api.tasks(filters), key=lambda task: int(task["Slot"]))
 
     def leftovers(self) -> list[str]:
         return [*self.own_leftovers(), *(thing for host in HOSTS for thing in self._on(host))]
 
     def remove(self) -> None:
-        with closing(self.lab.client(1)) as client:
-            for service in client.services.list(filters=self._label):
-                service.remove()
-            wait_until(lambda: not any(self._on(host) for host in HOSTS), within=30)
-            for network in client.networks.list(filters=self._label):
-                network.remove()
+        manager = self.lab.client(1)
+        for service in manager.services.list(filters=self._label):
+            service.remove()
+        wait_until(lambda: not any("container" in thing for thing in self.leftovers()), within=30)
+        for network in manager.networks.list(filters=self._label):
+            network.remove()
 
     # Private
 
@@ -64,13 +67,10 @@ class SwarmProject(Project):
 
     def _on(self, host: int) -> list[str]:
         """What of the stack is on a host."""
-        try:
-            with closing(self.lab.client(host)) as client:
-                containers = client.containers.list(all=True, filters=self._label, ignore_removed=True)
-                networks = client.networks.list(filters=self._label)
-                services = client.services.list(filters=self._label) if host == 1 else []
-        except (docker.errors.DockerException, OSError) as error:
-            return [f"host {host} does not answer: {error}"]
+        client = self.lab.client(host)
+        containers = client.containers.list(all=True, filters=self._label, ignore_removed=True)
+        networks = client.networks.list(filters=self._label)
+        services = client.services.list(filters=self._label) if host == 1 else []
         things = {"container": containers, "network": networks, "service": services}
         return [f"{kind} {thing.name} on host {host}" for kind, found in things.items() for thing in found]
 
@@ -101,9 +101,19 @@ class SwarmScenario(Scenario):
         self.up(replicas, *words)
         assert self.project.has_ready(replicas), self.project.status()["backends"]
 
+    def container(self, task: Mapping[str, Any]) -> Container:
+        """That of one of `project.tasks()`."""
+        engine = self.lab.client(self.lab.host_of(task["NodeID"]))
+        return engine.containers.get(task["Status"]["ContainerStatus"]["ContainerID"])
+
     def by_node(self) -> Counter[str]:
         """The number of its backends, by the name of their host."""
         return Counter(backend["node"] for backend in self.project.status()["backends"])
+
+    def goes_on(self, load: LoadGenerator, requests: int = 100) -> bool:
+        """Whether so many more are answered."""
+        before = len(load.fates)
+        return wait_until(lambda: len(load.fates) >= before + requests)
 
     def ids(self) -> set[str]:
         return {backend["id"] for backend in self.project.status()["backends"]}

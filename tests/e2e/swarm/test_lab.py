@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
 
 import pytest
 
+from tests.support.images import BACKEND_IMAGE
 from tests.support.swarm_lab import ENGINES, HOSTS, SwarmLab, swarm_lab
 
 OURS = {"wires", "docker_gwbridge", *(f"to-{name}" for name in ("client", *HOSTS))}
@@ -31,10 +31,8 @@ def test_two_labs_run_at_once_and_leave_nothing(engine: str) -> None:
 
 
 def managers(lab: SwarmLab) -> int:
-    with closing(lab.client(1)) as client:
-        return int(client.info()["Swarm"]["Managers"])
+    return int(lab.client(1).info()["Swarm"]["Managers"])
 
 
 def has_backend(lab: SwarmLab, host: int) -> bool:
-    with closing(lab.client(host)) as client:
-        return any("composectl-e2e-backend" in tag for image in client.images.list() for tag in image.tags)
+    return any(BACKEND_IMAGE in image.tags for image in lab.client(host).images.list())
