@@ -27,6 +27,19 @@ _OTHERS = {
     *("--no-recreate", "--quiet-build", "--quiet-pull", "--remove-orphans", "--renew-anon-volumes", "--wait", "--yes"),
 }
 
+# Of `up` of a stack: those that do nothing there, and what stands in for the others.
+_OF_A_STACK = frozenset(("--no-build", "--no-color", "--no-deps", "--quiet-pull", "--scale", "--yes", "-y"))
+_IN_A_STACK = {
+    "--always-recreate-deps": "run `composectl rollout` afterwards: it makes new tasks",
+    "--build": "build the images and push them to a registry, then run it again without `--build`",
+    "--force-recreate": "run `composectl rollout` afterwards: it makes new tasks",
+    "--pull": "use `--resolve-image always`: the nodes pull what is new",
+    "--remove-orphans": "use `--prune`",
+    "--timeout": "set `stop_grace_period` of the service",
+    "-t": "set `stop_grace_period` of the service",
+    "--wait-timeout": "use `--ready-timeout`",
+}
+
 _DIGITS = 9  # more of them are too many in any case
 _SCALE = re.compile(r"(?P<service>[^=]+)=(?P<count>[0-9]+)")
 
@@ -95,6 +108,17 @@ def sort_up_arguments(arguments: Sequence[str], balanced: Mapping[str, int] | No
                 f"use `--balance {service}={scale}`",
             )
     return sorted_ones
+
+
+def check_stack_arguments(arguments: UpArguments, *, prunes: bool = False) -> None:
+    """Raise UsageError where `docker stack deploy` cannot do what Compose's `up` would."""
+    for option in arguments.options:
+        name = option.partition("=")[0]
+        if name.startswith("-") and name not in _OF_A_STACK:
+            instead = _IN_A_STACK.get(name, "omit it: `docker stack deploy` has no such option")
+            raise errors.UsageError(f"`{name}` cannot be combined with `--swarm`", instead)
+    if prunes and arguments.services:
+        raise errors.UsageError("`--prune` cannot be combined with SERVICE", "omit one of the two")
 
 
 def starts_nothing(arguments: Sequence[str]) -> bool:

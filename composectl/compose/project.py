@@ -65,6 +65,16 @@ class Project:
                 coming += [name for name in needed if name in self.services]
         return started
 
+    def starting(
+        self, named: Collection[str], also: Collection[str], profiles: Collection[str], *, alone: bool = False
+    ) -> set[str]:
+        """The services that `up` brings up: those that are `named`, or else all, those of `also`, and what they need.
+
+        `alone`: without what they need.
+        """
+        services = (*(named or self.started_by(profiles)), *also)
+        return set(services) if alone else self.started_with(services)
+
     def enabled_by(self, services: Collection[str]) -> set[str]:
         """These services, and those that they depend on in a profile of theirs: naming a service enables its profiles.
 

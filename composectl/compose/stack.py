@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from composectl import errors
@@ -33,6 +33,26 @@ class Stack:
             return render(self.document)
         services = {name: _older(service) for name, service in self.document["services"].items()}
         return render({"version": _OLD_FORMAT} | self.document | {"services": services})
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """What `make_stack` needs beside the project, which may have changed since."""
+
+    targets: Mapping[str, Collection[int]]
+    deployed_by: str
+    services: Collection[str] | None = None
+    without_udp: Collection[str] = ()
+    others: Mapping[str, int] = field(default_factory=dict)  # how many tasks of which services that are not balanced
+
+    def make(self, project: Project, scales: Mapping[str, int]) -> Stack:
+        """Raises ComposectlError."""
+        services = {
+            name: definition | {"scale": self.others[name]} if name in self.others else definition
+            for name, definition in (project.document.get("services") or {}).items()
+        }
+        project = replace(project, document=project.document | {"services": services})
+        return make_stack(project, scales, self.targets, self.deployed_by, self.services, self.without_udp)
 
 
 def make_stack(

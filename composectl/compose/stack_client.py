@@ -20,19 +20,18 @@ _DETACH = "--detach=true"  # the default is to change: https://docs.docker.com/r
 
 @dataclass(frozen=True, slots=True)
 class StackClient:
-    """`environ` is that of the endpoint, `name` that of the stack, `directory` that of the project.
+    """`environ` is that of the endpoint; the command runs in `directory`.
 
-    `is_old`: the command does not know `--detach`, nor the newest format of a stack file.
+    `is_old`: it knows neither `--detach` nor the newest format of a stack file.
     """
 
     environ: Mapping[str, str]
-    name: str
     directory: Path
     options: StackOptions
     is_old: bool = False
 
     @classmethod
-    async def find(cls, environ: Mapping[str, str], name: str, directory: Path, options: StackOptions) -> Self:
+    async def find(cls, environ: Mapping[str, str], directory: Path, options: StackOptions) -> Self:
         """Raises ComposectlError where there is no `docker stack`."""
         command = ("docker", "stack", "deploy", "--help")
         (help_text,) = await asyncio.to_thread(ask, [command], environ, _TIMEOUT)
@@ -40,16 +39,20 @@ class StackClient:
             raise errors.ComposectlError(
                 "cannot run `docker stack deploy`", "`up --swarm` needs Docker's own command: install `docker`"
             )
-        return cls(environ, name, directory, options, is_old="--detach" not in help_text)
+        return cls(environ, directory, options, is_old="--detach" not in help_text)
 
-    async def deploy(self, stack: Stack) -> None:
-        """Deploy the stack without waiting for its tasks, Docker's words on stderr. Raises `compose_failed`."""
-        words = ("deploy", *(() if self.is_old else (_DETACH,)), *self.options.argv(), "-c", "-", self.name)
+    async def deploy(self, name: str, stack: Stack, *, is_whole: bool = False) -> None:
+        """Deploy the stack without waiting for its tasks, Docker's words on stderr. Raises `compose_failed`.
+
+        `is_whole`: what `stack` lacks may be pruned.
+        """
+        detach = () if self.is_old else (_DETACH,)
+        words = ("deploy", *detach, *self.options.argv(is_whole=is_whole), "-c", "-", name)
         await self._run(*words, stdin=stack.render(is_old=self.is_old))
 
-    async def remove(self) -> None:
+    async def remove(self, name: str) -> None:
         """Remove the stack, Docker's words on stderr. Raises `compose_failed`."""
-        await self._run("rm", self.name)
+        await self._run("rm", name)
 
     # Private
 

@@ -13,6 +13,7 @@ class StackOptions:
     prune: bool = False
     resolve_image: str = "always"
 
-    def argv(self) -> tuple[str, ...]:
-        flags = {"--with-registry-auth": self.with_registry_auth, "--prune": self.prune}
+    def argv(self, *, is_whole: bool) -> tuple[str, ...]:
+        """For a file with the whole stack, or with a part of it, which prunes nothing."""
+        flags = {"--with-registry-auth": self.with_registry_auth, "--prune": self.prune and is_whole}
         return (*(flag for flag, is_set in flags.items() if is_set), "--resolve-image", self.resolve_image)

@@ -12,6 +12,7 @@ import click
 
 from composectl import errors
 from composectl.balance.policy import POLICIES
+from composectl.compose.stack_options import StackOptions
 from composectl.config import values as kinds
 from composectl.config.completion import completed
 from composectl.config.daemon import (
@@ -141,6 +142,7 @@ _http = partial(Option, needs_http=True)
 _guard = partial(_http, guards=True)
 _log = partial(Option, scope=Scope.DAEMON, requires="access-log")
 _up = partial(Option, of=UpConfig, scope=Scope.DAEMON, commands=("up",))
+_stack = partial(Option, of=StackOptions, scope=Scope.DAEMON, commands=("up",), requires="swarm")
 _up_service = partial(Option, of=ServiceConfig, commands=("up",))
 _proxy = partial(Option, commands=("proxy",))
 _key = partial(Option, commands=())
@@ -288,6 +290,14 @@ OPTIONS = (
     _up("backend-address", _ADDRESSING, "Reach backends by auto, container or published."),
     _up("ready-timeout", kinds.DURATION, "How long up waits for a ready replica.", default=_READY),
     _up("handover", FLAG, "Take over from the running composectl without losing a request."),
+    _up("swarm", FLAG, "Deploy the project as a stack of a Docker swarm, and balance over its nodes."),
+    _stack("with-registry-auth", FLAG, "Let the nodes of the swarm pull with the registry credentials of this user."),
+    _stack("prune", FLAG, "Remove services of the stack that the compose file no longer has."),
+    _stack(
+        "resolve-image",
+        click.Choice(("always", "changed", "never")),
+        "Ask the registry for the digests of images: always, changed or never.",
+    ),
     _rollout("parallel", kinds.COUNT, "How many replicas are replaced at a time.", default=f"{_UPDATE}, else 1"),
     _rollout(
         "monitor",

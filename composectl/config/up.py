@@ -6,7 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 from composectl import errors
-from composectl.compose.argv import UpArguments, sort_up_arguments, split_up_arguments, starts_nothing
+from composectl.compose.argv import (
+    UpArguments,
+    check_stack_arguments,
+    sort_up_arguments,
+    split_up_arguments,
+    starts_nothing,
+)
 from composectl.compose.client import LoadedProject
 from composectl.compose.files import check_input
 from composectl.compose.options import Invocation, active_profiles
@@ -44,7 +50,8 @@ def load_up_config(
     scales = dict(typed_scales) | _untyped_scales(invocation, loaded, declared, typed_scales, arguments)
     profiles = active_profiles(invocation.options, loaded.client.environ, invocation.cwd)
     split = split_up_arguments(arguments)
-    check_others(loaded.project, split, scales, profiles)
+    if not any(row.name == "swarm" for row in flags):  # there, each port is that of all nodes
+        check_others(loaded.project, split, scales, profiles)
     if "--no-deps" not in split.options:
         loaded.project.check_enabled(scales, profiles)
     return (make_up_config(scales, flags, arguments, declared, tuple(typed_scales)), loaded) if scales else None
@@ -73,7 +80,10 @@ def make_up_config(
         own, file = flags if service in listening else rest, (declared or {}).get(service, XBalance()).settings
         check_combinations({**file, **own}, flag_of)
         services[service] = build(ServiceConfig, own, file, scale=scale, protocols=make_protocols(own, file))
-    return build_daemon(UpConfig, flags, services=services, arguments=sort_up_arguments(arguments, scales))
+    config = build_daemon(UpConfig, flags, services=services, arguments=sort_up_arguments(arguments, scales))
+    if config.swarm:
+        _check_swarm(config)
+    return config
 
 
 def declared_scales(
@@ -91,8 +101,7 @@ def starting_services(
     project: Project, arguments: UpArguments, also: Collection[str], profiles: Collection[str]
 ) -> set[str]:
     """The services that `up` brings up, given its arguments, and those of `also`, which are named, too."""
-    named = (*(arguments.services or project.started_by(profiles)), *also)
-    return set(named) if "--no-deps" in arguments.options else project.started_with(named)
+    return project.starting(arguments.services, also, profiles, alone="--no-deps" in arguments.options)
 
 
 def check_others(
@@ -106,6 +115,15 @@ def check_others(
 
 
 # Private
+
+
+def _check_swarm(config: UpConfig) -> None:
+    check_stack_arguments(config.arguments, prunes=config.stack.prune)
+    if config.backend_address != "auto":
+        raise errors.UsageError(
+            "`--backend-address` cannot be combined with `--swarm`: tasks are reached at their nodes",
+            "omit `--backend-address`",
+        )
 
 
 def _untyped_scales(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 from composectl import errors
@@ -25,15 +26,17 @@ from composectl.daemon.hot_restart import claim_project
 from composectl.daemon.lifecycle import Prepared
 from composectl.daemon.service import BalancedService, bind_ports
 from composectl.orchestrator.compose import ComposeConnection
+from composectl.orchestrator.swarm import SwarmConnection
 from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import info, warning
 
 _OF_ONE_CALL = ("detach", "handover", "ready-timeout", "replicas")
-Connect = Callable[[ComposeClient], Awaitable[ComposeConnection]]
+Connection = ComposeConnection | SwarmConnection
+Connect = Callable[[ComposeClient], Awaitable[Connection]]
 
 
 async def prepare_up(
-    invocation: Invocation, config: UpConfig, loaded: LoadedProject, connect: Connect = ComposeConnection.open
+    invocation: Invocation, config: UpConfig, loaded: LoadedProject, connect: Connect | None = None
 ) -> Prepared:
     """Connect to the engine, lock the project and bind its ports. Raises ComposectlError, and then holds nothing."""
     connection_limit = make_connection_limit(config.max_connections)
@@ -41,7 +44,7 @@ async def prepare_up(
     if fault := runtime_fault(invocation.environ):
         warning(fault)
     with ExitStack() as undo:
-        connection = await connect(loaded.client)
+        connection = await (connect or _connect(config))(loaded.client)
         undo.callback(connection.close)
         sys.stderr.write(loaded.warnings)
         ports = _ports(project, config)
@@ -60,6 +63,8 @@ async def prepare_up(
         orchestrator = connection.orchestrator(
             project, config.scales, ports, published_host, config.dropping_udp, config.arguments
         )
+        for sentence in orchestrator.notes:
+            info(sentence)
         changes, relayed = ChangeFeed(), bool(published_host)
         services: dict[str, BalancedService] = {}
         for name, service_config in config.services.items():
@@ -91,9 +96,12 @@ async def prepare_up(
     return Prepared(daemon, claimed.old_process, config.ready_timeout, claimed.served)
 
 
-def ports_of(project: Project, service: str, config: ServiceConfig) -> list[Port]:
-    """The ports to listen on for a service; the first one's target is checked. Raises why it cannot be balanced."""
-    project.check_balanced(service, config.scale, listens=bool(config.listen), drop_udp=config.drop_udp)
+def ports_of(project: Project, service: str, config: ServiceConfig, *, swarm: bool = False) -> list[Port]:
+    """The ports to listen on for a service; the first one's target is checked. Raises why it cannot be balanced.
+
+    `swarm`: it balances the UDP ports itself.
+    """
+    project.check_balanced(service, config.scale, listens=bool(config.listen), drop_udp=config.drop_udp or swarm)
     published = list(project.tcp_ports(service))
     if not config.listen:
         targets = [port.target for port in published if port.target is not None]
@@ -147,6 +155,10 @@ def check_apart(ports: Mapping[str, Sequence[Port]]) -> None:
 # Private
 
 
+def _connect(config: UpConfig) -> Connect:
+    return partial(SwarmConnection.open, options=config.stack) if config.swarm else ComposeConnection.open
+
+
 def _notes(project: Project, service: str, scale: int) -> Iterator[str]:
     """What several replicas change, or share, that one container has for itself."""
     if own := project.own_keys(service):
@@ -164,6 +176,9 @@ def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:
     for service in config.arguments.services:
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
-    ports = {service: ports_of(project, service, service_config) for service, service_config in config.services.items()}
+    ports = {
+        service: ports_of(project, service, service_config, swarm=config.swarm)
+        for service, service_config in config.services.items()
+    }
     check_apart(ports)
     return ports

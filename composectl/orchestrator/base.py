@@ -41,6 +41,7 @@ class Orchestrator:
 
     can_choose_victim = True  # else `scale_to` chooses which replicas are removed
     directory = ""  # the project's, as an absolute path
+    notes: tuple[str, ...] = ()  # what is told before anything is started, a sentence each
     logs_command = ""  # that shows what the replicas print; "" where nothing does
     profiles: tuple[str, ...] = ()  # those of Compose that the services are in
     published_host = ""  # the address at which replicas publish ports for the proxy; "" where theirs are used

@@ -74,9 +74,12 @@ MET_IN = {
         "service `{}` does not publish container port {}: it publishes {}": "test_a_port_that_is_not_published_is_refused",
     },
     "unit/config/test_up.py": {
+        "`--backend-address` cannot be combined with `--swarm`: tasks are reached at their nodes": "test_tasks_are_reached_in_one_way",
         "`--listen` is ambiguous: several services are balanced": "test_listen_wants_one_service",
     },
     "unit/compose/test_argv.py": {
+        "`{}` cannot be combined with `--swarm`": "test_what_docker_stack_deploy_cannot_do_is_refused_with_what_stands_in_for_it",
+        "`--prune` cannot be combined with SERVICE": "test_a_part_of_a_stack_prunes_nothing",
         "`--scale {}={}` cannot be combined with the balanced `{}={}`": "test_a_balanced_service_has_no_second_scale",
         "too many replicas of service `{}`: the maximum is {}": "test_there_are_no_more_replicas_than_a_network_has_room_for",
         "`{}` cannot be combined with `--balance` or `x-balance`: composectl shows the table, not the logs": "test_options_for_attached_logs_are_refused",

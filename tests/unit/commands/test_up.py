@@ -32,6 +32,8 @@ VALUES: dict[str, Any] = {
     "metrics": "9464",
     "dashboard": "9091",
     "backend-address": "published",
+    "swarm": True,
+    "resolve-image": "never",
 }
 
 

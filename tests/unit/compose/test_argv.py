@@ -6,6 +6,7 @@ import pytest
 
 from composectl.compose.argv import (
     UpArguments,
+    check_stack_arguments,
     config_argv,
     converge_words,
     parse_scale,
@@ -129,6 +130,38 @@ def test_there_are_no_more_replicas_than_a_network_has_room_for(count: str) -> N
 @pytest.mark.parametrize(("line", "nothing"), [("--no-start", True), ("--dry-run=true", True), ("--no-deps db", False)])
 def test_some_options_start_nothing(line: str, nothing: bool) -> None:
     assert starts_nothing(line.split()) is nothing
+
+
+# Of a stack
+
+
+@pytest.mark.parametrize(
+    ("line", "option", "instead"),
+    [
+        ("--build echo", "--build", "push them to a registry"),
+        ("--pull=always", "--pull", "`--resolve-image always`"),
+        ("--remove-orphans", "--remove-orphans", "`--prune`"),
+        ("--force-recreate", "--force-recreate", "`composectl rollout`"),
+        ("-t 5", "-t", "`stop_grace_period`"),
+        ("--wait", "--wait", "omit it"),
+    ],
+)
+def test_what_docker_stack_deploy_cannot_do_is_refused_with_what_stands_in_for_it(
+    line: str, option: str, instead: str
+) -> None:
+    with pytest.raises(ComposectlError, match=f"`{option}` cannot be combined with `--swarm`") as refused:
+        check_stack_arguments(sort_up_arguments(line.split()))
+    assert instead in refused.value.hint
+
+
+def test_what_means_the_same_there_is_taken() -> None:
+    check_stack_arguments(sort_up_arguments(["--scale", "db=2", "--scale=web=3", "--no-deps", "-y", "echo"]))
+    check_stack_arguments(sort_up_arguments(()), prunes=True)
+
+
+def test_a_part_of_a_stack_prunes_nothing() -> None:
+    with pytest.raises(ComposectlError, match="`--prune` cannot be combined with SERVICE"):
+        check_stack_arguments(sort_up_arguments(["echo"]), prunes=True)
 
 
 # What Compose gets

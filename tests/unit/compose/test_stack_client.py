@@ -22,7 +22,7 @@ async def client(folder: Path, help_text: str, script: str = "", options: StackO
     program.write_text(f'#!/bin/sh\n{helps}\necho "$@" > {folder}/called\ncat > {folder}/read\n{script}\n')
     program.chmod(0o755)
     environ = {"PATH": f"{folder}:/usr/bin:/bin"}
-    return await StackClient.find(environ, "shop", folder, options or StackOptions())
+    return await StackClient.find(environ, folder, options or StackOptions())
 
 
 @pytest.mark.parametrize(
@@ -33,30 +33,37 @@ async def client(folder: Path, help_text: str, script: str = "", options: StackO
     ],
 )
 async def test_it_deploys_as_its_version_allows(tmp_path: Path, help_text: str, words: str, file: str) -> None:
-    await (await client(tmp_path, help_text)).deploy(Stack({"services": {}}))
+    await (await client(tmp_path, help_text)).deploy("shop", Stack({"services": {}}))
     assert (tmp_path / "called").read_text() == f"{words}\n"
     assert (tmp_path / "read").read_text() == file
 
 
 async def test_the_options_of_up_go_through(tmp_path: Path) -> None:
     options = StackOptions(with_registry_auth=True, prune=True, resolve_image="never")
-    await (await client(tmp_path, NEW, options=options)).deploy(Stack({"services": {}}))
-    called = (tmp_path / "called").read_text()
-    assert called == "stack deploy --detach=true --with-registry-auth --prune --resolve-image never -c - shop\n"
+    stacks = await client(tmp_path, NEW, options=options)
+    await stacks.deploy("shop", Stack({"services": {}}), is_whole=True)
+    assert (
+        tmp_path / "called"
+    ).read_text() == "stack deploy --detach=true --with-registry-auth --prune --resolve-image never -c - shop\n"
+
+
+async def test_a_part_of_a_stack_prunes_nothing(tmp_path: Path) -> None:
+    await (await client(tmp_path, NEW, options=StackOptions(prune=True))).deploy("shop", Stack({"services": {}}))
+    assert "--prune" not in (tmp_path / "called").read_text()
 
 
 async def test_it_removes_the_stack(tmp_path: Path) -> None:
-    await (await client(tmp_path, OLD)).remove()
+    await (await client(tmp_path, OLD)).remove("shop")
     assert (tmp_path / "called").read_text() == "stack rm shop\n"
 
 
 async def test_a_failure_is_told_with_its_exit_code(tmp_path: Path) -> None:
     stacks = await client(tmp_path, OLD, "exit 7")
     with pytest.raises(ComposectlError, match="`docker stack deploy` failed with exit code 7") as failed:
-        await stacks.deploy(Stack({"services": {}}))
+        await stacks.deploy("shop", Stack({"services": {}}))
     assert failed.value.exit_code == 7
 
 
 async def test_without_docker_stack_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ComposectlError, match="cannot run `docker stack deploy`"):
-        await StackClient.find({"PATH": str(tmp_path)}, "shop", tmp_path, StackOptions())
+        await StackClient.find({"PATH": str(tmp_path)}, tmp_path, StackOptions())

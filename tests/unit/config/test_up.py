@@ -6,6 +6,7 @@ import pytest
 
 from composectl.compose.argv import parse_scales
 from composectl.compose.ports import Port
+from composectl.compose.stack_options import StackOptions
 from composectl.config.daemon import UpConfig
 from composectl.config.up import make_up_config
 from composectl.config.x_balance import XBalance, parse_x_balance
@@ -52,6 +53,29 @@ def test_a_service_given_twice_is_refused() -> None:
 def test_listen_wants_one_service() -> None:
     with pytest.raises(ComposectlError, match="several services are balanced"):
         config("echo=1", "web=2", listen=("8080",))
+
+
+def test_a_stack_is_deployed_as_the_flags_say() -> None:
+    asked = config("echo=2", swarm=True, prune=True, with_registry_auth=True, resolve_image="never")
+    assert asked.swarm
+    assert asked.stack == StackOptions(with_registry_auth=True, prune=True, resolve_image="never")
+    assert config("echo=2", swarm=True).stack == StackOptions()
+
+
+def test_options_that_a_stack_does_not_have_are_refused() -> None:
+    with pytest.raises(ComposectlError, match="`--build` cannot be combined with `--swarm`"):
+        config("echo=2", arguments=("--build",), swarm=True)
+
+
+@pytest.mark.parametrize("option", ["with_registry_auth", "prune"])
+def test_options_of_a_stack_want_one(option: str) -> None:
+    with pytest.raises(ComposectlError, match="requires `--swarm`"):
+        config("echo=2", **{option: True})
+
+
+def test_tasks_are_reached_in_one_way() -> None:
+    with pytest.raises(ComposectlError, match="`--backend-address` cannot be combined with `--swarm`"):
+        config("echo=2", swarm=True, backend_address="published")
 
 
 def test_without_a_flag_it_is_as_the_file_declares_it() -> None:

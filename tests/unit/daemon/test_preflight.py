@@ -35,6 +35,11 @@ def test_udp_beside_it_is_not_listened_on() -> None:
     assert listened_on("8080:80", "53:53/udp", drop_udp=True) == [Port("", (8080, 8080), 80, "tcp")]
 
 
+def test_a_swarm_balances_udp_itself() -> None:
+    project = Project("shop", {"services": {"echo": {"ports": ["8080:80", "53:53/udp"]}}})
+    assert ports_of(project, "echo", ServiceConfig(3), swarm=True) == [Port("", (8080, 8080), 80, "tcp")]
+
+
 def test_a_named_port_is_the_first_since_it_is_checked() -> None:
     assert [port.target for port in listened_on("8080:80", "8081:81", "8082:82", port=81)] == [81, 80, 82]
 
