@@ -15,6 +15,8 @@ from composectl.screen.waiting import waiting_lines
 _POLL_INTERVAL = 0.5
 _LOG_LINES = 10
 _SETTLED = (Phase.READY, Phase.MAINTENANCE)
+_LEAVING = (Phase.DRAINING, Phase.DRAINED)
+_REMOVAL_TIMEOUT = 10.0  # beyond the grace period
 _UP_HINT = (
     "composectl goes on, and serves what becomes ready: `composectl status --watch` shows it, `composectl down`"
     " ends it; `up --ready-timeout 5m` waits longer"
@@ -74,6 +76,13 @@ async def until_complete(daemon: Daemon, service: BalancedService, timeout: floa
             raise await _not_ready(daemon, {service.name: None}, deadlines, _SCALE_HINT)
 
 
+async def until_gone(daemon: Daemon, service: BalancedService) -> None:
+    """Wait until the replicas that the orchestrator stops are gone, at most as long as they may take."""
+    leaving = [backend for backend in service.pool.backends if backend.phase in _LEAVING]
+    seconds = max((backend.replica.stop_grace_period for backend in leaving), default=0.0) + _REMOVAL_TIMEOUT
+    await daemon.changes.wait_until(lambda: all(backend.phase is Phase.GONE for backend in leaving), seconds)
+
+
 async def wait_for_stragglers(daemon: Daemon, seconds: float) -> None:
     """Give all replicas up to `seconds` to be ready."""
     services = daemon.services.values()
@@ -128,7 +137,7 @@ def _is_serving(daemon: Daemon, service: BalancedService) -> bool:
 
 
 def _is_complete(daemon: Daemon, service: BalancedService) -> bool:
-    phases = [backend.phase for backend in service.pool.backends]
+    phases = [backend.phase for backend in service.pool.backends if backend.phase not in _LEAVING]
     return len(phases) == daemon.orchestrator.desired[service.name] and all(phase in _SETTLED for phase in phases)
 
 
@@ -163,6 +172,8 @@ async def _ended(daemon: Daemon, service: BalancedService) -> errors.ReplicasFai
         return None  # those of composectl are brought back
     if not exited or any(replica.restarting for replica in exited) or await orchestrator.replicas(service.name):
         return None
+    if not orchestrator.can_choose_victim and await orchestrator.wanted(service.name):
+        return None  # others take the place of those that have ended
     first = min(exited, key=lambda exited: exited.name)
     lines = "".join(f"\n  {line}" for line in await orchestrator.last_lines(first.id, _LOG_LINES))
     if lines:

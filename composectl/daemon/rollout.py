@@ -13,6 +13,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.plan import RolloutStep, next_fixed_step, next_rollout_step
 from composectl.control.commands import CanaryDecision, Progress, RolloutRequest
 from composectl.daemon.daemon import Daemon
+from composectl.daemon.orchestrated_rollout import OrchestratedRollout
 from composectl.daemon.rollout_monitor import ReplicaRejected, RolloutMonitor, check_alive, check_ready
 from composectl.daemon.rollout_pace import CONTINUE, PAUSE, ROLLBACK, RolloutPace, pace_of
 from composectl.daemon.scaling import retire
@@ -266,7 +267,8 @@ class ServiceRollout:
 
 def _prepare(
     daemon: Daemon, service: BalancedService, request: RolloutRequest, revision: Revision, progress: Progress
-) -> ServiceRollout:
-    written = daemon.orchestrator.update_config(service.name, revision)
-    pace = pace_of(request, written, daemon.orchestrator.desired[service.name])
-    return ServiceRollout(daemon, service, pace, revision, progress)
+) -> ServiceRollout | OrchestratedRollout:
+    orchestrator = daemon.orchestrator
+    pace = pace_of(request, orchestrator.update_config(service.name, revision), orchestrator.desired[service.name])
+    kind = ServiceRollout if orchestrator.can_choose_victim else OrchestratedRollout
+    return kind(daemon, service, pace, revision, progress)

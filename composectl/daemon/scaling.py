@@ -10,7 +10,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
 from composectl.control.commands import Progress, ScaleRequest
 from composectl.daemon.daemon import Daemon
-from composectl.daemon.readiness import until_complete, warn_if_unserved
+from composectl.daemon.readiness import until_complete, until_gone, warn_if_unserved
 from composectl.daemon.service import BalancedService
 
 _CUT_TIMEOUT = 0.5
@@ -73,11 +73,15 @@ async def _scale(daemon: Daemon, service: BalancedService, request: ScaleRequest
     plan = plan_scale(service.pool.backends, desired, oldest_first=request.oldest_first)
     if orchestrator.can_choose_victim:
         await asyncio.gather(*(retire(daemon, service, backend, "scaled down", progress) for backend in plan.remove))
+    elif plan.remove:
+        progress(f"{service.name}: removing {len(plan.remove)}, which the orchestrator chooses")
     if plan.add:
         progress(f"{service.name}: adding {plan.add}")
         await remove_unusable(daemon, service)
     if plan.add or not orchestrator.can_choose_victim:
         await orchestrator.scale_to(service.name, desired)
     await until_complete(daemon, service, request.ready_timeout_seconds)
+    if not orchestrator.can_choose_victim:
+        await until_gone(daemon, service)
     progress(f"{service.name}: {service.pool.ready} of {desired} ready")
     warn_if_unserved(service, progress)

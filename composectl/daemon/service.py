@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
 
@@ -41,7 +41,10 @@ from composectl.proxy.server import HttpServer
 from composectl.screen.console import warning
 
 if TYPE_CHECKING:
+    from composectl.daemon.orchestrated_rollout import OrchestratedRollout
     from composectl.daemon.rollout import ServiceRollout
+
+    PausedRollout: TypeAlias = OrchestratedRollout | ServiceRollout
 
 _RELEASE_TIMEOUT = 5.0
 _RELEASE_INTERVAL = 0.05
@@ -75,7 +78,7 @@ class BalancedService:
         self.listeners: tuple[str, ...] = ()
         self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout
-        self.canary: ServiceRollout | None = None
+        self.canary: PausedRollout | None = None
         self._notices = NoticeBoard(self._tell_notice)
         self._causes = (Counter[str](), Counter[str]())  # of notices, as they were at the last sweep
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
@@ -207,7 +210,7 @@ class BalancedService:
             raise
         self.count_rollout("done")
 
-    def pause_rollout(self, canary: ServiceRollout) -> None:
+    def pause_rollout(self, canary: PausedRollout) -> None:
         self.canary = canary
 
     def end_canary(self) -> None:

@@ -30,6 +30,14 @@ class ForeignContainer:
     failed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateStep:
+    """`parallel` replicas are replaced at once, by new ones that come first unless `stop_first`."""
+
+    parallel: int
+    stop_first: bool = False
+
+
 Revision = bytes  # what the replicas of a service are made from: a project as the orchestrator reads it
 
 
@@ -166,4 +174,26 @@ class Orchestrator:
 
     def set_revision(self, service: str, revision: Revision) -> None:
         """Make the replicas of a service from this revision from now on."""
+        raise NotImplementedError
+
+    # Of one that chooses itself which replicas it replaces, and in which order
+
+    async def wanted(self, service: str) -> dict[str, str]:
+        """The names of the replicas that are to run on, by id, whether or not they run yet."""
+        raise NotImplementedError
+
+    async def begin_update(self, service: str, revision: Revision | None, step: UpdateStep) -> None:
+        """Have one step of replicas replaced by those of a revision, None for the current one, and no more of them."""
+        raise NotImplementedError
+
+    async def continue_update(self, service: str, step: UpdateStep) -> None:
+        """Have one step more of the update replaced."""
+        raise NotImplementedError
+
+    async def revert_update(self, service: str, step: UpdateStep) -> None:
+        """Have all that was replaced since `begin_update` replaced by what was before, step after step."""
+        raise NotImplementedError
+
+    async def end_update(self, service: str) -> None:
+        """Have the service updated by others as its definition says, after an update or its reversal."""
         raise NotImplementedError
