@@ -1,4 +1,4 @@
-"""`composectl down`: end the running composectl, then Compose's own `down` where there is a project."""
+"""`composectl down`: end the running composectl, then Compose's own `down`, or the stack, where there is a project."""
 
 from __future__ import annotations
 
@@ -19,24 +19,31 @@ _POLL_INTERVAL = 0.05
 
 
 @click.command(context_settings=PASSED_ON)
+@click.option("--swarm", "of_stack", is_flag=True, help="Remove the stack of the project, also if no composectl runs.")
 @ARGUMENTS
 @click.pass_obj
-def down(invocation: Invocation, arguments: Sequence[str]) -> int:
-    """Stop the running composectl, then stop and remove the containers.
+def down(invocation: Invocation, of_stack: bool, arguments: Sequence[str]) -> int:
+    """Stop the running composectl, then stop and remove the containers, or the stack of a swarm.
 
     Options of Compose's own `down` (--volumes, --rmi, --timeout, ...) are passed on.
 
     \b
     composectl down
     composectl down --volumes
+    composectl down --swarm
     """
     from composectl.control.client import find_daemon
 
     try:
         client = find_daemon(invocation)
     except errors.NothingRuns:
-        pass
+        if of_stack:
+            return _remove_stack(invocation, "", arguments)
     else:
+        if of_stack and not client.info.has_stack:
+            raise errors.UsageError(
+                f"`--swarm` cannot be combined with {client.info.title}: it has no stack", "omit `--swarm`"
+            )
         from composectl.screen.console import info, spinner
 
         deadline = time.monotonic() + _END_TIMEOUT
@@ -51,15 +58,39 @@ def down(invocation: Invocation, arguments: Sequence[str]) -> int:
                 client.stop()
                 while client.path.exists() and (time.monotonic() < deadline or _is_alive(client.info.pid)):
                     time.sleep(_POLL_INTERVAL)
+            if client.info.has_stack:
+                return _remove_stack(invocation, client.info.project, arguments)
             return pass_through(project, ("down", *arguments)) if client.info.has_project else 0
         except KeyboardInterrupt:
             if client.info.has_project:
-                info("containers still run: `composectl down` removes them")
+                again = "composectl down --swarm" if client.info.has_stack else "composectl down"
+                info(f"containers still run: `{again}` removes them")
             raise
     return pass_through(invocation, ("down", *arguments))
 
 
 # Private
+
+
+def _remove_stack(invocation: Invocation, name: str, arguments: Sequence[str]) -> int:
+    """Remove the stack with this name, or that of the compose file; Compose's options have nothing to do with it."""
+    from composectl.control.pacing import run
+    from composectl.orchestrator.stack import remove_stack
+    from composectl.screen.console import info, warning
+
+    if options := [word for word in arguments if word.startswith("-")]:
+        warning(f"{errors.left_out(options)}: `docker stack rm` does not know {'them' if len(options) > 1 else 'it'}")
+    name = name or run(_name(invocation))
+    info(f"stopping the tasks of stack `{name}`")
+    run(remove_stack(invocation, name))
+    return 0
+
+
+async def _name(invocation: Invocation) -> str:
+    from composectl.orchestrator.compose import find_client
+
+    client = find_client(invocation)
+    return client.name_of(await client.load(quiet=True))
 
 
 def _with_hooks(invocation: Invocation, name: str) -> Invocation:

@@ -76,9 +76,10 @@ def update_running(
 
     from composectl.commands.rollout import make_rollout
     from composectl.config.service import RolloutConfig
-    from composectl.daemon.hot_restart import check_no_canary
+    from composectl.daemon.hot_restart import check_no_canary, check_same_kind
     from composectl.screen.console import info, print_progress, warning
 
+    check_same_kind(client.info, stack=config.swarm)
     status = client.status()
     check_no_canary(status)
     before = {str(service["service"]): int(service["desired"]) for service in status["services"]}
@@ -192,9 +193,13 @@ async def _bring_up_others(invocation: Invocation, config: UpConfig, balanced: t
     from composectl.compose.argv import UpArguments
     from composectl.compose.options import active_profiles
     from composectl.orchestrator.compose import find_client, with_known_api
+    from composectl.orchestrator.stack import deploy_others
 
     client = await with_known_api(find_client(invocation))
     project = await client.load()
+    if config.swarm:
+        await deploy_others(client, project, config.stack, config.arguments, balanced)
+        return project
     compose_project = client.balanced_project(project, balanced)
     if "--build" in config.arguments.options:
         await compose_project.build(tuple(config.scales))

@@ -69,12 +69,9 @@ def make_stack(
     `without_udp`: the balanced services whose UDP ports are left out.
     Raises ComposectlError for what a swarm cannot do.
     """
-    chosen = {
-        name: definition
-        for name, definition in (project.document.get("services") or {}).items()
-        if services is None or name in services
-    }
-    once = _run_once(chosen)
+    every = project.document.get("services") or {}
+    chosen = {name: definition for name, definition in every.items() if services is None or name in services}
+    once = _run_once(every)
     parts = {name: StackService(name, definition, runs_once=name in once) for name, definition in chosen.items()}
     for name, part in parts.items():
         if name in scales:

@@ -26,6 +26,7 @@ from composectl.control.client import running_daemons
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_dir
 from composectl.orchestrator.compose import count_replicas, find_client
+from composectl.orchestrator.stack import count_stack_replicas
 from composectl.screen.console import info
 
 _LISTEN = KEYS["listen"]
@@ -47,10 +48,13 @@ def load_up_config(
             raise
         return None  # Compose's own `up` prints what is wrong
     declared = {service: parse_x_balance(service, value) for service, value in loaded.project.x_balance.items()}
-    scales = dict(typed_scales) | _untyped_scales(invocation, loaded, declared, typed_scales, arguments)
+    in_swarm = any(row.name == "swarm" for row in flags)
+    scales = dict(typed_scales) | _untyped_scales(
+        invocation, loaded, declared, typed_scales, arguments, in_swarm=in_swarm
+    )
     profiles = active_profiles(invocation.options, loaded.client.environ, invocation.cwd)
     split = split_up_arguments(arguments)
-    if not any(row.name == "swarm" for row in flags):  # there, each port is that of all nodes
+    if not in_swarm:  # there, each port is that of all nodes
         check_others(loaded.project, split, scales, profiles)
     if "--no-deps" not in split.options:
         loaded.project.check_enabled(scales, profiles)
@@ -132,6 +136,8 @@ def _untyped_scales(
     declared: Mapping[str, XBalance],
     typed_scales: Mapping[str, int],
     arguments: Sequence[str],
+    *,
+    in_swarm: bool,
 ) -> dict[str, int]:
     """What was not typed: the declared services, and, where nothing was typed at all, those of before."""
     try:
@@ -149,7 +155,7 @@ def _untyped_scales(
         )
     before: Mapping[str, int] = {}
     with suppress(errors.ComposectlError):
-        before = {} if typed_scales else run(_running_scales(invocation, loaded))
+        before = {} if typed_scales else run(_running_scales(invocation, loaded, in_swarm=in_swarm))
     from_file = declared_scales(loaded.project, declared, starting - typed_scales.keys(), before)
     asked = parsed.services or before
     kept = {service: scale for service, scale in before.items() if service in asked and service not in declared}
@@ -159,7 +165,7 @@ def _untyped_scales(
     return from_file | kept
 
 
-async def _running_scales(invocation: Invocation, loaded: LoadedProject) -> Mapping[str, int]:
+async def _running_scales(invocation: Invocation, loaded: LoadedProject, *, in_swarm: bool) -> Mapping[str, int]:
     """How many replicas of which service a balanced project has. Raises ComposectlError.
 
     The running composectl knows. Without one, the containers tell: a service that publishes one port, and has several
@@ -169,6 +175,8 @@ async def _running_scales(invocation: Invocation, loaded: LoadedProject) -> Mapp
     for client in running_daemons(runtime_dir(invocation.environ)):
         if client.info.has_project and client.info.project == name:
             return {service["service"]: service["desired"] for service in client.status()["services"]}
+    if in_swarm:
+        return {service: scale for service, scale in (await count_stack_replicas(invocation, name)).items() if scale}
     scales = (await count_replicas(invocation)).get(name, {})
     return {
         service: scale

@@ -119,6 +119,11 @@ class DaemonInfo:
         return bool(self.directory)
 
     @property
+    def has_stack(self) -> bool:
+        """Whether the replicas of its project are tasks of a swarm."""
+        return self.options.get("swarm") == "True"
+
+    @property
     def title(self) -> str:
         """Its name in a sentence."""
         return f"{'project' if self.has_project else 'proxy'} `{self.project}`"

@@ -11,6 +11,7 @@ from composectl import errors
 from composectl.balance.phase import Phase
 from composectl.config.daemon import UpConfig
 from composectl.control.client import find_project_daemon
+from composectl.control.commands import DaemonInfo
 from composectl.control.listener_fds import OldProcess
 from composectl.control.lock import ProjectLock
 from composectl.daemon.admin import ListeningSockets
@@ -39,6 +40,7 @@ def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> 
         if not config.handover:
             raise
     client = find_project_daemon(folder, project, folder)
+    check_same_kind(client.info, stack=config.swarm)
     status = client.status()
     check_no_canary(status)
     published_host = client.info.published_host
@@ -52,6 +54,19 @@ def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> 
         if any(backend["phase"] == Phase.READY for backend in service["backends"])
     )
     return ClaimedProject(lock, fds.listening, old_process, published_host, served)
+
+
+def check_same_kind(info: DaemonInfo, *, stack: bool) -> None:
+    """Raise ComposectlError where a `stack` is asked for, and the running composectl has containers, or vice versa."""
+    if stack and not info.has_stack:
+        raise errors.ComposectlError(
+            f"`--swarm` cannot be combined with the running composectl (process {info.pid}): it has no stack",
+            "run `composectl down`, then `composectl up --swarm ...`",
+        )
+    if info.has_stack and not stack:
+        raise errors.ComposectlError(
+            f"the running composectl (process {info.pid}) has a stack of a swarm", "add `--swarm`"
+        )
 
 
 def check_no_canary(status: Mapping[str, Any]) -> None:

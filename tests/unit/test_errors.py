@@ -66,6 +66,13 @@ MET_IN = {
     "unit/daemon/test_logs.py": {
         "proxy `{}` starts no containers: there are no logs": "test_a_proxy_over_static_backends_has_none",
     },
+    "unit/commands/test_down.py": {
+        "`--swarm` cannot be combined with {}: it has no stack": "test_a_stack_that_is_none_is_not_removed",
+    },
+    "unit/daemon/test_hot_restart.py": {
+        "`--swarm` cannot be combined with the running composectl (process {}): it has no stack": "test_containers_are_no_stack",
+        "the running composectl (process {}) has a stack of a swarm": "test_a_stack_is_not_continued_as_containers",
+    },
     "unit/daemon/test_scaling.py": {
         "container `{}` exited with code {} without output": "test_replicas_that_exit_in_silence_come_with_a_hint",
     },

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from composectl.compose.project import Project, parse_project
-from composectl.compose.stack import DEPLOYED_BY, Stack, make_stack
+from composectl.compose.stack import DEPLOYED_BY, Stack, StackPlan, make_stack
 from composectl.errors import ComposectlError
 from tests.unit.compose.test_project import project_of
 
@@ -85,6 +85,20 @@ def test_a_service_for_whose_end_another_one_waits_runs_once() -> None:
     services = stack_of(depends_on=how, others={"migrate": IMAGE}).document["services"]
     assert services["migrate"]["deploy"] == {"restart_policy": {"condition": "on-failure"}}
     assert "deploy" not in services["echo"]
+
+
+def test_it_does_so_without_that_one_beside_it_too() -> None:
+    how = {"migrate": {"condition": "service_completed_successfully"}}
+    project = Project("shop", {"services": {"echo": IMAGE | {"depends_on": how}, "migrate": IMAGE}})
+    assert make_stack(project, {}, {}, "node", ["migrate"]).document["services"] == {
+        "migrate": IMAGE | {"deploy": {"restart_policy": {"condition": "on-failure"}}}
+    }
+
+
+def test_what_else_is_scaled_by_hand_is_scaled() -> None:
+    project = Project("shop", {"services": {"echo": IMAGE, "db": IMAGE | {"scale": 1}}})
+    stack = StackPlan({}, "node", others={"db": 3}).make(project, {"echo": 2})
+    assert [stack.document["services"][name]["deploy"]["replicas"] for name in ("echo", "db")] == [2, 3]
 
 
 @pytest.mark.parametrize("condition", ["service_healthy", "service_completed_successfully"])
