@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -62,7 +63,11 @@ def _starter(buffers: str = "") -> Callable[[Place], AbstractContextManager[int]
 
 
 def _worker_of(master: int) -> int:
-    return int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+    """The master listens before it starts its worker."""
+    children = Path(f"/proc/{master}/task/{master}/children")
+    while not (workers := children.read_text().split()):
+        time.sleep(0.01)
+    return int(workers[0])
 
 
 NGINX = Peer("nginx", _starter(), ("nginx", "-v"))
