@@ -44,13 +44,15 @@ class Backends:
     """Servers at 127.0.0.1, 127.0.0.2, ... on one port: `/` has 24 bytes and takes any body, `FILES` are there too.
 
     `killable`: each is a process of its own, which may be killed, and which has nothing but `/`. `grpc`: each answers
-    calls of gRPC over h2c, and nothing else. `tcp`: each answers messages over TCP, with so many bytes (0: with HTTP).
+    calls of gRPC over h2c, and nothing else. `holds`: they end no call. `tcp`: each answers messages over TCP, with so
+    many bytes (0: with HTTP).
     """
 
     count: int
     port: int
     killable: bool = False
     grpc: bool = False
+    holds: bool = False
     tcp: int = 0
 
     @property

@@ -16,7 +16,7 @@ _PATIENCE = 10.0
 @contextmanager
 def idle(port: int, connections: int) -> Iterator[list[socket.socket]]:
     """So many of them, and the descriptors for it. Raises SystemExit where the system allows fewer."""
-    with _descriptors(connections + SPARE_DESCRIPTORS), ExitStack() as stack:
+    with descriptors(connections + SPARE_DESCRIPTORS), ExitStack() as stack:
         clients = [stack.enter_context(_connected(port)) for _ in range(connections)]
         yield [client for client in clients if answers(client)]
 
@@ -35,15 +35,9 @@ def answers(client: socket.socket) -> bool:
     return False
 
 
-# Private
-
-
-def _connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), _PATIENCE)
-
-
 @contextmanager
-def _descriptors(needed: int) -> Iterator[None]:
+def descriptors(needed: int) -> Iterator[None]:
+    """Allow this process so many open files. Raises SystemExit where the system allows fewer."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise SystemExit(f"error: {needed} open files are needed, and {hard} are allowed")
@@ -52,3 +46,10 @@ def _descriptors(needed: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# Private
+
+
+def _connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), _PATIENCE)

@@ -92,6 +92,7 @@ REQUIREMENTS = (
     Requirement("p99 while backends are killed", "killed", _median(killed.P99), 50, "ms"),
     Requirement("throughput while backends are killed", "killed", _median(killed.KEPT), 0.9, at_least=True),
     Requirement("memory at 10,000 idle connections", "memory", _median(memory.RESIDENT), 100, "MiB"),
+    Requirement("memory at 10,000 idle streams", memory.IN_STREAMS.name, _median(memory.RESIDENT), 150, "MiB"),
     Requirement("`composectl --version`", "commands", _median(commands.VERSION), 100, "ms of CPU"),
     Requirement("`composectl status`", "commands", _median(commands.STATUS), 300, "ms of CPU"),
 )

@@ -14,7 +14,6 @@ from tempfile import mkdtemp
 from bench import h2load, messages
 from bench.backends import Backends
 from bench.figures import Row, Samples
-from bench.grpc_servers import answering
 from bench.parts.part import Part, Target
 from bench.peers.peer import Peer, Place
 from bench.ports import free_ports
@@ -50,12 +49,9 @@ def _behind(part: Part, backends: Backends, folder: Path) -> Iterator[tuple[Back
     if part.kills:
         with Servers(max(part.backends), Path(mkdtemp(dir=folder))) as servers:
             yield servers.backends, servers
-    elif part.grpc:
-        with answering(max(part.backends), Path(mkdtemp(dir=folder))) as answer:
-            yield answer, None
-    elif part.tcp:
-        with messages.answering(max(part.backends), Path(mkdtemp(dir=folder)), part.tcp) as answer:
-            yield answer, None
+    elif part.behind is not None:
+        with part.behind(max(part.backends), Path(mkdtemp(dir=folder))) as others:
+            yield others, None
     else:
         yield backends, None
 
@@ -75,6 +71,8 @@ def _all_started(
 
 
 def _warm_up(target: Target) -> None:
+    if target.backends.holds:
+        return
     if target.backends.grpc:
         h2load.call(target.port, 1)
     elif target.backends.tcp:

@@ -18,16 +18,26 @@ from select import EPOLLIN, epoll
 from hpack import Encoder
 
 from bench.cores import LOAD_CORE, on
+from bench.frames import (
+    ACK,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADER,
+    HEADERS,
+    PREFACE,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+)
 from bench.grpc_servers import METHOD, REQUEST
 from bench.h2load import CONNECTIONS, FIELDS, STREAMS
 from bench.wrk import Outcome
 
 _DIFFERENT = 2_000
 _PATIENCE = 10.0
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_HEADER = struct.Struct(">BHBBL")
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 7, 8
-_END_STREAM, _ACK, _END_HEADERS = 1, 1, 4
 _LARGEST_WINDOW = 2**31 - 1
 _EMPTIES_TABLE = b"\x20\x3f\xe1\x1f"  # RFC 7541, section 6.3: no byte, and then 4,096 again
 
@@ -63,7 +73,7 @@ class Client:
         self._replied: set[int] = set()
         self.answered = self.failed = self.received = 0
         window = struct.pack(">L", _LARGEST_WINDOW - 65_535)
-        self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, b"") + _frame(_WINDOW_UPDATE, 0, 0, window))
+        self._socket.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(WINDOW_UPDATE, 0, 0, window))
         self._ask(streams)
 
     def fileno(self) -> int:
@@ -87,29 +97,29 @@ class Client:
         parts = []
         for number in range(self._opened, self._opened + count):
             stream_id = 2 * number + 1
-            parts.append(_frame(_HEADERS, _END_HEADERS, stream_id, self._blocks[number % len(self._blocks)]))
-            parts.append(_frame(_DATA, _END_STREAM, stream_id, REQUEST))
+            parts.append(frame(HEADERS, END_HEADERS, stream_id, self._blocks[number % len(self._blocks)]))
+            parts.append(frame(DATA, END_STREAM, stream_id, REQUEST))
         self._opened += count
         self._socket.sendall(b"".join(parts))
 
     def _take(self, data: bytes) -> bool:
         at, size = 0, len(data)
-        while size - at >= _HEADER.size:
-            high, low, kind, flags, stream_id = _HEADER.unpack_from(data, at)
-            end = at + _HEADER.size + (high << 16 | low)
+        while size - at >= HEADER.size:
+            high, low, kind, flags, stream_id = HEADER.unpack_from(data, at)
+            end = at + HEADER.size + (high << 16 | low)
             if end > size:
                 break
-            if kind == _DATA:
+            if kind == DATA:
                 self._replied.add(stream_id)
-            elif kind == _HEADERS:
-                if flags & _END_STREAM:
+            elif kind == HEADERS:
+                if flags & END_STREAM:
                     if stream_id not in self._replied:
                         return False
                     self._replied.discard(stream_id)
                     self.answered += 1
-            elif kind == _SETTINGS and not flags & _ACK:
-                self._socket.sendall(_frame(_SETTINGS, _ACK, 0, b""))
-            elif kind in (_RST_STREAM, _GOAWAY):
+            elif kind == SETTINGS and not flags & ACK:
+                self._socket.sendall(frame(SETTINGS, ACK, 0, b""))
+            elif kind in (RST_STREAM, GOAWAY):
                 return False
             at = end
         self._rest = data[at:]
@@ -117,10 +127,6 @@ class Client:
 
 
 # Private
-
-
-def _frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
-    return _HEADER.pack(len(payload) >> 16, len(payload) & 0xFFFF, kind, flags, stream_id) + payload
 
 
 def _main(port: int, seconds: int) -> None:

@@ -18,6 +18,7 @@ PARTS: dict[str, Part] = {
         *tcp.PARTS,
         killed.PART,
         memory.PART,
+        memory.IN_STREAMS,
         commands.PART,
     )
 }

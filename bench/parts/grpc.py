@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bench import h2load, traced_calls
 from bench.figures import Figure
+from bench.grpc_servers import answering
 from bench.parts.cpu import CPU, SPEED, SYSTEM, USER, reading
 from bench.parts.part import Part, Target
 from bench.wrk import Outcome
@@ -30,7 +31,7 @@ def _part(name: str, title: str, call: Callable[[int, int], Outcome]) -> Part:
         (CPU, USER, SYSTEM, SPEED),
         measure,
         without=_WITHOUT,
-        grpc=True,
+        behind=answering,
     )
 
 

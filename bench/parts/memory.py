@@ -1,4 +1,4 @@
-"""Memory with many idle connections."""
+"""Memory with many idle connections, and with many idle streams of HTTP/2."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 from bench.figures import FAILED, Figure
 from bench.idle import answers, idle
+from bench.open_calls import holding, opened
 from bench.parts.latency import WITHOUT
 from bench.parts.part import Part, Target
 from bench.process import resident
 
 CONNECTIONS = 10_000
+STREAM_CONNECTIONS, STREAMS = 1_000, 10
 BEFORE = Figure("before", "MiB")
 RESIDENT = Figure("resident", "MiB")
 EACH = Figure("a connection", "KiB")
@@ -30,6 +32,17 @@ def measure(target: Target, connections: int) -> Mapping[Figure, float]:
     return {RESIDENT: after, BEFORE: before, EACH: each, FAILED: connections - alive}
 
 
+def measure_streams(target: Target, connections: int) -> Mapping[Figure, float]:
+    """The same for connections of HTTP/2 with `STREAMS` idle streams each."""
+    before = resident(target.pid)
+    with opened(target.port, connections, STREAMS) as clients:
+        time.sleep(_SETTLE_SECONDS)
+        after = resident(target.pid)
+        alive = sum(client.is_alive() for client in clients)
+    each = (after - before) * 1024 / connections
+    return {RESIDENT: after, BEFORE: before, EACH: each, FAILED: connections - alive}
+
+
 # Private
 
 
@@ -38,3 +51,12 @@ def _measure(target: Target, _: int) -> Mapping[Figure, float]:
 
 
 PART = Part("memory", f"{CONNECTIONS:,} idle connections", (RESIDENT, BEFORE, EACH), _measure, without=WITHOUT, most=1)
+IN_STREAMS = Part(
+    "streams",
+    f"{STREAM_CONNECTIONS:,} connections of HTTP/2 with {STREAMS} idle streams each",
+    (RESIDENT, BEFORE, EACH),
+    lambda target, _: measure_streams(target, STREAM_CONNECTIONS),
+    only=("nginx", "composectl", "haproxy"),
+    most=1,
+    behind=holding,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class Part:
 
     `figures` are shown; `only` these peers (any, if empty) take part, and none of `without`, before each of
     `backends`; it takes `least` rounds at least, and `most` at most. `kills`: each backend is a process of its own.
-    `grpc`: the backends answer calls of gRPC, and nothing else. `tcp`: they answer messages with so many bytes each.
+    `behind`: starts so many backends of another kind, given a folder.
     """
 
     name: str
@@ -56,8 +57,7 @@ class Part:
     least: int = 1
     most: int = 1000
     kills: bool = False
-    grpc: bool = False
-    tcp: int = 0
+    behind: Callable[[int, Path], AbstractContextManager[Backends]] | None = None
 
     def rounds(self, asked: int) -> int:
         """How many are made where so many are asked for."""
@@ -65,6 +65,6 @@ class Part:
 
     def rows(self, peers: Sequence[str]) -> list[Row]:
         """Which of `peers` are measured, before how many backends."""
-        without = self.without if self.tcp else (*self.without, *TCP_ALONE)
-        names = [name for name in peers if name not in without and (not self.only or name in self.only)]
+        wanted = self.only or [name for name in peers if name not in (*self.without, *TCP_ALONE)]
+        names = [name for name in peers if name in wanted]
         return [Row(name, count) for name in names for count in self.backends]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from bench.figures import Figure, Row
-from bench.messages import SIZE, exchange
+from bench.messages import SIZE, answering, exchange
 from bench.parts.bodies import PER_CPU_SECOND, PER_SECOND, relaying
 from bench.parts.cpu import CPU, SPEED, SYSTEM, USER, reading
 from bench.parts.part import Part, Target
@@ -38,7 +39,7 @@ MESSAGES = Part(
     _measure_messages,
     base=_to_haproxy,
     only=_PEERS,
-    tcp=SIZE,
+    behind=partial(answering, size=SIZE),
 )
 IN_BULK = Part(
     "tcp-bulk",
@@ -47,6 +48,6 @@ IN_BULK = Part(
     _measure_bulk,
     base=_to_haproxy,
     only=_PEERS,
-    tcp=BULK,
+    behind=partial(answering, size=BULK),
 )
 PARTS = (MESSAGES, IN_BULK)

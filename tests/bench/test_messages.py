@@ -22,7 +22,7 @@ _NAMES = ("composectl", "haproxy", "haproxy-splice")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _NAMES)
 def test_all_messages_are_answered(name: str, prepared: None, tmp_path: Path) -> None:
-    with messages.answering(2, tmp_path, tcp.MESSAGES.tcp) as servers, started(name, servers, tmp_path) as target:
+    with messages.answering(2, tmp_path, messages.SIZE) as servers, started(name, servers, tmp_path) as target:
         reading = tcp.MESSAGES.measure(replace(target, backends=servers), 1)
     assert reading[FAILED] == 0
     assert reading[cpu.SPEED] > 0
