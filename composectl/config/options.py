@@ -226,9 +226,7 @@ OPTIONS = (
     ),
     _http("health-check-host", kinds.HOST, "Send this Host in checks by path or gRPC.", BalancingConfig),
     _http("response-timeout", kinds.SECONDS, "How long a backend may take to begin its response.", Limits),
-    Option(
-        "idle-timeout", kinds.SECONDS, "How long a response, or a connection of another protocol, may pause.", Limits
-    ),
+    Option("idle-timeout", kinds.SECONDS, "How long a response, a WebSocket or a TCP connection may pause.", Limits),
     _guard("max-request-body", kinds.SIZE, "Maximum size of a request's body, as in 10m.", Limits),
     Option(
         "trusted-proxies",

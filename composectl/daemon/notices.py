@@ -9,6 +9,8 @@ from composectl.proxy.errors import ErrorReason
 _OF_CLIENTS = {
     ErrorReason.TLS: "clients speak TLS to {here}, which takes plain HTTP:"
     " `--protocol tls` passes TLS through to the replicas, or put a TLS proxy before it",
+    ErrorReason.NOT_HTTP: "clients of {here} send something other than HTTP:"
+    " `--protocol tcp` balances each connection as it is, whatever is spoken over it",
     ErrorReason.NO_PROXY_PROTOCOL: "a trusted proxy does not send the PROXY protocol to {here}:"
     " turn it on there, or omit `--accept-proxy-protocol`",
     ErrorReason.UNTRUSTED_PROXY: "clients connect to {here}, which takes connections of trusted proxies alone:"

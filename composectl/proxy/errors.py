@@ -23,6 +23,7 @@ class ErrorReason(StrEnum):
     NO_CONNECT = "no-connect"
     NO_FURTHER_FORWARDS = "no-further-forwards"
     NO_HOST = "no-host"
+    NOT_HTTP = "not-http"
     NOT_TLS = "not-tls"
     NO_PROXY_PROTOCOL = "no-proxy-protocol"
     PROXY_PROTOCOL = "proxy-protocol"

@@ -291,7 +291,7 @@ class Exchange(Attempts):
                 up, down = tunnel.relayed
                 self.record.received += len(first_bytes) + up
                 self.record.sent += down
-                self._log(101, ErrorReason.CUT if self._client.aborted else "")
+                self._log(101, ErrorReason.CUT if self._client.aborted else tunnel.error)
             self._client.tunnel_closed()
 
         self._client.tunnel_opened(Tunnel(client_transport, transport, closed))

@@ -13,15 +13,22 @@ _HANDSHAKE: Final = b"\x16"
 _ALERT: Final = b"\x15"  # types of TLS records (RFC 8446, section 5.1), and each has a version 3.x
 # A SETTINGS frame, the first of each server (RFC 9113, sections 4.1 and 6.5)
 _SETTINGS: Final = re.compile(rb"\0..\x04[\0\x01]\0\0\0\0", re.DOTALL)
+# All methods of RFC 9110 and RFC 5789, or any other one with a target and a version
+_REQUEST: Final = re.compile(
+    rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) |[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[!-~]+ +HTTP/"
+)
 # Both versions of the PROXY protocol; the second one begins with line ends, which no request minds.
 _PROXY: Final = re.compile(rb"PROXY (?:TCP[46]|UNKNOWN)\b|\0\r\nQUIT")
 
 
 def reason_for_client(first: bytes) -> ErrorReason:
-    """Why these first bytes of a request are no request."""
+    """Why these bytes, the first of a connection, are no request."""
     if first.startswith(_HANDSHAKE):
         return ErrorReason.TLS
-    return ErrorReason.PROXY_PROTOCOL if _PROXY.match(first.lstrip(_LINE_ENDS)) else ErrorReason.BAD_REQUEST
+    line = first.lstrip(_LINE_ENDS)
+    if _PROXY.match(line):
+        return ErrorReason.PROXY_PROTOCOL
+    return ErrorReason.BAD_REQUEST if _REQUEST.match(line) else ErrorReason.NOT_HTTP
 
 
 def reason_for_backend(first: bytes) -> ErrorReason | None:

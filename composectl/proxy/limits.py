@@ -38,7 +38,7 @@ class Limits:
     """None, and nothing in a collection, is no limit; the sweep keeps the seconds, so that they are exact to one.
 
     `response_timeout`: seconds for a backend to begin its response, once it has the whole request.
-    `idle_timeout`: seconds without a byte within a response. `max_request_body`: bytes.
+    `idle_timeout`: seconds without a byte within a response, or both ways in a tunnel. `max_request_body`: bytes.
     `trusted_proxies`: the networks of proxies whose forwarding fields are kept; without any, those of `PRIVATE` where
     the listener is bound to loopback alone.
     `allowed_hosts`: names in lower case and without a port.

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, cast
 
 from composectl.balance.backend import Backend
+from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.errors import ErrorReason
+from composectl.proxy.exchange import Upstream
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import UNKNOWN, ListenerContext, Successor
+from composectl.proxy.protocol import BY_CONNECTION, Protocol
 from composectl.proxy.proxy_protocol import BadProxyHeader, ProxyHeader, parse
 
 _HEADER_SECONDS: Final = 10
+_BAD_REQUEST: Final = 400
 
 
 class ProxyHeaderConnection:
     """Reads the header of a trusted proxy, and hands the connection over to what `make` makes.
 
-    One of a peer that is not trusted is handed over at once, and refused where `strict`: there, nothing would notice
-    that it sends a header. `refused` counts by reason.
+    One of a peer that is not trusted is handed over at once, and refused where `protocol` is TCP: there, nothing would
+    notice that it sends a header.
     """
 
-    __slots__ = ("_context", "_make", "_moved_at", "_received", "_refused", "_strict", "transport")
+    __slots__ = ("_context", "_make", "_moved_at", "_protocol", "_received", "_record", "_upstream", "transport")
 
     transport: asyncio.Transport
 
     def __init__(
-        self, context: ListenerContext, make: Callable[[], Successor], refused: Counter[str], *, strict: bool
+        self, context: ListenerContext, upstream: Upstream, make: Callable[[], Successor], protocol: Protocol
     ) -> None:
         self._context = context
+        self._upstream = upstream
         self._make = make
-        self._refused = refused
-        self._strict = strict
+        self._protocol = protocol
         self._received = b""
         self._moved_at = context.tick
+        self._record: AccessRecord | None = None
 
     # The server's side
 
@@ -57,7 +61,7 @@ class ProxyHeaderConnection:
 
     def sweep(self, tick: int) -> None:
         if tick - self._moved_at > _HEADER_SECONDS:
-            self._refuse(ErrorReason.HEAD_TOO_SLOW)
+            self._refuse(ErrorReason.NO_PROXY_PROTOCOL)
 
     # asyncio's side
 
@@ -65,10 +69,12 @@ class ProxyHeaderConnection:
         self.transport = cast(asyncio.Transport, transport)
         self._context.opened(self)
         peer = self._context.peer_of(transport)
+        if self._context.log is not None:
+            self._record = self._make_record(peer[0])
         if peer == UNKNOWN:
             self.transport.abort()
         elif not self._context.is_trusted_proxy(peer[0]):
-            if self._strict:
+            if self._protocol is Protocol.TCP:
                 self._refuse(ErrorReason.UNTRUSTED_PROXY)
             else:
                 self._hand_over(b"")
@@ -98,6 +104,11 @@ class ProxyHeaderConnection:
 
     # Private
 
+    def _make_record(self, address: str) -> AccessRecord:
+        service, port = self._upstream.pool.service, self._upstream.connections.port
+        version = self._protocol if self._protocol in BY_CONNECTION else ""  # of HTTP, it is not known yet
+        return AccessRecord(service, port, address, b"", b"", version, b"", {})
+
     def _announce(self, header: ProxyHeader) -> None:
         if header.client is not None:
             self._context.proxied[self.transport] = header.client
@@ -108,5 +119,6 @@ class ProxyHeaderConnection:
 
     def _refuse(self, reason: ErrorReason) -> None:
         if not self.transport.is_closing():
-            self._refused[reason] += 1
+            self._upstream.pool.leases.bad_requests[reason] += 1
+            self._context.log_access(self._record, _BAD_REQUEST, reason)
             self.transport.close()

@@ -69,8 +69,7 @@ class HttpServer(web.Server):
         self.connection_limit.acquire()
         if not self.context.limits.accept_proxy_protocol:
             return self._make()
-        refused, strict = self.upstream.pool.leases.bad_requests, self._protocol is Protocol.TCP
-        return ProxyHeaderConnection(self.context, self._make, refused, strict=strict)
+        return ProxyHeaderConnection(self.context, self.upstream, self._make, self._protocol)
 
     def pre_shutdown(self) -> None:
         """Let every connection end with its current request."""

@@ -116,7 +116,8 @@ class TcpConnection(Attempts):
 
     def sweep(self, tick: int) -> None:
         if self._tunnel is not None:
-            self._sweep_tunnel(self._tunnel, tick)
+            self._count(self._tunnel)
+            self._tunnel.sweep(self._context.limits.idle_timeout)
         elif self._hello is not None:
             if tick - self._moved_at > _HELLO_SECONDS:
                 self._refuse(ErrorReason.HEAD_TOO_SLOW)
@@ -227,41 +228,30 @@ class TcpConnection(Attempts):
             transport.write(header)
         self._tunnel.deliver(self._first, end.first, other_has_ended=end.has_ended)
 
-    def _sweep_tunnel(self, tunnel: Tunnel, tick: int) -> None:
-        if self._count(tunnel):
-            self._moved_at = tick
-        tunnel.sweep()
-        timeout = self._context.limits.idle_timeout
-        if timeout is not None and tick - self._moved_at > timeout and not self._is_over:
-            self._log(_RELAYED, ErrorReason.IDLE_TIMEOUT)
-            tunnel.abort()
-
-    def _count(self, tunnel: Tunnel) -> bool:
-        """Add what was relayed since the last time to the counters; whether that is anything."""
+    def _count(self, tunnel: Tunnel) -> None:
+        """Add what was relayed since the last time to the counters."""
         total = up, down = tunnel.relayed
         if total == self._counted:
-            return False
+            return
         backend = self._current_lease().backend
         backend.bytes_received += up - self._counted[0]
         backend.bytes_sent += down - self._counted[1]
         self._counted = total
         if self.record is not None:
             self.record.received, self.record.sent = total
-        return True
 
     def _relayed(self, tunnel: Tunnel) -> None:
         self._count(tunnel)
-        error: ErrorReason | None = None
-        if self._aborted:
-            error = ErrorReason.CUT
-        elif tunnel.broken is self.transport:
-            error = ErrorReason.CLIENT_LEFT
-        elif tunnel.broken is not None:
-            error = ErrorReason.BACKEND_HUNG_UP
-        unanswered = error is ErrorReason.BACKEND_HUNG_UP and not self._counted[1]
+        error = ErrorReason.CUT if self._aborted else tunnel.error or self._broken_by(tunnel)
+        unanswered = error == ErrorReason.BACKEND_HUNG_UP and not self._counted[1]
         self._take_lease().connection_closed(error if error and (unanswered or self._aborted) else "")
-        self._log(_RELAYED, error or "")
+        self._log(_RELAYED, error)
         self._context.closed(self)
+
+    def _broken_by(self, tunnel: Tunnel) -> str:
+        if tunnel.broken is None:
+            return ""
+        return ErrorReason.CLIENT_LEFT if tunnel.broken is self.transport else ErrorReason.BACKEND_HUNG_UP
 
     def _refuse(self, reason: ErrorReason) -> None:
         """What the client says is not what it may: it is told nothing, as what it would understand is not known."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, cast
 
+from composectl.proxy.errors import ErrorReason
 from composectl.proxy.sockets import has_failed, reset
 from composectl.proxy.splice import Splice, can_splice
 
@@ -20,10 +21,10 @@ class Tunnel:
     """Relays between two transports until both are closed; `ended` is called once then.
 
     `half_close`: the end of one direction is passed on, and the other direction goes on; else it ends both.
-    `broken`: the transport that was lost first other than in order.
+    `broken`: the transport that was lost first other than in order. `error`: the timeout that has ended it, or "".
     """
 
-    __slots__ = ("_ended", "_first", "_half_close", "_open", "_other", "broken")
+    __slots__ = ("_ended", "_first", "_half_close", "_idle", "_moved", "_open", "_other", "broken", "error")
 
     def __init__(
         self,
@@ -34,6 +35,8 @@ class Tunnel:
         half_close: bool = False,
     ) -> None:
         self.broken: asyncio.Transport | None = None
+        self.error = ""
+        self._moved = self._idle = 0  # the bytes, at the last sweep, and the seconds since then without any
         self._ended = ended
         self._half_close = half_close
         self._open = 2
@@ -63,8 +66,15 @@ class Tunnel:
         reset(self._first.here)
         reset(self._other.here)
 
-    def sweep(self) -> None:
-        """Notice a side that was reset while nothing is read from it; to be called once a second."""
+    def sweep(self, idle_timeout: int | None) -> None:
+        """A second has passed: end it if it pauses for longer than that, or if a side that is not read was reset."""
+        moved = self._first.total + self._other.total
+        self._idle = self._idle + 1 if moved == self._moved else 0
+        self._moved = moved
+        if idle_timeout is not None and self._idle > idle_timeout:
+            self.error = ErrorReason.IDLE_TIMEOUT
+            self.abort()
+            return
         for end in (self._first, self._other):
             end.sweep()
             sock = end.here.get_extra_info("socket")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import threading
+from pathlib import Path
+
+import pytest
 
 from tests.support.http_client import ask
 from tests.support.proxy_process import Workspace
@@ -33,6 +37,51 @@ def test_a_client_that_speaks_tls_is_told_of_once(place: Workspace) -> None:
     assert place.status()["totals"]["bad_requests"] == {"tls": 2}
     *_, complaints = proxy.ends_by(signal.SIGINT)
     assert complaints.count("warning: ") == complaints.count(notice) == 1
+
+
+def test_a_client_that_speaks_no_http_is_told_of_once(place: Workspace) -> None:
+    proxy = place.proxy(place.backend())
+    assert place.comes_to("ready")
+    for _ in range(2):
+        assert b"\r\nX-Composectl-Error: not-http\r\n" in say(proxy.port, b"*1\r\n$4\r\nPING\r\n")
+    assert wait_until(lambda: place.status()["notices"])
+    (notice,) = place.status()["notices"]
+    assert notice.startswith(f"clients of port {proxy.port} send something other than HTTP: `--protocol tcp` ")
+    assert place.status()["totals"]["bad_requests"] == {"not-http": 2}
+    *_, complaints = proxy.ends_by(signal.SIGINT)
+    assert complaints.count("warning: ") == complaints.count(notice) == 1
+
+
+@pytest.mark.parametrize(
+    ("networks", "reason", "told"),
+    [
+        ((), "no-proxy-protocol", "a trusted proxy does not send the PROXY protocol to port {port}: "),
+        (
+            ("--trusted-proxies", "192.0.2.7"),
+            "untrusted-proxy",
+            "clients connect to port {port}, which takes connections of trusted proxies alone: ",
+        ),
+    ],
+    ids=["trusted", "untrusted"],
+)
+def test_a_proxy_that_does_not_tell_of_its_client_is_told_of_once(
+    place: Workspace, tmp_path: Path, networks: tuple[str, ...], reason: str, told: str
+) -> None:
+    log = tmp_path / "log"
+    words = ("--protocol", "tcp", "--accept-proxy-protocol", *networks, "--access-log", f"{log}")
+    proxy = place.proxy(place.backend(), words=(*words, "--access-log-format", "json"))
+    assert place.comes_to("ready")
+    for _ in range(2):
+        with contextlib.suppress(ConnectionResetError):
+            assert say(proxy.port, b"PING\r\n") == b""
+    assert wait_until(lambda: place.status()["notices"])
+    (notice,) = place.status()["notices"]
+    assert notice.startswith(told.format(port=proxy.port))
+    assert place.status()["totals"]["bad_requests"] == {reason: 2}
+    *_, complaints = proxy.ends_by(signal.SIGINT)
+    assert complaints.count("warning: ") == complaints.count(notice) == 1
+    for line in map(json.loads, log.read_text().splitlines()):
+        assert (line["client"], line["protocol"], line["status"], line["error"]) == (HOST, "tcp", 400, reason)
 
 
 def test_a_backend_that_speaks_first_is_told_of_once(place: Workspace) -> None:

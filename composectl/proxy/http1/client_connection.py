@@ -207,7 +207,7 @@ class ClientConnection(ClientStream):
 
     def sweep(self, tick: int) -> None:
         if self._tunnel is not None:
-            self._tunnel.sweep()
+            self._tunnel.sweep(self._context.limits.idle_timeout)
             return
         if self._queue:
             if (self._write_paused or not self._reading) and not self._check_alive(tick):

@@ -42,6 +42,7 @@ _HTTP_1_1: Final = b" HTTP/1.1\r\n"
 _BLANK_LINE: Final = b"\r\n\r\n"
 _LONGEST_TAIL: Final = 3  # of what may be the beginning of a blank line
 _LENGTH: Final = b"Content-Length: "
+_FOR_OTHER_METHODS: Final = (ErrorReason.BAD_REQUEST, ErrorReason.NOT_HTTP)
 
 
 @dataclass
@@ -74,6 +75,7 @@ class RequestParser:
         "_context",
         "_deferred",
         "_fields",
+        "_had_head",
         "_head",
         "_kept",
         "_kept_from",
@@ -105,6 +107,7 @@ class RequestParser:
         self._log = context.log
         self._parser = self._make_parser()
         self._begun = b""  # what was read of a head that is not whole yet
+        self._had_head = False
         self._head = b""  # the rest of it, which is being read
         self._unread = b""  # of a head, as it may be the start of a method
         self._method = b""  # one that the parser does not know, which was given another one in its place
@@ -233,6 +236,7 @@ class RequestParser:
             record = self._make_record(method, head.target, version, head.id_line, fields)
         exchange = Exchange(self._client, self._upstream, head, record)
         self.exchanges.append(exchange)
+        self._had_head = True
         self._method = self._begun = self._head = b""
         if head.framing and not head.upgrade and parser.should_upgrade():
             self._deferred = exchange
@@ -370,8 +374,8 @@ class RequestParser:
     def _after_error_in_head(self, head: bytes) -> bytes:
         if self._method:
             head = self._method + head.removeprefix(_KNOWN_METHOD)
-        reason = reason_for_client(head)
-        start = None if self._method or reason is not ErrorReason.BAD_REQUEST else _METHOD.match(head)
+        reason = ErrorReason.BAD_REQUEST if self._had_head else reason_for_client(head)
+        start = None if self._method or reason not in _FOR_OTHER_METHODS else _METHOD.match(head)
         if start is None or not (start[2] or start.end() == len(head)):
             self.reject(BadMessage(400, reason))
             return b""

@@ -157,6 +157,8 @@ class Http2ClientConnection(StreamOwner):
                 self.write(frames.rst_stream(stream.flow.stream_id, frames.CANCEL))
             elif stream.exchange is not None:
                 stream.exchange.sweep(self._context.limits)
+            elif stream.relay is not None:
+                stream.relay.sweep(self._context.limits.idle_timeout)
         if self.stalls.seconds > _STALLED_SECONDS:
             self._end_stalled()
         if not self._streams and tick - self._idle_since > _IDLE_SECONDS:

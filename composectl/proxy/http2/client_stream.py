@@ -62,7 +62,7 @@ class Http2ClientStream(ClientStream):
     """One request of a client and its response.
 
     `exchange`: None before it is there, and once it has become a tunnel. `tunnel`: of a request for a WebSocket;
-    `tunnel_to`: its backend, once it is open. `is_wide`: see `StreamOwner.widen`.
+    `tunnel_to`: its backend, and `relay`: what relays its bytes, once it is open. `is_wide`: see `StreamOwner.widen`.
     """
 
     __slots__ = (
@@ -71,6 +71,7 @@ class Http2ClientStream(ClientStream):
         "flow",
         "is_wide",
         "received",
+        "relay",
         "request",
         "response_ended",
         "tunnel",
@@ -86,6 +87,7 @@ class Http2ClientStream(ClientStream):
         self.exchange: Exchange | None = None
         self.tunnel: StreamTransport | None = None
         self.tunnel_to: Backend | None = None
+        self.relay: Tunnel | None = None
         self.address = connection.address
         self.responding = False
         self.response_ended = False
@@ -170,6 +172,7 @@ class Http2ClientStream(ClientStream):
         return self.tunnel, b""
 
     def tunnel_opened(self, tunnel: Tunnel) -> None:
+        self.relay = tunnel
         if not self._connection.takes_responses:
             self.pause_response()
 

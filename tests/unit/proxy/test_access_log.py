@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_network
 
 import pytest
 
@@ -323,6 +324,37 @@ async def test_g1_a_tunnel_is_logged_at_its_end_with_both_byte_counts(logged: Lo
     await backend.rest()
     entry = await logged.only()
     assert (entry.status, entry.error, entry.received, entry.sent) == (101, "", 5, 2)
+
+
+async def test_g9_a_tunnel_that_pauses_for_too_long_is_logged_as_such(open_logged: OpenLogged) -> None:
+    logged = await open_logged(limits=Limits(idle_timeout=3))
+    client, backend = await logged.stage.ask(get("/chat", "Connection: Upgrade", "Upgrade: chat"))
+    await backend.head()
+    await backend.send(SWITCH)
+    await client.head()
+    logged.stage.seconds_pass(4)
+    entry = await logged.only()
+    assert (entry.status, entry.error) == (101, "idle-timeout")
+
+
+@pytest.mark.parametrize(("protocol", "version"), [(Protocol.TCP, "tcp"), (Protocol.TLS, "tls"), (Protocol.AUTO, "")])
+async def test_a_proxy_that_does_not_tell_of_its_client_is_logged(
+    open_logged: OpenLogged, protocol: Protocol, version: str
+) -> None:
+    logged = await open_logged(protocol=protocol, limits=Limits(accept_proxy_protocol=True))
+    client = await logged.stage.client()
+    await client.send(GET)
+    entry = await logged.only()
+    assert (entry.status, entry.error) == (400, "no-proxy-protocol")
+    assert (entry.client, entry.version, entry.method, entry.replica) == ("127.0.0.1", version, b"", None)
+
+
+async def test_a_peer_that_is_not_trusted_is_logged(open_logged: OpenLogged) -> None:
+    limits = Limits(accept_proxy_protocol=True, trusted_proxies=(ip_network("192.0.2.7"),))
+    logged = await open_logged(protocol=Protocol.TCP, limits=limits)
+    await logged.stage.client()
+    entry = await logged.only()
+    assert (entry.status, entry.error, entry.version) == (400, "untrusted-proxy", "tcp")
 
 
 async def test_f10_what_is_cut_at_the_end_is_told(open_logged: OpenLogged) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from composectl.proxy.first_bytes import reason_for_backend
 from composectl.proxy.protocol import Protocol
-from tests.support.messages import GET, status
+from tests.support.messages import GET, OK, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 
 
@@ -27,8 +27,15 @@ CLIENTS = {
     "proxy protocol 1": (b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 80\r\n" + GET, "proxy-protocol"),
     "proxy protocol 1 of none": (b"PROXY UNKNOWN\r\n" + GET, "proxy-protocol"),
     "proxy protocol 2": (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + b"\1" * 12 + GET, "proxy-protocol"),
-    "redis": (b"*1\r\n$4\r\nPING\r\n", "bad-request"),
-    "noise": (b"\0\1\2\3", "bad-request"),
+    "redis": (b"*1\r\n$4\r\nPING\r\n", "not-http"),
+    "memcached": (b"get key\r\n", "not-http"),
+    "irc": (b"NICK me\r\nUSER me 0 * :me\r\n", "not-http"),
+    "mqtt": (b"\x10\x0c\0\4MQTT\4\2\0<\0\0", "not-http"),
+    "kafka": (b"\0\0\0\x0f\0\x12\0\4\0\0\0\1\0\5a.cli\0", "not-http"),
+    "noise": (b"\0\1\2\3", "not-http"),
+    "a bad target": (b"GET /\0 HTTP/1.1\r\n\r\n", "bad-request"),
+    "a bad version": (b"GET / HTTP/x\r\n\r\n", "bad-request"),
+    "a bad field of another method": (b"FETCH / HTTP/1.1\r\nX : y\r\n\r\n", "bad-request"),
     "a bad field": (GET[:-2] + b"X : y\r\n\r\n", "bad-request"),
 }
 SETTINGS = b"\0\0\x12\4\0\0\0\0\0" + b"\0" * 18
@@ -56,6 +63,14 @@ async def test_a32_a_client_that_speaks_something_else_is_told_and_counted_as_su
     assert b"X-Composectl-Error: %b\r\n" % reason.encode() in head
     assert stage.pool.leases.bad_requests == {reason: 1}
     assert stage.backend.untouched()
+
+
+async def test_a32_noise_behind_a_request_is_a_bad_request(stage: ProxyFixture) -> None:
+    client = await stage.client()
+    await client.send(GET + b"\0\1\2\3")
+    await (await stage.backend.accept()).send(OK)
+    await client.until(b"X-Composectl-Error: bad-request\r\n")
+    assert stage.pool.leases.bad_requests == {"bad-request": 1}
 
 
 @pytest.mark.parametrize(("first", "reason"), BACKENDS.values(), ids=BACKENDS.keys())

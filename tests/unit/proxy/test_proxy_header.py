@@ -69,16 +69,17 @@ async def test_a_trusted_proxy_that_does_not_tell_is_refused(
     assert stage.backend.untouched()
 
 
-async def test_a_header_has_ten_seconds(open_stage: OpenStage) -> None:
+@pytest.mark.parametrize("first", [b"", b"PROXY"])
+async def test_a_header_has_ten_seconds(open_stage: OpenStage, first: bytes) -> None:
     stage = await open_stage(protocol=Protocol.TCP, limits=ACCEPTS)
     client = await stage.client()
-    await client.send(b"PROXY")
+    await client.send(first)
     await wait_until_async(lambda: stage.server.context.connections)
     stage.seconds_pass(10)
     assert client.silent()
     stage.seconds_pass(1)
     assert await client.rest() == b""
-    assert stage.pool.leases.bad_requests == {"head-too-slow": 1}
+    assert stage.pool.leases.bad_requests == {"no-proxy-protocol": 1}
 
 
 @pytest.mark.parametrize("encode", ENCODERS)

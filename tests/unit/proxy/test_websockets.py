@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
+from composectl.proxy.limits import Limits
 from tests.support.messages import get, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import PATIENCE, RawConnection, connect, least_seconds
@@ -215,6 +216,23 @@ async def test_g9_a_tunnel_may_be_idle_for_ten_minutes(stage: ProxyFixture) -> N
         assert await said_back(socket, "before") == "before"
         stage.seconds_pass(601)
         assert await said_back(socket, "after") == "after"
+
+
+async def test_g9_an_idle_timeout_ends_a_tunnel_on_which_no_side_speaks(
+    open_stage: OpenStage,
+) -> None:
+    stage = await open_stage(limits=Limits(idle_timeout=3))
+    client, backend = await opened(stage)
+    for _ in range(3):
+        stage.seconds_pass(3)
+        await client.send(b"x")
+        await backend.exactly(1)
+        stage.seconds_pass(3)
+        await backend.send(b"y")
+        await client.exactly(1)
+    stage.seconds_pass(5)
+    assert await client.was_reset()
+    assert await backend.was_reset()
 
 
 async def test_g10_a_tunnel_of_a_draining_backend_goes_on_to_the_end(open_stage: OpenStage) -> None:

@@ -9,12 +9,13 @@ from h2.settings import SettingCodes, Settings
 from wsproto.utilities import generate_accept_token
 
 from composectl.proxy.http2 import frames
+from composectl.proxy.limits import Limits
 from tests.support.backends import answers
 from tests.support.http2_backend import OK, Fields, Http2Wire, speaks_http2
 from tests.support.http2_client import GET, Http2Client
 from tests.support.http2_stage import http2
 from tests.support.messages import status
-from tests.support.proxy_fixture import ProxyFixture
+from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import RawConnection
 from tests.support.stream_websocket import CONNECT, head_of, hypercorn, open_websocket
 from tests.support.wait import wait_until_async
@@ -192,6 +193,26 @@ async def test_j16_a_tunnel_may_be_idle_and_outlives_the_drain_of_its_backend(st
         assert await socket.said_back("still here") == "still here"
         assert await socket.close(1000) == 1000
     await wait_until_async(lambda: idle(stage))
+
+
+@pytest.mark.parametrize("speaks", [serving, hypercorn], ids=["http/1.1", "http/2"])
+async def test_j16_an_idle_timeout_resets_the_stream_of_a_tunnel_that_pauses_for_longer(
+    open_stage: OpenStage, speaks: object
+) -> None:
+    stage = await open_stage(limits=Limits(idle_timeout=3))
+    async with speaks(stage.backend):  # type: ignore[operator]
+        client = await http2(stage)
+        paused, busy = await open_websocket(client), await open_websocket(client)
+        for _ in range(2):
+            stage.seconds_pass(3)
+            for socket in (paused, busy):
+                assert await socket.said_back("x") == "x"
+        stage.seconds_pass(3)
+        assert await busy.said_back("y") == "y"
+        stage.seconds_pass(2)
+        assert (await client.until_over(paused.stream_id)).reset == frames.CANCEL
+        assert await busy.said_back("still here") == "still here"
+        assert (await client.answer(GET)).status == 200
 
 
 # Backpressure
