@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,8 +17,12 @@ from composectl.sanitize import sanitize
 if TYPE_CHECKING:
     from composectl.engine.client import Engine
     from composectl.engine.endpoint import Endpoint
+    from composectl.engine.swarm import SwarmNode
+    from composectl.engine.swarm_client import SwarmEngine
 
 _FEW_FILES = 4096
+_OF_THE_ENGINE = ("engine", "reach", "swarm")
+_OLDEST_OF_A_SWARM = (20, 10)
 _MARKS, _PLAIN_MARKS = "\N{BALLOT X}\N{CHECK MARK}", "-+"
 
 
@@ -64,7 +68,7 @@ async def examine(invocation: Invocation) -> list[Check]:
     try:
         endpoint = resolve_endpoint(*asked)
     except errors.ComposectlError as error:
-        found = [_missing("endpoint", error), _unknown("engine"), _unknown("reach")]
+        found = [_missing("endpoint", error), *map(_unknown, _OF_THE_ENGINE)]
     else:
         environ = child_environ(environ, endpoint)
         tls = f", with the certificates in {endpoint.tls.folder}" if endpoint.tls else ""
@@ -104,6 +108,18 @@ def as_json(checks: Sequence[Check]) -> dict[str, Any]:
     return {"version": 1, "is_well": are_well(checks), "findings": [asdict(check) for check in checks]}
 
 
+def check_nodes(nodes: Sequence[SwarmNode]) -> Check:
+    """The check of a manager that knows these nodes."""
+    found = f"manager of {errors.plural(len(nodes), 'node')}"
+    if away := [f"`{node.hostname}` is {node.state}" for node in nodes if node.state != "ready"]:
+        return Check("swarm", False, f"{found}; {', '.join(away)}", "`docker node ls` shows them", is_needed=False)
+    if old := [f"`{node.hostname}` has {node.engine}" for node in nodes if _is_old(node.engine)]:
+        hint = "use Docker Engine 20.10 or newer on each node"
+        return Check("swarm", False, f"{found}; {', '.join(old)}", hint, is_needed=False)
+    versions = ", ".join(sorted({node.engine for node in nodes}))
+    return Check("swarm", True, f"{found}, each of them ready; engine {versions}", is_needed=False)
+
+
 # Private
 
 
@@ -132,16 +148,17 @@ async def _compose(environ: Mapping[str, str]) -> str:
     return "; ".join((f"`{chosen}` {versions[str(chosen)]}", *others))
 
 
-async def _engine(endpoint: Endpoint) -> tuple[Check, Check]:
-    """The engine, and whether its containers can be reached."""
-    from composectl.engine.client import Engine
+async def _engine(endpoint: Endpoint) -> list[Check]:
+    """The engine, whether its containers can be reached, and the swarm that it is in."""
+    from composectl.engine.swarm_client import SwarmEngine
 
     try:
-        engine = await Engine.connect(endpoint)
+        engine = await SwarmEngine.connect(endpoint)
     except errors.ComposectlError as error:
-        return _missing("engine", error), _unknown("reach")
+        return [_missing("engine", error), *map(_unknown, _OF_THE_ENGINE[1:])]
     try:
-        return await _check("engine", _version(engine)), await _check("reach", _reach(engine))
+        checks = [await _check("engine", _version(engine)), await _check("reach", _reach(engine))]
+        return [*checks, await _swarm(engine)]
     finally:
         engine.close()
 
@@ -155,6 +172,28 @@ async def _reach(engine: Engine) -> str:
     from composectl.orchestrator.addressing import AUTO, choose_addressing
 
     return (await choose_addressing(AUTO, engine)).sentence
+
+
+async def _swarm(engine: SwarmEngine) -> Check:
+    """Whether it can deploy stacks, and whether the nodes can run them."""
+    try:
+        info = await engine.swarm_info()
+        nodes = [*(await engine.nodes()).values()] if info.is_manager else []
+    except errors.ComposectlError as error:
+        return replace(_missing("swarm", error), is_needed=False)
+    if not info.node_id:
+        return Check("swarm", True, "none, which only `up --swarm` needs", is_needed=False)
+    if not info.is_manager:
+        hint = f"run `up --swarm` on a manager: {', '.join(info.managers) or '`docker node ls` works there'}"
+        return Check("swarm", False, "this node is a worker", hint, is_needed=False)
+    return check_nodes(nodes)
+
+
+def _is_old(engine: str) -> bool:
+    from composectl.compose.binary import parse_version
+
+    version = parse_version(engine.partition("+")[0])
+    return version is not None and version < _OLDEST_OF_A_SWARM
 
 
 async def _folder(environ: Mapping[str, str]) -> str:

@@ -35,7 +35,7 @@ class SwarmInfo:
 class SwarmNode:
     """`address`: where the ports of its tasks are reached. `state`: ready, down, unknown or disconnected.
 
-    `availability`: active, pause or drain.
+    `availability`: active, pause or drain. `engine`: the version of its engine.
     """
 
     id: str
@@ -44,6 +44,7 @@ class SwarmNode:
     state: str
     availability: str
     is_manager: bool
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +115,16 @@ def parse_info(answer: _Json) -> SwarmInfo:
 
 def parse_node(answer: _Json) -> SwarmNode:
     """One item of GET /nodes; a manager's `Status.Addr` may be 0.0.0.0 or 127.0.0.1, so that the other one counts."""
-    manager, status = answer.get("ManagerStatus") or {}, answer["Status"]
+    manager, status, about = answer.get("ManagerStatus") or {}, answer["Status"], answer.get("Description") or {}
     address = str(manager.get("Addr") or "").rpartition(":")[0].strip("[]") or str(status.get("Addr") or "")
     return SwarmNode(
         answer["ID"],
-        sanitize((answer.get("Description") or {}).get("Hostname") or answer["ID"]),
+        sanitize(about.get("Hostname") or answer["ID"]),
         address,
         status["State"],
         answer["Spec"]["Availability"],
         bool(manager),
+        sanitize((about.get("Engine") or {}).get("EngineVersion") or ""),
     )
 
 
@@ -183,6 +185,7 @@ def make_replica(service: str, task: SwarmTask, node: SwarmNode, networks: Colle
         host=own or node.address,
         stop_grace_period=task.stop_grace_period,
         ports=() if own else task.ports,
+        node=node.hostname,
     )
 
 

@@ -17,6 +17,7 @@ FOUND = {
     "endpoint": r"unix://\S+, named by .+",
     "engine": r"\d+\.\d+\S*, API 1\.\d+ of 1\.\d+ to 1\.\d+",
     "reach": r"replicas are reached at their own addresses: the engine's networks answer at [\d.]+",
+    "swarm": r"none, which only `up --swarm` needs",
     "folder": r"\S+, for the sockets of running composectls",
     "ports": r"any can be listened on",
     "open files": r"[\d,]+, enough for [\d,]+ clients at once",
@@ -35,6 +36,7 @@ COMPOSE: Missing = {
 ENGINE: Missing = {
     "engine": (f"cannot connect to the Docker Engine at {NO_ENGINE}", "is it running? try `docker info`"),
     "reach": ("not known", "fix the problems above first"),
+    "swarm": ("not known", "fix the problems above first"),
 }
 LOW_PORTS: Missing = {
     "ports": (

@@ -14,6 +14,8 @@ NO_ENGINE = "unix:///nonexistent/docker.sock"
 NOT_KNOWN = """\
 ✗ reach       not known
               hint: fix the problems above first
+✗ swarm       not known
+              hint: fix the problems above first
 """
 
 
@@ -82,7 +84,7 @@ def test_for_machines(place: Workspace, has_compose: dict[str, str]) -> None:
     report = json.loads(found.stdout)
     assert (found.returncode, report["version"], report["is_well"]) == (1, 1, False)
     findings = {finding["what"]: finding for finding in report["findings"]}
-    assert list(findings) == ["compose", "endpoint", "engine", "reach", "folder", "ports", "open files"]
+    assert list(findings) == ["compose", "endpoint", "engine", "reach", "swarm", "folder", "ports", "open files"]
     assert findings["engine"]["is_well"] is False
     assert findings["compose"] == {
         "what": "compose",

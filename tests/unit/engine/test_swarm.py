@@ -37,6 +37,7 @@ def test_nodes_have_the_addresses_at_which_their_ports_are_reached(engine: str) 
     assert [node.address.rpartition(".")[2] for node in nodes] == ["11", "12", "13"]
     assert [node.is_manager for node in nodes] == [True, False, False]
     assert {(node.state, node.availability) for node in nodes} == {("ready", "active")}
+    assert {node.engine[: len(engine)] for node in nodes} == {engine}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,7 @@ def test_a_running_task_is_a_replica_at_a_port_of_its_node(engine: str) -> None:
     found = tasks_of("echo", engine)
     replicas = [make_replica("lab_echo", task, nodes[task.node_id]) for task in found]
     assert sorted(replica.name for replica in replicas if replica) == [f"lab_echo.{slot}" for slot in range(1, 7)]
+    assert {replica.node for replica in replicas if replica} == {"n1", "n2", "n3"}
     assert {replica.host for replica in replicas if replica} == {node.address for node in nodes.values()}
     for replica, task in zip(replicas, found, strict=True):
         assert replica is not None
