@@ -48,6 +48,7 @@ HOT_PATH = [
     "composectl/proxy/http2/flow.py",
     "composectl/proxy/http2/frames.py",
     "composectl/proxy/http2/grpc_health.py",
+    "composectl/proxy/http2/grpc_streams.py",
     "composectl/proxy/http2/header_block.py",
     "composectl/proxy/http2/huffman.py",
     "composectl/proxy/http2/request.py",

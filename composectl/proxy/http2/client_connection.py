@@ -42,6 +42,7 @@ class Http2ClientConnection(StreamOwner):
     __slots__ = (
         "_context",
         "_draining",
+        "_grpc_upstream",
         "_idle_since",
         "_is_full",
         "_last_stream_id",
@@ -56,10 +57,11 @@ class Http2ClientConnection(StreamOwner):
         "closing",
     )
 
-    def __init__(self, context: ListenerContext, upstream: Upstream) -> None:
+    def __init__(self, context: ListenerContext, upstream: Upstream, grpc_upstream: Upstream) -> None:
         super().__init__(STREAM_WINDOW, streams_share_window=True)
         self._context = context
         self._upstream = upstream
+        self._grpc_upstream = grpc_upstream
         self._streams: dict[int, Http2ClientStream] = {}
         self._touched: list[Http2ClientStream] = []
         self._last_stream_id = 0
@@ -366,7 +368,8 @@ class Http2ClientConnection(StreamOwner):
             headers = {name: value for name, value in head.fields if name in wanted} if wanted else {}
             service, port = self._upstream.pool.service, self._upstream.connections.port
             record = AccessRecord(service, port, self.address, head.method, head.target, "2.0", head.id_line, headers)
-        stream.exchange = exchange = Exchange(stream, self._upstream, head, record)
+        upstream = self._grpc_upstream if request.is_grpc else self._upstream
+        stream.exchange = exchange = Exchange(stream, upstream, head, record)
         if request.head.upgrade:
             stream.tunnel = StreamTransport(self, stream.flow, partial(self._tunnel_ended, stream))
         if end_stream or request.head.upgrade:
