@@ -184,6 +184,7 @@ OPTIONS = (
         default="DOCKER_COMPOSE_SERVICE_NAME",
         complete="services",
     ),
+    _proxy("swarm-service", kinds.TEXT, "Send requests to the tasks of this service of a swarm, as shop_echo."),
     _proxy(
         "port",
         kinds.CONTAINER_PORT,

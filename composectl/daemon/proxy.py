@@ -22,8 +22,9 @@ from composectl.daemon.daemon import Daemon
 from composectl.daemon.lifecycle import Prepared, run_daemon
 from composectl.daemon.service import BalancedService, bind_free_ports
 from composectl.orchestrator.base import Orchestrator
-from composectl.orchestrator.self_discovery import discover_self
+from composectl.orchestrator.self_discovery import ServiceOrchestrator, discover_self
 from composectl.orchestrator.static import StaticOrchestrator
+from composectl.orchestrator.swarm_service import TaskBackends, TaskOrchestrator, follow_service
 from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import info, warning
 
@@ -54,8 +55,15 @@ async def _prepare_proxy(invocation: Invocation, config: ProxyConfig) -> Prepare
             config, _SERVICE, folder, lambda name: StaticOrchestrator(_SERVICE, replicas, errors.fixed_backends(name))
         )
     with ExitStack() as undo:
-        orchestrator = await discover_self(invocation, backends, warning)
-        undo.callback(orchestrator.close)
+        orchestrator: ServiceOrchestrator | TaskOrchestrator
+        if isinstance(backends, TaskBackends):
+            orchestrator = await follow_service(invocation, backends)
+            undo.callback(orchestrator.close)
+            info(orchestrator.reach.sentence)
+            config = replace(config, backends=replace(backends, port=orchestrator.reach.port))
+        else:
+            orchestrator = await discover_self(invocation, backends, warning)
+            undo.callback(orchestrator.close)
         seconds = min(config.balancing.drain_timeout, orchestrator.stop_grace_period - _LAST_WORDS_SECONDS)
         balancing = replace(config.balancing, drain_timeout=int(max(0, seconds)))
         config = replace(config, balancing=balancing, name=config.name or orchestrator.project)

@@ -47,6 +47,10 @@ MET_IN = {
         "{} container port {}, for which the protocol `{}` is given": "test_a_port_that_the_service_does_not_publish_is_refused",
         "the protocol `{}` names a port, and each backend has a port of its own": "test_no_port_is_named_where_each_backend_has_its_own",
     },
+    "unit/orchestrator/test_swarm_service.py": {
+        "service `{}` {} in host mode, and shares no network with this process": "test_what_cannot_be_reached_is_told_with_both_ways",
+        "the proxy follows the tasks of service `{}`, and makes none": "test_it_makes_none",
+    },
     "unit/config/test_service.py": {
         "`{}` cannot be combined with `{} source`: a client would not stay with its backend": "test_a_slow_start_does_not_go_with_source",
     },
@@ -228,7 +232,7 @@ MET_IN = {
     "integration/test_refuses.py": {
         "missing option `--listen`": "test_words_that_make_no_sense",
         "missing option: `--backend HOST:PORT` or `--service NAME`": "test_words_that_make_no_sense",
-        "`--{}` cannot be combined with `--backend`": "test_words_that_make_no_sense",
+        "`--{}` cannot be combined with `--{}`": "test_words_that_make_no_sense",
         "duplicate `{} {}`": "test_words_that_make_no_sense",
         "invalid value `{}` for `{}`: expected {}": "test_words_that_make_no_sense",
         "invalid value `{}` for `{}`: expected {} or {}": "test_words_that_make_no_sense",
