@@ -361,6 +361,9 @@ class Http2ClientConnection(StreamOwner):
         make_id = self._context.make_id
         id_line = request_id_line(make_id()) if request.needs_id and make_id is not None else b""
         head = WebSocketHead(request, id_line) if request.head.upgrade else StreamRequestHead(request, id_line)
+        session_fields = self._upstream.session_fields
+        if session_fields is not None:
+            head.session = session_fields.read(head.fields, is_grpc=request.is_grpc)
         record = None
         log = self._context.log
         if log is not None:
