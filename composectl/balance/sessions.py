@@ -131,11 +131,12 @@ class HashedSessions(Sessions):
     """A session belongs to the backend for which its hash is the highest (rendezvous hashing).
 
     It moves only if its backend went, or if one with a higher hash came. The hashes depend on the name, so that a
-    restarted replica gets its sessions back, and on `key`, so that no client can choose a backend. O(1) for a session
-    that was seen since the last change, else one step for each backend.
+    restarted replica gets its sessions back, and on `key`, so that no client can choose a backend. A session that a
+    backend has made stays there instead, as long as this process remembers it. O(1) for a session that was seen since
+    the last change, else one step for each backend.
     """
 
-    __slots__ = ("_before", "_key", "_placed", "_seeds")
+    __slots__ = ("_before", "_key", "_made", "_placed", "_seeds")
 
     def __init__(self, key: bytes, keep_seconds: int) -> None:
         super().__init__(keep_seconds)
@@ -143,10 +144,19 @@ class HashedSessions(Sessions):
         self._seeds: dict[Backend, bytes] = {}
         self._placed: dict[bytes, Backend] = {}  # since the last change
         self._before: dict[bytes, Backend] = {}  # before it
+        self._made: dict[bytes, Backend] = {}  # by these backends
 
     def find(self, session: bytes, avoid: Avoid = ()) -> Backend | None:
         backend = self._placed.get(session) or self._place(session)
         return self._highest(session, avoid) if avoid and backend in avoid else backend
+
+    def made(self, session: bytes, backend: Backend) -> None:
+        """The backend has begun this session, and may be the only one that knows it."""
+        if len(session) > _LONGEST_REMEMBERED or backend not in self._seeds:
+            return
+        if session not in self._made and len(self._made) >= _MOST_REMEMBERED:
+            del self._made[next(iter(self._made))]
+        self._made[session] = self._placed[session] = backend
 
     # Private
 
@@ -165,7 +175,10 @@ class HashedSessions(Sessions):
             self._before = {}
 
     def _place(self, session: bytes) -> Backend | None:
-        backend = self._highest(session, ())
+        backend = self._made.get(session)
+        if backend is None or backend not in self._seeds:
+            self._made.pop(session, None)
+            backend = self._highest(session, ())
         if backend is not None and len(session) <= _LONGEST_REMEMBERED:
             if self._before.pop(session, backend) is not backend:
                 self.moved += 1

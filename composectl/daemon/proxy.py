@@ -21,6 +21,7 @@ from composectl.daemon.background import ReadyNotifier, run_in_background
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.lifecycle import Prepared, run_daemon
 from composectl.daemon.service import BalancedService, bind_free_ports
+from composectl.daemon.sessions import make_session_fields
 from composectl.orchestrator.base import Orchestrator
 from composectl.orchestrator.self_discovery import ServiceOrchestrator, discover_self
 from composectl.orchestrator.static import StaticOrchestrator
@@ -85,6 +86,7 @@ def _prepare(
         log = open_log(config.access_log)
         if log is not None:
             undo.callback(log.close)
+        scope = config.name or " ".join(map(str, config.listen))
         service = BalancedService(
             service_name,
             config.ports,
@@ -93,6 +95,7 @@ def _prepare(
             changes,
             access_log=log,
             protocols=dict(zip(config.ports, protocols.values(), strict=True)),
+            session_fields=make_session_fields(config.balancing, scope, service_name),
         )
         undo.callback(service.close)
         bind_free_ports(service, folder)

@@ -6,10 +6,11 @@ import re
 from typing import Final
 
 from composectl.balance.backend import Backend
-from composectl.balance.sessions import Sessions
+from composectl.balance.sessions import HashedSessions, Sessions
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 
 _COOKIE: Final = b"cookie"
+_SET_COOKIE: Final = b"set-cookie"
 _BEFORE_COOKIE: Final = b"; \t"
 _AROUND_VALUE: Final = b' \t"'
 _BY_TLS: Final = re.compile(rb"\r\nX-Forwarded-Proto: https\b", re.IGNORECASE)
@@ -51,7 +52,7 @@ class HeaderSession(SessionFields):
 
 
 class CookieSession(SessionFields):
-    """The session is the value of a cookie that something else sets."""
+    """The session is the value of a cookie; `_start` is its name and `=`."""
 
     __slots__ = ("_start",)
 
@@ -64,6 +65,24 @@ class CookieSession(SessionFields):
             if len(name) == 6 and name.lower() == _COOKIE and (found := _find(value, self._start)):
                 return found
         return b""
+
+
+class ApplicationCookie(CookieSession):
+    """One that backends set, or something else."""
+
+    __slots__ = ("_sessions",)
+
+    def __init__(self, sessions: HashedSessions, name: bytes) -> None:
+        super().__init__(sessions, name)
+        self._sessions = sessions
+
+    def mark(self, head: ResponseHead, request: RequestHead, backend: Backend) -> ResponseHead:
+        for name, value in head.fields:
+            if len(name) == 10 and value.startswith(self._start) and name.lower() == _SET_COOKIE:
+                session = _find(value, self._start)
+                if session:
+                    self._sessions.made(session, backend)
+        return head
 
 
 class OwnCookie(CookieSession):

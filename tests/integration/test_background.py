@@ -126,7 +126,7 @@ def test_where_no_log_can_be_kept_nothing_is_started(place: Workspace, backend: 
     place.state.rmdir()
     place.state.touch()
     error = cli_error_in(place.composectl("proxy", "--listen", "0", "--backend", backend.address, "-d"))
-    assert error.message.startswith(f"cannot write a log in {place.state}/composectl: ")
+    assert error.message.startswith(f"cannot write in {place.state}/composectl: ")
     place.state.unlink()
 
 

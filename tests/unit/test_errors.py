@@ -141,6 +141,7 @@ MET_IN = {
     },
     "e2e/test_canary.py": {
         "`--canary` cannot be combined with `--policy source`: a client would not stay with its backend": "test_there_is_no_canary_where_clients_keep_their_replica",
+        "`--canary` cannot be combined with `--sticky {}`: the canary would get as many sessions as each other replica": "test_there_is_no_canary_where_a_hash_places_sessions",
         "the rollout of service `{}` is paused at its canary": "test_held_at_a_tenth_and_then_gone_on_with",
         "service `{}` has no canary": "test_without_a_canary_there_is_nothing_to_say_of_it",
     },
@@ -209,8 +210,11 @@ MET_IN = {
         "invalid Docker Engine address `{}`: {}": "test_a_malformed_address_is_told",
         "cannot read {}: {}": "test_a_file_of_dockers_that_cannot_be_read_is_told",
     },
+    "integration/test_sticky.py": {
+        "cannot use the session key {}: {}": "test_a_key_that_cannot_be_used_is_told_before_anything_starts",
+    },
     "integration/test_background.py": {
-        "cannot write a log in {}: {}": "test_where_no_log_can_be_kept_nothing_is_started",
+        "cannot write in {}: {}": "test_where_no_log_can_be_kept_nothing_is_started",
         "no log{}: composectl has not run in the background": "test_where_nothing_has_run_in_the_background_there_is_no_log",
         "`{}` cannot be combined with `--balancer`": "test_where_nothing_has_run_in_the_background_there_is_no_log",
     },

@@ -302,6 +302,21 @@ def test_a_restarted_replica_gets_its_hashed_sessions_back() -> None:
     assert {name: answered(watched, name)[0].replica.number for name in NAMES} == before
 
 
+def test_a_session_stays_at_the_backend_that_made_it() -> None:
+    watched = with_hashes(5)
+    hashed = watched.pool.leases.sessions
+    assert isinstance(hashed, HashedSessions)
+    for number, name in enumerate(NAMES[:50]):
+        hashed.made(name, watched.backend(1 + number % 5))
+    keeps_on(watched, 9)
+    assert [answered(watched, name)[0].replica.number for name in NAMES[:50]] == [1 + n % 5 for n in range(50)]
+    assert hashed.moved == 0
+    keeps_on(watched, 4)
+    after = [answered(watched, name)[0].replica.number for name in NAMES[:50]]
+    assert [after[n] for n in range(50) if n % 5 < 4] == [1 + n % 5 for n in range(50) if n % 5 < 4]
+    assert hashed.moved == 10
+
+
 def test_more_sessions_than_are_remembered_are_placed_all_the_same() -> None:
     watched = with_hashes(3)
     names = [b"%d" % number for number in range(20_000)]

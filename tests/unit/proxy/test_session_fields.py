@@ -8,7 +8,7 @@ import pytest
 
 from composectl.balance.sessions import HashedSessions, TokenSessions
 from composectl.proxy.limits import Limits, QueueConfig
-from composectl.proxy.session_fields import CookieSession, HeaderSession, OwnCookie
+from composectl.proxy.session_fields import ApplicationCookie, HeaderSession, OwnCookie
 from tests.support.backends import answers
 from tests.support.http2_backend import OK as OK_FIELDS
 from tests.support.http2_backend import Http2Wire, speaks_http2
@@ -38,6 +38,14 @@ async def open_sticky(open_stage: OpenStage, backends: int = 3, fields: object =
     for backend in stage.backends:
         backend.play(answers(OK))
     return stage
+
+
+async def begins_what_the_path_names(wire: RawConnection) -> None:
+    """Answers each request with the cookie of a session: `/7` begins session 7."""
+    while True:
+        number = (await wire.head()).split(b" ")[1].removeprefix(b"/")
+        cookie = b"Set-Cookie: JSESSIONID=%b; Path=/\r\nContent-Length" % number
+        await wire.send(OK.replace(b"Content-Length", cookie) if number else OK)
 
 
 class Visitor:
@@ -267,10 +275,21 @@ async def test_a_field_names_the_session(open_stage: OpenStage, line: str) -> No
 
 
 async def test_a_cookie_of_the_application_names_the_session(open_stage: OpenStage) -> None:
-    stage = await open_sticky(open_stage, 5, CookieSession(HashedSessions(KEY, 30), b"JSESSIONID"))
+    stage = await open_sticky(open_stage, 5, ApplicationCookie(HashedSessions(KEY, 30), b"JSESSIONID"))
     for number in range(20):
         request = get("/", f"Cookie: a=b; JSESSIONID={number}; c=d")
         assert len({await Visitor(stage).ask(request) for _ in range(3)}) == 1
+
+
+async def test_a_session_that_a_backend_makes_stays_there(open_stage: OpenStage) -> None:
+    fields = ApplicationCookie(HashedSessions(KEY, 30), b"JSESSIONID")
+    stage = await open_stage(4, session_fields=fields)
+    for backend in stage.backends:
+        backend.play(begins_what_the_path_names)
+    for number in range(16):
+        maker = await Visitor(stage).ask(get(f"/{number}"))
+        asked = {await Visitor(stage).ask(get("/", f"Cookie: JSESSIONID={number}")) for _ in range(4)}
+        assert asked == {maker}
 
 
 async def test_a_request_that_names_no_session_is_placed_by_the_policy(open_stage: OpenStage) -> None:
