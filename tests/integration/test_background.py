@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -97,6 +98,19 @@ def test_it_survives_the_terminal_that_it_was_started_in(place: Workspace, backe
     assert place.comes_to("ready")
     port = int(place.status()["listeners"][0].rpartition(":")[2])
     assert ask(port, host=HOST).text == backend.address
+    place.run("down")
+
+
+def test_a_lock_that_its_caller_holds_is_free_once_that_has_ended(place: Workspace, backend: ThreadedBackend) -> None:
+    words = ("proxy", "--listen", f"{HOST}:0", "--backend", backend.address, "-d")
+    with (place.folder / "lock").open("w") as lock, (place.folder / "lock").open("w") as other:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(
+            command_line(*words), cwd=place.folder, env=place.environment(), pass_fds=(lock.fileno(),), check=True
+        )
+        lock.close()
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert place.comes_to("ready")
     place.run("down")
 
 
