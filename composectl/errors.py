@@ -167,6 +167,13 @@ def no_swarm_service(name: str) -> ComposectlError:
     return ComposectlError(f"no service `{name}` in the swarm", "`docker service ls` lists them")
 
 
+def deployed_elsewhere(service: str, node: str) -> ComposectlError:
+    return ComposectlError(
+        f"service `{service}` was deployed by composectl on node `{node}`",
+        f"change it there, or follow it here: `composectl proxy --swarm-service {service}`",
+    )
+
+
 def bad_certificates(folder: str, reason: str) -> ComposectlError:
     return ComposectlError(
         f"cannot use the certificates in {folder}: {reason}",
@@ -271,13 +278,7 @@ def has_ended(pid: int) -> HasEnded:
 
 
 def no_state_folder(path: str, reason: str, variable: str) -> ComposectlError:
-    return ComposectlError(f"cannot write in {path}: {reason}", f"set {variable} to a writable folder")
-
-
-def no_session_key(path: str, reason: str) -> ComposectlError:
-    return ComposectlError(
-        f"cannot use the session key {path}: {reason}", "remove it: a new one is made, and sessions move"
-    )
+    return ComposectlError(f"cannot write a log in {path}: {reason}", f"set {variable} to a writable folder")
 
 
 # Private

@@ -10,7 +10,7 @@ from typing import Self
 
 from composectl import errors
 from composectl.compose.binary import ask
-from composectl.compose.process import run_compose
+from composectl.compose.process import run_compose, run_quietly
 from composectl.compose.stack import Stack
 from composectl.compose.stack_options import StackOptions
 
@@ -41,14 +41,18 @@ class StackClient:
             )
         return cls(environ, directory, options, is_old="--detach" not in help_text)
 
-    async def deploy(self, name: str, stack: Stack, *, is_whole: bool = False) -> None:
-        """Deploy the stack without waiting for its tasks, Docker's words on stderr. Raises `compose_failed`.
+    async def deploy(self, name: str, stack: Stack, *, is_whole: bool = False, quietly: bool = False) -> None:
+        """Deploy the stack without waiting for its tasks. Raises `compose_failed`.
 
-        `is_whole`: what `stack` lacks may be pruned.
+        `is_whole`: what `stack` lacks may be pruned. Docker's words are on stderr, or `quietly` in the error.
         """
         detach = () if self.is_old else (_DETACH,)
         words = ("deploy", *detach, *self.options.argv(is_whole=is_whole), "-c", "-", name)
-        await self._run(*words, stdin=stack.render(is_old=self.is_old))
+        document = stack.render(is_old=self.is_old)
+        if quietly:
+            await run_quietly(("docker", "stack", *words), self.environ, document, self.directory)
+        else:
+            await self._run(*words, stdin=document)
 
     async def remove(self, name: str) -> None:
         """Remove the stack, Docker's words on stderr. Raises `compose_failed`."""

@@ -15,18 +15,12 @@ _LEAVING = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 
 async def drain(daemon: Daemon, place: BackendRef, progress: Progress) -> None:
-    """Send no new request to a backend, and wait until it has none. Raises ComposectlError.
-
-    Its sessions stay with it until the drain timeout.
-    """
+    """Send no new request to a backend, and wait until it has none. Raises ComposectlError."""
     service, backend = _find(daemon, place)
     service.pool.disable(backend.replica.id, "drained by hand")
-    sessions = service.pool.leases.sessions
-    keeps = sessions is not None and sessions.keeps(backend)
-    stay = f"; its sessions stay for {service.drain_timeout:g} s" if keeps else ""
-    progress(f"{backend.replica.name} {backend.phase}, {backend.in_flight} in flight{stay}")
+    progress(f"{backend.replica.name} {backend.phase}, {backend.in_flight} in flight")
     warn_if_unserved(service, progress)
-    await daemon.changes.wait_until(lambda: not (backend.in_flight or (sessions and sessions.keeps(backend))))
+    await daemon.changes.wait_until(lambda: not backend.in_flight)
     progress(f"{backend.replica.name} drained, nothing in flight")
 
 

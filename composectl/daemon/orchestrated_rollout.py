@@ -127,11 +127,11 @@ class OrchestratedRollout:
     async def _take_step(self, parallel: int) -> None:
         """Replace so many, and monitor the new ones. Raises ReplicaRejected."""
         orchestrator, name, step = self.daemon.orchestrator, self.service.name, self._step(parallel)
-        if self.begun:
+        before, self.begun = self.begun, self.begun + parallel
+        if before:
             await orchestrator.continue_update(name, step)
         else:
             await orchestrator.begin_update(name, self.revision, step)
-        self.begun += parallel
         expected = min(self.begun, self._desired)
         if not await self._until(lambda ids: len(ids - self.old) >= expected, _STEP_TIMEOUT):
             raise errors.not_added(name, f"{expected} new replicas were not made within {_STEP_TIMEOUT:g} s")
@@ -141,7 +141,8 @@ class OrchestratedRollout:
         """Monitor the new replicas that have not passed yet. Raises ReplicaRejected unless the rollout is to go on."""
         new = await self._new()
         coming = {replica_id: name for replica_id, name in new.items() if replica_id not in self._monitored}
-        for name in sorted(coming.values()) if self.begun else ():
+        ready = {backend.replica.id for backend in self._ready()}
+        for name in sorted(name for replica_id, name in coming.items() if replica_id not in ready):
             self.progress(f"{name} starting")
         try:
             if coming:

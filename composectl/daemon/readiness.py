@@ -172,8 +172,8 @@ async def _ended(daemon: Daemon, service: BalancedService) -> errors.ReplicasFai
         return None  # those of composectl are brought back
     if not exited or any(replica.restarting for replica in exited) or await orchestrator.replicas(service.name):
         return None
-    if not orchestrator.can_choose_victim and await orchestrator.wanted(service.name):
-        return None  # others take the place of those that have ended
+    if await orchestrator.replaces_ended(service.name):
+        return None
     first = min(exited, key=lambda exited: exited.name)
     lines = "".join(f"\n  {line}" for line in await orchestrator.last_lines(first.id, _LOG_LINES))
     if lines:

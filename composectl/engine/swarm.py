@@ -93,7 +93,8 @@ class SwarmTask:
 class SwarmService:
     """`version`: the index that an update has to name. `replicas`: None for a global service.
 
-    `update_state`: Docker's word for its last update, "" where there was none.
+    `published`: the ports that every node publishes for it. `update_state`: Docker's word for its last update, ""
+    where there was none.
     """
 
     id: str
@@ -102,8 +103,15 @@ class SwarmService:
     replicas: int | None
     spec: _Json = field(compare=False, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
+    published: frozenset[int] = frozenset()
     update_state: str = ""
     update_message: str = ""
+
+    @property
+    def restarts_always(self) -> bool:
+        """Whether a task follows each that has failed."""
+        policy = self.spec["TaskTemplate"].get("RestartPolicy") or {}
+        return policy.get("Condition") != "none" and not policy.get("MaxAttempts")
 
 
 def parse_info(answer: _Json) -> SwarmInfo:
@@ -156,6 +164,7 @@ def parse_task(answer: _Json) -> SwarmTask:
 def parse_service(answer: _Json) -> SwarmService:
     """One item of GET /services, or the answer of GET /services/{id}."""
     spec, update = answer["Spec"], answer.get("UpdateStatus") or {}
+    ports = (answer.get("Endpoint") or {}).get("Ports") or ()
     replicated = (spec.get("Mode") or {}).get("Replicated")
     return SwarmService(
         answer["ID"],
@@ -164,6 +173,7 @@ def parse_service(answer: _Json) -> SwarmService:
         None if replicated is None else replicated.get("Replicas") or 0,
         spec,
         spec.get("Labels") or {},
+        frozenset(port.get("PublishedPort") or 0 for port in ports) - {0},
         update.get("State") or "",
         sanitize(update.get("Message") or ""),
     )

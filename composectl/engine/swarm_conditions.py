@@ -22,6 +22,12 @@ class TaskCondition:
     condition: Condition
     printed_by: str
 
+    @property
+    def is_trouble(self) -> bool:
+        """Whether more is known than that it starts, or has done its work."""
+        found = self.condition
+        return bool(found.exit_code or found.restarts or (found.error and found.state != "starting"))
+
     def with_lines(self, lines: Sequence[str]) -> Condition:
         return replace(self.condition, last_lines=tuple(lines))
 

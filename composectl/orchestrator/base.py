@@ -116,6 +116,10 @@ class Orchestrator:
         """The containers that do not run though they were told to."""
         raise NotImplementedError
 
+    async def replaces_ended(self, service: str) -> bool:
+        """Whether others come by themselves for the containers that have ended."""
+        return False
+
     async def foreign(self, service: str) -> dict[str, ForeignContainer]:
         """The containers that another tool has made of another configuration, by id."""
         return {}

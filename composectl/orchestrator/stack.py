@@ -1,12 +1,11 @@
-"""A stack that is not followed: how many replicas it has, and how it is removed."""
+"""A stack that is not followed: its replicas are counted, its other services deployed, and it is removed."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import closing
-from typing import Any
 
 from composectl.compose.argv import UpArguments
 from composectl.compose.client import ComposeClient
@@ -19,6 +18,7 @@ from composectl.engine.endpoint import child_environ
 from composectl.engine.swarm import DOWN, SwarmService, SwarmTask
 from composectl.engine.swarm_client import SwarmEngine
 from composectl.orchestrator.compose import find_endpoint
+from composectl.orchestrator.stack_update import with_replicas
 
 _POLL_INTERVAL = 0.25
 _SLACK = 20.0  # seconds beyond the grace period, after which a task that is still there is left to the swarm
@@ -44,11 +44,16 @@ async def remove_stack(invocation: Invocation, name: str) -> None:
     environ = child_environ(invocation.environ, endpoint)
     stacks = await StackClient.find(environ, invocation.cwd, StackOptions())
     with closing(await SwarmEngine.connect(endpoint)) as engine:
-        services = [service for service in await engine.stack_services(name) if service.replicas is not None]
-        for service in services:
-            await engine.change(service.name, _without_tasks)
-        await _until_ended(engine, services)
+        await stop_tasks(engine, name)
     await stacks.remove(name)
+
+
+async def stop_tasks(engine: SwarmEngine, name: str) -> None:
+    """Let all tasks of the stack end as their grace periods allow; those of global services go on."""
+    services = [service for service in await engine.stack_services(name) if service.replicas is not None]
+    for service in services:
+        await engine.change(service.name, lambda found: with_replicas(found.spec, 0))
+    await _until_ended(engine, services)
 
 
 async def deploy_others(
@@ -66,10 +71,6 @@ async def deploy_others(
 
 
 # Private
-
-
-def _without_tasks(service: SwarmService) -> Mapping[str, Any]:
-    return {**service.spec, "Mode": {"Replicated": {"Replicas": 0}}}
 
 
 async def _until_ended(engine: SwarmEngine, services: list[SwarmService]) -> None:

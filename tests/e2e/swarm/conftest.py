@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import COMPOSES, FIGURE, ROW
+from tests.e2e.conftest import COMPOSES, ROW
 from tests.support.images import BACKEND_IMAGE
-from tests.support.resilience import Figure, Row
+from tests.support.resilience import Row
 from tests.support.swarm_lab import ENGINES, SwarmLab, swarm_lab
 from tests.support.swarm_project import NETWORKS, SwarmProject, SwarmScenario
 
 AddRow = Callable[[Row], None]
-AddFigure = Callable[[Figure], None]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -55,35 +54,21 @@ def add_row(request: pytest.FixtureRequest) -> AddRow:
 
 
 @pytest.fixture
-def add_figure(request: pytest.FixtureRequest) -> AddFigure:
-    def add(figure: Figure) -> None:
-        request.node.user_properties.append((FIGURE, asdict(figure)))
-
-    return add
-
-
-@pytest.fixture
-def swarm_project(lab: SwarmLab, newest_compose: Path) -> Iterator[SwarmProject]:
-    yield from _project(lab, newest_compose)
-
-
-@pytest.fixture
-def swarm(swarm_project: SwarmProject, network: str, add_row: AddRow) -> SwarmScenario:
-    return SwarmScenario(swarm_project, network, add_row, BACKEND_IMAGE)
+def swarm(lab: SwarmLab, network: str, newest_compose: Path, add_row: AddRow) -> Iterator[SwarmScenario]:
+    yield from _scenario(lab, network, newest_compose, add_row)
 
 
 @pytest.fixture
 def managed_swarm(managed_lab: SwarmLab, newest_compose: Path, add_row: AddRow) -> Iterator[SwarmScenario]:
-    for project in _project(managed_lab, newest_compose):
-        yield SwarmScenario(project, "bridge", add_row, BACKEND_IMAGE)
+    yield from _scenario(managed_lab, "bridge", newest_compose, add_row)
 
 
 # Private
 
 
-def _project(lab: SwarmLab, compose: Path) -> Iterator[SwarmProject]:
+def _scenario(lab: SwarmLab, network: str, compose: Path, add_row: AddRow) -> Iterator[SwarmScenario]:
     """It is taken down in the end, and nothing may be left of it on any host."""
     project = SwarmProject(compose, lab)
-    yield project
+    yield SwarmScenario(project, network, add_row, BACKEND_IMAGE)
     project.stop()
     assert project.cleanup() == []
