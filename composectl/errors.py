@@ -278,7 +278,13 @@ def has_ended(pid: int) -> HasEnded:
 
 
 def no_state_folder(path: str, reason: str, variable: str) -> ComposectlError:
-    return ComposectlError(f"cannot write a log in {path}: {reason}", f"set {variable} to a writable folder")
+    return ComposectlError(f"cannot write in {path}: {reason}", f"set {variable} to a writable folder")
+
+
+def no_session_key(path: str, reason: str) -> ComposectlError:
+    return ComposectlError(
+        f"cannot use the session key {path}: {reason}", "remove it: a new one is made, and sessions move"
+    )
 
 
 # Private

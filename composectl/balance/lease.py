@@ -10,6 +10,7 @@ from composectl.balance.backend import Backend, Counters
 from composectl.balance.phase import Phase
 from composectl.balance.policy import Avoid, CanarySplit, Policy
 from composectl.balance.retry import RetryBudget
+from composectl.balance.sessions import Sessions
 from composectl.balance.stats import Rate
 
 _READY: Final = Phase.READY  # looked up once
@@ -115,12 +116,17 @@ class RetryLease(Lease):
 class Leases:
     """Chooses backends for requests, and counts; the pool decides on membership, phases and what the policy has.
 
+    `sessions`: None where requests of one client need not stay together.
     `on_idle` is called when a backend that is not ready has nothing more in flight, `on_outlier` when connections to
     it were refused too often, with the last error.
     """
 
     def __init__(
-        self, policy: Policy, on_idle: Callable[[Backend], None], on_outlier: Callable[[Backend, str], None]
+        self,
+        policy: Policy,
+        on_idle: Callable[[Backend], None],
+        on_outlier: Callable[[Backend, str], None],
+        sessions: Sessions | None = None,
     ) -> None:
         self.rate = Rate()
         self.rejected = 0  # requests for which there was no backend
@@ -128,6 +134,7 @@ class Leases:
         self.failed_for = Counter[str]()  # by reason
         self.retried_for = Counter[str]()
         self.policy = policy  # that which divides the requests now
+        self.sessions = sessions
         self.budget = RetryBudget()
         self._canary: CanarySplit | None = None
         self._on_idle = on_idle
@@ -149,21 +156,33 @@ class Leases:
             total.add(counters)
         return total
 
-    def acquire(self, avoid: Avoid = (), key: str = "") -> Lease | None:
-        """Choose a ready backend and count the request there, in one step; None where none is ready.
+    def acquire(self, avoid: Avoid = (), key: str = "", session: bytes | None = None) -> Lease | None:
+        """Choose a backend and count the request there, in one step; None where none is ready.
 
-        `key` names the client, for policies that keep a client at one backend.
+        `key` names the client, for policies that keep a client at one backend. A `session` has its own backend.
         """
+        if session and self.sessions is not None:
+            backend = self.sessions.find(session, avoid)
+            if backend is not None:
+                return self._lease_of(backend)
         backend = self.policy.acquire(avoid, key)
-        if backend is None:
+        return None if backend is None else self._begin(backend)
+
+    def acquire_kept(self, session: bytes | None) -> Lease | None:
+        """A lease of the backend in maintenance that has this session, if one has, though no other may be ready."""
+        if not session or self.sessions is None:
             return None
-        backend.in_flight += 1
-        backend.requests += 1
-        self._begun += 1
-        return Lease(self, backend)
+        backend = self.sessions.find(session)
+        return self._begin(backend) if backend is not None and self.sessions.keeps(backend) else None
 
     def acquire_retry(
-        self, tried: Avoid, key: str = "", *, reached: bool, on_slot_free: Callable[[], None] | None = None
+        self,
+        tried: Avoid,
+        key: str = "",
+        session: bytes | None = None,
+        *,
+        reached: bool,
+        on_slot_free: Callable[[], None] | None = None,
     ) -> Lease | None:
         """Choose another backend for a request that those in `tried` have failed; None where there is none.
 
@@ -173,7 +192,7 @@ class Leases:
         """
         if reached and not self.budget.allows(self._begun - self._retries, self._begun - self._ended):
             return None
-        lease = self.acquire(tried, key)
+        lease = self.acquire(tried, key, session)
         if lease is None:
             return None
         self._retries += 1
@@ -230,6 +249,18 @@ class Leases:
             self._archived.add(backend)
 
     # Private
+
+    def _lease_of(self, backend: Backend) -> Lease:
+        """A lease of this backend, which the policy has not chosen."""
+        if backend.phase is _READY:
+            self.policy.take(backend)
+        return self._begin(backend)
+
+    def _begin(self, backend: Backend) -> Lease:
+        backend.in_flight += 1
+        backend.requests += 1
+        self._begun += 1
+        return Lease(self, backend)
 
     def _release(self, backend: Backend) -> None:
         self._ended += 1

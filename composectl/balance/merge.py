@@ -70,6 +70,7 @@ def _merge_services(first: ServiceView, other: ServiceView) -> ServiceView:
         failed_for=_sum_counts(mine.failed_for, theirs.failed_for),
         retried_for=_sum_counts(mine.retried_for, theirs.retried_for),
         bad_requests=_sum_counts(mine.bad_requests, theirs.bad_requests),
+        sessions_moved=mine.sessions_moved + theirs.sessions_moved,
     )
     ports = _by_key((*first.ports, *other.ports), lambda view: view.listeners, _merge_ports)
     return replace(

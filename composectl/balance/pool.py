@@ -9,6 +9,7 @@ from composectl.balance.backend import Backend, ContainerHealth, Key, Replica, T
 from composectl.balance.lease import Leases
 from composectl.balance.phase import Phase, Signal, after
 from composectl.balance.policy import Policy
+from composectl.balance.sessions import Sessions
 
 OnTransition = Callable[[Transition, Backend], None]
 
@@ -22,11 +23,18 @@ class Pool:
     `clock` gives epoch seconds; `on_transition` is called after every transition.
     """
 
-    def __init__(self, service: str, policy: Policy, clock: Callable[[], float], on_transition: OnTransition) -> None:
+    def __init__(
+        self,
+        service: str,
+        policy: Policy,
+        clock: Callable[[], float],
+        on_transition: OnTransition,
+        sessions: Sessions | None = None,
+    ) -> None:
         self.service = service
         self.since = clock()
         self.changes = dict.fromkeys(Phase, 0)  # transitions by the phase after
-        self.leases = Leases(policy, self._idle, self._eject)
+        self.leases = Leases(policy, self._idle, self._eject, sessions)
         self.ready = 0  # backends
         self._clock = clock
         self._on_transition = on_transition
@@ -137,6 +145,8 @@ class Pool:
         elif before is Phase.READY:
             self.ready -= 1
             self.leases.policy.remove(backend)
+        if self.leases.sessions is not None:
+            self.leases.sessions.phase_changed(backend, before)
         replica = backend.replica
         if phase is Phase.GONE:
             del self._backends[replica.key]

@@ -28,6 +28,7 @@ class Totals:
 
     `failed_for`, `retried_for` and `bad_requests` are by reason, `changes` by the new phase, `rollouts` by outcome. The
     `bad_requests` were refused as they came, and are no part of `requests`. `connections` and bytes: see `Counters`.
+    `sessions_moved` had to leave their backend.
     """
 
     requests: int
@@ -45,6 +46,7 @@ class Totals:
     connections_total: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0
+    sessions_moved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class ServiceView:
 
     `waiting`: why replicas are not ready, by number.
     `notices`: what was noticed that may need another option, a sentence each.
+    `sticky`: what tells its sessions, `cookie`, `cookie:NAME` or `header:NAME`; "" where it has none.
     """
 
     service: str
@@ -133,6 +136,7 @@ class ServiceView:
     waiting: tuple[Waiting, ...] = ()
     notices: tuple[str, ...] = ()
     ports: tuple[PortView, ...] = ()
+    sticky: str = ""
 
     @property
     def by_connection(self) -> bool:
@@ -202,6 +206,7 @@ def view_service(
     waiting: Sequence[Waiting] = (),
     notices: Iterable[str] = (),
     ports: Iterable[PortView] = (),
+    sticky: str = "",
 ) -> ServiceView:
     """The view of one pool, whose backends are reached on `port`; `queued` requests wait, `rollouts` are by outcome."""
     return ServiceView(
@@ -217,6 +222,7 @@ def view_service(
         waiting=tuple(waiting),
         notices=tuple(notices),
         ports=tuple(ports),
+        sticky=sticky,
     )
 
 
@@ -251,6 +257,7 @@ def _totals(pool: Pool, queued: int, rollouts: Mapping[str, int]) -> Totals:
         connections_total=total.connections_total,
         bytes_received=total.bytes_received,
         bytes_sent=total.bytes_sent,
+        sessions_moved=leases.sessions.moved if leases.sessions is not None else 0,
     )
 
 

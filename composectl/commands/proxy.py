@@ -17,7 +17,8 @@ def proxy(invocation: Invocation, /, **typed: Any) -> int:
     """Balance over static backends, without Docker or a compose file.
 
     Without --backend, the replicas of a service are the backends, as Compose scales it: the proxy runs in a container
-    beside them, and the project is that of the container, or the one that -p names.
+    beside them, and the project is that of the container, or the one that -p names. With --swarm-service, the tasks of
+    a service of a swarm are: at ports of their nodes, or on a network that the proxy shares with them.
 
     \b
     composectl proxy --listen 8080 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002
@@ -26,6 +27,7 @@ def proxy(invocation: Invocation, /, **typed: Any) -> int:
     composectl -p edge status
     composectl -p edge down
     composectl -p shop proxy --service echo --listen 9090
+    composectl proxy --swarm-service shop_echo --listen 9090
     """
     from composectl.config.proxy import make_proxy_config
     from composectl.daemon.proxy import proxy as run_proxy

@@ -88,6 +88,7 @@ def make_rollout(
     status = client.status()
     check_no_canary(status)
     policies = {str(service["service"]): service["policy"] for service in status["services"]}
+    sticky = {str(service["service"]): service.get("sticky", "") for service in status["services"]}
     for service in services:
         if service not in policies:
             raise errors.not_balanced(service, policies)
@@ -96,6 +97,12 @@ def make_rollout(
         if config.canary is not None and policies[service] == "source":
             raise errors.ComposectlError(
                 "`--canary` cannot be combined with `--policy source`: a client would not stay with its backend",
+                "omit `--canary`",
+            )
+        if config.canary is not None and ":" in sticky[service]:
+            raise errors.ComposectlError(
+                f"`--canary` cannot be combined with `--sticky {sticky[service]}`: "
+                "the canary would get as many sessions as each other replica",
                 "omit `--canary`",
             )
     rendered = render(without_published_ports(project, policies)).decode()

@@ -16,7 +16,7 @@ from composectl import errors
 
 # The plugin first: it wins where both tell the same version.
 _USUAL = (("docker", "compose"), ("docker-compose",))
-_TIMEOUT = 10.0  # seconds
+_TIMEOUT = 60.0  # seconds: a busy machine takes its time, and no Compose is the wrong answer
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)\S*")
 # From 1.45 on the engine tells nothing of the `ContainerConfig` that docker-compose 1 needs to make a container anew.
 _NEWEST_FOR_V1 = (1, 44)

@@ -18,6 +18,7 @@ from composectl.proxy.access_log_format import LineStyle
 if TYPE_CHECKING:
     from composectl.compose.argv import UpArguments
     from composectl.orchestrator.self_discovery import ServiceBackends
+    from composectl.orchestrator.swarm_service import TaskBackends
     from composectl.proxy.access_log import AccessLog
 
 STDOUT = "-"
@@ -105,7 +106,7 @@ class StaticBackends:
 class ProxyConfig(DaemonConfig):
     """`name`: by which other commands find the proxy; empty for that of the project, or of the first listener."""
 
-    backends: StaticBackends | ServiceBackends
+    backends: StaticBackends | ServiceBackends | TaskBackends
     listen: tuple[Address, ...] = (Address("", 8080),)
     balancing: BalancingConfig = field(default_factory=BalancingConfig)
     name: str = ""

@@ -184,6 +184,7 @@ OPTIONS = (
         default="DOCKER_COMPOSE_SERVICE_NAME",
         complete="services",
     ),
+    _proxy("swarm-service", kinds.TEXT, "Send requests to the tasks of this service of a swarm, as shop_echo."),
     _proxy(
         "port",
         kinds.CONTAINER_PORT,
@@ -199,6 +200,13 @@ OPTIONS = (
         default="proxy-PORT",
     ),
     _balancing("policy", _POLICY, "Choose backends by this: least-request, round-robin, random, p2c or source."),
+    _guard(
+        "sticky",
+        kinds.STICKY,
+        "Keep a client with its replica, by a cookie of composectl, cookie:NAME or header:NAME.",
+        BalancingConfig,
+        alone="true",
+    ),
     _balancing("slow-start", kinds.SECONDS, "How long the share of a new backend rises."),
     Option(
         "queue-timeout",

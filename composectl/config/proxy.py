@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from composectl import errors
 from composectl.config.daemon import ProxyConfig, StaticBackends
@@ -12,6 +12,7 @@ from composectl.config.service import BalancingConfig
 from composectl.config.values import PROJECT_NAME, parse
 from composectl.config.x_balance import check_combinations, flag_of
 from composectl.orchestrator.self_discovery import ServiceBackends
+from composectl.orchestrator.swarm_service import TaskBackends
 
 SERVICE_NAME = "DOCKER_COMPOSE_SERVICE_NAME"
 
@@ -21,6 +22,10 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
     check_combinations(flags, flag_of)
     named = {row.name: value for row, value in flags.items()}
     balancing, protocols = build(BalancingConfig, flags), make_protocols(flags, {})
+    if "swarm-service" in named:
+        _check_alone("swarm-service", named, ("backend", "service"))
+        tasks = TaskBackends(named["swarm-service"], named.get("port"))
+        return build_daemon(ProxyConfig, flags, backends=tasks, balancing=balancing, protocols=protocols)
     if "backend" not in named:
         service = named.get("service") or environ.get(SERVICE_NAME, "")
         if not service:
@@ -31,14 +36,24 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
         project = project or environ.get("COMPOSE_PROJECT_NAME", "")
         backends = ServiceBackends(service, project.lower(), named.get("port"))
         return build_daemon(ProxyConfig, flags, backends=backends, balancing=balancing, protocols=protocols)
-    for option in ("service", "port"):
-        if option in named:
-            raise errors.UsageError(
-                f"`--{option}` cannot be combined with `--backend`",
-                "fixed backends have their own ports: omit one of the two",
-            )
+    _check_alone("backend", named, ("service", "port"))
     if "listen" not in named:
         raise errors.UsageError("missing option `--listen`", "for example: `--listen 8080`")
     name = named.get("name") or (project and parse(PROJECT_NAME, project, "--project-name"))
     static = build(StaticBackends, flags)
     return build_daemon(ProxyConfig, flags, backends=static, balancing=balancing, protocols=protocols, name=name)
+
+
+# Private
+
+
+def _check_alone(option: str, named: Mapping[str, object], others: Sequence[str]) -> None:
+    """Raise UsageError where one of the others is given, too."""
+    for other in others:
+        if other in named:
+            raise errors.UsageError(
+                f"`--{other}` cannot be combined with `--{option}`",
+                "fixed backends have their own ports: omit one of the two"
+                if option == "backend"
+                else "a proxy has backends of one kind: omit one of the two",
+            )

@@ -15,6 +15,8 @@ from composectl.proxy.limits import Limits, QueueConfig
 class BalancingConfig:
     """`policy` is a name of `POLICIES`; `backend_header`: responses carry `X-Internal-Service`.
 
+    `sticky`: what tells the session of a request, `true` for a cookie of the proxy, `cookie:NAME`, or `header:NAME`; ""
+    where requests of one client need not stay together.
     `health_check_path`: the path whose answer tells whether a backend is well; "" where its port does.
     `health_check_grpc`: the gRPC service whose health tells it, `true` for the whole server, "" for none.
     `health_check_host`: the `Host` of that request or call.
@@ -24,6 +26,7 @@ class BalancingConfig:
     """
 
     policy: str = "least-request"
+    sticky: str = ""
     backend_header: bool = True
     request_id: bool = True
     health_check_path: str = ""

@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 from composectl import errors
 from composectl.balance.backend import join_address
 from composectl.compose.ports import Port
+from composectl.proxy.head import OUR_REQUEST_FIELDS
 from composectl.proxy.protocol import Protocol
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
@@ -203,6 +204,14 @@ def _size(text: str) -> int:
     return int(size[1]) * _SIZE_UNITS[size[2]]
 
 
+def _sticky(text: str) -> str:
+    if text in ("true", "false"):
+        return text if text == "true" else ""
+    kind, name = _matched(rf"(cookie|header):({_TOKEN})", text).groups()
+    _check(text, kind == "cookie" or name.lower().encode() not in (*OUR_REQUEST_FIELDS, b"cookie"))
+    return text
+
+
 def _protocol(text: str) -> PortProtocol:
     port, equals, name = text.rpartition("=")
     _check(text, not equals or (_is_port(port) and int(port)))
@@ -260,6 +269,13 @@ SECONDS = whole_number("SECONDS")
 SECONDS_OR_NONE = whole_number("SECONDS", least=0)
 COUNT = whole_number("N")
 CONTAINER_PORT = whole_number("N", most=65535, expected="a port from 1 to 65535")
+STICKY = Value(
+    "[cookie:NAME|header:NAME]",
+    _sticky,
+    "cookie:NAME or header:NAME, with a field that reaches backends as it came",
+    ["cookie:JSESSIONID", "header:X-User-Id"],
+    {"oneOf": [{"type": "boolean"}, {"type": "string", "pattern": rf"^((cookie|header):{_TOKEN}|true|false)$|\$"}]},
+)
 PROTOCOL = Value(
     "[PORT=]NAME",
     _protocol,

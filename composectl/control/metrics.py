@@ -133,6 +133,8 @@ _SERVICE_FAMILIES = (
             "Requests that were refused as they came, by the reason.", "totals.bad_requests", "reason"),
     _Family(_COUNTER, "composectl_retries",
             "Attempts after which another backend got the request, by the reason.", "totals.retried_for", "reason"),
+    _Family(_COUNTER, "composectl_sessions_moved",
+            "Sessions that had to leave their backend.", "totals.sessions_moved"),
     _Family(_COUNTER, "composectl_service_connections",
             "Connections that were balanced as such, those of backends that are gone included.",
             "totals.connections_total"),

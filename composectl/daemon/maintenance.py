@@ -15,12 +15,18 @@ _LEAVING = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 
 async def drain(daemon: Daemon, place: BackendRef, progress: Progress) -> None:
-    """Send no new request to a backend, and wait until it has none. Raises ComposectlError."""
+    """Send no new request to a backend, and wait until it has none. Raises ComposectlError.
+
+    Its sessions stay with it until the drain timeout.
+    """
     service, backend = _find(daemon, place)
     service.pool.disable(backend.replica.id, "drained by hand")
-    progress(f"{backend.replica.name} {backend.phase}, {backend.in_flight} in flight")
+    sessions = service.pool.leases.sessions
+    keeps = sessions is not None and sessions.keeps(backend)
+    stay = f"; its sessions stay for {service.drain_timeout:g} s" if keeps else ""
+    progress(f"{backend.replica.name} {backend.phase}, {backend.in_flight} in flight{stay}")
     warn_if_unserved(service, progress)
-    await daemon.changes.wait_until(lambda: not backend.in_flight)
+    await daemon.changes.wait_until(lambda: not (backend.in_flight or (sessions and sessions.keeps(backend))))
     progress(f"{backend.replica.name} drained, nothing in flight")
 
 

@@ -25,6 +25,7 @@ from composectl.daemon.daemon import Daemon
 from composectl.daemon.hot_restart import claim_project
 from composectl.daemon.lifecycle import Prepared
 from composectl.daemon.service import BalancedService, bind_ports
+from composectl.daemon.sessions import make_session_fields
 from composectl.orchestrator.compose import ComposeConnection
 from composectl.orchestrator.swarm import SwarmConnection
 from composectl.proxy.listener import make_connection_limit
@@ -81,6 +82,7 @@ async def prepare_up(
                 access_log=log,
                 relayed=relayed,
                 protocols=protocols[name],
+                session_fields=make_session_fields(service_config.balancing, claimed.lock.project, name),
             )
             undo.callback(service.close)
             service.inherit(claimed.inherited)

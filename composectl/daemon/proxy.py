@@ -21,9 +21,11 @@ from composectl.daemon.background import ReadyNotifier, run_in_background
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.lifecycle import Prepared, run_daemon
 from composectl.daemon.service import BalancedService, bind_free_ports
+from composectl.daemon.sessions import make_session_fields
 from composectl.orchestrator.base import Orchestrator
-from composectl.orchestrator.self_discovery import discover_self
+from composectl.orchestrator.self_discovery import ServiceOrchestrator, discover_self
 from composectl.orchestrator.static import StaticOrchestrator
+from composectl.orchestrator.swarm_service import TaskBackends, TaskOrchestrator, follow_service
 from composectl.proxy.listener import make_connection_limit
 from composectl.screen.console import info, warning
 
@@ -54,8 +56,15 @@ async def _prepare_proxy(invocation: Invocation, config: ProxyConfig) -> Prepare
             config, _SERVICE, folder, lambda name: StaticOrchestrator(_SERVICE, replicas, errors.fixed_backends(name))
         )
     with ExitStack() as undo:
-        orchestrator = await discover_self(invocation, backends, warning)
-        undo.callback(orchestrator.close)
+        orchestrator: ServiceOrchestrator | TaskOrchestrator
+        if isinstance(backends, TaskBackends):
+            orchestrator = await follow_service(invocation, backends)
+            undo.callback(orchestrator.close)
+            info(orchestrator.reach.sentence)
+            config = replace(config, backends=replace(backends, port=orchestrator.reach.port))
+        else:
+            orchestrator = await discover_self(invocation, backends, warning)
+            undo.callback(orchestrator.close)
         seconds = min(config.balancing.drain_timeout, orchestrator.stop_grace_period - _LAST_WORDS_SECONDS)
         balancing = replace(config.balancing, drain_timeout=int(max(0, seconds)))
         config = replace(config, balancing=balancing, name=config.name or orchestrator.project)
@@ -77,6 +86,7 @@ def _prepare(
         log = open_log(config.access_log)
         if log is not None:
             undo.callback(log.close)
+        scope = config.name or " ".join(map(str, config.listen))
         service = BalancedService(
             service_name,
             config.ports,
@@ -85,6 +95,7 @@ def _prepare(
             changes,
             access_log=log,
             protocols=dict(zip(config.ports, protocols.values(), strict=True)),
+            session_fields=make_session_fields(config.balancing, scope, service_name),
         )
         undo.callback(service.close)
         bind_free_ports(service, folder)

@@ -38,6 +38,7 @@ from composectl.proxy.port_owner import process_on
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
+from composectl.proxy.session_fields import SessionFields
 from composectl.screen.console import warning
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class BalancedService:
     `connection_limit` counts the clients of the whole process. `relayed`: an accepted connection proves nothing,
     because a relay of the engine accepts it. `listeners`: where it is reached, as `host:port`; `listeners_by_port`: the
     same by the container's port to which they lead, "" where each backend has its own. `drain_timeout`: the seconds for
-    requests in flight. `canary`: a rollout that is paused.
+    requests in flight. `canary`: a rollout that is paused. `session_fields`: see `Upstream`.
     """
 
     def __init__(
@@ -71,14 +72,17 @@ class BalancedService:
         access_log: AccessLog | None = None,
         relayed: bool = False,
         protocols: Mapping[Port, Protocol] | None = None,
+        session_fields: SessionFields | None = None,
     ) -> None:
         self.name = name
         self.protocols = {port: (protocols or {}).get(port, Protocol.AUTO) for port in ports}
-        self.pool = Pool(name, balancing.make_policy(time.monotonic), time.time, self._publish)
+        sessions = session_fields.sessions if session_fields is not None else None
+        self.pool = Pool(name, balancing.make_policy(time.monotonic), time.time, self._publish, sessions)
         self.listeners: tuple[str, ...] = ()
         self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout
         self.canary: PausedRollout | None = None
+        self._session_fields = session_fields
         self._notices = NoticeBoard(self._tell_notice)
         self._causes = (Counter[str](), Counter[str]())  # of notices, as they were at the last sweep
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
@@ -160,6 +164,8 @@ class BalancedService:
         self._queue.sweep()
         leases = self.pool.leases
         leases.sample()
+        if leases.sessions is not None:
+            leases.sessions.sweep()
         causes = (leases.bad_requests.copy(), leases.failed_for.copy())
         of_clients, of_backends = (now - before for now, before in zip(causes, self._causes, strict=True))
         self._notices.sweep(notices(of_clients, of_backends, self.listeners, self._target), time.monotonic())
@@ -177,6 +183,7 @@ class BalancedService:
         return view_service(
             self.pool,
             policy=self._balancing.policy,
+            sticky="cookie" if self._balancing.sticky == "true" else self._balancing.sticky,
             listeners=self.listeners,
             desired=desired,
             queued=self._queue.queued,
@@ -232,7 +239,13 @@ class BalancedService:
 
     def _make_server(self, port: Port, connection_limit: ConnectionLimit, access_log: AccessLog | None) -> HttpServer:
         connections = ConnectionPool(port.target, identify=self._balancing.backend_header)
-        upstream = Upstream(self.pool, connections, self._queue, checked=port.target == self._target)
+        upstream = Upstream(
+            self.pool,
+            connections,
+            self._queue,
+            checked=port.target == self._target,
+            session_fields=self._session_fields,
+        )
         make_id = make_request_id if self._balancing.request_id else None
         return HttpServer(
             upstream,

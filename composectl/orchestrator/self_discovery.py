@@ -94,7 +94,7 @@ class ServiceOrchestrator(Orchestrator):
 async def discover_self(invocation: Invocation, backends: ServiceBackends, notify: Notify) -> ServiceOrchestrator:
     """The replicas that run already. Raises ComposectlError, also where none of those could be balanced to."""
     endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
-    self_id = _find_self_id(endpoint)
+    self_id = own_id(endpoint)
     engine = await Engine.connect(endpoint)
     with ExitStack() as undo:
         undo.callback(engine.close)
@@ -107,10 +107,7 @@ async def discover_self(invocation: Invocation, backends: ServiceBackends, notif
     return ServiceOrchestrator(engine, project, backends, replicas, own.stop_grace_period if own else math.inf, notify)
 
 
-# Private
-
-
-def _find_self_id(endpoint: Endpoint) -> str:
+def own_id(endpoint: Endpoint) -> str:
     """The id of the own container, "" outside of one. Raises ComposectlError without the engine's socket."""
     self_id = find_self_id(_MOUNTS.read_text() if _MOUNTS.exists() else "", socket.gethostname())
     path = endpoint.url.removeprefix("unix://")
@@ -120,6 +117,9 @@ def _find_self_id(endpoint: Endpoint) -> str:
             f"mount the host's socket (`volumes: [{path}:{path}:ro]`), or set DOCKER_HOST",
         )
     return self_id
+
+
+# Private
 
 
 def _project_of(own: SelfContainer | None, engine: Engine) -> str:

@@ -62,6 +62,10 @@ class Attempts(Queued):
         """Choose the first backend; None where none is ready."""
         raise NotImplementedError
 
+    def _acquire_at_once(self) -> Lease | None:
+        """Choose a backend that those which wait already do not wait for, if there is one."""
+        return None
+
     def _next_lease(self, failures: Failures) -> Lease | None:
         """Choose another one."""
         raise NotImplementedError
@@ -82,7 +86,7 @@ class Attempts(Queued):
 
     def _place(self) -> None:
         """Choose a backend, or let it wait for one."""
-        lease = None if self._queue.must_queue else self._acquire()
+        lease = self._acquire_at_once() if self._queue.must_queue else self._acquire()
         if lease is not None:
             self._send_to(lease)
         elif self._queue.enqueue(self):

@@ -26,17 +26,22 @@ class Detector:
     """
 
     def __init__(
-        self, context: ListenerContext, http2_upstream: Upstream, make_tls: Callable[[], TcpConnection] | None
+        self,
+        context: ListenerContext,
+        http2_upstream: Upstream,
+        grpc_upstream: Upstream,
+        make_tls: Callable[[], TcpConnection] | None,
     ) -> None:
         self._context = context
         self._http2_upstream = http2_upstream
+        self._grpc_upstream = grpc_upstream
         self._make_tls = make_tls
 
     def detect(self, connection: ClientConnection, data: bytes) -> bool:
         """Whether these first bytes are HTTP/1; if not, the connection is handed over, or they are held."""
         if data.startswith(PREFACE):
             self._context.recognised[HTTP_2] += 1
-            successor = Http2ClientConnection(self._context, self._http2_upstream)
+            successor = Http2ClientConnection(self._context, self._http2_upstream, self._grpc_upstream)
             self._context.hand_over(connection, connection.transport, successor, data[len(PREFACE) :])
             return False
         if PREFACE.startswith(data):

@@ -41,6 +41,7 @@ class ErrorReason(StrEnum):
 
     # The response is rejected
     BACKEND_IS_NOT_HTTP = "backend-is-not-http"
+    BACKEND_SPEAKS_HTTP1 = "backend-speaks-http1"
     BACKEND_SPEAKS_HTTP2 = "backend-speaks-http2"
     BACKEND_SPEAKS_TLS = "backend-speaks-tls"
     BAD_REASON = "bad-reason"

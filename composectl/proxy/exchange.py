@@ -20,6 +20,7 @@ from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.limits import Limits
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.replay import PROCESS_LIMIT, ReplayBuffer, ReplayLimit
+from composectl.proxy.session_fields import SessionFields
 from composectl.proxy.sockets import keep_alive
 from composectl.proxy.tunnel import Tunnel
 
@@ -91,13 +92,17 @@ class BackendStreams:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What stands behind a listener; `checked`: the health checks of the pool try the port of these connections."""
+    """What stands behind a listener; `checked`: the health checks of the pool try the port of these connections.
+
+    `session_fields`: None where requests of one client need not stay together.
+    """
 
     pool: Pool
     connections: BackendStreams
     queue: RequestQueue
     checked: bool = True
     replay: ReplayLimit = PROCESS_LIMIT
+    session_fields: SessionFields | None = None
 
 
 class Exchange(Attempts):
@@ -263,9 +268,14 @@ class Exchange(Attempts):
             if head is not None:
                 record.status = head.status
             record.sent += sum(map(len, body))
+        if head is not None and self._upstream.session_fields is not None:
+            head = self._with_session(head, self._upstream.session_fields)
         self._client.send(head, body, trailers)
 
     def respond_interim(self, head: ResponseHead) -> None:
+        """A head that is not the last, or one that switches protocols, has come."""
+        if self._upstream.session_fields is not None and (head.status == 101 or head.status >= 200):
+            head = self._with_session(head, self._upstream.session_fields)
         self._client.send_interim(head)
 
     def finished(self, status: int) -> None:
@@ -325,10 +335,16 @@ class Exchange(Attempts):
         super()._enqueued()
 
     def _acquire(self) -> Lease | None:
-        return self._pool.leases.acquire((), self._client.address)
+        return self._pool.leases.acquire((), self._client.address, self.request.session)
+
+    def _acquire_at_once(self) -> Lease | None:
+        return self._pool.leases.acquire_kept(self.request.session)
 
     def _next_lease(self, failures: Failures) -> Lease | None:
-        return failures.next_lease(self._pool, self._queue, self._client.address)
+        return failures.next_lease(self._pool, self._queue, self._client.address, self.request.session)
+
+    def _with_session(self, head: ResponseHead, fields: SessionFields) -> ResponseHead:
+        return fields.mark(head, self.request, self._current_lease().backend)
 
     def _send_to(self, lease: Lease) -> None:
         self._lease = lease

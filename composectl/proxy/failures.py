@@ -49,15 +49,18 @@ class Failures:
         """Whether the request may go to a further backend: see `composectl.balance.retry.may_retry`."""
         return may_retry(method, connected=self._connected, whole=whole, reached=self._reached)
 
-    def next_lease(self, pool: Pool, queue: RequestQueue, address: str) -> Lease | None:
-        """A lease of a ready backend that has not failed the request, or of one that has where none is left."""
+    def next_lease(self, pool: Pool, queue: RequestQueue, address: str, session: bytes | None = None) -> Lease | None:
+        """A lease of a ready backend that has not failed the request, or of one that has where none is left.
+
+        For `address` and `session` see `Leases.acquire`.
+        """
         if self._by_all(pool.ready):
             if pool.ready and not self._may_go_round():
                 return None
             self._backends = ()
             self._rounds += 1
         reached, freed = self._reached > 0, queue.admit_retries
-        return pool.leases.acquire_retry(self._backends, address, reached=reached, on_slot_free=freed)
+        return pool.leases.acquire_retry(self._backends, address, session, reached=reached, on_slot_free=freed)
 
     def queue(self, request: Queued, pool: Pool, queue: RequestQueue) -> bool:
         """Let the request wait for a ready backend, for word of a stop, or for the retry budget; False: it must not."""

@@ -76,7 +76,7 @@ class RequestHead:
     `framing`: the line of `data` that frames the body, empty where there is none; `chunked`: the body comes in chunks.
     `has_host`: the client named one; HTTP/1.0 need not. `id_line`: the line with its `X-Request-ID`, empty where it has
     none. `upgrade`: the protocols that it asks for, empty where there are none. `trailers`: the client accepts them.
-    `keep_alive`: the client's connection may carry another request.
+    `keep_alive`: the client's connection may carry another request. `session`: see `SessionFields.read`.
     """
 
     __slots__ = (
@@ -89,6 +89,7 @@ class RequestHead:
         "id_line",
         "keep_alive",
         "method",
+        "session",
         "target",
         "trailers",
         "upgrade",
@@ -121,6 +122,7 @@ class RequestHead:
         self.keep_alive = keep_alive
         self.http_1_0 = http_1_0
         self.has_host = has_host
+        self.session: bytes | None = None
 
     def data_for(self, authority: bytes) -> bytes:
         """The whole head for the backend at this authority, whose name stands where the client gave none."""

@@ -19,6 +19,7 @@ from composectl.proxy.errors import log_internal_error
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http2.connection_pool import Http2ConnectionPool
+from composectl.proxy.http2.grpc_streams import GrpcStreams
 from composectl.proxy.limits import ConnectionLimit, Limits
 from composectl.proxy.listener_context import ListenerContext, Successor
 from composectl.proxy.protocol import BY_CONNECTION, Protocol
@@ -61,7 +62,8 @@ class HttpServer(web.Server):
         if passes_tls:
             self.context.on_silent = on_silent
         make_tls = partial(self._make_tcp, Protocol.TLS) if passes_tls else None
-        self._detect = Detector(self.context, replace(upstream, connections=http2), make_tls).detect
+        streams, calls = (replace(upstream, connections=kept) for kept in (http2, GrpcStreams(http2)))
+        self._detect = Detector(self.context, streams, calls, make_tls).detect
 
     # aiohttp's side
 

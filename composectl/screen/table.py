@@ -201,7 +201,8 @@ def _more(left_out: Iterable[BackendView], shown: int, width: int) -> list[Line]
 
 def _title(service: ServiceView, now: float, width: int) -> Line:
     up = (f"up {uptime(service.since, now)}", QUIET)
-    policy = (sanitize(service.policy), QUIET)
+    sticky = f", sticky by {service.sticky}" if service.sticky else ""
+    policy = (sanitize(f"{service.policy}{sticky}"), QUIET)
     return spread([(sanitize(service.service), TITLE), *_places(service), up, policy], _readiness(service), width)
 
 
@@ -232,6 +233,8 @@ def _figures(service: ServiceView, width: int) -> Line:
     if canaries := {backend.number: backend.canary for backend in service.backends if backend.canary}:
         pieces.append((f"canary {', '.join(map(str, canaries))} at {100 * max(canaries.values()):g}%", UNEASY))
     troubles = [(totals.queued, "queued", UNEASY), (totals.failed, "failed", BAD), (totals.retried, "retried", UNEASY)]
+    moved = totals.sessions_moved
+    troubles.append((moved, "session moved" if moved == 1 else "sessions moved", UNEASY))
     pieces += [(f"{count(number)} {word}", style) for number, word, style in troubles if number]
     cells_left = min(_MINUTE, width - length(pieces) - GAP)
     if not service.last_minute or cells_left < _SHORTEST_SPARKLINE:

@@ -12,15 +12,15 @@ from docker import DockerClient
 
 from tests.support.compose_project import ComposeProject, NewComposeProject
 from tests.support.paths import ROOT
-from tests.support.resilience import Row, Scenario, keep_table, table
+from tests.support.resilience import Figure, Row, Scenario, keep_tables, table
 
 COMPOSES = {
     "1.29.2": ROOT / ".tools" / "docker-compose-v1",
     "v2": ROOT / ".tools" / "docker-compose-v2",
 }
 
-ROW = "row of the table"
-ROWS = pytest.StashKey[list[Row]]()
+ROW, FIGURE = "row of the table", "figure of the table"
+ROWS = pytest.StashKey[list[Row | Figure]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,7 +34,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("resilience")
         terminalreporter.write(table(rows))
     if rows and (page := os.environ.get("COMPOSECTL_STORIES_PAGE")):
-        keep_table(rows, Path(page))
+        keep_tables(rows, Path(page))
 
 
 @pytest.fixture(params=COMPOSES)
@@ -82,9 +82,10 @@ def story(project: ComposeProject, backend_image: str, compose: Path, request: p
 class _RowsOfReports:
     """Collects the rows from the reports: those of workers, too."""
 
-    def __init__(self, rows: list[Row]) -> None:
+    def __init__(self, rows: list[Row | Figure]) -> None:
         self._rows = rows
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
             self._rows += [Row(**row) for name, row in report.user_properties if name == ROW]
+            self._rows += [Figure(**figure) for name, figure in report.user_properties if name == FIGURE]

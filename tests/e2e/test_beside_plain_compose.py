@@ -27,6 +27,20 @@ services:
     depends_on: [echo]
 """
 
+CONFIG_FILES, WORKING_DIR = "com.docker.compose.project.config_files", "com.docker.compose.project.working_dir"
+"""What `docker compose ls` shows, and where Compose looks for the project."""
+
+WATCHED = """\
+services:
+  echo:
+    build: {{dockerfile_inline: "FROM {image}"}}
+    ports:
+      - "{port}:9090"
+    develop:
+      watch:
+        - {{action: sync, path: ./src, target: /src}}
+"""
+
 
 @pytest.fixture
 def two(project: ComposeProject) -> ComposeProject:
@@ -59,6 +73,8 @@ def test_meanwhile_commands_of_plain_compose_see_the_replicas(balanced: ComposeP
     assert compose(balanced, "-p", balanced.name, "logs", "echo").count("here I am") == 3
     (second,) = (container for container in of("echo", balanced) if container.labels[NUMBER] == "2")
     assert compose(balanced, "exec", "-T", "--index", "2", "echo", "hostname") == f"{second.id[:12]}\n"
+    assert {container.labels[WORKING_DIR] for container in balanced.containers()} == {str(balanced.folder)}
+    assert {container.labels.get(CONFIG_FILES, "") for container in of("echo", balanced)} <= {"-", ""}
 
     compose(balanced, "restart", "-t", "0", "echo")
     assert balanced.has_ready(3)
@@ -118,6 +134,28 @@ def test_h22_meanwhile_commands_of_composectl_leave_the_replicas_alone(balanced:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_h22_meanwhile_watch_syncs_into_the_replicas_as_they_are(project: ComposeProject) -> None:
+    (project.folder / "src").mkdir()
+    project.write(WATCHED)
+    project.run("up", "--balance", "echo=3", "-d")
+    assert project.has_ready(3)
+    before = ids(project.containers())
+    with project.starts("watch") as watching:
+        assert watching.stdout
+        assert any("Watch enabled" in line for line in watching.stdout)
+        (project.folder / "src" / "greeting").write_text("hello")
+        assert wait_until(lambda: {greeting(container) for container in project.containers()} == {b"hello"})
+        watching.send_signal(signal.SIGINT)
+        watching.communicate(timeout=60)
+    assert ids(project.containers()) == before
+    assert project.has_ready(3)
+    assert ask(project.port).is_whole
+    (project.runtime / f"{project.name}.pid").unlink()  # Compose leaves it
+    project.run("down", "--timeout", "0", "--rmi", "local")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("down", "-t", "0"), ("stop", "-t", "0"), ("rm", "-sf")], ids=" ".join)
 def test_h22_what_plain_compose_takes_away_stays_away(balanced: ComposeProject, words: tuple[str, ...]) -> None:
     compose(balanced, *words)
@@ -164,6 +202,12 @@ def of(service: str, project: ComposeProject) -> list[Container]:
 
 def ids(containers: Iterable[Container]) -> set[str | None]:
     return {container.id for container in containers}
+
+
+def greeting(container: Container) -> bytes:
+    """What is in the file that is watched."""
+    output: bytes = container.exec_run("cat /src/greeting").output
+    return output
 
 
 def is_served_by_docker(project: ComposeProject) -> bool:

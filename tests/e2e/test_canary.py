@@ -90,6 +90,14 @@ def test_there_is_no_canary_where_clients_keep_their_replica(project: ComposePro
     assert len(project.containers()) == 1
 
 
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_there_is_no_canary_where_a_hash_places_sessions(project: ComposeProject) -> None:
+    project.run("up", "--balance", "echo=1", "--sticky", "header:X-User", "-d")
+    error = cli_error_in(project.composectl("rollout", "echo", "--canary", "10%"))
+    assert "`--canary` cannot be combined with `--sticky header:X-User`" in error.message
+    assert len(project.containers()) == 1
+
+
 def begin_canary(story: Scenario) -> Finished:
     finished = story.project.composectl("rollout", "echo", "--canary", "10%", "--monitor", "1s")
     assert finished.returncode == 0, finished.stderr

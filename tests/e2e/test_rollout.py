@@ -154,6 +154,20 @@ def test_each_service_stays_as_it_is_after_half_a_rollout(project: ComposeProjec
     assert sorted(versions(project)) == ["first 2", "first 2", "second 1", "second 1"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_without_names_all_are_rolled_out_behind_what_they_depend_on(project: ComposeProject) -> None:
+    file = OF_TWO.replace("  second:", "    depends_on: [second]\n  second:")
+    project.write(file, first=1, second=1, image_of_second=ECHO_IMAGE)
+    project.run("up", "--balance", "first=1", "--balance", "second=1", "-d")
+    project.write(file, first=2, second=2, image_of_second=ECHO_IMAGE)
+    finished = project.composectl("rollout", "--monitor", "0")
+    assert finished.returncode == 0, finished.stderr
+    assert sorted(versions(project)) == ["first 2", "second 2"]
+    removed = [line for line in finished.stderr.splitlines() if line.endswith(" removed")]
+    assert [line.split("-")[-2] for line in removed] == ["second", "first"]
+
+
 def test_a_service_that_is_not_balanced_is_refused(three: ComposeProject) -> None:
     finished = three.composectl("rollout", "ech")
     assert (finished.returncode, finished.stderr.splitlines()[0]) == (1, "error: service `ech` is not balanced")

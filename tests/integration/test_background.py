@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -100,6 +101,19 @@ def test_it_survives_the_terminal_that_it_was_started_in(place: Workspace, backe
     place.run("down")
 
 
+def test_a_lock_that_its_caller_holds_is_free_once_that_has_ended(place: Workspace, backend: ThreadedBackend) -> None:
+    words = ("proxy", "--listen", f"{HOST}:0", "--backend", backend.address, "-d")
+    with (place.folder / "lock").open("w") as lock, (place.folder / "lock").open("w") as other:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(
+            command_line(*words), cwd=place.folder, env=place.environment(), pass_fds=(lock.fileno(),), check=True
+        )
+        lock.close()
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert place.comes_to("ready")
+    place.run("down")
+
+
 def test_a_second_one_of_that_name_is_refused_with_a_hint(place: Workspace, backend: ThreadedBackend) -> None:
     started(place, backend)
     error = cli_error_in(
@@ -126,7 +140,7 @@ def test_where_no_log_can_be_kept_nothing_is_started(place: Workspace, backend: 
     place.state.rmdir()
     place.state.touch()
     error = cli_error_in(place.composectl("proxy", "--listen", "0", "--backend", backend.address, "-d"))
-    assert error.message.startswith(f"cannot write a log in {place.state}/composectl: ")
+    assert error.message.startswith(f"cannot write in {place.state}/composectl: ")
     place.state.unlink()
 
 

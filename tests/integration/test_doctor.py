@@ -53,6 +53,16 @@ def test_without_an_engine(place: Workspace, has_compose: dict[str, str]) -> Non
     )
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=["for people", "for machines"])
+def test_a_password_in_the_address_of_the_engine_is_not_shown(
+    place: Workspace, has_compose: dict[str, str], words: tuple[str, ...]
+) -> None:
+    found = doctor(place, *words, DOCKER_HOST="tcp://me:hunter2@127.0.0.1:1", **has_compose)
+    assert found.returncode == 1
+    assert "tcp://***@127.0.0.1:1" in found.stdout
+    assert "hunter2" not in found.stdout + found.stderr
+
+
 def test_without_compose(place: Workspace) -> None:
     found = doctor(place, DOCKER_HOST=NO_ENGINE)
     assert found.returncode == 1

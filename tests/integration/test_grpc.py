@@ -194,6 +194,22 @@ def test_http_2_to_a_backend_that_speaks_http_1(place: Workspace) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
+def test_a_call_to_a_backend_that_speaks_http_1_alone(place: Workspace) -> None:
+    proxy = place.proxy(place.backend())
+    assert place.comes_to("ready")
+    client = GrpcClient(proxy.port)
+    with pytest.raises(grpc.RpcError) as failed:
+        client.unary(b"x", timeout=_SECONDS)
+    client.close()
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert failed.value.details() == "composectl: backend-speaks-http1"
+    assert wait_until(lambda: place.status()["notices"])
+    (notice,) = place.status()["notices"]
+    assert notice.startswith("the backends' port speaks HTTP/1 alone, and was called by gRPC: ")
+    *_, complaints = proxy.ends_by(signal.SIGINT)
+    assert complaints.count(notice) == 1
+
+
 def in_flight(calls: Calls) -> int:
     return int(calls.place.status()["totals"]["in_flight"])
 

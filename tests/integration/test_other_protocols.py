@@ -26,15 +26,28 @@ def say(port: int, data: bytes) -> bytes:
         return client.recv(4096)
 
 
-def test_a_client_that_speaks_tls_is_told_of_once(place: Workspace) -> None:
-    proxy = place.proxy(place.backend(), words=("--protocol", "http"))
+@pytest.mark.parametrize(
+    ("data", "reason", "told"),
+    [
+        (HELLO, "tls", "clients speak TLS"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 80\r\n", "proxy-protocol", "a proxy sends the PROXY protocol"),
+    ],
+    ids=["tls", "proxy protocol"],
+)
+def test_a_client_that_speaks_something_else_is_told_of_once(
+    place: Workspace, data: bytes, reason: str, told: str
+) -> None:
+    log = place.folder / "access.log"
+    proxy = place.proxy(place.backend(), words=("--protocol", "http", "--access-log", str(log)))
     assert place.comes_to("ready")
     for _ in range(2):
-        assert b"\r\nX-Composectl-Error: tls\r\n" in say(proxy.port, HELLO)
+        assert b"\r\nX-Composectl-Error: %b\r\n" % reason.encode() in say(proxy.port, data)
     assert wait_until(lambda: place.status()["notices"])
     (notice,) = place.status()["notices"]
-    assert notice.startswith(f"clients speak TLS to port {proxy.port}, which takes plain HTTP: ")
-    assert place.status()["totals"]["bad_requests"] == {"tls": 2}
+    assert notice.startswith(f"{told} to port {proxy.port}, which takes plain HTTP: ")
+    assert notice in place.run("status")
+    assert place.status()["totals"]["bad_requests"] == {reason: 2}
+    assert wait_until(lambda: log.read_text().count(" 400 ") == 2)
     *_, complaints = proxy.ends_by(signal.SIGINT)
     assert complaints.count("warning: ") == complaints.count(notice) == 1
 

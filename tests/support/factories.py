@@ -8,6 +8,7 @@ from composectl.balance.backend import Backend, ContainerHealth, Replica, Transi
 from composectl.balance.phase import Phase
 from composectl.balance.policy import LeastRequest, Policy
 from composectl.balance.pool import Pool
+from composectl.balance.sessions import Sessions
 
 
 def replica(number: int, report: ContainerHealth = ContainerHealth.HEALTHY, run: str = "1") -> Replica:
@@ -17,10 +18,12 @@ def replica(number: int, report: ContainerHealth = ContainerHealth.HEALTHY, run:
 class RecordedPool:
     """A pool, and the changes that it told."""
 
-    def __init__(self, count: int = 0, policy: Callable[[], Policy] = LeastRequest) -> None:
+    def __init__(
+        self, count: int = 0, policy: Callable[[], Policy] = LeastRequest, sessions: Sessions | None = None
+    ) -> None:
         self.changes: list[Transition] = []
         self.now = 1000.0
-        self.pool = Pool("echo", policy(), lambda: self.now, self._tell)
+        self.pool = Pool("echo", policy(), lambda: self.now, self._tell, sessions)
         self.pool.sync(replica(number) for number in range(1, count + 1))
 
     def backend(self, number: int) -> Backend:

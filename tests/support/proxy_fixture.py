@@ -25,6 +25,7 @@ from composectl.proxy.protocol import Protocol
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.replay import ReplayLimit
 from composectl.proxy.server import HttpServer
+from composectl.proxy.session_fields import SessionFields
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
 from tests.support.raw_http import PATIENCE, RawConnection, connect
@@ -74,13 +75,17 @@ class ProxyFixture:
         checked: bool = True,
         replay: ReplayLimit | None = None,
         protocol: Protocol = Protocol.AUTO,
+        session_fields: SessionFields | None = None,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = ConnectionPool(self.backends[0].port, identify=identify, connect_timeout=connect_timeout)
-        self.pool = Pool("echo", policy(), lambda: _OPENED + self.later, self._tell)
+        sessions = session_fields.sessions if session_fields is not None else None
+        self.pool = Pool("echo", policy(), lambda: _OPENED + self.later, self._tell, sessions)
         self.queue = RequestQueue(self.pool, queue)
         self.observe(range(len(self.backends)))
-        upstream = Upstream(self.pool, self.connections, self.queue, checked, replay or ReplayLimit(2**25))
+        upstream = Upstream(
+            self.pool, self.connections, self.queue, checked, replay or ReplayLimit(2**25), session_fields
+        )
         self.server = HttpServer(
             upstream,
             limits or Limits(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,17 @@ class Row:
     executed_twice: int
     longest_wait: float
     heading: str = "Compose"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table of what was measured, and the most that it may be."""
+
+    figure: str
+    place: str
+    measured: str
+    at_most: str
+    heading: str = "engine, network"
 
 
 class Scenario:
@@ -121,23 +132,34 @@ class Scenario:
         return Counter(post for file in self.state.glob("executed-*") for post in file.read_text().split())
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as Markdown, a table for each heading."""
-    headings = dict.fromkeys(row.heading for row in rows)
-    return "\n".join(_table(heading, [row for row in rows if row.heading == heading]) for heading in headings)
+def table(rows: Sequence[Row | Figure]) -> str:
+    """The rows as Markdown, a table for each kind and heading."""
+    kinds = dict.fromkeys((type(row), row.heading) for row in rows)
+    return "\n".join(_table([row for row in rows if (type(row), row.heading) == kind]) for kind in kinds)
 
 
-def keep_table(rows: list[Row], file: Path) -> None:
-    """Put the table into a page, in the place of the one that is there."""
-    before, _, rest = file.read_text().partition("| story |")
-    _, _, after = rest.partition("\n\n")
-    file.write_text(before + table(rows) + ("\n" + after if after else ""))
+def keep_tables(rows: Sequence[Row | Figure], file: Path) -> None:
+    """Put the tables into a page, in the place of those that are there."""
+    text = file.read_text()
+    for kind in (Row, Figure):
+        if found := [row for row in rows if isinstance(row, kind)]:
+            mark = _START[kind]
+            before, _, rest = text.partition(mark)
+            _, _, after = rest.partition("\n\n")
+            text = before + _table(found) + ("\n" + after if after else "")
+    file.write_text(text)
 
 
 # Private
 
+_START: dict[type, str] = {Row: "| story |", Figure: "| figure |"}
 
-def _table(heading: str, rows: list[Row]) -> str:
+
+def _table(rows: Sequence[Row | Figure]) -> str:
+    heading = rows[0].heading
+    if isinstance(rows[0], Figure):
+        lines = [_line("figure", heading, "measured", "at most"), _line("---", "---", "--:", "--:")]
+        return "".join(lines + [_line(row.figure, row.place, row.measured, row.at_most) for row in rows])
     lines = [_line("story", heading, "requests", "failed", "executed twice", "longest wait")]
     lines.append(_line("---", "---", "--:", "--:", "--:", "--:"))
     for row in rows:

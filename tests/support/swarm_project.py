@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import docker
 from docker.models.containers import Container
 
 from tests.support.load_generator import LoadGenerator
@@ -67,12 +68,15 @@ class SwarmProject(Project):
 
     def _on(self, host: int) -> list[str]:
         """What of the stack is on a host."""
-        client = self.lab.client(host)
-        containers = client.containers.list(all=True, filters=self._label, ignore_removed=True)
-        networks = client.networks.list(filters=self._label)
-        services = client.services.list(filters=self._label) if host == 1 else []
+        api = self.lab.client(host).api
+        try:
+            containers = api.containers(all=True, filters=self._label)
+            networks = api.networks(filters=self._label)
+            services = api.services(filters=self._label) if host == 1 else []
+        except (docker.errors.APIError, OSError) as error:
+            return [f"host {host} does not answer: {error}"]
         things = {"container": containers, "network": networks, "service": services}
-        return [f"{kind} {thing.name} on host {host}" for kind, found in things.items() for thing in found]
+        return [f"{kind} {_id(thing)} on host {host}" for kind, found in things.items() for thing in found]
 
 
 class SwarmScenario(Scenario):
@@ -124,3 +128,10 @@ class SwarmScenario(Scenario):
         before = self.ids()
         self.project.run("rollout", "echo", "--monitor", "500ms", *words)
         assert not before & self.ids()
+
+
+# Private
+
+
+def _id(thing: Mapping[str, str]) -> str:
+    return (thing.get("Id") or thing["ID"])[:12]

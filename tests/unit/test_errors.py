@@ -47,6 +47,10 @@ MET_IN = {
         "{} container port {}, for which the protocol `{}` is given": "test_a_port_that_the_service_does_not_publish_is_refused",
         "the protocol `{}` names a port, and each backend has a port of its own": "test_no_port_is_named_where_each_backend_has_its_own",
     },
+    "unit/orchestrator/test_swarm_service.py": {
+        "service `{}` {} in host mode, and shares no network with this process": "test_what_cannot_be_reached_is_told_with_both_ways",
+        "the proxy follows the tasks of service `{}`, and makes none": "test_it_makes_none",
+    },
     "unit/config/test_service.py": {
         "`{}` cannot be combined with `{} source`: a client would not stay with its backend": "test_a_slow_start_does_not_go_with_source",
     },
@@ -137,6 +141,7 @@ MET_IN = {
     },
     "e2e/test_canary.py": {
         "`--canary` cannot be combined with `--policy source`: a client would not stay with its backend": "test_there_is_no_canary_where_clients_keep_their_replica",
+        "`--canary` cannot be combined with `--sticky {}`: the canary would get as many sessions as each other replica": "test_there_is_no_canary_where_a_hash_places_sessions",
         "the rollout of service `{}` is paused at its canary": "test_held_at_a_tenth_and_then_gone_on_with",
         "service `{}` has no canary": "test_without_a_canary_there_is_nothing_to_say_of_it",
     },
@@ -208,8 +213,11 @@ MET_IN = {
         "invalid Docker Engine address `{}`: {}": "test_a_malformed_address_is_told",
         "cannot read {}: {}": "test_a_file_of_dockers_that_cannot_be_read_is_told",
     },
+    "integration/test_sticky.py": {
+        "cannot use the session key {}: {}": "test_a_key_that_cannot_be_used_is_told_before_anything_starts",
+    },
     "integration/test_background.py": {
-        "cannot write a log in {}: {}": "test_where_no_log_can_be_kept_nothing_is_started",
+        "cannot write in {}: {}": "test_where_no_log_can_be_kept_nothing_is_started",
         "no log{}: composectl has not run in the background": "test_where_nothing_has_run_in_the_background_there_is_no_log",
         "`{}` cannot be combined with `--balancer`": "test_where_nothing_has_run_in_the_background_there_is_no_log",
     },
@@ -231,7 +239,7 @@ MET_IN = {
     "integration/test_refuses.py": {
         "missing option `--listen`": "test_words_that_make_no_sense",
         "missing option: `--backend HOST:PORT` or `--service NAME`": "test_words_that_make_no_sense",
-        "`--{}` cannot be combined with `--backend`": "test_words_that_make_no_sense",
+        "`--{}` cannot be combined with `--{}`": "test_words_that_make_no_sense",
         "duplicate `{} {}`": "test_words_that_make_no_sense",
         "invalid value `{}` for `{}`: expected {}": "test_words_that_make_no_sense",
         "invalid value `{}` for `{}`: expected {} or {}": "test_words_that_make_no_sense",

@@ -66,6 +66,11 @@ class LeastRequest:
         self._put(place, lowest + 1)
         return place.backend
 
+    def take(self, backend: Backend) -> None:
+        place = self._places[backend]
+        place.leave()
+        self._put(place, backend.in_flight + 1)
+
     def release(self, backend: Backend) -> None:
         place = self._places[backend]
         place.leave()

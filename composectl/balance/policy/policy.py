@@ -22,5 +22,8 @@ class Policy(Protocol):
     def acquire(self, avoid: Avoid = (), key: str = "") -> Backend | None:
         """Choose a backend outside `avoid` for one more request of the client `key`; None where there is none."""
 
+    def take(self, backend: Backend) -> None:
+        """One more request goes to this ready backend, which something else has chosen."""
+
     def release(self, backend: Backend) -> None:
         """A request of a still ready `backend` has ended."""

@@ -37,6 +37,9 @@ class Random:
             if backend not in avoid:
                 return backend
 
+    def take(self, backend: Backend) -> None:
+        pass
+
     def release(self, backend: Backend) -> None:
         pass
 

@@ -27,5 +27,8 @@ class RoundRobin:
                 return backend
         return None
 
+    def take(self, backend: Backend) -> None:
+        pass
+
     def release(self, backend: Backend) -> None:
         pass

@@ -40,6 +40,9 @@ class Source:
         start = bisect(self._ring, _point(key))
         return next((owner for owner in self._owners_from(start) if owner not in avoid), None)
 
+    def take(self, backend: Backend) -> None:
+        pass
+
     def release(self, backend: Backend) -> None:
         pass
 

@@ -21,6 +21,10 @@ class SmoothWeighted:
         self._credit: dict[Backend, float] = {}  # of each with a weight of its own
         self._credit_of_others = 0.0
 
+    def take(self, backend: Backend) -> None:
+        if backend not in self._credit:
+            self._policy.take(backend)
+
     def release(self, backend: Backend) -> None:
         if backend not in self._credit:
             self._policy.release(backend)

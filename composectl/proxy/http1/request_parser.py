@@ -86,6 +86,7 @@ class RequestParser:
         "_parser",
         "_peer",
         "_receiving",
+        "_session_fields",
         "_size",
         "_target",
         "_unread",
@@ -101,6 +102,7 @@ class RequestParser:
         self._context = context
         self._client = client
         self._upstream = upstream
+        self._session_fields = upstream.session_fields
         self._peer = Peer(context, client.address, scheme)
         self._limits = context.limits if context.has_request_limits else None
         self._make_id = context.make_id
@@ -234,6 +236,8 @@ class RequestParser:
         record = None
         if self._log is not None:
             record = self._make_record(method, head.target, version, head.id_line, fields)
+        if self._session_fields is not None:
+            head.session = self._session_fields.read(head.fields)
         exchange = Exchange(self._client, self._upstream, head, record)
         self.exchanges.append(exchange)
         self._had_head = True

@@ -42,6 +42,7 @@ class Http2ClientConnection(StreamOwner):
     __slots__ = (
         "_context",
         "_draining",
+        "_grpc_upstream",
         "_idle_since",
         "_is_full",
         "_last_stream_id",
@@ -56,10 +57,11 @@ class Http2ClientConnection(StreamOwner):
         "closing",
     )
 
-    def __init__(self, context: ListenerContext, upstream: Upstream) -> None:
+    def __init__(self, context: ListenerContext, upstream: Upstream, grpc_upstream: Upstream) -> None:
         super().__init__(STREAM_WINDOW, streams_share_window=True)
         self._context = context
         self._upstream = upstream
+        self._grpc_upstream = grpc_upstream
         self._streams: dict[int, Http2ClientStream] = {}
         self._touched: list[Http2ClientStream] = []
         self._last_stream_id = 0
@@ -359,6 +361,9 @@ class Http2ClientConnection(StreamOwner):
         make_id = self._context.make_id
         id_line = request_id_line(make_id()) if request.needs_id and make_id is not None else b""
         head = WebSocketHead(request, id_line) if request.head.upgrade else StreamRequestHead(request, id_line)
+        session_fields = self._upstream.session_fields
+        if session_fields is not None:
+            head.session = session_fields.read(head.fields, is_grpc=request.is_grpc)
         record = None
         log = self._context.log
         if log is not None:
@@ -366,7 +371,8 @@ class Http2ClientConnection(StreamOwner):
             headers = {name: value for name, value in head.fields if name in wanted} if wanted else {}
             service, port = self._upstream.pool.service, self._upstream.connections.port
             record = AccessRecord(service, port, self.address, head.method, head.target, "2.0", head.id_line, headers)
-        stream.exchange = exchange = Exchange(stream, self._upstream, head, record)
+        upstream = self._grpc_upstream if request.is_grpc else self._upstream
+        stream.exchange = exchange = Exchange(stream, upstream, head, record)
         if request.head.upgrade:
             stream.tunnel = StreamTransport(self, stream.flow, partial(self._tunnel_ended, stream))
         if end_stream or request.head.upgrade:

@@ -43,6 +43,14 @@ class Http2ConnectionPool(BackendStreams):
         return self._http1.take_recent(backend) if backend in self._speak_http1 else self.take(backend)
 
     async def dial(self, backend: Backend) -> BackendStream:
+        return await self.dial_http2(backend) or await self._http1.dial(backend)
+
+    def speaks_http1(self, backend: Backend) -> bool:
+        """Whether it has turned out to speak HTTP/1.1 alone."""
+        return backend in self._speak_http1
+
+    async def dial_http2(self, backend: Backend) -> BackendStream | None:
+        """A new stream; None where the backend does not, or not now, speak HTTP/2. Raises OSError."""
         while backend not in self._speak_http1:
             task = self._dialing.get(backend)
             if task is None:
@@ -55,7 +63,7 @@ class Http2ConnectionPool(BackendStreams):
                 return stream
             if not connection.is_usable or not connection.peer_max_streams:
                 raise ConnectionResetError(_HUNG_UP)
-        return await self._http1.dial(backend)
+        return None
 
     def forget(self, backend: Backend) -> None:
         if backend.phase is Phase.GONE:

@@ -23,7 +23,7 @@ _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE: Final = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 _TARGET: Final = re.compile(rb"[!-~\x80-\xff]+")
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_GRPC: Final = b"application/grpc"
+_GRPC: Final = re.compile(rb"application/grpc(?:[+;]|$)")  # gRPC-Web, which is for browsers, is not meant
 
 
 class StreamRequest:
@@ -139,7 +139,7 @@ def read_request(
     elif not end_stream and protocol is None:
         kept.append((b"Transfer-Encoding", b"chunked"))
     # HTTP/1.1 names `TE` in `Connection`: what is written there is for the next hop.
-    is_grpc = any(name == b"content-type" and value.startswith(_GRPC) for name, value in kept)
+    is_grpc = any(name == b"content-type" and _GRPC.match(value) for name, value in kept)
     head = request_head(method, path, "1.1", kept, forwarding, forwarded_host)
     return StreamRequest(head, length, is_grpc, needs_id=make_ids and not has_id)
 

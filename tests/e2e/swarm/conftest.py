@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import COMPOSES, ROW
+from tests.e2e.conftest import COMPOSES, FIGURE, ROW
 from tests.support.images import BACKEND_IMAGE
-from tests.support.resilience import Row
+from tests.support.resilience import Figure, Row
 from tests.support.swarm_lab import ENGINES, SwarmLab, swarm_lab
 from tests.support.swarm_project import NETWORKS, SwarmProject, SwarmScenario
 
 AddRow = Callable[[Row], None]
+AddFigure = Callable[[Figure], None]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -54,21 +55,35 @@ def add_row(request: pytest.FixtureRequest) -> AddRow:
 
 
 @pytest.fixture
-def swarm(lab: SwarmLab, network: str, newest_compose: Path, add_row: AddRow) -> Iterator[SwarmScenario]:
-    yield from _scenario(lab, network, newest_compose, add_row)
+def add_figure(request: pytest.FixtureRequest) -> AddFigure:
+    def add(figure: Figure) -> None:
+        request.node.user_properties.append((FIGURE, asdict(figure)))
+
+    return add
+
+
+@pytest.fixture
+def swarm_project(lab: SwarmLab, newest_compose: Path) -> Iterator[SwarmProject]:
+    yield from _project(lab, newest_compose)
+
+
+@pytest.fixture
+def swarm(swarm_project: SwarmProject, network: str, add_row: AddRow) -> SwarmScenario:
+    return SwarmScenario(swarm_project, network, add_row, BACKEND_IMAGE)
 
 
 @pytest.fixture
 def managed_swarm(managed_lab: SwarmLab, newest_compose: Path, add_row: AddRow) -> Iterator[SwarmScenario]:
-    yield from _scenario(managed_lab, "bridge", newest_compose, add_row)
+    for project in _project(managed_lab, newest_compose):
+        yield SwarmScenario(project, "bridge", add_row, BACKEND_IMAGE)
 
 
 # Private
 
 
-def _scenario(lab: SwarmLab, network: str, compose: Path, add_row: AddRow) -> Iterator[SwarmScenario]:
+def _project(lab: SwarmLab, compose: Path) -> Iterator[SwarmProject]:
     """It is taken down in the end, and nothing may be left of it on any host."""
     project = SwarmProject(compose, lab)
-    yield SwarmScenario(project, network, add_row, BACKEND_IMAGE)
+    yield project
     project.stop()
     assert project.cleanup() == []

@@ -13,7 +13,7 @@ KEYS = {"service", "policy", "listeners", "desired", "since", "totals", "backend
 TOTALS = {
     *("requests", "in_flight", "failed", "retried", "queued", "responses"),
     *("failed_for", "retried_for", "bad_requests", "changes", "rollouts"),
-    *("connections", "connections_total", "bytes_received", "bytes_sent"),
+    *("connections", "connections_total", "bytes_received", "bytes_sent", "sessions_moved"),
 }
 BACKEND = {
     *("number", "id", "name", "address", "phase", "in_flight", "requests", "failed", "retried", "responses"),

@@ -19,6 +19,7 @@ VALUES: dict[str, Any] = {
     "listen": ("8081:80",),
     "protocol": ("80=tcp",),
     "policy": "p2c",
+    "sticky": "header:X-User",
     "send-proxy-protocol": "v1",
     "health-check-path": "/up",
     "health-check-grpc": "shop.Cart",

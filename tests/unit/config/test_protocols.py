@@ -166,6 +166,8 @@ def test_of_several_services_one_has_to_publish_it() -> None:
     [
         ("allowed-host", "shop.example"),
         ("max-request-body", "10m"),
+        ("sticky", True),
+        ("sticky", "header:X-User"),
         ("health-check-path", "/up"),
         ("health-check-grpc", "shop.Cart"),
         ("response-timeout", "5"),
@@ -214,5 +216,6 @@ def test_a_key_that_turns_it_off_is_no_such_option() -> None:
 
 def test_nothing_but_http_comes_to_a_port_that_an_option_guards() -> None:
     assert chosen("80", "81", allowed_host="a") == {80: "http", 81: "http"}
+    assert chosen("80", "6379", sticky=True) == {80: "http", 6379: "tcp"}
     assert chosen("80", "81", health_check_path="/") == {80: "http", 81: "auto"}
     assert chosen("80", response_timeout="5") == {80: "auto"}

@@ -13,6 +13,7 @@ from composectl.config.daemon import ProxyConfig, StaticBackends
 from composectl.config.proxy import make_proxy_config
 from composectl.errors import USAGE, ComposectlError
 from composectl.orchestrator.self_discovery import ServiceBackends
+from composectl.orchestrator.swarm_service import TaskBackends
 from tests.support.options import flags
 
 IN_THE_POST = {"DOCKER_COMPOSE_SERVICE_NAME": "echo"}
@@ -141,3 +142,15 @@ def test_a_replica_that_exposes_nothing_needs_a_named_port() -> None:
     assert following()[0].has_port(at((None, 9090)))
     assert not following()[0].has_port(at((None, 0)))
     assert following(port="9090")[0].has_port(at())
+
+
+def test_a_service_of_a_swarm_is_followed_by_its_own_name() -> None:
+    config = proxy({}, swarm_service="shop_echo", port="80", listen=("8080",))
+    assert config.backends == TaskBackends("shop_echo", 80)
+    assert config.ports == [Port("", (8080, 8080), 80, "tcp")]
+
+
+@pytest.mark.parametrize("other", [{"backend": ("a:1",)}, {"service": "echo"}])
+def test_a_proxy_has_backends_of_one_kind(other: dict[str, Any]) -> None:
+    with pytest.raises(ComposectlError, match="cannot be combined with `--swarm-service`"):
+        proxy({}, swarm_service="shop_echo", **other)

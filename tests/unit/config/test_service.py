@@ -74,6 +74,47 @@ def test_the_health_of_a_grpc_service_or_of_the_whole_server_can_be_asked_for(ty
     assert balancing(health_check_grpc=typed).health_check_grpc == service
 
 
+@pytest.mark.parametrize(
+    ("typed", "sticky"),
+    [
+        (True, "true"),
+        ("true", "true"),
+        ("false", ""),
+        ("cookie:JSESSIONID", "cookie:JSESSIONID"),
+        ("header:X-User-Id", "header:X-User-Id"),
+        ("cookie:Host", "cookie:Host"),
+    ],
+)
+def test_what_tells_a_session_can_be_chosen(typed: object, sticky: str) -> None:
+    assert balancing(sticky=typed).sticky == sticky
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "cookie",
+        "cookie:",
+        "header:",
+        "session:a",
+        "cookie:a b",
+        "cookie:a=b",
+        "cookie:a;b",
+        "header:ä",
+        "header:a\r\nb",
+        "header:Host",
+        "header:Cookie",
+        "header:x-forwarded-for",
+        "header:Connection",
+    ],
+)
+def test_what_can_tell_no_session_is_refused(text: str) -> None:
+    with pytest.raises(ComposectlError, match="expected cookie:NAME or header:NAME") as raised:
+        balancing(sticky=text)
+    assert raised.value.exit_code == USAGE
+    assert "--sticky cookie:JSESSIONID" in raised.value.hint
+
+
 def test_health_checks_by_path_and_by_grpc_exclude_each_other() -> None:
     both = "`--health-check-grpc` cannot be combined with `--health-check-path`"
     with pytest.raises(ComposectlError, match=both):

@@ -43,6 +43,7 @@ VALUES = {
     "request_id": "false",
     "drop_udp": "true",
     "policy": "p2c",
+    "sticky": "cookie:JSESSIONID",
     "health_check_path": "/up",
     "health_check_grpc": "shop.Cart",
     "health_check_host": "shop.example",

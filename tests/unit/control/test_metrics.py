@@ -88,6 +88,12 @@ def test_failures_and_retries_are_told_by_backend_and_by_reason() -> None:
     assert sum(samples(service, "composectl_backend_retries_total").values()) == 1
 
 
+def test_requests_that_were_refused_as_they_came_are_told_by_the_reason() -> None:
+    watched = RecordedPool(1)
+    watched.pool.leases.bad_requests.update({"tls": 2, "bad-request": 1})
+    assert samples(seen(watched), "composectl_bad_requests_total") == {("tls",): 2, ("bad-request",): 1}
+
+
 def test_phases_and_what_is_held_and_in_flight() -> None:
     watched = RecordedPool(3)
     watched.eject(1)

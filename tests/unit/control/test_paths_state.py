@@ -60,7 +60,7 @@ def test_where_it_cannot_be_made_it_is_told_how_to_have_another(tmp_path: Path) 
     (tmp_path / "file").touch()
     with pytest.raises(ComposectlError) as refused:
         make_state_dir(tmp_path / "file" / "composectl")
-    assert refused.value.message.startswith(f"cannot write a log in {tmp_path}/file/composectl: ")
+    assert refused.value.message.startswith(f"cannot write in {tmp_path}/file/composectl: ")
     assert "XDG_STATE_HOME" in refused.value.hint
 
 
@@ -70,7 +70,7 @@ def test_without_a_home_it_is_told_how_to_have_a_folder(monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
     with pytest.raises(ComposectlError) as refused:
         state_dir()
-    assert refused.value.message == "cannot write a log in ~/.local/state/composectl: you have no home directory"
+    assert refused.value.message == "cannot write in ~/.local/state/composectl: you have no home directory"
 
 
 def test_one_that_others_can_write_is_refused(tmp_path: Path) -> None:

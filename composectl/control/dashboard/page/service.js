@@ -38,7 +38,7 @@ export class Service {
   show({ service, seconds, control }) {
     this.last = { service, seconds, control };
     say(this.title, service.service);
-    say(this.meta, `${places(service)}  ·  ${service.policy}  ·  up ${since(service.since)}`);
+    say(this.meta, `${places(service)}  ·  ${service.policy}${service.sticky ? `, sticky by ${service.sticky}` : ""}  ·  up ${since(service.since)}`);
     this.#readiness(service);
     this.steering.show(service, control);
     this.notices.show(service.notices.map((text) => ({ text })));
@@ -106,10 +106,11 @@ function ofConnections({ totals, last_minute: minute }) {
   ];
 }
 
-function troubles({ totals }) {
+function troubles({ totals, sticky }) {
+  const moved = ["sessions moved", count(totals.sessions_moved), !totals.sessions_moved, "uneasy"];
   return [
     ["failed", count(totals.failed), !totals.failed, "bad"], ["retried", count(totals.retried), !totals.retried, "uneasy"],
-    ["queued", count(totals.queued), !totals.queued, "uneasy"],
+    ["queued", count(totals.queued), !totals.queued, "uneasy"], ...(sticky ? [moved] : []),
   ];
 }
 

@@ -1,0 +1,111 @@
+"""A proxy over the tasks of a service of a swarm, which something else deploys and scales."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import NoReturn
+
+from composectl import errors
+from composectl.balance.backend import Replica
+from composectl.compose.options import Invocation
+from composectl.engine.endpoint import resolve_endpoint
+from composectl.engine.swarm import SwarmService
+from composectl.engine.swarm_client import SwarmEngine
+from composectl.engine.swarm_ports import host_ports, network_ids, target_ports
+from composectl.engine.swarm_watch import SwarmWatch
+from composectl.engine.watch import ReplicaObserver
+from composectl.orchestrator.base import Orchestrator
+from composectl.orchestrator.self_discovery import own_id
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBackends:
+    """The tasks of a service, by Swarm's own name of it, as `shop_echo`."""
+
+    service: str
+    port: int | None  # None for the lowest TCP port that the service publishes
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """At which `port` of the container tasks are reached: on one of `networks`, ids, or at ports of their nodes."""
+
+    port: int
+    networks: frozenset[str] = frozenset()
+
+    @property
+    def sentence(self) -> str:
+        return f"tasks are reached at {'their own addresses' if self.networks else 'ports of their nodes'}"
+
+
+class TaskOrchestrator(Orchestrator):
+    """Follows a service: the desired number is what there is; `stop_grace_period` is that of the own container."""
+
+    can_choose_victim = False
+
+    def __init__(self, engine: SwarmEngine, service: str, reach: Reach, stop_grace_period: float) -> None:
+        super().__init__(
+            {service: 0},
+            errors.ComposectlError(
+                f"the proxy follows the tasks of service `{service}`, and makes none",
+                f"`docker service scale {service}=N` does",
+            ),
+        )
+        self.project = service
+        self.stop_grace_period = stop_grace_period
+        self.logs_command = f"docker service logs -f {service}"
+        self.reach = reach
+        self._engine = engine
+
+    def describe(self, service: str) -> str:
+        return f"the tasks of {service}"
+
+    async def watch(self, observer: ReplicaObserver) -> NoReturn:
+        services = {service: service for service in self.desired}
+        await SwarmWatch(self._engine, services, observer, self.reach.networks).run()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def count(self, service: str, replicas: Sequence[Replica]) -> None:
+        self.desired[service] = len(replicas)
+
+
+async def follow_service(invocation: Invocation, backends: TaskBackends) -> TaskOrchestrator:
+    """Raises ComposectlError where this is no manager, there is no such service, or its tasks cannot be reached."""
+    endpoint = resolve_endpoint(invocation.host, invocation.context, invocation.environ)
+    self_id = own_id(endpoint)
+    with ExitStack() as undo:
+        engine = await SwarmEngine.connect(endpoint)
+        undo.callback(engine.close)
+        service = await engine.existing(backends.service)
+        own = await engine.self_container(self_id)
+        reach = choose_reach(service, backends.port, own.networks if own else None)
+        undo.pop_all()
+    return TaskOrchestrator(engine, service.name, reach, own.stop_grace_period if own else math.inf)
+
+
+def choose_reach(service: SwarmService, port: int | None, networks: frozenset[str] | None) -> Reach:
+    """`networks`: the ids of those that this process is on, None for the host's. Raises ComposectlError."""
+    if networks and (shared := networks & network_ids(service)):
+        return Reach(port or _lowest(service, target_ports(service)), shared)
+    published = host_ports(service)
+    if port in (None, *published) and published:
+        return Reach(port or published[0])
+    what = f"does not publish port {port}" if port else "publishes no TCP port"
+    raise errors.ComposectlError(
+        f"service `{service.name}` {what} in host mode, and shares no network with this process",
+        "publish the port with `mode: host`, or run the proxy as a service on a network of its tasks",
+    )
+
+
+# Private
+
+
+def _lowest(service: SwarmService, ports: Sequence[int]) -> int:
+    if not ports:
+        raise errors.nothing_exposed(f"service `{service.name}`")
+    return ports[0]

@@ -1,0 +1,71 @@
+"""Two hundred tasks are followed for little CPU, and as fast as Docker lists them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from tests.e2e.swarm.conftest import AddFigure
+from tests.support.images import BACKEND_IMAGE
+from tests.support.resilience import Figure
+from tests.support.swarm_follower import CAME, LEFT, Follower, Moments, own_list
+from tests.support.swarm_lab import SwarmLab
+from tests.support.swarm_project import SwarmProject
+from tests.support.wait import wait_until
+
+TASKS = 200
+IDLE_SECONDS = 20
+STACK = """\
+version: "3.8"
+services:
+  echo:
+    image: {backend}
+    command: [sleep, "86400"]
+    stop_signal: SIGKILL
+    ports:
+      - {{target: 9090, mode: host, protocol: tcp}}
+    networks: [default]
+    deploy:
+      replicas: 0
+networks:
+  default:
+    external: true
+    name: bridge
+"""
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("lab", ["modern"], indirect=True)
+def test_two_hundred_tasks_are_followed_cheaply_and_at_once(
+    lab: SwarmLab, swarm_project: SwarmProject, add_figure: AddFigure
+) -> None:
+    project, service = swarm_project, f"{swarm_project.name}_echo"
+    project.write(STACK, backend=BACKEND_IMAGE)
+    project.docker("stack", "deploy", "--resolve-image", "never", "-c", f"{project.file}", project.name)
+    with closing(Follower(lab.url(1), service)) as follower:
+        with own_list(lab.url(1), service) as listed:
+            project.docker("service", "scale", "--detach", f"{service}={TASKS}")
+            assert wait_until(lambda: len(follower.moments) == TASKS, within=300), len(follower.moments)
+        share = follower.share_of_a_core(IDLE_SECONDS)
+        with own_list(lab.url(1), service) as listed_again:
+            assert wait_until(lambda: len(listed_again) == TASKS)
+            project.docker("service", "scale", "--detach", f"{service}=0")
+            assert wait_until(lambda: len(follower.moments) == 2 * TASKS, within=300), len(follower.moments)
+    project.docker("stack", "rm", project.name)
+    came, left = lag(CAME, follower.moments, listed), lag(LEFT, follower.moments, listed_again)
+    for figure in (
+        Figure(f"CPU of following {TASKS} tasks at rest", f"{lab.version}, bridge", f"{share:.2%}", "1% of a core"),
+        Figure(f"{TASKS} tasks come: behind Docker's list", f"{lab.version}, bridge", f"{max(0.0, came):.2f} s", "2 s"),
+        Figure(f"{TASKS} tasks go: behind Docker's list", f"{lab.version}, bridge", f"{max(0.0, left):.2f} s", "2 s"),
+    ):
+        add_figure(figure)
+    assert share <= 0.01
+    assert max(came, left) <= 2, (came, left)
+
+
+def lag(word: str, followed: Moments, listed: Moments) -> float:
+    """The longest time, in seconds, from Docker's list to what was followed."""
+    lags = [moment - listed[event] for event, moment in followed.items() if event[0] == word]
+    assert len(lags) == TASKS
+    return max(lags)
