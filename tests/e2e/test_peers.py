@@ -40,7 +40,7 @@ services:
     user: "{user}"
     stop_grace_period: 10s
     environment:
-      PATH: /usr/lib/postgresql/15/bin:/usr/sbin:/usr/bin:/bin
+      PATH: /usr/sbin:/usr/bin:/bin
     ports:
       - "{port}:{inner}"
     volumes:
@@ -58,6 +58,7 @@ peer:x:1000:1000::/tmp:/bin/sh
 """
 REDIS = "exec redis-server --port 6379 --protected-mode no --save '' --dir /tmp"
 POSTGRESQL = """\
+PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
 initdb --pgdata=/tmp/data --username=peer --auth=trust --no-sync
 echo 'host all all all trust' >>/tmp/data/pg_hba.conf
 exec postgres -D /tmp/data -c listen_addresses='*' -c unix_socket_directories=/tmp
@@ -93,6 +94,7 @@ http {{
 }}
 """
 WEB_SERVER = "listen 80; return 200 $hostname;"
+HTTP_2_SERVER = "listen 80 http2; return 200 $hostname;"
 TLS_SERVER = """\
 listen 8443 ssl;
 ssl_certificate /peer/tls/cert.pem;
@@ -127,6 +129,7 @@ services:
 MACHINE = ("/usr", "/lib", "/lib64", sys.base_prefix, f"{ROOT}")
 NAME = "shop.example"
 CLIENTS, SECONDS = 6, 30
+CONTAINER_ID = 12
 
 pytestmark = [pytest.mark.external, pytest.mark.parametrize("compose", ["v2"], indirect=True)]
 
@@ -236,6 +239,18 @@ def test_the_banner_of_ssh(serve: Serve) -> None:
         assert wait_until(lambda: _connections(project) == [CLIENTS // 2] * 2)
 
 
+def test_http_2_of_nginx(serve: Serve) -> None:
+    project = serve(NGINX, 80, more={"nginx.conf": NGINX_CONF.format(server=HTTP_2_SERVER)})
+    url = f"http://{HOST}:{project.port}/"
+    said = _said_by("h2load", "-n", "2000", "-c", "4", "-m", "10", url)
+    assert "2000 done, 2000 succeeded, 0 failed, 0 errored, 0 timeout" in said
+    assert [backend["requests"] for backend in project.status()["backends"]] == [pytest.approx(1000, abs=100)] * 2
+    assert len(_said_by("nghttp", "--multiply=2", url).strip()) == 2 * CONTAINER_ID
+    replica, version = _said_by("curl", "-s", "--http2-prior-knowledge", "--write-out", " %{http_version}", url).split()
+    assert (len(replica), version) == (CONTAINER_ID, "2")
+    assert "auto: http/2" in project.run("status")
+
+
 def test_tls_of_nginx(serve: Serve, tmp_path: Path) -> None:
     vouched = CertificateAuthority().vouch(tmp_path / "tls", NAME)
     project = serve(NGINX, 8443, more={"nginx.conf": NGINX_CONF.format(server=TLS_SERVER)})
@@ -305,6 +320,10 @@ class _Subscriber:
 
     def _on_subscribe(self, *arguments: object) -> None:
         self._subscribed = True
+
+
+def _said_by(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True).stdout
 
 
 def _redis(port: int) -> Any:
