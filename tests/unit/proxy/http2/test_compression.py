@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from composectl.proxy.head import Fields
 from composectl.proxy.http2.compression import FieldDecoder, FieldEncoder, literals
 from composectl.proxy.http2.frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, Http2Error
+from tests.support.examples import examples
 
 NAMES = st.sampled_from([b":path", b":status", b"cookie", b"date", b"grpc-status", b"x-" + b"n" * 130])
 VALUES = st.one_of(st.sampled_from([b"", b"/", b"200", b"0", b"v" * 600]), st.binary(max_size=300))
@@ -18,6 +19,7 @@ SIZES = st.sampled_from([0, 40, 200, 4096, 65536])
 UNCHANGED = 4096
 
 
+@examples(50)
 @given(st.lists(st.tuples(LISTS, st.booleans(), st.sampled_from([0, 100, UNCHANGED]))))
 def test_what_hpack_encodes_is_decoded(lists: list[tuple[Fields, bool, int]]) -> None:
     encoder, decoder = Encoder(), FieldDecoder()
@@ -26,6 +28,7 @@ def test_what_hpack_encodes_is_decoded(lists: list[tuple[Fields, bool, int]]) ->
         assert decoder.decode(encoder.encode(fields, huffman=huffman)) == fields
 
 
+@examples(50)
 @given(st.lists(st.tuples(LISTS, SIZES)))
 def test_what_is_encoded_hpack_decodes(lists: list[tuple[Fields, int]]) -> None:
     encoder, decoder = FieldEncoder(), Decoder()
@@ -38,6 +41,7 @@ def test_what_is_encoded_hpack_decodes(lists: list[tuple[Fields, int]]) -> None:
             assert decoded(decoder, block + literals(fields)) == fields + fields
 
 
+@examples(50)
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_odd_blocks_are_decoded_as_by_hpack_or_refused_as_by_it(blocks: list[bytes]) -> None:
     ours, theirs = FieldDecoder(), Decoder()
