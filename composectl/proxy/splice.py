@@ -28,10 +28,22 @@ class Splice:
 
     `source` must be paused and `target` have nothing to write; both are left alone until `stop`. `ended` is called once
     all is moved or `source` has ended, with None; or with the error of a socket, and whether it is that of `source`.
-    `moved`: the bytes taken from `source`. Raises OSError where descriptors are scarce.
+    `moved`: the bytes taken from `source`, in so many `fills`. Raises OSError where descriptors are scarce.
     """
 
-    __slots__ = ("_ended", "_in_pipe", "_left", "_loop", "_pipe", "_reads", "_source", "_stopped", "_target", "moved")
+    __slots__ = (
+        "_ended",
+        "_in_pipe",
+        "_left",
+        "_loop",
+        "_pipe",
+        "_reads",
+        "_source",
+        "_stopped",
+        "_target",
+        "fills",
+        "moved",
+    )
 
     def __init__(
         self,
@@ -40,7 +52,7 @@ class Splice:
         ended: Callable[[OSError | None, bool], None],
         size: int | None = None,
     ) -> None:
-        self.moved = 0
+        self.moved = self.fills = 0
         self._ended = ended
         self._left = sys.maxsize if size is None else size
         self._in_pipe = 0
@@ -104,6 +116,7 @@ class Splice:
         self._left -= taken
         self._in_pipe = taken
         self.moved += taken
+        self.fills += 1
         return True
 
     def _empty(self) -> bool:

@@ -10,11 +10,11 @@ from composectl.proxy.errors import ErrorReason
 from composectl.proxy.sockets import has_failed, reset
 from composectl.proxy.splice import Splice, can_splice
 
-# So many reads of so many bytes, one after the other, are bulk: then a splice costs less than it saves.
-_BULK: Final = 16 * 1024
-_BULK_READS: Final = 4
-_READS_TO_RETRY: Final = 1_000
-_NEVER: Final = -1_000_000_000
+# A read of so many bytes costs as much on transports as by a splice (bench/splice_threshold.py).
+_BULK: Final = 32 * 1024
+_WORTH: Final = 192 * 1024  # so many bytes beyond save as much as a splice costs to begin with
+_TO_RETRY: Final = -256 * 1024 * 1024
+_NEVER: Final = -(2**59)
 
 
 class Tunnel:
@@ -131,7 +131,8 @@ class _End:
     """One end of a tunnel: what comes in `here` goes out `there`."""
 
     __slots__ = (
-        "_bulk_reads",
+        "_beyond",
+        "_fills",
         "_moved",
         "_relayed",
         "_splice",
@@ -147,9 +148,9 @@ class _End:
         self.here = here
         self.there = there
         self._relayed = 0
-        self._bulk_reads = 0 if can_splice(here) and can_splice(there) else _NEVER
+        self._beyond = 0 if can_splice(here) and can_splice(there) else _NEVER  # of late: see `_BULK`
         self._splice: Splice | None = None
-        self._moved = 0  # by the splice, a second ago
+        self._moved = self._fills = 0  # by the splice, a second ago
         self.has_ended = False
         self.is_reading = True
 
@@ -159,12 +160,13 @@ class _End:
         return self._relayed + (self._splice.moved if self._splice is not None else 0)
 
     def data_received(self, data: bytes) -> None:
-        self._relayed += len(data)
+        size = len(data)
+        self._relayed += size
         self.there.write(data)
-        if len(data) >= _BULK:
-            self._bulk_read()
-        elif self._bulk_reads > 0:
-            self._bulk_reads = 0
+        if size > _BULK:
+            self._bulk_read(size)
+        elif self._beyond > 0:
+            self._small_read(size)
 
     def eof_received(self) -> bool:
         self.has_ended = True
@@ -175,7 +177,7 @@ class _End:
         if self.has_ended or self.here.is_closing():
             return
         self.is_reading = True
-        if self._bulk_reads >= _BULK_READS and not self.there.get_write_buffer_size():
+        if self._beyond >= _WORTH and not self.there.get_write_buffer_size():
             self._start_splice()
         else:
             self.here.resume_reading()
@@ -192,19 +194,22 @@ class _End:
             return
         rest = splice.stop()
         self._relayed += splice.moved
-        self._bulk_reads = 0
+        self._beyond = self._moved = self._fills = 0
         if not self.there.is_closing():
             self.there.set_write_buffer_limits()
             if rest:
                 self.there.write(rest)
 
     def sweep(self) -> None:
-        """A splice that has nothing to do holds descriptors."""
+        """A splice that has nothing to do holds descriptors, and one that moves little at once costs more."""
         splice = self._splice
-        if splice is not None and splice.moved == self._moved:
+        if splice is None:
+            return
+        if splice.moved - self._moved <= (splice.fills - self._fills) * _BULK:
             self.stop_splice()
             self.read()
-        self._moved = splice.moved if splice is not None else 0
+        else:
+            self._moved, self._fills = splice.moved, splice.fills
 
     def pause_writing(self) -> None:
         self._tunnel.other_than(self).pause()
@@ -218,19 +223,26 @@ class _End:
 
     # Private
 
-    def _bulk_read(self) -> None:
-        self._bulk_reads += 1
-        if self._bulk_reads == _BULK_READS:
+    def _bulk_read(self, size: int) -> None:
+        before, self._beyond = self._beyond, self._beyond + size - _BULK
+        if self._beyond < _WORTH:
+            return
+        if before < _WORTH:
             self.there.set_write_buffer_limits(high=0)  # `resume_writing` then tells that all is written
-        elif self._bulk_reads > _BULK_READS and not self.there.get_write_buffer_size():
+        elif not self.there.get_write_buffer_size():
             self._start_splice()
+
+    def _small_read(self, size: int) -> None:
+        before, self._beyond = self._beyond, max(0, self._beyond + size - _BULK)
+        if self._beyond < _WORTH <= before:
+            self.there.set_write_buffer_limits()
 
     def _start_splice(self) -> None:
         self.here.pause_reading()
         try:
             self._splice = Splice(self.here, self.there, self._splice_ended)
         except OSError:  # no descriptor is left for it
-            self._bulk_reads = -_READS_TO_RETRY
+            self._beyond = _TO_RETRY
             self.there.set_write_buffer_limits()
             self.here.resume_reading()
 

@@ -112,6 +112,23 @@ async def test_a_cut_resets_both(tcp: ProxyFixture) -> None:
     assert not PIPES.in_use
 
 
+async def test_small_messages_behind_bulk_go_past_the_kernel(tcp: ProxyFixture) -> None:
+    client, backend = await both(tcp)
+    sending = await spliced(client, backend)
+    reading = asyncio.create_task(read_all(backend))
+    await sending
+    await client.send(b"the end")
+    await reading
+    tcp.seconds_pass(1)
+    for _ in range(10):
+        await client.send(b"ping")
+        assert await backend.exactly(4) == b"ping"
+    tcp.seconds_pass(1)
+    assert not PIPES.in_use
+    await client.send(b"ping")
+    assert await backend.exactly(4) == b"ping"
+
+
 async def test_what_is_idle_holds_no_pipe_and_goes_on(tcp: ProxyFixture) -> None:
     client, backend = await both(tcp)
     sending = await spliced(client, backend)
