@@ -136,8 +136,7 @@ class Http2BackendConnection(StreamOwner):
 
     def widen(self, exchange: Exchange, flow: Flow) -> None:
         if flow.window < STREAM_WINDOW and flow.unacknowledged + flow.held > flow.window // 2 and exchange.widens():
-            flow.unacknowledged += STREAM_WINDOW - flow.window
-            flow.window = STREAM_WINDOW
+            self.write(frames.window_update(flow.stream_id, flow.widen()))
 
     def retire(self) -> None:
         """Open no further stream, and close behind the last one."""
@@ -303,9 +302,12 @@ class Http2BackendConnection(StreamOwner):
         self, stream: Http2BackendStream, exchange: Exchange, head: ResponseHead, end_stream: bool
     ) -> None:
         """RFC 8441, section 5: DATA of both sides are the tunnel's from here on."""
-        assert stream.flow is not None
+        flow = stream.flow
+        assert flow is not None
+        if exchange.widens():
+            self.write(frames.window_update(flow.stream_id, flow.widen()))
         stream.exchange = None
-        stream.tunnel = StreamTransport(self, stream.flow, partial(self._tunnel_ended, stream))
+        stream.tunnel = StreamTransport(self, flow, partial(self._tunnel_ended, stream))
         exchange.respond_interim(head)
         exchange.upgraded(stream.tunnel, b"")
         if end_stream:

@@ -66,3 +66,10 @@ class Flow:
         freed = sum(map(len, self.pending))
         self.pending.clear()
         return freed
+
+    def widen(self) -> int:
+        """Make `window` that of a large response; by how much."""
+        more = STREAM_WINDOW - self.window
+        self.window += more
+        self.receive_window += more
+        return more

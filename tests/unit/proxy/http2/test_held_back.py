@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from composectl.proxy.http2.client_connection import MAX_STREAMS, Http2ClientConnection
+from composectl.proxy.http2.flow import FIRST_WINDOW, STREAM_WINDOW, WIDE_STREAMS
 from tests.support.backends import Script
 from tests.support.http2_backend import OK, Http2Wire, speaks_http2
 from tests.support.http2_client import GET, Http2Client
-from tests.support.http2_stage import http2
+from tests.support.http2_stage import http2, wire_of
 from tests.support.proxy_fixture import ProxyFixture
 from tests.support.raw_http import RawConnection
 from tests.support.wait import wait_until_async
@@ -142,3 +143,17 @@ async def test_j23_streams_that_are_stuck_stop_no_others(stage: ProxyFixture, ba
     await at_rest(await connection_of(stage))
     for _ in range(20):
         assert (await client.answer(SMALL)).body == BODY[:SMALL_SIZE]
+
+
+async def test_j23_eight_large_responses_of_a_client_get_a_larger_window(stage: ProxyFixture) -> None:
+    client = await http2(stage)
+    streams = await ask_many(client, WIDE_STREAMS + 2)
+    wire = await wire_of(stage)
+    asked = [(await wire.request(number)).stream_id for number in range(len(streams))]
+    for stream_id in asked:
+        wire.connection.send_headers(stream_id, OK)
+        wire.connection.send_data(stream_id, bytes(FIRST_WINDOW))
+    await wire.flush()
+    while 0 in (windows := [wire.connection.local_flow_control_window(stream_id) for stream_id in asked]):
+        await wire.read()
+    assert sorted(windows) == [FIRST_WINDOW] * 2 + [STREAM_WINDOW - FIRST_WINDOW] * WIDE_STREAMS
