@@ -16,11 +16,11 @@ pytest_plugins = ("tests.support.engine_fixtures",)
 
 HERE = Path(__file__).parent
 MARKS_OF_FOLDERS = {
-    "e2e": pytest.mark.e2e,
-    "e2e/resilience": pytest.mark.resilience,
-    "e2e/swarm": pytest.mark.swarm,
-    "compatibility": pytest.mark.compatibility,
-    "external": pytest.mark.external,
+    "e2e": [pytest.mark.e2e],
+    "e2e/resilience": [pytest.mark.resilience],
+    "e2e/swarm": [pytest.mark.swarm, pytest.mark.serial],
+    "compatibility": [pytest.mark.compatibility],
+    "external": [pytest.mark.external],
 }
 MARKS_OF_FIXTURES = {
     "engine": [pytest.mark.e2e],
@@ -91,7 +91,7 @@ def _deselect(config: pytest.Config, items: list[pytest.Item], those: list[pytes
 
 def _marks(item: pytest.Item) -> Iterator[pytest.MarkDecorator]:
     folders = {f"{parent}" for parent in item.path.relative_to(HERE).parents}
-    yield from (mark for folder, mark in MARKS_OF_FOLDERS.items() if folder in folders)
+    yield from (mark for folder, marks in MARKS_OF_FOLDERS.items() if folder in folders for mark in marks)
     names = getattr(item, "fixturenames", ())
     yield from (mark for name, marks in MARKS_OF_FIXTURES.items() if name in names for mark in marks)
     parameters = item.callspec.params if hasattr(item, "callspec") else {}

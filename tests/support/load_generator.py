@@ -270,7 +270,8 @@ class _Line:
     # Private
 
     async def _send(self, request: str) -> None:
-        if self._writer is None:
+        if self._writer is None or self._reader.at_eof():  # any server may close a connection on which nothing happens
+            self.close()
             self._reader, self._writer = await asyncio.open_connection(*self._address)
         self._writer.write(request.encode())
 

@@ -22,7 +22,6 @@ networks:
     external: true
     name: bridge
 """
-NETWORKS = ("bridge", "overlay")
 
 
 class SwarmProject(Project):
@@ -80,7 +79,7 @@ class SwarmProject(Project):
 
 
 class SwarmScenario(Scenario):
-    """A service of the swarm that counts what it executes; `network` is one of `NETWORKS`."""
+    """A service of the swarm that counts what it executes; `network` is `bridge`, or `overlay` as a file has it."""
 
     project: SwarmProject
     heading = "engine, network"

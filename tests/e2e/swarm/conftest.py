@@ -12,13 +12,13 @@ from tests.e2e.conftest import COMPOSES, FIGURE, ROW
 from tests.support.images import BACKEND_IMAGE
 from tests.support.resilience import Figure, Row
 from tests.support.swarm_lab import ENGINES, SwarmLab, swarm_lab
-from tests.support.swarm_project import NETWORKS, SwarmProject, SwarmScenario
+from tests.support.swarm_project import SwarmProject, SwarmScenario
 
 AddRow = Callable[[Row], None]
 AddFigure = Callable[[Figure], None]
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=["modern", pytest.param("system", marks=pytest.mark.whole)])
 def lab(request: pytest.FixtureRequest) -> Iterator[SwarmLab]:
     """With one manager."""
     with swarm_lab(request.param) as lab:
@@ -32,7 +32,7 @@ def managed_lab(request: pytest.FixtureRequest) -> Iterator[SwarmLab]:
         yield lab
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=["bridge", pytest.param("overlay", marks=pytest.mark.whole)])
 def network(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

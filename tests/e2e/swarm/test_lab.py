@@ -13,6 +13,7 @@ OURS = {"wires", "docker_gwbridge", *(f"to-{name}" for name in ("client", *HOSTS
 """The names of links in the networks of a lab."""
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("engine", ENGINES)
 def test_two_labs_run_at_once_and_leave_nothing(engine: str) -> None:
     with swarm_lab(engine) as one, swarm_lab(engine, managers=3) as another:
