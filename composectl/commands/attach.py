@@ -16,7 +16,8 @@ from composectl.compose.options import Invocation
 def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
     """Show the live table of a composectl in the background.
 
-    Ctrl-C leaves the table; the composectl still runs. With a service, this is Compose's own `attach`.
+    Its keys choose a replica, scale, drain, roll out and show logs: `?` lists them. `q` or Ctrl-C leaves the table; the
+    composectl still runs. With a service, this is Compose's own `attach`.
 
     \b
     composectl attach
@@ -26,6 +27,6 @@ def attach(invocation: Invocation, arguments: Sequence[str]) -> int:
     from composectl.commands.status import watch_status
     from composectl.screen.console import info
 
-    watch_status(invocation, ())
+    watch_status(invocation, (), with_keys=True)
     info("composectl keeps running: `composectl down` stops it")
     return 0

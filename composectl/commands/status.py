@@ -158,17 +158,25 @@ class EventWatcher:
 
 
 def watch_status(
-    invocation: Invocation, services: Collection[str], *, every: bool = False, as_json: bool = False
+    invocation: Invocation,
+    services: Collection[str],
+    *,
+    every: bool = False,
+    as_json: bool = False,
+    with_keys: bool = False,
 ) -> int:
     """Print the status of these services, or of all, whenever it changes; the exit code. Raises ComposectlError."""
     from composectl.control.client import find_daemon
+    from composectl.control.table_controls import TableControls
     from composectl.screen.follow import watch, watch_as_json
 
     show = watch_as_json if as_json else watch
     try:
         if every:
             return show(PollingWatcher(partial(status_of_all, invocation)))
-        return show(EventWatcher(find_daemon(invocation), services))
+        client = find_daemon(invocation)
+        watcher = EventWatcher(client, services)
+        return watch(watcher, TableControls(client.path)) if with_keys else show(watcher)
     except errors.HasEnded as ended:
         raise errors.ComposectlError(
             f"composectl (process {ended.pid}) has ended",

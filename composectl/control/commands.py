@@ -21,7 +21,7 @@ class InvalidRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RolloutRequest:
-    """New replicas for old ones of `services`, made from the project `rendered`.
+    """New replicas for old ones of `services`, made from the project `rendered`; "" is what the files make now.
 
     `parallel`: how many more than desired there may be. `monitor_seconds`: how long a new replica is monitored before
     an old one is removed. Both are None for what `deploy.update_config` of each service says.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,7 +39,7 @@ class Api:
         await self._until_shutdown(scale(self._daemon, request, progress))
 
     async def rollout(self, request: RolloutRequest, progress: Progress) -> None:
-        await self._until_shutdown(roll_out(self._daemon, request, progress))
+        await self._until_shutdown(self._roll_out(request, progress))
 
     async def decide_canary(self, decision: CanaryDecision, progress: Progress) -> None:
         await self._until_shutdown(decide_canary(self._daemon, decision, progress))
@@ -48,15 +49,19 @@ class Api:
 
     async def update(self, service: str, progress: Progress) -> None:
         """Roll out a service from the compose files as they are now."""
-        orchestrator = self._daemon.orchestrator
-        orchestrator.check_managed()
-        self._daemon.service(service)
         config = RolloutConfig()
-        rendered = await orchestrator.newest_revision(service)
-        request = RolloutRequest((service,), rendered, config.parallel, config.monitor, config.ready_timeout)
+        request = RolloutRequest((service,), "", config.parallel, config.monitor, config.ready_timeout)
         await self.rollout(request, progress)
 
     # Private
+
+    async def _roll_out(self, request: RolloutRequest, progress: Progress) -> None:
+        orchestrator = self._daemon.orchestrator
+        orchestrator.check_managed()
+        for service in request.services if not request.rendered else ():
+            self._daemon.service(service)
+            request = replace(request, rendered=await orchestrator.newest_revision(service))
+        await roll_out(self._daemon, request, progress)
 
     async def _until_shutdown(self, work: Coroutine[Any, Any, None]) -> None:
         try:

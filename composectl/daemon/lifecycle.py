@@ -17,6 +17,7 @@ from composectl.control.commands import ScaleRequest
 from composectl.control.listener_fds import OldProcess
 from composectl.control.pacing import ticks
 from composectl.control.paths import log_name
+from composectl.control.table_controls import TableControls
 from composectl.daemon.api import Api
 from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Daemon
@@ -28,6 +29,7 @@ from composectl.daemon.service import bind_released_ports
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
 from composectl.proxy.access_log import AccessLog, AccessLogMonitor
 from composectl.sanitize import sanitize_lines
+from composectl.screen.actions import Keys
 from composectl.screen.console import change_line, info, print_error, transition_line, warning
 from composectl.screen.live import is_live, show_table
 from composectl.screen.output import forget_lost_readers, never_fail_to_print
@@ -73,7 +75,7 @@ class Lifecycle:
         self._served = prepared.served
         self._shutdown = shutdown
         self._api = Api(prepared.daemon, shutdown)
-        self._console = Console(prepared.daemon, notify_ready)
+        self._console = Console(prepared.daemon, notify_ready, shutdown.interrupt)
         self._is_detached = False
         self._brought_up = asyncio.Event()
 
@@ -251,11 +253,15 @@ class Lifecycle:
 
 
 class Console:
-    """`notify_ready`: ends the wait of the terminal that started a background process; None in the foreground."""
+    """`notify_ready`: ends the wait of the terminal that started a background process; None in the foreground.
 
-    def __init__(self, daemon: Daemon, notify_ready: ReadyNotifier | None) -> None:
+    `interrupt`: does what Ctrl-C does.
+    """
+
+    def __init__(self, daemon: Daemon, notify_ready: ReadyNotifier | None, interrupt: Callable[[], None]) -> None:
         self._daemon = daemon
         self._notify_ready = notify_ready
+        self._interrupt = interrupt
         self.is_background = notify_ready is not None
         self._stdout_is_log = daemon.access_log is not None and daemon.access_log.on_stdout
         self._draws = notify_ready is None and is_live() and not self._stdout_is_log
@@ -291,7 +297,8 @@ class Console:
             yield
             return
         over = asyncio.Event()
-        table = asyncio.create_task(show_table(self._daemon.snapshots.json, over))
+        keys = Keys(TableControls(self._daemon.lock.socket), self._interrupt, ends=True)
+        table = asyncio.create_task(show_table(self._daemon.snapshots.json, over, keys=keys))
         try:
             yield
         finally:

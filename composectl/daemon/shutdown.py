@@ -45,6 +45,10 @@ class Shutdown:
         """Shut down without a signal: replicas go on running."""
         self.requested.set()
 
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does."""
+        self._handle(signal.SIGINT)
+
     # Private
 
     def _handle(self, number: signal.Signals) -> None:

@@ -8,12 +8,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from heapq import merge
 from operator import attrgetter
 from typing import Any, Protocol
 
 from composectl.balance.snapshot import ChangeView, Snapshot
 from composectl.sanitize import sanitize
+from composectl.screen.actions import Controls, Keys
 from composectl.screen.console import change_line
 from composectl.screen.live import is_live, show_table
 from composectl.screen.waiting import waiting_lines
@@ -47,12 +49,12 @@ class Watcher(Protocol):
         """End a call of `again` with HasEnded."""
 
 
-def watch(watcher: Watcher) -> int:
+def watch(watcher: Watcher, controls: Controls | None = None) -> int:
     """The live table, or without a terminal the present state and a line for each change; the exit code of a signal.
 
-    Raises HasEnded or NothingRuns once nothing is left to watch.
+    `controls`: what keys ask; `q` does what Ctrl-C does. Raises HasEnded or NothingRuns once nothing is left to watch.
     """
-    return asyncio.run(_draw(watcher)) if is_live() else _print_each(_new_changes(_statuses(watcher)))
+    return asyncio.run(_draw(watcher, controls)) if is_live() else _print_each(_new_changes(_statuses(watcher)))
 
 
 def watch_as_json(watcher: Watcher) -> int:
@@ -63,14 +65,18 @@ def watch_as_json(watcher: Watcher) -> int:
 # Private
 
 
-async def _draw(watcher: Watcher) -> int:
+async def _draw(watcher: Watcher, controls: Controls | None) -> int:
     over, loop = asyncio.Event(), asyncio.get_running_loop()
-    table = asyncio.create_task(show_table(lambda _: json.dumps(watcher.newest.table.as_json()).encode(), over))
     following, caught = asyncio.create_task(_follow(watcher)), list[int]()
 
     def stop(number: int) -> None:
         caught.append(number)
         following.cancel()
+
+    keys = Keys(controls, partial(stop, signal.SIGINT), ends=False) if controls else None
+    table = asyncio.create_task(
+        show_table(lambda _: json.dumps(watcher.newest.table.as_json()).encode(), over, keys=keys)
+    )
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop, number)

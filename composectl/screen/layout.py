@@ -18,6 +18,7 @@ from composectl.screen.text import (
     GAP,
     PLAIN,
     QUIET,
+    SELECTED,
     Line,
     bar,
     count,
@@ -41,12 +42,16 @@ _ROOMY = 14
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A backend, with the number of its requests, or connections, what it is a share of, and the largest beside it."""
+    """A backend, with the number of its requests, or connections, what it is a share of, and the largest beside it.
+
+    `is_selected`: whether keys are about it; None where there are no keys.
+    """
 
     backend: BackendView
     count: int
     total: int
     most: int
+    is_selected: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +89,10 @@ class Layout:
         return [_cell(column, column.heading, QUIET, width, gap) for column, width, gap in self.places]
 
     def row(self, row: TableRow) -> Line:
+        added = SELECTED if row.is_selected else PLAIN
         return [
-            _cell(column, column.text(row, width), column.style(row), width, gap) for column, width, gap in self.places
+            _cell(column, column.text(row, width), column.style(row) + added, width, gap)
+            for column, width, gap in self.places
         ]
 
 
@@ -108,6 +115,11 @@ def fit(columns: Sequence[Column], rows: Sequence[TableRow], width: int) -> Layo
         _resize(widths, natural, spare)
     kept = [column for column in columns if column in widths]
     return Layout(tuple((column, widths[column], min(gap, column.gap) if at else 0) for at, column in enumerate(kept)))
+
+
+def marker(is_selected: bool | None) -> str:
+    """What stands before what can be chosen: it is seen without colour, too."""
+    return "" if is_selected is None else ">" if is_selected else " "
 
 
 def errors(row: TableRow) -> int:
@@ -133,7 +145,7 @@ def _measured(
     return Column(heading, rank, lambda row, _: text(value(row.backend)), lambda row: of_count(value(row.backend)))
 
 
-_NUMBER = Column("#", 0, lambda row, _: str(row.backend.number), lambda row: QUIET)
+_NUMBER = Column("#", 0, lambda row, _: f"{marker(row.is_selected)}{row.backend.number}", lambda row: QUIET)
 _NAME = Column("name", 3, lambda row, width: keep_tail(sanitize(row.backend.name), width), left=True, least=16)
 _ADDRESS = Column("address", 8, lambda row, _: sanitize(row.backend.address), left=True)
 _NODE = Column("node", 5, lambda row, width: keep_tail(sanitize(row.backend.node), width), left=True, least=8)
@@ -187,8 +199,12 @@ def lines_needed(rows: int, changes: int, waiting: int = 0, notices: int = 0) ->
     return HEADER + notices + 1 + HEADING + max(1, rows) + sum(1 + part for part in (changes, waiting) if part)
 
 
-def split_lines(lines: int, wants: Sequence[int]) -> list[int]:
-    """Equal parts of `lines`; what a part does not need goes to the others."""
+def split_lines(lines: int, wants: Sequence[int], first: int | None = None) -> list[int]:
+    """Equal parts of `lines`; what a part does not need goes to the others. Of too few, the part `first` gets half."""
+    if first is not None and len(wants) > 1 and sum(wants) > lines:
+        part = min(wants[first], max(lines // 2, lines // len(wants)))
+        parts = split_lines(lines - part, [*wants[:first], *wants[first + 1 :]])
+        return [*parts[:first], part, *parts[first:]]
     parts = [0] * len(wants)
     for done, index in enumerate(sorted(range(len(wants)), key=wants.__getitem__)):
         parts[index] = min(wants[index], lines // (len(wants) - done))

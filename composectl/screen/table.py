@@ -23,8 +23,10 @@ from composectl.screen.layout import (
     fit,
     fit_rows,
     lines_needed,
+    marker,
     split_lines,
 )
+from composectl.screen.pane import PrintedLine, foot, help_lines, pane_height, pane_lines
 from composectl.screen.text import (
     BAD,
     FAINT,
@@ -49,6 +51,7 @@ from composectl.screen.text import (
     sparkline,
     spread,
 )
+from composectl.screen.view import Item, View, arranged, chosen
 from composectl.screen.waiting import waiting_lines
 
 _SPACED_SERVICE = 8
@@ -69,7 +72,28 @@ def render_table(snapshot: Snapshot, *, now: float, width: int, height: int | No
     left = None if height is None else height - len(lines) - len(footer)
     if left != 0:
         lines += _lines(snapshot.services, now, width, left)
-    return Segments([segment for line in [*lines, *footer] for segment in (*line, Segment.line())])
+    return _drawn([*lines, *footer])
+
+
+def render_view(
+    snapshot: Snapshot, view: View, log: Sequence[PrintedLine], *, now: float, width: int, height: int
+) -> RenderableType:
+    """The same as `view` shows it, with a line about keys at the foot, and the `log` where it has a pane."""
+    last = foot(view, now, width)[:height]
+    left = height - len(last)
+    if view.has_help:
+        return _drawn([*help_lines(view, width)[:left], *last])
+    head = [*_stale(snapshot, now, width), *_others(snapshot, width, height)][:left]
+    pane: list[Line] = []
+    services, selected = snapshot.services, chosen(view, snapshot)
+    if view.pane is not None:
+        wanted = len(head) + sum(block_lines_needed(service) + 1 for service in services)
+        pane = pane_lines(view.pane, log, width, pane_height(left, wanted))
+        left -= len(pane)
+    head = head[:left]
+    lines = head + (_lines(services, now, width, left - len(head), view, selected) if left > len(head) else [])
+    gap: list[Line] = [[]] if len(lines) + len(pane) + len(last) < height else []
+    return _drawn([*lines, *gap, *pane, *last])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +105,7 @@ class ServiceBlock:
     rows: tuple[TableRow, ...]
     left_out: tuple[BackendView, ...]
     waiting: tuple[str, ...] = ()
+    without_rows: str = ""
 
     def lines(self, layout: Layout, now: float, width: int) -> list[Line]:
         changes = self.service.changes[-self.shown.changes :] if self.shown.changes else ()
@@ -94,31 +119,39 @@ class ServiceBlock:
         return lines
 
     def _backends(self, layout: Layout, width: int) -> list[Line]:
-        if not self.service.backends:
-            return [[Segment("no replica" if self.service.totals.changes else "no replica yet", QUIET)]]
+        if self.without_rows:
+            return [[Segment(self.without_rows, QUIET)]]
         rows = [layout.row(row) for row in self.rows]
         return [*([layout.headings()] if rows else []), *rows, *_more(self.left_out, len(rows), width)]
 
 
-def block_lines_needed(service: ServiceView, output: int = _OUTPUT) -> int:
+def block_lines_needed(service: ServiceView, output: int = _OUTPUT, view: View | None = None) -> int:
     """The lines that `service` takes when nothing is left out, with so many lines of `output` for each reason."""
     waiting = waiting_lines(service.waiting, output)
     changes = service.changes[-_CHANGES:]
-    return lines_needed(len(service.backends), len(changes), len(waiting), len(service.notices))
+    return lines_needed(len(arranged(view, service)), len(changes), len(waiting), len(service.notices))
 
 
-def fit_block(service: ServiceView, lines: int, output: int = _OUTPUT) -> ServiceBlock:
-    """The block of `service` for `lines` lines, its backends by number."""
+def fit_block(
+    service: ServiceView, lines: int, output: int = _OUTPUT, view: View | None = None, selected: Item | None = None
+) -> ServiceBlock:
+    """The block of `service` for `lines` lines, its backends as `view` arranges them, with the selected one."""
     waiting = tuple(waiting_lines(service.waiting, output))
     changes = service.changes[-_CHANGES:]
-    shown = fit_rows(lines, len(service.backends), len(changes), len(waiting), len(service.notices))
-    backends = sorted(service.backends, key=lambda backend: (backend.number, backend.since))
-    by_connection = service.by_connection
-    counts = [backend.connections_total if by_connection else backend.requests for backend in backends]
+    backends = arranged(view, service)
+    shown = fit_rows(lines, len(backends), len(changes), len(waiting), len(service.notices))
+    counts = [_counted(service, backend) for backend in service.backends]
     total, most = sum(counts), max(counts, default=0)
-    counted = zip(backends[: shown.rows], counts, strict=False)
-    rows = tuple(TableRow(backend, number, total, most) for backend, number in counted)
-    return ServiceBlock(service, shown, rows, tuple(backends[shown.rows :]), waiting)
+    chosen_one = selected.id if selected and selected.service == service.service else None
+    at = next((at for at, backend in enumerate(backends) if backend.id == chosen_one), 0)
+    first = max(0, at - shown.rows + 1)
+    rows = tuple(
+        TableRow(backend, _counted(service, backend), total, most, None if view is None else backend.id == chosen_one)
+        for backend in backends[first : first + shown.rows]
+    )
+    left_out = (*backends[:first], *backends[first + shown.rows :])
+    without_rows = "" if backends else f"{marker(None if view is None else chosen_one == '')}{_none(service)}"
+    return ServiceBlock(service, shown, rows, left_out, waiting, without_rows)
 
 
 def change_lines(changes: Sequence[ChangeView], width: int) -> list[Line]:
@@ -136,6 +169,10 @@ def change_lines(changes: Sequence[ChangeView], width: int) -> list[Line]:
 
 
 # Private
+
+
+def _drawn(lines: Iterable[Line]) -> RenderableType:
+    return Segments([segment for line in lines for segment in (*line, Segment.line())])
 
 
 def _stale(snapshot: Snapshot, now: float, width: int) -> list[Line]:
@@ -163,25 +200,46 @@ def _footer(snapshot: Snapshot, width: int) -> list[Line]:
     return [[], clipped([Segment(f"`{snapshot.logs}` shows what the replicas print", QUIET)], width)]
 
 
-def _lines(services: Sequence[ServiceView], now: float, width: int, height: int | None) -> list[Line]:
+def _lines(
+    services: Sequence[ServiceView],
+    now: float,
+    width: int,
+    height: int | None,
+    view: View | None = None,
+    selected: Item | None = None,
+) -> list[Line]:
     output = _WHOLE_OUTPUT if height is None else _OUTPUT
     if height is None:
         height = sum(block_lines_needed(service, output) + 1 for service in services)
+    at = next((at for at, service in enumerate(services) if selected and service.service == selected.service), 0)
     if len(services) > height:
+        first = max(0, at - height + 2)
         return [
-            *_lines(services[: height - 1], now, width, height - 1),
+            *_lines(services[first : first + height - 1], now, width, height - 1, view, selected),
             [Segment(f"... {plural(len(services) - height + 1, 'more service')}", QUIET)],
         ]
     between = 1 if height >= _SPACED_SERVICE * len(services) else 0
-    wants = [block_lines_needed(service, output) for service in services]
-    heights = split_lines(height - between * (len(services) - 1), wants)
-    blocks = [fit_block(service, lines, output) for service, lines in zip(services, heights, strict=True)]
+    wants = [block_lines_needed(service, output, view) for service in services]
+    heights = split_lines(height - between * (len(services) - 1), wants, None if view is None else at)
+    blocks = [
+        fit_block(service, lines, output, view, selected) for service, lines in zip(services, heights, strict=True)
+    ]
     layouts = {kind: _layout(blocks, kind, width) for kind in (False, True)}
     lines: list[Line] = []
     for block, block_height in zip(blocks, heights, strict=True):
         shown = block.lines(layouts[block.service.by_connection], now, width)
         lines += [[]] * between * bool(lines) + shown[:block_height]
     return lines
+
+
+def _counted(service: ServiceView, backend: BackendView) -> int:
+    return backend.connections_total if service.by_connection else backend.requests
+
+
+def _none(service: ServiceView) -> str:
+    if service.backends:
+        return "no replica matches the filter"
+    return "no replica" if service.totals.changes else "no replica yet"
 
 
 def _layout(blocks: Iterable[ServiceBlock], by_connection: bool, width: int) -> Layout:

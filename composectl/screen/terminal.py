@@ -7,8 +7,8 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,10 +50,18 @@ def encode_safely(stream: TextIO) -> TextIO:
     return stream
 
 
+def in_foreground() -> bool:
+    """Whether this process may set the terminal on stdin: a background job that does is stopped for it (SIGTTOU)."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 @contextlib.contextmanager
 def no_echo() -> Iterator[None]:
     """Keep the terminal from echoing what is typed; Ctrl-C and Ctrl-Z work on."""
-    if sys.platform == "win32" or not _in_foreground():
+    if sys.platform == "win32" or not in_foreground():
         yield
         return
     import termios
@@ -68,6 +76,27 @@ def no_echo() -> Iterator[None]:
             termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
+def key_settings(attributes: Sequence[Any]) -> list[int]:
+    """What `tcgetattr` tells of how keys are read: the flags, the group in the foreground, and two characters."""
+    import termios
+
+    characters = (attributes[6][at] for at in (termios.VMIN, termios.VTIME))
+    return [attributes[3], os.getpgrp(), *(each if isinstance(each, int) else ord(each) for each in characters)]
+
+
+def restore_settings(descriptor: int, settings: Sequence[int]) -> None:
+    """Set how keys are read, unless another program has come to the foreground meanwhile."""
+    import termios
+
+    flags, group, *characters = settings
+    with contextlib.suppress(OSError, termios.error):
+        if os.tcgetpgrp(descriptor) == group:
+            attributes = termios.tcgetattr(descriptor)
+            attributes[3] = flags
+            attributes[6][termios.VMIN], attributes[6][termios.VTIME] = (bytes([each]) for each in characters)
+            termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+
+
 # Private
 
 
@@ -76,11 +105,3 @@ def _stand_in(error: UnicodeError) -> tuple[str, int]:
         raise error
     signs = error.object[error.start : error.end].translate(_STAND_INS)
     return "".join(sign if sign.isascii() else "?" for sign in signs), error.end
-
-
-def _in_foreground() -> bool:
-    # A background job that sets its terminal is stopped for it (SIGTTOU).
-    try:
-        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except (OSError, ValueError, AttributeError):
-        return False

@@ -24,6 +24,7 @@ FAINT = Style.parse("dim cyan")
 GOOD = Style.parse("green")
 UNEASY = Style.parse("yellow")
 BAD = Style.parse("red")
+SELECTED = Style.parse("reverse")
 _PHASES = {"starting": PLACE, "ready": GOOD, "unhealthy": BAD, "maintenance": UNEASY, "draining": UNEASY}
 
 

@@ -149,7 +149,7 @@ def test_a_rollout_says_what_its_new_replica_waits_for(project: ComposeProject) 
     ("seconds", "shown"),
     [
         ("600", ["crashes-1  | no disk left", "Waiting for a replica of `crashes` to be ready, echo is ready"]),
-        ("1", ["1/1 ready", "0/1 ready", "`composectl logs -f` shows what the replicas print"]),
+        ("1", ["1/1 ready", "0/1 ready", "l L logs"]),
     ],
 )
 def test_a_terminal_shows_what_is_waited_for(project: ComposeProject, seconds: str, shown: list[str]) -> None:

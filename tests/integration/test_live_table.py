@@ -46,7 +46,7 @@ def test_an_access_log_on_this_terminal_replaces_the_table(place: Workspace) -> 
 
 def row(address: str) -> re.Pattern[str]:
     """The line about a backend: its number, address and phase, requests in flight, requests."""
-    return re.compile(rf"^\d +{re.escape(address)} +ready +\d+ +(\d+) ", re.MULTILINE)
+    return re.compile(rf"^[> ]?\d +{re.escape(address)} +ready +\d+ +(\d+) ", re.MULTILINE)
 
 
 def requests(text: str, address: str) -> int:

@@ -66,6 +66,10 @@ class Terminal:
     def echoes(self) -> bool:
         return bool(termios.tcgetattr(self._keys)[3] & termios.ECHO)
 
+    def is_canonical(self) -> bool:
+        """Whether programs get whole lines, as is usual."""
+        return bool(termios.tcgetattr(self._keys)[3] & termios.ICANON)
+
     def shows(self, expected: Callable[[str], bool], within: float = PATIENCE) -> bool:
         """Whether the screen comes to look as expected."""
         deadline = time.monotonic() + within

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from composectl import errors
-from composectl.control.commands import BackendRef, ScaleRequest
+from composectl.control.commands import BackendRef, RolloutRequest, ScaleRequest
 from composectl.daemon.api import Api
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.shutdown import Shutdown
@@ -57,6 +57,16 @@ async def test_an_update_rolls_out_the_files_as_they_are_now(daemon: Daemon, orc
     for id in await orchestrator.containers("echo"):  # noqa: A001 - Docker's word
         await orchestrator.remove(id)
     await Api(daemon, Shutdown()).update("echo", print)
+    assert orchestrator.revisions == {"echo": NEW}
+
+
+async def test_a_rollout_without_a_project_takes_the_files_as_they_are_now(
+    daemon: Daemon, orchestrator: FakeOrchestrator
+) -> None:
+    orchestrator.desired["echo"] = 0
+    for id in await orchestrator.containers("echo"):  # noqa: A001 - Docker's word
+        await orchestrator.remove(id)
+    await Api(daemon, Shutdown()).rollout(RolloutRequest(("echo",), ""), print)
     assert orchestrator.revisions == {"echo": NEW}
 
 
