@@ -79,7 +79,9 @@ class SwarmWatch:
                 await asyncio.sleep(self.timing.backoff)
 
     def _take_hint(self) -> None:
+        """What the event is about may reach the tasks a little later than the next list."""
         self._services_at = float("-inf")
+        self._changed_at = self.clock()
         self._hint.set()
 
     async def _keep_listing(self) -> NoReturn:

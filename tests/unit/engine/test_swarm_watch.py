@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -30,10 +31,14 @@ class Story:
 
     @asynccontextmanager
     async def of(
-        self, engine: SwarmEngine, timing: SwarmTiming = QUICK, networks: frozenset[str] = frozenset()
+        self,
+        engine: SwarmEngine,
+        timing: SwarmTiming = QUICK,
+        networks: frozenset[str] = frozenset(),
+        clock: Callable[[], float] = time.monotonic,
     ) -> AsyncIterator[Story]:
         """Watch the service `lab_echo` as `echo`."""
-        running = asyncio.create_task(SwarmWatch(engine, {"echo": "lab_echo"}, self, networks, timing).run())
+        running = asyncio.create_task(SwarmWatch(engine, {"echo": "lab_echo"}, self, networks, timing, clock).run())
         try:
             async with asyncio.timeout(30):
                 yield self
@@ -142,6 +147,18 @@ async def test_an_event_is_a_hint_to_list_again(fake: FakeSwarm, engine: SwarmEn
         await fake.has_been_asked("events", 1)
         fake.start_task(7)
         await fake.say(event())
+        await story.shows(1, 2, 3, 4, 5, 6, 7)
+
+
+async def test_after_an_event_tasks_that_change_later_are_listed_at_once(fake: FakeSwarm, engine: SwarmEngine) -> None:
+    now = 0.0
+    async with Story().of(engine, replace(QUICK, unrest=5, calm=60), clock=lambda: now) as story:
+        await story.shows(1, 2, 3, 4, 5, 6)
+        await fake.has_been_asked("events", 1)
+        now = 1000.0  # it is at rest
+        await fake.say(event())
+        await story.lists_again(2)
+        fake.start_task(7)
         await story.shows(1, 2, 3, 4, 5, 6, 7)
 
 
