@@ -56,12 +56,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table of what was measured, and the most that it may be."""
+    """One line of the table of what was measured, and the bounds of it."""
 
     figure: str
     place: str
     measured: str
-    at_most: str
+    allowed: str
     heading: str = "engine, network"
 
 
@@ -73,7 +73,7 @@ class Scenario:
     def __init__(self, project: Project, backend: str, place: str, add_row: Callable[[Row], None]) -> None:
         self.project = project
         self.image = backend
-        self._place = place
+        self.place = place
         self._add_row = add_row
         self.state = project.folder.parent / "shared"
         self.state.mkdir()
@@ -100,7 +100,7 @@ class Scenario:
             assert wait_until(lambda: len(load.fates) > per_second / 4 and load.messages)
             yield load
         twice, late = len(self.executed_twice()), load.longest_wait
-        self._add_row(Row(name, self._place, len(load.fates), len(load.failed), twice, late, self.heading))
+        self._add_row(Row(name, self.place, len(load.fates), len(load.failed), twice, late, self.heading))
         assert set(load.posted) <= self._executed().keys()
 
     def executed_twice(self) -> list[str]:
@@ -158,8 +158,8 @@ _START: dict[type, str] = {Row: "| story |", Figure: "| figure |"}
 def _table(rows: Sequence[Row | Figure]) -> str:
     heading = rows[0].heading
     if isinstance(rows[0], Figure):
-        lines = [_line("figure", heading, "measured", "at most"), _line("---", "---", "--:", "--:")]
-        return "".join(lines + [_line(row.figure, row.place, row.measured, row.at_most) for row in rows])
+        lines = [_line("figure", heading, "measured", "allowed"), _line("---", "---", "--:", "--:")]
+        return "".join(lines + [_line(row.figure, row.place, row.measured, row.allowed) for row in rows])
     lines = [_line("story", heading, "requests", "failed", "executed twice", "longest wait")]
     lines.append(_line("---", "---", "--:", "--:", "--:", "--:"))
     for row in rows:
