@@ -1,5 +1,5 @@
 # What runs without `make matrix`, and what of it `make test` runs
-USUAL = not whole and not modern
+USUAL = not whole and not modern and not one_node
 FAST = $(USUAL) and not (external or resilience or compatibility or compiled or slow or plain_asyncio) and (smoke or not both_composes) and not serial
 FUZZ_SECONDS = 20
 SAMPLE =
@@ -48,8 +48,9 @@ test-rest: venv
 	@scripts/compiled
 	@PYTHONPATH=$(CURDIR)/.tools/compiled:$(CURDIR) scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance -o pythonpath= $(SAMPLE)
 	@scripts/with-engine scripts/run-tests "$(USUAL) and not ($(FAST))" tests $(SAMPLE)
-	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern scripts/run-tests "smoke or modern" tests/compatibility; \
-	else echo "not root: no test runs on a modern engine" >&2; fi
+	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern scripts/run-tests "(smoke or modern) and not one_node" tests/compatibility && \
+	scripts/with-engine --swarm scripts/run-tests "one_node and not whole" tests/compatibility; \
+	else echo "not root: no test runs on a modern engine, or in a swarm" >&2; fi
 
 release-check: test-all matrix stories
 

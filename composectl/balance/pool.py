@@ -48,9 +48,9 @@ class Pool:
     def sync(self, replicas: Iterable[Replica]) -> None:
         """Take over the whole list of running replicas, as Docker reports it now."""
         seen = {replica.key: replica for replica in replicas}
+        runs = {key[:2] for key in seen}
         for key in self._backends.keys() - seen.keys():
-            moved = any(key[:2] == other[:2] for other in seen)
-            reason = "its container has another address" if moved else "its container stopped"
+            reason = "its container has another address" if key[:2] in runs else "its container stopped"
             self._transition(self._backends[key], Signal.REMOVED, reason)
         for key, replica in seen.items():
             if key not in self._backends:

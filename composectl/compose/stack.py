@@ -76,6 +76,7 @@ def make_stack(
     for name, part in parts.items():
         if name in scales:
             _check_replicated(name, part.definition)
+            _check_reached(name, part.definition, project.document.get("networks") or {})
             labels = {DEPLOYED_BY: deployed_by}
             part.balance(scales[name], sorted(targets.get(name, ())), labels, udp=name not in without_udp)
     rendered = {name: part.render() for name, part in parts.items()}
@@ -117,4 +118,14 @@ def _check_replicated(service: str, definition: Mapping[str, Any]) -> None:
         raise errors.ComposectlError(
             f"service `{service}` cannot be balanced over a number of replicas: its `deploy.mode` is `{mode}`",
             "remove `deploy.mode`, or leave the service to the swarm",
+        )
+
+
+def _check_reached(service: str, definition: Mapping[str, Any], networks: Mapping[str, Any]) -> None:
+    """Tasks publish no port where all of their networks are internal."""
+    joined = [networks.get(name) or {} for name in definition.get("networks") or ("default",)]
+    if all(network.get("internal") for network in joined) and "network_mode" not in definition:
+        raise errors.ComposectlError(
+            f"the tasks of service `{service}` cannot be reached: each of its networks is `internal`",
+            "put it on another network, too, or remove `internal`",
         )

@@ -91,9 +91,14 @@ def _network(name: str, found: Document, sentences: list[str]) -> Document:
 
 
 def _ipam(found: Mapping[str, Any]) -> Document:
-    subnets = [{"subnet": pool["subnet"]} for pool in found.get("config") or () if pool.get("subnet")]
+    subnets = [{"subnet": pool["subnet"]} for pool in found.get("config") or () if _is_ipv4(pool)]
     driver = {"driver": found["driver"]} if found.get("driver") else {}
     return {**driver, **({"config": subnets} if subnets else {})}
+
+
+def _is_ipv4(pool: Mapping[str, Any]) -> bool:
+    """A stack file has no `enable_ipv6`, and without it a task gets an address that its network does not have."""
+    return bool(pool.get("subnet")) and ":" not in str(pool["subnet"])
 
 
 def _left_out_of_ipam(network: Mapping[str, Any]) -> Iterator[str]:
@@ -101,4 +106,5 @@ def _left_out_of_ipam(network: Mapping[str, Any]) -> Iterator[str]:
     if ipam.get("options"):
         yield "options"
     pools = ipam.get("config") or ()
+    yield from (f"config.subnet: {pool['subnet']}" for pool in pools if pool.get("subnet") and not _is_ipv4(pool))
     yield from dict.fromkeys(f"config.{key}" for pool in pools for key in pool if key != "subnet")

@@ -11,6 +11,7 @@ import docker
 import pytest
 from docker import DockerClient
 
+from tests.compatibility.stacks import SWARM
 from tests.support.composes import version_of
 from tests.support.project_shape import EVERY
 from tests.support.shaped_project import ShapedProject, shaped_project
@@ -38,10 +39,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Keep what became of the cells for `table.py`."""
     if (keep := os.environ.get("COMPOSECTL_MATRIX_KEEP")) and "PYTEST_XDIST_WORKER" not in os.environ:
+        cells = session.config.stash[CELLS]
+        in_swarm = any(cell["compose"] == SWARM for cell in cells)
         kept = {
             "engine": docker.from_env().version()["Version"],
-            "composes": {compose: version_of(compose) for compose in EVERY},
-            "cells": session.config.stash[CELLS],
+            "composes": {SWARM: SWARM} if in_swarm else {compose: version_of(compose) for compose in EVERY},
+            "cells": cells,
         }
         Path(keep).write_text(json.dumps(kept))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.compatibility.rows import ROWS
-from tests.support.project_shape import EVERY
 
 NEVER, FAILED = "-", "\N{BALLOT X}"
 _BEGIN, _END = "<!-- written by make matrix -->\n", "<!-- end -->\n"
@@ -20,8 +19,8 @@ Kept = Mapping[str, Any]
 
 
 def table(runs: Sequence[Kept]) -> str:
-    """A row for each shape, a column for each engine and Compose."""
-    columns = [(run, compose) for run in runs for compose in EVERY]
+    """A row for each shape, a column for each engine and Compose, or swarm."""
+    columns = [(run, compose) for run in runs for compose in run["composes"]]
     heads = ["", *(f"{_short(run['engine'])} · {_short(run['composes'][compose])}" for run, compose in columns)]
     lines = [heads, *([row, *(_shown(run["cells"], row, compose) for run, compose in columns)] for row in ROWS)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -40,7 +39,7 @@ def renewed(page: str, made: str) -> str:
 
 
 def _short(version: str) -> str:
-    return ".".join(re.findall(r"\d+", version)[:2])
+    return ".".join(re.findall(r"\d+", version)[:2]) or version
 
 
 def _shown(cells: Iterable[Kept], row: str, compose: str) -> str:

@@ -22,6 +22,13 @@ def test_a_column_is_an_engine_and_a_compose() -> None:
     assert words(table([OLD]))[0] == ["", "20.10 · 1.29", "20.10 · 2.26", "20.10 · 2.40"]
 
 
+def test_a_swarm_has_a_column_of_its_own() -> None:
+    swarm = OLD | {"composes": {"Swarm": "Swarm"}, "cells": [cell(compose="Swarm", says="left out")]}
+    heads, _, first, *_ = words(table([OLD, swarm]))
+    assert heads[-2:] == ["20.10 · 2.40", "20.10 · Swarm"]
+    assert first == [ROWS[0], "-", "-", "-", "left out"]
+
+
 def test_an_unseen_cell_is_empty_and_one_failure_fails_a_cell() -> None:
     kept = [cell(), cell(compose="newest"), cell(compose="newest", is_well=False)]
     assert words(table([OLD | {"cells": kept}]))[2] == [ROWS[0], "-", "refused", "✗"]

@@ -97,6 +97,7 @@ MET_IN = {
         "`{}` cannot be combined with `--balance`: it starts no replicas": "test_options_that_start_nothing_are_refused",
     },
     "unit/compose/test_stack.py": {
+        "the tasks of service `{}` cannot be reached: each of its networks is `internal`": "test_what_is_on_internal_networks_alone_is_not_balanced",
         "service `{}` cannot be balanced over a number of replicas: its `deploy.mode` is `{}`": "test_what_has_no_number_of_replicas_is_not_balanced",
     },
     "unit/compose/test_stack_client.py": {

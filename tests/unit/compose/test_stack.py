@@ -66,6 +66,17 @@ def test_what_has_no_number_of_replicas_is_not_balanced(mode: str) -> None:
     assert echo_of(stack_of(deploy={"mode": mode}))["deploy"]["mode"] == mode
 
 
+@pytest.mark.parametrize("networks", [["inner"], {"inner": None}, {"inner": {"aliases": ["x"]}}])
+def test_what_is_on_internal_networks_alone_is_not_balanced(networks: Any) -> None:
+    services = {"echo": IMAGE | {"networks": networks}}
+    project = Project("shop", {"services": services, "networks": {"inner": {"internal": True}, "front": {}}})
+    with pytest.raises(ComposectlError, match="each of its networks is `internal`"):
+        make_stack(project, {"echo": 2}, {}, "node")
+    make_stack(project, {}, {}, "node")
+    services["echo"]["networks"] = ["inner", "front"]
+    make_stack(project, {"echo": 2}, {}, "node")
+
+
 def test_only_the_services_that_are_named_are_deployed() -> None:
     project = Project("shop", {"services": {"echo": IMAGE, "built": {"build": "."}}})
     assert [*make_stack(project, {}, {}, "node", ["echo"]).document["services"]] == ["echo"]

@@ -82,6 +82,14 @@ def test_of_addresses_a_swarm_knows_the_subnet() -> None:
     )
 
 
+def test_of_subnets_those_of_ipv4_are_kept() -> None:
+    pools = [{"subnet": "10.9.0.0/24"}, {"subnet": "fd00:9::/64"}]
+    assert rendered("networks", enable_ipv6=True, ipam={"config": pools}) == (
+        {"ipam": {"config": [{"subnet": "10.9.0.0/24"}]}},
+        ["network `one`: `enable_ipv6` and `ipam.config.subnet: fd00:9::/64` are left out: a swarm does not know them"],
+    )
+
+
 def test_another_key_is_told_where_it_asks_for_something() -> None:
     assert rendered("networks", enable_ipv6=True)[1] == [
         "network `one`: `enable_ipv6` is left out: a swarm does not know it"
