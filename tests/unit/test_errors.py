@@ -202,7 +202,7 @@ MET_IN = {
         "lost the event stream of the Docker Engine at {}": "test_a_stream_that_the_engine_ends_has_broken",
     },
     "unit/orchestrator/test_stack_orchestrator.py": {
-        "service `{}` was deployed by composectl on node `{}`": "test_what_another_composectl_has_deployed_is_left_to_it",
+        "service `{}` was deployed by composectl on node `{}`": "test_h28_what_another_composectl_has_deployed_is_left_to_it",
     },
     "unit/engine/test_swarm_client.py": {
         "the Docker Engine at {} is no manager of a swarm": "test_an_engine_that_is_no_manager_is_told",

@@ -130,7 +130,7 @@ async def test_a_service_that_is_not_deployed_yet_has_no_tasks(fake: FakeSwarm, 
         assert story.reports == []
 
 
-async def test_a_task_counts_once_its_port_is_told(fake: FakeSwarm, engine: SwarmEngine) -> None:
+async def test_h23_a_task_counts_once_its_port_is_told(fake: FakeSwarm, engine: SwarmEngine) -> None:
     async with Story().of(engine) as story:
         await story.shows(1, 2, 3, 4, 5, 6)
         task = fake.start_task(7)
@@ -185,7 +185,7 @@ async def test_what_ended_long_ago_is_not_asked_for(fake: FakeSwarm, engine: Swa
 
 
 @pytest.mark.parametrize("desired_state", ["shutdown", "remove"])
-async def test_a_task_that_is_told_to_stop_drains_where_it_was_reached(
+async def test_h24_a_task_that_is_told_to_stop_drains_where_it_was_reached(
     fake: FakeSwarm, engine: SwarmEngine, desired_state: str
 ) -> None:
     async with Story().of(engine) as story:
@@ -199,7 +199,7 @@ async def test_a_task_that_is_told_to_stop_drains_where_it_was_reached(
         await story.shows(1, 2, 4, 5, 6)
 
 
-async def test_a_task_that_the_managers_do_not_know_any_more_is_gone(fake: FakeSwarm, engine: SwarmEngine) -> None:
+async def test_h25_a_task_that_the_managers_do_not_know_any_more_is_gone(fake: FakeSwarm, engine: SwarmEngine) -> None:
     async with Story().of(engine) as story:
         await story.shows(1, 2, 3, 4, 5, 6)
         fake.tasks.remove(fake.task(3))
@@ -207,7 +207,7 @@ async def test_a_task_that_the_managers_do_not_know_any_more_is_gone(fake: FakeS
         assert story.reports == []
 
 
-async def test_a_task_that_crashes_is_gone(fake: FakeSwarm, engine: SwarmEngine) -> None:
+async def test_h25_a_task_that_crashes_is_gone(fake: FakeSwarm, engine: SwarmEngine) -> None:
     async with Story().of(engine) as story:
         await story.shows(1, 2, 3, 4, 5, 6)
         fake.task(3)["Status"]["State"] = "failed"
@@ -233,7 +233,7 @@ async def test_a_new_task_may_have_the_number_of_one_that_leaves(fake: FakeSwarm
 # Nodes
 
 
-async def test_the_tasks_of_a_node_that_is_down_stay_until_swarm_replaces_them(
+async def test_h26_the_tasks_of_a_node_that_is_down_stay_until_swarm_replaces_them(
     fake: FakeSwarm, engine: SwarmEngine
 ) -> None:
     async with Story().of(engine) as story:
@@ -274,7 +274,9 @@ async def test_on_a_shared_network_tasks_are_reached_at_their_own_addresses(
 # Without managers
 
 
-async def test_without_a_leader_the_last_list_stays_and_it_is_told_once(fake: FakeSwarm, engine: SwarmEngine) -> None:
+async def test_h27_without_a_leader_the_last_list_stays_and_it_is_told_once(
+    fake: FakeSwarm, engine: SwarmEngine
+) -> None:
     async with Story().of(engine) as story:
         await story.shows(1, 2, 3, 4, 5, 6)
         fake.refusal = (503, "rpc error: code = Unknown desc = The swarm does not have a leader.")
@@ -288,7 +290,7 @@ async def test_without_a_leader_the_last_list_stays_and_it_is_told_once(fake: Fa
         assert story.reports == [report, STOPPING, "back"]
 
 
-async def test_managers_that_hang_do_not_make_tasks_leave(fake: FakeSwarm) -> None:
+async def test_h27_managers_that_hang_do_not_make_tasks_leave(fake: FakeSwarm) -> None:
     engine = await SwarmEngine.connect(fake.endpoint, timeout=1)
     async with Story().of(engine) as story:
         await story.shows(1, 2, 3, 4, 5, 6)

@@ -158,7 +158,7 @@ async def test_it_deploys_the_whole_stack(fake: FakeSwarm, stack: StackOrchestra
     assert fake.updates == []
 
 
-async def test_what_another_composectl_has_deployed_is_left_to_it(
+async def test_h28_what_another_composectl_has_deployed_is_left_to_it(
     fake: FakeSwarm, stack: StackOrchestrator, tmp_path: Path
 ) -> None:
     spec(fake)["Labels"][DEPLOYED_BY] = fake.nodes[1]["ID"]
@@ -174,7 +174,7 @@ async def test_what_another_composectl_has_deployed_is_left_to_it(
     assert fake.updates == []
 
 
-async def test_what_a_manager_that_is_down_has_deployed_is_taken_over(
+async def test_h28_what_a_manager_that_is_down_has_deployed_is_taken_over(
     fake: FakeSwarm, stack: StackOrchestrator, tmp_path: Path
 ) -> None:
     spec(fake)["Labels"][DEPLOYED_BY] = fake.nodes[1]["ID"]
