@@ -108,7 +108,7 @@ class OrchestratedRollout:
     async def _replace_all(self) -> None:
         async with self._reverted_on_failure():
             await self._monitor()
-            while await self._has_old():
+            while not self.begun or await self._has_old():
                 await self._take_step(self.pace.parallel)
                 if self.pace.delay and await self._has_old():
                     self.progress(f"{self.service.name}: the next step follows in {self.pace.delay:g} s")

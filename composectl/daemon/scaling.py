@@ -74,7 +74,7 @@ async def _scale(daemon: Daemon, service: BalancedService, request: ScaleRequest
     if orchestrator.can_choose_victim:
         await asyncio.gather(*(retire(daemon, service, backend, "scaled down", progress) for backend in plan.remove))
     elif plan.remove:
-        progress(f"{service.name}: removing {len(plan.remove)}, which the orchestrator chooses")
+        progress(f"{service.name}: removing {len(plan.remove)}")
     if plan.add:
         progress(f"{service.name}: adding {plan.add}")
         await remove_unusable(daemon, service)

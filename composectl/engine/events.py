@@ -40,6 +40,11 @@ def container_of(event: Event) -> str:
     return str(event.get("Actor", {}).get("ID", ""))
 
 
+def name_of(event: Event) -> str:
+    """The name of the service or node of a swarm that the event is about."""
+    return _attributes(event).get("name", "")
+
+
 def ends(kill: Event, replica: Replica) -> bool:
     """Whether this `kill`, which comes before `die` by as much as the grace period, stops this run of the container.
 

@@ -52,6 +52,11 @@ def task_conditions(
     return [found for found in conditions if found is not None]
 
 
+def error_of(task: SwarmTask) -> str:
+    """Why it could not start, or ended, in Docker's words; without the exit code, which is told beside them."""
+    return _EXIT.sub("", task.error)
+
+
 def service_ready_seconds(service: SwarmService) -> float:
     """As `ready_seconds`, for what the service says itself of the HEALTHCHECK."""
     container = (service.spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}
@@ -78,14 +83,9 @@ def _condition(
         state=task.state,
         exit_code=ended.exit_code if ended else None,
         restarts=len(failed) if wanted else len(failed) - 1,
-        error=_error(task) or (_error(ended) if ended else "") or _waits_for(task),
+        error=error_of(task) or (error_of(ended) if ended else "") or _waits_for(task),
     )
     return TaskCondition(condition, next((found.id for found in (ended, task) if found and found.container_id), ""))
-
-
-def _error(task: SwarmTask) -> str:
-    """Docker's words, without the exit code, which is told beside them."""
-    return _EXIT.sub("", task.error)
 
 
 def _waits_for(task: SwarmTask) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from composectl.balance.backend import Replica
-from composectl.engine.swarm import DOWN, RUNNING, SwarmNode, SwarmTask, make_replica
+from composectl.engine.events import name_of
+from composectl.engine.swarm import DOWN, RUNNING, SwarmNode, SwarmService, SwarmTask, make_replica
 from composectl.engine.swarm_client import SwarmEngine
 from composectl.engine.watch import ReplicaObserver
 from composectl.errors import ComposectlError
@@ -38,6 +39,7 @@ class SwarmWatch:
     """Reports the running tasks of `services` to its observer until cancelled; `clock` gives seconds.
 
     `services`: Swarm's names of the services, by those that the observer knows. `networks`: see `make_replica`.
+    `service_read` gets our name of each service, and the service, whenever it is read.
 
     Where the managers do not answer, nothing has changed: the last list counts until there is a new one.
     """
@@ -48,6 +50,7 @@ class SwarmWatch:
     networks: frozenset[str] = frozenset()
     timing: SwarmTiming = field(default_factory=SwarmTiming)
     clock: Callable[[], float] = time.monotonic
+    service_read: Callable[[str, SwarmService], None] = lambda name, service: None
 
     _hint: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _names: dict[str, str] = field(init=False, default_factory=dict)  # of the services that there are, by id
@@ -72,16 +75,16 @@ class SwarmWatch:
         while True:
             try:
                 with await self.engine.swarm_events() as events:
-                    self._take_hint()
-                    async for _ in events:
-                        self._take_hint()
+                    self._list_anew()
+                    async for event in events:
+                        if event.get("Type") == "node" or name_of(event) in self.services.values():
+                            self._changed_at = self.clock()  # a list may come before what the event is about
+                            self._list_anew()
             except ComposectlError:
                 await asyncio.sleep(self.timing.backoff)
 
-    def _take_hint(self) -> None:
-        """What the event is about may reach the tasks a little later than the next list."""
+    def _list_anew(self) -> None:
         self._services_at = float("-inf")
-        self._changed_at = self.clock()
         self._hint.set()
 
     async def _keep_listing(self) -> NoReturn:
@@ -123,8 +126,11 @@ class SwarmWatch:
     async def _list_services(self) -> None:
         found = [(name, await self.engine.service(in_swarm)) for name, in_swarm in self.services.items()]
         self._nodes = await self.engine.nodes()
-        self._names = {service.id: name for name, service in found if service is not None}
+        known = [(name, service) for name, service in found if service is not None]
+        self._names = {service.id: name for name, service in known}
         self._services_at = self.clock()
+        for name, service in known:
+            self.service_read(name, service)
 
     async def _list_tasks(self) -> list[SwarmTask]:
         """Those that are to run and those that were known to, without all that have ended: these may be many more."""

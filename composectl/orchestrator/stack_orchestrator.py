@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NoReturn
 
 from composectl import errors
-from composectl.balance.backend import Replica
-from composectl.balance.waiting import Condition
 from composectl.compose.client import ComposeClient
 from composectl.compose.deploy import update_config
 from composectl.compose.override import differs, render, without_published_ports
@@ -18,14 +13,9 @@ from composectl.compose.project import parse_project
 from composectl.compose.stack import DEPLOYED_BY, Stack, StackPlan
 from composectl.compose.stack_client import StackClient
 from composectl.compose.update_config import UpdateConfig
-from composectl.engine.containers import ExitedContainer
-from composectl.engine.output import OutputLine, parse_service_output
-from composectl.engine.swarm import DOWN, RUNNING, STACK, SwarmService, SwarmTask, make_replica, task_name
+from composectl.engine.swarm import DOWN, SwarmService
 from composectl.engine.swarm_client import SwarmEngine
-from composectl.engine.swarm_conditions import is_settled, service_ready_seconds, task_conditions
-from composectl.engine.swarm_watch import SwarmWatch
-from composectl.engine.watch import ReplicaObserver
-from composectl.orchestrator.base import Orchestrator, Revision, UpdateStep
+from composectl.orchestrator.base import Revision, UpdateStep
 from composectl.orchestrator.stack import stop_tasks
 from composectl.orchestrator.stack_update import (
     Spec,
@@ -36,10 +26,7 @@ from composectl.orchestrator.stack_update import (
     with_next_step,
     with_replicas,
 )
-
-_LAST_LINES = 10
-_MOST_LOGS = 3  # of the tasks that are not well, for each look
-_PULL_SECONDS = 60.0  # each node pulls the image itself
+from composectl.orchestrator.swarm_orchestrator import SwarmOrchestrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +41,23 @@ class Deployment:
     rendered: bytes
 
 
-class StackOrchestrator(Orchestrator):
-    """`names`: Swarm's names of the services, by the project's. The ids of replicas are those of tasks."""
-
-    can_choose_victim = False
+class StackOrchestrator(SwarmOrchestrator):
+    """`names`: Swarm's names of the services that are balanced, by those of the project."""
 
     def __init__(
         self, engine: SwarmEngine, names: Mapping[str, str], desired: Mapping[str, int], deployment: Deployment
     ) -> None:
-        super().__init__(desired)
-        self._engine = engine
-        self._names = names
+        super().__init__(engine, names, desired)
         self._deployment = deployment
-        self.logs_command = f"docker service logs -f {next(iter(names.values()))}"
         self._revisions = dict.fromkeys(desired, deployment.rendered)
         self._updates: dict[str, _Update] = {}  # by service
+        self._versions: dict[str, int] = {}  # of services after the last change from here
         self._has_made = False
 
-    async def watch(self, observer: ReplicaObserver) -> NoReturn:
-        await SwarmWatch(self._engine, self._names, observer).run()
-
-    def close(self) -> None:
-        self._engine.close()
+    def service_read(self, name: str, service: SwarmService) -> None:
+        """The desired number is that of the swarm, which others may have changed since."""
+        if service.replicas is not None and name in self._versions and service.version >= self._versions[name]:
+            self.desired[name] = service.replicas
 
     async def owns_port(self, service: str, port: int) -> bool:
         found = await self._engine.service(self._names[service])
@@ -96,6 +78,8 @@ class StackOrchestrator(Orchestrator):
                 await self._check_own(service)
         self._has_made = not services
         await found.stacks.deploy(found.name, found.stack, is_whole=True)
+        for name in self._names:
+            self._versions[name] = (await self._engine.existing(self._names[name])).version
 
     async def stop(self, *, kill: bool = False) -> None:
         """Remove the stack; unless `kill`, first have its tasks stop, for as long as they take."""
@@ -108,70 +92,6 @@ class StackOrchestrator(Orchestrator):
         if self._has_made:
             await self.stop(kill=kill)
 
-    # What there is
-
-    async def replicas(self, service: str) -> list[Replica]:
-        nodes = await self._engine.nodes()
-        tasks = [task for task in await self._tasks(service) if task.is_wanted and task.node_id in nodes]
-        found = (make_replica(self._names[service], task, nodes[task.node_id]) for task in tasks)
-        return [replica for replica in found if replica is not None]
-
-    async def containers(self, service: str) -> dict[str, str]:
-        """Also tasks that have ended, as long as the managers know them."""
-        return {task.id: self._name(service, task) for task in await self._tasks(service)}
-
-    async def wanted(self, service: str) -> dict[str, str]:
-        return {task.id: self._name(service, task) for task in await self._tasks(service) if task.is_wanted}
-
-    async def exited(self, service: str) -> list[ExitedContainer]:
-        return [
-            ExitedContainer(task.id, self._name(service, task), task.exit_code or 0, restarting=False, error=task.error)
-            for task in await self._tasks(service)
-            if task.has_failed
-        ]
-
-    async def replaces_ended(self, service: str) -> bool:
-        found = await self._engine.service(self._names[service])
-        return found is not None and (found.restarts_always or bool(await self.wanted(service)))
-
-    async def ready_seconds(self, service: str) -> float:
-        found = await self._engine.service(self._names[service])
-        return _PULL_SECONDS + (service_ready_seconds(found) if found else 0.0)
-
-    async def conditions(self, well: Collection[str], suspects: Collection[str]) -> list[Condition]:
-        known = {name: service for service, name in self._names.items()}
-        services = await self._engine.stack_services(self._deployment.name)
-        running = await self._engine.tasks(label=(f"{STACK}={self._deployment.name}",), desired_state=(RUNNING,))
-        found = []
-        for service in services:
-            tasks = [task for task in running if task.service == service.id]
-            is_balanced = service.name in known
-            if is_settled(service, tasks) and (not is_balanced or all(task.id in well for task in tasks)):
-                continue
-            name = known.get(service.name, service.name.removeprefix(f"{self._deployment.name}_"))
-            every = await self._engine.tasks(service=(service.id,))
-            told = task_conditions(name, service, every, well, time.time())
-            found += [each for each in told if is_balanced or each.is_trouble]
-        printed = [each.printed_by for each in found if each.printed_by][:_MOST_LOGS]
-        lines = dict(zip(printed, [await self.last_lines(task, _LAST_LINES) for task in printed], strict=True))
-        return [each.with_lines(lines.get(each.printed_by, ())) for each in found]
-
-    async def last_lines(self, id: str, count: int) -> Sequence[str]:  # noqa: A002 - Docker's word
-        """None where the node of the task does not answer."""
-        with suppress(errors.ComposectlError):
-            return await self._engine.task_lines(id, count)
-        return ()
-
-    async def new_output(
-        self, seen: dict[str, str], count: int = 1000, service: str = "", number: int | None = None
-    ) -> list[OutputLine]:
-        lines: list[OutputLine] = []
-        for name in (service,) if service else self._names:
-            slots = {task.id: task.slot for task in await self._tasks(name)}
-            output = await self._engine.service_output(self._names[name], count)
-            lines += parse_service_output(output, name, slots, seen)
-        return sorted((line for line in lines if number in (None, line.number)), key=lambda line: line.at)
-
     # Scaling
 
     def check_capacity(self, service: str, count: int, revision: Revision | None = None) -> None:
@@ -179,7 +99,8 @@ class StackOrchestrator(Orchestrator):
 
     async def scale_to(self, service: str, count: int, revision: Revision | None = None) -> None:
         await self._own(service)
-        await self._engine.change(self._names[service], lambda found: with_replicas(found.spec, count))
+        before = await self._engine.change(self._names[service], lambda found: with_replicas(found.spec, count))
+        self._versions[service] = before.version + 1
 
     # Revisions
 
@@ -232,12 +153,14 @@ class StackOrchestrator(Orchestrator):
 
     # Private
 
-    def _name(self, service: str, task: SwarmTask) -> str:
-        return task_name(self._names[service], task)
-
-    async def _tasks(self, service: str) -> list[SwarmTask]:
-        """All that the managers know, also those that have ended."""
-        return await self._engine.tasks(service=(self._names[service],))
+    async def _services(self) -> dict[str, tuple[str, SwarmService]]:
+        """All of the stack."""
+        known = {in_swarm: name for name, in_swarm in self._names.items()}
+        stack = self._deployment.name
+        return {
+            service.id: (known.get(service.name, service.name.removeprefix(f"{stack}_")), service)
+            for service in await self._engine.stack_services(stack)
+        }
 
     async def _own(self, service: str) -> SwarmService:
         """Raises ComposectlError where it is not there, or another composectl's."""

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import NoReturn
 
 from composectl import errors
 from composectl.balance.backend import Replica
@@ -15,10 +14,8 @@ from composectl.engine.endpoint import resolve_endpoint
 from composectl.engine.swarm import SwarmService
 from composectl.engine.swarm_client import SwarmEngine
 from composectl.engine.swarm_ports import host_ports, network_ids, target_ports
-from composectl.engine.swarm_watch import SwarmWatch
-from composectl.engine.watch import ReplicaObserver
-from composectl.orchestrator.base import Orchestrator
 from composectl.orchestrator.self_discovery import own_id
+from composectl.orchestrator.swarm_orchestrator import SwarmOrchestrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +38,31 @@ class Reach:
         return f"tasks are reached at {'their own addresses' if self.networks else 'ports of their nodes'}"
 
 
-class TaskOrchestrator(Orchestrator):
-    """Follows a service: the desired number is what there is; `stop_grace_period` is that of the own container."""
-
-    can_choose_victim = False
+class TaskOrchestrator(SwarmOrchestrator):
+    """Follows a service; `stop_grace_period` is that of the own container."""
 
     def __init__(self, engine: SwarmEngine, service: str, reach: Reach, stop_grace_period: float) -> None:
-        super().__init__(
-            {service: 0},
-            errors.ComposectlError(
-                f"the proxy follows the tasks of service `{service}`, and makes none",
-                f"`docker service scale {service}=N` does",
-            ),
+        refusal = errors.ComposectlError(
+            f"the proxy follows the tasks of service `{service}`, and makes none",
+            f"`docker service scale {service}=N` does",
         )
+        super().__init__(engine, {service: service}, {service: 0}, refusal, reach.networks)
         self.project = service
         self.stop_grace_period = stop_grace_period
-        self.logs_command = f"docker service logs -f {service}"
         self.reach = reach
-        self._engine = engine
+        self._is_global = False
 
     def describe(self, service: str) -> str:
         return f"the tasks of {service}"
 
-    async def watch(self, observer: ReplicaObserver) -> NoReturn:
-        services = {service: service for service in self.desired}
-        await SwarmWatch(self._engine, services, observer, self.reach.networks).run()
-
-    def close(self) -> None:
-        self._engine.close()
+    def service_read(self, name: str, service: SwarmService) -> None:
+        self._is_global = service.replicas is None
+        self.desired[name] = self.desired[name] if service.replicas is None else service.replicas
 
     def count(self, service: str, replicas: Sequence[Replica]) -> None:
-        self.desired[service] = len(replicas)
+        """Of a global service, there are as many tasks as there should be."""
+        if self._is_global:
+            self.desired[service] = len(replicas)
 
 
 async def follow_service(invocation: Invocation, backends: TaskBackends) -> TaskOrchestrator:

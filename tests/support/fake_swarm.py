@@ -22,9 +22,9 @@ def answers(kind: str, engine: str = "28.5") -> list[_Json]:
     return found
 
 
-def event(kind: str = "service", action: str = "update") -> _Json:
+def event(kind: str = "service", name: str = "lab_echo") -> _Json:
     """As the managers send it."""
-    return {"Type": kind, "Action": action, "Actor": {"ID": "1", "Attributes": {"name": "lab_echo"}}, "time": 1}
+    return {"Type": kind, "Action": "update", "Actor": {"ID": "1", "Attributes": {"name": name}}, "time": 1}
 
 
 class FakeSwarm(FakeEngine):

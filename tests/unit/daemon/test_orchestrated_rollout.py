@@ -55,6 +55,16 @@ async def test_the_next_step_is_taken_when_the_last_one_serves(
     assert outcomes(daemon) == {"done": 1, "failed": 0, "aborted": 0}
 
 
+async def test_a_service_without_replicas_has_the_new_revision_from_then_on(
+    daemon: Daemon, orchestrator: SteppingOrchestrator
+) -> None:
+    orchestrator.desired["echo"] = 0
+    await orchestrator.scale_to("echo", 0)
+    await rolled_out(daemon, ordered())
+    assert orchestrator.log == ["scale echo=0", "begin echo 2", "end echo"]
+    assert orchestrator.revisions == {"echo": NEW}
+
+
 async def test_what_the_service_says_of_its_updates_holds(daemon: Daemon, orchestrator: SteppingOrchestrator) -> None:
     orchestrator.written = UpdateConfig(parallelism=3, delay=0.01, monitor=0.0, stop_first=True)
     lines = await rolled_out(daemon, RolloutRequest(("echo",), NEW.decode()))

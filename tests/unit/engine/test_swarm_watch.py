@@ -162,6 +162,17 @@ async def test_after_an_event_tasks_that_change_later_are_listed_at_once(fake: F
         await story.shows(1, 2, 3, 4, 5, 6, 7)
 
 
+async def test_an_event_of_another_service_is_no_hint(fake: FakeSwarm, engine: SwarmEngine) -> None:
+    async with Story().of(engine, SLEEPY) as story:
+        await story.shows(1, 2, 3, 4, 5, 6)
+        await fake.has_been_asked("events", 1)
+        fake.start_task(7)
+        asked = fake.asked.count("list_tasks")
+        await fake.say(event(name="other"), event(name="other"), event())
+        await story.shows(1, 2, 3, 4, 5, 6, 7)
+        assert fake.asked.count("list_tasks") <= asked + 2
+
+
 async def test_while_nothing_changes_it_waits_for_an_event(fake: FakeSwarm, engine: SwarmEngine) -> None:
     async with Story().of(engine, replace(QUICK, unrest=0.0, calm=60)) as story:
         await story.shows(1, 2, 3, 4, 5, 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from composectl.balance.backend import Key, Replica
 from composectl.compose.client import ComposeClient
 from composectl.compose.override import render
 from composectl.compose.project import Project
@@ -20,7 +22,8 @@ from composectl.engine.swarm_client import SwarmEngine
 from composectl.errors import ComposectlError
 from composectl.orchestrator.base import UpdateStep
 from composectl.orchestrator.stack_orchestrator import Deployment, StackOrchestrator
-from tests.support.fake_swarm import FakeSwarm, frame
+from tests.support.fake_swarm import FakeSwarm, event, frame
+from tests.support.wait import wait_until_async
 
 DOCUMENT: dict[str, Any] = {
     "name": "lab",
@@ -59,6 +62,24 @@ async def stack(fake: FakeSwarm, tmp_path: Path) -> AsyncIterator[StackOrchestra
     engine.close()
 
 
+class Listener:
+    """Takes note that tasks were listed."""
+
+    def __init__(self) -> None:
+        self.listed = asyncio.Event()
+
+    def replicas_listed(self, service: str, replicas: list[Replica]) -> None:
+        self.listed.set()
+
+    def replica_stopping(self, service: str, container_id: str, reason: str) -> None: ...
+
+    def replica_gone(self, service: str, key: Key, reason: str) -> None: ...
+
+    def engine_lost(self, reason: str) -> None: ...
+
+    def engine_back(self) -> None: ...
+
+
 def called(folder: Path) -> list[str]:
     return [line.split(" ")[1] for line in (folder / "called").read_text().splitlines()]
 
@@ -94,7 +115,7 @@ async def test_a_task_that_crashes_has_exited_and_another_follows(fake: FakeSwar
     task["Status"] |= {"State": "failed", "Err": "task: non-zero exit (3)"}
     task["Status"]["ContainerStatus"]["ExitCode"] = 3
     (exited,) = await stack.exited("echo")
-    assert (exited.id, exited.name, exited.exit_code) == (task["ID"], "lab_echo.3", 3)
+    assert (exited.id, exited.name, exited.exit_code, exited.error) == (task["ID"], "lab_echo.3", 3, "")
     assert await stack.replaces_ended("echo")
 
 
@@ -188,6 +209,21 @@ async def test_a_service_is_scaled_by_the_managers(fake: FakeSwarm, stack: Stack
     fake.conflicts = 1
     await stack.scale_to("echo", 9)
     assert fake.updates == [{**before, "Mode": {"Replicated": {"Replicas": 9}}}]
+
+
+async def test_the_desired_number_is_that_of_the_swarm(fake: FakeSwarm, stack: StackOrchestrator) -> None:
+    listener = Listener()
+    watching = asyncio.create_task(stack.watch(listener))
+    spec(fake)["Mode"] = {"Replicated": {"Replicas": 7}}
+    await listener.listed.wait()
+    assert stack.desired == {"echo": 6}  # which is about to be deployed
+    await stack.start()
+    spec(fake)["Mode"] = {"Replicated": {"Replicas": 8}}
+    fake.services[0]["Version"]["Index"] += 1
+    await fake.has_been_asked("events", 1)
+    await fake.say(event())
+    await wait_until_async(lambda: stack.desired == {"echo": 8})
+    watching.cancel()
 
 
 async def test_tasks_end_before_their_service_is_removed(
