@@ -117,7 +117,7 @@ def check_nodes(nodes: Sequence[SwarmNode]) -> Check:
         hint = "use Docker Engine 20.10 or newer on each node"
         return Check("swarm", False, f"{found}; {', '.join(old)}", hint, is_needed=False)
     versions = ", ".join(sorted({node.engine for node in nodes}))
-    return Check("swarm", True, f"{found}, each of them ready; engine {versions}", is_needed=False)
+    return Check("swarm", True, f"{found}, each of them ready; engine {versions}")
 
 
 # Private
@@ -182,7 +182,7 @@ async def _swarm(engine: SwarmEngine) -> Check:
     except errors.ComposectlError as error:
         return replace(_missing("swarm", error), is_needed=False)
     if not info.node_id:
-        return Check("swarm", True, "none, which only `up --swarm` needs", is_needed=False)
+        return Check("swarm", True, "none, which only `up --swarm` needs")
     if not info.is_manager:
         hint = f"run `up --swarm` on a manager: {', '.join(info.managers) or '`docker node ls` works there'}"
         return Check("swarm", False, "this node is a worker", hint, is_needed=False)
