@@ -210,7 +210,12 @@ class Lifecycle:
 
     @property
     def _leaves_replicas_running(self) -> bool:
-        """In the background, after a request of another terminal, or where the old process goes on."""
+        """In the background, after a request of another terminal, or where the old process goes on.
+
+        Replicas of other machines go on where this one shuts down, which sends SIGTERM.
+        """
+        if self._daemon.orchestrator.are_elsewhere and self._shutdown.number == signal.SIGTERM:
+            return True
         return self._is_detached or not self._shutdown.number or self._old_process is not None
 
     # While it serves

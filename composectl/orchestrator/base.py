@@ -47,6 +47,7 @@ class Orchestrator:
     With a `refusal` it only reports replicas, and the methods from `start` on are not for it.
     """
 
+    are_elsewhere = False  # its replicas are on other machines, too, and go on where this one shuts down
     can_choose_victim = True  # else `scale_to` chooses which replicas are removed
     directory = ""  # the project's, as an absolute path
     notes: tuple[str, ...] = ()  # what is told before anything is started, a sentence each

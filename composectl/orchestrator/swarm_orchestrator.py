@@ -27,6 +27,7 @@ _PULL_SECONDS = 60.0  # each node pulls the image itself
 class SwarmOrchestrator(Orchestrator):
     """`names`: Swarm's names of the services, by ours. `networks`: see `make_replica`."""
 
+    are_elsewhere = True
     can_choose_victim = False
 
     def __init__(

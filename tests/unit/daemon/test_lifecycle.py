@@ -157,6 +157,20 @@ async def test_a_signal_in_the_foreground_stops_the_replicas(
     assert orchestrator.log == ["start", "stop"]
 
 
+@pytest.mark.parametrize(("number", "log"), [(signal.SIGTERM, ["start"]), (signal.SIGINT, ["start", "stop"])])
+async def test_what_runs_elsewhere_goes_on_where_this_machine_shuts_down(
+    tmp_path: Path, number: signal.Signals, log: list[str]
+) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1})
+    orchestrator.are_elsewhere = True
+    run = Run(orchestrator, tmp_path)
+    async with run.going(background=False) as (_, running):
+        await wait_until_async(lambda: run.daemon.services["echo"].is_served)
+        os.kill(os.getpid(), number)
+        assert await running == 128 + number
+    assert orchestrator.log == log
+
+
 async def test_a_signal_while_it_starts_stops_what_there_is(tmp_path: Path) -> None:
     orchestrator = SlowOrchestrator()
     run = Run(orchestrator, tmp_path)
