@@ -30,7 +30,7 @@ measured while these look at another composectl. Where backends are killed, each
 `nginx-tuned` has larger buffers, of 64 KiB each; `go` is Go's `httputil.ReverseProxy` as it comes, `go-tuned` keeps
 more connections, and `go-pooled` its buffers, too. Calls of gRPC go over HTTP/2 without TLS on both sides, to four
 nghttpd; h2load sends them where all are alike. Over TCP, `haproxy-splice` is HAProxy with `option splice-auto` and
-`option splice-response`.
+`option splice-response`. `composectl-sticky` has `--sticky`, and `composectl-hashed` has `--sticky cookie:NAME`.
 """
 
 

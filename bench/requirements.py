@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.figures import Figure, Row, Samples
-from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, table, tcp, watched
+from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, sticky, table, tcp, watched
 
 _OURS = Row("composectl")
 
@@ -72,6 +72,8 @@ _LARGE = _ratio(bodies.PER_CPU_SECOND, _OURS, Row("nginx"))
 _BULK = _ratio(bodies.PER_CPU_SECOND, _OURS, tcp.HAPROXY)
 _GROWTH = _ratio(cpu.CPU, Row("composectl", growth.MANY), Row("composectl", growth.FEW))
 _WATCHED = _ratio(latency.P99, watched.WATCHED, latency.BARE)
+_STICKY = _ratio(cpu.CPU, sticky.STICKY, sticky.WITHOUT)
+_HASHED = _ratio(cpu.CPU, sticky.HASHED, sticky.WITHOUT)
 _TABLE = _ratio(latency.P99, table.DRAWN, latency.BARE)
 
 REQUIREMENTS = (
@@ -88,6 +90,8 @@ REQUIREMENTS = (
     Requirement("bulk over TCP per CPU second against HAProxy", tcp.IN_BULK.name, _BULK, 2.0, at_least=True),
     Requirement("p99 with the table drawn against without", "table", _TABLE, 1.3),
     Requirement("p99 with all watchers against bare", "watched", _WATCHED, 1.2),
+    Requirement("CPU per request with sessions by cookie against none", "sticky", _STICKY, 1.1),
+    Requirement("CPU per request with sessions by hash against none", "sticky", _HASHED, 1.1),
     Requirement("failed requests while backends are killed", "killed", _median(killed.LOST), 0, "requests"),
     Requirement("p99 while backends are killed", "killed", _median(killed.P99), 50, "ms"),
     Requirement("throughput while backends are killed", "killed", _median(killed.KEPT), 0.9, at_least=True),

@@ -1,9 +1,21 @@
--- Arguments of ours after `--`: METHOD BODY_SIZE CLOSE; prints what happened as one line of figures.
+-- Arguments of ours after `--`: METHOD BODY_SIZE CLOSE [COOKIE...]; prints what happened as one line of figures.
 function init(arguments)
    local method, size, close = arguments[1], tonumber(arguments[2]), arguments[3] == "close"
    local headers = close and { ["Connection"] = "close" } or {}
    local body = size > 0 and string.rep("x", size) or nil
-   request = function() return wrk.format(method, nil, headers, body) end
+   if #arguments == 3 then
+      request = function() return wrk.format(method, nil, headers, body) end
+      return
+   end
+   local requests, turn = {}, 0
+   for at = 4, #arguments do
+      headers["Cookie"] = arguments[at]
+      requests[#requests + 1] = wrk.format(method, nil, headers, body)
+   end
+   request = function()
+      turn = turn % #requests + 1
+      return requests[turn]
+   end
 end
 
 function done(summary, latency, requests)

@@ -13,13 +13,17 @@ _SCRIPT = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to ask for, over and over, on so many connections; `body` in bytes; `close`: one connection per request."""
+    """What to ask for, over and over, on so many connections; `body` in bytes; `close`: one connection per request.
+
+    `cookies`: the requests carry them in turn.
+    """
 
     path: str = "/"
     connections: int = 64
     method: str = "GET"
     body: int = 0
     close: bool = False
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def put(load: Load, port: int, seconds: int) -> Outcome:
     command = [
         *("wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT)),
         *(f"http://127.0.0.1:{port}{load.path}", "--"),
-        *(load.method, str(load.body), "close" if load.close else "keep"),
+        *(load.method, str(load.body), "close" if load.close else "keep", *load.cookies),
     ]
     printed = subprocess.run(on(LOAD_CORE, command), capture_output=True, text=True, check=True).stdout
     requests, received, microseconds, failed, p99 = map(int, printed.rpartition("figures ")[2].split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, table, tcp, watched
+from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, sticky, table, tcp, watched
 from bench.parts.part import Part
 
 PARTS: dict[str, Part] = {
@@ -12,6 +12,7 @@ PARTS: dict[str, Part] = {
         latency.PART,
         table.PART,
         watched.PART,
+        sticky.PART,
         *bodies.PARTS,
         growth.PART,
         *grpc.PARTS,

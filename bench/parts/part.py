@@ -29,7 +29,7 @@ class Target:
 
 Measure = Callable[[Target, int], Mapping[Figure, float]]
 NGINX = Row("nginx")
-TCP_ALONE = ("haproxy-splice",)  # peers that differ from another one by what they do with connections
+_OF_ONE_PART = ("haproxy-splice", "composectl-sticky", "composectl-hashed")  # no other part measures these peers
 
 
 def to_nginx(_: Row) -> Row:
@@ -65,6 +65,6 @@ class Part:
 
     def rows(self, peers: Sequence[str]) -> list[Row]:
         """Which of `peers` are measured, before how many backends."""
-        wanted = self.only or [name for name in peers if name not in (*self.without, *TCP_ALONE)]
+        wanted = self.only or [name for name in peers if name not in (*self.without, *_OF_ONE_PART)]
         names = [name for name in peers if name in wanted]
         return [Row(name, count) for name in names for count in self.backends]

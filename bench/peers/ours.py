@@ -33,6 +33,14 @@ def _watched(folder: Path) -> Sequence[str]:
     return (*_logging(folder), "--metrics", "0", "--dashboard", "0")
 
 
+def _sticky(_: Path) -> Sequence[str]:
+    return ("--sticky",)
+
+
+def _hashed(_: Path) -> Sequence[str]:
+    return ("--sticky", "cookie:visit")
+
+
 def composectl(
     name: str, *, table: bool = True, options: Options = _none, home: Path = INSTALLED, measured: bool = True
 ) -> Peer:
@@ -63,7 +71,8 @@ def _starter(
             *(("--protocol", "tcp") if place.backends.tcp else ()),
             *options(place.folder),
         ]
-        environment = {"PYTHONPATH": str(home), "XDG_RUNTIME_DIR": str(place.folder), "TERM": "xterm-256color"}
+        environment = {"PYTHONPATH": str(home), "TERM": "xterm-256color"}
+        environment |= dict.fromkeys(("XDG_RUNTIME_DIR", "XDG_STATE_HOME"), str(place.folder))
         out = place.folder / "out"
         with (
             terminal() as drawn,
@@ -86,4 +95,6 @@ INTERPRETED = composectl("composectl-interpreted", home=_HERE)
 WITHOUT_TABLE = composectl("composectl-quiet", table=False)
 LOGGING = composectl("composectl-logging", options=_logging)
 WATCHED = composectl("composectl-watched", options=_watched)
+STICKY = composectl("composectl-sticky", options=_sticky)
+HASHED = composectl("composectl-hashed", options=_hashed)
 BYSTANDER = composectl("composectl-bystander", options=_watched, measured=False)

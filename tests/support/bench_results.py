@@ -16,6 +16,8 @@ COST = {
     "composectl-quiet": 1.4,
     "composectl-logging": 1.7,
     "composectl-watched": 1.3,
+    "composectl-sticky": 1.6,
+    "composectl-hashed": 1.6,
     "nginx-tuned": 0.9,
     "haproxy": 1.1,
     "haproxy-splice": 1.1,
