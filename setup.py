@@ -62,6 +62,7 @@ HOT_PATH = [
     "composectl/proxy/peer.py",
     "composectl/proxy/queue.py",
     "composectl/proxy/replay.py",
+    "composectl/proxy/request_id.py",
     "composectl/proxy/session_fields.py",
     "composectl/proxy/sockets.py",
     "composectl/proxy/tcp.py",

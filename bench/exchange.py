@@ -71,7 +71,7 @@ async def _stage() -> tuple[list[_Transport], dict[_Transport, BackendConnection
     backends = {}
     for backend in pool.backends * _CLIENTS:
         connection, transport = (
-            BackendConnection(backend, _LINE, connections.keep, connections.lost),
+            BackendConnection(backend, _LINE, b"", connections.keep, connections.lost),
             _Transport(),
         )
         connection.connection_made(cast(asyncio.Transport, transport))

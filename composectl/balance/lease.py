@@ -14,6 +14,7 @@ from composectl.balance.sessions import Sessions
 from composectl.balance.stats import Rate
 
 _READY: Final = Phase.READY  # looked up once
+_LEAVING: Final = (Phase.DRAINING, Phase.DRAINED, Phase.GONE)
 
 
 class Lease:
@@ -174,6 +175,13 @@ class Leases:
             return None
         backend = self.sessions.find(session)
         return self._begin(backend) if backend is not None and self.sessions.keeps(backend) else None
+
+    def acquire_at(self, number: int) -> Lease | None:
+        """A lease of the backend of this number, ready or not, unless it leaves; None where there is none."""
+        for backend in self._backends:
+            if backend.replica.number == number and backend.phase not in _LEAVING:
+                return self._lease_of(backend)
+        return None
 
     def acquire_retry(
         self,

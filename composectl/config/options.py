@@ -266,6 +266,18 @@ OPTIONS = (
         key_help="Whether responses carry X-Internal-Service.",
     ),
     _http(
+        "replica-header",
+        FLAG,
+        "Tell replicas their number, by X-Composectl-Replica in requests.",
+        BalancingConfig,
+    ),
+    _http(
+        "allow-pin",
+        FLAG,
+        "Let X-Composectl-Replica of trusted clients choose the replica.",
+        Limits,
+    ),
+    _http(
         "request-id",
         FLAG,
         "Add no X-Request-ID to requests without one.",

@@ -15,6 +15,7 @@ from composectl.proxy.limits import Limits, QueueConfig
 class BalancingConfig:
     """`policy` is a name of `POLICIES`; `backend_header`: responses carry `X-Internal-Service`.
 
+    `replica_header`: requests carry `X-Composectl-Replica`, the number of the replica that gets them.
     `sticky`: what tells the session of a request, `true` for a cookie of the proxy, `cookie:NAME`, or `header:NAME`; ""
     where requests of one client need not stay together.
     `health_check_path`: the path whose answer tells whether a backend is well; "" where its port does.
@@ -28,6 +29,7 @@ class BalancingConfig:
     policy: str = "least-request"
     sticky: str = ""
     backend_header: bool = True
+    replica_header: bool = False
     request_id: bool = True
     health_check_path: str = ""
     health_check_grpc: str = ""

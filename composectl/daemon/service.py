@@ -30,13 +30,13 @@ from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
-from composectl.proxy.head import make_request_id
 from composectl.proxy.health_check import HealthMonitor, make_health_check
 from composectl.proxy.limits import ConnectionLimit
 from composectl.proxy.listener import PortTaken, address_of, bind, serve
 from composectl.proxy.port_owner import process_on
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.queue import RequestQueue
+from composectl.proxy.request_id import make_request_id
 from composectl.proxy.server import HttpServer
 from composectl.proxy.session_fields import SessionFields
 from composectl.screen.console import warning
@@ -238,7 +238,10 @@ class BalancedService:
         return f"{self.name} {port}"
 
     def _make_server(self, port: Port, connection_limit: ConnectionLimit, access_log: AccessLog | None) -> HttpServer:
-        connections = ConnectionPool(port.target, identify=self._balancing.backend_header)
+        balancing = self._balancing
+        connections = ConnectionPool(
+            port.target, identify=balancing.backend_header, tell_number=balancing.replica_header
+        )
         upstream = Upstream(
             self.pool,
             connections,

@@ -12,8 +12,8 @@ from time import monotonic_ns, time_ns
 from typing import Final
 
 from composectl.balance.backend import Replica, join_address
-from composectl.proxy.head import is_valid_request_id
 from composectl.proxy.protocol import BY_CONNECTION
+from composectl.proxy.request_id import is_valid_request_id
 
 USER_AGENT: Final = b"user-agent"
 REFERER: Final = b"referer"

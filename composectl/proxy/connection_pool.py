@@ -24,9 +24,17 @@ _READY: Final = Phase.READY  # looked up once
 class ConnectionPool(BackendStreams):
     """The connections to one port of the backends of one service; the one used last is used next."""
 
-    def __init__(self, port: int | None, *, identify: bool = True, connect_timeout: float = CONNECT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        port: int | None,
+        *,
+        identify: bool = True,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        tell_number: bool = False,
+    ) -> None:
         self.port = port
         self._identify = identify
+        self._tell_number = tell_number
         self._connect_timeout = connect_timeout  # seconds
         self._kept: dict[Backend, list[BackendConnection]] = {}
         self._early_closed: dict[Backend, int] = {}  # when it closed one of them within a second
@@ -51,7 +59,9 @@ class ConnectionPool(BackendStreams):
         return self.take(backend)
 
     async def dial(self, backend: Backend) -> BackendConnection:
-        connection = BackendConnection(backend, self.backend_line(backend), self.keep, self.lost)
+        connection = BackendConnection(
+            backend, self.backend_line(backend), self.number_line(backend), self.keep, self.lost
+        )
         await self.connect(backend, cast(asyncio.Protocol, connection))
         if backend.phase is Phase.GONE:  # and another may have its address by now
             connection.cancel()
@@ -62,6 +72,10 @@ class ConnectionPool(BackendStreams):
         """The line that names the backend to the client, or none where clients are not told."""
         address = join_address(*backend.replica.address(self.port))
         return f"X-Internal-Service: {address}\r\n".encode() if self._identify else b""
+
+    def number_line(self, backend: Backend) -> bytes:
+        """The line that tells the backend its number, or none where backends are not told."""
+        return b"X-Composectl-Replica: %d\r\n" % backend.replica.number if self._tell_number else b""
 
     async def connect(self, backend: Backend, protocol: asyncio.Protocol) -> None:
         """Connect `protocol` to the backend. Raises OSError, TimeoutError among them."""

@@ -13,6 +13,7 @@ class ErrorReason(StrEnum):
     BAD_CONTENT_LENGTH = "bad-content-length"
     BAD_HOST = "bad-host"
     BAD_MAX_FORWARDS = "bad-max-forwards"
+    BAD_PIN = "bad-pin"
     BAD_REQUEST = "bad-request"
     BAD_TARGET = "bad-target"
     BODY_TOO_LARGE = "body-too-large"
@@ -26,6 +27,7 @@ class ErrorReason(StrEnum):
     NOT_HTTP = "not-http"
     NOT_TLS = "not-tls"
     NO_PROXY_PROTOCOL = "no-proxy-protocol"
+    PIN_REFUSED = "pin-refused"
     PROXY_PROTOCOL = "proxy-protocol"
     TARGET_TOO_LONG = "target-too-long"
     TLS = "tls"
@@ -61,6 +63,7 @@ class ErrorReason(StrEnum):
     CONNECT_TIMEOUT = "connect-timeout"
     INTERNAL_ERROR = "internal-error"
     NO_BACKEND_READY = "no-backend-ready"
+    NO_SUCH_REPLICA = "no-such-replica"
     STREAM_REFUSED = "stream-refused"
     TOO_MANY_OPEN_FILES = "too-many-open-files"
 
@@ -77,6 +80,7 @@ _STATUS_WITHOUT_A_RESPONSE = {
     ErrorReason.CONNECT_TIMEOUT: 504,
     ErrorReason.INTERNAL_ERROR: 500,
     ErrorReason.NO_BACKEND_READY: 503,
+    ErrorReason.NO_SUCH_REPLICA: 503,
     ErrorReason.STREAM_REFUSED: 503,
     ErrorReason.TOO_MANY_OPEN_FILES: 503,
 }

@@ -157,7 +157,10 @@ class Exchange(Attempts):
         if self.record is not None:
             self.record.start()
         self._started_ns = monotonic_ns()
-        self._place()
+        if self.request.pin:
+            self._place_at(int(self.request.pin))
+        else:
+            self._place()
 
     def add_body(self, data: bytes) -> None:
         if self.record is not None:
@@ -343,6 +346,15 @@ class Exchange(Attempts):
     def _next_lease(self, failures: Failures) -> Lease | None:
         return failures.next_lease(self._pool, self._queue, self._client.address, self.request.session)
 
+    def _place_at(self, number: int) -> None:
+        """Send it to the replica of this number, or to none."""
+        lease = self._pool.leases.acquire_at(number)
+        if lease is not None:
+            self._send_to(lease)
+        else:
+            self._pool.leases.reject(ErrorReason.NO_SUCH_REPLICA)
+            self._end_without(ErrorReason.NO_SUCH_REPLICA)
+
     def _with_session(self, head: ResponseHead, fields: SessionFields) -> ResponseHead:
         return fields.mark(head, self.request, self._current_lease().backend)
 
@@ -392,7 +404,7 @@ class Exchange(Attempts):
     def _attempt_failed(self, reason: ErrorReason, *, connected: bool) -> None:
         whole = self._restore_sent() if self._head_sent else True
         failures = self._add_failure(reason, connected=connected)
-        if failures.may_retry(self.request.method, whole=whole):
+        if not self.request.pin and failures.may_retry(self.request.method, whole=whole):
             self._retry(failures)
         else:
             self._fail(reason)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from binascii import hexlify
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from itertools import product
-from random import getrandbits
 from types import MappingProxyType
 from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
+from composectl.proxy.request_id import is_valid_request_id, request_id_line
 
 Fields = list[tuple[bytes, bytes]]
 _JOIN: Final = b": ".join
@@ -41,10 +40,12 @@ _FORWARDED: Final = frozenset(
 )
 FRAMING: Final = (b"content-length", b"transfer-encoding")
 _REQUEST_ID: Final = b"x-request-id"
+_REPLICA: Final = b"x-composectl-replica"
+# The proxy alone writes these, and CGI takes `_` for `-`
+_RESERVED: Final = re.compile(rb"x[-_]composectl[-_]")
+_LETTER_X: Final = 0x78
 # The proxy acts on these, and writes them anew
 _HANDLED: Final = frozenset((b"expect", b"max-forwards", b"via"))
-# A token (RFC 9110, section 5.6.2), or what Base64 and paths add to that
-_REQUEST_ID_VALUE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z/:=@-]{1,128}")
 
 
 # The proxy alone writes these: an untrusted client may not claim to forward for another.
@@ -76,7 +77,8 @@ class RequestHead:
     `framing`: the line of `data` that frames the body, empty where there is none; `chunked`: the body comes in chunks.
     `has_host`: the client named one; HTTP/1.0 need not. `id_line`: the line with its `X-Request-ID`, empty where it has
     none. `upgrade`: the protocols that it asks for, empty where there are none. `trailers`: the client accepts them.
-    `keep_alive`: the client's connection may carry another request. `session`: see `SessionFields.read`.
+    `keep_alive`: the client's connection may carry another request. `session`: see `SessionFields.read`. `pin`: the
+    number of the only replica that may get it, empty for any.
     """
 
     __slots__ = (
@@ -89,6 +91,7 @@ class RequestHead:
         "id_line",
         "keep_alive",
         "method",
+        "pin",
         "session",
         "target",
         "trailers",
@@ -123,6 +126,7 @@ class RequestHead:
         self.http_1_0 = http_1_0
         self.has_host = has_host
         self.session: bytes | None = None
+        self.pin = b""
 
     def data_for(self, authority: bytes) -> bytes:
         """The whole head for the backend at this authority, whose name stands where the client gave none."""
@@ -204,7 +208,7 @@ def forwarding_lines(client: str, scheme: str, name: str, trusted: Mapping[bytes
 
 def trusted_forwarded_fields(fields: Fields) -> dict[bytes, bytes]:
     """What a trusted proxy tells of its client (RFC 7239, and the older fields)."""
-    return _sort(fields, _FORWARDED)[1]
+    return {name: value for name, value in _sort(fields, _FORWARDED)[1].items() if name in _FORWARDED}
 
 
 def request_head(
@@ -261,9 +265,12 @@ def request_head(
     if len(data) > MAX_HEAD:
         raise BadMessage(431, ErrorReason.HEAD_TOO_LARGE)
     http_1_0 = version == "1.0"
-    return RequestHead(
+    head = RequestHead(
         method, target, kept, data, id_line, framing, chunked, upgrade, trailers, keep_alive, http_1_0, has_host
     )
+    if not plain:
+        head.pin = ours.get(_REPLICA, b"")
+    return head
 
 
 def response_head(
@@ -302,18 +309,9 @@ def interim_head(status: int, reason: bytes, fields: Fields, backend_line: bytes
     return ResponseHead(status, reason, kept, None, False, False, b"", id_line, upgrade, backend_line)
 
 
-def request_id_line(request_id: bytes) -> bytes:
-    return b"X-Request-ID: %b\r\n" % request_id
-
-
-def make_request_id() -> bytes:
-    """32 hexadecimal digits; no secret, but unlike a counter it does not tell how many requests there are."""
-    return hexlify(getrandbits(128).to_bytes(16, "big"))
-
-
-def is_valid_request_id(value: bytes) -> bool:
-    """Whether the value of a client may go on as it is."""
-    return _REQUEST_ID_VALUE.fullmatch(value) is not None
+def is_reserved(name: bytes) -> bool:
+    """Whether it is one of `X-Composectl-*`; `name` is in lower case."""
+    return len(name) > 12 and name[0] == _LETTER_X and _RESERVED.match(name) is not None
 
 
 # Private
@@ -325,7 +323,7 @@ def _sort(fields: Fields, known: frozenset[bytes]) -> tuple[Fields, dict[bytes, 
     ours: dict[bytes, bytes] = {}
     for field in fields:
         lower = field[0].lower()
-        if lower not in known:
+        if lower not in known and not is_reserved(lower):
             kept.append(field)
         elif lower in ours:
             ours[lower] += b", " + field[1].strip(b" \t")

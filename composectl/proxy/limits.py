@@ -14,6 +14,7 @@ from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import RequestHead
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
+LOOPBACK: Final[Networks] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 PRIVATE: Final[Networks] = tuple(
     map(
         ip_network,
@@ -43,7 +44,8 @@ class Limits:
     the listener is bound to loopback alone.
     `allowed_hosts`: names in lower case and without a port.
     `accept_proxy_protocol`: trusted proxies tell the address of their client. `send_proxy_protocol`: the version in
-    which backends of connections are told it, `v1` or `v2`; "" for none.
+    which backends of connections are told it, `v1` or `v2`; "" for none. `allow_pin`: clients at loopback, and trusted
+    proxies, may choose the replica of a request.
     """
 
     response_timeout: int | None = None
@@ -53,6 +55,7 @@ class Limits:
     allowed_hosts: frozenset[bytes] = frozenset()
     accept_proxy_protocol: bool = False
     send_proxy_protocol: str = ""
+    allow_pin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

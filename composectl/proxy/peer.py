@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import Fields, forwarding_lines, trusted_forwarded_fields
+from composectl.proxy.limits import LOOPBACK, is_within
 from composectl.proxy.listener_context import ListenerContext
 
 _SHORTEST: Final = len(b"Forwarded")
 _FIRST_LETTERS: Final = b"FXfx"
+_MAX_DIGITS: Final = 9
 
 
 class Peer:
@@ -37,6 +40,21 @@ class Peer:
         if forwarded:
             self._context.dropped_forwarding(self._address)
         return self.forwarding, b""
+
+    def allowed_pin(self, pin: bytes, fields: Fields) -> bytes:
+        """The replica that the client wants for its request; empty where none is looked at. Raises BadMessage.
+
+        A proxy in front forwards the fields of any client: nothing must show that it does so here.
+        """
+        if not self._context.limits.allow_pin:
+            return b""
+        names = {name.lower() for name, _ in fields}
+        networks = (*LOOPBACK, *self._context.limits.trusted_proxies)
+        if b"via" in names or trusted_forwarded_fields(fields) or not is_within(self._address, networks):
+            raise BadMessage(403, ErrorReason.PIN_REFUSED)
+        if not pin.isdigit() or len(pin) > _MAX_DIGITS:
+            raise BadMessage(400, ErrorReason.BAD_PIN)
+        return pin
 
 
 # Private

@@ -13,6 +13,7 @@ from composectl.proxy.head import (
     OUR_REQUEST_FIELDS,
     OUR_RESPONSE_FIELDS,
     Fields,
+    is_reserved,
 )
 
 _MAX_OF_RESPONSE: Final = 64 * 1024
@@ -43,7 +44,8 @@ def check_response_trailers(trailers: Fields) -> None:
 
 def forwardable_trailers(trailers: Fields) -> Fields:
     """The trailers that may be forwarded (RFC 9110, section 6.5.1)."""
-    return [field for field in trailers if field[0].lower() not in _NOT_IN_TRAILERS]
+    lowered = [(field, field[0].lower()) for field in trailers]
+    return [field for field, name in lowered if name not in _NOT_IN_TRAILERS and not is_reserved(name)]
 
 
 # Private

@@ -9,7 +9,7 @@ from itertools import product
 
 import h11
 
-from composectl.proxy.head import is_valid_request_id
+from composectl.proxy.request_id import is_valid_request_id
 from tests.support.memory_proxy import LOOP, MemoryProxy, cut, run, sizes_of
 from tests.support.reading import (
     End,

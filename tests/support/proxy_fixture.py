@@ -76,9 +76,12 @@ class ProxyFixture:
         replay: ReplayLimit | None = None,
         protocol: Protocol = Protocol.AUTO,
         session_fields: SessionFields | None = None,
+        tell_number: bool = False,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
-        self.connections = ConnectionPool(self.backends[0].port, identify=identify, connect_timeout=connect_timeout)
+        self.connections = ConnectionPool(
+            self.backends[0].port, identify=identify, connect_timeout=connect_timeout, tell_number=tell_number
+        )
         sessions = session_fields.sessions if session_fields is not None else None
         self.pool = Pool("echo", policy(), lambda: _OPENED + self.later, self._tell, sessions)
         self.queue = RequestQueue(self.pool, queue)

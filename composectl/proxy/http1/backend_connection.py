@@ -14,13 +14,7 @@ from composectl.balance.phase import Phase
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import BackendStream, Exchange
 from composectl.proxy.first_bytes import reason_for_backend
-from composectl.proxy.head import (
-    Fields,
-    RequestHead,
-    ResponseHead,
-    interim_head,
-    response_head,
-)
+from composectl.proxy.head import Fields, RequestHead, ResponseHead, interim_head, response_head
 from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.http1.encoding import CLOSE, encode_body, last_chunk
 from composectl.proxy.http1.head_end import HeadEnd
@@ -37,7 +31,7 @@ _NO_TRAILERS: Final[Fields] = []
 
 
 class BackendConnection(BackendStream):
-    """Carries one exchange at a time; `backend_line` is the line that names the backend to the client.
+    """Carries one exchange at a time; `backend_line` names the backend to the client, `number_line` to itself.
 
     `on_idle`: called when it may carry another exchange, and returns whether it is kept. `on_lost`: called when it was
     closed while it was kept.
@@ -61,6 +55,7 @@ class BackendConnection(BackendStream):
         "_interim_count",
         "_interims",
         "_maybe_stale",
+        "_number_line",
         "_on_idle",
         "_on_lost",
         "_parser",
@@ -84,11 +79,13 @@ class BackendConnection(BackendStream):
         self,
         backend: Backend,
         backend_line: bytes,
+        number_line: bytes,
         on_idle: Callable[[BackendConnection], None],
         on_lost: Callable[[BackendConnection], None],
     ) -> None:
         self.backend = backend
         self._backend_line = backend_line
+        self._number_line = number_line
         self._on_idle = on_idle
         self._on_lost = on_lost
         self._exchange: Exchange | None = None
@@ -135,6 +132,8 @@ class BackendConnection(BackendStream):
         else:
             parts = body
         start = b"" if head is None else head.data if head.has_host else head.data_for(self._authority())
+        if self._number_line and head is not None:
+            start = b"%b%b\r\n" % (start[:-2], self._number_line)
         data = b"".join((start, *parts)) if parts else start
         if once and self._maybe_stale:
             self._maybe_stale = False

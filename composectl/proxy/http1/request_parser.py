@@ -19,15 +19,12 @@ from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange, Upstream
 from composectl.proxy.first_bytes import reason_for_client
-from composectl.proxy.head import (
-    Fields,
-    request_head,
-    request_id_line,
-)
+from composectl.proxy.head import Fields, request_head
 from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
+from composectl.proxy.request_id import request_id_line
 from composectl.proxy.trailers import check_request_trailers
 
 _MAX_HEAD: Final = 32 * 1024
@@ -236,7 +233,9 @@ class RequestParser:
         record = None
         if self._log is not None:
             record = self._make_record(method, head.target, version, head.id_line, fields)
-        if self._session_fields is not None:
+        if head.pin:
+            head.pin = peer.allowed_pin(head.pin, fields)
+        if self._session_fields is not None and not head.pin:
             head.session = self._session_fields.read(head.fields)
         exchange = Exchange(self._client, self._upstream, head, record)
         self.exchanges.append(exchange)

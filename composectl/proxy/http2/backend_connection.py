@@ -19,7 +19,7 @@ from composectl.proxy.http2.connection import CONNECTION_WINDOW
 from composectl.proxy.http2.flow import FIRST_WINDOW, STREAM_WINDOW, Flow
 from composectl.proxy.http2.frames import Http2Error, StreamError
 from composectl.proxy.http2.request import StreamRequestHead, http2_fields
-from composectl.proxy.http2.response import check_trailers, read_head
+from composectl.proxy.http2.response import check_trailers, field_of, read_head
 from composectl.proxy.http2.stream_transport import StreamTransport
 from composectl.proxy.sockets import give_up_soon
 
@@ -37,6 +37,7 @@ class Http2BackendConnection(StreamOwner):
         "_backend_line",
         "_finished",
         "_next_stream_id",
+        "_number",
         "_on_free",
         "_on_lost",
         "_streams",
@@ -52,6 +53,7 @@ class Http2BackendConnection(StreamOwner):
         self,
         backend: Backend,
         backend_line: bytes,
+        number_line: bytes,
         ready: asyncio.Future[None],
         on_free: Callable[[Http2BackendConnection], None],
         on_lost: Callable[[Http2BackendConnection], None],
@@ -61,6 +63,7 @@ class Http2BackendConnection(StreamOwner):
         self.backend = backend
         self.ready = ready
         self._backend_line = backend_line
+        self._number = literal(*field_of(number_line)) if number_line else b""
         self._on_free = on_free
         self._on_lost = on_lost
         self._streams: dict[int, Http2BackendStream] = {}
@@ -99,7 +102,7 @@ class Http2BackendConnection(StreamOwner):
 
     def request_block(self, head: RequestHead) -> bytes:
         if not isinstance(head, StreamRequestHead):
-            return self.encoder.encode(http2_fields(head))
+            return self.encoder.encode(http2_fields(head)) + self._number
         request = head.request
         base = request.base
         block = self.encoder.remembered.get(base)
@@ -109,7 +112,7 @@ class Http2BackendConnection(StreamOwner):
             block += literals(request.extras)
         if request.needs_id:
             block += literal(b"x-request-id", head.id_line[14:-2])
-        return block
+        return block + self._number if self._number else block
 
     def cancel_stream(self, stream: Http2BackendStream) -> None:
         stream.exchange = None

@@ -10,7 +10,7 @@ from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.errors import BadMessage
 from composectl.proxy.exchange import Exchange, Upstream
-from composectl.proxy.head import ResponseHead, request_id_line
+from composectl.proxy.head import ResponseHead
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.client_stream import Http2ClientStream, StreamOwner
 from composectl.proxy.http2.compression import MAX_FIELDS_SIZE
@@ -25,6 +25,7 @@ from composectl.proxy.http2.websocket import WebSocketHead
 from composectl.proxy.limits import IDLE_ENOUGH, check_body
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
+from composectl.proxy.request_id import request_id_line
 from composectl.proxy.trailers import check_request_trailers, forwardable_trailers
 
 MAX_STREAMS: Final = 256
@@ -362,7 +363,7 @@ class Http2ClientConnection(StreamOwner):
         id_line = request_id_line(make_id()) if request.needs_id and make_id is not None else b""
         head = WebSocketHead(request, id_line) if request.head.upgrade else StreamRequestHead(request, id_line)
         session_fields = self._upstream.session_fields
-        if session_fields is not None:
+        if session_fields is not None and not head.pin:
             head.session = session_fields.read(head.fields, is_grpc=request.is_grpc)
         record = None
         log = self._context.log

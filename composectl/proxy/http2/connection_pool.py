@@ -92,8 +92,8 @@ class Http2ConnectionPool(BackendStreams):
     async def _connect(self, backend: Backend) -> Http2BackendConnection | None:
         """Another connection; None where the backend does not speak HTTP/2. Raises OSError."""
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line = self._http1.backend_line(backend)
-        connection = Http2BackendConnection(backend, line, ready, self._freed, self._lost)
+        lines = self._http1.backend_line(backend), self._http1.number_line(backend)
+        connection = Http2BackendConnection(backend, *lines, ready, self._freed, self._lost)
         await self._http1.connect(backend, cast(asyncio.Protocol, connection))
         try:
             async with asyncio.timeout(_PREFACE_TIMEOUT):

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
-from composectl.proxy.head import OUR_REQUEST_FIELDS, Fields, RequestHead, is_valid_request_id, request_head
+from composectl.proxy.head import OUR_REQUEST_FIELDS, Fields, RequestHead, is_reserved, request_head
 from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
+from composectl.proxy.request_id import is_valid_request_id
 
 _PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _CONNECTION_SPECIFIC: Final = frozenset(
@@ -97,6 +98,7 @@ class StreamRequestHead(RequestHead):
             head.has_host and is_whole,  # `data_for` puts the rest in
         )
         self.request = request
+        self.pin = head.pin
 
     def data_for(self, authority: bytes) -> bytes:
         if self.data:
@@ -167,7 +169,7 @@ def http2_fields(head: RequestHead) -> Fields:
 def is_plain(field: tuple[bytes, bytes]) -> bool:
     """Whether the proxy hands the field on as it is, whatever its value. Raises StreamError where it is malformed."""
     name = field[0]
-    if name.startswith(b":") or name in _NOT_PLAIN:
+    if name.startswith(b":") or name in _NOT_PLAIN or is_reserved(name):
         return False
     check_field(name, field[1])
     return True

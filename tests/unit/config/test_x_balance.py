@@ -41,6 +41,8 @@ VALUES = {
     "port": "80",
     "backend_header": "false",
     "request_id": "false",
+    "replica_header": "true",
+    "allow_pin": "true",
     "drop_udp": "true",
     "policy": "p2c",
     "sticky": "cookie:JSESSIONID",

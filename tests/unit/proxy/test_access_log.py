@@ -10,9 +10,9 @@ import pytest
 
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.access_log_format import AccessRecord
-from composectl.proxy.head import make_request_id
 from composectl.proxy.limits import Limits, QueueConfig
 from composectl.proxy.protocol import Protocol
+from composectl.proxy.request_id import make_request_id
 from tests.support.backends import answers
 from tests.support.messages import GET, OK, get, ok, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture, is_in_a_head

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from composectl.proxy.head import is_valid_request_id, make_request_id
+from composectl.proxy.request_id import is_valid_request_id, make_request_id
 from tests.support.messages import OK, get, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 

@@ -14,8 +14,8 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composectl.proxy.head import make_request_id
 from composectl.proxy.limits import Limits
+from composectl.proxy.request_id import make_request_id
 from tests.support.examples import examples
 from tests.support.judge_requests import Habits, Heard, StrictBackend, check
 from tests.support.judge_responses import Part, Said, check_response, marked

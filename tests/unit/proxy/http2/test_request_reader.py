@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from composectl.proxy.errors import BadMessage
-from composectl.proxy.head import Fields, make_request_id
+from composectl.proxy.head import Fields
 from composectl.proxy.http2.frames import StreamError
 from composectl.proxy.http2.request import StreamRequest, StreamRequestHead
 from composectl.proxy.http2.request_reader import RequestReader
 from composectl.proxy.limits import Limits
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
+from composectl.proxy.request_id import make_request_id
 
 CALL: Fields = [
     (b":method", b"POST"),
