@@ -80,12 +80,19 @@ def _condition(
         service=service,
         number=task.slot,
         name=task_name(in_swarm.name, task),
-        state=task.state,
+        state=_state(task, ended),
         exit_code=ended.exit_code if ended else None,
         restarts=len(failed) if wanted else len(failed) - 1,
         error=error_of(task) or (error_of(ended) if ended else "") or _waits_for(task),
     )
     return TaskCondition(condition, next((found.id for found in (ended, task) if found and found.container_id), ""))
+
+
+def _state(task: SwarmTask, ended: SwarmTask | None) -> str:
+    """Docker's word, but not `ready`, which is a task that waits for the moment of its start."""
+    if ended is not None and task.is_wanted and task.state != RUNNING:
+        return "restarting"
+    return "prepared" if task.state == "ready" else task.state
 
 
 def _waits_for(task: SwarmTask) -> str:

@@ -63,7 +63,7 @@ def test_a_crash_tells_its_exit_code_and_which_task_has_printed_why(engine: str)
     found = conditions(engine, "exit 3")
     assert sorted(each.condition.number for each in found) == [1, 2]
     assert {(each.condition.exit_code, each.condition.error) for each in found} == {(3, "")}
-    assert all("exit code 3" in reason for reason in reasons(found))
+    assert all(reason.startswith("restarting: exit code 3, ") for reason in reasons(found))
     failed = {task.id for task in tasks_of(engine, "exit 3") if task.state == "failed"}
     assert {each.printed_by for each in found} <= failed
     assert found[0].with_lines(["oops"]).last_lines == ("oops",)
@@ -93,6 +93,13 @@ def test_a_task_may_wait_for_its_healthcheck() -> None:
     answer["Spec"]["ContainerSpec"]["Healthcheck"] = {"Test": ["CMD", "true"]}
     found = task_conditions("web", service(), [parse_task(answer)], (), 0.0)
     assert reasons(found) == {"starting: its HEALTHCHECK has not passed"}
+
+
+def test_a_task_that_waits_for_its_start_is_not_called_ready() -> None:
+    answer = next(task for task in answers("tasks") if "V=" in str(task["Spec"]))
+    answer |= {"DesiredState": "ready"}
+    answer["Status"]["State"] = "ready"
+    assert reasons(task_conditions("web", service(), [parse_task(answer)], (), 0.0)) == {"prepared"}
 
 
 def test_docker_tells_that_a_task_was_unhealthy() -> None:
