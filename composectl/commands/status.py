@@ -176,7 +176,7 @@ def watch_status(
             return show(PollingWatcher(partial(status_of_all, invocation)))
         client = find_daemon(invocation)
         watcher = EventWatcher(client, services)
-        return watch(watcher, TableControls(client.path)) if with_keys else show(watcher)
+        return watch(watcher, TableControls(client.path, client.info.pid)) if with_keys else show(watcher)
     except errors.HasEnded as ended:
         raise errors.ComposectlError(
             f"composectl (process {ended.pid}) has ended",

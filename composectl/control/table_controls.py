@@ -7,26 +7,37 @@ from pathlib import Path
 
 from composectl.control.client import Client, LogWatch
 from composectl.control.commands import BackendRef, LogsRequest, RolloutRequest, ScaleRequest
+from composectl.control.listener_fds import translated_errors
 
 
 class TableControls:
-    """Asks at the control socket `path`, anew each time: a successor may have taken over. Raises ComposectlError."""
+    """Asks the composectl with this `pid` at its control socket, or a successor that has taken over meanwhile.
 
-    def __init__(self, path: Path) -> None:
+    Raises ComposectlError.
+    """
+
+    def __init__(self, path: Path, pid: int) -> None:
         self._path = path
+        self._pid = pid
 
     def scale(self, service: str, count: int) -> Iterator[str]:
-        yield from Client(self._path).scale(ScaleRequest({service: count}))
+        yield from self._client().scale(ScaleRequest({service: count}))
 
     def drain(self, service: str, number: int) -> Iterator[str]:
-        yield from Client(self._path).drain(BackendRef(service, number))
+        yield from self._client().drain(BackendRef(service, number))
 
     def undrain(self, service: str, number: int) -> Iterator[str]:
-        yield from Client(self._path).undrain(BackendRef(service, number))
+        yield from self._client().undrain(BackendRef(service, number))
 
     def rollout(self, service: str) -> Iterator[str]:
         """From the compose files as they are now, as the running composectl reads them."""
-        yield from Client(self._path).rollout(RolloutRequest((service,), rendered=""))
+        yield from self._client().rollout(RolloutRequest((service,), rendered=""))
 
     def logs(self, service: str, number: int | None) -> LogWatch:
-        return Client(self._path).logs(LogsRequest(service, number))
+        return self._client().logs(LogsRequest(service, number))
+
+    # Private
+
+    def _client(self) -> Client:
+        with translated_errors(self._pid):
+            return Client(self._path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -302,7 +303,7 @@ class Console:
             yield
             return
         over = asyncio.Event()
-        keys = Keys(TableControls(self._daemon.lock.socket), self._interrupt, ends=True)
+        keys = Keys(TableControls(self._daemon.lock.socket, os.getpid()), self._interrupt, ends=True)
         table = asyncio.create_task(show_table(self._daemon.snapshots.json, over, keys=keys))
         try:
             yield

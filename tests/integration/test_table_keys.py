@@ -156,7 +156,7 @@ def test_attach_has_keys_too_and_q_leaves_it_at_once(place: Workspace) -> None:
         assert wait_until(lambda: phases(place)[1] == "maintenance")
         other.type("q")
         assert other.end() == 0
-        assert "composectl keeps running" in other.screen.text
+        assert "keeps running: `composectl down`" in other.screen.text
         assert other.echoes()
         assert phases(place) == ["ready", "maintenance", "ready"]
 
@@ -173,9 +173,17 @@ def test_status_watch_has_no_keys(place: Workspace) -> None:
             assert terminal.end() == 130
 
 
-def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(place: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        ("attach", "composectl down` stops it"),
+        ("proxy --listen 127.0.0.1:0 --backend {address}", "-> drained"),
+    ],
+)
+def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(place: Workspace, words: str, last: str) -> None:
     with shell(place) as terminal:
-        terminal.type(f"{attach_words()}\r")
+        command = command_line(*words.format(address=place.backend().address).split())
+        terminal.type(f"{' '.join(command)}\r")
         terminal.until(re.escape("? keys"))
         terminal.type(CTRL_Z)
         terminal.until("Stopped")
@@ -188,8 +196,8 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(place: Workspace) 
         assert terminal.shows(lambda text: "choose a replica" in text), terminal.screen.text
         terminal.type("x")
         assert terminal.shows(lambda text: "choose a replica" not in text)
-        terminal.type("q")
-        assert terminal.shows(lambda text: "composectl keeps running" in text)
+        terminal.type(CTRL_C)
+        assert terminal.shows(lambda text: last in text and text.rstrip().endswith("$")), terminal.screen.text
         terminal.type("stty -a\r")
         assert terminal.shows(lambda text: " icanon" in text and " echo " in text)
 
@@ -204,7 +212,7 @@ def test_a_background_job_leaves_the_keys_to_the_shell(place: Workspace) -> None
         terminal.type("fg\r")
         assert terminal.shows(lambda text: "? keys" in text), terminal.screen.text
         terminal.type("q")
-        assert terminal.shows(lambda text: "composectl keeps running" in text), terminal.screen.text
+        assert terminal.shows(lambda text: "keeps running: `composectl down`" in text), terminal.screen.text
 
 
 @contextmanager
