@@ -53,6 +53,10 @@ class HasEnded(ComposectlError):
         self.pid = pid
 
 
+class NoLeader(ComposectlError):
+    """The managers of a swarm cannot be asked, for as long as they have no leader."""
+
+
 def hide_password(text: str) -> str:
     """`text` with `***` for the password of each address in it (RFC 3986, section 3.2.1)."""
     return _PASSWORD.sub(r"\1:***@", text)
@@ -156,8 +160,8 @@ def no_manager(endpoint: str, *, in_swarm: bool) -> ComposectlError:
     )
 
 
-def no_leader(endpoint: str, reason: str) -> ComposectlError:
-    return ComposectlError(
+def no_leader(endpoint: str, reason: str) -> NoLeader:
+    return NoLeader(
         f"the managers of the swarm cannot be asked at {endpoint}: {reason}",
         "more than half of the managers must be up: `docker node ls` lists them",
     )

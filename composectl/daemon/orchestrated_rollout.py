@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Set
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from composectl import errors
@@ -176,8 +176,9 @@ class OrchestratedRollout:
             await self._try_to_revert()
             raise
         except BaseException:
-            if self.begun:
-                await self.daemon.orchestrator.revert_update(self.service.name, self._step(self.pace.parallel))
+            with suppress(errors.ComposectlError):
+                if self.begun:
+                    await self.daemon.orchestrator.revert_update(self.service.name, self._step(self.pace.parallel))
             raise
 
     async def _try_to_revert(self) -> None:
@@ -191,7 +192,8 @@ class OrchestratedRollout:
         """Have all that was replaced replaced back; those that have not passed get no request while others serve."""
         orchestrator, name = self.daemon.orchestrator, self.service.name
         replaced = await self._new()
-        self.progress(f"{name}: rolling back {len(replaced)}")
+        if replaced:
+            self.progress(f"{name}: rolling back {len(replaced)}")
         bad = replaced.keys() - self._monitored
         if any(backend.replica.id not in bad for backend in self._ready()):
             for replica_id in bad:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from composectl import errors
@@ -132,22 +132,22 @@ class StackOrchestrator(SwarmOrchestrator):
         await self._deploy(replace(stack, document=with_first_step(stack.document, service, step)))
         after = await self._engine.existing(self._names[service])
         if after.spec["TaskTemplate"] == before.spec["TaskTemplate"]:
-            await self._engine.change(self._names[service], lambda found: forced(found.spec))
+            await self._change(service, forced)
 
     async def continue_update(self, service: str, step: UpdateStep) -> None:
-        await self._engine.change(self._names[service], lambda found: with_next_step(found.spec, step))
+        await self._change(service, lambda spec: with_next_step(spec, step))
 
     async def revert_update(self, service: str, step: UpdateStep) -> None:
         if update := self._updates.get(service):
             update.is_reverted = True
-            await self._engine.change(self._names[service], lambda found: reverting(update.before, found.spec, step))
+            await self._change(service, lambda spec: reverting(update.before, spec, step))
 
     async def end_update(self, service: str) -> None:
         update = self._updates.pop(service, None)
         if update is None:
             return
         if update.is_reverted:
-            await self._engine.change(self._names[service], lambda found: restored(update.before, found.spec))
+            await self._change(service, lambda spec: restored(update.before, spec))
         else:  # an image is the one that was found when the update began
             await self._deploy(self._part(service, update.rendered), resolve_anew=False)
 
@@ -161,6 +161,10 @@ class StackOrchestrator(SwarmOrchestrator):
             service.id: (known.get(service.name, service.name.removeprefix(f"{stack}_")), service)
             for service in await self._engine.stack_services(stack)
         }
+
+    async def _change(self, service: str, edit: Callable[[Spec], Spec]) -> None:
+        """Change the service in an update that has begun."""
+        await self._patiently(lambda: self._engine.change(self._names[service], lambda found: edit(found.spec)))
 
     async def _own(self, service: str) -> SwarmService:
         """Raises ComposectlError where it is not there, or another composectl's."""

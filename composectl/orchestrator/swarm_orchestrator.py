@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from composectl import errors
 from composectl.balance.backend import Replica
@@ -19,8 +20,10 @@ from composectl.engine.swarm_watch import SwarmWatch
 from composectl.engine.watch import ReplicaObserver
 from composectl.orchestrator.base import Orchestrator
 
+_T = TypeVar("_T")
 _LAST_LINES = 10
 _MOST_LOGS = 3  # of the tasks that are not well, for each look
+_ELECTION_SECONDS, _RETRY_INTERVAL = 40.0, 0.5
 _PULL_SECONDS = 60.0  # each node pulls the image itself
 
 
@@ -126,4 +129,15 @@ class SwarmOrchestrator(Orchestrator):
 
     async def _tasks(self, service: str) -> list[SwarmTask]:
         """All that the managers know, also those that have ended."""
-        return await self._engine.tasks(service=(self._names[service],))
+        return await self._patiently(lambda: self._engine.tasks(service=(self._names[service],)))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """Ask again while the managers elect a leader: what has begun is not to fail for that. Raises NoLeader."""
+        end = time.monotonic() + _ELECTION_SECONDS
+        while True:
+            try:
+                return await ask()
+            except errors.NoLeader:
+                if time.monotonic() >= end:
+                    raise
+                await asyncio.sleep(_RETRY_INTERVAL)

@@ -14,7 +14,7 @@ from composectl.errors import plural
 from tests.support.paths import ROOT
 
 TESTS = ROOT / "tests"
-CLASSES = {"ComposectlError", "UsageError", "ReplicasFailed", "NothingRuns", "HasEnded"}
+CLASSES = {"ComposectlError", "NoLeader", "UsageError", "ReplicasFailed", "NothingRuns", "HasEnded"}
 WITHOUT_HINT = {
     # The words are the engine's, and nothing is known to help.
     "the Docker Engine at {} failed: {}",

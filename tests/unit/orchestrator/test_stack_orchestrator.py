@@ -287,6 +287,19 @@ async def test_an_update_is_taken_back_to_what_was_before(fake: FakeSwarm, stack
     assert fake.updates[-1] == before
 
 
+async def test_an_update_outlives_the_election_of_a_leader(fake: FakeSwarm, stack: StackOrchestrator) -> None:
+    await stack.begin_update("echo", None, UpdateStep(2))
+    fake.refusal = (503, "rpc error: code = Unknown desc = The swarm does not have a leader.")
+    step = asyncio.create_task(stack.continue_update("echo", UpdateStep(2)))
+    look = asyncio.create_task(stack.wanted("echo"))
+    await fake.has_been_asked("list_tasks", 1)
+    await fake.has_been_asked("inspect_service", fake.asked.count("inspect_service") + 1)
+    fake.refusal = None
+    await step
+    assert fake.updates[-1]["UpdateConfig"]["Delay"] == 86_400_000_000_000
+    assert len(await look) == 6
+
+
 async def test_how_a_service_is_to_be_updated_is_read_from_its_definition(stack: StackOrchestrator) -> None:
     revision = stack.revision(render(DOCUMENT).decode())
     assert stack.update_config("echo", revision) == UpdateConfig(parallelism=2, monitor=1.0)
