@@ -1,13 +1,15 @@
-"""The live table as an SVG: `composectl status --json | python scripts/picture.py docs/images/table.svg`."""
+"""What a terminal shows as an SVG: `composectl status --json | python scripts/picture.py docs/images/table.svg`."""
 
 import io
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
+from rich.text import Text
 
 from composectl.balance.snapshot import Snapshot
 from composectl.screen.table import render_table
@@ -57,6 +59,14 @@ def picture(snapshot: Snapshot, now: float) -> str:
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(render_table(snapshot, now=now, width=WIDTH, height=None))
     return console.export_svg(title=TITLE, theme=theme(), code_format=FORMAT, unique_id="composectl")
+
+
+def picture_of_screen(lines: Sequence[str], title: str, width: int) -> str:
+    """The lines of a terminal, with the escape sequences that colour them, as an SVG that fetches nothing."""
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    for line in lines:
+        console.print(Text.from_ansi(line), no_wrap=True, overflow="crop")
+    return console.export_svg(title=title, theme=theme(), code_format=FORMAT, unique_id="composectl")
 
 
 def _rgb(digits: str) -> tuple[int, int, int]:

@@ -89,9 +89,8 @@ class Layout:
         return [_cell(column, column.heading, QUIET, width, gap) for column, width, gap in self.places]
 
     def row(self, row: TableRow) -> Line:
-        added = SELECTED if row.is_selected else PLAIN
         return [
-            _cell(column, column.text(row, width), column.style(row) + added, width, gap)
+            _cell(column, column.text(row, width), SELECTED if row.is_selected else column.style(row), width, gap)
             for column, width, gap in self.places
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
 
 _TOKEN = re.compile(
     r"\x1b\[(?P<private>\??)(?P<numbers>[\d;]*)(?P<final>[A-Za-z])"
@@ -20,11 +21,21 @@ class Screen:
         self._columns = columns
         self._rest = ""
         self._main: list[list[str]] = []
+        self._style = ""  # as the numbers of SGR, ECMA-48
         self._erase_all()
 
     @property
     def lines(self) -> list[str]:
-        return ["".join(row).rstrip() for row in self._cells]
+        return ["".join(cell[0] for cell in row).rstrip() for row in self._cells]
+
+    @property
+    def styled_lines(self) -> list[str]:
+        """The same with the escape sequences that colour it."""
+        runs = [groupby(row, key=lambda cell: cell[1:]) for row in self._cells]
+        return [
+            "".join(f"\x1b[0;{style}m{''.join(cell[0] for cell in cells)}\x1b[0m" for style, cells in row)
+            for row in runs
+        ]
 
     @property
     def text(self) -> str:
@@ -51,7 +62,7 @@ class Screen:
             if self._column == self._columns:
                 self._move("\r")
                 self._move("\n")
-            self._cells[self._row][self._column] = character
+            self._cells[self._row][self._column] = character + self._style
             self._column += 1
 
     def _move(self, control: str) -> None:
@@ -81,6 +92,8 @@ class Screen:
             case "K":
                 start = 0 if first else self._column
                 self._cells[self._row][start:] = [" "] * (self._columns - start)
+            case "m":
+                self._style = ";".join(map(str, numbers)) if first else ""
             case "?h" if first == 1049:
                 self._main = self._cells
                 self._erase_all()
