@@ -10,7 +10,8 @@ from datetime import datetime
 from composectl.sanitize import output_lines
 
 _TASK = "com.docker.swarm.task.id="
-_FRAME = struct.Struct(">BxxxL")  # the stream, 1 or 2, and the length
+_FRAME = struct.Struct(">BxxxL")  # the stream and the length
+_OF_THE_ENGINE = 3  # why it has no output, as of a node that is down; 1 and 2 are those of the container
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,9 @@ def split_streams(answer: bytes) -> bytes:
     found, at = [], 0
     while at + _FRAME.size <= len(answer):
         stream, length = _FRAME.unpack_from(answer, at)
-        if stream > 2 or answer[at + 1 : at + 4] != b"\0\0\0":
+        if stream > _OF_THE_ENGINE or answer[at + 1 : at + 4] != b"\0\0\0":
             return answer
-        found.append(answer[at + _FRAME.size : at + _FRAME.size + length])
+        if stream != _OF_THE_ENGINE:
+            found.append(answer[at + _FRAME.size : at + _FRAME.size + length])
         at += _FRAME.size + length
     return b"".join(found)

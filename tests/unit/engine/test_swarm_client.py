@@ -102,6 +102,11 @@ async def test_the_last_lines_of_a_task_come_from_both_streams(fake: FakeSwarm, 
     assert await engine.task_lines("t1", 5) == ["starting", "oops"]
 
 
+async def test_what_the_engine_says_of_a_node_that_is_down_is_no_output(fake: FakeSwarm, engine: SwarmEngine) -> None:
+    fake.logs["tasks/t1"] = frame("starting") + frame("Error grabbing logs: incomplete log stream", stream=3)
+    assert await engine.task_lines("t1", 5) == ["starting"]
+
+
 async def test_the_output_of_a_terminal_has_no_frames(fake: FakeSwarm, engine: SwarmEngine) -> None:
     fake.logs["tasks/t1"] = b"starting up\r\nready\r\n"
     assert await engine.task_lines("t1", 5) == ["starting up", "ready"]
