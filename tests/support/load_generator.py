@@ -27,6 +27,10 @@ _GOING_AWAY = 1001
 _OTHER_ENDS = (ConnectionClosed, OSError, EOFError)
 
 
+class Unanswered(ConnectionError):
+    """The connection was refused, or ended before a byte of an answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestLog:
     """What became of one request: `trouble` is "" where it was answered whole and well; times in epoch seconds.
@@ -66,7 +70,10 @@ class LoadGenerator:
         self.fates: list[RequestLog] = []
         self.cut: list[str] = []  # streams that did not end well
         self.messages = 0  # events and echoes
-        self.may_be_refused = False  # the first connection that is refused ends the load
+        # The first request that is refused ends the load. Beside a refused connection, that is one which ends without a
+        # byte of an answer, or 503: clients that connect while a server ends may meet either.
+        self.may_be_refused = False
+        self.refused: list[str] = []  # the ids of such requests; the service must not have executed them
         self._address = (host, port)
         self._enter = enter
         self._pause = _WORKERS / per_second
@@ -165,9 +172,13 @@ class LoadGenerator:
                 status, text, backend = await line.ask(method, id, seconds)
                 service = text.strip()
                 trouble = "" if status == 200 and self._is_whole(method, text) else f"{status} {service}"
+                if status == 503 and self._is_at_the_end(Unanswered(trouble)):
+                    self.refused.append(id)
+                    return
         except _OTHER_ENDS as error:
             line.close()
             if self._is_at_the_end(error):
+                self.refused.append(id)
                 return
             trouble = repr(error)
         late = time.monotonic() - began - seconds
@@ -206,7 +217,7 @@ class LoadGenerator:
 
     def _is_at_the_end(self, error: Exception) -> bool:
         """Whether it says that the service is no longer there, as it may."""
-        if not (self.may_be_refused and isinstance(error, ConnectionRefusedError)):
+        if not (self.may_be_refused and isinstance(error, Unanswered | InvalidHandshake | ConnectionRefusedError)):
             return False
         self._stop.set()
         self._are_enough.set()
@@ -246,8 +257,7 @@ class _Line:
         slowly = f"&sleep={seconds}" if seconds else ""
         fields, body = ("Content-Length: 6\r\n", "a body") if method == "POST" else ("", "")
         target = f"/?id={id}{slowly}" if method == "POST" else f"/?{slowly}"
-        await self._send(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{body}")
-        status, heard = await self._head()
+        status, heard = await self._head_for(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{body}")
         said = (await self._body(heard)).decode()
         if heard.get("connection") == "close":
             self.close()
@@ -255,10 +265,9 @@ class _Line:
 
     async def events(self, stop: asyncio.Event) -> AsyncIterator[bytes]:
         """Each event of a stream, until it ends as it should."""
-        await self._send("GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
-        status, _ = await self._head()
+        status, _ = await self._head_for("GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
         if status != 200:
-            raise ConnectionError(f"answered {status}")
+            raise Unanswered(f"answered {status}")
         while not stop.is_set() and (size := int(await self._reader.readuntil(b"\r\n"), 16)):
             yield (await self._reader.readexactly(size + 2))[:-2]
 
@@ -268,6 +277,18 @@ class _Line:
             self._writer = None
 
     # Private
+
+    async def _head_for(self, request: str) -> tuple[int, dict[str, str]]:
+        """The head of the answer. Raises Unanswered where the connection ends without a byte of one."""
+        try:
+            await self._send(request)
+            return await self._head()
+        except asyncio.IncompleteReadError as error:
+            if error.partial:
+                raise
+            raise Unanswered(repr(error)) from error
+        except OSError as error:
+            raise Unanswered(repr(error)) from error
 
     async def _send(self, request: str) -> None:
         if self._writer is None or self._reader.at_eof():  # any server may close a connection on which nothing happens

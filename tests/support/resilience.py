@@ -112,6 +112,7 @@ class Scenario:
         assert load.failed == [], load.failed
         assert load.cut == [], load.cut
         assert self.executed_twice() == []
+        assert not set(load.refused) & self._executed().keys()
         assert load.messages > 0
         return True
 

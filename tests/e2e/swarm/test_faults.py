@@ -103,8 +103,9 @@ def test_composectl_killed_and_started_again_finds_its_tasks(swarm: SwarmScenari
 def test_the_death_of_the_leader_costs_what_was_in_flight(managed_swarm: SwarmScenario) -> None:
     swarm, lab = managed_swarm, managed_swarm.lab
     leader = lead_elsewhere(lab)
-    swarm.serve(9)
-    with swarm.under_load("the leader of three managers loses power", 100) as load:
+    # The next leader finds the node down after most of a minute.
+    swarm.serve(9, "--response-timeout", "5")
+    with swarm.under_load("the leader of three managers loses power, --response-timeout 5", 100) as load:
         with_slow_ones_in_flight(swarm, load)
         lab.kill(leader)
         died = time.time()

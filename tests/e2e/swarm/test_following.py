@@ -46,12 +46,13 @@ def test_two_hundred_tasks_are_followed_cheaply_and_at_once(
     with closing(Follower(lab.url(1), service)) as follower:
         with own_list(lab.url(1), service) as listed:
             project.docker("service", "scale", "--detach", f"{service}={TASKS}")
-            assert wait_until(lambda: len(follower.moments) == TASKS, within=300), len(follower.moments)
+            assert wait_until(lambda: len(follower.moments) == len(listed) == TASKS, within=300), len(follower.moments)
         share = follower.share_of_a_core(IDLE_SECONDS)
         with own_list(lab.url(1), service) as listed_again:
             assert wait_until(lambda: len(listed_again) == TASKS)
             project.docker("service", "scale", "--detach", f"{service}=0")
-            assert wait_until(lambda: len(follower.moments) == 2 * TASKS, within=300), len(follower.moments)
+            both = (follower.moments, listed_again)
+            assert wait_until(lambda: [len(moments) for moments in both] == [2 * TASKS] * 2, within=300)
     project.docker("stack", "rm", project.name)
     came, left = lag(CAME, follower.moments, listed), lag(LEFT, follower.moments, listed_again)
     place = f"{lab.version}, bridge"
