@@ -270,7 +270,7 @@ SECONDS_OR_NONE = whole_number("SECONDS", least=0)
 COUNT = whole_number("N")
 CONTAINER_PORT = whole_number("N", most=65535, expected="a port from 1 to 65535")
 STICKY = Value(
-    "[cookie:NAME|header:NAME]",
+    "[KIND:NAME]",
     _sticky,
     "cookie:NAME or header:NAME, with a field that reaches backends as it came",
     ["cookie:JSESSIONID", "header:X-User-Id"],

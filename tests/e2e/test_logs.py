@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 
+import pytest
+
 from composectl import errors
 from composectl.control.client import running_daemons
 from composectl.control.commands import LogLine, LogsRequest
@@ -47,6 +49,7 @@ def followed(project: ComposeProject, request: LogsRequest) -> Iterator[list[Log
         thread.join(60)
 
 
+@pytest.mark.slow
 def test_logs_go_on_through_scaling_and_a_rollout(project: ComposeProject) -> None:
     project.write(PRINTS, words="first")
     project.run("up", "--balance", "echo=2", "-d")

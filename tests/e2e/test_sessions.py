@@ -63,6 +63,7 @@ class Visitors:
         return str(response.headers["X-Internal-Service"])
 
 
+@pytest.mark.slow
 def test_of_a_thousand_sessions_over_ten_replicas_a_tenth_moves_when_one_leaves(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=10", "-d", "--sticky")
     assert project.has_ready(10)
@@ -126,6 +127,7 @@ def write_socket_io(project: ComposeProject, version: int) -> None:
     project.write(SOCKET_IO, root=ROOT, python=ROOT / ".venv/bin/python", version=version, volumes=volumes)
 
 
+@pytest.mark.slow
 async def test_two_hundred_sessions_of_socket_io_complete_through_a_rollout(project: ComposeProject) -> None:
     write_socket_io(project, 1)
     run = asyncio.to_thread
