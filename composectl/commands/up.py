@@ -75,6 +75,7 @@ def update_running(
     import asyncio
 
     from composectl.commands.rollout import make_rollout
+    from composectl.compose.stack import StackPlan
     from composectl.config.service import RolloutConfig
     from composectl.daemon.hot_restart import check_no_canary, check_same_kind
     from composectl.screen.console import info, print_progress, warning
@@ -89,6 +90,8 @@ def update_running(
                 f"the running composectl (process {client.info.pid}) does not balance service `{service}`",
                 "run `composectl down`, then `composectl up --balance ...` with all services",
             )
+    if config.swarm:  # refused before any task is touched
+        StackPlan({}, "", config.scales).make(loaded.project, config.scales)
     changes = ", ".join(
         f"{service} stays at {count}" if count == before[service] else f"{service} from {before[service]} to {count}"
         for service, count in config.scales.items()

@@ -44,7 +44,7 @@ def load_up_config(
     try:
         loaded = run(find_client(invocation).load_with_x_balance())
     except errors.ComposectlError as error:
-        if typed_scales or X_BALANCE in error.message:
+        if typed_scales or X_BALANCE in error.message or any(row.name != "detach" for row in flags):
             raise
         return None  # Compose's own `up` prints what is wrong
     declared = {service: parse_x_balance(service, value) for service, value in loaded.project.x_balance.items()}

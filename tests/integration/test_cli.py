@@ -138,12 +138,26 @@ def test_h18_what_an_error_quotes_cannot_steer_the_terminal() -> None:
     assert refused.stderr.startswith("error: invalid value `http` for `--listen`: expected ")
 
 
-def test_options_of_balancing_want_balance() -> None:
-    refused = composectl("up", "--policy", "p2c")
+def test_options_of_balancing_want_balance(tmp_path: Path) -> None:
+    compose = tmp_path / "compose"
+    compose.write_text('#!/bin/sh\n[ "$1" = version ] && echo 2.29.0 || echo \'{"services": {"echo": {}}}\'\n')
+    compose.chmod(0o700)
+    refused = composectl("up", "--policy", "p2c", COMPOSECTL_COMPOSE=str(compose))
     assert refused.returncode == 2
     assert refused.stderr == (
         "error: `--policy` requires `--balance`\n\n"
         "hint: for example: `--balance echo=10`, or `x-balance: 10` in the compose file\n"
+    )
+
+
+def test_options_of_balancing_show_what_is_wrong_with_the_file(tmp_path: Path) -> None:
+    compose = tmp_path / "compose"
+    compose.write_text('#!/bin/sh\n[ "$1" = version ] && echo 2.29.0 || { echo "line 5: no such key" >&2; exit 15; }\n')
+    compose.chmod(0o700)
+    refused = composectl("up", "--handover", "-d", COMPOSECTL_COMPOSE=str(compose))
+    assert refused.returncode == 15  # as Compose ended
+    assert refused.stderr == (
+        "error: line 5: no such key\n\nhint: `composectl config` shows all that Compose says of it\n"
     )
 
 
