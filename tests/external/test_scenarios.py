@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
-from composectl.proxy.limits import QueueConfig
+from composectl.proxy.limits import Limits, QueueConfig
 from composectl.proxy.listener import bind, serve
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
 from tests.external.conftest import said_by
 from tests.support.ports import free_port
 
+UNTRUSTING = Limits(trusted_proxies=(ip_network("192.0.2.0/24"),))  # else a listener at loopback trusts its clients
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").iterdir())
 
 
@@ -31,7 +33,7 @@ async def proxy_before(port: int) -> AsyncIterator[str]:
     pool.sync([Replica("1", "", 1, "vtc-1", "127.0.0.1", ContainerHealth.HEALTHY)])
     (listening,) = bind("127.0.0.1", [0])
     runner = await serve(
-        HttpServer(Upstream(pool, ConnectionPool(port), RequestQueue(pool, QueueConfig()))), [listening], 0
+        HttpServer(Upstream(pool, ConnectionPool(port), RequestQueue(pool, QueueConfig())), UNTRUSTING), [listening], 0
     )
     host, own = listening.getsockname()
     yield f"{host}:{own}"
