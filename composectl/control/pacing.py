@@ -45,8 +45,11 @@ async def ticks(seconds: float) -> AsyncIterator[None]:
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
     """Run `work` to its end."""
-    if sys.platform == "win32":
-        return asyncio.run(work)
-    import uvloop
+    try:
+        if sys.platform == "win32":
+            return asyncio.run(work)
+        import uvloop
 
-    return uvloop.run(work)
+        return uvloop.run(work)
+    finally:
+        work.close()  # Python warns of work that Ctrl-C ended before it began

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Iterator
+from inspect import CORO_CLOSED, getcoroutinestate
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 
 from composectl.control import pacing
-from composectl.control.pacing import in_slices, ticks
+from composectl.control.pacing import in_slices, run, ticks
 
 PIECE = 0.002
 FINEST = 0.001
@@ -121,3 +122,14 @@ def test_times_that_were_slept_through_are_left_out(clock: Clock) -> None:
         return moments
 
     assert clock.run(times()) == pytest.approx([5, 37, 42, 47])
+
+
+def test_work_that_was_interrupted_before_it_began_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("uvloop.run", interrupted)
+    work = asyncio.sleep(0)
+    with pytest.raises(KeyboardInterrupt):
+        run(work)
+    assert getcoroutinestate(work) == CORO_CLOSED

@@ -207,6 +207,22 @@ async def test_a_second_signal_kills_replicas_as_the_last_line_says(
     assert capsys.readouterr().err.endswith("the containers were killed: `composectl down` removes them\n")
 
 
+async def test_a_second_signal_where_replicas_are_elsewhere_names_nothing_to_remove(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orchestrator = StuckOrchestrator()
+    orchestrator.are_elsewhere = True
+    run = Run(orchestrator, tmp_path)
+    async with run.going(background=False) as (_, running):
+        await wait_until_async(lambda: run.daemon.services["echo"].is_served)
+        os.kill(os.getpid(), signal.SIGINT)
+        await orchestrator.stopping.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await running == 128 + signal.SIGINT
+    assert orchestrator.log == ["start", "stop", "kill"]
+    assert capsys.readouterr().err.endswith("the stack was removed: its tasks end as their grace periods allow\n")
+
+
 async def test_a_second_signal_resets_clients_before_replicas_are_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
