@@ -69,6 +69,7 @@ def project(engine: DockerClient) -> Iterator[StackProject]:
     assert made.cleanup() == []
 
 
+@pytest.mark.serial  # a stack publishes fixed ports of the swarm
 @pytest.mark.parametrize("version", COMMANDS)
 async def test_docker_takes_each_key(
     version: str, project: StackProject, echo_image: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
