@@ -52,7 +52,8 @@ def of_processes(project: str) -> list[str]:
 
 
 def of_files(*folders: Path) -> list[str]:
-    return [f"file {path}" for folder in folders for path in folder.rglob("*") if not path.is_dir()]
+    walked = (found for folder in folders for found in os.walk(folder))  # which skips a folder that goes meanwhile
+    return [f"file {Path(parent, name)}" for parent, _, names in walked for name in names]
 
 
 def end_processes(project: str) -> None:
