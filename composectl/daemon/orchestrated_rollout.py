@@ -6,104 +6,49 @@ The next step is taken when the replicas of the last one serve here, and fail no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Set
+from collections.abc import AsyncIterator, Callable, Collection, Set
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from composectl import errors
-from composectl.balance.backend import Backend
-from composectl.balance.phase import Phase
-from composectl.control.commands import Progress
-from composectl.daemon.daemon import Daemon
 from composectl.daemon.readiness import until_complete, until_gone
-from composectl.daemon.rollout_monitor import ReplicaRejected, RolloutMonitor, check_alive, check_ready
-from composectl.daemon.rollout_pace import CONTINUE, RolloutPace
-from composectl.daemon.service import BalancedService
-from composectl.orchestrator.base import Revision, UpdateStep
+from composectl.daemon.rollout_monitor import ReplicaRejected, check_alive, check_ready
+from composectl.daemon.service_rollout import LOG_LINES, ServiceRollout
+from composectl.orchestrator.base import UpdateStep
 
 _POLL_INTERVAL = 0.2
 _STEP_TIMEOUT = 30.0
-_LOG_LINES = 10
 
 
 @dataclass(slots=True)
-class OrchestratedRollout:
-    """The rollout of one service to a revision; `old` are the ids of the replicas that it replaces.
+class OrchestratedRollout(ServiceRollout):
+    """`begun`: how many replicas the orchestrator was told to replace."""
 
-    `begun`: how many of them the orchestrator was told to replace.
-    """
-
-    daemon: Daemon
-    service: BalancedService
-    pace: RolloutPace
-    revision: Revision | None
-    progress: Progress
-    old: frozenset[str] = frozenset()
     begun: int = 0
     _monitored: set[str] = field(init=False, default_factory=set)  # the new ones that have passed, by id
 
-    def check_capacity(self) -> None:
-        """Raise where the replicas that are to be there side by side cannot be."""
-        more = 0 if self.pace.stop_first else self.pace.parallel
-        self.daemon.orchestrator.check_capacity(self.service.name, self._desired + more, self.revision)
-
-    async def run(self) -> None:
-        """Replace all replicas. Raises ComposectlError, as every step does."""
-        await self._begin()
-        await self._replace_all()
-
-    async def pause_at_canary(self, share: float) -> None:
-        """Replace one replica; the new one gets this share of the requests, until it is decided on."""
-        await self._begin()
-        self.service.pool.leases.begin_canary(self.old, share)
-        try:
-            async with self._reverted_on_failure():
-                await self._take_step(1)
-        except BaseException:
-            self.service.end_canary()
-            self.service.count_rollout("failed")
-            raise
-        self.service.pause_rollout(self)
-        names = ", ".join(sorted((await self._new()).values()))
-        self.progress(
-            f"{names} is paused at {100 * share:g}% of the requests;"
-            f" run `composectl rollout {self.service.name} --promote` or `--abort`"
-        )
-
     async def promote(self) -> None:
-        """Monitor the new replicas that are there already, then replace all others."""
-        self._monitored.clear()
         await self._replace_all()
-
-    async def abort(self) -> None:
-        self._monitored.clear()
-        await self._revert()
-        self.service.count_rollout("aborted")
-        self._report_ready()
 
     # Private
 
-    @property
-    def _desired(self) -> int:
-        return self.daemon.orchestrator.desired[self.service.name]
-
     def _step(self, parallel: int) -> UpdateStep:
         return UpdateStep(parallel, self.pace.stop_first)
-
-    def _ready(self) -> list[Backend]:
-        return [backend for backend in self.service.pool.backends if backend.phase is Phase.READY]
-
-    def _report_ready(self) -> None:
-        self.progress(f"{self.service.name}: {self.service.pool.ready} of {self._desired} ready")
 
     async def _new(self) -> dict[str, str]:
         wanted = await self.daemon.orchestrator.wanted(self.service.name)
         return {replica_id: name for replica_id, name in wanted.items() if replica_id not in self.old}
 
-    async def _begin(self) -> None:
-        self.old = frozenset(await self.daemon.orchestrator.wanted(self.service.name))
-        order = ", old ones leave first" if self.pace.stop_first else ""
-        self.progress(f"{self.service.name}: rolling out {self._desired}, {self.pace.parallel} at a time{order}")
+    async def _find_old(self) -> frozenset[str]:
+        return frozenset(await self.daemon.orchestrator.wanted(self.service.name))
+
+    async def _make_canary(self) -> Collection[str]:
+        async with self._reverted_on_failure():
+            await self._take_step(1)
+        return (await self._new()).values()
+
+    async def _undo_canary(self) -> None:
+        await self._revert()
 
     async def _replace_all(self) -> None:
         async with self._reverted_on_failure():
@@ -141,17 +86,13 @@ class OrchestratedRollout:
         """Monitor the new replicas that have not passed yet. Raises ReplicaRejected unless the rollout is to go on."""
         new = await self._new()
         coming = {replica_id: name for replica_id, name in new.items() if replica_id not in self._monitored}
-        ready = {backend.replica.id for backend in self._ready()}
+        ready = {backend.replica.id for backend in self._ready}
         for name in sorted(name for replica_id, name in coming.items() if replica_id not in ready):
             self.progress(f"{name} starting")
-        try:
+        with self._tolerating():
             if coming:
-                await RolloutMonitor(self.daemon, self.service, self.pace, coming, self.old, self.progress).run()
+                await self._watch(coming)
             await self._check(self._monitored | coming.keys())
-        except ReplicaRejected as rejected:
-            if self.pace.failure_action != CONTINUE:
-                raise
-            self.progress(f"warning: {rejected.reason}; the rollout continues")
         self._monitored |= coming.keys()
 
     async def _check(self, passed: Set[str]) -> None:
@@ -167,7 +108,7 @@ class OrchestratedRollout:
         try:
             yield
         except ReplicaRejected as rejected:
-            log = await self.daemon.orchestrator.last_lines(rejected.id, _LOG_LINES)
+            log = await self.daemon.orchestrator.last_lines(rejected.id, LOG_LINES)
             new = await self._new()
             await self._try_to_revert()
             left = new.keys() & await self._new()
@@ -195,7 +136,7 @@ class OrchestratedRollout:
         if replaced:
             self.progress(f"{name}: rolling back {len(replaced)}")
         bad = replaced.keys() - self._monitored
-        if any(backend.replica.id not in bad for backend in self._ready()):
+        if any(backend.replica.id not in bad for backend in self._ready):
             for replica_id in bad:
                 self.service.pool.drain(replica_id, "rolled back")
         await orchestrator.revert_update(name, self._step(self.pace.parallel))

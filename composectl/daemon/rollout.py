@@ -14,14 +14,14 @@ from composectl.balance.plan import RolloutStep, next_fixed_step, next_rollout_s
 from composectl.control.commands import CanaryDecision, Progress, RolloutRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.orchestrated_rollout import OrchestratedRollout
-from composectl.daemon.rollout_monitor import ReplicaRejected, RolloutMonitor, check_alive, check_ready
-from composectl.daemon.rollout_pace import CONTINUE, PAUSE, ROLLBACK, RolloutPace, pace_of
+from composectl.daemon.rollout_monitor import ReplicaRejected, check_alive, check_ready
+from composectl.daemon.rollout_pace import CONTINUE, PAUSE, ROLLBACK, pace_of
 from composectl.daemon.scaling import retire
 from composectl.daemon.service import BalancedService
+from composectl.daemon.service_rollout import LOG_LINES, ServiceRollout
 from composectl.orchestrator.base import Revision
 
 _REMOVAL_TIMEOUT = 30.0
-_LOG_LINES = 10
 
 
 async def roll_out(daemon: Daemon, request: RolloutRequest, progress: Progress) -> None:
@@ -72,81 +72,38 @@ async def decide_canary(daemon: Daemon, decision: CanaryDecision, progress: Prog
 
 
 @dataclass(slots=True)
-class ServiceRollout:
-    """The rollout of one service to a revision, None for that of its replicas before.
+class ReplicaRollout(ServiceRollout):
+    """A rollout that adds and removes containers one by one; `old` are the ids of those that it replaces."""
 
-    `old` are the ids of the containers that it replaces.
-    """
-
-    daemon: Daemon
-    service: BalancedService
-    pace: RolloutPace
-    revision: Revision | None
-    progress: Progress
-    old: frozenset[str] = frozenset()
     _names: Mapping[str, str] = field(init=False, default_factory=dict)  # of all containers, by id
 
-    def check_capacity(self) -> None:
-        """Raise where the replicas that are to be there side by side cannot be."""
-        more = 0 if self.pace.stop_first else self.pace.parallel
-        self.daemon.orchestrator.check_capacity(self.service.name, self._desired + more, self.revision)
-
-    async def run(self) -> None:
-        """Replace all replicas. Raises ComposectlError, as every step does."""
-        await self._begin()
-        await self._replace_all()
-
-    async def pause_at_canary(self, share: float) -> None:
-        """Add one new replica, which gets this share of the requests, and leave the rest until it is decided on."""
-        await self._begin()
-        self.service.pool.leases.begin_canary(self.old, share)
-        try:
-            await self._add(1)
-        except BaseException:
-            self.service.end_canary()
-            self.service.count_rollout("failed")
-            raise
-        self.service.pause_rollout(self)
-        names = ", ".join(sorted(name for container_id, name in self._names.items() if container_id not in self.old))
-        self.progress(
-            f"{names} is paused at {100 * share:g}% of the requests;"
-            f" run `composectl rollout {self.service.name} --promote` or `--abort`"
-        )
-
     async def promote(self) -> None:
-        """Monitor the new replicas that are there already, then replace all others."""
         new = await self._list() - self.old
         if new:
             async with self._undone_on_failure(self.old):
                 await self._monitor(new)
         await self._replace_all()
 
-    async def abort(self) -> None:
-        await self._undo(await self._list() - self.old)
-        self.service.count_rollout("aborted")
-        self._report_ready()
-
     # Private
-
-    @property
-    def _desired(self) -> int:
-        return self.daemon.orchestrator.desired[self.service.name]
-
-    def _report_ready(self) -> None:
-        self.progress(f"{self.service.name}: {self.service.pool.ready} of {self._desired} ready")
 
     async def _list(self) -> set[str]:
         self._names = await self.daemon.orchestrator.containers(self.service.name)
         return set(self._names)
 
-    async def _begin(self) -> None:
-        """Take all containers for old ones, but remove those that have ended: Compose would start them again."""
-        self.old = frozenset(await self._list())
+    async def _find_old(self) -> frozenset[str]:
+        """All containers, but those that have ended are removed: Compose would start them again."""
+        old = frozenset(await self._list())
         for exited in await self.daemon.orchestrator.exited(self.service.name):
             if not exited.restarting:
                 await self.daemon.orchestrator.remove(exited.id)
-        order = ", old ones leave first" if self.pace.stop_first else ""
-        self.progress(f"{self.service.name}: rolling out {self._desired}, {self.pace.parallel} at a time{order}")
+        return old
+
+    async def _make_canary(self) -> Collection[str]:
+        await self._add(1)
+        return [name for container_id, name in self._names.items() if container_id not in self.old]
+
+    async def _undo_canary(self) -> None:
+        await self._undo(await self._list() - self.old)
 
     async def _add(self, count: int) -> None:
         """Add new replicas and monitor them; remove them again where they are rejected."""
@@ -168,13 +125,8 @@ class ServiceRollout:
             await self._monitor(new)
 
     async def _monitor(self, new: Collection[str]) -> None:
-        names = {container_id: self._names[container_id] for container_id in new}
-        try:
-            await RolloutMonitor(self.daemon, self.service, self.pace, names, self.old, self.progress).run()
-        except ReplicaRejected as rejected:
-            if self.pace.failure_action != CONTINUE:
-                raise
-            self.progress(f"warning: {rejected.reason}; the rollout continues")
+        with self._tolerating():
+            await self._watch({container_id: self._names[container_id] for container_id in new})
 
     async def _replace_all(self) -> None:
         try:
@@ -240,9 +192,9 @@ class ServiceRollout:
 
     async def _stopped(self, rejected: ReplicaRejected, bad: Collection[str]) -> errors.ComposectlError:
         """Remove the `bad` replicas; the error of the rollout, with the log of the rejected one."""
-        log = await self.daemon.orchestrator.last_lines(rejected.id, _LOG_LINES)
+        log = await self.daemon.orchestrator.last_lines(rejected.id, LOG_LINES)
         await self._undo(bad)
-        ready = {backend.replica.id for backend in self.service.pool.backends if backend.phase is Phase.READY}
+        ready = {backend.replica.id for backend in self._ready}
         return errors.rollout_stopped(self.service.name, rejected.reason, log, len(ready - self.old), self._desired)
 
     async def _undo(self, new: Collection[str]) -> None:
@@ -267,8 +219,8 @@ class ServiceRollout:
 
 def _prepare(
     daemon: Daemon, service: BalancedService, request: RolloutRequest, revision: Revision, progress: Progress
-) -> ServiceRollout | OrchestratedRollout:
+) -> ServiceRollout:
     orchestrator = daemon.orchestrator
     pace = pace_of(request, orchestrator.update_config(service.name, revision), orchestrator.desired[service.name])
-    kind = ServiceRollout if orchestrator.can_choose_victim else OrchestratedRollout
+    kind = ReplicaRollout if orchestrator.can_choose_victim else OrchestratedRollout
     return kind(daemon, service, pace, revision, progress)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -42,10 +42,7 @@ from composectl.proxy.session_fields import SessionFields
 from composectl.screen.console import warning
 
 if TYPE_CHECKING:
-    from composectl.daemon.orchestrated_rollout import OrchestratedRollout
-    from composectl.daemon.rollout import ServiceRollout
-
-    PausedRollout: TypeAlias = OrchestratedRollout | ServiceRollout
+    from composectl.daemon.service_rollout import ServiceRollout
 
 _RELEASE_TIMEOUT = 5.0
 _RELEASE_INTERVAL = 0.05
@@ -81,7 +78,7 @@ class BalancedService:
         self.listeners: tuple[str, ...] = ()
         self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout
-        self.canary: PausedRollout | None = None
+        self.canary: ServiceRollout | None = None
         self._session_fields = session_fields
         self._notices = NoticeBoard(self._tell_notice)
         self._causes = (Counter[str](), Counter[str]())  # of notices, as they were at the last sweep
@@ -217,7 +214,7 @@ class BalancedService:
             raise
         self.count_rollout("done")
 
-    def pause_rollout(self, canary: PausedRollout) -> None:
+    def pause_rollout(self, canary: ServiceRollout) -> None:
         self.canary = canary
 
     def end_canary(self) -> None:
