@@ -62,6 +62,9 @@ class Sessions:
         """What the client has to send from now on, as this backend answers it; empty where nothing changes."""
         return b""
 
+    def made(self, session: bytes, backend: Backend) -> None:
+        """The backend has begun this session, and may be the only one that knows it."""
+
     # Private
 
     def _drop(self, backend: Backend) -> None:
@@ -151,7 +154,6 @@ class HashedSessions(Sessions):
         return self._highest(session, avoid) if avoid and backend in avoid else backend
 
     def made(self, session: bytes, backend: Backend) -> None:
-        """The backend has begun this session, and may be the only one that knows it."""
         if len(session) > _LONGEST_REMEMBERED or backend not in self._seeds:
             return
         if session not in self._made and len(self._made) >= _MOST_REMEMBERED:

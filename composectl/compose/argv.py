@@ -45,6 +45,20 @@ _SCALE = re.compile(r"(?P<service>[^=]+)=(?P<count>[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
+class StackOptions:
+    """The options of `docker stack deploy`; `resolve_image`: always, changed or never."""
+
+    with_registry_auth: bool = False
+    prune: bool = False
+    resolve_image: str = "always"
+
+    def argv(self, *, is_whole: bool) -> tuple[str, ...]:
+        """For a file with the whole stack, or with a part of it, which prunes nothing."""
+        flags = {"--with-registry-auth": self.with_registry_auth, "--prune": self.prune and is_whole}
+        return (*(flag for flag, is_set in flags.items() if is_set), "--resolve-image", self.resolve_image)
+
+
+@dataclass(frozen=True, slots=True)
 class UpArguments:
     """What `up` was given for Compose: its options with their values, and the services that are to come up."""
 

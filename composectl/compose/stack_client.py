@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Self
 
 from composectl import errors
+from composectl.compose.argv import StackOptions
 from composectl.compose.binary import ask
 from composectl.compose.process import run_compose, run_quietly
 from composectl.compose.stack import Stack
-from composectl.compose.stack_options import StackOptions
 
 _TIMEOUT = 10.0  # seconds
 _DETACH = "--detach=true"  # the default is to change: https://docs.docker.com/reference/cli/docker/stack/deploy/

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from composectl import errors
 from composectl.balance.backend import Replica
+from composectl.compose.argv import StackOptions
 from composectl.compose.ports import Port
-from composectl.compose.stack_options import StackOptions
 from composectl.config.service import BalancingConfig, ProtocolConfig, ServiceConfig
 from composectl.config.values import Address
 from composectl.proxy.access_log_format import LineStyle

@@ -12,7 +12,7 @@ import click
 
 from composectl import errors
 from composectl.balance.policy import POLICIES
-from composectl.compose.stack_options import StackOptions
+from composectl.compose.argv import StackOptions
 from composectl.config import values as kinds
 from composectl.config.completion import completed
 from composectl.config.daemon import (

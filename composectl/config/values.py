@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 from composectl import errors
 from composectl.balance.backend import join_address
 from composectl.compose.ports import Port
-from composectl.proxy.head import OUR_REQUEST_FIELDS
+from composectl.proxy.head import OUR_REQUEST_FIELDS, is_reserved
 from composectl.proxy.protocol import Protocol
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
@@ -208,7 +208,8 @@ def _sticky(text: str) -> str:
     if text in ("true", "false"):
         return text if text == "true" else ""
     kind, name = _matched(rf"(cookie|header):({_TOKEN})", text).groups()
-    _check(text, kind == "cookie" or name.lower().encode() not in (*OUR_REQUEST_FIELDS, b"cookie"))
+    field = name.lower().encode()
+    _check(text, kind == "cookie" or not (is_reserved(field) or field in (*OUR_REQUEST_FIELDS, b"cookie")))
     return text
 
 

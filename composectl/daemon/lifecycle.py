@@ -200,10 +200,7 @@ class Lifecycle:
             kill = self._shutdown.forced.is_set()
             await self._stop_replicas(kill=kill)
             if kill and self._daemon.orchestrator.refusal is None:
-                if self._daemon.orchestrator.are_elsewhere:
-                    info("the stack was removed: its tasks end as their grace periods allow")
-                else:
-                    info("the containers were killed: `composectl down` removes them")
+                info(self._daemon.orchestrator.after_kill)
 
     async def _stop_replicas(self, *, kill: bool) -> None:
         """All of the project, as Compose in the foreground does; for the background only what was started."""

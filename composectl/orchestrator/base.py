@@ -49,6 +49,7 @@ class Orchestrator:
 
     are_elsewhere = False  # its replicas are on other machines, too, and go on where this one shuts down
     can_choose_victim = True  # else `scale_to` chooses which replicas are removed
+    after_kill = "the containers were killed: `composectl down` removes them"  # what is told
     directory = ""  # the project's, as an absolute path
     notes: tuple[str, ...] = ()  # what is told before anything is started, a sentence each
     logs_command = ""  # that shows what the replicas print; "" where nothing does

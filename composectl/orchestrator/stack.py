@@ -7,13 +7,12 @@ import time
 from collections.abc import Collection
 from contextlib import closing
 
-from composectl.compose.argv import UpArguments
+from composectl.compose.argv import StackOptions, UpArguments
 from composectl.compose.client import ComposeClient
 from composectl.compose.options import Invocation, active_profiles
 from composectl.compose.project import Project
 from composectl.compose.stack import DEPLOYED_BY, StackPlan
 from composectl.compose.stack_client import StackClient
-from composectl.compose.stack_options import StackOptions
 from composectl.engine.endpoint import child_environ
 from composectl.engine.swarm import DOWN, SwarmService, SwarmTask
 from composectl.engine.swarm_client import SwarmEngine

@@ -44,6 +44,8 @@ class Deployment:
 class StackOrchestrator(SwarmOrchestrator):
     """`names`: Swarm's names of the services that are balanced, by those of the project."""
 
+    after_kill = "the stack was removed: its tasks end as their grace periods allow"
+
     def __init__(
         self, engine: SwarmEngine, names: Mapping[str, str], desired: Mapping[str, int], deployment: Deployment
     ) -> None:

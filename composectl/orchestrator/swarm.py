@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from composectl import errors
-from composectl.compose.argv import UpArguments
+from composectl.compose.argv import StackOptions, UpArguments
 from composectl.compose.client import ComposeClient
 from composectl.compose.options import active_profiles, project_directory_of
 from composectl.compose.override import render, without_published_ports
@@ -14,7 +14,6 @@ from composectl.compose.ports import Port
 from composectl.compose.project import Project
 from composectl.compose.stack import StackPlan
 from composectl.compose.stack_client import StackClient
-from composectl.compose.stack_options import StackOptions
 from composectl.engine.containers import CONTAINER_ADDRESS
 from composectl.engine.endpoint import child_environ
 from composectl.engine.swarm_client import SwarmEngine

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from composectl.balance.backend import Backend
-from composectl.balance.sessions import HashedSessions, Sessions
+from composectl.balance.sessions import Sessions
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 
 _COOKIE: Final = b"cookie"
@@ -70,18 +70,14 @@ class CookieSession(SessionFields):
 class ApplicationCookie(CookieSession):
     """One that backends set, or something else."""
 
-    __slots__ = ("_sessions",)
-
-    def __init__(self, sessions: HashedSessions, name: bytes) -> None:
-        super().__init__(sessions, name)
-        self._sessions = sessions
+    __slots__ = ()
 
     def mark(self, head: ResponseHead, request: RequestHead, backend: Backend) -> ResponseHead:
         for name, value in head.fields:
             if len(name) == 10 and value.startswith(self._start) and name.lower() == _SET_COOKIE:
                 session = _find(value, self._start)
                 if session:
-                    self._sessions.made(session, backend)
+                    self.sessions.made(session, backend)
         return head
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from docker import DockerClient
 
+from composectl.compose.argv import StackOptions
 from composectl.compose.project import Project
 from composectl.compose.stack import make_stack
 from composectl.compose.stack_client import StackClient
-from composectl.compose.stack_options import StackOptions
 from tests.support.composes import command_of
 from tests.support.paths import ROOT
 from tests.support.project_shape import NEWEST

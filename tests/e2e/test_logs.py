@@ -11,20 +11,17 @@ import pytest
 from composectl import errors
 from composectl.control.client import running_daemons
 from composectl.control.commands import LogLine, LogsRequest
-from tests.support.compose_project import ComposeProject
+from tests.support.compose_project import PRINTS, ComposeProject
 from tests.support.wait import wait_until
 
-PRINTS = """\
-services:
-  echo:
-    image: {image}
-    command: ["sh", "-c", "echo {words}; trap 'exit 0' TERM; httpd -f -p 9090 -h /www & wait"]
-    ports:
-      - "{port}:9090"
+BESIDE = (
+    PRINTS
+    + """\
   beside:
     image: {image}
     command: ["sh", "-c", "echo beside; trap 'exit 0' TERM; sleep 600 & wait"]
 """
+)
 STEERING = "printf '\\\\033[2J\\\\033]0;owned\\\\007red \\\\033[31malert\\\\n'"
 
 
@@ -51,7 +48,7 @@ def followed(project: ComposeProject, request: LogsRequest) -> Iterator[list[Log
 
 @pytest.mark.slow
 def test_logs_go_on_through_scaling_and_a_rollout(project: ComposeProject) -> None:
-    project.write(PRINTS, words="first")
+    project.write(BESIDE, words="first")
     project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)
     with (
@@ -64,7 +61,7 @@ def test_logs_go_on_through_scaling_and_a_rollout(project: ComposeProject) -> No
         assert wait_until(lambda: (3, "first") in printed(of_all))
         assert wait_until(lambda: printed(of_third) == [(3, "first")])
 
-        project.write(PRINTS, words="second")
+        project.write(BESIDE, words="second")
         project.run("rollout", "echo")
         new = {backend["number"] for backend in project.status()["backends"]}
         assert len(new) == 3
@@ -75,7 +72,7 @@ def test_logs_go_on_through_scaling_and_a_rollout(project: ComposeProject) -> No
 
 
 def test_what_is_printed_cannot_steer_a_terminal(project: ComposeProject) -> None:
-    project.write(PRINTS, words=f"start; {STEERING}")
+    project.write(BESIDE, words=f"start; {STEERING}")
     project.run("up", "--balance", "echo=1", "-d")
     with followed(project, LogsRequest("echo")) as lines:
         assert wait_until(lambda: [line.text for line in lines] == ["start", "red alert"]), lines

@@ -9,19 +9,11 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.command_line import command_line
-from tests.support.compose_project import ComposeProject
+from tests.support.compose_project import PRINTS, ComposeProject
 from tests.support.http_client import ask
 from tests.support.terminal import CTRL_C, Terminal
 from tests.support.wait import wait_until
 
-PRINTS = """\
-services:
-  echo:
-    image: {image}
-    command: ["sh", "-c", "echo {words}; trap 'exit 0' TERM; httpd -f -p 9090 -h /www & wait"]
-    ports:
-      - "{port}:9090"
-"""
 FAILS = """\
 services:
   echo:

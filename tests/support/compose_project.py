@@ -13,6 +13,16 @@ from docker.models.networks import Network
 from tests.support import leftovers
 from tests.support.project import Project
 
+PRINTS = """\
+services:
+  echo:
+    image: {image}
+    command: ["sh", "-c", "echo {words}; trap 'exit 0' TERM; httpd -f -p 9090 -h /www & wait"]
+    ports:
+      - "{port}:9090"
+"""
+"""A compose file whose replicas print `words` when they start."""
+
 
 class ComposeProject(Project):
     """One project; `compose` is the Compose that composectl is told to use."""

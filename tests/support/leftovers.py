@@ -30,7 +30,12 @@ def networks(engine: DockerClient, project: str) -> list[Network]:
 
 def processes(project: str) -> Iterator[int]:
     """The process ids of all that was started for a project and still runs."""
-    mark = f"{MARK}={project}".encode()
+    return marked_processes(f"{MARK}={project}")
+
+
+def marked_processes(variable: str) -> Iterator[int]:
+    """The ids of the processes that have this `NAME=VALUE` in their environment."""
+    mark = variable.encode()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             variables = (folder / "environ").read_bytes().split(b"\0")

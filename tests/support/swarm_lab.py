@@ -18,6 +18,7 @@ import pytest
 from docker import DockerClient
 
 from tests.support import images, reaper
+from tests.support.leftovers import marked_processes
 from tests.support.paths import ROOT
 from tests.support.wait import wait_until
 
@@ -135,7 +136,7 @@ class SwarmLab:
             *Path("/sys/fs/cgroup").glob(f"*/{self.folder.name}"),
         ]
         return [
-            *(f"process {process}" for process in _processes_of(self.folder)),
+            *(f"process {process}" for process in marked_processes(f"LAB={self.folder}")),
             *(f"mount {line}" for line in mounts if self.folder.name in line),
             *(f"cgroup {cgroup}" for cgroup in cgroups),
             *([f"folder {self.folder}"] if self.folder.exists() else []),
@@ -184,15 +185,3 @@ def _nodes(client: DockerClient) -> list[dict[str, Any]]:
 
 def _host(node: Mapping[str, Any]) -> int:
     return int(node["Description"]["Hostname"].removeprefix("host"))
-
-
-def _processes_of(folder: Path) -> Iterator[int]:
-    """Those with the lab in their environment, as the script gives it to them."""
-    mark = f"LAB={folder}".encode()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (process / "environ").read_bytes().split(b"\0")
-        except OSError:  # it ended meanwhile
-            continue
-        if mark in variables:
-            yield int(process.name)

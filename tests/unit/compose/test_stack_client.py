@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from composectl.compose.argv import StackOptions
 from composectl.compose.stack import Stack
 from composectl.compose.stack_client import StackClient
-from composectl.compose.stack_options import StackOptions
 from composectl.errors import ComposectlError
 
 NEW = "  -c, --compose-file strings\n  -d, --detach"

@@ -106,6 +106,7 @@ def test_what_tells_a_session_can_be_chosen(typed: object, sticky: str) -> None:
         "header:Cookie",
         "header:x-forwarded-for",
         "header:Connection",
+        "header:X-Composectl-Replica",
     ],
 )
 def test_what_can_tell_no_session_is_refused(text: str) -> None:

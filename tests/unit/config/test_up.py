@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from composectl.compose.argv import parse_scales
+from composectl.compose.argv import StackOptions, parse_scales
 from composectl.compose.ports import Port
-from composectl.compose.stack_options import StackOptions
 from composectl.config.daemon import UpConfig
 from composectl.config.up import make_up_config
 from composectl.config.x_balance import XBalance, parse_x_balance

@@ -14,6 +14,8 @@ import pytest
 from composectl import errors
 from composectl.daemon.lifecycle import Lifecycle, Prepared
 from composectl.daemon.shutdown import Shutdown
+from composectl.orchestrator.base import Orchestrator
+from composectl.orchestrator.stack_orchestrator import StackOrchestrator
 from tests.support.fake_orchestrator import HEALTHY, OLD, UNHEALTHY, FakeOrchestrator, make_daemon
 from tests.support.wait import wait_until_async
 
@@ -192,10 +194,18 @@ async def test_a_signal_before_the_caller_accepts_stops_the_replicas(tmp_path: P
     assert orchestrator.log == ["start", "stop started"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        (Orchestrator, "the containers were killed: `composectl down` removes them\n"),
+        (StackOrchestrator, "the stack was removed: its tasks end as their grace periods allow\n"),
+    ],
+)
 async def test_a_second_signal_kills_replicas_as_the_last_line_says(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: type[Orchestrator], line: str
 ) -> None:
     orchestrator = StuckOrchestrator()
+    orchestrator.after_kill = kind.after_kill
     run = Run(orchestrator, tmp_path)
     async with run.going(background=False) as (_, running):
         await wait_until_async(lambda: run.daemon.services["echo"].is_served)
@@ -204,23 +214,7 @@ async def test_a_second_signal_kills_replicas_as_the_last_line_says(
         os.kill(os.getpid(), signal.SIGINT)
         assert await running == 128 + signal.SIGINT
     assert orchestrator.log == ["start", "stop", "kill"]
-    assert capsys.readouterr().err.endswith("the containers were killed: `composectl down` removes them\n")
-
-
-async def test_a_second_signal_where_replicas_are_elsewhere_names_nothing_to_remove(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    orchestrator = StuckOrchestrator()
-    orchestrator.are_elsewhere = True
-    run = Run(orchestrator, tmp_path)
-    async with run.going(background=False) as (_, running):
-        await wait_until_async(lambda: run.daemon.services["echo"].is_served)
-        os.kill(os.getpid(), signal.SIGINT)
-        await orchestrator.stopping.wait()
-        os.kill(os.getpid(), signal.SIGINT)
-        assert await running == 128 + signal.SIGINT
-    assert orchestrator.log == ["start", "stop", "kill"]
-    assert capsys.readouterr().err.endswith("the stack was removed: its tasks end as their grace periods allow\n")
+    assert capsys.readouterr().err.endswith(line)
 
 
 async def test_a_second_signal_resets_clients_before_replicas_are_killed(

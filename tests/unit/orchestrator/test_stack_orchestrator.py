@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from composectl.balance.backend import Key, Replica
+from composectl.compose.argv import StackOptions
 from composectl.compose.client import ComposeClient
 from composectl.compose.override import render
 from composectl.compose.project import Project
 from composectl.compose.stack import DEPLOYED_BY, StackPlan
 from composectl.compose.stack_client import StackClient
-from composectl.compose.stack_options import StackOptions
 from composectl.compose.update_config import UpdateConfig
 from composectl.engine.swarm_client import SwarmEngine
 from composectl.errors import ComposectlError

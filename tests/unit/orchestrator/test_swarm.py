@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from composectl.compose.argv import UpArguments
+from composectl.compose.argv import StackOptions, UpArguments
 from composectl.compose.binary import Compose
 from composectl.compose.client import ComposeClient
 from composectl.compose.options import Invocation, Options
 from composectl.compose.ports import parse_ports
 from composectl.compose.project import Project
 from composectl.compose.stack import DEPLOYED_BY
-from composectl.compose.stack_options import StackOptions
 from composectl.errors import ComposectlError
 from composectl.orchestrator.swarm import SwarmConnection
 from tests.support.fake_swarm import FakeSwarm
