@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from composectl import errors
@@ -37,52 +37,46 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """What `make_stack` needs beside the project, which may have changed since."""
+    """How a project, which may have changed since, becomes a stack of these `services`, or of all.
+
+    `targets`: the container's ports by which replicas of a balanced service are reached: each task publishes them at
+    free ports of its node. `without_udp`: the balanced services whose UDP ports are left out. `others`: how many tasks
+    of which services that are not balanced.
+    """
 
     targets: Mapping[str, Collection[int]]
     deployed_by: str
     services: Collection[str] | None = None
     without_udp: Collection[str] = ()
-    others: Mapping[str, int] = field(default_factory=dict)  # how many tasks of which services that are not balanced
+    others: Mapping[str, int] = field(default_factory=dict)
 
     def make(self, project: Project, scales: Mapping[str, int]) -> Stack:
-        """Raises ComposectlError."""
-        services = {
-            name: definition | {"scale": self.others[name]} if name in self.others else definition
-            for name, definition in (project.document.get("services") or {}).items()
+        """The stack in which each service in `scales` has so many replicas.
+
+        Raises ComposectlError for what a swarm cannot do.
+        """
+        every = project.document.get("services") or {}
+        once = _run_once(every)
+        parts = {
+            name: StackService(name, self._with_scale(name, every[name]), runs_once=name in once)
+            for name in every
+            if self.services is None or name in self.services
         }
-        project = replace(project, document=project.document | {"services": services})
-        return make_stack(project, scales, self.targets, self.deployed_by, self.services, self.without_udp)
+        for name, part in parts.items():
+            if name in scales:
+                _check_replicated(name, part.definition)
+                _check_reached(name, part.definition, project.document.get("networks") or {})
+                labels, udp = {DEPLOYED_BY: self.deployed_by}, name not in self.without_udp
+                part.balance(scales[name], sorted(self.targets.get(name, ())), labels, udp=udp)
+        rendered = {name: part.render() for name, part in parts.items()}
+        resources, dropped = used_resources(project, rendered)
+        sentences = [sentence for part in parts.values() for sentence in part.sentences()]
+        return Stack({"services": rendered} | resources, (*dropped, *sentences))
 
+    # Private
 
-def make_stack(
-    project: Project,
-    scales: Mapping[str, int],
-    targets: Mapping[str, Collection[int]],
-    deployed_by: str,
-    services: Collection[str] | None = None,
-    without_udp: Collection[str] = (),
-) -> Stack:
-    """The stack of these `services`, or of all, in which each of those in `scales` has so many replicas.
-
-    `targets`: the container's ports by which replicas are reached: each task publishes them at free ports of its node.
-    `without_udp`: the balanced services whose UDP ports are left out.
-    Raises ComposectlError for what a swarm cannot do.
-    """
-    every = project.document.get("services") or {}
-    chosen = {name: definition for name, definition in every.items() if services is None or name in services}
-    once = _run_once(every)
-    parts = {name: StackService(name, definition, runs_once=name in once) for name, definition in chosen.items()}
-    for name, part in parts.items():
-        if name in scales:
-            _check_replicated(name, part.definition)
-            _check_reached(name, part.definition, project.document.get("networks") or {})
-            labels = {DEPLOYED_BY: deployed_by}
-            part.balance(scales[name], sorted(targets.get(name, ())), labels, udp=name not in without_udp)
-    rendered = {name: part.render() for name, part in parts.items()}
-    resources, dropped = used_resources(project, rendered)
-    sentences = [sentence for part in parts.values() for sentence in part.sentences()]
-    return Stack({"services": rendered} | resources, (*dropped, *sentences))
+    def _with_scale(self, name: str, definition: Document) -> Document:
+        return definition | {"scale": self.others[name]} if name in self.others else definition
 
 
 # Private

@@ -13,7 +13,7 @@ from docker import DockerClient
 
 from composectl.compose.argv import StackOptions
 from composectl.compose.project import Project
-from composectl.compose.stack import make_stack
+from composectl.compose.stack import StackPlan
 from composectl.compose.stack_client import StackClient
 from tests.support.composes import command_of
 from tests.support.paths import ROOT
@@ -89,7 +89,7 @@ async def test_docker_takes_each_key(
         "configs": {"file": {"file": f"{file}"}},
         "secrets": {"file": {"file": f"{file}"}},
     }
-    await stacks.deploy(project.name, make_stack(Project(project.name, document), {}, {}, "node"))
+    await stacks.deploy(project.name, StackPlan({}, "node").make(Project(project.name, document), {}))
     said = capfd.readouterr().err
     assert "gnoring" not in said, said  # `Ignoring unsupported options: ...`
     made = {service.name for service in project.engine.services.list(filters=project.label)}

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from composectl.compose.project import Project, parse_project
-from composectl.compose.stack import DEPLOYED_BY, Stack, StackPlan, make_stack
+from composectl.compose.stack import DEPLOYED_BY, Stack, StackPlan
 from composectl.errors import ComposectlError
 from tests.unit.compose.test_project import project_of
 
@@ -18,7 +18,7 @@ IMAGE = {"image": "echo:1"}
 def stack_of(*, scale: int | None = None, others: dict[str, Any] | None = None, **definition: Any) -> Stack:
     """The stack of a project with the service `echo`, balanced if there is a `scale`."""
     services = {"echo": IMAGE | definition, **(others or {})}
-    return make_stack(Project("shop", {"services": services}), {} if scale is None else {"echo": scale}, {}, "node")
+    return StackPlan({}, "node").make(Project("shop", {"services": services}), {} if scale is None else {"echo": scale})
 
 
 def echo_of(stack: Stack) -> Any:
@@ -27,13 +27,13 @@ def echo_of(stack: Stack) -> Any:
 
 def test_the_document_has_neither_a_name_nor_a_version() -> None:
     project = parse_project('{"name": "shop", "version": "2.4", "services": {"echo": {"image": "echo:1"}}}')
-    assert make_stack(project, {}, {}, "node") == Stack({"services": {"echo": IMAGE}})
+    assert StackPlan({}, "node").make(project, {}) == Stack({"services": {"echo": IMAGE}})
 
 
 def test_the_project_itself_stays_as_it_was() -> None:
     project = project_of(image="echo:1", ports=["8080:80"], deploy={"labels": {"a": "b"}}, networks={"default": None})
     before = yaml.safe_dump(project.document)
-    make_stack(project, {"echo": 2}, {"echo": [80]}, "node", ["echo"])
+    StackPlan({"echo": [80]}, "node", ["echo"]).make(project, {"echo": 2})
     assert yaml.safe_dump(project.document) == before
 
 
@@ -55,7 +55,7 @@ def test_a_balanced_service_has_the_replicas_that_were_asked_for() -> None:
 
 def test_the_others_have_those_of_the_file() -> None:
     project = Project("shop", {"services": {"a": IMAGE | {"scale": 3}, "b": IMAGE | {"deploy": {"replicas": 2}}}})
-    stack = make_stack(project, {}, {}, "node")
+    stack = StackPlan({}, "node").make(project, {})
     assert [service["deploy"] for service in stack.document["services"].values()] == [{"replicas": 3}, {"replicas": 2}]
 
 
@@ -71,15 +71,15 @@ def test_what_is_on_internal_networks_alone_is_not_balanced(networks: Any) -> No
     services = {"echo": IMAGE | {"networks": networks}}
     project = Project("shop", {"services": services, "networks": {"inner": {"internal": True}, "front": {}}})
     with pytest.raises(ComposectlError, match="each of its networks is `internal`"):
-        make_stack(project, {"echo": 2}, {}, "node")
-    make_stack(project, {}, {}, "node")
+        StackPlan({}, "node").make(project, {"echo": 2})
+    StackPlan({}, "node").make(project, {})
     services["echo"]["networks"] = ["inner", "front"]
-    make_stack(project, {"echo": 2}, {}, "node")
+    StackPlan({}, "node").make(project, {"echo": 2})
 
 
 def test_only_the_services_that_are_named_are_deployed() -> None:
     project = Project("shop", {"services": {"echo": IMAGE, "built": {"build": "."}}})
-    assert [*make_stack(project, {}, {}, "node", ["echo"]).document["services"]] == ["echo"]
+    assert [*StackPlan({}, "node", ["echo"]).make(project, {}).document["services"]] == ["echo"]
 
 
 def test_for_the_older_command_there_is_a_version_and_nothing_newer() -> None:
@@ -101,7 +101,7 @@ def test_a_service_for_whose_end_another_one_waits_runs_once() -> None:
 def test_it_does_so_without_that_one_beside_it_too() -> None:
     how = {"migrate": {"condition": "service_completed_successfully"}}
     project = Project("shop", {"services": {"echo": IMAGE | {"depends_on": how}, "migrate": IMAGE}})
-    assert make_stack(project, {}, {}, "node", ["migrate"]).document["services"] == {
+    assert StackPlan({}, "node", ["migrate"]).make(project, {}).document["services"] == {
         "migrate": IMAGE | {"deploy": {"restart_policy": {"condition": "on-failure"}}}
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from composectl.compose.project import Project
-from composectl.compose.stack import Stack, make_stack
+from composectl.compose.stack import Stack, StackPlan
 from composectl.errors import ComposectlError
 
 IMAGE = {"image": "echo:1"}
@@ -19,7 +19,7 @@ def stack_of(targets: list[int] | None = None, without_udp: bool = False, **defi
     """The stack of one service, balanced where it has `targets`."""
     scales, of = ({}, {}) if targets is None else ({"echo": 2}, {"echo": targets})
     project = Project("shop", {"services": {"echo": IMAGE | definition}})
-    return make_stack(project, scales, of, "node", without_udp=["echo"] if without_udp else [])
+    return StackPlan(of, "node", without_udp=["echo"] if without_udp else []).make(project, scales)
 
 
 def echo_of(targets: list[int] | None = None, **definition: Any) -> Any:
