@@ -60,7 +60,6 @@ class Canvas:
         self._log: deque[PrintedLine] = deque(maxlen=_KEPT_LINES)
         self._is_paused = False
         self._settings: Sequence[int] = ()  # of the terminal, while there are keys
-        self._parent = os.getppid()
 
     def draw(self, snapshot: Snapshot) -> None:
         """Show this one now."""
@@ -70,7 +69,7 @@ class Canvas:
     def take_keys(self, ends: bool, settings: Sequence[int]) -> None:
         """From now on there are keys; `ends`: whether leaving the table ends composectl.
 
-        Where composectl is killed, the terminal gets its `settings` back from here.
+        `settings`: what the terminal gets back in the end, even where composectl is killed.
         """
         self._settings = settings
         self._view = replace(self._view or View(), ends=ends)
@@ -124,12 +123,15 @@ class Canvas:
         self._console.print(sanitize_lines(text))
 
     def close(self) -> None:
-        """Leave the whole of the last table on the screen, and the cursor below it."""
+        """Leave the whole of the last table on the screen, the cursor below it, and the terminal as it was before.
+
+        A composectl that was killed cannot do that last; one that was not does it again.
+        """
         if self._newest is not None:
             width = self._console.width
             self._live.update(render_table(self._newest, now=time.time(), width=width, height=None))
         self._live.stop()
-        if self._settings and os.getppid() != self._parent:
+        if self._settings:
             restore_settings(sys.stdout.fileno(), self._settings)
 
     # Private
