@@ -8,11 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from aiohttp import web
 
 from composectl import errors
 from composectl.balance.backend import Backend, Transition
@@ -24,20 +21,16 @@ from composectl.changes import ChangeFeed
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import BalancingConfig
 from composectl.control.client import running_daemons
+from composectl.daemon.data_plane import DataPlane, Shared
 from composectl.daemon.notice_board import NoticeBoard
 from composectl.daemon.notices import notices, silence
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
-from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.health_check import HealthMonitor, make_health_check
 from composectl.proxy.limits import ConnectionLimit
-from composectl.proxy.listener import PortTaken, address_of, bind, serve
+from composectl.proxy.listener import PortTaken, address_of, bind
 from composectl.proxy.port_owner import process_on
 from composectl.proxy.protocol import Protocol
-from composectl.proxy.queue import RequestQueue
-from composectl.proxy.request_id import make_request_id
-from composectl.proxy.server import HttpServer
 from composectl.proxy.session_fields import SessionFields
 from composectl.screen.console import warning
 
@@ -79,11 +72,9 @@ class BalancedService:
         self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout
         self.canary: ServiceRollout | None = None
-        self._session_fields = session_fields
         self._notices = NoticeBoard(self._tell_notice)
         self._causes = (Counter[str](), Counter[str]())  # of notices, as they were at the last sweep
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
-        self._queue = RequestQueue(self.pool, balancing.queue)
         self._balancing = balancing
         speaks_http = self.protocols[ports[0]] not in (Protocol.TCP, Protocol.TLS)
         self._health_check = make_health_check(
@@ -95,10 +86,17 @@ class BalancedService:
         self._changes = changes
         self._target = ports[0].target
         self._health_monitor = HealthMonitor(self.pool, self._target, self._health_check)
-        self._servers = [(port, self._make_server(port, connection_limit, access_log)) for port in ports]
+        self._plane = DataPlane(
+            self.pool,
+            self.protocols,
+            balancing,
+            Shared(connection_limit, access_log),
+            session_fields,
+            self._notice_proxy,
+            self._notice_silence,
+        )
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._addresses: dict[Port, tuple[str, ...]] = {}
-        self._runners: list[web.ServerRunner] = []
 
     def bind(self, port: Port) -> None:
         """Take the host port. Raises PortTaken and ComposectlError."""
@@ -119,32 +117,29 @@ class BalancedService:
     @property
     def unbound(self) -> list[Port]:
         """The ports that are still to be bound."""
-        return [port for port, _ in self._servers if port not in self._sockets]
+        return [port for port in self.protocols if port not in self._sockets]
 
     @property
     def is_served(self) -> bool:
-        return bool(self._runners)
+        return self._plane.is_served
 
     async def serve(self) -> None:
-        self._runners = [await serve(server, self._sockets[port], self.drain_timeout) for port, server in self._servers]
+        await self._plane.serve(self._sockets)
 
     async def drain_connections(self, seconds: float) -> None:
         """Accept no more, and for so long close a connection only after one more response: another process goes on."""
-        for site in [site for runner in self._runners for site in runner.sites]:
-            await site.stop()
-        await asyncio.gather(*(server.drain_connections(seconds) for _, server in self._servers))
+        await self._plane.drain_connections(seconds)
 
     async def shut_down(self) -> None:
         """Accept no more, and wait for what is in flight."""
-        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+        await self._plane.shut_down()
 
     def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
         """End what is in flight at this backend, with a reset, as failed: see `Connection.cut`."""
-        for _, server in self._servers:
-            server.cut(backend, spare_streams=spare_streams)
+        self._plane.cut(backend, spare_streams=spare_streams)
 
     async def abort(self) -> None:
-        await asyncio.gather(*(server.close_all() for _, server in self._servers))
+        await self._plane.abort()
 
     def close(self) -> None:
         for sockets in self._sockets.values():
@@ -156,9 +151,7 @@ class BalancedService:
 
     def sweep(self) -> None:
         """To be called once a second."""
-        for _, server in self._servers:
-            server.sweep()
-        self._queue.sweep()
+        self._plane.sweep()
         leases = self.pool.leases
         leases.sample()
         if leases.sessions is not None:
@@ -171,7 +164,7 @@ class BalancedService:
 
     def waiting(self, desired: int, conditions: Iterable[Condition]) -> tuple[Waiting, ...]:
         """Why its replicas are not ready, given the conditions of its containers."""
-        published = {port.target for port, _ in self._servers if port.target}
+        published = {port.target for port in self.protocols if port.target}
         check = PortCheck(self._health_check.subject(self._target), self._target, published)
         return explain(self.pool.backends, desired, conditions, check)
 
@@ -183,15 +176,15 @@ class BalancedService:
             sticky="cookie" if self._balancing.sticky == "true" else self._balancing.sticky,
             listeners=self.listeners,
             desired=desired,
-            queued=self._queue.queued,
+            queued=self._plane.queued,
             port=self._target,
             changes=self._changes.changes,
             rollouts=self._rollouts,
             waiting=waiting,
             notices=self._notices.sentences,
             ports=[
-                PortView(port.target, self._addresses[port], self.protocols[port], dict(server.context.recognised))
-                for port, server in self._servers
+                PortView(port.target, self._addresses[port], protocol, self._plane.recognised(port))
+                for port, protocol in self.protocols.items()
                 if port in self._addresses
             ],
         )
@@ -234,30 +227,6 @@ class BalancedService:
     def _socket_name(self, port: Port) -> str:
         return f"{self.name} {port}"
 
-    def _make_server(self, port: Port, connection_limit: ConnectionLimit, access_log: AccessLog | None) -> HttpServer:
-        balancing = self._balancing
-        connections = ConnectionPool(
-            port.target, identify=balancing.backend_header, tell_number=balancing.replica_header
-        )
-        upstream = Upstream(
-            self.pool,
-            connections,
-            self._queue,
-            checked=port.target == self._target,
-            session_fields=self._session_fields,
-        )
-        make_id = make_request_id if self._balancing.request_id else None
-        return HttpServer(
-            upstream,
-            self._balancing.limits,
-            connection_limit,
-            make_id=make_id,
-            log=access_log,
-            on_untrusted=self._notice_proxy,
-            protocol=self.protocols[port],
-            on_silent=partial(self._notice_silence, port),
-        )
-
     def _tell_notice(self, sentence: str) -> None:
         warning(f"{self.name}: {sentence}")
         self._changes.wake()
@@ -271,13 +240,9 @@ class BalancedService:
         self._notices.add(silence(listeners, port.target), time.monotonic() + _SILENCE_SHOWN)
 
     def _publish(self, change: Transition, backend: Backend) -> None:
-        if change.after is Phase.READY:
-            self._queue.admit()
-        else:
-            for _, server in self._servers:
-                server.forget(backend)
-            if change.before is Phase.READY and not self.pool.ready:
-                self._health_monitor.hurry()
+        self._plane.phase_changed(backend)
+        if change.before is Phase.READY and not self.pool.ready:
+            self._health_monitor.hurry()
         self._changes.publish(change)
 
 

@@ -1,0 +1,136 @@
+"""The data plane of one service in one process: a server for each port, over one pool and one request queue."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from aiohttp import web
+
+from composectl.balance.backend import Backend
+from composectl.balance.phase import Phase
+from composectl.balance.pool import Pool
+from composectl.compose.ports import Port
+from composectl.config.service import BalancingConfig
+from composectl.proxy.access_log import AccessLog
+from composectl.proxy.connection_pool import ConnectionPool
+from composectl.proxy.exchange import Upstream
+from composectl.proxy.limits import ConnectionLimit
+from composectl.proxy.listener import serve
+from composectl.proxy.protocol import Protocol
+from composectl.proxy.queue import RequestQueue
+from composectl.proxy.request_id import make_request_id
+from composectl.proxy.server import HttpServer
+from composectl.proxy.session_fields import SessionFields
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the data planes of a process share: `connection_limit` counts the clients of all of them."""
+
+    connection_limit: ConnectionLimit
+    access_log: AccessLog | None = None
+
+
+class DataPlane:
+    """`protocols`: those of the ports, of which the first one's target is checked.
+
+    `on_untrusted` and `on_silent`: see `ListenerContext`; the latter gets the port.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        protocols: Mapping[Port, Protocol],
+        balancing: BalancingConfig,
+        shared: Shared,
+        session_fields: SessionFields | None,
+        on_untrusted: Callable[[str], None],
+        on_silent: Callable[[Port], None],
+    ) -> None:
+        self._pool = pool
+        self._balancing = balancing
+        self._shared = shared
+        self._session_fields = session_fields
+        self._on_untrusted = on_untrusted
+        self._on_silent = on_silent
+        self._queue = RequestQueue(pool, balancing.queue)
+        checked = next(iter(protocols)).target
+        self._servers = {
+            port: self._make_server(port, protocol, checked=port.target == checked)
+            for port, protocol in protocols.items()
+        }
+        self._runners: list[web.ServerRunner] = []
+
+    @property
+    def is_served(self) -> bool:
+        return bool(self._runners)
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a backend."""
+        return self._queue.queued
+
+    def recognised(self, port: Port) -> dict[str, int]:
+        """The numbers of connections to this port, by what came."""
+        return dict(self._servers[port].context.recognised)
+
+    async def serve(self, listening: Mapping[Port, Sequence[socket.socket]]) -> None:
+        """Accept clients on the sockets of each port."""
+        seconds = self._balancing.drain_timeout
+        self._runners = [await serve(server, list(listening[port]), seconds) for port, server in self._servers.items()]
+
+    async def drain_connections(self, seconds: float) -> None:
+        """Accept no more, and for so long close a connection only after one more response: another process goes on."""
+        for site in [site for runner in self._runners for site in runner.sites]:
+            await site.stop()
+        await asyncio.gather(*(server.drain_connections(seconds) for server in self._servers.values()))
+
+    async def shut_down(self) -> None:
+        """Accept no more, and wait for what is in flight."""
+        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
+        """End what is in flight at this backend, with a reset, as failed: see `Connection.cut`."""
+        for server in self._servers.values():
+            server.cut(backend, spare_streams=spare_streams)
+
+    async def abort(self) -> None:
+        """End all connections of clients."""
+        await asyncio.gather(*(server.close_all() for server in self._servers.values()))
+
+    def phase_changed(self, backend: Backend) -> None:
+        """To be called after each change of a phase."""
+        if backend.phase is Phase.READY:
+            self._queue.admit()
+        else:
+            for server in self._servers.values():
+                server.forget(backend)
+
+    def sweep(self) -> None:
+        """To be called once a second."""
+        for server in self._servers.values():
+            server.sweep()
+        self._queue.sweep()
+
+    # Private
+
+    def _make_server(self, port: Port, protocol: Protocol, *, checked: bool) -> HttpServer:
+        balancing = self._balancing
+        connections = ConnectionPool(
+            port.target, identify=balancing.backend_header, tell_number=balancing.replica_header
+        )
+        upstream = Upstream(self._pool, connections, self._queue, checked=checked, session_fields=self._session_fields)
+        return HttpServer(
+            upstream,
+            balancing.limits,
+            self._shared.connection_limit,
+            make_id=make_request_id if balancing.request_id else None,
+            log=self._shared.access_log,
+            on_untrusted=self._on_untrusted,
+            protocol=protocol,
+            on_silent=partial(self._on_silent, port),
+        )
