@@ -14,6 +14,7 @@ HOT_PATH = [
     "composectl/balance/backend.py",
     "composectl/balance/lease.py",
     "composectl/balance/phase.py",
+    "composectl/balance/policy/capped.py",
     "composectl/balance/policy/least_request.py",
     "composectl/balance/policy/policy.py",
     "composectl/balance/pool.py",

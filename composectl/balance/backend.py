@@ -109,10 +109,11 @@ class Counters:
 class Backend(Counters):
     """One replica behind the balancer; the pool alone changes `phase`, which began at `since` in epoch seconds.
 
-    `check_error`: how its last check failed, or why it was ejected; "" where it was well.
+    `check_error`: how its last check failed, or why it was ejected; "" where it was well. `vacated`: of those in
+    flight, the requests that it has failed and that wait for another backend, where there is a cap.
     """
 
-    __slots__ = ("check_error", "outlier", "phase", "rate", "received_rate", "replica", "sent_rate", "since")
+    __slots__ = ("check_error", "outlier", "phase", "rate", "received_rate", "replica", "sent_rate", "since", "vacated")
 
     def __init__(self, replica: Replica, since: float) -> None:
         super().__init__()
@@ -124,6 +125,7 @@ class Backend(Counters):
         self.rate = Rate()
         self.received_rate = Rate()
         self.sent_rate = Rate()
+        self.vacated = 0
 
     def __repr__(self) -> str:
         return f"<Backend {self.replica.name} {self.phase} {self.in_flight} in flight>"

@@ -8,7 +8,7 @@ from typing import Final
 
 from composectl.balance.backend import Backend, Counters
 from composectl.balance.phase import Phase
-from composectl.balance.policy import Avoid, CanarySplit, Policy
+from composectl.balance.policy import Avoid, CanarySplit, Capped, Policy
 from composectl.balance.retry import RetryBudget
 from composectl.balance.sessions import Sessions
 from composectl.balance.stats import Rate
@@ -77,7 +77,7 @@ class Lease:
         leases, self._leases = self._leases, None
         if leases is None:
             raise RuntimeError(f"the lease of {self.backend} has ended already")
-        leases._release(self.backend)
+        leases._release(self)
         return leases
 
 
@@ -117,7 +117,8 @@ class RetryLease(Lease):
 class Leases:
     """Chooses backends for requests, and counts; the pool decides on membership, phases and what the policy has.
 
-    `sessions`: None where requests of one client need not stay together.
+    `sessions`: None where requests of one client need not stay together. `cap`: None where a backend may get any number
+    at once; else its policy is this one.
     `on_idle` is called when a backend that is not ready has nothing more in flight, `on_outlier` when connections to
     it were refused too often, with the last error.
     """
@@ -128,13 +129,15 @@ class Leases:
         on_idle: Callable[[Backend], None],
         on_outlier: Callable[[Backend, str], None],
         sessions: Sessions | None = None,
+        cap: Capped | None = None,
     ) -> None:
         self.rate = Rate()
         self.rejected = 0  # requests for which there was no backend
         self.bad_requests = Counter[str]()  # of clients, which went to no backend, by reason
         self.failed_for = Counter[str]()  # by reason
         self.retried_for = Counter[str]()
-        self.policy = policy  # that which divides the requests now
+        self.policy: Policy = policy if cap is None else cap  # that which divides the requests now
+        self.cap = cap
         self.sessions = sessions
         self.budget = RetryBudget()
         self._canary: CanarySplit | None = None
@@ -144,6 +147,7 @@ class Leases:
         self._archived = Counters()  # the sums of those that are gone and idle
         self._begun = self._ended = 0  # leases
         self._retries = 0  # those of them that went to requests which had one before
+        self._vacated: set[Lease] = set()
 
     @property
     def requests(self) -> int:
@@ -158,7 +162,7 @@ class Leases:
         return total
 
     def acquire(self, avoid: Avoid = (), key: str = "", session: bytes | None = None) -> Lease | None:
-        """Choose a backend and count the request there, in one step; None where none is ready.
+        """Choose a backend and count the request there, in one step; None where none is ready, or may get more.
 
         `key` names the client, for policies that keep a client at one backend. A `session` has its own backend.
         """
@@ -174,14 +178,30 @@ class Leases:
         if not session or self.sessions is None:
             return None
         backend = self.sessions.find(session)
-        return self._begin(backend) if backend is not None and self.sessions.keeps(backend) else None
+        return self._lease_of(backend) if backend is not None and self.sessions.keeps(backend) else None
 
     def acquire_at(self, number: int) -> Lease | None:
-        """A lease of the backend of this number, ready or not, unless it leaves; None where there is none."""
-        for backend in self._backends:
-            if backend.replica.number == number and backend.phase not in _LEAVING:
-                return self._lease_of(backend)
-        return None
+        """A lease of the backend of this number, ready or not, unless it leaves; None where it is absent or full."""
+        backend = self._find(number)
+        return None if backend is None else self._lease_of(backend)
+
+    def has(self, number: int) -> bool:
+        """Whether there is a backend of this number that does not leave."""
+        return self._find(number) is not None
+
+    def is_full(self, avoid: Avoid = ()) -> bool:
+        """Whether the cap alone keeps a request from the backends that are ready, and outside `avoid`."""
+        cap = self.cap
+        if cap is None:
+            return False
+        ready = [backend for backend in self._backends if backend.phase is _READY and backend not in avoid]
+        return bool(ready) and all(cap.is_full(backend) for backend in ready)
+
+    def vacate(self, lease: Lease) -> None:
+        """The request of this lease waits for another backend: until it ends, it has no part in the cap."""
+        if self.cap is not None and lease not in self._vacated:
+            self._vacated.add(lease)
+            self.cap.vacate(lease.backend)
 
     def acquire_retry(
         self,
@@ -233,12 +253,14 @@ class Leases:
     def begin_canary(self, old: Collection[str], share: float) -> None:
         """From now on all backends but those of the containers `old` get this share of the requests, together."""
         ready = [backend for backend in self._backends if backend.phase is Phase.READY]
-        self.policy = self._canary = CanarySplit(self.policy, old, share, ready)
+        self._canary = CanarySplit(self.policy if self.cap is None else self.cap.policy, old, share, ready)
+        self._divide_by(self._canary)
 
     def end_canary(self) -> None:
         """From now on the policy alone divides the requests."""
         if self._canary is not None:
-            self.policy, self._canary = self._canary.end(), None
+            self._divide_by(self._canary.end())
+            self._canary = None
 
     def canary_share(self, backend: Backend) -> float | None:
         """The share of the requests that it gets together with the other canaries; None where it is not one."""
@@ -258,8 +280,22 @@ class Leases:
 
     # Private
 
-    def _lease_of(self, backend: Backend) -> Lease:
-        """A lease of this backend, which the policy has not chosen."""
+    def _divide_by(self, policy: Policy) -> None:
+        if self.cap is None:
+            self.policy = policy
+        else:
+            self.cap.policy = policy
+
+    def _find(self, number: int) -> Backend | None:
+        for backend in self._backends:
+            if backend.replica.number == number and backend.phase not in _LEAVING:
+                return backend
+        return None
+
+    def _lease_of(self, backend: Backend) -> Lease | None:
+        """A lease of this backend, which the policy has not chosen; None where it is full."""
+        if self.cap is not None and self.cap.is_full(backend):
+            return None
         if backend.phase is _READY:
             self.policy.take(backend)
         return self._begin(backend)
@@ -270,7 +306,11 @@ class Leases:
         self._begun += 1
         return Lease(self, backend)
 
-    def _release(self, backend: Backend) -> None:
+    def _release(self, lease: Lease) -> None:
+        backend = lease.backend
+        if self._vacated and lease in self._vacated:
+            self._vacated.discard(lease)
+            backend.vacated -= 1
         self._ended += 1
         backend.in_flight -= 1
         if backend.phase is _READY:

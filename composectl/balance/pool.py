@@ -8,7 +8,7 @@ from typing import Final
 from composectl.balance.backend import Backend, ContainerHealth, Key, Replica, Transition
 from composectl.balance.lease import Leases
 from composectl.balance.phase import Phase, Signal, after
-from composectl.balance.policy import Policy
+from composectl.balance.policy import Capped, Policy
 from composectl.balance.sessions import Sessions
 
 OnTransition = Callable[[Transition, Backend], None]
@@ -20,7 +20,8 @@ _IDLE: Final = "nothing in flight"
 class Pool:
     """The membership of one service and the phases of its backends; `leases` are the requests to them.
 
-    `clock` gives epoch seconds; `on_transition` is called after every transition.
+    `clock` gives epoch seconds; `on_transition` is called after every transition. `max_in_flight`: at each backend,
+    None for any number; `on_room` is called when a backend that was full is so no more.
     """
 
     def __init__(
@@ -30,11 +31,14 @@ class Pool:
         clock: Callable[[], float],
         on_transition: OnTransition,
         sessions: Sessions | None = None,
+        max_in_flight: int | None = None,
+        on_room: Callable[[], None] = lambda: None,
     ) -> None:
         self.service = service
         self.since = clock()
         self.changes = dict.fromkeys(Phase, 0)  # transitions by the phase after
-        self.leases = Leases(policy, self._idle, self._eject, sessions)
+        cap = None if max_in_flight is None else Capped(policy, max_in_flight, on_room)
+        self.leases = Leases(policy, self._idle, self._eject, sessions, cap)
         self.ready = 0  # backends
         self._clock = clock
         self._on_transition = on_transition
@@ -44,6 +48,12 @@ class Pool:
     def backends(self) -> list[Backend]:
         """All that are not gone, by number."""
         return sorted(self._backends.values(), key=lambda backend: (backend.replica.number, backend.replica.started))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a backend that is ready may get one more request."""
+        cap = self.leases.cap
+        return self.ready > 0 if cap is None else cap.has_room
 
     def sync(self, replicas: Iterable[Replica]) -> None:
         """Take over the whole list of running replicas, as Docker reports it now."""

@@ -208,10 +208,11 @@ OPTIONS = (
         alone="true",
     ),
     _balancing("slow-start", kinds.SECONDS, "How long the share of a new backend rises."),
+    _balancing("max-in-flight", kinds.COUNT, "Maximum number of requests at one replica at once; others wait."),
     Option(
         "queue-timeout",
         kinds.SECONDS_OR_NONE,
-        "How long a request may wait for a ready backend; 0 turns it off.",
+        "How long a request may wait for a backend; 0 turns it off.",
         (QueueConfig, "timeout"),
     ),
     Option("queue-size", kinds.COUNT, "Maximum number of requests that wait.", (QueueConfig, "size")),

@@ -24,6 +24,7 @@ class BalancingConfig:
     `request_id`: requests without an `X-Request-ID` get one, and responses carry it.
     `slow_start`: the seconds over which the share of a new backend rises; None for a whole one from the first.
     `drain_timeout`: the seconds for requests in flight when their backend leaves, or the daemon ends.
+    `max_in_flight`: so many requests or connections at each backend at once; None for any number.
     """
 
     policy: str = "least-request"
@@ -38,6 +39,7 @@ class BalancingConfig:
     queue: QueueConfig = field(default_factory=QueueConfig)
     slow_start: int | None = None
     drain_timeout: int = 30
+    max_in_flight: int | None = None
 
     def make_policy(self, clock: Callable[[], float]) -> Policy:
         """A policy for one pool; `clock` gives seconds."""

@@ -110,6 +110,10 @@ class DataPlane:
             for server in self._servers.values():
                 server.forget(backend)
 
+    def admit(self) -> None:
+        """A backend that was full has room."""
+        self._queue.admit()
+
     def sweep(self) -> None:
         """To be called once a second."""
         for server in self._servers.values():

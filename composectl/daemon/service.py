@@ -67,7 +67,8 @@ class BalancedService:
         self.name = name
         self.protocols = {port: (protocols or {}).get(port, Protocol.AUTO) for port in ports}
         sessions = session_fields.sessions if session_fields is not None else None
-        self.pool = Pool(name, balancing.make_policy(time.monotonic), time.time, self._publish, sessions)
+        policy, limit = balancing.make_policy(time.monotonic), balancing.max_in_flight
+        self.pool = Pool(name, policy, time.time, self._publish, sessions, limit, lambda: self._plane.admit())
         self.listeners: tuple[str, ...] = ()
         self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout

@@ -44,22 +44,26 @@ class Attempts(Queued):
             self._retry(self._failures)
             return
         lease = self._acquire()
-        if lease is None:
-            self.reject()
-        else:
+        if lease is not None:
             self._send_to(lease)
+        elif self._pool.leases.cap is not None:
+            self._hold()
+        else:
+            self.reject()
 
     def reject(self) -> None:
+        is_capped = self._pool.ready and self._pool.leases.cap is not None
+        reason = ErrorReason.BACKENDS_BUSY if is_capped else ErrorReason.NO_BACKEND_READY
         if self._lease is not None:
-            self._fail(ErrorReason.NO_BACKEND_READY)
+            self._fail(reason)
         else:
-            self._pool.leases.reject(ErrorReason.NO_BACKEND_READY)
-            self._end_without(ErrorReason.NO_BACKEND_READY)
+            self._pool.leases.reject(reason)
+            self._end_without(reason)
 
     # What each does in its own way
 
     def _acquire(self) -> Lease | None:
-        """Choose the first backend; None where none is ready."""
+        """Choose the first backend; None where none is ready, or may get more."""
         raise NotImplementedError
 
     def _acquire_at_once(self) -> Lease | None:
@@ -90,6 +94,13 @@ class Attempts(Queued):
         if lease is not None:
             self._send_to(lease)
         elif self._queue.enqueue(self):
+            self._enqueued()
+        else:
+            self.reject()
+
+    def _hold(self) -> None:
+        """Let it wait for the backend that it needs, which is full."""
+        if self._queue.hold(self):
             self._enqueued()
         else:
             self.reject()
@@ -132,6 +143,7 @@ class Attempts(Queued):
             self._take_lease().retried(failures.reason)
             self._send_to(lease)
         elif failures.queue(self, self._pool, self._queue):
+            self._pool.leases.vacate(self._current_lease())
             self._enqueued()
         else:
             self._fail(failures.reason)

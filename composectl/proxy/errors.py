@@ -60,6 +60,7 @@ class ErrorReason(StrEnum):
     BACKEND_HUNG_UP = "backend-hung-up"
     BACKEND_TOO_SLOW = "backend-too-slow"
     BACKEND_UNREACHABLE = "backend-unreachable"
+    BACKENDS_BUSY = "backends-busy"
     CONNECT_TIMEOUT = "connect-timeout"
     INTERNAL_ERROR = "internal-error"
     NO_BACKEND_READY = "no-backend-ready"
@@ -77,6 +78,7 @@ class ErrorReason(StrEnum):
 
 _STATUS_WITHOUT_A_RESPONSE = {
     ErrorReason.BACKEND_TOO_SLOW: 504,
+    ErrorReason.BACKENDS_BUSY: 503,
     ErrorReason.CONNECT_TIMEOUT: 504,
     ErrorReason.INTERNAL_ERROR: 500,
     ErrorReason.NO_BACKEND_READY: 503,

@@ -240,7 +240,10 @@ class Exchange(Attempts):
 
     def dequeued(self) -> None:
         self._started_ns = monotonic_ns()
-        super().dequeued()
+        if self.request.pin:
+            self._place_at(int(self.request.pin))
+        else:
+            super().dequeued()
 
     def fail_internally(self, error: Exception) -> None:
         self._client.fail_internally(error)
@@ -351,6 +354,8 @@ class Exchange(Attempts):
         lease = self._pool.leases.acquire_at(number)
         if lease is not None:
             self._send_to(lease)
+        elif self._pool.leases.has(number):
+            self._hold()
         else:
             self._pool.leases.reject(ErrorReason.NO_SUCH_REPLICA)
             self._end_without(ErrorReason.NO_SUCH_REPLICA)

@@ -63,12 +63,14 @@ class Failures:
         return pool.leases.acquire_retry(self._backends, address, session, reached=reached, on_slot_free=freed)
 
     def queue(self, request: Queued, pool: Pool, queue: RequestQueue) -> bool:
-        """Let the request wait for a ready backend, for word of a stop, or for the retry budget; False: it must not."""
+        """Let the request wait for a backend, for word of a stop, or for the retry budget; False: it must not."""
         if not pool.ready:
             return queue.enqueue(request)
+        if pool.leases.is_full(self._backends):
+            return queue.hold(request)
         if not self._reached:
             self._backends = ()
-            return queue.enqueue(request, within=None if self._checked else _STOP_REPORTED_WITHIN)
+            return queue.enqueue_refused(request, within=None if self._checked else _STOP_REPORTED_WITHIN)
         return pool.leases.budget.in_use and queue.enqueue_retry(request)
 
     # Private

@@ -1,4 +1,4 @@
-"""The request queue: requests wait in it while no backend is ready, and leave it in the order in which they came."""
+"""The request queue: requests wait while no backend may get them, and leave it in the order in which they came."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Queued:
         """It is its turn."""
 
     def reject(self) -> None:
-        """No backend became ready in time."""
+        """No backend could take it in time."""
 
     def fail_internally(self, error: Exception) -> None:
         """A bug was met: end this request, and no other."""
@@ -47,6 +47,7 @@ class RequestQueue:
         self._timeout = config.timeout
         self._size = config.size if config.timeout else 0
         self._waiting: OrderedDict[Queued, None] = OrderedDict()
+        self._held: OrderedDict[Queued, None] = OrderedDict()  # each waits for a certain backend, and others pass it
         self._retries: OrderedDict[Queued, None] = OrderedDict()  # they wait for a slot of the retry budget
         self._admission: asyncio.Handle | None = None
         self._retry_admission: asyncio.Handle | None = None
@@ -56,27 +57,39 @@ class RequestQueue:
     @property
     def queued(self) -> int:
         """How many requests wait."""
-        return len(self._waiting) + len(self._retries)
+        return len(self._waiting) + len(self._held) + len(self._retries)
 
     @property
     def must_queue(self) -> bool:
         """Whether a new request has to wait behind others, and may."""
         return 0 < len(self._waiting) < self._size
 
-    def enqueue(self, request: Queued, within: int | None = None) -> bool:
-        """Let it wait, if there is room: it will be dequeued or rejected, unless it is removed.
+    def enqueue(self, request: Queued) -> bool:
+        """Let it wait, if there is room: it will be dequeued or rejected, unless it is removed."""
+        if not self._may_wait(request, self._timeout):
+            return False
+        self._waiting[request] = None
+        if self._pool.has_room:
+            self.admit()
+        return True
+
+    def enqueue_refused(self, request: Queued, within: int | None = None) -> bool:
+        """The same, a moment longer: all backends have just refused it.
 
         `within`: only in so many seconds after it was queued first, and never after the timeout.
         """
-        if request.queued_at == NOT_QUEUED:
-            request.queued_at = self._tick
-        elif self._tick - request.queued_at > (self._timeout if within is None else min(within, self._timeout)):
-            return False
-        if len(self._waiting) >= self._size:
+        if not self._may_wait(request, self._timeout if within is None else min(within, self._timeout)):
             return False
         self._waiting[request] = None
-        if self._pool.ready and self._admission is None:  # all have just refused it
+        if self._pool.has_room and self._admission is None:
             self._admission = asyncio.get_running_loop().call_later(_REFUSED_PAUSE, self._admit_waiting)
+        return True
+
+    def hold(self, request: Queued) -> bool:
+        """The same before all others, which pass it: the backend that it needs is full."""
+        if not self._may_wait(request, self._timeout):
+            return False
+        self._held[request] = None
         return True
 
     def enqueue_retry(self, request: Queued) -> bool:
@@ -89,11 +102,12 @@ class RequestQueue:
     def remove(self, request: Queued) -> None:
         """It waits no longer, if it did."""
         self._waiting.pop(request, None)
+        self._held.pop(request, None)
         self._retries.pop(request, None)
 
     def admit(self) -> None:
-        """A backend is ready: admit requests, once all backends that became ready at this moment are known."""
-        if self._waiting and self._admission is None:
+        """A backend has room: admit requests, once all backends that became ready at this moment are known."""
+        if (self._waiting or self._held) and self._admission is None:
             self._admission = asyncio.get_running_loop().call_soon(self._admit_waiting)
 
     def admit_retries(self) -> None:
@@ -104,30 +118,43 @@ class RequestQueue:
     def sweep(self) -> None:
         """Reject requests whose time is over, and admit others; to be called once a second."""
         self._tick += 1
-        for request in [waiting for waiting in self._waiting if self._tick - waiting.queued_at > self._timeout]:
-            if request in self._waiting:
-                del self._waiting[request]
-                request.reject()
-        if self._pool.ready:
+        for queue in (self._held, self._waiting):
+            for request in [waiting for waiting in queue if self._tick - waiting.queued_at > self._timeout]:
+                if request in queue:
+                    del queue[request]
+                    request.reject()
+        if self._pool.has_room:
             self.admit()
 
     def close(self) -> None:
         """Reject all requests, from now on."""
         self._size = 0
-        for queue in (self._waiting, self._retries):
+        for queue in (self._held, self._waiting, self._retries):
             while queue:
                 queue.popitem(False)[0].reject()
 
     # Private
 
+    def _may_wait(self, request: Queued, seconds: int) -> bool:
+        """Whether there is room for it, not more than so many seconds after it was queued first."""
+        if request.queued_at == NOT_QUEUED:
+            request.queued_at = self._tick
+        elif self._tick - request.queued_at > seconds:
+            return False
+        return len(self._waiting) + len(self._held) < self._size
+
     def _admit_waiting(self) -> None:
         self._admission = None
+        if self._held:
+            self._held.update(self._waiting)
+            self._waiting, self._held = self._held, OrderedDict()
         self._dialing = [request for request in self._dialing if request.is_dialing]
-        while self._waiting and len(self._dialing) < _DIALS_PER_BACKEND * self._pool.ready:
+        pool = self._pool
+        while self._waiting and pool.has_room and len(self._dialing) < _DIALS_PER_BACKEND * pool.ready:
             request = self._waiting.popitem(False)[0]
             self._dialing.append(request)
             _dequeue(request)
-        if self._waiting and self._pool.ready:
+        if self._waiting and pool.has_room:
             self._admission = asyncio.get_running_loop().call_later(_PAUSE, self._admit_waiting)
         else:
             self._dialing.clear()

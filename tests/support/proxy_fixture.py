@@ -77,13 +77,22 @@ class ProxyFixture:
         protocol: Protocol = Protocol.AUTO,
         session_fields: SessionFields | None = None,
         tell_number: bool = False,
+        max_in_flight: int | None = None,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = ConnectionPool(
             self.backends[0].port, identify=identify, connect_timeout=connect_timeout, tell_number=tell_number
         )
         sessions = session_fields.sessions if session_fields is not None else None
-        self.pool = Pool("echo", policy(), lambda: _OPENED + self.later, self._tell, sessions)
+        self.pool = Pool(
+            "echo",
+            policy(),
+            lambda: _OPENED + self.later,
+            self._tell,
+            sessions,
+            max_in_flight,
+            lambda: self.queue.admit(),
+        )
         self.queue = RequestQueue(self.pool, queue)
         self.observe(range(len(self.backends)))
         upstream = Upstream(

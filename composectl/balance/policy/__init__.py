@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from composectl.balance.policy.capped import Capped
 from composectl.balance.policy.least_request import LeastRequest
 from composectl.balance.policy.policy import Avoid, Policy
 from composectl.balance.policy.random import PowerOfTwoChoices, Random
@@ -15,6 +16,7 @@ __all__ = [
     "POLICIES",
     "Avoid",
     "CanarySplit",
+    "Capped",
     "LeastRequest",
     "Policy",
     "PowerOfTwoChoices",
