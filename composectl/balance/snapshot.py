@@ -101,7 +101,8 @@ class ChangeView:
 class PortView:
     """A published port: the container's `port`, None where each backend has its own; its listeners are `host:port`.
 
-    `protocol`: as `--protocol` names it. `recognised`: the numbers of connections by what came, as `http/2`.
+    `protocol`: as `--protocol` names it, or `https` where TLS ends here. `recognised`: the numbers of connections by
+    what came, as `http/2`.
     """
 
     port: int | None

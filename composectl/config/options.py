@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial, reduce
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -25,6 +26,7 @@ from composectl.config.daemon import (
     UpConfig,
 )
 from composectl.config.service import BalancingConfig, ProtocolConfig, RolloutConfig, ServiceConfig
+from composectl.config.tls import TlsConfig
 from composectl.config.values import Value, parse, whole_number
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
 from composectl.proxy.limits import Limits, QueueConfig
@@ -127,6 +129,8 @@ class Option:
 
     def collect(self, parsed: list[Any], name: str) -> Any:
         """Several values, as the field has them. Raises ComposectlError for an address that is there twice."""
+        if self.kind is kinds.FILE:
+            return tuple(parsed)  # a key may be that of several certificates
         unique = dict.fromkeys(parsed)
         if len(unique) < len(parsed) and self.kind in (kinds.LISTENER, kinds.BACKEND):
             text = str(next(value for value in unique if parsed.count(value) > 1))
@@ -140,6 +144,7 @@ _daemon = partial(Option, scope=Scope.DAEMON)
 _balancing = partial(Option, of=BalancingConfig)
 _http = partial(Option, needs_http=True)
 _guard = partial(_http, guards=True)
+_tls = partial(_guard, of=TlsConfig)
 _log = partial(Option, scope=Scope.DAEMON, requires="access-log")
 _up = partial(Option, of=UpConfig, scope=Scope.DAEMON, commands=("up",))
 _stack = partial(Option, of=StackOptions, scope=Scope.DAEMON, commands=("up",), requires="swarm")
@@ -259,6 +264,28 @@ OPTIONS = (
         (Limits, "allowed_hosts"),
         default="all",
     ),
+    _guard(
+        "tls-cert",
+        kinds.FILE,
+        "End TLS with this certificate, in PEM; repeat it for other names.",
+        (TlsConfig, "certificates"),
+    ),
+    _guard("tls-key", kinds.FILE, "Use this key for the certificate; repeat it.", (TlsConfig, "keys")),
+    _guard(
+        "tls-port",
+        kinds.CONTAINER_PORT,
+        "End TLS on this port of the host alone.",
+        (TlsConfig, "port"),
+        default="all that are for HTTP",
+    ),
+    _tls("strict-sni", FLAG, "Refuse clients of TLS that name no server with a certificate."),
+    _tls(
+        "hsts",
+        kinds.SECONDS,
+        "Tell browsers to use TLS alone, for a year or for so long.",
+        alone=str(365 * 24 * 3600),
+        default="0",
+    ),
     _http(
         "backend-header",
         FLAG,
@@ -349,7 +376,15 @@ def settings_of(command: str, typed: Mapping[str, Any]) -> Settings:
         if row.requires and row.requires not in names:
             other = f"--{row.requires}"
             raise errors.UsageError(f"`{row.flag}` requires `{other}`", f"add `{other}`, or omit `{row.flag}`")
-    return settings
+    return absolute_paths(settings, Path.cwd())
+
+
+def absolute_paths(settings: Settings, folder: Path) -> Settings:
+    """The same settings, with the paths of files that are relative to this folder."""
+    return {
+        row: tuple(str(folder / path) for path in value) if row.kind is kinds.FILE else value
+        for row, value in settings.items()
+    }
 
 
 def build(cls: type[_T], *layers: Settings, **fields: Any) -> _T:

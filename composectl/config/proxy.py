@@ -9,6 +9,7 @@ from composectl.config.daemon import ProxyConfig, StaticBackends
 from composectl.config.options import Settings, build, build_daemon
 from composectl.config.protocols import make_protocols
 from composectl.config.service import BalancingConfig
+from composectl.config.tls import check_tls
 from composectl.config.values import PROJECT_NAME, parse
 from composectl.config.x_balance import check_combinations, flag_of
 from composectl.orchestrator.self_discovery import ServiceBackends
@@ -22,6 +23,7 @@ def make_proxy_config(flags: Settings, project: str, environ: Mapping[str, str])
     check_combinations(flags, flag_of)
     named = {row.name: value for row, value in flags.items()}
     balancing, protocols = build(BalancingConfig, flags), make_protocols(flags, {})
+    check_tls(balancing.tls)
     if "swarm-service" in named:
         _check_alone("swarm-service", named, ("backend", "service"))
         tasks = TaskBackends(named["swarm-service"], named.get("port"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from composectl.balance.policy import POLICIES, Policy, SlowStart
 from composectl.compose.ports import Port
+from composectl.config.tls import TlsConfig
 from composectl.config.values import PortProtocol
 from composectl.proxy.limits import Limits, QueueConfig
 
@@ -37,6 +38,7 @@ class BalancingConfig:
     health_check_host: bytes = b"localhost"
     limits: Limits = field(default_factory=Limits)
     queue: QueueConfig = field(default_factory=QueueConfig)
+    tls: TlsConfig = field(default_factory=TlsConfig)
     slow_start: int | None = None
     drain_timeout: int = 30
     max_in_flight: int | None = None

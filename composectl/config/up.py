@@ -15,12 +15,13 @@ from composectl.compose.argv import (
 )
 from composectl.compose.client import LoadedProject
 from composectl.compose.files import check_input
-from composectl.compose.options import Invocation, active_profiles
+from composectl.compose.options import Invocation, active_profiles, project_directory_of
 from composectl.compose.project import X_BALANCE, Project
 from composectl.config.daemon import UpConfig
 from composectl.config.options import KEYS, Settings, build, build_daemon
 from composectl.config.protocols import make_protocols
 from composectl.config.service import ServiceConfig
+from composectl.config.tls import check_tls
 from composectl.config.x_balance import XBalance, check_combinations, flag_of, parse_x_balance
 from composectl.control.client import running_daemons
 from composectl.control.pacing import run
@@ -47,7 +48,11 @@ def load_up_config(
         if typed_scales or X_BALANCE in error.message or any(row.name != "detach" for row in flags):
             raise
         return None  # Compose's own `up` prints what is wrong
-    declared = {service: parse_x_balance(service, value) for service, value in loaded.project.x_balance.items()}
+    folder = project_directory_of(invocation.options, loaded.client.environ, invocation.cwd)
+    declared = {
+        service: parse_x_balance(service, value).relative_to(folder)
+        for service, value in loaded.project.x_balance.items()
+    }
     in_swarm = any(row.name == "swarm" for row in flags)
     scales = dict(typed_scales) | _untyped_scales(
         invocation, loaded, declared, typed_scales, arguments, in_swarm=in_swarm
@@ -84,6 +89,7 @@ def make_up_config(
         own, file = flags if service in listening else rest, (declared or {}).get(service, XBalance()).settings
         check_combinations({**file, **own}, flag_of)
         services[service] = build(ServiceConfig, own, file, scale=scale, protocols=make_protocols(own, file))
+        check_tls(services[service].balancing.tls)
     config = build_daemon(UpConfig, flags, services=services, arguments=sort_up_arguments(arguments, scales))
     if config.swarm:
         _check_swarm(config)

@@ -266,6 +266,7 @@ PROJECT_NAME = Value(
 )
 TEXT = Value("NAME", str, "a name", ["echo"])
 LOG_FILE = Value("FILE", lambda text: text if text == "-" else str(Path.cwd() / text), "a file, or -", ["access.log"])
+FILE = Value("FILE", str, "a file", ["server.pem"])
 SECONDS = whole_number("SECONDS")
 SECONDS_OR_NONE = whole_number("SECONDS", least=0)
 COUNT = whole_number("N")

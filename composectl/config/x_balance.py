@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from composectl import errors
 from composectl.balance.plan import MAX_REPLICAS
 from composectl.compose.argv import check_scale
-from composectl.config.options import FLAG, KEYS, Option, Settings
+from composectl.config.options import FLAG, KEYS, Option, Settings, absolute_paths
 from composectl.config.values import Value, parse, schema_of
 from composectl.sanitize import shorten
 
@@ -23,6 +24,10 @@ class XBalance:
 
     replicas: int | None = None
     settings: Settings = field(default_factory=dict)
+
+    def relative_to(self, folder: Path) -> XBalance:
+        """The same, where relative paths are those of this folder."""
+        return replace(self, settings=absolute_paths(self.settings, folder))
 
 
 def parse_x_balance(service: str, value: object) -> XBalance:

@@ -15,6 +15,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
 from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig
+from composectl.daemon.tls import ends_tls
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
@@ -25,6 +26,7 @@ from composectl.proxy.queue import RequestQueue
 from composectl.proxy.request_id import make_request_id
 from composectl.proxy.server import HttpServer
 from composectl.proxy.session_fields import SessionFields
+from composectl.proxy.tls_contexts import TlsContexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Shared:
 class DataPlane:
     """`protocols`: those of the ports, of which the first one's target is checked.
 
-    `on_untrusted` and `on_silent`: see `ListenerContext`; the latter gets the port.
+    `on_untrusted` and `on_silent`: see `ListenerContext`; the latter gets the port. `tls`: of the ports where it ends.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class DataPlane:
         session_fields: SessionFields | None,
         on_untrusted: Callable[[str], None],
         on_silent: Callable[[Port], None],
+        tls: TlsContexts | None = None,
     ) -> None:
         self._pool = pool
         self._balancing = balancing
@@ -57,6 +60,7 @@ class DataPlane:
         self._session_fields = session_fields
         self._on_untrusted = on_untrusted
         self._on_silent = on_silent
+        self._tls = tls
         self._queue = RequestQueue(pool, balancing.queue)
         checked = next(iter(protocols)).target
         self._servers = {
@@ -124,8 +128,12 @@ class DataPlane:
 
     def _make_server(self, port: Port, protocol: Protocol, *, checked: bool) -> HttpServer:
         balancing = self._balancing
+        tls = self._tls if ends_tls(balancing.tls, port, protocol) else None
         connections = ConnectionPool(
-            port.target, identify=balancing.backend_header, tell_number=balancing.replica_header
+            port.target,
+            identify=balancing.backend_header,
+            tell_number=balancing.replica_header,
+            hsts=balancing.tls.hsts if tls is not None else 0,
         )
         upstream = Upstream(self._pool, connections, self._queue, checked=checked, session_fields=self._session_fields)
         return HttpServer(
@@ -137,4 +145,5 @@ class DataPlane:
             on_untrusted=self._on_untrusted,
             protocol=protocol,
             on_silent=partial(self._on_silent, port),
+            tls=tls,
         )

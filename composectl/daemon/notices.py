@@ -8,7 +8,9 @@ from composectl.proxy.errors import ErrorReason
 
 _OF_CLIENTS = {
     ErrorReason.TLS: "clients speak TLS to {here}, which takes plain HTTP:"
-    " `--protocol tls` passes TLS through to the replicas, or put a TLS proxy before it",
+    " `--protocol tls` passes TLS through to the replicas, and `--tls-cert` ends it here",
+    ErrorReason.PLAIN_HTTP: "clients send plain HTTP to {here}, which takes TLS:"
+    " `https://` in their addresses is what it expects",
     ErrorReason.NOT_HTTP: "clients of {here} send something other than HTTP:"
     " `--protocol tcp` balances each connection as it is, whatever is spoken over it",
     ErrorReason.NO_PROXY_PROTOCOL: "a trusted proxy does not send the PROXY protocol to {here}:"

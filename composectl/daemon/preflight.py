@@ -26,6 +26,7 @@ from composectl.daemon.hot_restart import claim_project
 from composectl.daemon.lifecycle import Prepared
 from composectl.daemon.service import BalancedService, bind_ports
 from composectl.daemon.sessions import make_session_fields
+from composectl.daemon.tls import make_tls
 from composectl.orchestrator.compose import ComposeConnection
 from composectl.orchestrator.swarm import SwarmConnection
 from composectl.proxy.listener import make_connection_limit
@@ -50,6 +51,7 @@ async def prepare_up(
         sys.stderr.write(loaded.warnings)
         ports = _ports(project, config)
         protocols = _protocols(ports, config)
+        tls = {name: make_tls(each.balancing.tls, protocols[name]) for name, each in config.services.items()}
         addressing = await connection.choose_addressing(config.backend_address)
         claimed = claim_project(folder, connection.client.name_of(project), connection.url, config)
         undo.callback(claimed.lock.release)
@@ -83,6 +85,7 @@ async def prepare_up(
                 relayed=relayed,
                 protocols=protocols[name],
                 session_fields=make_session_fields(service_config.balancing, claimed.lock.project, name),
+                tls=tls[name],
             )
             undo.callback(service.close)
             service.inherit(claimed.inherited)

@@ -22,6 +22,7 @@ from composectl.daemon.daemon import Daemon
 from composectl.daemon.lifecycle import Prepared, run_daemon
 from composectl.daemon.service import BalancedService, bind_free_ports
 from composectl.daemon.sessions import make_session_fields
+from composectl.daemon.tls import make_tls
 from composectl.orchestrator.base import Orchestrator
 from composectl.orchestrator.self_discovery import ServiceOrchestrator, discover_self
 from composectl.orchestrator.static import StaticOrchestrator
@@ -79,7 +80,8 @@ def _prepare(
     """Bind all ports and claim the name, by default that of the first port. Raises ComposectlError."""
     changes, connection_limit = ChangeFeed(), make_connection_limit(config.max_connections)
     known = [replace(port, target=config.backend_port) for port in config.ports]
-    protocols = choose({service_name: known}, {service_name: config.protocols})[service_name]
+    chosen = choose({service_name: known}, {service_name: config.protocols})[service_name]
+    protocols = dict(zip(config.ports, chosen.values(), strict=True))
     for sentence in notes(known, config.protocols):
         info(f"{service_name}: {sentence}")
     with ExitStack() as undo:
@@ -94,8 +96,9 @@ def _prepare(
             connection_limit,
             changes,
             access_log=log,
-            protocols=dict(zip(config.ports, protocols.values(), strict=True)),
+            protocols=protocols,
             session_fields=make_session_fields(config.balancing, scope, service_name),
+            tls=make_tls(config.balancing.tls, protocols),
         )
         undo.callback(service.close)
         bind_free_ports(service, folder)

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from composectl.control.client import running_daemons
 from composectl.daemon.data_plane import DataPlane, Shared
 from composectl.daemon.notice_board import NoticeBoard
 from composectl.daemon.notices import notices, silence
+from composectl.daemon.tls import ends_tls, tls_notices
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.health_check import HealthMonitor, make_health_check
@@ -32,6 +34,7 @@ from composectl.proxy.listener import PortTaken, address_of, bind
 from composectl.proxy.port_owner import process_on
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.session_fields import SessionFields
+from composectl.proxy.tls_contexts import TlsContexts
 from composectl.screen.console import warning
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 _RELEASE_TIMEOUT = 5.0
 _RELEASE_INTERVAL = 0.05
 _SILENCE_SHOWN = 600.0
+_SHOWN_BETWEEN_SWEEPS = 3.0
 
 
 class BalancedService:
@@ -63,6 +67,7 @@ class BalancedService:
         relayed: bool = False,
         protocols: Mapping[Port, Protocol] | None = None,
         session_fields: SessionFields | None = None,
+        tls: TlsContexts | None = None,
     ) -> None:
         self.name = name
         self.protocols = {port: (protocols or {}).get(port, Protocol.AUTO) for port in ports}
@@ -77,6 +82,7 @@ class BalancedService:
         self._causes = (Counter[str](), Counter[str]())  # of notices, as they were at the last sweep
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
         self._balancing = balancing
+        self._tls = tls
         speaks_http = self.protocols[ports[0]] not in (Protocol.TCP, Protocol.TLS)
         self._health_check = make_health_check(
             balancing.health_check_path if speaks_http else "",
@@ -95,6 +101,7 @@ class BalancedService:
             session_fields,
             self._notice_proxy,
             self._notice_silence,
+            tls,
         )
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._addresses: dict[Port, tuple[str, ...]] = {}
@@ -161,6 +168,7 @@ class BalancedService:
         of_clients, of_backends = (now - before for now, before in zip(causes, self._causes, strict=True))
         self._notices.sweep(notices(of_clients, of_backends, self.listeners, self._target), time.monotonic())
         self._causes = causes
+        self._sweep_tls()
         self._changes.wake()  # what is in flight at a backend in maintenance is waited for, too
 
     def waiting(self, desired: int, conditions: Iterable[Condition]) -> tuple[Waiting, ...]:
@@ -184,7 +192,12 @@ class BalancedService:
             waiting=waiting,
             notices=self._notices.sentences,
             ports=[
-                PortView(port.target, self._addresses[port], protocol, self._plane.recognised(port))
+                PortView(
+                    port.target,
+                    self._addresses[port],
+                    "https" if ends_tls(self._balancing.tls, port, protocol) else protocol,
+                    self._plane.recognised(port),
+                )
                 for port, protocol in self.protocols.items()
                 if port in self._addresses
             ],
@@ -231,6 +244,12 @@ class BalancedService:
     def _tell_notice(self, sentence: str) -> None:
         warning(f"{self.name}: {sentence}")
         self._changes.wake()
+
+    def _sweep_tls(self) -> None:
+        if self._tls is not None:
+            self._tls.sweep()
+            for sentence in tls_notices(self._tls.certified, self._tls.files.error, datetime.now(UTC)):
+                self._notices.add(sentence, time.monotonic() + _SHOWN_BETWEEN_SWEEPS)
 
     def _notice_proxy(self, client: str) -> None:
         option = f"`--trusted-proxies {client}`"

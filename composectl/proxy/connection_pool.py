@@ -31,10 +31,12 @@ class ConnectionPool(BackendStreams):
         identify: bool = True,
         connect_timeout: float = CONNECT_TIMEOUT,
         tell_number: bool = False,
+        hsts: int = 0,
     ) -> None:
         self.port = port
         self._identify = identify
         self._tell_number = tell_number
+        self._hsts_line = f"Strict-Transport-Security: max-age={hsts}\r\n".encode() if hsts else b""
         self._connect_timeout = connect_timeout  # seconds
         self._kept: dict[Backend, list[BackendConnection]] = {}
         self._early_closed: dict[Backend, int] = {}  # when it closed one of them within a second
@@ -69,9 +71,9 @@ class ConnectionPool(BackendStreams):
         return connection
 
     def backend_line(self, backend: Backend) -> bytes:
-        """The line that names the backend to the client, or none where clients are not told."""
+        """The lines of each response of the backend: its name, unless clients are not told, and HSTS (RFC 6797)."""
         address = join_address(*backend.replica.address(self.port))
-        return f"X-Internal-Service: {address}\r\n".encode() if self._identify else b""
+        return (f"X-Internal-Service: {address}\r\n".encode() if self._identify else b"") + self._hsts_line
 
     def number_line(self, backend: Backend) -> bytes:
         """The line that tells the backend its number, or none where backends are not told."""

@@ -28,9 +28,11 @@ class ErrorReason(StrEnum):
     NOT_TLS = "not-tls"
     NO_PROXY_PROTOCOL = "no-proxy-protocol"
     PIN_REFUSED = "pin-refused"
+    PLAIN_HTTP = "plain-http"
     PROXY_PROTOCOL = "proxy-protocol"
     TARGET_TOO_LONG = "target-too-long"
     TLS = "tls"
+    TLS_HANDSHAKE = "tls-handshake"
     TOO_MANY_FIELDS = "too-many-fields"
     TRAILERS_TOO_LARGE = "trailers-too-large"
     TRANSFER_ENCODING_IN_HTTP_1_0 = "transfer-encoding-in-http-1.0"
@@ -39,6 +41,7 @@ class ErrorReason(StrEnum):
     UNKNOWN_METHOD = "unknown-method"
     UNTRUSTED_PROXY = "untrusted-proxy"
     UNKNOWN_PROTOCOL = "unknown-protocol"
+    UNKNOWN_SERVER_NAME = "unknown-server-name"
     VERSION_NOT_SUPPORTED = "version-not-supported"
 
     # The response is rejected

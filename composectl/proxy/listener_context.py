@@ -82,7 +82,7 @@ class ListenerContext:
         self.connections: set[Connection] = set()
         self.tunnels: set[Connection] = set()
         self.recognised = Counter[str]()
-        self.proxied = WeakKeyDictionary[asyncio.BaseTransport, tuple[str, int]]()
+        self.proxied = WeakKeyDictionary[object, tuple[str, int]]()
         self.empty = asyncio.Event()
         self.empty.set()
         self.on_silent: Callable[[], None] | None = None
@@ -100,10 +100,15 @@ class ListenerContext:
 
     def peer_of(self, transport: asyncio.BaseTransport) -> tuple[str, int]:
         """The address and the port of the client; `UNKNOWN` where it has gone already."""
-        if self.proxied and (told := self.proxied.get(transport)) is not None:
+        if self.proxied and (told := self.proxied.get(_identity(transport))) is not None:
             return told
         name = transport.get_extra_info("peername")
         return name[:2] if name else UNKNOWN
+
+    def encrypted(self, plain: asyncio.BaseTransport, tls: asyncio.BaseTransport) -> None:
+        """TLS has begun on a connection: the client is the same."""
+        if (told := self.proxied.get(plain)) is not None:
+            self.proxied[_identity(tls)] = told
 
     def opened(self, connection: Connection) -> None:
         if not self.connections:
@@ -173,3 +178,11 @@ class ListenerContext:
         if not self._has_told:
             self._has_told = True
             self._on_untrusted(client)
+
+
+# Private
+
+
+def _identity(transport: asyncio.BaseTransport) -> object:
+    """What stands for a connection in a weak dictionary: a transport of TLS has no weak references."""
+    return transport.get_extra_info("ssl_object") or transport

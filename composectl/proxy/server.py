@@ -25,6 +25,8 @@ from composectl.proxy.listener_context import ListenerContext, Successor
 from composectl.proxy.protocol import BY_CONNECTION, Protocol
 from composectl.proxy.proxy_header import ProxyHeaderConnection
 from composectl.proxy.tcp import TcpConnection
+from composectl.proxy.tls_acceptor import TlsAcceptor
+from composectl.proxy.tls_contexts import TlsContexts
 
 _CLOSE_INTERVAL = 0.02
 _ABORT_SECONDS = 1.0
@@ -34,7 +36,8 @@ _NO_LIMITS = Limits()
 class HttpServer(web.Server):
     """Makes a connection for each client of one upstream; for the arguments see `ListenerContext`.
 
-    `protocol`: of its clients; where a limit of requests is in force, AUTO means HTTP.
+    `protocol`: of its clients; where a limit of requests is in force, AUTO means HTTP. `tls`: all of them speak TLS,
+    which ends here.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class HttpServer(web.Server):
         on_untrusted: Callable[[str], None] = lambda client: None,
         protocol: Protocol = Protocol.AUTO,
         on_silent: Callable[[], None] = lambda: None,
+        tls: TlsContexts | None = None,
     ) -> None:
         super().__init__(_never_called)
         self.upstream = upstream
@@ -58,20 +62,23 @@ class HttpServer(web.Server):
         self.connection_limit = connection_limit or ConnectionLimit()
         self.context = ListenerContext(limits, name, make_id, log, self.connection_limit.release, on_untrusted)
         self._protocol = protocol
-        passes_tls = protocol is Protocol.AUTO and not self.context.has_request_limits
+        self._tls = tls
+        passes_tls = protocol is Protocol.AUTO and tls is None and not self.context.has_request_limits
         if passes_tls:
             self.context.on_silent = on_silent
         make_tls = partial(self._make_tcp, Protocol.TLS) if passes_tls else None
         streams, calls = (replace(upstream, connections=kept) for kept in (http2, GrpcStreams(http2)))
-        self._detect = Detector(self.context, streams, calls, make_tls).detect
+        # Browsers speak HTTP/2 to each server of TLS, and containers expect HTTP/1.1.
+        self._detect = Detector(self.context, streams if tls is None else upstream, calls, make_tls).detect
 
     # aiohttp's side
 
     def __call__(self) -> Successor:  # type: ignore[override]
         self.connection_limit.acquire()
+        make = self._make if self._tls is None else self._make_acceptor
         if not self.context.limits.accept_proxy_protocol:
-            return self._make()
-        return ProxyHeaderConnection(self.context, self.upstream, self._make, self._protocol)
+            return make()
+        return ProxyHeaderConnection(self.context, self.upstream, make, self._protocol)
 
     def pre_shutdown(self) -> None:
         """Let every connection end with its current request."""
@@ -133,6 +140,8 @@ class HttpServer(web.Server):
                 log_internal_error(error)
         for connections in self._connection_pools:
             connections.sweep()
+        if self._tls is not None:
+            self._tls.sweep()
         self.connection_limit.sweep()
 
     # Private
@@ -142,6 +151,10 @@ class HttpServer(web.Server):
             self.context.recognised[self._protocol] += 1
             return self._make_tcp(self._protocol)
         return ClientConnection(self.context, self.upstream, self._detect)
+
+    def _make_acceptor(self) -> TlsAcceptor:
+        assert self._tls is not None
+        return TlsAcceptor(self.context, self.upstream, self._tls, self._make)
 
     def _make_tcp(self, protocol: Protocol) -> TcpConnection:
         announces = self._protocol is not Protocol.AUTO

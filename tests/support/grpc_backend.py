@@ -77,12 +77,18 @@ class GrpcBackend:
 class GrpcClient:
     """One channel to a port of this machine, with the calls of such a server; close it in the end.
 
-    `options`: further ones of the channel. `states`: those that it has been in.
+    `options`: further ones of the channel. `ca`: the certificate of the authority that it trusts to vouch for `name`,
+    where it speaks TLS. `states`: those that it has been in.
     """
 
-    def __init__(self, port: int, *options: tuple[str, int]) -> None:
-        own = ("grpc.use_local_subchannel_pool", 1)
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[own, *options])
+    def __init__(self, port: int, *options: tuple[str, int | str], ca: bytes = b"", name: str = "") -> None:
+        target, options = f"127.0.0.1:{port}", (("grpc.use_local_subchannel_pool", 1), *options)
+        if ca:
+            credentials = grpc.ssl_channel_credentials(ca)
+            options = (*options, ("grpc.ssl_target_name_override", name))
+            self._channel = grpc.secure_channel(target, credentials, options=options)
+        else:
+            self._channel = grpc.insecure_channel(target, options=options)
         self.states: list[grpc.ChannelConnectivity] = []
         self._channel.subscribe(self.states.append)
         self.unary = self._channel.unary_unary(f"/{SERVICE}/Unary")

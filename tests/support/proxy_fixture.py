@@ -26,6 +26,7 @@ from composectl.proxy.queue import RequestQueue
 from composectl.proxy.replay import ReplayLimit
 from composectl.proxy.server import HttpServer
 from composectl.proxy.session_fields import SessionFields
+from composectl.proxy.tls_contexts import TlsContexts
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
 from tests.support.raw_http import PATIENCE, RawConnection, connect
@@ -78,10 +79,16 @@ class ProxyFixture:
         session_fields: SessionFields | None = None,
         tell_number: bool = False,
         max_in_flight: int | None = None,
+        tls: TlsContexts | None = None,
+        hsts: int = 0,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = ConnectionPool(
-            self.backends[0].port, identify=identify, connect_timeout=connect_timeout, tell_number=tell_number
+            self.backends[0].port,
+            identify=identify,
+            connect_timeout=connect_timeout,
+            tell_number=tell_number,
+            hsts=hsts,
         )
         sessions = session_fields.sessions if session_fields is not None else None
         self.pool = Pool(
@@ -108,6 +115,7 @@ class ProxyFixture:
             on_untrusted=self.untrusted.append,
             protocol=protocol,
             on_silent=self._count_silence,
+            tls=tls,
         )
         self._protocol = protocol
         self._kept = keep_port(host)

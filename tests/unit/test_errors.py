@@ -42,6 +42,20 @@ MET_IN = {
         "`--access-log -` cannot be combined with `-d`: a background process has no stdout": "test_words_that_make_no_sense",
         "cannot open the access log {}: {}": "test_words_that_make_no_sense",
     },
+    "unit/certificates/test_certified_key.py": {
+        "cannot read the {} {}: {}": "test_files_that_are_missing_or_none",
+        "{} holds no certificate in PEM": "test_files_that_hold_something_else",
+        "{} holds no private key in PEM": "test_files_that_hold_something_else",
+        "the key {} is encrypted": "test_an_encrypted_key",
+        "the key {} does not match the certificate {}": "test_a_key_of_another_certificate",
+        "the certificate {} expired on {}": "test_a_certificate_out_of_its_time",
+        "the certificate {} is valid from {} on": "test_a_certificate_out_of_its_time",
+    },
+    "integration/test_https.py": {
+        "there {} and {}": "test_words_that_make_no_sense",
+        "`{}` means nothing without TLS": "test_words_that_make_no_sense",
+        "`--tls-port {}` is none of the ports that are listened on": "test_a_port_that_is_not_listened_on",
+    },
     "unit/config/test_protocols.py": {
         "`{}` gives one port two protocols": "test_one_port_has_one",
         "{} container port {}, for which the protocol `{}` is given": "test_a_port_that_the_service_does_not_publish_is_refused",

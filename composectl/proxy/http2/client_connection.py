@@ -295,7 +295,7 @@ class Http2ClientConnection(StreamOwner):
         super().connection_made(transport)
         context = self._context
         self.address = context.peer_of(transport)[0]
-        peer = Peer(context, self.address, "http")
+        peer = Peer(context, self.address, "https" if transport.get_extra_info("sslcontext") else "http")
         self._reader = RequestReader(peer, self._limits, make_ids=context.make_id is not None)
         context.opened(self)
         offer = frames.settings(

@@ -48,7 +48,7 @@ def encode_response(encoder: FieldEncoder, head: ResponseHead, id_line: bytes) -
         fields = [(b":status", b"%d" % head.status), *lowered(head.fields)]
         if head.length is not None:
             fields.append((b"content-length", head.length))
-        fields += [field_of(line) for line in (head.backend_line, head.id_line) if line]
+        fields += [field_of(line) for line in (*head.backend_line.splitlines(), head.id_line) if line]
         if head.date:
             fields.append((b"date", head.date))
         block = encoder.encode(fields, head)
@@ -79,7 +79,7 @@ def lowered(fields: Fields) -> Fields:
 
 
 def field_of(line: bytes) -> tuple[bytes, bytes]:
-    """The field of a line of HTTP/1.1, which has its end."""
+    """The field of a line of HTTP/1.1."""
     name, _, value = line.rstrip(b"\r\n").partition(b": ")
     return name.lower(), value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,6 +55,9 @@ VALUES = {
     "allowed_host": "shop.example",
     "accept_proxy_protocol": "true",
     "send_proxy_protocol": "v2",
+    "strict_sni": "true",
+    "tls_cert": ["shop.pem", "/etc/blog.pem"],
+    "tls_key": "shop.key",
     "protocol": {"6379": "tcp", "80": "http"},
     "listen": ["127.0.0.1:8080", "[::1]:8080:80"],
 }
@@ -62,6 +66,12 @@ VALUES = {
 @pytest.mark.parametrize("key", sorted(KEYS))
 def test_every_key_can_be_told(key: str) -> None:
     assert parse_x_balance("echo", {key: VALUES.get(key, "5")}) != XBalance()
+
+
+def test_paths_are_those_of_the_project_s_folder() -> None:
+    balance = parse_x_balance("echo", {"tls_cert": ["shop.pem", "/etc/blog.pem"], "strict_sni": "true"})
+    values = {row.key: value for row, value in balance.relative_to(Path("/srv/shop")).settings.items()}
+    assert values == {"tls_cert": ("/srv/shop/shop.pem", "/etc/blog.pem"), "strict_sni": True}
 
 
 def test_one_text_stands_for_a_list_of_it() -> None:

@@ -1,0 +1,1 @@
+"""Certificates and their private keys: read, checked and made."""
