@@ -21,7 +21,7 @@ _COMPLETE = "_COMPOSECTL_COMPLETE"
 SECTIONS = {
     "Balance": ("up", "scale", "rollout", "drain", "undrain", "down", "proxy"),
     "Look": ("status", "attach", "logs", "port", "doctor"),
-    "Install": ("completion", "systemd-unit"),
+    "Install": ("completion", "systemd-unit", "trust", "untrust"),
 }
 _FILES: dict[str, Any] = {"multiple": True, "metavar": "FILE", "type": click.Path(readable=False)}
 _DIRECTORY = click.Path(file_okay=False, readable=False)

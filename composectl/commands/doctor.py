@@ -79,6 +79,8 @@ async def examine(invocation: Invocation) -> list[Check]:
         *found,
         await _check("folder", _folder(environ)),
         _ports(),
+        _https_ports(),
+        _certificates(),
         _open_files(),
     ]
 
@@ -223,6 +225,34 @@ def _may_bind(port: int) -> bool:
         except OSError as error:
             return not isinstance(error, PermissionError)
     return True
+
+
+def _https_ports() -> Check:
+    from composectl.proxy.port_owner import process_on
+
+    taken = [f"{port} is held by {process_on(port) or 'a process'}" for port in (80, 443) if _is_listened_on(port)]
+    return Check("https", True, "; ".join(taken) or "80 and 443 are free", is_needed=False)
+
+
+def _is_listened_on(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _certificates() -> Check:
+    """Those that composectl has made for this user."""
+    from composectl.daemon.tls import made_certificates
+
+    try:
+        ends, faults = made_certificates()
+    except errors.ComposectlError as error:
+        return replace(_missing("tls", error), is_needed=False)
+    hint = "remove the file: `--tls` makes a new one" if faults else ""
+    found = "; ".join((*faults, *ends)) or "no certificate is made yet"
+    return Check("tls", not faults, found, hint, is_needed=False)
 
 
 def _open_files() -> Check:

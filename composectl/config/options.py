@@ -26,7 +26,7 @@ from composectl.config.daemon import (
     UpConfig,
 )
 from composectl.config.service import BalancingConfig, ProtocolConfig, RolloutConfig, ServiceConfig
-from composectl.config.tls import TlsConfig
+from composectl.config.tls import MODES, TlsConfig
 from composectl.config.values import Value, parse, whole_number
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
 from composectl.proxy.limits import Limits, QueueConfig
@@ -272,11 +272,30 @@ OPTIONS = (
     ),
     _guard("tls-key", kinds.FILE, "Use this key for the certificate; repeat it.", (TlsConfig, "keys")),
     _guard(
+        "tls",
+        click.Choice(MODES),
+        "End TLS with certificates that composectl makes: internal, by an authority of this user's own.",
+        (TlsConfig, "mode"),
+    ),
+    _guard(
+        "domain",
+        kinds.DOMAIN,
+        "Make the certificate for this name, too; repeat it.",
+        (TlsConfig, "domains"),
+        default="names and addresses of this machine",
+    ),
+    _guard(
         "tls-port",
         kinds.CONTAINER_PORT,
         "End TLS on this port of the host alone.",
         (TlsConfig, "port"),
         default="all that are for HTTP",
+    ),
+    _guard(
+        "redirect-http",
+        kinds.CONTAINER_PORT,
+        "Send plain HTTP at this port of the host on to HTTPS.",
+        (TlsConfig, "redirect"),
     ),
     _tls("strict-sni", FLAG, "Refuse clients of TLS that name no server with a certificate."),
     _tls(

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from composectl import errors
 from composectl.compose.ports import Port
 
+INTERNAL = "internal"
+MODES = (INTERNAL,)
+
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
-    """`certificates` and `keys` are files, paired in their order.
+    """`certificates` and `keys` are files, paired in their order; `mode` is where they come from otherwise.
 
-    `port`: the only one of the host that takes TLS; None for all. `hsts`: the seconds for which browsers are to use
-    TLS alone, 0 for no word of it. `strict_sni`: clients that name another server, or none, are refused.
+    `domains`: the names for which they are made. `port`: the only one of the host that takes TLS; None for all.
+    `redirect`: the one at which plain HTTP is sent on to HTTPS. `hsts`: the seconds for which browsers are to use TLS
+    alone, 0 for no word of it. `strict_sni`: clients that name another server, or none, are refused.
     """
 
     certificates: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    mode: str = ""
+    domains: tuple[str, ...] = ()
     port: int | None = None
+    redirect: int | None = None
     hsts: int = 0
     strict_sni: bool = False
 
     @property
     def is_on(self) -> bool:
-        return bool(self.certificates or self.keys)
+        return bool(self.certificates or self.keys or self.mode)
 
     def is_for(self, port: Port) -> bool:
         """Whether TLS ends at this one, if it is one of HTTP."""
@@ -41,14 +48,31 @@ def check_tls(config: TlsConfig) -> None:
             f"there {_are(certificates, '`--tls-cert`')} and {errors.plural(keys, '`--tls-key`')}",
             "each certificate has a key; a file that holds both is given to both options",
         )
-    if config.is_on:
-        return
-    given = {"--tls-port": config.port, "--hsts": config.hsts, "--strict-sni": config.strict_sni}
+    if config.mode and certificates:
+        raise errors.UsageError(
+            f"`--tls {config.mode}` cannot be combined with `--tls-cert`: a certificate comes from one place",
+            "omit one of the two",
+        )
+    if config.domains and not config.mode:
+        raise errors.UsageError(
+            "`--domain` requires `--tls`", "a certificate in a file has its own names: add `--tls internal`, or omit it"
+        )
+    given = {
+        "--tls-port": config.port,
+        "--redirect-http": config.redirect,
+        "--hsts": config.hsts,
+        "--strict-sni": config.strict_sni,
+    }
     for flag, value in given.items():
-        if value:
+        if value and not config.is_on:
             raise errors.UsageError(
-                f"`{flag}` means nothing without TLS", "add `--tls-cert FILE --tls-key FILE`, or omit it"
+                f"`{flag}` means nothing without TLS",
+                "add `--tls internal`, or `--tls-cert FILE --tls-key FILE`, or omit it",
             )
+    if config.port is not None and config.port == config.redirect:
+        raise errors.UsageError(
+            f"`--tls-port {config.port}` and `--redirect-http {config.redirect}` are one port", "change one of the two"
+        )
 
 
 def check_tls_port(config: TlsConfig, ports: Iterable[Port]) -> None:
@@ -59,6 +83,24 @@ def check_tls_port(config: TlsConfig, ports: Iterable[Port]) -> None:
             f"`--tls-port {config.port}` is none of the ports that are listened on",
             f"they are {', '.join(port.place.removeprefix('port ') for port in places)}",
         )
+
+
+def split_redirect(config: TlsConfig, ports: Sequence[Port]) -> tuple[list[Port], Port | None]:
+    """The ports that are served, and the one for the redirect, which the service may publish itself.
+
+    Raises UsageError where no other port is left.
+    """
+    if config.redirect is None:
+        return list(ports), None
+    place = config.redirect, config.redirect
+    served = [port for port in ports if port.published != place]
+    if not served:
+        raise errors.UsageError(
+            f"`--redirect-http {config.redirect}` takes the only port that is listened on",
+            "HTTPS needs another port: `--listen 443`, say",
+        )
+    hosts = [port.host_ip for port in ports if port.published == place] or [served[0].host_ip]
+    return served, Port(hosts[0], place, None, "tcp")
 
 
 # Private

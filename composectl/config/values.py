@@ -219,6 +219,12 @@ def _protocol(text: str) -> PortProtocol:
     return PortProtocol(int(port) if equals else None, Protocol(name))
 
 
+def _domain(text: str) -> str:
+    name = text.lower().removesuffix(".")
+    _check(text, _is_address(name) or re.fullmatch(_HOST_NAME, name.removeprefix("*.")))
+    return name
+
+
 def _host(text: str) -> bytes:
     _check(text, _is_host(text))
     return text.lower().removesuffix(".").encode()
@@ -255,6 +261,7 @@ ADMIN_ADDRESS = Value(
 BACKEND = Value("HOST:PORT", _backend, "HOST:PORT", ["127.0.0.1:9001", "[::1]:9001", "localhost:9001"])
 NETWORK = Value("CIDR", parse_network, "a network", ["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
 HOST = Value("HOST", _host, "a host without a port", ["shop.example", "[::1]"], show=bytes.decode)
+DOMAIN = Value("NAME", _domain, "a name, one that begins with `*.`, or an address", ["shop.test", "*.shop.test"])
 HEADER = Value("NAME", lambda text: _matched(_TOKEN, text)[0].lower().encode(), "the name of a header", ["User-Agent"])
 DURATION = Value("TIME", _duration, "a duration", ["5s", "500ms", "2m"], show=lambda seconds: f"{seconds:g}s")
 SHARE = Value("SHARE", _share, "a percentage between 0% and 100%", ["10%"])

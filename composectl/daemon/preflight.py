@@ -19,6 +19,7 @@ from composectl.config.daemon import UpConfig, open_log
 from composectl.config.options import texts_of
 from composectl.config.protocols import Protocols, choose, notes
 from composectl.config.service import ServiceConfig
+from composectl.config.tls import split_redirect
 from composectl.control.paths import runtime_dir, runtime_fault
 from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.daemon import Daemon
@@ -26,7 +27,7 @@ from composectl.daemon.hot_restart import claim_project
 from composectl.daemon.lifecycle import Prepared
 from composectl.daemon.service import BalancedService, bind_ports
 from composectl.daemon.sessions import make_session_fields
-from composectl.daemon.tls import make_tls
+from composectl.daemon.tls import ends_tls, make_tls
 from composectl.orchestrator.compose import ComposeConnection
 from composectl.orchestrator.swarm import SwarmConnection
 from composectl.proxy.listener import make_connection_limit
@@ -49,7 +50,7 @@ async def prepare_up(
         connection = await (connect or _connect(config))(loaded.client)
         undo.callback(connection.close)
         sys.stderr.write(loaded.warnings)
-        ports = _ports(project, config)
+        ports, redirects = _ports(project, config)
         protocols = _protocols(ports, config)
         tls = {name: make_tls(each.balancing.tls, protocols[name]) for name, each in config.services.items()}
         addressing = await connection.choose_addressing(config.backend_address)
@@ -86,6 +87,7 @@ async def prepare_up(
                 protocols=protocols[name],
                 session_fields=make_session_fields(service_config.balancing, claimed.lock.project, name),
                 tls=tls[name],
+                redirect=redirects[name],
             )
             undo.callback(service.close)
             service.inherit(claimed.inherited)
@@ -138,7 +140,7 @@ def effective_options(project: Project, config: UpConfig) -> dict[str, str]:
     `SERVICE.listen` is where it listens, `SERVICE.ports` what the compose file publishes, `SERVICE.protocol` what each
     port is balanced as.
     """
-    texts, ports = texts_of(config), _ports(project, config)
+    texts, (ports, _) = texts_of(config), _ports(project, config)
     protocols = _protocols(ports, config)
     for service, service_config in config.services.items():
         of_ports = [f"{port.target}={protocol}" for port, protocol in protocols[service].items()]
@@ -177,7 +179,8 @@ def _protocols(ports: Mapping[str, Sequence[Port]], config: UpConfig) -> Mapping
     return choose(ports, {service: service_config.protocols for service, service_config in config.services.items()})
 
 
-def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:
+def _ports(project: Project, config: UpConfig) -> tuple[Mapping[str, list[Port]], Mapping[str, Port | None]]:
+    """Those that are served, and those at which plain HTTP is sent on, by service."""
     for service in config.arguments.services:
         if service not in project.services:
             raise errors.unknown_service(service, project.services)
@@ -185,5 +188,10 @@ def _ports(project: Project, config: UpConfig) -> Mapping[str, list[Port]]:
         service: ports_of(project, service, service_config, swarm=config.swarm)
         for service, service_config in config.services.items()
     }
-    check_apart(ports)
-    return ports
+    served, redirects = dict(ports), dict[str, Port | None].fromkeys(ports)
+    for service, protocols in _protocols(ports, config).items():
+        tls = config.services[service].balancing.tls
+        if any(ends_tls(tls, port, protocol) for port, protocol in protocols.items()):
+            served[service], redirects[service] = split_redirect(tls, ports[service])
+    check_apart({name: [*ports, *filter(None, [redirects[name]])] for name, ports in served.items()})
+    return served, redirects

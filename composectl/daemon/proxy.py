@@ -13,6 +13,7 @@ from composectl.changes import ChangeFeed
 from composectl.compose.options import Invocation
 from composectl.config.daemon import ProxyConfig, StaticBackends, open_log
 from composectl.config.protocols import choose, notes
+from composectl.config.tls import split_redirect
 from composectl.control.lock import ProjectLock
 from composectl.control.pacing import run
 from composectl.control.paths import runtime_dir, runtime_fault, state_dir
@@ -79,9 +80,10 @@ def _prepare(
 ) -> Prepared:
     """Bind all ports and claim the name, by default that of the first port. Raises ComposectlError."""
     changes, connection_limit = ChangeFeed(), make_connection_limit(config.max_connections)
-    known = [replace(port, target=config.backend_port) for port in config.ports]
+    ports, redirect = split_redirect(config.balancing.tls, config.ports)
+    known = [replace(port, target=config.backend_port) for port in ports]
     chosen = choose({service_name: known}, {service_name: config.protocols})[service_name]
-    protocols = dict(zip(config.ports, chosen.values(), strict=True))
+    protocols = dict(zip(ports, chosen.values(), strict=True))
     for sentence in notes(known, config.protocols):
         info(f"{service_name}: {sentence}")
     with ExitStack() as undo:
@@ -91,7 +93,7 @@ def _prepare(
         scope = config.name or " ".join(map(str, config.listen))
         service = BalancedService(
             service_name,
-            config.ports,
+            list(protocols),
             config.balancing,
             connection_limit,
             changes,
@@ -99,6 +101,7 @@ def _prepare(
             protocols=protocols,
             session_fields=make_session_fields(config.balancing, scope, service_name),
             tls=make_tls(config.balancing.tls, protocols),
+            redirect=redirect,
         )
         undo.callback(service.close)
         bind_free_ports(service, folder)

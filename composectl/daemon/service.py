@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,16 +24,17 @@ from composectl.control.client import running_daemons
 from composectl.daemon.data_plane import DataPlane, Shared
 from composectl.daemon.notice_board import NoticeBoard
 from composectl.daemon.notices import notices, silence
-from composectl.daemon.tls import ends_tls, tls_notices
+from composectl.daemon.redirect import RedirectListener
+from composectl.daemon.tls import ServiceTls, ends_tls
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.health_check import HealthMonitor, make_health_check
+from composectl.proxy.https_redirect import HttpsRedirect
 from composectl.proxy.limits import ConnectionLimit
 from composectl.proxy.listener import PortTaken, address_of, bind
 from composectl.proxy.port_owner import process_on
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.session_fields import SessionFields
-from composectl.proxy.tls_contexts import TlsContexts
 from composectl.screen.console import warning
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class BalancedService:
     `connection_limit` counts the clients of the whole process. `relayed`: an accepted connection proves nothing,
     because a relay of the engine accepts it. `listeners`: where it is reached, as `host:port`; `listeners_by_port`: the
     same by the container's port to which they lead, "" where each backend has its own. `drain_timeout`: the seconds for
-    requests in flight. `canary`: a rollout that is paused. `session_fields`: see `Upstream`.
+    requests in flight. `canary`: a rollout that is paused. `session_fields`: see `Upstream`. `tls`: of the ports where
+    it ends. `redirect`: a port at which plain HTTP is sent on to the first of them.
     """
 
     def __init__(
@@ -67,7 +68,8 @@ class BalancedService:
         relayed: bool = False,
         protocols: Mapping[Port, Protocol] | None = None,
         session_fields: SessionFields | None = None,
-        tls: TlsContexts | None = None,
+        tls: ServiceTls | None = None,
+        redirect: Port | None = None,
     ) -> None:
         self.name = name
         self.protocols = {port: (protocols or {}).get(port, Protocol.AUTO) for port in ports}
@@ -83,6 +85,8 @@ class BalancedService:
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
         self._balancing = balancing
         self._tls = tls
+        self._redirect_port = redirect
+        self._redirect = RedirectListener(HttpsRedirect(self._https_port, connection_limit)) if redirect else None
         speaks_http = self.protocols[ports[0]] not in (Protocol.TCP, Protocol.TLS)
         self._health_check = make_health_check(
             balancing.health_check_path if speaks_http else "",
@@ -101,7 +105,7 @@ class BalancedService:
             session_fields,
             self._notice_proxy,
             self._notice_silence,
-            tls,
+            tls.contexts if tls is not None else None,
         )
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._addresses: dict[Port, tuple[str, ...]] = {}
@@ -125,7 +129,8 @@ class BalancedService:
     @property
     def unbound(self) -> list[Port]:
         """The ports that are still to be bound."""
-        return [port for port in self.protocols if port not in self._sockets]
+        ports = [*self.protocols, *([self._redirect_port] if self._redirect_port else [])]
+        return [port for port in ports if port not in self._sockets]
 
     @property
     def is_served(self) -> bool:
@@ -133,13 +138,17 @@ class BalancedService:
 
     async def serve(self) -> None:
         await self._plane.serve(self._sockets)
+        if self._redirect is not None and self._redirect_port is not None:
+            await self._redirect.serve(self._sockets[self._redirect_port])
 
     async def drain_connections(self, seconds: float) -> None:
         """Accept no more, and for so long close a connection only after one more response: another process goes on."""
+        await self._close_redirect()
         await self._plane.drain_connections(seconds)
 
     async def shut_down(self) -> None:
         """Accept no more, and wait for what is in flight."""
+        await self._close_redirect()
         await self._plane.shut_down()
 
     def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
@@ -147,6 +156,7 @@ class BalancedService:
         self._plane.cut(backend, spare_streams=spare_streams)
 
     async def abort(self) -> None:
+        await self._close_redirect()
         await self._plane.abort()
 
     def close(self) -> None:
@@ -233,6 +243,8 @@ class BalancedService:
 
     def _listen(self, port: Port, sockets: list[socket.socket]) -> None:
         self._sockets[port] = sockets
+        if port is self._redirect_port:
+            return
         addresses = tuple(map(address_of, sockets))  # now: a socket that is closed has none
         self._addresses[port] = addresses
         self.listeners += addresses
@@ -245,11 +257,22 @@ class BalancedService:
         warning(f"{self.name}: {sentence}")
         self._changes.wake()
 
+    def _https_port(self) -> int:
+        """The first port where TLS ends."""
+        first = next(port for port, protocol in self.protocols.items() if ends_tls(self._balancing.tls, port, protocol))
+        return int(self._addresses[first][0].rpartition(":")[2])
+
+    async def _close_redirect(self) -> None:
+        if self._redirect is not None:
+            await self._redirect.close()
+
     def _sweep_tls(self) -> None:
         if self._tls is not None:
             self._tls.sweep()
-            for sentence in tls_notices(self._tls.certified, self._tls.files.error, datetime.now(UTC)):
+            for sentence in self._tls.notices():
                 self._notices.add(sentence, time.monotonic() + _SHOWN_BETWEEN_SWEEPS)
+        if self._redirect is not None:
+            self._redirect.sweep()
 
     def _notice_proxy(self, client: str) -> None:
         option = f"`--trusted-proxies {client}`"

@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from composectl import errors
 from composectl.compose.ports import Port
-from composectl.config.tls import TlsConfig, check_tls_port
+from composectl.config.tls import INTERNAL, TlsConfig, check_tls_port
+from composectl.control.paths import make_state_dir, state_dir
 from composectl.proxy.protocol import Protocol
 
 if TYPE_CHECKING:
-    from composectl.certificates.certified_key import CertifiedKey
+    from composectl.certificates.authority import Authority
     from composectl.proxy.tls_contexts import TlsContexts
 
 _SOON = timedelta(days=7)
+_FOLDER = "certificates"
 
 
-def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> TlsContexts | None:
-    """None where no port takes TLS. Raises UsageError."""
+class ServiceTls:
+    """`contexts` are for its servers; `renew` renews the files of the certificates where that is due."""
+
+    def __init__(self, contexts: TlsContexts, renew: Callable[[], object] | None = None) -> None:
+        self.contexts = contexts
+        self._renew = renew
+        self._looked = datetime.now(UTC).date()
+        self._error = ""
+
+    def sweep(self) -> None:
+        """To be called once a second."""
+        today = datetime.now(UTC).date()
+        if self._renew is not None and today != self._looked:
+            self._looked = today
+            try:
+                self._renew()
+                self._error = ""
+            except errors.ComposectlError as error:
+                self._error = error.message
+        self.contexts.sweep()
+
+    def notices(self) -> Iterator[str]:
+        """What to tell of the certificates."""
+        now = datetime.now(UTC)
+        if error := self._error or self.contexts.files.error:
+            yield f"{error}: the certificate of before goes on being served"
+        for each in self.contexts.certified:
+            if each.expires < now:
+                yield f"the certificate for {each.title} expired on {each.expires:%Y-%m-%d}: clients refuse it"
+            elif each.expires - now < _SOON:
+                yield f"the certificate for {each.title} expires on {each.expires:%Y-%m-%d}"
+
+
+def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> ServiceTls | None:
+    """None where no port takes TLS. Raises ComposectlError."""
     ports = [port for port, protocol in protocols.items() if protocol is Protocol.HTTP]
     if not (config.is_on and ports):
         return None
@@ -27,21 +63,46 @@ def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> TlsContex
     from composectl.proxy.tls_contexts import TlsContexts
 
     check_tls_port(config, ports)
-    pairs = zip(map(Path, config.certificates), map(Path, config.keys), strict=True)
-    return TlsContexts(CertificateFiles(list(pairs)), strict=config.strict_sni)
+    renew = None
+    pairs = list(zip(map(Path, config.certificates), map(Path, config.keys), strict=True))
+    if config.mode == INTERNAL:
+        from composectl.certificates.authority import own_names
+
+        authority, names = open_authority(), [*own_names(), *config.domains]
+        path = authority.issue(names)
+        authority.export()
+        pairs = [(path, path)]
+
+        def renew() -> Path:
+            return authority.issue(names)
+
+    return ServiceTls(TlsContexts(CertificateFiles(pairs), strict=config.strict_sni), renew)
+
+
+def made_certificates() -> tuple[list[str], list[str]]:
+    """When each certificate that was made for this user ends, and why others cannot be used. Raises ComposectlError."""
+    from composectl.certificates.certified_key import read_certified_key
+
+    ends, faults = [], []
+    for path in sorted((state_dir() / _FOLDER).glob("*.pem")):
+        try:
+            found = read_certified_key(path, path)
+        except errors.ComposectlError as error:
+            faults.append(error.message)
+        else:
+            ends.append(f"{found.title} until {found.expires:%Y-%m-%d}")
+    return ends, faults
+
+
+def open_authority() -> Authority:
+    """That of this user, whose folder is made if it is missing. Raises ComposectlError."""
+    from composectl.certificates.authority import Authority
+
+    folder = state_dir() / _FOLDER
+    make_state_dir(folder)
+    return Authority(folder)
 
 
 def ends_tls(config: TlsConfig, port: Port, protocol: Protocol) -> bool:
     """Whether the clients of this port speak TLS to composectl."""
     return protocol is Protocol.HTTP and config.is_for(port)
-
-
-def tls_notices(certified: Sequence[CertifiedKey], error: str, now: datetime) -> Iterator[str]:
-    """What to tell of them; `error`: why the files as they are now are not used."""
-    if error:
-        yield f"{error}: the certificate of before goes on being served"
-    for each in certified:
-        if each.expires < now:
-            yield f"the certificate for {each.title} expired on {each.expires:%Y-%m-%d}: clients refuse it"
-        elif each.expires - now < _SOON:
-            yield f"the certificate for {each.title} expires on {each.expires:%Y-%m-%d}"

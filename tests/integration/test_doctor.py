@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
 
 import pytest
@@ -94,7 +96,8 @@ def test_for_machines(place: Workspace, has_compose: dict[str, str]) -> None:
     report = json.loads(found.stdout)
     assert (found.returncode, report["version"], report["is_well"]) == (1, 1, False)
     findings = {finding["what"]: finding for finding in report["findings"]}
-    assert list(findings) == ["compose", "endpoint", "engine", "reach", "swarm", "folder", "ports", "open files"]
+    ours = ["folder", "ports", "https", "tls", "open files"]
+    assert list(findings) == ["compose", "endpoint", "engine", "reach", "swarm", *ours]
     assert findings["engine"]["is_well"] is False
     assert findings["compose"] == {
         "what": "compose",
@@ -103,6 +106,18 @@ def test_for_machines(place: Workspace, has_compose: dict[str, str]) -> None:
         "hint": "",
         "is_needed": True,
     }
+
+
+def test_certificates_that_were_made_are_told_with_their_ends(place: Workspace, has_compose: dict[str, str]) -> None:
+    folder = place.state / "composectl" / "certificates"
+    assert "✓ tls         no certificate is made yet\n" in doctor(place, **has_compose).stdout
+    place.proxy(place.backend(), words=("--tls", "internal")).ends_by(signal.SIGINT)
+    assert re.search(
+        r"✓ tls         .* until 20\d\d-.*; localhost and .* until 20\d\d-", doctor(place, **has_compose).stdout
+    )
+    (folder / "authority.pem").write_text("nonsense")
+    found = doctor(place, DOCKER_HOST=NO_ENGINE, **has_compose).stdout
+    assert f"✗ tls         {folder}/authority.pem holds no certificate in PEM; localhost " in found
 
 
 @pytest.mark.parametrize(("limit", "mark"), [(1024, "✗"), (8192, "✓")])

@@ -178,6 +178,8 @@ def test_a_key_that_must_not_be_read(place: Workspace, authority: TlsAuthority) 
     [
         (("--tls-cert", "a"), "there is 1 `--tls-cert` and 0 `--tls-key`s"),
         (("--tls-key", "a", "--tls-key", "a"), "there are 0 `--tls-cert`s and 2 `--tls-key`s"),
+        (("--tls", "acmee"), "invalid value `acmee` for `--tls`"),
+        (("--tls", "internal", "--domain", "a b"), "invalid value `a b` for `--domain`"),
         (("--hsts",), "`--hsts` means nothing without TLS"),
         (("--strict-sni",), "`--strict-sni` means nothing without TLS"),
         (("--tls-port", "443"), "`--tls-port` means nothing without TLS"),

@@ -56,6 +56,25 @@ MET_IN = {
         "`{}` means nothing without TLS": "test_words_that_make_no_sense",
         "`--tls-port {}` is none of the ports that are listened on": "test_a_port_that_is_not_listened_on",
     },
+    "unit/config/test_tls.py": {
+        "`--tls {}` cannot be combined with `--tls-cert`: a certificate comes from one place": "test_options_that_make_no_sense_together",
+        "`--domain` requires `--tls`": "test_options_that_make_no_sense_together",
+        "`--tls-port {}` and `--redirect-http {}` are one port": "test_options_that_make_no_sense_together",
+        "`--redirect-http {}` takes the only port that is listened on": "test_one_port_is_left_for_https",
+    },
+    "unit/certificates/test_authority.py": {
+        "cannot use {}: {}": "test_a_folder_that_cannot_be_written_to",
+    },
+    "unit/certificates/test_trust_store.py": {
+        "only root may run `{}`": "test_others_need_sudo",
+        "cannot run `{}`: {}": "test_a_command_that_is_missing_or_fails_is_told_of",
+        "`{}` failed: {}": "test_a_command_that_is_missing_or_fails_is_told_of",
+    },
+    "integration/test_internal_authority.py": {
+        "no store of authorities is known on this system": "test_a_system_without_a_store_is_told_where_the_certificate_is",
+        "`composectl {}` asks before it changes a store, and stdin is no terminal": "test_trust_asks_before_it_changes_anything",
+        "nothing was changed": "test_a_no_changes_nothing",
+    },
     "unit/config/test_protocols.py": {
         "`{}` gives one port two protocols": "test_one_port_has_one",
         "{} container port {}, for which the protocol `{}` is given": "test_a_port_that_the_service_does_not_publish_is_refused",

@@ -35,6 +35,15 @@ VALUES: dict[str, Any] = {
     "backend-address": "published",
     "swarm": True,
     "resolve-image": "never",
+    "tls": "internal",
+    "tls-cert": ("/b.pem",),
+    "tls-key": ("/b.key",),
+    "domain": ("shop.example",),
+}
+# The options that an option means nothing without
+NEEDED = {
+    **{key: {"tls_cert": "/a.pem", "tls_key": "/a.key"} for key in ("tls-cert", "tls-key")},
+    **{key: {"tls": "internal"} for key in ("domain", "redirect-http", "tls-port", "strict-sni", "hsts")},
 }
 
 
@@ -52,6 +61,7 @@ def said(old: dict[str, Any], new: dict[str, Any], ports: tuple[Any, Any] = ("80
 def test_each_option_with_another_value_is_named(name: str) -> None:
     row = next(row for row in OPTIONS if row.name == name and "up" in row.commands)
     needed = {row.requires.replace("-", "_"): VALUES[row.requires]} if row.requires else {}
+    needed |= NEEDED.get(name, {})
     needed |= {"protocol": VALUES["protocol"]} if row.needs_connections else {}
     value = VALUES.get(name, "7" if row.default_text or row.metavar in ("SECONDS", "N") else True)
     new = needed | {row.flag.removeprefix("--").replace("-", "_"): value}

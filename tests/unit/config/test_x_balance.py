@@ -56,6 +56,7 @@ VALUES = {
     "accept_proxy_protocol": "true",
     "send_proxy_protocol": "v2",
     "strict_sni": "true",
+    "tls": "internal",
     "tls_cert": ["shop.pem", "/etc/blog.pem"],
     "tls_key": "shop.key",
     "protocol": {"6379": "tcp", "80": "http"},
