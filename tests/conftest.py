@@ -9,7 +9,9 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+from hypothesis import settings
 
+from tests.support.examples import examples
 from tests.support.proxy_process import Workspace
 
 pytest_plugins = ("tests.support.engine_fixtures",)
@@ -37,6 +39,11 @@ NAMES = pytest.StashKey[list[str]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sample", type=int, default=100, help="Run this percentage of the tests, always the same ones.")
+
+
+def pytest_configure() -> None:
+    settings.register_profile("usual", examples(100))
+    settings.load_profile("usual")
 
 
 def pytest_sessionstart() -> None:
