@@ -29,6 +29,7 @@ from composectl.config.service import BalancingConfig, ProtocolConfig, RolloutCo
 from composectl.config.tls import MODES, TlsConfig
 from composectl.config.values import Value, parse, whole_number
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
+from composectl.proxy.guards import GuardConfig
 from composectl.proxy.limits import Limits, QueueConfig
 from composectl.proxy.proxy_protocol import ENCODERS
 
@@ -305,6 +306,10 @@ OPTIONS = (
         alone=str(365 * 24 * 3600),
         default="0",
     ),
+    Option("allow-ip", kinds.NETWORK, "Answer clients in this network only; repeat it.", GuardConfig, default="all"),
+    Option("deny-ip", kinds.NETWORK, "Refuse clients in this network; repeat it.", GuardConfig),
+    _guard("rate-limit", kinds.RATE, "Maximum rate of the requests of one client, as in 10/s or 10/s:50.", GuardConfig),
+    _guard("max-in-flight-per-client", kinds.COUNT, "Maximum number of requests of one client at once.", GuardConfig),
     _http(
         "backend-header",
         FLAG,

@@ -9,6 +9,7 @@ from composectl.balance.policy import POLICIES, Policy, SlowStart
 from composectl.compose.ports import Port
 from composectl.config.tls import TlsConfig
 from composectl.config.values import PortProtocol
+from composectl.proxy.guards import GuardConfig
 from composectl.proxy.limits import Limits, QueueConfig
 
 
@@ -36,6 +37,7 @@ class BalancingConfig:
     health_check_path: str = ""
     health_check_grpc: str = ""
     health_check_host: bytes = b"localhost"
+    guards: GuardConfig = field(default_factory=GuardConfig)
     limits: Limits = field(default_factory=Limits)
     queue: QueueConfig = field(default_factory=QueueConfig)
     tls: TlsConfig = field(default_factory=TlsConfig)

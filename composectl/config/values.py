@@ -19,6 +19,7 @@ from composectl.balance.backend import join_address
 from composectl.compose.ports import Port
 from composectl.proxy.head import OUR_REQUEST_FIELDS, is_reserved
 from composectl.proxy.protocol import Protocol
+from composectl.proxy.token_buckets import RateLimit
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?"
@@ -26,6 +27,8 @@ _DURATION = r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|)"
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _SHARE = r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%"
 _WHOLE_NUMBER = r"0|[1-9][0-9]{0,8}"
+_RATE = r"([1-9][0-9]{0,5})/([smh])(?::([1-9][0-9]{0,5}))?"
+_RATE_UNITS = {"s": 1, "m": 60, "h": 3600}
 _SIZE = r"([1-9][0-9]{0,11})([kmg]?)"
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # A target in origin-form, as it is sent (RFC 9112, section 3.2.1)
@@ -204,6 +207,11 @@ def _size(text: str) -> int:
     return int(size[1]) * _SIZE_UNITS[size[2]]
 
 
+def _rate(text: str) -> RateLimit:
+    count, unit, burst = _matched(_RATE, text).groups()
+    return RateLimit(int(count), _RATE_UNITS[unit], int(burst or count))
+
+
 def _sticky(text: str) -> str:
     if text in ("true", "false"):
         return text if text == "true" else ""
@@ -246,6 +254,13 @@ GRPC_SERVICE = Value(
 )
 SIZE = Value(
     "SIZE", _size, "a size", ["10m", "512k", "1g", "1000"], _number_or_text("^[1-9][0-9]*[kmgKMG]?$", minimum=1)
+)
+RATE = Value(
+    "N/s[:BURST]",
+    _rate,
+    "N/s, N/m or N/h, and :BURST for how many may come at once",
+    ["10/s", "10/s:50", "600/m"],
+    {"type": "string", "pattern": rf"^{_RATE}$|\$"},
 )
 LISTEN = Value(
     "[HOST:]PORT[:TARGET]",

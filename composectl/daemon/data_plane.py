@@ -19,6 +19,7 @@ from composectl.daemon.tls import ends_tls
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
+from composectl.proxy.guards import make_guards
 from composectl.proxy.limits import ConnectionLimit
 from composectl.proxy.listener import serve
 from composectl.proxy.protocol import Protocol
@@ -62,6 +63,7 @@ class DataPlane:
         self._on_silent = on_silent
         self._tls = tls
         self._queue = RequestQueue(pool, balancing.queue)
+        self._guards = make_guards(balancing.guards)
         checked = next(iter(protocols)).target
         self._servers = {
             port: self._make_server(port, protocol, checked=port.target == checked)
@@ -135,7 +137,14 @@ class DataPlane:
             tell_number=balancing.replica_header,
             hsts=balancing.tls.hsts if tls is not None else 0,
         )
-        upstream = Upstream(self._pool, connections, self._queue, checked=checked, session_fields=self._session_fields)
+        upstream = Upstream(
+            self._pool,
+            connections,
+            self._queue,
+            checked=checked,
+            session_fields=self._session_fields,
+            guards=self._guards,
+        )
         return HttpServer(
             upstream,
             balancing.limits,

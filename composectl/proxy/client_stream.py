@@ -38,8 +38,8 @@ class ClientStream:
     def send_interim(self, head: ResponseHead) -> None:
         """Send a 1xx response."""
 
-    def send_error(self, status: int, reason: str) -> int:
-        """Send a whole response of the proxy itself; returns the bytes of its body."""
+    def send_error(self, status: int, reason: str, fields: Fields) -> int:
+        """Send a whole response of the proxy itself, with these fields, too; returns the bytes of its body."""
         raise NotImplementedError
 
     def finished(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
+from composectl.proxy.head import Fields
 from composectl.proxy.http1.encoding import CLOSE
 
 _MORE_LINES: Final = {
@@ -13,10 +14,19 @@ _MORE_LINES: Final = {
 }
 
 
-def error_page(status: int, reason: str, *, date: bytes, close: bool, body: bool = True, id_line: bytes = b"") -> bytes:
+def error_page(
+    status: int,
+    reason: str,
+    *,
+    date: bytes,
+    close: bool,
+    body: bool = True,
+    id_line: bytes = b"",
+    fields: Fields | None = None,
+) -> bytes:
     """A whole response; `reason` is for `X-Composectl-Error`; a response to HEAD has no `body`.
 
-    `id_line` is the line with the request's `X-Request-ID`, or empty.
+    `id_line` is the line with the request's `X-Request-ID`, or empty; `fields` are those that not each page has.
     """
     text = f"{status} {HTTPStatus(status).phrase}\n".encode()
     head = (
@@ -26,7 +36,8 @@ def error_page(status: int, reason: str, *, date: bytes, close: bool, body: bool
         f"Date: {date.decode()}\r\n"
         f"X-Composectl-Error: {reason}\r\n"
     ).encode()
-    more = _MORE_LINES.get(HTTPStatus(status), b"") + id_line + (CLOSE if close else b"")
+    lines = b"".join([b"%b: %b\r\n" % field for field in fields or ()])
+    more = _MORE_LINES.get(HTTPStatus(status), b"") + lines + id_line + (CLOSE if close else b"")
     return head + more + b"\r\n" + (text if body else b"")
 
 

@@ -16,6 +16,7 @@ from composectl.proxy.attempts import Attempts
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import ErrorReason, status_of
 from composectl.proxy.failures import Failures
+from composectl.proxy.guards import Guards
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.limits import Limits
 from composectl.proxy.queue import RequestQueue
@@ -94,7 +95,7 @@ class BackendStreams:
 class Upstream:
     """What stands behind a listener; `checked`: the health checks of the pool try the port of these connections.
 
-    `session_fields`: None where requests of one client need not stay together.
+    `session_fields`: None where requests of one client need not stay together. `guards`: None where all are admitted.
     """
 
     pool: Pool
@@ -103,6 +104,7 @@ class Upstream:
     checked: bool = True
     replay: ReplayLimit = PROCESS_LIMIT
     session_fields: SessionFields | None = None
+    guards: Guards | None = None
 
 
 class Exchange(Attempts):
@@ -308,11 +310,15 @@ class Exchange(Attempts):
                 self.record.received += len(first_bytes) + up
                 self.record.sent += down
                 self._log(101, ErrorReason.CUT if self._client.aborted else tunnel.error)
+            self.tunnel_closed()
             self._client.tunnel_closed()
 
         self._client.tunnel_opened(Tunnel(client_transport, transport, closed))
         client_transport.write(rest)
         transport.write(first_bytes)
+
+    def tunnel_closed(self) -> None:
+        """The tunnel that it became has ended."""
 
     def failed(self, reason: ErrorReason, *, reused: bool) -> None:
         """The backend's connection ended before the response did, or the response is invalid."""
@@ -419,8 +425,11 @@ class Exchange(Attempts):
             self._log(0, reason)
             self._client.abort_response()
             return
-        status = status_of(reason)
-        sent = self._client.send_error(status, reason)
+        self._answer(status_of(reason), reason, [])
+
+    def _answer(self, status: int, reason: ErrorReason, fields: Fields) -> None:
+        """End with a response of the proxy itself, which has these fields beside those of each."""
+        sent = self._client.send_error(status, reason, fields)
         if self.record is not None:
             self.record.sent = sent
         self._log(status, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from composectl.proxy.client_address import forwarded_client
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import Fields, forwarding_lines, trusted_forwarded_fields
 from composectl.proxy.limits import LOOPBACK, is_within
@@ -12,6 +13,7 @@ from composectl.proxy.listener_context import ListenerContext
 _SHORTEST: Final = len(b"Forwarded")
 _FIRST_LETTERS: Final = b"FXfx"
 _MAX_DIGITS: Final = 9
+_FORWARDED_FOR: Final = b"x-forwarded-for"
 
 
 class Peer:
@@ -40,6 +42,13 @@ class Peer:
         if forwarded:
             self._context.dropped_forwarding(self._address)
         return self.forwarding, b""
+
+    def client_of(self, fields: Fields) -> str:
+        """The address of the client that sent a request with these fields, as far as trusted proxies tell it."""
+        if not self._is_trusted:
+            return self._address
+        told = [value for name, value in fields if len(name) == 15 and name.lower() == _FORWARDED_FOR]
+        return forwarded_client(b",".join(told), self._address, self._context.is_trusted_proxy)
 
     def allowed_pin(self, pin: bytes, fields: Fields) -> bytes:
         """The replica that the client wants for its request; empty where none is looked at. Raises BadMessage.

@@ -43,6 +43,7 @@ class TcpConnection(Attempts):
         "_context",
         "_counted",
         "_first",
+        "_guards",
         "_hello",
         "_is_over",
         "_moved_at",
@@ -69,6 +70,7 @@ class TcpConnection(Attempts):
         super().__init__(upstream.pool, upstream.queue, None, upstream.checked)
         self._context = context
         self._connections = connections
+        self._guards = upstream.guards
         self._protocol = protocol
         self._announces = announces
         self._hello: HelloReader | None = HelloReader() if protocol is Protocol.TLS else None
@@ -134,10 +136,16 @@ class TcpConnection(Attempts):
         self._context.opened(self)
         if self._peer == UNKNOWN:
             self.transport.abort()
+        elif self._guards is not None and not self._guards.admits_address(self.address):
+            self._pool.leases.bad_requests[ErrorReason.IP_NOT_ALLOWED] += 1
+            self._log(403, ErrorReason.IP_NOT_ALLOWED)
+            reset(self.transport)
         elif self._hello is None:
             self._start()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
         hello = self._hello
         if hello is None:  # uvloop has read it already
             self._first += data

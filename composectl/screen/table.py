@@ -59,6 +59,7 @@ _ROOMY = 12
 _OUTPUT, _WHOLE_OUTPUT = 3, 10  # lines of a container that is not ready
 _MOST_OTHERS = 3
 _CHANGES = 5
+_REASONS = 3
 _MINUTE = 60
 _SHORTEST_SPARKLINE = 6
 _LONGEST_NAME = 30
@@ -294,6 +295,9 @@ def _figures(service: ServiceView, width: int) -> Line:
     moved = totals.sessions_moved
     troubles.append((moved, "session moved" if moved == 1 else "sessions moved", UNEASY))
     pieces += [(f"{count(number)} {word}", style) for number, word, style in troubles if number]
+    if refused := Counter(totals.bad_requests):
+        reasons = ", ".join(f"{count(number)} {sanitize(reason)}" for reason, number in refused.most_common(_REASONS))
+        pieces.append((f"{count(refused.total())} refused ({reasons})", UNEASY))
     cells_left = min(_MINUTE, width - length(pieces) - GAP)
     if not service.last_minute or cells_left < _SHORTEST_SPARKLINE:
         return sentence(pieces, width)

@@ -16,6 +16,7 @@ from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
+from composectl.proxy.guards import GuardConfig, make_guards
 from composectl.proxy.health_check import HealthCheck, HealthMonitor
 from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.limits import ConnectionLimit, Limits, QueueConfig
@@ -81,6 +82,7 @@ class ProxyFixture:
         max_in_flight: int | None = None,
         tls: TlsContexts | None = None,
         hsts: int = 0,
+        guards: GuardConfig | None = None,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = ConnectionPool(
@@ -103,7 +105,13 @@ class ProxyFixture:
         self.queue = RequestQueue(self.pool, queue)
         self.observe(range(len(self.backends)))
         upstream = Upstream(
-            self.pool, self.connections, self.queue, checked, replay or ReplayLimit(2**25), session_fields
+            self.pool,
+            self.connections,
+            self.queue,
+            checked,
+            replay or ReplayLimit(2**25),
+            session_fields,
+            make_guards(guards or GuardConfig()),
         )
         self.server = HttpServer(
             upstream,

@@ -112,13 +112,15 @@ class ClientConnection(ClientStream):
         elif not request.http_1_0:
             self.transport.write(encode_interim(head))
 
-    def send_error(self, status: int, reason: str) -> int:
+    def send_error(self, status: int, reason: str, fields: Fields) -> int:
         exchange = self._queue[0]
         request = exchange.request
         self.closing = self.closing or not (request.keep_alive and exchange.uploaded)
         id_line = b"" if self._context.make_id is None else request.id_line
         body = request.method != b"HEAD"
-        page = error_page(status, reason, date=http_date(), close=self.closing, body=body, id_line=id_line)
+        page = error_page(
+            status, reason, date=http_date(), close=self.closing, body=body, id_line=id_line, fields=fields
+        )
         self.transport.write(page)
         self._moved_at = self._context.tick
         return body_size(page)

@@ -19,6 +19,7 @@ from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange, Upstream
 from composectl.proxy.first_bytes import reason_for_client
+from composectl.proxy.guarded_exchange import GuardedExchange
 from composectl.proxy.head import Fields, request_head
 from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.limits import check_body, check_head
@@ -72,6 +73,7 @@ class RequestParser:
         "_context",
         "_deferred",
         "_fields",
+        "_guards",
         "_had_head",
         "_head",
         "_kept",
@@ -100,6 +102,7 @@ class RequestParser:
         self._client = client
         self._upstream = upstream
         self._session_fields = upstream.session_fields
+        self._guards = upstream.guards
         self._peer = Peer(context, client.address, scheme)
         self._limits = context.limits if context.has_request_limits else None
         self._make_id = context.make_id
@@ -237,7 +240,11 @@ class RequestParser:
             head.pin = peer.allowed_pin(head.pin, fields)
         if self._session_fields is not None and not head.pin:
             head.session = self._session_fields.read(head.fields)
-        exchange = Exchange(self._client, self._upstream, head, record)
+        if self._guards is None:
+            exchange = Exchange(self._client, self._upstream, head, record)
+        else:
+            client = peer.client_of(fields)
+            exchange = GuardedExchange(self._client, self._upstream, head, record, self._guards, client)
         self.exchanges.append(exchange)
         self._had_head = True
         self._method = self._begun = self._head = b""

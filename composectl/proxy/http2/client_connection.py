@@ -10,7 +10,8 @@ from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.errors import BadMessage
 from composectl.proxy.exchange import Exchange, Upstream
-from composectl.proxy.head import ResponseHead
+from composectl.proxy.guarded_exchange import GuardedExchange
+from composectl.proxy.head import Fields, ResponseHead
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.client_stream import Http2ClientStream, StreamOwner
 from composectl.proxy.http2.compression import MAX_FIELDS_SIZE
@@ -81,12 +82,14 @@ class Http2ClientConnection(StreamOwner):
         shown_id = exchange is not None and self._context.make_id is not None
         return encode_response(self.encoder, head, exchange.request.id_line if exchange and shown_id else b"")
 
-    def send_error(self, stream: Http2ClientStream, status: int, reason: str, id_line: bytes) -> int:
+    def send_error(
+        self, stream: Http2ClientStream, status: int, reason: str, id_line: bytes, more: Fields | None = None
+    ) -> int:
         request = stream.request
         is_grpc = request is not None and request.is_grpc
         to_head = request is not None and request.head.method == b"HEAD"
         shown_id = b"" if self._context.make_id is None else id_line
-        fields, body = error_response(status, reason, shown_id, is_grpc=is_grpc, to_head=to_head)
+        fields, body = error_response(status, reason, shown_id, more or [], is_grpc=is_grpc, to_head=to_head)
         stream.response_ended = True
         self.write(frames.headers(stream.flow.stream_id, self.encoder.encode(fields), end_stream=not body))
         if body:
@@ -373,7 +376,12 @@ class Http2ClientConnection(StreamOwner):
             service, port = self._upstream.pool.service, self._upstream.connections.port
             record = AccessRecord(service, port, self.address, head.method, head.target, "2.0", head.id_line, headers)
         upstream = self._grpc_upstream if request.is_grpc else self._upstream
-        stream.exchange = exchange = Exchange(stream, upstream, head, record)
+        guards = upstream.guards
+        if guards is None:
+            exchange = Exchange(stream, upstream, head, record)
+        else:
+            exchange = GuardedExchange(stream, upstream, head, record, guards, request.client)
+        stream.exchange = exchange
         if request.head.upgrade:
             stream.tunnel = StreamTransport(self, stream.flow, partial(self._tunnel_ended, stream))
         if end_stream or request.head.upgrade:

@@ -32,8 +32,10 @@ class StreamOwner(Http2Connection):
         """The header block of a final response."""
         raise NotImplementedError
 
-    def send_error(self, stream: Http2ClientStream, status: int, reason: str, id_line: bytes) -> int:
-        """Send the proxy's own response; returns the bytes of its body."""
+    def send_error(
+        self, stream: Http2ClientStream, status: int, reason: str, id_line: bytes, more: Fields | None = None
+    ) -> int:
+        """Send the proxy's own response, with `more` fields; returns the bytes of its body."""
         raise NotImplementedError
 
     def stream_finished(self, stream: Http2ClientStream) -> None:
@@ -132,11 +134,10 @@ class Http2ClientStream(ClientStream):
         block = self._connection.encoder.encode([(b":status", b"%d" % head.status), *lowered(head.fields)])
         self._connection.write(frames.headers(self.flow.stream_id, block, end_stream=False))
 
-    def send_error(self, status: int, reason: str) -> int:
+    def send_error(self, status: int, reason: str, fields: Fields) -> int:
         exchange = self.exchange
-        return self._connection.send_error(
-            self, status, reason, exchange.request.id_line if exchange is not None else b""
-        )
+        id_line = exchange.request.id_line if exchange is not None else b""
+        return self._connection.send_error(self, status, reason, id_line, fields)
 
     def finished(self) -> None:
         self._connection.stream_finished(self)
@@ -152,7 +153,7 @@ class Http2ClientStream(ClientStream):
         if self.responding:
             self._connection.reset(self, frames.INTERNAL_ERROR)
         else:
-            self.send_error(500, ErrorReason.INTERNAL_ERROR)
+            self.send_error(500, ErrorReason.INTERNAL_ERROR, [])
             self._connection.stream_finished(self)
 
     def pause_upload(self) -> None:

@@ -31,16 +31,17 @@ class StreamRequest:
     """A request head that was checked, and may come again, each time with another id.
 
     `length`: its Content-Length, None where it has none. `is_grpc`: it is to be answered with a gRPC status. `extras`:
-    fields that `head` lacks. `base`: the same request without them.
+    fields that `head` lacks. `base`: the same request without them. `client`: see `Peer.client_of`.
     """
 
-    __slots__ = ("_base", "_http2_fields", "_names", "extras", "head", "is_grpc", "length", "needs_id")
+    __slots__ = ("_base", "_http2_fields", "_names", "client", "extras", "head", "is_grpc", "length", "needs_id")
 
     def __init__(self, head: RequestHead, length: int | None, is_grpc: bool, needs_id: bool) -> None:
         self.head = head
         self.length = length
         self.is_grpc = is_grpc
         self.needs_id = needs_id
+        self.client = ""
         self.extras: Fields = []
         self._base: StreamRequest | None = None
         self._names: set[bytes] | None = None
@@ -62,6 +63,7 @@ class StreamRequest:
 
     def with_extras(self, fields: Fields) -> StreamRequest:
         request = StreamRequest(self.head, self.length, self.is_grpc, self.needs_id)
+        request.client = self.client
         request.extras = fields
         request._base = self
         return request

@@ -83,6 +83,7 @@ class RequestReader:
         if self._peer.is_read:
             forwarding, host = self._peer.read(fields)
         request = read_request(fields, forwarding, host, end_stream=end_stream, make_ids=self._make_ids)
+        request.client = self._peer.client_of(fields)
         if request.head.pin:
             request.head.pin = self._peer.allowed_pin(request.head.pin, fields)
         if self._limits is not None:

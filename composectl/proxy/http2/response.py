@@ -15,7 +15,7 @@ from composectl.proxy.trailers import check_response_trailers
 
 # The codes of gRPC for what the proxy answers itself; all else is UNAVAILABLE, which clients may try again.
 _GRPC_UNAVAILABLE: Final = b"14"
-_GRPC_CODES: Final = {400: b"13", 405: b"12", 413: b"8", 500: b"13", 501: b"12"}
+_GRPC_CODES: Final = {400: b"13", 401: b"16", 403: b"7", 405: b"12", 413: b"8", 500: b"13", 501: b"12"}
 
 
 def read_head(fields: Fields, backend_line: bytes, *, to_head: bool, end_stream: bool) -> ResponseHead:
@@ -59,9 +59,11 @@ def encode_response(encoder: FieldEncoder, head: ResponseHead, id_line: bytes) -
     return block
 
 
-def error_response(status: int, reason: str, id_line: bytes, *, is_grpc: bool, to_head: bool) -> tuple[Fields, bytes]:
-    """The proxy's own response, fields and body: a status of gRPC for its calls, else a page."""
-    fields = [(b"date", http_date()), (b"x-composectl-error", reason.encode())]
+def error_response(
+    status: int, reason: str, id_line: bytes, more: Fields, *, is_grpc: bool, to_head: bool
+) -> tuple[Fields, bytes]:
+    """The proxy's own response, fields and body: a status of gRPC for its calls, else a page with `more` fields."""
+    fields = [(b"date", http_date()), (b"x-composectl-error", reason.encode()), *lowered(more)]
     if id_line:
         fields.append(field_of(id_line))
     if is_grpc:

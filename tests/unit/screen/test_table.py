@@ -144,6 +144,13 @@ def test_failures_and_retries_are_told_where_there_are_any() -> None:
     assert "3 failed  1,011 retried" in render(troubled)[1]
 
 
+def test_refused_requests_are_told_with_their_reasons() -> None:
+    assert "refused" not in "".join(render())
+    reasons = {"rate-limited": 1_204, "ip-not-allowed": 3, "bad-host": 2, "tls": 1}
+    guarded = service(totals=Totals(5, 0, 0, 0, 0, {}, bad_requests=reasons))
+    assert "1,210 refused (1,204 rate-limited, 3 ip-not-allowed, 2 bad-host)" in render(guarded, width=120)[1]
+
+
 def test_a_canary_is_told_with_its_share() -> None:
     assert "canary" not in "".join(render())
     with_canary = service(3, backends=(backend(1), backend(2), backend(3), backend(4, canary=0.07)))

@@ -1,0 +1,106 @@
+"""The guards of a service: which clients it answers, and how many of their requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic_ns
+from typing import Final
+
+from composectl.proxy.client_address import client_key
+from composectl.proxy.errors import ErrorReason
+from composectl.proxy.head import Fields
+from composectl.proxy.limits import Networks, is_within
+from composectl.proxy.token_buckets import RateLimit, TokenBuckets
+
+_REMEMBERED: Final = 1024  # addresses
+_SECOND: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class GuardConfig:
+    """Nothing in a collection, and None, guards nothing. A client is one address of IPv4, or a /64 of IPv6.
+
+    `allow_ip`: only clients of these networks are answered. `deny_ip`: those of these networks are not.
+    `rate_limit`: the requests of a client; `max_in_flight_per_client`: those of them that are answered at once.
+    """
+
+    allow_ip: Networks = ()
+    deny_ip: Networks = ()
+    rate_limit: RateLimit | None = None
+    max_in_flight_per_client: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The proxy's own response to a request that is not admitted, and the `fields` that only this one has."""
+
+    status: int
+    reason: ErrorReason
+    fields: Fields
+
+
+_DENIED: Final = Refusal(403, ErrorReason.IP_NOT_ALLOWED, [])
+_TOO_MANY_IN_FLIGHT: Final = Refusal(429, ErrorReason.TOO_MANY_IN_FLIGHT, [(b"Retry-After", b"1")])
+
+
+class Guards:
+    """Those of one service, whichever listener a client comes by."""
+
+    __slots__ = ("_allowed", "_are_admitted", "_buckets", "_denied", "_in_flight", "_max_in_flight")
+
+    def __init__(self, config: GuardConfig) -> None:
+        self._allowed = config.allow_ip
+        self._denied = config.deny_ip
+        self._are_admitted: dict[str, bool] = {}
+        self._buckets = None if config.rate_limit is None else TokenBuckets(config.rate_limit)
+        self._max_in_flight = config.max_in_flight_per_client or 0
+        self._in_flight: dict[str, int] = {}
+
+    def admits_address(self, address: str) -> bool:
+        """Whether clients at this address are answered at all."""
+        if not (self._allowed or self._denied):
+            return True
+        is_admitted = self._are_admitted.get(address)
+        if is_admitted is None:
+            if len(self._are_admitted) >= _REMEMBERED:
+                self._are_admitted.clear()
+            is_admitted = not self._allowed or is_within(address, self._allowed)
+            is_admitted = self._are_admitted[address] = is_admitted and not is_within(address, self._denied)
+        return is_admitted
+
+    def admit(self, address: str) -> Refusal | None:
+        """Count a request of a client at this address, which `release` is to be called for; or why it is refused."""
+        if not self.admits_address(address):
+            return _DENIED
+        client = client_key(address)
+        if self._buckets is not None:
+            wait = self._buckets.take(client, monotonic_ns())
+            if wait:
+                return refusal_for(ErrorReason.RATE_LIMITED, wait)
+        if self._max_in_flight:
+            in_flight = self._in_flight.get(client, 0)
+            if in_flight >= self._max_in_flight:
+                return _TOO_MANY_IN_FLIGHT
+            self._in_flight[client] = in_flight + 1
+        return None
+
+    def release(self, address: str) -> None:
+        """A request that was admitted has ended."""
+        if not self._max_in_flight:
+            return
+        client = client_key(address)
+        left = self._in_flight[client] - 1
+        if left:
+            self._in_flight[client] = left
+        else:
+            del self._in_flight[client]
+
+
+def make_guards(config: GuardConfig) -> Guards | None:
+    """None where nothing is guarded."""
+    return None if config == GuardConfig() else Guards(config)
+
+
+def refusal_for(reason: ErrorReason, wait: int) -> Refusal:
+    """A client that asks too often is told when to ask again, after so many nanoseconds (RFC 6585, section 4)."""
+    return Refusal(429, reason, [(b"Retry-After", b"%d" % max(1, -(-wait // _SECOND)))])

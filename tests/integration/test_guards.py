@@ -1,0 +1,52 @@
+"""The guards that a command line sets are those that clients meet, and status tells what was refused."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.support.cli_error import cli_error_in
+from tests.support.http_client import ask
+from tests.support.proxy_process import Workspace
+
+HOST = "127.0.0.1"
+
+
+def test_a_client_that_is_not_allowed_is_refused(place: Workspace) -> None:
+    proxy = place.proxy(place.backend(), words=("--allow-ip", "192.0.2.0/24"))
+    assert place.comes_to("ready")
+    assert ask(proxy.port, host=HOST).status == 403
+    assert ask(proxy.port, host=HOST, X_Forwarded_For="192.0.2.7").status == 200
+    assert place.status()["totals"]["bad_requests"] == {"ip-not-allowed": 1}
+    assert "1 refused (1 ip-not-allowed)" in place.shows("status")
+    proxy.ends_by(signal.SIGINT)
+
+
+def test_a_client_that_asks_too_often_is_refused(place: Workspace) -> None:
+    proxy = place.proxy(place.backend(), words=("--rate-limit", "2/h"))
+    assert place.comes_to("ready")
+    answers = [ask(proxy.port, host=HOST) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert answers[2].headers["Retry-After"] == "1800"
+    assert place.status()["totals"]["bad_requests"] == {"rate-limited": 1}
+    proxy.ends_by(signal.SIGINT)
+
+
+def test_tls_does_not_pass_by_a_guard_of_requests(place: Workspace) -> None:
+    words = ("--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", "--rate-limit", "2/s", "--protocol", "tcp")
+    error = cli_error_in(place.composectl("proxy", *words))
+    assert error.exit_code == 2
+    assert "`--rate-limit` works on HTTP requests" in error.message
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--rate-limit", "fast"), ("--allow-ip", "10.0.0.1/8"), ("--deny-ip", "x"), ("--max-in-flight-per-client", "0")],
+)
+def test_a_bad_value_is_refused_before_anything_is_done(place: Workspace, words: tuple[str, str]) -> None:
+    error = cli_error_in(place.composectl("proxy", "--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", *words))
+    assert error.exit_code == 2
+    assert error.message.startswith(f"invalid value `{words[1]}` for `{words[0]}`: expected ")
+    assert error.hint
+    assert place.leftovers() == []
