@@ -31,6 +31,7 @@ HOT_PATH = [
     "composectl/proxy/error_pages.py",
     "composectl/proxy/exchange.py",
     "composectl/proxy/failures.py",
+    "composectl/proxy/field_edits.py",
     "composectl/proxy/first_bytes.py",
     "composectl/proxy/guarded_exchange.py",
     "composectl/proxy/guards.py",

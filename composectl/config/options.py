@@ -29,6 +29,7 @@ from composectl.config.service import BalancingConfig, ProtocolConfig, RolloutCo
 from composectl.config.tls import MODES, TlsConfig
 from composectl.config.values import Value, parse, whole_number
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
+from composectl.proxy.field_edits import HeaderConfig
 from composectl.proxy.guards import GuardConfig
 from composectl.proxy.limits import Limits, QueueConfig
 from composectl.proxy.proxy_protocol import ENCODERS
@@ -138,6 +139,9 @@ class Option:
             raise errors.UsageError(f"duplicate `{name} {text}`", "omit one of the two")
         if self.kind is kinds.PROTOCOL and len({value.port for value in unique}) < len(unique):
             raise errors.UsageError(f"`{name}` gives one port two protocols", "omit one of the two")
+        is_field = self.kind in (kinds.REQUEST_FIELD, kinds.RESPONSE_FIELD)
+        if is_field and len({value.name.lower() for value in unique}) < len(unique):
+            raise errors.UsageError(f"`{name}` gives one header two values", "omit one of the two")
         return frozenset(unique) if isinstance(self.initial, frozenset) else tuple(unique)
 
 
@@ -335,6 +339,18 @@ OPTIONS = (
         "Add no X-Request-ID to requests without one.",
         BalancingConfig,
         key_help="Whether a request without an X-Request-ID gets one.",
+    ),
+    _http(
+        "request-header",
+        kinds.REQUEST_FIELD,
+        "Set this header of requests; NAME= removes it; repeat it.",
+        HeaderConfig,
+    ),
+    _http(
+        "response-header",
+        kinds.RESPONSE_FIELD,
+        "Set this header of responses; NAME= removes it; repeat it.",
+        HeaderConfig,
     ),
     _daemon(
         "max-connections",

@@ -9,6 +9,7 @@ from composectl.balance.policy import POLICIES, Policy, SlowStart
 from composectl.compose.ports import Port
 from composectl.config.tls import TlsConfig
 from composectl.config.values import PortProtocol
+from composectl.proxy.field_edits import HeaderConfig
 from composectl.proxy.guards import GuardConfig
 from composectl.proxy.limits import Limits, QueueConfig
 
@@ -38,6 +39,7 @@ class BalancingConfig:
     health_check_grpc: str = ""
     health_check_host: bytes = b"localhost"
     guards: GuardConfig = field(default_factory=GuardConfig)
+    headers: HeaderConfig = field(default_factory=HeaderConfig)
     limits: Limits = field(default_factory=Limits)
     queue: QueueConfig = field(default_factory=QueueConfig)
     tls: TlsConfig = field(default_factory=TlsConfig)

@@ -17,7 +17,8 @@ from click.shell_completion import CompletionItem
 from composectl import errors
 from composectl.balance.backend import join_address
 from composectl.compose.ports import Port
-from composectl.proxy.head import OUR_REQUEST_FIELDS, is_reserved
+from composectl.proxy.field_edits import FieldEdit
+from composectl.proxy.head import OUR_REQUEST_FIELDS, OUR_RESPONSE_FIELDS, is_reserved
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.token_buckets import RateLimit
 
@@ -35,6 +36,7 @@ _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _PATH = r"/[!-\"$-~]*"
 _GRPC_SERVICE = r"[!-~]{1,127}"
 _MAPPED_BITS = 96  # before the IPv4 address
+_FIELD_VALUE = r"(?:[!-~](?:[ -~]{0,4094}[!-~])?)?"  # RFC 9110, section 5.5, without other bytes than ASCII
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"  # RFC 9110, section 5.6.2
 
 
@@ -44,7 +46,7 @@ class Value(click.ParamType):  # type: ignore[type-arg]
 
     `expected` and `examples` tell what is one; `schema` is its JSON Schema in `x-balance`; `show` writes a default;
     `words` are all values, where they are few; `item` is the JSON Schema of an item of a mapping, in which
-    `KEY: ITEM` stands for `KEY=ITEM`.
+    `KEY: ITEM` stands for `KEY=ITEM`, and `keys` a pattern of its keys. `quote` is what may be shown of a bad text.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Value(click.ParamType):  # type: ignore[type-arg]
     show: Callable[[Any], str] = str
     words: Sequence[str] = ()
     item: dict[str, Any] | None = None
+    keys: str = "^[0-9]+$"
+    quote: Callable[[str], str] = str
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         if self.name == "FILE":
@@ -87,7 +91,7 @@ def parse(kind: click.ParamType[Any], text: str, name: str) -> Any:
         return kind.convert(text, None, None)
     except click.BadParameter:
         if isinstance(kind, Value):
-            raise errors.invalid_value(text, name, kind.expected, kind.examples) from None
+            raise errors.invalid_value(kind.quote(text), name, kind.expected, kind.examples) from None
         choices = cast("click.Choice[str]", kind).choices
         raise errors.UsageError(
             f"invalid value `{text}` for `{name}`: expected {', '.join(choices[:-1])} or {choices[-1]}",
@@ -221,6 +225,18 @@ def _sticky(text: str) -> str:
     return text
 
 
+def _field(ours: frozenset[bytes], text: str) -> FieldEdit:
+    name, value = _matched(rf"({_TOKEN})=({_FIELD_VALUE})", text).groups()
+    _check(text, not (is_reserved(name.lower().encode()) or name.lower().encode() in ours))
+    return FieldEdit(name.encode(), value.encode())
+
+
+def _without_value(text: str) -> str:
+    """What of a field may be shown: its value may be a secret."""
+    name = re.split(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]", text, maxsplit=1)[0]
+    return name if name == text else f"{name}..."
+
+
 def _protocol(text: str) -> PortProtocol:
     port, equals, name = text.rpartition("=")
     _check(text, not equals or (_is_port(port) and int(port)))
@@ -278,6 +294,17 @@ NETWORK = Value("CIDR", parse_network, "a network", ["10.0.0.0/8", "192.0.2.7", 
 HOST = Value("HOST", _host, "a host without a port", ["shop.example", "[::1]"], show=bytes.decode)
 DOMAIN = Value("NAME", _domain, "a name, one that begins with `*.`, or an address", ["shop.test", "*.shop.test"])
 HEADER = Value("NAME", lambda text: _matched(_TOKEN, text)[0].lower().encode(), "the name of a header", ["User-Agent"])
+_make_field = partial(
+    Value,
+    "NAME=VALUE",
+    expected="NAME=VALUE, with a header that the proxy does not write itself",
+    schema={"type": "string", "pattern": rf"^{_TOKEN}="},
+    item={"type": "string"},
+    keys=f"^{_TOKEN}$",
+    quote=_without_value,
+)
+REQUEST_FIELD = _make_field(parse=partial(_field, OUR_REQUEST_FIELDS), examples=["X-Env=production", "Cookie="])
+RESPONSE_FIELD = _make_field(parse=partial(_field, OUR_RESPONSE_FIELDS), examples=["X-Frame-Options=DENY", "Server="])
 DURATION = Value("TIME", _duration, "a duration", ["5s", "500ms", "2m"], show=lambda seconds: f"{seconds:g}s")
 SHARE = Value("SHARE", _share, "a percentage between 0% and 100%", ["10%"])
 PROJECT_NAME = Value(

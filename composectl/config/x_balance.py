@@ -145,5 +145,6 @@ def _schema_of(row: Option) -> dict[str, Any]:
         return single
     several: list[dict[str, Any]] = [{"type": "array", "items": single}]
     if item := _item_of(row):
-        several.append({"type": "object", "propertyNames": {"pattern": "^[0-9]+$"}, "additionalProperties": item})
+        keys = {"pattern": row.kind.keys if isinstance(row.kind, Value) else ""}
+        several.append({"type": "object", "propertyNames": keys, "additionalProperties": item})
     return {"oneOf": [single, *several]}

@@ -19,6 +19,7 @@ from composectl.daemon.tls import ends_tls
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
+from composectl.proxy.field_edits import make_edits
 from composectl.proxy.guards import make_guards
 from composectl.proxy.limits import ConnectionLimit
 from composectl.proxy.listener import serve
@@ -144,6 +145,8 @@ class DataPlane:
             checked=checked,
             session_fields=self._session_fields,
             guards=self._guards,
+            request_edits=make_edits(balancing.headers.request_header),
+            response_edits=make_edits(balancing.headers.response_header),
         )
         return HttpServer(
             upstream,

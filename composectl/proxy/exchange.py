@@ -16,6 +16,7 @@ from composectl.proxy.attempts import Attempts
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import ErrorReason, status_of
 from composectl.proxy.failures import Failures
+from composectl.proxy.field_edits import FieldEdits
 from composectl.proxy.guards import Guards
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.limits import Limits
@@ -96,6 +97,7 @@ class Upstream:
     """What stands behind a listener; `checked`: the health checks of the pool try the port of these connections.
 
     `session_fields`: None where requests of one client need not stay together. `guards`: None where all are admitted.
+    `request_edits`, `response_edits`: None where heads go on as they are.
     """
 
     pool: Pool
@@ -105,6 +107,8 @@ class Upstream:
     replay: ReplayLimit = PROCESS_LIMIT
     session_fields: SessionFields | None = None
     guards: Guards | None = None
+    request_edits: FieldEdits | None = None
+    response_edits: FieldEdits | None = None
 
 
 class Exchange(Attempts):
@@ -276,14 +280,16 @@ class Exchange(Attempts):
             if head is not None:
                 record.status = head.status
             record.sent += sum(map(len, body))
-        if head is not None and self._upstream.session_fields is not None:
-            head = self._with_session(head, self._upstream.session_fields)
+        if head is not None:
+            upstream = self._upstream
+            if upstream.session_fields is not None or upstream.response_edits is not None:
+                head = self._edited(head)
         self._client.send(head, body, trailers)
 
     def respond_interim(self, head: ResponseHead) -> None:
         """A head that is not the last, or one that switches protocols, has come."""
-        if self._upstream.session_fields is not None and (head.status == 101 or head.status >= 200):
-            head = self._with_session(head, self._upstream.session_fields)
+        if head.status == 101 or head.status >= 200:
+            head = self._edited(head)
         self._client.send_interim(head)
 
     def finished(self, status: int) -> None:
@@ -366,8 +372,13 @@ class Exchange(Attempts):
             self._pool.leases.reject(ErrorReason.NO_SUCH_REPLICA)
             self._end_without(ErrorReason.NO_SUCH_REPLICA)
 
-    def _with_session(self, head: ResponseHead, fields: SessionFields) -> ResponseHead:
-        return fields.mark(head, self.request, self._current_lease().backend)
+    def _edited(self, head: ResponseHead) -> ResponseHead:
+        upstream = self._upstream
+        if upstream.response_edits is not None:
+            head = head.with_fields(upstream.response_edits.apply(head.fields))
+        if upstream.session_fields is not None:
+            head = upstream.session_fields.mark(head, self.request, self._current_lease().backend)
+        return head
 
     def _send_to(self, lease: Lease) -> None:
         self._lease = lease

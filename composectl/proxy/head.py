@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
+from composectl.proxy.field_edits import FieldEdits
 from composectl.proxy.request_id import is_valid_request_id, request_id_line
 
 Fields = list[tuple[bytes, bytes]]
@@ -182,6 +183,21 @@ class ResponseHead:
         self.upgrade = upgrade
         self.backend_line = backend_line
 
+    def with_fields(self, fields: Fields) -> ResponseHead:
+        """The same with these end-to-end fields."""
+        return ResponseHead(
+            self.status,
+            self.reason,
+            fields,
+            self.length,
+            self.chunked,
+            self.unsized,
+            self.date,
+            self.id_line,
+            self.upgrade,
+            self.backend_line,
+        )
+
 
 def forwarding_lines(client: str, scheme: str, name: str, trusted: Mapping[bytes, bytes] = _NOTHING) -> bytes:
     """The lines that tell a backend of the client, and of the proxy by its `name`; the last one lacks the host.
@@ -220,12 +236,14 @@ def request_head(
     forwarded_host: bytes = b"",
     make_id: Callable[[], bytes] | None = None,
     keep_alive: bool = True,
+    edits: FieldEdits | None = None,
 ) -> RequestHead:
     """The head to send to a backend; `forwarding` is from `forwarding_lines`, `forwarded_host` from a trusted client.
 
     `make_id` gives the `X-Request-ID` of a request that comes without a valid one; without it none is looked at.
-    `keep_alive`: what the parser makes of the version and of `Connection`. Raises BadMessage for what RFC 9112,
-    sections 3.2 and 6.1, forbids, for what exceeds a limit, and for what RFC 9110, sections 7.6 and 10.1.1, rejects.
+    `keep_alive`: what the parser makes of the version and of `Connection`. `edits` are made of what goes on.
+    Raises BadMessage for what RFC 9112, sections 3.2 and 6.1, forbids, for what exceeds a limit, and for what RFC 9110,
+    sections 7.6 and 10.1.1, rejects.
     """
     kept, ours = _sort(fields, OUR_REQUEST_FIELDS)
     request_id = ours.pop(_REQUEST_ID, None) if len(ours) > 1 else None
@@ -253,6 +271,8 @@ def request_head(
         if b"close" in tokens or (b"proxy-connection" in ours and b"close" in _tokens(ours[b"proxy-connection"])):
             keep_alive = False
         hop = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade if upgrade else _TRAILERS_WELCOME if trailers else b""
+    if edits is not None:
+        kept = edits.apply(kept)
     has_host = host is not None
     host = host or b""
     forwarded = forwarding + (forwarded_host or host)

@@ -95,7 +95,8 @@ class OwnCookie(CookieSession):
         if not token:
             return head
         secure = b"; Secure" if _came_by_tls(request) else b""
-        return _with_cookie(head, b"%b%b; Path=/; HttpOnly; SameSite=Lax%b" % (self._start, token, secure))
+        cookie = b"%b%b; Path=/; HttpOnly; SameSite=Lax%b" % (self._start, token, secure)
+        return head.with_fields([*head.fields, (b"Set-Cookie", cookie)])
 
 
 # Private
@@ -104,21 +105,6 @@ class OwnCookie(CookieSession):
 def _came_by_tls(request: RequestHead) -> bool:
     """Whether the backend is told that the client speaks TLS, to the proxy or to a trusted one before it."""
     return _BY_TLS.search(request.data_for(b"")) is not None
-
-
-def _with_cookie(head: ResponseHead, cookie: bytes) -> ResponseHead:
-    return ResponseHead(
-        head.status,
-        head.reason,
-        [*head.fields, (b"Set-Cookie", cookie)],
-        head.length,
-        head.chunked,
-        head.unsized,
-        head.date,
-        head.id_line,
-        head.upgrade,
-        head.backend_line,
-    )
 
 
 def _find(cookies: bytes, start: bytes) -> bytes:

@@ -16,6 +16,7 @@ from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
+from composectl.proxy.field_edits import FieldEdits
 from composectl.proxy.guards import GuardConfig, make_guards
 from composectl.proxy.health_check import HealthCheck, HealthMonitor
 from composectl.proxy.http1.client_connection import ClientConnection
@@ -83,6 +84,8 @@ class ProxyFixture:
         tls: TlsContexts | None = None,
         hsts: int = 0,
         guards: GuardConfig | None = None,
+        request_edits: FieldEdits | None = None,
+        response_edits: FieldEdits | None = None,
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = ConnectionPool(
@@ -112,6 +115,8 @@ class ProxyFixture:
             replay or ReplayLimit(2**25),
             session_fields,
             make_guards(guards or GuardConfig()),
+            request_edits,
+            response_edits,
         )
         self.server = HttpServer(
             upstream,

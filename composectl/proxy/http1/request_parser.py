@@ -85,6 +85,7 @@ class RequestParser:
         "_parser",
         "_peer",
         "_receiving",
+        "_request_edits",
         "_session_fields",
         "_size",
         "_target",
@@ -103,6 +104,7 @@ class RequestParser:
         self._upstream = upstream
         self._session_fields = upstream.session_fields
         self._guards = upstream.guards
+        self._request_edits = upstream.request_edits
         self._peer = Peer(context, client.address, scheme)
         self._limits = context.limits if context.has_request_limits else None
         self._make_id = context.make_id
@@ -227,7 +229,17 @@ class RequestParser:
         if peer.is_read:
             forwarding, host = peer.read(fields)
         keep_alive = parser.should_keep_alive()
-        head = request_head(method, self._target, version, fields, forwarding, host, self._make_id, keep_alive)
+        head = request_head(
+            method,
+            self._target,
+            version,
+            fields,
+            forwarding,
+            host,
+            self._make_id,
+            keep_alive,
+            self._request_edits,
+        )
         if self._limits is not None:
             self._size = 0
             check_head(head, self._limits)

@@ -300,6 +300,10 @@ class Http2ClientConnection(StreamOwner):
         self.address = context.peer_of(transport)[0]
         peer = Peer(context, self.address, "https" if transport.get_extra_info("sslcontext") else "http")
         self._reader = RequestReader(peer, self._limits, make_ids=context.make_id is not None)
+        peer = Peer(context, self.address, "http")
+        self._reader = RequestReader(
+            peer, self._limits, self._upstream.request_edits, make_ids=context.make_id is not None
+        )
         context.opened(self)
         offer = frames.settings(
             (frames.SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
+from composectl.proxy.field_edits import FieldEdits
 from composectl.proxy.head import OUR_REQUEST_FIELDS, Fields, RequestHead, is_reserved, request_head
 from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
 from composectl.proxy.request_id import is_valid_request_id
@@ -110,12 +111,19 @@ class StreamRequestHead(RequestHead):
 
 
 def read_request(
-    fields: Fields, forwarding: bytes, forwarded_host: bytes, *, end_stream: bool, make_ids: bool
+    fields: Fields,
+    forwarding: bytes,
+    forwarded_host: bytes,
+    edits: FieldEdits | None = None,
+    *,
+    end_stream: bool,
+    make_ids: bool,
 ) -> StreamRequest:
     """The request of these fields; `end_stream`: it has no body. `make_ids`: each without a valid id is to get one.
 
-    For `forwarding` and `forwarded_host` see `request_head`. Raises StreamError for a malformed request, BadMessage for
-    one that HTTP/1.1 would refuse, too. An extended CONNECT becomes the GET with an `upgrade` that it stands for.
+    For `forwarding`, `forwarded_host` and `edits` see `request_head`. Raises StreamError for a malformed request,
+    BadMessage for one that HTTP/1.1 would refuse, too. An extended CONNECT becomes the GET with an `upgrade` that it
+    stands for.
     """
     pseudo, regular = _divide(fields)
     method, path = pseudo.get(b":method"), pseudo.get(b":path")
@@ -144,7 +152,7 @@ def read_request(
         kept.append((b"Transfer-Encoding", b"chunked"))
     # HTTP/1.1 names `TE` in `Connection`: what is written there is for the next hop.
     is_grpc = any(name == b"content-type" and _GRPC.match(value) for name, value in kept)
-    head = request_head(method, path, "1.1", kept, forwarding, forwarded_host)
+    head = request_head(method, path, "1.1", kept, forwarding, forwarded_host, edits=edits)
     return StreamRequest(head, length, is_grpc, needs_id=make_ids and not has_id)
 
 

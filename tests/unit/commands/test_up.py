@@ -30,6 +30,8 @@ VALUES: dict[str, Any] = {
     "allow-ip": ("192.0.2.0/24",),
     "deny-ip": ("192.0.2.7",),
     "rate-limit": "10/s:50",
+    "request-header": ("X-Env=production",),
+    "response-header": ("Server=",),
     "access-log": "access.log",
     "access-log-format": "json",
     "access-log-header": ("referer",),

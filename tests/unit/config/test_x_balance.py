@@ -56,6 +56,8 @@ VALUES = {
     "allow_ip": ["192.0.2.0/24", "::1"],
     "deny_ip": "192.0.2.7",
     "rate_limit": "10/s:50",
+    "request_header": {"X-Env": "production", "Cookie": ""},
+    "response_header": ["Server=", "X-Frame-Options=DENY"],
     "accept_proxy_protocol": "true",
     "send_proxy_protocol": "v2",
     "strict_sni": "true",
