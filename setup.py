@@ -66,6 +66,7 @@ HOT_PATH = [
     "composectl/proxy/listener_context.py",
     "composectl/proxy/peer.py",
     "composectl/proxy/queue.py",
+    "composectl/proxy/refusal.py",
     "composectl/proxy/replay.py",
     "composectl/proxy/request_id.py",
     "composectl/proxy/session_fields.py",

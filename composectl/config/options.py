@@ -340,6 +340,7 @@ OPTIONS = (
         BalancingConfig,
         key_help="Whether a request without an X-Request-ID gets one.",
     ),
+    _guard("basic-auth", kinds.FILE, "Ask for a user of this file, as `htpasswd -B` writes it.", GuardConfig),
     _http(
         "request-header",
         kinds.REQUEST_FIELD,
@@ -421,10 +422,7 @@ def settings_of(command: str, typed: Mapping[str, Any]) -> Settings:
 
 def absolute_paths(settings: Settings, folder: Path) -> Settings:
     """The same settings, with the paths of files that are relative to this folder."""
-    return {
-        row: tuple(str(folder / path) for path in value) if row.kind is kinds.FILE else value
-        for row, value in settings.items()
-    }
+    return {row: _in_folder(folder, value) if row.kind is kinds.FILE else value for row, value in settings.items()}
 
 
 def build(cls: type[_T], *layers: Settings, **fields: Any) -> _T:
@@ -470,6 +468,10 @@ def texts_of(config: Any) -> dict[str, str]:
 
 
 # Private
+
+
+def _in_folder(folder: Path, value: Any) -> Any:
+    return tuple(str(folder / path) for path in value) if isinstance(value, tuple) else str(folder / value)
 
 
 def _text(value: Any) -> str:

@@ -42,7 +42,8 @@ class Shared:
 class DataPlane:
     """`protocols`: those of the ports, of which the first one's target is checked.
 
-    `on_untrusted` and `on_silent`: see `ListenerContext`; the latter gets the port. `tls`: of the ports where it ends.
+    `on_untrusted` and `on_silent`: see `ListenerContext`; the latter gets the port. `on_notice` gets a sentence that is
+    of use for a while. `tls`: of the ports where it ends. Raises ComposectlError for guards that cannot be set up.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class DataPlane:
         session_fields: SessionFields | None,
         on_untrusted: Callable[[str], None],
         on_silent: Callable[[Port], None],
+        on_notice: Callable[[str], None],
         tls: TlsContexts | None = None,
     ) -> None:
         self._pool = pool
@@ -64,7 +66,7 @@ class DataPlane:
         self._on_silent = on_silent
         self._tls = tls
         self._queue = RequestQueue(pool, balancing.queue)
-        self._guards = make_guards(balancing.guards)
+        self._guards = make_guards(balancing.guards, pool.service, on_notice)
         checked = next(iter(protocols)).target
         self._servers = {
             port: self._make_server(port, protocol, checked=port.target == checked)
@@ -126,6 +128,8 @@ class DataPlane:
         for server in self._servers.values():
             server.sweep()
         self._queue.sweep()
+        if self._guards is not None:
+            self._guards.sweep()
 
     # Private
 

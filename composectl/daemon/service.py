@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 _RELEASE_TIMEOUT = 5.0
 _RELEASE_INTERVAL = 0.05
-_SILENCE_SHOWN = 600.0
 _SHOWN_BETWEEN_SWEEPS = 3.0
+_SHOWN_FOR = 600.0
 
 
 class BalancedService:
@@ -105,6 +105,7 @@ class BalancedService:
             session_fields,
             self._notice_proxy,
             self._notice_silence,
+            self._notice_for_a_while,
             tls.contexts if tls is not None else None,
         )
         self._sockets: dict[Port, list[socket.socket]] = {}
@@ -280,7 +281,10 @@ class BalancedService:
 
     def _notice_silence(self, port: Port) -> None:
         listeners = self.listeners_by_port[str(port.target or "")]
-        self._notices.add(silence(listeners, port.target), time.monotonic() + _SILENCE_SHOWN)
+        self._notice_for_a_while(silence(listeners, port.target))
+
+    def _notice_for_a_while(self, sentence: str) -> None:
+        self._notices.add(sentence, time.monotonic() + _SHOWN_FOR)
 
     def _publish(self, change: Transition, backend: Backend) -> None:
         self._plane.phase_changed(backend)

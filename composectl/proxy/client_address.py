@@ -46,8 +46,14 @@ def parse_address(text: bytes) -> str:
 
 def client_key(address: str) -> str:
     """The same for all addresses of one client: one of IPv4, or a /64 of IPv6."""
-    if ":" not in address:
-        return address
+    return _network_of(address) if ":" in address else address
+
+
+# Private
+
+
+@lru_cache(1024)
+def _network_of(address: str) -> str:
     try:
         packed = inet_pton(AF_INET6, address.partition("%")[0])
     except OSError:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Final
 
+from composectl import errors
+from composectl.proxy.basic_auth import BasicAuth
 from composectl.proxy.client_address import client_key
 from composectl.proxy.errors import ErrorReason
 from composectl.proxy.head import Fields
 from composectl.proxy.limits import Networks, is_within
+from composectl.proxy.password_file import BadPasswordFile, read_password_file
+from composectl.proxy.refusal import Refusal, refusal_for
 from composectl.proxy.token_buckets import RateLimit, TokenBuckets
 
 _REMEMBERED: Final = 1024  # addresses
-_SECOND: Final = 1_000_000_000
+_AUTHORIZATION: Final = b"authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +27,14 @@ class GuardConfig:
 
     `allow_ip`: only clients of these networks are answered. `deny_ip`: those of these networks are not.
     `rate_limit`: the requests of a client; `max_in_flight_per_client`: those of them that are answered at once.
+    `basic_auth`: the file of the users that are answered alone.
     """
 
     allow_ip: Networks = ()
     deny_ip: Networks = ()
     rate_limit: RateLimit | None = None
     max_in_flight_per_client: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The proxy's own response to a request that is not admitted, and the `fields` that only this one has."""
-
-    status: int
-    reason: ErrorReason
-    fields: Fields
+    basic_auth: str = ""
 
 
 _DENIED: Final = Refusal(403, ErrorReason.IP_NOT_ALLOWED, [])
@@ -44,11 +42,12 @@ _TOO_MANY_IN_FLIGHT: Final = Refusal(429, ErrorReason.TOO_MANY_IN_FLIGHT, [(b"Re
 
 
 class Guards:
-    """Those of one service, whichever listener a client comes by."""
+    """Those of one service, whichever listener a client comes by; `basic_auth`: None where there are no users."""
 
-    __slots__ = ("_allowed", "_are_admitted", "_buckets", "_denied", "_in_flight", "_max_in_flight")
+    __slots__ = ("_allowed", "_are_admitted", "_buckets", "_denied", "_in_flight", "_max_in_flight", "basic_auth")
 
-    def __init__(self, config: GuardConfig) -> None:
+    def __init__(self, config: GuardConfig, basic_auth: BasicAuth | None = None) -> None:
+        self.basic_auth = basic_auth
         self._allowed = config.allow_ip
         self._denied = config.deny_ip
         self._are_admitted: dict[str, bool] = {}
@@ -68,6 +67,13 @@ class Guards:
             is_admitted = self._are_admitted[address] = is_admitted and not is_within(address, self._denied)
         return is_admitted
 
+    def authorization_in(self, fields: Fields) -> bytes:
+        """The field `Authorization`, where it is looked at; empty where there is none, or more than one."""
+        if self.basic_auth is None:
+            return b""
+        found = [value for name, value in fields if is_authorization(name)]
+        return found[0] if len(found) == 1 else b""
+
     def admit(self, address: str) -> Refusal | None:
         """Count a request of a client at this address, which `release` is to be called for; or why it is refused."""
         if not self.admits_address(address):
@@ -84,6 +90,11 @@ class Guards:
             self._in_flight[client] = in_flight + 1
         return None
 
+    def sweep(self) -> None:
+        """To be called once a second."""
+        if self.basic_auth is not None:
+            self.basic_auth.sweep()
+
     def release(self, address: str) -> None:
         """A request that was admitted has ended."""
         if not self._max_in_flight:
@@ -96,11 +107,20 @@ class Guards:
             del self._in_flight[client]
 
 
-def make_guards(config: GuardConfig) -> Guards | None:
-    """None where nothing is guarded."""
-    return None if config == GuardConfig() else Guards(config)
+def make_guards(
+    config: GuardConfig, service: str = "", on_trouble: Callable[[str], None] = lambda sentence: None
+) -> Guards | None:
+    """None where nothing is guarded; for `on_trouble` see `BasicAuth`. Raises ComposectlError for a bad file."""
+    if config == GuardConfig():
+        return None
+    if not config.basic_auth:
+        return Guards(config)
+    try:
+        file = read_password_file(config.basic_auth)
+    except BadPasswordFile as bad:
+        raise errors.UsageError(f"the password file {config.basic_auth} {bad.fault}", bad.hint) from None
+    return Guards(config, BasicAuth(file, service, on_trouble))
 
 
-def refusal_for(reason: ErrorReason, wait: int) -> Refusal:
-    """A client that asks too often is told when to ask again, after so many nanoseconds (RFC 6585, section 4)."""
-    return Refusal(429, reason, [(b"Retry-After", b"%d" % max(1, -(-wait // _SECOND)))])
+def is_authorization(name: bytes) -> bool:
+    return len(name) == len(_AUTHORIZATION) and name.lower() == _AUTHORIZATION

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+from base64 import b64encode
+from pathlib import Path
 
+import bcrypt
 import pytest
 
 from tests.support.cli_error import cli_error_in
 from tests.support.http_client import ask
 from tests.support.proxy_process import Workspace
+from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
 
@@ -38,6 +42,50 @@ def test_tls_does_not_pass_by_a_guard_of_requests(place: Workspace) -> None:
     error = cli_error_in(place.composectl("proxy", *words))
     assert error.exit_code == 2
     assert "`--rate-limit` works on HTTP requests" in error.message
+
+
+def users(place: Workspace) -> Path:
+    path = place.folder / "users.htpasswd"
+    path.write_bytes(b"ann:" + bcrypt.hashpw(b"hunter2", bcrypt.gensalt(4)) + b"\n")
+    return path
+
+
+def test_users_of_a_file_are_answered_alone_and_nothing_tells_their_passwords(place: Workspace) -> None:
+    hashed = users(place).read_text().strip().partition(":")[2]
+    words = ("--basic-auth", "users.htpasswd", "--access-log", "access.log", "--request-header", "X-Key=swordfish")
+    proxy = place.proxy(place.backend(), words=words)
+    assert place.comes_to("ready")
+    right, wrong = (b64encode(f"ann:{password}".encode()).decode() for password in ("hunter2", "hunter3"))
+    assert ask(proxy.port, host=HOST).status == 401
+    assert ask(proxy.port, host=HOST, Authorization=f"Basic {wrong}").status == 401
+    assert ask(proxy.port, host=HOST, Authorization=f"Basic {right}").status == 200
+    told = place.shows("status", "--json") + place.shows("status")
+    assert place.status()["totals"]["bad_requests"] == {"unauthorized": 2}
+    users(place).write_text("eve\n")
+    assert wait_until(lambda: any("password file" in notice for notice in place.status()["notices"]))
+    told += str(proxy.ends_by(signal.SIGINT)) + (place.folder / "access.log").read_text()
+    assert "unauthorized" in told
+    assert not [secret for secret in ("hunter2", "hunter3", "swordfish", right, wrong, hashed) if secret in told]
+
+
+def test_a_password_file_that_others_can_change_is_refused(place: Workspace) -> None:
+    users(place).chmod(0o666)
+    words = ("--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", "--basic-auth", "users.htpasswd")
+    error = cli_error_in(place.composectl("proxy", *words))
+    assert error.exit_code == 2
+    assert error.message.endswith("/users.htpasswd can be changed by others (mode 0666)")
+    assert error.hint.startswith("`chmod go-w ")
+    assert place.leftovers() == []
+
+
+def test_headers_are_set_and_removed(place: Workspace) -> None:
+    words = ("--response-header", "Server=", "--response-header", "X-Frame-Options=DENY")
+    proxy = place.proxy(place.backend(), words=words)
+    assert place.comes_to("ready")
+    answer = ask(proxy.port, host=HOST)
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert "Server" not in answer.headers
+    proxy.ends_by(signal.SIGINT)
 
 
 @pytest.mark.parametrize(

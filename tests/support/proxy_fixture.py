@@ -42,7 +42,7 @@ class ProxyFixture:
     """`backends` are the scripted ones, `pool` what the proxy knows of them; `errors` what the loop complained of.
 
     `untrusted`: the peers that it told of, whose forwarding fields were dropped. `silences`: how often it told of a
-    client that says nothing.
+    client that says nothing. `troubles`: what it told of its guards.
     """
 
     pool: Pool
@@ -57,6 +57,7 @@ class ProxyFixture:
         self.errors: list[dict[str, Any]] = []
         self.untrusted: list[str] = []
         self.silences = 0
+        self.troubles: list[str] = []
         self.later = 0.0  # seconds that have passed since then by the pool's clock
         self._clients: list[RawConnection] = []
         self._monitor: HealthMonitor | None = None
@@ -107,6 +108,7 @@ class ProxyFixture:
         )
         self.queue = RequestQueue(self.pool, queue)
         self.observe(range(len(self.backends)))
+        self.guards = make_guards(guards or GuardConfig(), "echo", self.troubles.append)
         upstream = Upstream(
             self.pool,
             self.connections,
@@ -114,7 +116,7 @@ class ProxyFixture:
             checked,
             replay or ReplayLimit(2**25),
             session_fields,
-            make_guards(guards or GuardConfig()),
+            self.guards,
             request_edits,
             response_edits,
         )

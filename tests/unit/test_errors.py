@@ -75,6 +75,8 @@ MET_IN = {
         "`composectl {}` asks before it changes a store, and stdin is no terminal": "test_trust_asks_before_it_changes_anything",
         "nothing was changed": "test_a_no_changes_nothing",
     },
+    "unit/config/test_values_headers.py": {"`{}` gives one header two values": "test_a_header_has_one_value"},
+    "unit/proxy/test_basic_auth.py": {"the password file {} {}": "test_a_bad_file_is_an_error_with_a_hint"},
     "unit/config/test_protocols.py": {
         "`{}` gives one port two protocols": "test_one_port_has_one",
         "{} container port {}, for which the protocol `{}` is given": "test_a_port_that_the_service_does_not_publish_is_refused",

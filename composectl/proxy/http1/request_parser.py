@@ -255,8 +255,9 @@ class RequestParser:
         if self._guards is None:
             exchange = Exchange(self._client, self._upstream, head, record)
         else:
-            client = peer.client_of(fields)
-            exchange = GuardedExchange(self._client, self._upstream, head, record, self._guards, client)
+            guards = self._guards
+            client, authorization = peer.client_of(fields), guards.authorization_in(fields)
+            exchange = GuardedExchange(self._client, self._upstream, head, record, guards, client, authorization)
         self.exchanges.append(exchange)
         self._had_head = True
         self._method = self._begun = self._head = b""

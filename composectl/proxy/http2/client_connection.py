@@ -299,10 +299,12 @@ class Http2ClientConnection(StreamOwner):
         context = self._context
         self.address = context.peer_of(transport)[0]
         peer = Peer(context, self.address, "https" if transport.get_extra_info("sslcontext") else "http")
-        self._reader = RequestReader(peer, self._limits, make_ids=context.make_id is not None)
-        peer = Peer(context, self.address, "http")
         self._reader = RequestReader(
-            peer, self._limits, self._upstream.request_edits, make_ids=context.make_id is not None
+            peer,
+            self._limits,
+            self._upstream.request_edits,
+            self._upstream.guards,
+            make_ids=context.make_id is not None,
         )
         context.opened(self)
         offer = frames.settings(
@@ -384,7 +386,8 @@ class Http2ClientConnection(StreamOwner):
         if guards is None:
             exchange = Exchange(stream, upstream, head, record)
         else:
-            exchange = GuardedExchange(stream, upstream, head, record, guards, request.client)
+            client, authorization = request.client, request.authorization
+            exchange = GuardedExchange(stream, upstream, head, record, guards, client, authorization)
         stream.exchange = exchange
         if request.head.upgrade:
             stream.tunnel = StreamTransport(self, stream.flow, partial(self._tunnel_ended, stream))

@@ -32,16 +32,29 @@ class StreamRequest:
     """A request head that was checked, and may come again, each time with another id.
 
     `length`: its Content-Length, None where it has none. `is_grpc`: it is to be answered with a gRPC status. `extras`:
-    fields that `head` lacks. `base`: the same request without them. `client`: see `Peer.client_of`.
+    fields that `head` lacks. `base`: the same request without them. `client`: see `Peer.client_of`;
+    `authorization`: see `Guards.authorization_in`.
     """
 
-    __slots__ = ("_base", "_http2_fields", "_names", "client", "extras", "head", "is_grpc", "length", "needs_id")
+    __slots__ = (
+        "_base",
+        "_http2_fields",
+        "_names",
+        "authorization",
+        "client",
+        "extras",
+        "head",
+        "is_grpc",
+        "length",
+        "needs_id",
+    )
 
     def __init__(self, head: RequestHead, length: int | None, is_grpc: bool, needs_id: bool) -> None:
         self.head = head
         self.length = length
         self.is_grpc = is_grpc
         self.needs_id = needs_id
+        self.authorization = b""
         self.client = ""
         self.extras: Fields = []
         self._base: StreamRequest | None = None
@@ -64,6 +77,7 @@ class StreamRequest:
 
     def with_extras(self, fields: Fields) -> StreamRequest:
         request = StreamRequest(self.head, self.length, self.is_grpc, self.needs_id)
+        request.authorization = self.authorization
         request.client = self.client
         request.extras = fields
         request._base = self

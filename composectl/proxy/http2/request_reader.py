@@ -6,6 +6,7 @@ from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.field_edits import FieldEdits
+from composectl.proxy.guards import Guards, is_authorization
 from composectl.proxy.head import MAX_FIELDS, MAX_HEAD, Fields
 from composectl.proxy.http2.field_table import Field, size_of
 from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
@@ -23,13 +24,22 @@ class RequestReader:
     """A field that comes for the first time, and that the proxy hands on as it is, becomes an extra of the request.
 
     So a deadline or a trace that is another one in each request leaves the rest of the head to be remembered.
-    `limits`: those of requests, and `edits`: what is edited in their heads; None where there are none.
+    `limits`: those of requests, `edits` of their heads, and `guards`; None where there are none.
     """
 
-    __slots__ = ("_edits", "_limits", "_make_ids", "_peer", "_remembered", "_seen")
+    __slots__ = ("_edits", "_guards", "_limits", "_make_ids", "_peer", "_remembered", "_seen")
 
-    def __init__(self, peer: Peer, limits: Limits | None, edits: FieldEdits | None = None, *, make_ids: bool) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        limits: Limits | None,
+        edits: FieldEdits | None = None,
+        guards: Guards | None = None,
+        *,
+        make_ids: bool,
+    ) -> None:
         self._edits = edits
+        self._guards = guards
         self._peer = peer
         self._limits = limits
         self._make_ids = make_ids
@@ -61,7 +71,8 @@ class RequestReader:
 
     def _divide(self, fields: Fields) -> tuple[Fields, Fields]:
         """Those that came before or mean something here, and those that are new and mean nothing here."""
-        seen, edits = self._seen, self._edits
+        seen = self._seen
+        is_watched = self._edits is not None or self._guards is not None
         common: Fields = []
         extras: Fields = []
         for field in fields:
@@ -71,7 +82,7 @@ class RequestReader:
             if number in seen:
                 common.append(field)
                 continue
-            if is_plain(field) and not (edits is not None and edits.concerns(field[0])):
+            if is_plain(field) and not (is_watched and self._is_watched(field[0])):
                 extras.append(field)
             else:
                 common.append(field)
@@ -80,12 +91,18 @@ class RequestReader:
             seen.add(number)
         return common, extras
 
+    def _is_watched(self, name: bytes) -> bool:
+        """Whether fields of this name are edited, or looked at by the guards."""
+        return is_authorization(name) or (self._edits is not None and self._edits.concerns(name))
+
     def _read(self, fields: Fields, *, end_stream: bool) -> StreamRequest:
         forwarding, host = self._peer.forwarding, b""
         if self._peer.is_read:
             forwarding, host = self._peer.read(fields)
         request = read_request(fields, forwarding, host, self._edits, end_stream=end_stream, make_ids=self._make_ids)
         request.client = self._peer.client_of(fields)
+        if self._guards is not None:
+            request.authorization = self._guards.authorization_in(fields)
         if request.head.pin:
             request.head.pin = self._peer.allowed_pin(request.head.pin, fields)
         if self._limits is not None:

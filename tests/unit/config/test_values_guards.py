@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -26,12 +27,14 @@ def test_each_option_is_its_guard() -> None:
         deny_ip=("192.0.2.7",),
         rate_limit="10/s:50",
         max_in_flight_per_client="5",
+        basic_auth="users",
     )
     assert build(BalancingConfig, settings).guards == GuardConfig(
         allow_ip=(ip_network("192.0.2.0/24"), ip_network("198.51.100.0/24")),
         deny_ip=(ip_network("192.0.2.7"),),
         rate_limit=RateLimit(10, 1, 50),
         max_in_flight_per_client=5,
+        basic_auth=str(Path.cwd() / "users"),
     )
 
 
