@@ -29,6 +29,7 @@ from composectl.config.service import BalancingConfig, ProtocolConfig, RolloutCo
 from composectl.config.tls import MODES, TlsConfig
 from composectl.config.values import Value, parse, whole_number
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
+from composectl.proxy.backend_tls import INSECURE, VERIFY
 from composectl.proxy.field_edits import HeaderConfig
 from composectl.proxy.guards import GuardConfig
 from composectl.proxy.limits import Limits, QueueConfig
@@ -314,6 +315,13 @@ OPTIONS = (
     Option("deny-ip", kinds.NETWORK, "Refuse clients in this network; repeat it.", GuardConfig),
     _guard("rate-limit", kinds.RATE, "Maximum rate of the requests of one client, as in 10/s or 10/s:50.", GuardConfig),
     _guard("max-in-flight-per-client", kinds.COUNT, "Maximum number of requests of one client at once.", GuardConfig),
+    _guard(
+        "backend-tls",
+        kinds.BACKEND_TLS,
+        "Speak TLS to backends: verify their certificates, by an authority of yours, or not at all.",
+        BalancingConfig,
+        alone=VERIFY,
+    ),
     _http(
         "backend-header",
         FLAG,
@@ -422,7 +430,13 @@ def settings_of(command: str, typed: Mapping[str, Any]) -> Settings:
 
 def absolute_paths(settings: Settings, folder: Path) -> Settings:
     """The same settings, with the paths of files that are relative to this folder."""
-    return {row: _in_folder(folder, value) if row.kind is kinds.FILE else value for row, value in settings.items()}
+    absolute = dict(settings)
+    for row, value in settings.items():
+        if row.kind is kinds.FILE:
+            absolute[row] = _in_folder(folder, value)
+        elif row.kind is kinds.BACKEND_TLS:
+            absolute[row] = VERIFY if value == "true" else value if value in (VERIFY, INSECURE) else str(folder / value)
+    return absolute
 
 
 def build(cls: type[_T], *layers: Settings, **fields: Any) -> _T:

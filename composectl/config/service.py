@@ -25,6 +25,7 @@ class BalancingConfig:
     `health_check_grpc`: the gRPC service whose health tells it, `true` for the whole server, "" for none.
     `health_check_host`: the `Host` of that request or call.
     `request_id`: requests without an `X-Request-ID` get one, and responses carry it.
+    `backend_tls`: how the certificates of backends that speak TLS are verified, see `BackendTls`; "" for plain ones.
     `slow_start`: the seconds over which the share of a new backend rises; None for a whole one from the first.
     `drain_timeout`: the seconds for requests in flight when their backend leaves, or the daemon ends.
     `max_in_flight`: so many requests or connections at each backend at once; None for any number.
@@ -43,6 +44,7 @@ class BalancingConfig:
     limits: Limits = field(default_factory=Limits)
     queue: QueueConfig = field(default_factory=QueueConfig)
     tls: TlsConfig = field(default_factory=TlsConfig)
+    backend_tls: str = ""
     slow_start: int | None = None
     drain_timeout: int = 30
     max_in_flight: int | None = None

@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 from composectl import errors
 from composectl.balance.backend import join_address
 from composectl.compose.ports import Port
+from composectl.proxy.backend_tls import INSECURE, VERIFY
 from composectl.proxy.field_edits import FieldEdit
 from composectl.proxy.head import OUR_REQUEST_FIELDS, OUR_RESPONSE_FIELDS, is_reserved
 from composectl.proxy.protocol import Protocol
@@ -316,6 +317,14 @@ PROJECT_NAME = Value(
 TEXT = Value("NAME", str, "a name", ["echo"])
 LOG_FILE = Value("FILE", lambda text: text if text == "-" else str(Path.cwd() / text), "a file, or -", ["access.log"])
 FILE = Value("FILE", str, "a file", ["server.pem"])
+BACKEND_TLS = Value(
+    "[verify|insecure|CAFILE]",
+    str,
+    "verify, insecure, or a file of authorities",
+    ["verify", "ca.pem"],
+    {"oneOf": [{"enum": [True]}, {"type": "string", "minLength": 1}]},
+    words=(VERIFY, INSECURE),
+)
 SECONDS = whole_number("SECONDS")
 SECONDS_OR_NONE = whole_number("SECONDS", least=0)
 COUNT = whole_number("N")

@@ -17,13 +17,14 @@ from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig
 from composectl.daemon.tls import ends_tls
 from composectl.proxy.access_log import AccessLog
+from composectl.proxy.backend_tls import BackendTls
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.field_edits import make_edits
 from composectl.proxy.guards import make_guards
 from composectl.proxy.limits import ConnectionLimit
 from composectl.proxy.listener import serve
-from composectl.proxy.protocol import Protocol
+from composectl.proxy.protocol import BY_CONNECTION, Protocol
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.request_id import make_request_id
 from composectl.proxy.server import HttpServer
@@ -57,6 +58,7 @@ class DataPlane:
         on_silent: Callable[[Port], None],
         on_notice: Callable[[str], None],
         tls: TlsContexts | None = None,
+        backend_tls: BackendTls | None = None,
     ) -> None:
         self._pool = pool
         self._balancing = balancing
@@ -65,6 +67,7 @@ class DataPlane:
         self._on_untrusted = on_untrusted
         self._on_silent = on_silent
         self._tls = tls
+        self._backend_tls = backend_tls
         self._queue = RequestQueue(pool, balancing.queue)
         self._guards = make_guards(balancing.guards, pool.service, on_notice)
         checked = next(iter(protocols)).target
@@ -141,6 +144,7 @@ class DataPlane:
             identify=balancing.backend_header,
             tell_number=balancing.replica_header,
             hsts=balancing.tls.hsts if tls is not None else 0,
+            tls=None if protocol in BY_CONNECTION else self._backend_tls,
         )
         upstream = Upstream(
             self._pool,

@@ -24,7 +24,7 @@ _OF_CLIENTS = {
 }
 _OF_BACKENDS = {
     ErrorReason.BACKEND_SPEAKS_TLS: "{there} speaks TLS, and was asked in plain HTTP:"
-    " let clients speak TLS to it, or balance the container's port for plain HTTP",
+    " `--backend-tls` speaks TLS to it, or balance the container's port for plain HTTP",
     ErrorReason.BACKEND_SPEAKS_HTTP1: "{there} speaks HTTP/1 alone, and was called by gRPC:"
     " balance the container's port for gRPC without TLS",
     ErrorReason.BACKEND_SPEAKS_HTTP2: "{there} speaks HTTP/2 alone (gRPC, say), and was asked in HTTP/1:"

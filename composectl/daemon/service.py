@@ -25,7 +25,7 @@ from composectl.daemon.data_plane import DataPlane, Shared
 from composectl.daemon.notice_board import NoticeBoard
 from composectl.daemon.notices import notices, silence
 from composectl.daemon.redirect import RedirectListener
-from composectl.daemon.tls import ServiceTls, ends_tls
+from composectl.daemon.tls import ServiceTls, ends_tls, make_backend_tls
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.health_check import HealthMonitor, make_health_check
@@ -88,11 +88,13 @@ class BalancedService:
         self._redirect_port = redirect
         self._redirect = RedirectListener(HttpsRedirect(self._https_port, connection_limit)) if redirect else None
         speaks_http = self.protocols[ports[0]] not in (Protocol.TCP, Protocol.TLS)
+        backend_tls = make_backend_tls(balancing.backend_tls, name, ports)
         self._health_check = make_health_check(
             balancing.health_check_path if speaks_http else "",
             balancing.health_check_host,
             grpc=balancing.health_check_grpc if speaks_http else "",
             relayed=relayed,
+            tls=backend_tls if speaks_http else None,
         )
         self._changes = changes
         self._target = ports[0].target
@@ -107,6 +109,7 @@ class BalancedService:
             self._notice_silence,
             self._notice_for_a_while,
             tls.contexts if tls is not None else None,
+            backend_tls,
         )
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._addresses: dict[Port, tuple[str, ...]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from composectl.proxy.protocol import Protocol
 
 if TYPE_CHECKING:
     from composectl.certificates.authority import Authority
+    from composectl.proxy.backend_tls import BackendTls
     from composectl.proxy.tls_contexts import TlsContexts
 
 _SOON = timedelta(days=7)
@@ -77,6 +78,18 @@ def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> ServiceTl
             return authority.issue(names)
 
     return ServiceTls(TlsContexts(CertificateFiles(pairs), strict=config.strict_sni), renew)
+
+
+def make_backend_tls(mode: str, service: str, ports: Sequence[Port]) -> BackendTls | None:
+    """None where backends are plain. Raises UsageError.
+
+    A replica is known by the name of its service; a backend that has an address of its own by that.
+    """
+    if not mode:
+        return None
+    from composectl.proxy.backend_tls import BackendTls
+
+    return BackendTls(mode, "" if ports[0].target is None else service)
 
 
 def made_certificates() -> tuple[list[str], list[str]]:

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from composectl.balance.backend import Backend, join_address
 from composectl.balance.phase import Phase
+from composectl.proxy.backend_tls import HTTP_1, BackendTls
 from composectl.proxy.exchange import BackendStreams
 from composectl.proxy.http1.backend_connection import BackendConnection
 from composectl.proxy.sockets import CAN_TELL, open_files
@@ -32,12 +33,14 @@ class ConnectionPool(BackendStreams):
         connect_timeout: float = CONNECT_TIMEOUT,
         tell_number: bool = False,
         hsts: int = 0,
+        tls: BackendTls | None = None,
     ) -> None:
         self.port = port
         self._identify = identify
         self._tell_number = tell_number
         self._hsts_line = f"Strict-Transport-Security: max-age={hsts}\r\n".encode() if hsts else b""
         self._connect_timeout = connect_timeout  # seconds
+        self._tls = tls
         self._kept: dict[Backend, list[BackendConnection]] = {}
         self._early_closed: dict[Backend, int] = {}  # when it closed one of them within a second
         self._tick = 0
@@ -79,11 +82,15 @@ class ConnectionPool(BackendStreams):
         """The line that tells the backend its number, or none where backends are not told."""
         return b"X-Composectl-Replica: %d\r\n" % backend.replica.number if self._tell_number else b""
 
-    async def connect(self, backend: Backend, protocol: asyncio.Protocol) -> None:
-        """Connect `protocol` to the backend. Raises OSError, TimeoutError among them."""
+    async def connect(self, backend: Backend, protocol: asyncio.Protocol, speaks: str = HTTP_1) -> None:
+        """Connect `protocol` to the backend, which is to speak HTTP_1 or HTTP_2 where it speaks TLS.
+
+        Raises OSError, TimeoutError among them.
+        """
         host, port = backend.replica.address(self.port)
+        options = {} if self._tls is None else self._tls.options(host, speaks)
         async with asyncio.timeout(self._connect_timeout):
-            await asyncio.get_running_loop().create_connection(lambda: protocol, host, port)
+            await asyncio.get_running_loop().create_connection(lambda: protocol, host, port, **options)
 
     def keep(self, connection: BackendConnection) -> None:
         """Keep a connection for the next request, unless its backend is on its way out."""

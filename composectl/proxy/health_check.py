@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from composectl.balance.backend import Backend
 from composectl.balance.pool import Pool
+from composectl.proxy.backend_tls import HTTP_2, BackendTls
 from composectl.proxy.http2.grpc_health import why_not_serving
 from composectl.proxy.sockets import is_exhaustion, reason_of
 
@@ -32,7 +33,7 @@ class HealthCheck:
 
     Without a `path`, the ports of backends that are not ready are checked; with one, all backends are asked for it.
     `grpc`: all backends are asked by gRPC whether this service serves, "" for the whole server, None for no such check.
-    `name`: the `Host` of that request.
+    `name`: the `Host` of that request. `tls`: what backends speak under all of that.
     `relayed`: a relay accepts for the backends, so that no refusal shows when one is down: all ports are checked.
     """
 
@@ -42,6 +43,7 @@ class HealthCheck:
     relayed: bool = False
     name: bytes = b"localhost"
     grpc: str | None = None
+    tls: BackendTls | None = None
 
     @property
     def asks(self) -> bool:
@@ -63,22 +65,26 @@ class HealthCheck:
     async def run(self, host: str, port: int) -> str:
         """Why the backend at this address is healthy. Raises OSError and Unhealthy."""
         if self.grpc is not None:
-            return await grpc_check(host, port, self.grpc, self.name)
+            return await grpc_check(host, port, self.grpc, self.name, self.tls)
         if self.path:
-            return await http_check(host, port, self.path, self.name)
+            return await http_check(host, port, self.path, self.name, self.tls)
+        if self.tls is not None:
+            return await tls_check(host, port, self.tls)
         return await (relayed_tcp_check if self.relayed else tcp_check)(host, port)
 
 
-def make_health_check(path: str, name: bytes = b"localhost", *, grpc: str = "", relayed: bool = False) -> HealthCheck:
+def make_health_check(
+    path: str, name: bytes = b"localhost", *, grpc: str = "", relayed: bool = False, tls: BackendTls | None = None
+) -> HealthCheck:
     """The check for `--health-check-path PATH` or `--health-check-grpc SERVICE`, "" where absent.
 
     `grpc` is `true` for the whole server; `name` is from `--health-check-host NAME`.
     """
     if grpc:
-        return HealthCheck(interval=1.0, timeout=2.0, name=name, grpc="" if grpc == WHOLE_SERVER else grpc)
+        return HealthCheck(interval=1.0, timeout=2.0, name=name, grpc="" if grpc == WHOLE_SERVER else grpc, tls=tls)
     if path:
-        return HealthCheck(path, interval=1.0, timeout=2.0, name=name)
-    return HealthCheck(interval=0.5, relayed=True) if relayed else HealthCheck()
+        return HealthCheck(path, interval=1.0, timeout=2.0, name=name, tls=tls)
+    return HealthCheck(interval=0.5, relayed=True, tls=tls) if relayed else HealthCheck(tls=tls)
 
 
 class HealthMonitor:
@@ -146,6 +152,13 @@ async def tcp_check(host: str, port: int) -> str:
     return "its port accepts"
 
 
+async def tls_check(host: str, port: int, tls: BackendTls) -> str:
+    """Why it is healthy. Raises OSError, ssl.SSLError among them."""
+    _, writer = await asyncio.open_connection(host, port, **tls.options(host))
+    writer.transport.abort()
+    return "its port speaks TLS"
+
+
 async def relayed_tcp_check(host: str, port: int) -> str:
     """Why it is healthy. Raises OSError, as a relay that accepts and hangs up where its target is down."""
     reader, writer = await asyncio.open_connection(host, port)
@@ -161,9 +174,10 @@ async def relayed_tcp_check(host: str, port: int) -> str:
     return "its port accepts"
 
 
-async def http_check(host: str, port: int, path: str, name: bytes) -> str:
+async def http_check(host: str, port: int, path: str, name: bytes, tls: BackendTls | None = None) -> str:
     """Why it is healthy: it answers a GET with 2xx or 3xx. Raises OSError and Unhealthy."""
-    reader, writer = await asyncio.open_connection(host, port, limit=_MAX_LINE)
+    options = {} if tls is None else tls.options(host)
+    reader, writer = await asyncio.open_connection(host, port, limit=_MAX_LINE, **options)
     try:
         lines = (f"GET {path} HTTP/1.1", f"Host: {name.decode()}", *_FIELDS, "", "")
         writer.write("\r\n".join(lines).encode())
@@ -180,9 +194,9 @@ async def http_check(host: str, port: int, path: str, name: bytes) -> str:
     return f"{path} answered {status}"
 
 
-async def grpc_check(host: str, port: int, service: str, name: bytes) -> str:
+async def grpc_check(host: str, port: int, service: str, name: bytes, tls: BackendTls | None = None) -> str:
     """Why it is healthy: it answers that the service is SERVING. Raises OSError and Unhealthy."""
-    why = await why_not_serving(host, port, service, name)
+    why = await why_not_serving(host, port, service, name, {} if tls is None else tls.options(host, HTTP_2))
     if why:
         raise Unhealthy(why)
     return f"{_GRPC} answered SERVING"

@@ -7,6 +7,7 @@ import errno
 import os
 import select
 import socket
+import ssl
 import struct
 import sys
 from contextlib import suppress
@@ -92,7 +93,9 @@ def is_exhaustion(error: OSError) -> bool:
 
 
 def reason_of(error: OSError) -> str:
-    """The system's own words where it has some, since the loops have different ones."""
+    """The system's own words where it has some, since the loops have different ones; those of OpenSSL for TLS."""
+    if isinstance(error, ssl.SSLError):
+        return _reason_of_tls(error)
     if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)
     return error.strerror or str(error) or "no answer in time"
@@ -119,6 +122,13 @@ def raise_open_files() -> int:
 
 
 # Private
+
+
+def _reason_of_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
+    said = (error.reason or "no TLS").lower().replace("_", " ")
+    return f"no TLS came to be: {said}"
 
 
 def _count(descriptor: int, request: str) -> int:

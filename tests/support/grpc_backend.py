@@ -20,7 +20,9 @@ _GRACE, _PATIENCE = 5.0, 60.0
 class GrpcBackend:
     """Answers `unary` with its name and the request; `entered`: a slow call is here, until it is `released`."""
 
-    def __init__(self, name: str, port: int = 0, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, name: str, port: int = 0, host: str = "127.0.0.1", credentials: grpc.ServerCredentials | None = None
+    ) -> None:
         self.name = name
         self.entered = threading.Event()
         self.cancelled = threading.Event()
@@ -38,7 +40,11 @@ class GrpcBackend:
             self.health.set(service, health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME), self._server)
-        self.port = self._server.add_insecure_port(f"{host}:{port}")
+        address = f"{host}:{port}"
+        if credentials is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, credentials)
         self._server.start()
 
     @property

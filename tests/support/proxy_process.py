@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 from pathlib import Path
@@ -39,8 +40,8 @@ class Workspace:
 
     # What there is
 
-    def backend(self, host: str = "127.0.0.1", port: int = 0) -> ThreadedBackend:
-        self._backends.append(ThreadedBackend(host, port))
+    def backend(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> ThreadedBackend:
+        self._backends.append(ThreadedBackend(host, port, tls))
         return self._backends[-1]
 
     def port(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -15,10 +16,10 @@ class ThreadedBackend:
     """Answers each GET with its address, which it keeps; `/held` once `release` is set; `asked` tells that it has come.
 
     `/well` is answered badly while `well` is not set, and `refused` counts how often. `/only-for/HOST` is answered
-    badly where another `Host` is asked for.
+    badly where another `Host` is asked for. With `tls`, it speaks nothing else.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.asked = threading.Event()
         self.release = threading.Event()
         self.well = threading.Event()
@@ -27,12 +28,17 @@ class ThreadedBackend:
         self._kept = keep_port(host, port)
         self.port = int(self._kept.getsockname()[1])
         self._host = host
+        self._tls = tls
         self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.listen()
 
     def listen(self) -> None:
         """Listen, or listen again."""
         self._server = _Server((self._host, self.port), self)
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 

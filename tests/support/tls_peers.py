@@ -42,6 +42,14 @@ class TlsAuthority:
             context.set_alpn_protocols(protocols)
         return context
 
+    def server(self, stem: str, *names: str, protocols: tuple[str, ...] = ()) -> ssl.SSLContext:
+        """The one of a server that has these names."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*self.issue(stem, *names))
+        if protocols:
+            context.set_alpn_protocols(protocols)
+        return context
+
     def contexts(self, *pairs: FilePair, strict: bool = False) -> TlsContexts:
         return TlsContexts(CertificateFiles(pairs), strict=strict)
 

@@ -70,6 +70,9 @@ MET_IN = {
         "cannot run `{}`: {}": "test_a_command_that_is_missing_or_fails_is_told_of",
         "`{}` failed: {}": "test_a_command_that_is_missing_or_fails_is_told_of",
     },
+    "integration/test_backend_tls.py": {
+        "cannot use the authorities in {}: {}": "test_a_file_that_holds_no_authorities",
+    },
     "integration/test_internal_authority.py": {
         "no store of authorities is known on this system": "test_a_system_without_a_store_is_told_where_the_certificate_is",
         "`composectl {}` asks before it changes a store, and stdin is no terminal": "test_trust_asks_before_it_changes_anything",

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
+from composectl.proxy.backend_tls import HTTP_1, HTTP_2
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import BackendStream, BackendStreams
 from composectl.proxy.http2.backend_connection import Http2BackendConnection
@@ -94,7 +95,12 @@ class Http2ConnectionPool(BackendStreams):
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lines = self._http1.backend_line(backend), self._http1.number_line(backend)
         connection = Http2BackendConnection(backend, *lines, ready, self._freed, self._lost)
-        await self._http1.connect(backend, cast(asyncio.Protocol, connection))
+        await self._http1.connect(backend, cast(asyncio.Protocol, connection), HTTP_2)
+        tls = connection.transport.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() == HTTP_1:
+            connection.retire()
+            self._speak_http1.add(backend)
+            return None
         try:
             async with asyncio.timeout(_PREFACE_TIMEOUT):
                 await ready

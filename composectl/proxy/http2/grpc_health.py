@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, cast
 
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.connection import Http2Connection
 from composectl.proxy.http2.flow import STREAM_WINDOW, Flow
 from composectl.proxy.http2.frames import Http2Error
 
+NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 _STREAM_ID = 1
 _PREFIX_SIZE = 5  # of a message: whether it is compressed, and its length
 _SERVICE, _STATUS = b"\x0a", 0x08  # the first field of both messages, as protobuf numbers it, a text and a number
@@ -25,16 +28,19 @@ _NOT_HTTP2 = "its answer is not HTTP/2"
 _HUNG_UP = "it hung up without an answer"
 
 
-async def why_not_serving(host: str, port: int, service: str, authority: bytes) -> str:
+async def why_not_serving(
+    host: str, port: int, service: str, authority: bytes, options: Mapping[str, Any] = NO_OPTIONS
+) -> str:
     """Why the server at this address does not serve; "" where it does.
 
-    `service`: of at most 127 bytes, "" for the whole server; `authority`: what the call names as its host.
+    `service`: of at most 127 bytes, "" for the whole server; `authority`: what the call names as its host; `options`:
+    those of `create_connection` for TLS.
     Raises OSError.
     """
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[str] = loop.create_future()
     call = _Call(service.encode(), authority, answered)
-    transport, _ = await loop.create_connection(lambda: cast(asyncio.Protocol, call), host, port)
+    transport, _ = await loop.create_connection(lambda: cast(asyncio.Protocol, call), host, port, **options)
     try:
         return await answered
     finally:

@@ -41,6 +41,7 @@ VALUES: dict[str, Any] = {
     "backend-address": "published",
     "swarm": True,
     "resolve-image": "never",
+    "backend-tls": "insecure",
     "tls": "internal",
     "tls-cert": ("/b.pem",),
     "tls-key": ("/b.key",),
