@@ -154,6 +154,11 @@ class Leases:
         """Requests of clients so far; one that was tried on several backends counts once."""
         return self.rejected + self._begun - self._retries
 
+    @property
+    def in_flight(self) -> int:
+        """Requests and connections that have a backend now."""
+        return self._begun - self._ended
+
     def counters(self) -> Counters:
         """The sums over all backends, those that are gone included."""
         total = Counters()

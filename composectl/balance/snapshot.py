@@ -18,7 +18,16 @@ HISTOGRAM_MS = tuple(bound / 1000 for bound in HISTOGRAM)
 _AUTO, _BY_CONNECTION = "auto", ("tcp", "tls")
 _OUTPUT: dict[str, Any] = {"health_output": "", "last_lines": []}
 _View = TypeVar(
-    "_View", "Totals", "BackendView", "ChangeView", "PortView", "ServiceView", "LogView", "Snapshot", Waiting
+    "_View",
+    "Totals",
+    "BackendView",
+    "ChangeView",
+    "ScalingView",
+    "PortView",
+    "ServiceView",
+    "LogView",
+    "Snapshot",
+    Waiting,
 )
 
 
@@ -98,6 +107,16 @@ class ChangeView:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalingView:
+    """One change of the desired number, newest last in its list; `at` is ISO 8601."""
+
+    at: str
+    before: int
+    after: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PortView:
     """A published port: the container's `port`, None where each backend has its own; its listeners are `host:port`.
 
@@ -123,6 +142,8 @@ class ServiceView:
     `waiting`: why replicas are not ready, by number.
     `notices`: what was noticed that may need another option, a sentence each.
     `sticky`: what tells its sessions, `cookie`, `cookie:NAME` or `header:NAME`; "" where it has none.
+    `range`: within which its load decides, as `2..10`; "" for a fixed number. `asleep`: its replicas are stopped until
+    a request comes.
     """
 
     service: str
@@ -138,6 +159,18 @@ class ServiceView:
     notices: tuple[str, ...] = ()
     ports: tuple[PortView, ...] = ()
     sticky: str = ""
+    range: str = ""
+    asleep: bool = False
+    scalings: tuple[ScalingView, ...] = ()
+
+    @property
+    def all_changes(self) -> tuple[ChangeView, ...]:
+        """Those of backends, and those of the desired number under the name of the service, newest last."""
+        scalings = [
+            ChangeView(each.at, 0, self.service, f"{each.before}", f"{each.after}", each.reason)
+            for each in self.scalings
+        ]
+        return tuple(sorted((*self.changes, *scalings), key=lambda change: change.at)) if scalings else self.changes
 
     @property
     def by_connection(self) -> bool:
@@ -208,6 +241,9 @@ def view_service(
     notices: Iterable[str] = (),
     ports: Iterable[PortView] = (),
     sticky: str = "",
+    replica_range: str = "",
+    asleep: bool = False,
+    scalings: Iterable[ScalingView] = (),
 ) -> ServiceView:
     """The view of one pool, whose backends are reached on `port`; `queued` requests wait, `rollouts` are by outcome."""
     return ServiceView(
@@ -224,6 +260,9 @@ def view_service(
         notices=tuple(notices),
         ports=tuple(ports),
         sticky=sticky,
+        range=replica_range,
+        asleep=asleep,
+        scalings=tuple(scalings),
     )
 
 
@@ -308,11 +347,12 @@ def _service_as_json(service: ServiceView, output: bool) -> dict[str, Any]:
         "changes": [_change_as_json(change) for change in service.changes],
         "waiting": [_waiting_as_json(waiting, output) for waiting in service.waiting],
         "ports": [_flat(port) for port in service.ports],
+        "scalings": [_change_as_json(scaling) for scaling in service.scalings],
     }
     return _flat(service) | nested
 
 
-def _change_as_json(change: ChangeView) -> dict[str, Any]:
+def _change_as_json(change: ChangeView | ScalingView) -> dict[str, Any]:
     return {{"before": "from", "after": "to"}.get(name, name): value for name, value in _flat(change).items()}
 
 
@@ -321,7 +361,9 @@ def _waiting_as_json(waiting: Waiting, output: bool) -> dict[str, Any]:
     return {"reason": waiting.reason} | _flat(waiting) | last_lines | ({} if output else _OUTPUT)
 
 
-def _flat(view: Totals | BackendView | ChangeView | PortView | ServiceView | LogView | Waiting) -> dict[str, Any]:
+def _flat(
+    view: Totals | BackendView | ChangeView | ScalingView | PortView | ServiceView | LogView | Waiting,
+) -> dict[str, Any]:
     # `dataclasses.asdict` copies all the way down, which a table of hundreds would feel four times a second.
     return {name: getattr(view, name) for name in view.__slots__}
 
@@ -337,6 +379,10 @@ def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
         "changes": tuple(
             _pick(ChangeView, {**change, "before": change["from"], "after": change["to"]})
             for change in service["changes"]
+        ),
+        "scalings": tuple(
+            _pick(ScalingView, {**scaling, "before": scaling["from"], "after": scaling["to"]})
+            for scaling in service.get("scalings", ())
         ),
         "last_minute": tuple(service["last_minute"]),
         "waiting": tuple(map(_waiting_from_json, service.get("waiting", ()))),

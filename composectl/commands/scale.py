@@ -17,8 +17,11 @@ from composectl.config.completion import completed
 def scale(invocation: Invocation, scales: Sequence[str], oldest_first: bool) -> int:
     """Change how many replicas run, without losing a request.
 
+    With a range, as in 2..10, the load decides, until a number fixes it again.
+
     \b
     composectl scale echo=3
+    composectl scale echo=2..10
     """
     from composectl.compose.argv import parse_scales
     from composectl.control.client import find_daemon

@@ -35,8 +35,8 @@ _CPU_SHARE = 0.02  # of the time, at most, for answers: the composectl that is a
 def status(invocation: Invocation, services: Sequence[str], watched: bool, as_json: bool, every: bool) -> int:
     """Show the backends of each service.
 
-    The exit code is 0 if every service has a ready replica, 3 if one has none, 1 if no composectl runs, and 130 after
-    Ctrl-C. Without a terminal, --watch prints the replicas that are ready, then each change.
+    The exit code is 0 if every service has a ready replica or sleeps, 3 if one does not, 1 if no composectl runs, and
+    130 after Ctrl-C. Without a terminal, --watch prints the replicas that are ready, then each change.
 
     \b
     composectl status
@@ -99,11 +99,12 @@ def status_of_projects(snapshots: Sequence[Snapshot]) -> Status:
 
 
 def exit_code(status: Status) -> int:
-    """Whether every service has a backend that is ready, for a shell."""
+    """Whether every service has a backend that is ready, or sleeps, for a shell."""
     from composectl.balance.phase import Phase
 
-    ready = [any(backend.phase == Phase.READY for backend in service.backends) for service in status.table.services]
-    return 0 if all(ready) else 3
+    services = status.table.services
+    well = [service.asleep or any(each.phase == Phase.READY for each in service.backends) for service in services]
+    return 0 if all(well) else 3
 
 
 def status_of_all(invocation: Invocation) -> Status:

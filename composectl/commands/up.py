@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from composectl import errors
+from composectl.balance.replica_range import Scale, most_of, read_scale
 from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
 from composectl.config.completion import completed
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="SERVICE=N",
     shell_complete=completed("services", "="),
-    help="Run N replicas behind the service's port; repeat it.",
+    help="Run N replicas behind the service's port, or as many of 2..10 as its load needs; repeat it.",
 )
 @options_of("up")
 @ARGUMENTS
@@ -44,6 +45,7 @@ def up(invocation: Invocation, /, balance: Sequence[str], arguments: Sequence[st
     \b
     composectl up --balance echo=10
     composectl up --balance echo=10 --build -d
+    composectl up --balance echo=2..10
     composectl up --balance worker=4 --listen 8080:80
     composectl up --balance echo=10 --dashboard 9091 --metrics 9464 --access-log access.log -d
     """
@@ -83,7 +85,9 @@ def update_running(
     check_same_kind(client.info, stack=config.swarm)
     status = client.status()
     check_no_canary(status)
-    before = {str(service["service"]): int(service["desired"]) for service in status["services"]}
+    counts = {str(service["service"]): int(service["desired"]) for service in status["services"]}
+    ranges = {str(service["service"]): str(service.get("range", "")) for service in status["services"]}
+    before = {service: read_scale(ranges[service] or str(count)) for service, count in counts.items()}
     for service in config.scales:
         if service not in before:
             raise errors.ComposectlError(
@@ -94,7 +98,7 @@ def update_running(
         StackPlan({}, "", config.scales).make(loaded.project, config.scales)
     changes = ", ".join(
         f"{service} stays at {count}" if count == before[service] else f"{service} from {before[service]} to {count}"
-        for service, count in config.scales.items()
+        for service, count in config.asked.items()
     )
     info(f"composectl is already running (process {client.info.pid}): {changes}")
     for text in not_applied(flags, loaded.project, config, client.info.options):
@@ -103,7 +107,7 @@ def update_running(
     anew = "--force-recreate" in config.arguments.options
     timing = RolloutConfig(ready_timeout=config.ready_timeout)
     rollout = make_rollout(client, project, tuple(config.scales), timing, only_changed=not anew)
-    print_progress(reconcile(client, config.scales, before, rollout))
+    print_progress(reconcile(client, config.asked, counts, rollout))
     if config.detach:
         for service in client.status()["services"]:
             listeners = ", ".join(service["listeners"])
@@ -142,18 +146,18 @@ def not_applied(flags: Settings, project: Project, config: UpConfig, running: Ma
 
 
 def reconcile(
-    client: Client, scales: Mapping[str, int], before: Mapping[str, int], rollout: RolloutRequest
+    client: Client, scales: Mapping[str, Scale], before: Mapping[str, int], rollout: RolloutRequest
 ) -> Iterator[str]:
     """Scale down, roll out, then scale the other services; the lines of progress, none of which repeats a state."""
     from composectl.control.commands import ScaleRequest
 
-    fewer = {service: count for service, count in scales.items() if count < before[service]}
+    fewer = {service: scale for service, scale in scales.items() if most_of(scale) < before[service]}
     yield from client.scale(ScaleRequest(fewer, ready_timeout_seconds=rollout.ready_timeout_seconds))
     rolled_out = []
     for line in client.rollout(rollout):
         rolled_out.append(line)
         yield line
-    rest = {service: count for service, count in scales.items() if service not in fewer}
+    rest = {service: scale for service, scale in scales.items() if service not in fewer}
     request = ScaleRequest(rest, ready_timeout_seconds=rollout.ready_timeout_seconds)
     yield from (line for line in client.scale(request) if line not in rolled_out)
 

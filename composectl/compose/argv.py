@@ -10,6 +10,7 @@ from pathlib import Path
 
 from composectl import errors
 from composectl.balance.plan import MAX_REPLICAS
+from composectl.balance.replica_range import Scale, most_of, read_scale
 from composectl.compose.binary import Compose
 from composectl.compose.options import Options
 
@@ -106,7 +107,7 @@ def split_up_arguments(arguments: Sequence[str]) -> UpArguments:
     return UpArguments(tuple(options), tuple(services))
 
 
-def sort_up_arguments(arguments: Sequence[str], balanced: Mapping[str, int] | None = None) -> UpArguments:
+def sort_up_arguments(arguments: Sequence[str], balanced: Mapping[str, Scale] | None = None) -> UpArguments:
     """The same for a project that is balanced.
 
     Raises ComposectlError for options that cannot be balanced, and for a `--scale` of a `balanced` service.
@@ -115,7 +116,7 @@ def sort_up_arguments(arguments: Sequence[str], balanced: Mapping[str, int] | No
     for option in sorted_ones.options:
         _check_option(option.partition("=")[0])
     for text in sorted_ones.typed_scales:
-        service, scale = parse_scale(text)
+        service, scale = parse_count(text)
         if balanced and service in balanced:
             raise errors.UsageError(
                 f"`--scale {service}={scale}` cannot be combined with the balanced `{service}={balanced[service]}`",
@@ -140,21 +141,32 @@ def starts_nothing(arguments: Sequence[str]) -> bool:
     return any(word.partition("=")[0] in _START_NOTHING for word in arguments)
 
 
-def parse_scale(text: str) -> tuple[str, int]:
+def parse_count(text: str) -> tuple[str, int]:
     """`echo=10` as ("echo", 10); raises ComposectlError."""
     match = _SCALE.fullmatch(text)
     if not match:
-        named = re.match(r"[A-Za-z][\w.-]*", text)
-        example = f"for example: `{named[0] if named else 'echo'}=10`"
-        raise errors.UsageError(f"invalid scale `{text}`: expected SERVICE=N", example)
+        raise _invalid_scale(text, "SERVICE=N")
     service, count = match["service"], _count(match)
     check_scale(service, count)
     return service, count
 
 
-def parse_scales(texts: Sequence[str]) -> dict[str, int]:
-    """Each `SERVICE=N`, by service. Raises ComposectlError."""
-    scales: dict[str, int] = {}
+def parse_scale(text: str) -> tuple[str, Scale]:
+    """The same, or `echo=2..10` with a range; raises ComposectlError."""
+    service, _, scale = text.partition("=")
+    if ".." not in scale:
+        return parse_count(text)
+    try:
+        found = read_scale(scale if service else "")
+    except ValueError:
+        raise _invalid_scale(text, "SERVICE=N or SERVICE=MIN..MAX") from None
+    check_scale(service, most_of(found))
+    return service, found
+
+
+def parse_scales(texts: Sequence[str]) -> dict[str, Scale]:
+    """Each `SERVICE=N` and `SERVICE=MIN..MAX`, by service. Raises ComposectlError."""
+    scales: dict[str, Scale] = {}
     for text in texts:
         service, scale = parse_scale(text)
         if service in scales:
@@ -203,6 +215,12 @@ def converge_words(service: str, scale: int) -> tuple[str, ...]:
 
 
 # Private
+
+
+def _invalid_scale(text: str, expected: str) -> errors.UsageError:
+    named = re.match(r"[A-Za-z][\w.-]*", text)
+    example = f"for example: `{named[0] if named else 'echo'}=10`"
+    return errors.UsageError(f"invalid scale `{text}`: expected {expected}", example)
 
 
 def _count(match: re.Match[str]) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from composectl import errors
 from composectl.balance.backend import Replica
+from composectl.balance.replica_range import Scale
 from composectl.compose.argv import StackOptions
 from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig, ProtocolConfig, ServiceConfig
@@ -70,8 +71,13 @@ class UpConfig(DaemonConfig):
 
     @property
     def scales(self) -> dict[str, int]:
-        """How many replicas of which service."""
+        """How many replicas of which service, at first."""
         return {service: config.scale for service, config in self.services.items()}
+
+    @property
+    def asked(self) -> dict[str, Scale]:
+        """The number or the range that was asked for, by service."""
+        return {service: config.asked for service, config in self.services.items()}
 
     @property
     def dropping_udp(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from composectl import errors
+from composectl.balance.autoscale import AutoscaleConfig
 from composectl.balance.policy import POLICIES
 from composectl.compose.argv import StackOptions
 from composectl.config import values as kinds
@@ -25,9 +26,9 @@ from composectl.config.daemon import (
     StaticBackends,
     UpConfig,
 )
-from composectl.config.service import BalancingConfig, ProtocolConfig, RolloutConfig, ServiceConfig
+from composectl.config.service import PAUSE, STOP, BalancingConfig, ProtocolConfig, RolloutConfig, ServiceConfig
 from composectl.config.tls import MODES, TlsConfig
-from composectl.config.values import Value, parse, whole_number
+from composectl.config.values import Value, parse
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
 from composectl.proxy.backend_tls import INSECURE, VERIFY
 from composectl.proxy.field_edits import HeaderConfig
@@ -41,6 +42,7 @@ _POLICY, _LOG_FORMAT = click.Choice(tuple(POLICIES)), click.Choice(tuple(FORMATS
 _ADDRESSING = click.Choice(("auto", "container", "published"))
 _READY = "as long as its HEALTHCHECK may fail, else 60s"
 _UPDATE = "`deploy.update_config`"
+_TARGET = "10, or three quarters of `--max-in-flight`"
 _REPLICAS = "as before, else `scale` or `deploy.replicas`, else 1"
 FLAG = click.BOOL
 """The kind of an option without a value: it turns its default round."""
@@ -154,6 +156,7 @@ _tls = partial(_guard, of=TlsConfig)
 _log = partial(Option, scope=Scope.DAEMON, requires="access-log")
 _up = partial(Option, of=UpConfig, scope=Scope.DAEMON, commands=("up",))
 _stack = partial(Option, of=StackOptions, scope=Scope.DAEMON, commands=("up",), requires="swarm")
+_scale = partial(Option, of=AutoscaleConfig, commands=("up",))
 _up_service = partial(Option, of=ServiceConfig, commands=("up",))
 _proxy = partial(Option, commands=("proxy",))
 _key = partial(Option, commands=())
@@ -176,7 +179,13 @@ OPTIONS = (
         default="`app_protocol`, else tcp for well-known ports, else auto",
     ),
     _up_service("drop-udp", FLAG, "Leave the UDP ports of the balanced services unpublished."),
-    _key("replicas", whole_number("N", least=0), "How many replicas run.", (ServiceConfig, "scale"), default=_REPLICAS),
+    _key(
+        "replicas",
+        kinds.REPLICAS,
+        "How many replicas run, or between how many the load decides.",
+        (ServiceConfig, "scale"),
+        default=_REPLICAS,
+    ),
     _key(
         "port",
         kinds.CONTAINER_PORT,
@@ -220,6 +229,12 @@ OPTIONS = (
     ),
     _balancing("slow-start", kinds.SECONDS, "How long the share of a new backend rises."),
     _balancing("max-in-flight", kinds.COUNT, "Maximum number of requests at one replica at once; others wait."),
+    _scale("target-in-flight", kinds.COUNT, "Requests and connections at each replica, of a range.", default=_TARGET),
+    _scale("stable-window", kinds.DURATION, "Scale a range by the average load over this time."),
+    _scale("panic-window", kinds.DURATION, "Scale a range up by this time, where the load has doubled."),
+    _scale("scale-down-delay", kinds.DURATION, "Scale a range down only after the load was lower for this time."),
+    _scale("sleep-after", kinds.DURATION, "Stop the replicas of a range from 0 after this time without a request."),
+    _balancing("sleep-mode", click.Choice((STOP, PAUSE)), "Make replicas sleep by stop or pause.", commands=("up",)),
     Option(
         "queue-timeout",
         kinds.SECONDS_OR_NONE,

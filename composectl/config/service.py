@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from composectl import errors
+from composectl.balance.autoscale import AutoscaleConfig
 from composectl.balance.policy import POLICIES, Policy, SlowStart
+from composectl.balance.replica_range import ReplicaRange, Scale
 from composectl.compose.ports import Port
 from composectl.config.tls import TlsConfig
 from composectl.config.values import PortProtocol
 from composectl.proxy.field_edits import HeaderConfig
 from composectl.proxy.guards import GuardConfig
 from composectl.proxy.limits import Limits, QueueConfig
+
+STOP, PAUSE = "stop", "pause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class BalancingConfig:
     `slow_start`: the seconds over which the share of a new backend rises; None for a whole one from the first.
     `drain_timeout`: the seconds for requests in flight when their backend leaves, or the daemon ends.
     `max_in_flight`: so many requests or connections at each backend at once; None for any number.
+    `sleep_mode`: what becomes of the replicas of a service that sleeps, `stop` or `pause`.
     """
 
     policy: str = "least-request"
@@ -48,6 +54,8 @@ class BalancingConfig:
     slow_start: int | None = None
     drain_timeout: int = 30
     max_in_flight: int | None = None
+    autoscale: AutoscaleConfig = field(default_factory=AutoscaleConfig)
+    sleep_mode: str = STOP
 
     def make_policy(self, clock: Callable[[], float]) -> Policy:
         """A policy for one pool; `clock` gives seconds."""
@@ -81,8 +89,9 @@ class ProtocolConfig:
 
 @dataclass(frozen=True, slots=True)
 class ServiceConfig:
-    """One balanced service. `listen`: where to listen in place of the published ports.
+    """One balanced service, with `scale` replicas at first, and later as many of its `range` as its load needs.
 
+    `listen`: where to listen in place of the published ports. `range`: None where it has a fixed number.
     `port`: the container's port that is checked, and that `listen` means; None for the first that is published.
     `drop_udp`: without the UDP ports that only one replica could hold.
     """
@@ -93,6 +102,21 @@ class ServiceConfig:
     port: int | None = None
     drop_udp: bool = False
     protocols: ProtocolConfig = field(default_factory=ProtocolConfig)
+    range: ReplicaRange | None = None
+
+    @property
+    def asked(self) -> Scale:
+        """The number or the range that was asked for."""
+        return self.range or self.scale
+
+
+def check_range(service: str, bounds: ReplicaRange, balancing: BalancingConfig) -> None:
+    """Raise UsageError where the service cannot be scaled within this range."""
+    if not bounds.least and not balancing.queue.timeout:
+        raise errors.UsageError(
+            f"`{service}={bounds}` cannot be combined with `--queue-timeout 0`: the request that wakes it has to wait",
+            f"omit `--queue-timeout`, or use `{service}=1..{bounds.most}`",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 from composectl import errors
+from composectl.balance.replica_range import ReplicaRange, Scale, read_scale, start_of
 from composectl.compose.argv import (
     UpArguments,
     check_stack_arguments,
@@ -20,7 +21,7 @@ from composectl.compose.project import X_BALANCE, Project
 from composectl.config.daemon import UpConfig
 from composectl.config.options import KEYS, Settings, build, build_daemon
 from composectl.config.protocols import make_protocols
-from composectl.config.service import ServiceConfig
+from composectl.config.service import PAUSE, ServiceConfig, check_range
 from composectl.config.tls import check_tls
 from composectl.config.x_balance import XBalance, check_combinations, flag_of, parse_x_balance
 from composectl.control.client import running_daemons
@@ -34,7 +35,7 @@ _LISTEN = KEYS["listen"]
 
 
 def load_up_config(
-    invocation: Invocation, typed_scales: Mapping[str, int], flags: Settings, arguments: Sequence[str]
+    invocation: Invocation, typed_scales: Mapping[str, Scale], flags: Settings, arguments: Sequence[str]
 ) -> tuple[UpConfig, LoadedProject] | None:
     """What is asked for, and the project; None where nothing is to be balanced. Raises ComposectlError."""
     if typed_scales:
@@ -57,23 +58,31 @@ def load_up_config(
     scales = dict(typed_scales) | _untyped_scales(
         invocation, loaded, declared, typed_scales, arguments, in_swarm=in_swarm
     )
+    before: Mapping[str, int] = {}
+    if any(isinstance(scale, ReplicaRange) for scale in scales.values()):
+        before = _scales_before(invocation, loaded, in_swarm=in_swarm)[1]
     profiles = active_profiles(invocation.options, loaded.client.environ, invocation.cwd)
     split = split_up_arguments(arguments)
     if not in_swarm:  # there, each port is that of all nodes
         check_others(loaded.project, split, scales, profiles)
     if "--no-deps" not in split.options:
         loaded.project.check_enabled(scales, profiles)
-    return (make_up_config(scales, flags, arguments, declared, tuple(typed_scales)), loaded) if scales else None
+    if not scales:
+        return None
+    return make_up_config(scales, flags, arguments, declared, tuple(typed_scales), before), loaded
 
 
 def make_up_config(
-    scales: Mapping[str, int],
+    scales: Mapping[str, Scale],
     flags: Settings,
     arguments: Sequence[str],
     declared: Mapping[str, XBalance] | None = None,
     typed: Sequence[str] = (),
+    before: Mapping[str, int] | None = None,
 ) -> UpConfig:
     """What the flags ask for, for these services, some of which were `declared` in the compose file, some `typed`.
+
+    A range begins with the replicas of `before`.
 
     `--listen` means the only service that was typed, else the only one. Raises ComposectlError where it makes no sense.
     """
@@ -88,8 +97,17 @@ def make_up_config(
     for service, scale in scales.items():
         own, file = flags if service in listening else rest, (declared or {}).get(service, XBalance()).settings
         check_combinations({**file, **own}, flag_of)
-        services[service] = build(ServiceConfig, own, file, scale=scale, protocols=make_protocols(own, file))
-        check_tls(services[service].balancing.tls)
+        built = services[service] = build(
+            ServiceConfig,
+            own,
+            file,
+            scale=start_of(scale, (before or {}).get(service, 0)),
+            range=scale if isinstance(scale, ReplicaRange) else None,
+            protocols=make_protocols(own, file),
+        )
+        check_tls(built.balancing.tls)
+        if built.range is not None:
+            check_range(service, built.range, built.balancing)
     config = build_daemon(UpConfig, flags, services=services, arguments=sort_up_arguments(arguments, scales))
     if config.swarm:
         _check_swarm(config)
@@ -97,8 +115,8 @@ def make_up_config(
 
 
 def declared_scales(
-    project: Project, declared: Mapping[str, XBalance], starting: Collection[str], before: Mapping[str, int]
-) -> dict[str, int]:
+    project: Project, declared: Mapping[str, XBalance], starting: Collection[str], before: Mapping[str, Scale]
+) -> dict[str, Scale]:
     """How many replicas of each `starting` service: by its `x-balance`, else as `before`, else by the other keys."""
     return {
         service: before.get(service, project.declared_scale(service)) if balance.replicas is None else balance.replicas
@@ -134,17 +152,22 @@ def _check_swarm(config: UpConfig) -> None:
             "`--backend-address` cannot be combined with `--swarm`: tasks are reached at their nodes",
             "omit `--backend-address`",
         )
+    if any(service.balancing.sleep_mode == PAUSE for service in config.services.values()):
+        raise errors.UsageError(
+            "`--sleep-mode pause` cannot be combined with `--swarm`: a swarm does not pause tasks",
+            "omit it: a service that sleeps has no tasks",
+        )
 
 
 def _untyped_scales(
     invocation: Invocation,
     loaded: LoadedProject,
     declared: Mapping[str, XBalance],
-    typed_scales: Mapping[str, int],
+    typed_scales: Mapping[str, Scale],
     arguments: Sequence[str],
     *,
     in_swarm: bool,
-) -> dict[str, int]:
+) -> dict[str, Scale]:
     """What was not typed: the declared services, and, where nothing was typed at all, those of before."""
     try:
         parsed = sort_up_arguments(arguments, typed_scales)
@@ -159,9 +182,7 @@ def _untyped_scales(
             f"docker-compose 1 drops the `x-balance` of service `{service}`, which several files or `extends` define",
             f"use `--balance {service}=10`, or Compose v2",
         )
-    before: Mapping[str, int] = {}
-    with suppress(errors.ComposectlError):
-        before = {} if typed_scales else run(_running_scales(invocation, loaded, in_swarm=in_swarm))
+    before: Mapping[str, Scale] = {} if typed_scales else _scales_before(invocation, loaded, in_swarm=in_swarm)[0]
     from_file = declared_scales(loaded.project, declared, starting - typed_scales.keys(), before)
     asked = parsed.services or before
     kept = {service: scale for service, scale in before.items() if service in asked and service not in declared}
@@ -171,8 +192,10 @@ def _untyped_scales(
     return from_file | kept
 
 
-async def _running_scales(invocation: Invocation, loaded: LoadedProject, *, in_swarm: bool) -> Mapping[str, int]:
-    """How many replicas of which service a balanced project has. Raises ComposectlError.
+def _scales_before(
+    invocation: Invocation, loaded: LoadedProject, *, in_swarm: bool
+) -> tuple[Mapping[str, Scale], Mapping[str, int]]:
+    """What a balanced project was asked for, and how many replicas it has, by service; nothing where that is not known.
 
     The running composectl knows. Without one, the containers tell: a service that publishes one port, and has several
     replicas, can only have been balanced.
@@ -180,7 +203,18 @@ async def _running_scales(invocation: Invocation, loaded: LoadedProject, *, in_s
     project, name = loaded.project, loaded.client.name_of(loaded.project)
     for client in running_daemons(runtime_dir(invocation.environ)):
         if client.info.has_project and client.info.project == name:
-            return {service["service"]: service["desired"] for service in client.status()["services"]}
+            services = client.status()["services"]
+            counts = {service["service"]: service["desired"] for service in services}
+            ranges = {service["service"]: service.get("range", "") for service in services}
+            return {service: read_scale(ranges[service] or str(count)) for service, count in counts.items()}, counts
+    with suppress(errors.ComposectlError):
+        found = run(_count_replicas(invocation, project, name, in_swarm=in_swarm))
+        return found, found
+    return {}, {}
+
+
+async def _count_replicas(invocation: Invocation, project: Project, name: str, *, in_swarm: bool) -> dict[str, int]:
+    """How many replicas each service has that can only have been balanced. Raises ComposectlError."""
     if in_swarm:
         return {service: scale for service, scale in (await count_stack_replicas(invocation, name)).items() if scale}
     scales = (await count_replicas(invocation)).get(name, {})

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from composectl import errors
 from composectl.balance.backend import join_address
+from composectl.balance.replica_range import read_scale
 from composectl.compose.ports import Port
 from composectl.proxy.backend_tls import INSECURE, VERIFY
 from composectl.proxy.field_edits import FieldEdit
@@ -328,6 +329,13 @@ BACKEND_TLS = Value(
 SECONDS = whole_number("SECONDS")
 SECONDS_OR_NONE = whole_number("SECONDS", least=0)
 COUNT = whole_number("N")
+REPLICAS = Value(
+    "N|MIN..MAX",
+    read_scale,
+    "a whole number, 0 or more, or a range",
+    ["10", "2..10"],
+    _number_or_text(r"^(0|[1-9][0-9]{0,8})(\.\.[1-9][0-9]{0,8})?$", minimum=0, maximum=999_999_999),
+)
 CONTAINER_PORT = whole_number("N", most=65535, expected="a port from 1 to 65535")
 STICKY = Value(
     "[KIND:NAME]",

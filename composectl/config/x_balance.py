@@ -9,6 +9,7 @@ from typing import Any
 
 from composectl import errors
 from composectl.balance.plan import MAX_REPLICAS
+from composectl.balance.replica_range import Scale, most_of
 from composectl.compose.argv import check_scale
 from composectl.config.options import FLAG, KEYS, Option, Settings, absolute_paths
 from composectl.config.values import Value, parse, schema_of
@@ -20,9 +21,9 @@ _MAX_MESSAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class XBalance:
-    """`replicas` is None where the file names no number."""
+    """`replicas` is None where the file names no number, and no range."""
 
-    replicas: int | None = None
+    replicas: Scale | None = None
     settings: Settings = field(default_factory=dict)
 
     def relative_to(self, folder: Path) -> XBalance:
@@ -36,7 +37,7 @@ def parse_x_balance(service: str, value: object) -> XBalance:
         settings = _settings(value)
         replicas = settings.pop(_REPLICAS, None)
         if replicas is not None:
-            check_scale(service, replicas)
+            check_scale(service, most_of(replicas))
         check_combinations(settings, lambda row: f"{row.key}:")
     except errors.ComposectlError as error:
         raise errors.ComposectlError(

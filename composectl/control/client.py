@@ -57,7 +57,7 @@ class Client:
         return LogWatch(self, request)
 
     def scale(self, request: ScaleRequest) -> Iterator[str]:
-        return self._command("/v1/scale", asdict(request))
+        return self._command("/v1/scale", request.as_json())
 
     def rollout(self, request: RolloutRequest) -> Iterator[str]:
         return self._command("/v1/rollout", asdict(request))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from composectl.balance.plan import MAX_REPLICAS
+from composectl.balance.replica_range import Scale, most_of, read_scale
 
 Progress = Callable[[str], None]
 MAX_TAIL = 1000
@@ -81,14 +82,23 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class ScaleRequest:
-    """The desired replicas by service; `oldest_first` removes the oldest in place of the highest numbers.
+    """The desired replicas by service, or the range; `oldest_first` removes the oldest in place of the highest numbers.
 
     `ready_timeout_seconds`: how long new ones may take to be ready, None for as long as their HEALTHCHECK says.
     """
 
-    desired: Mapping[str, int]
+    desired: Mapping[str, Scale]
     oldest_first: bool = False
     ready_timeout_seconds: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """A range is written as `2..10`."""
+        desired = {service: scale if type(scale) is int else str(scale) for service, scale in self.desired.items()}
+        return {
+            "desired": desired,
+            "oldest_first": self.oldest_first,
+            "ready_timeout_seconds": self.ready_timeout_seconds,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +171,7 @@ def parse_backend_ref(payload: Any) -> BackendRef:
 def parse_scale(payload: Any) -> ScaleRequest:
     """Raises InvalidRequest."""
     return ScaleRequest(
-        _field(payload, "desired", {dict}, _are_counts),
+        {service: _scale(scale) for service, scale in _field(payload, "desired", {dict}).items()},
         _field(payload, "oldest_first", {bool}),
         _seconds({"ready_timeout_seconds": None} | payload, "ready_timeout_seconds"),
     )
@@ -214,5 +224,11 @@ def _is_duration(seconds: float) -> bool:
     return 0 <= seconds <= sys.float_info.max
 
 
-def _are_counts(desired: dict[str, Any]) -> bool:
-    return all(type(count) is int and 0 <= count <= MAX_REPLICAS for count in desired.values())
+def _scale(value: Any) -> Scale:
+    try:
+        scale = value if type(value) is int else read_scale(value if type(value) is str and ".." in value else "")
+    except ValueError:
+        raise InvalidRequest("desired") from None
+    if not 0 <= most_of(scale) <= MAX_REPLICAS:
+        raise InvalidRequest("desired")
+    return scale

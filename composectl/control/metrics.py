@@ -149,6 +149,8 @@ _SERVICE_FAMILIES = (
     _Family(_GAUGE, "composectl_queued_requests", "Requests that wait for a ready backend.", "totals.queued"),
     _Family(_GAUGE, "composectl_backends", "Backends in each phase.", _by_phase, "phase"),
     _Family(_GAUGE, "composectl_desired_backends", "The desired number of backends.", "desired"),
+    _Family(_GAUGE, "composectl_asleep", "1 while the replicas are stopped until a request comes.",
+            lambda service: int(service.asleep)),
     _Family(_COUNTER, "composectl_phase_changes", "Changes of a backend's phase, by the new phase.",
             lambda service: dict.fromkeys(Phase, 0) | service.totals.changes, "phase"),
     _Family(_COUNTER, "composectl_rollouts", "Rollouts, by their outcome.", "totals.rollouts", "outcome"),

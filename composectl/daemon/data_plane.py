@@ -44,7 +44,8 @@ class DataPlane:
     """`protocols`: those of the ports, of which the first one's target is checked.
 
     `on_untrusted` and `on_silent`: see `ListenerContext`; the latter gets the port. `on_notice` gets a sentence that is
-    of use for a while. `tls`: of the ports where it ends. Raises ComposectlError for guards that cannot be set up.
+    of use for a while. `tls`: of the ports where it ends. `on_queued`: see `RequestQueue`. Raises ComposectlError for
+    guards that cannot be set up.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class DataPlane:
         on_notice: Callable[[str], None],
         tls: TlsContexts | None = None,
         backend_tls: BackendTls | None = None,
+        on_queued: Callable[[], None] = lambda: None,
     ) -> None:
         self._pool = pool
         self._balancing = balancing
@@ -68,7 +70,7 @@ class DataPlane:
         self._on_silent = on_silent
         self._tls = tls
         self._backend_tls = backend_tls
-        self._queue = RequestQueue(pool, balancing.queue)
+        self._queue = RequestQueue(pool, balancing.queue, on_queued)
         self._guards = make_guards(balancing.guards, pool.service, on_notice)
         checked = next(iter(protocols)).target
         self._servers = {

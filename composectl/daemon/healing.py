@@ -14,7 +14,8 @@ from composectl import errors
 from composectl.balance.phase import Phase
 from composectl.control.commands import Progress
 from composectl.daemon.daemon import Daemon
-from composectl.daemon.scaling import remove_unusable, retire
+from composectl.daemon.retiring import retire
+from composectl.daemon.scaling import remove_unusable
 from composectl.daemon.service import BalancedService
 from composectl.orchestrator.base import ForeignContainer
 from composectl.screen.console import info, warning

@@ -20,6 +20,7 @@ from composectl.control.pacing import ticks
 from composectl.control.paths import log_name
 from composectl.control.table_controls import TableControls
 from composectl.daemon.api import Api
+from composectl.daemon.autoscaler import Autoscaling
 from composectl.daemon.background import ReadyNotifier
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.healing import Healer
@@ -145,7 +146,9 @@ class Lifecycle:
         self._old_process = None
         self._brought_up.set()
         await self._open_admin()
-        request = ScaleRequest(dict(self._daemon.orchestrator.desired), ready_timeout_seconds=self._ready_timeout)
+        desired = self._daemon.orchestrator.desired
+        asked = {name: service.range or desired[name] for name, service in self._daemon.services.items()}
+        request = ScaleRequest(asked, ready_timeout_seconds=self._ready_timeout)
         try:
             await scale(self._daemon, request, info)
         except errors.ReplicasFailed as failed:  # what serves goes on
@@ -228,7 +231,8 @@ class Lifecycle:
         with _single_error(), _reopening(daemon.access_log):
             async with asyncio.TaskGroup() as group:
                 checks = (service.watch_health() for service in daemon.services.values())
-                others = (daemon.orchestrator.watch(daemon), daemon.diagnosis.watch(), self._tick(), self._heal())
+                engine = (daemon.orchestrator.watch(daemon), daemon.diagnosis.watch())
+                others = (*engine, self._tick(), self._heal(), self._autoscale())
                 tasks = [group.create_task(work) for work in (*others, *checks)]
                 api = await serve_api(self._api, daemon.lock.listen())
                 try:
@@ -245,6 +249,12 @@ class Lifecycle:
         await self._brought_up.wait()
         with suppress(Interrupted):
             await cancel_on(self._shutdown.requested, Healer(self._daemon).run())
+
+    async def _autoscale(self) -> None:
+        """Until the end begins."""
+        await self._brought_up.wait()
+        with suppress(Interrupted):
+            await cancel_on(self._shutdown.requested, Autoscaling(self._daemon).run())
 
     async def _tick(self) -> None:
         log = self._daemon.access_log

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import combinations
 
 from composectl import errors
+from composectl.balance.replica_range import most_of
 from composectl.changes import ChangeFeed
 from composectl.compose.client import ComposeClient, LoadedProject
 from composectl.compose.options import Invocation
@@ -72,7 +73,7 @@ async def prepare_up(
         changes, relayed = ChangeFeed(), bool(published_host)
         services: dict[str, BalancedService] = {}
         for name, service_config in config.services.items():
-            for sentence in _notes(project, name, service_config.scale):
+            for sentence in _notes(project, name, most_of(service_config.asked)):
                 info(sentence)
             for sentence in notes(ports[name], service_config.protocols):
                 info(f"{name}: {sentence}")
@@ -89,6 +90,7 @@ async def prepare_up(
                 tls=tls[name],
                 redirect=redirects[name],
             )
+            service.range = service_config.range
             undo.callback(service.close)
             service.inherit(claimed.inherited)
         admin = bind_admin_listeners(config.admin, folder, claimed.inherited)
@@ -108,7 +110,8 @@ def ports_of(project: Project, service: str, config: ServiceConfig, *, swarm: bo
 
     `swarm`: it balances the UDP ports itself.
     """
-    project.check_balanced(service, config.scale, listens=bool(config.listen), drop_udp=config.drop_udp or swarm)
+    most = most_of(config.asked)
+    project.check_balanced(service, most, listens=bool(config.listen), drop_udp=config.drop_udp or swarm)
     published = list(project.tcp_ports(service))
     if not config.listen:
         targets = [port.target for port in published if port.target is not None]

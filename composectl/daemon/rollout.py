@@ -14,11 +14,12 @@ from composectl.balance.plan import RolloutStep, next_fixed_step, next_rollout_s
 from composectl.control.commands import CanaryDecision, Progress, RolloutRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.orchestrated_rollout import OrchestratedRollout
+from composectl.daemon.retiring import retire
 from composectl.daemon.rollout_monitor import ReplicaRejected, check_alive, check_ready
 from composectl.daemon.rollout_pace import CONTINUE, PAUSE, ROLLBACK, pace_of
-from composectl.daemon.scaling import retire
 from composectl.daemon.service import BalancedService
 from composectl.daemon.service_rollout import LOG_LINES, ServiceRollout
+from composectl.daemon.sleep import wake_up
 from composectl.orchestrator.base import Revision
 
 _REMOVAL_TIMEOUT = 30.0
@@ -34,6 +35,8 @@ async def roll_out(daemon: Daemon, request: RolloutRequest, progress: Progress) 
     services = [daemon.service(name) for name in request.services]
     async with daemon.scaling:
         daemon.check_no_canary()
+        for service in services:
+            await wake_up(daemon, service, "a rollout")
         revision = orchestrator.revision(request.rendered)
         rollouts = [_prepare(daemon, service, request, revision, progress) for service in services]
         for rollout in () if request.only_changed else rollouts:

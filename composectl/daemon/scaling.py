@@ -1,56 +1,39 @@
-"""Carries out a scale plan: drain and remove the replicas that go, add new ones, and wait until they are ready."""
+"""Carries out a scale plan: retire the replicas that go, add new ones, and wait until they are ready."""
 
 from __future__ import annotations
 
 import asyncio
 
-from composectl import errors
-from composectl.balance.backend import Backend, name_load
-from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
+from composectl.balance.replica_range import ReplicaRange, most_of, start_of
 from composectl.control.commands import Progress, ScaleRequest
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.readiness import until_complete, until_gone, warn_if_unserved
+from composectl.daemon.retiring import retire
 from composectl.daemon.service import BalancedService
+from composectl.daemon.sleep import wake_up
 
-_CUT_TIMEOUT = 0.5
-_DRAINED = (Phase.DRAINED, Phase.GONE)
+_ASKED = "asked for"
 
 
 async def scale(daemon: Daemon, request: ScaleRequest, progress: Progress) -> None:
-    """Reach the desired number of ready replicas of each service. Raises ComposectlError."""
+    """Reach the desired number of ready replicas of each service. Raises ComposectlError.
+
+    A range has its load decide from now on, and begins with the nearest number.
+    """
     daemon.orchestrator.check_managed()
-    services = [(daemon.service(name), count) for name, count in request.desired.items()]
-    for service, count in services:
-        daemon.orchestrator.check_capacity(service.name, count)
+    services = [(daemon.service(name), scale) for name, scale in request.desired.items()]
+    for service, scale in services:
+        daemon.orchestrator.check_capacity(service.name, most_of(scale))
+        if isinstance(scale, ReplicaRange):
+            service.check_range(scale)
     async with daemon.scaling:
         daemon.check_no_canary()
-        for service, _ in services:
-            await _scale(daemon, service, request, progress)
-
-
-async def retire(daemon: Daemon, service: BalancedService, backend: Backend, reason: str, progress: Progress) -> None:
-    """Drain a backend, then stop and remove its replica.
-
-    After the drain timeout, what is in flight is cut, but for streams: a replica that is told to stop can end these.
-    """
-    replica = backend.replica
-    progress(f"{replica.name} draining, {backend.in_flight} in flight")
-    service.pool.drain(replica.id, reason)
-    if not await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, service.drain_timeout):
-        before = name_load([backend])
-        service.cut(backend, spare_streams=True)
-        await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, _CUT_TIMEOUT)
-        left = name_load([backend])
-        outcome = f"in flight, {left} left to end as it stops" if left else "cut"
-        progress(f"{replica.name} drained for {service.drain_timeout:g} s, {before} {outcome}")
-    try:
-        await daemon.orchestrator.run_pre_stop(service.name, replica.id)
-    except errors.ComposectlError as error:
-        progress(f"warning: {replica.name}: {error.message}")
-    await daemon.orchestrator.remove(replica.id, replica.stop_grace_period)
-    service.cut(backend)
-    progress(f"{replica.name} removed")
+        for service, scale in services:
+            await wake_up(daemon, service, _ASKED)
+            service.range = scale if isinstance(scale, ReplicaRange) else None
+            desired = start_of(scale, daemon.orchestrator.desired[service.name])
+            await _scale(daemon, service, desired, request, progress)
 
 
 async def remove_unusable(daemon: Daemon, service: BalancedService) -> None:
@@ -65,8 +48,11 @@ async def remove_unusable(daemon: Daemon, service: BalancedService) -> None:
 # Private
 
 
-async def _scale(daemon: Daemon, service: BalancedService, request: ScaleRequest, progress: Progress) -> None:
-    orchestrator, desired = daemon.orchestrator, request.desired[service.name]
+async def _scale(
+    daemon: Daemon, service: BalancedService, desired: int, request: ScaleRequest, progress: Progress
+) -> None:
+    orchestrator = daemon.orchestrator
+    service.rescaled(orchestrator.desired[service.name], desired, _ASKED)
     if orchestrator.desired[service.name] < 2 <= desired and (shared := orchestrator.shared_data(service.name)):
         progress(f"warning: {service.name}: {shared}")
     orchestrator.desired[service.name] = desired
@@ -83,5 +69,6 @@ async def _scale(daemon: Daemon, service: BalancedService, request: ScaleRequest
     await until_complete(daemon, service, request.ready_timeout_seconds)
     if not orchestrator.can_choose_victim:
         await until_gone(daemon, service)
-    progress(f"{service.name}: {service.pool.ready} of {desired} ready")
+    by_load = f", {service.range} by load" if service.range else ""
+    progress(f"{service.name}: {service.pool.ready} of {desired} ready{by_load}")
     warn_if_unserved(service, progress)

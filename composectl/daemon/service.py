@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composectl import errors
+from composectl.balance.autoscale import Autoscaler
 from composectl.balance.backend import Backend, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
-from composectl.balance.snapshot import PortView, ServiceView, view_service
+from composectl.balance.replica_range import ReplicaRange
+from composectl.balance.snapshot import PortView, ScalingView, ServiceView, iso, view_service
 from composectl.balance.waiting import Condition, PortCheck, Waiting, explain
 from composectl.changes import ChangeFeed
 from composectl.compose.ports import ANY, Port
-from composectl.config.service import BalancingConfig
+from composectl.config.service import PAUSE, BalancingConfig, check_range
 from composectl.control.client import running_daemons
 from composectl.daemon.data_plane import DataPlane, Shared
 from composectl.daemon.notice_board import NoticeBoard
@@ -44,6 +46,7 @@ _RELEASE_TIMEOUT = 5.0
 _RELEASE_INTERVAL = 0.05
 _SHOWN_BETWEEN_SWEEPS = 3.0
 _SHOWN_FOR = 600.0
+_SCALINGS = 20  # changes of the desired number that are remembered
 
 
 class BalancedService:
@@ -53,7 +56,9 @@ class BalancedService:
     because a relay of the engine accepts it. `listeners`: where it is reached, as `host:port`; `listeners_by_port`: the
     same by the container's port to which they lead, "" where each backend has its own. `drain_timeout`: the seconds for
     requests in flight. `canary`: a rollout that is paused. `session_fields`: see `Upstream`. `tls`: of the ports where
-    it ends. `redirect`: a port at which plain HTTP is sent on to the first of them.
+    it ends. `redirect`: a port at which plain HTTP is sent on to the first of them. `range`: within which its load
+    decides how many replicas there are; None for a fixed number. `asleep`: its replicas are stopped until a request
+    comes.
     """
 
     def __init__(
@@ -80,6 +85,9 @@ class BalancedService:
         self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout
         self.canary: ServiceRollout | None = None
+        self.range: ReplicaRange | None = None
+        self.asleep = False
+        self._scalings: deque[ScalingView] = deque(maxlen=_SCALINGS)
         self._notices = NoticeBoard(self._tell_notice)
         self._causes = (Counter[str](), Counter[str]())  # of notices, as they were at the last sweep
         self._rollouts = {"done": 0, "failed": 0, "aborted": 0}
@@ -110,6 +118,7 @@ class BalancedService:
             self._notice_for_a_while,
             tls.contexts if tls is not None else None,
             backend_tls,
+            self._changes.wake,
         )
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._addresses: dict[Port, tuple[str, ...]] = {}
@@ -185,6 +194,29 @@ class BalancedService:
         self._sweep_tls()
         self._changes.wake()  # what is in flight at a backend in maintenance is waited for, too
 
+    @property
+    def load(self) -> int:
+        """What is in flight and queued now."""
+        return self.pool.leases.in_flight + self._plane.queued
+
+    @property
+    def pauses(self) -> bool:
+        """Whether its replicas are paused, and not stopped, where it sleeps."""
+        return self._balancing.sleep_mode == PAUSE
+
+    def check_range(self, bounds: ReplicaRange) -> None:
+        """Raise UsageError where it cannot be scaled within this range."""
+        check_range(self.name, bounds, self._balancing)
+
+    def make_autoscaler(self, bounds: ReplicaRange) -> Autoscaler:
+        return Autoscaler(bounds, self._balancing.autoscale, self._balancing.max_in_flight)
+
+    def rescaled(self, before: int, after: int, reason: str) -> None:
+        """Note that another number of replicas is desired from now on."""
+        if before != after:
+            self._scalings.append(ScalingView(iso(time.time()), before, after, reason))
+            self._changes.wake()
+
     def waiting(self, desired: int, conditions: Iterable[Condition]) -> tuple[Waiting, ...]:
         """Why its replicas are not ready, given the conditions of its containers."""
         published = {port.target for port in self.protocols if port.target}
@@ -205,6 +237,9 @@ class BalancedService:
             rollouts=self._rollouts,
             waiting=waiting,
             notices=self._notices.sentences,
+            replica_range=str(self.range or ""),
+            asleep=self.asleep,
+            scalings=self._scalings,
             ports=[
                 PortView(
                     port.target,

@@ -212,6 +212,18 @@ class Engine:
         """Stop the container, by force after `grace_period` seconds, if it is there (POST .../{id}/stop)."""
         await self._call(lambda: _unless_gone(partial(self._slow_client.stop, id, math.ceil(grace_period))))
 
+    async def start(self, id: str) -> None:  # noqa: A002
+        """Start the container, if it is there and does not run (POST .../{id}/start)."""
+        await self._call(lambda: _unless_gone(partial(self._slow_client.start, id)))
+
+    async def pause(self, id: str) -> None:  # noqa: A002
+        """Freeze the processes of the container, if it is there (POST .../{id}/pause)."""
+        await self._call(lambda: _unless_gone(partial(self._client.pause, id)))
+
+    async def unpause(self, id: str) -> None:  # noqa: A002
+        """Let them go on (POST .../{id}/unpause)."""
+        await self._call(lambda: _unless_gone(partial(self._client.unpause, id)))
+
     async def execute(
         self,
         id: str,  # noqa: A002

@@ -17,7 +17,8 @@ NUMBER = "com.docker.compose.container-number"
 ONE_OFF = "com.docker.compose.oneoff"
 CONFIG_HASH = "com.docker.compose.config-hash"
 HOOK = "com.docker.compose.hook"
-RUNNING = ("running", "paused")
+PAUSED = "paused"
+RUNNING = ("running", PAUSED)
 """The statuses of a container that has an address."""
 KILL = 9
 TERM = 15
@@ -161,7 +162,7 @@ def parse_container(inspect: _Json, addressing: Addressing = CONTAINER_ADDRESS) 
         number=number_of(labels),
         name=name_of(inspect),
         host=host,
-        health=ContainerHealth.UNHEALTHY if state["Status"] == "paused" else health,
+        health=ContainerHealth.UNHEALTHY if state["Status"] == PAUSED else health,
         stop_grace_period=_stop_grace_period(inspect),
         stop_signal=stop_signal(inspect),
         ports=ports,

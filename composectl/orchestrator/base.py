@@ -155,6 +155,14 @@ class Orchestrator:
         """Make replicas of a revision until there are `count`; none is replaced, or removed if `can_choose_victim`."""
         raise NotImplementedError
 
+    async def sleep(self, service: str, *, pause: bool) -> None:
+        """Let no replica of the service run until `wake`; those that are stopped, or paused, are kept."""
+        await self.scale_to(service, 0)
+
+    async def wake(self, service: str) -> None:
+        """Let one replica run again."""
+        await self.scale_to(service, 1)
+
     async def run_pre_stop(self, service: str, id: str) -> None:  # noqa: A002 - Docker's word
         """Run what the service wants to be run in a container before that is stopped."""
 

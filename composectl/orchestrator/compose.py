@@ -28,7 +28,7 @@ from composectl.compose.ports import Port, any_free_port
 from composectl.compose.project import Project
 from composectl.compose.update_config import UpdateConfig
 from composectl.engine.client import Engine
-from composectl.engine.containers import RUNNING, Addressing, ContainerSpec, ExitedContainer
+from composectl.engine.containers import PAUSED, RUNNING, Addressing, ContainerSpec, ExitedContainer
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
 from composectl.engine.output import OutputLine
 from composectl.engine.watch import ReplicaObserver, Watch
@@ -166,6 +166,7 @@ class ComposeOrchestrator(Orchestrator):
 
     async def start(self) -> None:
         self._ran_before = frozenset(await self._running())
+        await self._unpause()
         await self._project.up(self._arguments, self.desired)
         for service in self.desired:
             self._own[service] = set((await self._engine.config_hashes(self._project.name, service)).values())
@@ -232,6 +233,24 @@ class ComposeOrchestrator(Orchestrator):
             now = await self._engine.config_hashes(self._project.name, service)
             own |= {config_hash for id, config_hash in now.items() if id not in before}  # noqa: A001 - Docker's word
 
+    async def sleep(self, service: str, *, pause: bool) -> None:
+        for replica in await self.replicas(service):
+            if pause:
+                await self._engine.pause(replica.id)
+            else:
+                await self._engine.stop(replica.id, replica.stop_grace_period)
+
+    async def wake(self, service: str) -> None:
+        specs = await self._engine.containers(self._project.name, service)
+        foreign = self._foreign(service, specs)
+        own = sorted((spec for spec in specs if spec.id not in foreign), key=lambda spec: spec.status != PAUSED)
+        if not own:
+            await self.scale_to(service, 1)
+        elif own[0].status == PAUSED:
+            await self._engine.unpause(own[0].id)
+        else:
+            await self._engine.start(own[0].id)
+
     async def run_pre_stop(self, service: str, id: str) -> None:  # noqa: A002 - Docker's word
         for hook in pre_stop_hooks(self._revisions[service], service):
             exit_code = await self._engine.execute(
@@ -280,6 +299,13 @@ class ComposeOrchestrator(Orchestrator):
         self._merge(revision, self.desired.keys() - {service})
 
     # Private
+
+    async def _unpause(self) -> None:
+        """Let those go on that slept when an earlier composectl was killed: Compose cannot start them."""
+        for service in self.desired:
+            for spec in await self._engine.containers(self._project.name, service):
+                if spec.status == PAUSED:
+                    await self._engine.unpause(spec.id)
 
     async def _running(self) -> set[str]:
         return set(filter(None, (await self._engine.running(self._project.name)).values()))

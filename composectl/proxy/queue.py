@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from composectl.balance.pool import Pool
@@ -40,10 +41,14 @@ class Queued:
 
 
 class RequestQueue:
-    """The queue of one service, whichever listener a request came by."""
+    """The queue of one service, whichever listener a request came by.
 
-    def __init__(self, pool: Pool, config: QueueConfig) -> None:
+    `on_queued` is called when a request waits and no backend is ready.
+    """
+
+    def __init__(self, pool: Pool, config: QueueConfig, on_queued: Callable[[], None] = lambda: None) -> None:
         self._pool = pool
+        self._on_queued = on_queued
         self._timeout = config.timeout
         self._size = config.size if config.timeout else 0
         self._waiting: OrderedDict[Queued, None] = OrderedDict()
@@ -71,6 +76,8 @@ class RequestQueue:
         self._waiting[request] = None
         if self._pool.has_room:
             self.admit()
+        elif not self._pool.ready:
+            self._on_queued()
         return True
 
     def enqueue_refused(self, request: Queued, within: int | None = None) -> bool:

@@ -120,7 +120,7 @@ def _new_changes(statuses: Iterable[Status]) -> Iterator[str]:
     for status in statuses:
         services = status.table.services
         # Not sorted: the changes of a service are in order already, whatever the clock has said.
-        changes = list(merge(*(service.changes for service in services), key=attrgetter("at")))
+        changes = list(merge(*(service.all_changes for service in services), key=attrgetter("at")))
         if seen is None:
             for service in services:
                 ready = sum(backend.phase == "ready" for backend in service.backends)

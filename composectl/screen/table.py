@@ -109,7 +109,7 @@ class ServiceBlock:
     without_rows: str = ""
 
     def lines(self, layout: Layout, now: float, width: int) -> list[Line]:
-        changes = self.service.changes[-self.shown.changes :] if self.shown.changes else ()
+        changes = self.service.all_changes[-self.shown.changes :] if self.shown.changes else ()
         header_width = min(width, layout.width)
         lines = [_title(self.service, now, header_width), _figures(self.service, header_width)]
         notices = self.service.notices[: self.shown.notices]
@@ -129,7 +129,7 @@ class ServiceBlock:
 def block_lines_needed(service: ServiceView, output: int = _OUTPUT, view: View | None = None) -> int:
     """The lines that `service` takes when nothing is left out, with so many lines of `output` for each reason."""
     waiting = waiting_lines(service.waiting, output)
-    changes = service.changes[-_CHANGES:]
+    changes = service.all_changes[-_CHANGES:]
     return lines_needed(len(arranged(view, service)), len(changes), len(waiting), len(service.notices))
 
 
@@ -138,7 +138,7 @@ def fit_block(
 ) -> ServiceBlock:
     """The block of `service` for `lines` lines, its backends as `view` arranges them, with the selected one."""
     waiting = tuple(waiting_lines(service.waiting, output))
-    changes = service.changes[-_CHANGES:]
+    changes = service.all_changes[-_CHANGES:]
     backends = arranged(view, service)
     shown = fit_rows(lines, len(backends), len(changes), len(waiting), len(service.notices))
     counts = [_counted(service, backend) for backend in service.backends]
@@ -240,6 +240,8 @@ def _counted(service: ServiceView, backend: BackendView) -> int:
 def _none(service: ServiceView) -> str:
     if service.backends:
         return "no replica matches the filter"
+    if service.asleep:
+        return "asleep until a request comes"
     return "no replica" if service.totals.changes else "no replica yet"
 
 
@@ -261,7 +263,8 @@ def _more(left_out: Iterable[BackendView], shown: int, width: int) -> list[Line]
 def _title(service: ServiceView, now: float, width: int) -> Line:
     up = (f"up {uptime(service.since, now)}", QUIET)
     sticky = f", sticky by {service.sticky}" if service.sticky else ""
-    policy = (sanitize(f"{service.policy}{sticky}"), QUIET)
+    by_load = f", {service.range} by load" if service.range else ""
+    policy = (sanitize(f"{service.policy}{sticky}{by_load}"), QUIET)
     return spread([(sanitize(service.service), TITLE), *_places(service), up, policy], _readiness(service), width)
 
 
@@ -276,6 +279,8 @@ def _places(service: ServiceView) -> Iterator[Piece]:
 
 
 def _readiness(service: ServiceView) -> Piece:
+    if service.asleep:
+        return "asleep", QUIET
     ready = sum(backend.phase == "ready" for backend in service.backends)
     if ready >= service.desired:
         return f"{ready}/{service.desired} ready", GOOD

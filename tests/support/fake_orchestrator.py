@@ -169,6 +169,18 @@ class FakeOrchestrator(Orchestrator):
             self._made = {id: made for id, made in self._made.items() if made[2].number != number}  # noqa: A001
         self._report(service)
 
+    async def sleep(self, service: str, *, pause: bool) -> None:
+        self.log.append(f"{'pause' if pause else 'stop'} {service}")
+        self.ended.add(service)
+        self._report(service)
+
+    async def wake(self, service: str) -> None:
+        self.log.append(f"wake {service}")
+        if self.broken:
+            raise self.broken
+        self.ended.discard(service)
+        self._report(service)
+
     async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word
         for container in self.never_ran:
             if container.id == id:

@@ -124,6 +124,8 @@ MET_IN = {
     },
     "unit/config/test_up.py": {
         "`--backend-address` cannot be combined with `--swarm`: tasks are reached at their nodes": "test_tasks_are_reached_in_one_way",
+        "`--sleep-mode pause` cannot be combined with `--swarm`: a swarm does not pause tasks": "test_tasks_are_not_paused",
+        "`{}={}` cannot be combined with `--queue-timeout 0`: the request that wakes it has to wait": "test_what_sleeps_needs_a_queue",
         "`--listen` is ambiguous: several services are balanced": "test_listen_wants_one_service",
     },
     "unit/compose/test_argv.py": {
@@ -219,7 +221,7 @@ MET_IN = {
     },
     "e2e/test_refuses_words.py": {
         "no service `{}` in the compose file": "test_an_unknown_service_with_the_one_that_was_meant",
-        "invalid scale `{}`: expected SERVICE=N": "test_a_number_of_replicas_that_is_none",
+        "invalid scale `{}`: expected {}": "test_a_number_of_replicas_that_is_none",
         "duplicate service `{}`": "test_a_service_balanced_twice",
         "`--canary` takes one service": "test_a_canary_of_several_services",
         "no composectl is running for {}": "test_scale_without_a_running_composectl",

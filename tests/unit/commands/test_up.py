@@ -21,6 +21,7 @@ VALUES: dict[str, Any] = {
     "policy": "p2c",
     "sticky": "header:X-User",
     "send-proxy-protocol": "v1",
+    "sleep-mode": "pause",
     "health-check-path": "/up",
     "health-check-grpc": "shop.Cart",
     "health-check-host": "shop.example",

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from composectl.balance.autoscale import AutoscaleConfig
+from composectl.balance.replica_range import ReplicaRange
 from composectl.compose.argv import StackOptions, parse_scales
 from composectl.compose.ports import Port
 from composectl.config.daemon import UpConfig
@@ -75,6 +77,30 @@ def test_options_of_a_stack_want_one(option: str) -> None:
 def test_tasks_are_reached_in_one_way() -> None:
     with pytest.raises(ComposectlError, match="`--backend-address` cannot be combined with `--swarm`"):
         config("echo=2", swarm=True, backend_address="published")
+
+
+def test_tasks_are_not_paused() -> None:
+    with pytest.raises(ComposectlError, match="`--sleep-mode pause` cannot be combined with `--swarm`"):
+        config("echo=0..2", swarm=True, sleep_mode="pause")
+
+
+def test_a_range_begins_with_its_least_and_the_load_decides() -> None:
+    echo = config("echo=2..10", target_in_flight="3", stable_window="2m").services["echo"]
+    assert (echo.scale, echo.range, echo.asked) == (2, ReplicaRange(2, 10), ReplicaRange(2, 10))
+    assert echo.balancing.autoscale == AutoscaleConfig(target_in_flight=3, stable_window=120.0)
+    assert config("echo=0..3").services["echo"].scale == 1
+
+
+def test_a_range_begins_with_what_runs() -> None:
+    services = make_up_config({"echo": ReplicaRange(2, 10)}, flags(), (), before={"echo": 7}).services
+    assert services["echo"].scale == 7
+
+
+def test_what_sleeps_needs_a_queue() -> None:
+    with pytest.raises(ComposectlError, match=r"`echo=0\.\.2` cannot be combined with `--queue-timeout 0`") as caught:
+        config("echo=0..2", queue_timeout="0")
+    assert caught.value.hint == "omit `--queue-timeout`, or use `echo=1..2`"
+    assert config("echo=1..2", queue_timeout="0").services["echo"].range == ReplicaRange(1, 2)
 
 
 def test_without_a_flag_it_is_as_the_file_declares_it() -> None:

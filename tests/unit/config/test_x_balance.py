@@ -65,6 +65,7 @@ VALUES = {
     "tls": "internal",
     "tls_cert": ["shop.pem", "/etc/blog.pem"],
     "tls_key": "shop.key",
+    "sleep_mode": "pause",
     "protocol": {"6379": "tcp", "80": "http"},
     "listen": ["127.0.0.1:8080", "[::1]:8080:80"],
 }
@@ -117,7 +118,7 @@ def test_an_unknown_policy_with_the_one_that_was_meant() -> None:
         (
             "replicas",
             "ten",
-            "invalid value `ten` for `replicas:`: expected a whole number, 0 or more",
+            "invalid value `ten` for `replicas:`: expected a whole number, 0 or more, or a range",
             "`replicas: 10`",
         ),
         (

@@ -14,12 +14,17 @@ export class Changes {
 
   show(snapshot) {
     const several = snapshot.services.length > 1;
-    const all = snapshot.services.flatMap((service) => service.changes.map((change, index) => ({ ...change, service: service.service, index, several })));
+    const all = snapshot.services.flatMap((service) => changesOf(service).map((change, index) => ({ ...change, service: service.service, index, several })));
     all.sort((one, other) => (one.at < other.at ? 1 : one.at > other.at ? -1 : other.index - one.index));
     const shown = distinct(all.slice(0, MOST));
     keep(this.body, this.kept, shown, (change) => change.key, (change) => new Row(change));
     this.none.hidden = shown.length > 0;
   }
+}
+
+/** Those of its backends, and those of the number of replicas, under its own name. */
+function changesOf(service) {
+  return [...service.changes, ...service.scalings.map((scaling) => ({ ...scaling, number: 0, name: service.service }))];
 }
 
 /** Each with a key of its own: two changes of one backend may fall into one millisecond. */
@@ -37,7 +42,7 @@ class Row {
   show() {}
 }
 
-const who = (change) => (change.several ? `${change.service} ${change.name}` : change.name);
+const who = (change) => (change.several && change.number ? `${change.service} ${change.name}` : change.name);
 
 function cell(kind, text) {
   const node = element("td", { class: kind });

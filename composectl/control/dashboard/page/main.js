@@ -93,5 +93,6 @@ function announce() {
 function readiness(service) {
   const ready = service.backends.filter((one) => one.phase === "ready").length;
   const notices = service.notices.length ? `, ${service.notices.join(", ")}` : "";
+  if (service.asleep) return `${service.service}: asleep${notices}`;
   return `${service.service}: ${ready} of ${service.desired} ready${notices}`;
 }

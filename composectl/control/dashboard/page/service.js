@@ -38,7 +38,7 @@ export class Service {
   show({ service, seconds, control }) {
     this.last = { service, seconds, control };
     say(this.title, service.service);
-    say(this.meta, `${places(service)}  ·  ${service.policy}${service.sticky ? `, sticky by ${service.sticky}` : ""}  ·  up ${since(service.since)}`);
+    say(this.meta, `${places(service)}  ·  ${service.policy}${service.sticky ? `, sticky by ${service.sticky}` : ""}${service.range ? `, ${service.range} by load` : ""}  ·  up ${since(service.since)}`);
     this.#readiness(service);
     this.steering.show(service, control);
     this.notices.show(service.notices.map((text) => ({ text })));
@@ -64,8 +64,8 @@ export class Service {
 
   #readiness(service) {
     const ready = service.backends.filter((one) => one.phase === "ready").length;
-    say(this.ready, `${ready}/${service.desired} ready`);
-    set(this.ready, "class", `ready ${ready >= service.desired ? "good" : ready ? "uneasy" : "bad"}`);
+    say(this.ready, service.asleep ? "asleep" : `${ready}/${service.desired} ready`);
+    set(this.ready, "class", `ready ${service.asleep ? "quiet" : ready >= service.desired ? "good" : ready ? "uneasy" : "bad"}`);
   }
 }
 

@@ -1,0 +1,194 @@
+"""How many replicas a service needs, from what is in flight and queued: after Knative's Pod Autoscaler (KPA).
+
+https://knative.dev/docs/serving/autoscaling/kpa-specific/
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from composectl.balance.replica_range import ReplicaRange
+
+_MAX_UP: Final = 10  # times the replicas that are ready, in one decision
+_MAX_DOWN: Final = 2  # the same, divided by it
+_DEFAULT_TARGET: Final = 10.0
+_SHARE_OF_CAP: Final = 0.75
+_PANIC: Final = 2  # times what is ready
+_SLACK: Final = 1e-9  # of sums that are a whole number but for the rounding
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscaleConfig:
+    """Seconds, named as Knative names them.
+
+    `target_in_flight`: requests and connections at each replica, on average; queued ones count, too. None for 10, or
+    for three quarters of the cap where there is one. `target_cpu`: the share of its CPUs that a replica may use, on
+    average; None where they are not looked at. `sleep_after`: without a request, where the range begins at 0.
+    """
+
+    target_in_flight: int | None = None
+    stable_window: float = 60.0
+    panic_window: float = 6.0
+    scale_down_delay: float = 0.0
+    target_cpu: float | None = None
+    sleep_after: float = 300.0
+
+    def target(self, cap: int | None) -> float:
+        """The requests for each replica, where so many may be in flight there."""
+        if self.target_in_flight is not None:
+            return self.target_in_flight
+        return _DEFAULT_TARGET if cap is None else max(1.0, _SHARE_OF_CAP * cap)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What has come together until `at`, by a clock in seconds; the sum over several processes is one, too.
+
+    `load`: the time integral of the requests in flight and queued, in request-seconds. `cpu`: the same of the CPUs that
+    replicas use, each as a share of what it may use, in replica-seconds. `requests`: so many have come.
+    """
+
+    at: float
+    load: float
+    cpu: float = 0.0
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`desired` replicas, and why; `panics`: the load has at least doubled within the panic window."""
+
+    desired: int
+    reason: str
+    panics: bool = False
+
+
+class Autoscaler:
+    """Decides from the samples of one service; the same samples lead to the same decisions.
+
+    `bounds` may change at any time. `cap`: so many requests may be in flight at a replica.
+    """
+
+    def __init__(self, bounds: ReplicaRange, config: AutoscaleConfig, cap: int | None = None) -> None:
+        self.bounds = bounds
+        self._config = config
+        self._target = config.target(cap)
+        self._samples: deque[Sample] = deque()
+        self._since = self._active_at = 0.0
+        self._panics_since: float | None = None
+        self._panic_most = 0
+        self._wanted: deque[tuple[float, int]] = deque()  # within the delay, each larger than all after it
+
+    def observe(self, sample: Sample) -> None:
+        """Take a sample, which is newer than those before."""
+        samples = self._samples
+        last = samples[-1] if samples else None
+        if last is None:
+            self._since = sample.at
+        if last is None or sample.load > last.load or sample.requests > last.requests:
+            self._active_at = sample.at
+        samples.append(sample)
+        horizon = sample.at - max(self._config.stable_window, self._config.panic_window)
+        while len(samples) > 2 and samples[1].at <= horizon:
+            samples.popleft()
+
+    def restart(self) -> None:
+        """Forget what was: the service has slept."""
+        self._samples.clear()
+        self._wanted.clear()
+        self._panics_since = None
+
+    def decide(self, ready: int, desired: int, *, may_grow: bool = True) -> Decision:
+        """For a service of which so many replicas are ready now, of those that are `desired` until now.
+
+        `may_grow`: this machine has room for more.
+        """
+        if len(self._samples) < 2:
+            return Decision(self.bounds.within(desired), "nothing is known yet")
+        now = self._samples[-1].at
+        if self.bounds.least == 0 and now - self._active_at >= self._config.sleep_after:
+            return Decision(0, f"no request for {self._config.sleep_after:g} s")
+        wanted, reason = self._wanted_by_load(now, ready)
+        if self._config.target_cpu is not None:
+            by_cpu, of_cpu = self._wanted_by_cpu(ready, self._config.target_cpu)
+            if by_cpu > wanted:
+                wanted, reason = by_cpu, of_cpu
+        delayed = self._after_delay(now, wanted)
+        if delayed > wanted:
+            reason = f"{reason}, after a delay of {self._config.scale_down_delay:g} s"
+        if delayed < desired and now - self._since < self._config.stable_window:
+            delayed = desired  # what is known is too short a time
+        if not may_grow and delayed > desired:
+            delayed, reason = desired, f"{reason}, and too little memory for more"
+        allowed = self.bounds.within(delayed)
+        if allowed < delayed:
+            reason = f"{reason}, at most {allowed}"
+        return Decision(allowed, reason, self._panics_since is not None)
+
+    # Private
+
+    def _wanted_by_load(self, now: float, ready: int) -> tuple[int, str]:
+        config = self._config
+        stable, panic = self._average(config.stable_window), self._average(config.panic_window)
+        wanted, suddenly = (_needed(load, self._target) for load in (stable, panic))
+        if suddenly >= _PANIC * max(1, ready):
+            if self._panics_since is None:
+                self._panic_most = 0
+            self._panics_since = now
+        elif self._panics_since is not None and now - self._panics_since >= config.stable_window:
+            self._panics_since = None
+        wanted, suddenly = (_limited(replicas, ready) for replicas in (wanted, suddenly))
+        if self._panics_since is None:
+            return wanted, f"{stable:.1f} in flight over {config.stable_window:g} s"
+        self._panic_most = max(self._panic_most, wanted, suddenly)
+        return self._panic_most, f"{panic:.1f} in flight over {config.panic_window:g} s"
+
+    def _wanted_by_cpu(self, ready: int, target: float) -> tuple[int, str]:
+        used = self._average(self._config.stable_window, of_cpu=True)
+        share = used / max(1, ready)
+        reason = f"{share:.0%} of the CPUs over {self._config.stable_window:g} s"
+        return _limited(_needed(used, target), ready), reason
+
+    def _average(self, seconds: float, *, of_cpu: bool = False) -> float:
+        """Over the last seconds, or as many as are known."""
+        newest = self._samples[-1]
+        start = max(newest.at - seconds, self._samples[0].at)
+        if newest.at <= start:
+            return 0.0
+        later = newest
+        for sample in reversed(self._samples):
+            if sample.at <= start:
+                part = (start - sample.at) / (later.at - sample.at) if later.at > sample.at else 0.0
+                before = _sum(sample, of_cpu) + part * (_sum(later, of_cpu) - _sum(sample, of_cpu))
+                return (_sum(newest, of_cpu) - before) / (newest.at - start)
+            later = sample
+        return 0.0
+
+    def _after_delay(self, now: float, wanted: int) -> int:
+        """The most that was wanted within the delay."""
+        history = self._wanted
+        while history and history[-1][1] <= wanted:
+            history.pop()
+        history.append((now, wanted))
+        while now - history[0][0] > self._config.scale_down_delay:
+            history.popleft()
+        return history[0][1]
+
+
+# Private
+
+
+def _needed(load: float, target: float) -> int:
+    return ceil(load / target - _SLACK)
+
+
+def _limited(replicas: int, ready: int) -> int:
+    """What may be reached in one step."""
+    return min(max(replicas, ready // _MAX_DOWN), _MAX_UP * max(1, ready))
+
+
+def _sum(sample: Sample, of_cpu: bool) -> float:
+    return sample.cpu if of_cpu else sample.load

@@ -1,0 +1,57 @@
+"""Lets a service sleep, and wakes it: its replicas are stopped, or paused, and kept. `Daemon.scaling` is to be held."""
+
+from __future__ import annotations
+
+import asyncio
+
+from composectl import errors
+from composectl.balance.phase import Phase
+from composectl.balance.plan import plan_scale
+from composectl.daemon.daemon import Daemon
+from composectl.daemon.retiring import remove_drained
+from composectl.daemon.service import BalancedService
+
+_LEAVING = (Phase.DRAINING, Phase.DRAINED)
+
+
+async def fall_asleep(daemon: Daemon, service: BalancedService, reason: str) -> None:
+    """Stop or pause one replica, and remove the others, where nothing is in flight. Raises ComposectlError."""
+    if service.load:
+        return
+    surplus, desired = plan_scale(service.pool.backends, 1).remove, daemon.orchestrator.desired
+    service.rescaled(desired[service.name], 0, reason)
+    desired[service.name], service.asleep = 0, True
+    service.pool.drain_all("asleep")
+    try:
+        await asyncio.gather(*(remove_drained(daemon, service, backend, lambda _: None) for backend in surplus))
+        await daemon.orchestrator.sleep(service.name, pause=service.pauses)
+    except errors.ComposectlError:
+        await wake_up(daemon, service, "it could not be stopped")
+        raise
+
+
+async def wake_up(daemon: Daemon, service: BalancedService, reason: str) -> None:
+    """Start one replica, if it sleeps. Raises ComposectlError."""
+    if not service.asleep:
+        return
+    forget_sleeping(service)
+    await daemon.orchestrator.wake(service.name)
+    mark_awake(daemon, service, reason)
+
+
+def mark_awake(daemon: Daemon, service: BalancedService, reason: str) -> None:
+    """A replica runs again."""
+    service.rescaled(0, 1, reason)
+    daemon.orchestrator.desired[service.name], service.asleep = 1, False
+
+
+def forget_sleeping(service: BalancedService) -> None:
+    """A replica that was paused is another backend from now on: the old one leaves for good."""
+    for backend in service.pool.backends:
+        if backend.phase in _LEAVING:
+            service.pool.remove(backend.replica.key, "woken")
+
+
+def was_woken(service: BalancedService) -> bool:
+    """Whether something else has started a replica of a service that sleeps."""
+    return service.asleep and any(backend.phase is Phase.READY for backend in service.pool.backends)
