@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -15,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from composectl import errors
 from composectl.certificates.certified_key import CertifiedKey, read_certified_key
+from composectl.certificates.files import make_once, replace_file
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+AUTHORITY = "composectl local authority"
 _ROOT = "authority.pem"
 _PUBLIC = "authority.crt"
 _BEGIN = b"-----BEGIN CERTIFICATE"
@@ -43,7 +43,7 @@ class Authority:
         certificate = _BEGIN + self._root().partition(_BEGIN)[2]
         try:
             if not path.exists() or path.read_bytes() != certificate:
-                _replace(path, certificate)
+                replace_file(path, certificate)
         except OSError as error:
             raise _unusable(path, error) from error
         return path
@@ -59,7 +59,7 @@ class Authority:
         root = self._root()
         if not _is_good(path, root, now):
             try:
-                _replace(path, _make_leaf(root, names, now))
+                replace_file(path, _make_leaf(root, names, now))
             except OSError as error:
                 raise _unusable(path, error) from error
         return path
@@ -70,7 +70,7 @@ class Authority:
         path = self._folder / _ROOT
         try:
             if not path.exists():
-                _make_once(path, _make_root(datetime.now(UTC)))
+                make_once(path, _make_root(datetime.now(UTC)))
             root = path.read_bytes()
         except OSError as error:
             raise _unusable(path, error) from error
@@ -127,7 +127,7 @@ def _make_root(now: datetime) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name(
         [
-            x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "composectl local authority"),
+            x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, AUTHORITY),
             x509.NameAttribute(x509.NameOID.COMMON_NAME, f"composectl {socket.gethostname()}"[:64]),
         ]
     )
@@ -205,31 +205,3 @@ def _pem(builder: x509.CertificateBuilder, key: EllipticCurvePrivateKey, signer:
 
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return private + builder.sign(signer, SHA256()).public_bytes(Encoding.PEM)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Whole or not at all, with mode 0600."""
-    os.replace(_written(path, data), path)
-
-
-def _make_once(path: Path, data: bytes) -> None:
-    """The same, unless another process was faster: then what it made stays."""
-    fresh = _written(path, data)
-    try:
-        with suppress(FileExistsError):
-            os.link(fresh, path)
-    finally:
-        os.unlink(fresh)
-
-
-def _written(path: Path, data: bytes) -> str:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        os.unlink(name)
-        raise
-    return name

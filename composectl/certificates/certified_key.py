@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 class CertifiedKey:
     """`pem` is the key, then the chain. `names` are in lower case, those of a wildcard begin with `*.`.
 
-    `kind` is that of the key, as `RSA` or `EC`: a server may have one of each for the same names.
+    `kind` is that of the key, as `RSA` or `EC`: a server may have one of each for the same names. `issuer`: the
+    organization, "" where it does not tell one.
     """
 
     pem: bytes = field(repr=False)
     names: tuple[str, ...]
     kind: str
+    issuer: str
+    begins: datetime
     expires: datetime
 
     @property
@@ -34,8 +37,13 @@ class CertifiedKey:
         return f"{self.names[0] if self.names else 'no name'}{others}"
 
 
-def read_certified_key(certificate: Path, key: Path, now: datetime | None = None) -> CertifiedKey:
-    """What these two files hold; they may be one. Raises UsageError where a server could not use it."""
+def read_certified_key(
+    certificate: Path, key: Path, now: datetime | None = None, *, at_any_time: bool = False
+) -> CertifiedKey:
+    """What these two files hold; they may be one. Raises UsageError where a server could not use it.
+
+    `at_any_time`: though it has expired, say.
+    """
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
     chain = _chain(certificate, _read(certificate, "certificate"))
@@ -47,10 +55,13 @@ def read_certified_key(certificate: Path, key: Path, now: datetime | None = None
             f"the key {key} does not match the certificate {certificate}",
             "the files are paired in their order; the server's own certificate comes first in its file",
         )
-    _check_validity(certificate, leaf, now or datetime.now(UTC))
+    if not at_any_time:
+        _check_validity(certificate, leaf, now or datetime.now(UTC))
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     pem += b"".join(each.public_bytes(Encoding.PEM) for each in chain)
-    return CertifiedKey(pem, _names(leaf), _kind(private), leaf.not_valid_after_utc)
+    return CertifiedKey(
+        pem, _names(leaf), _kind(private), _issuer(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    )
 
 
 # Private
@@ -116,6 +127,13 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
     names = extension.value.get_values_for_type(x509.DNSName)
     addresses = extension.value.get_values_for_type(x509.IPAddress)
     return (*(name.lower() for name in names), *map(str, addresses))
+
+
+def _issuer(leaf: x509.Certificate) -> str:
+    from cryptography import x509
+
+    found = leaf.issuer.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    return str(found[0].value) if found else ""
 
 
 def _kind(key: PrivateKeyTypes) -> str:

@@ -295,7 +295,7 @@ OPTIONS = (
     _guard(
         "tls",
         click.Choice(MODES),
-        "End TLS with certificates that composectl makes: internal, by an authority of this user's own.",
+        "End TLS with certificates of an authority: internal, of this user's own, or acme, a public one.",
         (TlsConfig, "mode"),
     ),
     _guard(
@@ -305,6 +305,8 @@ OPTIONS = (
         (TlsConfig, "domains"),
         default="names and addresses of this machine",
     ),
+    _tls("acme-email", kinds.EMAIL, "Tell the public authority this address."),
+    _tls("acme-server", kinds.ACME_SERVER, "Ask this public authority, by the directory of its ACME server."),
     _guard(
         "tls-port",
         kinds.CONTAINER_PORT,

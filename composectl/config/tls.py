@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from composectl import errors
 from composectl.compose.ports import Port
 
-INTERNAL = "internal"
-MODES = (INTERNAL,)
+INTERNAL, ACME = "internal", "acme"
+MODES = (INTERNAL, ACME)
 
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
     """`certificates` and `keys` are files, paired in their order; `mode` is where they come from otherwise.
 
-    `domains`: the names for which they are made. `port`: the only one of the host that takes TLS; None for all.
+    `domains`: the names for which they are made. `acme_email` and `acme_server`: the account, and the directory of the
+    authority, by default that of Let's Encrypt. `port`: the only one of the host that takes TLS; None for all.
     `redirect`: the one at which plain HTTP is sent on to HTTPS. `hsts`: the seconds for which browsers are to use TLS
     alone, 0 for no word of it. `strict_sni`: clients that name another server, or none, are refused.
     """
@@ -25,6 +26,8 @@ class TlsConfig:
     keys: tuple[str, ...] = ()
     mode: str = ""
     domains: tuple[str, ...] = ()
+    acme_email: str = ""
+    acme_server: str = "https://acme-v02.api.letsencrypt.org/directory"
     port: int | None = None
     redirect: int | None = None
     hsts: int = 0
@@ -57,6 +60,10 @@ def check_tls(config: TlsConfig) -> None:
         raise errors.UsageError(
             "`--domain` requires `--tls`", "a certificate in a file has its own names: add `--tls internal`, or omit it"
         )
+    if config.mode == ACME:
+        _check_acme(config)
+    elif config.acme_email:
+        raise errors.UsageError("`--acme-email` requires `--tls acme`", "add `--tls acme`, or omit it")
     given = {
         "--tls-port": config.port,
         "--redirect-http": config.redirect,
@@ -104,6 +111,21 @@ def split_redirect(config: TlsConfig, ports: Sequence[Port]) -> tuple[list[Port]
 
 
 # Private
+
+
+def _check_acme(config: TlsConfig) -> None:
+    for flag, value in (("--domain", config.domains), ("--acme-email", config.acme_email)):
+        if not value:
+            raise errors.UsageError(
+                f"`--tls acme` requires `{flag}`",
+                "for example: `--tls acme --domain shop.example --acme-email me@shop.example`",
+            )
+    for domain in config.domains:
+        if domain.startswith("*.") or "." not in domain or ":" in domain or domain.replace(".", "").isdigit():
+            raise errors.UsageError(
+                f"`--tls acme` cannot prove `--domain {domain}`: it takes whole names of the public DNS",
+                "`--tls-cert` takes a certificate of your own for it",
+            )
 
 
 def _are(count: int, noun: str) -> str:

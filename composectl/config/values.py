@@ -318,6 +318,13 @@ PROJECT_NAME = Value(
 TEXT = Value("NAME", str, "a name", ["echo"])
 LOG_FILE = Value("FILE", lambda text: text if text == "-" else str(Path.cwd() / text), "a file, or -", ["access.log"])
 FILE = Value("FILE", str, "a file", ["server.pem"])
+EMAIL = Value("MAIL", lambda text: _matched(r"[!-?A-~]+@[A-Za-z0-9.-]+", text)[0], "an address", ["me@shop.example"])
+ACME_SERVER = Value(
+    "URL",
+    lambda text: _matched(r"https://[!-~]+", text)[0],
+    "an address that begins with https://",
+    ["https://ca.example/dir"],
+)
 BACKEND_TLS = Value(
     "[verify|insecure|CAFILE]",
     str,

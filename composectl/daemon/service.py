@@ -94,7 +94,10 @@ class BalancedService:
         self._balancing = balancing
         self._tls = tls
         self._redirect_port = redirect
-        self._redirect = RedirectListener(HttpsRedirect(self._https_port, connection_limit)) if redirect else None
+        answer = tls.answer if tls is not None else lambda token: None
+        self._redirect = (
+            RedirectListener(HttpsRedirect(self._https_port, connection_limit, answer)) if redirect else None
+        )
         speaks_http = self.protocols[ports[0]] not in (Protocol.TCP, Protocol.TLS)
         backend_tls = make_backend_tls(balancing.backend_tls, name, ports)
         self._health_check = make_health_check(

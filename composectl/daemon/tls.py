@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composectl import errors
+from composectl.certificates.authority import AUTHORITY
 from composectl.compose.ports import Port
-from composectl.config.tls import INTERNAL, TlsConfig, check_tls_port
+from composectl.config.tls import ACME, INTERNAL, TlsConfig, check_tls_port
 from composectl.control.paths import make_state_dir, state_dir
 from composectl.proxy.protocol import Protocol
 
 if TYPE_CHECKING:
+    from composectl.certificates.acme_request import AcmeRequest
     from composectl.certificates.authority import Authority
+    from composectl.certificates.certified_key import CertifiedKey
     from composectl.proxy.backend_tls import BackendTls
     from composectl.proxy.tls_contexts import TlsContexts
 
@@ -25,8 +28,11 @@ _FOLDER = "certificates"
 class ServiceTls:
     """`contexts` are for its servers; `renew` renews the files of the certificates where that is due."""
 
-    def __init__(self, contexts: TlsContexts, renew: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self, contexts: TlsContexts, renew: Callable[[], object] | None = None, acme: Acme | None = None
+    ) -> None:
         self.contexts = contexts
+        self._acme = acme
         self._renew = renew
         self._looked = datetime.now(UTC).date()
         self._error = ""
@@ -41,11 +47,19 @@ class ServiceTls:
                 self._error = ""
             except errors.ComposectlError as error:
                 self._error = error.message
+        if self._acme is not None:
+            self._acme.renewal.sweep()
         self.contexts.sweep()
+
+    def answer(self, token: str) -> str | None:
+        """The body with which port 80 answers a challenge."""
+        return None if self._acme is None else self._acme.challenges.tokens.get(token)
 
     def notices(self) -> Iterator[str]:
         """What to tell of the certificates."""
         now = datetime.now(UTC)
+        if self._acme is not None:
+            yield from self._acme.notices(self.contexts.certified)
         if error := self._error or self.contexts.files.error:
             yield f"{error}: the certificate of before goes on being served"
         for each in self.contexts.certified:
@@ -53,6 +67,40 @@ class ServiceTls:
                 yield f"the certificate for {each.title} expired on {each.expires:%Y-%m-%d}: clients refuse it"
             elif each.expires - now < _SOON:
                 yield f"the certificate for {each.title} expires on {each.expires:%Y-%m-%d}"
+
+
+class Acme:
+    """`contexts` serve a stand-in until the authority has given a certificate."""
+
+    def __init__(self, config: TlsConfig, authority: Authority, folder: Path) -> None:
+        """Raises ComposectlError."""
+        from composectl.certificates.acme_challenge import Challenges
+        from composectl.certificates.acme_renewal import AcmeRenewal
+        from composectl.certificates.acme_request import AcmeRequest
+        from composectl.certificates.files import replace_file
+
+        request = AcmeRequest(config.acme_server, config.acme_email, config.domains, config.redirect is not None)
+        self.path = folder / request.certificate_name
+        self.challenges = Challenges(folder)
+        self.renewal = AcmeRenewal(self.path, lambda: self._order(request, folder))
+        self._server = config.acme_server
+        if self.renewal.certificate is None:
+            replace_file(self.path, authority.issue(config.domains).read_bytes())
+
+    def notices(self, served: Sequence[CertifiedKey]) -> Iterator[str]:
+        """What to tell while there is no certificate, or none after the one that ends."""
+        error = self.renewal.error
+        if any(each.issuer == AUTHORITY for each in served):
+            yield f"{error or f'{self._server} has given no certificate yet'}: one of the local authority is served"
+        elif error:
+            yield f"{error}: the certificate of before goes on being served"
+
+    # Private
+
+    def _order(self, request: AcmeRequest, folder: Path) -> None:
+        from composectl.certificates.acme_client import obtain
+
+        obtain(request, folder, self.challenges)
 
 
 def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> ServiceTls | None:
@@ -77,7 +125,14 @@ def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> ServiceTl
         def renew() -> Path:
             return authority.issue(names)
 
-    return ServiceTls(TlsContexts(CertificateFiles(pairs), strict=config.strict_sni), renew)
+    acme = None
+    if config.mode == ACME:
+        acme = Acme(config, open_authority(), state_dir() / _FOLDER)
+        pairs = [(acme.path, acme.path)]
+    challenges = state_dir() / _FOLDER if acme else None
+    files = CertificateFiles(pairs, at_any_time=acme is not None)
+    contexts = TlsContexts(files, strict=config.strict_sni, challenges=challenges)
+    return ServiceTls(contexts, renew, acme)
 
 
 def make_backend_tls(mode: str, service: str, ports: Sequence[Port]) -> BackendTls | None:

@@ -113,7 +113,8 @@ class TlsAcceptor:
     # Private
 
     def _accept(self) -> None:
-        tls = self._contexts.find(self._hello.server_name)
+        name = self._hello.server_name
+        tls = self._contexts.answer_challenge(name, self._hello.received) or self._contexts.find(name)
         if tls is None:
             self._count(ErrorReason.UNKNOWN_SERVER_NAME)
             self._plain.write(_UNRECOGNIZED_NAME)

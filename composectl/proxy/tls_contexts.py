@@ -8,11 +8,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+from composectl.certificates.acme_challenge import PROTOCOL, challenge_file
 from composectl.certificates.certified_key import CertifiedKey
 from composectl.certificates.files import CertificateFiles
 
 ALPN = ("h2", "http/1.1")
+_OFFERS_ACME = bytes((len(PROTOCOL),)) + PROTOCOL.encode()  # within a ClientHello
 # Of TLS 1.2; those of TLS 1.3 are all fit. Each has forward secrecy and authenticates what it encrypts (RFC 9325).
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _Key = tuple[frozenset[str], frozenset[str]]
@@ -24,11 +27,12 @@ class TlsContexts:
     A certificate that is renewed goes into the context that is there: session tickets stay valid.
     """
 
-    def __init__(self, files: CertificateFiles, *, strict: bool = False) -> None:
-        """Raises UsageError."""
+    def __init__(self, files: CertificateFiles, *, strict: bool = False, challenges: Path | None = None) -> None:
+        """`challenges`: the folder of certificates for authorities that ask for them. Raises UsageError."""
         self.files = files
         self.certified: Sequence[CertifiedKey] = ()
         self._strict = strict
+        self._challenges = challenges
         self._contexts: dict[_Key, ssl.SSLContext] = {}
         self._by_name: dict[str, ssl.SSLContext] = {}
         self._first: ssl.SSLContext | None = None
@@ -38,6 +42,19 @@ class TlsContexts:
         """The context for this name, in lower case, "" where the client sends none; None where it is refused."""
         found = self._by_name.get(server_name) or self._by_name.get(f"*.{server_name.partition('.')[2]}")
         return found or (None if self._strict else self._first)
+
+    def answer_challenge(self, server_name: str, hello: bytearray) -> ssl.SSLContext | None:
+        """The context for an authority that looks whether the name is ours (RFC 8737); None for all other clients."""
+        if self._challenges is None or _OFFERS_ACME not in hello:
+            return None
+        path = challenge_file(self._challenges, server_name)
+        context = make_server_context()
+        context.set_alpn_protocols([PROTOCOL])
+        try:
+            context.load_cert_chain(path)
+        except OSError:
+            return None
+        return context
 
     def sweep(self) -> None:
         """To be called once a second: use the files if they have changed."""

@@ -59,8 +59,14 @@ MET_IN = {
     "unit/config/test_tls.py": {
         "`--tls {}` cannot be combined with `--tls-cert`: a certificate comes from one place": "test_options_that_make_no_sense_together",
         "`--domain` requires `--tls`": "test_options_that_make_no_sense_together",
+        "`--acme-email` requires `--tls acme`": "test_options_that_make_no_sense_together",
+        "`--tls acme` requires `{}`": "test_options_that_make_no_sense_together",
+        "`--tls acme` cannot prove `--domain {}`: it takes whole names of the public DNS": "test_options_that_make_no_sense_together",
         "`--tls-port {}` and `--redirect-http {}` are one port": "test_options_that_make_no_sense_together",
         "`--redirect-http {}` takes the only port that is listened on": "test_one_port_is_left_for_https",
+    },
+    "external/test_acme.py": {
+        "{} gave no certificate for {}: {}": "test_a_validation_that_fails_is_told_and_a_stand_in_is_served",
     },
     "unit/certificates/test_authority.py": {
         "cannot use {}: {}": "test_a_folder_that_cannot_be_written_to",

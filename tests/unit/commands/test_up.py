@@ -42,6 +42,8 @@ VALUES: dict[str, Any] = {
     "backend-address": "published",
     "swarm": True,
     "resolve-image": "never",
+    "acme-email": "b@shop.example",
+    "acme-server": "https://ca.example/dir",
     "backend-tls": "insecure",
     "tls": "internal",
     "tls-cert": ("/b.pem",),
@@ -51,6 +53,8 @@ VALUES: dict[str, Any] = {
 # The options that an option means nothing without
 NEEDED = {
     **{key: {"tls_cert": "/a.pem", "tls_key": "/a.key"} for key in ("tls-cert", "tls-key")},
+    "acme-email": {"tls": "acme", "domain": "shop.example", "acme_email": "a@shop.example"},
+    "acme-server": {"tls": "acme", "domain": "shop.example", "acme_email": "a@shop.example"},
     **{key: {"tls": "internal"} for key in ("domain", "redirect-http", "tls-port", "strict-sni", "hsts")},
 }
 

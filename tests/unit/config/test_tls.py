@@ -7,8 +7,10 @@ import pytest
 from composectl.compose.ports import Port, parse_ports
 from composectl.config.options import build
 from composectl.config.tls import TlsConfig, check_tls, split_redirect
-from composectl.errors import USAGE, UsageError
+from composectl.errors import USAGE, ComposectlError, UsageError
 from tests.support.options import flags
+
+ACME = {"tls": "acme", "acme_email": "a@b.test"}
 
 
 def config(**typed: object) -> TlsConfig:
@@ -50,6 +52,12 @@ def test_a_domain_is_a_name_a_wildcard_or_an_address(name: str, meant: str) -> N
             "`--tls internal` cannot be combined with `--tls-cert`",
         ),
         ({"domain": "shop.test", "tls_cert": "/a", "tls_key": "/a"}, "`--domain` requires `--tls`"),
+        ({"tls": "acme", "acme_email": "a@b.test"}, "`--tls acme` requires `--domain`"),
+        ({"tls": "acme", "domain": "shop.test"}, "`--tls acme` requires `--acme-email`"),
+        ({**ACME, "domain": "*.shop.test"}, "`--tls acme` cannot prove `--domain *.shop.test`"),
+        ({**ACME, "domain": "localhost"}, "`--tls acme` cannot prove `--domain localhost`"),
+        ({**ACME, "domain": "192.0.2.1"}, "`--tls acme` cannot prove `--domain 192.0.2.1`"),
+        ({"tls": "internal", "acme_email": "a@b.test"}, "`--acme-email` requires `--tls acme`"),
         ({"redirect_http": "80"}, "`--redirect-http` means nothing without TLS"),
         (
             {"tls": "internal", "tls_port": "80", "redirect_http": "80"},
@@ -62,6 +70,21 @@ def test_options_that_make_no_sense_together(typed: dict[str, str], message: str
         check_tls(config(**typed))
     assert raised.value.message.startswith(message)
     assert raised.value.exit_code == USAGE
+
+
+def test_the_public_authority_is_that_of_lets_encrypt_unless_another_is_named() -> None:
+    made = config(**ACME, domain="shop.test")
+    check_tls(made)
+    assert made.acme_server == "https://acme-v02.api.letsencrypt.org/directory"
+    assert config(**ACME, acme_server="https://ca.test/dir").acme_server == "https://ca.test/dir"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("acme_email", "me"), ("acme_email", "a b@c.test"), ("acme_server", "http://ca.test")]
+)
+def test_what_is_no_address_is_refused(name: str, text: str) -> None:
+    with pytest.raises(ComposectlError, match=f"invalid value `{text}`"):
+        config(**{name: text})
 
 
 def test_all_ports_take_tls_or_one() -> None:

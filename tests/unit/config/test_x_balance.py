@@ -63,6 +63,8 @@ VALUES = {
     "send_proxy_protocol": "v2",
     "strict_sni": "true",
     "tls": "internal",
+    "acme_email": "me@shop.example",
+    "acme_server": "https://ca.example/dir",
     "tls_cert": ["shop.pem", "/etc/blog.pem"],
     "tls_key": "shop.key",
     "sleep_mode": "pause",
