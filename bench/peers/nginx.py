@@ -39,10 +39,16 @@ http {{
 _HTTP = """
       proxy_http_version 1.1; proxy_set_header Connection ""; proxy_request_buffering off; proxy_max_temp_file_size 0;
 """
+_VERSION = ("nginx", "-v")
 _LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
 
 
-def _starter(buffers: str = "") -> Callable[[Place], AbstractContextManager[int]]:
+def with_tls(pem: Path) -> Peer:
+    """The one whose clients speak TLS, with the certificate and the key in this file."""
+    return Peer("nginx-tls", _starter(listen=f"ssl http2; ssl_certificate {pem}; ssl_certificate_key {pem}"), _VERSION)
+
+
+def _starter(buffers: str = "", listen: str = "") -> Callable[[Place], AbstractContextManager[int]]:
     @contextmanager
     def start(place: Place) -> Iterator[int]:
         config = place.folder / "nginx.conf"
@@ -50,7 +56,7 @@ def _starter(buffers: str = "") -> Callable[[Place], AbstractContextManager[int]
         words = (
             {"listen": "http2", "kind": "grpc", "scheme": "grpc", "more": ""}
             if place.backends.grpc
-            else {"listen": "", "kind": "proxy", "scheme": "http", "more": _HTTP + buffers}
+            else {"listen": listen, "kind": "proxy", "scheme": "http", "more": _HTTP + buffers}
         )
         text = _CONFIG.format(folder=place.folder, port=place.port, servers=servers, **words)
         config.write_text(text)
@@ -70,5 +76,5 @@ def _worker_of(master: int) -> int:
     return int(workers[0])
 
 
-NGINX = Peer("nginx", _starter(), ("nginx", "-v"))
-NGINX_TUNED = Peer("nginx-tuned", _starter(_LARGE_BUFFERS), ("nginx", "-v"))
+NGINX = Peer("nginx", _starter(), _VERSION)
+NGINX_TUNED = Peer("nginx-tuned", _starter(_LARGE_BUFFERS), _VERSION)

@@ -120,7 +120,7 @@ async def test_first_come_first_served(open_stage: OpenStage) -> None:
     assert busy.paths == list(range(41))
 
 
-async def test_after_its_time_it_is_a_503_with_retry_after(open_stage: OpenStage) -> None:
+async def test_d13_after_its_time_it_is_a_503_with_retry_after(open_stage: OpenStage) -> None:
     stage = await capped(open_stage)
     await stage.ask(GET)
     client = await waits(stage)
