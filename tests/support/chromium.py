@@ -26,15 +26,17 @@ _OPTIONS = (
 
 
 class Chromium:
-    """One browser with a profile of its own, until `close`."""
+    """One browser with a profile of its own, until `close`; `person`: the home directory."""
 
-    def __init__(self) -> None:
+    def __init__(self, person: Path | None = None) -> None:
         path = shutil.which("chromium")
         assert path, "chromium is missing: scripts/external installs it"
         self._home = Path(tempfile.mkdtemp(prefix="chromium-"))
         command = [path, f"--user-data-dir={self._home}", *_OPTIONS]
         # It leaves the folder of its socket behind among the temporary files.
         environ = os.environ | {"TMPDIR": str(self._home)}
+        if person is not None:
+            environ |= {"HOME": str(person)}
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ)
         file = self._home / "DevToolsActivePort"
         assert wait_until(lambda: file.exists() and len(file.read_text().splitlines()) == 2), "chromium does not start"
