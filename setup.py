@@ -69,6 +69,7 @@ HOT_PATH = [
     "composectl/proxy/refusal.py",
     "composectl/proxy/replay.py",
     "composectl/proxy/request_id.py",
+    "composectl/proxy/routes.py",
     "composectl/proxy/session_fields.py",
     "composectl/proxy/sockets.py",
     "composectl/proxy/tcp.py",
@@ -77,6 +78,7 @@ HOT_PATH = [
     "composectl/proxy/token_buckets.py",
     "composectl/proxy/trailers.py",
     "composectl/proxy/tunnel.py",
+    "composectl/proxy/upstreams.py",
 ]
 
 

@@ -76,7 +76,8 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     from composectl.compose.grace_period import longest_stop
     from composectl.config.options import settings_of
     from composectl.config.up import load_up_config
-    from composectl.daemon.preflight import check_apart, ports_of
+    from composectl.daemon.preflight import ports_of
+    from composectl.daemon.routing import make_routing
 
     invocation: Invocation = ctx.obj
     typed = up.make_context("up", list(arguments), parent=ctx.parent).params
@@ -94,7 +95,8 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
             "for example: `composectl systemd-unit --balance echo=10`, or `x-balance: 10` in the compose file",
         )
     config, loaded = asked
-    check_apart({name: ports_of(loaded.project, name, service) for name, service in config.services.items()})
+    ports = {name: ports_of(loaded.project, name, service) for name, service in config.services.items()}
+    make_routing(ports, config.services)
     before = invocation.options.absolute(invocation.cwd).argv()
     for option, value in (("--host", invocation.host), ("--context", invocation.context)):
         before += (option, value) if value else ()

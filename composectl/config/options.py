@@ -26,7 +26,15 @@ from composectl.config.daemon import (
     StaticBackends,
     UpConfig,
 )
-from composectl.config.service import PAUSE, STOP, BalancingConfig, ProtocolConfig, RolloutConfig, ServiceConfig
+from composectl.config.service import (
+    PAUSE,
+    STOP,
+    BalancingConfig,
+    ProtocolConfig,
+    RolloutConfig,
+    RoutingConfig,
+    ServiceConfig,
+)
 from composectl.config.tls import MODES, TlsConfig
 from composectl.config.values import Value, parse
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
@@ -301,12 +309,22 @@ OPTIONS = (
     _guard(
         "domain",
         kinds.DOMAIN,
-        "Make the certificate for this name, too; repeat it.",
+        "Make the certificate for this name, too, and answer it where services share a port; repeat it.",
         (TlsConfig, "domains"),
         default="names and addresses of this machine",
     ),
     _tls("acme-email", kinds.EMAIL, "Tell the public authority this address."),
     _tls("acme-server", kinds.ACME_SERVER, "Ask this public authority, by the directory of its ACME server."),
+    _guard(
+        "route",
+        kinds.ROUTE,
+        "Send requests for this host, below this path, to this service where services share a port; repeat it.",
+        (RoutingConfig, "typed"),
+        Scope.DAEMON,
+        ("up",),
+    ),
+    _guard("path", kinds.PREFIX, "Send only requests below this path to the service.", RoutingConfig, commands=()),
+    _guard("strip-path", FLAG, "Whether replicas get the path without this beginning.", RoutingConfig, commands=()),
     _guard(
         "tls-port",
         kinds.CONTAINER_PORT,

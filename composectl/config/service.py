@@ -11,10 +11,11 @@ from composectl.balance.policy import POLICIES, Policy, SlowStart
 from composectl.balance.replica_range import ReplicaRange, Scale
 from composectl.compose.ports import Port
 from composectl.config.tls import TlsConfig
-from composectl.config.values import PortProtocol
+from composectl.config.values import PortProtocol, ServiceRoute
 from composectl.proxy.field_edits import HeaderConfig
 from composectl.proxy.guards import GuardConfig
 from composectl.proxy.limits import Limits, QueueConfig
+from composectl.proxy.routes import Route
 
 STOP, PAUSE = "stop", "pause"
 
@@ -88,6 +89,18 @@ class ProtocolConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutingConfig:
+    """Which requests a service gets: those for each `--domain` of it, and below the `path`; an empty one is any.
+
+    `strip_path`: backends get the rest of the path. `typed`: the routes on the command line, in place of the others.
+    """
+
+    path: bytes = b""
+    strip_path: bool = False
+    typed: tuple[ServiceRoute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceConfig:
     """One balanced service, with `scale` replicas at first, and later as many of its `range` as its load needs.
 
@@ -103,11 +116,21 @@ class ServiceConfig:
     drop_udp: bool = False
     protocols: ProtocolConfig = field(default_factory=ProtocolConfig)
     range: ReplicaRange | None = None
+    routing: RoutingConfig = field(default_factory=RoutingConfig)
 
     @property
     def asked(self) -> Scale:
         """The number or the range that was asked for."""
         return self.range or self.scale
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """What it gets on a listener that it shares."""
+        routing = self.routing
+        if routing.typed:
+            return tuple(Route(route.host, route.path, routing.strip_path) for route in routing.typed)
+        hosts = [(f"[{name}]" if ":" in name else name).encode() for name in self.balancing.tls.domains] or [b""]
+        return tuple(Route(host, routing.path, routing.strip_path) for host in hosts)
 
 
 def check_range(service: str, bounds: ReplicaRange, balancing: BalancingConfig) -> None:

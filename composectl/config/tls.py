@@ -56,10 +56,6 @@ def check_tls(config: TlsConfig) -> None:
             f"`--tls {config.mode}` cannot be combined with `--tls-cert`: a certificate comes from one place",
             "omit one of the two",
         )
-    if config.domains and not config.mode:
-        raise errors.UsageError(
-            "`--domain` requires `--tls`", "a certificate in a file has its own names: add `--tls internal`, or omit it"
-        )
     if config.mode == ACME:
         _check_acme(config)
     elif config.acme_email:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from composectl import errors
@@ -19,10 +19,11 @@ from composectl.compose.files import check_input
 from composectl.compose.options import Invocation, active_profiles, project_directory_of
 from composectl.compose.project import X_BALANCE, Project
 from composectl.config.daemon import UpConfig
-from composectl.config.options import KEYS, Settings, build, build_daemon
+from composectl.config.options import KEYS, OPTIONS, Settings, build, build_daemon
 from composectl.config.protocols import make_protocols
 from composectl.config.service import PAUSE, ServiceConfig, check_range
 from composectl.config.tls import check_tls
+from composectl.config.values import ServiceRoute
 from composectl.config.x_balance import XBalance, check_combinations, flag_of, parse_x_balance
 from composectl.control.client import running_daemons
 from composectl.control.pacing import run
@@ -32,6 +33,7 @@ from composectl.orchestrator.stack import count_stack_replicas
 from composectl.screen.console import info
 
 _LISTEN = KEYS["listen"]
+_ROUTE = next(row for row in OPTIONS if row.name == "route")
 
 
 def load_up_config(
@@ -92,10 +94,13 @@ def make_up_config(
             "`--listen` is ambiguous: several services are balanced",
             "omit `--listen`: each service is served on the ports that it publishes",
         )
+    if declared is not None:
+        _check_routes(flags.get(_ROUTE, ()), scales)
     rest = {row: value for row, value in flags.items() if row is not _LISTEN}
     services = {}
     for service, scale in scales.items():
-        own, file = flags if service in listening else rest, (declared or {}).get(service, XBalance()).settings
+        own = _of_service(flags if service in listening else rest, service)
+        file = (declared or {}).get(service, XBalance()).settings
         check_combinations({**file, **own}, flag_of)
         built = services[service] = build(
             ServiceConfig,
@@ -143,6 +148,22 @@ def check_others(
 
 
 # Private
+
+
+def _of_service(flags: Settings, service: str) -> Settings:
+    """The flags without the routes of other services."""
+    routes = tuple(route for route in flags.get(_ROUTE, ()) if route.service == service)
+    rest = {row: value for row, value in flags.items() if row is not _ROUTE}
+    return rest | {_ROUTE: routes} if routes else rest
+
+
+def _check_routes(routes: Iterable[ServiceRoute], services: Collection[str]) -> None:
+    for route in routes:
+        if route.service not in services:
+            raise errors.UsageError(
+                f"`--route {route}` names service `{route.service}`, which is not balanced",
+                errors.did_you_mean(route.service, "services", sorted(services)),
+            )
 
 
 def _check_swarm(config: UpConfig) -> None:

@@ -22,6 +22,7 @@ from composectl.proxy.backend_tls import INSECURE, VERIFY
 from composectl.proxy.field_edits import FieldEdit
 from composectl.proxy.head import OUR_REQUEST_FIELDS, OUR_RESPONSE_FIELDS, is_reserved
 from composectl.proxy.protocol import Protocol
+from composectl.proxy.routes import plain_path
 from composectl.proxy.token_buckets import RateLimit
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
@@ -30,6 +31,7 @@ _DURATION = r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|)"
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _SHARE = r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%"
 _WHOLE_NUMBER = r"0|[1-9][0-9]{0,8}"
+_PREFIX = r"/[A-Za-z0-9/._~!$&'()*+,=:@-]*"
 _RATE = r"([1-9][0-9]{0,5})/([smh])(?::([1-9][0-9]{0,5}))?"
 _RATE_UNITS = {"s": 1, "m": 60, "h": 3600}
 _SIZE = r"([1-9][0-9]{0,11})([kmg]?)"
@@ -126,6 +128,18 @@ class PortProtocol:
 
     def __str__(self) -> str:
         return self.protocol if self.port is None else f"{self.port}={self.protocol}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRoute:
+    """Requests for this host, empty for any, below this path go to the service."""
+
+    service: str
+    host: bytes
+    path: bytes
+
+    def __str__(self) -> str:
+        return f"{self.service}={(self.host + self.path).decode()}"
 
 
 def parse_listen(text: str) -> Port:
@@ -227,6 +241,19 @@ def _sticky(text: str) -> str:
     return text
 
 
+def _prefix(text: str) -> bytes:
+    path = _matched(_PREFIX, text)[0].rstrip("/").encode()
+    _check(text, not path or plain_path(path) == path)
+    return path
+
+
+def _route(text: str) -> ServiceRoute:
+    service, equals, place = text.partition("=")
+    host, slash, path = place.partition("/")
+    _check(text, service and equals and place)
+    return ServiceRoute(service, _domain(host).encode() if host else b"", _prefix(slash + path) if slash else b"")
+
+
 def _field(ours: frozenset[bytes], text: str) -> FieldEdit:
     name, value = _matched(rf"({_TOKEN})=({_FIELD_VALUE})", text).groups()
     _check(text, not (is_reserved(name.lower().encode()) or name.lower().encode() in ours))
@@ -307,6 +334,15 @@ _make_field = partial(
 )
 REQUEST_FIELD = _make_field(parse=partial(_field, OUR_REQUEST_FIELDS), examples=["X-Env=production", "Cookie="])
 RESPONSE_FIELD = _make_field(parse=partial(_field, OUR_RESPONSE_FIELDS), examples=["X-Frame-Options=DENY", "Server="])
+PREFIX = Value(
+    "PATH",
+    _prefix,
+    "a path without query, empty segments or percent-encoding",
+    ["/api"],
+    {"type": "string", "pattern": rf"^{_PREFIX}$|\$"},
+    show=bytes.decode,
+)
+ROUTE = Value("SERVICE=HOST[/PATH]", _route, "SERVICE=HOST[/PATH]", ["api=shop.example/api", "web=*.shop.example"])
 DURATION = Value("TIME", _duration, "a duration", ["5s", "500ms", "2m"], show=lambda seconds: f"{seconds:g}s")
 SHARE = Value("SHARE", _share, "a percentage between 0% and 100%", ["10%"])
 PROJECT_NAME = Value(

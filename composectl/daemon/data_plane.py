@@ -15,6 +15,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
 from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig
+from composectl.daemon.routing import Routing
 from composectl.daemon.tls import ends_tls
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.backend_tls import BackendTls
@@ -27,9 +28,11 @@ from composectl.proxy.listener import serve
 from composectl.proxy.protocol import BY_CONNECTION, Protocol
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.request_id import make_request_id
-from composectl.proxy.server import HttpServer
+from composectl.proxy.routes import Route
+from composectl.proxy.server import HttpServer, make_upstreams
 from composectl.proxy.session_fields import SessionFields
 from composectl.proxy.tls_contexts import TlsContexts
+from composectl.proxy.upstreams import Upstreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class DataPlane:
     """`protocols`: those of the ports, of which the first one's target is checked.
 
     `on_untrusted` and `on_silent`: see `ListenerContext`; the latter gets the port. `on_notice` gets a sentence that is
-    of use for a while. `tls`: of the ports where it ends. `on_queued`: see `RequestQueue`. Raises ComposectlError for
-    guards that cannot be set up.
+    of use for a while. `hosts`: the servers of other services whose listeners these ports share. `tls`: of the ports
+    where it ends. `on_queued`: see `RequestQueue`. Raises ComposectlError for guards that cannot be set up.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class DataPlane:
         on_untrusted: Callable[[str], None],
         on_silent: Callable[[Port], None],
         on_notice: Callable[[str], None],
+        routing: Routing,
+        hosts: Mapping[Port, HttpServer],
         tls: TlsContexts | None = None,
         backend_tls: BackendTls | None = None,
         on_queued: Callable[[], None] = lambda: None,
@@ -68,20 +73,35 @@ class DataPlane:
         self._session_fields = session_fields
         self._on_untrusted = on_untrusted
         self._on_silent = on_silent
-        self._tls = tls
         self._backend_tls = backend_tls
         self._queue = RequestQueue(pool, balancing.queue, on_queued)
         self._guards = make_guards(balancing.guards, pool.service, on_notice)
         checked = next(iter(protocols)).target
-        self._servers = {
-            port: self._make_server(port, protocol, checked=port.target == checked)
-            for port, protocol in protocols.items()
-        }
+        self._hosts = hosts
+        self._shared_upstreams: list[Upstreams] = []
+        self._servers: dict[Port, HttpServer] = {}
+        for port, protocol in protocols.items():
+            ends = ends_tls(balancing.tls, port, protocol)
+            hsts = balancing.tls.hsts if ends else 0
+            upstream = self._make_upstream(port, protocol, hsts, checked=port.target == checked)
+            if port in hosts:
+                upstreams = make_upstreams(upstream, balancing.limits, speaks_http1=ends)
+                hosts[port].share(upstreams, routing.routes)
+                self._shared_upstreams.append(upstreams)
+            else:
+                self._servers[port] = self._make_server(
+                    port, upstream, protocol, tls if ends else None, routing.of(port)
+                )
         self._runners: list[web.ServerRunner] = []
+        self._is_served = False
 
     @property
     def is_served(self) -> bool:
-        return bool(self._runners)
+        return self._is_served
+
+    def server_of(self, port: Port) -> HttpServer:
+        """The server of a port that is not another service's."""
+        return self._servers[port]
 
     @property
     def queued(self) -> int:
@@ -90,12 +110,13 @@ class DataPlane:
 
     def recognised(self, port: Port) -> dict[str, int]:
         """The numbers of connections to this port, by what came."""
-        return dict(self._servers[port].context.recognised)
+        return dict(self._servers[port].context.recognised) if port in self._servers else {}
 
     async def serve(self, listening: Mapping[Port, Sequence[socket.socket]]) -> None:
         """Accept clients on the sockets of each port."""
         seconds = self._balancing.drain_timeout
         self._runners = [await serve(server, list(listening[port]), seconds) for port, server in self._servers.items()]
+        self._is_served = True
 
     async def drain_connections(self, seconds: float) -> None:
         """Accept no more, and for so long close a connection only after one more response: another process goes on."""
@@ -109,7 +130,7 @@ class DataPlane:
 
     def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
         """End what is in flight at this backend, with a reset, as failed: see `Connection.cut`."""
-        for server in self._servers.values():
+        for server in (*self._servers.values(), *self._hosts.values()):
             server.cut(backend, spare_streams=spare_streams)
 
     async def abort(self) -> None:
@@ -123,6 +144,8 @@ class DataPlane:
         else:
             for server in self._servers.values():
                 server.forget(backend)
+            for upstreams in self._shared_upstreams:
+                upstreams.forget(backend)
 
     def admit(self) -> None:
         """A backend that was full has room."""
@@ -138,17 +161,16 @@ class DataPlane:
 
     # Private
 
-    def _make_server(self, port: Port, protocol: Protocol, *, checked: bool) -> HttpServer:
+    def _make_upstream(self, port: Port, protocol: Protocol, hsts: int, *, checked: bool) -> Upstream:
         balancing = self._balancing
-        tls = self._tls if ends_tls(balancing.tls, port, protocol) else None
         connections = ConnectionPool(
             port.target,
             identify=balancing.backend_header,
             tell_number=balancing.replica_header,
-            hsts=balancing.tls.hsts if tls is not None else 0,
+            hsts=hsts,
             tls=None if protocol in BY_CONNECTION else self._backend_tls,
         )
-        upstream = Upstream(
+        return Upstream(
             self._pool,
             connections,
             self._queue,
@@ -158,14 +180,19 @@ class DataPlane:
             request_edits=make_edits(balancing.headers.request_header),
             response_edits=make_edits(balancing.headers.response_header),
         )
+
+    def _make_server(
+        self, port: Port, upstream: Upstream, protocol: Protocol, tls: TlsContexts | None, routes: Sequence[Route]
+    ) -> HttpServer:
         return HttpServer(
             upstream,
-            balancing.limits,
+            self._balancing.limits,
             self._shared.connection_limit,
-            make_id=make_request_id if balancing.request_id else None,
+            make_id=make_request_id if self._balancing.request_id else None,
             log=self._shared.access_log,
             on_untrusted=self._on_untrusted,
             protocol=protocol,
             on_silent=partial(self._on_silent, port),
             tls=tls,
+            routes=routes,
         )

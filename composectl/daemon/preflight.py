@@ -26,6 +26,7 @@ from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.hot_restart import claim_project
 from composectl.daemon.lifecycle import Prepared
+from composectl.daemon.routing import make_routing, tls_of
 from composectl.daemon.service import BalancedService, bind_ports
 from composectl.daemon.sessions import make_session_fields
 from composectl.daemon.tls import ends_tls, make_tls
@@ -52,8 +53,14 @@ async def prepare_up(
         undo.callback(connection.close)
         sys.stderr.write(loaded.warnings)
         ports, redirects = _ports(project, config)
+        routing = make_routing(ports, config.services)
         protocols = _protocols(ports, config)
-        tls = {name: make_tls(each.balancing.tls, protocols[name]) for name, each in config.services.items()}
+        tls = {
+            name: make_tls(
+                tls_of(name, config.services, routing), {port: chosen[port] for port in routing[name].own(chosen)}
+            )
+            for name, chosen in protocols.items()
+        }
         addressing = await connection.choose_addressing(config.backend_address)
         claimed = claim_project(folder, connection.client.name_of(project), connection.url, config)
         undo.callback(claimed.lock.release)
@@ -89,6 +96,8 @@ async def prepare_up(
                 session_fields=make_session_fields(service_config.balancing, claimed.lock.project, name),
                 tls=tls[name],
                 redirect=redirects[name],
+                routing=routing[name],
+                hosts={own: (services[host], port) for own, (host, port) in routing[name].hosts.items()},
             )
             service.range = service_config.range
             undo.callback(service.close)
@@ -196,5 +205,9 @@ def _ports(project: Project, config: UpConfig) -> tuple[Mapping[str, list[Port]]
         tls = config.services[service].balancing.tls
         if any(ends_tls(tls, port, protocol) for port, protocol in protocols.items()):
             served[service], redirects[service] = split_redirect(tls, ports[service])
-    check_apart({name: [*ports, *filter(None, [redirects[name]])] for name, ports in served.items()})
+    routing = make_routing(served, config.services)
+    for service in served:
+        if routing[service].hosts:  # the redirect, too, is its host's
+            redirects[service] = None
+    check_apart({name: [*routing[name].own(ports), *filter(None, [redirects[name]])] for name, ports in served.items()})
     return served, redirects

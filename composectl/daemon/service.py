@@ -27,6 +27,7 @@ from composectl.daemon.data_plane import DataPlane, Shared
 from composectl.daemon.notice_board import NoticeBoard
 from composectl.daemon.notices import notices, silence
 from composectl.daemon.redirect import RedirectListener
+from composectl.daemon.routing import NO_ROUTING, Routing
 from composectl.daemon.tls import ServiceTls, ends_tls, make_backend_tls
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
@@ -61,6 +62,8 @@ class BalancedService:
     comes.
     """
 
+    _plane: DataPlane
+
     def __init__(
         self,
         name: str,
@@ -75,6 +78,8 @@ class BalancedService:
         session_fields: SessionFields | None = None,
         tls: ServiceTls | None = None,
         redirect: Port | None = None,
+        routing: Routing = NO_ROUTING,
+        hosts: Mapping[Port, tuple[BalancedService, Port]] | None = None,
     ) -> None:
         self.name = name
         self.protocols = {port: (protocols or {}).get(port, Protocol.AUTO) for port in ports}
@@ -110,6 +115,12 @@ class BalancedService:
         self._changes = changes
         self._target = ports[0].target
         self._health_monitor = HealthMonitor(self.pool, self._target, self._health_check)
+        self._sockets: dict[Port, list[socket.socket]] = {}
+        self._addresses: dict[Port, tuple[str, ...]] = {}
+        self._guests: dict[Port, list[tuple[BalancedService, Port]]] = {}
+        self._hosts = hosts or {}
+        for own, (host, port) in self._hosts.items():
+            host._guests.setdefault(port, []).append((self, own))
         self._plane = DataPlane(
             self.pool,
             self.protocols,
@@ -119,12 +130,12 @@ class BalancedService:
             self._notice_proxy,
             self._notice_silence,
             self._notice_for_a_while,
+            routing,
+            {own: host._plane.server_of(port) for own, (host, port) in self._hosts.items()},
             tls.contexts if tls is not None else None,
             backend_tls,
             self._changes.wake,
         )
-        self._sockets: dict[Port, list[socket.socket]] = {}
-        self._addresses: dict[Port, tuple[str, ...]] = {}
 
     def bind(self, port: Port) -> None:
         """Take the host port. Raises PortTaken and ComposectlError."""
@@ -146,7 +157,11 @@ class BalancedService:
     def unbound(self) -> list[Port]:
         """The ports that are still to be bound."""
         ports = [*self.protocols, *([self._redirect_port] if self._redirect_port else [])]
-        return [port for port in ports if port not in self._sockets]
+        return [port for port in ports if port not in self._sockets and port not in self._hosts]
+
+    def sharers(self, port: Port) -> list[str]:
+        """The services that are reached on this port, which this one listens at."""
+        return [self.name, *(guest.name for guest, _ in self._guests.get(port, ()))]
 
     @property
     def is_served(self) -> bool:
@@ -288,6 +303,11 @@ class BalancedService:
         if port is self._redirect_port:
             return
         addresses = tuple(map(address_of, sockets))  # now: a socket that is closed has none
+        self._reached_at(port, addresses)
+        for guest, guest_port in self._guests.get(port, ()):
+            guest._reached_at(guest_port, addresses)
+
+    def _reached_at(self, port: Port, addresses: tuple[str, ...]) -> None:
         self._addresses[port] = addresses
         self.listeners += addresses
         self.listeners_by_port.setdefault(str(port.target or ""), []).extend(addresses)
@@ -359,7 +379,7 @@ async def bind_ports(service: BalancedService, orchestrator: Orchestrator, folde
         try:
             service.bind(port)
         except PortTaken as taken:
-            if await orchestrator.owns_port(service.name, taken.port):
+            if any([await orchestrator.owns_port(name, taken.port) for name in service.sharers(port)]):
                 continue
             owner = await orchestrator.port_owner(taken.port)
             owner = owner or await asyncio.to_thread(port_owner, taken.port, folder)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http2.client_connection import Http2ClientConnection
 from composectl.proxy.http2.frames import PREFACE
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.protocol import Protocol
+from composectl.proxy.routes import Router
 from composectl.proxy.tcp import TcpConnection
 from composectl.proxy.tls_hello import is_start_of_tls
+from composectl.proxy.upstreams import Upstreams
 
 HTTP_1: Final = "http/1.1"
 HTTP_2: Final = "http/2"
@@ -28,20 +29,20 @@ class Detector:
     def __init__(
         self,
         context: ListenerContext,
-        http2_upstream: Upstream,
-        grpc_upstream: Upstream,
+        upstreams: Upstreams,
+        router: Router | None,
         make_tls: Callable[[], TcpConnection] | None,
     ) -> None:
         self._context = context
-        self._http2_upstream = http2_upstream
-        self._grpc_upstream = grpc_upstream
+        self._upstreams = upstreams
+        self._router = router
         self._make_tls = make_tls
 
     def detect(self, connection: ClientConnection, data: bytes) -> bool:
         """Whether these first bytes are HTTP/1; if not, the connection is handed over, or they are held."""
         if data.startswith(PREFACE):
             self._context.recognised[HTTP_2] += 1
-            successor = Http2ClientConnection(self._context, self._http2_upstream, self._grpc_upstream)
+            successor = Http2ClientConnection(self._context, self._upstreams, self._router)
             self._context.hand_over(connection, connection.transport, successor, data[len(PREFACE) :])
             return False
         if PREFACE.startswith(data):

@@ -15,6 +15,8 @@ from composectl.proxy.request_id import is_valid_request_id, request_id_line
 
 Fields = list[tuple[bytes, bytes]]
 _JOIN: Final = b": ".join
+_LINE_END: Final = b"\r\n"
+_FIRST_FIELD: Final = 2  # of the lines of a head: before it are the request line and `Host`
 _CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 _NO_BODY: Final = b"Content-Length: 0\r\n"
 _NO_HOST: Final = b"\r\nHost: \r\n"
@@ -133,6 +135,26 @@ class RequestHead:
         """The whole head for the backend at this authority, whose name stands where the client gave none."""
         return self.data if self.has_host else self.data.replace(_NO_HOST, b"\r\nHost: %b\r\n" % authority, 1)
 
+    def edit(self, edits: FieldEdits) -> None:
+        """Make these edits of the end-to-end fields, whatever the client names in its `Connection`."""
+        lines = self.data.split(_LINE_END)
+        end = _FIRST_FIELD + len(self.fields)
+        self.fields = edits.apply(self.fields)
+        self.data = _LINE_END.join([*lines[:_FIRST_FIELD], *map(_JOIN, self.fields), *lines[end:]])
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Add an end-to-end field."""
+        lines = self.data.split(_LINE_END)
+        lines.insert(_FIRST_FIELD + len(self.fields), _JOIN((name, value)))
+        self.fields = [*self.fields, (name, value)]
+        self.data = _LINE_END.join(lines)
+
+    def retarget(self, target: bytes) -> None:
+        """Ask for another target."""
+        rest = self.data[len(self.method) + 1 + len(self.target) :]
+        self.target = target
+        self.data = b"%b %b%b" % (self.method, target, rest)
+
     def accepts_switch(self, head: ResponseHead) -> bool:
         """Whether a 101 may switch to its protocols: the client offered each (RFC 9110, section 7.8)."""
         return bool(head.upgrade and self.upgrade) and _tokens(head.upgrade) <= _tokens(self.upgrade)
@@ -236,14 +258,12 @@ def request_head(
     forwarded_host: bytes = b"",
     make_id: Callable[[], bytes] | None = None,
     keep_alive: bool = True,
-    edits: FieldEdits | None = None,
 ) -> RequestHead:
     """The head to send to a backend; `forwarding` is from `forwarding_lines`, `forwarded_host` from a trusted client.
 
     `make_id` gives the `X-Request-ID` of a request that comes without a valid one; without it none is looked at.
-    `keep_alive`: what the parser makes of the version and of `Connection`. `edits` are made of what goes on.
-    Raises BadMessage for what RFC 9112, sections 3.2 and 6.1, forbids, for what exceeds a limit, and for what RFC 9110,
-    sections 7.6 and 10.1.1, rejects.
+    `keep_alive`: what the parser makes of the version and of `Connection`. Raises BadMessage for what RFC 9112,
+    sections 3.2 and 6.1, forbids, for what exceeds a limit, and for what RFC 9110, sections 7.6 and 10.1.1, rejects.
     """
     kept, ours = _sort(fields, OUR_REQUEST_FIELDS)
     request_id = ours.pop(_REQUEST_ID, None) if len(ours) > 1 else None
@@ -271,8 +291,6 @@ def request_head(
         if b"close" in tokens or (b"proxy-connection" in ours and b"close" in _tokens(ours[b"proxy-connection"])):
             keep_alive = False
         hop = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade if upgrade else _TRAILERS_WELCOME if trailers else b""
-    if edits is not None:
-        kept = edits.apply(kept)
     has_host = host is not None
     host = host or b""
     forwarded = forwarding + (forwarded_host or host)

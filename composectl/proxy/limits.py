@@ -163,13 +163,17 @@ def is_private(client: str) -> bool:
 
 def check_head(head: RequestHead, limits: Limits) -> None:
     """Reject a host that is not allowed (RFC 9110, section 7.4), and a body with too large a Content-Length."""
-    if limits.allowed_hosts:
-        host = head.data.split(b"\r\n", 2)[1].removeprefix(b"Host: ").lower()
-        name = host.partition(b"]")[0] + b"]" if host.startswith(b"[") else host.partition(b":")[0]
-        if name.removesuffix(b".") not in limits.allowed_hosts:
-            raise BadMessage(421, ErrorReason.HOST_NOT_ALLOWED)
+    if limits.allowed_hosts and host_of(head) not in limits.allowed_hosts:
+        raise BadMessage(421, ErrorReason.HOST_NOT_ALLOWED)
     if limits.max_request_body is not None and head.framing.startswith(_LENGTH):
         check_body(int(head.framing[len(_LENGTH) :]), limits)
+
+
+def host_of(head: RequestHead) -> bytes:
+    """The host that is asked for, in lower case and without a port; empty where the client gave none."""
+    host = head.data.split(b"\r\n", 2)[1].removeprefix(b"Host: ").lower()
+    name = host.partition(b"]")[0] + b"]" if host.startswith(b"[") else host.partition(b":")[0]
+    return name.removesuffix(b".")
 
 
 def check_body(size: int, limits: Limits) -> None:

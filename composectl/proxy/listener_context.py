@@ -83,6 +83,7 @@ class ListenerContext:
         self.tunnels: set[Connection] = set()
         self.recognised = Counter[str]()
         self.proxied = WeakKeyDictionary[object, tuple[str, int]]()
+        self._server_names = WeakKeyDictionary[object, bytes]()
         self.empty = asyncio.Event()
         self.empty.set()
         self.on_silent: Callable[[], None] | None = None
@@ -105,10 +106,16 @@ class ListenerContext:
         name = transport.get_extra_info("peername")
         return name[:2] if name else UNKNOWN
 
-    def encrypted(self, plain: asyncio.BaseTransport, tls: asyncio.BaseTransport) -> None:
-        """TLS has begun on a connection: the client is the same."""
+    def encrypted(self, plain: asyncio.BaseTransport, tls: asyncio.BaseTransport, server_name: str) -> None:
+        """TLS has begun on a connection, with this server name or none: the client is the same."""
+        if server_name:
+            self._server_names[_identity(tls)] = server_name.encode()
         if (told := self.proxied.get(plain)) is not None:
             self.proxied[_identity(tls)] = told
+
+    def server_name_of(self, transport: asyncio.BaseTransport) -> bytes:
+        """The server that the client has named by TLS, in lower case; empty where it has named none."""
+        return self._server_names.get(_identity(transport), b"") if self._server_names else b""
 
     def opened(self, connection: Connection) -> None:
         if not self.connections:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -24,9 +24,11 @@ from composectl.proxy.limits import ConnectionLimit, Limits
 from composectl.proxy.listener_context import ListenerContext, Successor
 from composectl.proxy.protocol import BY_CONNECTION, Protocol
 from composectl.proxy.proxy_header import ProxyHeaderConnection
+from composectl.proxy.routes import Route, Router
 from composectl.proxy.tcp import TcpConnection
 from composectl.proxy.tls_acceptor import TlsAcceptor
 from composectl.proxy.tls_contexts import TlsContexts
+from composectl.proxy.upstreams import Upstreams
 
 _CLOSE_INTERVAL = 0.02
 _ABORT_SECONDS = 1.0
@@ -37,7 +39,8 @@ class HttpServer(web.Server):
     """Makes a connection for each client of one upstream; for the arguments see `ListenerContext`.
 
     `protocol`: of its clients; where a limit of requests is in force, AUTO means HTTP. `tls`: all of them speak TLS,
-    which ends here.
+    which ends here. `routes`: those of the requests that go to `upstream`, where the listener may be shared; without
+    any, all go there.
     """
 
     def __init__(
@@ -53,12 +56,12 @@ class HttpServer(web.Server):
         protocol: Protocol = Protocol.AUTO,
         on_silent: Callable[[], None] = lambda: None,
         tls: TlsContexts | None = None,
+        routes: Sequence[Route] = (),
     ) -> None:
         super().__init__(_never_called)
-        self.upstream = upstream
-        self._pool_of_http1 = cast(ConnectionPool, upstream.connections)
-        http2 = Http2ConnectionPool(self._pool_of_http1)
-        self._connection_pools = (upstream.connections, http2)
+        self.upstreams = make_upstreams(upstream, limits, speaks_http1=tls is not None)
+        self._router = Router() if routes else None
+        self.share(self.upstreams, routes)
         self.connection_limit = connection_limit or ConnectionLimit()
         self.context = ListenerContext(limits, name, make_id, log, self.connection_limit.release, on_untrusted)
         self._protocol = protocol
@@ -67,9 +70,13 @@ class HttpServer(web.Server):
         if passes_tls:
             self.context.on_silent = on_silent
         make_tls = partial(self._make_tcp, Protocol.TLS) if passes_tls else None
-        streams, calls = (replace(upstream, connections=kept) for kept in (http2, GrpcStreams(http2)))
-        # Browsers speak HTTP/2 to each server of TLS, and containers expect HTTP/1.1.
-        self._detect = Detector(self.context, streams if tls is None else upstream, calls, make_tls).detect
+        self._detect = Detector(self.context, self.upstreams, self._router, make_tls).detect
+
+    def share(self, upstreams: Upstreams, routes: Sequence[Route]) -> None:
+        """Direct requests of these routes to these upstreams."""
+        for route in routes:
+            assert self._router is not None
+            self._router.add(route, upstreams)
 
     # aiohttp's side
 
@@ -78,7 +85,7 @@ class HttpServer(web.Server):
         make = self._make if self._tls is None else self._make_acceptor
         if not self.context.limits.accept_proxy_protocol:
             return make()
-        return ProxyHeaderConnection(self.context, self.upstream, make, self._protocol)
+        return ProxyHeaderConnection(self.context, self.upstreams.http1, make, self._protocol)
 
     def pre_shutdown(self) -> None:
         """Let every connection end with its current request."""
@@ -87,8 +94,9 @@ class HttpServer(web.Server):
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """Wait for all connections to end, for `timeout` seconds; then abort them."""
-        self.upstream.pool.drain_all("composectl ends")
-        self.upstream.queue.close()
+        for upstreams in self._all_upstreams:
+            upstreams.http1.pool.drain_all("composectl ends")
+            upstreams.http1.queue.close()
         try:
             async with asyncio.timeout(timeout):
                 await self.context.empty.wait()
@@ -98,13 +106,12 @@ class HttpServer(web.Server):
 
     def close_backend_connections(self) -> None:
         """Close those that are kept, of either protocol."""
-        for connections in self._connection_pools:
-            connections.close()
+        for upstreams in self._all_upstreams:
+            upstreams.close()
 
     def forget(self, backend: Backend) -> None:
         """Close what is kept to this backend: its address may soon be another's."""
-        for connections in self._connection_pools:
-            connections.forget(backend)
+        self.upstreams.forget(backend)
 
     def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
         """Abort the connections whose request this backend is to answer: see `Connection.cut`."""
@@ -138,27 +145,48 @@ class HttpServer(web.Server):
                 connection.sweep(self.context.tick)
             except Exception as error:
                 log_internal_error(error)
-        for connections in self._connection_pools:
-            connections.sweep()
+        for upstreams in self._all_upstreams:
+            upstreams.sweep()
         if self._tls is not None:
             self._tls.sweep()
         self.connection_limit.sweep()
 
     # Private
 
+    @property
+    def _all_upstreams(self) -> list[Upstreams]:
+        return [self.upstreams] if self._router is None else self._router.upstreams
+
     def _make(self) -> Successor:
         if self._protocol in BY_CONNECTION:
             self.context.recognised[self._protocol] += 1
             return self._make_tcp(self._protocol)
-        return ClientConnection(self.context, self.upstream, self._detect)
+        return ClientConnection(self.context, self.upstreams, self._detect, self._router)
 
     def _make_acceptor(self) -> TlsAcceptor:
         assert self._tls is not None
-        return TlsAcceptor(self.context, self.upstream, self._tls, self._make)
+        return TlsAcceptor(self.context, self.upstreams.http1, self._tls, self._make)
 
     def _make_tcp(self, protocol: Protocol) -> TcpConnection:
         announces = self._protocol is not Protocol.AUTO
-        return TcpConnection(self.context, self.upstream, self._pool_of_http1, protocol, announces=announces)
+        upstream = self.upstreams.http1
+        connections = cast(ConnectionPool, upstream.connections)
+        return TcpConnection(self.context, upstream, connections, protocol, announces=announces)
+
+
+def make_upstreams(upstream: Upstream, limits: Limits = _NO_LIMITS, *, speaks_http1: bool = False) -> Upstreams:
+    """Those of one service, whose upstream for HTTP/1 this is; `speaks_http1`: streams go to backends by HTTP/1, too.
+
+    Browsers speak HTTP/2 to each server of TLS, and containers expect HTTP/1.1.
+    """
+    streams = Http2ConnectionPool(cast(ConnectionPool, upstream.connections))
+    return Upstreams(
+        http1=upstream,
+        http2=upstream if speaks_http1 else replace(upstream, connections=streams),
+        grpc=replace(upstream, connections=GrpcStreams(streams)),
+        limits=limits if limits.allowed_hosts or limits.max_request_body is not None else None,
+        pools=(upstream.connections, streams),
+    )
 
 
 # Private

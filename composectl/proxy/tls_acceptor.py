@@ -160,7 +160,7 @@ class TlsAcceptor:
             rest = rest[size:]
 
     def _hand_over(self, transport: asyncio.Transport) -> None:
-        self._context.encrypted(self._plain, transport)
+        self._context.encrypted(self._plain, transport, self._hello.server_name)
         self._context.hand_over(self, transport, self._make(), self._early)
 
     def _refuse(self, bad: BadMessage) -> None:

@@ -26,6 +26,7 @@ from composectl.proxy.listener_context import Connection
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.replay import ReplayLimit
+from composectl.proxy.routes import Route
 from composectl.proxy.server import HttpServer
 from composectl.proxy.session_fields import SessionFields
 from composectl.proxy.tls_contexts import TlsContexts
@@ -42,10 +43,11 @@ class ProxyFixture:
     """`backends` are the scripted ones, `pool` what the proxy knows of them; `errors` what the loop complained of.
 
     `untrusted`: the peers that it told of, whose forwarding fields were dropped. `silences`: how often it told of a
-    client that says nothing. `troubles`: what it told of its guards.
+    client that says nothing. `troubles`: what it told of its guards. `other`: the pool of another service, if any.
     """
 
     pool: Pool
+    other: Pool
     server: HttpServer
     address: tuple[str, int]
     _runner: web.ServerRunner
@@ -87,6 +89,7 @@ class ProxyFixture:
         guards: GuardConfig | None = None,
         request_edits: FieldEdits | None = None,
         response_edits: FieldEdits | None = None,
+        routes: Sequence[Route] = (),
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
         self.connections = ConnectionPool(
@@ -130,6 +133,7 @@ class ProxyFixture:
             on_untrusted=self.untrusted.append,
             protocol=protocol,
             on_silent=self._count_silence,
+            routes=routes,
             tls=tls,
         )
         self._protocol = protocol

@@ -58,7 +58,6 @@ MET_IN = {
     },
     "unit/config/test_tls.py": {
         "`--tls {}` cannot be combined with `--tls-cert`: a certificate comes from one place": "test_options_that_make_no_sense_together",
-        "`--domain` requires `--tls`": "test_options_that_make_no_sense_together",
         "`--acme-email` requires `--tls acme`": "test_options_that_make_no_sense_together",
         "`--tls acme` requires `{}`": "test_options_that_make_no_sense_together",
         "`--tls acme` cannot prove `--domain {}`: it takes whole names of the public DNS": "test_options_that_make_no_sense_together",
@@ -83,6 +82,13 @@ MET_IN = {
         "no store of authorities is known on this system": "test_a_system_without_a_store_is_told_where_the_certificate_is",
         "`composectl {}` asks before it changes a store, and stdin is no terminal": "test_trust_asks_before_it_changes_anything",
         "nothing was changed": "test_a_no_changes_nothing",
+    },
+    "unit/config/test_routes.py": {
+        "`--route {}` names service `{}`, which is not balanced": "test_a_route_of_no_service"
+    },
+    "unit/daemon/test_routing.py": {
+        "`{}` and `{}` share {}, and both have the route `{}`": "test_one_route_has_one_service",
+        "`{}` and `{}` share {}, and differ in `{}`": "test_what_is_the_listener_s_is_the_same_for_all",
     },
     "unit/config/test_values_headers.py": {"`{}` gives one header two values": "test_a_header_has_one_value"},
     "unit/proxy/test_basic_auth.py": {"the password file {} {}": "test_a_bad_file_is_an_error_with_a_hint"},

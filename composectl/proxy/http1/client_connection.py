@@ -12,15 +12,17 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.error_pages import body_size, error_page
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
-from composectl.proxy.exchange import Exchange, Upstream
+from composectl.proxy.exchange import Exchange
 from composectl.proxy.head import Fields, ResponseHead
 from composectl.proxy.http1.encoding import encode_body, encode_interim, encode_response, http_date, last_chunk
 from composectl.proxy.http1.lingering import Lingering
 from composectl.proxy.http1.request_parser import RequestParser
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.routes import Router
 from composectl.proxy.sockets import has_ended, has_unread, reset, unsent
 from composectl.proxy.tunnel import Tunnel
+from composectl.proxy.upstreams import Upstreams
 
 _FIRST_BYTES_SECONDS: Final = 1
 _HEAD_SECONDS: Final = 10
@@ -45,12 +47,13 @@ class ClientConnection(ClientStream):
         "_parser",
         "_queue",
         "_reading",
+        "_router",
         "_starting",
         "_tunnel",
         "_tunnel_to",
         "_unsent",
         "_until_close",
-        "_upstream",
+        "_upstreams",
         "_write_paused",
         "closing",
         "held",
@@ -62,10 +65,15 @@ class ClientConnection(ClientStream):
     _queue: deque[Exchange]
 
     def __init__(
-        self, context: ListenerContext, upstream: Upstream, detect: Callable[[ClientConnection, bytes], bool]
+        self,
+        context: ListenerContext,
+        upstreams: Upstreams,
+        detect: Callable[[ClientConnection, bytes], bool],
+        router: Router | None = None,
     ) -> None:
         self._context = context
-        self._upstream = upstream
+        self._upstreams = upstreams
+        self._router = router
         self._detect: Callable[[ClientConnection, bytes], bool] | None = detect
         self.held = b""
         self._moved_at = context.tick  # when it was last sent something, took some of it, or was told to wait
@@ -235,7 +243,9 @@ class ClientConnection(ClientStream):
         self.transport = cast(asyncio.Transport, transport)
         self.address = self._context.peer_of(transport)[0]
         scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._parser = RequestParser(self._context, self, self._upstream, scheme)
+        self._parser = RequestParser(
+            self._context, self, self._upstreams, scheme, self._router, self._context.server_name_of(transport)
+        )
         self._queue = self._parser.exchanges
         self._context.opened(self)
 

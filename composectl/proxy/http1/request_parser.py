@@ -17,7 +17,7 @@ from httptools import (
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
-from composectl.proxy.exchange import Exchange, Upstream
+from composectl.proxy.exchange import Exchange
 from composectl.proxy.first_bytes import reason_for_client
 from composectl.proxy.guarded_exchange import GuardedExchange
 from composectl.proxy.head import Fields, request_head
@@ -26,7 +26,9 @@ from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.request_id import request_id_line
+from composectl.proxy.routes import Router
 from composectl.proxy.trailers import check_request_trailers
+from composectl.proxy.upstreams import Upstreams
 
 _MAX_HEAD: Final = 32 * 1024
 _MAX_UNPARSED: Final = 64 * 1024
@@ -86,6 +88,8 @@ class RequestParser:
         "_peer",
         "_receiving",
         "_request_edits",
+        "_router",
+        "_server_name",
         "_session_fields",
         "_size",
         "_target",
@@ -98,15 +102,21 @@ class RequestParser:
         "unparsed",
     )
 
-    def __init__(self, context: ListenerContext, client: ClientStream, upstream: Upstream, scheme: str) -> None:
+    def __init__(
+        self,
+        context: ListenerContext,
+        client: ClientStream,
+        upstreams: Upstreams,
+        scheme: str,
+        router: Router | None = None,
+        server_name: bytes = b"",
+    ) -> None:
         self._context = context
         self._client = client
-        self._upstream = upstream
-        self._session_fields = upstream.session_fields
-        self._guards = upstream.guards
-        self._request_edits = upstream.request_edits
+        self._router = router
+        self._server_name = server_name
+        self._use(upstreams)
         self._peer = Peer(context, client.address, scheme)
-        self._limits = context.limits if context.has_request_limits else None
         self._make_id = context.make_id
         self._log = context.log
         self._parser = self._make_parser()
@@ -229,17 +239,11 @@ class RequestParser:
         if peer.is_read:
             forwarding, host = peer.read(fields)
         keep_alive = parser.should_keep_alive()
-        head = request_head(
-            method,
-            self._target,
-            version,
-            fields,
-            forwarding,
-            host,
-            self._make_id,
-            keep_alive,
-            self._request_edits,
-        )
+        head = request_head(method, self._target, version, fields, forwarding, host, self._make_id, keep_alive)
+        if self._router is not None:
+            self._use(self._router.direct(head, self._server_name))
+        if self._request_edits is not None:
+            head.edit(self._request_edits)
         if self._limits is not None:
             self._size = 0
             check_head(head, self._limits)
@@ -286,6 +290,14 @@ class RequestParser:
             self._receiving = None
 
     # Private
+
+    def _use(self, upstreams: Upstreams) -> None:
+        """The next request goes there."""
+        self._upstream = upstream = upstreams.http1
+        self._limits = upstreams.limits
+        self._session_fields = upstream.session_fields
+        self._guards = upstream.guards
+        self._request_edits = upstream.request_edits
 
     def _make_parser(self) -> HttpRequestParser:
         parser = HttpRequestParser(self)

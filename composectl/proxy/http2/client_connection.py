@@ -9,7 +9,7 @@ from typing import Final
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.errors import BadMessage
-from composectl.proxy.exchange import Exchange, Upstream
+from composectl.proxy.exchange import Exchange
 from composectl.proxy.guarded_exchange import GuardedExchange
 from composectl.proxy.head import Fields, ResponseHead
 from composectl.proxy.http2 import frames
@@ -27,7 +27,9 @@ from composectl.proxy.limits import IDLE_ENOUGH, check_body
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.request_id import request_id_line
+from composectl.proxy.routes import Router
 from composectl.proxy.trailers import check_request_trailers, forwardable_trailers
+from composectl.proxy.upstreams import Upstreams
 
 MAX_STREAMS: Final = 256
 _IDLE_SECONDS: Final = 75
@@ -44,26 +46,25 @@ class Http2ClientConnection(StreamOwner):
     __slots__ = (
         "_context",
         "_draining",
-        "_grpc_upstream",
         "_idle_since",
         "_is_full",
         "_last_stream_id",
-        "_limits",
         "_reader",
         "_resets",
+        "_router",
         "_streams",
         "_touched",
-        "_upstream",
+        "_upstreams",
         "_wide_streams",
         "aborted",
         "closing",
     )
 
-    def __init__(self, context: ListenerContext, upstream: Upstream, grpc_upstream: Upstream) -> None:
+    def __init__(self, context: ListenerContext, upstreams: Upstreams, router: Router | None = None) -> None:
         super().__init__(STREAM_WINDOW, streams_share_window=True)
         self._context = context
-        self._upstream = upstream
-        self._grpc_upstream = grpc_upstream
+        self._upstreams = upstreams
+        self._router = router
         self._streams: dict[int, Http2ClientStream] = {}
         self._touched: list[Http2ClientStream] = []
         self._last_stream_id = 0
@@ -71,7 +72,6 @@ class Http2ClientConnection(StreamOwner):
         self._idle_since = context.tick
         self._draining = self._is_full = False
         self._wide_streams = 0
-        self._limits = context.limits if context.has_request_limits else None
         self.closing = False
         self.aborted = False
         self.address = "unknown"
@@ -213,9 +213,10 @@ class Http2ClientConnection(StreamOwner):
         length = stream.request.length if stream.request is not None else None
         if length is not None and (stream.received > length or (end_stream and stream.received != length)):
             raise StreamError(frames.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
-        if self._limits is not None:
+        limits = stream.request.upstreams.limits if stream.request is not None else None
+        if limits is not None:
             try:
-                check_body(stream.received, self._limits)
+                check_body(stream.received, limits)
             except BadMessage as bad:
                 self._reject(stream, bad)
                 return
@@ -300,17 +301,13 @@ class Http2ClientConnection(StreamOwner):
         self.address = context.peer_of(transport)[0]
         peer = Peer(context, self.address, "https" if transport.get_extra_info("sslcontext") else "http")
         self._reader = RequestReader(
-            peer,
-            self._limits,
-            self._upstream.request_edits,
-            self._upstream.guards,
-            make_ids=context.make_id is not None,
+            peer, self._upstreams, self._router, context.server_name_of(transport), make_ids=context.make_id is not None
         )
         context.opened(self)
         offer = frames.settings(
             (frames.SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS),
             (frames.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_FIELDS_SIZE),
-            (frames.SETTINGS_ENABLE_CONNECT_PROTOCOL, int(self._upstream.connections.offer_websockets)),
+            (frames.SETTINGS_ENABLE_CONNECT_PROTOCOL, int(self._upstreams.http2.connections.offer_websockets)),
         )
         self.write(offer + frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW))
 
@@ -371,7 +368,8 @@ class Http2ClientConnection(StreamOwner):
         make_id = self._context.make_id
         id_line = request_id_line(make_id()) if request.needs_id and make_id is not None else b""
         head = WebSocketHead(request, id_line) if request.head.upgrade else StreamRequestHead(request, id_line)
-        session_fields = self._upstream.session_fields
+        upstream = request.upstreams.grpc if request.is_grpc else request.upstreams.http2
+        session_fields = upstream.session_fields
         if session_fields is not None and not head.pin:
             head.session = session_fields.read(head.fields, is_grpc=request.is_grpc)
         record = None
@@ -379,9 +377,8 @@ class Http2ClientConnection(StreamOwner):
         if log is not None:
             wanted = log.headers
             headers = {name: value for name, value in head.fields if name in wanted} if wanted else {}
-            service, port = self._upstream.pool.service, self._upstream.connections.port
+            service, port = upstream.pool.service, upstream.connections.port
             record = AccessRecord(service, port, self.address, head.method, head.target, "2.0", head.id_line, headers)
-        upstream = self._grpc_upstream if request.is_grpc else self._upstream
         guards = upstream.guards
         if guards is None:
             exchange = Exchange(stream, upstream, head, record)
@@ -410,8 +407,9 @@ class Http2ClientConnection(StreamOwner):
         for name, value in fields:
             check_field(name, value)
         size = check_request_trailers(fields)
-        if self._limits is not None:
-            check_body(stream.received + size, self._limits)
+        limits = stream.request.upstreams.limits if stream.request is not None else None
+        if limits is not None:
+            check_body(stream.received + size, limits)
         length = stream.request.length if stream.request is not None else None
         if length is not None and stream.received != length:
             raise StreamError(frames.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
@@ -420,7 +418,8 @@ class Http2ClientConnection(StreamOwner):
 
     def _reject(self, stream: Http2ClientStream, bad: BadMessage) -> None:
         """Answer with the proxy's own response; the rest of the request is not wanted."""
-        self._upstream.pool.leases.bad_requests[bad.reason] += 1
+        upstreams = self._upstreams if stream.request is None else stream.request.upstreams
+        upstreams.http2.pool.leases.bad_requests[bad.reason] += 1
         exchange = stream.exchange
         if exchange is not None:
             self.log_access(exchange.cancel(), bad.status, bad.reason)

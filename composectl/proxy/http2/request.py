@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
-from composectl.proxy.field_edits import FieldEdits
 from composectl.proxy.head import OUR_REQUEST_FIELDS, Fields, RequestHead, is_reserved, request_head
 from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
 from composectl.proxy.request_id import is_valid_request_id
+from composectl.proxy.upstreams import Upstreams
 
 _PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _CONNECTION_SPECIFIC: Final = frozenset(
@@ -33,7 +33,7 @@ class StreamRequest:
 
     `length`: its Content-Length, None where it has none. `is_grpc`: it is to be answered with a gRPC status. `extras`:
     fields that `head` lacks. `base`: the same request without them. `client`: see `Peer.client_of`;
-    `authorization`: see `Guards.authorization_in`.
+    `authorization`: see `Guards.authorization_in`. `upstreams`: where it goes.
     """
 
     __slots__ = (
@@ -47,7 +47,10 @@ class StreamRequest:
         "is_grpc",
         "length",
         "needs_id",
+        "upstreams",
     )
+
+    upstreams: Upstreams
 
     def __init__(self, head: RequestHead, length: int | None, is_grpc: bool, needs_id: bool) -> None:
         self.head = head
@@ -79,6 +82,7 @@ class StreamRequest:
         request = StreamRequest(self.head, self.length, self.is_grpc, self.needs_id)
         request.authorization = self.authorization
         request.client = self.client
+        request.upstreams = self.upstreams
         request.extras = fields
         request._base = self
         return request
@@ -128,16 +132,14 @@ def read_request(
     fields: Fields,
     forwarding: bytes,
     forwarded_host: bytes,
-    edits: FieldEdits | None = None,
     *,
     end_stream: bool,
     make_ids: bool,
 ) -> StreamRequest:
     """The request of these fields; `end_stream`: it has no body. `make_ids`: each without a valid id is to get one.
 
-    For `forwarding`, `forwarded_host` and `edits` see `request_head`. Raises StreamError for a malformed request,
-    BadMessage for one that HTTP/1.1 would refuse, too. An extended CONNECT becomes the GET with an `upgrade` that it
-    stands for.
+    For `forwarding` and `forwarded_host` see `request_head`. Raises StreamError for a malformed request, BadMessage for
+    one that HTTP/1.1 would refuse, too. An extended CONNECT becomes the GET with an `upgrade` that it stands for.
     """
     pseudo, regular = _divide(fields)
     method, path = pseudo.get(b":method"), pseudo.get(b":path")
@@ -166,7 +168,7 @@ def read_request(
         kept.append((b"Transfer-Encoding", b"chunked"))
     # HTTP/1.1 names `TE` in `Connection`: what is written there is for the next hop.
     is_grpc = any(name == b"content-type" and _GRPC.match(value) for name, value in kept)
-    head = request_head(method, path, "1.1", kept, forwarding, forwarded_host, edits=edits)
+    head = request_head(method, path, "1.1", kept, forwarding, forwarded_host)
     return StreamRequest(head, length, is_grpc, needs_id=make_ids and not has_id)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
-from composectl.proxy.field_edits import FieldEdits
-from composectl.proxy.guards import Guards, is_authorization
+from composectl.proxy.guards import is_authorization
 from composectl.proxy.head import MAX_FIELDS, MAX_HEAD, Fields
 from composectl.proxy.http2.field_table import Field, size_of
 from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
 from composectl.proxy.http2.request import StreamRequest, is_plain, read_request
-from composectl.proxy.limits import Limits, check_head
+from composectl.proxy.limits import check_head
 from composectl.proxy.peer import Peer
+from composectl.proxy.routes import Router
+from composectl.proxy.upstreams import Upstreams
 
 _MEMO_SIZE: Final = 64
 _MEMO_HEAD_SIZE: Final = 4 * 1024
@@ -24,24 +25,31 @@ class RequestReader:
     """A field that comes for the first time, and that the proxy hands on as it is, becomes an extra of the request.
 
     So a deadline or a trace that is another one in each request leaves the rest of the head to be remembered.
-    `limits`: those of requests, `edits` of their heads, and `guards`; None where there are none.
+    They go to `upstreams`, unless a `router` directs them; the client has named the server `server_name` by TLS.
     """
 
-    __slots__ = ("_edits", "_guards", "_limits", "_make_ids", "_peer", "_remembered", "_seen")
+    __slots__ = (
+        "_edits",
+        "_has_guards",
+        "_make_ids",
+        "_peer",
+        "_remembered",
+        "_router",
+        "_seen",
+        "_server_name",
+        "_upstreams",
+    )
 
     def __init__(
-        self,
-        peer: Peer,
-        limits: Limits | None,
-        edits: FieldEdits | None = None,
-        guards: Guards | None = None,
-        *,
-        make_ids: bool,
+        self, peer: Peer, upstreams: Upstreams, router: Router | None, server_name: bytes = b"", *, make_ids: bool
     ) -> None:
-        self._edits = edits
-        self._guards = guards
+        self._server_name = server_name
         self._peer = peer
-        self._limits = limits
+        self._upstreams = upstreams
+        self._router = router
+        every = [upstreams] if router is None else router.upstreams
+        self._edits = [one.http2.request_edits for one in every if one.http2.request_edits is not None]
+        self._has_guards = any(one.http2.guards is not None for one in every)
         self._make_ids = make_ids
         self._seen: set[int] = set()  # hashes: fields kept here would set off the garbage collector
         self._remembered: dict[tuple[Field, ...], StreamRequest] = {}
@@ -72,7 +80,7 @@ class RequestReader:
     def _divide(self, fields: Fields) -> tuple[Fields, Fields]:
         """Those that came before or mean something here, and those that are new and mean nothing here."""
         seen = self._seen
-        is_watched = self._edits is not None or self._guards is not None
+        is_watched = self._has_guards or bool(self._edits)
         common: Fields = []
         extras: Fields = []
         for field in fields:
@@ -93,18 +101,23 @@ class RequestReader:
 
     def _is_watched(self, name: bytes) -> bool:
         """Whether fields of this name are edited, or looked at by the guards."""
-        return is_authorization(name) or (self._edits is not None and self._edits.concerns(name))
+        return is_authorization(name) or any(edits.concerns(name) for edits in self._edits)
 
     def _read(self, fields: Fields, *, end_stream: bool) -> StreamRequest:
         forwarding, host = self._peer.forwarding, b""
         if self._peer.is_read:
             forwarding, host = self._peer.read(fields)
-        request = read_request(fields, forwarding, host, self._edits, end_stream=end_stream, make_ids=self._make_ids)
-        request.client = self._peer.client_of(fields)
-        if self._guards is not None:
-            request.authorization = self._guards.authorization_in(fields)
-        if request.head.pin:
-            request.head.pin = self._peer.allowed_pin(request.head.pin, fields)
-        if self._limits is not None:
-            check_head(request.head, self._limits)
+        request = read_request(fields, forwarding, host, end_stream=end_stream, make_ids=self._make_ids)
+        head, peer, router = request.head, self._peer, self._router
+        request.upstreams = upstreams = self._upstreams if router is None else router.direct(head, self._server_name)
+        upstream = upstreams.http2
+        if upstream.request_edits is not None:
+            head.edit(upstream.request_edits)
+        if upstream.guards is not None:
+            request.client = peer.client_of(fields)
+            request.authorization = upstream.guards.authorization_in(fields)
+        if head.pin:
+            head.pin = peer.allowed_pin(head.pin, fields)
+        if upstreams.limits is not None:
+            check_head(head, upstreams.limits)
         return request

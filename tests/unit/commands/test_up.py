@@ -31,6 +31,7 @@ VALUES: dict[str, Any] = {
     "allow-ip": ("192.0.2.0/24",),
     "deny-ip": ("192.0.2.7",),
     "rate-limit": "10/s:50",
+    "route": ("web=shop.example/api",),
     "basic-auth": "users.htpasswd",
     "request-header": ("X-Env=production",),
     "response-header": ("Server=",),

@@ -51,7 +51,6 @@ def test_a_domain_is_a_name_a_wildcard_or_an_address(name: str, meant: str) -> N
             {"tls": "internal", "tls_cert": "/a", "tls_key": "/a"},
             "`--tls internal` cannot be combined with `--tls-cert`",
         ),
-        ({"domain": "shop.test", "tls_cert": "/a", "tls_key": "/a"}, "`--domain` requires `--tls`"),
         ({"tls": "acme", "acme_email": "a@b.test"}, "`--tls acme` requires `--domain`"),
         ({"tls": "acme", "domain": "shop.test"}, "`--tls acme` requires `--acme-email`"),
         ({**ACME, "domain": "*.shop.test"}, "`--tls acme` cannot prove `--domain *.shop.test`"),

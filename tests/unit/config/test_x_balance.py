@@ -56,6 +56,8 @@ VALUES = {
     "allow_ip": ["192.0.2.0/24", "::1"],
     "deny_ip": "192.0.2.7",
     "rate_limit": "10/s:50",
+    "path": "/api",
+    "strip_path": "true",
     "basic_auth": "users.htpasswd",
     "request_header": {"X-Env": "production", "Cookie": ""},
     "response_header": ["Server=", "X-Frame-Options=DENY"],

@@ -91,7 +91,7 @@ async def test_c7_a_request_that_has_passed_others_goes_on(stage: ProxyFixture, 
 
 
 async def test_c7_each_listener_has_a_name_of_its_own(stage: ProxyFixture) -> None:
-    names = {HttpServer(stage.server.upstream).context.name for _ in range(10)}
+    names = {HttpServer(stage.server.upstreams.http1).context.name for _ in range(10)}
     assert len(names) == 10
     assert all(re.fullmatch("composectl-[0-9a-f]{8}", name) for name in names)
 

@@ -20,14 +20,14 @@ async def test_p3_what_exceeds_the_limit_of_all_requests_is_not_sent_again(open_
         await client.send(put(b"hello"))
         wires.append(await backend.accept())
         await wires[-1].until(b"hello")
-    assert stage.server.upstream.replay.kept == 5
+    assert stage.server.upstreams.http1.replay.kept == 5
     for wire in wires:
         wire.close()
     again = await stage.backends[1].accept()
     await again.until(b"hello")
     await again.send(OK)
     assert [status(await client.head()) for client in clients] == [200, 502]
-    assert stage.server.upstream.replay.kept == 0
+    assert stage.server.upstreams.http1.replay.kept == 0
 
 
 async def ends_with_a_response(client: RawConnection, backend: RawConnection) -> None:
@@ -51,9 +51,9 @@ async def test_p3_what_is_kept_of_a_request_is_freed(
 ) -> None:
     client, backend = await stage.ask(put(b"hello"))
     await backend.until(b"hello")
-    assert stage.server.upstream.replay.kept == 5
+    assert stage.server.upstreams.http1.replay.kept == 5
     await end(client, backend)
-    assert stage.server.upstream.replay.kept == 0
+    assert stage.server.upstreams.http1.replay.kept == 0
 
 
 async def test_p3_an_upload_beyond_the_limit_of_all_requests_stays_on_its_connection(open_stage: OpenStage) -> None:

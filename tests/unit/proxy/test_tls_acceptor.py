@@ -14,6 +14,7 @@ import trustme
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.access_log_format import JSON, LineStyle
 from composectl.proxy.limits import ConnectionLimit, Limits
+from composectl.proxy.routes import Route
 from tests.support.messages import GET, OK, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.tls_peers import TlsAuthority, TlsWire, connect_tls
@@ -313,3 +314,20 @@ async def test_a_refusal_has_a_line_in_the_access_log(open_stage: OpenStage, aut
     await wait_until_async(lambda: written.lines)
     (line,) = map(json.loads, written.lines)
     assert (line["status"], line["error"], line["client"]) == (400, "plain-http", "127.0.0.1")
+
+
+# Which service
+
+
+async def test_a_host_that_the_connection_is_not_for_is_misdirected_where_services_share_it(
+    open_stage: OpenStage, authority: TlsAuthority
+) -> None:
+    stage = await open_tls(open_stage, authority, routes=[Route(b"shop.test")])
+    client = await connect_tls(stage.address, authority.client("http/1.1"))
+    _, head = await answered(stage, client, GET.replace(b"Host: a", b"Host: SHOP.test:8443"))
+    assert status(head) == 200
+    await client.send(GET.replace(b"Host: a", b"Host: other.test"))
+    head = await client.head()
+    assert status(head) == 421
+    assert b"X-Composectl-Error: misdirected\r\n" in head
+    client.close()

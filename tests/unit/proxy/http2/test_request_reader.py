@@ -13,6 +13,7 @@ from composectl.proxy.limits import Limits
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.request_id import make_request_id
+from tests.support.proxy_fixture import ProxyFixture
 
 CALL: Fields = [
     (b":method", b"POST"),
@@ -35,9 +36,9 @@ def lines(request: StreamRequest) -> list[bytes]:
 
 
 @pytest.fixture
-async def reader() -> RequestReader:
+async def reader(stage: ProxyFixture) -> RequestReader:
     context = ListenerContext(Limits(), "name", make_request_id, None, lambda: None, lambda address: None)
-    return RequestReader(Peer(context, "192.0.2.1", "http"), None, make_ids=False)
+    return RequestReader(Peer(context, "192.0.2.1", "http"), stage.server.upstreams, None, make_ids=False)
 
 
 async def test_fields_that_change_are_beside_a_head_that_stays(reader: RequestReader) -> None:
