@@ -51,6 +51,11 @@ class DaemonConfig:
     access_log: AccessLogConfig | None = None
     admin: AdminConfig = field(default_factory=AdminConfig)
 
+    @property
+    def asks_for_passwords(self) -> bool:
+        """Whether clients send passwords."""
+        return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpConfig(DaemonConfig):
@@ -78,6 +83,10 @@ class UpConfig(DaemonConfig):
     def asked(self) -> dict[str, Scale]:
         """The number or the range that was asked for, by service."""
         return {service: config.asked for service, config in self.services.items()}
+
+    @property
+    def asks_for_passwords(self) -> bool:
+        return any(config.balancing.guards.basic_auth for config in self.services.values())
 
     @property
     def dropping_udp(self) -> frozenset[str]:
@@ -117,6 +126,10 @@ class ProxyConfig(DaemonConfig):
     balancing: BalancingConfig = field(default_factory=BalancingConfig)
     name: str = ""
     protocols: ProtocolConfig = field(default_factory=ProtocolConfig)
+
+    @property
+    def asks_for_passwords(self) -> bool:
+        return bool(self.balancing.guards.basic_auth)
 
     @property
     def backend_port(self) -> int | None:

@@ -495,6 +495,11 @@ def build_daemon(cls: type[_Daemon], flags: Settings, **fields: Any) -> _Daemon:
         raise errors.UsageError(
             "`--access-log -` cannot be combined with `-d`: a background process has no stdout", "name a file instead"
         )
+    if log and config.asks_for_passwords and b"authorization" in log.style.headers:
+        raise errors.UsageError(
+            "`--access-log-header authorization` cannot be combined with `--basic-auth`: it holds passwords",
+            "omit one of the two",
+        )
     for name in log.style.headers if log and log.style.format == COMBINED else ():
         if name not in (REFERER, USER_AGENT):
             raise errors.UsageError(

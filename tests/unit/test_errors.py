@@ -91,6 +91,9 @@ MET_IN = {
         "`{}` and `{}` share {}, and differ in `{}`": "test_what_is_the_listener_s_is_the_same_for_all",
     },
     "unit/config/test_values_headers.py": {"`{}` gives one header two values": "test_a_header_has_one_value"},
+    "unit/config/test_values_guards.py": {
+        "`--access-log-header authorization` cannot be combined with `--basic-auth`: it holds passwords": "test_passwords_are_not_logged",
+    },
     "unit/proxy/test_basic_auth.py": {"the password file {} {}": "test_a_bad_file_is_an_error_with_a_hint"},
     "unit/config/test_protocols.py": {
         "`{}` gives one port two protocols": "test_one_port_has_one",

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from composectl.config.options import build
+from composectl.config.proxy import make_proxy_config
 from composectl.config.service import BalancingConfig
+from composectl.config.up import make_up_config
 from composectl.config.values import RATE, parse
 from composectl.config.x_balance import parse_x_balance
 from composectl.errors import USAGE, ComposectlError
@@ -64,3 +66,13 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
 def test_what_is_no_network_is_refused(option: str, text: str) -> None:
     with pytest.raises(ComposectlError, match="expected a network"):
         flags(**{option: (text,)})
+
+
+def test_passwords_are_not_logged() -> None:
+    log = {"access_log": "a", "access_log_format": "json", "access_log_header": ("Authorization",)}
+    make_up_config({"web": 2}, flags(**log), ())
+    with pytest.raises(ComposectlError, match="cannot be combined with `--basic-auth`: it holds passwords") as raised:
+        make_up_config({"web": 2}, flags(basic_auth="users", **log), ())
+    assert raised.value.exit_code == USAGE
+    with pytest.raises(ComposectlError, match="it holds passwords"):
+        make_proxy_config(flags("proxy", listen=("8080",), backend=("a:80",), basic_auth="users", **log), "", {})
