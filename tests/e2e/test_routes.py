@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.support.cli_error import cli_error_of
@@ -92,3 +94,42 @@ def test_one_route_of_two_services_is_refused_and_nothing_is_touched(project: Co
     error = cli_error_of(project, "up", "--balance", "web=2", "--balance", "api=2", *words, "-d")
     assert error.exit_code == 2
     assert "both have the route `shop.test`" in error.message
+
+
+ENCRYPTED = """\
+services:
+  web:
+    image: {image}
+    x-balance:
+      replicas: 1
+      domain: web.test
+    ports:
+      - "{port}:9090"
+  api:
+    image: {image}
+    x-balance:
+      replicas: 1
+      domain: "*.api.test"
+    ports:
+      - "{port}:9090"
+"""
+
+
+@pytest.mark.parametrize("compose", ["v2"], indirect=True)
+def test_one_port_has_certificates_for_the_names_of_all(project: ComposeProject) -> None:
+    project.write(ENCRYPTED)
+    project.run("up", "--tls", "internal", "-d")
+
+    def curl(host: str, *options: str) -> tuple[str, ...]:
+        """The version of HTTP, the status and the backend; the certificate is verified for this host."""
+        shown = "%{http_version} %{http_code} %header{x-internal-service}"
+        root = project.state / "composectl" / "certificates" / "authority.crt"
+        words = ("--silent", "--output", "/dev/null", "--write-out", shown, "--cacert", str(root))
+        place = ("--resolve", f"{host}:{project.port}:127.0.0.1", f"https://{host}:{project.port}/")
+        return tuple(subprocess.check_output(["curl", *words, *options, *place], text=True).split())
+
+    (web,), (api,) = addresses(project, "web"), addresses(project, "api")
+    assert curl("web.test") == ("2", "200", web)
+    assert curl("v1.api.test", "--http1.1") == ("1.1", "200", api)
+    assert curl("web.test", "--header", "Host: v1.api.test") == ("2", "200", api)
+    assert curl("web.test", "--header", "Host: other.test") == ("2", "421")

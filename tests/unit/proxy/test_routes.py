@@ -188,6 +188,37 @@ async def test_streams_of_one_connection_go_to_several_services(open_stage: Open
         assert bytes(heard.body) == body
 
 
+@pytest.mark.parametrize(
+    "lines",
+    ["Host: api.test\r\nHost: a", "Host: a, api.test", "Host: a@api.test", "Host: api.test/a", "Host: a api.test"],
+)
+async def test_a_host_that_may_be_read_in_two_ways_is_refused(open_stage: OpenStage, lines: str) -> None:
+    stage = await open_shared(open_stage, Route(b"api.test"))
+    assert status(await asked(await stage.client(), f"GET / HTTP/1.1\r\n{lines}\r\n\r\n".encode())) == 400
+    assert (stage.pool.leases.requests, stage.other.leases.requests) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [[(b":authority", b"a"), (b"host", b"api.test")], [(b":authority", b"a@api.test")], [(b":authority", b"")]],
+)
+async def test_an_authority_that_may_be_read_in_two_ways_is_refused(
+    open_stage: OpenStage, fields: list[tuple[bytes, bytes]]
+) -> None:
+    stage = await open_shared(open_stage, Route(b"api.test"))
+    heard = await (await http2(stage)).answer([*GET_FIELDS[:3], *fields])
+    assert heard.status == 400
+    assert (stage.pool.leases.requests, stage.other.leases.requests) == (0, 0)
+
+
+async def test_the_target_says_the_host_where_it_is_an_absolute_uri(open_stage: OpenStage) -> None:
+    stage = await open_shared(open_stage, Route(b"api.test"))
+    client = await stage.client()
+    for target, host, body in [("http://API.test/", "a", API), ("http://a/", "api.test", WEB)]:
+        await client.send(get(target, host))
+        assert (await client.until(body)).endswith(body)
+
+
 async def test_what_no_service_gets_is_a_404(open_stage: OpenStage) -> None:
     stage = await open_stage(routes=[Route(b"shop.test")])
     client = await stage.client()
