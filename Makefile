@@ -20,7 +20,7 @@ help:
 	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
 	@echo "make matrix    shapes of projects in three Composes on two engines, and a table of what came of it"
 	@echo "make man       docs/composectl.1 and docs/reference/cli.md, from what the commands declare"
-	@echo "make picture   docs/images/table*.svg and docs/images/dashboard.png, from real runs"
+	@echo "make picture   docs/images/table*.svg, dashboard.png and day.svg, from real runs"
 
 demo: venv
 	@scripts/with-engine scripts/demo
@@ -91,6 +91,7 @@ picture: venv
 	@scripts/with-engine scripts/picture
 	@scripts/with-engine scripts/table-pictures
 	@scripts/with-engine scripts/dashboard-picture
+	@scripts/with-engine scripts/day-picture
 
 man: venv
 	@scripts/man

@@ -26,7 +26,8 @@ class AutoscaleConfig:
 
     `target_in_flight`: requests and connections at each replica, on average; queued ones count, too. None for 10, or
     for three quarters of the cap where there is one. `target_cpu`: the share of its CPUs that a replica may use, on
-    average; None where they are not looked at. `sleep_after`: without a request, where the range begins at 0.
+    average; None where they are not looked at. `max_memory`: the share of the machine's memory in use above which no
+    more replicas come, None for any. `sleep_after`: without a request, where the range begins at 0.
     """
 
     target_in_flight: int | None = None
@@ -34,6 +35,7 @@ class AutoscaleConfig:
     panic_window: float = 6.0
     scale_down_delay: float = 0.0
     target_cpu: float | None = None
+    max_memory: float | None = None
     sleep_after: float = 300.0
 
     def target(self, cap: int | None) -> float:
@@ -101,10 +103,10 @@ class Autoscaler:
         self._wanted.clear()
         self._panics_since = None
 
-    def decide(self, ready: int, desired: int, *, may_grow: bool = True) -> Decision:
+    def decide(self, ready: int, desired: int, room: int | None = None) -> Decision:
         """For a service of which so many replicas are ready now, of those that are `desired` until now.
 
-        `may_grow`: this machine has room for more.
+        `room`: this machine has memory for so many more; None where that is not looked at.
         """
         if len(self._samples) < 2:
             return Decision(self.bounds.within(desired), "nothing is known yet")
@@ -121,8 +123,8 @@ class Autoscaler:
             reason = f"{reason}, after a delay of {self._config.scale_down_delay:g} s"
         if delayed < desired and now - self._since < self._config.stable_window:
             delayed = desired  # what is known is too short a time
-        if not may_grow and delayed > desired:
-            delayed, reason = desired, f"{reason}, and too little memory for more"
+        if room is not None and delayed > desired + room:
+            delayed, reason = desired + room, f"{reason}, and too little memory for more"
         allowed = self.bounds.within(delayed)
         if allowed < delayed:
             reason = f"{reason}, at most {allowed}"

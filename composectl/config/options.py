@@ -241,6 +241,8 @@ OPTIONS = (
     _scale("stable-window", kinds.DURATION, "Scale a range by the average load over this time."),
     _scale("panic-window", kinds.DURATION, "Scale a range up by this time, where the load has doubled."),
     _scale("scale-down-delay", kinds.DURATION, "Scale a range down only after the load was lower for this time."),
+    _scale("target-cpu", kinds.SHARE, "Scale a range by the CPU of its replicas, too, as in 70%."),
+    _scale("max-memory", kinds.SHARE, "Start no more replicas of a range above this share of the machine's memory."),
     _scale("sleep-after", kinds.DURATION, "Stop the replicas of a range from 0 after this time without a request."),
     _balancing("sleep-mode", click.Choice((STOP, PAUSE)), "Make replicas sleep by stop or pause.", commands=("up",)),
     Option(

@@ -173,6 +173,12 @@ def _check_swarm(config: UpConfig) -> None:
             "`--backend-address` cannot be combined with `--swarm`: tasks are reached at their nodes",
             "omit `--backend-address`",
         )
+    for row in (KEYS["target_cpu"], KEYS["max_memory"]):
+        if any(getattr(service.balancing.autoscale, row.key) is not None for service in config.services.values()):
+            raise errors.UsageError(
+                f"`{row.flag}` cannot be combined with `--swarm`: a manager does not know what tasks use",
+                "omit it: `--target-in-flight` scales by requests",
+            )
     if any(service.balancing.sleep_mode == PAUSE for service in config.services.values()):
         raise errors.UsageError(
             "`--sleep-mode pause` cannot be combined with `--swarm`: a swarm does not pause tasks",

@@ -15,6 +15,7 @@ from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
 from composectl.balance.replica_range import ReplicaRange
 from composectl.daemon.daemon import Daemon
+from composectl.daemon.resources import Resources
 from composectl.daemon.retiring import drain_backend, remove_drained
 from composectl.daemon.scaling import remove_unusable
 from composectl.daemon.service import BalancedService
@@ -24,6 +25,7 @@ from composectl.screen.console import info, warning
 _SAMPLE_INTERVALS = (0.05, 0.15)  # uneven, so that what comes at even ones is not missed
 _DECISION_INTERVAL = 1.0
 _PAUSE_AFTER_FAILURE = 10.0
+_READ_INTERVAL = 5.0  # between two looks at what replicas use
 _LEAVING = (Phase.DRAINING, Phase.DRAINED)
 
 
@@ -73,7 +75,9 @@ class ServiceAutoscaler:
         self._clock = clock
         self._autoscaler = service.make_autoscaler(bounds)
         self._meter = LoadMeter()
-        self._decide_at = 0.0
+        self._resources = Resources(daemon, service)
+        self._decide_at = self._read_at = 0.0
+        self._reading: asyncio.Task[None] | None = None
         self._changing: asyncio.Task[None] | None = None  # what may not be done twice at once
 
     def step(self, bounds: ReplicaRange) -> None:
@@ -87,8 +91,10 @@ class ServiceAutoscaler:
             return
         self._decide_at = now + _DECISION_INTERVAL
         self._autoscaler.bounds = bounds
-        self._autoscaler.observe(Sample(now, self._meter.integral, requests=self._service.pool.leases.requests))
-        decision = self._autoscaler.decide(self._service.pool.ready, self._desired)
+        self._read_resources(now)
+        leases, cpu = self._service.pool.leases, self._resources.cpu
+        self._autoscaler.observe(Sample(now, self._meter.integral, cpu, leases.requests))
+        decision = self._autoscaler.decide(self._service.pool.ready, self._desired, self._resources.room)
         if decision.desired == self._desired or self._changing is not None or not self._is_free:
             return
         if not decision.desired:
@@ -110,6 +116,11 @@ class ServiceAutoscaler:
         """Whether nothing else makes or removes replicas, and no rollout is held."""
         return not self._daemon.scaling.locked() and self._service.canary is None
 
+    def _read_resources(self, now: float) -> None:
+        if self._resources.is_asked_for and self._reading is None and now >= self._read_at:
+            self._read_at = now + _READ_INTERVAL
+            self._reading = self._tasks.create_task(self._unless_it_fails(self._resources.read()))
+
     def _note(self, decision: Decision) -> None:
         name, before = self._service.name, self._desired
         self._daemon.orchestrator.desired[name] = decision.desired
@@ -125,6 +136,8 @@ class ServiceAutoscaler:
         finally:
             if self._changing is asyncio.current_task():
                 self._changing = None
+            elif self._reading is asyncio.current_task():
+                self._reading = None
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._changing = self._tasks.create_task(self._unless_it_fails(work))
@@ -157,6 +170,7 @@ class ServiceAutoscaler:
                 return
             before = self._desired
             self._note(decision)
+            self._resources.grown(decision.desired - before)
             try:
                 if orchestrator.can_choose_victim:
                     await remove_unusable(self._daemon, self._service)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composectl import errors
-from composectl.balance.autoscale import Autoscaler
+from composectl.balance.autoscale import AutoscaleConfig, Autoscaler
 from composectl.balance.backend import Backend, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
@@ -222,12 +222,16 @@ class BalancedService:
         """Whether its replicas are paused, and not stopped, where it sleeps."""
         return self._balancing.sleep_mode == PAUSE
 
+    @property
+    def autoscale(self) -> AutoscaleConfig:
+        return self._balancing.autoscale
+
     def check_range(self, bounds: ReplicaRange) -> None:
         """Raise UsageError where it cannot be scaled within this range."""
         check_range(self.name, bounds, self._balancing)
 
     def make_autoscaler(self, bounds: ReplicaRange) -> Autoscaler:
-        return Autoscaler(bounds, self._balancing.autoscale, self._balancing.max_in_flight)
+        return Autoscaler(bounds, self.autoscale, self._balancing.max_in_flight)
 
     def rescaled(self, before: int, after: int, reason: str) -> None:
         """Note that another number of replicas is desired from now on."""

@@ -46,6 +46,7 @@ from composectl.engine.errors import cause, translate_errors
 from composectl.engine.events import FILTERS, Event, Filters, stream_events
 from composectl.engine.listening import listening
 from composectl.engine.output import OutputLine, new_lines, seconds_of
+from composectl.engine.usage import Usage, parse_usage
 from composectl.sanitize import output_lines
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 TIMEOUT = 10
 IDLE_TIMEOUT = 30.0
 _LAST_LINES = 10
+_ONE_SHOT_SINCE = "1.41"  # the API without which a look at what a container uses takes two seconds
 _SLOW_TIMEOUT = 60  # a busy machine takes its time to stop and to remove
 _EXEC_POLL_INTERVAL = 0.1
 EventStream = AbstractContextManager[AsyncIterator[Event]]
@@ -211,6 +213,19 @@ class Engine:
     async def stop(self, id: str, grace_period: float) -> None:  # noqa: A002
         """Stop the container, by force after `grace_period` seconds, if it is there (POST .../{id}/stop)."""
         await self._call(lambda: _unless_gone(partial(self._slow_client.stop, id, math.ceil(grace_period))))
+
+    async def usage(self, project: str, service: str) -> dict[str, Usage]:
+        """What each running replica of the service uses, by id (GET /containers/{id}/stats)."""
+        from docker.utils import version_lt
+
+        one_shot = None if version_lt(self._client.api_version, _ONE_SHOT_SINCE) else True
+
+        def look(inspect: dict[str, Any]) -> tuple[str, Usage] | None:
+            read = partial(self._slow_client.stats, inspect["Id"], stream=False, one_shot=one_shot)
+            stats = _unless_gone(read)
+            return (inspect["Id"], parse_usage(inspect, stats)) if stats else None
+
+        return dict((await self._inspect(project, (service,), look))[service])
 
     async def start(self, id: str) -> None:  # noqa: A002
         """Start the container, if it is there and does not run (POST .../{id}/start)."""

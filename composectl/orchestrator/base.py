@@ -14,6 +14,7 @@ from composectl.errors import plural
 if TYPE_CHECKING:
     from composectl.engine.containers import ExitedContainer
     from composectl.engine.output import OutputLine
+    from composectl.engine.usage import Usage
     from composectl.engine.watch import ReplicaObserver
     from composectl.errors import ComposectlError
 
@@ -154,6 +155,14 @@ class Orchestrator:
     async def scale_to(self, service: str, count: int, revision: Revision | None = None) -> None:
         """Make replicas of a revision until there are `count`; none is replaced, or removed if `can_choose_victim`."""
         raise NotImplementedError
+
+    async def usage(self, service: str) -> dict[str, Usage]:
+        """What each running replica uses of its machine, by id; nothing where that is not known."""
+        return {}
+
+    def memory(self) -> tuple[int, int] | None:
+        """The bytes in use on the machine of the replicas, and all that it has; None where that is not known."""
+        return None
 
     async def sleep(self, service: str, *, pause: bool) -> None:
         """Let no replica of the service run until `wake`; those that are stopped, or paused, are kept."""

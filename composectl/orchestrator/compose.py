@@ -31,6 +31,7 @@ from composectl.engine.client import Engine
 from composectl.engine.containers import PAUSED, RUNNING, Addressing, ContainerSpec, ExitedContainer
 from composectl.engine.endpoint import Endpoint, child_environ, resolve_endpoint
 from composectl.engine.output import OutputLine
+from composectl.engine.usage import Usage, memory_of_machine
 from composectl.engine.watch import ReplicaObserver, Watch
 from composectl.orchestrator.addressing import ChosenAddressing, choose_addressing
 from composectl.orchestrator.base import ForeignContainer, Orchestrator, Revision
@@ -232,6 +233,12 @@ class ComposeOrchestrator(Orchestrator):
         finally:
             now = await self._engine.config_hashes(self._project.name, service)
             own |= {config_hash for id, config_hash in now.items() if id not in before}  # noqa: A001 - Docker's word
+
+    async def usage(self, service: str) -> dict[str, Usage]:
+        return await self._engine.usage(self._project.name, service)
+
+    def memory(self) -> tuple[int, int] | None:
+        return None if self._engine.endpoint.host else memory_of_machine()
 
     async def sleep(self, service: str, *, pause: bool) -> None:
         for replica in await self.replicas(service):

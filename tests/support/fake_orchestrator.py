@@ -20,6 +20,7 @@ from composectl.daemon.admin import AdminListeners
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.service import BalancedService
 from composectl.engine.containers import ExitedContainer
+from composectl.engine.usage import Usage
 from composectl.engine.watch import ReplicaObserver
 from composectl.orchestrator.base import ForeignContainer, Orchestrator, Revision
 from composectl.proxy.limits import ConnectionLimit
@@ -61,6 +62,10 @@ class FakeOrchestrator(Orchestrator):
         self.strangers: dict[str, ForeignContainer] = {}  # made by another tool
         self.revisions = dict.fromkeys(desired, OLD)
         self.written = UpdateConfig()
+        self.cpu = 0.0  # seconds that each replica has used at each look more
+        self.looks = 0
+        self.used_by_each = 0
+        self.memory_used: tuple[int, int] | None = None
         self._capacity = capacity
         self._project = project
         self._made: dict[str, tuple[str, Revision, Replica]] = {}  # service, revision and replica, by id
@@ -168,6 +173,14 @@ class FakeOrchestrator(Orchestrator):
         for number in [] if self.can_choose_victim else numbers[count:]:
             self._made = {id: made for id, made in self._made.items() if made[2].number != number}  # noqa: A001
         self._report(service)
+
+    async def usage(self, service: str) -> dict[str, Usage]:
+        self.looks += 1
+        used = Usage(self.cpu * self.looks, self.used_by_each)
+        return {replica.id: used for of, _, replica in self._made.values() if of == service}
+
+    def memory(self) -> tuple[int, int] | None:
+        return self.memory_used
 
     async def sleep(self, service: str, *, pause: bool) -> None:
         self.log.append(f"{'pause' if pause else 'stop'} {service}")

@@ -139,6 +139,7 @@ MET_IN = {
     },
     "unit/config/test_up.py": {
         "`--backend-address` cannot be combined with `--swarm`: tasks are reached at their nodes": "test_tasks_are_reached_in_one_way",
+        "`{}` cannot be combined with `--swarm`: a manager does not know what tasks use": "test_what_tasks_use_is_not_known",
         "`--sleep-mode pause` cannot be combined with `--swarm`: a swarm does not pause tasks": "test_tasks_are_not_paused",
         "`{}={}` cannot be combined with `--queue-timeout 0`: the request that wakes it has to wait": "test_what_sleeps_needs_a_queue",
         "`--listen` is ambiguous: several services are balanced": "test_listen_wants_one_service",

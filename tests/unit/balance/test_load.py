@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from composectl.balance.load import LoadMeter
+from composectl.balance.load import CpuMeter, LoadMeter
 
 
 def test_the_integral_is_that_of_what_was_there() -> None:
@@ -33,3 +33,17 @@ def test_those_of_two_processes_add_up() -> None:
         other.sample(second, loads[1])
         both.sample(second, sum(loads))
     assert one.integral + other.integral == pytest.approx(both.integral)
+
+
+def test_of_a_replica_that_comes_what_it_uses_from_then_on_counts_and_of_one_that_goes_nothing_is_lost() -> None:
+    meter = CpuMeter()
+    for used in ({"a": 100.0}, {"a": 103.0, "b": 50.0}, {"b": 51.5}, {"b": 52.0, "a": 1.0}, {"a": 1.5}):
+        meter.read(used)
+    assert meter.integral == 3.0 + 1.5 + 0.5 + 0.5
+
+
+def test_a_replica_that_starts_again_takes_nothing_back() -> None:
+    meter = CpuMeter()
+    for used in (100.0, 2.0, 3.0):
+        meter.read({"a": used})
+    assert meter.integral == 1.0

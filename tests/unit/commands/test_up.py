@@ -22,6 +22,8 @@ VALUES: dict[str, Any] = {
     "sticky": "header:X-User",
     "send-proxy-protocol": "v1",
     "sleep-mode": "pause",
+    "target-cpu": "70%",
+    "max-memory": "80%",
     "health-check-path": "/up",
     "health-check-grpc": "shop.Cart",
     "health-check-host": "shop.example",

@@ -79,6 +79,13 @@ def test_tasks_are_reached_in_one_way() -> None:
         config("echo=2", swarm=True, backend_address="published")
 
 
+@pytest.mark.parametrize("option", ["target_cpu", "max_memory"])
+def test_what_tasks_use_is_not_known(option: str) -> None:
+    name = f"--{option.replace('_', '-')}"
+    with pytest.raises(ComposectlError, match=f"`{name}` cannot be combined with `--swarm`"):
+        config("echo=1..2", swarm=True, **{option: "70%"})
+
+
 def test_tasks_are_not_paused() -> None:
     with pytest.raises(ComposectlError, match="`--sleep-mode pause` cannot be combined with `--swarm`"):
         config("echo=0..2", swarm=True, sleep_mode="pause")

@@ -70,6 +70,8 @@ VALUES = {
     "tls_cert": ["shop.pem", "/etc/blog.pem"],
     "tls_key": "shop.key",
     "sleep_mode": "pause",
+    "target_cpu": "70%",
+    "max_memory": "80%",
     "protocol": {"6379": "tcp", "80": "http"},
     "listen": ["127.0.0.1:8080", "[::1]:8080:80"],
 }

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from composectl import errors
+from composectl.balance.autoscale import AutoscaleConfig
 from composectl.balance.lease import Lease
 from composectl.balance.replica_range import ReplicaRange
 from composectl.config.service import BalancingConfig
@@ -139,6 +140,48 @@ async def test_a_number_fixes_it_and_a_range_lets_the_load_decide_again(elastic:
     assert (elastic.desired, lines[-1]) == (4, "echo: 4 of 4 ready, 4..6 by load")
     await elastic.seconds(70)
     assert (elastic.desired, elastic.daemon.snapshot().services[0].range) == (5, "4..6")
+
+
+# CPU and memory
+
+
+def looks_at(elastic: Elastic, monkeypatch: pytest.MonkeyPatch, **config: float) -> None:
+    autoscale = AutoscaleConfig(**config)  # type: ignore[arg-type]
+    monkeypatch.setattr(elastic.service, "_balancing", BalancingConfig(autoscale=autoscale))
+
+
+async def test_busy_cpus_ask_for_more_replicas(elastic: Elastic, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks_at(elastic, monkeypatch, target_cpu=0.5)
+    elastic.orchestrator.cpu = 5.0  # each has used a whole CPU of the five seconds between two looks
+    await elastic.seconds(70, in_flight=1)
+    assert elastic.desired >= 4
+    assert "of the CPUs over 60 s" in elastic.daemon.snapshot().services[0].scalings[-1].reason
+
+
+async def test_no_more_come_than_fit_into_memory(elastic: Elastic, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks_at(elastic, monkeypatch, max_memory=0.8)
+    elastic.orchestrator.used_by_each, elastic.orchestrator.memory_used = 100, (650, 1000)
+    await elastic.seconds(2, in_flight=1)
+    await elastic.seconds(3, in_flight=50)
+    assert elastic.desired == 3
+    elastic.orchestrator.memory_used = (790, 1000)
+    await elastic.seconds(70)
+    assert elastic.desired == 3
+    elastic.orchestrator.memory_used = (100, 1000)
+    await elastic.seconds(10)
+    assert elastic.desired == 5
+
+
+async def test_where_memory_is_not_known_that_is_said(elastic: Elastic, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks_at(elastic, monkeypatch, max_memory=0.8)
+    await elastic.seconds(70, in_flight=50)
+    assert elastic.desired == 5
+    assert "`--max-memory` has no effect" in elastic.daemon.snapshot().services[0].notices[0]
+
+
+async def test_without_being_asked_for_nothing_is_read(elastic: Elastic) -> None:
+    await elastic.seconds(70, in_flight=50)
+    assert elastic.orchestrator.looks == 0
 
 
 # Sleep
