@@ -55,7 +55,7 @@ def client_key(address: str) -> str:
 @lru_cache(1024)
 def _network_of(address: str) -> str:
     try:
-        packed = inet_pton(AF_INET6, address.partition("%")[0])
+        packed = inet_pton(AF_INET6, address.partition("%")[0] if "%" in address else address)
     except OSError:
         return address
-    return inet_ntoa(packed[12:]) if packed[:12] == _MAPPED else packed[:_NETWORK_BYTES].hex()
+    return inet_ntoa(packed[12:]) if packed.startswith(_MAPPED) else packed[:_NETWORK_BYTES].hex()

@@ -17,7 +17,7 @@ from composectl.proxy.password_file import BadPasswordFile, read_password_file
 from composectl.proxy.refusal import Refusal, refusal_for
 from composectl.proxy.token_buckets import RateLimit, TokenBuckets
 
-_REMEMBERED: Final = 1024  # addresses
+_REMEMBERED: Final = 16_384  # addresses
 _AUTHORIZATION: Final = b"authorization"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from composectl.proxy.errors import ErrorReason
@@ -11,13 +10,15 @@ from composectl.proxy.head import Fields
 _SECOND: Final = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """The proxy's own response, and the `fields` that only this one has."""
 
-    status: int
-    reason: ErrorReason
-    fields: Fields
+    __slots__ = ("fields", "reason", "status")
+
+    def __init__(self, status: int, reason: ErrorReason, fields: Fields) -> None:
+        self.status = status
+        self.reason = reason
+        self.fields = fields
 
 
 def refusal_for(reason: ErrorReason, wait: int) -> Refusal:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
 MAX_CLIENTS: Final = 65_536
 _SECOND: Final = 1_000_000_000
-_FORGOTTEN_AT_ONCE: Final = 2
 _UNITS: Final = {1: "s", 60: "m", 3600: "h"}
 
 
@@ -26,51 +24,48 @@ class RateLimit:
 
 
 class TokenBuckets:
-    """A bucket for each client, `max_clients` at most: beyond, the one that was used least recently is forgotten.
+    """A bucket for each client, for 65,536 at most: beyond, those are forgotten that were not seen for longest.
 
     A bucket is the moment, in nanoseconds, at which it will be full, as in the generic cell rate algorithm (ITU-T
-    I.371). One that is full need not be kept.
+    I.371). One that is full need not be kept: `_older` are those that were not used since the last turn, and the next
+    one comes when they are full, or when there are too many others.
     """
 
-    __slots__ = ("_full_at", "_interval", "_max_clients", "_tolerance")
+    __slots__ = ("_half", "_interval", "_older", "_recent", "_tolerance", "_turn_at")
 
     def __init__(self, rate: RateLimit, max_clients: int = MAX_CLIENTS) -> None:
-        self._max_clients = max_clients
+        self._half = max_clients // 2
         self._interval = rate.seconds * _SECOND // rate.count
         self._tolerance = (rate.burst - 1) * self._interval
-        self._full_at: OrderedDict[str, int] = OrderedDict()
+        self._recent: dict[str, int] = {}
+        self._older: dict[str, int] = {}
+        self._turn_at = 0
 
     def __len__(self) -> int:
-        return len(self._full_at)
+        return len(self._recent) + len(self._older)
 
     def take(self, client: str, now: int) -> int:
         """Take a token at this moment; returns 0, or the nanoseconds until there is one."""
-        full_at = self._full_at
-        before = full_at.get(client, 0)
-        if before <= now:
-            if not before:
-                self._forget(now)
-            before = now
-        wait = before - now - self._tolerance
-        if wait <= 0:
-            full_at[client] = before + self._interval
-        full_at.move_to_end(client)
-        return max(0, wait)
+        if now >= self._turn_at or len(self._recent) >= self._half:
+            self._turn(now)
+        full_at = self._recent.get(client, 0) or self._older.get(client, 0)
+        if full_at < now:
+            full_at = now
+        wait = full_at - now - self._tolerance
+        if wait > 0:
+            self._recent[client] = full_at
+            return wait
+        self._recent[client] = full_at + self._interval
+        return 0
 
     def give_back(self, client: str) -> None:
         """The token that was taken is not used."""
-        if client in self._full_at:
-            self._full_at[client] -= self._interval
+        full_at = self._recent.get(client, 0) or self._older.get(client, 0)
+        if full_at:
+            self._recent[client] = full_at - self._interval
 
     # Private
 
-    def _forget(self, now: int) -> None:
-        """Make room for another client."""
-        full_at = self._full_at
-        for _ in range(_FORGOTTEN_AT_ONCE):
-            if not full_at:
-                return
-            oldest = next(iter(full_at))
-            if full_at[oldest] > now and len(full_at) < self._max_clients:
-                return
-            del full_at[oldest]
+    def _turn(self, now: int) -> None:
+        self._older, self._recent = self._recent, {}
+        self._turn_at = now + self._tolerance + self._interval

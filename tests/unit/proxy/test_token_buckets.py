@@ -50,9 +50,16 @@ def test_full_buckets_are_forgotten_as_others_come() -> None:
 
 
 def test_the_number_of_clients_is_bounded() -> None:
-    buckets = TokenBuckets(RateLimit(1, 1, 1), 100)
+    buckets = TokenBuckets(RateLimit(1, 3600, 1), 100)
     for number in range(1000):
         buckets.take("regular", NOW + number * SECOND // 1000)
-        buckets.take(f"{number}", NOW)
-    assert len(buckets) == 100
-    assert buckets.take("regular", NOW + SECOND // 2) > 0  # what is seen often is not forgotten
+        buckets.take(f"{number}", NOW + number * SECOND // 1000)
+        assert len(buckets) <= 100
+    assert buckets.take("regular", NOW + SECOND) > 0  # what is seen often is not forgotten
+
+
+@pytest.mark.parametrize("burst", [1, 3])
+def test_a_client_gets_no_more_for_a_turn_of_its_buckets(burst: int) -> None:
+    buckets = TokenBuckets(RateLimit(10, 1, burst))
+    passed = sum(buckets.take("a", NOW + number * SECOND // 1000) == 0 for number in range(10_000))
+    assert passed == 100 + burst - 1
