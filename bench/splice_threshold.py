@@ -63,9 +63,9 @@ class _Relay:
         self._left = self._left - len(data) or self._size
         is_bulk = self._way is _Way.ALL or (self._way is _Way.EACH and self._left < self._size)
         if is_bulk and not self.client.get_write_buffer_size():
-            self.server.pause_reading()
             left = self._left if self._way is _Way.EACH else None
             self._splice = Splice(self.server, self.client, self._spliced, left)
+            self._splice.start()
 
     def end(self) -> None:
         if self._splice is not None:

@@ -35,6 +35,10 @@ class ClientStream:
         """Whether the backend may send more than it may at first before the client takes it."""
         return True
 
+    def response_target(self) -> asyncio.Transport | None:
+        """Where the kernel may write the rest of a response's body; None where it may not."""
+        return None
+
     def send_interim(self, head: ResponseHead) -> None:
         """Send a 1xx response."""
 
@@ -56,6 +60,9 @@ class ClientStream:
 
     def resume_upload(self) -> None:
         """Read on."""
+
+    def stop_upload(self) -> None:
+        """The kernel is to move no more of the request."""
 
     def detach(self, backend: Backend) -> tuple[asyncio.Transport, bytes]:
         """Give the connection away to a tunnel to this backend, with what the client sent behind its request."""

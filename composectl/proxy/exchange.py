@@ -53,6 +53,10 @@ class BackendStream:
     def resume(self) -> None:
         """The client takes more again."""
 
+    def upload_target(self) -> asyncio.Transport | None:
+        """Where the kernel may write the rest of a request's body; None where it may not."""
+        return None
+
     def sweep(self, limits: Limits) -> None:
         """A second has passed: fail the exchange if the backend is silent for too long."""
 
@@ -115,7 +119,7 @@ class Exchange(Attempts):
     """Sends a request to a backend, or to another one if it must, and relays the response.
 
     `started`: it is its turn. `uploaded`: the whole request has come. `response_started`: a byte of the response has
-    come from the backend.
+    come from the backend. `spliced` changes while the kernel moves the body of the request.
     """
 
     __slots__ = (
@@ -132,6 +136,7 @@ class Exchange(Attempts):
         "_upstream",
         "request",
         "response_started",
+        "spliced",
         "started",
         "uploaded",
     )
@@ -146,6 +151,7 @@ class Exchange(Attempts):
         self._upstream = upstream
         self.request = request
         self.started = self.uploaded = self.response_started = False
+        self.spliced = 0
         self._unsent = True
         self._head_sent = False
         self._body: list[bytes] = []  # what is not yet sent
@@ -199,6 +205,12 @@ class Exchange(Attempts):
             replay = self._replay = self._replay or ReplayBuffer(self._upstream.replay)
             self._replayable = replay.keep(body)
 
+    def upload_target(self) -> asyncio.Transport | None:
+        """Where the kernel may write the rest of the body; None where it may not, and where it may be sent again."""
+        if self._backend is None or self._unsent or self._replayable:
+            return None
+        return self._backend.upload_target()
+
     def client_closed(self) -> None:
         """The client will not read the response: the backend must not go on with it."""
         cut = self._client.aborted
@@ -210,12 +222,13 @@ class Exchange(Attempts):
 
     def cancel(self) -> AccessRecord | None:
         """The response is not wanted; returns the record, which is for others to end."""
+        self._stop_upload()
+        if self._backend is not None:
+            self._backend.cancel()
         record, self.record = self.record, None
         self._queue.remove(self)
         if self._dial_task is not None:
             self._dial_task.cancel()
-        if self._backend is not None:
-            self._backend.cancel()
         if self._lease is not None:
             self._take_lease().client_closed()
         return record
@@ -241,6 +254,14 @@ class Exchange(Attempts):
     def resume_response(self) -> None:
         if self._backend is not None:
             self._backend.resume()
+
+    # Both sides
+
+    def count_spliced(self, received: int, sent: int) -> None:
+        """The kernel has moved so many bytes of the bodies."""
+        if self.record is not None:
+            self.record.received += received
+            self.record.sent += sent
 
     # The queue's side
 
@@ -270,6 +291,9 @@ class Exchange(Attempts):
     def widens(self) -> bool:
         return self._client.widens()
 
+    def response_target(self) -> asyncio.Transport | None:
+        return self._client.response_target()
+
     def respond(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
         """The next part of the response has come: see `ClientStream.send`."""
         if self._replay is not None:
@@ -293,6 +317,7 @@ class Exchange(Attempts):
         self._client.send_interim(head)
 
     def finished(self, status: int) -> None:
+        self._stop_upload()
         self._backend = None
         self._take_lease().answered(status, (monotonic_ns() - self._started_ns) // 1000)
         if self.record is not None:
@@ -342,6 +367,10 @@ class Exchange(Attempts):
         self._attempt_failed(ErrorReason.STREAM_REFUSED, connected=False)
 
     # Private
+
+    def _stop_upload(self) -> None:
+        if not self.uploaded:
+            self._client.stop_upload()
 
     def _take_lease(self) -> Lease:
         if self._replay is not None:
@@ -432,6 +461,7 @@ class Exchange(Attempts):
             self._fail(reason)
 
     def _end_without(self, reason: ErrorReason) -> None:
+        self._stop_upload()
         if self._client.responding:
             self._log(0, reason)
             self._client.abort_response()

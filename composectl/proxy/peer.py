@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from composectl.proxy.client_address import forwarded_client
@@ -29,7 +30,7 @@ class Peer:
         self._address = address
         self._scheme = scheme
         self._is_trusted = context.is_trusted_proxy(address)
-        self.forwarding = forwarding_lines(address, scheme, context.name)
+        self.forwarding = _lines(address, scheme, context.name)
         self.is_read = self._is_trusted or context.is_suspected_proxy(address)
 
     def read(self, fields: Fields) -> tuple[bytes, bytes]:
@@ -67,6 +68,11 @@ class Peer:
 
 
 # Private
+
+
+@lru_cache(1024)
+def _lines(client: str, scheme: str, name: str) -> bytes:
+    return forwarding_lines(client, scheme, name)
 
 
 def _may_be_forwarded(fields: Fields) -> bool:

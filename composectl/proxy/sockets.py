@@ -61,8 +61,13 @@ def has_unread(descriptor: int) -> bool:
 def unsent(transport: asyncio.Transport) -> int:
     """Changes while the other side takes something of what waits to be sent; 0 where nothing waits."""
     waiting = transport.get_write_buffer_size()
-    # The kernel asks for more only once much of what it has is acknowledged (tcp(7), SIOCOUTQ).
-    return waiting + _count(transport.get_extra_info("socket").fileno(), "TIOCOUTQ") if waiting else 0
+    # The kernel asks for more only once much of what it has is acknowledged.
+    return waiting + unacknowledged(transport.get_extra_info("socket").fileno()) if waiting else 0
+
+
+def unacknowledged(descriptor: int) -> int:
+    """How many bytes of what was written the other side has not acknowledged (tcp(7), SIOCOUTQ)."""
+    return _count(descriptor, "TIOCOUTQ")
 
 
 def keep_alive(transport: asyncio.BaseTransport, idle: int, interval: int = _INTERVAL) -> None:

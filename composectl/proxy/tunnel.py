@@ -238,10 +238,11 @@ class _End:
             self.there.set_write_buffer_limits()
 
     def _start_splice(self) -> None:
-        self.here.pause_reading()
         try:
-            self._splice = Splice(self.here, self.there, self._splice_ended)
+            splice = self._splice = Splice(self.here, self.there, self._splice_ended)
+            splice.start()
         except OSError:  # no descriptor is left for it
+            self.stop_splice()
             self._beyond = _TO_RETRY
             self.there.set_write_buffer_limits()
             self.here.resume_reading()

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.body_splice import WORTH, BodySplice
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.error_pages import body_size, error_page
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
@@ -21,9 +22,11 @@ from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.routes import Router
 from composectl.proxy.sockets import has_ended, has_unread, reset, unsent
+from composectl.proxy.splice import can_splice
 from composectl.proxy.tunnel import Tunnel
 from composectl.proxy.upstreams import Upstreams
 
+_COPIED: Final = 16 * 1024  # bytes: to join a larger piece to its head costs more than to write both
 _FIRST_BYTES_SECONDS: Final = 1
 _HEAD_SECONDS: Final = 10
 _IDLE_SECONDS: Final = 75
@@ -53,6 +56,7 @@ class ClientConnection(ClientStream):
         "_tunnel_to",
         "_unsent",
         "_until_close",
+        "_upload",
         "_upstreams",
         "_write_paused",
         "closing",
@@ -84,6 +88,7 @@ class ClientConnection(ClientStream):
         self._ended = False
         self._tunnel_to: Backend | None = None
         self._tunnel: Tunnel | None = None
+        self._upload: BodySplice | None = None  # the rest of a large body
         self._chunked = False  # the body of the current response
         self._until_close = False  # its end is that of the connection
         self.upload_paused = False
@@ -109,9 +114,16 @@ class ClientConnection(ClientStream):
             parts = encode_body(body) if self._chunked else body
         if trailers is not None and self._chunked:
             parts.append(last_chunk(trailers if request.trailers else []))
-        self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        if len(parts) == 2 and len(parts[1]) > _COPIED:
+            self.transport.writelines(parts)
+        else:
+            self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
         self._moved_at = self._context.tick
         self.responding = True
+
+    def response_target(self) -> asyncio.Transport | None:
+        may_splice = not (self._chunked or self.transport.is_closing()) and can_splice(self.transport)
+        return self.transport if may_splice else None
 
     def send_interim(self, head: ResponseHead) -> None:
         request = self._queue[0].request
@@ -164,7 +176,16 @@ class ClientConnection(ClientStream):
     def resume_upload(self) -> None:
         if self.upload_paused:
             self.upload_paused = False
+            if self._upload is not None and not self._upload.is_moving:
+                self._start_splice(self._upload)
             self._update_flow_control()
+
+    def stop_upload(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            moved = upload.stop()
+            self._queue[0].count_spliced(moved, 0)
+            self._parser.skip_large(moved)
 
     def detach(self, backend: Backend) -> tuple[asyncio.Transport, bytes]:
         self._tunnel_to = backend
@@ -219,6 +240,9 @@ class ClientConnection(ClientStream):
         if self._tunnel is not None:
             self._tunnel.sweep(self._context.limits.idle_timeout)
             return
+        if self._upload is not None and self._upload.is_moving:
+            self.upload_paused = self._upload.waits_for_target
+            self._queue[0].spliced = self._upload.progress()
         if self._queue:
             if (self._write_paused or not self._reading) and not self._check_alive(tick):
                 return
@@ -299,6 +323,8 @@ class ClientConnection(ClientStream):
             else:
                 self._start_next()
             if not between_requests or len(queue) > 1:
+                if self._parser.large_left >= WORTH:
+                    self._splice(queue[0])
                 self._update_flow_control()
         except Exception as error:
             self.fail_internally(error)
@@ -316,7 +342,7 @@ class ClientConnection(ClientStream):
         if self._write_paused and (left := unsent(transport)) != self._unsent:
             self._unsent, self._moved_at = left, tick
         # An upload pauses for its backend, or in the request queue, which have deadlines of their own.
-        is_full = not (self._reading or self.upload_paused) and has_unread(descriptor)
+        is_full = not (self._reading or self.upload_paused or self._upload is not None) and has_unread(descriptor)
         allowed = _STALLED_SECONDS if is_full else _UNREAD_SECONDS if self._write_paused else None
         if allowed is None or tick - self._moved_at <= allowed:
             return True
@@ -366,7 +392,7 @@ class ClientConnection(ClientStream):
 
     def _update_flow_control(self) -> None:
         """Read while there is somewhere to put what is read: that is also how the end of a client shows."""
-        reads = not (self.upload_paused or self._parser.is_ahead)
+        reads = not (self.upload_paused or self._parser.is_ahead or self._upload is not None)
         if reads != self._reading and not self.transport.is_closing():
             self._reading = reads
             if reads:
@@ -374,6 +400,32 @@ class ClientConnection(ClientStream):
             else:
                 self.transport.pause_reading()
                 self._moved_at = self._context.tick
+
+    def _splice(self, exchange: Exchange) -> None:
+        """The rest of the request's body need not pass this process, once it cannot be sent a second time."""
+        target = exchange.upload_target() if self._upload is None and can_splice(self.transport) else None
+        if target is not None:
+            upload = self._upload = BodySplice(self.transport, target, self._parser.large_left, self._splice_ended)
+            if not self.upload_paused:
+                self._start_splice(upload)
+
+    def _start_splice(self, upload: BodySplice) -> None:
+        self._update_flow_control()  # nothing is read meanwhile
+        if not upload.start():
+            self.stop_upload()
+
+    def _splice_ended(self, error: OSError | None, of_source: bool) -> None:
+        exchange = self._queue[0]
+        self.stop_upload()
+        if exchange.uploaded:
+            exchange.flush()
+            self._update_flow_control()
+        elif error is None:
+            self.eof_received()
+        elif of_source:
+            self.transport.abort()
+        else:
+            self.pause_upload()  # the backend's end will tell
 
     def _send_last(self, status: int, reason: str, record: AccessRecord | None, id_line: bytes, *, body: bool) -> None:
         page = error_page(status, reason, date=http_date(), close=True, body=body, id_line=id_line)

@@ -42,6 +42,7 @@ _HTTP_1_1: Final = b" HTTP/1.1\r\n"
 _BLANK_LINE: Final = b"\r\n\r\n"
 _LONGEST_TAIL: Final = 3  # of what may be the beginning of a blank line
 _LENGTH: Final = b"Content-Length: "
+_LARGE: Final = 64 * 1024  # bytes: such a body goes past the parser
 _FOR_OTHER_METHODS: Final = (ErrorReason.BAD_REQUEST, ErrorReason.NOT_HTTP)
 
 
@@ -78,6 +79,7 @@ class RequestParser:
         "_guards",
         "_had_head",
         "_head",
+        "_is_large",
         "_kept",
         "_kept_from",
         "_limits",
@@ -127,6 +129,7 @@ class RequestParser:
         self._method = b""  # one that the parser does not know, which was given another one in its place
         self._deferred: Exchange | None = None  # its body is to be read by another parser
         self._body_left = 0  # of a body with a length
+        self._is_large = False
         self._chunk_lines: ChunkLines | None = None  # of a body in chunks
         self._fields: Fields = []
         self._target = b""
@@ -194,6 +197,22 @@ class RequestParser:
     def has_kept(self) -> bool:
         """Whether something waits for `feed_kept`."""
         return bool(self._kept)
+
+    @property
+    def large_left(self) -> int:
+        """What is still to come of a large body of known length, the only one that is being received; 0 else."""
+        receiving = self._receiving
+        if receiving is None or not self._is_large or self.exchanges[0] is not receiving:
+            return 0
+        return self._body_left
+
+    def skip_large(self, size: int) -> None:
+        """So many bytes of such a body have gone elsewhere."""
+        self._size += size
+        self._body_left -= size
+        if not self._body_left:
+            self._parser = self._make_parser()  # the old one waits for the body
+            self.on_message_complete()
 
     @property
     def is_ahead(self) -> bool:
@@ -356,6 +375,11 @@ class RequestParser:
     def _parse_body(self, data: bytes, at: int) -> int:
         """Read from `at` up to the end of the body, or a part of it; returns where that is."""
         lines, plain = self._chunk_lines, None
+        if self._is_large:
+            end = min(at + self._body_left, len(data))
+            self.on_body(data[at:end])
+            self.skip_large(0)
+            return end
         if lines is None:
             end = at + self._body_left
         elif lines.last:  # a trailer
@@ -371,9 +395,11 @@ class RequestParser:
         framing = exchange.request.framing
         if exchange.request.chunked:
             self._chunk_lines = ChunkLines(400, ErrorReason.BAD_REQUEST)
+            self._is_large = False
         else:
             self._chunk_lines = None
             self._body_left = int(framing[len(_LENGTH) :]) if framing else 0
+            self._is_large = self._body_left > _LARGE
 
     def _version(self, method: bytes) -> str:
         """1.0 or 1.1. Raises BadMessage."""

@@ -50,7 +50,13 @@ class Splicing:
         self.outcome = Outcome()
 
     def splice(self, size: int | None = None) -> Splice:
-        return Splice(self.source, self.target, self.outcome, size)
+        splice = Splice(self.source, self.target, self.outcome, size)
+        try:
+            splice.start()
+        except OSError:
+            assert splice.stop() == b""
+            raise
+        return splice
 
 
 async def _connected(receive_buffer: int = 0) -> tuple[RawConnection, asyncio.Transport]:
@@ -140,6 +146,22 @@ async def test_a_reset_of_the_source_is_told(splicing: Splicing) -> None:
     assert isinstance(error, ConnectionResetError)
     assert of_source
     splice.stop()
+
+
+async def test_a_reset_behind_more_than_the_target_takes_is_told() -> None:
+    async with _opened(receive_buffer=4096) as splicing:
+        splice = splicing.splice()
+        sent = asyncio.create_task(splicing.sender.send(DATA * 8))
+        await wait_until_async(lambda: splice.waits_for_target)
+        sent.cancel()
+        await asyncio.wait([sent])
+        splicing.sender.reset()
+        while not splicing.outcome.told:
+            assert await splicing.receiver.piece()
+        error, of_source = await splicing.outcome.only()
+        assert isinstance(error, ConnectionResetError)
+        assert of_source
+        splice.stop()
 
 
 async def test_a_reset_of_the_target_is_told(splicing: Splicing) -> None:
