@@ -45,7 +45,7 @@ class Backends:
 
     `killable`: each is a process of its own, which may be killed, and which has nothing but `/`. `grpc`: each answers
     calls of gRPC over h2c, and nothing else. `holds`: they end no call. `tcp`: each answers messages over TCP, with so
-    many bytes (0: with HTTP).
+    many bytes (0: with HTTP). `upgraded`: they do so behind a handshake for a WebSocket.
     """
 
     count: int
@@ -54,6 +54,7 @@ class Backends:
     grpc: bool = False
     holds: bool = False
     tcp: int = 0
+    upgraded: bool = False
 
     @property
     def hosts(self) -> list[str]:

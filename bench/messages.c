@@ -1,6 +1,7 @@
 /* Messages over TCP, as fast as they go: `messages serve PORT SIZE HOST...` answers each message of 24 bytes with SIZE
    bytes; `messages ask PORT SIZE CONNECTIONS SECONDS` sends one message on each connection and the next one behind its
-   answer, and prints the answers, the bytes, the connections that failed and the nanoseconds. */
+   answer, and prints the answers, the bytes, the connections that failed and the nanoseconds. `serve-upgraded` and
+   `ask-upgraded` do the same behind the handshake of a WebSocket, and without its frames. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,7 +24,13 @@ enum { MESSAGE = 24, AT_ONCE = 1 << 20, EVENTS = 256, MOST = 4096 };
 static char buffer[AT_ONCE];
 static int contents = -1;          /* a file in memory, for answers that are larger than a message */
 static long long left[MOST];       /* by descriptor: bytes that the connection still sends or awaits */
-static int unread[MOST];           /* by descriptor: bytes that are missing of a message */
+static int unread[MOST];           /* by descriptor: bytes that are missing of a message; 0: the handshake is to come */
+static int upgraded = 0;
+
+static const char HANDSHAKE[] = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+static const char SWITCH[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                             "Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n";
 
 static void fail(const char *what) {
     perror(what);
@@ -69,6 +76,14 @@ static int answer(int poll, int descriptor, long long size) {
     return 1;
 }
 
+/* Reads a handshake, which comes at once, and agrees; whether the connection lives. */
+static int switch_protocols(int descriptor) {
+    ssize_t came = recv(descriptor, buffer, AT_ONCE, 0);
+    if (came <= 0) return came < 0 && errno == EAGAIN;
+    unread[descriptor] = MESSAGE;
+    return send(descriptor, SWITCH, sizeof SWITCH - 1, MSG_NOSIGNAL) == sizeof SWITCH - 1;
+}
+
 /* Reads messages, and begins with the answers; whether the connection lives. */
 static int serve_one(int poll, int descriptor, unsigned events, long long size) {
     if (events & EPOLLOUT) {
@@ -76,6 +91,7 @@ static int serve_one(int poll, int descriptor, unsigned events, long long size) 
         if (!left[descriptor]) watch(poll, EPOLL_CTL_MOD, descriptor, EPOLLIN);
         return 1;
     }
+    if (!unread[descriptor]) return switch_protocols(descriptor);
     ssize_t came = recv(descriptor, buffer, unread[descriptor], 0);
     if (came <= 0) return came < 0 && errno == EAGAIN;
     unread[descriptor] -= came;
@@ -107,7 +123,7 @@ static void serve(int port, long long size, char **hosts) {
             if (descriptor < EVENTS && listeners[descriptor]) {
                 int client = accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
                 if (client < 0) continue;
-                unread[without_delay(client)] = MESSAGE;
+                unread[without_delay(client)] = upgraded ? 0 : MESSAGE;
                 left[client] = 0;
                 watch(poll, EPOLL_CTL_ADD, client, EPOLLIN);
             } else if (!serve_one(poll, descriptor, events[number].events, size)) {
@@ -123,6 +139,18 @@ static int ask_one(int descriptor, long long size) {
     return send(descriptor, buffer, MESSAGE, MSG_NOSIGNAL) == MESSAGE;
 }
 
+/* The server sends nothing of its own: all that comes before the first message is the head of its answer. */
+static void shake_hands(int descriptor) {
+    size_t came = 0;
+    if (send(descriptor, HANDSHAKE, sizeof HANDSHAKE - 1, MSG_NOSIGNAL) < 0) fail("send");
+    while (came < 4 || memcmp(buffer + came - 4, "\r\n\r\n", 4)) {
+        ssize_t more = recv(descriptor, buffer + came, AT_ONCE - came, 0);
+        if (more <= 0) fail("handshake");
+        came += more;
+    }
+    if (!memmem(buffer, came, " 101 ", 5)) fail("handshake");
+}
+
 static void ask(int port, long long size, int connections, int seconds) {
     struct epoll_event events[EVENTS];
     struct sockaddr_in there = address("127.0.0.1", port);
@@ -131,6 +159,7 @@ static void ask(int port, long long size, int connections, int seconds) {
     for (int number = 0; number < connections; number++) {
         int descriptor = without_delay(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         if (connect(descriptor, (struct sockaddr *)&there, sizeof there)) fail("connect");
+        if (upgraded) shake_hands(descriptor);
         if (!ask_one(descriptor, size)) fail("send");
         watch(poll, EPOLL_CTL_ADD, descriptor, EPOLLIN);
     }
@@ -155,11 +184,12 @@ static void ask(int port, long long size, int connections, int seconds) {
 
 int main(int count, char **words) {
     signal(SIGPIPE, SIG_IGN);
-    if (count > 4 && !strcmp(words[1], "serve")) serve(atoi(words[2]), atoll(words[3]), words + 4);
-    if (count == 6 && !strcmp(words[1], "ask")) {
+    upgraded = count > 1 && strstr(words[1], "-upgraded");
+    if (count > 4 && !strncmp(words[1], "serve", 5)) serve(atoi(words[2]), atoll(words[3]), words + 4);
+    if (count == 6 && !strncmp(words[1], "ask", 3)) {
         ask(atoi(words[2]), atoll(words[3]), atoi(words[4]), atoi(words[5]));
         return 0;
     }
-    fprintf(stderr, "usage: messages serve PORT SIZE HOST... | messages ask PORT SIZE CONNECTIONS SECONDS\n");
+    fprintf(stderr, "usage: messages serve[-upgraded] PORT SIZE HOST... | ask[-upgraded] PORT SIZE CONNECTIONS SECONDS\n");
     return 2;
 }

@@ -20,17 +20,17 @@ _SOURCE = Path(__file__).with_suffix(".c")
 
 
 @contextmanager
-def answering(count: int, folder: Path, size: int) -> Iterator[Backends]:
-    """Answer each message with `size` bytes, at so many addresses."""
-    backends = Backends(count, free_ports(1)[0], tcp=size)
-    command = [_program(), "serve", str(backends.port), str(size), *backends.hosts]
+def answering(count: int, folder: Path, size: int, *, upgraded: bool = False) -> Iterator[Backends]:
+    """Answer each message with `size` bytes, at so many addresses; `upgraded`: behind a handshake for a WebSocket."""
+    backends = Backends(count, free_ports(1)[0], tcp=size, upgraded=upgraded)
+    command = [_program(), "serve-upgraded" if upgraded else "serve", str(backends.port), str(size), *backends.hosts]
     with started(command, core=LOAD_CORE, port=backends.port, log=folder / "messages.out"):
         yield backends
 
 
-def exchange(port: int, size: int, connections: int, seconds: int) -> Outcome:
+def exchange(port: int, size: int, connections: int, seconds: int, *, upgraded: bool = False) -> Outcome:
     """Send messages through the proxy on `port`, on each connection the next one behind the answer of `size` bytes."""
-    command = [_program(), "ask", *map(str, (port, size, connections, seconds))]
+    command = [_program(), "ask-upgraded" if upgraded else "ask", *map(str, (port, size, connections, seconds))]
     printed = subprocess.run(on(LOAD_CORE, command), capture_output=True, text=True, check=True).stdout
     answers, received, failed, nanoseconds = map(int, printed.split())
     return Outcome(answers, received, nanoseconds / 1e9, failed)

@@ -68,7 +68,7 @@ def _median(figure: Figure) -> Callable[[Samples], float | None]:
     return lambda samples: samples.median(figure, _OURS) if _OURS in samples.rows(figure) else None
 
 
-_LARGE = _ratio(bodies.PER_CPU_SECOND, _OURS, Row("nginx"))
+_TUNED = _ratio(bodies.PER_CPU_SECOND, _OURS, Row("nginx-tuned"))
 _BULK = _ratio(bodies.PER_CPU_SECOND, _OURS, tcp.HAPROXY)
 _GROWTH = _ratio(cpu.CPU, Row("composectl", growth.MANY), Row("composectl", growth.FEW))
 _WATCHED = _ratio(latency.P99, watched.WATCHED, latency.BARE)
@@ -81,7 +81,15 @@ REQUIREMENTS = (
     Requirement("CPU per request against HAProxy", "cpu", _cpu_against("haproxy"), 1.6),
     Requirement("CPU per request against the tuned Go proxy", "cpu", _cpu_against("go-tuned"), 0.5),
     Requirement("CPU per request against Caddy", "cpu", _cpu_against("caddy"), 0.4),
-    Requirement("10 MiB bodies per CPU second against nginx", "10m", _LARGE, 0.8, at_least=True),
+    Requirement("10 MiB bodies per CPU second against HAProxy", "10m", _BULK, 2.5, at_least=True),
+    Requirement("10 MiB bodies per CPU second against tuned nginx", "10m", _TUNED, 2.0, at_least=True),
+    Requirement("10 MiB uploads per CPU second against HAProxy", bodies.LARGE_UPLOAD.name, _BULK, 2.5, at_least=True),
+    Requirement(
+        "10 MiB uploads per CPU second against tuned nginx", bodies.LARGE_UPLOAD.name, _TUNED, 2.0, at_least=True
+    ),
+    Requirement(
+        "bulk of WebSockets per CPU second against tuned nginx", tcp.WEBSOCKET.name, _TUNED, 2.0, at_least=True
+    ),
     Requirement("CPU per request before 200 backends against 4", "growth", _GROWTH, 1.05),
     Requirement("CPU per call of gRPC against nginx", grpc.ALIKE.name, _cpu_against("nginx"), 1.0),
     Requirement("CPU per call of gRPC against Caddy", grpc.ALIKE.name, _cpu_against("caddy"), 0.4),

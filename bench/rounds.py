@@ -76,7 +76,7 @@ def _warm_up(target: Target) -> None:
     if target.backends.grpc:
         h2load.call(target.port, 1)
     elif target.backends.tcp:
-        messages.exchange(target.port, target.backends.tcp, 1, 1)
+        messages.exchange(target.port, target.backends.tcp, 1, 1, upgraded=target.backends.upgraded)
     else:
         put(Load(), target.port, 1)
 

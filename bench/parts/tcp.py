@@ -1,4 +1,4 @@
-"""What connections cost that are balanced as a whole: small messages both ways, and bulk."""
+"""What connections cost that are balanced as a whole: small messages both ways, and bulk, also of WebSockets."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ def _measure_bulk(target: Target, seconds: int) -> Mapping[Figure, float]:
     return relaying(target, lambda: exchange(target.port, BULK, BULK_CONNECTIONS, seconds))
 
 
+def _measure_websocket(target: Target, seconds: int) -> Mapping[Figure, float]:
+    return relaying(target, lambda: exchange(target.port, BULK, BULK_CONNECTIONS, seconds, upgraded=True))
+
+
 MESSAGES = Part(
     "tcp",
     f"TCP: a message of {SIZE} bytes and its answer of {SIZE} bytes, {CONNECTIONS} connections",
@@ -50,4 +54,12 @@ IN_BULK = Part(
     only=_PEERS,
     behind=partial(answering, size=BULK),
 )
-PARTS = (MESSAGES, IN_BULK)
+WEBSOCKET = Part(
+    "ws-bulk",
+    f"WebSocket: 10 MiB after 10 MiB, on each of {BULK_CONNECTIONS} connections",
+    (PER_CPU_SECOND, PER_SECOND),
+    _measure_websocket,
+    only=("nginx", "nginx-tuned", "composectl", "haproxy"),
+    behind=partial(answering, size=BULK, upgraded=True),
+)
+PARTS = (MESSAGES, IN_BULK, WEBSOCKET)

@@ -20,6 +20,7 @@ defaults
   timeout client 3600s
   timeout server 3600s
   timeout http-keep-alive 3600s
+  timeout tunnel 3600s
   option forwardfor
   http-reuse always
 frontend clients
@@ -69,7 +70,8 @@ def _starter(*, splice: bool) -> Callable[[Place], AbstractContextManager[int]]:
     @contextmanager
     def start(place: Place) -> Iterator[int]:
         config = place.folder / "haproxy.cfg"
-        config.write_text(_tcp_config(place, _SPLICE if splice else "") if place.backends.tcp else _config(place))
+        of_tcp = place.backends.tcp and not place.backends.upgraded
+        config.write_text(_tcp_config(place, _SPLICE if splice else "") if of_tcp else _config(place))
         command = ["haproxy", "-db", "-f", str(config)]
         with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as pid:
             yield pid

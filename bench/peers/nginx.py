@@ -40,6 +40,9 @@ _HTTP = """
       proxy_http_version 1.1; proxy_set_header Connection ""; proxy_request_buffering off; proxy_max_temp_file_size 0;
 """
 _VERSION = ("nginx", "-v")
+_UPGRADE = """
+      proxy_http_version 1.1; proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade;
+"""
 _LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
 
 
@@ -53,10 +56,11 @@ def _starter(buffers: str = "", listen: str = "") -> Callable[[Place], AbstractC
     def start(place: Place) -> Iterator[int]:
         config = place.folder / "nginx.conf"
         servers = " ".join(f"server {address};" for address in place.backends.addresses)
+        http = _UPGRADE if place.backends.upgraded else _HTTP
         words = (
             {"listen": "http2", "kind": "grpc", "scheme": "grpc", "more": ""}
             if place.backends.grpc
-            else {"listen": listen, "kind": "proxy", "scheme": "http", "more": _HTTP + buffers}
+            else {"listen": listen, "kind": "proxy", "scheme": "http", "more": http + buffers}
         )
         text = _CONFIG.format(folder=place.folder, port=place.port, servers=servers, **words)
         config.write_text(text)

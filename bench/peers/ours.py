@@ -68,7 +68,7 @@ def _starter(
             *(sys.executable, "-P", "-m", "composectl", "proxy", "--name", NAME, "--listen", f"127.0.0.1:{place.port}"),
             *(word for address in place.backends.addresses for word in ("--backend", address)),
             *(("--max-connections", str(_CLIENTS)) if _allows_clients() else ()),
-            *(("--protocol", "tcp") if place.backends.tcp else ()),
+            *(("--protocol", "tcp") if place.backends.tcp and not place.backends.upgraded else ()),
             *options(place.folder),
         ]
         environment = {"PYTHONPATH": str(home), "TERM": "xterm-256color"}

@@ -40,6 +40,18 @@ def test_bulk_comes_whole(name: str, prepared: None, tmp_path: Path) -> None:
     assert reading[bodies.PER_CPU_SECOND] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nginx", "composectl", "haproxy"])
+def test_bulk_of_websockets_comes_whole(name: str, prepared: None, tmp_path: Path) -> None:
+    with (
+        messages.answering(2, tmp_path, tcp.BULK, upgraded=True) as servers,
+        started(name, servers, tmp_path) as target,
+    ):
+        reading = tcp.WEBSOCKET.measure(replace(target, backends=servers), 1)
+    assert reading[FAILED] == 0
+    assert reading[bodies.PER_CPU_SECOND] > 0
+
+
 def test_a_connection_that_ends_has_failed() -> None:
     with _hanging_up() as port:
         outcome = messages.exchange(port, messages.SIZE, 3, 1)

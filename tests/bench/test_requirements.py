@@ -35,7 +35,9 @@ def test_what_is_not_met_is_told(cost: dict[str, float], texts: list[str]) -> No
     assert [verdict.requirement.text for verdict in made if not verdict.met] == texts
 
 
-@pytest.mark.parametrize(("part", "peer", "least"), [("10m", "nginx", 800.0), ("tcp-bulk", "haproxy", 2000.0)])
+@pytest.mark.parametrize(
+    ("part", "peer", "least"), [("ws-bulk", "nginx-tuned", 2000.0), ("tcp-bulk", "haproxy", 2000.0)]
+)
 def test_of_what_is_relayed_in_a_second_more_is_better(part: str, peer: str, least: float) -> None:
     measured = results().measured
     readings = measured[part].readings[bodies.PER_CPU_SECOND]

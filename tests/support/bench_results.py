@@ -46,8 +46,8 @@ def results(**cost: float) -> Results:
             for row in part.rows(tuple(PEERS)):
                 cost = costs[row.peer] * _IN_PART.get(part.name, {}).get(row.peer, 1.0)
                 reading = {figure: _value(figure, cost) * drift for figure in part.figures}
-                if part is tcp.IN_BULK:
-                    reading[bodies.PER_CPU_SECOND] = _RELAYED[row.peer]
+                if bodies.PER_CPU_SECOND in part.figures:
+                    reading[bodies.PER_CPU_SECOND] = _RELAYED.get(row.peer, 800)
                 measured[part.name].add(row, {**reading, WAITED: 0, FAILED: 0})
     return Results("2026-01-31", "a machine, 2 cores", dict.fromkeys((*PEERS, "Python"), "1.2.3"), 2, 1, measured)
 
@@ -60,11 +60,10 @@ _IN_PART: dict[str, dict[str, float]] = {
     tcp.MESSAGES.name: {"composectl": 0.9},
 }
 
-# MB per CPU second through TCP
-_RELAYED = {"composectl": 3000, "haproxy": 1000, "haproxy-splice": 4000}
+# MB per CPU second
+_RELAYED = {"composectl": 3000, "nginx-tuned": 1200, "haproxy": 1000, "haproxy-splice": 4000}
 
 _BASE: dict[Figure, float] = {
-    bodies.PER_CPU_SECOND: 1000,
     memory.RESIDENT: 40,
     commands.VERSION: 20,
     commands.STATUS: 90,
@@ -77,4 +76,4 @@ _BASE: dict[Figure, float] = {
 
 
 def _value(figure: Figure, cost: float) -> float:
-    return _BASE.get(figure, 10) * (1 if figure is bodies.PER_CPU_SECOND else cost)
+    return _BASE.get(figure, 10) * cost
