@@ -51,6 +51,22 @@ def test_it_grows_with_the_load_and_shrinks_without_it(project: ComposeProject) 
     assert wait_until(lambda: len(project.containers()) == 1)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("backend_image")
+def test_of_five_thousand_requests_none_fails_as_it_grows_to_five_and_shrinks(project: ComposeProject) -> None:
+    project.write(BUSY, backend=BACKEND_IMAGE)
+    project.run("up", "--balance", "echo=1..5", "--max-in-flight", "1", *SOON, "--scale-down-delay", "10s", "-d")
+    with ClosedLoop(project.port, 5, "/?sleep=0.1") as few:
+        assert wait_until(lambda: few.answered >= 100)
+    with ClosedLoop(project.port, 50, "/?sleep=0.1") as many:
+        assert project.has_ready(5)
+        assert wait_until(lambda: few.answered + many.answered >= 5000, within=300)
+    assert wait_until(lambda: len(project.containers()) == 1)
+    totals = project.status()["totals"]
+    assert (few.failed, many.failed, totals["failed"]) == ([], [], 0)
+    assert totals["requests"] == few.answered + many.answered
+
+
 # Sleep
 
 

@@ -37,8 +37,7 @@ class ClosedLoop:
     async def _ask_again(self) -> None:
         while not self._over.is_set():
             try:
-                async with asyncio.timeout(_PATIENCE):
-                    await self._ask_over_one_connection()
+                await self._ask_over_one_connection()
             except (OSError, EOFError, ValueError) as error:
                 self.failed.append(repr(error))
 
@@ -49,9 +48,10 @@ class ClosedLoop:
                 if self._over.is_set():
                     break
                 writer.write(self._request)
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-                await reader.readexactly(int(length))
+                async with asyncio.timeout(_PATIENCE):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+                    await reader.readexactly(int(length))
                 if head.startswith(b"HTTP/1.1 200 "):
                     self.answered += 1
                 else:

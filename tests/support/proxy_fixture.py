@@ -44,6 +44,7 @@ class ProxyFixture:
 
     `untrusted`: the peers that it told of, whose forwarding fields were dropped. `silences`: how often it told of a
     client that says nothing. `troubles`: what it told of its guards. `other`: the pool of another service, if any.
+    `woken`: how often something was queued while no backend was ready.
     """
 
     pool: Pool
@@ -59,6 +60,7 @@ class ProxyFixture:
         self.errors: list[dict[str, Any]] = []
         self.untrusted: list[str] = []
         self.silences = 0
+        self.woken = 0
         self.troubles: list[str] = []
         self.later = 0.0  # seconds that have passed since then by the pool's clock
         self._clients: list[RawConnection] = []
@@ -109,7 +111,7 @@ class ProxyFixture:
             max_in_flight,
             lambda: self.queue.admit(),
         )
-        self.queue = RequestQueue(self.pool, queue)
+        self.queue = RequestQueue(self.pool, queue, self._count_queued)
         self.observe(range(len(self.backends)))
         self.guards = make_guards(guards or GuardConfig(), "echo", self.troubles.append)
         upstream = Upstream(
@@ -215,6 +217,9 @@ class ProxyFixture:
         assert not self.errors, self.errors
 
     # Private
+
+    def _count_queued(self) -> None:
+        self.woken += 1
 
     def _count_silence(self) -> None:
         self.silences += 1

@@ -10,8 +10,11 @@ import pytest
 
 from composectl.balance.policy import LeastRequest
 from composectl.proxy.limits import QueueConfig
+from composectl.proxy.protocol import Protocol
 from composectl.proxy.sockets import raise_open_files
 from tests.support.backends import answers
+from tests.support.http2_client import GET as GET_FIELDS
+from tests.support.http2_stage import http2
 from tests.support.messages import GET, HEAD, OK, get, post, put, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import PATIENCE, RawConnection, connect, fill
@@ -447,3 +450,33 @@ async def test_p4_d12_a_fault_over_a_queued_request_holds_up_no_other(open_stage
     other.close()
     assert [str(error["exception"]) for error in stage.errors] == ["a fault of ours"]
     stage.errors.clear()
+
+
+# What wakes a service that sleeps
+
+
+@pytest.mark.parametrize("request_", [GET, post(b"hello")], ids=["get", "post"])
+async def test_a_request_without_a_backend_is_told_of(open_stage: OpenStage, request_: bytes) -> None:
+    stage = await without_backends(open_stage)
+    assert stage.woken == 0
+    await held(stage, request_)
+    assert stage.woken == 1
+
+
+async def test_so_are_a_stream_and_a_connection(open_stage: OpenStage) -> None:
+    stage = await without_backends(open_stage)
+    client = await http2(stage)
+    await client.ask(GET_FIELDS)
+    await wait_until_async(lambda: stage.woken == 1)
+    tcp = await without_backends(open_stage, protocol=Protocol.TCP)
+    await tcp.client()
+    await wait_until_async(lambda: tcp.woken == 1)
+
+
+async def test_a_client_that_asks_for_nothing_is_not(open_stage: OpenStage) -> None:
+    stage = await without_backends(open_stage)
+    client = await stage.client()
+    await client.send(b"GET / HT")
+    await http2(stage)
+    stage.seconds_pass(3)
+    assert stage.woken == 0
