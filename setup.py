@@ -12,6 +12,7 @@ from setuptools.errors import BaseError, CCompilerError
 
 HOT_PATH = [
     "composectl/balance/backend.py",
+    "composectl/balance/following_pool.py",
     "composectl/balance/lease.py",
     "composectl/balance/phase.py",
     "composectl/balance/policy/capped.py",
@@ -20,6 +21,7 @@ HOT_PATH = [
     "composectl/balance/pool.py",
     "composectl/balance/retry.py",
     "composectl/balance/sessions.py",
+    "composectl/balance/shared_pool.py",
     "composectl/balance/stats.py",
     "composectl/proxy/access_log.py",
     "composectl/proxy/access_log_format.py",
@@ -72,7 +74,9 @@ HOT_PATH = [
     "composectl/proxy/replay.py",
     "composectl/proxy/request_id.py",
     "composectl/proxy/routes.py",
+    "composectl/proxy/seats.py",
     "composectl/proxy/session_fields.py",
+    "composectl/proxy/shared_connection_limit.py",
     "composectl/proxy/sockets.py",
     "composectl/proxy/tcp.py",
     "composectl/proxy/tls_hello.py",

@@ -266,6 +266,12 @@ def not_balanced(service: str, balanced: Iterable[str]) -> ComposectlError:
     )
 
 
+def no_more_workers(pid: int) -> ComposectlError:
+    return ComposectlError(
+        f"process {pid}, which starts the workers of composectl, has ended", "start composectl again"
+    )
+
+
 def other_composectl(pid: int, status: int) -> ComposectlError:
     return ComposectlError(
         f"the running composectl (process {pid}) has an incompatible version (HTTP {status})",

@@ -283,6 +283,28 @@ class Leases:
             del self._backends[backend]
             self._archived.add(backend)
 
+    # The counts of several processes
+
+    @property
+    def backends(self) -> list[Backend]:
+        """Those that are counted for, the ones included that are gone and not yet idle."""
+        return list(self._backends)
+
+    @property
+    def totals(self) -> tuple[int, ...]:
+        """How many leases have begun, ended, and were for retries; how many requests were rejected."""
+        return self._begun, self._ended, self._retries, self.rejected
+
+    def add_totals(self, begun: int, ended: int, retries: int, rejected: int) -> None:
+        self._begun += begun
+        self._ended += ended
+        self._retries += retries
+        self.rejected += rejected
+
+    def counters_of(self, backend: Backend | None) -> Counters:
+        """Where to count for it: with those that are gone and idle, where it is one of them, or not known any more."""
+        return backend if backend is not None and backend in self._backends else self._archived
+
     # Private
 
     def _divide_by(self, policy: Policy) -> None:

@@ -38,7 +38,7 @@ class Pool:
         self.since = clock()
         self.changes = dict.fromkeys(Phase, 0)  # transitions by the phase after
         cap = None if max_in_flight is None else Capped(policy, max_in_flight, on_room)
-        self.leases = Leases(policy, self._idle, self._eject, sessions, cap)
+        self.leases = Leases(policy, self._idle, self.eject, sessions, cap)
         self.ready = 0  # backends
         self._clock = clock
         self._on_transition = on_transition
@@ -122,6 +122,14 @@ class Pool:
         elif accepts and not self.ready and backend.outlier.is_ejected:
             self._transition(backend, Signal.HEALTHY, f"{error}, and no other is ready")
 
+    def eject(self, backend: Backend, error: str) -> None:
+        """Take a ready backend out that has refused connections too often, with the last `error`."""
+        if backend.phase is Phase.READY:
+            now = self._clock()
+            backend.outlier.eject(now, ready_for=now - backend.since)
+            backend.check_error = error
+            self._transition(backend, Signal.UNHEALTHY, error)
+
     # Private
 
     def _of(self, id: str) -> list[Backend]:  # noqa: A002 - Docker's word
@@ -143,9 +151,12 @@ class Pool:
         return not self.ready or backend.outlier.may_be_checked(now)
 
     def _transition(self, backend: Backend, signal: Signal, reason: str) -> None:
-        before, phase = backend.phase, after(backend.phase, signal)
-        if phase is None:
-            return
+        phase = after(backend.phase, signal)
+        if phase is not None:
+            self._enter(backend, phase, reason)
+
+    def _enter(self, backend: Backend, phase: Phase, reason: str) -> None:
+        before = backend.phase
         backend.phase, backend.since = phase, self._clock()
         self.changes[phase] += 1
         if phase is Phase.READY:
@@ -169,10 +180,3 @@ class Pool:
             self.leases.archive(backend)
         else:
             self._transition(backend, Signal.IDLE, _IDLE)
-
-    def _eject(self, backend: Backend, error: str) -> None:
-        if backend.phase is Phase.READY:
-            now = self._clock()
-            backend.outlier.eject(now, ready_for=now - backend.since)
-            backend.check_error = error
-            self._transition(backend, Signal.UNHEALTHY, error)

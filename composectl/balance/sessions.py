@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
@@ -22,12 +23,14 @@ _MOST_REMEMBERED: Final = 16_384
 class Sessions:
     """Which backend has a session; `moved` counts those that had to leave theirs.
 
-    A backend in maintenance keeps its sessions for `keep_seconds`.
+    A backend in maintenance keeps its sessions for `keep_seconds`. `on_made` is called for each session that a backend
+    has made, and that no other process can know.
     """
 
-    __slots__ = ("_keep_seconds", "_kept", "moved")
+    __slots__ = ("_keep_seconds", "_kept", "moved", "on_made")
 
     def __init__(self, keep_seconds: int) -> None:
+        self.on_made: Callable[[bytes, Backend], None] | None = None
         self._keep_seconds = keep_seconds
         self._kept: dict[Backend, int] = {}  # the seconds that are left to those in maintenance
         self.moved = 0
@@ -64,6 +67,14 @@ class Sessions:
 
     def made(self, session: bytes, backend: Backend) -> None:
         """The backend has begun this session, and may be the only one that knows it."""
+
+    def remember(self, session: bytes, backend: Backend) -> bool:
+        """The backend has begun this session, as another process tells; whether that is news."""
+        return False
+
+    def remembered(self) -> list[tuple[bytes, Backend]]:
+        """The sessions that backends have made, as far as they are still known."""
+        return []
 
     # Private
 
@@ -154,11 +165,20 @@ class HashedSessions(Sessions):
         return self._highest(session, avoid) if avoid and backend in avoid else backend
 
     def made(self, session: bytes, backend: Backend) -> None:
+        if self.remember(session, backend) and self.on_made is not None:
+            self.on_made(session, backend)
+
+    def remember(self, session: bytes, backend: Backend) -> bool:
         if len(session) > _LONGEST_REMEMBERED or backend not in self._seeds:
-            return
+            return False
+        is_news = self._made.get(session) is not backend
         if session not in self._made and len(self._made) >= _MOST_REMEMBERED:
             del self._made[next(iter(self._made))]
         self._made[session] = self._placed[session] = backend
+        return is_news
+
+    def remembered(self) -> list[tuple[bytes, Backend]]:
+        return list(self._made.items())
 
     # Private
 

@@ -26,6 +26,7 @@ _View = TypeVar(
     "PortView",
     "ServiceView",
     "LogView",
+    "WorkerView",
     "Snapshot",
     Waiting,
 )
@@ -187,12 +188,27 @@ class LogView:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerView:
+    """One of the processes that share the listeners, `since` an ISO 8601 moment; its `pid` is 0 while none runs.
+
+    `restarts`: how often another process took its place. `last_end`: how the last one ended, in words.
+    """
+
+    number: int
+    pid: int
+    since: str
+    restarts: int
+    last_end: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that one running composectl, the process `pid`, knows.
 
     `stale_since`: the ISO 8601 moment since when the engine cannot be reached; None while it can.
     `access_log`: None where there is none. `others`: the containers beside the balanced ones that are not well.
-    `logs`: the command that shows what the replicas print; "" where there is none.
+    `logs`: the command that shows what the replicas print; "" where there is none. `workers`: none where this process
+    serves alone.
     """
 
     version: int
@@ -204,6 +220,7 @@ class Snapshot:
     histogram_ms: tuple[float, ...] = HISTOGRAM_MS
     others: tuple[Waiting, ...] = ()
     logs: str = ""
+    workers: tuple[WorkerView, ...] = ()
 
     def as_json(self, *, output: bool = True) -> dict[str, Any]:
         """The answer of `status --json`; without `output`, it holds nothing that containers print."""
@@ -212,7 +229,8 @@ class Snapshot:
         log = None if self.access_log is None else _flat(self.access_log)
         others = [_waiting_as_json(waiting, output) for waiting in self.others]
         head |= {"access_log": log, "histogram_ms": list(self.histogram_ms)}
-        return head | {"services": services, "others": others, "logs": self.logs}
+        workers = [_flat(worker) for worker in self.workers]
+        return head | {"services": services, "others": others, "logs": self.logs, "workers": workers}
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Snapshot:
@@ -223,6 +241,7 @@ class Snapshot:
             "histogram_ms": tuple(answer.get("histogram_ms", ())),
             "services": tuple(map(_service_from_json, answer["services"])),
             "others": tuple(map(_waiting_from_json, answer.get("others", ()))),
+            "workers": tuple(_pick(WorkerView, worker) for worker in answer.get("workers", ())),
         }
         return _pick(Snapshot, {**answer, **nested})
 
@@ -362,7 +381,7 @@ def _waiting_as_json(waiting: Waiting, output: bool) -> dict[str, Any]:
 
 
 def _flat(
-    view: Totals | BackendView | ChangeView | ScalingView | PortView | ServiceView | LogView | Waiting,
+    view: Totals | BackendView | ChangeView | ScalingView | PortView | ServiceView | LogView | WorkerView | Waiting,
 ) -> dict[str, Any]:
     # `dataclasses.asdict` copies all the way down, which a table of hundreds would feel four times a second.
     return {name: getattr(view, name) for name in view.__slots__}

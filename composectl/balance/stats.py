@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 _STEPS: Final = 8  # buckets per doubling
@@ -28,6 +28,17 @@ class Latency:
         index = microseconds if exponent < 4 else ((exponent - 3) << 3) + ((microseconds >> (exponent - 4)) & 7)
         self.counts[index if index < _BUCKETS else _BUCKETS - 1] += 1
         self.total += microseconds
+
+    def since(self, before: Sequence[int]) -> dict[int, int]:
+        """What was added to `counts` after they were `before`, by their places."""
+        pairs = zip(self.counts, before, strict=True)
+        return {place: now - then for place, (now, then) in enumerate(pairs) if now != then}
+
+    def add(self, counts: Mapping[int, int], total: int) -> None:
+        """Add counts by their places, and the sum of their durations."""
+        for place, count in counts.items():
+            self.counts[place] += count
+        self.total += total
 
     def percentiles(self, *percents: float) -> list[float | None]:
         """The durations in milliseconds that so many % of the requests did not exceed; None without requests."""

@@ -184,9 +184,12 @@ def _start_or_update(
     from composectl.control.paths import runtime_dir
     from composectl.daemon.lifecycle import run_daemon
     from composectl.daemon.preflight import prepare_up
+    from composectl.daemon.zygote import started_zygote
 
     try:
-        return run(run_daemon(partial(prepare_up, invocation, config, loaded), notify_ready))
+        with started_zygote(config.workers) as zygote:
+            prepare = partial(prepare_up, invocation, config, loaded, zygote=zygote)
+            return run(run_daemon(prepare, notify_ready))
     except errors.RunsAlready as runs:
         try:
             client = find_project_daemon(runtime_dir(invocation.environ), runs.project, invocation.cwd)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from composectl.compose.argv import UpArguments
     from composectl.orchestrator.self_discovery import ServiceBackends
     from composectl.orchestrator.swarm_service import TaskBackends
-    from composectl.proxy.access_log import AccessLog
+    from composectl.proxy.access_log import AccessLog, Sink, Writer
 
 STDOUT = "-"
 
@@ -44,9 +44,13 @@ class AdminConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonConfig:
-    """`max_connections`: clients at once; None for as many as the limit of open files allows."""
+    """`max_connections`: clients at once; None for as many as the limit of open files allows.
+
+    `workers`: the number of processes that share the listeners.
+    """
 
     detach: bool = False
+    workers: int = 1
     max_connections: int | None = None
     access_log: AccessLogConfig | None = None
     admin: AdminConfig = field(default_factory=AdminConfig)
@@ -146,14 +150,14 @@ class ProxyConfig(DaemonConfig):
         return [Port(address.host, (address.port, address.port), target, "tcp") for address in self.listen]
 
 
-def open_log(config: AccessLogConfig | None) -> AccessLog | None:
-    """A log that can be written to. Raises ComposectlError."""
+def open_log(config: AccessLogConfig | None, make_writer: Callable[[Sink], Writer] | None = None) -> AccessLog | None:
+    """A log that can be written to, by a thread or by what `make_writer` makes. Raises ComposectlError."""
     if config is None:
         return None
     from composectl.proxy.access_log import AccessLog, AccessWriter, Sink
 
     try:
-        writer = AccessWriter(Sink(config.path))
+        writer = (make_writer or AccessWriter)(Sink(config.path))
     except OSError as error:
         raise errors.UsageError(
             f"cannot open the access log {config.path}: {error.strerror or error}", "name a file that is writable"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial, reduce
@@ -405,6 +406,7 @@ OPTIONS = (
         DaemonConfig,
         default="half the open-file limit",
     ),
+    _daemon("workers", kinds.WORKERS, "Balance in N processes, or in one for each core with auto.", DaemonConfig),
     _daemon("access-log", kinds.LOG_FILE, "Log each request to this file; - is stdout.", (AccessLogConfig, "path")),
     _log("access-log-format", _LOG_FORMAT, "Write the access log as combined or json.", (LineStyle, "format")),
     _log("access-log-query", FLAG, "Log query strings, which may hold secrets.", (LineStyle, "query")),
@@ -502,6 +504,8 @@ def build_daemon(cls: type[_Daemon], flags: Settings, **fields: Any) -> _Daemon:
             "`--access-log-header authorization` cannot be combined with `--basic-auth`: it holds passwords",
             "omit one of the two",
         )
+    if config.workers > 1 and sys.platform != "linux":
+        raise errors.UsageError("`--workers` requires Linux", "omit it: one process serves then")
     for name in log.style.headers if log and log.style.format == COMBINED else ():
         if name not in (REFERER, USER_AGENT):
             raise errors.UsageError(

@@ -18,6 +18,7 @@ from composectl import errors
 from composectl.balance.backend import join_address
 from composectl.balance.replica_range import read_scale
 from composectl.compose.ports import Port
+from composectl.config.cores import usable_cores
 from composectl.proxy.backend_tls import INSECURE, VERIFY
 from composectl.proxy.field_edits import FieldEdit
 from composectl.proxy.head import OUR_REQUEST_FIELDS, OUR_RESPONSE_FIELDS, is_reserved
@@ -30,6 +31,7 @@ _HOST_NAME = rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?"
 _DURATION = r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|)"
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _SHARE = r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%"
+_MOST_WORKERS = 64
 _WHOLE_NUMBER = r"0|[1-9][0-9]{0,8}"
 _PREFIX = r"/[A-Za-z0-9/._~!$&'()*+,=:@-]*"
 _RATE = r"([1-9][0-9]{0,5})/([smh])(?::([1-9][0-9]{0,5}))?"
@@ -222,6 +224,14 @@ def _share(text: str) -> float:
     return share
 
 
+def _workers(text: str) -> int:
+    if text == "auto":
+        return min(usable_cores(), _MOST_WORKERS)
+    workers = int(_matched(_WHOLE_NUMBER, text)[0])
+    _check(text, 1 <= workers <= _MOST_WORKERS)
+    return workers
+
+
 def _size(text: str) -> int:
     size = _matched(_SIZE, text.lower())
     return int(size[1]) * _SIZE_UNITS[size[2]]
@@ -379,6 +389,7 @@ REPLICAS = Value(
     ["10", "2..10"],
     _number_or_text(r"^(0|[1-9][0-9]{0,8})(\.\.[1-9][0-9]{0,8})?$", minimum=0, maximum=999_999_999),
 )
+WORKERS = Value("N", _workers, "a number of processes from 1 to 64, or auto", ["2", "auto"], words=("auto",))
 CONTAINER_PORT = whole_number("N", most=65535, expected="a port from 1 to 65535")
 STICKY = Value(
     "[KIND:NAME]",

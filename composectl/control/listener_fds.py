@@ -30,8 +30,11 @@ class ListenerFds:
 def send(connection: socket.socket, fds: ListenerFds) -> None:
     """Send duplicates of all of them to the other end."""
     names = [name for name, sockets in fds.listening.items() for _ in sockets]
-    descriptors = [listener.fileno() for sockets in fds.listening.values() for listener in sockets]
-    socket.send_fds(connection, [json.dumps(names).encode() + b"\n"], [fds.lock, *descriptors])
+    descriptors = [fds.lock, *(listener.fileno() for sockets in fds.listening.values() for listener in sockets)]
+    data = json.dumps(names).encode() + b"\n"
+    for first in range(0, len(descriptors), _MAX_FDS):
+        socket.send_fds(connection, [data], descriptors[first : first + _MAX_FDS])
+        data = b"\n"
 
 
 class OldProcess:
@@ -50,7 +53,7 @@ class OldProcess:
         """Duplicates of what it holds. Raises ComposectlError where it does not know how, or has ended."""
         with translated_errors(self._pid), self._fd_channel:
             self._fd_channel.sendall(_REQUEST % b"listeners")
-            answer, descriptors, _, _ = socket.recv_fds(self._fd_channel, _MAX_ANSWER, _MAX_FDS)
+            answer, descriptors = _receive(self._fd_channel)
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         if not answer:
@@ -80,6 +83,20 @@ def translated_errors(pid: int) -> Iterator[None]:
 
 
 # Private
+
+
+def _receive(channel: socket.socket) -> tuple[bytes, list[int]]:
+    """What was sent, whose first line has the names of all descriptors but the first; or any answer without one."""
+    answer, descriptors = b"", list[int]()
+    while True:
+        data, more, _, _ = socket.recv_fds(channel, _MAX_ANSWER, _MAX_FDS)
+        answer += data
+        descriptors += more
+        if not data or not descriptors:
+            return answer, descriptors
+        names, newline, _ = answer.partition(b"\n")
+        if newline and len(descriptors) > len(json.loads(names)):
+            return answer, descriptors
 
 
 def _connected(path: Path) -> socket.socket:

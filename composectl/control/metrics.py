@@ -102,6 +102,10 @@ def _recognised(service: ServiceView) -> dict[tuple[str, str], int]:
     }
 
 
+def _running(snapshot: Snapshot) -> int:
+    return sum(worker.pid > 0 for worker in snapshot.workers)
+
+
 def _by_phase(service: ServiceView) -> dict[str, int]:
     phases = [backend.phase for backend in service.backends]
     return {phase: phases.count(phase) for phase in _PHASES}
@@ -120,6 +124,11 @@ _GLOBAL_FAMILIES = (
     _Family(_COUNTER, "composectl_access_log_dropped_lines",
             "Lines dropped, since the access log could not be written as fast as they came.",
             lambda snapshot: {snapshot.project: snapshot.access_log.dropped} if snapshot.access_log else {}, "project"),
+    _Family(_GAUGE, "composectl_workers", "Processes that share the listeners and run now.",
+            lambda snapshot: {snapshot.project: _running(snapshot)} if snapshot.workers else {}, "project"),
+    _Family(_COUNTER, "composectl_worker_restarts", "Workers that ended and were replaced.",
+            lambda snapshot: {(snapshot.project, str(worker.number)): worker.restarts for worker in snapshot.workers},
+            "project worker"),
 )
 _SERVICE_FAMILIES = (
     _Family(_COUNTER, "composectl_service_requests",

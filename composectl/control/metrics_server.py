@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -27,10 +27,14 @@ class _Scrape(NamedTuple):
 
 
 class MetricsHandler:
-    """One scrape after the other, in small pieces with pauses; a scrape soon after another gets the same answer."""
+    """One scrape after the other, in small pieces with pauses; a scrape soon after another gets the same answer.
 
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+    `refresh` brings up to date what `snapshot` tells.
+    """
+
+    def __init__(self, snapshot: Callable[[], Snapshot], refresh: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._snapshot = snapshot
+        self._refresh = refresh
         self._turn = asyncio.Lock()
         self._last = _Scrape("", "", b"", 0.0)
 
@@ -50,6 +54,7 @@ class MetricsHandler:
 
         began = time.monotonic()
         process = await asyncio.to_thread(process_metrics)
+        await self._refresh()
         content_type, pieces = expose(self._snapshot(), process, accept)
         body = b"".join([piece async for piece in in_slices(pieces, _CPU_SHARE)])
         now = time.monotonic()

@@ -28,6 +28,7 @@ class Api:
         self.metrics = daemon.metrics
         self.info = daemon.info
         self.snapshot = daemon.snapshot
+        self.refresh = daemon.refresh
         self.drain = partial(drain, daemon)
         self.undrain = partial(undrain, daemon)
         self.stop = shutdown.request

@@ -20,6 +20,7 @@ from composectl.control.metrics_server import MetricsHandler
 from composectl.daemon.admin import AdminListeners
 from composectl.daemon.diagnosis import Diagnosis
 from composectl.daemon.service import BalancedService
+from composectl.daemon.workers import Workers
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
 from composectl.screen.console import info, warning
@@ -38,6 +39,7 @@ class Daemon:
     admin: AdminListeners
     access_log: AccessLog | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    workers: Workers | None = None
 
     def __post_init__(self) -> None:
         self.diagnosis = Diagnosis(self.orchestrator, self.services)
@@ -45,7 +47,7 @@ class Daemon:
         self.events = EventStream(self.snapshots.json, self.changes.subscribe)
         without_output = SnapshotCache(self.snapshot, output=False)
         self.dashboard_events = EventStream(without_output.json, self.changes.subscribe)
-        self.metrics = MetricsHandler(self.snapshot)
+        self.metrics = MetricsHandler(self.snapshot, self.refresh)
         self.scaling = asyncio.Lock()
         self.listed = asyncio.Event()  # after every listing
         self._stale_since: float | None = None  # epoch seconds
@@ -81,7 +83,13 @@ class Daemon:
             log,
             others=self.diagnosis.others,
             logs=self.orchestrator.logs_command,
+            workers=() if self.workers is None else self.workers.views,
         )
+
+    async def refresh(self) -> None:
+        """Have what the workers have counted until now."""
+        if self.workers is not None:
+            await self.workers.refresh()
 
     @property
     def listeners(self) -> tuple[str, ...]:
@@ -117,6 +125,7 @@ class Daemon:
 
     async def tick(self) -> None:
         """To be called once a second."""
+        await self.refresh()
         for service in self.services.values():
             service.sweep()
         if self.admin.dashboard:
@@ -148,6 +157,8 @@ class Daemon:
         """Free the ports, the name and the engine; the access log is written to its end."""
         for service in self.services.values():
             service.close()
+        if self.workers is not None:
+            self.workers.close()
         if self.access_log is not None:
             self.access_log.close()
         self.admin.close()

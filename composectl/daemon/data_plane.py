@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from aiohttp import web
 
@@ -25,14 +26,57 @@ from composectl.proxy.field_edits import make_edits
 from composectl.proxy.guards import make_guards
 from composectl.proxy.limits import ConnectionLimit
 from composectl.proxy.listener import serve
-from composectl.proxy.protocol import BY_CONNECTION, Protocol
+from composectl.proxy.protocol import BY_CONNECTION
+from composectl.proxy.protocol import Protocol as PortProtocol
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.request_id import make_request_id
 from composectl.proxy.routes import Route
+from composectl.proxy.seats import Seats
 from composectl.proxy.server import HttpServer, make_upstreams
 from composectl.proxy.session_fields import SessionFields
 from composectl.proxy.tls_contexts import TlsContexts
 from composectl.proxy.upstreams import Upstreams
+
+
+class Plane(Protocol):
+    """The data plane of a service, here or in workers."""
+
+    @property
+    def is_served(self) -> bool: ...
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a backend."""
+
+    def recognised(self, port: Port) -> Mapping[str, int]:
+        """The numbers of connections to this port, by what came."""
+
+    async def serve(self, listening: Mapping[Port, Sequence[socket.socket]]) -> None:
+        """Accept clients on the sockets of each port."""
+
+    async def drain_connections(self, seconds: float) -> None:
+        """Accept no more, and for so long close a connection only after one more response: another process goes on."""
+
+    async def shut_down(self) -> None:
+        """Accept no more, and wait for what is in flight."""
+
+    async def abort(self) -> None:
+        """End all connections of clients."""
+
+    def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
+        """End what is in flight at this backend, with a reset, as failed: see `Connection.cut`."""
+
+    def begin_canary(self, old: Collection[str], share: float) -> None:
+        """To be called after that of the leases."""
+
+    def end_canary(self) -> None:
+        """To be called after that of the leases."""
+
+    def phase_changed(self, backend: Backend) -> None:
+        """To be called after each change of a phase."""
+
+    def sweep(self) -> None:
+        """To be called once a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +87,48 @@ class Shared:
     access_log: AccessLog | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PlaneHooks:
+    """`on_untrusted` and `on_silent`: see `ListenerContext`; the latter gets the port.
+
+    `on_notice` gets a sentence that is of use for a while.
+    """
+
+    on_untrusted: Callable[[str], None]
+    on_silent: Callable[[Port], None]
+    on_notice: Callable[[str], None]
+
+
 class DataPlane:
     """`protocols`: those of the ports, of which the first one's target is checked.
 
-    `on_untrusted` and `on_silent`: see `ListenerContext`; the latter gets the port. `on_notice` gets a sentence that is
-    of use for a while. `hosts`: the servers of other services whose listeners these ports share. `tls`: of the ports
-    where it ends. `on_queued`: see `RequestQueue`. Raises ComposectlError for guards that cannot be set up.
+    `hosts`: the servers of other services whose listeners these ports share. `tls`: of the ports where it ends.
+    `on_queued` and `seats`: see `RequestQueue`. Raises ComposectlError for guards that cannot be set up.
     """
 
     def __init__(
         self,
         pool: Pool,
-        protocols: Mapping[Port, Protocol],
+        protocols: Mapping[Port, PortProtocol],
         balancing: BalancingConfig,
         shared: Shared,
         session_fields: SessionFields | None,
-        on_untrusted: Callable[[str], None],
-        on_silent: Callable[[Port], None],
-        on_notice: Callable[[str], None],
+        hooks: PlaneHooks,
         routing: Routing,
         hosts: Mapping[Port, HttpServer],
         tls: TlsContexts | None = None,
         backend_tls: BackendTls | None = None,
         on_queued: Callable[[], None] = lambda: None,
+        seats: Seats | None = None,
     ) -> None:
         self._pool = pool
         self._balancing = balancing
         self._shared = shared
         self._session_fields = session_fields
-        self._on_untrusted = on_untrusted
-        self._on_silent = on_silent
+        self._hooks = hooks
         self._backend_tls = backend_tls
-        self._queue = RequestQueue(pool, balancing.queue, on_queued)
-        self._guards = make_guards(balancing.guards, pool.service, on_notice)
+        self._queue = RequestQueue(pool, balancing.queue, on_queued, seats)
+        self._guards = make_guards(balancing.guards, pool.service, hooks.on_notice)
         checked = next(iter(protocols)).target
         self._hosts = hosts
         self._shared_upstreams: list[Upstreams] = []
@@ -105,40 +158,38 @@ class DataPlane:
 
     @property
     def queued(self) -> int:
-        """How many requests wait for a backend."""
         return self._queue.queued
 
     def recognised(self, port: Port) -> dict[str, int]:
-        """The numbers of connections to this port, by what came."""
         return dict(self._servers[port].context.recognised) if port in self._servers else {}
 
     async def serve(self, listening: Mapping[Port, Sequence[socket.socket]]) -> None:
-        """Accept clients on the sockets of each port."""
         seconds = self._balancing.drain_timeout
         self._runners = [await serve(server, list(listening[port]), seconds) for port, server in self._servers.items()]
         self._is_served = True
 
     async def drain_connections(self, seconds: float) -> None:
-        """Accept no more, and for so long close a connection only after one more response: another process goes on."""
         for site in [site for runner in self._runners for site in runner.sites]:
             await site.stop()
         await asyncio.gather(*(server.drain_connections(seconds) for server in self._servers.values()))
 
     async def shut_down(self) -> None:
-        """Accept no more, and wait for what is in flight."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
 
     def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
-        """End what is in flight at this backend, with a reset, as failed: see `Connection.cut`."""
         for server in (*self._servers.values(), *self._hosts.values()):
             server.cut(backend, spare_streams=spare_streams)
 
     async def abort(self) -> None:
-        """End all connections of clients."""
         await asyncio.gather(*(server.close_all() for server in self._servers.values()))
 
+    def begin_canary(self, old: Collection[str], share: float) -> None:
+        """The pool has it."""
+
+    def end_canary(self) -> None:
+        """The pool has none."""
+
     def phase_changed(self, backend: Backend) -> None:
-        """To be called after each change of a phase."""
         if backend.phase is Phase.READY:
             self._queue.admit()
         else:
@@ -152,7 +203,6 @@ class DataPlane:
         self._queue.admit()
 
     def sweep(self) -> None:
-        """To be called once a second."""
         for server in self._servers.values():
             server.sweep()
         self._queue.sweep()
@@ -161,7 +211,7 @@ class DataPlane:
 
     # Private
 
-    def _make_upstream(self, port: Port, protocol: Protocol, hsts: int, *, checked: bool) -> Upstream:
+    def _make_upstream(self, port: Port, protocol: PortProtocol, hsts: int, *, checked: bool) -> Upstream:
         balancing = self._balancing
         connections = ConnectionPool(
             port.target,
@@ -182,7 +232,7 @@ class DataPlane:
         )
 
     def _make_server(
-        self, port: Port, upstream: Upstream, protocol: Protocol, tls: TlsContexts | None, routes: Sequence[Route]
+        self, port: Port, upstream: Upstream, protocol: PortProtocol, tls: TlsContexts | None, routes: Sequence[Route]
     ) -> HttpServer:
         return HttpServer(
             upstream,
@@ -190,9 +240,9 @@ class DataPlane:
             self._shared.connection_limit,
             make_id=make_request_id if self._balancing.request_id else None,
             log=self._shared.access_log,
-            on_untrusted=self._on_untrusted,
+            on_untrusted=self._hooks.on_untrusted,
             protocol=protocol,
-            on_silent=partial(self._on_silent, port),
+            on_silent=partial(self._hooks.on_silent, port),
             tls=tls,
             routes=routes,
         )

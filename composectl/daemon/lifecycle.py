@@ -89,6 +89,7 @@ class Lifecycle:
                     await self._shutdown.requested.wait()
                     if self._console.is_background:
                         info(f"shutting down: {self._shutdown.reason}")
+                    await self._daemon.refresh()
                     self._tell_drain()
                     await cancel_on(self._shutdown.forced, self._daemon.shut_down())
                 if not self._leaves_replicas_running:
@@ -232,7 +233,8 @@ class Lifecycle:
             async with asyncio.TaskGroup() as group:
                 checks = (service.watch_health() for service in daemon.services.values())
                 engine = (daemon.orchestrator.watch(daemon), daemon.diagnosis.watch())
-                others = (*engine, self._tick(), self._heal(), self._autoscale())
+                workers = (daemon.workers.watch(),) if daemon.workers is not None else ()
+                others = (*engine, *workers, self._tick(), self._heal(), self._autoscale())
                 tasks = [group.create_task(work) for work in (*others, *checks)]
                 api = await serve_api(self._api, daemon.lock.listen())
                 try:

@@ -21,6 +21,7 @@ async def drain(daemon: Daemon, place: BackendRef, progress: Progress) -> None:
     """
     service, backend = _find(daemon, place)
     service.pool.disable(backend.replica.id, "drained by hand")
+    await daemon.refresh()
     sessions = service.pool.leases.sessions
     keeps = sessions is not None and sessions.keeps(backend)
     stay = f"; its sessions stay for {service.drain_timeout:g} s" if keeps else ""

@@ -30,6 +30,8 @@ from composectl.daemon.routing import make_routing, tls_of
 from composectl.daemon.service import BalancedService, bind_ports
 from composectl.daemon.sessions import make_session_fields
 from composectl.daemon.tls import ends_tls, make_tls
+from composectl.daemon.workers import make_workers
+from composectl.daemon.zygote import Zygote
 from composectl.orchestrator.compose import ComposeConnection
 from composectl.orchestrator.swarm import SwarmConnection
 from composectl.proxy.listener import make_connection_limit
@@ -41,7 +43,11 @@ Connect = Callable[[ComposeClient], Awaitable[Connection]]
 
 
 async def prepare_up(
-    invocation: Invocation, config: UpConfig, loaded: LoadedProject, connect: Connect | None = None
+    invocation: Invocation,
+    config: UpConfig,
+    loaded: LoadedProject,
+    connect: Connect | None = None,
+    zygote: Zygote | None = None,
 ) -> Prepared:
     """Connect to the engine, lock the project and bind its ports. Raises ComposectlError, and then holds nothing."""
     connection_limit = make_connection_limit(config.max_connections)
@@ -64,7 +70,9 @@ async def prepare_up(
         addressing = await connection.choose_addressing(config.backend_address)
         claimed = claim_project(folder, connection.client.name_of(project), connection.url, config)
         undo.callback(claimed.lock.release)
-        log = open_log(config.access_log)
+        changes = ChangeFeed()
+        workers = make_workers(zygote, config, changes)
+        log = workers.open_log(config.access_log) if workers else open_log(config.access_log)
         if log is not None:
             undo.callback(log.close)
         published_host = claimed.published_host
@@ -77,7 +85,7 @@ async def prepare_up(
         )
         for sentence in orchestrator.notes:
             info(sentence)
-        changes, relayed = ChangeFeed(), bool(published_host)
+        relayed = bool(published_host)
         services: dict[str, BalancedService] = {}
         for name, service_config in config.services.items():
             for sentence in _notes(project, name, most_of(service_config.asked)):
@@ -98,13 +106,16 @@ async def prepare_up(
                 redirect=redirects[name],
                 routing=routing[name],
                 hosts={own: (services[host], port) for own, (host, port) in routing[name].hosts.items()},
+                session_scope=claimed.lock.project,
+                workers=workers,
             )
             service.range = service_config.range
             undo.callback(service.close)
             service.inherit(claimed.inherited)
         admin = bind_admin_listeners(config.admin, folder, claimed.inherited)
         undo.callback(admin.close)
-        daemon = Daemon(claimed.lock, changes, services, orchestrator, admin, log, effective_options(project, config))
+        options = effective_options(project, config)
+        daemon = Daemon(claimed.lock, changes, services, orchestrator, admin, log, options, workers)
         for unused in claimed.inherited.keys() - daemon.listener_fds.listening.keys():
             for sock in claimed.inherited[unused]:
                 sock.close()

@@ -27,6 +27,7 @@ async def drain_backend(
     After the drain timeout, what is in flight is cut, but for streams: a replica that is told to stop can end these.
     """
     replica = backend.replica
+    await daemon.refresh()
     progress(f"{replica.name} draining, {backend.in_flight} in flight")
     service.pool.drain(replica.id, reason)
     if not await daemon.changes.wait_until(lambda: backend.phase in _DRAINED, service.drain_timeout):

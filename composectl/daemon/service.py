@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,15 @@ from composectl.balance.backend import Backend, Transition
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
 from composectl.balance.replica_range import ReplicaRange
+from composectl.balance.shared_pool import SharedPool
 from composectl.balance.snapshot import PortView, ScalingView, ServiceView, iso, view_service
 from composectl.balance.waiting import Condition, PortCheck, Waiting, explain
 from composectl.changes import ChangeFeed
 from composectl.compose.ports import ANY, Port
 from composectl.config.service import PAUSE, BalancingConfig, check_range
 from composectl.control.client import running_daemons
-from composectl.daemon.data_plane import DataPlane, Shared
+from composectl.daemon.data_plane import DataPlane, Plane, PlaneHooks, Shared
+from composectl.daemon.messages import ServicePlan
 from composectl.daemon.notice_board import NoticeBoard
 from composectl.daemon.notices import notices, silence
 from composectl.daemon.redirect import RedirectListener
@@ -34,14 +36,16 @@ from composectl.proxy.access_log import AccessLog
 from composectl.proxy.health_check import HealthMonitor, make_health_check
 from composectl.proxy.https_redirect import HttpsRedirect
 from composectl.proxy.limits import ConnectionLimit
-from composectl.proxy.listener import PortTaken, address_of, bind
+from composectl.proxy.listener import PortTaken, address_of, bind, share
 from composectl.proxy.port_owner import process_on
 from composectl.proxy.protocol import Protocol
+from composectl.proxy.server import HttpServer
 from composectl.proxy.session_fields import SessionFields
 from composectl.screen.console import warning
 
 if TYPE_CHECKING:
     from composectl.daemon.service_rollout import ServiceRollout
+    from composectl.daemon.workers import Workers
 
 _RELEASE_TIMEOUT = 5.0
 _RELEASE_INTERVAL = 0.05
@@ -56,13 +60,12 @@ class BalancedService:
     `connection_limit` counts the clients of the whole process. `relayed`: an accepted connection proves nothing,
     because a relay of the engine accepts it. `listeners`: where it is reached, as `host:port`; `listeners_by_port`: the
     same by the container's port to which they lead, "" where each backend has its own. `drain_timeout`: the seconds for
-    requests in flight. `canary`: a rollout that is paused. `session_fields`: see `Upstream`. `tls`: of the ports where
-    it ends. `redirect`: a port at which plain HTTP is sent on to the first of them. `range`: within which its load
-    decides how many replicas there are; None for a fixed number. `asleep`: its replicas are stopped until a request
-    comes.
+    requests in flight. `canary`: a rollout that is paused. `session_fields`: see `Upstream`; `session_scope` is what
+    they were made for. `tls`: of the ports where it ends. `redirect`: a port at which plain HTTP is sent on to the
+    first of them. `range`: within which its load decides how many replicas there are; None for a fixed number.
+    `asleep`: its replicas are stopped until a request comes. `workers`: the processes that serve, None for this one
+    alone, to which the limit and the log go.
     """
-
-    _plane: DataPlane
 
     def __init__(
         self,
@@ -80,12 +83,43 @@ class BalancedService:
         redirect: Port | None = None,
         routing: Routing = NO_ROUTING,
         hosts: Mapping[Port, tuple[BalancedService, Port]] | None = None,
+        session_scope: str = "",
+        workers: Workers | None = None,
     ) -> None:
         self.name = name
         self.protocols = {port: (protocols or {}).get(port, Protocol.AUTO) for port in ports}
         sessions = session_fields.sessions if session_fields is not None else None
         policy, limit = balancing.make_policy(time.monotonic), balancing.max_in_flight
-        self.pool = Pool(name, policy, time.time, self._publish, sessions, limit, lambda: self._plane.admit())
+        backend_tls = make_backend_tls(balancing.backend_tls, name, ports)
+        hooks = PlaneHooks(self._notice_proxy, self._notice_silence, self._notice_for_a_while)
+        self._workers = workers
+        self._hosts = hosts or {}
+        for own, (host, port) in self._hosts.items():
+            host._guests.setdefault(port, []).append((self, own))
+        self.pool: Pool
+        self._plane: Plane
+        if workers is None:
+            self.pool = Pool(name, policy, time.time, self._publish, sessions, limit, lambda: plane.admit())
+            shared, contexts = Shared(connection_limit, access_log), None if tls is None else tls.contexts
+            servers = {own: host.server_of(port) for own, (host, port) in self._hosts.items()}
+            self._plane = plane = DataPlane(
+                self.pool,
+                self.protocols,
+                balancing,
+                shared,
+                session_fields,
+                hooks,
+                routing,
+                servers,
+                contexts,
+                backend_tls,
+                changes.wake,
+            )
+        else:
+            self.pool = shared_pool = SharedPool(name, policy, time.time, self._publish, sessions, self._announce)
+            tls_config = None if tls is None else tls.config
+            plan = ServicePlan(name, self.protocols, balancing, session_scope, routing, tls_config)
+            self._plane = workers.plane(plan, shared_pool, hooks)
         self.listeners: tuple[str, ...] = ()
         self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout
@@ -104,7 +138,6 @@ class BalancedService:
             RedirectListener(HttpsRedirect(self._https_port, connection_limit, answer)) if redirect else None
         )
         speaks_http = self.protocols[ports[0]] not in (Protocol.TCP, Protocol.TLS)
-        backend_tls = make_backend_tls(balancing.backend_tls, name, ports)
         self._health_check = make_health_check(
             balancing.health_check_path if speaks_http else "",
             balancing.health_check_host,
@@ -118,35 +151,18 @@ class BalancedService:
         self._sockets: dict[Port, list[socket.socket]] = {}
         self._addresses: dict[Port, tuple[str, ...]] = {}
         self._guests: dict[Port, list[tuple[BalancedService, Port]]] = {}
-        self._hosts = hosts or {}
-        for own, (host, port) in self._hosts.items():
-            host._guests.setdefault(port, []).append((self, own))
-        self._plane = DataPlane(
-            self.pool,
-            self.protocols,
-            balancing,
-            Shared(connection_limit, access_log),
-            session_fields,
-            self._notice_proxy,
-            self._notice_silence,
-            self._notice_for_a_while,
-            routing,
-            {own: host._plane.server_of(port) for own, (host, port) in self._hosts.items()},
-            tls.contexts if tls is not None else None,
-            backend_tls,
-            self._changes.wake,
-        )
 
     def bind(self, port: Port) -> None:
         """Take the host port. Raises PortTaken and ComposectlError."""
         first, last = port.published
-        self._listen(port, bind(port.host_ip, (0,) if port.published == ANY else range(first, last + 1)))
+        ports = (0,) if port.published == ANY else range(first, last + 1)
+        self._listen(port, bind(port.host_ip, ports, self._sharing(port)))
 
     def inherit(self, listening: Mapping[str, Sequence[socket.socket]]) -> None:
         """Take those of these listening sockets that have the names of ports of this service."""
         for port in self.unbound:
             if sockets := listening.get(self._socket_name(port)):
-                self._listen(port, list(sockets))
+                self._listen(port, share(sockets, self._sharing(port)))
 
     @property
     def listening(self) -> dict[str, list[socket.socket]]:
@@ -158,6 +174,11 @@ class BalancedService:
         """The ports that are still to be bound."""
         ports = [*self.protocols, *([self._redirect_port] if self._redirect_port else [])]
         return [port for port in ports if port not in self._sockets and port not in self._hosts]
+
+    def server_of(self, port: Port) -> HttpServer:
+        """The server of a port that is not another service's, where this process serves."""
+        assert isinstance(self._plane, DataPlane)
+        return self._plane.server_of(port)
 
     def sharers(self, port: Port) -> list[str]:
         """The services that are reached on this port, which this one listens at."""
@@ -267,7 +288,7 @@ class BalancedService:
                     port.target,
                     self._addresses[port],
                     "https" if ends_tls(self._balancing.tls, port, protocol) else protocol,
-                    self._plane.recognised(port),
+                    dict(self._plane.recognised(port)),
                 )
                 for port, protocol in self.protocols.items()
                 if port in self._addresses
@@ -295,18 +316,31 @@ class BalancedService:
     def pause_rollout(self, canary: ServiceRollout) -> None:
         self.canary = canary
 
+    def begin_canary(self, old: Collection[str], share: float) -> None:
+        """Give all backends but those of the containers `old` this share of the requests, together."""
+        self.pool.leases.begin_canary(old, share)
+        self._plane.begin_canary(old, share)
+
     def end_canary(self) -> None:
         """Treat all backends alike again."""
         self.canary = None
         self.pool.leases.end_canary()
+        self._plane.end_canary()
 
     # Private
+
+    def _sharing(self, port: Port) -> int:
+        """How many processes share this port."""
+        return 1 if self._workers is None or port is self._redirect_port else len(self._workers)
+
+    def _announce(self, backend: Backend) -> None:
+        self._plane.phase_changed(backend)
 
     def _listen(self, port: Port, sockets: list[socket.socket]) -> None:
         self._sockets[port] = sockets
         if port is self._redirect_port:
             return
-        addresses = tuple(map(address_of, sockets))  # now: a socket that is closed has none
+        addresses = tuple(dict.fromkeys(map(address_of, sockets)))  # now: a socket that is closed has none
         self._reached_at(port, addresses)
         for guest, guest_port in self._guests.get(port, ()):
             guest._reached_at(guest_port, addresses)

@@ -45,7 +45,7 @@ class ServiceRollout:
     async def pause_at_canary(self, share: float) -> None:
         """Make one new replica, which gets this share of the requests, and leave the rest until it is decided on."""
         await self._begin()
-        self.service.pool.leases.begin_canary(self.old, share)
+        self.service.begin_canary(self.old, share)
         try:
             names = await self._make_canary()
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from composectl import errors
+from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
 from composectl.daemon.daemon import Daemon
@@ -16,12 +17,15 @@ _LEAVING = (Phase.DRAINING, Phase.DRAINED)
 
 async def fall_asleep(daemon: Daemon, service: BalancedService, reason: str) -> None:
     """Stop or pause one replica, and remove the others, where nothing is in flight. Raises ComposectlError."""
+    await daemon.refresh()
     if service.load:
         return
     surplus, desired = plan_scale(service.pool.backends, 1).remove, daemon.orchestrator.desired
     service.rescaled(desired[service.name], 0, reason)
     desired[service.name], service.asleep = 0, True
     service.pool.drain_all("asleep")
+    backends = service.pool.backends
+    await daemon.changes.wait_until(lambda: all(map(_is_idle, backends)), service.drain_timeout)
     try:
         await asyncio.gather(*(remove_drained(daemon, service, backend, lambda _: None) for backend in surplus))
         await daemon.orchestrator.sleep(service.name, pause=service.pauses)
@@ -55,3 +59,11 @@ def forget_sleeping(service: BalancedService) -> None:
 def was_woken(service: BalancedService) -> bool:
     """Whether something else has started a replica of a service that sleeps."""
     return service.asleep and any(backend.phase is Phase.READY for backend in service.pool.backends)
+
+
+# Private
+
+
+def _is_idle(backend: Backend) -> bool:
+    """Whether no process that serves has anything in flight there."""
+    return backend.phase in (Phase.DRAINED, Phase.GONE)

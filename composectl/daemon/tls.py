@@ -29,8 +29,13 @@ class ServiceTls:
     """`contexts` are for its servers; `renew` renews the files of the certificates where that is due."""
 
     def __init__(
-        self, contexts: TlsContexts, renew: Callable[[], object] | None = None, acme: Acme | None = None
+        self,
+        config: TlsConfig,
+        contexts: TlsContexts,
+        renew: Callable[[], object] | None = None,
+        acme: Acme | None = None,
     ) -> None:
+        self.config = config
         self.contexts = contexts
         self._acme = acme
         self._renew = renew
@@ -132,7 +137,7 @@ def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> ServiceTl
     challenges = state_dir() / _FOLDER if acme else None
     files = CertificateFiles(pairs, at_any_time=acme is not None)
     contexts = TlsContexts(files, strict=config.strict_sni, challenges=challenges)
-    return ServiceTls(contexts, renew, acme)
+    return ServiceTls(config, contexts, renew, acme)
 
 
 def make_backend_tls(mode: str, service: str, ports: Sequence[Port]) -> BackendTls | None:

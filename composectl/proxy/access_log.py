@@ -9,8 +9,8 @@ import select
 import stat
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Final, Literal, Protocol
 
@@ -181,14 +181,16 @@ class AccessWriter:
 
 
 class Sink:
-    """Opened when it is made: raises OSError.
+    """Opened when it is made, unless a `descriptor` is there: raises OSError.
 
-    A named pipe is opened for reading, too, so that it needs no other reader.
+    A named pipe is opened for reading, too, so that it needs no other reader. `turn`: the descriptor of a file that is
+    locked while lines are written, since several processes write to one log.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, descriptor: int | None = None, turn: int | None = None) -> None:
         self._path = path
-        self._descriptor = _open(path)
+        self._descriptor = _open(path) if descriptor is None else descriptor
+        self._turn = turn
         self._torn = False  # the last line was not written to its end
 
     def reopen(self) -> None:
@@ -200,6 +202,33 @@ class Sink:
 
     def write(self, lines: bytes) -> tuple[int, OSError | None]:
         """Write these, however long it takes; how many are written whole, and why the rest is not."""
+        with self._in_turn():
+            return self._write(lines)
+
+    def close(self) -> None:
+        if self._descriptor != _STDOUT:
+            os.close(self._descriptor)
+
+    @property
+    def descriptor(self) -> int:
+        return self._descriptor
+
+    # Private
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        from fcntl import LOCK_EX, LOCK_UN, lockf  # there is none on Windows
+
+        lockf(self._turn, LOCK_EX)
+        try:
+            yield
+        finally:
+            lockf(self._turn, LOCK_UN)
+
+    def _write(self, lines: bytes) -> tuple[int, OSError | None]:
         data = b"\n" + lines if self._torn else lines
         before, at = len(data) - len(lines), 0
         failure = None
@@ -213,10 +242,6 @@ class Sink:
             failure = error
         self._torn = data[at - 1 : at] != b"\n" if at else self._torn
         return data.count(b"\n", before, max(at, before)), failure
-
-    def close(self) -> None:
-        if self._descriptor != _STDOUT:
-            os.close(self._descriptor)
 
 
 class AccessLogMonitor:

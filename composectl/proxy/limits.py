@@ -107,42 +107,63 @@ class ConnectionLimit:
     def remove(self, listener: Pausable) -> None:
         self._listeners.discard(listener)
 
+    @property
+    def is_full(self) -> bool:
+        return self.count >= self.limit
+
     def acquire(self) -> None:
         """A client has come."""
         self.count += 1
-        if self.count >= self.limit and not self._paused:
-            self._paused = True
-            for listener in self._listeners:
-                listener.pause()
-                listener.watch()
+        if self.count >= self.limit:
+            self._pause()
 
     def release(self) -> None:
         """A client has gone."""
         self.count -= 1
-        if self._paused and self.count < self.limit:
-            self._paused = False
-            for listener in self._listeners:
-                listener.unwatch()
-                listener.resume()
+        if self._paused:
+            self._resume()
 
     def make_room(self) -> None:
         """A client waits: end idle ones, if there are any; else `sweep` looks again."""
         for listener in self._listeners:
             listener.unwatch()
-        if self.count < self.limit:
-            return
+        if self.is_full and not self.end_idle():
+            self._none_idle()
+
+    def end_idle(self) -> bool:
+        """End the clients that have been idle for longest, a few of them; whether there are any."""
         idle: dict[Client, int] = {}
         for listener in self._listeners:
             idle.update(listener.idle_clients())
         ended = max(1, min(_ENDED_AT_ONCE, len(idle) // _ENDED_PART))
         for client in nlargest(ended, idle, key=lambda client: idle[client]):
             client.abort()
+        return bool(idle)
 
     def sweep(self) -> None:
         """To be called once a second, or more often."""
         if self._paused:
             for listener in self._listeners:
                 listener.watch()
+
+    # Private
+
+    def _none_idle(self) -> None:
+        """A client waits, and none can make room."""
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            for listener in self._listeners:
+                listener.pause()
+                listener.watch()
+
+    def _resume(self) -> None:
+        if self._paused and not self.is_full:
+            self._paused = False
+            for listener in self._listeners:
+                listener.unwatch()
+                listener.resume()
 
 
 def is_within(client: str, networks: Networks) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from aiohttp import web
@@ -35,8 +36,8 @@ class PortTaken(Exception):
         self.port = port
 
 
-def bind(host: str, ports: Iterable[int]) -> list[socket.socket]:
-    """Sockets on the first free of `ports` (0: any): one for each address of `host`, or for IPv4 and for IPv6 if empty.
+def bind(host: str, ports: Iterable[int], each: int = 1) -> list[socket.socket]:
+    """Sockets on the first free of `ports` (0: any), so many for each address of `host`; if empty, of IPv4 and of IPv6.
 
     Raises PortTaken, or ComposectlError where there is no right or no such address.
     """
@@ -44,11 +45,28 @@ def bind(host: str, ports: Iterable[int]) -> list[socket.socket]:
     taken: PortTaken | None = None
     for port in ports:
         try:
-            return _bind_all(hosts, port)
+            return share(_bind_all(hosts, port), each)
         except PortTaken as error:
             taken = error
     assert taken is not None
     raise taken
+
+
+def share(listening: Sequence[socket.socket], each: int) -> list[socket.socket]:
+    """These sockets, and more on their addresses until there are so many for each, among which the kernel divides.
+
+    The option is set only after the first one was bound: no other process shares the port without being told.
+    """
+    if each == 1:
+        return list(listening)
+    shared = list(listening)
+    for sock in shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    count = Counter(sock.getsockname() for sock in shared)
+    for address, there in count.items():
+        family = socket.AF_INET6 if len(address) > 2 else socket.AF_INET
+        shared += (socket.create_server(address[:2], family=family, reuse_port=True) for _ in range(there, each))
+    return shared
 
 
 def address_of(listening: socket.socket) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 from composectl.balance.pool import Pool
 from composectl.proxy.limits import QueueConfig
+from composectl.proxy.seats import Seats
 
 # So many for each ready backend may be without a connection: all at once would overrun the backlog of the first one,
 # and leave nothing to the next.
@@ -43,14 +44,21 @@ class Queued:
 class RequestQueue:
     """The queue of one service, whichever listener a request came by.
 
-    `on_queued` is called when a request waits and no backend is ready.
+    `on_queued` is called when a request waits and no backend is ready. `seats`: of the queues of all workers.
     """
 
-    def __init__(self, pool: Pool, config: QueueConfig, on_queued: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        config: QueueConfig,
+        on_queued: Callable[[], None] = lambda: None,
+        seats: Seats | None = None,
+    ) -> None:
         self._pool = pool
         self._on_queued = on_queued
         self._timeout = config.timeout
         self._size = config.size if config.timeout else 0
+        self._seats = seats
         self._waiting: OrderedDict[Queued, None] = OrderedDict()
         self._held: OrderedDict[Queued, None] = OrderedDict()  # each waits for a certain backend, and others pass it
         self._retries: OrderedDict[Queued, None] = OrderedDict()  # they wait for a slot of the retry budget
@@ -67,13 +75,14 @@ class RequestQueue:
     @property
     def must_queue(self) -> bool:
         """Whether a new request has to wait behind others, and may."""
-        return 0 < len(self._waiting) < self._size
+        return 0 < len(self._waiting) < self._size - self._elsewhere
 
     def enqueue(self, request: Queued) -> bool:
         """Let it wait, if there is room: it will be dequeued or rejected, unless it is removed."""
         if not self._may_wait(request, self._timeout):
             return False
         self._waiting[request] = None
+        self._take_seats()
         if self._pool.has_room:
             self.admit()
         elif not self._pool.ready:
@@ -88,6 +97,7 @@ class RequestQueue:
         if not self._may_wait(request, self._timeout if within is None else min(within, self._timeout)):
             return False
         self._waiting[request] = None
+        self._take_seats()
         if self._pool.has_room and self._admission is None:
             self._admission = asyncio.get_running_loop().call_later(_REFUSED_PAUSE, self._admit_waiting)
         return True
@@ -97,6 +107,7 @@ class RequestQueue:
         if not self._may_wait(request, self._timeout):
             return False
         self._held[request] = None
+        self._take_seats()
         return True
 
     def enqueue_retry(self, request: Queued) -> bool:
@@ -110,6 +121,7 @@ class RequestQueue:
         """It waits no longer, if it did."""
         self._waiting.pop(request, None)
         self._held.pop(request, None)
+        self._take_seats()
         self._retries.pop(request, None)
 
     def admit(self) -> None:
@@ -130,6 +142,7 @@ class RequestQueue:
                 if request in queue:
                     del queue[request]
                     request.reject()
+        self._take_seats()
         if self._pool.has_room:
             self.admit()
 
@@ -139,6 +152,7 @@ class RequestQueue:
         for queue in (self._held, self._waiting, self._retries):
             while queue:
                 queue.popitem(False)[0].reject()
+        self._take_seats()
 
     # Private
 
@@ -148,7 +162,16 @@ class RequestQueue:
             request.queued_at = self._tick
         elif self._tick - request.queued_at > seconds:
             return False
-        return len(self._waiting) + len(self._held) < self._size
+        return len(self._waiting) + len(self._held) < self._size - self._elsewhere
+
+    @property
+    def _elsewhere(self) -> int:
+        """How many wait in other workers."""
+        return 0 if self._seats is None else self._seats.of_others
+
+    def _take_seats(self) -> None:
+        if self._seats is not None:
+            self._seats.set(len(self._waiting) + len(self._held))
 
     def _admit_waiting(self) -> None:
         self._admission = None
@@ -161,6 +184,7 @@ class RequestQueue:
             request = self._waiting.popitem(False)[0]
             self._dialing.append(request)
             _dequeue(request)
+        self._take_seats()
         if self._waiting and pool.has_room:
             self._admission = asyncio.get_running_loop().call_later(_PAUSE, self._admit_waiting)
         else:

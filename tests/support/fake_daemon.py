@@ -55,7 +55,7 @@ class FakeDaemon:
         self.events = EventStream(SnapshotCache(self.snapshot).json, self.changes.subscribe, timeout)
         without_output = SnapshotCache(self.snapshot, output=False)
         self.dashboard_events = EventStream(without_output.json, self.changes.subscribe, timeout)
-        self.metrics = MetricsHandler(self.snapshot)
+        self.metrics = MetricsHandler(self.snapshot, self.refresh)
         self.commands: list[Command] = []
         self.printed: list[LogLine] = []
         self.log_requests: list[LogsRequest] = []
@@ -86,6 +86,9 @@ class FakeDaemon:
 
     def stop(self) -> None:
         self.stopped += 1
+
+    async def refresh(self) -> None:
+        """There are no workers."""
 
     def snapshot(self) -> Snapshot:
         return Snapshot(VERSION, self.about.project, self.services, pid=self.about.pid, access_log=LogView(7, 2))

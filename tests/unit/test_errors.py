@@ -278,6 +278,15 @@ MET_IN = {
         "no log{}: composectl has not run in the background": "test_where_nothing_has_run_in_the_background_there_is_no_log",
         "`{}` cannot be combined with `--balancer`": "test_where_nothing_has_run_in_the_background_there_is_no_log",
     },
+    "integration/test_workers.py": {
+        "`--workers` cannot be combined with `--{}`": "test_what_one_process_counts_is_refused",
+        "process {}, which starts the workers of composectl, has ended": (
+            "test_without_the_process_that_starts_workers_it_ends"
+        ),
+    },
+    "unit/config/test_workers.py": {
+        "`--workers` requires Linux": "test_it_is_for_linux",
+    },
     "integration/test_watch.py": {
         "this user runs no composectl": "test_all_shows_each_by_its_project",
         "`--all` cannot be combined with SERVICE": "test_all_shows_each_by_its_project",

@@ -122,3 +122,16 @@ def test_one_that_has_ended_meanwhile_is_told_of(tmp_path: Path) -> None:
         with pytest.raises(ComposectlError, match="lost the connection"):
             old.receive()
         old.stop()
+
+
+async def test_more_sockets_than_a_message_holds(tmp_path: Path) -> None:
+    async with First(tmp_path) as first:
+        more = [socket.create_server(("127.0.0.1", 0)) for _ in range(298)]
+        first.listening += more
+        old = await in_thread(lambda: OldProcess(first.project_lock.socket, os.getpid()))
+        received = await in_thread(old.receive)
+        ports = [listener.getsockname()[1] for listener in received.listening["echo 80"]]
+        assert ports == [listener.getsockname()[1] for listener in first.listening]
+        for listener in received.listening["echo 80"]:
+            listener.close()
+        os.close(received.lock)
