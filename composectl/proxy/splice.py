@@ -15,6 +15,7 @@ from composectl.proxy.sockets import open_files, unacknowledged
 CAN_SPLICE: Final = hasattr(os, "splice")
 _FLAGS: Final[int] = getattr(os, "SPLICE_F_NONBLOCK", 0) | getattr(os, "SPLICE_F_MOVE", 0)
 _PIPE_SIZES: Final = (1024 * 1024, 256 * 1024, 64 * 1024)  # the largest that may be had (pipe(7))
+_LARGE_PIPES: Final = 32  # of the 64 that a user may have by default
 _PIPE_SIZE: Final = _PIPE_SIZES[0]
 _AT_ONCE: Final = 2  # pipes full, before others have their turn
 _KEPT: Final = 32
@@ -191,7 +192,7 @@ class PipePool:
         """Raises OSError where none can be had, or so many are in use that clients would lack descriptors."""
         if self.in_use >= open_files() // _PART_OF_FILES // _DESCRIPTORS:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        pipe = self._free.pop() if self._free else _make_pipe()
+        pipe = self._free.pop() if self._free else _make_pipe(0 if self.in_use < _LARGE_PIPES else 1)
         self.in_use += 1
         return pipe
 
@@ -220,9 +221,10 @@ def can_splice(transport: asyncio.Transport) -> bool:
 # Private
 
 
-def _make_pipe() -> Pipe:
+def _make_pipe(smaller: int) -> Pipe:
+    """One of the sizes from that number on."""
     pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    if not any(_has_size(pipe[1], size) for size in _PIPE_SIZES):
+    if not any(_has_size(pipe[1], size) for size in _PIPE_SIZES[smaller:]):
         _close(*pipe)  # its user has used up the pages for pipes: through so small a one, a splice costs more
         raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
     return pipe

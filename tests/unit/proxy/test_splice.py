@@ -232,6 +232,18 @@ async def test_a_descriptor_that_fails_leaves_none_of_the_others(splicing: Splic
     assert PIPES.in_use == 0
 
 
+def test_the_first_pipes_are_large_and_further_ones_smaller() -> None:
+    PIPES.close()
+    pipes = [PIPES.take() for _ in range(40)]
+    sizes = [fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ) for _, writing in pipes]
+    for pipe in pipes:
+        PIPES.give_back(pipe)
+    PIPES.close()
+    assert sizes[0] == 1024 * 1024
+    assert sizes[-1] == 256 * 1024
+    assert PIPES.in_use == 0
+
+
 async def test_small_pipes_do_as_well(splicing: Splicing) -> None:
     PIPES.close()
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
