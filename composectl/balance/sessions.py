@@ -49,13 +49,18 @@ class Sessions:
         """Whether it is in maintenance, and has its sessions all the same."""
         return backend in self._kept
 
-    def sweep(self) -> None:
-        """A second has passed."""
-        for backend, seconds in list(self._kept.items()):
-            if seconds > 1:
-                self._kept[backend] = seconds - 1
-            else:
-                self._drop(backend)
+    def sweep(self) -> list[Backend]:
+        """A second has passed; the backends that have kept their sessions for long enough."""
+        ended = [backend for backend, seconds in self._kept.items() if seconds <= 1]
+        for backend in ended:
+            self.release(backend)
+        for backend in self._kept:
+            self._kept[backend] -= 1
+        return ended
+
+    def release(self, backend: Backend) -> None:
+        """It keeps its sessions no longer."""
+        self._drop(backend)
 
     def find(self, session: bytes, avoid: Avoid = ()) -> Backend | None:
         """The backend of a session, outside `avoid`; None where the policy is to choose one."""

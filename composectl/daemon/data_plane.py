@@ -72,6 +72,9 @@ class Plane(Protocol):
     def end_canary(self) -> None:
         """To be called after that of the leases."""
 
+    def release_sessions(self, backend: Backend) -> None:
+        """To be called after that of the sessions."""
+
     def phase_changed(self, backend: Backend) -> None:
         """To be called after each change of a phase."""
 
@@ -188,6 +191,9 @@ class DataPlane:
 
     def end_canary(self) -> None:
         """The pool has none."""
+
+    def release_sessions(self, backend: Backend) -> None:
+        """The pool has released them."""
 
     def phase_changed(self, backend: Backend) -> None:
         if backend.phase is Phase.READY:

@@ -84,6 +84,14 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseSessions:
+    """A backend in maintenance keeps its sessions no longer."""
+
+    service: str
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
 class Serve:
     """Accept clients: a descriptor of a listening socket for each of these ports, the parts of which come in turn."""
 

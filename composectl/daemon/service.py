@@ -225,7 +225,8 @@ class BalancedService:
         leases = self.pool.leases
         leases.sample()
         if leases.sessions is not None:
-            leases.sessions.sweep()
+            for backend in leases.sessions.sweep():
+                self._plane.release_sessions(backend)
         causes = (leases.bad_requests.copy(), leases.failed_for.copy())
         of_clients, of_backends = (now - before for now, before in zip(causes, self._causes, strict=True))
         self._notices.sweep(notices(of_clients, of_backends, self.listeners, self._target), time.monotonic())

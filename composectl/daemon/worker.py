@@ -33,6 +33,7 @@ from composectl.daemon.messages import (
     MakeRoom,
     Noticed,
     Outlier,
+    ReleaseSessions,
     ReopenLog,
     Report,
     Said,
@@ -198,6 +199,9 @@ class WorkerService:
             case Cut():
                 if (backend := self.pool.find(message.ref)) is not None:
                     self.plane.cut(backend, spare_streams=message.spare_streams)
+            case ReleaseSessions():
+                if self._sessions is not None and (backend := self.pool.find(message.ref)) is not None:
+                    self._sessions.release(backend)
             case SessionMade():
                 if self._sessions is not None and (backend := self.pool.find(message.ref)) is not None:
                     self._sessions.remember(message.session, backend)
@@ -214,8 +218,6 @@ class WorkerService:
         self.plane.sweep()
         if self._tls is not None:
             self._tls.contexts.sweep()  # the daemon renews the files
-        if self._sessions is not None:
-            self._sessions.sweep()
 
     # Private
 

@@ -23,6 +23,7 @@ from composectl.daemon.messages import (
     Follow,
     Noticed,
     Outlier,
+    ReleaseSessions,
     Serve,
     ServicePlan,
     SessionMade,
@@ -101,6 +102,9 @@ class WorkersPlane:
     def end_canary(self) -> None:
         self._canary = Canary(self.plan.name)
         self._workers.tell(self._canary)
+
+    def release_sessions(self, backend: Backend) -> None:
+        self._workers.tell(ReleaseSessions(self.plan.name, self._pool.ref(backend)))
 
     def sweep(self) -> None:
         """The workers do so by themselves."""
