@@ -356,7 +356,7 @@ OPTIONS = (
     _guard(
         "backend-tls",
         kinds.BACKEND_TLS,
-        "Speak TLS to backends: verify their certificates, by an authority of yours, or not at all.",
+        "Speak TLS to backends; verify, insecure or a file of authorities says how their certificates are checked.",
         BalancingConfig,
         alone=VERIFY,
     ),

@@ -311,7 +311,7 @@ SIZE = Value(
     "SIZE", _size, "a size", ["10m", "512k", "1g", "1000"], _number_or_text("^[1-9][0-9]*[kmgKMG]?$", minimum=1)
 )
 RATE = Value(
-    "N/s[:BURST]",
+    "RATE[:BURST]",
     _rate,
     "N/s, N/m or N/h, and :BURST for how many may come at once",
     ["10/s", "10/s:50", "600/m"],
@@ -372,7 +372,7 @@ ACME_SERVER = Value(
     ["https://ca.example/dir"],
 )
 BACKEND_TLS = Value(
-    "[verify|insecure|CAFILE]",
+    "[CHECK]",
     str,
     "verify, insecure, or a file of authorities",
     ["verify", "ca.pem"],

@@ -28,7 +28,6 @@ def desired(project: ComposeProject) -> int:
     return int(project.status()["desired"])
 
 
-@pytest.mark.smoke
 @pytest.mark.usefixtures("backend_image")
 def test_it_grows_with_the_load_and_shrinks_without_it(project: ComposeProject) -> None:
     project.write(BUSY, backend=BACKEND_IMAGE)
@@ -79,8 +78,9 @@ def wakes(project: ComposeProject) -> int:
     return [scaling["reason"] for scaling in project.status()["scalings"]].count("a request came")
 
 
-@pytest.mark.smoke
-@pytest.mark.parametrize(("mode", "state"), [("stop", "exited"), ("pause", "paused")])
+@pytest.mark.parametrize(
+    ("mode", "state"), [("stop", "exited"), pytest.param("pause", "paused", marks=pytest.mark.slow)]
+)
 def test_it_sleeps_and_a_hundred_requests_at_once_wake_it_once(project: ComposeProject, mode: str, state: str) -> None:
     project.run("up", "--balance", "echo=0..1", "--sleep-after", "2s", "--sleep-mode", mode, "-d")
     assert asleep(project)
@@ -98,6 +98,7 @@ def test_it_sleeps_and_a_hundred_requests_at_once_wake_it_once(project: ComposeP
     assert [found.id for found in project.containers()] == [container.id]
 
 
+@pytest.mark.slow
 def test_a_connection_wakes_it_and_no_cycle_loses_a_request(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=0..2", "--protocol", "tcp", "--sleep-after", "1s", "-d")
     for _ in range(3):
@@ -116,6 +117,7 @@ def test_twenty_cycles_lose_none(project: ComposeProject, mode: str) -> None:
     assert project.status()["totals"]["failed"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["stop", "pause"])
 def test_after_a_kill_while_it_slept_it_is_brought_up_and_taken_down(project: ComposeProject, mode: str) -> None:
     words = ("up", "--balance", "echo=0..2", "--sleep-after", "2s", "--sleep-mode", mode, "-d")

@@ -20,7 +20,7 @@ FOUND = {
     "swarm": r"none, which only `up --swarm` needs",
     "folder": r"\S+, for the sockets of running composectls",
     "ports": r"any can be listened on",
-    "https": r"80 and 443 are free|(80|443) is held by .+",
+    "https": r"(80 and 443 are free|(80|443) is held by .+)",
     "tls": r"no certificate is made yet",
     "open files": r"[\d,]+, enough for [\d,]+ clients at once",
 }

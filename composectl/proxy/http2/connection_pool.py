@@ -54,7 +54,7 @@ class Http2ConnectionPool(BackendStreams):
         """A new stream; None where the backend does not, or not now, speak HTTP/2. Raises OSError."""
         while backend not in self._speak_http1:
             task = self._dialing.get(backend)
-            if task is None:
+            if task is None or task.done():  # it is so a moment before `_dialed` is called
                 task = self._dialing[backend] = asyncio.get_running_loop().create_task(self._connect(backend))
                 task.add_done_callback(lambda task: self._dialed(backend, task))
             connection = await asyncio.shield(task)
@@ -120,7 +120,8 @@ class Http2ConnectionPool(BackendStreams):
         return connection
 
     def _dialed(self, backend: Backend, task: asyncio.Task[Http2BackendConnection | None]) -> None:
-        del self._dialing[backend]
+        if self._dialing.get(backend) is task:
+            del self._dialing[backend]
         if not task.cancelled():
             task.exception()  # all that waited for it may have gone
 

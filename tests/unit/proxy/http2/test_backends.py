@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.http2 import frames
+from composectl.proxy.http2.connection_pool import Http2ConnectionPool
 from tests.support.backends import answers
 from tests.support.http2_backend import OK, Fields, Http2Wire, speaks_http2
 from tests.support.http2_client import GET, POST, Heard
@@ -69,6 +71,26 @@ async def test_a_backend_that_allows_one_stream_gets_more_connections(stage: Pro
     assert (await client.answer(GET)).status == 200
     streams = [await client.ask(GET) for _ in range(5)]
     assert [(await client.until_over(stream_id)).status for stream_id in streams] == [200] * 5
+
+
+async def test_a_stream_that_comes_as_the_only_one_is_taken_gets_a_connection(stage: ProxyFixture) -> None:
+    async def one_stream(wire: Http2Wire) -> None:
+        wire.connection.update_settings({frames.SETTINGS_MAX_CONCURRENT_STREAMS: 1})
+        await wire.flush()
+        while not wire.closed:
+            await wire.read()
+
+    stage.backend.play(speaks_http2(one_stream))
+    [backend] = stage.pool.backends
+    connections = Http2ConnectionPool(ConnectionPool(stage.backend.port))
+    first = asyncio.create_task(connections.dial_http2(backend))
+    while backend not in connections._dialing or not connections._dialing[backend].done():  # noqa: ASYNC110 - the moment before its callbacks
+        await asyncio.sleep(0)
+    # The connection is there, and what is to be called for that has not been called
+    streams = [await connections.dial_http2(backend) for _ in range(2)] + [await first]
+    assert all(streams)
+    assert len(connections._connections[backend]) == 3
+    connections.close()
 
 
 async def test_an_upload_is_as_fast_as_the_backend_takes_it(stage: ProxyFixture) -> None:
