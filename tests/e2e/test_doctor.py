@@ -93,6 +93,6 @@ def pattern(what: str, missing: Missing) -> str:
 
 def line(what: str, is_well: bool, found: str, hint: str = "", is_needed: bool = True) -> str:
     """A finding for machines, as it is told to people."""
-    assert is_needed
+    assert is_needed or is_well
     below = f"{'':14}hint: {hint}\n" if hint else ""
     return f"{'✓' if is_well else '✗'} {what:10}  {found}\n{below}"
