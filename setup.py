@@ -73,6 +73,7 @@ HOT_PATH = [
     "composectl/proxy/refusal.py",
     "composectl/proxy/replay.py",
     "composectl/proxy/request_id.py",
+    "composectl/proxy/router.py",
     "composectl/proxy/routes.py",
     "composectl/proxy/seats.py",
     "composectl/proxy/session_fields.py",

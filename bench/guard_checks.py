@@ -14,7 +14,8 @@ from ipaddress import ip_network
 from itertools import cycle, islice
 from statistics import median
 
-from composectl.proxy.guards import GuardConfig, Guards
+from composectl.proxy.guards import Guards
+from composectl.proxy.limits import GuardConfig
 from composectl.proxy.token_buckets import RateLimit
 
 _CHECKS, _ROUNDS = 200_000, 7

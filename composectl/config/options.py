@@ -41,8 +41,7 @@ from composectl.config.values import Value, parse
 from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
 from composectl.proxy.backend_tls import INSECURE, VERIFY
 from composectl.proxy.field_edits import HeaderConfig
-from composectl.proxy.guards import GuardConfig
-from composectl.proxy.limits import Limits, QueueConfig
+from composectl.proxy.limits import GuardConfig, Limits, QueueConfig
 from composectl.proxy.proxy_protocol import ENCODERS
 
 _T = TypeVar("_T")

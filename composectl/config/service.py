@@ -13,8 +13,7 @@ from composectl.compose.ports import Port
 from composectl.config.tls import TlsConfig
 from composectl.config.values import PortProtocol, ServiceRoute
 from composectl.proxy.field_edits import HeaderConfig
-from composectl.proxy.guards import GuardConfig
-from composectl.proxy.limits import Limits, QueueConfig
+from composectl.proxy.limits import GuardConfig, Limits, QueueConfig
 from composectl.proxy.routes import Route
 
 STOP, PAUSE = "stop", "pause"

@@ -10,7 +10,7 @@ from composectl.proxy.http2.client_connection import Http2ClientConnection
 from composectl.proxy.http2.frames import PREFACE
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.protocol import Protocol
-from composectl.proxy.routes import Router
+from composectl.proxy.router import Router
 from composectl.proxy.tcp import TcpConnection
 from composectl.proxy.tls_hello import is_start_of_tls
 from composectl.proxy.upstreams import Upstreams

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Final
 
@@ -12,30 +11,13 @@ from composectl.proxy.basic_auth import BasicAuth
 from composectl.proxy.client_address import client_key
 from composectl.proxy.errors import ErrorReason
 from composectl.proxy.head import Fields
-from composectl.proxy.limits import Networks, is_within
+from composectl.proxy.limits import GuardConfig, is_within
 from composectl.proxy.password_file import BadPasswordFile, read_password_file
 from composectl.proxy.refusal import Refusal, refusal_for
-from composectl.proxy.token_buckets import RateLimit, TokenBuckets
+from composectl.proxy.token_buckets import TokenBuckets
 
 _REMEMBERED: Final = 16_384  # addresses
 _AUTHORIZATION: Final = b"authorization"
-
-
-@dataclass(frozen=True, slots=True)
-class GuardConfig:
-    """Nothing in a collection, and None, guards nothing. A client is one address of IPv4, or a /64 of IPv6.
-
-    `allow_ip`: only clients of these networks are answered. `deny_ip`: those of these networks are not.
-    `rate_limit`: the requests of a client; `max_in_flight_per_client`: those of them that are answered at once.
-    `basic_auth`: the file of the users that are answered alone.
-    """
-
-    allow_ip: Networks = ()
-    deny_ip: Networks = ()
-    rate_limit: RateLimit | None = None
-    max_in_flight_per_client: int | None = None
-    basic_auth: str = ""
-
 
 _DENIED: Final = Refusal(403, ErrorReason.IP_NOT_ALLOWED, [])
 _TOO_MANY_IN_FLIGHT: Final = Refusal(429, ErrorReason.TOO_MANY_IN_FLIGHT, [(b"Retry-After", b"1")])

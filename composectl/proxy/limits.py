@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.head import RequestHead
+from composectl.proxy.token_buckets import RateLimit
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 LOOPBACK: Final[Networks] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -64,6 +65,22 @@ class QueueConfig:
 
     timeout: int = 30
     size: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class GuardConfig:
+    """Nothing in a collection, and None, guards nothing. A client is one address of IPv4, or a /64 of IPv6.
+
+    `allow_ip`: only clients of these networks are answered. `deny_ip`: those of these networks are not.
+    `rate_limit`: the requests of a client; `max_in_flight_per_client`: those of them that are answered at once.
+    `basic_auth`: the file of the users that are answered alone.
+    """
+
+    allow_ip: Networks = ()
+    deny_ip: Networks = ()
+    rate_limit: RateLimit | None = None
+    max_in_flight_per_client: int | None = None
+    basic_auth: str = ""
 
 
 class Client(Protocol):

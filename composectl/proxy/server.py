@@ -24,7 +24,8 @@ from composectl.proxy.limits import ConnectionLimit, Limits
 from composectl.proxy.listener_context import ListenerContext, Successor
 from composectl.proxy.protocol import BY_CONNECTION, Protocol
 from composectl.proxy.proxy_header import ProxyHeaderConnection
-from composectl.proxy.routes import Route, Router
+from composectl.proxy.router import Router
+from composectl.proxy.routes import Route
 from composectl.proxy.tcp import TcpConnection
 from composectl.proxy.tls_acceptor import TlsAcceptor
 from composectl.proxy.tls_contexts import TlsContexts

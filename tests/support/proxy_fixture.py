@@ -17,10 +17,10 @@ from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.field_edits import FieldEdits
-from composectl.proxy.guards import GuardConfig, make_guards
+from composectl.proxy.guards import make_guards
 from composectl.proxy.health_check import HealthCheck, HealthMonitor
 from composectl.proxy.http1.client_connection import ClientConnection
-from composectl.proxy.limits import ConnectionLimit, Limits, QueueConfig
+from composectl.proxy.limits import ConnectionLimit, GuardConfig, Limits, QueueConfig
 from composectl.proxy.listener import bind, serve
 from composectl.proxy.listener_context import Connection
 from composectl.proxy.protocol import Protocol

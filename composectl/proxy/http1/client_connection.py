@@ -20,7 +20,7 @@ from composectl.proxy.http1.lingering import Lingering
 from composectl.proxy.http1.request_parser import RequestParser
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
-from composectl.proxy.routes import Router
+from composectl.proxy.router import Router
 from composectl.proxy.sockets import has_ended, has_unread, reset, unsent
 from composectl.proxy.splice import can_splice
 from composectl.proxy.tunnel import Tunnel

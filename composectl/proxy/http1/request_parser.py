@@ -26,7 +26,7 @@ from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.request_id import request_id_line
-from composectl.proxy.routes import Router
+from composectl.proxy.router import Router
 from composectl.proxy.trailers import check_request_trailers
 from composectl.proxy.upstreams import Upstreams
 

@@ -27,7 +27,7 @@ from composectl.proxy.limits import IDLE_ENOUGH, check_body
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.request_id import request_id_line
-from composectl.proxy.routes import Router
+from composectl.proxy.router import Router
 from composectl.proxy.trailers import check_request_trailers, forwardable_trailers
 from composectl.proxy.upstreams import Upstreams
 

@@ -12,7 +12,7 @@ from composectl.proxy.http2.frames import PROTOCOL_ERROR, StreamError
 from composectl.proxy.http2.request import StreamRequest, is_plain, read_request
 from composectl.proxy.limits import check_head
 from composectl.proxy.peer import Peer
-from composectl.proxy.routes import Router
+from composectl.proxy.router import Router
 from composectl.proxy.upstreams import Upstreams
 
 _MEMO_SIZE: Final = 64

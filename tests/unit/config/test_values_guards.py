@@ -14,7 +14,7 @@ from composectl.config.up import make_up_config
 from composectl.config.values import RATE, parse
 from composectl.config.x_balance import parse_x_balance
 from composectl.errors import USAGE, ComposectlError
-from composectl.proxy.guards import GuardConfig
+from composectl.proxy.limits import GuardConfig
 from composectl.proxy.token_buckets import RateLimit
 from tests.support.options import flags
 

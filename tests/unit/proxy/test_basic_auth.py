@@ -13,7 +13,8 @@ import pytest
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy import basic_auth as module
 from composectl.proxy.field_edits import FieldEdit, FieldEdits
-from composectl.proxy.guards import GuardConfig, make_guards
+from composectl.proxy.guards import make_guards
+from composectl.proxy.limits import GuardConfig
 from tests.support.backends import answers
 from tests.support.http2_client import GET as GET_FIELDS
 from tests.support.http2_stage import http2

@@ -6,8 +6,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from composectl.proxy.guards import GuardConfig, Guards, make_guards
-from composectl.proxy.limits import Limits
+from composectl.proxy.guards import Guards, make_guards
+from composectl.proxy.limits import GuardConfig, Limits
 from composectl.proxy.protocol import Protocol
 from composectl.proxy.token_buckets import RateLimit
 from tests.support.backends import answers

@@ -10,11 +10,12 @@ from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.errors import BadMessage
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.field_edits import FieldEdit, FieldEdits
-from composectl.proxy.guards import GuardConfig, make_guards
+from composectl.proxy.guards import make_guards
 from composectl.proxy.head import RequestHead, forwarding_lines, request_head
-from composectl.proxy.limits import Limits, QueueConfig
+from composectl.proxy.limits import GuardConfig, Limits, QueueConfig
 from composectl.proxy.queue import RequestQueue
-from composectl.proxy.routes import Route, Router, plain_path
+from composectl.proxy.router import Router
+from composectl.proxy.routes import Route, plain_path
 from composectl.proxy.server import make_upstreams
 from composectl.proxy.token_buckets import RateLimit
 from composectl.proxy.upstreams import Upstreams
