@@ -34,7 +34,7 @@ class Outcome:
 
 
 def simulate(arrivals: Sequence[float], decider: Decider, start_seconds: float, least: int, seed: int = 1) -> Outcome:
-    """Play until the last request is served; each has a duration by `seed`, whoever decides."""
+    """Play until the last request is served; the durations come from `seed`, whatever the decider."""
     return _Simulation(arrivals, decider, start_seconds, least, seed).run()
 
 
