@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import click
 
 from composectl.cli import SECTIONS, cli
-from composectl.config.options import FLAG, OPTIONS, Option
+from composectl.config.option import FLAG, Option
+from composectl.config.options import OPTIONS
 from composectl.config.x_balance import schema
 
 _OPTIONS_PREFACE = """\

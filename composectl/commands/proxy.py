@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from composectl.compose.options import Invocation
-from composectl.config.options import options_of, settings_of
+from composectl.config.options import options_of
+from composectl.config.settings import settings_of
 
 
 @click.command()

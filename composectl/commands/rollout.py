@@ -10,8 +10,9 @@ import click
 from composectl import errors
 from composectl.compose.options import Invocation
 from composectl.config.completion import completed
-from composectl.config.options import Settings, build, options_of, settings_of
+from composectl.config.options import options_of
 from composectl.config.service import RolloutConfig
+from composectl.config.settings import Settings, build, settings_of
 
 if TYPE_CHECKING:
     from composectl.compose.project import Project

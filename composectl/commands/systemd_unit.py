@@ -74,7 +74,7 @@ def systemd_unit(ctx: click.Context, arguments: Sequence[str]) -> int:
     """
     from composectl.compose.argv import parse_scales
     from composectl.compose.grace_period import longest_stop
-    from composectl.config.options import settings_of
+    from composectl.config.settings import settings_of
     from composectl.config.up import load_up_config
     from composectl.daemon.preflight import ports_of
     from composectl.daemon.routing import make_routing

@@ -14,7 +14,8 @@ from composectl.balance.replica_range import Scale, most_of, read_scale
 from composectl.commands.passthrough import ARGUMENTS, PASSED_ON, pass_through
 from composectl.compose.options import Invocation
 from composectl.config.completion import completed
-from composectl.config.options import Settings, options_of, settings_of
+from composectl.config.options import options_of
+from composectl.config.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from composectl.compose.client import LoadedProject

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Callable
 from functools import partial, reduce
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from composectl import errors
 from composectl.balance.autoscale import AutoscaleConfig
 from composectl.balance.policy import POLICIES
 from composectl.compose.argv import StackOptions
 from composectl.config import values as kinds
-from composectl.config.completion import completed
 from composectl.config.daemon import (
-    STDOUT,
     AccessLogConfig,
     AdminConfig,
     DaemonConfig,
@@ -27,6 +20,7 @@ from composectl.config.daemon import (
     StaticBackends,
     UpConfig,
 )
+from composectl.config.option import FLAG, Flag, Option, Scope
 from composectl.config.service import (
     PAUSE,
     STOP,
@@ -37,124 +31,18 @@ from composectl.config.service import (
     ServiceConfig,
 )
 from composectl.config.tls import MODES, TlsConfig
-from composectl.config.values import Value, parse
-from composectl.proxy.access_log_format import COMBINED, FORMATS, REFERER, USER_AGENT, LineStyle
-from composectl.proxy.backend_tls import INSECURE, VERIFY
+from composectl.proxy.access_log_format import FORMATS, LineStyle
+from composectl.proxy.backend_tls import VERIFY
 from composectl.proxy.field_edits import HeaderConfig
 from composectl.proxy.limits import GuardConfig, Limits, QueueConfig
 from composectl.proxy.proxy_protocol import ENCODERS
 
-_T = TypeVar("_T")
-_Daemon = TypeVar("_Daemon", bound=DaemonConfig)
 _POLICY, _LOG_FORMAT = click.Choice(tuple(POLICIES)), click.Choice(tuple(FORMATS))
 _ADDRESSING = click.Choice(("auto", "container", "published"))
 _READY = "as long as its HEALTHCHECK may fail, else 60s"
 _UPDATE = "`deploy.update_config`"
 _TARGET = "10, or three quarters of `--max-in-flight`"
 _REPLICAS = "as before, else `scale` or `deploy.replicas`, else 1"
-FLAG = click.BOOL
-"""The kind of an option without a value: it turns its default round."""
-
-
-class Scope(StrEnum):
-    """What an option is for: the daemon, one service, or one port of it."""
-
-    DAEMON = "daemon"
-    SERVICE = "service"
-    PORT = "port"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Option:
-    """A row of the table.
-
-    `of`: the dataclass and the field that it sets, where its default stands; a dataclass alone has a field of its name,
-    and None is for an option that the command takes by name.
-    `default`: in words, where the field has None. `alone`: the value of the flag without one. `commands`: those that
-    have it as a flag. `needs_http`: it works on requests, not on connections; `needs_connections`: the other way round.
-    `guards`: no connection may pass by it.
-    `requires`: another option without which it means nothing. `key_help`: where the key is not helped by `help`.
-    """
-
-    name: str
-    kind: click.ParamType[Any]
-    help: str
-    of: type | tuple[type, str] | None = None
-    scope: Scope = Scope.SERVICE
-    commands: tuple[str, ...] = ("up", "proxy")
-    default: str = "none"
-    alone: str = ""
-    needs_http: bool = False
-    needs_connections: bool = False
-    guards: bool = False
-    requires: str = ""
-    short: str = ""
-    complete: str = ""
-    key_help: str = ""
-
-    @property
-    def target(self) -> tuple[type, str] | None:
-        """The dataclass and the name of the field that it sets."""
-        return (self.of, self.name.replace("-", "_")) if isinstance(self.of, type) else self.of
-
-    @property
-    def initial(self) -> Any:
-        """The value without the option."""
-        if self.target is None:
-            return None
-        cls, name = self.target
-        field = next(field for field in dataclasses.fields(cls) if field.name == name)
-        return None if field.default is dataclasses.MISSING else field.default
-
-    @property
-    def repeats(self) -> bool:
-        """Whether it takes several values: its field is a collection."""
-        return isinstance(self.initial, tuple | frozenset)
-
-    @property
-    def flag(self) -> str:
-        return f"--no-{self.name}" if self.initial is True else f"--{self.name}"
-
-    @property
-    def parameter(self) -> str:
-        """What click calls it."""
-        return self.flag.removeprefix("--").replace("-", "_")
-
-    @property
-    def key(self) -> str:
-        """The key of `x-balance`; empty where there is none."""
-        is_key = self.scope is not Scope.DAEMON and (not self.commands or "up" in self.commands)
-        return self.name.replace("-", "_") if is_key else ""
-
-    @property
-    def default_text(self) -> str:
-        """The default, for people; empty for a flag."""
-        if self.kind is FLAG:
-            return ""
-        if self.initial in (None, "", (), frozenset()):
-            return self.default
-        shown = [self.initial] if not isinstance(self.initial, tuple) else self.initial
-        return ", ".join(map(self.kind.show if isinstance(self.kind, Value) else str, shown))
-
-    @property
-    def metavar(self) -> str:
-        return "NAME" if isinstance(self.kind, click.Choice) else self.kind.name
-
-    def collect(self, parsed: list[Any], name: str) -> Any:
-        """Several values, as the field has them. Raises ComposectlError for an address that is there twice."""
-        if self.kind is kinds.FILE:
-            return tuple(parsed)  # a key may be that of several certificates
-        unique = dict.fromkeys(parsed)
-        if len(unique) < len(parsed) and self.kind in (kinds.LISTENER, kinds.BACKEND):
-            text = str(next(value for value in unique if parsed.count(value) > 1))
-            raise errors.UsageError(f"duplicate `{name} {text}`", "omit one of the two")
-        if self.kind is kinds.PROTOCOL and len({value.port for value in unique}) < len(unique):
-            raise errors.UsageError(f"`{name}` gives one port two protocols", "omit one of the two")
-        is_field = self.kind in (kinds.REQUEST_FIELD, kinds.RESPONSE_FIELD)
-        if is_field and len({value.name.lower() for value in unique}) < len(unique):
-            raise errors.UsageError(f"`{name}` gives one header two values", "omit one of the two")
-        return frozenset(unique) if isinstance(self.initial, frozenset) else tuple(unique)
-
 
 _daemon = partial(Option, scope=Scope.DAEMON)
 _balancing = partial(Option, of=BalancingConfig)
@@ -444,125 +332,8 @@ OPTIONS = (
 KEYS = {row.key: row for row in OPTIONS if row.key}
 """Those of `x-balance`."""
 
-Settings = Mapping[Option, Any]
-"""The values that a command line, or a file, gives; without the defaults."""
-
 
 def options_of(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare the flags of this command."""
-    flags = [click.option(cls=_Flag, row=row) for row in OPTIONS if command in row.commands]
+    flags = [click.option(cls=Flag, row=row) for row in OPTIONS if command in row.commands]
     return lambda function: reduce(lambda decorated, flag: flag(decorated), reversed(flags), function)
-
-
-def settings_of(command: str, typed: Mapping[str, Any]) -> Settings:
-    """The settings among the values that click has parsed. Raises ComposectlError where an option lacks another."""
-    rows = {row.parameter: row for row in OPTIONS if command in row.commands}
-    settings = {row: typed[name] for name, row in rows.items() if typed[name] not in (None, ())}
-    names = {row.name for row in settings}
-    for row in settings:
-        if row.requires and row.requires not in names:
-            other = f"--{row.requires}"
-            raise errors.UsageError(f"`{row.flag}` requires `{other}`", f"add `{other}`, or omit `{row.flag}`")
-    return absolute_paths(settings, Path.cwd())
-
-
-def absolute_paths(settings: Settings, folder: Path) -> Settings:
-    """The same settings, with the paths of files that are relative to this folder."""
-    absolute = dict(settings)
-    for row, value in settings.items():
-        if row.kind is kinds.FILE:
-            absolute[row] = _in_folder(folder, value)
-        elif row.kind is kinds.BACKEND_TLS:
-            absolute[row] = VERIFY if value == "true" else value if value in (VERIFY, INSECURE) else str(folder / value)
-    return absolute
-
-
-def build(cls: type[_T], *layers: Settings, **fields: Any) -> _T:
-    """The dataclass, with these `fields`; each other one is of the first layer that has it, or the default."""
-    values = {row.target: value for layer in reversed(layers) for row, value in layer.items()}
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        found = [values[owner, field.name] for owner in cls.__mro__ if (owner, field.name) in values]
-        if field.name not in fields and dataclasses.is_dataclass(field.default_factory):
-            fields[field.name] = build(field.default_factory, *layers)
-        elif field.name not in fields and found:
-            fields[field.name] = found[0]
-    return cls(**fields)
-
-
-def build_daemon(cls: type[_Daemon], flags: Settings, **fields: Any) -> _Daemon:
-    """What a daemon was asked for. Raises ComposectlError for options that do not go together."""
-    has_log = any(row.name == "access-log" for row in flags)
-    log = build(AccessLogConfig, flags) if has_log else None
-    config = build(cls, flags, access_log=log, **fields)
-    if log and log.path == STDOUT and config.detach:
-        raise errors.UsageError(
-            "`--access-log -` cannot be combined with `-d`: a background process has no stdout", "name a file instead"
-        )
-    if log and config.asks_for_passwords and b"authorization" in log.style.headers:
-        raise errors.UsageError(
-            "`--access-log-header authorization` cannot be combined with `--basic-auth`: it holds passwords",
-            "omit one of the two",
-        )
-    if config.workers > 1 and sys.platform != "linux":
-        raise errors.UsageError("`--workers` requires Linux", "omit it: one process serves then")
-    for name in log.style.headers if log and log.style.format == COMBINED else ():
-        if name not in (REFERER, USER_AGENT):
-            raise errors.UsageError(
-                f"the format `combined` cannot log the header `{name.decode()}`: it holds Referer and User-Agent only",
-                "use `--access-log-format json`",
-            )
-    return config
-
-
-def texts_of(config: Any) -> dict[str, str]:
-    """The inverse of `build`: the value of each option, by its name, in a dataclass and in those that it holds."""
-    texts: dict[str, str] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            texts |= texts_of(value)
-        targets = [(cls, field.name) for cls in type(config).__mro__]
-        texts |= {row.name: _text(value) for row in OPTIONS if row.target in targets}
-    return texts
-
-
-# Private
-
-
-def _in_folder(folder: Path, value: Any) -> Any:
-    return tuple(str(folder / path) for path in value) if isinstance(value, tuple) else str(folder / value)
-
-
-def _text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bytes():
-            return value.decode()
-        case tuple() | frozenset():
-            return ", ".join(sorted(map(_text, value)))
-    return str(value)
-
-
-class _Flag(click.Option):
-    """Parses what is typed as its row says."""
-
-    def __init__(self, _: Sequence[str], row: Option) -> None:
-        self.row = row
-        attributes: dict[str, Any] = {"is_flag": True}
-        if row.kind is not FLAG:
-            attributes = {"type": row.kind, "multiple": row.repeats, "metavar": row.metavar}
-        if row.alone:
-            attributes |= {"is_flag": False, "flag_value": row.alone}
-        if row.complete:
-            attributes["shell_complete"] = completed(row.complete)
-        text = f"{row.help}  [default: {row.default_text}]" if row.default_text else row.help
-        super().__init__([*filter(None, (row.short, row.flag)), row.parameter], help=text, **attributes)
-
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        if self.row.kind is FLAG:
-            return (not self.row.initial) if value else None
-        if value is None or not self.row.repeats:
-            return None if value is None else parse(self.row.kind, value, self.row.flag)
-        parsed = [parse(self.row.kind, text, self.row.flag) for text in value]
-        return self.row.collect(parsed, self.row.flag) if parsed else ()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from composectl import errors
 from composectl.compose.ports import Port
-from composectl.config.options import KEYS, Settings
+from composectl.config.options import KEYS
 from composectl.config.service import ProtocolConfig, ProtocolOption
+from composectl.config.settings import Settings
 from composectl.config.values import PortProtocol
 from composectl.proxy.protocol import BY_CONNECTION, Protocol, usual_protocol
 from composectl.sanitize import shorten

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from composectl import errors
 from composectl.config.daemon import ProxyConfig, StaticBackends
-from composectl.config.options import Settings, build, build_daemon
 from composectl.config.protocols import make_protocols
 from composectl.config.service import BalancingConfig
+from composectl.config.settings import Settings, build, build_daemon
 from composectl.config.tls import check_tls
 from composectl.config.values import PROJECT_NAME, parse
 from composectl.config.x_balance import check_combinations, flag_of

@@ -19,9 +19,10 @@ from composectl.compose.files import check_input
 from composectl.compose.options import Invocation, active_profiles, project_directory_of
 from composectl.compose.project import X_BALANCE, Project
 from composectl.config.daemon import UpConfig
-from composectl.config.options import KEYS, OPTIONS, Settings, build, build_daemon
+from composectl.config.options import KEYS, OPTIONS
 from composectl.config.protocols import make_protocols
 from composectl.config.service import PAUSE, ServiceConfig, check_range
+from composectl.config.settings import Settings, build, build_daemon
 from composectl.config.tls import check_tls
 from composectl.config.values import ServiceRoute
 from composectl.config.x_balance import XBalance, check_combinations, flag_of, parse_x_balance

@@ -11,7 +11,9 @@ from composectl import errors
 from composectl.balance.plan import MAX_REPLICAS
 from composectl.balance.replica_range import Scale, most_of
 from composectl.compose.argv import check_scale
-from composectl.config.options import FLAG, KEYS, Option, Settings, absolute_paths
+from composectl.config.option import FLAG, Option
+from composectl.config.options import KEYS
+from composectl.config.settings import Settings, absolute_paths
 from composectl.config.values import Value, parse, schema_of
 from composectl.sanitize import shorten
 

@@ -17,9 +17,9 @@ from composectl.compose.options import Invocation
 from composectl.compose.ports import Port
 from composectl.compose.project import Project
 from composectl.config.daemon import UpConfig, open_log
-from composectl.config.options import texts_of
 from composectl.config.protocols import Protocols, choose, notes
 from composectl.config.service import ServiceConfig
+from composectl.config.settings import texts_of
 from composectl.config.tls import split_redirect
 from composectl.control.paths import runtime_dir, runtime_fault
 from composectl.daemon.admin import bind_admin_listeners

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from composectl.config.options import Settings, settings_of
+from composectl.config.settings import Settings, settings_of
 from tests.support.commands import COMMANDS
 
 

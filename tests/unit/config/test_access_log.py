@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from composectl.config.daemon import AccessLogConfig, DaemonConfig, open_log
-from composectl.config.options import build_daemon
+from composectl.config.settings import build_daemon
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.access_log_format import COMBINED, JSON, LineStyle
 from tests.support.options import flags

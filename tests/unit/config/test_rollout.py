@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from composectl.commands.rollout import check_decision
-from composectl.config.options import build
 from composectl.config.service import RolloutConfig
+from composectl.config.settings import build
 from composectl.errors import USAGE, ComposectlError
 from tests.support.options import flags
 

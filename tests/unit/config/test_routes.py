@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.config.options import build
 from composectl.config.service import ServiceConfig
+from composectl.config.settings import build
 from composectl.config.up import make_up_config
 from composectl.config.x_balance import XBalance, parse_x_balance
 from composectl.errors import USAGE, ComposectlError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from composectl.balance.policy import POLICIES, SlowStart
-from composectl.config.options import build
 from composectl.config.proxy import make_proxy_config
 from composectl.config.service import BalancingConfig
+from composectl.config.settings import build
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.limits import QueueConfig
 from tests.support.options import flags

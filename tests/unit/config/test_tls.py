@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from composectl.compose.ports import Port, parse_ports
-from composectl.config.options import build
+from composectl.config.settings import build
 from composectl.config.tls import TlsConfig, check_tls, split_redirect
 from composectl.errors import USAGE, ComposectlError, UsageError
 from tests.support.options import flags

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from composectl.config.options import build
 from composectl.config.proxy import make_proxy_config
 from composectl.config.service import BalancingConfig
+from composectl.config.settings import build
 from composectl.config.up import make_up_config
 from composectl.config.values import RATE, parse
 from composectl.config.x_balance import parse_x_balance

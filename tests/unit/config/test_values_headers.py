@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from composectl.config.options import build, texts_of
 from composectl.config.service import BalancingConfig
+from composectl.config.settings import build, texts_of
 from composectl.config.x_balance import parse_x_balance
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.field_edits import FieldEdit, HeaderConfig

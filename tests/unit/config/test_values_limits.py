@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composectl.config.daemon import DaemonConfig
-from composectl.config.options import build
 from composectl.config.service import BalancingConfig
+from composectl.config.settings import build
 from composectl.config.values import HOST, NETWORK, SIZE, parse
 from composectl.errors import USAGE, ComposectlError
 from composectl.proxy.limits import Limits, is_within

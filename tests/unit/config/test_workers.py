@@ -8,7 +8,7 @@ import pytest
 
 from composectl.config.cores import usable_cores
 from composectl.config.daemon import DaemonConfig
-from composectl.config.options import build_daemon
+from composectl.config.settings import build_daemon
 from composectl.config.values import WORKERS, parse
 from composectl.errors import USAGE, ComposectlError
 from tests.support.options import flags

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from composectl.compose.ports import Port, parse_ports
-from composectl.config.options import build
 from composectl.config.service import ServiceConfig
+from composectl.config.settings import build
 from composectl.config.x_balance import parse_x_balance
 from composectl.daemon.routing import Routing, make_routing, tls_of
 from composectl.errors import ComposectlError
