@@ -77,6 +77,7 @@ HOT_PATH = [
     "composectl/proxy/routes.py",
     "composectl/proxy/seats.py",
     "composectl/proxy/session_fields.py",
+    "composectl/proxy/shared_cap.py",
     "composectl/proxy/shared_connection_limit.py",
     "composectl/proxy/sockets.py",
     "composectl/proxy/tcp.py",

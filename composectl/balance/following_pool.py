@@ -7,7 +7,7 @@ from collections.abc import Callable
 from composectl.balance.backend import Backend, Replica
 from composectl.balance.counts import CountsReader, LeaseCounts
 from composectl.balance.phase import Phase
-from composectl.balance.policy import Policy
+from composectl.balance.policy import Capped, Policy
 from composectl.balance.pool import OnTransition, Pool
 from composectl.balance.sessions import Sessions
 
@@ -28,8 +28,9 @@ class FollowingPool(Pool):
         sessions: Sessions | None,
         on_idle: Callable[[], None],
         on_outlier: Callable[[int, str], None],
+        cap: Capped | None = None,
     ) -> None:
-        super().__init__(service, policy, clock, on_transition, sessions)
+        super().__init__(service, policy, clock, on_transition, sessions, cap)
         self._on_idle = on_idle
         self._on_outlier = on_outlier
         self._refs: dict[Backend, int] = {}

@@ -282,6 +282,8 @@ class Leases:
         if not backend.in_flight:
             del self._backends[backend]
             self._archived.add(backend)
+            if self.cap is not None:
+                self.cap.forget(backend)
 
     # The counts of several processes
 
@@ -321,7 +323,7 @@ class Leases:
 
     def _lease_of(self, backend: Backend) -> Lease | None:
         """A lease of this backend, which the policy has not chosen; None where it is full."""
-        if self.cap is not None and self.cap.is_full(backend):
+        if self.cap is not None and not self.cap.claim(backend):
             return None
         if backend.phase is _READY:
             self.policy.take(backend)
@@ -338,6 +340,8 @@ class Leases:
         if self._vacated and lease in self._vacated:
             self._vacated.discard(lease)
             backend.vacated -= 1
+        elif self.cap is not None:
+            self.cap.give_back(backend)
         self._ended += 1
         backend.in_flight -= 1
         if backend.phase is _READY:

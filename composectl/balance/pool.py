@@ -20,8 +20,7 @@ _IDLE: Final = "nothing in flight"
 class Pool:
     """The membership of one service and the phases of its backends; `leases` are the requests to them.
 
-    `clock` gives epoch seconds; `on_transition` is called after every transition. `max_in_flight`: at each backend,
-    None for any number; `on_room` is called when a backend that was full is so no more.
+    `clock` gives epoch seconds; `on_transition` is called after every transition. `sessions` and `cap`: see `Leases`.
     """
 
     def __init__(
@@ -31,13 +30,11 @@ class Pool:
         clock: Callable[[], float],
         on_transition: OnTransition,
         sessions: Sessions | None = None,
-        max_in_flight: int | None = None,
-        on_room: Callable[[], None] = lambda: None,
+        cap: Capped | None = None,
     ) -> None:
         self.service = service
         self.since = clock()
         self.changes = dict.fromkeys(Phase, 0)  # transitions by the phase after
-        cap = None if max_in_flight is None else Capped(policy, max_in_flight, on_room)
         self.leases = Leases(policy, self._idle, self.eject, sessions, cap)
         self.ready = 0  # backends
         self._clock = clock

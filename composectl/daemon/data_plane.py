@@ -106,7 +106,7 @@ class DataPlane:
     """`protocols`: those of the ports, of which the first one's target is checked.
 
     `hosts`: the servers of other services whose listeners these ports share. `tls`: of the ports where it ends.
-    `on_queued` and `seats`: see `RequestQueue`. Raises ComposectlError for guards that cannot be set up.
+    `on_queued`, `seats` and `since`: see `RequestQueue`. Raises ComposectlError for guards that cannot be set up.
     """
 
     def __init__(
@@ -123,6 +123,7 @@ class DataPlane:
         backend_tls: BackendTls | None = None,
         on_queued: Callable[[], None] = lambda: None,
         seats: Seats | None = None,
+        since: Seats | None = None,
     ) -> None:
         self._pool = pool
         self._balancing = balancing
@@ -130,7 +131,7 @@ class DataPlane:
         self._session_fields = session_fields
         self._hooks = hooks
         self._backend_tls = backend_tls
-        self._queue = RequestQueue(pool, balancing.queue, on_queued, seats)
+        self._queue = RequestQueue(pool, balancing.queue, on_queued, seats, since)
         self._guards = make_guards(balancing.guards, pool.service, hooks.on_notice)
         checked = next(iter(protocols)).target
         self._hosts = hosts

@@ -37,7 +37,7 @@ class ServicePlan:
 class Start:
     """A worker to start: its `number` of `workers`, from 0. Its descriptors: a channel, the seats, and the log's file.
 
-    `max_connections` and `seats`: see `WorkerSeats`.
+    `max_connections`: of all workers together.
     """
 
     number: int
@@ -66,12 +66,16 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """A replica, and the phase of its backend, which all processes call `ref`."""
+    """A replica, and the phase of its backend, which all processes call `ref`.
+
+    Where there is a cap, its descriptor is that of the backend's places, whose number on the board is `number`.
+    """
 
     service: str
     ref: int
     replica: Replica
     phase: Phase
+    number: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from composectl import errors
 from composectl.balance.autoscale import AutoscaleConfig, Autoscaler
 from composectl.balance.backend import Backend, Transition
 from composectl.balance.phase import Phase
+from composectl.balance.policy import Capped
 from composectl.balance.pool import Pool
 from composectl.balance.replica_range import ReplicaRange
 from composectl.balance.shared_pool import SharedPool
@@ -99,7 +100,8 @@ class BalancedService:
         self.pool: Pool
         self._plane: Plane
         if workers is None:
-            self.pool = Pool(name, policy, time.time, self._publish, sessions, limit, lambda: plane.admit())
+            cap = None if limit is None else Capped(policy, limit, lambda: plane.admit())
+            self.pool = Pool(name, policy, time.time, self._publish, sessions, cap)
             shared, contexts = Shared(connection_limit, access_log), None if tls is None else tls.contexts
             servers = {own: host.server_of(port) for own, (host, port) in self._hosts.items()}
             self._plane = plane = DataPlane(

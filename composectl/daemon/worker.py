@@ -20,6 +20,7 @@ from composectl.balance.following_pool import FollowingPool
 from composectl.balance.phase import Phase
 from composectl.compose.ports import Port
 from composectl.control.pacing import run, ticks
+from composectl.daemon.board import Board, ServiceSeats
 from composectl.daemon.channel import Channel, encode
 from composectl.daemon.data_plane import DataPlane, PlaneHooks, Shared
 from composectl.daemon.messages import (
@@ -48,7 +49,7 @@ from composectl.daemon.sessions import make_session_fields
 from composectl.daemon.tls import make_backend_tls, make_tls
 from composectl.proxy.access_log import AccessLog, AccessWriter, Sink
 from composectl.proxy.listener import make_connection_limit
-from composectl.proxy.seats import SeatBoard, Seats
+from composectl.proxy.shared_cap import Places, SharedCap
 from composectl.proxy.shared_connection_limit import SharedConnectionLimit
 
 
@@ -70,19 +71,21 @@ class Daemon(Protocol):
 
 
 class Worker:
-    def __init__(self, start: Start, board: SeatBoard, log: AccessLog | None, daemon: Daemon) -> None:
+    def __init__(self, start: Start, board: Board, log: AccessLog | None, daemon: Daemon) -> None:
         self._daemon = daemon
+        self._board = board
+        self._number = start.number
         self._log = log
         if start.max_connections is None:
             self._limit = make_connection_limit()
         else:
             make_connection_limit()  # raises the limit of open files
-            clients = board.seats(0, start.number)
+            clients = board.clients(start.number)
             self._limit = SharedConnectionLimit(start.max_connections, clients, partial(daemon.send, MakeRoom()))
         shared = Shared(self._limit, log)
         self.services: dict[str, WorkerService] = {}
-        for row, plan in enumerate(start.services, 1):
-            seats = board.seats(row, start.number)
+        for place, plan in enumerate(start.services):
+            seats = board.of_service(place, start.number)
             self.services[plan.name] = WorkerService(plan, shared, seats, daemon, self.report, self.services)
         self._finishing: set[asyncio.Task[None]] = set()
 
@@ -98,6 +101,9 @@ class Worker:
                 task.add_done_callback(self._finishing.discard)
             case Serve():
                 self.services[message.service].listen(message, descriptors)
+            case Follow():
+                places = [self._places(message.number, descriptor) for descriptor in descriptors]
+                self.services[message.service].follow(message, *places)
             case MakeRoom():
                 self._limit.end_idle()
             case ReopenLog():
@@ -118,6 +124,9 @@ class Worker:
             service.sweep()
 
     # Private
+
+    def _places(self, number: int, descriptor: int) -> Places:
+        return Places(descriptor, number + 1, self._board.at_backend(number, self._number))
 
     async def _finish(self, message: Finish) -> None:
         plane = self.services[message.service].plane
@@ -140,7 +149,7 @@ class WorkerService:
         self,
         plan: ServicePlan,
         shared: Shared,
-        seats: Seats,
+        seats: ServiceSeats,
         daemon: Daemon,
         report: Callable[[], None],
         others: Mapping[str, WorkerService],
@@ -155,9 +164,10 @@ class WorkerService:
         own = plan.routing.own(plan.protocols)
         self._listening: dict[Port, list[socket.socket]] = {port: [] for port in own}
         self._tls = make_tls(plan.tls, {port: plan.protocols[port] for port in own}) if plan.tls is not None else None
-        policy = plan.balancing.make_policy(time.monotonic)
+        policy, limit = plan.balancing.make_policy(time.monotonic), plan.balancing.max_in_flight
+        self._cap = None if limit is None else SharedCap(policy, limit, self._admit, seats.waiting, seats.changing)
         self.pool = FollowingPool(
-            plan.name, policy, time.time, self._phase_changed, self._sessions, report, self._tell_outlier
+            plan.name, policy, time.time, self._phase_changed, self._sessions, report, self._tell_outlier, self._cap
         )
         hooks = PlaneHooks(
             lambda client: daemon.send(Untrusted(plan.name, client)),
@@ -176,7 +186,8 @@ class WorkerService:
             self._tls.contexts if self._tls is not None else None,
             make_backend_tls(plan.balancing.backend_tls, plan.name, list(plan.protocols)),
             report,
-            seats,
+            seats.queued,
+            seats.waiting if self._cap is not None else None,
         )
 
     def listen(self, message: Serve, descriptors: Sequence[int]) -> None:
@@ -186,12 +197,16 @@ class WorkerService:
         if message.is_last:
             self._serving = asyncio.get_running_loop().create_task(self.plane.serve(self._listening))
 
+    def follow(self, message: Follow, places: Places | None = None) -> None:
+        """`places`: at the backend, where there is a cap."""
+        self.pool.follow(message.ref, message.replica, message.phase)
+        if self._cap is not None and places is not None:
+            self._cap.know(self.pool.find(message.ref), places)
+        if message.phase is Phase.DRAINING:
+            self.report()
+
     def heard(self, message: Any) -> None:
         match message:
-            case Follow():
-                self.pool.follow(message.ref, message.replica, message.phase)
-                if message.phase is Phase.DRAINING:
-                    self.report()
             case Canary():
                 self.pool.leases.end_canary()
                 if message.share is not None:
@@ -221,6 +236,9 @@ class WorkerService:
 
     # Private
 
+    def _admit(self) -> None:
+        self.plane.admit()
+
     def _phase_changed(self, _: Transition, backend: Backend) -> None:
         self.plane.phase_changed(backend)
 
@@ -247,7 +265,7 @@ class _Stderr(io.TextIOBase):
 
 async def _work(start: Start, descriptors: Sequence[int]) -> None:
     end, memory, *others = descriptors
-    board = SeatBoard(memory, 1 + len(start.services), start.workers)
+    board = Board(memory, len(start.services), start.workers)
     over = asyncio.Event()
     log = _open_log(start, others, memory)
     channel = Channel(socket.socket(fileno=end), lambda message, fds: worker.heard(message, fds), over.set)

@@ -20,6 +20,8 @@ from composectl.balance.snapshot import WorkerView, iso
 from composectl.changes import ChangeFeed
 from composectl.config.daemon import AccessLogConfig, DaemonConfig, open_log
 from composectl.config.service import BalancingConfig
+from composectl.daemon.board import Board
+from composectl.daemon.capped_backends import BackendNumbers
 from composectl.daemon.channel import Channel, pair
 from composectl.daemon.data_plane import PlaneHooks
 from composectl.daemon.messages import (
@@ -38,7 +40,7 @@ from composectl.daemon.workers_plane import WorkersPlane
 from composectl.daemon.zygote import Zygote
 from composectl.proxy.access_log import AccessLog, Sink
 from composectl.proxy.guards import make_guards
-from composectl.proxy.seats import SeatBoard, make_memory
+from composectl.proxy.seats import make_memory
 from composectl.screen.console import warning
 
 _REPORT_INTERVALS = (0.15, 0.3)  # uneven, so that what comes at even ones is not missed
@@ -104,7 +106,8 @@ class Workers:
         self._workers = [Worker(number) for number in range(config.workers)]
         self._planes: dict[str, WorkersPlane] = {}
         self._starter: Channel | None = None
-        self._board: SeatBoard | None = None
+        self._board: Board | None = None
+        self.backend_numbers = BackendNumbers()
         self._by_pid: dict[int, Worker] = {}
         self._numbers = count()
         self._is_over = False
@@ -140,7 +143,7 @@ class Workers:
     def start(self) -> None:
         """Start all, unless they are started."""
         if self._starter is None:
-            self._board = SeatBoard(make_memory(), 1 + len(self._planes), len(self._workers))
+            self._board = Board(make_memory(), len(self._planes), len(self._workers))
             self._starter = Channel(self._zygote.socket, self._heard_of, self._cannot_start.set)
             for worker in self._workers:
                 self._start(worker)
@@ -184,6 +187,8 @@ class Workers:
             self._starter.close()
         if self._board is not None:
             os.close(self._board.descriptor)
+        for plane in self._planes.values():
+            plane.close()
 
     # Private
 
@@ -242,6 +247,8 @@ class Workers:
         worker.logged = Logged(0, 0, "")
         pause = worker.ended()
         if self._board is not None:
+            for place, plane in enumerate(self._planes.values()):
+                plane.give_back(worker, self._board, self._board.of_service(place, worker.number).changing.own)
             self._board.leave(worker.number)
         for plane in self._planes.values():
             plane.left(worker)
@@ -299,7 +306,6 @@ def check_countable(balancing: BalancingConfig, service: str) -> None:
     """Raise UsageError for a limit that each worker would count by itself."""
     guards = balancing.guards
     counted = {
-        "max-in-flight": balancing.max_in_flight,
         "rate-limit": guards.rate_limit,
         "max-in-flight-per-client": guards.max_in_flight_per_client,
     }

@@ -7,12 +7,15 @@ import socket
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
 from composectl.balance.shared_pool import SharedPool
 from composectl.compose.ports import Port
+from composectl.daemon.board import Board
+from composectl.daemon.capped_backends import CappedBackends
 from composectl.daemon.channel import MAX_DESCRIPTORS
 from composectl.daemon.data_plane import PlaneHooks
 from composectl.daemon.messages import (
@@ -54,6 +57,8 @@ class WorkersPlane:
         self._hooks = hooks
         self._listening: Listening | None = None
         self._canary = Canary(plan.name)
+        limit = plan.balancing.max_in_flight
+        self._capped = None if limit is None else CappedBackends(limit, workers.backend_numbers, self._is_known)
         self._queued: dict[int, int] = {}  # by worker
         self._recognised: dict[int, Mapping[Port, Mapping[str, int]]] = {}
         self._recognised_before = {port: Counter[str]() for port in plan.protocols}  # by workers that have ended
@@ -93,7 +98,8 @@ class WorkersPlane:
         self._workers.tell(Cut(self.plan.name, self._pool.ref(backend), spare_streams))
 
     def phase_changed(self, backend: Backend) -> None:
-        self._workers.tell(self._follow(backend))
+        for worker in self._workers:
+            self._tell_phase(worker, backend, backend.phase)
 
     def begin_canary(self, old: Collection[str], share: float) -> None:
         self._canary = Canary(self.plan.name, frozenset(old), share)
@@ -117,13 +123,22 @@ class WorkersPlane:
         sessions = self._pool.leases.sessions
         for backend in self._in_turn(worker.number):
             if sessions is not None and sessions.keeps(backend):
-                worker.send(Follow(self.plan.name, self._pool.ref(backend), backend.replica, Phase.READY))
-            worker.send(self._follow(backend))
+                self._tell_phase(worker, backend, Phase.READY)
+            self._tell_phase(worker, backend, backend.phase)
         worker.send(self._canary)
         for session, backend in sessions.remembered() if sessions is not None else ():
             worker.send(SessionMade(self.plan.name, session, self._pool.ref(backend)))
         if self._listening is not None:
             self._send_sockets(worker, self._listening)
+
+    def give_back(self, worker: Worker, board: Board, changing: int) -> None:
+        """It has ended, and the board still has what it had: see `CappedBackends`."""
+        if self._capped is not None:
+            self._capped.give_back(board, worker.number, changing)
+
+    def close(self) -> None:
+        if self._capped is not None:
+            self._capped.close()
 
     def left(self, worker: Worker) -> None:
         """It has ended."""
@@ -166,8 +181,17 @@ class WorkersPlane:
             async with asyncio.timeout(limit):
                 await self._workers.ask(lambda number: Finish(self.plan.name, how, number, seconds))
 
-    def _follow(self, backend: Backend) -> Follow:
-        return Follow(self.plan.name, self._pool.ref(backend), backend.replica, backend.phase)
+    def _is_known(self, ref: int) -> bool:
+        return self._pool.find(ref) is not None
+
+    def _tell_phase(self, worker: Worker, backend: Backend, phase: Phase) -> None:
+        ref = self._pool.ref(backend)
+        follow = Follow(self.plan.name, ref, backend.replica, phase)
+        if self._capped is None or phase is Phase.GONE or not self._is_known(ref):
+            worker.send(follow)
+        else:
+            places = self._capped.of(ref)
+            worker.send(replace(follow, number=places.number), [places.descriptor])
 
     def _in_turn(self, worker: int) -> list[Backend]:
         """All backends; another one comes first for each worker, so that policies which take turns differ."""

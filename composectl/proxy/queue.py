@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -20,11 +21,15 @@ NOT_QUEUED: Final = -1
 
 
 class Queued:
-    """A request that may be queued; `queued_at`: the tick of the queue at which it first was, or NOT_QUEUED."""
+    """A request that may be queued; `queued_at`: the tick of the queue at which it first was, or NOT_QUEUED.
 
-    __slots__ = ("queued_at",)
+    `queued_since`: the same as the clock had it, in nanoseconds, which is set with it.
+    """
+
+    __slots__ = ("queued_at", "queued_since")
 
     queued_at: int
+    queued_since: int
 
     @property
     def is_dialing(self) -> bool:
@@ -44,7 +49,8 @@ class Queued:
 class RequestQueue:
     """The queue of one service, whichever listener a request came by.
 
-    `on_queued` is called when a request waits and no backend is ready. `seats`: of the queues of all workers.
+    `on_queued` is called when a request waits and no backend is ready. `seats`: of the queues of all workers;
+    `since`: when the first one of each was queued, which a `SharedCap` looks at.
     """
 
     def __init__(
@@ -53,12 +59,14 @@ class RequestQueue:
         config: QueueConfig,
         on_queued: Callable[[], None] = lambda: None,
         seats: Seats | None = None,
+        since: Seats | None = None,
     ) -> None:
         self._pool = pool
         self._on_queued = on_queued
         self._timeout = config.timeout
         self._size = config.size if config.timeout else 0
         self._seats = seats
+        self._since = since
         self._waiting: OrderedDict[Queued, None] = OrderedDict()
         self._held: OrderedDict[Queued, None] = OrderedDict()  # each waits for a certain backend, and others pass it
         self._retries: OrderedDict[Queued, None] = OrderedDict()  # they wait for a slot of the retry budget
@@ -103,10 +111,14 @@ class RequestQueue:
         return True
 
     def hold(self, request: Queued) -> bool:
-        """The same before all others, which pass it: the backend that it needs is full."""
+        """The same before all others, which pass it where there is room: the backend that it needs is full."""
         if not self._may_wait(request, self._timeout):
             return False
-        self._held[request] = None
+        if self._pool.has_room:
+            self._held[request] = None
+        else:
+            self._waiting[request] = None
+            self._waiting.move_to_end(request, last=False)
         self._take_seats()
         return True
 
@@ -160,6 +172,7 @@ class RequestQueue:
         """Whether there is room for it, not more than so many seconds after it was queued first."""
         if request.queued_at == NOT_QUEUED:
             request.queued_at = self._tick
+            request.queued_since = time.monotonic_ns()
         elif self._tick - request.queued_at > seconds:
             return False
         return len(self._waiting) + len(self._held) < self._size - self._elsewhere
@@ -172,6 +185,9 @@ class RequestQueue:
     def _take_seats(self) -> None:
         if self._seats is not None:
             self._seats.set(len(self._waiting) + len(self._held))
+        if self._since is not None:
+            first = next(iter(self._waiting), None)
+            self._since.set(0 if first is None else first.queued_since)
 
     def _admit_waiting(self) -> None:
         self._admission = None

@@ -16,6 +16,7 @@ class SeatBoard:
 
     def __init__(self, descriptor: int, rows: int, workers: int) -> None:
         self.descriptor = descriptor
+        self._rows = rows
         self._workers = workers
         size = _SIZE * rows * workers
         os.ftruncate(descriptor, size)
@@ -27,8 +28,9 @@ class SeatBoard:
 
     def leave(self, worker: int) -> None:
         """This worker has none any more."""
-        for place in range(worker, len(self._numbers), self._workers):
-            self._numbers[place] = 0
+        for row in range(self._rows):
+            if self._numbers[row * self._workers + worker]:
+                self._numbers[row * self._workers + worker] = 0
 
 
 class Seats:
@@ -42,12 +44,22 @@ class Seats:
         self._numbers[self._worker] = number
 
     @property
+    def own(self) -> int:
+        return int(self._numbers[self._worker])
+
+    @property
     def total(self) -> int:
         return sum(self._numbers)
 
     @property
     def of_others(self) -> int:
         return sum(self._numbers) - int(self._numbers[self._worker])
+
+    @property
+    def first_of_others(self) -> int:
+        """The lowest that is not 0; 0 where all are."""
+        others = [number for worker, number in enumerate(self._numbers) if number and worker != self._worker]
+        return min(others, default=0)
 
 
 def make_memory() -> int:

@@ -35,18 +35,26 @@ class Clients:
 
 def test_no_backend_has_two_at_once_and_the_first_to_come_is_served_first(place: Workspace) -> None:
     backends = BusyBackends(SECONDS)
-    took = asyncio.run(play(place, backends))
+    took = asyncio.run(play(place, backends, "1"))
     assert backends.most == 1
     total = CLIENTS * REQUESTS
     assert max(abs(number - turn) for turn, number in enumerate(backends.order)) <= total * 0.05
     assert took <= IDEAL * 1.25  # on a machine that has other things to do
 
 
-async def play(place: Workspace, backends: BusyBackends) -> float:
+def test_no_backend_has_two_at_once_from_several_workers_and_none_of_them_starves(place: Workspace) -> None:
+    backends = BusyBackends(SECONDS)
+    took = asyncio.run(play(place, backends, "2"))
+    assert backends.most == 1
+    assert max(abs(number - turn) for turn, number in enumerate(backends.order)) <= CLIENTS
+    assert took <= IDEAL * 1.25
+
+
+async def play(place: Workspace, backends: BusyBackends, workers: str) -> float:
     """The seconds that all requests took."""
     async with backends.serving(BACKENDS):
         words = [word for address in backends.addresses for word in ("--backend", address)]
-        options = ("--listen", "127.0.0.1:0", "--max-in-flight", "1", *words)
+        options = ("--listen", "127.0.0.1:0", "--max-in-flight", "1", "--workers", workers, *words)
         proxy = await asyncio.to_thread(place.starts, *options)
         assert await asyncio.to_thread(place.comes_to, *["ready"] * BACKENDS)
         clients = Clients(proxy.port)

@@ -136,6 +136,26 @@ def test_what_a_killed_worker_had_in_flight_has_failed(place: Workspace) -> None
     proxy.ends_by(signal.SIGINT)
 
 
+def test_what_a_killed_worker_had_in_flight_leaves_its_place_to_others(place: Workspace) -> None:
+    backend = place.backend()
+    proxy = place.proxy(backend, words=(*TWO, "--max-in-flight", "1"))
+    assert place.comes_to("ready")
+    client = HTTPConnection(HOST, proxy.port, timeout=TIMEOUT)
+    client.request("GET", "/held")
+    assert backend.asked.wait(PATIENCE)
+    with ThreadPoolExecutor(8) as clients:
+        asked = [clients.submit(ask, proxy.port, "/", HOST) for _ in range(8)]
+        assert wait_until(lambda: place.status()["totals"]["queued"] >= 1)
+        assert not any(each.done() for each in asked)
+        os.kill(worker_of(client), signal.SIGKILL)
+        answers = [each.exception() or each.result() for each in asked]
+    assert any(answer.status == 200 for answer in answers if not isinstance(answer, BaseException))
+    assert {ask(proxy.port, host=HOST).status for _ in range(20)} == {200}
+    client.close()
+    backend.release.set()
+    proxy.ends_by(signal.SIGINT)
+
+
 def test_one_that_ends_again_and_again_is_replaced_later_each_time(place: Workspace) -> None:
     proxy = started(place)
     moments = []
@@ -271,7 +291,7 @@ def test_without_the_process_that_starts_workers_it_ends(place: Workspace) -> No
     assert "which starts the workers of composectl, has ended" in complaints
 
 
-@pytest.mark.parametrize("option", ["max-in-flight", "max-in-flight-per-client", "rate-limit"])
+@pytest.mark.parametrize("option", ["max-in-flight-per-client", "rate-limit"])
 def test_what_one_process_counts_is_refused(place: Workspace, option: str) -> None:
     limit = (f"--{option}", "10/s" if option == "rate-limit" else "1")
     words = ("--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", *limit, *TWO)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from composectl.balance.backend import Backend, ContainerHealth, Replica, Transition
 from composectl.balance.phase import Phase
-from composectl.balance.policy import Policy, RoundRobin
+from composectl.balance.policy import Capped, Policy, RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
@@ -102,15 +102,9 @@ class ProxyFixture:
             hsts=hsts,
         )
         sessions = session_fields.sessions if session_fields is not None else None
-        self.pool = Pool(
-            "echo",
-            policy(),
-            lambda: _OPENED + self.later,
-            self._tell,
-            sessions,
-            max_in_flight,
-            lambda: self.queue.admit(),
-        )
+        chosen = policy()
+        cap = None if max_in_flight is None else Capped(chosen, max_in_flight, lambda: self.queue.admit())
+        self.pool = Pool("echo", chosen, lambda: _OPENED + self.later, self._tell, sessions, cap)
         self.queue = RequestQueue(self.pool, queue, self._count_queued)
         self.observe(range(len(self.backends)))
         self.guards = make_guards(guards or GuardConfig(), "echo", self.troubles.append)

@@ -25,6 +25,15 @@ def test_each_sees_the_sum_and_what_the_others_have(boards: tuple[SeatBoard, Sea
     assert (here.seats(0, 0).total, here.seats(0, 0).of_others, there.seats(0, 1).of_others) == (7, 4, 7)
 
 
+def test_the_first_of_the_others_is_their_lowest_that_is_not_0(boards: tuple[SeatBoard, SeatBoard]) -> None:
+    here, there = boards
+    assert here.seats(0, 0).first_of_others == 0
+    for worker, number in enumerate((3, 7, 5)):
+        here.seats(0, worker).set(number)
+    assert (there.seats(0, 0).first_of_others, there.seats(0, 1).first_of_others) == (5, 3)
+    assert there.seats(0, 1).own == 7
+
+
 def test_rows_are_apart(boards: tuple[SeatBoard, SeatBoard]) -> None:
     here, there = boards
     here.seats(0, 0).set(3)
