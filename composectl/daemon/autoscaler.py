@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 from composectl import errors
 from composectl.balance.autoscale import Decision, Sample
-from composectl.balance.load import LoadMeter
 from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
 from composectl.balance.replica_range import ReplicaRange
@@ -74,7 +73,6 @@ class ServiceAutoscaler:
         self._tasks = tasks
         self._clock = clock
         self._autoscaler = service.make_autoscaler(bounds)
-        self._meter = LoadMeter()
         self._resources = Resources(daemon, service)
         self._decide_at = self._read_at = 0.0
         self._reading: asyncio.Task[None] | None = None
@@ -86,14 +84,14 @@ class ServiceAutoscaler:
         if self._service.asleep:
             self._wake_if_asked()
             return
-        self._meter.sample(now, self._service.load)
+        load = self._service.integrate(now)
         if now < self._decide_at:
             return
         self._decide_at = now + _DECISION_INTERVAL
         self._autoscaler.bounds = bounds
         self._read_resources(now)
         leases, cpu = self._service.pool.leases, self._resources.cpu
-        self._autoscaler.observe(Sample(now, self._meter.integral, cpu, leases.requests))
+        self._autoscaler.observe(Sample(now, load, cpu, leases.requests))
         decision = self._autoscaler.decide(self._service.pool.ready, self._desired, self._resources.room)
         if decision.desired == self._desired or self._changing is not None or not self._is_free:
             return

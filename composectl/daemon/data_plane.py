@@ -12,6 +12,7 @@ from typing import Protocol
 from aiohttp import web
 
 from composectl.balance.backend import Backend
+from composectl.balance.load import LoadMeter
 from composectl.balance.phase import Phase
 from composectl.balance.pool import Pool
 from composectl.compose.ports import Port
@@ -47,6 +48,9 @@ class Plane(Protocol):
     @property
     def queued(self) -> int:
         """How many requests wait for a backend."""
+
+    def integrate(self, at: float) -> float:
+        """The time integral of what is in flight and queued, until now, `at` in seconds: in request-seconds."""
 
     def recognised(self, port: Port) -> Mapping[str, int]:
         """The numbers of connections to this port, by what came."""
@@ -132,6 +136,7 @@ class DataPlane:
         self._hooks = hooks
         self._backend_tls = backend_tls
         self._queue = RequestQueue(pool, balancing.queue, on_queued, seats, since)
+        self._meter = LoadMeter()
         self._guards = make_guards(balancing.guards, pool.service, hooks.on_notice)
         checked = next(iter(protocols)).target
         self._hosts = hosts
@@ -163,6 +168,10 @@ class DataPlane:
     @property
     def queued(self) -> int:
         return self._queue.queued
+
+    def integrate(self, at: float) -> float:
+        self._meter.sample(at, self._pool.leases.in_flight + self._queue.queued)
+        return self._meter.integral
 
     def recognised(self, port: Port) -> dict[str, int]:
         return dict(self._servers[port].context.recognised) if port in self._servers else {}

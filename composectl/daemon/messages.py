@@ -143,11 +143,15 @@ class MakeRoom:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was counted for a service since the last time, and what waits or was recognised in all, by port."""
+    """What was counted for a service since the last time, and what waits or was recognised in all, by port.
+
+    `load`: what was in flight and queued since the last time, in request-seconds.
+    """
 
     service: str
     counts: LeaseCounts
     queued: int
+    load: float
     recognised: Mapping[Port, Mapping[str, int]] = field(default_factory=dict)
 
 

@@ -241,6 +241,10 @@ class BalancedService:
         """What is in flight and queued now."""
         return self.pool.leases.in_flight + self._plane.queued
 
+    def integrate(self, at: float) -> float:
+        """The time integral of the load: see `Plane.integrate`."""
+        return self._plane.integrate(at)
+
     @property
     def pauses(self) -> bool:
         """Whether its replicas are paused, and not stopped, where it sleeps."""

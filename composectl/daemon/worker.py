@@ -157,6 +157,7 @@ class WorkerService:
         self._name = plan.name
         self._daemon = daemon
         self._told: object = None
+        self._load = 0.0  # all that was measured
         fields = make_session_fields(plan.balancing, plan.session_scope, plan.name)
         self._sessions = fields.sessions if fields is not None else None
         if self._sessions is not None:
@@ -223,9 +224,10 @@ class WorkerService:
 
     def report(self) -> None:
         recognised = {port: self.plane.recognised(port) for port in self._listening}
-        counted = Counted(self._name, self.pool.take_counts(), self.plane.queued, recognised)
+        before, self._load = self._load, self.plane.integrate(time.monotonic())
+        counted = Counted(self._name, self.pool.take_counts(), self.plane.queued, self._load - before, recognised)
         state = counted.counts.draining, counted.queued, recognised
-        if counted.counts.has_any or state != self._told:
+        if counted.counts.has_any or counted.load or state != self._told:
             self._daemon.send(counted)
             self._told = state
 

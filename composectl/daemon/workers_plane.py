@@ -59,6 +59,7 @@ class WorkersPlane:
         self._canary = Canary(plan.name)
         limit = plan.balancing.max_in_flight
         self._capped = None if limit is None else CappedBackends(limit, workers.backend_numbers, self._is_known)
+        self._load = 0.0
         self._queued: dict[int, int] = {}  # by worker
         self._recognised: dict[int, Mapping[Port, Mapping[str, int]]] = {}
         self._recognised_before = {port: Counter[str]() for port in plan.protocols}  # by workers that have ended
@@ -70,6 +71,10 @@ class WorkersPlane:
     @property
     def queued(self) -> int:
         return sum(self._queued.values())
+
+    def integrate(self, at: float) -> float:
+        """The workers measure, and report."""
+        return self._load
 
     def recognised(self, port: Port) -> dict[str, int]:
         total = Counter(self._recognised_before[port])
@@ -152,6 +157,7 @@ class WorkersPlane:
         match message:
             case Counted():
                 self._pool.count(worker.number, message.counts)
+                self._load += message.load
                 self._queued[worker.number] = message.queued
                 self._recognised[worker.number] = message.recognised
             case Outlier():
