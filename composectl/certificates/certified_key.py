@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from composectl import errors
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+_OTHERS = 0o077  # what its group, and all users, may do with a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def read_certified_key(
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
     chain = _chain(certificate, _read(certificate, "certificate"))
-    private = _private_key(key, _read(key, "key"))
+    private = _private_key(key, _read(key, "key", is_secret=True))
     leaf = chain[0]
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if leaf.public_key().public_bytes(*form) != private.public_key().public_bytes(*form):
@@ -67,14 +70,26 @@ def read_certified_key(
 # Private
 
 
-def _read(path: Path, what: str) -> bytes:
+def _read(path: Path, what: str, *, is_secret: bool = False) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            if is_secret:
+                _check_private(path, os.fstat(file.fileno()))
+            return file.read()
     except OSError as error:
         raise errors.UsageError(
             f"cannot read the {what} {path}: {error.strerror or error}",
             "name a file in PEM that this user may read",
         ) from None
+
+
+def _check_private(path: Path, found: os.stat_result) -> None:
+    """A key of another user is that user's to protect, as ssh has it."""
+    if found.st_uid == os.geteuid() and found.st_mode & _OTHERS:
+        raise errors.UsageError(
+            f"the key {path} can be read or changed by others (mode {found.st_mode & 0o777:04o})",
+            f"`chmod 600 {path}` leaves it to its owner",
+        )
 
 
 def _chain(path: Path, data: bytes) -> Sequence[x509.Certificate]:

@@ -44,7 +44,7 @@ class CertificateFiles:
     # Private
 
     def _look(self) -> tuple[object, ...]:
-        """Another value whenever a file is replaced or written to (stat(2))."""
+        """Another value whenever a file is replaced, written to, or given other permissions (stat(2))."""
         return tuple(_stamp(path) for pair in self._pairs for path in pair)
 
 
@@ -71,7 +71,7 @@ def _stamp(path: Path) -> object:
         found = path.stat()
     except OSError as error:
         return error.errno
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns
 
 
 def _written(path: Path, data: bytes) -> str:

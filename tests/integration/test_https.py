@@ -173,6 +173,26 @@ def test_a_key_that_must_not_be_read(place: Workspace, authority: TlsAuthority) 
     assert place.leftovers() == []
 
 
+def test_a_key_that_others_may_read(place: Workspace, authority: TlsAuthority) -> None:
+    certificate, key = authority.issue("shop", NAME)
+    key.chmod(0o644)
+    error = cli_error_in(place.composectl("proxy", *GOOD, "--tls-cert", f"{certificate}", "--tls-key", f"{key}"))
+    assert (error.exit_code, error.message) == (2, f"the key {key} can be read or changed by others (mode 0644)")
+    assert error.hint == f"`chmod 600 {key}` leaves it to its owner"
+    assert place.leftovers() == []
+
+
+def test_a_key_that_others_come_to_read_is_told_of_until_that_is_mended(
+    place: Workspace, authority: TlsAuthority, proxy: ProxyProcess
+) -> None:
+    _, key = authority.issue("shop", NAME)
+    key.chmod(0o644)
+    assert proxy.complaint_with("(mode 0644): the certificate of before goes on being served")
+    key.chmod(0o600)
+    assert wait_until(lambda: place.status()["notices"] == [])
+    proxy.ends_by(signal.SIGINT)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

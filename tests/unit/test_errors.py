@@ -47,6 +47,7 @@ MET_IN = {
         "{} holds no certificate in PEM": "test_files_that_hold_something_else",
         "{} holds no private key in PEM": "test_files_that_hold_something_else",
         "the key {} is encrypted": "test_an_encrypted_key",
+        "the key {} can be read or changed by others (mode {})": "test_a_key_that_is_not_its_owners_alone",
         "the key {} does not match the certificate {}": "test_a_key_of_another_certificate",
         "the certificate {} expired on {}": "test_a_certificate_out_of_its_time",
         "the certificate {} is valid from {} on": "test_a_certificate_out_of_its_time",

@@ -9,6 +9,7 @@ import pytest
 
 from composectl.certificates.acme_renewal import AcmeRenewal
 from composectl.certificates.authority import Authority
+from composectl.certificates.files import replace_file
 from composectl.errors import ComposectlError
 from tests.support.tls_peers import TlsAuthority
 from tests.support.wait import wait_until
@@ -28,7 +29,7 @@ class Place:
 
     def issue(self, *, days: float = 90, since: float = 0.1) -> None:
         certificate, key = self.authority.issue("shop", "shop.test", days=days, since=since)
-        self.path.write_bytes(key.read_bytes() + certificate.read_bytes())
+        replace_file(self.path, key.read_bytes() + certificate.read_bytes())
 
     def seconds_pass(self, seconds: int) -> None:
         """An order that is begun ends before the next second."""
@@ -61,7 +62,7 @@ def test_without_a_certificate_one_is_asked_for_at_once_and_no_second_one(place:
 
 def test_a_stand_in_is_none(place: Place, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
-    place.path.write_bytes(Authority(tmp_path / "own").issue(["shop.test"]).read_bytes())
+    replace_file(place.path, Authority(tmp_path / "own").issue(["shop.test"]).read_bytes())
     assert place.renewal.certificate is None
     place.seconds_pass(1)
     assert place.orders == 1

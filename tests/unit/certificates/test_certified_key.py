@@ -50,6 +50,7 @@ def test_a_key_is_not_shown(authority: TlsAuthority) -> None:
 def test_one_file_may_hold_both(authority: TlsAuthority, tmp_path: Path) -> None:
     certificate, key = authority.issue("shop", "shop.test")
     both = tmp_path / "both.pem"
+    both.touch(mode=0o600)
     both.write_bytes(key.read_bytes() + certificate.read_bytes())
     assert read_certified_key(both, both).names == ("shop.test",)
 
@@ -68,11 +69,36 @@ def test_files_that_are_missing_or_none(authority: TlsAuthority, tmp_path: Path)
     assert refusal(certificate, tmp_path) == f"cannot read the key {tmp_path}: Is a directory"
 
 
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o660, 0o666, 0o610])
+def test_a_key_that_is_not_its_owners_alone(authority: TlsAuthority, mode: int) -> None:
+    certificate, key = authority.issue("shop", "shop.test")
+    key.chmod(mode)
+    assert refusal(certificate, key) == f"the key {key} can be read or changed by others (mode {mode:04o})"
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o700])
+def test_a_key_of_its_owner_alone_is_used(authority: TlsAuthority, mode: int) -> None:
+    certificate, key = authority.issue("shop", "shop.test")
+    key.chmod(mode)
+    certificate.chmod(0o644)
+    assert read_certified_key(certificate, key).names == ("shop.test",)
+
+
+def test_a_key_of_another_user_is_theirs_to_protect(authority: TlsAuthority, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = authority.issue("shop", "shop.test")
+    key.chmod(0o640)
+    owner = key.stat().st_uid
+    monkeypatch.setattr("os.geteuid", lambda: owner + 1)
+    assert read_certified_key(certificate, key).names == ("shop.test",)
+
+
 def test_files_that_hold_something_else(authority: TlsAuthority, tmp_path: Path) -> None:
     certificate, key = authority.issue("shop", "shop.test")
     assert refusal(key, key) == f"{key} holds no certificate in PEM"
+    certificate.chmod(0o600)
     assert refusal(certificate, certificate) == f"{certificate} holds no private key in PEM"
     odd = tmp_path / "odd"
+    odd.touch(mode=0o600)
     for data in (b"", b"\0" * 100, certificate.read_bytes()[:-60], key.read_bytes()[:-60]):
         odd.write_bytes(data)
         assert refusal(odd, key) == f"{odd} holds no certificate in PEM"
