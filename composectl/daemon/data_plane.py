@@ -148,7 +148,7 @@ class DataPlane:
             upstream = self._make_upstream(port, protocol, hsts, checked=port.target == checked)
             if port in hosts:
                 upstreams = make_upstreams(upstream, balancing.limits, speaks_http1=ends)
-                hosts[port].share(upstreams, routing.routes)
+                hosts[port].share(upstreams, routing.routes, balancing.drain_timeout)
                 self._shared_upstreams.append(upstreams)
             else:
                 self._servers[port] = self._make_server(

@@ -19,7 +19,7 @@ from composectl.proxy.failures import Failures
 from composectl.proxy.field_edits import FieldEdits
 from composectl.proxy.guards import Guards
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
-from composectl.proxy.limits import Limits
+from composectl.proxy.limits import NO_LIMITS, Limits
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.replay import PROCESS_LIMIT, ReplayBuffer, ReplayLimit
 from composectl.proxy.session_fields import SessionFields
@@ -101,7 +101,7 @@ class Upstream:
     """What stands behind a listener; `checked`: the health checks of the pool try the port of these connections.
 
     `session_fields`: None where requests of one client need not stay together. `guards`: None where all are admitted.
-    `request_edits`, `response_edits`: None where heads go on as they are.
+    `request_edits`, `response_edits`: None where heads go on as they are. `limits`: those of its service.
     """
 
     pool: Pool
@@ -113,6 +113,7 @@ class Upstream:
     guards: Guards | None = None
     request_edits: FieldEdits | None = None
     response_edits: FieldEdits | None = None
+    limits: Limits = NO_LIMITS
 
 
 class Exchange(Attempts):
@@ -241,11 +242,11 @@ class Exchange(Attempts):
         """Whether a backend that is told to stop can end the response so that the client sees it whole."""
         return self.uploaded and self._client.responding and self._backend is not None and self._backend.shows_end
 
-    def sweep(self, limits: Limits) -> None:
+    def sweep(self) -> None:
         if self.response_started and self._lease is not None:
             self._lease.first_byte()
         if self._backend is not None:
-            self._backend.sweep(limits)
+            self._backend.sweep(self._upstream.limits)
 
     def pause_response(self) -> None:
         if self._backend is not None:
@@ -344,7 +345,8 @@ class Exchange(Attempts):
             self.tunnel_closed()
             self._client.tunnel_closed()
 
-        self._client.tunnel_opened(Tunnel(client_transport, transport, closed))
+        idle_timeout = self._upstream.limits.idle_timeout
+        self._client.tunnel_opened(Tunnel(client_transport, transport, closed, idle_timeout))
         client_transport.write(rest)
         transport.write(first_bytes)
 

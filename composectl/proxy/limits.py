@@ -59,6 +59,9 @@ class Limits:
     allow_pin: bool = False
 
 
+NO_LIMITS: Final = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
     """The seconds for which a request waits, exact to one, and how many wait at once; with a 0 none does."""

@@ -20,7 +20,7 @@ from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http2.connection_pool import Http2ConnectionPool
 from composectl.proxy.http2.grpc_streams import GrpcStreams
-from composectl.proxy.limits import ConnectionLimit, Limits
+from composectl.proxy.limits import NO_LIMITS, ConnectionLimit, Limits
 from composectl.proxy.listener_context import ListenerContext, Successor
 from composectl.proxy.protocol import BY_CONNECTION, Protocol
 from composectl.proxy.proxy_header import ProxyHeaderConnection
@@ -33,7 +33,6 @@ from composectl.proxy.upstreams import Upstreams
 
 _CLOSE_INTERVAL = 0.02
 _ABORT_SECONDS = 1.0
-_NO_LIMITS = Limits()
 
 
 class HttpServer(web.Server):
@@ -47,7 +46,7 @@ class HttpServer(web.Server):
     def __init__(
         self,
         upstream: Upstream,
-        limits: Limits = _NO_LIMITS,
+        limits: Limits = NO_LIMITS,
         connection_limit: ConnectionLimit | None = None,
         name: str = "",
         *,
@@ -60,6 +59,7 @@ class HttpServer(web.Server):
         routes: Sequence[Route] = (),
     ) -> None:
         super().__init__(_never_called)
+        self._drain_seconds = 0
         self.upstreams = make_upstreams(upstream, limits, speaks_http1=tls is not None)
         self._router = Router() if routes else None
         self.share(self.upstreams, routes)
@@ -73,8 +73,9 @@ class HttpServer(web.Server):
         make_tls = partial(self._make_tcp, Protocol.TLS) if passes_tls else None
         self._detect = Detector(self.context, self.upstreams, self._router, make_tls).detect
 
-    def share(self, upstreams: Upstreams, routes: Sequence[Route]) -> None:
-        """Direct requests of these routes to these upstreams."""
+    def share(self, upstreams: Upstreams, routes: Sequence[Route], drain_seconds: int = 0) -> None:
+        """Direct requests of these routes to these upstreams, which have so many seconds when the server shuts down."""
+        self._drain_seconds = max(self._drain_seconds, drain_seconds)
         for route in routes:
             assert self._router is not None
             self._router.add(route, upstreams)
@@ -94,7 +95,9 @@ class HttpServer(web.Server):
             connection.close()
 
     async def shutdown(self, timeout: float | None = None) -> None:
-        """Wait for all connections to end, for `timeout` seconds; then abort them."""
+        """Wait for all connections to end, for `timeout` seconds or as long as a service asks; then abort them."""
+        if timeout is not None:
+            timeout = max(timeout, self._drain_seconds)
         for upstreams in self._all_upstreams:
             upstreams.http1.pool.drain_all("composectl ends")
             upstreams.http1.queue.close()
@@ -175,11 +178,12 @@ class HttpServer(web.Server):
         return TcpConnection(self.context, upstream, connections, protocol, announces=announces)
 
 
-def make_upstreams(upstream: Upstream, limits: Limits = _NO_LIMITS, *, speaks_http1: bool = False) -> Upstreams:
+def make_upstreams(upstream: Upstream, limits: Limits = NO_LIMITS, *, speaks_http1: bool = False) -> Upstreams:
     """Those of one service, whose upstream for HTTP/1 this is; `speaks_http1`: streams go to backends by HTTP/1, too.
 
     Browsers speak HTTP/2 to each server of TLS, and containers expect HTTP/1.1.
     """
+    upstream = replace(upstream, limits=limits)
     streams = Http2ConnectionPool(cast(ConnectionPool, upstream.connections))
     return Upstreams(
         http1=upstream,

@@ -119,7 +119,7 @@ class TcpConnection(Attempts):
     def sweep(self, tick: int) -> None:
         if self._tunnel is not None:
             self._count(self._tunnel)
-            self._tunnel.sweep(self._context.limits.idle_timeout)
+            self._tunnel.sweep()
         elif self._hello is not None:
             if tick - self._moved_at > _HELLO_SECONDS:
                 self._refuse(ErrorReason.HEAD_TOO_SLOW)
@@ -230,7 +230,8 @@ class TcpConnection(Attempts):
         keep_alive(transport, _BACKEND_IDLE)
         self._current_lease().connection_opened()
         self._moved_at = self._context.tick
-        self._tunnel = Tunnel(self.transport, transport, self._relayed, half_close=True)
+        idle_timeout = self._context.limits.idle_timeout
+        self._tunnel = Tunnel(self.transport, transport, self._relayed, idle_timeout, half_close=True)
         if encode is not None:
             header = encode(self._peer, self.transport.get_extra_info("sockname")[:2])
             transport.write(header)

@@ -21,16 +21,29 @@ class Tunnel:
     """Relays between two transports until both are closed; `ended` is called once then.
 
     `half_close`: the end of one direction is passed on, and the other direction goes on; else it ends both.
-    `broken`: the transport that was lost first other than in order. `error`: the timeout that has ended it, or "".
+    `idle_timeout`: the seconds that it may pause; None for any time. `broken`: the transport that was lost first other
+    than in order. `error`: the timeout that has ended it, or "".
     """
 
-    __slots__ = ("_ended", "_first", "_half_close", "_idle", "_moved", "_open", "_other", "broken", "error")
+    __slots__ = (
+        "_ended",
+        "_first",
+        "_half_close",
+        "_idle",
+        "_idle_timeout",
+        "_moved",
+        "_open",
+        "_other",
+        "broken",
+        "error",
+    )
 
     def __init__(
         self,
         first: asyncio.Transport,
         other: asyncio.Transport,
         ended: Callable[[Tunnel], None],
+        idle_timeout: int | None = None,
         *,
         half_close: bool = False,
     ) -> None:
@@ -38,6 +51,7 @@ class Tunnel:
         self.error = ""
         self._moved = self._idle = 0  # the bytes, at the last sweep, and the seconds since then without any
         self._ended = ended
+        self._idle_timeout = idle_timeout
         self._half_close = half_close
         self._open = 2
         self._first = _End(self, first, other)
@@ -66,12 +80,12 @@ class Tunnel:
         reset(self._first.here)
         reset(self._other.here)
 
-    def sweep(self, idle_timeout: int | None) -> None:
+    def sweep(self) -> None:
         """A second has passed: end it if it pauses for longer than that, or if a side that is not read was reset."""
         moved = self._first.total + self._other.total
         self._idle = self._idle + 1 if moved == self._moved else 0
         self._moved = moved
-        if idle_timeout is not None and self._idle > idle_timeout:
+        if self._idle_timeout is not None and self._idle > self._idle_timeout:
             self.error = ErrorReason.IDLE_TIMEOUT
             self.abort()
             return

@@ -238,7 +238,7 @@ class ClientConnection(ClientStream):
 
     def sweep(self, tick: int) -> None:
         if self._tunnel is not None:
-            self._tunnel.sweep(self._context.limits.idle_timeout)
+            self._tunnel.sweep()
             return
         if self._upload is not None and self._upload.is_moving:
             self.upload_paused = self._upload.waits_for_target
@@ -246,7 +246,7 @@ class ClientConnection(ClientStream):
         if self._queue:
             if (self._write_paused or not self._reading) and not self._check_alive(tick):
                 return
-            self._queue[0].sweep(self._context.limits)
+            self._queue[0].sweep()
         head_since = self._parser.head_since
         if self.held:
             if tick - self._moved_at > _FIRST_BYTES_SECONDS:

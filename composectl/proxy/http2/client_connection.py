@@ -162,9 +162,9 @@ class Http2ClientConnection(StreamOwner):
                 self._cancel(stream)
                 self.write(frames.rst_stream(stream.flow.stream_id, frames.CANCEL))
             elif stream.exchange is not None:
-                stream.exchange.sweep(self._context.limits)
+                stream.exchange.sweep()
             elif stream.relay is not None:
-                stream.relay.sweep(self._context.limits.idle_timeout)
+                stream.relay.sweep()
         if self.stalls.seconds > _STALLED_SECONDS:
             self._end_stalled()
         if not self._streams and tick - self._idle_since > _IDLE_SECONDS:
@@ -304,10 +304,12 @@ class Http2ClientConnection(StreamOwner):
             peer, self._upstreams, self._router, context.server_name_of(transport), make_ids=context.make_id is not None
         )
         context.opened(self)
+        every = [self._upstreams] if self._router is None else self._router.upstreams
+        offers_websockets = any(one.http2.connections.offer_websockets for one in every)
         offer = frames.settings(
             (frames.SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS),
             (frames.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_FIELDS_SIZE),
-            (frames.SETTINGS_ENABLE_CONNECT_PROTOCOL, int(self._upstreams.http2.connections.offer_websockets)),
+            (frames.SETTINGS_ENABLE_CONNECT_PROTOCOL, int(offers_websockets)),
         )
         self.write(offer + frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW))
 

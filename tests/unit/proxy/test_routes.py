@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
 
+import aiohttp
+import pytest
+from aiohttp import WSMsgType
+
+from composectl.balance.phase import Phase
 from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.connection_pool import ConnectionPool
@@ -12,6 +17,7 @@ from composectl.proxy.exchange import Upstream
 from composectl.proxy.field_edits import FieldEdit, FieldEdits
 from composectl.proxy.guards import make_guards
 from composectl.proxy.head import RequestHead, forwarding_lines, request_head
+from composectl.proxy.http2 import frames
 from composectl.proxy.limits import GuardConfig, Limits, QueueConfig
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.router import Router
@@ -21,9 +27,12 @@ from composectl.proxy.token_buckets import RateLimit
 from composectl.proxy.upstreams import Upstreams
 from tests.support.backends import answers
 from tests.support.http2_client import GET as GET_FIELDS
-from tests.support.http2_stage import http2
+from tests.support.http2_stage import http2, wire_of
 from tests.support.messages import ok, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
+from tests.support.stream_websocket import CONNECT, open_websocket
+from tests.support.wait import wait_until_async
+from tests.support.websocket_peers import said_back, serving, through
 from tests.unit.proxy.test_guards import asked
 
 WEB, API = b"I am web", b"I am api"
@@ -158,14 +167,17 @@ async def open_shared(open_stage: OpenStage, route: Route, **how: object) -> Pro
     stage.observe([0])
     stage.backend.play(answers(ok(WEB)))
     stage.backends[1].play(answers(ok(API)))
-    pool = Pool("api", RoundRobin(), lambda: 0.0, lambda change, backend: None)
+    share(stage, route, how.pop("limits", Limits()), **how)  # type: ignore[arg-type]
+    return stage
+
+
+def share(stage: ProxyFixture, route: Route, limits: Limits, drain_seconds: int = 0, **how: object) -> None:
+    """Let `api`, with the second backend, have this route of the listener."""
+    stage.other = pool = Pool("api", RoundRobin(), lambda: 0.0, lambda change, backend: None)
     pool.sync([stage.replica(1)])
-    limits = how.pop("limits", Limits())
     connections = ConnectionPool(stage.backend.port)
     upstream = Upstream(pool, connections, RequestQueue(pool, QueueConfig(0)), **how)  # type: ignore[arg-type]
-    stage.server.share(make_upstreams(upstream, limits), [route])  # type: ignore[arg-type]
-    stage.other = pool
-    return stage
+    stage.server.share(make_upstreams(upstream, limits), [route], drain_seconds)
 
 
 def get(target: str, host: str = "a") -> bytes:
@@ -253,6 +265,90 @@ async def test_each_service_has_its_own_guards_limits_and_headers(open_stage: Op
     for path, expected in [(b"/", 200), (b"/api", 413)]:
         fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"a"), (b":path", path)]
         assert (await other.answer([*fields, (b"content-length", b"2")], b"ab")).status == expected
+
+
+TIMES = [("/", 2), ("/chat/api", 5)]
+
+
+async def open_timed(open_stage: OpenStage) -> ProxyFixture:
+    """Two services whose responses, and WebSockets, may take so many seconds."""
+    web, api = (Limits(response_timeout=seconds, idle_timeout=seconds) for _, seconds in TIMES)
+    stage = await open_stage(2, routes=[Route()], limits=web)
+    stage.observe([0])
+    share(stage, Route(b"", b"/chat/api"), api)
+    return stage
+
+
+@pytest.mark.parametrize(("target", "seconds"), TIMES)
+async def test_each_service_has_its_own_time_for_a_response(open_stage: OpenStage, target: str, seconds: int) -> None:
+    stage = await open_timed(open_stage)
+    client = await stage.client()
+    await client.send(get(target))
+    backend = await stage.backends[target != "/"].accept()
+    await backend.head()
+    stage.seconds_pass(seconds)
+    assert client.silent()
+    stage.seconds_pass(1)
+    assert status(await client.head()) == 504
+
+
+@pytest.mark.parametrize(("target", "seconds"), TIMES)
+async def test_each_service_has_its_own_time_for_a_stream(open_stage: OpenStage, target: str, seconds: int) -> None:
+    stage = await open_timed(open_stage)
+    client = await http2(stage)
+    stream_id = await client.ask([*GET_FIELDS[:2], (b":authority", b"a"), (b":path", target.encode())])
+    wire = await wire_of(stage, int(target != "/"))
+    await wire.request()
+    stage.seconds_pass(seconds)
+    assert not client.heard[stream_id].fields
+    stage.seconds_pass(1)
+    assert (await client.until_over(stream_id)).status == 504
+
+
+@pytest.mark.parametrize(("path", "seconds"), [("/chat", 2), ("/chat/api", 5)])
+async def test_each_service_has_its_own_time_for_a_websocket(open_stage: OpenStage, path: str, seconds: int) -> None:
+    stage = await open_timed(open_stage)
+    async with serving(stage.backends[0]), serving(stage.backends[1]), aiohttp.ClientSession() as session:
+        client = await http2(stage)
+        of_stream = await open_websocket(
+            client, [field if field[0] != b":path" else (b":path", path.encode()) for field in CONNECT]
+        )
+        async with session.ws_connect(through(stage, path)) as socket:
+            assert await said_back(socket, "x") == await of_stream.said_back("x") == "x"
+            stage.seconds_pass(seconds + 1)
+            assert await said_back(socket, "x") == await of_stream.said_back("x") == "x"
+            stage.seconds_pass(seconds + 2)
+            assert (await socket.receive()).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
+            assert (await client.until_over(of_stream.stream_id)).reset == frames.CANCEL
+
+
+async def test_websockets_are_offered_where_any_service_takes_them(open_stage: OpenStage) -> None:
+    stage = await open_timed(open_stage)
+    web, api = (one.http2.connections for one in stage.server._all_upstreams)
+    for offers in ((False, True), (False, False)):
+        web.offer_websockets, api.offer_websockets = offers
+        client = await http2(stage)
+        await client.read()
+        assert client.connection.remote_settings.enable_connect_protocol == any(offers)
+
+
+@pytest.mark.parametrize("seconds", [0, 10])
+async def test_a_service_has_its_own_time_when_the_listener_shuts_down(open_stage: OpenStage, seconds: int) -> None:
+    stage = await open_stage(2, routes=[Route()], drain_seconds=0)
+    share(stage, Route(b"", b"/api"), Limits(), drain_seconds=seconds)
+    client = await stage.client()
+    await client.send(get("/api"))
+    backend = await stage.backends[1].accept()
+    await backend.head()
+    ending = asyncio.create_task(stage.shut_down())
+    if seconds:
+        await wait_until_async(lambda: stage.other.backends[0].phase is Phase.DRAINING)
+        await backend.send(ok(API))
+        assert status(await client.head()) == 200
+    else:
+        with pytest.raises(ConnectionResetError):
+            await client.head()
+    await ending
 
 
 async def test_a_backend_of_any_service_can_be_cut(open_stage: OpenStage) -> None:
