@@ -147,7 +147,7 @@ def _make_leaf(root: bytes, names: Sequence[str], now: datetime) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "composectl")])
     builder = _builder(subject, issuer.subject, key, now, _LEAF_LIFE)
-    builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_general_name, names))), critical=True)
+    builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_general_name, names))), critical=False)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
     server = x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH])

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store
 
 from composectl.certificates.authority import Authority, own_names
 from composectl.certificates.certified_key import read_certified_key
@@ -38,6 +40,15 @@ def test_what_it_issues_is_good_for_each_name(authority: Authority) -> None:
     for option, name in (("-verify_hostname", "a.shop.test"), ("-verify_ip", "127.0.0.1")):
         assert verified(authority, leaf, option, name)
     assert not verified(authority, leaf, "-verify_hostname", "other.test")
+
+
+def test_strict_verifiers_take_it(authority: Authority) -> None:
+    """RFC 5280, section 4.2.1.6: the names are critical only where there is no subject."""
+    leaf, root = (
+        x509.load_pem_x509_certificates(path.read_bytes())[0] for path in (authority.issue(NAMES), authority.export())
+    )
+    verifier = PolicyBuilder().store(Store([root])).build_server_verifier(x509.DNSName("shop.test"))
+    assert verifier.verify(leaf, []) == [leaf, root]
 
 
 def test_all_is_of_this_user_alone_and_the_key_is_not_exported(authority: Authority, tmp_path: Path) -> None:
