@@ -65,6 +65,17 @@ def resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def proportional(pid: int) -> float:
+    """The memory that a process takes, and its part of what it shares with others, in MiB (proc(5), smaps_rollup)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def family(pid: int) -> list[int]:
+    """A process, those that it has started, and theirs."""
+    return [pid, *(member for child in _children(pid) for member in family(child))]
+
+
 def descriptors(pid: int) -> int:
     """How many files and sockets a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))

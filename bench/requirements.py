@@ -6,7 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.figures import Figure, Row, Samples
-from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, sticky, table, tcp, watched
+from bench.parts import (
+    bodies,
+    commands,
+    cpu,
+    growth,
+    grpc,
+    killed,
+    latency,
+    memory,
+    sticky,
+    table,
+    tcp,
+    watched,
+    workers,
+)
 
 _OURS = Row("composectl")
 
@@ -74,6 +88,10 @@ _GROWTH = _ratio(cpu.CPU, Row("composectl", growth.MANY), Row("composectl", grow
 _WATCHED = _ratio(latency.P99, watched.WATCHED, latency.BARE)
 _STICKY = _ratio(cpu.CPU, sticky.STICKY, sticky.WITHOUT)
 _HASHED = _ratio(cpu.CPU, sticky.HASHED, sticky.WITHOUT)
+_OF_TWO, _OF_FOUR = (
+    _ratio(cpu.SPEED, workers.row("composectl", count), workers.row("composectl", 1)) for count in (2, 4)
+)
+_CPU_OF_FOUR = _ratio(cpu.CPU, workers.row("composectl", 4), workers.row("composectl", 1))
 _TABLE = _ratio(latency.P99, table.DRAWN, latency.BARE)
 
 REQUIREMENTS = (
@@ -96,6 +114,9 @@ REQUIREMENTS = (
     Requirement("CPU per call of gRPC with its own trace against nginx", grpc.TRACED.name, _cpu_against("nginx"), 1.5),
     Requirement("CPU per round trip over TCP against HAProxy", tcp.MESSAGES.name, _cpu_against("haproxy"), 1.3),
     Requirement("bulk over TCP per CPU second against HAProxy", tcp.IN_BULK.name, _BULK, 2.0, at_least=True),
+    Requirement("requests/s of 2 workers against 1", "workers", _OF_TWO, 1.8, at_least=True),
+    Requirement("requests/s of 4 workers against 1", "workers", _OF_FOUR, 3.4, at_least=True),
+    Requirement("CPU per request with 4 workers against 1", "workers", _CPU_OF_FOUR, 1.05),
     Requirement("p99 with the table drawn against without", "table", _TABLE, 1.3),
     Requirement("p99 with all watchers against bare", "watched", _WATCHED, 1.2),
     Requirement("CPU per request with sessions by cookie against none", "sticky", _STICKY, 1.1),

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from bench.parts import bodies, commands, cpu, growth, grpc, killed, latency, memory, sticky, table, tcp, watched
+from bench.parts import (
+    bodies,
+    commands,
+    cpu,
+    growth,
+    grpc,
+    killed,
+    latency,
+    memory,
+    sticky,
+    table,
+    tcp,
+    watched,
+    workers,
+)
 from bench.parts.part import Part
 
 PARTS: dict[str, Part] = {
@@ -17,6 +31,7 @@ PARTS: dict[str, Part] = {
         growth.PART,
         *grpc.PARTS,
         *tcp.PARTS,
+        workers.PART,
         killed.PART,
         memory.PART,
         memory.IN_STREAMS,

@@ -29,7 +29,11 @@ class Target:
 
 Measure = Callable[[Target, int], Mapping[Figure, float]]
 NGINX = Row("nginx")
-_OF_ONE_PART = ("haproxy-splice", "composectl-sticky", "composectl-hashed")  # no other part measures these peers
+# No other part measures these peers.
+_OF_ONE_PART = (
+    *("haproxy-splice", "composectl-sticky", "composectl-hashed"),
+    *(f"{peer}-{workers}" for peer in ("composectl", "nginx", "haproxy") for workers in (1, 2, 4)),
+)
 
 
 def to_nginx(_: Row) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.peers import haproxy, nginx, ours
 from bench.peers.caddy import CADDY
 from bench.peers.go import GO, GO_POOLED, GO_TUNED
 from bench.peers.haproxy import HAPROXY, HAPROXY_SPLICE
@@ -15,5 +16,6 @@ PEERS: dict[str, Peer] = {
         *(NGINX, NGINX_TUNED, COMPOSECTL, INTERPRETED, WITHOUT_TABLE, LOGGING, WATCHED),
         *(STICKY, HASHED),
         *(HAPROXY, HAPROXY_SPLICE, GO, GO_TUNED, GO_POOLED, CADDY),
+        *(*ours.WORKERS, *nginx.WORKERS, *haproxy.THREADS),
     )
 }

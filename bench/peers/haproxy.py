@@ -11,7 +11,7 @@ from bench.process import started
 
 _CONFIG = """
 global
-  nbthread 1
+  nbthread {threads}
   maxconn 16000
   no strict-limits
 defaults
@@ -24,7 +24,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend clients
-  bind 127.0.0.1:{port} backlog 4096{http2}
+  bind 127.0.0.1:{port} backlog 4096 shards by-thread{http2}
   http-request set-header X-Forwarded-Proto http
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header Via "1.1 haproxy"
@@ -66,12 +66,16 @@ _RETRIES = "option redispatch 1\n  retry-on conn-failure empty-response"
 _SPLICE = "option splice-auto\n  option splice-response"
 
 
-def _starter(*, splice: bool) -> Callable[[Place], AbstractContextManager[int]]:
+def _of_threads(count: int) -> Peer:
+    return Peer(f"haproxy-{count}", _starter(splice=False, threads=count), ("haproxy", "-v"))
+
+
+def _starter(*, splice: bool, threads: int = 1) -> Callable[[Place], AbstractContextManager[int]]:
     @contextmanager
     def start(place: Place) -> Iterator[int]:
         config = place.folder / "haproxy.cfg"
         of_tcp = place.backends.tcp and not place.backends.upgraded
-        config.write_text(_tcp_config(place, _SPLICE if splice else "") if of_tcp else _config(place))
+        config.write_text(_tcp_config(place, _SPLICE if splice else "") if of_tcp else _config(place, threads))
         command = ["haproxy", "-db", "-f", str(config)]
         with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as pid:
             yield pid
@@ -79,11 +83,11 @@ def _starter(*, splice: bool) -> Callable[[Place], AbstractContextManager[int]]:
     return start
 
 
-def _config(place: Place) -> str:
+def _config(place: Place, threads: int) -> str:
     http2 = " proto h2" if place.backends.grpc else ""
     check, retries = (_CHECK, _RETRIES) if place.backends.killable else ("", "")
     servers = _servers(place, check + http2)
-    return _CONFIG.format(port=place.port, servers=servers, retries=retries, http2=http2)
+    return _CONFIG.format(threads=threads, port=place.port, servers=servers, retries=retries, http2=http2)
 
 
 def _tcp_config(place: Place, splice: str) -> str:
@@ -97,3 +101,4 @@ def _servers(place: Place, words: str) -> str:
 
 HAPROXY = Peer("haproxy", _starter(splice=False), ("haproxy", "-v"))
 HAPROXY_SPLICE = Peer("haproxy-splice", _starter(splice=True), ("haproxy", "-v"))
+THREADS = tuple(map(_of_threads, (1, 2, 4)))

@@ -12,7 +12,7 @@ from bench.peers.peer import Peer, Place
 from bench.process import started
 
 _CONFIG = """
-daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log error;
+daemon off; worker_processes {workers}; pid {folder}/pid; error_log {folder}/error.log error;
 worker_rlimit_nofile 20000;
 events {{ worker_connections 16384; }}
 http {{
@@ -51,7 +51,13 @@ def with_tls(pem: Path) -> Peer:
     return Peer("nginx-tls", _starter(listen=f"ssl http2; ssl_certificate {pem}; ssl_certificate_key {pem}"), _VERSION)
 
 
-def _starter(buffers: str = "", listen: str = "") -> Callable[[Place], AbstractContextManager[int]]:
+def _of_workers(count: int) -> Peer:
+    return Peer(f"nginx-{count}", _starter(listen="reuseport", workers=count), _VERSION)
+
+
+def _starter(buffers: str = "", listen: str = "", workers: int = 0) -> Callable[[Place], AbstractContextManager[int]]:
+    """With one worker, which is what does the work; or with so many `workers`, whose master has them all."""
+
     @contextmanager
     def start(place: Place) -> Iterator[int]:
         config = place.folder / "nginx.conf"
@@ -62,12 +68,13 @@ def _starter(buffers: str = "", listen: str = "") -> Callable[[Place], AbstractC
             if place.backends.grpc
             else {"listen": listen, "kind": "proxy", "scheme": "http", "more": http + buffers}
         )
-        text = _CONFIG.format(folder=place.folder, port=place.port, servers=servers, **words)
+        text = _CONFIG.format(folder=place.folder, port=place.port, servers=servers, workers=workers or 1, **words)
         config.write_text(text)
         place.folder.chmod(0o777)  # nginx gives up being root
         command = ["nginx", "-c", str(config)]
         with started(command, core=PROXY_CORE, port=place.port, log=place.folder / "out") as master:
-            yield _worker_of(master)
+            worker = _worker_of(master)
+            yield master if workers else worker
 
     return start
 
@@ -81,4 +88,5 @@ def _worker_of(master: int) -> int:
 
 
 NGINX = Peer("nginx", _starter(), _VERSION)
+WORKERS = tuple(map(_of_workers, (1, 2, 4)))
 NGINX_TUNED = Peer("nginx-tuned", _starter(_LARGE_BUFFERS), _VERSION)

@@ -90,6 +90,10 @@ def _starter(
     return start
 
 
+def _of_workers(count: int) -> Peer:
+    return composectl(f"composectl-{count}", table=False, options=lambda _: ("--workers", str(count)))
+
+
 COMPOSECTL = composectl("composectl")
 INTERPRETED = composectl("composectl-interpreted", home=_HERE)
 WITHOUT_TABLE = composectl("composectl-quiet", table=False)
@@ -97,4 +101,5 @@ LOGGING = composectl("composectl-logging", options=_logging)
 WATCHED = composectl("composectl-watched", options=_watched)
 STICKY = composectl("composectl-sticky", options=_sticky)
 HASHED = composectl("composectl-hashed", options=_hashed)
+WORKERS = tuple(map(_of_workers, (1, 2, 4)))
 BYSTANDER = composectl("composectl-bystander", options=_watched, measured=False)

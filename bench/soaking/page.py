@@ -15,7 +15,10 @@ _ROWS = 12
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """A run: `rest` is what the proxy held before all and after it, `counted` what it says itself."""
+    """A run: `rest` is what the proxy held before all and after it, `counted` what it says itself.
+
+    What is held is that of all its processes. `commit`: of the code that was run.
+    """
 
     date: str
     machine: str
@@ -24,6 +27,8 @@ class Soak:
     held: Sequence[Held]
     rest: tuple[Held, Held]
     counted: str
+    workers: int = 1
+    commit: str = ""
 
     @property
     def memory(self) -> Drift:
@@ -44,7 +49,8 @@ def page(soak: Soak) -> str:
     before, after = soak.rest
     return "\n".join(
         [
-            f"# Soak\n\nWritten by `bench/soak {soak.minutes:g}`, {soak.date}, on {soak.machine}.\n",
+            f"# {_title(soak)}\n\nWritten by `{_command(soak)}`{f' at {soak.commit}' if soak.commit else ''},"
+            f" {soak.date}, on {soak.machine}.\n",
             f"{sum(soak.outcomes.unexplained.values())} unexplained errors.",
             f"Memory {_drift_text(soak.memory, 'MiB')}.",
             f"Descriptors {_drift_text(soak.descriptors, '')}.",
@@ -61,6 +67,14 @@ def page(soak: Soak) -> str:
 
 
 # Private
+
+
+def _title(soak: Soak) -> str:
+    return "Soak" if soak.workers == 1 else f"Soak with {soak.workers} workers"
+
+
+def _command(soak: Soak) -> str:
+    return f"bench/soak {soak.minutes:g}" + ("" if soak.workers == 1 else f" --workers {soak.workers}")
 
 
 def _drift_text(trend: Drift, unit: str) -> str:

@@ -15,6 +15,7 @@ from bench.peers.all import PEERS
 from bench.peers.peer import Place
 from bench.ports import free_ports
 from bench.soaking import aborting, clients
+from bench.soaking.__main__ import put_into
 from bench.soaking.clients import Client
 from bench.soaking.echo import echoing
 from bench.soaking.outcomes import Outcomes
@@ -62,6 +63,16 @@ def test_what_grows_by_more_than_a_twentieth_is_not_flat() -> None:
 
 def test_a_sample_is_the_mean_of_its_readings() -> None:
     assert mean([Held(1, 10, 100), Held(2, 20, 201)]) == Held(2, 15, 150.5)
+
+
+def test_a_page_takes_the_place_of_the_one_before_it_with_as_many_workers() -> None:
+    soak = Soak("2026-01-31", "a machine", 2, Outcomes(), [Held(0, 1, 1)] * 9, (Held(0, 1, 1),) * 2, "")
+    alone, of_two = page(soak), page(replace(soak, workers=2, commit="abc1234"))
+    assert "# Soak with 2 workers\n\nWritten by `bench/soak 2 --workers 2` at abc1234, 2026-01-31" in of_two
+    both = put_into(put_into("", of_two), alone)
+    assert both.startswith("# Soak\n")
+    assert both.count("# Soak") == 2
+    assert put_into(both, of_two.replace("abc1234", "def5678")) == both.replace("abc1234", "def5678")
 
 
 def test_a_page_tells_what_is_unexplained_and_what_grew() -> None:

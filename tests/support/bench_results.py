@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.figures import FAILED, WAITED, Figure, Row, Samples
-from bench.parts import bodies, commands, cpu, grpc, killed, latency, memory, tcp
+from bench.parts import bodies, commands, cpu, grpc, killed, latency, memory, tcp, workers
 from bench.parts.all import PARTS
 from bench.peers.all import PEERS
 from bench.results import Results
@@ -25,6 +25,7 @@ COST = {
     "go-tuned": 5.0,
     "go-pooled": 3.0,
     "caddy": 6.0,
+    **{row.peer: 1.0 for row in workers.PART.rows(tuple(PEERS))},
 }
 
 
@@ -48,6 +49,8 @@ def results(**cost: float) -> Results:
                 reading = {figure: _value(figure, cost) * drift for figure in part.figures}
                 if bodies.PER_CPU_SECOND in part.figures:
                     reading[bodies.PER_CPU_SECOND] = _RELAYED.get(row.peer, 800)
+                if part is workers.PART:
+                    reading[cpu.SPEED] = 1000 * int(row.peer.rpartition("-")[2])
                 measured[part.name].add(row, {**reading, WAITED: 0, FAILED: 0})
     return Results("2026-01-31", "a machine, 2 cores", dict.fromkeys((*PEERS, "Python"), "1.2.3"), 2, 1, measured)
 

@@ -1,0 +1,52 @@
+"""A part of a core for each of some threads: a control group for each, of the kernel's controller `cpu` (version 1)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+_CONTROLLER = Path("/sys/fs/cgroup/cpu")
+_PERIOD = 20_000  # microseconds
+
+
+def leaves(pid: int) -> list[int]:
+    """The threads of those descendants of a process that have no children, or its own: they do the work."""
+    tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    if not children:
+        return [int(task.name) for task in tasks]
+    return [thread for child in children for thread in leaves(child)]
+
+
+@contextmanager
+def limited(threads: Sequence[int], share: float) -> Iterator[None]:
+    """Meanwhile, each of these may use so much of a core, on any core. Raises SystemExit where it cannot be told so."""
+    cores = range(os.cpu_count() or 1)
+    with ExitStack() as stack:
+        for thread in threads:
+            os.sched_setaffinity(thread, cores)
+            stack.enter_context(_group(thread, share))
+        yield
+
+
+# Private
+
+
+@contextmanager
+def _group(thread: int, share: float) -> Iterator[None]:
+    group = _CONTROLLER / f"bench-{thread}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        hint = "run it as root on a machine with control groups of version 1, or name other parts with `--only`"
+        raise SystemExit(f"error: cannot limit what a thread uses: {error.strerror}\n\nhint: {hint}") from None
+    try:
+        (group / "cpu.cfs_period_us").write_text(f"{_PERIOD}")
+        (group / "cpu.cfs_quota_us").write_text(f"{int(share * _PERIOD)}")
+        (group / "tasks").write_text(f"{thread}")
+        yield
+    finally:
+        (_CONTROLLER / "tasks").write_text(f"{thread}")
+        group.rmdir()
