@@ -11,6 +11,7 @@ from zlib import crc32
 import pytest
 from hypothesis import settings
 
+from tests.support.command_line import TESTED_WORKERS
 from tests.support.examples import examples
 from tests.support.proxy_process import Workspace
 
@@ -30,6 +31,8 @@ MARKS_OF_FIXTURES = {
     "prepared": [pytest.mark.external, pytest.mark.serial],
     "page": [pytest.mark.external],
 }
+STARTING_FIXTURES = {"place", "new_project"}
+"""What starts composectl as a process."""
 FOLDERS_OF_ROWS = {"unit", "integration", "e2e"}
 """Where the tests are of which docs/http.md and docs/docker.md tell."""
 OLD_COMPOSE = "1.29.2"
@@ -59,6 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for mark in _marks(item):
             item.add_marker(mark)
     config.stash[NAMES] = [item.name for item in items]
+    if os.environ.get(TESTED_WORKERS):
+        _deselect(config, items, [item for item in items if not _may_have_workers(item)])
     percentage = config.getoption("sample")
     _deselect(config, items, [item for item in items if crc32(item.nodeid.encode()) % 100 >= percentage])
     collected = {item.path.relative_to(HERE).parts[0] for item in items}
@@ -94,6 +99,12 @@ def _deselect(config: pytest.Config, items: list[pytest.Item], those: list[pytes
     deselected = set(those)
     items[:] = [item for item in items if item not in deselected]
     config.hook.pytest_deselected(items=those)
+
+
+def _may_have_workers(item: pytest.Item) -> bool:
+    """Whether it starts composectl, and holds as well where several processes serve."""
+    starts = STARTING_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    return bool(starts) and item.get_closest_marker("one_process") is None
 
 
 def _marks(item: pytest.Item) -> Iterator[pytest.MarkDecorator]:

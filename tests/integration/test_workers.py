@@ -48,7 +48,7 @@ def worker_of(client: HTTPConnection) -> int:
     assert client.sock is not None
     name = f"socket:[{inode_at_other_end(client.sock)}]"
     for process in Path("/proc").glob("[0-9]*"):
-        if name in descriptors_in(process / "fd"):
+        if name in descriptors_of(int(process.name)):
             return int(process.name)
     raise AssertionError("no process has the other end")
 
@@ -63,9 +63,9 @@ def inode_at_other_end(sock: socket.socket) -> str:
     raise AssertionError("there is no other end")
 
 
-def descriptors_in(folder: Path) -> list[str]:
+def descriptors_of(pid: int) -> list[str]:
     with suppress(OSError):  # it has ended meanwhile
-        return [os.readlink(descriptor) for descriptor in folder.iterdir()]
+        return [os.readlink(descriptor) for descriptor in Path(f"/proc/{pid}/fd").iterdir()]
     return []
 
 

@@ -92,8 +92,7 @@ class Workspace:
 
     def starts(self, *words: str, python: tuple[str, ...] = ()) -> ProxyProcess:
         """Start `composectl proxy WORDS` away from any terminal; it serves when this returns."""
-        workers = () if "--workers" in words else several_workers()
-        self._started.append(ProxyProcess(self, command_line("proxy", *words, *workers, python=python)))
+        self._started.append(ProxyProcess(self, command_line("proxy", *words, python=python)))
         return self._started[-1]
 
     def proxy(self, *backends: ThreadedBackend, words: tuple[str, ...] = ()) -> ProxyProcess:
@@ -194,12 +193,6 @@ class ProxyProcess:
     def _complained(self) -> list[str]:
         with open(f"/proc/self/fd/{self._complaints.fileno()}") as file:
             return file.read().splitlines()
-
-
-def several_workers() -> tuple[str, ...]:
-    """What has composectl serve with as many processes as `make test-rest` asks for, if it does."""
-    workers = os.environ.get("COMPOSECTL_TESTED_WORKERS", "")
-    return ("--workers", workers) if workers else ()
 
 
 def parse_summary(summary: str) -> tuple[str, list[int]]:
