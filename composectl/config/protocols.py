@@ -10,10 +10,14 @@ from composectl.compose.ports import Port
 from composectl.config.options import KEYS
 from composectl.config.service import ProtocolConfig, ProtocolOption
 from composectl.config.settings import Settings
+from composectl.config.tls import TlsConfig
 from composectl.config.values import PortProtocol
 from composectl.proxy.protocol import BY_CONNECTION, Protocol, usual_protocol
 from composectl.sanitize import shorten
 
+_TLS_PORT = KEYS["tls_port"]
+# But not `domain`, by which requests are directed, too
+_OF_TLS = [row.name for row in KEYS.values() if row.target and row.target[0] is TlsConfig and row.name != "domain"]
 _CHECKS = ("health-check-path", "health-check-grpc", "health-check-host")
 # What users write as `app_protocol`: names of IANA, of the Kubernetes API, and of products
 _APP_PROTOCOLS = {
@@ -37,7 +41,7 @@ class Choice:
 
 def make_protocols(typed: Settings, declared: Settings) -> ProtocolConfig:
     """What the command line and `x-balance` ask for."""
-    row = KEYS["protocol"]
+    row, tls_port = KEYS["protocol"], typed.get(_TLS_PORT, declared.get(_TLS_PORT))
     options = [
         ProtocolOption(
             option.flag if settings is typed else f"x-balance.{option.key}",
@@ -45,6 +49,7 @@ def make_protocols(typed: Settings, declared: Settings) -> ProtocolConfig:
             option.guards,
             option.name in _CHECKS,
             option.needs_connections,
+            tls_port if option.name in _OF_TLS else None,
         )
         for settings in (typed, declared)
         for option, value in settings.items()
@@ -143,8 +148,8 @@ def _works_on(option: ProtocolOption, protocols: Protocols) -> bool:
 
 def _guarded(protocols: Protocols, written: ProtocolConfig) -> Iterator[tuple[Port, Protocol]]:
     """The same, where nothing but HTTP may come to a port that an option guards or checks by HTTP."""
-    guarded = any(option.guards for option in written.options)
     checked = any(option.checks for option in written.options)
     for number, (port, protocol) in enumerate(protocols.items()):
+        guarded = any(option.guards_port(port) for option in written.options)
         is_http = guarded or (checked and number == 0)
         yield port, Protocol.HTTP if is_http and protocol is Protocol.AUTO else protocol

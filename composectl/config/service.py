@@ -68,7 +68,8 @@ class ProtocolOption:
     """An option that does not work on every protocol, but on requests, as the user spells it.
 
     `typed`: on the command line, hence for all services. `guards`: no connection may pass by it. `checks`: it works on
-    the port that is checked alone. `connections`: it works on connections instead.
+    the port that is checked alone. `connections`: it works on connections instead. `host_port`: the only port of the
+    host that it is for; None for all.
     """
 
     spelling: str
@@ -76,6 +77,12 @@ class ProtocolOption:
     guards: bool = False
     checks: bool = False
     connections: bool = False
+    host_port: int | None = None
+
+    def guards_port(self, port: Port) -> bool:
+        """Whether no connection may pass by it at this port."""
+        first, last = port.published
+        return self.guards and (self.host_port is None or first <= self.host_port <= last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,11 +79,11 @@ def check_tls(config: TlsConfig) -> None:
 
 
 def check_tls_port(config: TlsConfig, ports: Iterable[Port]) -> None:
-    """Raise UsageError where the service listens on no such port."""
+    """Raise UsageError where the service listens on no such port for HTTP."""
     places = list(ports)
     if config.is_on and not any(map(config.is_for, places)):
         raise errors.UsageError(
-            f"`--tls-port {config.port}` is none of the ports that are listened on",
+            f"`--tls-port {config.port}` is none of the ports for HTTP that are listened on",
             f"they are {', '.join(port.place.removeprefix('port ') for port in places)}",
         )
 

@@ -12,7 +12,7 @@ from composectl.certificates.authority import AUTHORITY
 from composectl.compose.ports import Port
 from composectl.config.tls import ACME, INTERNAL, TlsConfig, check_tls_port
 from composectl.control.paths import make_state_dir, state_dir
-from composectl.proxy.protocol import Protocol
+from composectl.proxy.protocol import BY_CONNECTION, Protocol
 
 if TYPE_CHECKING:
     from composectl.certificates.acme_request import AcmeRequest
@@ -110,7 +110,7 @@ class Acme:
 
 def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> ServiceTls | None:
     """None where no port takes TLS. Raises ComposectlError."""
-    ports = [port for port, protocol in protocols.items() if protocol is Protocol.HTTP]
+    ports = [port for port, protocol in protocols.items() if protocol not in BY_CONNECTION]
     if not (config.is_on and ports):
         return None
     from composectl.certificates.files import CertificateFiles

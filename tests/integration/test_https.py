@@ -12,6 +12,7 @@ import pytest
 from tests.support.cli_error import cli_error_in
 from tests.support.command_line import command_line
 from tests.support.grpc_backend import GrpcBackend, GrpcClient
+from tests.support.http_client import ask
 from tests.support.proxy_process import ProxyProcess, Workspace
 from tests.support.tls_peers import TlsAuthority
 from tests.support.unprivileged import unprivileged
@@ -214,7 +215,21 @@ def test_words_that_make_no_sense(place: Workspace, words: tuple[str, ...], mess
     assert place.leftovers() == []
 
 
+def test_tls_on_one_port_leaves_the_others_plain(
+    place: Workspace, authority: TlsAuthority, words: tuple[str, ...]
+) -> None:
+    tls, plain, backend = place.port(), place.port(), place.backend()
+    listen = ("--listen", f"{HOST}:{plain}", "--listen", f"{HOST}:{tls}")
+    proxy = place.starts(*listen, "--backend", backend.address, *words, "--tls-port", f"{tls}")
+    assert place.comes_to("ready")
+    assert curl(authority, tls) == f"{backend.address} 2 200"
+    assert ask(plain, host=HOST).text == backend.address
+    assert [port["protocol"] for port in place.status()["ports"]] == ["auto", "https"]
+    proxy.ends_by(signal.SIGINT)
+
+
 def test_a_port_that_is_not_listened_on(place: Workspace, words: tuple[str, ...]) -> None:
-    error = cli_error_in(place.composectl("proxy", *GOOD, *words, "--tls-port", "443"))
+    listen = ("--listen", f"{HOST}:{place.port()}", "--listen", f"{HOST}:{place.port()}")
+    error = cli_error_in(place.composectl("proxy", *GOOD, *listen, *words, "--tls-port", "443"))
     assert error.exit_code == 2
-    assert error.message == "`--tls-port 443` is none of the ports that are listened on"
+    assert error.message == "`--tls-port 443` is none of the ports for HTTP that are listened on"

@@ -55,7 +55,7 @@ MET_IN = {
     "integration/test_https.py": {
         "there {} and {}": "test_words_that_make_no_sense",
         "`{}` means nothing without TLS": "test_words_that_make_no_sense",
-        "`--tls-port {}` is none of the ports that are listened on": "test_a_port_that_is_not_listened_on",
+        "`--tls-port {}` is none of the ports for HTTP that are listened on": "test_a_port_that_is_not_listened_on",
     },
     "unit/config/test_tls.py": {
         "`--tls {}` cannot be combined with `--tls-cert`: a certificate comes from one place": "test_options_that_make_no_sense_together",

@@ -214,6 +214,25 @@ def test_a_key_that_turns_it_off_is_no_such_option() -> None:
     assert chosen("6379", declared=off) == {6379: "tcp"}
 
 
+@pytest.mark.parametrize(
+    "words",
+    [{"tls": "internal", "hsts": True}, {"tls_cert": "a", "tls_key": "a"}, {"tls": "internal", "domain": "a.b"}],
+)
+def test_tls_makes_ports_http_and_leaves_connections_alone(words: dict[str, Any]) -> None:
+    published = ("80", "9000", "6379", long_form(1234, "tcp"), long_form(8443, "https"))
+    assert chosen(*published, **words) == {80: "http", 9000: "http", 6379: "tcp", 1234: "tcp", 8443: "tls"}
+    assert chosen("80", "81", protocol="81=tcp", **words) == {80: "http", 81: "tcp"}
+
+
+def test_tls_on_one_port_leaves_the_others_alone() -> None:
+    assert chosen("443:80", "81", "6379", tls="internal", tls_port="443") == {80: "http", 81: "auto", 6379: "tcp"}
+    declared = {"tls": "internal", "tls_port": "443", "hsts": "60"}
+    assert chosen("443:80", "81", declared=declared) == {80: "http", 81: "auto"}
+    assert chosen("443:80", "81:81", declared=declared, tls_port="81") == {80: "auto", 81: "http"}
+    assert chosen("443:80", "81", declared=declared, rate_limit="1/s") == {80: "http", 81: "http"}
+    assert chosen("443:80", "81", declared={**declared, "domain": "a.test"}) == {80: "http", 81: "http"}
+
+
 def test_nothing_but_http_comes_to_a_port_that_an_option_guards() -> None:
     assert chosen("80", "81", allowed_host="a") == {80: "http", 81: "http"}
     assert chosen("80", "6379", sticky=True) == {80: "http", 6379: "tcp"}
