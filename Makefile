@@ -2,8 +2,8 @@
 USUAL = not whole and not modern and not one_node
 FAST = $(USUAL) and not (external or resilience or compatibility or compiled or slow or plain_asyncio) and (smoke or not both_composes) and not serial
 FUZZ_SECONDS = 20
-# What starts composectl as a process, and holds as well where several processes serve
-WITH_WORKERS = $(addprefix tests/integration/test_,$(addsuffix .py,serves limits sticky health access_log other_protocols https status))
+# What starts composectl as a process runs once more with several that serve.
+WITH_WORKERS = $(USUAL) and not (both_composes or plain_asyncio or serial)
 SAMPLE =
 
 .PHONY: help demo check test test-all test-rest release-check dist try-wheel newest-python audit lint venv bench picture fuzz stories matrix man
@@ -50,7 +50,7 @@ test-rest: venv
 	@scripts/compiled
 	@PYTHONPATH=$(CURDIR)/.tools/compiled:$(CURDIR) scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance -o pythonpath= $(SAMPLE)
 	@scripts/with-engine scripts/run-tests "$(USUAL) and not ($(FAST))" tests $(SAMPLE)
-	@COMPOSECTL_TESTED_WORKERS=2 scripts/run-tests "$(USUAL) and not serial" $(WITH_WORKERS) $(SAMPLE)
+	@COMPOSECTL_TESTED_WORKERS=2 scripts/run-tests "$(WITH_WORKERS)" tests/integration $(SAMPLE)
 	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern scripts/run-tests "(smoke or modern) and not one_node" tests/compatibility && \
 	scripts/with-engine --swarm scripts/run-tests "one_node and not whole" tests/compatibility; \
 	else echo "not root: no test runs on a modern engine, or in a swarm" >&2; fi

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from pathlib import Path
 
 from composectl.daemon.board import BACKENDS, Board
@@ -25,11 +25,11 @@ class BackendNumbers:
     """Those of the rows that no backend has."""
 
     def __init__(self) -> None:
-        self._free = list(range(BACKENDS))
-        heapify(self._free)
+        self._unused = iter(range(BACKENDS))
+        self._free: list[int] = []
 
     def take(self) -> int:
-        return heappop(self._free)
+        return heappop(self._free) if self._free else next(self._unused)
 
     def give_back(self, number: int) -> None:
         heappush(self._free, number)

@@ -21,6 +21,8 @@ from tests.support.load_generator import LoadGenerator
 from tests.support.own_engine import engine_socket
 from tests.support.wait import wait_until
 
+pytestmark = pytest.mark.one_process
+
 IN_2016 = """\
 proxy:
   image: {proxy}

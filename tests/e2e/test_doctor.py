@@ -11,6 +11,8 @@ import pytest
 from tests.support.compose_project import ComposeProject
 from tests.support.unprivileged import unprivileged
 
+pytestmark = pytest.mark.one_process
+
 NO_ENGINE = "unix:///nonexistent/docker.sock"
 FOUND = {
     "compose": r"`\S+` \d+\.\d+\S*",

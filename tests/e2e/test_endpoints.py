@@ -21,6 +21,8 @@ from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.ports import free_port
 from tests.support.project import ECHO
 
+pytestmark = pytest.mark.one_process
+
 UP = ("up", "--balance", "echo=2", "-d")
 FOR_V2 = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 

@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.compose_project import ComposeProject
 
+pytestmark = pytest.mark.one_process
+
 
 @pytest.mark.parametrize(
     "words",

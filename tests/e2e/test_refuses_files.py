@@ -5,6 +5,8 @@ import pytest
 from tests.support.cli_error import cli_error_of
 from tests.support.compose_project import ComposeProject
 
+pytestmark = pytest.mark.one_process
+
 NO_PORT = """\
 services:
   echo:

@@ -12,6 +12,8 @@ from tests.support.cli_error import cli_error_of
 from tests.support.compose_project import ComposeProject
 from tests.support.unprivileged import unprivileged
 
+pytestmark = pytest.mark.one_process
+
 UP = ("up", "--balance", "echo=2", "-d")
 
 

@@ -17,6 +17,8 @@ from tests.support.images import ECHO_IMAGE
 from tests.support.project import ECHO
 from tests.support.unprivileged import unprivileged
 
+pytestmark = pytest.mark.one_process
+
 
 def test_held_by_a_process(project: ComposeProject) -> None:
     with socket.create_server(("", project.port)):

@@ -5,6 +5,8 @@ import pytest
 from tests.support.cli_error import cli_error_of
 from tests.support.compose_project import ComposeProject
 
+pytestmark = pytest.mark.one_process
+
 
 def test_an_unknown_service_with_the_one_that_was_meant(project: ComposeProject) -> None:
     error = cli_error_of(project, "up", "--balance", "ecoh=2", "-d")

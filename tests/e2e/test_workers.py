@@ -7,10 +7,13 @@ import signal
 
 import pytest
 
+from tests.e2e.test_autoscale import BUSY, SOON, asleep, wakes
 from tests.e2e.test_handover import goes_on
 from tests.e2e.test_up_again import composectl_of
+from tests.support.closed_loop import ClosedLoop
 from tests.support.compose_project import ComposeProject
 from tests.support.http_client import burst
+from tests.support.images import BACKEND_IMAGE
 from tests.support.load_generator import echo_load
 from tests.support.wait import wait_until
 
@@ -55,3 +58,20 @@ def test_after_a_kill_of_the_daemon_another_up_serves_the_same_replicas(project:
     assert wait_until(lambda: project.composectl("status").returncode != 0)
     project.run("up", "--balance", "echo=2", "--workers", "2", "-d")
     assert all(answer.is_whole for answer in burst(project.port, 100, 10))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("backend_image")
+def test_the_load_of_all_workers_decides_how_many_replicas_there_are(project: ComposeProject) -> None:
+    project.write(BUSY, backend=BACKEND_IMAGE)
+    options = ("--workers", "2", "--max-in-flight", "1", "--sleep-after", "3s", *SOON)
+    project.run("up", "--balance", "echo=0..3", *options, "-d")
+    with ClosedLoop(project.port, 20, "/?sleep=0.05") as load:
+        assert project.has_ready(3)
+    assert asleep(project)
+    answers = burst(project.port, 100, 100)
+    assert [answer for answer in answers if not answer.is_whole] == []
+    assert asleep(project)
+    totals = project.status()["totals"]
+    assert (wakes(project), load.failed, totals["failed"]) == (1, [], 0)
+    assert totals["requests"] == load.answered + 100

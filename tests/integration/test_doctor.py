@@ -12,6 +12,8 @@ import pytest
 from tests.support.command_line import command_line
 from tests.support.proxy_process import Finished, Workspace
 
+pytestmark = pytest.mark.one_process
+
 NO_ENGINE = "unix:///nonexistent/docker.sock"
 NOT_KNOWN = """\
 ✗ reach       not known

@@ -27,6 +27,7 @@ def test_a_client_that_is_not_allowed_is_refused(place: Workspace) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
+@pytest.mark.one_process
 def test_a_client_that_asks_too_often_is_refused(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--rate-limit", "2/h"))
     assert place.comes_to("ready")

@@ -9,6 +9,8 @@ import pytest
 from tests.support.cli_error import cli_error_in
 from tests.support.proxy_process import Workspace
 
+pytestmark = pytest.mark.one_process
+
 GOOD = ("--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9001")
 
 
