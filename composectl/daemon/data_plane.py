@@ -88,10 +88,14 @@ class Plane(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the data planes of a process share: `connection_limit` counts the clients of all of them."""
+    """What the data planes of a process share: `connection_limit` counts the clients of all of them.
+
+    `processes`: how many serve, this one among them.
+    """
 
     connection_limit: ConnectionLimit
     access_log: AccessLog | None = None
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ class DataPlane:
         self._backend_tls = backend_tls
         self._queue = RequestQueue(pool, balancing.queue, on_queued, seats, since)
         self._meter = LoadMeter()
-        self._guards = make_guards(balancing.guards, pool.service, hooks.on_notice)
+        self._guards = make_guards(balancing.guards, pool.service, hooks.on_notice, shared.processes)
         checked = next(iter(protocols)).target
         self._hosts = hosts
         self._shared_upstreams: list[Upstreams] = []

@@ -11,8 +11,8 @@ from composectl.balance.phase import Phase
 from composectl.compose.ports import Port
 from composectl.config.daemon import AccessLogConfig
 from composectl.config.service import BalancingConfig
-from composectl.config.tls import TlsConfig
 from composectl.daemon.routing import NO_ROUTING, Routing
+from composectl.daemon.tls_plan import TlsPlan
 from composectl.proxy.protocol import Protocol
 
 # To the process that starts workers, and from it
@@ -30,7 +30,7 @@ class ServicePlan:
     balancing: BalancingConfig
     session_scope: str
     routing: Routing = NO_ROUTING
-    tls: TlsConfig | None = None
+    tls: TlsPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,9 +119,8 @@ class BalancedService:
             )
         else:
             self.pool = shared_pool = SharedPool(name, policy, time.time, self._publish, sessions, self._announce)
-            tls_config = None if tls is None else tls.config
-            plan = ServicePlan(name, self.protocols, balancing, session_scope, routing, tls_config)
-            self._plane = workers.plane(plan, shared_pool, hooks)
+            plan = ServicePlan(name, self.protocols, balancing, session_scope, routing)
+            self._plane = workers.plane(plan, shared_pool, hooks, tls)
         self.listeners: tuple[str, ...] = ()
         self.listeners_by_port: dict[str, list[str]] = {}
         self.drain_timeout: float = balancing.drain_timeout

@@ -12,6 +12,7 @@ from composectl.certificates.authority import AUTHORITY
 from composectl.compose.ports import Port
 from composectl.config.tls import ACME, INTERNAL, TlsConfig, check_tls_port
 from composectl.control.paths import make_state_dir, state_dir
+from composectl.daemon.tls_plan import TlsPlan
 from composectl.proxy.protocol import BY_CONNECTION, Protocol
 
 if TYPE_CHECKING:
@@ -19,28 +20,34 @@ if TYPE_CHECKING:
     from composectl.certificates.authority import Authority
     from composectl.certificates.certified_key import CertifiedKey
     from composectl.proxy.backend_tls import BackendTls
-    from composectl.proxy.tls_contexts import TlsContexts
 
 _SOON = timedelta(days=7)
 _FOLDER = "certificates"
 
 
 class ServiceTls:
-    """`contexts` are for its servers; `renew` renews the files of the certificates where that is due."""
+    """`contexts` are for its servers; `renew` renews the files of the certificates where that is due.
+
+    Raises UsageError.
+    """
 
     def __init__(
         self,
-        config: TlsConfig,
-        contexts: TlsContexts,
+        plan: TlsPlan,
         renew: Callable[[], object] | None = None,
         acme: Acme | None = None,
     ) -> None:
-        self.config = config
-        self.contexts = contexts
+        self._plan = plan
+        self.contexts = plan.contexts()
         self._acme = acme
         self._renew = renew
         self._looked = datetime.now(UTC).date()
         self._error = ""
+
+    @property
+    def plan(self) -> TlsPlan:
+        """For another process, which is to serve what is served here."""
+        return self._plan.with_served(tuple(self.contexts.certified))
 
     def sweep(self) -> None:
         """To be called once a second."""
@@ -113,9 +120,6 @@ def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> ServiceTl
     ports = [port for port, protocol in protocols.items() if protocol not in BY_CONNECTION]
     if not (config.is_on and ports):
         return None
-    from composectl.certificates.files import CertificateFiles
-    from composectl.proxy.tls_contexts import TlsContexts
-
     check_tls_port(config, ports)
     renew = None
     pairs = list(zip(map(Path, config.certificates), map(Path, config.keys), strict=True))
@@ -135,9 +139,7 @@ def make_tls(config: TlsConfig, protocols: Mapping[Port, Protocol]) -> ServiceTl
         acme = Acme(config, open_authority(), state_dir() / _FOLDER)
         pairs = [(acme.path, acme.path)]
     challenges = state_dir() / _FOLDER if acme else None
-    files = CertificateFiles(pairs, at_any_time=acme is not None)
-    contexts = TlsContexts(files, strict=config.strict_sni, challenges=challenges)
-    return ServiceTls(config, contexts, renew, acme)
+    return ServiceTls(TlsPlan(tuple(pairs), acme is not None, config.strict_sni, challenges), renew, acme)
 
 
 def make_backend_tls(mode: str, service: str, ports: Sequence[Port]) -> BackendTls | None:

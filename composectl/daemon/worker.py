@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from composectl.balance.backend import Backend, Transition
 from composectl.balance.following_pool import FollowingPool
@@ -46,18 +46,24 @@ from composectl.daemon.messages import (
     Untrusted,
 )
 from composectl.daemon.sessions import make_session_fields
-from composectl.daemon.tls import make_backend_tls, make_tls
+from composectl.daemon.tls import make_backend_tls
 from composectl.proxy.access_log import AccessLog, AccessWriter, Sink
 from composectl.proxy.listener import make_connection_limit
 from composectl.proxy.shared_cap import Places, SharedCap
 from composectl.proxy.shared_connection_limit import SharedConnectionLimit
 
+if TYPE_CHECKING:
+    from composectl.proxy.tls_contexts import TlsContexts
 
-def run_worker(start: Start, descriptors: Sequence[int]) -> None:
-    """Serve until the daemon closes its end of the channel, which is the first of the descriptors."""
+
+def run_worker(start: Start, descriptors: Sequence[int], contexts: Mapping[str, TlsContexts]) -> None:
+    """Serve until the daemon closes its end of the channel, which is the first of the descriptors.
+
+    `contexts`: those of TLS, by service, that were made before the process began.
+    """
     with socket.socket(fileno=os.dup(descriptors[0])) as end:
         try:
-            run(_work(start, descriptors))
+            run(_work(start, descriptors, contexts))
         except BaseException:
             with suppress(OSError):
                 end.send(encode(Said(traceback.format_exc())))
@@ -71,7 +77,16 @@ class Daemon(Protocol):
 
 
 class Worker:
-    def __init__(self, start: Start, board: Board, log: AccessLog | None, daemon: Daemon) -> None:
+    """For `contexts` see `run_worker`."""
+
+    def __init__(
+        self,
+        start: Start,
+        board: Board,
+        log: AccessLog | None,
+        daemon: Daemon,
+        contexts: Mapping[str, TlsContexts],
+    ) -> None:
         self._daemon = daemon
         self._board = board
         self._number = start.number
@@ -82,11 +97,13 @@ class Worker:
             make_connection_limit()  # raises the limit of open files
             clients = board.clients(start.number)
             self._limit = SharedConnectionLimit(start.max_connections, clients, partial(daemon.send, MakeRoom()))
-        shared = Shared(self._limit, log)
+        shared = Shared(self._limit, log, start.workers)
         self.services: dict[str, WorkerService] = {}
         for place, plan in enumerate(start.services):
             seats = board.of_service(place, start.number)
-            self.services[plan.name] = WorkerService(plan, shared, seats, daemon, self.report, self.services)
+            self.services[plan.name] = WorkerService(
+                plan, shared, seats, daemon, self.report, self.services, contexts.get(plan.name)
+            )
         self._finishing: set[asyncio.Task[None]] = set()
 
     def heard(self, message: Any, descriptors: list[int]) -> None:
@@ -153,6 +170,7 @@ class WorkerService:
         daemon: Daemon,
         report: Callable[[], None],
         others: Mapping[str, WorkerService],
+        contexts: TlsContexts | None,
     ) -> None:
         self._name = plan.name
         self._daemon = daemon
@@ -164,7 +182,7 @@ class WorkerService:
             self._sessions.on_made = self._tell_session
         own = plan.routing.own(plan.protocols)
         self._listening: dict[Port, list[socket.socket]] = {port: [] for port in own}
-        self._tls = make_tls(plan.tls, {port: plan.protocols[port] for port in own}) if plan.tls is not None else None
+        self._contexts = None if plan.tls is None else plan.tls.contexts(contexts)
         policy, limit = plan.balancing.make_policy(time.monotonic), plan.balancing.max_in_flight
         self._cap = None if limit is None else SharedCap(policy, limit, self._admit, seats.waiting, seats.changing)
         self.pool = FollowingPool(
@@ -184,7 +202,7 @@ class WorkerService:
             hooks,
             plan.routing,
             {port: others[host].plane.server_of(there) for port, (host, there) in plan.routing.hosts.items()},
-            self._tls.contexts if self._tls is not None else None,
+            self._contexts,
             make_backend_tls(plan.balancing.backend_tls, plan.name, list(plan.protocols)),
             report,
             seats.queued,
@@ -233,8 +251,8 @@ class WorkerService:
 
     def sweep(self) -> None:
         self.plane.sweep()
-        if self._tls is not None:
-            self._tls.contexts.sweep()  # the daemon renews the files
+        if self._contexts is not None:
+            self._contexts.sweep()  # the daemon renews the files
 
     # Private
 
@@ -265,14 +283,14 @@ class _Stderr(io.TextIOBase):
         return len(text)
 
 
-async def _work(start: Start, descriptors: Sequence[int]) -> None:
+async def _work(start: Start, descriptors: Sequence[int], contexts: Mapping[str, TlsContexts]) -> None:
     end, memory, *others = descriptors
     board = Board(memory, len(start.services), start.workers)
     over = asyncio.Event()
     log = _open_log(start, others, memory)
     channel = Channel(socket.socket(fileno=end), lambda message, fds: worker.heard(message, fds), over.set)
     sys.stderr = _Stderr(channel)
-    worker = Worker(start, board, log, channel)
+    worker = Worker(start, board, log, channel, contexts)
     sweeping = asyncio.create_task(_sweep(worker))
     await over.wait()
     sweeping.cancel()

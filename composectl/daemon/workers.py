@@ -36,6 +36,7 @@ from composectl.daemon.messages import (
     Start,
     Started,
 )
+from composectl.daemon.tls import ServiceTls
 from composectl.daemon.workers_plane import WorkersPlane
 from composectl.daemon.zygote import Zygote
 from composectl.proxy.access_log import AccessLog, Sink
@@ -125,11 +126,12 @@ class Workers:
         plan: ServicePlan,
         pool: SharedPool,
         hooks: PlaneHooks,
+        tls: ServiceTls | None = None,
     ) -> WorkersPlane:
         """The data plane of a service. Raises UsageError for what only one process can count, and as `DataPlane`."""
         check_countable(plan.balancing, plan.name)
         make_guards(plan.balancing.guards)
-        self._planes[plan.name] = WorkersPlane(plan, pool, self, hooks)
+        self._planes[plan.name] = WorkersPlane(plan, pool, self, hooks, tls)
         return self._planes[plan.name]
 
     def open_log(self, config: AccessLogConfig | None) -> AccessLog | None:
@@ -199,7 +201,7 @@ class Workers:
     def _start(self, worker: Worker) -> None:
         if self._is_over or self._starter is None or self._board is None:
             return
-        plans = tuple(plane.plan for plane in self._planes.values())
+        plans = tuple(plane.plan_now for plane in self._planes.values())
         config = self._config
         start = Start(worker.number, len(self._workers), plans, config.max_connections, config.access_log)
         ours, its = pair()
@@ -303,18 +305,12 @@ def make_workers(zygote: Zygote | None, config: DaemonConfig, changes: ChangeFee
 
 
 def check_countable(balancing: BalancingConfig, service: str) -> None:
-    """Raise UsageError for a limit that each worker would count by itself."""
-    guards = balancing.guards
-    counted = {
-        "rate-limit": guards.rate_limit,
-        "max-in-flight-per-client": guards.max_in_flight_per_client,
-    }
-    for option, value in counted.items():
-        if value is not None:
-            raise errors.UsageError(
-                f"`--workers` cannot be combined with `--{option}`",
-                f"omit one of the two: each worker would count the requests of `{service}` by itself",
-            )
+    """Raise UsageError for a limit that cannot be split: all connections of a client may be one worker's."""
+    if balancing.guards.max_in_flight_per_client is not None:
+        raise errors.UsageError(
+            "`--workers` cannot be combined with `--max-in-flight-per-client`",
+            f"omit one of the two: each worker would count the requests of `{service}` by itself",
+        )
 
 
 # Private

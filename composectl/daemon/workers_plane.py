@@ -35,6 +35,7 @@ from composectl.daemon.messages import (
 )
 
 if TYPE_CHECKING:
+    from composectl.daemon.tls import ServiceTls
     from composectl.daemon.workers import Worker, Workers
 
 _ABORT_TIMEOUT = 3.0
@@ -50,8 +51,10 @@ class WorkersPlane:
         pool: SharedPool,
         workers: Workers,
         hooks: PlaneHooks,
+        tls: ServiceTls | None = None,
     ) -> None:
         self.plan = plan
+        self._tls = tls
         self._pool = pool
         self._workers = workers
         self._hooks = hooks
@@ -119,6 +122,11 @@ class WorkersPlane:
 
     def sweep(self) -> None:
         """The workers do so by themselves."""
+
+    @property
+    def plan_now(self) -> ServicePlan:
+        """For a worker that is to start: with the certificates that are served now."""
+        return self.plan if self._tls is None else replace(self.plan, tls=self._tls.plan)
 
     # What becomes of a worker
 

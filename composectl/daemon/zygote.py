@@ -10,10 +10,14 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from composectl import errors
 from composectl.daemon.channel import encode, pair, receive
 from composectl.daemon.messages import Ended, Start, Started
+
+if TYPE_CHECKING:
+    from composectl.proxy.tls_contexts import TlsContexts
 
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)  # the daemon alone decides
 _STANDARD = 3  # input, output, error
@@ -98,6 +102,7 @@ def _start_workers(end: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     running: set[int] = set()
+    contexts: dict[str, TlsContexts] = {}  # by service: all workers inherit the key of their session tickets
     while True:
         ready, _, _ = select.select([end.fileno(), woken], [], [])
         if woken in ready:
@@ -109,13 +114,21 @@ def _start_workers(end: socket.socket) -> None:
             message, descriptors = receive(end)
             if message is None:
                 break
-            pid = _fork(message, descriptors, inherited=(end.fileno(), woken, wakes))
+            _make_contexts(message, contexts)
+            pid = _fork(message, descriptors, contexts, inherited=(end.fileno(), woken, wakes))
             running.add(pid)
             _tell(end, Started(message.number, pid))
     _end(running)
 
 
-def _fork(start: Start, descriptors: list[int], inherited: tuple[int, ...]) -> int:
+def _make_contexts(start: Start, contexts: dict[str, TlsContexts]) -> None:
+    for plan in start.services:
+        if plan.tls is not None and plan.name not in contexts:
+            with suppress(errors.ComposectlError):  # which the worker meets, too, and tells
+                contexts[plan.name] = plan.tls.contexts()
+
+
+def _fork(start: Start, descriptors: list[int], contexts: Mapping[str, TlsContexts], inherited: tuple[int, ...]) -> int:
     pid = os.fork()
     if not pid:
         exit_code = 1
@@ -126,7 +139,7 @@ def _fork(start: Start, descriptors: list[int], inherited: tuple[int, ...]) -> i
                 os.close(descriptor)
             from composectl.daemon.worker import run_worker
 
-            run_worker(start, descriptors)
+            run_worker(start, descriptors, contexts)
             exit_code = 0
         finally:
             os._exit(exit_code)

@@ -69,7 +69,7 @@ class BasicAuth:
         "_waiting",
     )
 
-    def __init__(self, file: PasswordFile, realm: str, on_trouble: Callable[[str], None]) -> None:
+    def __init__(self, file: PasswordFile, realm: str, on_trouble: Callable[[str], None], processes: int = 1) -> None:
         self._file = file
         self._seen: Stamp | None = file.stamp
         self._on_trouble = on_trouble
@@ -77,7 +77,7 @@ class BasicAuth:
         self._refused = Refusal(401, ErrorReason.UNAUTHORIZED, [(b"WWW-Authenticate", challenge)])
         self._digest_key = token_bytes(32)
         self._remembered: OrderedDict[bytes, int] = OrderedDict()
-        self._failures = TokenBuckets(_FAILURES)
+        self._failures = TokenBuckets(_FAILURES.split(processes))
         self._checking: dict[bytes, list[Answer]] = {}
         self._waiting: deque[_Check] = deque()
         self._running = 0

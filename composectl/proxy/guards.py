@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic_ns
 from typing import Final
 
@@ -90,18 +91,26 @@ class Guards:
 
 
 def make_guards(
-    config: GuardConfig, service: str = "", on_trouble: Callable[[str], None] = lambda sentence: None
+    config: GuardConfig,
+    service: str = "",
+    on_trouble: Callable[[str], None] = lambda sentence: None,
+    processes: int = 1,
 ) -> Guards | None:
-    """None where nothing is guarded; for `on_trouble` see `BasicAuth`. Raises ComposectlError for a bad file."""
+    """None where nothing is guarded; for `on_trouble` see `BasicAuth`. Raises ComposectlError for a bad file.
+
+    `processes`: so many serve the same clients, each with its part of the rates.
+    """
     if config == GuardConfig():
         return None
+    if config.rate_limit is not None:
+        config = replace(config, rate_limit=config.rate_limit.split(processes))
     if not config.basic_auth:
         return Guards(config)
     try:
         file = read_password_file(config.basic_auth)
     except BadPasswordFile as bad:
         raise errors.UsageError(f"the password file {config.basic_auth} {bad.fault}", bad.hint) from None
-    return Guards(config, BasicAuth(file, service, on_trouble))
+    return Guards(config, BasicAuth(file, service, on_trouble, processes))
 
 
 def is_authorization(name: bytes) -> bool:

@@ -27,8 +27,18 @@ class TlsContexts:
     A certificate that is renewed goes into the context that is there: session tickets stay valid.
     """
 
-    def __init__(self, files: CertificateFiles, *, strict: bool = False, challenges: Path | None = None) -> None:
-        """`challenges`: the folder of certificates for authorities that ask for them. Raises UsageError."""
+    def __init__(
+        self,
+        files: CertificateFiles,
+        *,
+        strict: bool = False,
+        challenges: Path | None = None,
+        served: Sequence[CertifiedKey] = (),
+    ) -> None:
+        """`challenges`: the folder of certificates for authorities that ask for them.
+
+        `served`: those to begin with, in place of what the files hold. Raises UsageError.
+        """
         self.files = files
         self.certified: Sequence[CertifiedKey] = ()
         self._strict = strict
@@ -36,7 +46,7 @@ class TlsContexts:
         self._contexts: dict[_Key, ssl.SSLContext] = {}
         self._by_name: dict[str, ssl.SSLContext] = {}
         self._first: ssl.SSLContext | None = None
-        self._use(files.load())
+        self.use(served or files.load())
 
     def find(self, server_name: str) -> ssl.SSLContext | None:
         """The context for this name, in lower case, "" where the client sends none; None where it is refused."""
@@ -60,11 +70,10 @@ class TlsContexts:
         """To be called once a second: use the files if they have changed."""
         changed = self.files.changed()
         if changed is not None:
-            self._use(changed)
+            self.use(changed)
 
-    # Private
-
-    def _use(self, certified: Sequence[CertifiedKey]) -> None:
+    def use(self, certified: Sequence[CertifiedKey]) -> None:
+        """Serve these from now on."""
         contexts: dict[_Key, ssl.SSLContext] = {}
         by_name: dict[str, ssl.SSLContext] = {}
         groups: dict[frozenset[str], list[CertifiedKey]] = {}

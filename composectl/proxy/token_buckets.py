@@ -22,6 +22,10 @@ class RateLimit:
         burst = "" if self.burst == self.count else f":{self.burst}"
         return f"{self.count}/{_UNITS[self.seconds]}{burst}"
 
+    def split(self, processes: int) -> RateLimit:
+        """The part of each process, where several count by themselves; one at once is the least."""
+        return RateLimit(self.count, self.seconds * processes, max(1, self.burst // processes))
+
 
 class TokenBuckets:
     """A bucket for each client, for 65,536 at most: beyond, those are forgotten that were not seen for longest.

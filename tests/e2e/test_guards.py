@@ -28,6 +28,7 @@ services:
 """
 
 
+@pytest.mark.one_process
 def test_the_users_of_a_file_beside_the_compose_file_are_answered(project: ComposeProject) -> None:
     project.write(GUARDED)
     users = project.file.parent / "users.htpasswd"

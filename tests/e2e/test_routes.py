@@ -68,6 +68,7 @@ def test_routes_on_the_command_line_choose_the_service(project: ComposeProject) 
     assert answered_by(project, "/", "web.test") in addresses(project, "web")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
 def test_routes_of_the_file_choose_the_service_and_its_guards(project: ComposeProject) -> None:
     project.write(DECLARED)
@@ -116,9 +117,10 @@ services:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-def test_one_port_has_certificates_for_the_names_of_all(project: ComposeProject) -> None:
+@pytest.mark.parametrize("words", [(), ("--workers", "2")], ids=["alone", "workers"])
+def test_one_port_has_certificates_for_the_names_of_all(project: ComposeProject, words: tuple[str, ...]) -> None:
     project.write(ENCRYPTED)
-    project.run("up", "--tls", "internal", "-d")
+    project.run("up", "--tls", "internal", *words, "-d")
 
     def curl(host: str, *options: str) -> tuple[str, ...]:
         """The version of HTTP, the status and the backend; the certificate is verified for this host."""
@@ -129,7 +131,8 @@ def test_one_port_has_certificates_for_the_names_of_all(project: ComposeProject)
         return tuple(subprocess.check_output(["curl", *words, *options, *place], text=True).split())
 
     (web,), (api,) = addresses(project, "web"), addresses(project, "api")
-    assert curl("web.test") == ("2", "200", web)
-    assert curl("v1.api.test", "--http1.1") == ("1.1", "200", api)
+    for _ in range(12):  # of each worker
+        assert curl("web.test") == ("2", "200", web)
+        assert curl("v1.api.test", "--http1.1") == ("1.1", "200", api)
     assert curl("web.test", "--header", "Host: v1.api.test") == ("2", "200", api)
     assert curl("web.test", "--header", "Host: other.test") == ("2", "421")

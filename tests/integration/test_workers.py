@@ -291,13 +291,11 @@ def test_without_the_process_that_starts_workers_it_ends(place: Workspace) -> No
     assert "which starts the workers of composectl, has ended" in complaints
 
 
-@pytest.mark.parametrize("option", ["max-in-flight-per-client", "rate-limit"])
-def test_what_one_process_counts_is_refused(place: Workspace, option: str) -> None:
-    limit = (f"--{option}", "10/s" if option == "rate-limit" else "1")
-    words = ("--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", *limit, *TWO)
+def test_what_one_process_counts_is_refused(place: Workspace) -> None:
+    words = ("--listen", f"{HOST}:0", "--backend", f"{HOST}:9001", "--max-in-flight-per-client", "1", *TWO)
     error = cli_error_in(place.composectl("proxy", *words))
     assert error.exit_code == 2
-    assert error.message == f"`--workers` cannot be combined with `--{option}`"
+    assert error.message == "`--workers` cannot be combined with `--max-in-flight-per-client`"
     assert place.leftovers() == []
 
 

@@ -280,7 +280,7 @@ MET_IN = {
         "`{}` cannot be combined with `--balancer`": "test_where_nothing_has_run_in_the_background_there_is_no_log",
     },
     "integration/test_workers.py": {
-        "`--workers` cannot be combined with `--{}`": "test_what_one_process_counts_is_refused",
+        "`--workers` cannot be combined with `--max-in-flight-per-client`": "test_what_one_process_counts_is_refused",
         "process {}, which starts the workers of composectl, has ended": (
             "test_without_the_process_that_starts_workers_it_ends"
         ),

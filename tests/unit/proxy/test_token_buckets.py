@@ -29,6 +29,18 @@ def test_over_time_it_is_the_rate_and_a_burst(count: int, seconds: int) -> None:
     assert sum(buckets.take("a", NOW + number * step) == 0 for number in range(200)) == 100
 
 
+@pytest.mark.parametrize(
+    ("whole", "processes", "part"),
+    [
+        (RateLimit(10, 1, 50), 2, RateLimit(10, 2, 25)),
+        (RateLimit(1, 60, 1), 4, RateLimit(1, 240, 1)),
+        (RateLimit(5, 1, 7), 1, RateLimit(5, 1, 7)),
+    ],
+)
+def test_each_process_has_its_part(whole: RateLimit, processes: int, part: RateLimit) -> None:
+    assert whole.split(processes) == part
+
+
 def test_each_client_has_its_own_bucket() -> None:
     buckets = TokenBuckets(RateLimit(1, 1, 1))
     assert [buckets.take(client, NOW) for client in ("a", "b", "a")] == [0, 0, SECOND]
