@@ -48,7 +48,7 @@ test-rest: venv
 	@scripts/wheels
 	@scripts/fuzz $(FUZZ_SECONDS)
 	@scripts/compiled
-	@PYTHONPATH=$(CURDIR)/.tools/compiled:$(CURDIR) scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance -o pythonpath= $(SAMPLE)
+	@COMPOSECTL_TIMES_EXAMPLES=4 PYTHONPATH=$(CURDIR)/.tools/compiled:$(CURDIR) scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance -o pythonpath= $(SAMPLE)
 	@scripts/with-engine scripts/run-tests "$(USUAL) and not ($(FAST))" tests $(SAMPLE)
 	@COMPOSECTL_TESTED_WORKERS=2 scripts/run-tests "$(WITH_WORKERS)" tests/integration $(SAMPLE)
 	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern scripts/run-tests "(smoke or modern) and not one_node" tests/compatibility && \

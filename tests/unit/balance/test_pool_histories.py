@@ -221,4 +221,4 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(examples(2000), stateful_step_count=15)
+TestHistories.settings = settings(examples(500), stateful_step_count=15)
