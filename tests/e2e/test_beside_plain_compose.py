@@ -105,7 +105,8 @@ def test_h22_replicas_that_plain_compose_recreates_meanwhile_are_brought_back(
     balanced: ComposeProject, words: tuple[str, ...]
 ) -> None:
     plain = balanced.plain_compose(*words)
-    assert words == ("create",) or "address already in use" in plain.stderr
+    # Its `up` finds the port in use, or a container already removed that composectl has brought back.
+    assert (plain.returncode == 0) == (words == ("create",)), plain.stderr
     (told,) = wait_until(lambda: lines_of_log(balanced, "another tool"))
     assert balanced.has_ready(3)
     assert ask(balanced.port).is_whole
