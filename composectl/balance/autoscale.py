@@ -12,8 +12,10 @@ from typing import Final
 
 from composectl.balance.replica_range import ReplicaRange
 
-_MAX_UP: Final = 10  # times the replicas that are ready, in one decision
-_MAX_DOWN: Final = 2  # the same, divided by it
+_MAX_UP: Final = 10  # times the replicas that are ready or on their way, in one decision
+_MAX_DOWN: Final = 2  # those that are ready, divided by it
+_FLOOR: Final = 0.9  # of what the panic window needs: a range does not wait a stable window for so much
+_HAIR: Final = 0.1  # of a replica: by so little a number does not fall at once
 _DEFAULT_TARGET: Final = 10.0
 _SHARE_OF_CAP: Final = 0.75
 _PANIC: Final = 2  # times what is ready
@@ -82,6 +84,7 @@ class Autoscaler:
         self._since = self._active_at = 0.0
         self._panics_since: float | None = None
         self._panic_most = 0
+        self._needed_at = 0.0  # the last time that all desired replicas were needed
         self._wanted: deque[tuple[float, int]] = deque()  # within the delay, each larger than all after it
 
     def observe(self, sample: Sample) -> None:
@@ -113,9 +116,9 @@ class Autoscaler:
         now = self._samples[-1].at
         if self.bounds.least == 0 and now - self._active_at >= self._config.sleep_after:
             return Decision(0, f"no request for {self._config.sleep_after:g} s")
-        wanted, reason = self._wanted_by_load(now, ready)
+        wanted, reason = self._wanted_by_load(now, ready, desired)
         if self._config.target_cpu is not None:
-            by_cpu, of_cpu = self._wanted_by_cpu(ready, self._config.target_cpu)
+            by_cpu, of_cpu = self._wanted_by_cpu(ready, desired, self._config.target_cpu)
             if by_cpu > wanted:
                 wanted, reason = by_cpu, of_cpu
         delayed = self._after_delay(now, wanted)
@@ -132,27 +135,45 @@ class Autoscaler:
 
     # Private
 
-    def _wanted_by_load(self, now: float, ready: int) -> tuple[int, str]:
+    def _wanted_by_load(self, now: float, ready: int, desired: int) -> tuple[int, str]:
         config = self._config
         stable, panic = self._average(config.stable_window), self._average(config.panic_window)
-        wanted, suddenly = (_needed(load, self._target) for load in (stable, panic))
-        if suddenly >= _PANIC * max(1, ready):
+        self._look_for_panic(now, _needed(panic, self._target) >= _PANIC * max(1, ready))
+        of_stable, of_panic = (
+            f"{stable:.1f} in flight over {config.stable_window:g} s",
+            f"{panic:.1f} in flight over {config.panic_window:g} s",
+        )
+        steady, recent = self._not_by_a_hair(now, stable, desired), _needed(_FLOOR * panic, self._target)
+        wanted, reason = (recent, of_panic) if recent > steady else (steady, of_stable)
+        wanted = _limited(wanted, ready, desired)
+        if self._panics_since is None:
+            return wanted, reason
+        suddenly = _limited(_needed(panic, self._target), ready, desired)
+        self._panic_most = max(self._panic_most, wanted, suddenly)
+        return self._panic_most, of_panic
+
+    def _look_for_panic(self, now: float, over: bool) -> None:
+        if over:
             if self._panics_since is None:
                 self._panic_most = 0
             self._panics_since = now
-        elif self._panics_since is not None and now - self._panics_since >= config.stable_window:
+        elif self._panics_since is not None and now - self._panics_since >= self._config.stable_window:
             self._panics_since = None
-        wanted, suddenly = (_limited(replicas, ready) for replicas in (wanted, suddenly))
-        if self._panics_since is None:
-            return wanted, f"{stable:.1f} in flight over {config.stable_window:g} s"
-        self._panic_most = max(self._panic_most, wanted, suddenly)
-        return self._panic_most, f"{panic:.1f} in flight over {config.panic_window:g} s"
 
-    def _wanted_by_cpu(self, ready: int, target: float) -> tuple[int, str]:
+    def _not_by_a_hair(self, now: float, load: float, desired: int) -> int:
+        """What the load needs; `desired`, where that is less by a hair only and has been for less than a window."""
+        wanted = _needed(load, self._target)
+        if wanted >= desired:
+            self._needed_at = now
+        elif now - self._needed_at < self._config.stable_window:
+            wanted = min(desired, _needed(load + _HAIR * self._target, self._target))
+        return wanted
+
+    def _wanted_by_cpu(self, ready: int, desired: int, target: float) -> tuple[int, str]:
         used = self._average(self._config.stable_window, of_cpu=True)
         share = used / max(1, ready)
         reason = f"{share:.0%} of the CPUs over {self._config.stable_window:g} s"
-        return _limited(_needed(used, target), ready), reason
+        return _limited(_needed(used, target), ready, desired), reason
 
     def _average(self, seconds: float, *, of_cpu: bool = False) -> float:
         """Over the last seconds, or as many as are known."""
@@ -187,9 +208,9 @@ def _needed(load: float, target: float) -> int:
     return ceil(load / target - _SLACK)
 
 
-def _limited(replicas: int, ready: int) -> int:
+def _limited(replicas: int, ready: int, desired: int) -> int:
     """What may be reached in one step."""
-    return min(max(replicas, ready // _MAX_DOWN), _MAX_UP * max(1, ready))
+    return min(max(replicas, ready // _MAX_DOWN), _MAX_UP * max(1, ready, desired))
 
 
 def _sum(sample: Sample, of_cpu: bool) -> float:

@@ -6,11 +6,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.autoscale.__main__ import BOUNDS, Cell, play, table, verdicts
+from bench.autoscale.__main__ import BOUNDS, STARTS, Cell, play, play_all, summary, table, with_tables, worse
 from bench.autoscale.deciders import DECIDERS, Look
 from bench.autoscale.picture import picture
 from bench.autoscale.simulation import PLACES, simulate
 from bench.autoscale.traces import SECONDS, TRACES
+
+SEEDS = range(1, 6)
 
 
 class Always:
@@ -57,10 +59,39 @@ def test_where_load_comes_suddenly_none_waits_longer_than_with_a_kpa(trace: str,
     assert all(BOUNDS.least <= desired <= BOUNDS.most for _, _, desired, _ in ours.curve)
 
 
-def test_the_table_has_a_row_for_each_cell_and_a_verdict_for_each_trace() -> None:
+@pytest.mark.slow
+@pytest.mark.serial
+def test_no_cell_is_worse_than_a_kpa() -> None:
+    cells = play_all(SEEDS, processes=2)
+    assert len(cells) == len(TRACES) * len(STARTS)
+    assert worse(cells) == []
+
+
+def test_the_tables_have_a_row_for_each_cell_and_one_for_each_trace() -> None:
     cells = [Cell(trace, 5.0, (90.0, 100.0, 50.0), (2.0, 4.0, 9.0), (1, 2, 3)) for trace in TRACES]
-    assert len(list(table(cells))) == 2 + len(TRACES)
-    assert next(verdicts(cells)) == "step: 0.900 x the replica-seconds of the KPA, 0.500 x its p99"
+    assert list(table(cells))[2] == "| step | 5 | 90 / 100 / 50 | 0.900 | 2.00 / 4.00 / 9.00 | 0.500 | 1 / 2 / 3 |"
+    assert list(summary(cells))[2] == "| step | 0.900 | 0.500 |"
+    assert len(list(table(cells))) == len(list(summary(cells))) == 2 + len(TRACES)
+
+
+def test_a_cell_is_worse_by_its_p99_or_by_its_replica_seconds() -> None:
+    good, late = Cell("ramp", 5.0, (100, 100, 1), (1.05, 1, 1), (1, 1, 1)), (1.06, 1.0, 1.0)
+    cells = [
+        good,
+        Cell("step", 5.0, (100, 100, 1), late, (1, 1, 1)),
+        Cell("spike", 20.0, (101, 100, 1), (1, 1, 1), (1,)),
+    ]
+    assert worse(cells) == [
+        "step, 5 s to start: 1.000 x the replica-seconds of the KPA, 1.060 x its p99",
+        "spike, 20 s to start: 1.010 x the replica-seconds of the KPA, 1.000 x its p99",
+    ]
+
+
+def test_tables_replace_those_of_a_page() -> None:
+    page = "a\n<!-- one -->\nold\n<!-- end -->\nb\n<!-- two -->\n<!-- end -->\nc\n"
+    written = with_tables(page, {"one": ["1"], "two": ["2", "3"]})
+    assert written == "a\n<!-- one -->\n1\n<!-- end -->\nb\n<!-- two -->\n2\n3\n<!-- end -->\nc\n"
+    assert with_tables(written, {"one": ["1"], "two": ["2", "3"]}) == written
 
 
 def test_the_picture_can_be_read() -> None:

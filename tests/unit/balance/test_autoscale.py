@@ -108,9 +108,32 @@ def test_where_the_load_doubles_six_seconds_decide_and_nothing_is_taken_back_for
     assert service.seconds([60] * 6)[-1] == 6
     assert service.decisions[-1].panics
     assert service.decisions[-1].reason == "60.0 in flight over 6 s"
-    after = service.seconds([10] * 70)
+    after = service.seconds([9] * 70)
     assert set(after[:50]) == {6}
     assert after[-1] == 1
+
+
+def test_nine_tenths_of_what_the_last_seconds_need_are_a_floor() -> None:
+    service = Service(ReplicaRange(1, 100))
+    service.seconds([100] * 100)
+    assert service.seconds([150] * 6)[-1] == 14  # the average of a minute is 105
+    assert service.decisions[-1] == Decision(14, "150.0 in flight over 6 s", panics=False)
+
+
+def test_it_falls_by_a_hair_only_after_a_stable_window() -> None:
+    service = Service(ReplicaRange(1, 100))
+    service.seconds([11] * 100)
+    after = service.seconds([9.5] * 120)
+    needed_for = next(at for at in range(60) if 11 + (9.5 - 11) * (at + 1) / 60 <= 10)
+    assert set(after[: needed_for + 59]) == {2}
+    assert set(after[needed_for + 59 :]) == {1}
+    service.seconds([11] * 100)
+    assert 1 in service.seconds([5] * 60)
+
+
+def test_what_is_on_its_way_counts_where_growth_is_limited() -> None:
+    service = Service(ReplicaRange(1, 1000), AutoscaleConfig(target_in_flight=1, panic_window=1), start=30)
+    assert service.seconds([900] * 4) == [1, 10, 100, 900]
 
 
 def test_in_one_step_it_grows_tenfold_at_most_and_shrinks_by_half() -> None:
