@@ -22,7 +22,7 @@ from composectl.orchestrator.addressing import check_addressing
 class ClaimedProject:
     """The lock; in a hot restart also the old process, its listening sockets, and its `published_host`.
 
-    `served`: the services of which the old process has a ready backend.
+    `served`: the services of which the old process has a ready backend; `asleep`: those that it lets sleep.
     """
 
     lock: ProjectLock
@@ -30,6 +30,7 @@ class ClaimedProject:
     old_process: OldProcess | None = None
     published_host: str | None = None
     served: frozenset[str] = frozenset()
+    asleep: frozenset[str] = frozenset()
 
 
 def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> ClaimedProject:
@@ -53,7 +54,8 @@ def claim_project(folder: Path, project: str, engine: str, config: UpConfig) -> 
         for service in status["services"]
         if any(backend["phase"] == Phase.READY for backend in service["backends"])
     )
-    return ClaimedProject(lock, fds.listening, old_process, published_host, served)
+    asleep = frozenset(service["service"] for service in status["services"] if service.get("asleep"))
+    return ClaimedProject(lock, fds.listening, old_process, published_host, served, asleep)
 
 
 def check_same_kind(info: DaemonInfo, *, stack: bool) -> None:

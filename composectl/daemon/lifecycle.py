@@ -29,6 +29,7 @@ from composectl.daemon.replica_output import ReplicaOutput
 from composectl.daemon.scaling import scale
 from composectl.daemon.service import bind_released_ports
 from composectl.daemon.shutdown import Interrupted, Shutdown, cancel_on
+from composectl.daemon.sleep import may_sleep_on, stay_asleep
 from composectl.proxy.access_log import AccessLog, AccessLogMonitor
 from composectl.sanitize import sanitize_lines
 from composectl.screen.actions import Keys
@@ -50,6 +51,7 @@ class Prepared:
     old_process: OldProcess | None = None  # serves until this daemon does
     ready_timeout: float | None = None  # seconds for the first backend; None for as long as its HEALTHCHECK says
     served: frozenset[str] = frozenset()  # the services of which the old process has a ready backend
+    asleep: frozenset[str] = frozenset()  # those that it lets sleep
 
 
 Prepare = Callable[[], Coroutine[Any, Any, Prepared]]
@@ -75,6 +77,7 @@ class Lifecycle:
         self._old_process = prepared.old_process
         self._ready_timeout = prepared.ready_timeout
         self._served = prepared.served
+        self._asleep = prepared.asleep
         self._shutdown = shutdown
         self._api = Api(prepared.daemon, shutdown)
         self._console = Console(prepared.daemon, notify_ready, shutdown.interrupt)
@@ -137,8 +140,10 @@ class Lifecycle:
         Raises ReplicasFailed where the old process serves more services.
         """
         self._console.print_changes()
+        services, scales = self._daemon.services, dict(self._daemon.orchestrator.desired)
+        for name in self._asleep & services.keys():
+            stay_asleep(self._daemon, services[name])
         missing = await self._wait_until_ready()
-        services = self._daemon.services
         if missing and any(not service.pool.ready for name, service in services.items() if name in self._served):
             raise errors.ReplicasFailed(missing.message, "the running composectl goes on with its own options")
         await self._serve()
@@ -147,8 +152,7 @@ class Lifecycle:
         self._old_process = None
         self._brought_up.set()
         await self._open_admin()
-        desired = self._daemon.orchestrator.desired
-        asked = {name: service.range or desired[name] for name, service in self._daemon.services.items()}
+        asked = {name: service.range or scales[name] for name, service in services.items() if not may_sleep_on(service)}
         request = ScaleRequest(asked, ready_timeout_seconds=self._ready_timeout)
         try:
             await scale(self._daemon, request, info)

@@ -122,7 +122,7 @@ async def prepare_up(
         for service in services.values():
             await bind_ports(service, orchestrator, folder)
         undo.pop_all()
-    return Prepared(daemon, claimed.old_process, config.ready_timeout, claimed.served)
+    return Prepared(daemon, claimed.old_process, config.ready_timeout, claimed.served, claimed.asleep)
 
 
 def ports_of(project: Project, service: str, config: ServiceConfig, *, swarm: bool = False) -> list[Port]:

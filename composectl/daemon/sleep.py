@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from composectl import errors
-from composectl.balance.backend import Backend
+from composectl.balance.backend import Backend, ContainerHealth
 from composectl.balance.phase import Phase
 from composectl.balance.plan import plan_scale
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.retiring import remove_drained
 from composectl.daemon.service import BalancedService
 
+_PATIENCE = 5.0  # for the engine to tell that a container is paused
 _LEAVING = (Phase.DRAINING, Phase.DRAINED)
 
 
@@ -29,9 +30,20 @@ async def fall_asleep(daemon: Daemon, service: BalancedService, reason: str) -> 
     try:
         await asyncio.gather(*(remove_drained(daemon, service, backend, lambda _: None) for backend in surplus))
         await daemon.orchestrator.sleep(service.name, pause=service.pauses)
+        await _forget_paused(daemon, service)
     except errors.ComposectlError:
         await wake_up(daemon, service, "it could not be stopped")
         raise
+
+
+def stay_asleep(daemon: Daemon, service: BalancedService) -> None:
+    """Take over a service that sleeps already."""
+    daemon.orchestrator.desired[service.name], service.asleep = 0, True
+
+
+def may_sleep_on(service: BalancedService) -> bool:
+    """Whether it sleeps, and its range allows that."""
+    return service.asleep and service.range is not None and service.range.least == 0
 
 
 async def wake_up(daemon: Daemon, service: BalancedService, reason: str) -> None:
@@ -50,7 +62,7 @@ def mark_awake(daemon: Daemon, service: BalancedService, reason: str) -> None:
 
 
 def forget_sleeping(service: BalancedService) -> None:
-    """A replica that was paused is another backend from now on: the old one leaves for good."""
+    """A replica that is paused is another backend from now on, which is ready once something lets it go on."""
     for backend in service.pool.backends:
         if backend.phase in _LEAVING:
             service.pool.remove(backend.replica.key, "woken")
@@ -62,6 +74,19 @@ def was_woken(service: BalancedService) -> bool:
 
 
 # Private
+
+
+async def _forget_paused(daemon: Daemon, service: BalancedService) -> None:
+    """One that something else lets go on is then a new backend, and shows that the service is awake."""
+    leaving = [backend for backend in service.pool.backends if backend.phase in _LEAVING]
+    await daemon.changes.wait_until(lambda: not any(map(_may_run, leaving)), _PATIENCE)
+    if not any(map(_may_run, leaving)):
+        forget_sleeping(service)
+
+
+def _may_run(backend: Backend) -> bool:
+    """Whether it is not known yet to be stopped or paused."""
+    return backend.phase is not Phase.GONE and backend.replica.health is not ContainerHealth.UNHEALTHY
 
 
 def _is_idle(backend: Backend) -> bool:

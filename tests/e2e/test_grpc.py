@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import grpc
@@ -40,13 +40,14 @@ pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 @pytest.fixture
 def serve(project: ComposeProject) -> Callable[..., GrpcClient]:
-    """Starts so many replicas; the client has one channel to all of them."""
+    """Starts so many replicas, or a range; the client has one channel to all of them."""
 
-    def start(replicas: int, *options: tuple[str, int]) -> GrpcClient:
+    def start(replicas: int | str, *options: tuple[str, int], words: Sequence[str] = ()) -> GrpcClient:
         machine = ", ".join(f"{folder}:{folder}:ro" for folder in dict.fromkeys(MACHINE))
         project.write(CALLS, python=sys.executable, root=ROOT, machine=machine)
-        project.run("up", "--balance", f"echo={replicas}", "--health-check-grpc", "-d")
-        assert project.has_ready(replicas)
+        project.run("up", "--balance", f"echo={replicas}", "--health-check-grpc", *words, "-d")
+        if isinstance(replicas, int):
+            assert project.has_ready(replicas)
         return GrpcClient(project.port, *options)
 
     return start
@@ -84,3 +85,21 @@ def test_a_channel_with_pings_and_every_kind_of_call(project: ComposeProject, se
         assert client.states.count(grpc.ChannelConnectivity.CONNECTING) <= 1
         assert grpc.ChannelConnectivity.TRANSIENT_FAILURE not in client.states
     assert project.status()["totals"]["failed"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["stop", "pause"])
+def test_a_call_wakes_a_service_that_sleeps(
+    project: ComposeProject, serve: Callable[..., GrpcClient], mode: str
+) -> None:
+    words = ("--sleep-after", "2s", "--sleep-mode", mode)
+    with closing(serve("0..2", words=words)) as client:
+        for number in range(3):
+            assert wait_until(lambda: project.status()["asleep"])
+            assert client.unary(b"%d" % number, timeout=SECONDS).endswith(b":%d" % number)
+        assert wait_until(lambda: project.status()["asleep"])
+        at_once = [client.unary.future(b"%d" % number, timeout=SECONDS) for number in range(100)]
+        assert [call.result().partition(b":")[2] for call in at_once] == [b"%d" % number for number in range(100)]
+    status = project.status()
+    reasons = [scaling["reason"] for scaling in status["scalings"]]
+    assert (reasons.count("a request came"), status["totals"]["failed"]) == (4, 0)

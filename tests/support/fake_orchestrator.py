@@ -184,14 +184,24 @@ class FakeOrchestrator(Orchestrator):
 
     async def sleep(self, service: str, *, pause: bool) -> None:
         self.log.append(f"{'pause' if pause else 'stop'} {service}")
-        self.ended.add(service)
-        self._report(service)
+        if pause:
+            self.report_health(service, UNHEALTHY)
+        else:
+            self.ended.add(service)
+            self._report(service)
 
     async def wake(self, service: str) -> None:
         self.log.append(f"wake {service}")
         if self.broken:
             raise self.broken
         self.ended.discard(service)
+        self.report_health(service, HEALTHY)
+
+    def report_health(self, service: str, health: ContainerHealth) -> None:
+        """That of all its replicas; one that is paused is unhealthy."""
+        for id, (of, revision, replica) in list(self._made.items()):  # noqa: A001 - Docker's word
+            if of == service:
+                self._made[id] = (service, revision, replace(replica, health=health))
         self._report(service)
 
     async def remove(self, id: str, grace_period: float | None = None) -> None:  # noqa: A002 - Docker's word

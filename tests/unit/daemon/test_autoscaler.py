@@ -19,7 +19,7 @@ from composectl.daemon.rollout import roll_out
 from composectl.daemon.scaling import scale
 from composectl.daemon.service import BalancedService
 from composectl.proxy.limits import QueueConfig
-from tests.support.fake_orchestrator import NEW, FakeOrchestrator
+from tests.support.fake_orchestrator import HEALTHY, NEW, UNHEALTHY, FakeOrchestrator
 from tests.support.wait import wait_until_async
 
 
@@ -238,6 +238,23 @@ async def test_one_that_something_else_has_started_is_awake(sleeper: Elastic) ->
     await sleeper.seconds(1)
     assert (sleeper.service.asleep, sleeper.desired) == (False, 1)
     assert "wake echo" not in sleeper.orchestrator.log
+
+
+async def test_one_that_was_paused_and_something_else_lets_go_on_is_awake(
+    elastic: Elastic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elastic.service, "_balancing", BalancingConfig(sleep_mode="pause"))
+    elastic.service.range = ReplicaRange(0, 5)
+    await elastic.seconds(3)
+    await elastic.seconds(310, in_flight=0)
+    assert (elastic.orchestrator.log[-1], elastic.service.asleep) == ("pause echo", True)
+    elastic.orchestrator.report_health("echo", UNHEALTHY)
+    await elastic.seconds(10)
+    assert elastic.service.asleep
+    elastic.orchestrator.report_health("echo", HEALTHY)
+    await elastic.seconds(1)
+    assert (elastic.service.asleep, elastic.service.pool.ready) == (False, 1)
+    assert "wake echo" not in elastic.orchestrator.log
 
 
 @pytest.mark.parametrize("count", [1, 3])

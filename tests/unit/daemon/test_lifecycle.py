@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from composectl import errors
+from composectl.balance.replica_range import ReplicaRange
 from composectl.daemon.lifecycle import Lifecycle, Prepared
 from composectl.daemon.shutdown import Shutdown
 from composectl.orchestrator.base import Orchestrator
@@ -61,12 +62,14 @@ class OldDaemon:
 class Run:
     """One run of a daemon; `text` is what its caller gets once it serves in the background, if it `accepts`.
 
-    `old`: takes over from this one, which has ready backends of the services in `served`.
+    `old`: takes over from this one, which has ready backends of the services in `served`, and lets those sleep that
+    are `asleep`.
     """
 
     accepts = True
     old: OldDaemon | None = None
     served: frozenset[str] = frozenset()
+    asleep: frozenset[str] = frozenset()
 
     def __init__(self, orchestrator: FakeOrchestrator, folder: Path) -> None:
         self.daemon = make_daemon(orchestrator, folder / "composectl")
@@ -77,7 +80,7 @@ class Run:
     @asynccontextmanager
     async def going(self, *, background: bool = True) -> AsyncIterator[tuple[Shutdown, asyncio.Task[int]]]:
         with Shutdown() as shutdown:
-            prepared = Prepared(self.daemon, self.old, served=self.served)  # type: ignore[arg-type]
+            prepared = Prepared(self.daemon, self.old, served=self.served, asleep=self.asleep)  # type: ignore[arg-type]
             lifecycle = Lifecycle(prepared, shutdown, self._notify if background else None)
             running = asyncio.create_task(lifecycle.run())
             try:
@@ -304,6 +307,21 @@ async def test_a_hot_restart_needs_what_the_old_process_serves(tmp_path: Path, s
             assert run.exit_code == 1
         assert run.old.is_stopped is (served == "echo")
     assert "stop started" not in orchestrator.log
+
+
+@pytest.mark.parametrize(("least", "sleeps"), [(0, True), (1, False)])
+async def test_a_hot_restart_lets_a_service_sleep_on_where_it_may(tmp_path: Path, least: int, sleeps: bool) -> None:
+    orchestrator = FakeOrchestrator({"echo": 1})
+    orchestrator.ended = {"echo"}
+    run = Run(orchestrator, tmp_path)
+    run.old, run.asleep = OldDaemon(), frozenset({"echo"})
+    service = run.daemon.services["echo"]
+    service.range = ReplicaRange(least, 3)
+    async with run.going():
+        await run.is_ready.wait()
+        assert (service.asleep, run.old.is_stopped, run.exit_code) == (sleeps, True, 0)
+        assert ("wake echo" in orchestrator.log) is not sleeps
+        assert orchestrator.desired["echo"] == (0 if sleeps else 1)
 
 
 async def test_what_compose_refuses_leaves_everything_as_it_is(tmp_path: Path) -> None:
