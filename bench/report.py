@@ -31,6 +31,7 @@ measured while these look at another composectl. Where backends are killed, each
 more connections, and `go-pooled` its buffers, too. Calls of gRPC go over HTTP/2 without TLS on both sides, to four
 nghttpd; h2load sends them where all are alike. Over TCP, `haproxy-splice` is HAProxy with `option splice-auto` and
 `option splice-response`. `composectl-sticky` has `--sticky`, and `composectl-hashed` has `--sticky cookie:NAME`.
+`composectl-capped` has `--max-in-flight 32`, and `composectl-queued` has `--max-in-flight 8`.
 """
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.figures import Figure, Row, Samples
 from bench.parts import (
     bodies,
+    capped,
     commands,
     cpu,
     growth,
@@ -92,6 +93,7 @@ _OF_TWO, _OF_FOUR = (
     _ratio(cpu.SPEED, workers.row("composectl", count), workers.row("composectl", 1)) for count in (2, 4)
 )
 _CPU_OF_FOUR = _ratio(cpu.CPU, workers.row("composectl", 4), workers.row("composectl", 1))
+_CAPPED = _ratio(cpu.CPU, capped.CAPPED, capped.WITHOUT)
 _TABLE = _ratio(latency.P99, table.DRAWN, latency.BARE)
 
 REQUIREMENTS = (
@@ -121,6 +123,7 @@ REQUIREMENTS = (
     Requirement("p99 with all watchers against bare", "watched", _WATCHED, 1.2),
     Requirement("CPU per request with sessions by cookie against none", "sticky", _STICKY, 1.1),
     Requirement("CPU per request with sessions by hash against none", "sticky", _HASHED, 1.1),
+    Requirement("CPU per request with `--max-in-flight` against none", "capped", _CAPPED, 1.05),
     Requirement("failed requests while backends are killed", "killed", _median(killed.LOST), 0, "requests"),
     Requirement("p99 while backends are killed", "killed", _median(killed.P99), 50, "ms"),
     Requirement("throughput while backends are killed", "killed", _median(killed.KEPT), 0.9, at_least=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.parts import (
     bodies,
+    capped,
     commands,
     cpu,
     growth,
@@ -27,6 +28,7 @@ PARTS: dict[str, Part] = {
         table.PART,
         watched.PART,
         sticky.PART,
+        capped.PART,
         *bodies.PARTS,
         growth.PART,
         *grpc.PARTS,

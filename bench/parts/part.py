@@ -33,6 +33,7 @@ NGINX = Row("nginx")
 _OF_ONE_PART = (
     *("haproxy-splice", "composectl-sticky", "composectl-hashed"),
     *(f"{peer}-{workers}" for peer in ("composectl", "nginx", "haproxy") for workers in (1, 2, 4)),
+    *("composectl-capped", "composectl-queued"),
 )
 
 

@@ -41,6 +41,14 @@ def _hashed(_: Path) -> Sequence[str]:
     return ("--sticky", "cookie:visit")
 
 
+def _capped(_: Path) -> Sequence[str]:
+    return ("--max-in-flight", "32")
+
+
+def _queued(_: Path) -> Sequence[str]:
+    return ("--max-in-flight", "8")
+
+
 def composectl(
     name: str, *, table: bool = True, options: Options = _none, home: Path = INSTALLED, measured: bool = True
 ) -> Peer:
@@ -102,4 +110,6 @@ WATCHED = composectl("composectl-watched", options=_watched)
 STICKY = composectl("composectl-sticky", options=_sticky)
 HASHED = composectl("composectl-hashed", options=_hashed)
 WORKERS = tuple(map(_of_workers, (1, 2, 4)))
+CAPPED = composectl("composectl-capped", options=_capped)
+QUEUED = composectl("composectl-queued", options=_queued)
 BYSTANDER = composectl("composectl-bystander", options=_watched, measured=False)

@@ -41,3 +41,4 @@ def test_words_that_make_no_sense_are_refused(words: list[str], capsys: pytest.C
 def test_a_part_brings_the_peers_that_it_is_about() -> None:
     assert list(parse(["--only", "watched"]).peers) == ["nginx", "composectl", "composectl-quiet", "composectl-watched"]
     assert list(parse(["--only", "sticky"]).peers) == ["nginx", "composectl", "composectl-sticky", "composectl-hashed"]
+    assert list(parse(["--only", "capped"]).peers) == ["nginx", "composectl", "composectl-capped", "composectl-queued"]

@@ -27,6 +27,7 @@ def test_a_run_that_is_fast_enough_meets_all() -> None:
         ({"caddy": 3.7}, ["CPU per request against Caddy"]),
         ({"composectl_watched": 1.7}, ["p99 with all watchers against bare"]),
         ({"composectl_sticky": 1.7}, ["CPU per request with sessions by cookie against none"]),
+        ({"composectl_capped": 1.7}, ["CPU per request with `--max-in-flight` against none"]),
         ({"composectl_quiet": 1.1}, ["p99 with the table drawn against without"]),
     ],
 )

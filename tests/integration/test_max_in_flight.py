@@ -5,62 +5,105 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import count
+from statistics import median
+
+import pytest
 
 from tests.support.busy_backends import BusyBackends
 from tests.support.proxy_process import Workspace
 
-BACKENDS, CLIENTS, REQUESTS, SECONDS = 4, 40, 5, 0.05
-IDEAL = CLIENTS * REQUESTS * SECONDS / BACKENDS
+BACKENDS, CLIENTS, SECONDS = 4, 40, 0.05
+ROUNDS, MOST = 5, 1.03  # times what the backends take without the proxy
 
 
-@dataclass
 class Clients:
-    """Each asks `REQUESTS` times, one after the other; `statuses`: of all answers."""
+    """One at each of the ports, each on a connection that stays."""
 
-    port: int
-    statuses: list[bytes] = field(default_factory=list)
-    numbers: count[int] = field(default_factory=count)
+    def __init__(self, ports: Sequence[int]) -> None:
+        self._ports = ports
+        self._numbers = count()
+        self._connections: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def ask(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        for _ in range(REQUESTS):
-            writer.write(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % next(self.numbers))
-            head = await reader.readuntil(b"\r\n\r\n")
+    async def connect(self) -> None:
+        self._connections = [await asyncio.open_connection("127.0.0.1", port) for port in self._ports]
+
+    def close(self) -> None:
+        for _, writer in self._connections:
+            writer.close()
+
+    async def ask(self, times: int) -> float:
+        """Each asks so many times, one after the other, and must get a 200; the seconds that all of it took."""
+        began = time.perf_counter()
+        await asyncio.gather(*(self._ask(reader, writer, times) for reader, writer in self._connections))
+        return time.perf_counter() - began
+
+    # Private
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, times: int) -> None:
+        for _ in range(times):
+            writer.write(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % next(self._numbers))
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
             await reader.readexactly(2)
-            self.statuses.append(head.split(b" ")[1])
-        writer.close()
 
 
 def test_no_backend_has_two_at_once_and_the_first_to_come_is_served_first(place: Workspace) -> None:
-    backends = BusyBackends(SECONDS)
-    took = asyncio.run(play(place, backends, "1"))
+    backends, times = BusyBackends(SECONDS), 5
+
+    async def play() -> None:
+        async with backends.serving(BACKENDS), clients_of_proxy(place, backends) as clients:
+            await clients.ask(times)
+
+    asyncio.run(play())
     assert backends.most == 1
-    total = CLIENTS * REQUESTS
-    assert max(abs(number - turn) for turn, number in enumerate(backends.order)) <= total * 0.05
-    assert took <= IDEAL * 1.25  # on a machine that has other things to do
+    assert len(backends.order) == CLIENTS * times
+    assert max(abs(number - turn) for turn, number in enumerate(backends.order)) <= len(backends.order) * 0.05
 
 
 def test_no_backend_has_two_at_once_from_several_workers_and_none_of_them_starves(place: Workspace) -> None:
-    backends = BusyBackends(SECONDS)
-    took = asyncio.run(play(place, backends, "2"))
+    backends, times = BusyBackends(SECONDS), 5
+
+    async def play() -> float:
+        async with backends.serving(BACKENDS), clients_of_proxy(place, backends, workers="2") as clients:
+            return await clients.ask(times)
+
+    took = asyncio.run(play())
     assert backends.most == 1
     assert max(abs(number - turn) for turn, number in enumerate(backends.order)) <= CLIENTS
-    assert took <= IDEAL * 1.25
+    assert took <= CLIENTS * times * SECONDS / BACKENDS * 1.25
 
 
-async def play(place: Workspace, backends: BusyBackends, workers: str) -> float:
-    """The seconds that all requests took."""
-    async with backends.serving(BACKENDS):
-        words = [word for address in backends.addresses for word in ("--backend", address)]
-        options = ("--listen", "127.0.0.1:0", "--max-in-flight", "1", "--workers", workers, *words)
-        proxy = await asyncio.to_thread(place.starts, *options)
-        assert await asyncio.to_thread(place.comes_to, *["ready"] * BACKENDS)
-        clients = Clients(proxy.port)
-        began = time.perf_counter()
-        await asyncio.gather(*(clients.ask() for _ in range(CLIENTS)))
-        took = time.perf_counter() - began
-        assert clients.statuses == [b"200"] * CLIENTS * REQUESTS
-        await asyncio.to_thread(proxy.ends_by, signal.SIGINT)
-    return took
+@pytest.mark.slow
+@pytest.mark.serial
+def test_its_throughput_is_that_of_the_backends_alone(place: Workspace) -> None:
+    backends, times = BusyBackends(0.1), 2
+    ratios = []
+
+    async def play() -> None:
+        async with backends.serving(BACKENDS), clients_of_proxy(place, backends) as clients:
+            alone = Clients([int(address.rpartition(":")[2]) for address in backends.addresses])
+            await alone.connect()
+            for _ in range(ROUNDS):
+                ideal = await alone.ask(times * CLIENTS // BACKENDS)
+                ratios.append(await clients.ask(times) / ideal)
+            alone.close()
+
+    asyncio.run(play())
+    assert backends.most == 1
+    assert median(ratios) <= MOST, ratios
+
+
+@asynccontextmanager
+async def clients_of_proxy(place: Workspace, backends: BusyBackends, workers: str = "1") -> AsyncIterator[Clients]:
+    """All of them at one proxy, which is there while this is entered."""
+    words = [word for address in backends.addresses for word in ("--backend", address)]
+    options = ("--listen", "127.0.0.1:0", "--max-in-flight", "1", "--workers", workers, *words)
+    proxy = await asyncio.to_thread(place.starts, *options)
+    assert await asyncio.to_thread(place.comes_to, *["ready"] * BACKENDS)
+    clients = Clients([proxy.port] * CLIENTS)
+    await clients.connect()
+    yield clients
+    clients.close()
+    await asyncio.to_thread(proxy.ends_by, signal.SIGINT)

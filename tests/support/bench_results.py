@@ -18,6 +18,8 @@ COST = {
     "composectl-watched": 1.3,
     "composectl-sticky": 1.6,
     "composectl-hashed": 1.6,
+    "composectl-capped": 1.5,
+    "composectl-queued": 1.9,
     "nginx-tuned": 0.9,
     "haproxy": 1.1,
     "haproxy-splice": 1.1,
