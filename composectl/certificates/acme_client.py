@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import requests
 from acme import challenges, messages
 from acme import client as acme_client
 from acme import errors as acme_errors
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from josepy.errors import Error as JoseError
 from josepy.jwa import ES256
@@ -95,8 +98,24 @@ def _obtain(request: AcmeRequest, folder: Path, answers: Challenges) -> bytes:
             if authorization.body.status != messages.STATUS_VALID:
                 undo.callback(_answer(client, authorization, request, answers))
         finished = client.poll_and_finalize(order, datetime.now() + _ORDER_TIME)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return private + finished.fullchain_pem.encode()
+    chain = finished.fullchain_pem.encode()
+    _check_chain(chain, key)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + chain
+
+
+def _check_chain(pem: bytes, key: ec.EllipticCurvePrivateKey) -> None:
+    """What no server could use must not replace what is there. Raises ValueError."""
+    try:
+        leaf = x509.load_pem_x509_certificates(pem)[0]
+    except ValueError:
+        raise ValueError("what it sent is no certificate") from None
+    if leaf.public_key() != key.public_key():
+        raise ValueError("the certificate that it sent is for another key")
+    begins, expires = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if not begins <= datetime.now(UTC) <= expires:
+        raise ValueError(
+            f"the certificate that it sent is valid from {begins:%Y-%m-%d} to {expires:%Y-%m-%d}; check the clock"
+        )
 
 
 def _log_in(request: AcmeRequest, folder: Path) -> acme_client.ClientV2:
@@ -146,9 +165,6 @@ def _answer(
 
 
 def _signing_request(key: ec.EllipticCurvePrivateKey, domains: Sequence[str]) -> bytes:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.hashes import SHA256
-
     names = x509.SubjectAlternativeName([x509.DNSName(domain) for domain in domains])
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     return builder.add_extension(names, critical=False).sign(key, SHA256()).public_bytes(Encoding.PEM)
@@ -163,6 +179,8 @@ def _reason(error: BaseException) -> str:
         said = str(error.detail or error.typ)
     elif isinstance(error, acme_errors.TimeoutError):
         said = "it did not decide in time"
+    elif isinstance(error, requests.exceptions.SSLError):
+        said = f"TLS with it fails: {_fault_of_tls(error)}"
     elif isinstance(error, requests.ConnectionError | requests.Timeout):
         said = "it cannot be reached"
     elif isinstance(error, OSError) and error.strerror:
@@ -170,3 +188,13 @@ def _reason(error: BaseException) -> str:
     else:
         said = str(error) or type(error).__name__
     return " ".join(said.split())[:_MAX_REASON]
+
+
+def _fault_of_tls(error: BaseException) -> str:
+    """In the words of OpenSSL, where the certificate of the other side is at fault."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        cause = cause.__cause__ or cause.__context__
+    return "it speaks another protocol"

@@ -90,9 +90,9 @@ class Workspace:
         assert done.returncode in (0, 3), f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def starts(self, *words: str, python: tuple[str, ...] = ()) -> ProxyProcess:
+    def starts(self, *words: str, python: tuple[str, ...] = (), rights: tuple[str, ...] = ()) -> ProxyProcess:
         """Start `composectl proxy WORDS` away from any terminal; it serves when this returns."""
-        self._started.append(ProxyProcess(self, command_line("proxy", *words, python=python)))
+        self._started.append(ProxyProcess(self, command_line("proxy", *words, python=python, rights=rights)))
         return self._started[-1]
 
     def proxy(self, *backends: ThreadedBackend, words: tuple[str, ...] = ()) -> ProxyProcess:
