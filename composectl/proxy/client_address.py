@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address
 from socket import AF_INET6, inet_ntoa, inet_pton
 from typing import Final
 
-_NETWORK_BYTES: Final = 8  # of IPv6: a /64 is the least that one customer gets (RFC 6177)
+_NETWORK_GROUPS: Final = 4  # of 16 bits: a /64 is the least that one customer of IPv6 gets (RFC 6177)
 _MAPPED: Final = b"\0" * 10 + b"\xff\xff"  # before an IPv4 address (RFC 4291, section 2.5.5.2)
 
 
@@ -45,8 +45,16 @@ def parse_address(text: bytes) -> str:
 
 
 def client_key(address: str) -> str:
-    """The same for all addresses of one client: one of IPv4, or a /64 of IPv6."""
-    return _network_of(address) if ":" in address else address
+    """The same for all addresses of one client: one of IPv4, or a /64 of IPv6, in its usual form (RFC 5952)."""
+    end = address.find(":")
+    if end < 0:
+        return address
+    for _ in range(_NETWORK_GROUPS - 1):
+        begin = end + 1
+        end = address.find(":", begin)
+        if end <= begin:  # zeros are left out
+            return _network_of(address)
+    return address[:end]
 
 
 # Private
@@ -58,4 +66,6 @@ def _network_of(address: str) -> str:
         packed = inet_pton(AF_INET6, address.partition("%")[0] if "%" in address else address)
     except OSError:
         return address
-    return inet_ntoa(packed[12:]) if packed.startswith(_MAPPED) else packed[:_NETWORK_BYTES].hex()
+    if packed.startswith(_MAPPED):
+        return inet_ntoa(packed[12:])
+    return ":".join(f"{packed[at] << 8 | packed[at + 1]:x}" for at in range(0, 2 * _NETWORK_GROUPS, 2))

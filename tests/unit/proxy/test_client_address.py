@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
+
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from composectl.proxy.client_address import client_key, forwarded_client, parse_address
 
@@ -47,6 +51,13 @@ def test_an_address_is_read_strictly(text: bytes) -> None:
         ("192.0.2.1", "192.0.2.2", False),
         ("2001:db8::1", "2001:db8::ffff:1", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("2001:db8::1", "2001:db8:0:0:1::", True),
+        ("2001:db8:a:b::1", "2001:db8:a:b:1:2:3:4", True),
+        ("2001:db8:a::1", "2001:db8:a:0:1:2:3:4", True),
+        ("2001:db8:a:b::1", "2001:db8:a:b1::1", False),
+        ("::1", "::2", True),
+        ("1:2:3::", "1:2:3:0:1:2:3:4", True),
+        ("1::", "1:0:0:1::", False),
         ("::ffff:192.0.2.1", "192.0.2.1", True),
         ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
         ("fe80::1%eth0", "fe80::2%eth1", True),
@@ -56,3 +67,12 @@ def test_an_address_is_read_strictly(text: bytes) -> None:
 )
 def test_one_client_is_an_address_or_a_64(one: str, another: str, same: bool) -> None:
     assert (client_key(one) == client_key(another)) is same
+
+
+@given(st.ip_addresses(v=6), st.integers(0, 2**64 - 1))
+def test_all_addresses_of_a_64_are_one_client(address: IPv6Address, host: int) -> None:
+    neighbour = IPv6Address(int(address) >> 64 << 64 | host)
+    assume(not (address.ipv4_mapped or neighbour.ipv4_mapped))
+    stranger = IPv6Address(int(address) ^ 1 << 64)
+    assert client_key(str(address)) == client_key(str(neighbour))
+    assert client_key(str(address)) != client_key(str(stranger))
