@@ -83,7 +83,6 @@ class ListenerContext:
         self.tunnels: set[Connection] = set()
         self.recognised = Counter[str]()
         self.proxied = WeakKeyDictionary[object, tuple[str, int]]()
-        self._server_names = WeakKeyDictionary[object, bytes]()
         self.empty = asyncio.Event()
         self.empty.set()
         self.on_silent: Callable[[], None] | None = None
@@ -101,21 +100,17 @@ class ListenerContext:
 
     def peer_of(self, transport: asyncio.BaseTransport) -> tuple[str, int]:
         """The address and the port of the client; `UNKNOWN` where it has gone already."""
-        if self.proxied and (told := self.proxied.get(_identity(transport))) is not None:
-            return told
+        if self.proxied:
+            plain = transport.get_extra_info("plain_transport") or transport
+            if (told := self.proxied.get(plain)) is not None:
+                return told
         name = transport.get_extra_info("peername")
         return name[:2] if name else UNKNOWN
 
-    def encrypted(self, plain: asyncio.BaseTransport, tls: asyncio.BaseTransport, server_name: str) -> None:
-        """TLS has begun on a connection, with this server name or none: the client is the same."""
-        if server_name:
-            self._server_names[_identity(tls)] = server_name.encode()
-        if (told := self.proxied.get(plain)) is not None:
-            self.proxied[_identity(tls)] = told
-
     def server_name_of(self, transport: asyncio.BaseTransport) -> bytes:
         """The server that the client has named by TLS, in lower case; empty where it has named none."""
-        return self._server_names.get(_identity(transport), b"") if self._server_names else b""
+        name: bytes = transport.get_extra_info("server_name", b"")
+        return name
 
     def opened(self, connection: Connection) -> None:
         if not self.connections:
@@ -185,11 +180,3 @@ class ListenerContext:
         if not self._has_told:
             self._has_told = True
             self._on_untrusted(client)
-
-
-# Private
-
-
-def _identity(transport: asyncio.BaseTransport) -> object:
-    """What stands for a connection in a weak dictionary: a transport of TLS has no weak references."""
-    return transport.get_extra_info("ssl_object") or transport

@@ -169,7 +169,7 @@ class HttpServer(web.Server):
 
     def _make_acceptor(self) -> TlsAcceptor:
         assert self._tls is not None
-        return TlsAcceptor(self.context, self.upstreams.http1, self._tls, self._make)
+        return TlsAcceptor(self.context, self.upstreams.http1, self._tls.choose, self._make)
 
     def _make_tcp(self, protocol: Protocol) -> TcpConnection:
         announces = self._protocol is not Protocol.AUTO

@@ -17,56 +17,53 @@ from composectl.proxy.http1.encoding import http_date
 from composectl.proxy.http1.lingering import Lingering
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext, Successor
-from composectl.proxy.tls_contexts import TlsContexts
 from composectl.proxy.tls_hello import HelloReader
+from composectl.proxy.tls_transport import INCOMING, OUTGOING, TlsTransport
 
 _HANDSHAKE_SECONDS: Final = 10
-_CLOSE_SECONDS: Final = 5  # for the other side to confirm the end
 _BAD_REQUEST: Final = 400
+_ONLY_TICKETS_ARE_LAST: Final = "TLSv1.3"  # and may go with a response; before, it was what the client waits for
 # A fatal alert, in a record of TLS 1.2, as each client understands it (RFC 8446, section 6.2; RFC 6066, section 3)
 _UNRECOGNIZED_NAME: Final = b"\x15\x03\x03\x00\x02\x02\x70"
 
 
 class TlsAcceptor:
-    """Hands the connection over to what `make` makes once TLS is there, or refuses it."""
+    """Hands the connection over to what `make` makes once TLS is there, or refuses it.
 
-    __slots__ = (
-        "_context",
-        "_contexts",
-        "_early",
-        "_hello",
-        "_is_over",
-        "_make",
-        "_opened_at",
-        "_plain",
-        "_task",
-        "_upstream",
-    )
+    `choose`: the context for a name of a server, "" where the client sends none, and its ClientHello; None to refuse.
+    """
+
+    __slots__ = ("_choose", "_context", "_hello", "_is_over", "_make", "_opened_at", "_plain", "_tls", "_upstream")
 
     _plain: asyncio.Transport
 
     def __init__(
-        self, context: ListenerContext, upstream: Upstream, contexts: TlsContexts, make: Callable[[], Successor]
+        self,
+        context: ListenerContext,
+        upstream: Upstream,
+        choose: Callable[[str, bytearray], ssl.SSLContext | None],
+        make: Callable[[], Successor],
     ) -> None:
         self._context = context
         self._upstream = upstream
-        self._contexts = contexts
+        self._choose = choose
         self._make = make
         self._hello = HelloReader()
         self._opened_at = context.tick
-        self._task: asyncio.Task[None] | None = None
-        self._early = b""  # decrypted before the connection is handed over
+        self._tls: ssl.SSLObject | None = None
         self._is_over = False
 
     # The server's side
 
     def close(self) -> None:
+        self._is_over = True
         self._plain.close()
 
     def close_after_response(self) -> None:
         pass
 
     def abort(self) -> None:
+        self._is_over = True
         self._plain.abort()
 
     def cut(self, backend: Backend, *, spare_streams: bool = False) -> None:
@@ -80,7 +77,7 @@ class TlsAcceptor:
         if tick - self._opened_at > _HANDSHAKE_SECONDS:
             if self._hello.received:
                 self._count(ErrorReason.HEAD_TOO_SLOW)
-            self._plain.abort()
+            self.abort()
 
     # asyncio's side
 
@@ -89,8 +86,10 @@ class TlsAcceptor:
         self._context.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._task is not None:
-            self._early += data
+        if self._is_over:
+            return
+        if self._tls is not None:
+            self._shake_hands(self._tls, data)
             return
         try:
             if self._hello.feed(data):
@@ -108,69 +107,66 @@ class TlsAcceptor:
         pass
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._end()
+        if self._tls is not None and not self._is_over:
+            self._count(ErrorReason.TLS_HANDSHAKE)
+        self._is_over = True
+        self._context.closed(self)
 
     # Private
 
     def _accept(self) -> None:
-        name = self._hello.server_name
-        tls = self._contexts.answer_challenge(name, self._hello.received) or self._contexts.find(name)
-        if tls is None:
-            self._count(ErrorReason.UNKNOWN_SERVER_NAME)
-            self._plain.write(_UNRECOGNIZED_NAME)
-            self._plain.close()
+        context = self._choose(self._hello.server_name, self._hello.received)
+        if context is None:
+            self._end(ErrorReason.UNKNOWN_SERVER_NAME, _UNRECOGNIZED_NAME)
             return
-        self._plain.pause_reading()
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._start_tls(tls))
-        # After two turns of the loop TLS reads in place of this object, and nothing has been read in between.
-        loop.call_soon(loop.call_soon, self._feed_hello)
+        tls = self._tls = context.wrap_bio(INCOMING, OUTGOING, server_side=True)
+        self._shake_hands(tls, self._hello.received)
 
-    async def _start_tls(self, tls: ssl.SSLContext) -> None:
+    def _shake_hands(self, tls: ssl.SSLObject, data: bytes | bytearray) -> None:
+        INCOMING.write(data)
         try:
-            transport = await asyncio.get_running_loop().start_tls(
-                self._plain,
-                cast(asyncio.Protocol, self),
-                tls,
-                server_side=True,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
-                ssl_shutdown_timeout=_CLOSE_SECONDS,
-            )
-        except (OSError, RuntimeError):
-            self._count(ErrorReason.TLS_HANDSHAKE)
-            self._plain.abort()
-            self._end()
-            return
-        if transport is None or self._plain.is_closing():
-            self._end()
-        elif not self._is_over:
-            self._hand_over(transport)
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            if OUTGOING.pending:
+                self._plain.write(OUTGOING.read())
+        except OSError:
+            INCOMING.read()
+            self._end(ErrorReason.TLS_HANDSHAKE, OUTGOING.read())
+        else:
+            self._hand_over(tls)
 
-    def _feed_hello(self) -> None:
-        """TLS reads what has been read already."""
-        tls = cast(asyncio.BufferedProtocol, self._plain.get_protocol())
-        if cast(object, tls) is self or self._plain.is_closing():  # TLS could not begin
-            return
-        rest = memoryview(self._hello.received)
-        while rest:
-            buffer = memoryview(tls.get_buffer(len(rest)))
-            size = min(len(buffer), len(rest))
-            buffer[:size] = rest[:size]
-            tls.buffer_updated(size)
-            rest = rest[size:]
+    def _hand_over(self, tls: ssl.SSLObject) -> None:
+        request, last = INCOMING.read(), OUTGOING.read()
+        if last and not (request and tls.version() == _ONLY_TICKETS_ARE_LAST):
+            self._plain.write(last)
+            last = b""
+        transport = TlsTransport(self._plain, tls, self._hello.server_name.encode(), last)
+        self._plain.set_protocol(cast(asyncio.Protocol, transport))
+        self._context.hand_over(self, cast(asyncio.Transport, transport), self._make(), b"")
+        if request:
+            transport.data_received(request)
 
-    def _hand_over(self, transport: asyncio.Transport) -> None:
-        self._context.encrypted(self._plain, transport, self._hello.server_name)
-        self._context.hand_over(self, transport, self._make(), self._early)
+    def _end(self, reason: ErrorReason, alert: bytes) -> None:
+        """To close at once, with bytes unread, would take the alert away."""
+        self._is_over = True
+        self._count(reason)
+        if alert:
+            self._plain.write(alert)
+            self._linger()
+        else:
+            self._plain.close()
+
+    def _linger(self) -> None:
+        lingering = Lingering(self._context, self._plain)
+        self._context.replaced(self, lingering)
+        lingering.begin(wait=True)
 
     def _refuse(self, bad: BadMessage) -> None:
         """A request without TLS is answered: its client would not understand an alert."""
         if reason_for_client(bytes(self._hello.received)) is ErrorReason.BAD_REQUEST:
             self._count(ErrorReason.PLAIN_HTTP)
             self._plain.write(error_page(_BAD_REQUEST, ErrorReason.PLAIN_HTTP, date=http_date(), close=True))
-            lingering = Lingering(self._context, self._plain)
-            self._context.replaced(self, lingering)
-            lingering.begin(wait=True)
+            self._linger()
         else:
             self._count(ErrorReason.TLS_HANDSHAKE if bad.reason is ErrorReason.NOT_TLS else bad.reason)
             self._plain.close()
@@ -182,8 +178,3 @@ class TlsAcceptor:
             address = self._context.peer_of(self._plain)[0]
             record = AccessRecord(service, port, address, b"", b"", "", b"", {})
             self._context.log_access(record, _BAD_REQUEST, reason)
-
-    def _end(self) -> None:
-        if not self._is_over:
-            self._is_over = True
-            self._context.closed(self)

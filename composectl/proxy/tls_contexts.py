@@ -48,6 +48,10 @@ class TlsContexts:
         self._first: ssl.SSLContext | None = None
         self.use(served or files.load())
 
+    def choose(self, server_name: str, hello: bytearray) -> ssl.SSLContext | None:
+        """The one for a client that sends this ClientHello; None where it is refused."""
+        return self.answer_challenge(server_name, hello) or self.find(server_name)
+
     def find(self, server_name: str) -> ssl.SSLContext | None:
         """The context for this name, in lower case, "" where the client sends none; None where it is refused."""
         found = self._by_name.get(server_name) or self._by_name.get(f"*.{server_name.partition('.')[2]}")
@@ -97,6 +101,7 @@ def make_server_context() -> ssl.SSLContext:
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols(ALPN)
+    context.num_tickets = 1  # each connection that it resumes brings another
     return context
 
 

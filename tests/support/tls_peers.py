@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,37 +56,58 @@ class TlsAuthority:
 
 
 class TlsWire(RawConnection):
-    """A client over TLS; what is sent and read is what is encrypted."""
+    """A client over TLS; what is sent and read is what is encrypted. `wire` carries it.
+
+    `said_bye`: the other side has ended TLS in order.
+    """
 
     def __init__(self, wire: RawConnection, context: ssl.SSLContext, name: str, session: ssl.SSLSession | None) -> None:
         super().__init__(wire.sock)
-        self._wire = wire
+        self.wire = wire
+        self.said_bye = False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None, session=session)
 
     async def shake_hands(self, before: bytes, size: int) -> None:
         """`before` is sent first, as plain text; all is sent in pieces of this size. Raises OSError."""
-        await self._wire.send(before)
+        await self.wire.send(before)
         while True:
             try:
                 self.tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                await self._wire.send_in_pieces(self._outgoing.read(), size)
+                await self.wire.send_in_pieces(self._outgoing.read(), size)
                 await self._feed()
-        await self._wire.send(self._outgoing.read())
+        await self.wire.send(self._outgoing.read())
+
+    def encrypted(self, data: bytes) -> bytes:
+        self.tls.write(data)
+        return self._outgoing.read()
 
     async def send(self, data: bytes) -> None:
-        self.tls.write(data)
-        await self._wire.send(self._outgoing.read())
+        await self.wire.send(self.encrypted(data))
+
+    async def send_in_pieces(self, data: bytes, size: int = 1) -> None:
+        await self.wire.send_in_pieces(self.encrypted(data), size)
+
+    async def say_bye(self) -> None:
+        """End TLS, and not the connection."""
+        with suppress(ssl.SSLWantReadError):
+            self.tls.unwrap()
+        await self.wire.send(self._outgoing.read())
 
     async def piece(self) -> bytes:
         while True:
             try:
-                return self.tls.read(65536)
+                data = self.tls.read(65536)
+                self.said_bye = not data
+                return data
             except ssl.SSLWantReadError:
                 await self._feed()
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            except ssl.SSLZeroReturnError:
+                self.said_bye = True
+                return b""
+            except ssl.SSLEOFError:
                 return b""
 
     @property
@@ -104,7 +126,7 @@ class TlsWire(RawConnection):
         return self.tls.getpeercert() or {}
 
     async def _feed(self) -> None:
-        encrypted = await self._wire.piece()
+        encrypted = await self.wire.piece()
         if encrypted:
             self._incoming.write(encrypted)
         else:
