@@ -45,7 +45,8 @@ class Backends:
 
     `killable`: each is a process of its own, which may be killed, and which has nothing but `/`. `grpc`: each answers
     calls of gRPC over h2c, and nothing else. `holds`: they end no call. `tcp`: each answers messages over TCP, with so
-    many bytes (0: with HTTP). `upgraded`: they do so behind a handshake for a WebSocket.
+    many bytes (0: with HTTP). `upgraded`: they do so behind a handshake for a WebSocket. `certificate`: the file, with
+    its key, by which clients speak TLS to the proxies before them.
     """
 
     count: int
@@ -55,6 +56,7 @@ class Backends:
     holds: bool = False
     tcp: int = 0
     upgraded: bool = False
+    certificate: Path | None = None
 
     @property
     def hosts(self) -> list[str]:

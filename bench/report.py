@@ -29,9 +29,10 @@ measured while these look at another composectl. Where backends are killed, each
 20 s, there are two rounds, and HAProxy checks its servers every 200 ms.
 `nginx-tuned` has larger buffers, of 64 KiB each; `go` is Go's `httputil.ReverseProxy` as it comes, `go-tuned` keeps
 more connections, and `go-pooled` its buffers, too. Calls of gRPC go over HTTP/2 without TLS on both sides, to four
-nghttpd; h2load sends them where all are alike. Over TCP, `haproxy-splice` is HAProxy with `option splice-auto` and
-`option splice-response`. `composectl-sticky` has `--sticky`, and `composectl-hashed` has `--sticky cookie:NAME`.
-`composectl-capped` has `--max-in-flight 32`, and `composectl-queued` has `--max-in-flight 8`.
+nghttpd; h2load sends them where all are alike. Over HTTPS, all serve one certificate (ECDSA, P-256) by TLS 1.3; h2load
+asks by HTTP/2, and `openssl s_time` makes a full handshake for each request. Over TCP, `haproxy-splice` is HAProxy with
+`option splice-auto` and `option splice-response`. `composectl-sticky` has `--sticky`, and `composectl-hashed` has
+`--sticky cookie:NAME`. `composectl-capped` has `--max-in-flight 32`, and `composectl-queued` has `--max-in-flight 8`.
 """
 
 

@@ -13,6 +13,7 @@ from bench.parts import (
     cpu,
     growth,
     grpc,
+    https,
     killed,
     latency,
     memory,
@@ -85,6 +86,7 @@ def _median(figure: Figure) -> Callable[[Samples], float | None]:
 
 _TUNED = _ratio(bodies.PER_CPU_SECOND, _OURS, Row("nginx-tuned"))
 _BULK = _ratio(bodies.PER_CPU_SECOND, _OURS, tcp.HAPROXY)
+_HANDSHAKES = _ratio(https.PER_CPU_SECOND, _OURS, Row("nginx"))
 _GROWTH = _ratio(cpu.CPU, Row("composectl", growth.MANY), Row("composectl", growth.FEW))
 _WATCHED = _ratio(latency.P99, watched.WATCHED, latency.BARE)
 _STICKY = _ratio(cpu.CPU, sticky.STICKY, sticky.WITHOUT)
@@ -114,6 +116,9 @@ REQUIREMENTS = (
     Requirement("CPU per call of gRPC against nginx", grpc.ALIKE.name, _cpu_against("nginx"), 1.0),
     Requirement("CPU per call of gRPC against Caddy", grpc.ALIKE.name, _cpu_against("caddy"), 0.4),
     Requirement("CPU per call of gRPC with its own trace against nginx", grpc.TRACED.name, _cpu_against("nginx"), 1.5),
+    Requirement("CPU per request over HTTPS against nginx", https.KEPT.name, _cpu_against("nginx"), 1.3),
+    Requirement("full handshakes per CPU second against nginx", https.FULL.name, _HANDSHAKES, 0.65, at_least=True),
+    Requirement("CPU per request of HTTP/2 over TLS against Caddy", https.HTTP_2.name, _cpu_against("caddy"), 1.0),
     Requirement("CPU per round trip over TCP against HAProxy", tcp.MESSAGES.name, _cpu_against("haproxy"), 1.3),
     Requirement("bulk over TCP per CPU second against HAProxy", tcp.IN_BULK.name, _BULK, 2.0, at_least=True),
     Requirement("requests/s of 2 workers against 1", "workers", _OF_TWO, 1.8, at_least=True),

@@ -78,7 +78,7 @@ def _warm_up(target: Target) -> None:
     elif target.backends.tcp:
         messages.exchange(target.port, target.backends.tcp, 1, 1, upgraded=target.backends.upgraded)
     else:
-        put(Load(), target.port, 1)
+        put(Load(scheme="https" if target.backends.certificate else "http"), target.port, 1)
 
 
 @contextmanager

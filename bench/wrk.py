@@ -15,7 +15,7 @@ _SCRIPT = Path(__file__).with_name("wrk.lua")
 class Load:
     """What to ask for, over and over, on so many connections; `body` in bytes; `close`: one connection per request.
 
-    `cookies`: the requests carry them in turn.
+    `cookies`: the requests carry them in turn. `scheme`: "https" over TLS.
     """
 
     path: str = "/"
@@ -24,6 +24,7 @@ class Load:
     body: int = 0
     close: bool = False
     cookies: tuple[str, ...] = ()
+    scheme: str = "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def put(load: Load, port: int, seconds: int) -> Outcome:
     """Load the proxy on `port` for so long."""
     command = [
         *("wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT)),
-        *(f"http://127.0.0.1:{port}{load.path}", "--"),
+        *(f"{load.scheme}://127.0.0.1:{port}{load.path}", "--"),
         *(load.method, str(load.body), "close" if load.close else "keep", *load.cookies),
     ]
     printed = subprocess.run(on(LOAD_CORE, command), capture_output=True, text=True, check=True).stdout

@@ -15,8 +15,9 @@ _CONFIG = """
   auto_https off
 {servers}
 }}
-http://:{port} {{
+{scheme}://:{port} {{
   bind 127.0.0.1
+  {tls}
   reverse_proxy {addresses} {{
     lb_policy least_conn
     header_up Via "1.1 caddy"
@@ -39,7 +40,10 @@ def _start(place: Place) -> Iterator[int]:
     config = place.folder / "Caddyfile"
     servers, transport = (_H2C_SERVERS, "versions h2c 2") if place.backends.grpc else ("", "")
     addresses = " ".join(place.backends.addresses)
-    config.write_text(_CONFIG.format(port=place.port, addresses=addresses, servers=servers, transport=transport))
+    pem = place.backends.certificate
+    scheme, tls = ("http", "") if pem is None else ("https", f"tls {pem} {pem}")
+    words = {"servers": servers, "transport": transport, "scheme": scheme, "tls": tls}
+    config.write_text(_CONFIG.format(port=place.port, addresses=addresses, **words))
     command = ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"]
     homes = {name: str(place.folder) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     environment = {"GOMAXPROCS": "1", **homes}

@@ -24,8 +24,8 @@ defaults
   option forwardfor
   http-reuse always
 frontend clients
-  bind 127.0.0.1:{port} backlog 4096 shards by-thread{http2}
-  http-request set-header X-Forwarded-Proto http
+  bind 127.0.0.1:{port} backlog 4096 shards by-thread{words}
+  http-request set-header X-Forwarded-Proto {scheme}
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header Via "1.1 haproxy"
   http-request set-header X-Request-ID %[uuid] unless {{ req.hdr(X-Request-ID) -m found }}
@@ -87,7 +87,11 @@ def _config(place: Place, threads: int) -> str:
     http2 = " proto h2" if place.backends.grpc else ""
     check, retries = (_CHECK, _RETRIES) if place.backends.killable else ("", "")
     servers = _servers(place, check + http2)
-    return _CONFIG.format(threads=threads, port=place.port, servers=servers, retries=retries, http2=http2)
+    pem = place.backends.certificate
+    words, scheme = (http2, "http") if pem is None else (f" ssl crt {pem} alpn h2,http/1.1", "https")
+    return _CONFIG.format(
+        threads=threads, port=place.port, servers=servers, retries=retries, words=words, scheme=scheme
+    )
 
 
 def _tcp_config(place: Place, splice: str) -> str:

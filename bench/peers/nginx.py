@@ -44,11 +44,7 @@ _UPGRADE = """
       proxy_http_version 1.1; proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade;
 """
 _LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
-
-
-def with_tls(pem: Path) -> Peer:
-    """The one whose clients speak TLS, with the certificate and the key in this file."""
-    return Peer("nginx-tls", _starter(listen=f"ssl http2; ssl_certificate {pem}; ssl_certificate_key {pem}"), _VERSION)
+_TLS = "ssl http2; ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_protocols TLSv1.2 TLSv1.3"
 
 
 def _of_workers(count: int) -> Peer:
@@ -62,11 +58,13 @@ def _starter(buffers: str = "", listen: str = "", workers: int = 0) -> Callable[
     def start(place: Place) -> Iterator[int]:
         config = place.folder / "nginx.conf"
         servers = " ".join(f"server {address};" for address in place.backends.addresses)
+        pem = place.backends.certificate
+        tls = "" if pem is None else _TLS.format(pem=pem)
         http = _UPGRADE if place.backends.upgraded else _HTTP
         words = (
             {"listen": "http2", "kind": "grpc", "scheme": "grpc", "more": ""}
             if place.backends.grpc
-            else {"listen": listen, "kind": "proxy", "scheme": "http", "more": http + buffers}
+            else {"listen": listen + tls, "kind": "proxy", "scheme": "http", "more": http + buffers}
         )
         text = _CONFIG.format(folder=place.folder, port=place.port, servers=servers, workers=workers or 1, **words)
         config.write_text(text)

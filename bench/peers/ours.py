@@ -67,6 +67,10 @@ def _allows_clients() -> bool:
     return hard == resource.RLIM_INFINITY or hard > _CLIENTS * 5 // 4
 
 
+def _tls(pem: Path | None) -> Sequence[str]:
+    return () if pem is None else ("--tls-cert", str(pem), "--tls-key", str(pem))
+
+
 def _starter(
     home: Path, table: bool, options: Options, measured: bool
 ) -> Callable[[Place], AbstractContextManager[int]]:
@@ -77,6 +81,7 @@ def _starter(
             *(word for address in place.backends.addresses for word in ("--backend", address)),
             *(("--max-connections", str(_CLIENTS)) if _allows_clients() else ()),
             *(("--protocol", "tcp") if place.backends.tcp and not place.backends.upgraded else ()),
+            *_tls(place.backends.certificate),
             *options(place.folder),
         ]
         environment = {"PYTHONPATH": str(home), "TERM": "xterm-256color"}

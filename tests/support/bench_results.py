@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.figures import FAILED, WAITED, Figure, Row, Samples
-from bench.parts import bodies, commands, cpu, grpc, killed, latency, memory, tcp, workers
+from bench.parts import bodies, commands, cpu, grpc, https, killed, latency, memory, tcp, workers
 from bench.parts.all import PARTS
 from bench.peers.all import PEERS
 from bench.results import Results
@@ -62,6 +62,7 @@ def results(**cost: float) -> Results:
 # How much less a part costs a proxy than a request does
 _IN_PART: dict[str, dict[str, float]] = {
     **{part.name: {"composectl": 0.5} for part in grpc.PARTS},
+    https.KEPT.name: {"composectl": 0.5},
     tcp.MESSAGES.name: {"composectl": 0.9},
 }
 
