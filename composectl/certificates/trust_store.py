@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,11 +53,17 @@ _SYSTEM = (
     ("/usr/share/pki/trust/anchors", ".pem", ("update-ca-certificates",)),
 )
 # Where Chromium and Firefox keep theirs, below the home directory
-_NSS = (".pki/nssdb/cert9.db", ".mozilla/firefox/*/cert9.db", "snap/firefox/common/.mozilla/firefox/*/cert9.db")
+_NSS = (
+    *(".pki/nssdb/cert9.db", ".mozilla/firefox/*/cert9.db", "snap/firefox/common/.mozilla/firefox/*/cert9.db"),
+    "Library/Application Support/Firefox/Profiles/*/cert9.db",
+)
+_KEYCHAIN = "/Library/Keychains/System.keychain"
 
 
 def system_store(certificate: Path) -> TrustStore | None:
     """The one of this system; None where none is known."""
+    if sys.platform == "darwin":
+        return _keychain(certificate)
     for folder, ending, update in _SYSTEM:
         if Path(folder).is_dir() and _find(update[0]):
             file = Path(folder) / f"{_NAME}{ending}"
@@ -98,6 +105,17 @@ def run(command: Command) -> None:
 
 
 # Private
+
+
+def _keychain(certificate: Path) -> TrustStore | None:
+    """That of macOS, as the manual of security(1) has it; `-l` lets it look at an authority."""
+    if not _find("security"):
+        return None
+    look = ("security", "verify-cert", "-L", "-l", "-c", str(certificate))
+    is_trusted = not subprocess.run(look, env=_environ(), capture_output=True, check=False).returncode
+    add = ("security", "add-trusted-cert", "-d", "-r", "trustRoot", "-k", _KEYCHAIN, str(certificate))
+    remove = ("security", "remove-trusted-cert", "-d", str(certificate))
+    return TrustStore(_KEYCHAIN, is_trusted, (add,), (remove,), needs_root=True)
 
 
 def _find(command: str) -> str | None:

@@ -159,7 +159,7 @@ def made_certificates() -> tuple[list[str], list[str]]:
     from composectl.certificates.certified_key import read_certified_key
 
     ends, faults = [], []
-    for path in sorted((state_dir() / _FOLDER).glob("*.pem")):
+    for path in sorted((state_dir() / _FOLDER).glob("[!c]*.pem")):  # but those of challenges
         try:
             found = read_certified_key(path, path)
         except errors.ComposectlError as error:

@@ -117,6 +117,8 @@ def test_certificates_that_were_made_are_told_with_their_ends(place: Workspace, 
     assert re.search(
         r"✓ tls         .* until 20\d\d-.*; localhost and .* until 20\d\d-", doctor(place, **has_compose).stdout
     )
+    (folder / "challenge-shop.test.pem").write_text("of a run that was killed")
+    assert "challenge" not in doctor(place, **has_compose).stdout
     (folder / "authority.pem").write_text("nonsense")
     found = doctor(place, DOCKER_HOST=NO_ENGINE, **has_compose).stdout
     assert f"✗ tls         {folder}/authority.pem holds no certificate in PEM; localhost " in found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from composectl.certificates.trust_store import TrustStore, as_root, browser_stores, run
+from composectl.certificates.trust_store import TrustStore, as_root, browser_stores, run, system_store
 from composectl.errors import ComposectlError
 
 
@@ -39,6 +39,28 @@ def test_others_need_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         as_root(("rm", "a"), is_root=False)
     (tmp_path / "sudo").touch(mode=0o755)
     assert as_root(("rm", "a"), is_root=False) == ("sudo", "rm", "a")
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_macos_has_a_keychain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool) -> None:
+    """`security` is a fake here, which notes its words."""
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    certificate, log, security = tmp_path / "a.crt", tmp_path / "log", tmp_path / "security"
+    assert system_store(certificate) is None
+    security.write_text(f'#!/bin/sh\necho "$@" >> {log}\n[ "$1" != verify-cert ] || exit {1 - is_trusted}\n')
+    security.chmod(0o755)
+    store = system_store(certificate)
+    assert store is not None
+    assert (store.title, store.has_it) == ("/Library/Keychains/System.keychain", is_trusted)
+    store.add()
+    store.remove()
+    assert log.read_text().splitlines() == [
+        f"verify-cert -L -l -c {certificate}",
+        f"add-trusted-cert -d -r trustRoot -k {store.title} {certificate}",
+        f"remove-trusted-cert -d {certificate}",
+    ]
 
 
 def test_a_browser_without_a_database_has_no_store(tmp_path: Path) -> None:
