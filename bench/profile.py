@@ -1,21 +1,26 @@
-"""`python -m bench.profile`: where the CPU time of composectl goes, by library and by function, as perf samples it."""
+"""`python -m bench.profile [PART]`: where the CPU time of composectl goes, by library and by function (perf).
+
+PART is `cpu`, `https`, `https-h2` or `https-full`; the first one by default.
+"""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.backends import Backends, serving
-from bench.parts.cpu import CPU, SPEED, measure
-from bench.parts.part import Target
+from bench.parts import cpu, https
+from bench.parts.cpu import CPU, SPEED
+from bench.parts.part import Part, Target
 from bench.peers.ours import WITHOUT_TABLE
 from bench.peers.peer import Place
 from bench.ports import free_ports
-from bench.wrk import Load, put
 
+_PARTS = {part.name: part for part in (cpu.PART, *https.PARTS)}
 _SECONDS = 5
 _HERTZ = "4999"
 _LEAST_PERCENT = "0.7"
@@ -23,10 +28,11 @@ _LEAST_PERCENT = "0.7"
 
 def main() -> None:
     """Load the proxy, sample it meanwhile, and print the shares."""
-    with tempfile.TemporaryDirectory() as name, _proxy(Path(name)) as target:
-        put(Load(), target.port, 1)
+    part = _PARTS[sys.argv[1]] if len(sys.argv) > 1 else cpu.PART
+    with tempfile.TemporaryDirectory() as name, _proxy(part, Path(name)) as target:
+        part.measure(target, 1)
         with _sampled(target.pid, target.folder / "samples"):
-            _, figures = measure(Load(), target, _SECONDS)
+            figures = part.measure(target, _SECONDS)
         print(f"{figures[CPU]:.1f} µs/request, {figures[SPEED]:,.0f} requests/s, while being sampled")
         for key in ("dso", "symbol"):
             print(_shares(target.folder / "samples", key))
@@ -36,12 +42,20 @@ def main() -> None:
 
 
 @contextmanager
-def _proxy(folder: Path) -> Iterator[Target]:
+def _proxy(part: Part, folder: Path) -> Iterator[Target]:
     folder.chmod(0o755)
-    proxy_port, backend_port = free_ports(2)
-    backends = Backends(4, backend_port)
-    with serving(backends, folder), WITHOUT_TABLE.start(Place(proxy_port, backends, folder)) as pid:
-        yield Target(pid, proxy_port, folder)
+    own = folder / "proxy"
+    own.mkdir(mode=0o700)
+    (port,) = free_ports(1)
+    with (part.behind or _plain)(4, folder) as backends, WITHOUT_TABLE.start(Place(port, backends, own)) as pid:
+        yield Target(pid, port, own, backends=backends)
+
+
+@contextmanager
+def _plain(count: int, folder: Path) -> Iterator[Backends]:
+    backends = Backends(count, free_ports(1)[0])
+    with serving(backends, folder):
+        yield backends
 
 
 @contextmanager
