@@ -17,11 +17,15 @@ _LEAVING = (Phase.DRAINING, Phase.DRAINED)
 
 
 async def fall_asleep(daemon: Daemon, service: BalancedService, reason: str) -> None:
-    """Stop or pause one replica, and remove the others, where nothing is in flight. Raises ComposectlError."""
+    """Stop or pause one replica, and remove the others, where nothing is in flight. Raises ComposectlError.
+
+    Where the orchestrator chooses which replicas go, all of them do.
+    """
     await daemon.refresh()
     if service.load:
         return
-    surplus, desired = plan_scale(service.pool.backends, 1).remove, daemon.orchestrator.desired
+    desired, can_choose = daemon.orchestrator.desired, daemon.orchestrator.can_choose_victim
+    surplus = plan_scale(service.pool.backends, 1).remove if can_choose else ()
     service.rescaled(desired[service.name], 0, reason)
     desired[service.name], service.asleep = 0, True
     service.pool.drain_all("asleep")
@@ -50,7 +54,7 @@ async def wake_up(daemon: Daemon, service: BalancedService, reason: str) -> None
     """Start one replica, if it sleeps. Raises ComposectlError."""
     if not service.asleep:
         return
-    forget_sleeping(service)
+    forget_sleeping(service, "woken")
     await daemon.orchestrator.wake(service.name)
     mark_awake(daemon, service, reason)
 
@@ -61,11 +65,11 @@ def mark_awake(daemon: Daemon, service: BalancedService, reason: str) -> None:
     daemon.orchestrator.desired[service.name], service.asleep = 1, False
 
 
-def forget_sleeping(service: BalancedService) -> None:
+def forget_sleeping(service: BalancedService, reason: str) -> None:
     """A replica that is paused is another backend from now on, which is ready once something lets it go on."""
     for backend in service.pool.backends:
         if backend.phase in _LEAVING:
-            service.pool.remove(backend.replica.key, "woken")
+            service.pool.remove(backend.replica.key, reason)
 
 
 def was_woken(service: BalancedService) -> bool:
@@ -81,7 +85,7 @@ async def _forget_paused(daemon: Daemon, service: BalancedService) -> None:
     leaving = [backend for backend in service.pool.backends if backend.phase in _LEAVING]
     await daemon.changes.wait_until(lambda: not any(map(_may_run, leaving)), _PATIENCE)
     if not any(map(_may_run, leaving)):
-        forget_sleeping(service)
+        forget_sleeping(service, "paused")
 
 
 def _may_run(backend: Backend) -> bool:

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Self
 
 _PATIENCE = 60.0
 
 
 class ClosedLoop:
-    """While entered, so many clients ask for `path`; `answered` counts the 200s, `failed` has everything else."""
+    """While entered, so many clients ask for `path`; `answered` counts the 200s, `failed` has everything else.
 
-    def __init__(self, port: int, clients: int, path: str = "/") -> None:
+    `enter` is called first by their thread, to be where the clients are.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        clients: int,
+        path: str = "/",
+        host: str = "127.0.0.1",
+        enter: Callable[[], object] = lambda: None,
+    ) -> None:
         self.answered = 0
         self.failed: list[str] = []
-        self._port = port
+        self._address = (host, port)
+        self._enter = enter
         self._clients = clients
         self._request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._ask()))
+        self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -30,6 +42,10 @@ class ClosedLoop:
         self._thread.join()
 
     # Private
+
+    def _run(self) -> None:
+        self._enter()
+        asyncio.run(self._ask())
 
     async def _ask(self) -> None:
         await asyncio.gather(*(self._ask_again() for _ in range(self._clients)))
@@ -42,7 +58,7 @@ class ClosedLoop:
                 self.failed.append(repr(error))
 
     async def _ask_over_one_connection(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = await asyncio.open_connection(*self._address)
         try:
             for _ in range(100):
                 if self._over.is_set():

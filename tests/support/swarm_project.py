@@ -10,6 +10,7 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
+from tests.support.closed_loop import ClosedLoop
 from tests.support.load_generator import LoadGenerator
 from tests.support.project import Project
 from tests.support.resilience import Row, Scenario
@@ -94,8 +95,12 @@ class SwarmScenario(Scenario):
         if self._network == "bridge":
             self.project.file.write_text(self.project.file.read_text() + BRIDGE)
 
-    def up(self, replicas: int, *words: str) -> None:
-        """Bring the stack up, or take it over again."""
+    def clients(self, count: int, path: str) -> ClosedLoop:
+        """So many on the host of the clients, each of which asks again as soon as it is answered."""
+        return ClosedLoop(self.project.port, count, path, MANAGER, self.lab.enter)
+
+    def up(self, replicas: int | str, *words: str) -> None:
+        """Bring the stack up with so many replicas, or a range of them, or take it over again."""
         options = ("--swarm", "--resolve-image", "never", "--balance", f"echo={replicas}")
         self.project.run("up", *options, "-d", *words)
 

@@ -240,6 +240,18 @@ async def test_one_that_something_else_has_started_is_awake(sleeper: Elastic) ->
     assert "wake echo" not in sleeper.orchestrator.log
 
 
+async def test_where_the_orchestrator_chooses_which_replicas_go_all_of_them_do(
+    elastic: Elastic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elastic.orchestrator, "can_choose_victim", False)
+    looks_at(elastic, monkeypatch, sleep_after=30.0)
+    elastic.service.range = ReplicaRange(0, 5)
+    await elastic.seconds(3)
+    assert elastic.service.pool.ready == 2
+    await elastic.seconds(40, in_flight=0)
+    assert (elastic.service.asleep, elastic.orchestrator.log) == (True, ["stop echo"])
+
+
 async def test_one_that_was_paused_and_something_else_lets_go_on_is_awake(
     elastic: Elastic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
