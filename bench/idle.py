@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -14,10 +15,11 @@ _PATIENCE = 10.0
 
 
 @contextmanager
-def idle(port: int, connections: int) -> Iterator[list[socket.socket]]:
+def idle(port: int, connections: int, *, over_tls: bool = False) -> Iterator[list[socket.socket]]:
     """So many of them, and the descriptors for it. Raises SystemExit where the system allows fewer."""
+    tls = _trusting_context() if over_tls else None
     with descriptors(connections + SPARE_DESCRIPTORS), ExitStack() as stack:
-        clients = [stack.enter_context(_connected(port)) for _ in range(connections)]
+        clients = [stack.enter_context(_connected(port, tls)) for _ in range(connections)]
         yield [client for client in clients if answers(client)]
 
 
@@ -51,5 +53,12 @@ def descriptors(needed: int) -> Iterator[None]:
 # Private
 
 
-def _connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), _PATIENCE)
+def _connected(port: int, tls: ssl.SSLContext | None) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), _PATIENCE)
+    return client if tls is None else tls.wrap_socket(client)
+
+
+def _trusting_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context

@@ -38,6 +38,7 @@ PARTS: dict[str, Part] = {
         workers.PART,
         killed.PART,
         memory.PART,
+        memory.ENCRYPTED,
         memory.IN_STREAMS,
         commands.PART,
     )
