@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from composectl import errors
 from composectl.compose.ports import Port
@@ -104,6 +105,17 @@ def split_redirect(config: TlsConfig, ports: Sequence[Port]) -> tuple[list[Port]
         )
     hosts = [port.host_ip for port in ports if port.published == place] or [served[0].host_ip]
     return served, Port(hosts[0], place, None, "tcp")
+
+
+def check_redirects(redirects: Mapping[str, Port | None]) -> None:
+    """Raise UsageError where plain HTTP at one port would be sent on to two services."""
+    given = [(service, port) for service, port in redirects.items() if port is not None]
+    for (service, port), (other, another) in combinations(given, 2):
+        if port.conflicts_with(another):
+            raise errors.UsageError(
+                f"`--redirect-http {port.published[0]}` leads to one HTTPS port: `{service}` and `{other}` have two",
+                "write `redirect_http` for one of them in `x-balance`, or let them share an HTTPS port",
+            )
 
 
 # Private

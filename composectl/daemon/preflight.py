@@ -20,7 +20,7 @@ from composectl.config.daemon import UpConfig, open_log
 from composectl.config.protocols import Protocols, choose, notes
 from composectl.config.service import ServiceConfig
 from composectl.config.settings import texts_of
-from composectl.config.tls import split_redirect
+from composectl.config.tls import check_redirects, split_redirect
 from composectl.control.paths import runtime_dir, runtime_fault
 from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.daemon import Daemon
@@ -220,5 +220,6 @@ def _ports(project: Project, config: UpConfig) -> tuple[Mapping[str, list[Port]]
     for service in served:
         if routing[service].hosts:  # the redirect, too, is its host's
             redirects[service] = None
+    check_redirects(redirects)
     check_apart({name: [*routing[name].own(ports), *filter(None, [redirects[name]])] for name, ports in served.items()})
     return served, redirects

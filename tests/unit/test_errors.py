@@ -58,6 +58,7 @@ MET_IN = {
         "`--tls-port {}` is none of the ports for HTTP that are listened on": "test_a_port_that_is_not_listened_on",
     },
     "unit/config/test_tls.py": {
+        "`--redirect-http {}` leads to one HTTPS port: `{}` and `{}` have two": "test_two_services_cannot_have_one_redirect",
         "`--tls {}` cannot be combined with `--tls-cert`: a certificate comes from one place": "test_options_that_make_no_sense_together",
         "`--acme-email` requires `--tls acme`": "test_options_that_make_no_sense_together",
         "`--tls acme` requires `{}`": "test_options_that_make_no_sense_together",

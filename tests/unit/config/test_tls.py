@@ -6,7 +6,7 @@ import pytest
 
 from composectl.compose.ports import Port, parse_ports
 from composectl.config.settings import build
-from composectl.config.tls import TlsConfig, check_tls, split_redirect
+from composectl.config.tls import TlsConfig, check_redirects, check_tls, split_redirect
 from composectl.errors import USAGE, ComposectlError, UsageError
 from tests.support.options import flags
 
@@ -109,6 +109,14 @@ def test_a_published_port_becomes_the_one_for_the_redirect() -> None:
 def test_one_port_is_left_for_https() -> None:
     with pytest.raises(UsageError, match="`--redirect-http 80` takes the only port that is listened on"):
         split_redirect(config(tls="internal", redirect_http="80"), ports("80:8080"))
+
+
+def test_two_services_cannot_have_one_redirect() -> None:
+    (plain,), (local,), (other,) = ports("80:1"), ports("127.0.0.1:80:1"), ports("81:1")
+    check_redirects({"web": plain, "api": other, "db": None})
+    for another in (plain, local):
+        with pytest.raises(UsageError, match="leads to one HTTPS port: `web` and `api` have two"):
+            check_redirects({"web": plain, "api": another})
 
 
 def test_without_the_option_there_is_none() -> None:
