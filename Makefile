@@ -50,7 +50,7 @@ test-rest: venv
 	@scripts/compiled
 	@COMPOSECTL_TIMES_EXAMPLES=4 PYTHONPATH=$(CURDIR)/.tools/compiled:$(CURDIR) scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance -o pythonpath= $(SAMPLE)
 	@scripts/with-engine scripts/run-tests "$(USUAL) and not ($(FAST))" tests $(SAMPLE)
-	@COMPOSECTL_TESTED_WORKERS=2 scripts/run-tests "$(WITH_WORKERS)" tests/integration $(SAMPLE)
+	@COMPOSECTL_TESTED_WORKERS=2 scripts/with-engine scripts/run-tests "$(WITH_WORKERS)" tests/integration tests/e2e $(SAMPLE)
 	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern scripts/run-tests "(smoke or modern) and not one_node" tests/compatibility && \
 	scripts/with-engine --swarm scripts/run-tests "one_node and not whole" tests/compatibility; \
 	else echo "not root: no test runs on a modern engine, or in a swarm" >&2; fi

@@ -65,14 +65,14 @@ def test_no_backend_has_two_at_once_and_the_first_to_come_is_served_first(place:
 def test_no_backend_has_two_at_once_from_several_workers_and_none_of_them_starves(place: Workspace) -> None:
     backends, times = BusyBackends(SECONDS), 5
 
-    async def play() -> float:
+    async def play() -> None:
         async with backends.serving(BACKENDS), clients_of_proxy(place, backends, workers="2") as clients:
-            return await clients.ask(times)
+            await clients.ask(times)
 
-    took = asyncio.run(play())
+    asyncio.run(play())
     assert backends.most == 1
+    assert len(backends.order) == CLIENTS * times
     assert max(abs(number - turn) for turn, number in enumerate(backends.order)) <= CLIENTS
-    assert took <= CLIENTS * times * SECONDS / BACKENDS * 1.25
 
 
 @pytest.mark.slow
