@@ -18,6 +18,7 @@ from composectl.proxy.upstreams import Upstreams
 HTTP_1: Final = "http/1.1"
 HTTP_2: Final = "http/2"
 _ENOUGH_OF_TLS: Final = 2
+_MOST_KEPT: Final = 256
 
 
 class Detector:
@@ -37,6 +38,13 @@ class Detector:
         self._upstreams = upstreams
         self._router = router
         self._make_tls = make_tls
+        self._kept: list[ClientConnection] = []  # those that may be made again: what they consist of costs most
+
+    def make(self) -> ClientConnection:
+        """The connection of a client."""
+        if self._kept:
+            return self._kept.pop()
+        return ClientConnection(self._context, self._upstreams, self.detect, self._keep, self._router)
 
     def detect(self, connection: ClientConnection, data: bytes) -> bool:
         """Whether these first bytes are HTTP/1; if not, the connection is handed over, or they are held."""
@@ -57,3 +65,9 @@ class Detector:
             return False
         self._context.recognised[HTTP_1] += 1
         return True
+
+    # Private
+
+    def _keep(self, connection: ClientConnection) -> None:
+        if len(self._kept) < _MOST_KEPT:
+            self._kept.append(connection)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from itertools import product
-from types import MappingProxyType
 from typing import Final
 
 from composectl.proxy.errors import BadMessage, ErrorReason
 from composectl.proxy.field_edits import FieldEdits
+from composectl.proxy.handled_fields import HANDLED, handled_lines
 from composectl.proxy.request_id import is_valid_request_id, request_id_line
 
 Fields = list[tuple[bytes, bytes]]
@@ -20,17 +20,16 @@ _FIRST_FIELD: Final = 2  # of the lines of a head: before it are the request lin
 _CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 _NO_BODY: Final = b"Content-Length: 0\r\n"
 _NO_HOST: Final = b"\r\nHost: \r\n"
-_FORWARDED_HOST: Final = b"X-Forwarded-Host: "
+FORWARDED_HOST: Final = b"X-Forwarded-Host: "
 _TRAILERS_WELCOME: Final = b"Connection: TE\r\nTE: trailers\r\n"
 MAX_FIELDS: Final = 100
 MAX_HEAD: Final = 32 * 1024
 _MAX_TARGET: Final = 8 * 1024
-_MAX_DIGITS: Final = 9
 # RFC 9110, section 7.6.1, and the framing, which the proxy writes itself
 _HOP_BY_HOP: Final = frozenset(
     (b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade")
 )
-_FORWARDED_AS_THEY_ARE: Final = {
+FORWARDED_AS_THEY_ARE: Final = {
     b"x-forwarded-port": b"X-Forwarded-Port",
     b"x-forwarded-prefix": b"X-Forwarded-Prefix",
     b"x-forwarded-scheme": b"X-Forwarded-Scheme",
@@ -38,8 +37,8 @@ _FORWARDED_AS_THEY_ARE: Final = {
     b"x-forwarded-ssl": b"X-Forwarded-Ssl",
     b"x-real-ip": b"X-Real-IP",
 }
-_FORWARDED: Final = frozenset(
-    (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", *_FORWARDED_AS_THEY_ARE)
+FORWARDED: Final = frozenset(
+    (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", *FORWARDED_AS_THEY_ARE)
 )
 FRAMING: Final = (b"content-length", b"transfer-encoding")
 _REQUEST_ID: Final = b"x-request-id"
@@ -47,18 +46,15 @@ _REPLICA: Final = b"x-composectl-replica"
 # The proxy alone writes these, and CGI takes `_` for `-`
 _RESERVED: Final = re.compile(rb"x[-_]composectl[-_]")
 _LETTER_X: Final = 0x78
-# The proxy acts on these, and writes them anew
-_HANDLED: Final = frozenset((b"expect", b"max-forwards", b"via"))
-
 
 # The proxy alone writes these: an untrusted client may not claim to forward for another.
 # CGI and its heirs, which write `_` for `-`, take other spellings for these names.
 OUR_REQUEST_FIELDS: Final = _HOP_BY_HOP.union(
     (b"host", b"http2-settings"),
-    _HANDLED,
+    HANDLED,
     (
         bytes(spelling)
-        for name in (*_FORWARDED, *FRAMING, _REQUEST_ID)
+        for name in (*FORWARDED, *FRAMING, _REQUEST_ID)
         for spelling in product(*(b"-_" if letter == 0x2D else (letter,) for letter in name))
     ),
 )
@@ -67,11 +63,11 @@ OUR_RESPONSE_FIELDS: Final = _HOP_BY_HOP | {b"date", b"x-composectl-error", b"x-
 END_TO_END: Final = frozenset((b"authorization", b"cache-control", b"cookie", b"set-cookie", b"via"))
 
 _BODYLESS: Final = (204, 304)
+_USUAL: Final = (b"close", b"keep-alive")
 _COMMON_CONNECTIONS: Final = frozenset((b"keep-alive", b"close", b"upgrade"))
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ABSOLUTE_FORM: Final = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
-_NOTHING: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
 class RequestHead:
@@ -221,34 +217,6 @@ class ResponseHead:
         )
 
 
-def forwarding_lines(client: str, scheme: str, name: str, trusted: Mapping[bytes, bytes] = _NOTHING) -> bytes:
-    """The lines that tell a backend of the client, and of the proxy by its `name`; the last one lacks the host.
-
-    `trusted` comes from `trusted_forwarded_fields`.
-    """
-    before = trusted.get(b"x-forwarded-for", b"")
-    others = [
-        b"%b: %b\r\n" % (_FORWARDED_AS_THEY_ARE[name], value)
-        for name, value in trusted.items()
-        if name in _FORWARDED_AS_THEY_ARE
-    ]
-    return b"".join(
-        (
-            b"Via: 1.1 %b\r\n" % name.encode(),
-            *others,
-            b"Forwarded: %b\r\n" % trusted[b"forwarded"] if b"forwarded" in trusted else b"",
-            b"X-Forwarded-For: %b%b\r\n" % (before and before + b", ", client.encode()),
-            b"X-Forwarded-Proto: %b\r\n" % trusted.get(b"x-forwarded-proto", scheme.encode()),
-            _FORWARDED_HOST,
-        )
-    )
-
-
-def trusted_forwarded_fields(fields: Fields) -> dict[bytes, bytes]:
-    """What a trusted proxy tells of its client (RFC 7239, and the older fields)."""
-    return {name: value for name, value in _sort(fields, _FORWARDED)[1].items() if name in _FORWARDED}
-
-
 def request_head(
     method: bytes,
     target: bytes,
@@ -265,7 +233,7 @@ def request_head(
     `keep_alive`: what the parser makes of the version and of `Connection`. Raises BadMessage for what RFC 9112,
     sections 3.2 and 6.1, forbids, for what exceeds a limit, and for what RFC 9110, sections 7.6 and 10.1.1, rejects.
     """
-    kept, ours = _sort(fields, OUR_REQUEST_FIELDS)
+    kept, ours = sort_fields(fields, OUR_REQUEST_FIELDS)
     request_id = ours.pop(_REQUEST_ID, None) if len(ours) > 1 else None
     id_line = b""
     if request_id is not None and (make_id is None or is_valid_request_id(request_id)):
@@ -273,7 +241,10 @@ def request_head(
     elif make_id is not None:
         id_line = request_id_line(make_id())
     host = ours.get(b"host")
-    plain = len(ours) == 1 and host is not None
+    connection = ours.get(b"connection")
+    plain = host is not None and (len(ours) == 1 if connection is None else len(ours) == 2 and connection in _USUAL)
+    if connection == b"close":
+        keep_alive = False
     _check(target, host, version, fields)
     if target[0] != 0x2F:  # not a path
         target, host = _origin_form(method, target, host)
@@ -281,8 +252,8 @@ def request_head(
     chunked = trailers = False
     upgrade = b""
     if not plain:
-        if not _HANDLED.isdisjoint(ours):
-            forwarding = _handled_fields(method, version, ours, forwarding) + forwarding
+        if not HANDLED.isdisjoint(ours):
+            forwarding = handled_lines(method, version, ours, forwarding) + forwarding
         tokens = _connection_tokens(ours, kept)
         framing, chunked = _request_framing(ours, version)
         upgrade = _upgrade(ours, tokens, framing) if version == "1.1" else b""
@@ -295,7 +266,7 @@ def request_head(
     host = host or b""
     forwarded = forwarding + (forwarded_host or host)
     if not (has_host or forwarded_host):
-        forwarded = forwarding.removesuffix(_FORWARDED_HOST).removesuffix(b"\r\n")
+        forwarded = forwarding.removesuffix(FORWARDED_HOST).removesuffix(b"\r\n")
     lines = [b"".join((method, b" ", target, b" HTTP/1.1\r\nHost: ", host))]
     lines += map(_JOIN, kept)
     lines += (forwarded, b"".join((id_line, framing, hop, b"\r\n")))
@@ -318,7 +289,7 @@ def response_head(
 
     Raises BadMessage.
     """
-    kept, ours = _sort(fields, OUR_RESPONSE_FIELDS)
+    kept, ours = sort_fields(fields, OUR_RESPONSE_FIELDS)
     if b"connection" in ours:
         _connection_tokens(ours, kept)
     length, coding = ours.get(b"content-length"), ours.get(b"transfer-encoding")
@@ -336,7 +307,7 @@ def response_head(
 
 def interim_head(status: int, reason: bytes, fields: Fields, backend_line: bytes = b"") -> ResponseHead:
     """A 1xx head of a backend (RFC 9110, section 15.2); a 101 keeps its `Upgrade`. Raises BadMessage."""
-    kept, ours = _sort(fields, OUR_RESPONSE_FIELDS)
+    kept, ours = sort_fields(fields, OUR_RESPONSE_FIELDS)
     _connection_tokens(ours, kept)
     if b"transfer-encoding" in ours or ours.get(b"content-length", b"0") != b"0":
         # It has no body, but the parser would look for it.
@@ -352,10 +323,7 @@ def is_reserved(name: bytes) -> bool:
     return len(name) > 12 and name[0] == _LETTER_X and _RESERVED.match(name) is not None
 
 
-# Private
-
-
-def _sort(fields: Fields, known: frozenset[bytes]) -> tuple[Fields, dict[bytes, bytes]]:
+def sort_fields(fields: Fields, known: frozenset[bytes]) -> tuple[Fields, dict[bytes, bytes]]:
     """The fields to forward, and those that the proxy writes itself."""
     kept: Fields = []
     ours: dict[bytes, bytes] = {}
@@ -368,6 +336,9 @@ def _sort(fields: Fields, known: frozenset[bytes]) -> tuple[Fields, dict[bytes, 
         else:
             ours[lower] = field[1].strip(b" \t")
     return kept, ours
+
+
+# Private
 
 
 def _check_reason(reason: bytes) -> None:
@@ -420,35 +391,6 @@ def _connection_tokens(ours: dict[bytes, bytes], kept: Fields) -> Collection[byt
 
 def _tokens(members: bytes) -> set[bytes]:
     return {member.strip(b" \t") for member in members.lower().split(b",")}
-
-
-def _handled_fields(method: bytes, version: str, ours: Mapping[bytes, bytes], forwarded: bytes) -> bytes:
-    """The lines of what is handled on the way and goes on; raises BadMessage where it does not."""
-    lines = b""
-    via, expect = ours.get(b"via"), ours.get(b"expect")
-    if via is not None:  # RFC 9110, section 7.6.3
-        our_name = forwarded.partition(b"\r\n")[0].split()[2]
-        if any(our_name in entry.split()[1:2] for entry in via.split(b",")):
-            raise BadMessage(508, ErrorReason.LOOP)
-        lines += b"Via: %b\r\n" % via
-    if expect is not None and version != "1.0":  # RFC 9110, section 10.1.1: HTTP/1.0 has no expectations
-        if expect.lower() != b"100-continue":
-            raise BadMessage(417, ErrorReason.UNKNOWN_EXPECTATION)
-        lines += b"Expect: 100-continue\r\n"
-    return lines + _max_forwards(ours.get(b"max-forwards"), method)
-
-
-def _max_forwards(number: bytes | None, method: bytes) -> bytes:
-    """RFC 9110, section 7.6.2."""
-    if number is None:
-        return b""
-    if method not in (b"OPTIONS", b"TRACE"):
-        return b"Max-Forwards: %b\r\n" % number
-    if not number.isdigit() or len(number) > _MAX_DIGITS:
-        raise BadMessage(400, ErrorReason.BAD_MAX_FORWARDS)
-    if int(number) == 0:
-        raise BadMessage(200 if method == b"OPTIONS" else 405, ErrorReason.NO_FURTHER_FORWARDS)
-    return b"Max-Forwards: %d\r\n" % (int(number) - 1)
 
 
 def _upgrade(ours: dict[bytes, bytes], tokens: Collection[bytes], framing: bytes) -> bytes:

@@ -7,7 +7,8 @@ from typing import Final
 
 from composectl.proxy.client_address import forwarded_client
 from composectl.proxy.errors import BadMessage, ErrorReason
-from composectl.proxy.head import Fields, forwarding_lines, trusted_forwarded_fields
+from composectl.proxy.forwarding import forwarding_lines, trusted_forwarded_fields
+from composectl.proxy.head import Fields
 from composectl.proxy.limits import LOOPBACK, is_within
 from composectl.proxy.listener_context import ListenerContext
 

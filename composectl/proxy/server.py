@@ -17,7 +17,6 @@ from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.detection import Detector
 from composectl.proxy.errors import log_internal_error
 from composectl.proxy.exchange import Upstream
-from composectl.proxy.http1.client_connection import ClientConnection
 from composectl.proxy.http2.connection_pool import Http2ConnectionPool
 from composectl.proxy.http2.grpc_streams import GrpcStreams
 from composectl.proxy.limits import NO_LIMITS, ConnectionLimit, Limits
@@ -71,7 +70,16 @@ class HttpServer(web.Server):
         if passes_tls:
             self.context.on_silent = on_silent
         make_tls = partial(self._make_tcp, Protocol.TLS) if passes_tls else None
-        self._detect = Detector(self.context, self.upstreams, self._router, make_tls).detect
+        self._detector = Detector(self.context, self.upstreams, self._router, make_tls)
+
+    @property
+    def make(self) -> Callable[[], Successor] | None:
+        """Makes the connection of each client that comes by a transport which is not the loop's own, if it may."""
+        if self.context.limits.accept_proxy_protocol:
+            return None
+        if self._tls is not None:
+            return self._make_acceptor
+        return self._make if self._protocol in BY_CONNECTION else self._detector.make
 
     def share(self, upstreams: Upstreams, routes: Sequence[Route], drain_seconds: int = 0) -> None:
         """Direct requests of these routes to these upstreams, which have so many seconds when the server shuts down."""
@@ -165,7 +173,7 @@ class HttpServer(web.Server):
         if self._protocol in BY_CONNECTION:
             self.context.recognised[self._protocol] += 1
             return self._make_tcp(self._protocol)
-        return ClientConnection(self.context, self.upstreams, self._detect, self._router)
+        return self._detector.make()
 
     def _make_acceptor(self) -> TlsAcceptor:
         assert self._tls is not None

@@ -38,26 +38,28 @@ class ClientConnection(ClientStream):
     """Queues the exchanges as their requests come; the first of the queue is the one that is being answered.
 
     `detect` is asked until it says of the first bytes that they are HTTP/1. `held`: those that may be of another
-    protocol. `closing`: no further request is taken.
+    protocol. `closing`: no further request is taken. `keep` is called where it may be the connection of another client:
+    `connection_made` begins anew.
     """
 
     __slots__ = (
         "_chunked",
         "_context",
         "_detect",
+        "_detector",
         "_ended",
+        "_keep",
         "_moved_at",
         "_parser",
         "_queue",
         "_reading",
-        "_router",
+        "_settled",
         "_starting",
         "_tunnel",
         "_tunnel_to",
         "_unsent",
         "_until_close",
         "_upload",
-        "_upstreams",
         "_write_paused",
         "closing",
         "held",
@@ -67,34 +69,27 @@ class ClientConnection(ClientStream):
     transport: asyncio.Transport
     _parser: RequestParser
     _queue: deque[Exchange]
+    closing: bool
+    held: bytes
+    _reading: bool
+    _detect: Callable[[ClientConnection, bytes], bool] | None
+    _tunnel_to: Backend | None
+    _tunnel: Tunnel | None
+    _upload: BodySplice | None  # of the rest of a large body
 
     def __init__(
         self,
         context: ListenerContext,
         upstreams: Upstreams,
         detect: Callable[[ClientConnection, bytes], bool],
+        keep: Callable[[ClientConnection], None],
         router: Router | None = None,
     ) -> None:
         self._context = context
-        self._upstreams = upstreams
-        self._router = router
-        self._detect: Callable[[ClientConnection, bytes], bool] | None = detect
-        self.held = b""
-        self._moved_at = context.tick  # when it was last sent something, took some of it, or was told to wait
-        self._unsent = 0
-        self._reading = True
-        self._write_paused = False
-        self._starting = False
-        self._ended = False
-        self._tunnel_to: Backend | None = None
-        self._tunnel: Tunnel | None = None
-        self._upload: BodySplice | None = None  # the rest of a large body
-        self._chunked = False  # the body of the current response
-        self._until_close = False  # its end is that of the connection
-        self.upload_paused = False
-        self.responding = False
-        self.closing = False
-        self.aborted = False
+        self._detector = detect
+        self._keep = keep
+        self._parser = RequestParser(context, self, upstreams, router)
+        self._queue = self._parser.exchanges
 
     # The exchange's side
 
@@ -148,6 +143,7 @@ class ClientConnection(ClientStream):
     def finished(self) -> None:
         exchange = self._queue.popleft()
         self.responding = False
+        self._settled = True
         if self.closing:
             self._end(linger=not exchange.uploaded)
         elif self._queue or not self._reading or not self._parser.accepts_more or self._parser.has_kept:
@@ -264,14 +260,25 @@ class ClientConnection(ClientStream):
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        context = self._context
         self.transport = cast(asyncio.Transport, transport)
-        self.address = self._context.peer_of(transport)[0]
+        self.address = context.peer_of(transport)[0]
+        self._detect = self._detector
+        self.held = b""
+        self._moved_at = context.tick  # when it was last sent something, took some of it, or was told to wait
+        self._unsent = 0
+        self._reading = True
+        self._write_paused = False
+        self._starting = False
+        self._ended = False
+        self._settled = True  # no exchange refers to it
+        self._tunnel_to = self._tunnel = self._upload = None
+        self._chunked = False  # the body of the current response
+        self._until_close = False  # its end is that of the connection
+        self.upload_paused = self.responding = self.closing = self.aborted = False
         scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._parser = RequestParser(
-            self._context, self, self._upstreams, scheme, self._router, self._context.server_name_of(transport)
-        )
-        self._queue = self._parser.exchanges
-        self._context.opened(self)
+        self._parser.begin(scheme, context.server_name_of(transport))
+        context.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self._detect is not None:
@@ -304,6 +311,8 @@ class ClientConnection(ClientStream):
             self._queue[0].client_closed()
             self._queue.clear()
         self._parser.discard()
+        if self._settled and self._parser.is_whole:
+            self._keep(self)
 
     # Private
 
@@ -383,6 +392,7 @@ class ClientConnection(ClientStream):
         self._starting = True
         queue = self._queue
         while queue and not queue[0].started and not self._write_paused:
+            self._settled = False
             queue[0].start()
         self._starting = False
         rejection = self._parser.rejection

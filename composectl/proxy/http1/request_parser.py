@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 from httptools import (
@@ -18,10 +16,11 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange
-from composectl.proxy.first_bytes import reason_for_client
 from composectl.proxy.guarded_exchange import GuardedExchange
 from composectl.proxy.head import Fields, request_head
 from composectl.proxy.http1.chunks import ChunkLines
+from composectl.proxy.http1.rejection import Rejection
+from composectl.proxy.http1.request_line import KNOWN_METHOD, check_version, other_method
 from composectl.proxy.limits import check_body, check_head
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
@@ -34,30 +33,11 @@ _MAX_HEAD: Final = 32 * 1024
 _MAX_UNPARSED: Final = 64 * 1024
 _MAX_KEPT: Final = 256 * 1024
 _MAX_EXCHANGES: Final = 16
-_METHOD: Final = re.compile(rb"[\r\n]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)( ?)")
-_LONGEST_METHOD: Final = 64
-_KNOWN_METHOD: Final = b"PUT"  # unlike GET and POST, not one of RTSP
-_HTTP: Final = re.compile(rb"[\r\n]*+[^ ]++ ++[^ ]++ ++HTTP/")
 _HTTP_1_1: Final = b" HTTP/1.1\r\n"
 _BLANK_LINE: Final = b"\r\n\r\n"
 _LONGEST_TAIL: Final = 3  # of what may be the beginning of a blank line
 _LENGTH: Final = b"Content-Length: "
 _LARGE: Final = 64 * 1024  # bytes: such a body goes past the parser
-_FOR_OTHER_METHODS: Final = (ErrorReason.BAD_REQUEST, ErrorReason.NOT_HTTP)
-
-
-@dataclass
-class Rejection:
-    """What a client's last request is answered with.
-
-    `exchange`: the one whose body could not be read; None where there was no valid head. `to_head`: a HEAD was asked.
-    """
-
-    message: BadMessage
-    to_head: bool
-    id_line: bytes
-    exchange: Exchange | None
-    record: AccessRecord | None
 
 
 class RequestParser:
@@ -97,6 +77,7 @@ class RequestParser:
         "_target",
         "_unread",
         "_upstream",
+        "_upstreams",
         "accepts_more",
         "exchanges",
         "head_since",
@@ -104,41 +85,42 @@ class RequestParser:
         "unparsed",
     )
 
+    _peer: Peer
+    _deferred: Exchange | None  # its body is to be read by another parser
+    _chunk_lines: ChunkLines | None  # of a body in chunks
+    _receiving: Exchange | None  # its body is still coming
+
     def __init__(
-        self,
-        context: ListenerContext,
-        client: ClientStream,
-        upstreams: Upstreams,
-        scheme: str,
-        router: Router | None = None,
-        server_name: bytes = b"",
+        self, context: ListenerContext, client: ClientStream, upstreams: Upstreams, router: Router | None = None
     ) -> None:
         self._context = context
         self._client = client
+        self._upstreams = upstreams
         self._router = router
-        self._server_name = server_name
-        self._use(upstreams)
-        self._peer = Peer(context, client.address, scheme)
         self._make_id = context.make_id
         self._log = context.log
         self._parser = self._make_parser()
+        self.exchanges: deque[Exchange] = deque()
+
+    def begin(self, scheme: str, server_name: bytes) -> None:
+        """A connection of the client has been opened: the first one, or another one once the last `is_whole`."""
+        self._server_name = server_name
+        self._use(self._upstreams)
+        self._peer = Peer(self._context, self._client.address, scheme)
         self._begun = b""  # what was read of a head that is not whole yet
         self._had_head = False
         self._head = b""  # the rest of it, which is being read
         self._unread = b""  # of a head, as it may be the start of a method
         self._method = b""  # one that the parser does not know, which was given another one in its place
-        self._deferred: Exchange | None = None  # its body is to be read by another parser
+        self._deferred = self._chunk_lines = self._receiving = None
         self._body_left = 0  # of a body with a length
         self._is_large = False
-        self._chunk_lines: ChunkLines | None = None  # of a body in chunks
         self._fields: Fields = []
         self._target = b""
         self._size = 0  # of the body
         self._bytes_since_progress = 0  # of the parser
         self._kept = b""  # what came behind the last exchange that may wait,
         self._kept_from = 0  # from here on
-        self._receiving: Exchange | None = None  # its body is still coming
-        self.exchanges: deque[Exchange] = deque()
         self.head_since: int | None = None
         self.rejection: Rejection | None = None
         self.unparsed = b""
@@ -166,8 +148,16 @@ class RequestParser:
 
     def discard(self) -> None:
         """Free what came and is not used: the client has gone."""
+        if self._receiving is not None or self._kept:
+            self.accepts_more = False
         self._kept = self.unparsed = b""
         self._receiving = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it stands between two requests, as at its beginning."""
+        has_begun = self.head_since is not None or self._begun or self._unread or self._deferred is not None
+        return self.accepts_more and not has_begun
 
     def reject(self, message: BadMessage) -> None:
         """The exchanges before are answered, then this, and nothing more."""
@@ -320,7 +310,8 @@ class RequestParser:
 
     def _make_parser(self) -> HttpRequestParser:
         parser = HttpRequestParser(self)
-        parser.set_dangerous_leniencies(lenient_version=True)  # see `_check_version`
+        # For the version see `check_version`. After `close` it may read the requests of another connection.
+        parser.set_dangerous_leniencies(lenient_version=True, lenient_keep_alive=True)
         return parser
 
     def _parse(self, data: bytes, at: int) -> None:
@@ -408,15 +399,7 @@ class RequestParser:
             # A request line has no other place for this; the parser makes a text of the version.
             if self._head[at : at + len(_HTTP_1_1)] == _HTTP_1_1:
                 return "1.1"
-        return self._check_version(self._parser.get_http_version())
-
-    def _check_version(self, version: str) -> str:
-        """The version as which it is read: RFC 9110, section 2.5. Raises BadMessage."""
-        if not version.startswith("1."):
-            raise BadMessage(505, ErrorReason.VERSION_NOT_SUPPORTED)
-        if not _HTTP.match(self._begun + self._head):  # the parser knows RTSP, too
-            raise BadMessage(400, ErrorReason.BAD_REQUEST)
-        return version if version == "1.0" else "1.1"
+        return check_version(self._parser.get_http_version(), self._begun + self._head)
 
     def _after_error(self, error: HttpParserError, data: bytes) -> bytes:
         """Reject the request, unless the parser does not know its method: returns the head with another one."""
@@ -434,22 +417,19 @@ class RequestParser:
 
     def _after_error_in_head(self, head: bytes) -> bytes:
         if self._method:
-            head = self._method + head.removeprefix(_KNOWN_METHOD)
-        reason = ErrorReason.BAD_REQUEST if self._had_head else reason_for_client(head)
-        start = None if self._method or reason not in _FOR_OTHER_METHODS else _METHOD.match(head)
-        if start is None or not (start[2] or start.end() == len(head)):
-            self.reject(BadMessage(400, reason))
-            return b""
-        if len(start[1]) > _LONGEST_METHOD:
-            self.reject(BadMessage(501, ErrorReason.UNKNOWN_METHOD))
+            head = self._method + head.removeprefix(KNOWN_METHOD)
+        try:
+            method, rest = other_method(head, is_first=not self._had_head, is_known=bool(self._method))
+        except BadMessage as message:
+            self.reject(message)
             return b""
         self._parser = self._make_parser()
         self._begun = b""
-        if not start[2]:
+        if not method:
             self._unread = head
             return b""
-        self._method = start[1]
-        return _KNOWN_METHOD + head[start.end(1) :]
+        self._method = method
+        return KNOWN_METHOD + rest
 
     def _make_record(self, method: bytes, target: bytes, version: str, id_line: bytes, fields: Fields) -> AccessRecord:
         wanted = self._log.headers if self._log is not None else frozenset()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from composectl.proxy.errors import BadMessage
+from composectl.proxy.forwarding import forwarding_lines
 from composectl.proxy.head import (
     RequestHead,
-    forwarding_lines,
     interim_head,
     request_head,
     response_head,

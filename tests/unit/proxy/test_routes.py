@@ -15,8 +15,9 @@ from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.errors import BadMessage
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.field_edits import FieldEdit, FieldEdits
+from composectl.proxy.forwarding import forwarding_lines
 from composectl.proxy.guards import make_guards
-from composectl.proxy.head import RequestHead, forwarding_lines, request_head
+from composectl.proxy.head import RequestHead, request_head
 from composectl.proxy.http2 import frames
 from composectl.proxy.limits import GuardConfig, Limits, QueueConfig
 from composectl.proxy.queue import RequestQueue
