@@ -10,6 +10,8 @@ from composectl.balance.phase import Phase
 from composectl.proxy.backend_tls import HTTP_1, BackendTls
 from composectl.proxy.exchange import BackendStreams
 from composectl.proxy.http1.backend_connection import BackendConnection
+from composectl.proxy.poller import CAN_POLL
+from composectl.proxy.socket_transport import connect, is_address
 from composectl.proxy.sockets import CAN_TELL, open_files
 
 CONNECT_TIMEOUT: Final = 1.0
@@ -23,7 +25,10 @@ _READY: Final = Phase.READY  # looked up once
 
 
 class ConnectionPool(BackendStreams):
-    """The connections to one port of the backends of one service; the one used last is used next."""
+    """The connections to one port of the backends of one service; the one used last is used next.
+
+    `own_transports`: those of plain connections are not the loop's.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class ConnectionPool(BackendStreams):
         tell_number: bool = False,
         hsts: int = 0,
         tls: BackendTls | None = None,
+        own_transports: bool = CAN_POLL,
     ) -> None:
         self.port = port
         self._identify = identify
@@ -41,6 +47,7 @@ class ConnectionPool(BackendStreams):
         self._hsts_line = f"Strict-Transport-Security: max-age={hsts}\r\n".encode() if hsts else b""
         self._connect_timeout = connect_timeout  # seconds
         self._tls = tls
+        self._own_transports = own_transports and tls is None
         self._kept: dict[Backend, list[BackendConnection]] = {}
         self._early_closed: dict[Backend, int] = {}  # when it closed one of them within a second
         self._tick = 0
@@ -88,8 +95,11 @@ class ConnectionPool(BackendStreams):
         Raises OSError, TimeoutError among them.
         """
         host, port = backend.replica.address(self.port)
-        options = {} if self._tls is None else self._tls.options(host, speaks)
         async with asyncio.timeout(self._connect_timeout):
+            if self._own_transports and is_address(host):
+                await connect(protocol, host, port)
+                return
+            options = {} if self._tls is None else self._tls.options(host, speaks)
             await asyncio.get_running_loop().create_connection(lambda: protocol, host, port, **options)
 
     def keep(self, connection: BackendConnection) -> None:

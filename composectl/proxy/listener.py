@@ -6,15 +6,18 @@ import asyncio
 import errno
 import socket
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from typing import cast
 
 from aiohttp import web
 
 from composectl import errors
 from composectl.balance.backend import join_address
+from composectl.proxy.acceptor import Acceptor
 from composectl.proxy.connection_pool import KEPT_PART
 from composectl.proxy.limits import Client, ConnectionLimit
+from composectl.proxy.poller import CAN_POLL
 from composectl.proxy.server import HttpServer
 from composectl.proxy.sockets import raise_open_files
 
@@ -75,9 +78,9 @@ def address_of(listening: socket.socket) -> str:
 
 
 class Listener(web.SockSite):
-    """A listening socket that can be paused: a duplicate of it is closed then."""
+    """A listening socket that can be paused: where the loop accepts its clients, a duplicate of it is closed then."""
 
-    __slots__ = ("_connection_limit", "_opening", "_wanted")
+    __slots__ = ("_acceptor", "_connection_limit", "_opening", "_wanted")
 
     _server: asyncio.Server | None
 
@@ -86,11 +89,17 @@ class Listener(web.SockSite):
         self._connection_limit = connection_limit
         self._wanted = False
         self._opening: asyncio.Task[None] | None = None
+        self._acceptor: Acceptor | None = None
 
     async def start(self) -> None:
         await web.BaseSite.start(self)
         self._wanted = True
-        self._server = await self._listen()
+        make = self._http.make
+        if CAN_POLL and make is not None:
+            self._sock.listen(_BACKLOG)
+            self._acceptor = Acceptor(self._sock, self._connection_limit, make)
+        else:
+            self._server = await self._listen()
         self._connection_limit.add(self)
 
     async def stop(self) -> None:
@@ -102,6 +111,8 @@ class Listener(web.SockSite):
 
     def pause(self) -> None:
         self._wanted = False
+        if self._acceptor is not None:
+            self._acceptor.stop()
         if self._server is not None:
             server, self._server = self._server, None
             loop = asyncio.get_running_loop()
@@ -112,7 +123,9 @@ class Listener(web.SockSite):
 
     def resume(self) -> None:
         self._wanted = True
-        if self._server is None and self._opening is None:
+        if self._acceptor is not None:
+            self._acceptor.start()
+        elif self._server is None and self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._open())
 
     def watch(self) -> None:
@@ -122,10 +135,14 @@ class Listener(web.SockSite):
         asyncio.get_running_loop().remove_reader(self._sock.fileno())
 
     def idle_clients(self) -> Mapping[Client, int]:
-        assert isinstance(self._runner.server, HttpServer)
-        return self._runner.server.context.idle_connections()
+        return self._http.context.idle_connections()
 
     # Private
+
+    @property
+    def _http(self) -> HttpServer:
+        assert isinstance(self._runner.server, HttpServer)
+        return self._runner.server
 
     async def _open(self) -> None:
         while self._wanted and self._server is None:
@@ -138,9 +155,8 @@ class Listener(web.SockSite):
             self.pause()
 
     async def _listen(self) -> asyncio.Server:
-        assert self._runner.server is not None
         server = await asyncio.get_running_loop().create_server(
-            self._runner.server, sock=self._sock.dup(), backlog=_AT_ONCE
+            cast(Callable[[], asyncio.BaseProtocol], self._http), sock=self._sock.dup(), backlog=_AT_ONCE
         )
         self._sock.listen(_BACKLOG)
         return server

@@ -60,7 +60,9 @@ class MemoryProxy:
         self._pool = Pool("echo", RoundRobin(), time.time, lambda change, backend: None)
         self._pool.sync(_replica(number) for number in (1, 2))
         self._log = AccessLog(Unwritten(), lines_of)
-        upstream = Upstream(self._pool, ConnectionPool(80), RequestQueue(self._pool, QueueConfig()))
+        upstream = Upstream(
+            self._pool, ConnectionPool(80, own_transports=False), RequestQueue(self._pool, QueueConfig())
+        )
         self.server = HttpServer(upstream, name="composectl", make_id=make_request_id, log=self._log)
         protocol = self.server()
         self.client = MemoryTransport(loop, protocol)

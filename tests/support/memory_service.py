@@ -59,7 +59,7 @@ class MemoryService:
         self.pool = Pool("echo", policy, loop.time, self._tell)
         self.queue = RequestQueue(self.pool, QueueConfig(1_000_000))
         self._monitor = HealthMonitor(self.pool, 80, HealthCheck())
-        self._kept = ConnectionPool(80)
+        self._kept = ConnectionPool(80, own_transports=False)
         self._server = HttpServer(Upstream(self.pool, self._kept, self.queue))
         self._clients: list[MemoryTransport] = []
         loop.answer, loop.has_room = self._accept, self._has_room

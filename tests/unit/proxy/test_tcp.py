@@ -10,6 +10,7 @@ import pytest
 from composectl.balance.policy import POLICIES
 from composectl.proxy.limits import Limits, QueueConfig
 from composectl.proxy.protocol import Protocol
+from composectl.proxy.tcp import TcpConnection
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import RawConnection, fill
 from tests.support.wait import wait_until_async
@@ -21,8 +22,16 @@ async def tcp(open_stage: OpenStage) -> ProxyFixture:
 
 
 async def both(stage: ProxyFixture) -> tuple[RawConnection, RawConnection]:
+    """Both sides of a connection, which is relayed."""
     client = await stage.client()
-    return client, await stage.backend.accept()
+    backend = await stage.backend.accept()
+    await wait_until_async(lambda: any(relayed._tunnel for relayed in tcp_connections(stage)))
+    return client, backend
+
+
+def tcp_connections(stage: ProxyFixture) -> list[TcpConnection]:
+    found = [*stage.server.context.connections, *stage.server.context.tunnels]
+    return [connection for connection in found if isinstance(connection, TcpConnection)]
 
 
 async def test_the_backend_may_speak_first(tcp: ProxyFixture) -> None:
