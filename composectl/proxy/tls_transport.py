@@ -54,7 +54,8 @@ class TlsTransport:
     def writelines(self, pieces: Iterable[bytes]) -> None:
         if not (self._closing or self._said_bye):
             for piece in pieces:
-                self._encrypt(piece)
+                if piece:
+                    self._encrypt(piece)
             self._send()
 
     def can_write_eof(self) -> bool:
@@ -119,6 +120,8 @@ class TlsTransport:
 
     def data_received(self, data: bytes) -> None:
         """All that it holds is given on at once, so that nothing is left where the reader pauses."""
+        if self._peer_ended:
+            return
         INCOMING.write(data)
         pieces: list[bytes] = []
         try:
@@ -179,7 +182,6 @@ class TlsTransport:
         self._send()
 
     def _finish_read(self, pieces: list[bytes]) -> None:
-        had_ended = self._peer_ended
         if INCOMING.pending:
             INCOMING.read()
         if OUTGOING.pending:  # an alert, or a key that is new
@@ -189,7 +191,7 @@ class TlsTransport:
         if self._error is not None:
             self._closing = True
             self._plain.close()
-        elif had_ended:
+        elif self._peer_ended:
             self._tell_end()
 
     def _tell_end(self) -> None:
