@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from composectl.screen.actions import Actions, Keys
+from composectl.screen.terminal import show_cursor
 
 _LAST_DRAW_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
@@ -117,9 +118,10 @@ class PainterProcess:
     def _await_end(self) -> None:
         try:
             self._process.wait(_LAST_DRAW_SECONDS)
-        except subprocess.TimeoutExpired:  # the terminal takes nothing
+        except subprocess.TimeoutExpired:  # the terminal takes nothing, or no core is ever idle
             self._process.kill()
             self._process.wait()
+            show_cursor(sys.stdout)
 
 
 # Private

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import io
 import os
+import select
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 10_000
 _STAND_INS = str.maketrans("━╸▁▂▃▄▅▆▇…", "=-_.,:;!|~")
 _NAME = "composectl.stand-ins"
+_SHOWN = "\x1b[?25h"
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -48,6 +50,13 @@ def encode_safely(stream: TextIO) -> TextIO:
         codecs.register_error(_NAME, _stand_in)
         stream.reconfigure(errors=_NAME)
     return stream
+
+
+def show_cursor(stream: TextIO) -> None:
+    """Show it again, on a terminal that takes a line now."""
+    if is_terminal(stream) and select.select([], [stream], [], 0)[1]:
+        stream.write(f"{_SHOWN}\n")
+        stream.flush()
 
 
 def in_foreground() -> bool:

@@ -153,13 +153,18 @@ class _Server(threading.Thread):
         self._config.graceful_timeout = 0.1
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda loop, context: None)
-        self._ended = asyncio.Event()
 
     def run(self) -> None:
-        with contextlib.suppress(Exception):
-            self._loop.run_until_complete(serve(self._application, self._config, shutdown_trigger=self._ended.wait))  # type: ignore[arg-type]
+        forever = asyncio.Event()
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            self._loop.run_until_complete(serve(self._application, self._config, shutdown_trigger=forever.wait))  # type: ignore[arg-type]
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._ended.set)
+        # In order, it would wait for connections to end, since Python 3.12.
+        self._loop.call_soon_threadsafe(self._cancel_all)
         self.join(PATIENCE)
         self._loop.close()
+
+    def _cancel_all(self) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()

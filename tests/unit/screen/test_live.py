@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,6 +66,16 @@ def test_the_cursor_is_shown_after_a_fault_too() -> None:
         assert SHOWN in last.rpartition(HIDDEN)[2]
         assert terminal.echoes()
         assert terminal.process.returncode == 1
+
+
+@pytest.mark.slow
+def test_the_cursor_is_shown_where_the_last_table_cannot_be_drawn() -> None:
+    with drawing("3") as terminal:
+        terminal.until("echo-echo-3")
+        drawing_process = Path(f"/proc/{terminal.process.pid}/task/{terminal.process.pid}/children").read_text()
+        os.kill(int(drawing_process), signal.SIGSTOP)
+        terminal.type("\x03")
+        assert SHOWN in terminal.rest().rpartition(HIDDEN)[2]
 
 
 def test_keys_leave_no_trace() -> None:
