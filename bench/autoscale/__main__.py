@@ -103,11 +103,12 @@ def play_all(seeds: Iterable[int], processes: int = 1) -> list[Cell]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.autoscale", description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="how often each trace is played")
+    parser.add_argument("--first", type=int, default=1, help="the seed of the first play")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--page", type=Path, help="write the tables into this page, between their marks")
     parser.add_argument("--picture", type=Path, help="draw one run of each trace into this SVG")
     typed = parser.parse_args()
-    cells = play_all(range(1, typed.seeds + 1), typed.processes)
+    cells = play_all(range(typed.first, typed.first + typed.seeds), typed.processes)
     tables = {"summary": [*summary(cells)], "figures": [*table(cells)]}
     print("\n\n".join("\n".join(lines) for lines in tables.values()))
     if typed.page:
