@@ -102,6 +102,7 @@ def test_after_a_kill_while_it_slept_it_is_brought_up_and_taken_down(project: Co
 
 
 @pytest.mark.slow
+@pytest.mark.serial
 @pytest.mark.parametrize("mode", ["stop", "pause"])
 def test_the_first_request_waits_little_longer_than_the_container_takes_to_start(
     project: ComposeProject, mode: str
@@ -110,6 +111,7 @@ def test_the_first_request_waits_little_longer_than_the_container_takes_to_start
     own = seconds_to_start(project)
     for _ in range(3):
         assert asleep(project)
+        assert wait_until(lambda: [found.status for found in project.containers()] == [STATES[mode]])
         began = time.monotonic()
         assert ask(project.port).is_whole
         assert time.monotonic() - began < own + SECONDS_MORE
