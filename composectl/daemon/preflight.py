@@ -26,7 +26,7 @@ from composectl.daemon.admin import bind_admin_listeners
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.hot_restart import claim_project
 from composectl.daemon.lifecycle import Prepared
-from composectl.daemon.routing import make_routing, tls_of
+from composectl.daemon.routing import check_protocols, make_routing, tls_of
 from composectl.daemon.service import BalancedService, bind_ports
 from composectl.daemon.sessions import make_session_fields
 from composectl.daemon.tls import ends_tls, make_tls
@@ -61,6 +61,7 @@ async def prepare_up(
         ports, redirects = _ports(project, config)
         routing = make_routing(ports, config.services)
         protocols = _protocols(ports, config)
+        check_protocols(routing, protocols)
         tls = {
             name: make_tls(
                 tls_of(name, config.services, routing), {port: chosen[port] for port in routing[name].own(chosen)}

@@ -11,6 +11,7 @@ from composectl import errors
 from composectl.compose.ports import Port
 from composectl.config.service import ServiceConfig
 from composectl.config.tls import TlsConfig
+from composectl.proxy.protocol import BY_CONNECTION, Protocol
 from composectl.proxy.routes import Route
 
 # What is asked before it is known for which of the services a request is
@@ -68,6 +69,18 @@ def tls_of(service: str, services: Mapping[str, ServiceConfig], routing: Mapping
     guests = [name for name, each in routing.items() if any(host == service for host, _ in each.hosts.values())]
     names = [name for each in (service, *guests) for name in services[each].balancing.tls.domains]
     return replace(services[service].balancing.tls, domains=tuple(dict.fromkeys(names)))
+
+
+def check_protocols(routing: Mapping[str, Routing], protocols: Mapping[str, Mapping[Port, Protocol]]) -> None:
+    """Raise ComposectlError where a port is shared whose connections are relayed unread: they tell no host."""
+    for service, own in routing.items():
+        for port, (host, there) in own.hosts.items():
+            for protocol in (protocols[service][port], protocols[host][there]):
+                if protocol in BY_CONNECTION:
+                    raise errors.ComposectlError(
+                        f"`{host}` and `{service}` share {port.place}, whose connections are {protocol}",
+                        "requests of HTTP alone have routes: give one of the two another port",
+                    )
 
 
 # Private

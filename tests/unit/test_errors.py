@@ -89,6 +89,7 @@ MET_IN = {
         "`--route {}` names service `{}`, which is not balanced": "test_a_route_of_no_service"
     },
     "unit/daemon/test_routing.py": {
+        "`{}` and `{}` share {}, whose connections are {}": "test_connections_have_no_routes",
         "`{}` and `{}` share {}, and both have the route `{}`": "test_one_route_has_one_service",
         "`{}` and `{}` share {}, and differ in `{}`": "test_what_is_the_listener_s_is_the_same_for_all",
     },

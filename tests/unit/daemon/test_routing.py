@@ -8,8 +8,9 @@ from composectl.compose.ports import Port, parse_ports
 from composectl.config.service import ServiceConfig
 from composectl.config.settings import build
 from composectl.config.x_balance import parse_x_balance
-from composectl.daemon.routing import Routing, make_routing, tls_of
+from composectl.daemon.routing import Routing, check_protocols, make_routing, tls_of
 from composectl.errors import ComposectlError
+from composectl.proxy.protocol import Protocol
 from composectl.proxy.routes import Route
 
 WEB, API = parse_ports("8080:80"), parse_ports("8080:3000")
@@ -81,3 +82,12 @@ def test_what_is_the_listener_s_is_the_same_for_all(key: str) -> None:
     value = {"request_id": "false", "trusted_proxies": "10.0.0.0/8"}.get(key, "true")
     with pytest.raises(ComposectlError, match=f"differ in `{key}`"):
         routed(service(), service(path="/api", **{key: value}))
+
+
+@pytest.mark.parametrize("protocol", [Protocol.TCP, Protocol.TLS])
+def test_connections_have_no_routes(protocol: Protocol) -> None:
+    routing = routed(service(), service(path="/api"))
+    check_protocols(routing, {"web": {WEB[0]: Protocol.HTTP}, "api": {API[0]: Protocol.AUTO}})
+    for web, api in ((protocol, Protocol.HTTP), (Protocol.HTTP, protocol)):
+        with pytest.raises(ComposectlError, match=f"`web` and `api` share port 8080, whose connections are {protocol}"):
+            check_protocols(routing, {"web": {WEB[0]: web}, "api": {API[0]: api}})
