@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
-from tests.e2e.test_autoscale import BUSY, SOON, asleep, wakes
+from tests.e2e.test_autoscale import BUSY, SOON
 from tests.e2e.test_handover import goes_on
+from tests.e2e.test_sleep import asleep, wakes
 from tests.e2e.test_up_again import composectl_of
 from tests.support.closed_loop import ClosedLoop
 from tests.support.compose_project import ComposeProject
