@@ -133,7 +133,8 @@ class SharedCap(Capped):
 
     def _look(self) -> None:
         self._looking = None
-        self._on_room()
+        if not self._yields():  # uvloop counts whole milliseconds, and may be early
+            self._on_room()
 
     def _has_none(self, backend: Backend) -> None:
         if backend in self._ready and backend not in self._full:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,12 @@ class FakeEngine:
         """Wait until `what` was asked so often."""
         async with self._asked:
             await self._asked.wait_for(lambda: self.asked.count(what) >= times)
+
+    async def is_asked(self, whats: Collection[str]) -> None:
+        """Wait until one of these is asked from now on."""
+        before = len(self.asked)
+        async with self._asked:
+            await self._asked.wait_for(lambda: any(what in whats for what in self.asked[before:]))
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[FakeEngine]:
