@@ -27,23 +27,23 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_its_links_lead_somewhere(page: Path) -> None:
-    for path, anchor in LINK.findall(page.read_text()):
-        target = page.parent / path if path else page
+@pytest.mark.parametrize("document", PAGES, ids=name_of)
+def test_its_links_lead_somewhere(document: Path) -> None:
+    for path, anchor in LINK.findall(document.read_text()):
+        target = document.parent / path if path else document
         assert target.exists(), path
         assert not anchor or anchor in anchors(target.read_text()), f"{path}#{anchor}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_the_files_that_it_names_exist(page: Path) -> None:
-    named = set(FILE.findall(page.read_text()))
+@pytest.mark.parametrize("document", PAGES, ids=name_of)
+def test_the_files_that_it_names_exist(document: Path) -> None:
+    named = set(FILE.findall(document.read_text()))
     assert {name for name in named if not any((folder / name).exists() for folder in FOLDERS)} == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_the_tests_that_it_names_exist(page: Path) -> None:
-    for file, test in TEST.findall(page.read_text()):
+@pytest.mark.parametrize("document", PAGES, ids=name_of)
+def test_the_tests_that_it_names_exist(document: Path) -> None:
+    for file, test in TEST.findall(document.read_text()):
         assert f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
 
 
@@ -57,9 +57,9 @@ def test_every_threat_has_a_test() -> None:
     assert [row for row in rows if len(row) != 3 or not row[2].startswith("`tests/")] == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in MADE], ids=name_of)
-def test_its_subjects_are_things(page: Path) -> None:
-    assert PEOPLE.findall(page.read_text()) == []
+@pytest.mark.parametrize("document", [page for page in PAGES if page.name not in MADE], ids=name_of)
+def test_its_subjects_are_things(document: Path) -> None:
+    assert PEOPLE.findall(document.read_text()) == []
 
 
 def test_every_page_is_in_the_index() -> None:
