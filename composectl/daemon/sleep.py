@@ -86,6 +86,11 @@ async def _forget_paused(daemon: Daemon, service: BalancedService) -> None:
     await daemon.changes.wait_until(lambda: not any(map(_may_run, leaving)), _PATIENCE)
     if not any(map(_may_run, leaving)):
         forget_sleeping(service, "paused")
+        return
+    # One that has gone on at once may never have been told of as paused.
+    listed = await daemon.orchestrator.replicas(service.name)
+    forget_sleeping(service, "paused")
+    daemon.replicas_listed(service.name, listed)
 
 
 def _may_run(backend: Backend) -> bool:

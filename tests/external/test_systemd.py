@@ -34,7 +34,8 @@ def program(path: Path, text: str) -> Path:
 def folder(tmp_path: Path) -> Path:
     """One whose name means something to systemd from its first to its last sign."""
     made = tmp_path / 'it\'s 100%h "$HOME" \\n'
-    made.mkdir(0o700)  # it is the runtime folder, too
+    made.mkdir()
+    (made / "run").mkdir(0o700)
     program(made / "compose", COMPOSE)
     program(made / "composectl", f"#!{sys.executable}\nfrom composectl.cli import main\nmain()\n")
     return made
@@ -47,7 +48,7 @@ def printed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env=os.environ
         | SECRETS
         | {"COMPOSECTL_COMPOSE": str(folder / "compose"), "COMPOSE_PROFILES": "debug"}
-        | {"XDG_RUNTIME_DIR": str(folder)},  # no composectl of the same project runs there
+        | {"XDG_RUNTIME_DIR": str(folder / "run")},  # no composectl of the same project runs there
         capture_output=True,
         text=True,
         check=False,

@@ -13,6 +13,7 @@ from composectl.balance.lease import Lease
 from composectl.balance.replica_range import ReplicaRange
 from composectl.config.service import BalancingConfig
 from composectl.control.commands import RolloutRequest, ScaleRequest
+from composectl.daemon import sleep
 from composectl.daemon.autoscaler import Autoscaling
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.rollout import roll_out
@@ -267,6 +268,22 @@ async def test_one_that_was_paused_and_something_else_lets_go_on_is_awake(
     await elastic.seconds(1)
     assert (elastic.service.asleep, elastic.service.pool.ready) == (False, 1)
     assert "wake echo" not in elastic.orchestrator.log
+
+
+async def test_one_that_goes_on_before_its_pause_is_told_of_is_awake(
+    elastic: Elastic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sleep, "_PATIENCE", 0.01)
+    monkeypatch.setattr(elastic.orchestrator, "report_health", lambda *_: None)
+    monkeypatch.setattr(elastic.service, "_balancing", BalancingConfig(sleep_mode="pause"))
+    elastic.service.range = ReplicaRange(0, 5)
+    await elastic.seconds(3)
+    await elastic.seconds(310, in_flight=0)
+    assert elastic.orchestrator.log[-1] == "pause echo"
+    await elastic.seconds(1)
+    assert (elastic.service.asleep, elastic.service.pool.ready) == (False, 1)
+    scalings = elastic.daemon.snapshot().services[0].scalings
+    assert scalings[-1].reason == "something else has started a replica"
 
 
 @pytest.mark.parametrize("count", [1, 3])
