@@ -6,12 +6,13 @@ FUZZ_SECONDS = 20
 WITH_WORKERS = $(USUAL) and not (both_composes or plain_asyncio or serial)
 SAMPLE =
 
-.PHONY: help demo check test test-all test-rest release-check dist try-wheel newest-python audit lint venv bench picture fuzz stories matrix man
+.PHONY: help demo check test test-all test-compiled test-rest release-check dist try-wheel newest-python audit lint venv bench picture fuzz stories matrix man
 
 help:
 	@echo "make demo      ten replicas of examples/echo behind its port"
 	@echo "make check     lint and the unit tests, in two minutes"
 	@echo "make test      lint and the tests on a real Docker Engine, in ten minutes"
+	@echo "make test-compiled  the tests of the proxy in its compiled form, in ten minutes"
 	@echo "make test-all  every test: both Composes, failures under load, tools of others, the compiled form"
 	@echo "make release-check  every test, the whole matrix, and the failures under load at full length"
 	@echo "make dist      the source distribution and the wheels, compiled and pure"
@@ -38,17 +39,21 @@ test: lint
 
 test-all: test test-rest try-wheel newest-python audit
 
+# The proxy and the balancing in their compiled form
+test-compiled: venv
+	@scripts/wheels
+	@scripts/compiled
+	@PYTHONPATH=$(CURDIR)/.tools/compiled:$(CURDIR) scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance -o pythonpath= $(SAMPLE)
+
 # All that `make test` leaves out
-test-rest: venv
+test-rest: test-compiled
 	@scripts/curl
 	@scripts/compose-v1
 	@scripts/compose-v2
 	@scripts/compose-2.26
 	@scripts/external
-	@scripts/wheels
 	@scripts/fuzz $(FUZZ_SECONDS)
-	@scripts/compiled
-	@COMPOSECTL_TIMES_EXAMPLES=4 PYTHONPATH=$(CURDIR)/.tools/compiled:$(CURDIR) scripts/run-tests "$(USUAL) and not interpreted" tests/unit/proxy tests/unit/balance -o pythonpath= $(SAMPLE)
+	@COMPOSECTL_TIMES_EXAMPLES=4 scripts/run-tests "$(USUAL)" tests/unit/balance
 	@scripts/with-engine scripts/run-tests "$(USUAL) and not ($(FAST))" tests $(SAMPLE)
 	@COMPOSECTL_TESTED_WORKERS=2 scripts/with-engine scripts/run-tests "$(WITH_WORKERS)" tests/integration tests/e2e $(SAMPLE)
 	@if [ "$$(id -u)" = 0 ]; then scripts/with-engine --modern scripts/run-tests "(smoke or modern) and not one_node" tests/compatibility && \
