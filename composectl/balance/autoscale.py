@@ -15,7 +15,7 @@ from composectl.balance.replica_range import ReplicaRange
 _MAX_UP: Final = 10  # times the replicas that are ready or on their way, in one decision
 _MAX_DOWN: Final = 2  # those that are ready, divided by it
 _FLOOR: Final = 0.9  # of what the panic window needs: a range does not wait a stable window for so much
-_HAIR: Final = 0.1  # of a replica: by so little a number does not fall at once
+_TOLERANCE: Final = 0.1  # of a replica: by so little a number does not fall at once
 _DEFAULT_TARGET: Final = 10.0
 _SHARE_OF_CAP: Final = 0.75
 _PANIC: Final = 2  # times what is ready
@@ -143,7 +143,7 @@ class Autoscaler:
             f"{stable:.1f} in flight over {config.stable_window:g} s",
             f"{panic:.1f} in flight over {config.panic_window:g} s",
         )
-        steady, recent = self._not_by_a_hair(now, stable, desired), _needed(_FLOOR * panic, self._target)
+        steady, recent = self._with_tolerance(now, stable, desired), _needed(_FLOOR * panic, self._target)
         wanted, reason = (recent, of_panic) if recent > steady else (steady, of_stable)
         wanted = _limited(wanted, ready, desired)
         if self._panics_since is None:
@@ -160,13 +160,13 @@ class Autoscaler:
         elif self._panics_since is not None and now - self._panics_since >= self._config.stable_window:
             self._panics_since = None
 
-    def _not_by_a_hair(self, now: float, load: float, desired: int) -> int:
-        """What the load needs; `desired`, where that is less by a hair only and has been for less than a window."""
+    def _with_tolerance(self, now: float, load: float, desired: int) -> int:
+        """What the load needs; `desired`, where that is within the tolerance, for a stable window."""
         wanted = _needed(load, self._target)
         if wanted >= desired:
             self._needed_at = now
         elif now - self._needed_at < self._config.stable_window:
-            wanted = min(desired, _needed(load + _HAIR * self._target, self._target))
+            wanted = min(desired, _needed(load + _TOLERANCE * self._target, self._target))
         return wanted
 
     def _wanted_by_cpu(self, ready: int, desired: int, target: float) -> tuple[int, str]:

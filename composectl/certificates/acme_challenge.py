@@ -13,6 +13,8 @@ from composectl.certificates.files import replace_file
 HTTP_01 = "http-01"
 TLS_ALPN_01 = "tls-alpn-01"
 PROTOCOL = "acme-tls/1"
+CHALLENGE = "challenge-"
+"""The names of their files begin with this."""
 _IDENTIFIER = "1.3.6.1.5.5.7.1.31"  # id-pe-acmeIdentifier
 _OCTET_STRING = b"\x04\x20"  # of 32 bytes, in DER
 _LIFE = timedelta(days=1)
@@ -39,7 +41,7 @@ class Challenges:
 
 def challenge_file(folder: Path, name: str) -> Path:
     """The one with the certificate for this name, which holds no slash, and its key."""
-    return folder / f"challenge-{name.lower()}.pem"
+    return folder / f"{CHALLENGE}{name.lower()}.pem"
 
 
 # Private

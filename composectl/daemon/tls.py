@@ -156,10 +156,13 @@ def make_backend_tls(mode: str, service: str, ports: Sequence[Port]) -> BackendT
 
 def made_certificates() -> tuple[list[str], list[str]]:
     """When each certificate that was made for this user ends, and why others cannot be used. Raises ComposectlError."""
+    from composectl.certificates.acme_challenge import CHALLENGE
     from composectl.certificates.certified_key import read_certified_key
 
     ends, faults = [], []
-    for path in sorted((state_dir() / _FOLDER).glob("[!c]*.pem")):  # but those of challenges
+    for path in sorted((state_dir() / _FOLDER).glob("*.pem")):
+        if path.name.startswith(CHALLENGE):
+            continue
         try:
             found = read_certified_key(path, path)
         except errors.ComposectlError as error:

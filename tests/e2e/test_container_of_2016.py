@@ -232,7 +232,7 @@ def test_the_image_is_small_and_tells_how_its_health_is_checked(
     beside: Beside, engine: DockerClient, proxy_image: str
 ) -> None:
     image = engine.images.get(proxy_image).attrs
-    assert image["Size"] < 60_000_000
+    assert image["Size"] < 40_000_000
     kind, *command = image["Config"]["Healthcheck"]["Test"]
     beside.begin(TODAY)
     assert (kind, beside.proxy.exec_run(command).exit_code) == ("CMD", 0)
