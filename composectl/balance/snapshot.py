@@ -145,6 +145,7 @@ class ServiceView:
     `sticky`: what tells its sessions, `cookie`, `cookie:NAME` or `header:NAME`; "" where it has none.
     `range`: within which its load decides, as `2..10`; "" for a fixed number. `asleep`: its replicas are stopped until
     a request comes.
+    `redirect_http`: the listeners at which plain HTTP is sent on to HTTPS.
     """
 
     service: str
@@ -163,6 +164,7 @@ class ServiceView:
     range: str = ""
     asleep: bool = False
     scalings: tuple[ScalingView, ...] = ()
+    redirect_http: tuple[str, ...] = ()
 
     @property
     def all_changes(self) -> tuple[ChangeView, ...]:
@@ -263,6 +265,7 @@ def view_service(
     replica_range: str = "",
     asleep: bool = False,
     scalings: Iterable[ScalingView] = (),
+    redirect_http: Iterable[str] = (),
 ) -> ServiceView:
     """The view of one pool, whose backends are reached on `port`; `queued` requests wait, `rollouts` are by outcome."""
     return ServiceView(
@@ -282,6 +285,7 @@ def view_service(
         range=replica_range,
         asleep=asleep,
         scalings=tuple(scalings),
+        redirect_http=tuple(redirect_http),
     )
 
 
@@ -390,6 +394,7 @@ def _flat(
 def _service_from_json(service: Mapping[str, Any]) -> ServiceView:
     nested = {
         "listeners": tuple(service["listeners"]),
+        "redirect_http": tuple(service.get("redirect_http", ())),
         "totals": _pick(Totals, service["totals"]),
         "backends": tuple(
             _pick(BackendView, {**backend, "histogram": tuple(backend.get("histogram", ()))})

@@ -81,7 +81,7 @@ def update_running(
     from composectl.compose.stack import StackPlan
     from composectl.config.service import RolloutConfig
     from composectl.daemon.hot_restart import check_no_canary, check_same_kind
-    from composectl.screen.console import info, print_progress, warning
+    from composectl.screen.console import info, print_progress, reached_at, warning
 
     check_same_kind(client.info, stack=config.swarm)
     status = client.status()
@@ -111,9 +111,9 @@ def update_running(
     print_progress(reconcile(client, config.asked, counts, rollout))
     if config.detach:
         for service in client.status()["services"]:
-            listeners = ", ".join(service["listeners"])
+            places = reached_at(service["listeners"], service.get("redirect_http", ()))
             replicas = errors.plural(service["desired"], "replica")
-            sys.stdout.write(f"{service['service']}: {replicas} behind {listeners}\n")
+            sys.stdout.write(f"{service['service']}: {replicas} behind {places}\n")
     else:
         info("`composectl attach` shows the table")
     return 0

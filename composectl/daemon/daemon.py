@@ -23,7 +23,7 @@ from composectl.daemon.service import BalancedService
 from composectl.daemon.workers import Workers
 from composectl.orchestrator.base import Orchestrator
 from composectl.proxy.access_log import AccessLog
-from composectl.screen.console import info, warning
+from composectl.screen.console import info, reached_at, warning
 
 _IDLE_CLIENT_SECONDS = 5.0  # as long as most clients keep an idle connection
 
@@ -93,14 +93,15 @@ class Daemon:
 
     @property
     def listeners(self) -> tuple[str, ...]:
-        """Where the services are reached, as `host:port`."""
-        return tuple(listener for service in self.services.values() for listener in service.listeners)
+        """Where the services are reached, as `host:port`, also to be sent on to HTTPS."""
+        services = self.services.values()
+        return tuple(place for service in services for place in (*service.listeners, *service.redirect_http))
 
     def summary(self, *, of_ready: bool = False) -> str:
         """A line for each service, or for each that is ready: its backends and its listeners."""
         return "".join(
             f"{self.lock.project if self.orchestrator.refusal else name}: {self.orchestrator.describe(name)}"
-            f" behind {', '.join(service.listeners)}\n"
+            f" behind {reached_at(service.listeners, service.redirect_http)}\n"
             for name, service in self.services.items()
             if service.pool.ready or not of_ready
         )

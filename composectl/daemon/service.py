@@ -63,9 +63,9 @@ class BalancedService:
     same by the container's port to which they lead, "" where each backend has its own. `drain_timeout`: the seconds for
     requests in flight. `canary`: a rollout that is paused. `session_fields`: see `Upstream`; `session_scope` is what
     they were made for. `tls`: of the ports where it ends. `redirect`: a port at which plain HTTP is sent on to the
-    first of them. `range`: within which its load decides how many replicas there are; None for a fixed number.
-    `asleep`: its replicas are stopped until a request comes. `workers`: the processes that serve, None for this one
-    alone, to which the limit and the log go.
+    first of them, its listeners are `redirect_http`. `range`: within which its load decides how many replicas there
+    are; None for a fixed number. `asleep`: its replicas are stopped until a request comes. `workers`: the processes
+    that serve, None for this one alone, to which the limit and the log go.
     """
 
     def __init__(
@@ -123,6 +123,7 @@ class BalancedService:
             self._plane = workers.plane(plan, shared_pool, hooks, tls)
         self.listeners: tuple[str, ...] = ()
         self.listeners_by_port: dict[str, list[str]] = {}
+        self.redirect_http: tuple[str, ...] = ()
         self.drain_timeout: float = balancing.drain_timeout
         self.canary: ServiceRollout | None = None
         self.range: ReplicaRange | None = None
@@ -279,6 +280,7 @@ class BalancedService:
             policy=self._balancing.policy,
             sticky="cookie" if self._balancing.sticky == "true" else self._balancing.sticky,
             listeners=self.listeners,
+            redirect_http=self.redirect_http,
             desired=desired,
             queued=self._plane.queued,
             port=self._target,
@@ -344,9 +346,10 @@ class BalancedService:
 
     def _listen(self, port: Port, sockets: list[socket.socket]) -> None:
         self._sockets[port] = sockets
-        if port is self._redirect_port:
-            return
         addresses = tuple(dict.fromkeys(map(address_of, sockets)))  # now: a socket that is closed has none
+        if port is self._redirect_port:
+            self.redirect_http = addresses
+            return
         self._reached_at(port, addresses)
         for guest, guest_port in self._guests.get(port, ()):
             guest._reached_at(guest_port, addresses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from composectl import errors
@@ -41,6 +41,16 @@ def spinner(message: str) -> Iterator[Callable[[str], None]]:
 def time_of_day(at: float | str) -> str:
     """The local time, from epoch seconds or ISO 8601."""
     return f"{_moment(at).astimezone():%H:%M:%S}"
+
+
+def reached_at(listeners: Iterable[str], redirect_http: Sequence[str]) -> str:
+    """Where a service is reached, and where plain HTTP is sent on to it; both are `host:port`."""
+    return ", ".join(listeners) + (f"; {redirects(redirect_http)}" if redirect_http else "")
+
+
+def redirects(redirect_http: Sequence[str]) -> str:
+    """What such listeners do: they have one port."""
+    return f"port {redirect_http[0].rpartition(':')[2]} redirects to https"
 
 
 def uptime(since: str, now: float) -> str:

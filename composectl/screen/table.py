@@ -13,7 +13,7 @@ from rich.segment import Segment, Segments
 from composectl.balance.snapshot import BackendView, ChangeView, ServiceView, Snapshot
 from composectl.errors import plural
 from composectl.sanitize import sanitize
-from composectl.screen.console import time_of_day, uptime
+from composectl.screen.console import redirects, time_of_day, uptime
 from composectl.screen.layout import (
     NARROW,
     Layout,
@@ -276,6 +276,8 @@ def _places(service: ServiceView) -> Iterator[Piece]:
         came = sorted(port.recognised) if port.protocol == "auto" else []
         yield sanitize(f"{port.protocol}: {', '.join(came)}" if came else port.protocol), PLAIN
     yield from ((sanitize(listener), PLACE) for listener in service.listeners if listener not in known)
+    if service.redirect_http:
+        yield sanitize(redirects(service.redirect_http)), PLAIN
 
 
 def _readiness(service: ServiceView) -> Piece:

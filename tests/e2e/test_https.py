@@ -31,13 +31,17 @@ def test_an_unchanged_file_is_served_over_https_and_plain_http_is_sent_on(projec
     with closing(keep_port("0.0.0.0")) as kept:
         plain = kept.getsockname()[1]
         before = project.file.read_bytes()
-        project.run("up", "--balance", "echo=3", "--tls", "internal", "--redirect-http", f"{plain}", "-d")
+        started = project.run("up", "--balance", "echo=3", "--tls", "internal", "--redirect-http", f"{plain}", "-d")
+        assert f"; port {plain} redirects to https\n" in started
         root = project.state / "composectl" / "certificates" / "authority.crt"
         page = curl(f"http://localhost:{plain}/", "--location", "--cacert", f"{root}")
         assert page.startswith("I am ")
         assert page.endswith(" 2 200")
         assert "\nX_FORWARDED_PROTO=https\n" in page
-        assert [port["protocol"] for port in project.status()["ports"]] == ["https"]
+        status = project.status()
+        assert [port["protocol"] for port in status["ports"]] == ["https"]
+        assert f"0.0.0.0:{plain}" in status["redirect_http"]
+        assert f"port {plain} redirects to https" in project.run("status")
         assert project.file.read_bytes() == before
         project.run("down")
 

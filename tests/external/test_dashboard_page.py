@@ -92,6 +92,18 @@ def test_where_there_are_no_requests_there_are_connections_and_bytes(chromium: C
         assert page.value("document.querySelector('.responses').hidden")
 
 
+def test_the_port_of_a_redirect_stands_beside_the_others(chromium: Chromium) -> None:
+    shop = FakeDashboard(protocol="https")
+    shop.redirect_http = ("0.0.0.0:8080", "[::]:8080")
+    with shop.shown() as url:
+        page = chromium.page()
+        page.visit(url)
+        assert page.comes_to(f"document.querySelectorAll('{ROWS}').length === 3")
+        assert "127.0.0.1:9090 https port 8080 redirects to https · least-request" in " ".join(
+            page.text(".meta").split()
+        )
+
+
 def test_notices_and_reasons_come_and_go(chromium: Chromium) -> None:
     shop = FakeDashboard()
     with shop.shown() as url:

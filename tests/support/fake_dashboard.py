@@ -27,7 +27,7 @@ SECONDS = 90
 class FakeDashboard(FakeDaemon):
     """Three replicas with a past, at a port of this `protocol`.
 
-    `stale_since`, `notices`, `waiting` and `others` may be set. Its commands are in `commands`.
+    `stale_since`, `redirect_http`, `notices`, `waiting` and `others` may be set. Its commands are in `commands`.
     """
 
     def __init__(self, name: str = "echo", reason: str = "its port accepts", protocol: str = "auto") -> None:
@@ -41,6 +41,7 @@ class FakeDashboard(FakeDaemon):
         self.watched.changes[-1] = replace(self.watched.changes[-1], reason=reason)
         self.history = History()
         self.stale_since: str | None = None
+        self.redirect_http: tuple[str, ...] = ()
         self.notices: tuple[str, ...] = ()
         self.waiting: tuple[Waiting, ...] = ()
         self.others: tuple[Waiting, ...] = ()
@@ -94,4 +95,5 @@ class FakeDashboard(FakeDaemon):
             waiting=self.waiting,
             notices=self.notices,
             ports=[PortView(9090, ("127.0.0.1:9090",), self.protocol)],
+            redirect_http=self.redirect_http,
         )

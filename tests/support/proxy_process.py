@@ -198,4 +198,5 @@ class ProxyProcess:
 def parse_summary(summary: str) -> tuple[str, list[int]]:
     """The name and the ports in `NAME: 2 backends behind HOST:PORT, ...`."""
     name, _, rest = summary.strip().partition(": ")
-    return name, [int(listener.rpartition(":")[2]) for listener in rest.partition(" behind ")[2].split(", ")]
+    listeners, _, _ = rest.partition(" behind ")[2].partition(";")
+    return name, [int(listener.rpartition(":")[2]) for listener in listeners.split(", ")]

@@ -34,6 +34,7 @@ def snapshot(watched: RecordedPool) -> Snapshot:
         changes=watched.changes,
         rollouts={"done": 1},
         ports=[PortView(80, ("[::]:80",), "tcp", {"tcp": 5})],
+        redirect_http=["[::]:8080"],
     )
     return Snapshot(VERSION, "shop", (service,))
 
@@ -48,6 +49,7 @@ def test_the_keys_are_the_documented_ones() -> None:
     assert set(service["backends"][0]) >= BACKEND
     port = {"port": 80, "listeners": ("[::]:80",), "protocol": "tcp", "recognised": {"tcp": 5}}
     assert service["ports"] == [port]
+    assert service["redirect_http"] == ("[::]:8080",)
     assert set(service["totals"]["responses"]) == {"1xx", "2xx", "3xx", "4xx", "5xx"}
 
 

@@ -55,6 +55,7 @@ def seen() -> ServiceView:
         lease.answered(200, 1500) if answered else lease.failed("backend-hung-up")
     facts: dict[str, Any] = {"changes": watched.changes, "rollouts": {"done": 1}, "listeners": ["127.0.0.1:80"]}
     facts["ports"] = [PortView(80, ("127.0.0.1:80",), "auto", {"http/2": 1}), PortView(None, (), "tls")]
+    facts["redirect_http"] = ["127.0.0.1:8080"]
     return view_service(watched.pool, policy="p2c", desired=3, queued=0, port=80, **facts)
 
 

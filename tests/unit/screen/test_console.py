@@ -6,7 +6,7 @@ import sys
 from composectl.balance.backend import Transition
 from composectl.balance.phase import Phase
 from composectl.balance.snapshot import ChangeView, iso
-from composectl.screen.console import change_line, time_of_day
+from composectl.screen.console import change_line, reached_at, time_of_day
 
 AT = 1_800_000_000.0
 CHANGE = Transition(AT, "echo", 3, "demo-echo-3", Phase.STARTING, Phase.READY, "its port accepts")
@@ -19,6 +19,12 @@ def test_a_change_is_told_in_one_line() -> None:
 
 def test_a_change_and_its_view_read_the_same() -> None:
     assert change_line(VIEW) == change_line(CHANGE)
+
+
+def test_where_a_service_is_reached_is_told_with_its_redirect() -> None:
+    listeners = ("0.0.0.0:443", "[::]:443")
+    assert reached_at(listeners, ()) == "0.0.0.0:443, [::]:443"
+    assert reached_at(listeners, ("0.0.0.0:80", "[::]:80")) == "0.0.0.0:443, [::]:443; port 80 redirects to https"
 
 
 def test_a_change_without_a_reason_has_no_colon_after_it() -> None:

@@ -123,6 +123,12 @@ def test_the_header_names_the_protocol_of_each_port() -> None:
     assert title.split()[1:7] == ["0.0.0.0:80", "[::]:80", "auto", "0.0.0.0:1", "tcp", "up"]
 
 
+def test_the_header_tells_where_plain_http_is_sent_on() -> None:
+    ports = (PortView(80, ("0.0.0.0:443",), "https"),)
+    shown = service(listeners=("0.0.0.0:443",), ports=ports, redirect_http=("0.0.0.0:80", "[::]:80"))
+    assert "0.0.0.0:443  https  port 80 redirects to https" in render(shown, width=80)[0]
+
+
 def test_the_header_names_the_service_and_its_figures() -> None:
     title, figures, *_ = render()
     assert title.split() == ["echo", "0.0.0.0:9090", "up", "12m", "04s", "least-request", "10/10", "ready"]

@@ -70,8 +70,9 @@ export class Service {
 }
 
 /** Where it is reached: the listeners of each port, and its protocol. */
-function places({ ports }) {
-  return ports.map((port) => `${port.listeners.join("  ")} ${protocolOf(port)}`).join("  ");
+function places({ ports, redirect_http: redirect }) {
+  const served = ports.map((port) => `${port.listeners.join("  ")} ${protocolOf(port)}`);
+  return [...served, ...redirect.slice(0, 1).map((listener) => `port ${listener.split(":").at(-1)} redirects to https`)].join("  ");
 }
 
 function protocolOf({ protocol, recognised }) {
