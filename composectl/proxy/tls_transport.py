@@ -25,6 +25,9 @@ class TlsTransport:
         "_closing",
         "_error",
         "_held",
+        "_is_full",
+        "_is_held_up",
+        "_is_paused",
         "_peer_ended",
         "_plain",
         "_protocol",
@@ -43,6 +46,8 @@ class TlsTransport:
         self._protocol = _NO_READER
         self._error: ssl.SSLError | None = None
         self._closing = self._peer_ended = self._said_bye = False
+        self._is_full = False  # more waits to be sent than the plain transport's high water mark
+        self._is_paused = self._is_held_up = False  # reading, by the protocol and by what waits
 
     # A transport
 
@@ -82,10 +87,13 @@ class TlsTransport:
         return self._closing or self._plain.is_closing()
 
     def pause_reading(self) -> None:
+        self._is_paused = True
         self._plain.pause_reading()
 
     def resume_reading(self) -> None:
-        self._plain.resume_reading()
+        self._is_paused = False
+        if not self._is_held_up:
+            self._plain.resume_reading()
 
     def is_reading(self) -> bool:
         return self._plain.is_reading()
@@ -149,9 +157,15 @@ class TlsTransport:
         return True
 
     def pause_writing(self) -> None:
+        self._is_full = True
         self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
+        self._is_full = False
+        if self._is_held_up:
+            self._is_held_up = False
+            if not (self._is_paused or self._closing):
+                self._plain.resume_reading()
         self._protocol.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -186,6 +200,9 @@ class TlsTransport:
             INCOMING.read()
         if OUTGOING.pending:  # an alert, or a key that is new
             self._send()
+            if self._is_full:  # a client that reads nothing could ask for new keys without end
+                self._is_held_up = True
+                self._plain.pause_reading()
         if pieces and not self._closing:
             self._protocol.data_received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if self._error is not None:

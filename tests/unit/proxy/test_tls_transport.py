@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from composectl.proxy.tls_transport import INCOMING, OUTGOING
+from tests.support.key_updates import OneWay, new_keys
 from tests.support.messages import GET, OK, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 from tests.support.raw_http import RawConnection, fill
@@ -258,6 +259,28 @@ async def test_a_backend_that_reads_slowly_holds_its_client_up(stage: ProxyFixtu
     client.close()
 
 
+async def test_answers_to_new_keys_do_not_gather_for_a_client_that_does_not_read(
+    stage: ProxyFixture, authority: TlsAuthority
+) -> None:
+    async with OneWay(stage.address).opened() as way, new_keys(way.address, authority) as client:
+        await client.send(post(1_000_000))
+        backend = await stage.backend.accept()
+        await backend.head()
+        await backend.send(response(100_000_000))
+        await fill(backend)
+        for _ in range(50):
+            await client.renews_keys(way)
+        assert not _is_reading(stage)
+        waiting = _waiting(stage)
+        for _ in range(50):
+            await client.renews_keys(way)
+        assert _waiting(stage) == waiting
+        way.back.set()
+        await wait_until_async(lambda: _is_reading(stage))
+        assert await backend.exactly(100 * 2) == b"x\n" * 100
+        backend.close()
+
+
 # What is no HTTP any more
 
 
@@ -280,6 +303,11 @@ async def test_an_upgraded_connection_is_relayed_both_ways(stage: ProxyFixture, 
 
 
 # Private
+
+
+def _waiting(stage: ProxyFixture) -> int:
+    (connection,) = stage.server.context.connections
+    return int(connection.transport.get_write_buffer_size())  # type: ignore[attr-defined]
 
 
 def _is_reading(stage: ProxyFixture) -> bool:
