@@ -68,7 +68,7 @@ _MOVE = len("starting -> ready")
 
 def render_table(snapshot: Snapshot, *, now: float, width: int, height: int | None) -> RenderableType:
     """The table in `width` cells and at most `height` lines (None: as many as it takes); `now` in epoch seconds."""
-    lines = [*_stale(snapshot, now, width), *_others(snapshot, width, height)][:height]
+    lines = _head(snapshot, now, width, height)[:height]
     footer = _footer(snapshot, width) if height is not None and height - len(lines) >= _ROOMY else []
     left = None if height is None else height - len(lines) - len(footer)
     if left != 0:
@@ -84,7 +84,7 @@ def render_view(
     left = height - len(last)
     if view.has_help:
         return _drawn([*help_lines(view, width)[:left], *last])
-    head = [*_stale(snapshot, now, width), *_others(snapshot, width, height)][:left]
+    head = _head(snapshot, now, width, height)[:left]
     pane: list[Line] = []
     services, selected = snapshot.services, chosen(view, snapshot)
     if view.pane is not None:
@@ -176,12 +176,28 @@ def _drawn(lines: Iterable[Line]) -> RenderableType:
     return Segments([segment for line in lines for segment in (*line, Segment.line())])
 
 
+def _head(snapshot: Snapshot, now: float, width: int, height: int | None) -> list[Line]:
+    """What is told of all services together."""
+    return [*_stale(snapshot, now, width), *_workers(snapshot, width), *_others(snapshot, width, height)]
+
+
 def _stale(snapshot: Snapshot, now: float, width: int) -> list[Line]:
     since = snapshot.stale_since
     if since is None:
         return []
     words = f"engine unreachable since {time_of_day(since)}, for {uptime(since, now)}: the replicas may have changed"
     return [clipped([Segment(words, BAD)], width)]
+
+
+def _workers(snapshot: Snapshot, width: int) -> list[Line]:
+    replaced = [worker for worker in snapshot.workers if worker.restarts]
+    if not replaced:
+        return []
+    restarts = sum(worker.restarts for worker in replaced)
+    times = "once" if restarts == 1 else f"{count(restarts)} times"
+    last = max(replaced, key=lambda worker: worker.since).last_end
+    words = f"! {len(replaced)} of {plural(len(snapshot.workers), 'worker')} replaced {times}"
+    return [clipped([Segment(sanitize(f"{words}: {last}" if last else words), UNEASY)], width)]
 
 
 def _others(snapshot: Snapshot, width: int, height: int | None) -> list[Line]:

@@ -116,6 +116,8 @@ def test_a_worker_that_is_killed_is_replaced_and_only_its_clients_notice(place: 
     assert (first["restarts"], other["restarts"]) == (1, 0)
     assert first["last_end"] == f"process {before[0]} was ended by SIGKILL"
     assert place.status()["totals"]["requests"] >= 51
+    told = f"! 1 of 2 workers replaced once: process {before[0]} was ended by SIGKILL\n"
+    assert told in place.composectl("status").stdout
     assert f"worker 1: process {before[0]} was ended by SIGKILL; another" in proxy.complaint_with("worker 1")
     proxy.ends_by(signal.SIGINT)
 

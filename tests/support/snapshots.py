@@ -57,12 +57,10 @@ def snapshot(*services: ServiceView) -> Snapshot:
     return Snapshot(1, "demo", services or (service(),))
 
 
-def render(
-    *services: ServiceView, width: int = 120, height: int | None = None, stale_since: str | None = None
-) -> list[str]:
-    """The lines of the table on a console without colour."""
+def render(*services: ServiceView, width: int = 120, height: int | None = None, **changes: Any) -> list[str]:
+    """The lines of the table on a console without colour; `changes` are of the snapshot."""
     out = io.StringIO()
-    shown = replace(snapshot(*services), stale_since=stale_since)
+    shown = replace(snapshot(*services), **changes)
     table = render_table(shown, now=NOW, width=width, height=height)
     Console(file=out, width=width, color_system=None).print(table)
     return out.getvalue().splitlines()

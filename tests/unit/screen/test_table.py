@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from composectl.balance.snapshot import ChangeView, PortView, ServiceView, Totals, iso
+from composectl.balance.snapshot import ChangeView, PortView, ServiceView, Totals, WorkerView, iso
 from composectl.screen.table import render_table
 from tests.support.snapshots import NOW, backend, change, render, service, snapshot
 
@@ -142,6 +142,17 @@ def test_notices_stand_below_the_header_and_are_told_in_a_short_table_too() -> N
     assert render(noticed, height=8)[2].startswith("! the X-Forwarded-*")
     assert len(render(noticed, height=8)) == 8
     assert len(render(noticed)) == len(render()) + 1
+
+
+def test_workers_that_were_replaced_are_told_of_above_all_services() -> None:
+    first, second = (WorkerView(number, 4710 + number, iso(NOW - 60), 0, "") for number in (1, 2))
+    assert "replaced" not in "".join(render(workers=(first, second)))
+    killed = replace(second, pid=4720, since=iso(NOW), restarts=1, last_end="process 4712 was ended by SIGKILL")
+    once, *_ = render(workers=(first, killed))
+    assert once == "! 1 of 2 workers replaced once: process 4712 was ended by SIGKILL"
+    often = replace(first, restarts=2, last_end="process 4711 ended with exit code 1")
+    again, *_ = render(workers=(often, killed))
+    assert again == "! 2 of 2 workers replaced 3 times: process 4712 was ended by SIGKILL"
 
 
 def test_failures_and_retries_are_told_where_there_are_any() -> None:
