@@ -360,7 +360,7 @@ class BalancedService:
         self.listeners_by_port.setdefault(str(port.target or ""), []).extend(addresses)
 
     def _socket_name(self, port: Port) -> str:
-        return f"{self.name} {port}"
+        return f"{self.name} {port if port.published == ANY else port.place}"  # it may lead elsewhere afterwards
 
     def _tell_notice(self, sentence: str) -> None:
         warning(f"{self.name}: {sentence}")

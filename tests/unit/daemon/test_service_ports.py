@@ -6,14 +6,18 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from composectl.changes import ChangeFeed
 from composectl.compose.ports import Port
+from composectl.config.service import BalancingConfig
 from composectl.daemon.daemon import Daemon
 from composectl.daemon.service import BalancedService, bind_free_ports, bind_ports, bind_released_ports, port_owner
 from composectl.errors import ComposectlError
+from composectl.proxy.limits import ConnectionLimit
 from tests.support.fake_orchestrator import FakeOrchestrator, make_daemon
 from tests.support.kept_port import keep_port
 
@@ -100,6 +104,30 @@ async def test_a_port_that_replicas_publish_is_bound_once_released(
     taken.close()
     await binding
     assert service.unbound == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, 80), (80, None), (80, 8080)],
+    ids=["a redirect that is served", "a port that becomes a redirect", "another port of the containers"],
+)
+async def test_a_port_is_handed_over_whatever_it_is_for(before: int | None, after: int | None, tmp_path: Path) -> None:
+    with keep_port() as kept, keep_port() as other:
+        places = [(number, number) for number in (number_of(kept), number_of(other))]
+        first, second = (serving_two(places, target) for target in (before, after))
+        bind_free_ports(first, tmp_path)
+        second.inherit(first.listening)
+        assert second.unbound == []
+        first.close()
+        second.close()
+
+
+def serving_two(places: list[tuple[int, int]], target: int | None) -> BalancedService:
+    """A service on two ports, of which the second leads to `target`, None: it is for the redirect."""
+    ports = [Port("127.0.0.1", place, 80, "tcp") for place in places]
+    served = ports[:1] if target is None else [ports[0], replace(ports[1], target=target)]
+    redirect = replace(ports[1], target=None) if target is None else None
+    return BalancedService("echo", served, BalancingConfig(), ConnectionLimit(100), ChangeFeed(), redirect=redirect)
 
 
 def test_a_port_that_nothing_holds_has_no_owner(taken: socket.socket, tmp_path: Path) -> None:
