@@ -111,7 +111,8 @@ def make_up_config(
             range=scale if isinstance(scale, ReplicaRange) else None,
             protocols=make_protocols(own, file),
         )
-        check_tls(built.balancing.tls)
+        if declared is not None:  # what a flag requires may be declared
+            check_tls(built.balancing.tls)
         if built.range is not None:
             check_range(service, built.range, built.balancing)
     config = build_daemon(UpConfig, flags, services=services, arguments=sort_up_arguments(arguments, scales))

@@ -145,6 +145,13 @@ def test_flags_win_over_the_file() -> None:
     assert [str(network) for network in balancing.limits.trusted_proxies] == ["::1/128"]
 
 
+def test_what_a_flag_requires_may_be_declared() -> None:
+    assert config("echo=3", redirect_http="80").services["echo"].balancing.tls.redirect == 80
+    make_up_config({"echo": 3}, flags(redirect_http="80"), (), declared(tls="internal"))
+    with pytest.raises(ComposectlError, match="`--redirect-http` means nothing without TLS"):
+        make_up_config({"echo": 3}, flags(redirect_http="80"), (), declared(policy="p2c"))
+
+
 def test_a_flag_that_says_nothing_is_refused_all_the_same() -> None:
     with pytest.raises(ComposectlError, match="expected a path"):
         make_up_config({"echo": 3}, flags(health_check_path=""), (), declared(health_check_path="/up"))
