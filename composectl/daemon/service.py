@@ -348,7 +348,8 @@ class BalancedService:
         self._sockets[port] = sockets
         addresses = tuple(dict.fromkeys(map(address_of, sockets)))  # now: a socket that is closed has none
         if port is self._redirect_port:
-            self.redirect_http = addresses
+            for service, _ in ((self, port), *self._guests.get(self._first_https(), ())):
+                service.redirect_http = addresses
             return
         self._reached_at(port, addresses)
         for guest, guest_port in self._guests.get(port, ()):
@@ -367,9 +368,10 @@ class BalancedService:
         self._changes.wake()
 
     def _https_port(self) -> int:
-        """The first port where TLS ends."""
-        first = next(port for port, protocol in self.protocols.items() if ends_tls(self._balancing.tls, port, protocol))
-        return int(self._addresses[first][0].rpartition(":")[2])
+        return int(self._addresses[self._first_https()][0].rpartition(":")[2])
+
+    def _first_https(self) -> Port:
+        return next(port for port, protocol in self.protocols.items() if ends_tls(self._balancing.tls, port, protocol))
 
     async def _close_redirect(self) -> None:
         if self._redirect is not None:

@@ -8,16 +8,21 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from composectl.changes import ChangeFeed
 from composectl.compose.ports import Port
 from composectl.config.service import BalancingConfig
+from composectl.config.tls import TlsConfig
 from composectl.daemon.daemon import Daemon
+from composectl.daemon.routing import Routing
 from composectl.daemon.service import BalancedService, bind_free_ports, bind_ports, bind_released_ports, port_owner
 from composectl.errors import ComposectlError
 from composectl.proxy.limits import ConnectionLimit
+from composectl.proxy.protocol import Protocol
+from composectl.proxy.routes import Route
 from tests.support.fake_orchestrator import FakeOrchestrator, make_daemon
 from tests.support.kept_port import keep_port
 
@@ -127,7 +132,30 @@ def serving_two(places: list[tuple[int, int]], target: int | None) -> BalancedSe
     ports = [Port("127.0.0.1", place, 80, "tcp") for place in places]
     served = ports[:1] if target is None else [ports[0], replace(ports[1], target=target)]
     redirect = replace(ports[1], target=None) if target is None else None
-    return BalancedService("echo", served, BalancingConfig(), ConnectionLimit(100), ChangeFeed(), redirect=redirect)
+    return make_service("echo", served, redirect=redirect)
+
+
+def make_service(name: str, ports: list[Port], **how: Any) -> BalancedService:
+    """One whose ports for HTTP take TLS."""
+    balancing, protocols = BalancingConfig(tls=TlsConfig(mode="internal")), dict.fromkeys(ports, Protocol.HTTP)
+    return BalancedService(name, ports, balancing, ConnectionLimit(100), ChangeFeed(), protocols=protocols, **how)
+
+
+async def test_a_redirect_is_for_all_services_that_share_its_https_port(tmp_path: Path) -> None:
+    shared, own, plain = (Port("127.0.0.1", (0, 0), target, "tcp") for target in (80, 81, None))
+    web = make_service("web", [shared, own], redirect=plain, routing=Routing(routed=frozenset((shared, own))))
+    api, admin = (guest_of(web, port) for port in (shared, own))
+    bind_free_ports(web, tmp_path)
+    assert len(web.redirect_http) == 1
+    assert api.redirect_http == web.redirect_http
+    assert admin.redirect_http == ()
+    web.close()
+
+
+def guest_of(host: BalancedService, port: Port) -> BalancedService:
+    """A service that shares this port of another one."""
+    own = replace(port, target=90)
+    return make_service("guest", [own], hosts={own: (host, port)}, routing=Routing((Route(b"guest.test"),)))
 
 
 def test_a_port_that_nothing_holds_has_no_owner(taken: socket.socket, tmp_path: Path) -> None:
