@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 
 _SOON = timedelta(days=7)
 _FOLDER = "certificates"
+_UTC_NOW = partial(datetime.now, UTC)
 
 
 class ServiceTls:
-    """`contexts` are for its servers; `renew` renews the files of the certificates where that is due.
+    """`contexts` are for its servers; `renew` renews the files of the certificates where that is due, once a day.
 
-    Raises UsageError.
+    `now` tells the time of day, in UTC. Raises UsageError.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class ServiceTls:
         plan: TlsPlan,
         renew: Callable[[], object] | None = None,
         acme: Acme | None = None,
+        now: Callable[[], datetime] = _UTC_NOW,
     ) -> None:
         self._plan = plan
         self.contexts = plan.contexts()
         self._acme = acme
         self._renew = renew
-        self._looked = datetime.now(UTC).date()
+        self._now = now
+        self._looked = now().date()
         self._error = ""
 
     @property
@@ -51,7 +55,7 @@ class ServiceTls:
 
     def sweep(self) -> None:
         """To be called once a second."""
-        today = datetime.now(UTC).date()
+        today = self._now().date()
         if self._renew is not None and today != self._looked:
             self._looked = today
             try:
@@ -69,7 +73,7 @@ class ServiceTls:
 
     def notices(self) -> Iterator[str]:
         """What to tell of the certificates."""
-        now = datetime.now(UTC)
+        now = self._now()
         if self._acme is not None:
             yield from self._acme.notices(self.contexts.certified)
         if error := self._error or self.contexts.files.error:
