@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from pathlib import Path
+from importlib.resources import files
 
 import click
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, split_arg_string
@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem, ShellComplete, add_completion
 from composectl import errors
 from composectl.config.completion import one_of
 
-_SCRIPTS = Path(__file__).parents[1] / "shells"
+_SCRIPTS = files("composectl").joinpath("shells")
 
 
 @click.command()
@@ -25,7 +25,7 @@ def completion(shell: str) -> int:
     eval "$(composectl completion zsh)"         in ~/.zshrc, after compinit
     composectl completion fish | source         in ~/.config/fish/config.fish
     """
-    scripts = {path.suffix.removeprefix("."): path for path in _SCRIPTS.iterdir()}
+    scripts = {script.name.rpartition(".")[2]: script for script in _SCRIPTS.iterdir()}
     if shell not in scripts:
         raise errors.UsageError(f"no completion for `{shell}`", errors.did_you_mean(shell, "shells", sorted(scripts)))
     sys.stdout.write(scripts[shell].read_text())

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
 from docker import DockerClient
 from docker.models.containers import Container
@@ -19,6 +21,7 @@ from tests.support.compose_project import ComposeProject
 from tests.support.http_client import Answer, ask
 from tests.support.load_generator import LoadGenerator
 from tests.support.own_engine import engine_socket
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.one_process
@@ -228,6 +231,25 @@ def test_what_is_missing_is_told(
 
 
 @V2
+def test_https_passwords_metrics_and_the_dashboard_work_in_the_image(beside: Beside, tmp_path: Path) -> None:
+    passwords, metrics, dashboard = tmp_path / "passwords", free_port(), free_port()
+    passwords.write_bytes(b"ann:" + bcrypt.hashpw(b"open", bcrypt.gensalt(4)))
+    passwords.chmod(0o644)
+    words = ("--tls", "internal", "--basic-auth", "/passwords", "--listen", "127.0.0.1:{port}")
+    words += ("--metrics", f"127.0.0.1:{metrics}", "--dashboard", f"127.0.0.1:{dashboard}")
+    served = f"network_mode: host\n    command: {json.dumps(['proxy', *words])}"
+    mounted = f'"{{socket}}:/var/run/docker.sock:ro"\n      - "{passwords}:/passwords:ro"'
+    beside.begin(
+        TODAY.replace('ports:\n      - "{port}:8080"', served).replace('"{socket}:/var/run/docker.sock:ro"', mounted)
+    )
+    assert curl(f"https://127.0.0.1:{beside.project.port}/", "--insecure", "--user", "ann:open").endswith(" 2 200")
+    assert curl(f"https://127.0.0.1:{beside.project.port}/", "--insecure").endswith(" 2 401")
+    assert "\ncomposectl_requests_total" in ask(metrics, "/metrics").text
+    assert "<title>" in ask(dashboard).text
+    assert "composectl" in beside.says("completion", "bash")
+
+
+@V2
 def test_the_image_is_small_and_tells_how_its_health_is_checked(
     beside: Beside, engine: DockerClient, proxy_image: str
 ) -> None:
@@ -239,6 +261,12 @@ def test_the_image_is_small_and_tells_how_its_health_is_checked(
 
 
 # Private
+
+
+def curl(url: str, *options: str) -> str:
+    """What it prints, then the version of HTTP and the status."""
+    command = ["curl", "--silent", "--max-time", "30", "--write-out", " %{http_version} %{http_code}", *options, url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
-from pathlib import Path
+from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 
 from aiohttp import web
@@ -34,7 +35,7 @@ _REJECTION_HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 RolloutService = Callable[[str, Progress], Coroutine[Any, Any, None]]
-_PAGE = Path(__file__).with_name("page")
+_PAGE = files("composectl.control.dashboard").joinpath("page")
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -62,9 +63,9 @@ async def serve_dashboard(
     `rollout` takes a service, and the compose files as they are now.
     """
     app = web.Application(middlewares=[_authorized(auth)], client_max_size=_MAX_BODY)
-    for path in sorted(_PAGE.iterdir()):
-        if path.suffix in _TYPES:
-            app.router.add_get("/" if path.name == "index.html" else f"/{path.name}", _file(path))
+    for file in sorted(_PAGE.iterdir(), key=lambda file: file.name):
+        if kind := _TYPES.get(PurePath(file.name).suffix):
+            app.router.add_get("/" if file.name == "index.html" else f"/{file.name}", _file(file.read_bytes(), kind))
     app.router.add_get("/v1/about", _about(daemon, auth))
     app.router.add_get("/v1/events", daemon.dashboard_events.answer, allow_head=False)
     app.router.add_get("/v1/history", _json(history.whole))
@@ -115,9 +116,7 @@ async def _protect(_: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
 
 
-def _file(path: Path) -> Handler:
-    body, kind = path.read_bytes(), _TYPES[path.suffix]
-
+def _file(body: bytes, kind: str) -> Handler:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(body=body, content_type=kind, charset="utf-8")
 
