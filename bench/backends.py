@@ -25,6 +25,7 @@ http {{
     {listen}
     root {folder}/files;
     location = / {{ return 200 "{answer}"; }}
+    location = /traced {{ add_header Traceparent $http_traceparent; return 200 "{answer}"; }}
     {more}
   }}
 }}
@@ -42,6 +43,8 @@ _BEHIND = """
 @dataclass(frozen=True, slots=True)
 class Backends:
     """Servers at 127.0.0.1, 127.0.0.2, ... on one port: `/` has 24 bytes and takes any body, `FILES` are there too.
+
+    `/traced` repeats the `Traceparent` of its request.
 
     `killable`: each is a process of its own, which may be killed, and which has nothing but `/`. `grpc`: each answers
     calls of gRPC over h2c, and nothing else. `holds`: they end no call. `tcp`: each answers messages over TCP, with so

@@ -1,6 +1,6 @@
 """`python -m bench.profile [PART]`: where the CPU time of composectl goes, by library and by function (perf).
 
-PART is `cpu`, `https`, `https-h2` or `https-full`; the first one by default.
+PART is `cpu`, `cpu-traced`, `https`, `https-h2` or `https-full`; the first one by default.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.peers.ours import WITHOUT_TABLE
 from bench.peers.peer import Place
 from bench.ports import free_ports
 
-_PARTS = {part.name: part for part in (cpu.PART, *https.PARTS)}
+_PARTS = {part.name: part for part in (cpu.PART, cpu.TRACED, *https.PARTS)}
 _SECONDS = 5
 _HERTZ = "4999"
 _LEAST_PERCENT = "0.7"

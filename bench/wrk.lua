@@ -1,14 +1,23 @@
--- Arguments of ours after `--`: METHOD BODY_SIZE CLOSE [COOKIE...]; prints what happened as one line of figures.
+-- Arguments of ours after `--`: METHOD BODY_SIZE CLOSE TRACED [COOKIE...]; prints what happened as one line of figures.
 function init(arguments)
    local method, size, close = arguments[1], tonumber(arguments[2]), arguments[3] == "close"
+   local traced = arguments[4] == "traced"
    local headers = close and { ["Connection"] = "close" } or {}
    local body = size > 0 and string.rep("x", size) or nil
-   if #arguments == 3 then
+   local requests, turn = {}, 0
+   if traced then
+      request = function()
+         turn = turn + 1
+         headers["Traceparent"] = string.format("00-%032x-%016x-01", turn, turn)
+         return wrk.format(method, nil, headers, body)
+      end
+      return
+   end
+   if #arguments == 4 then
       request = function() return wrk.format(method, nil, headers, body) end
       return
    end
-   local requests, turn = {}, 0
-   for at = 4, #arguments do
+   for at = 5, #arguments do
       headers["Cookie"] = arguments[at]
       requests[#requests + 1] = wrk.format(method, nil, headers, body)
    end

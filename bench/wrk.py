@@ -15,7 +15,8 @@ _SCRIPT = Path(__file__).with_name("wrk.lua")
 class Load:
     """What to ask for, over and over, on so many connections; `body` in bytes; `close`: one connection per request.
 
-    `cookies`: the requests carry them in turn. `scheme`: "https" over TLS.
+    `cookies`: the requests carry them in turn. `traced`: each has a `Traceparent` of its own. `scheme`: "https" over
+    TLS.
     """
 
     path: str = "/"
@@ -24,6 +25,7 @@ class Load:
     body: int = 0
     close: bool = False
     cookies: tuple[str, ...] = ()
+    traced: bool = False
     scheme: str = "http"
 
 
@@ -43,7 +45,8 @@ def put(load: Load, port: int, seconds: int) -> Outcome:
     command = [
         *("wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT)),
         *(f"{load.scheme}://127.0.0.1:{port}{load.path}", "--"),
-        *(load.method, str(load.body), "close" if load.close else "keep", *load.cookies),
+        *(load.method, str(load.body), "close" if load.close else "keep", "traced" if load.traced else "alike"),
+        *load.cookies,
     ]
     printed = subprocess.run(on(LOAD_CORE, command), capture_output=True, text=True, check=True).stdout
     requests, received, microseconds, failed, p99 = map(int, printed.rpartition("figures ")[2].split())

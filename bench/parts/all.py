@@ -25,6 +25,7 @@ PARTS: dict[str, Part] = {
     part.name: part
     for part in (
         cpu.PART,
+        cpu.TRACED,
         latency.PART,
         table.PART,
         watched.PART,

@@ -41,10 +41,22 @@ def measure_plain(target: Target, seconds: int) -> Mapping[Figure, float]:
     return measure(Load(), target, seconds)[1]
 
 
+def measure_traced(target: Target, seconds: int) -> Mapping[Figure, float]:
+    """One round of requests and answers of which each has a trace of its own."""
+    return measure(Load("/traced", traced=True), target, seconds)[1]
+
+
 PART = Part(
     "cpu",
     "A 24-byte answer, 64 connections",
     (CPU, USER, SYSTEM, SPEED),
     measure_plain,
     without=("nginx-tuned", "composectl-watched"),
+)
+TRACED = Part(
+    "cpu-traced",
+    "The same, each request and its answer with a `Traceparent` of its own",
+    (CPU, USER, SYSTEM, SPEED),
+    measure_traced,
+    without=("nginx-tuned", "composectl-watched", "composectl-interpreted", "composectl-quiet", "composectl-logging"),
 )
