@@ -19,6 +19,7 @@ _LINE_END: Final = b"\r\n"
 _FIRST_FIELD: Final = 2  # of the lines of a head: before it are the request line and `Host`
 _CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 _NO_BODY: Final = b"Content-Length: 0\r\n"
+_NOT_ENCODED: Final = (b"", b"")
 _NO_HOST: Final = b"\r\nHost: \r\n"
 FORWARDED_HOST: Final = b"X-Forwarded-Host: "
 _TRAILERS_WELCOME: Final = b"Connection: TE\r\nTE: trailers\r\n"
@@ -131,6 +132,23 @@ class RequestHead:
         """The whole head for the backend at this authority, whose name stands where the client gave none."""
         return self.data if self.has_host else self.data.replace(_NO_HOST, b"\r\nHost: %b\r\n" % authority, 1)
 
+    def with_id(self, id_line: bytes, data: bytes) -> RequestHead:
+        """The same with another ID, which `data` has already."""
+        return RequestHead(
+            self.method,
+            self.target,
+            self.fields,
+            data,
+            id_line,
+            self.framing,
+            self.chunked,
+            self.upgrade,
+            self.trailers,
+            self.keep_alive,
+            self.http_1_0,
+            self.has_host,
+        )
+
     def edit(self, edits: FieldEdits) -> None:
         """Make these edits of the end-to-end fields, whatever the client names in its `Connection`."""
         lines = self.data.split(_LINE_END)
@@ -161,17 +179,20 @@ class ResponseHead:
 
     `length` is its Content-Length, None where it has none; `chunked`: its body came so; `unsized`: only its end tells
     the length of its body. `date`, `id_line` and, in a 101, `upgrade` are empty where it has none; `backend_line` names
-    the backend.
+    the backend. `encoded`: as HTTP/1.1 writes it, before and behind the line of an ID; empty until it was written once.
+    `size`: `length` as a number, where that was asked for.
     """
 
     __slots__ = (
         "backend_line",
         "chunked",
         "date",
+        "encoded",
         "fields",
         "id_line",
         "length",
         "reason",
+        "size",
         "status",
         "unsized",
         "upgrade",
@@ -200,6 +221,8 @@ class ResponseHead:
         self.id_line = id_line
         self.upgrade = upgrade
         self.backend_line = backend_line
+        self.encoded = _NOT_ENCODED
+        self.size = -1
 
     def with_fields(self, fields: Fields) -> ResponseHead:
         """The same with these end-to-end fields."""

@@ -16,6 +16,9 @@ from typing import Final, cast
 
 from composectl.proxy.poller import READABLE, WRITABLE, Poller, Watched, poller
 
+_read: Final = os.read  # looked up once
+_write: Final = os.write
+_writev: Final = os.writev
 _USUAL: Final = 80 * 1024  # bytes that are read at once: a body of 64 KiB comes whole, with its head
 _MOST: Final = 256 * 1024  # while reads find more
 _HIGH_WATER: Final = 64 * 1024
@@ -118,7 +121,7 @@ class SocketTransport(Watched):
             self._pause_writing()
             return
         try:
-            sent = os.write(self._descriptor, data)
+            sent = _write(self._descriptor, data)
         except BlockingIOError:
             sent = 0
         except OSError as error:
@@ -135,7 +138,7 @@ class SocketTransport(Watched):
             self.write(b"".join(pieces))
             return
         try:
-            sent = os.writev(self._descriptor, pieces)
+            sent = _writev(self._descriptor, pieces)
         except BlockingIOError:
             sent = 0
         except OSError as error:
@@ -207,7 +210,7 @@ class SocketTransport(Watched):
         while left > 0:
             at_once = self._at_once
             try:
-                data = os.read(self._descriptor, at_once)
+                data = _read(self._descriptor, at_once)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -241,7 +244,7 @@ class SocketTransport(Watched):
         while waiting:
             pieces = list(islice(waiting, _MOST_PIECES))
             try:
-                sent = os.writev(self._descriptor, pieces)
+                sent = _writev(self._descriptor, pieces)
             except BlockingIOError:
                 break
             except OSError as error:

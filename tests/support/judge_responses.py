@@ -81,11 +81,16 @@ class Script:
 
 
 class ScriptedSpeaker:
-    """Says its part to its first request; to others, and where no part is left, which request it is."""
+    """Says its part to its first request; to others, and where no part is left, which request it is.
 
-    def __init__(self, script: Script, transport: MemoryTransport) -> None:
+    `repeats`: it says its part to the others, too.
+    """
+
+    def __init__(self, script: Script, transport: MemoryTransport, repeats: bool) -> None:
         self._script = script
         self._transport = transport
+        self._repeats = repeats
+        self._part: Part | None = None
         self._heard = bytearray()
         self._said: Said | None = None
 
@@ -95,7 +100,11 @@ class ScriptedSpeaker:
         assert end in (End.WHOLE, End.PARTIAL)
         if requests:
             self._heard.clear()
-            part = self._script.parts.popleft() if self._script.parts and not self._said else marked(requests[0])
+            if self._script.parts and not self._said:
+                self._part = self._script.parts.popleft()
+            elif not self._repeats:
+                self._part = None
+            part = self._part or marked(requests[0])
             self._said = Said(requests[0], before=self._said)
             self._script.said.append(self._said)
             self._speak(self._said, deque(part.segments), part.end)
@@ -120,15 +129,16 @@ def marked(request: Request) -> Part:
     return Part([head + request.target * (request.method != b"HEAD")], "")
 
 
-def judge(asked: bytes, parts: Sequence[Part], *, slow_reader: bool = False) -> list[Response]:
+def judge(asked: bytes, parts: Sequence[Part], *, slow_reader: bool = False, repeats: bool = False) -> list[Response]:
     """Let a client ask, backends say these parts, and raise AssertionError where anything of it was misread.
 
-    Returns what the client got.
+    `repeats`: a backend says its part to each request of its connection, and not to the first one alone. Returns what
+    the client got.
     """
     script, responses = Script(deque(parts)), []
 
     async def play() -> None:
-        stage = MemoryProxy(LOOP, lambda transport: transport.listen(ScriptedSpeaker(script, transport).hear))
+        stage = MemoryProxy(LOOP, lambda transport: transport.listen(ScriptedSpeaker(script, transport, repeats).hear))
         responses.extend(await _judge(stage, script, asked, slow_reader))
 
     run(play())

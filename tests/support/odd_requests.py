@@ -92,7 +92,8 @@ def _last_requests(draw: st.DrawFn) -> bytes:
     return head + draw(st.one_of(st.just(b"\r\n"), _sized()))
 
 
-_some_requests = st.lists(st.one_of(_requests(), _requests(), _old_requests()), min_size=1, max_size=4).map(b"".join)
+one_request = st.one_of(_requests(), _requests(), _old_requests())
+_some_requests = st.lists(one_request, min_size=1, max_size=4).map(b"".join)
 pipelines = st.one_of(_some_requests, _last_requests(), st.builds(bytes.__add__, _some_requests, _last_requests()))
 
 _INSERTED = [

@@ -17,6 +17,7 @@ from composectl.proxy.exchange import Exchange
 from composectl.proxy.first_bytes import reason_for_backend
 from composectl.proxy.head import Fields, RequestHead
 from composectl.proxy.http1.encoding import encode_body, last_chunk
+from composectl.proxy.http1.known_heads import KnownResponses, start_of
 from composectl.proxy.http1.response_reader import ResponseReader, reason_of_failure
 from composectl.proxy.limits import Limits
 from composectl.proxy.sockets import give_up_soon, is_quiet, unsent
@@ -38,6 +39,7 @@ class BackendConnection(ResponseReader):
         "_address_lost",
         "_early",
         "_idle_seconds",
+        "_known",
         "_maybe_stale",
         "_number_line",
         "_on_idle",
@@ -58,12 +60,14 @@ class BackendConnection(ResponseReader):
         backend: Backend,
         backend_line: bytes,
         number_line: bytes,
+        known: KnownResponses,
         on_idle: Callable[[BackendConnection], None],
         on_lost: Callable[[BackendConnection], None],
     ) -> None:
         super().__init__(backend_line)
         self.backend = backend
         self._number_line = number_line
+        self._known = known
         self._on_idle = on_idle
         self._on_lost = on_lost
         self._early = b""  # what came before the first request: the backend speaks first
@@ -159,6 +163,7 @@ class BackendConnection(ResponseReader):
             else:
                 self._early += data
             return
+        start = b""  # its head, where it may be known
         if not exchange.response_started:
             exchange.response_started = True
             if self._early:
@@ -167,6 +172,13 @@ class BackendConnection(ResponseReader):
                 self._checks_version = True
                 if (reason := reason_for_backend(data)) is not None:
                     self._fail(reason)
+                    return
+            elif self._known.met.pays and exchange.request.method != b"HEAD":
+                start = start_of(data)
+                head = self._known.find(start, len(data) - len(start))
+                if head is not None:
+                    self._take_known(head, data[len(start) :])
+                    self._finish(exchange)
                     return
         self._idle_seconds = 0
         self._bytes_since_progress += len(data)
@@ -183,6 +195,8 @@ class BackendConnection(ResponseReader):
                 return
             self._reusable = False  # the response was whole; what follows it belongs to no request
         if self._complete:
+            if start and self._reusable and self._head is not None and not self._interims:
+                self._known.add(start, len(data) - len(start), self._head)
             self._finish(exchange)
         elif self._respond(exchange, None):
             if self._left >= WORTH:

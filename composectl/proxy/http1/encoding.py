@@ -22,6 +22,11 @@ def encode_response(head: ResponseHead, id_line: bytes, keep_alive: bool, http_1
     A head without a date gets one (RFC 9110, section 6.6.1), and one without an ID gets `id_line`, if any.
     `keep_alive`: the connection may go on; `http_1_0`: the client knows no chunks.
     """
+    usual = keep_alive and not (http_1_0 or head.unsized)
+    id_line = head.id_line or id_line
+    before_id, after_id = head.encoded
+    if usual and before_id:
+        return b"".join((before_id, id_line, after_id)), False, False
     chunked = head.unsized and not http_1_0
     close = not keep_alive or (head.unsized and http_1_0)
     framing = _CHUNKED if chunked else b"" if head.length is None else b"Content-Length: %b\r\n" % head.length
@@ -29,8 +34,11 @@ def encode_response(head: ResponseHead, id_line: bytes, keep_alive: bool, http_1
     lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
     lines += map(_JOIN, head.fields)
     lines.append(b"Date: " + (head.date or http_date()))
-    lines.append(b"".join((head.backend_line, head.id_line or id_line, framing, connection, b"\r\n")))
-    return b"\r\n".join(lines), chunked, close
+    lines.append(head.backend_line)
+    before_id, after_id = b"\r\n".join(lines), b"".join((framing, connection, b"\r\n"))
+    if usual and head.date:
+        head.encoded = before_id, after_id
+    return b"".join((before_id, id_line, after_id)), chunked, close
 
 
 def encode_interim(head: ResponseHead, id_line: bytes = b"") -> bytes:

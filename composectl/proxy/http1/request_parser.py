@@ -19,6 +19,7 @@ from composectl.proxy.exchange import Exchange
 from composectl.proxy.guarded_exchange import GuardedExchange
 from composectl.proxy.head import Fields, request_head
 from composectl.proxy.http1.chunks import ChunkLines
+from composectl.proxy.http1.known_heads import KnownRequest
 from composectl.proxy.http1.rejection import Rejection
 from composectl.proxy.http1.request_line import KNOWN_METHOD, check_version, other_method
 from composectl.proxy.limits import check_body, check_head
@@ -62,6 +63,8 @@ class RequestParser:
         "_is_large",
         "_kept",
         "_kept_from",
+        "_known",
+        "_knows",
         "_limits",
         "_log",
         "_make_id",
@@ -99,6 +102,7 @@ class RequestParser:
         self._router = router
         self._make_id = context.make_id
         self._log = context.log
+        self._known = context.known_requests
         self._parser = self._make_parser()
         self.exchanges: deque[Exchange] = deque()
 
@@ -132,6 +136,11 @@ class RequestParser:
             if self.rejection is None:
                 self.unparsed += data
             return False
+        if self._knows and self._known.met.pays and self._receiving is None:
+            known = self._known.find(data, self._peer.forwarding)
+            if known is not None and self._is_between and len(self.exchanges) < _MAX_EXCHANGES:
+                self._begin_known(known)
+                return True
         if self._kept:
             self._kept, self._kept_from = self._kept[self._kept_from :] + data, 0
             self.feed_kept()
@@ -156,8 +165,7 @@ class RequestParser:
     @property
     def is_whole(self) -> bool:
         """Whether it stands between two requests, as at its beginning."""
-        has_begun = self.head_since is not None or self._begun or self._unread or self._deferred is not None
-        return self.accepts_more and not has_begun
+        return self.accepts_more and self._is_between
 
     def reject(self, message: BadMessage) -> None:
         """The exchanges before are answered, then this, and nothing more."""
@@ -273,6 +281,8 @@ class RequestParser:
             exchange = GuardedExchange(self._client, self._upstream, head, record, guards, client, authorization)
         self.exchanges.append(exchange)
         self._had_head = True
+        if self._knows and self._known.met.pays and not (self._begun or self._method):
+            self._known.add(self._head, head, peer.forwarding, fields)
         self._method = self._begun = self._head = b""
         if head.framing and not head.upgrade and parser.should_upgrade():
             self._deferred = exchange
@@ -300,6 +310,22 @@ class RequestParser:
 
     # Private
 
+    @property
+    def _is_between(self) -> bool:
+        """Whether no byte of a head has come, nor is a body to be read by another parser."""
+        return self.head_since is None and not (self._kept or self._begun or self._unread or self._deferred is not None)
+
+    def _begin_known(self, known: KnownRequest) -> None:
+        """A whole request has come, as one did before."""
+        head = known.head(self._make_id)
+        record = None
+        if self._log is not None:
+            record = self._make_record(head.method, head.target, "1.1", head.id_line, known.fields)
+        exchange = Exchange(self._client, self._upstream, head, record)
+        exchange.end_body([])
+        self.exchanges.append(exchange)
+        self._had_head = True
+
     def _use(self, upstreams: Upstreams) -> None:
         """The next request goes there."""
         self._upstream = upstream = upstreams.http1
@@ -307,6 +333,8 @@ class RequestParser:
         self._session_fields = upstream.session_fields
         self._guards = upstream.guards
         self._request_edits = upstream.request_edits
+        # Nothing but the bytes of a head, and its client, tells what is done with it.
+        self._knows = self._router is None and self._guards is None and self._session_fields is None
 
     def _make_parser(self) -> HttpRequestParser:
         parser = HttpRequestParser(self)

@@ -159,6 +159,14 @@ class ResponseReader(BackendStream):
         else:
             self._feed_chunks(data, self._chunk_lines)
 
+    def _take_known(self, head: ResponseHead, body: bytes) -> None:
+        """A whole response has come, as one did before; the parser stands before the next one."""
+        self._head = head
+        self._status = head.status
+        if body:
+            self._body.append(body)
+        self._complete = self._reusable = True
+
     def _take_large(self, data: bytes) -> None:
         """Take more of a body that goes past the parser."""
         self._bytes_since_progress = 0
