@@ -10,9 +10,10 @@ from tests.support.paths import ROOT
 
 
 def hot_path() -> list[str]:
-    tree = ast.parse((ROOT / "setup.py").read_text())
-    lists = [node.value for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)]
-    return [str(ast.literal_eval(path)) for paths in lists for path in paths.elts]
+    for node in ast.parse((ROOT / "setup.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HOT_PATH":
+            return [str(path) for path in ast.literal_eval(node.value)]
+    raise AssertionError("setup.py has no HOT_PATH")
 
 
 @pytest.mark.parametrize("path", hot_path())

@@ -19,7 +19,7 @@ class Stage:
     """A service whose certificate of the local authority is due at midnight; `now` is before that, days ago."""
 
     def __init__(self, folder: Path) -> None:
-        self.now = (datetime.now(UTC) - 3 * DAY).replace(hour=23, minute=59, microsecond=0)
+        self.now = (datetime.now(UTC) - 3 * DAY).replace(hour=23, minute=59, second=0, microsecond=0)
         self._folder = folder
         self._authority = Authority(folder)
         path = self._authority.issue(NAMES, self.now - 60 * DAY)

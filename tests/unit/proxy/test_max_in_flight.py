@@ -282,11 +282,13 @@ async def test_a_pinned_request_waits_for_its_replica(open_stage: OpenStage) -> 
 async def test_streams_of_one_connection_are_capped_alike(open_stage: OpenStage) -> None:
     stage = await capped(open_stage, 2)
     started: list[Http2Wire] = []
+    both = asyncio.Barrier(2)
 
     async def serve(wire: Http2Wire) -> None:
         for number in range(2):
             asked = await wire.request(number)
             started.append(wire)
+            await both.wait()  # the one that is free first would get both that wait
             await wire.answer(asked.stream_id, OK_FIELDS, b"ok")
 
     client = await http2(stage)
