@@ -99,8 +99,11 @@ _CAPPED = _ratio(cpu.CPU, capped.CAPPED, capped.WITHOUT)
 _TABLE = _ratio(latency.P99, table.DRAWN, latency.BARE)
 
 REQUIREMENTS = (
-    Requirement("CPU per request against nginx", "cpu", _cpu_against("nginx"), 1.6),
-    Requirement("CPU per request against HAProxy", "cpu", _cpu_against("haproxy"), 1.6),
+    Requirement("CPU per request against nginx", "cpu", _cpu_against("nginx"), 1.2),
+    Requirement("CPU per request against HAProxy", "cpu", _cpu_against("haproxy"), 1.15),
+    Requirement("CPU per request with its own trace against nginx", cpu.TRACED.name, _cpu_against("nginx"), 2.0),
+    Requirement("CPU per new connection against nginx", bodies.CLOSING.name, _cpu_against("nginx"), 1.25),
+    Requirement("CPU per body of 64 KiB against tuned nginx", bodies.MIDDLE.name, _cpu_against("nginx-tuned"), 0.9),
     Requirement("CPU per request against the tuned Go proxy", "cpu", _cpu_against("go-tuned"), 0.5),
     Requirement("CPU per request against Caddy", "cpu", _cpu_against("caddy"), 0.4),
     Requirement("10 MiB bodies per CPU second against HAProxy", "10m", _BULK, 2.5, at_least=True),

@@ -134,7 +134,7 @@ class RequestHead:
 
     def with_id(self, id_line: bytes, data: bytes) -> RequestHead:
         """The same with another ID, which `data` has already."""
-        return RequestHead(
+        head = RequestHead(
             self.method,
             self.target,
             self.fields,
@@ -148,6 +148,8 @@ class RequestHead:
             self.http_1_0,
             self.has_host,
         )
+        head.session = self.session
+        return head
 
     def edit(self, edits: FieldEdits) -> None:
         """Make these edits of the end-to-end fields, whatever the client names in its `Connection`."""

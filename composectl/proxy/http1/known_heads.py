@@ -21,17 +21,31 @@ _WITHOUT_BODY: Final = (204, 304)
 
 
 class KnownRequest:
-    """What a head without a body was read as, from a client with these `forwarding` lines; `fields` as it has them."""
+    """What a head without a body was read as; `fields` as it has them.
 
-    __slots__ = ("_after_id", "_before_id", "_head", "fields", "forwarding")
+    `forwarding` and `server_name` are those of the connection on which it came. `service`: which one of the services
+    of its listener it is for.
+    """
 
-    def __init__(self, data: bytes, head: RequestHead, forwarding: bytes, fields: Fields) -> None:
+    __slots__ = ("_after_id", "_before_id", "_head", "fields", "forwarding", "server_name", "service")
+
+    def __init__(
+        self,
+        data: bytes,
+        head: RequestHead,
+        fields: Fields,
+        forwarding: bytes,
+        server_name: bytes,
+        service: int,
+    ) -> None:
         self._head = head
         self._before_id = self._after_id = b""  # of a request that came without an ID
         if head.id_line and head.id_line.split()[1] not in data:
             self._before_id, _, self._after_id = head.data.partition(head.id_line)
-        self.forwarding = forwarding
         self.fields = fields
+        self.forwarding = forwarding
+        self.server_name = server_name
+        self.service = service
 
     def head(self, make_id: Callable[[], bytes] | None) -> RequestHead:
         """That of another request."""
@@ -50,23 +64,31 @@ class KnownRequests:
         self._known: dict[bytes, KnownRequest] = {}
         self.met = Met()
 
-    def find(self, data: bytes, forwarding: bytes) -> KnownRequest | None:
-        """Where all of `data` is one of them."""
+    def find(self, data: bytes, forwarding: bytes, server_name: bytes) -> KnownRequest | None:
+        """Where all of `data` is one of them, on such a connection."""
         known = self._known.get(data)
-        if known is None or known.forwarding != forwarding:
+        if known is None or known.forwarding != forwarding or known.server_name != server_name:
             return None
         self.met.found += 1
         return known
 
-    def add(self, data: bytes, head: RequestHead, forwarding: bytes, fields: Fields) -> None:
-        """`data` was read as this head, unless a body follows it, or it ends the connection."""
+    def add(
+        self,
+        data: bytes,
+        head: RequestHead,
+        fields: Fields,
+        forwarding: bytes,
+        server_name: bytes,
+        service: int,
+    ) -> None:
+        """`data` was read as this head: see `KnownRequest`. It counts where no body follows, and others may follow."""
         if len(data) > _LONGEST or not self.met.again(data):
             return
         if head.framing or head.upgrade or head.pin or head.http_1_0 or not head.keep_alive:
             return
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[data] = KnownRequest(data, head, forwarding, fields)
+        self._known[data] = KnownRequest(data, head, fields, forwarding, server_name, service)
 
     def second_passed(self) -> None:
         """Forget all of them."""

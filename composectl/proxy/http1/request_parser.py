@@ -17,7 +17,7 @@ from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange
 from composectl.proxy.guarded_exchange import GuardedExchange
-from composectl.proxy.head import Fields, request_head
+from composectl.proxy.head import Fields, RequestHead, request_head
 from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.http1.known_heads import KnownRequest
 from composectl.proxy.http1.rejection import Rejection
@@ -64,7 +64,6 @@ class RequestParser:
         "_kept",
         "_kept_from",
         "_known",
-        "_knows",
         "_limits",
         "_log",
         "_make_id",
@@ -136,8 +135,8 @@ class RequestParser:
             if self.rejection is None:
                 self.unparsed += data
             return False
-        if self._knows and self._known.met.pays and self._receiving is None:
-            known = self._known.find(data, self._peer.forwarding)
+        if self._known.met.pays and self._receiving is None:
+            known = self._known.find(data, self._peer.forwarding, self._server_name)
             if known is not None and self._is_between and len(self.exchanges) < _MAX_EXCHANGES:
                 self._begin_known(known)
                 return True
@@ -257,8 +256,11 @@ class RequestParser:
             forwarding, host = peer.read(fields)
         keep_alive = parser.should_keep_alive()
         head = request_head(method, self._target, version, fields, forwarding, host, self._make_id, keep_alive)
+        service = 0
         if self._router is not None:
-            self._use(self._router.direct(head, self._server_name))
+            upstreams = self._router.direct(head, self._server_name)
+            service = self._router.upstreams.index(upstreams)
+            self._use(upstreams)
         if self._request_edits is not None:
             head.edit(self._request_edits)
         if self._limits is not None:
@@ -266,23 +268,13 @@ class RequestParser:
             check_head(head, self._limits)
         self._fields = []  # trailers from here on
         self._target = b""  # what is rejected from here on is another request
-        record = None
-        if self._log is not None:
-            record = self._make_record(method, head.target, version, head.id_line, fields)
         if head.pin:
             head.pin = peer.allowed_pin(head.pin, fields)
         if self._session_fields is not None and not head.pin:
             head.session = self._session_fields.read(head.fields)
-        if self._guards is None:
-            exchange = Exchange(self._client, self._upstream, head, record)
-        else:
-            guards = self._guards
-            client, authorization = peer.client_of(fields), guards.authorization_in(fields)
-            exchange = GuardedExchange(self._client, self._upstream, head, record, guards, client, authorization)
-        self.exchanges.append(exchange)
-        self._had_head = True
-        if self._knows and self._known.met.pays and not (self._begun or self._method):
-            self._known.add(self._head, head, peer.forwarding, fields)
+        exchange = self._begin_exchange(head, version, fields)
+        if self._known.met.pays and not (self._begun or self._method):
+            self._known.add(self._head, head, fields, peer.forwarding, self._server_name, service)
         self._method = self._begun = self._head = b""
         if head.framing and not head.upgrade and parser.should_upgrade():
             self._deferred = exchange
@@ -317,14 +309,23 @@ class RequestParser:
 
     def _begin_known(self, known: KnownRequest) -> None:
         """A whole request has come, as one did before."""
-        head = known.head(self._make_id)
-        record = None
+        if self._router is not None:
+            self._use(self._router.upstreams[known.service])
+        self._begin_exchange(known.head(self._make_id), "1.1", known.fields).end_body([])
+
+    def _begin_exchange(self, head: RequestHead, version: str, fields: Fields) -> Exchange:
+        """`fields`: those of the client."""
+        record, guards = None, self._guards
         if self._log is not None:
-            record = self._make_record(head.method, head.target, "1.1", head.id_line, known.fields)
-        exchange = Exchange(self._client, self._upstream, head, record)
-        exchange.end_body([])
+            record = self._make_record(head.method, head.target, version, head.id_line, fields)
+        if guards is None:
+            exchange = Exchange(self._client, self._upstream, head, record)
+        else:
+            client, authorization = self._peer.client_of(fields), guards.authorization_in(fields)
+            exchange = GuardedExchange(self._client, self._upstream, head, record, guards, client, authorization)
         self.exchanges.append(exchange)
         self._had_head = True
+        return exchange
 
     def _use(self, upstreams: Upstreams) -> None:
         """The next request goes there."""
@@ -333,8 +334,6 @@ class RequestParser:
         self._session_fields = upstream.session_fields
         self._guards = upstream.guards
         self._request_edits = upstream.request_edits
-        # Nothing but the bytes of a head, and its client, tells what is done with it.
-        self._knows = self._router is None and self._guards is None and self._session_fields is None
 
     def _make_parser(self) -> HttpRequestParser:
         parser = HttpRequestParser(self)

@@ -58,11 +58,12 @@ def test_an_id_of_the_client_is_kept() -> None:
 def test_a_head_is_known_to_its_client_alone_once_it_has_come_twice() -> None:
     known = KnownRequests()
     for _ in range(2):
-        assert known.find(_GET, b"for one") is None
-        known.add(_GET, request_head(b"GET", b"/a", "1.1", [(b"Host", b"a")], b"for one"), b"for one", [])
-    assert known.find(_GET, b"for one") is not None
-    assert known.find(_GET, b"for another") is None
-    assert known.find(_GET + b" ", b"for one") is None
+        assert known.find(_GET, b"for one", b"a") is None
+        known.add(_GET, request_head(b"GET", b"/a", "1.1", [(b"Host", b"a")], b"for one"), [], b"for one", b"a", 0)
+    assert known.find(_GET, b"for one", b"a") is not None
+    assert known.find(_GET, b"for another", b"a") is None
+    assert known.find(_GET, b"for one", b"b") is None
+    assert known.find(_GET + b" ", b"for one", b"a") is None
 
 
 def test_all_requests_are_forgotten_each_second() -> None:
@@ -91,8 +92,10 @@ def test_no_head_is_known_that_a_body_follows_or_that_ends_its_connection() -> N
     ):
         known = KnownRequests()
         for _ in range(3):
-            known.add(_GET, request_head(b"GET", b"/a", version, fields, b"", keep_alive=keep_alive), b"", fields)
-        assert known.find(_GET, b"") is None, fields
+            known.add(
+                _GET, request_head(b"GET", b"/a", version, fields, b"", keep_alive=keep_alive), fields, b"", b"", 0
+            )
+        assert known.find(_GET, b"", b"") is None, fields
 
 
 def test_a_head_of_a_response_is_known_before_a_whole_body_alone() -> None:
@@ -131,7 +134,7 @@ def test_so_many_heads_are_known_at_most() -> None:
     for number in range(2_000):
         target = b"/%d" % (number // 2)
         data = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target
-        requests.add(data, request_head(b"GET", target, "1.1", [(b"Host", b"a")], b""), b"", [])
+        requests.add(data, request_head(b"GET", target, "1.1", [(b"Host", b"a")], b""), [], b"", b"", 0)
         said = b"HTTP/1.1 200 OK\r\nX-Number: %b\r\nContent-Length: 0\r\n\r\n" % target
         answers.add(said, 0, response_head(200, b"OK", [(b"Content-Length", b"0")], backend_line=b""))
     for known in (requests, answers):
