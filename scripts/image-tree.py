@@ -6,6 +6,7 @@ Usage: image-tree.py SOURCE ROOT, by the Python that is to be in the image.
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -140,9 +141,14 @@ def wheels(source: Path) -> Path:
     hashed = ("--require-hashes", "--requirement")
     run(*pip, "install", *hashed, str(source / "requirements/build.txt"))
     run(*pip, "wheel", "--wheel-dir", str(made), *hashed, str(source / "requirements/runtime.txt"))
-    os.environ["LDFLAGS"] = "-Wl,-z,pack-relative-relocs"  # a third of a megabyte less
+    if loads_packed_relocations(*platform.libc_ver()):
+        os.environ["LDFLAGS"] = "-Wl,-z,pack-relative-relocs"  # a third of a megabyte less
     run(*pip, "wheel", "--wheel-dir", str(made), "--no-deps", "--no-build-isolation", str(source))
     return made
+
+
+def loads_packed_relocations(library: str, version: str) -> bool:
+    return library == "glibc" and [int(part) for part in version.split(".")] >= [2, 36]
 
 
 def unpack_standard_library(tree: Path) -> None:
