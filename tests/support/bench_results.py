@@ -11,14 +11,14 @@ from bench.results import Results
 # As fast as what the requirements ask for, in units of nginx.
 COST = {
     "nginx": 1.0,
-    "composectl": 1.5,
+    "composectl": 1.1,
     "composectl-interpreted": 1.8,
     "composectl-quiet": 1.4,
     "composectl-logging": 1.7,
     "composectl-watched": 1.3,
-    "composectl-sticky": 1.6,
-    "composectl-hashed": 1.6,
-    "composectl-capped": 1.5,
+    "composectl-sticky": 1.15,
+    "composectl-hashed": 1.15,
+    "composectl-capped": 1.1,
     "composectl-queued": 1.9,
     "nginx-tuned": 0.9,
     "haproxy": 1.1,
@@ -63,6 +63,7 @@ def results(**cost: float) -> Results:
 _IN_PART: dict[str, dict[str, float]] = {
     **{part.name: {"composectl": 0.5} for part in grpc.PARTS},
     https.KEPT.name: {"composectl": 0.5},
+    bodies.MIDDLE.name: {"composectl": 0.7},
     tcp.MESSAGES.name: {"composectl": 0.9},
 }
 
@@ -77,7 +78,7 @@ _BASE: dict[Figure, float] = {
     latency.P99: 300,
     killed.P99: 20,
     killed.LOST: 0,
-    killed.KEPT: 0.62,
+    killed.KEPT: 0.85,
 }
 
 
