@@ -47,7 +47,7 @@ HOT_PATH = [
     "composectl/proxy/http1/client_connection.py",
     "composectl/proxy/http1/encoding.py",
     "composectl/proxy/http1/head_end.py",
-    "composectl/proxy/http1/known_heads.py",
+    "composectl/proxy/http1/head_cache.py",
     "composectl/proxy/http1/lingering.py",
     "composectl/proxy/http1/rejection.py",
     "composectl/proxy/http1/request_line.py",

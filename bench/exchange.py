@@ -16,7 +16,7 @@ from composectl.proxy import head
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.backend_connection import BackendConnection
-from composectl.proxy.http1.known_heads import KnownResponses
+from composectl.proxy.http1.head_cache import ResponseHeadCache
 from composectl.proxy.limits import QueueConfig
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
@@ -72,7 +72,7 @@ async def _stage() -> tuple[list[_Transport], dict[_Transport, BackendConnection
     backends = {}
     for backend in pool.backends * _CLIENTS:
         connection, transport = (
-            BackendConnection(backend, _LINE, b"", KnownResponses(), connections.keep, connections.lost),
+            BackendConnection(backend, _LINE, b"", ResponseHeadCache(), connections.keep, connections.lost),
             _Transport(),
         )
         connection.connection_made(cast(asyncio.Transport, transport))

@@ -10,7 +10,7 @@ from composectl.balance.phase import Phase
 from composectl.proxy.backend_tls import HTTP_1, BackendTls
 from composectl.proxy.exchange import BackendStreams
 from composectl.proxy.http1.backend_connection import BackendConnection
-from composectl.proxy.http1.known_heads import KnownResponses
+from composectl.proxy.http1.head_cache import ResponseHeadCache
 from composectl.proxy.poller import CAN_POLL
 from composectl.proxy.socket_transport import connect, is_address
 from composectl.proxy.sockets import CAN_TELL, open_files
@@ -50,7 +50,7 @@ class ConnectionPool(BackendStreams):
         self._tls = tls
         self._own_transports = own_transports and tls is None
         self._kept: dict[Backend, list[BackendConnection]] = {}
-        self._known: dict[Backend, KnownResponses] = {}
+        self._head_caches: dict[Backend, ResponseHeadCache] = {}
         self._early_closed: dict[Backend, int] = {}  # when it closed one of them within a second
         self._tick = 0
         self._most = open_files() // KEPT_PART
@@ -73,9 +73,9 @@ class ConnectionPool(BackendStreams):
         return self.take(backend)
 
     async def dial(self, backend: Backend) -> BackendConnection:
-        known = self._known.setdefault(backend, KnownResponses())
+        cache = self._head_caches.setdefault(backend, ResponseHeadCache())
         lines = self.backend_line(backend), self.number_line(backend)
-        connection = BackendConnection(backend, *lines, known, self.keep, self.lost)
+        connection = BackendConnection(backend, *lines, cache, self.keep, self.lost)
         await self.connect(backend, cast(asyncio.Protocol, connection))
         if backend.phase is Phase.GONE:  # and another may have its address by now
             connection.cancel()
@@ -127,15 +127,15 @@ class ConnectionPool(BackendStreams):
 
     def forget(self, backend: Backend) -> None:
         self._early_closed.pop(backend, None)
-        self._known.pop(backend, None)
+        self._head_caches.pop(backend, None)
         for connection in self._kept.pop(backend, ()):
             connection.transport.close()
 
     def sweep(self) -> None:
         self._tick += 1
         self._most = open_files() // KEPT_PART
-        for known in self._known.values():
-            known.second_passed()
+        for cache in self._head_caches.values():
+            cache.second_passed()
         for kept in self._kept.values():
             while kept and self._tick - kept[0].idle_since > _IDLE_SECONDS:
                 kept.pop(0).transport.close()

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.access_log_format import AccessRecord
-from composectl.proxy.http1.known_heads import KnownRequests
+from composectl.proxy.http1.head_cache import RequestHeadCache
 from composectl.proxy.limits import PRIVATE, Client, Limits, is_private, is_within
 
 _REMEMBERED: Final = 1024  # addresses: to parse one takes longer than all the rest of an HTTP/1 connection's start
@@ -83,7 +83,7 @@ class ListenerContext:
         self.connections: set[Connection] = set()
         self.tunnels: set[Connection] = set()
         self.recognised = Counter[str]()
-        self.known_requests = KnownRequests()
+        self.request_heads = RequestHeadCache()
         self.proxied = WeakKeyDictionary[object, tuple[str, int]]()
         self.empty = asyncio.Event()
         self.empty.set()

@@ -152,7 +152,7 @@ class HttpServer(web.Server):
     def sweep(self) -> None:
         """Enforce all deadlines; to be called once a second."""
         self.context.tick += 1
-        self.context.known_requests.second_passed()
+        self.context.request_heads.second_passed()
         for connection in [*self.context.connections, *self.context.tunnels]:
             try:
                 connection.sweep(self.context.tick)

@@ -15,9 +15,9 @@ from composectl.proxy.body_splice import WORTH, BodySplice
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange
 from composectl.proxy.first_bytes import reason_for_backend
-from composectl.proxy.head import Fields, RequestHead
+from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.http1.encoding import encode_body, last_chunk
-from composectl.proxy.http1.known_heads import KnownResponses, start_of
+from composectl.proxy.http1.head_cache import ResponseHeadCache, start_of
 from composectl.proxy.http1.response_reader import ResponseReader, reason_of_failure
 from composectl.proxy.limits import Limits
 from composectl.proxy.sockets import give_up_soon, is_quiet, unsent
@@ -38,8 +38,8 @@ class BackendConnection(ResponseReader):
     __slots__ = (
         "_address_lost",
         "_early",
+        "_head_cache",
         "_idle_seconds",
-        "_known",
         "_maybe_stale",
         "_number_line",
         "_on_idle",
@@ -60,14 +60,14 @@ class BackendConnection(ResponseReader):
         backend: Backend,
         backend_line: bytes,
         number_line: bytes,
-        known: KnownResponses,
+        head_cache: ResponseHeadCache,
         on_idle: Callable[[BackendConnection], None],
         on_lost: Callable[[BackendConnection], None],
     ) -> None:
         super().__init__(backend_line)
         self.backend = backend
         self._number_line = number_line
-        self._known = known
+        self._head_cache = head_cache
         self._on_idle = on_idle
         self._on_lost = on_lost
         self._early = b""  # what came before the first request: the backend speaks first
@@ -163,7 +163,7 @@ class BackendConnection(ResponseReader):
             else:
                 self._early += data
             return
-        start = b""  # its head, where it may be known
+        start = b""  # its head, where it may be cached
         if not exchange.response_started:
             exchange.response_started = True
             if self._early:
@@ -173,11 +173,11 @@ class BackendConnection(ResponseReader):
                 if (reason := reason_for_backend(data)) is not None:
                     self._fail(reason)
                     return
-            elif self._known.met.pays and exchange.request.method != b"HEAD":
+            elif self._head_cache.admission.enabled and exchange.request.method != b"HEAD":
                 start = start_of(data)
-                head = self._known.find(start, len(data) - len(start))
+                head = self._head_cache.get(start, len(data) - len(start))
                 if head is not None:
-                    self._take_known(head, data[len(start) :])
+                    self._take_cached(head, data[len(start) :])
                     self._finish(exchange)
                     return
         self._idle_seconds = 0
@@ -196,7 +196,7 @@ class BackendConnection(ResponseReader):
             self._reusable = False  # the response was whole; what follows it belongs to no request
         if self._complete:
             if start and self._reusable and self._head is not None and not self._interims:
-                self._known.add(start, len(data) - len(start), self._head)
+                self._offer(start, len(data) - len(start), self._head)
             self._finish(exchange)
         elif self._respond(exchange, None):
             if self._left >= WORTH:
@@ -223,6 +223,11 @@ class BackendConnection(ResponseReader):
             self._exchange.resume_upload()
 
     # Private
+
+    def _offer(self, start: bytes, size: int, head: ResponseHead) -> None:
+        """A whole response has come: its head is worth a place in the cache, if it comes again."""
+        if self._head_cache.admits(start, size, head):
+            self._head_cache.put(start, head)
 
     def _deliver_early(self) -> None:
         if self._early and self._exchange is not None:

@@ -19,7 +19,7 @@ from composectl.proxy.exchange import Exchange
 from composectl.proxy.guarded_exchange import GuardedExchange
 from composectl.proxy.head import Fields, RequestHead, request_head
 from composectl.proxy.http1.chunks import ChunkLines
-from composectl.proxy.http1.known_heads import KnownRequest
+from composectl.proxy.http1.head_cache import CachedRequest
 from composectl.proxy.http1.rejection import Rejection
 from composectl.proxy.http1.request_line import KNOWN_METHOD, check_version, other_method
 from composectl.proxy.limits import check_body, check_head
@@ -60,10 +60,10 @@ class RequestParser:
         "_guards",
         "_had_head",
         "_head",
+        "_head_cache",
         "_is_large",
         "_kept",
         "_kept_from",
-        "_known",
         "_limits",
         "_log",
         "_make_id",
@@ -101,7 +101,7 @@ class RequestParser:
         self._router = router
         self._make_id = context.make_id
         self._log = context.log
-        self._known = context.known_requests
+        self._head_cache = context.request_heads
         self._parser = self._make_parser()
         self.exchanges: deque[Exchange] = deque()
 
@@ -135,10 +135,10 @@ class RequestParser:
             if self.rejection is None:
                 self.unparsed += data
             return False
-        if self._known.met.pays and self._receiving is None:
-            known = self._known.find(data, self._peer.forwarding, self._server_name)
-            if known is not None and self._is_between and len(self.exchanges) < _MAX_EXCHANGES:
-                self._begin_known(known)
+        if self._head_cache.admission.enabled and self._receiving is None:
+            cached = self._head_cache.get(data, self._peer.forwarding, self._server_name)
+            if cached is not None and self._is_between and len(self.exchanges) < _MAX_EXCHANGES:
+                self._begin_cached(cached)
                 return True
         if self._kept:
             self._kept, self._kept_from = self._kept[self._kept_from :] + data, 0
@@ -273,8 +273,10 @@ class RequestParser:
         if self._session_fields is not None and not head.pin:
             head.session = self._session_fields.read(head.fields)
         exchange = self._begin_exchange(head, version, fields)
-        if self._known.met.pays and not (self._begun or self._method):
-            self._known.add(self._head, head, fields, peer.forwarding, self._server_name, service)
+        cache = self._head_cache
+        if cache.admission.enabled and not (self._begun or self._method) and cache.admits(self._head, head):
+            origin = peer.forwarding, self._server_name
+            cache.put(self._head, CachedRequest(self._head, head, fields, *origin, service))
         self._method = self._begun = self._head = b""
         if head.framing and not head.upgrade and parser.should_upgrade():
             self._deferred = exchange
@@ -307,11 +309,11 @@ class RequestParser:
         """Whether no byte of a head has come, nor is a body to be read by another parser."""
         return self.head_since is None and not (self._kept or self._begun or self._unread or self._deferred is not None)
 
-    def _begin_known(self, known: KnownRequest) -> None:
+    def _begin_cached(self, cached: CachedRequest) -> None:
         """A whole request has come, as one did before."""
         if self._router is not None:
-            self._use(self._router.upstreams[known.service])
-        self._begin_exchange(known.head(self._make_id), "1.1", known.fields).end_body([])
+            self._use(self._router.upstreams[cached.service])
+        self._begin_exchange(cached.head(self._make_id), "1.1", cached.fields).end_body([])
 
     def _begin_exchange(self, head: RequestHead, version: str, fields: Fields) -> Exchange:
         """`fields`: those of the client."""

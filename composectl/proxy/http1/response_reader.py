@@ -159,7 +159,7 @@ class ResponseReader(BackendStream):
         else:
             self._feed_chunks(data, self._chunk_lines)
 
-    def _take_known(self, head: ResponseHead, body: bytes) -> None:
+    def _take_cached(self, head: ResponseHead, body: bytes) -> None:
         """A whole response has come, as one did before; the parser stands before the next one."""
         self._head = head
         self._status = head.status

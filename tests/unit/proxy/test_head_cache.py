@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composectl.proxy.head import Fields, request_head, response_head
-from composectl.proxy.http1.known_heads import KnownRequests, KnownResponses, Met, start_of
+from composectl.proxy.head import Fields, RequestHead, ResponseHead, request_head, response_head
+from composectl.proxy.http1.head_cache import Admission, CachedRequest, RequestHeadCache, ResponseHeadCache, start_of
 from tests.support.examples import examples
 from tests.support.judge_requests import Habits, Heard, StrictBackend, judge
 from tests.support.judge_responses import Part
@@ -55,33 +55,33 @@ def test_an_id_of_the_client_is_kept() -> None:
     assert [dict(request.fields)[b"X-Request-ID"] for request in heard_of([data] * 3)] == [b"mine"] * 3
 
 
-def test_a_head_is_known_to_its_client_alone_once_it_has_come_twice() -> None:
-    known = KnownRequests()
+def test_a_head_is_cached_for_its_client_alone_once_it_has_come_twice() -> None:
+    cache = RequestHeadCache()
     for _ in range(2):
-        assert known.find(_GET, b"for one", b"a") is None
-        known.add(_GET, request_head(b"GET", b"/a", "1.1", [(b"Host", b"a")], b"for one"), [], b"for one", b"a", 0)
-    assert known.find(_GET, b"for one", b"a") is not None
-    assert known.find(_GET, b"for another", b"a") is None
-    assert known.find(_GET, b"for one", b"b") is None
-    assert known.find(_GET + b" ", b"for one", b"a") is None
+        assert cache.get(_GET, b"for one", b"a") is None
+        offer_request(cache, _GET, request_head(b"GET", b"/a", "1.1", [(b"Host", b"a")], b"for one"), b"for one", b"a")
+    assert cache.get(_GET, b"for one", b"a") is not None
+    assert cache.get(_GET, b"for another", b"a") is None
+    assert cache.get(_GET, b"for one", b"b") is None
+    assert cache.get(_GET + b" ", b"for one", b"a") is None
 
 
 def test_all_requests_are_forgotten_each_second() -> None:
     async def play() -> None:
         stage = stage_for(Heard(Habits()))
         await stage.send([_GET] * 2, in_haste=False)
-        known = stage.server.context.known_requests
-        assert _GET in known._known
+        cache = stage.server.context.request_heads
+        assert _GET in cache._heads
         stage.server.sweep()
-        assert not known._known
+        assert not cache._heads
         await stage.send([_GET], in_haste=False)
-        assert not known._known
+        assert not cache._heads
         await stage.leave()
 
     run(play())
 
 
-def test_no_head_is_known_that_a_body_follows_or_that_ends_its_connection() -> None:
+def test_no_head_is_cached_that_a_body_follows_or_that_ends_its_connection() -> None:
     for fields, version, keep_alive in (
         ([(b"Host", b"a"), (b"Content-Length", b"0")], "1.1", True),
         ([(b"Host", b"a"), (b"Transfer-Encoding", b"chunked")], "1.1", True),
@@ -90,26 +90,24 @@ def test_no_head_is_known_that_a_body_follows_or_that_ends_its_connection() -> N
         ([(b"Host", b"a")], "1.1", False),
         ([(b"Host", b"a"), (b"X-Composectl-Replica", b"1")], "1.1", True),
     ):
-        known = KnownRequests()
+        cache = RequestHeadCache()
         for _ in range(3):
-            known.add(
-                _GET, request_head(b"GET", b"/a", version, fields, b"", keep_alive=keep_alive), fields, b"", b"", 0
-            )
-        assert known.find(_GET, b"", b"") is None, fields
+            offer_request(cache, _GET, request_head(b"GET", b"/a", version, fields, b"", keep_alive=keep_alive))
+        assert cache.get(_GET, b"", b"") is None, fields
 
 
-def test_a_head_of_a_response_is_known_before_a_whole_body_alone() -> None:
-    known = KnownResponses()
+def test_a_head_of_a_response_is_cached_before_a_whole_body_alone() -> None:
+    cache = ResponseHeadCache()
     fields = [(b"Date", b"today"), (b"Content-Length", b"5")]
     for _ in range(2):
-        assert known.find(_ANSWER, 5) is None
-        known.add(_ANSWER, 5, response_head(200, b"OK", fields, backend_line=b""))
-    assert known.find(_ANSWER, 5) is not None
-    assert known.find(_ANSWER, 4) is None
-    assert known.find(_ANSWER, 6) is None
+        assert cache.get(_ANSWER, 5) is None
+        offer_response(cache, _ANSWER, 5, response_head(200, b"OK", fields, backend_line=b""))
+    assert cache.get(_ANSWER, 5) is not None
+    assert cache.get(_ANSWER, 4) is None
+    assert cache.get(_ANSWER, 6) is None
 
 
-def test_a_response_without_a_length_or_a_body_is_not_known() -> None:
+def test_a_response_without_a_length_or_a_body_is_not_cached() -> None:
     fields: Fields
     for status, fields in (
         (200, []),
@@ -118,10 +116,10 @@ def test_a_response_without_a_length_or_a_body_is_not_known() -> None:
         (304, [(b"Content-Length", b"5")]),
         (200, [(b"Content-Length", b"6")]),
     ):
-        known = KnownResponses()
+        cache = ResponseHeadCache()
         for _ in range(3):
-            known.add(_ANSWER, 5, response_head(status, b"OK", fields, backend_line=b""))
-        assert known.find(_ANSWER, 5) is None, (status, fields)
+            offer_response(cache, _ANSWER, 5, response_head(status, b"OK", fields, backend_line=b""))
+        assert cache.get(_ANSWER, 5) is None, (status, fields)
 
 
 def test_a_head_ends_at_its_first_blank_line() -> None:
@@ -129,48 +127,49 @@ def test_a_head_ends_at_its_first_blank_line() -> None:
     assert start_of(_ANSWER[:-1]) == b""
 
 
-def test_so_many_heads_are_known_at_most() -> None:
-    requests, answers = KnownRequests(), KnownResponses()
+def test_so_many_heads_are_cached_at_most() -> None:
+    requests, answers = RequestHeadCache(), ResponseHeadCache()
     for number in range(2_000):
         target = b"/%d" % (number // 2)
         data = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target
-        requests.add(data, request_head(b"GET", target, "1.1", [(b"Host", b"a")], b""), [], b"", b"", 0)
+        offer_request(requests, data, request_head(b"GET", target, "1.1", [(b"Host", b"a")], b""))
         said = b"HTTP/1.1 200 OK\r\nX-Number: %b\r\nContent-Length: 0\r\n\r\n" % target
-        answers.add(said, 0, response_head(200, b"OK", [(b"Content-Length", b"0")], backend_line=b""))
-    for known in (requests, answers):
-        assert 0 < len(known._known) <= 128
-        assert 0 < len(known.met._once) <= 128
+        offer_response(answers, said, 0, response_head(200, b"OK", [(b"Content-Length", b"0")], backend_line=b""))
+    assert 0 < len(requests._heads) <= 128
+    assert 0 < len(answers._heads) <= 128
+    for cache in (requests, answers):
+        assert 0 < len(cache.admission._seen_once) <= 128
 
 
 def test_what_hardly_ever_comes_again_is_not_looked_for_until_a_while_later() -> None:
-    met = Met()
+    admission = Admission()
     seconds = []
     for _ in range(25):
-        seconds.append(met.pays)
+        seconds.append(admission.enabled)
         for number in range(1_000):
-            met.again(b"%d" % number)
-        met.found += 100
-        met.second_passed()
+            admission.admits(b"%d" % number)
+        admission.hits += 100
+        admission.second_passed()
     assert seconds == ([True] + [False] * 10) * 2 + [True] + [False] * 2
 
 
 def test_what_comes_again_often_enough_is_looked_for_always() -> None:
-    met = Met()
+    admission = Admission()
     for _ in range(25):
-        assert met.pays
+        assert admission.enabled
         for number in range(1_000):
-            met.again(b"%d" % number)
-        met.found += 400
-        met.second_passed()
+            admission.admits(b"%d" % number)
+        admission.hits += 400
+        admission.second_passed()
 
 
 def test_a_few_heads_that_are_new_tell_nothing() -> None:
-    met = Met()
+    admission = Admission()
     for _ in range(25):
         for number in range(100):
-            met.again(b"%d" % number)
-        met.second_passed()
-        assert met.pays
+            admission.admits(b"%d" % number)
+        admission.second_passed()
+        assert admission.enabled
 
 
 def heard_of(segments: Sequence[bytes]) -> list[Request]:
@@ -184,6 +183,20 @@ def heard_of(segments: Sequence[bytes]) -> list[Request]:
 
     run(play())
     return heard.requests
+
+
+def offer_request(
+    cache: RequestHeadCache, data: bytes, head: RequestHead, forwarding: bytes = b"", server_name: bytes = b""
+) -> None:
+    """As the parser does."""
+    if cache.admits(data, head):
+        cache.put(data, CachedRequest(data, head, [], forwarding, server_name, 0))
+
+
+def offer_response(cache: ResponseHeadCache, start: bytes, size: int, head: ResponseHead) -> None:
+    """As the connection to a backend does."""
+    if cache.admits(start, size, head):
+        cache.put(start, head)
 
 
 def stage_for(heard: Heard) -> MemoryProxy:
