@@ -21,6 +21,7 @@ class OneWay:
         self.given_on = 0
         self._target = target
         self._tasks: list[asyncio.Task[None]] = []
+        self._writers: list[asyncio.StreamWriter] = []
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[OneWay]:
@@ -33,11 +34,14 @@ class OneWay:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            for writer in self._writers:
+                writer.transport.abort()
 
     # Private
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, here = await asyncio.open_connection(*self._target, limit=_HANDSHAKE)
+        self._writers += [here, writer]
         self._tasks += [
             asyncio.create_task(self._give_on(reader, here)),
             asyncio.create_task(self._give_back(there, writer)),
