@@ -58,7 +58,6 @@ def balanced(two: ComposeProject) -> ComposeProject:
     return two
 
 
-@pytest.mark.smoke
 def test_replicas_of_plain_compose_but_the_port_s_are_adopted(two: ComposeProject) -> None:
     (holder,), (other,) = of("echo", two), of("other", two)
     two.run("up", "--balance", "echo=3", "-d")
@@ -68,6 +67,7 @@ def test_replicas_of_plain_compose_but_the_port_s_are_adopted(two: ComposeProjec
     assert ids(of("other", two)) == {other.id}
 
 
+@pytest.mark.slow
 def test_meanwhile_commands_of_plain_compose_see_the_replicas(balanced: ComposeProject) -> None:
     assert set(compose(balanced, "ps", "-q").split()) == ids(balanced.containers())
     assert compose(balanced, "-p", balanced.name, "logs", "echo").count("here I am") == 3
@@ -101,6 +101,7 @@ RECREATING = [
 
 
 @pytest.mark.parametrize("words", RECREATING, ids=" ".join)
+@pytest.mark.slow
 def test_h22_replicas_that_plain_compose_recreates_meanwhile_are_brought_back(
     balanced: ComposeProject, words: tuple[str, ...]
 ) -> None:
@@ -176,6 +177,7 @@ def test_after_ctrl_c_plain_up_publishes_the_port(two: ComposeProject) -> None:
     assert is_served_by_docker(two)
 
 
+@pytest.mark.slow
 def test_after_the_background_process_up_publishes_the_port(balanced: ComposeProject) -> None:
     (lock,) = balanced.runtime.rglob("*.lock")
     os.kill(int(lock.read_text()), signal.SIGTERM)

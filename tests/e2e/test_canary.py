@@ -63,6 +63,7 @@ def test_held_at_a_tenth_and_then_taken_back(rolling: Scenario) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -> None:
     old = ids(rolling)
     begin_canary(rolling)
@@ -76,6 +77,7 @@ def test_a_canary_that_has_died_is_told_when_it_is_to_go_on(rolling: Scenario) -
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Scenario) -> None:
     for option in ("--promote", "--abort"):
         finished = rolling.project.composectl("rollout", "echo", option)
@@ -83,6 +85,7 @@ def test_without_a_canary_there_is_nothing_to_say_of_it(rolling: Scenario) -> No
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_there_is_no_canary_where_clients_keep_their_replica(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "--policy", "source", "-d")
     error = cli_error_in(project.composectl("rollout", "echo", "--canary", "10%"))
@@ -91,6 +94,7 @@ def test_there_is_no_canary_where_clients_keep_their_replica(project: ComposePro
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_there_is_no_canary_where_a_hash_places_sessions(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "--sticky", "header:X-User", "-d")
     error = cli_error_in(project.composectl("rollout", "echo", "--canary", "10%"))

@@ -109,7 +109,13 @@ WAYS: dict[str, Callable[[Far], Named]] = {
 
 @pytest.mark.parametrize(
     ("compose", "way"),
-    [*(("v2", way) for way in WAYS), ("1.29.2", "DOCKER_HOST"), ("1.29.2", "DOCKER_CONTEXT")],
+    [
+        ("v2", "DOCKER_HOST"),
+        ("v2", "-c"),
+        *(pytest.param("v2", way, marks=pytest.mark.slow) for way in ("-H", "DOCKER_CONTEXT", "docker context use")),
+        ("1.29.2", "DOCKER_HOST"),
+        ("1.29.2", "DOCKER_CONTEXT"),
+    ],
     indirect=["compose"],
 )
 def test_an_engine_behind_tls_is_balanced_at(project: ComposeProject, far: Far, way: str) -> None:

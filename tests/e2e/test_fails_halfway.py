@@ -75,6 +75,7 @@ def test_a_container_dies_at_once(project: ComposeProject) -> None:
     assert "kaboom" in failed.stderr
 
 
+@pytest.mark.slow
 def test_a_container_never_listens_and_ends_after_a_while(project: ComposeProject) -> None:
     project.write(DEAF)
     failed = failure(project)

@@ -56,6 +56,7 @@ def test_what_comes_up_differs_by_its_ports_alone(rich: ComposeProject) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_so_it_is_with_what_compose_learnt_later(rich: ComposeProject) -> None:
     shutil.copy(RICH / "newer.yml", rich.file)
     assert made_by_compose(rich) == made_by_composectl(rich)

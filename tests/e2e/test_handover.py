@@ -36,6 +36,7 @@ def test_where_none_runs_it_is_an_ordinary_up(project: ComposeProject) -> None:
     assert ask(project.port).is_whole
 
 
+@pytest.mark.slow
 def test_it_may_change_the_scale_at_once(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "-d")
     project.run("up", "--balance", "echo=3", "--handover", "-d")

@@ -21,6 +21,7 @@ def answering(project: ComposeProject) -> set[str | None]:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_a_replica_gets_no_requests_while_its_page_is_missing(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=3", "--policy", "round-robin", "--health-check-path", "/?health", "-d")
     assert project.has_ready(3)

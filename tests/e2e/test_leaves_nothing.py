@@ -30,6 +30,7 @@ def test_down_without_a_composectl_is_compose_s_own(project: ComposeProject) -> 
     assert project.has_left_nothing()
 
 
+@pytest.mark.slow
 def test_up_again_after_down_works(project: ComposeProject) -> None:
     for _ in range(2):
         project.run("up", "--balance", "echo=2", "-d")

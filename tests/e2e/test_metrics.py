@@ -15,6 +15,7 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
+@pytest.mark.slow
 def test_they_follow_the_replicas_and_are_handed_over(project: ComposeProject) -> None:
     port = free_port()
     words = ("up", "--balance", "echo=2", "--metrics", str(port), "-d")

@@ -112,6 +112,7 @@ def test_a_slow_start_is_served_later_and_what_was_there_stays(
     project.run("down", "--volumes", "--timeout", "0")
 
 
+@pytest.mark.slow
 def test_each_replica_that_is_not_ready_says_why(project: ComposeProject) -> None:
     project.write(OF_TROUBLES)
     balanced = [word for service in ("echo", *REASONS) for word in ("--balance", f"{service}=1")]

@@ -48,7 +48,6 @@ services:
 """
 
 
-@pytest.mark.smoke
 def test_each_published_port_of_two_services_has_a_listener(project: ComposeProject) -> None:
     ipv6, long, first, web = (free_port() for _ in range(4))
     project.write(SEVERAL, ipv6=ipv6, long=long, first=first, last=first + 3, web=web)
@@ -84,6 +83,7 @@ def test_a_udp_port_is_left_to_the_only_replica(project: ComposeProject) -> None
     assert len(project.containers()) == 1
 
 
+@pytest.mark.slow
 def test_several_replicas_cannot_hold_a_udp_port_that_is_kept(project: ComposeProject) -> None:
     project.write(WITH_UDP, udp=free_port())
     error = cli_error_of(project, "up", "--balance", "echo=2", "-d")

@@ -82,6 +82,7 @@ def test_where_networks_answer_addresses_are_taken(project: ComposeProject) -> N
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_a_successor_reaches_them_as_they_are_made(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "--backend-address", "published", "-d")
     error = cli_error_in(

@@ -65,7 +65,6 @@ def three(project: ComposeProject) -> ComposeProject:
     return project
 
 
-@pytest.mark.smoke
 def test_all_are_new_and_no_request_is_lost(three: ComposeProject) -> None:
     old = ids(three)
     three.write(OF_VERSION, version=2)
@@ -84,6 +83,7 @@ def test_all_are_new_and_no_request_is_lost(three: ComposeProject) -> None:
     assert versions(three) == ["2"] * 4
 
 
+@pytest.mark.slow
 def test_without_a_change_they_are_exchanged_too_two_at_a_time(three: ComposeProject) -> None:
     old = ids(three)
     finished = rolled_out(three, "--monitor", "0", "--parallel", "2")
@@ -102,6 +102,7 @@ def test_one_that_dies_at_once_is_taken_back(three: ComposeProject) -> None:
     assert_taken_back(three, DIES, "ended with exit code 3", "kaboom")
 
 
+@pytest.mark.slow
 def test_one_that_dies_while_it_is_watched_is_taken_back(three: ComposeProject) -> None:
     lost = assert_taken_back(three, DIES_SOON, "ended with exit code 4", "that was it", "--monitor", "20s")
     assert len(lost) <= 10  # those that it had at that moment
@@ -120,6 +121,7 @@ def test_one_that_dies_after_it_was_watched_stops_the_rollout(three: ComposeProj
     assert wait_until(lambda: versions(three) and ask(three.port).is_whole)
 
 
+@pytest.mark.slow
 def test_one_that_answers_500_is_taken_back(three: ComposeProject) -> None:
     lost = assert_taken_back(three, ANSWERS_500, "requests failed at", "I am ill", "--monitor", "20s")
     assert lost
@@ -168,6 +170,7 @@ def test_without_names_all_are_rolled_out_behind_what_they_depend_on(project: Co
     assert [line.split("-")[-2] for line in removed] == ["second", "first"]
 
 
+@pytest.mark.slow
 def test_a_service_that_is_not_balanced_is_refused(three: ComposeProject) -> None:
     finished = three.composectl("rollout", "ech")
     assert (finished.returncode, finished.stderr.splitlines()[0]) == (1, "error: service `ech` is not balanced")

@@ -53,6 +53,7 @@ def answered_by(project: ComposeProject, path: str, host: str) -> str | None:
 
 
 @pytest.mark.parametrize("compose", ["1.29.2", "v2"], indirect=True)
+@pytest.mark.slow
 def test_routes_on_the_command_line_choose_the_service(project: ComposeProject) -> None:
     project.write(PLAIN)
     words = ("--route", "web=web.test", "--route", "api=/api")
@@ -117,7 +118,10 @@ services:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
-@pytest.mark.parametrize("words", [(), ("--workers", "2")], ids=["alone", "workers"])
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param((), id="alone"), pytest.param(("--workers", "2"), id="workers", marks=pytest.mark.slow)],
+)
 def test_one_port_has_certificates_for_the_names_of_all(project: ComposeProject, words: tuple[str, ...]) -> None:
     project.write(ENCRYPTED)
     project.run("up", "--tls", "internal", *words, "-d")

@@ -117,7 +117,8 @@ def test_the_first_request_waits_little_longer_than_the_container_takes_to_start
         assert time.monotonic() - began < own + SECONDS_MORE
 
 
-@pytest.mark.parametrize("mode", ["stop", pytest.param("pause", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["stop", "pause"])
 def test_what_compose_starts_by_hand_is_awake_and_may_sleep_again(project: ComposeProject, mode: str) -> None:
     project.run("up", "--balance", "echo=0..2", "--sleep-after", "2s", "--sleep-mode", mode, "-d")
     assert asleep(project)

@@ -129,6 +129,7 @@ def test_logs_go_on_through_scaling_and_a_rollout(project: ComposeProject, table
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_the_last_lines_of_a_replica_that_fails_are_in_view(project: ComposeProject) -> None:
     project.write(FAILS)
     with table(project, "up", "--balance", "echo=2") as terminal:

@@ -42,6 +42,7 @@ def test_each_replica_gets_its_share_and_all_are_counted(project: ComposeProject
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_in_turn_means_the_same_number_for_each(project: ComposeProject) -> None:
     project.run("up", "--balance", f"echo={REPLICAS}", "--policy", "round-robin", "-d")
     assert project.has_ready(REPLICAS)

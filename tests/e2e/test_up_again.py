@@ -102,6 +102,7 @@ def test_it_is_told_what_does_not_begin_by_itself(two: ComposeProject) -> None:
     assert not (two.folder / "access.log").exists()
 
 
+@pytest.mark.slow
 def test_another_port_is_told_of_and_applied_by_handover(two: ComposeProject) -> None:
     old, two.port = two.port, free_port()
     two.write(OF_VERSION, version=1)
@@ -136,6 +137,7 @@ def test_a_scale_of_compose_for_a_balanced_service_is_refused(two: ComposeProjec
     assert two.has_ready(2)
 
 
+@pytest.mark.slow
 def test_without_balance_it_is_kept_though_composectl_was_killed(two: ComposeProject) -> None:
     old = ids(two)
     os.kill(composectl_of(two), signal.SIGKILL)
@@ -148,6 +150,7 @@ def test_without_balance_it_is_kept_though_composectl_was_killed(two: ComposePro
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_a_service_that_is_not_balanced_yet_is_refused(two: ComposeProject) -> None:
     two.write(WITH_ANOTHER, version=1)
     finished = two.composectl("up", "--balance", "other=2", "--listen", "0:80", "-d")
@@ -156,6 +159,7 @@ def test_a_service_that_is_not_balanced_yet_is_refused(two: ComposeProject) -> N
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_those_that_started_first_leave_first_if_that_is_said(two: ComposeProject) -> None:
     (first,) = {container.id for container in two.containers() if str(container.name).endswith("1")}
     (second,) = ids(two) - {first}

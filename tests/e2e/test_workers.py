@@ -38,6 +38,7 @@ def test_scaling_and_rolling_out_lose_nothing_and_count_all(project: ComposeProj
     project.run("down")
 
 
+@pytest.mark.slow
 def test_a_handover_may_change_their_number(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)

@@ -48,6 +48,7 @@ echo:
 """
 
 
+@pytest.mark.slow
 def test_a_number_of_replicas_that_comes_of_a_variable(project: ComposeProject) -> None:
     project.write(A_NUMBER)
     summary = project.run("up", "-d")

@@ -140,6 +140,7 @@ def test_the_old_file_goes_on_where_it_cannot_be_opened_anew(place: Workspace) -
     proxy.ends_by(signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_a_pipe_without_a_reader_delays_no_request(place: Workspace, fast: LargeBackend) -> None:
     pipe = place.folder / "pipe"
     os.mkfifo(pipe)

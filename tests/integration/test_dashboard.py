@@ -104,6 +104,7 @@ def test_other_terminals_get_its_address_and_not_the_token(place: Workspace) -> 
     site.ends()
 
 
+@pytest.mark.slow
 def test_the_history_is_there_for_a_later_page(place: Workspace) -> None:
     site = DashboardClient(place)
 

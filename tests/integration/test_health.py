@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from tests.support.grpc_backend import SERVICE, GrpcBackend, GrpcClient
@@ -35,6 +36,7 @@ def test_a_backend_is_left_out_while_its_path_answers_badly(place: Workspace) ->
     proxy.ends_by(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_the_last_one_serves_on_however_it_answers(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend, words=("--health-check-path", "/well"))

@@ -183,6 +183,7 @@ def test_a_key_that_others_may_read(place: Workspace, authority: TlsAuthority) -
     assert place.leftovers() == []
 
 
+@pytest.mark.slow
 def test_a_key_that_others_come_to_read_is_told_of_until_that_is_mended(
     place: Workspace, authority: TlsAuthority, proxy: ProxyProcess
 ) -> None:

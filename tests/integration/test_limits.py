@@ -14,6 +14,7 @@ from tests.support.proxy_process import ProxyProcess, Workspace
 HOST = "127.0.0.1"
 
 
+@pytest.mark.slow
 def test_a_body_of_more_is_refused(place: Workspace) -> None:
     proxy = place.proxy(place.backend(), words=("--max-request-body", "1k"))
     answer = posted(proxy, b"x" * 1025)

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.integration.test_control_socket import service
 from tests.support.measured_process import measured_proxy
 from tests.support.messages import get, status
@@ -58,6 +60,7 @@ async def test_d2_p10_a_paused_replica_costs_time_and_no_request(tmp_path: Path)
         assert (await service(tmp_path))["totals"]["retried"] > 0
 
 
+@pytest.mark.slow
 async def test_d2_p10_with_all_paused_it_is_a_504_until_they_go_on(tmp_path: Path) -> None:
     async with AsyncExitStack() as running:
         address, pid = await running.enter_async_context(replica())

@@ -6,6 +6,8 @@ import signal
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.support.http_client import Answer, ask
 from tests.support.proxy_process import ProxyProcess, Workspace
 from tests.support.wait import wait_until
@@ -104,6 +106,7 @@ def test_a_key_that_cannot_be_used_is_told_before_anything_starts(place: Workspa
     )
 
 
+@pytest.mark.slow
 def test_a_drained_backend_keeps_its_sessions_until_the_drain_timeout(place: Workspace) -> None:
     first, other = place.backend(), place.backend()
     proxy = place.proxy(first, other, words=("--sticky", "--drain-timeout", "3", "--name", "edge"))

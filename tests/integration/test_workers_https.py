@@ -78,6 +78,7 @@ def test_a_ticket_of_one_worker_is_taken_by_each(
     proxy.ends_by(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_a_renewed_certificate_reaches_each_worker_and_each_that_comes_later(
     place: Workspace, authority: TlsAuthority
 ) -> None:
