@@ -1,5 +1,6 @@
 """`python -m bench.exchange`: one GET after the other through the proxy, over connections in memory: our part alone.
 
+First all are alike; then each request and each response has a `Traceparent` of its own.
 Run it with PYTHONPATH=.tools/compiled:. and `-P` for the form that is installed.
 """
 
@@ -26,6 +27,7 @@ _RESPONSE = (
     b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT\r\nContent-Type: text/plain\r\n"
     b"Content-Length: 24\r\nConnection: keep-alive\r\n\r\nhello, hello, hello, yes"
 )
+_TRACE = b"\r\nTraceparent: 00-%032x-%016x-01\r\n"
 _LINE = b"X-Internal-Service: 127.0.0.1:80\r\n"
 _CLIENTS, _BACKENDS = 64, 4
 _ROUNDS, _REQUESTS = 20, 10_000
@@ -40,8 +42,8 @@ class _Transport:
     def write(self, data: bytes) -> None:
         _Transport.asked = self
 
-    def get_extra_info(self, name: str) -> object:
-        return ("127.0.0.1", 50000) if name == "peername" else None
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return ("127.0.0.1", 50000) if name == "peername" else default
 
     def set_protocol(self, protocol: Any) -> None:
         self.protocol = protocol
@@ -56,8 +58,9 @@ class _Transport:
 def main() -> None:
     """Print the least microseconds of CPU time per request of all rounds."""
     clients, backends = asyncio.run(_stage())
-    least = min(_round(clients, backends) for _ in range(_ROUNDS))
-    print(f"{least * 1e6 / _REQUESTS:.2f} µs/request ({head.__file__.rpartition('.')[2]})")
+    for kind, messages in (("alike", _alike()), ("traced", _traced())):
+        least = min(_round(clients, backends, messages) for _ in range(_ROUNDS))
+        print(f"{least * 1e6 / _REQUESTS:.2f} µs/request, {kind} ({head.__file__.rpartition('.')[2]})")
 
 
 # Private
@@ -85,11 +88,22 @@ async def _stage() -> tuple[list[_Transport], dict[_Transport, BackendConnection
     return clients, backends
 
 
-def _round(clients: list[_Transport], backends: dict[_Transport, BackendConnection]) -> float:
+def _alike() -> list[tuple[bytes, bytes]]:
+    return [(_REQUEST, _RESPONSE)] * _REQUESTS
+
+
+def _traced() -> list[tuple[bytes, bytes]]:
+    traces = [_TRACE % (number, number) for number in range(_REQUESTS)]
+    return [(_REQUEST.replace(b"\r\n", trace, 1), _RESPONSE.replace(b"\r\n", trace, 1)) for trace in traces]
+
+
+def _round(
+    clients: list[_Transport], backends: dict[_Transport, BackendConnection], messages: list[tuple[bytes, bytes]]
+) -> float:
     before = time.process_time()
-    for number in range(_REQUESTS):
-        clients[number % _CLIENTS].protocol.data_received(_REQUEST)
-        backends[_Transport.asked].data_received(_RESPONSE)
+    for number, (request, response) in enumerate(messages):
+        clients[number % _CLIENTS].protocol.data_received(request)
+        backends[_Transport.asked].data_received(response)
     return time.process_time() - before
 
 
