@@ -57,8 +57,8 @@ class _Transport:
 
 def main() -> None:
     """Print the least microseconds of CPU time per request of all rounds."""
-    clients, backends = asyncio.run(_stage())
     for kind, messages in (("alike", _alike()), ("traced", _traced())):
+        clients, backends = asyncio.run(_stage())
         least = min(_round(clients, backends, messages) for _ in range(_ROUNDS))
         print(f"{least * 1e6 / _REQUESTS:.2f} µs/request, {kind} ({head.__file__.rpartition('.')[2]})")
 
