@@ -266,7 +266,7 @@ def check_field(name: bytes, value: bytes) -> None:
 def _host(pseudo: Mapping[bytes, bytes], regular: Fields) -> bytes | None:
     authority = pseudo.get(b":authority")
     hosts = {value for name, value in regular if name == b"host"}
-    if authority is not None and b"@" in authority:
+    if authority is not None and (b"@" in authority or not _VALUE.fullmatch(authority)):
         raise BadMessage(400, ErrorReason.BAD_HOST)
     if authority is not None:
         hosts.add(authority)

@@ -211,6 +211,8 @@ async def test_j8_a_malformed_request_is_reset(stage: ProxyFixture, fields: list
         (GET[:3], 400),
         ([*GET[:3], (b":authority", b"")], 400),
         ([*GET[:3], (b":authority", b"user@shop.test")], 400),
+        ([*GET[:3], (b":authority", b"\t")], 400),
+        ([*GET[:3], (b":authority", b" shop.test")], 400),
         ([*GET[:2], (b":path", b"no/slash"), GET[3]], 400),
         ([*GET[:2], (b":path", b"/a b"), GET[3]], 400),
         ([*GET[:2], (b":path", b"/ HTTP/1.1\r\nx: y"), GET[3]], 400),
