@@ -42,7 +42,7 @@ def load_up_config(
 ) -> tuple[UpConfig, LoadedProject] | None:
     """What is asked for, and the project; None where nothing is to be balanced. Raises ComposectlError."""
     if typed_scales:
-        make_up_config(typed_scales, flags, arguments)  # refused before anything is run
+        make_up_config(typed_scales, flags, arguments)  # most of what is wrong is refused before anything is run
     elif starts_nothing(arguments):
         return None
     check_input(invocation.options, invocation.environ, invocation.cwd)

@@ -22,6 +22,7 @@ _KEPT_PER_BACKEND: Final = 256
 _EARLY_CLOSE_SECONDS: Final = 60
 # Of all files that may be open, this part is for connections that are kept.
 KEPT_PART: Final = 8
+_GONE: Final = "its container is gone"
 _READY: Final = Phase.READY  # looked up once
 
 
@@ -73,13 +74,15 @@ class ConnectionPool(BackendStreams):
         return self.take(backend)
 
     async def dial(self, backend: Backend) -> BackendConnection:
+        if _is_gone(backend):
+            raise ConnectionAbortedError(_GONE)
         cache = self._head_caches.setdefault(backend, ResponseHeadCache())
         lines = self.backend_line(backend), self.number_line(backend)
         connection = BackendConnection(backend, *lines, cache, self.keep, self.lost)
         await self.connect(backend, cast(asyncio.Protocol, connection))
-        if backend.phase is Phase.GONE:  # and another may have its address by now
+        if _is_gone(backend):  # and another may have its address by now
             connection.cancel()
-            raise ConnectionAbortedError("its container is gone")
+            raise ConnectionAbortedError(_GONE)
         return connection
 
     def backend_line(self, backend: Backend) -> bytes:
@@ -127,7 +130,10 @@ class ConnectionPool(BackendStreams):
 
     def forget(self, backend: Backend) -> None:
         self._early_closed.pop(backend, None)
-        self._head_caches.pop(backend, None)
+        if _is_gone(backend):
+            self._head_caches.pop(backend, None)
+        elif (cache := self._head_caches.get(backend)) is not None:
+            cache.clear()  # connections that are in use go on with it
         for connection in self._kept.pop(backend, ()):
             connection.transport.close()
 
@@ -143,3 +149,10 @@ class ConnectionPool(BackendStreams):
     def close(self) -> None:
         for backend in list(self._kept):
             self.forget(backend)
+
+
+# Private
+
+
+def _is_gone(backend: Backend) -> bool:
+    return backend.phase is Phase.GONE

@@ -1,6 +1,6 @@
 """Caches of heads, by their bytes: one that comes again is not parsed again. All are forgotten each second.
 
-A head has a new `Date` each second anyway, and no secret of a client stays in memory for longer than its connection.
+A head has a new `Date` each second anyway. A secret of a client stays in memory for a second more at most.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.request_id import request_id_line
 
 _BLANK_LINE: Final = b"\r\n\r\n"
+_ID_NAME: Final = b"X-Request-ID: "
 _MOST: Final = 128
 _LONGEST: Final = 2 * 1024  # bytes
 _FEW: Final = 128  # in a second
@@ -27,12 +28,11 @@ class Admission:
     The heads of clients that trace their requests never come again, and to look for them costs a sixth of a request.
     """
 
-    __slots__ = ("_misses", "_off_seconds", "_seen_once", "enabled", "hits")
+    __slots__ = ("_off_seconds", "_seen_once", "enabled", "hits", "misses")
 
     def __init__(self) -> None:
         self.enabled = True
-        self.hits = 0
-        self._misses = 0
+        self.hits = self.misses = 0
         self._seen_once: set[bytes] = set()
         self._off_seconds = 0
 
@@ -40,7 +40,6 @@ class Admission:
         """Whether it has come before, and not too long ago."""
         if data in self._seen_once:
             return True
-        self._misses += 1
         if len(self._seen_once) >= _MOST:
             self._seen_once.clear()
         self._seen_once.add(data)
@@ -48,11 +47,11 @@ class Admission:
 
     def second_passed(self) -> None:
         self._off_seconds -= 1
-        if self.enabled and self._misses > max(_FEW, self.hits * _MISSES_PER_HIT):
+        if self.enabled and self.misses > max(_FEW, self.hits * _MISSES_PER_HIT):
             self.enabled, self._off_seconds = False, _OFF_SECONDS
         elif self._off_seconds <= 0:
             self.enabled = True
-        self.hits = self._misses = 0
+        self.hits = self.misses = 0
         self._seen_once.clear()
 
 
@@ -65,14 +64,24 @@ class HeadCache(Generic[_Head]):
         self._heads: dict[bytes, _Head] = {}
         self.admission = Admission()
 
+    def find(self, data: bytes) -> _Head | None:
+        """That of `data`, which is not hashed where it is too long."""
+        found = self._heads.get(data) if len(data) <= _LONGEST else None
+        if found is None:
+            self.admission.misses += 1
+        return found
+
     def put(self, data: bytes, head: _Head) -> None:
         if len(self._heads) >= _MOST:
             self._heads.clear()
         self._heads[data] = head
 
-    def second_passed(self) -> None:
+    def clear(self) -> None:
         """Forget all of them."""
         self._heads.clear()
+
+    def second_passed(self) -> None:
+        self.clear()
         self.admission.second_passed()
 
 
@@ -96,7 +105,7 @@ class CachedRequest:
     ) -> None:
         self._head = head
         self._before_id = self._after_id = b""  # of a request that came without an ID
-        if head.id_line and head.id_line.split()[1] not in data:
+        if head.id_line and head.id_line[len(_ID_NAME) : -2] not in data:
             self._before_id, _, self._after_id = head.data.partition(head.id_line)
         self.fields = fields
         self.forwarding = forwarding
@@ -118,7 +127,7 @@ class RequestHeadCache(HeadCache[CachedRequest]):
 
     def get(self, data: bytes, forwarding: bytes, server_name: bytes) -> CachedRequest | None:
         """Where all of `data` is one of them, on such a connection."""
-        cached = self._heads.get(data)
+        cached = self.find(data)
         if cached is None or cached.forwarding != forwarding or cached.server_name != server_name:
             return None
         self.admission.hits += 1
@@ -138,7 +147,7 @@ class ResponseHeadCache(HeadCache[ResponseHead]):
 
     def get(self, start: bytes, size: int) -> ResponseHead | None:
         """The head that `start` is, where it has a body of `size` bytes."""
-        head = self._heads.get(start)
+        head = self.find(start)
         if head is None or head.size != size:
             return None
         self.admission.hits += 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from composectl.balance.phase import Phase
 from tests.support.backends import listen_on
 from tests.support.messages import GET, OK, get, post, status
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
@@ -108,6 +109,7 @@ async def test_p12_a_restarted_backend_gets_new_connections(stage: ProxyFixture)
 async def test_h10_a_backend_removed_while_dialled_gets_no_request(stage: ProxyFixture) -> None:
     backend = stage.pool.backends[0]
     dialling = asyncio.ensure_future(stage.connections.dial(backend))
+    await asyncio.sleep(0)  # it has begun, and is not connected yet
     stage.pool.remove(backend.replica.key, "it left its network")
     with pytest.raises(ConnectionAbortedError):
         await dialling
@@ -183,3 +185,33 @@ async def test_a_backend_with_a_port_of_its_own_is_dialled_there(stage: ProxyFix
     await backend.send(OK)
     assert f"X-Internal-Service: {elsewhere.address}\r\n".encode() in await client.until(b"ok")
     await elsewhere.close()
+
+
+async def test_a_backend_that_is_gone_leaves_no_cache_of_heads(stage: ProxyFixture) -> None:
+    (backend,) = stage.pool.backends
+    client, wire = await stage.ask(GET)
+    await answer(client, wire)
+    assert stage.connections._head_caches
+    stage.observe([])
+    assert not stage.connections._head_caches
+    with pytest.raises(ConnectionAbortedError, match="its container is gone"):
+        await stage.connections.dial(backend)
+    assert not stage.connections._head_caches
+
+
+async def test_heads_of_a_backend_that_comes_back_are_forgotten_each_second(stage: ProxyFixture) -> None:
+    (backend,) = stage.pool.backends
+    client, wire = await stage.ask(GET)
+    await answer(client, wire)
+    await client.send(GET)
+    await wire.head()
+    cache = stage.connections._head_caches[backend]
+    stage.eject(0)
+    stage.pool.checked(backend, None)
+    assert backend.phase is Phase.READY
+    await wire.send(OK)
+    await client.until(b"ok")
+    await exchanged(client, wire)
+    assert cache._heads
+    stage.connections.sweep()
+    assert not cache._heads

@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 
 from composectl.proxy.head import Fields, RequestHead, ResponseHead, request_head, response_head
 from composectl.proxy.http1.head_cache import Admission, CachedRequest, RequestHeadCache, ResponseHeadCache, start_of
+from tests.support.backends import answers
 from tests.support.examples import examples
 from tests.support.judge_requests import Habits, Heard, StrictBackend, judge
 from tests.support.judge_responses import Part
 from tests.support.judge_responses import judge as judge_responses
 from tests.support.memory_proxy import LOOP, MemoryProxy, run
+from tests.support.messages import OK, status
 from tests.support.odd_requests import mutated, one_request
 from tests.support.odd_responses import hostilities, responses
+from tests.support.proxy_fixture import ProxyFixture
 from tests.support.reading import Request, read_requests
 
 _GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -53,6 +56,24 @@ def test_each_of_three_that_are_alike_has_an_id_of_its_own() -> None:
 def test_an_id_of_the_client_is_kept() -> None:
     data = b"GET /a HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n"
     assert [dict(request.fields)[b"X-Request-ID"] for request in heard_of([data] * 3)] == [b"mine"] * 3
+
+
+async def test_an_empty_id_is_no_id_of_the_proxy(stage: ProxyFixture) -> None:
+    client = await stage.client()
+    stage.backend.play(answers(OK))
+    for _ in range(4):
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID:\r\n\r\n")
+        head = await client.head()
+        assert status(head) == 200
+        assert b"Connection: close" not in head
+        assert await client.exactly(2) == b"ok"
+
+
+def test_what_is_looked_up_in_vain_counts_whatever_follows_it() -> None:
+    cache = RequestHeadCache()
+    for data in (_GET, _GET, _GET[:5], b"x" * 10_000):
+        assert cache.get(data, b"", b"") is None
+    assert cache.admission.misses == 4
 
 
 def test_a_head_is_cached_for_its_client_alone_once_it_has_come_twice() -> None:
@@ -109,7 +130,7 @@ def test_a_head_of_a_response_is_cached_before_a_whole_body_alone() -> None:
 
 def test_a_response_without_a_length_or_a_body_is_not_cached() -> None:
     fields: Fields
-    for status, fields in (
+    for code, fields in (
         (200, []),
         (200, [(b"Transfer-Encoding", b"chunked")]),
         (204, [(b"Content-Length", b"5")]),
@@ -118,8 +139,8 @@ def test_a_response_without_a_length_or_a_body_is_not_cached() -> None:
     ):
         cache = ResponseHeadCache()
         for _ in range(3):
-            offer_response(cache, _ANSWER, 5, response_head(status, b"OK", fields, backend_line=b""))
-        assert cache.get(_ANSWER, 5) is None, (status, fields)
+            offer_response(cache, _ANSWER, 5, response_head(code, b"OK", fields, backend_line=b""))
+        assert cache.get(_ANSWER, 5) is None, (code, fields)
 
 
 def test_a_head_ends_at_its_first_blank_line() -> None:
@@ -146,8 +167,7 @@ def test_what_hardly_ever_comes_again_is_not_looked_for_until_a_while_later() ->
     seconds = []
     for _ in range(25):
         seconds.append(admission.enabled)
-        for number in range(1_000):
-            admission.admits(b"%d" % number)
+        admission.misses += 1_000
         admission.hits += 100
         admission.second_passed()
     assert seconds == ([True] + [False] * 10) * 2 + [True] + [False] * 2
@@ -157,8 +177,7 @@ def test_what_comes_again_often_enough_is_looked_for_always() -> None:
     admission = Admission()
     for _ in range(25):
         assert admission.enabled
-        for number in range(1_000):
-            admission.admits(b"%d" % number)
+        admission.misses += 1_000
         admission.hits += 400
         admission.second_passed()
 
@@ -166,8 +185,7 @@ def test_what_comes_again_often_enough_is_looked_for_always() -> None:
 def test_a_few_heads_that_are_new_tell_nothing() -> None:
     admission = Admission()
     for _ in range(25):
-        for number in range(100):
-            admission.admits(b"%d" % number)
+        admission.misses += 100
         admission.second_passed()
         assert admission.enabled
 
