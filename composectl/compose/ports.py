@@ -37,10 +37,15 @@ class Port:
         host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
         return f"{host}:{ports}" if host else f"port {ports}"
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is published on one port of the host, and not on any, or on one of a range."""
+        first, last = self.published
+        return 0 != first == last
+
     def conflicts_with(self, other: Port) -> bool:
         """Whether only one of the two can be published: on one port of one address."""
-        first, last = self.published
-        if (self.published, self.protocol) != (other.published, other.protocol) or first != last or first == 0:
+        if (self.published, self.protocol) != (other.published, other.protocol) or not self.is_fixed:
             return False
         if not self.host_ip or not other.host_ip:  # all addresses
             return True

@@ -112,6 +112,7 @@ async def prepare_up(
             )
             service.range = service_config.range
             undo.callback(service.close)
+        for service in services.values():  # once it is known which of them share a port
             service.inherit(claimed.inherited)
         admin = bind_admin_listeners(config.admin, folder, claimed.inherited)
         undo.callback(admin.close)

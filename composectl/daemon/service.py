@@ -361,7 +361,8 @@ class BalancedService:
         self.listeners_by_port.setdefault(str(port.target or ""), []).extend(addresses)
 
     def _socket_name(self, port: Port) -> str:
-        return f"{self.name} {port if port.published == ANY else port.place}"  # it may lead elsewhere afterwards
+        # What is fixed may lead elsewhere afterwards; several ports of the containers may have one range.
+        return f"{self.name} {port.place if port.is_fixed else port}"
 
     def _tell_notice(self, sentence: str) -> None:
         warning(f"{self.name}: {sentence}")

@@ -67,6 +67,10 @@ def test_routes_on_the_command_line_choose_the_service(project: ComposeProject) 
     assert answered_by(project, "/api", "other.test") in api
     project.run("rollout", "web", "--monitor", "0")
     assert answered_by(project, "/", "web.test") in addresses(project, "web")
+    listeners = project.status("web")["listeners"]
+    project.run("up", "--balance", "web=2", "--balance", "api=1", *words, "-d", "--handover")
+    assert listeners
+    assert [project.status(service)["listeners"] for service in ("web", "api")] == [listeners] * 2
 
 
 @pytest.mark.one_process

@@ -127,6 +127,20 @@ async def test_a_port_is_handed_over_whatever_it_is_for(before: int | None, afte
         second.close()
 
 
+async def test_two_ports_of_the_containers_may_be_handed_over_in_one_range(tmp_path: Path) -> None:
+    with keep_port() as kept:
+        number = number_of(kept)
+        ports = [Port("127.0.0.1", (number, min(number + 99, 65_535)), target, "tcp") for target in (80, 443)]
+        first, second = make_service("echo", ports), make_service("echo", ports)
+        bind_free_ports(first, tmp_path)
+        second.inherit(first.listening)
+        assert second.unbound == []
+        assert second.listeners_by_port == first.listeners_by_port
+        assert len({*second.listeners}) == 2
+        first.close()
+        second.close()
+
+
 def serving_two(places: list[tuple[int, int]], target: int | None) -> BalancedService:
     """A service on two ports, of which the second leads to `target`, None: it is for the redirect."""
     ports = [Port("127.0.0.1", place, 80, "tcp") for place in places]
