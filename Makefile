@@ -18,7 +18,7 @@ help:
 	@echo "make dist      the source distribution and the wheels, compiled and pure"
 	@echo "make lint      ruff, mypy, import-linter"
 	@echo "make audit     known vulnerabilities in what requirements/*.txt pins"
-	@echo "make fuzz      an hour of odd bytes for the proxy, the control API and x-balance"
+	@echo "make fuzz      an hour and a half of odd bytes for the proxy, the control API and x-balance"
 	@echo "make bench     the proxy beside nginx, HAProxy, Go and Caddy, in a quarter of an hour"
 	@echo "make stories   what Docker may do under 100,000 requests, and what is lost"
 	@echo "make matrix    shapes of projects in three Composes on two engines, and a table of what came of it"

@@ -16,7 +16,7 @@ def number(figure: Figure, value: float) -> str:
 
 def heading(figure: Figure) -> str:
     """The title of a column."""
-    return f"{figure.title}, {figure.unit}"
+    return ", ".join(filter(None, (figure.title, figure.unit)))
 
 
 def name(part: Part, row: Row) -> str:

@@ -15,7 +15,7 @@ from composectl.config.settings import settings_of
 @options_of("proxy")
 @click.pass_obj
 def proxy(invocation: Invocation, /, **typed: Any) -> int:
-    """Balance over static backends, without Docker or a compose file.
+    """Balance over static backends, or over a service that something else scales.
 
     Without --backend, the replicas of a service are the backends, as Compose scales it: the proxy runs in a container
     beside them, and the project is that of the container, or the one that -p names. With --swarm-service, the tasks of
