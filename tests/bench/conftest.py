@@ -22,7 +22,7 @@ PREPARE = ROOT / "bench" / "prepare"
 
 @pytest.fixture(scope="session")
 def prepared() -> None:
-    subprocess.run([PREPARE], check=True)
+    subprocess.run([PREPARE, "haproxy"], check=True)
 
 
 @pytest.fixture(scope="session")
