@@ -266,7 +266,7 @@ def _check_named(asked: Request, heard: Request) -> None:
 
 def _check_heeded(asked: Request, heard: Request) -> None:
     """RFC 9110, sections 7.6.2 and 10.1.1."""
-    expects = bool(values(asked.fields, b"expect")) and asked.version == b"1.1"
+    expects = bool(values(asked.fields, b"expect")) and asked.version >= b"1.1"  # RFC 9110, section 2.5
     assert values(heard.fields, b"expect") == [b"100-continue"] * expects
     left = tokens(asked.fields, b"max-forwards")
     if left and asked.method in (b"OPTIONS", b"TRACE"):
@@ -293,5 +293,10 @@ def _end_to_end(fields: Fields) -> Fields:
     return [
         (name, value)
         for name, value in fields
-        if name.lower() not in _HANDLED | _HOPS | named and name.lower().replace(b"_", b"-") not in _FRAMING | _OURS
+        if name.lower() not in _HANDLED | _HOPS | named and not _is_ours(name.lower().replace(b"_", b"-"))
     ]
+
+
+def _is_ours(name: bytes) -> bool:
+    """Whether the proxy alone tells backends so."""
+    return name in _FRAMING | _OURS or name.startswith(b"x-composectl-")
