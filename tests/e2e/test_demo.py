@@ -14,6 +14,7 @@ from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize("compose", ["1.29.2", "v2"], indirect=True)
+@pytest.mark.slow
 def test_the_demo_shows_ten_replicas_and_leaves_nothing(compose: Path, engine: DockerClient, echo_image: str) -> None:
     done = subprocess.run(
         [ROOT / "scripts" / "demo"],

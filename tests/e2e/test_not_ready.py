@@ -92,6 +92,7 @@ TO_DO = {
     ("healthcheck", "seconds", "words"),
     [("", 2, ["--ready-timeout", "2"]), pytest.param(CHECKED, 3, [], marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_a_slow_start_is_served_later_and_what_was_there_stays(
     project: ComposeProject, healthcheck: str, seconds: int, words: list[str]
 ) -> None:

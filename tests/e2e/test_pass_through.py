@@ -26,7 +26,6 @@ def test_a_command_says_what_compose_says(project: ComposeProject, words: tuple[
     assert plain.stdout or words[0] == "logs"
 
 
-@pytest.mark.smoke
 def test_exit_codes_come_through(project: ComposeProject) -> None:
     assert project.plain_compose("up", "-d").returncode == 0
 

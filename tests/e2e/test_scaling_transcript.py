@@ -1,14 +1,11 @@
 """The transcript of the post of 2016, in its order."""
 
-import pytest
-
 from tests.support.compose_project import ComposeProject
 from tests.support.http_client import ask
 from tests.support.load_generator import echo_load
 from tests.support.wait import wait_until
 
 
-@pytest.mark.smoke
 def test_two_then_ten_then_three_replicas_and_no_request_lost(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=2", "-d")
     assert project.has_ready(2)

@@ -21,6 +21,7 @@ from tests.support.wait import wait_until
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
 
 
+@pytest.mark.slow
 def test_scaling_and_rolling_out_lose_nothing_and_count_all(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=2", "--workers", "2", "-d")
     assert project.has_ready(2)

@@ -65,6 +65,7 @@ def test_d1_a_lone_backend_that_is_away_costs_no_request(place: Workspace, words
     proxy.ends_by(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_d1_d5_a_lone_backend_that_stays_away_is_a_503(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend, words=("--queue-timeout", "1"))

@@ -86,6 +86,7 @@ def test_a_status_its_message_and_the_trailers_arrive(calls: Calls) -> None:
     assert dict(call.initial_metadata())["x-internal-service"] in [server.address for server in calls.servers]
 
 
+@pytest.mark.slow
 def test_a_deadline_and_a_cancellation_reach_the_backend(calls: Calls) -> None:
     late = calls.client.unary.future(SLOW, timeout=5.0)
     server = entered(calls)
