@@ -42,6 +42,7 @@ def test_a_drained_replica_finishes_gets_no_more_and_returns(project: ComposePro
     assert len(project.containers()) == 2
 
 
+@pytest.mark.slow
 def test_a_replica_that_is_missing_or_not_drained_is_refused(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "-d")
     missing = project.composectl("drain", "echo", "7")

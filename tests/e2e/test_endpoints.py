@@ -133,6 +133,7 @@ def test_an_engine_behind_tls_is_balanced_at(project: ComposeProject, far: Far, 
 
 
 @FOR_V2
+@pytest.mark.slow
 def test_the_endpoint_s_certificates_go_before_those_of_python(project: ComposeProject, far: Far) -> None:
     python = {"REQUESTS_CA_BUNDLE": str(far.folder / "trusting-another" / "ca.pem")}
     project.run("up", "--balance", "echo=1", "-d", **far.variables(DOCKER_HOST=far.url, **python))
@@ -140,6 +141,7 @@ def test_the_endpoint_s_certificates_go_before_those_of_python(project: ComposeP
 
 
 @FOR_V2
+@pytest.mark.slow
 def test_an_engine_not_to_be_verified_is_no_cause_for_warnings(project: ComposeProject, far: Far) -> None:
     lax = far.variables("trusting-another", DOCKER_HOST=far.url, DOCKER_TLS_VERIFY=None, DOCKER_TLS="1")
     finished = project.composectl("up", "--balance", "echo=1", "-d", **lax)
@@ -216,6 +218,7 @@ def test_over_ssh_compose_is_at_work_and_nothing_is_balanced(
 
 
 @FOR_V2
+@pytest.mark.slow
 def test_over_ssh_what_the_file_wants_balanced_is_refused(
     project: ComposeProject, by_ssh: dict[str, str | None]
 ) -> None:

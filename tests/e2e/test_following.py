@@ -48,6 +48,7 @@ def test_replicas_come_and_go_and_requests_wait_where_none_is(project: ComposePr
         assert status(project)["totals"]["failed"] == 0
 
 
+@pytest.mark.slow
 def test_scaling_and_rolling_out_are_left_to_compose(project: ComposeProject) -> None:
     with_replicas(project, 1)
     with following(project):
@@ -81,6 +82,7 @@ def test_a_service_that_exposes_no_port_is_refused(project: ComposeProject) -> N
     assert "`--port 9090`" in error.hint
 
 
+@pytest.mark.slow
 def test_a_later_replica_that_exposes_no_port_is_reported(project: ComposeProject) -> None:
     with_replicas(project, 0, text=MUTE)
     proxy = project.starts(*follow(project))

@@ -20,6 +20,7 @@ def test_a_backend_learns_the_client_and_what_it_asked_for(project: ComposeProje
     assert any(line.startswith("VIA=1.1 ") for line in heard)
 
 
+@pytest.mark.slow
 def test_status_codes_and_slow_answers_come_through(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "-d")
 

@@ -42,6 +42,7 @@ def test_the_host_address_of_the_file_is_honoured(project: ComposeProject) -> No
         socket.create_connection(("127.0.0.2", project.port), timeout=5)
 
 
+@pytest.mark.slow
 def test_listen_takes_another_port_than_the_file(project: ComposeProject) -> None:
     other = free_port()
     project.run("up", "--balance", "echo=2", "--listen", f"127.0.0.1:{other}", "-d")

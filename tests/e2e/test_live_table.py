@@ -56,6 +56,7 @@ def test_down_in_a_second_terminal_ends_the_first(project: ComposeProject) -> No
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_a_small_terminal_without_colour_shows_the_replicas(project: ComposeProject) -> None:
     with up(project, rows=8, columns=40, NO_COLOR="1") as terminal:
         assert terminal.shows(lambda text: "ready" in text), terminal.screen.text

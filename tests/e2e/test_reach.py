@@ -65,6 +65,7 @@ def test_each_port_of_a_service_has_its_own(project: ComposeProject) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_a_replica_gets_nothing_while_only_its_relay_accepts(project: ComposeProject) -> None:
     project.write(LATE)
     project.run("up", "--balance", "echo=2", "--backend-address", "published", "-d")

@@ -67,6 +67,7 @@ def test_scale_without_a_running_composectl(project: ComposeProject) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_scale_of_a_service_that_is_not_balanced(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "-d")
 

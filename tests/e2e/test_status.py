@@ -62,6 +62,7 @@ def test_the_table_has_a_row_for_each_backend(project: ComposeProject) -> None:
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_a_service_that_is_not_balanced_is_refused(project: ComposeProject) -> None:
     project.run("up", "--balance", "echo=1", "-d")
 

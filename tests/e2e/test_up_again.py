@@ -46,6 +46,7 @@ def two(project: ComposeProject) -> ComposeProject:
     return project
 
 
+@pytest.mark.slow
 def test_with_another_number_it_is_scaled(two: ComposeProject) -> None:
     old, pid = ids(two), composectl_of(two)
     finished = two.composectl("up", "--balance", "echo=4", "-d")
@@ -93,6 +94,7 @@ def test_after_an_update_that_failed_ctrl_c_stops_all_that_runs(project: Compose
     project.run("down", "--remove-orphans")
 
 
+@pytest.mark.slow
 def test_it_is_told_what_does_not_begin_by_itself(two: ComposeProject) -> None:
     words = ("--metrics", "0", "--dashboard", "0", "--access-log", "access.log")
     finished = two.composectl("up", "--balance", "echo=2", *words, "-d")

@@ -95,6 +95,7 @@ def test_docker_compose_1_knows_no_such_key_in_a_file_of_2016(project: ComposePr
 
 
 @pytest.mark.parametrize("compose", ["v2"], indirect=True)
+@pytest.mark.slow
 def test_a_file_on_standard_input_may_declare_it_too(project: ComposeProject) -> None:
     project.write(A_NUMBER)
     text = project.file.read_text()

@@ -127,6 +127,7 @@ def test_a_rotation_loses_no_line(place: Workspace, fast: LargeBackend) -> None:
     assert all(map(COMBINED.fullmatch, every))
 
 
+@pytest.mark.slow
 def test_the_old_file_goes_on_where_it_cannot_be_opened_anew(place: Workspace) -> None:
     folder = place.folder / "logs"
     folder.mkdir()

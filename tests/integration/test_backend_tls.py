@@ -45,6 +45,7 @@ def test_requests_are_balanced_over_tls(
     serves(place, proxy, {backend.address for backend in backends})
 
 
+@pytest.mark.slow
 def test_the_authorities_of_the_system_are_the_default(place: Workspace, authority: TlsAuthority) -> None:
     backend = place.backend(tls=authority.server("backend", HOST))
     words = (

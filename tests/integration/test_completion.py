@@ -79,6 +79,12 @@ def test_whatever_stands_there_nothing_is_complained_of(folder: Path, line: str)
     assert asked("bash", line, folder=folder).stderr == ""
 
 
-@pytest.mark.parametrize("words", [("up", "--bal"), ("",), ("up", "--policy", ""), ("up", "--balance", "")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("up", "--balance", ""),
+        *(pytest.param(words, marks=pytest.mark.slow) for words in (("up", "--bal"), ("",), ("up", "--policy", ""))),
+    ],
+)
 def test_it_is_there_before_a_person_notices(folder: Path, words: tuple[str, ...]) -> None:
     assert least_cpu([*COMPOSECTL, *words], folder, environment("zsh", folder)) < 0.15

@@ -110,6 +110,7 @@ def test_for_machines(place: Workspace, has_compose: dict[str, str]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_certificates_that_were_made_are_told_with_their_ends(place: Workspace, has_compose: dict[str, str]) -> None:
     folder = place.state / "composectl" / "certificates"
     assert "✓ tls         no certificate is made yet\n" in doctor(place, **has_compose).stdout

@@ -146,6 +146,7 @@ def test_j21_a_client_that_keeps_its_connection_alive_by_pings_keeps_it(calls: C
     client.close()
 
 
+@pytest.mark.slow
 def test_j19_a_drained_backend_finishes_its_calls_and_gets_no_others(calls: Calls) -> None:
     slow = calls.client.unary.future(SLOW, timeout=_SECONDS)
     server = entered(calls)

@@ -30,6 +30,7 @@ def test_another_host_is_refused(place: Workspace) -> None:
     proxy.ends_by(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_a_backend_that_does_not_begin_in_time_is_given_up(place: Workspace) -> None:
     backend = place.backend()
     proxy = place.proxy(backend, words=("--response-timeout", "1"))

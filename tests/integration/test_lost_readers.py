@@ -122,6 +122,7 @@ def test_a_reader_that_does_not_read_delays_nothing(place: Workspace) -> None:
 
 
 @pytest.mark.parametrize(("stdout", "stderr"), [(None, subprocess.PIPE), (subprocess.PIPE, None), (None, None)])
+@pytest.mark.slow
 def test_what_was_closed_at_the_start_ends_nothing(place: Workspace, stdout: int | None, stderr: int | None) -> None:
     with served(place, stdout, stderr) as proxy:
         proxy.tells_much()

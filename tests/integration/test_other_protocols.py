@@ -77,6 +77,7 @@ def test_a_client_that_speaks_no_http_is_told_of_once(place: Workspace) -> None:
     ],
     ids=["trusted", "untrusted"],
 )
+@pytest.mark.slow
 def test_a_proxy_that_does_not_tell_of_its_client_is_told_of_once(
     place: Workspace, tmp_path: Path, networks: tuple[str, ...], reason: str, told: str
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_backend_starts_becomes_unhealthy_and_comes_back(
     proxy.ends_by(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_after_a_slow_start_a_backend_gets_its_whole_share(place: Workspace) -> None:
     steady, late = place.backend(), place.backend()
     late.close()

@@ -132,6 +132,7 @@ def test_a_client_that_waits_in_silence_is_told_of_once(place: Workspace) -> Non
 
 
 @pytest.mark.parametrize("protocol", ["auto", "tls"])
+@pytest.mark.slow
 def test_what_begins_as_tls_and_is_none_is_told_of_truly(place: Workspace, protocol: str) -> None:
     with serving(greet) as backend:
         proxy = place.proxy(words=("--backend", backend, "--protocol", protocol))

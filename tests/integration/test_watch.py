@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.integration.test_live_table import requests
 from tests.support.cli_error import cli_error_in
 from tests.support.command_line import command_line
@@ -112,6 +114,7 @@ def test_in_json_there_is_an_object_at_once_and_with_each_change(place: Workspac
         assert watcher.wait(PATIENCE) == 1
 
 
+@pytest.mark.slow
 def test_a_closed_stdout_ends_it_in_silence(place: Workspace) -> None:
     proxy = place.proxy(place.backend())
     with reading(place, "status", "--json", "--watch") as watcher:
@@ -124,6 +127,7 @@ def test_a_closed_stdout_ends_it_in_silence(place: Workspace) -> None:
     proxy.ends_by(signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_all_goes_on_while_one_of_them_does(place: Workspace) -> None:
     edge, inner = (place.proxy(place.backend(), words=("--name", name)) for name in ("edge", "inner"))
     with reading(place, "status", "--all", "--json", "--watch") as watcher:

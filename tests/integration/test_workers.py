@@ -158,6 +158,7 @@ def test_what_a_killed_worker_had_in_flight_leaves_its_place_to_others(place: Wo
     proxy.ends_by(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_one_that_ends_again_and_again_is_replaced_later_each_time(place: Workspace) -> None:
     proxy = started(place)
     moments = []
