@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import ssl
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from http.client import HTTPResponse
 from pathlib import Path
@@ -23,13 +22,13 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.certificates import CertificateAuthority
-from tests.support.command_line import TESTED_WORKERS
 from tests.support.compose_project import ComposeProject
 from tests.support.grpc_backend import GrpcClient
 from tests.support.http_client import burst
 from tests.support.images import ECHO_IMAGE
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
+from tests.support.shares import are_even
 from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
@@ -157,18 +156,12 @@ def serve(project: ComposeProject, tmp_path: Path) -> Serve:
     return start
 
 
-def are_even(clients: Collection[int]) -> bool:
-    """Whether each worker has shared its own clients out over two replicas, and all are there: one has halves."""
-    workers = int(os.environ.get(TESTED_WORKERS) or 1)
-    return len(clients) == 2 and sum(clients) == CLIENTS and max(clients) - min(clients) <= workers
-
-
 def test_redis_with_pipelines_and_messages(serve: Serve) -> None:
     project = serve(REDIS, 6379)
     with ExitStack() as held:
         clients = [held.enter_context(closing(_redis(project.port))) for _ in range(CLIENTS)]
         replicas = [client.info("server")["run_id"] for client in clients]
-        assert are_even(Counter(replicas).values())
+        assert are_even(Counter(replicas).values(), CLIENTS)
         for client, replica in zip(clients, replicas, strict=True):
             pipeline = client.pipeline(transaction=True)
             for _ in range(1000):
@@ -191,7 +184,7 @@ def test_clients_of_redis_reconnect_when_their_replica_leaves(serve: Serve) -> N
     with ExitStack() as held:
         clients = [held.enter_context(closing(_redis(project.port))) for _ in range(CLIENTS)]
         before = [client.info("server")["run_id"] for client in clients]
-        assert are_even(Counter(before).values())
+        assert are_even(Counter(before).values(), CLIENTS)
         project.run("scale", "echo=1")
         after = [client.info("server")["run_id"] for client in clients]
         (left,) = set(after)
@@ -208,7 +201,7 @@ def test_postgresql(serve: Serve) -> None:
     with ExitStack() as held:
         connections = [held.enter_context(_postgresql(project.port)) for _ in range(CLIENTS)]
         replicas = [_only(connection.execute("SELECT inet_server_addr()")) for connection in connections]
-        assert are_even(Counter(replicas).values())
+        assert are_even(Counter(replicas).values(), CLIENTS)
         for connection in connections:
             rows = connection.execute("SELECT number FROM generate_series(1, 10000) AS number").fetchall()
             assert [number for (number,) in rows] == list(range(1, 10_001))
@@ -224,7 +217,7 @@ def test_mariadb_which_speaks_first(serve: Serve) -> None:
     with ExitStack() as held:
         connections = [held.enter_context(_mariadb(project.port)) for _ in range(CLIENTS)]
         replicas = [_asked(connection, "SELECT @@hostname") for connection in connections]
-        assert are_even(Counter(replicas).values())
+        assert are_even(Counter(replicas).values(), CLIENTS)
         assert _asked(connections[0], "SELECT repeat('x', 1000000)") == "x" * 1_000_000
 
 
@@ -232,7 +225,7 @@ def test_mosquitto(serve: Serve) -> None:
     project = serve(MOSQUITTO, 1883)
     with ExitStack() as held:
         clients = [held.enter_context(_Subscriber(project.port)) for _ in range(CLIENTS)]
-        assert wait_until(lambda: are_even(_connections(project)))
+        assert wait_until(lambda: are_even(_connections(project), CLIENTS))
         for client in clients:
             client.publish(b"hello")
         # Each hears what was published at its own replica.
@@ -246,7 +239,7 @@ def test_the_banner_of_ssh(serve: Serve) -> None:
         clients = [held.enter_context(socket.create_connection((HOST, project.port), SECONDS)) for _ in range(CLIENTS)]
         for client in clients:
             assert held.enter_context(client.makefile("rb")).readline().startswith(b"SSH-2.0-OpenSSH")
-        assert wait_until(lambda: are_even(_connections(project)))
+        assert wait_until(lambda: are_even(_connections(project), CLIENTS))
 
 
 def test_http_2_of_nginx(serve: Serve) -> None:
@@ -269,7 +262,7 @@ def test_tls_of_nginx(serve: Serve, tmp_path: Path) -> None:
     with ExitStack() as held:
         clients = [held.enter_context(_tls(project.port, context)) for _ in range(CLIENTS)]
         replicas = Counter(_asked_twice(client) for client in clients)
-        assert are_even(replicas.values())
+        assert are_even(replicas.values(), CLIENTS)
     words = ("-connect", f"{HOST}:{project.port}", "-servername", NAME, "-CAfile", f"{vouched / 'ca.pem'}", "-brief")
     said = subprocess.run(["openssl", "s_client", *words], input="", capture_output=True, text=True, timeout=SECONDS)
     assert "Verification: OK" in said.stdout + said.stderr
@@ -296,7 +289,7 @@ def test_each_service_of_the_example_is_balanced_its_own_way(project: ComposePro
     with ExitStack() as held:
         clients = [held.enter_context(closing(_redis(ports["CACHE_PORT"]))) for _ in range(CLIENTS)]
         replicas = [client.info("server")["run_id"] for client in clients]
-        assert are_even(Counter(replicas).values())
+        assert are_even(Counter(replicas).values(), CLIENTS)
     table = project.run("status")
     for service, protocol in {"web": "auto: http/1.1", "calls": "auto: http/2", "cache": "tcp"}.items():
         assert re.search(rf"\]:{ports[f'{service.upper()}_PORT']}  {protocol}  ", table), table
