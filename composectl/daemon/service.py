@@ -361,8 +361,7 @@ class BalancedService:
         self.listeners_by_port.setdefault(str(port.target or ""), []).extend(addresses)
 
     def _socket_name(self, port: Port) -> str:
-        # What is fixed may lead elsewhere afterwards; several ports of the containers may have one range.
-        return f"{self.name} {port.place if port.is_fixed else port}"
+        return f"{self.name} {port.place if port.is_fixed else port}"  # a fixed one may lead elsewhere afterwards
 
     def _tell_notice(self, sentence: str) -> None:
         warning(f"{self.name}: {sentence}")

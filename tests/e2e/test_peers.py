@@ -28,7 +28,7 @@ from tests.support.http_client import burst
 from tests.support.images import ECHO_IMAGE
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
-from tests.support.shares import are_even
+from tests.support.shares import are_even, connections_of
 from tests.support.wait import wait_until
 
 HOST = "127.0.0.1"
@@ -189,7 +189,7 @@ def test_clients_of_redis_reconnect_when_their_replica_leaves(serve: Serve) -> N
         after = [client.info("server")["run_id"] for client in clients]
         (left,) = set(after)
         assert left in before
-        assert wait_until(lambda: _connections(project) == [CLIENTS])
+        assert wait_until(lambda: connections_of(project) == [CLIENTS])
         project.run("scale", "echo=2")
         assert [client.info("server")["run_id"] for client in clients] == after
         with closing(_redis(project.port)) as newcomer:
@@ -225,11 +225,11 @@ def test_mosquitto(serve: Serve) -> None:
     project = serve(MOSQUITTO, 1883)
     with ExitStack() as held:
         clients = [held.enter_context(_Subscriber(project.port)) for _ in range(CLIENTS)]
-        assert wait_until(lambda: are_even(_connections(project), CLIENTS))
+        assert wait_until(lambda: are_even(connections_of(project), CLIENTS))
         for client in clients:
             client.publish(b"hello")
         # Each hears what was published at its own replica.
-        heard = sorted(number for number in _connections(project) for _ in range(number))
+        heard = sorted(number for number in connections_of(project) for _ in range(number))
         assert wait_until(lambda: sorted(len(client.heard) for client in clients) == heard)
 
 
@@ -239,7 +239,7 @@ def test_the_banner_of_ssh(serve: Serve) -> None:
         clients = [held.enter_context(socket.create_connection((HOST, project.port), SECONDS)) for _ in range(CLIENTS)]
         for client in clients:
             assert held.enter_context(client.makefile("rb")).readline().startswith(b"SSH-2.0-OpenSSH")
-        assert wait_until(lambda: are_even(_connections(project), CLIENTS))
+        assert wait_until(lambda: are_even(connections_of(project), CLIENTS))
 
 
 def test_http_2_of_nginx(serve: Serve) -> None:
@@ -379,7 +379,3 @@ def _asked_twice(client: ssl.SSLSocket) -> str:
 
 def _phases(project: ComposeProject, service: str) -> list[str]:
     return [backend["phase"] for backend in project.status(service)["backends"]]
-
-
-def _connections(project: ComposeProject) -> list[int]:
-    return [backend["connections"] for backend in project.status()["backends"]]

@@ -15,7 +15,7 @@ from tests.support.grpc_backend import GrpcClient
 from tests.support.http_client import burst
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
-from tests.support.shares import are_even
+from tests.support.shares import are_even, connections_of
 from tests.support.wait import wait_until
 
 # The server of `cache` speaks first, as those of databases do, and repeats what it is sent. That of `calls` is grpcio
@@ -69,10 +69,6 @@ BALANCED = ("--balance", "web=2", "--balance", "cache=2", "--balance", "calls=2"
 NOTE = "cache: 6379 is a well-known TCP port; each connection goes to one replica\n"
 
 pytestmark = pytest.mark.parametrize("compose", ["v2"], indirect=True)
-
-
-def connections_of(project: ComposeProject, service: str) -> list[int]:
-    return [backend["connections"] for backend in project.status(service)["backends"]]
 
 
 def test_each_service_of_a_file_is_balanced_its_own_way(project: ComposeProject) -> None:

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
-from composectl.proxy.request_id import request_id_line
+from composectl.proxy.request_id import request_id_line, request_id_of
 
 _BLANK_LINE: Final = b"\r\n\r\n"
-_ID_NAME: Final = b"X-Request-ID: "
 _MOST: Final = 128
 _LONGEST: Final = 2 * 1024  # bytes
 _FEW: Final = 128  # in a second
@@ -105,7 +104,7 @@ class CachedRequest:
     ) -> None:
         self._head = head
         self._before_id = self._after_id = b""  # of a request that came without an ID
-        if head.id_line and head.id_line[len(_ID_NAME) : -2] not in data:
+        if head.id_line and request_id_of(head.id_line) not in data:
             self._before_id, _, self._after_id = head.data.partition(head.id_line)
         self.fields = fields
         self.forwarding = forwarding
