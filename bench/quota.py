@@ -13,8 +13,11 @@ _MOST_SHARES = 262_144  # before what else the machine does
 
 def leaves(pid: int) -> list[int]:
     """The threads of those descendants of a process that have no children, or its own: they do the work."""
-    tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # it, or one of its threads, has just ended
+        return []
     if not children:
         return [int(task.name) for task in tasks]
     return [thread for child in children for thread in leaves(child)]

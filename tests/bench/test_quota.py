@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +32,14 @@ def test_the_processes_that_have_no_children_do_the_work(parent: int) -> None:
 def test_a_process_without_children_works_with_all_its_threads(parent: int) -> None:
     alone = family(parent)[1]
     assert leaves(alone) == [alone]
-    with subprocess.Popen(["python3", "-c", _THREE], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", _THREE], stdin=subprocess.PIPE) as process:
         assert wait_until(lambda: len(leaves(process.pid)) == 3)
+
+
+def test_a_process_that_has_ended_does_no_work() -> None:
+    with subprocess.Popen(["true"]) as process:
+        pass
+    assert leaves(process.pid) == []
 
 
 def test_a_process_takes_its_part_of_what_it_shares(parent: int) -> None:
