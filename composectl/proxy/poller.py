@@ -30,7 +30,7 @@ class Poller:
     """Tells of each change once (EPOLLET), so that nothing is to be said while a side neither pauses nor waits."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        # Without a reference to its loop, which `_POLLERS` would then keep for ever.
         self._epoll = select.epoll()
         self._watched: dict[int, Watched] = {}
         self._ending: list[Watched] = []
@@ -58,7 +58,7 @@ class Poller:
     def end_soon(self, watched: Watched) -> None:
         """Call its `end`, but not from within what calls this."""
         if not (self._ending or self._is_polling):
-            self._loop.call_soon(self._end_all)
+            asyncio.get_running_loop().call_soon(self._end_all)
         self._ending.append(watched)
 
     # Private
@@ -73,7 +73,7 @@ class Poller:
                     try:
                         found.ready(events)
                     except Exception as error:  # no other may miss its own
-                        self._loop.call_exception_handler({"message": "a bug", "exception": error})
+                        asyncio.get_running_loop().call_exception_handler({"message": "a bug", "exception": error})
         finally:
             self._is_polling = False
             if self._ending:
