@@ -15,12 +15,12 @@ from composectl.balance.policy import LeastRequest
 from composectl.balance.pool import Pool
 from composectl.proxy import head
 from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.http1.backend_connection import BackendConnection
 from composectl.proxy.http1.head_cache import ResponseHeadCache
 from composectl.proxy.limits import QueueConfig
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
+from composectl.proxy.upstreams import Upstream
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
 _RESPONSE = (

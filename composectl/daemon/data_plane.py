@@ -22,7 +22,6 @@ from composectl.daemon.tls import ends_tls
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.backend_tls import BackendTls
 from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.field_edits import make_edits
 from composectl.proxy.guards import make_guards
 from composectl.proxy.limits import ConnectionLimit
@@ -36,7 +35,7 @@ from composectl.proxy.seats import Seats
 from composectl.proxy.server import HttpServer, make_upstreams
 from composectl.proxy.session_fields import SessionFields
 from composectl.proxy.tls_contexts import TlsContexts
-from composectl.proxy.upstreams import Upstreams
+from composectl.proxy.upstreams import Upstream, Upstreams
 
 
 class Plane(Protocol):

@@ -16,6 +16,7 @@ from typing import Final, Literal, Protocol
 
 from composectl.errors import plural
 from composectl.proxy.access_log_format import AccessRecord
+from composectl.proxy.head import Fields
 from composectl.proxy.trusted_path import is_descriptor, resolve
 
 # A tenth of a second of the most requests that a core answers, several times over
@@ -83,6 +84,23 @@ class AccessLog:
     @property
     def last_error(self) -> str:
         return self._writer.last_error or self._internal_error
+
+    def begin(
+        self,
+        service: str,
+        port: int | None,
+        client: str,
+        method: bytes,
+        target: bytes,
+        version: str,
+        id_line: bytes,
+        fields: Fields,
+    ) -> AccessRecord:
+        """The record of a request with these fields."""
+        headers = {}
+        if self.headers:
+            headers = {lower: value for name, value in fields if (lower := name.lower()) in self.headers}
+        return AccessRecord(service, port, client, method, target, version, id_line, headers)
 
     def record(self, record: AccessRecord) -> None:
         """Log a request that has ended."""

@@ -7,8 +7,8 @@ from typing import Final, cast
 
 from composectl.balance.backend import Backend, join_address
 from composectl.balance.phase import Phase
+from composectl.proxy.backend_stream import BackendStreams
 from composectl.proxy.backend_tls import HTTP_1, BackendTls
-from composectl.proxy.exchange import BackendStreams
 from composectl.proxy.http1.backend_connection import BackendConnection
 from composectl.proxy.http1.head_cache import ResponseHeadCache
 from composectl.proxy.poller import CAN_POLL

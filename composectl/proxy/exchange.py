@@ -3,124 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Final
 
 from composectl.balance.backend import Backend
 from composectl.balance.lease import Lease
-from composectl.balance.pool import Pool
 from composectl.balance.retry import IDEMPOTENT
 from composectl.proxy.access_log_format import AccessRecord
-from composectl.proxy.attempts import Attempts
+from composectl.proxy.backend_stream import BackendStream, ResponseReceiver
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import ErrorReason, status_of
 from composectl.proxy.failures import Failures
-from composectl.proxy.field_edits import FieldEdits
-from composectl.proxy.guards import Guards
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
-from composectl.proxy.limits import NO_LIMITS, Limits
-from composectl.proxy.queue import RequestQueue
-from composectl.proxy.replay import PROCESS_LIMIT, ReplayBuffer, ReplayLimit
-from composectl.proxy.session_fields import SessionFields
+from composectl.proxy.replay import ReplayBuffer
 from composectl.proxy.sockets import keep_alive
 from composectl.proxy.tunnel import Tunnel
+from composectl.proxy.upstreams import Upstream
 
 _TUNNEL_IDLE: Final = 5
 _NO_BYTE_CAME: Final = (ErrorReason.BACKEND_HUNG_UP, ErrorReason.BACKEND_TOO_SLOW)
 
 
-class BackendStream:
-    """The backend's side of an exchange; `shows_end`: its response ends otherwise than with the connection."""
-
-    __slots__ = ()
-
-    shows_end: bool = True
-
-    def start(self, exchange: Exchange) -> None:
-        """The next response belongs to this exchange."""
-
-    def send(self, head: RequestHead | None, body: list[bytes], trailers: Fields | None, *, once: bool) -> bool:
-        """Send the next part of the request: `head` is in the first part, and `trailers` are in the last one.
-
-        `once`: the request must not be sent twice. False where the backend had closed, and nothing was sent.
-        """
-        raise NotImplementedError
-
-    def pause(self) -> None:
-        """The client cannot take more of the response now."""
-
-    def resume(self) -> None:
-        """The client takes more again."""
-
-    def upload_target(self) -> asyncio.Transport | None:
-        """Where the kernel may write the rest of a request's body; None where it may not."""
-        return None
-
-    def sweep(self, limits: Limits) -> None:
-        """A second has passed: fail the exchange if the backend is silent for too long."""
-
-    def cancel(self) -> None:
-        """The response is not wanted any more."""
-
-
-class BackendStreams:
-    """Where an exchange gets a stream to a backend: `port` is None where each backend has a port of its own.
-
-    `may_refuse`: a backend may say that it has not begun with a request. `offer_websockets`: to clients of HTTP/2.
-    """
-
-    port: int | None
-    may_refuse: bool = False
-    offer_websockets: bool = True
-
-    def take(self, backend: Backend) -> BackendStream | None:
-        """One that is there already, if any is."""
-        raise NotImplementedError
-
-    def take_recent(self, backend: Backend) -> BackendStream | None:
-        """One that is there already, and fit for a request that must not be sent twice."""
-        raise NotImplementedError
-
-    async def dial(self, backend: Backend) -> BackendStream:
-        """A new one. Raises OSError, TimeoutError among them."""
-        raise NotImplementedError
-
-    def forget(self, backend: Backend) -> None:
-        """Close what is kept to this backend: its address may soon be another's."""
-
-    def sweep(self) -> None:
-        """Close what was idle for too long; to be called once a second."""
-
-    def close(self) -> None:
-        """Close all that is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """What stands behind a listener; `checked`: the health checks of the pool try the port of these connections.
-
-    `session_fields`: None where requests of one client need not stay together. `guards`: None where all are admitted.
-    `request_edits`, `response_edits`: None where heads go on as they are. `limits`: those of its service.
-    """
-
-    pool: Pool
-    connections: BackendStreams
-    queue: RequestQueue
-    checked: bool = True
-    replay: ReplayLimit = PROCESS_LIMIT
-    session_fields: SessionFields | None = None
-    guards: Guards | None = None
-    request_edits: FieldEdits | None = None
-    response_edits: FieldEdits | None = None
-    limits: Limits = NO_LIMITS
-
-
-class Exchange(Attempts):
+class Exchange(ResponseReceiver):
     """Sends a request to a backend, or to another one if it must, and relays the response.
 
-    `started`: it is its turn. `uploaded`: the whole request has come. `response_started`: a byte of the response has
-    come from the backend. `spliced` changes while the kernel moves the body of the request.
+    `started`: it is its turn.
     """
 
     __slots__ = (
@@ -135,11 +42,7 @@ class Exchange(Attempts):
         "_trailers",
         "_unsent",
         "_upstream",
-        "request",
-        "response_started",
-        "spliced",
         "started",
-        "uploaded",
     )
 
     _started_ns: int
@@ -259,7 +162,6 @@ class Exchange(Attempts):
     # Both sides
 
     def count_spliced(self, received: int, sent: int) -> None:
-        """The kernel has moved so many bytes of the bodies."""
         if self.record is not None:
             self.record.received += received
             self.record.sent += sent
@@ -296,7 +198,6 @@ class Exchange(Attempts):
         return self._client.response_target()
 
     def respond(self, head: ResponseHead | None, body: list[bytes], trailers: Fields | None) -> None:
-        """The next part of the response has come: see `ClientStream.send`."""
         if self._replay is not None:
             self._replay.take()
             self._replayable = False
@@ -312,7 +213,6 @@ class Exchange(Attempts):
         self._client.send(head, body, trailers)
 
     def respond_interim(self, head: ResponseHead) -> None:
-        """A head that is not the last, or one that switches protocols, has come."""
         if head.status == 101 or head.status >= 200:
             head = self._edited(head)
         self._client.send_interim(head)
@@ -326,7 +226,6 @@ class Exchange(Attempts):
         self._client.finished()
 
     def upgraded(self, transport: asyncio.Transport, rest: bytes) -> None:
-        """The backend speaks the other protocol from here on; `rest` are its first bytes."""
         self._backend = None
         lease = self._take_lease()
         lease.first_byte()
@@ -354,7 +253,6 @@ class Exchange(Attempts):
         """The tunnel that it became has ended."""
 
     def failed(self, reason: ErrorReason, *, reused: bool) -> None:
-        """The backend's connection ended before the response did, or the response is invalid."""
         self._backend = None
         if self.response_started or reason not in _NO_BYTE_CAME:
             self._fail(reason)
@@ -364,7 +262,6 @@ class Exchange(Attempts):
             self._attempt_failed(reason, connected=True)
 
     def refused(self) -> None:
-        """The backend says that it has not begun with the request (RFC 9113, section 8.7)."""
         self._backend = None
         self._attempt_failed(ErrorReason.STREAM_REFUSED, connected=False)
 

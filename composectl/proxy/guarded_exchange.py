@@ -6,10 +6,11 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_address import client_key
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import ErrorReason
-from composectl.proxy.exchange import Exchange, Upstream
+from composectl.proxy.exchange import Exchange
 from composectl.proxy.guards import Guards
 from composectl.proxy.head import RequestHead
 from composectl.proxy.refusal import Refusal
+from composectl.proxy.upstreams import Upstream
 
 
 class GuardedExchange(Exchange):

@@ -9,11 +9,11 @@ from typing import Final, cast
 from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.errors import ErrorReason
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import UNKNOWN, ListenerContext, Successor
 from composectl.proxy.protocol import BY_CONNECTION, Protocol
 from composectl.proxy.proxy_protocol import BadProxyHeader, ProxyHeader, parse
+from composectl.proxy.upstreams import Upstream
 
 _HEADER_SECONDS: Final = 10
 _BAD_REQUEST: Final = 400

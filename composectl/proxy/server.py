@@ -16,7 +16,6 @@ from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.detection import Detector
 from composectl.proxy.errors import log_internal_error
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.http2.connection_pool import Http2ConnectionPool
 from composectl.proxy.http2.grpc_streams import GrpcStreams
 from composectl.proxy.limits import NO_LIMITS, ConnectionLimit, Limits
@@ -28,7 +27,7 @@ from composectl.proxy.routes import Route
 from composectl.proxy.tcp import TcpConnection
 from composectl.proxy.tls_acceptor import TlsAcceptor
 from composectl.proxy.tls_contexts import TlsContexts
-from composectl.proxy.upstreams import Upstreams
+from composectl.proxy.upstreams import Upstream, Upstreams
 
 _CLOSE_INTERVAL = 0.02
 _ABORT_SECONDS = 1.0

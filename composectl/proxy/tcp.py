@@ -12,7 +12,6 @@ from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.attempts import Attempts
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error, status_of
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.failures import Failures
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import UNKNOWN, ListenerContext
@@ -21,6 +20,7 @@ from composectl.proxy.proxy_protocol import ENCODERS
 from composectl.proxy.sockets import has_failed, keep_alive, reset
 from composectl.proxy.tls_hello import HelloReader
 from composectl.proxy.tunnel import Tunnel
+from composectl.proxy.upstreams import Upstream
 
 _HELLO_SECONDS: Final = 10
 _BACKEND_IDLE: Final = 5

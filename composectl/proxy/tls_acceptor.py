@@ -11,7 +11,6 @@ from composectl.balance.backend import Backend
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.error_pages import error_page
 from composectl.proxy.errors import BadMessage, ErrorReason
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.first_bytes import reason_for_client
 from composectl.proxy.http1.encoding import http_date
 from composectl.proxy.http1.lingering import Lingering
@@ -19,6 +18,7 @@ from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext, Successor
 from composectl.proxy.tls_hello import HelloReader
 from composectl.proxy.tls_transport import INCOMING, OUTGOING, TlsTransport
+from composectl.proxy.upstreams import Upstream
 
 _HANDSHAKE_SECONDS: Final = 10
 _BAD_REQUEST: Final = 400

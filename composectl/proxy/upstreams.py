@@ -1,12 +1,38 @@
-"""What stands behind a listener for one service, by what its clients speak."""
+"""What stands behind a listener for one service: one of its kinds of request, and all of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from composectl.balance.backend import Backend
-from composectl.proxy.exchange import BackendStreams, Upstream
-from composectl.proxy.limits import Limits
+from composectl.balance.pool import Pool
+from composectl.proxy.backend_stream import BackendStreams
+from composectl.proxy.field_edits import FieldEdits
+from composectl.proxy.guards import Guards
+from composectl.proxy.limits import NO_LIMITS, Limits
+from composectl.proxy.queue import RequestQueue
+from composectl.proxy.replay import PROCESS_LIMIT, ReplayLimit
+from composectl.proxy.session_fields import SessionFields
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What stands behind a listener; `checked`: the health checks of the pool try the port of these connections.
+
+    `session_fields`: None where requests of one client need not stay together. `guards`: None where all are admitted.
+    `request_edits`, `response_edits`: None where heads go on as they are. `limits`: those of its service.
+    """
+
+    pool: Pool
+    connections: BackendStreams
+    queue: RequestQueue
+    checked: bool = True
+    replay: ReplayLimit = PROCESS_LIMIT
+    session_fields: SessionFields | None = None
+    guards: Guards | None = None
+    request_edits: FieldEdits | None = None
+    response_edits: FieldEdits | None = None
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,11 +14,11 @@ from composectl.balance.backend import ContainerHealth, Replica
 from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.limits import Limits, QueueConfig
 from composectl.proxy.listener import bind, serve
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
+from composectl.proxy.upstreams import Upstream
 from tests.external.conftest import said_by
 from tests.support.ports import free_port
 

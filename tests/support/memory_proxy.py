@@ -14,11 +14,11 @@ from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.access_log_format import COMBINED, JSON, AccessRecord, LineStyle, line_of
 from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.limits import QueueConfig
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.request_id import make_request_id
 from composectl.proxy.server import HttpServer
+from composectl.proxy.upstreams import Upstream
 from tests.support.memory_network import MemoryLoop, MemoryTransport
 
 LOOP = MemoryLoop()

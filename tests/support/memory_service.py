@@ -14,11 +14,11 @@ from composectl.balance.phase import Phase
 from composectl.balance.policy import Policy
 from composectl.balance.pool import Pool
 from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.health_check import HealthCheck, HealthMonitor
 from composectl.proxy.limits import QueueConfig
 from composectl.proxy.queue import RequestQueue
 from composectl.proxy.server import HttpServer
+from composectl.proxy.upstreams import Upstream
 from tests.support.memory_network import MemoryLoop, MemoryTransport
 from tests.support.messages import OK
 

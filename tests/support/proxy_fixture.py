@@ -15,7 +15,6 @@ from composectl.balance.policy import Capped, Policy, RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.access_log import AccessLog
 from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.field_edits import FieldEdits
 from composectl.proxy.guards import make_guards
 from composectl.proxy.health_check import HealthCheck, HealthMonitor
@@ -30,6 +29,7 @@ from composectl.proxy.routes import Route
 from composectl.proxy.server import HttpServer
 from composectl.proxy.session_fields import SessionFields
 from composectl.proxy.tls_contexts import TlsContexts
+from composectl.proxy.upstreams import Upstream
 from tests.support.backends import ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
 from tests.support.raw_http import PATIENCE, RawConnection, connect

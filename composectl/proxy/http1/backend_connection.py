@@ -11,9 +11,9 @@ from httptools import HttpParserError, HttpParserUpgrade
 
 from composectl.balance.backend import Backend, join_address
 from composectl.balance.phase import Phase
+from composectl.proxy.backend_stream import ResponseReceiver
 from composectl.proxy.body_splice import WORTH, BodySplice
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
-from composectl.proxy.exchange import Exchange
 from composectl.proxy.first_bytes import reason_for_backend
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.http1.encoding import encode_body, last_chunk
@@ -80,7 +80,7 @@ class BackendConnection(ResponseReader):
 
     # The exchange's side
 
-    def start(self, exchange: Exchange) -> None:
+    def start(self, exchange: ResponseReceiver) -> None:
         super().start(exchange)
         self._maybe_stale = self._responses > 0
         self._idle_seconds = 0  # since it was the backend's turn, or since the last byte
@@ -237,7 +237,7 @@ class BackendConnection(ResponseReader):
         host, port = self.transport.get_extra_info("peername")[:2]
         return join_address(host, port).encode()
 
-    def _respond(self, exchange: Exchange, trailers: Fields | None) -> bool:
+    def _respond(self, exchange: ResponseReceiver, trailers: Fields | None) -> bool:
         """Hand over what has come; false where a bug was met."""
         try:
             if self._interims:
@@ -254,7 +254,7 @@ class BackendConnection(ResponseReader):
             return False
         return True
 
-    def _splice(self, exchange: Exchange) -> None:
+    def _splice(self, exchange: ResponseReceiver) -> None:
         """The rest of the body need not pass this process."""
         if self._rest is not None:
             return
@@ -291,7 +291,7 @@ class BackendConnection(ResponseReader):
             self.transport.resume_reading()
             self._finish(exchange)
 
-    def _finish(self, exchange: Exchange) -> None:
+    def _finish(self, exchange: ResponseReceiver) -> None:
         if not self._respond(exchange, self._trailers):
             return
         self._exchange = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -16,7 +15,7 @@ from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange
 from composectl.proxy.head import Fields, ResponseHead
 from composectl.proxy.http1.encoding import encode_body, encode_interim, encode_response, http_date, last_chunk
-from composectl.proxy.http1.lingering import Lingering
+from composectl.proxy.http1.lingering import linger
 from composectl.proxy.http1.request_parser import RequestParser
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
 from composectl.proxy.listener_context import ListenerContext
@@ -67,10 +66,7 @@ class ClientConnection(ClientStream):
     )
 
     transport: asyncio.Transport
-    _parser: RequestParser
-    _queue: deque[Exchange]
     closing: bool
-    held: bytes
     _reading: bool
     _detect: Callable[[ClientConnection, bytes], bool] | None
     _tunnel_to: Backend | None
@@ -103,8 +99,7 @@ class ClientConnection(ClientStream):
             self._until_close = head.unsized and not self._chunked
             if close:
                 self.closing = True
-            parts = [data]
-            parts += encode_body(body) if self._chunked else body
+            parts = [data, *encode_body(body)] if self._chunked else [data, *body]
         else:
             parts = encode_body(body) if self._chunked else body
         if trailers is not None and self._chunked:
@@ -145,7 +140,7 @@ class ClientConnection(ClientStream):
         self.responding = False
         self._settled = True
         if self.closing:
-            self._end(linger=not exchange.uploaded)
+            self._end(wait=not exchange.uploaded)
         elif self._queue or not self._reading or not self._parser.accepts_more or self._parser.has_kept:
             self._continue()
 
@@ -255,7 +250,7 @@ class ClientConnection(ClientStream):
             if self._detect is not None:
                 self._context.check_silence(tick, self._moved_at)
             if tick - self._moved_at > _IDLE_SECONDS:
-                self._end(linger=False)
+                self._end(wait=False)
 
     # asyncio's side
 
@@ -292,7 +287,7 @@ class ClientConnection(ClientStream):
         """A client that sends no more counts as gone: its connection is closed once it has what was sent."""
         if self._queue:
             self._queue[0].client_closed()
-            self._end(linger=False)
+            self._end(wait=False)
 
     def pause_writing(self) -> None:
         self._write_paused = True
@@ -325,7 +320,7 @@ class ClientConnection(ClientStream):
         try:
             between_requests = self._parser.feed(data)
             if self._parser.rejection is not None:
-                self._cancel_rejected()
+                self._abort_rejected()
             queue = self._queue
             if queue and queue[0].started:
                 queue[0].flush()
@@ -358,16 +353,10 @@ class ClientConnection(ClientStream):
         transport.abort()
         return False
 
-    def _cancel_rejected(self) -> None:
-        """The rest of a request cannot be read: the backend must not take it for a whole one."""
+    def _abort_rejected(self) -> None:
+        """The rest of the request that is being answered cannot be read."""
         rejection = self._parser.rejection
-        exchange = rejection.exchange if rejection is not None else None
-        if rejection is None or exchange is None:
-            return
-        rejection.exchange = None
-        rejection.record = exchange.cancel()
-        self._queue.remove(exchange)
-        if self.responding and not self._queue:
+        if rejection is not None and self.responding and not self._queue:
             self.log_access(rejection.record, 0, rejection.message.reason)
             self._abort()
 
@@ -376,10 +365,10 @@ class ClientConnection(ClientStream):
         try:
             if parser.has_kept:
                 parser.feed_kept()
-                self._cancel_rejected()
+                self._abort_rejected()
             elif not self._queue and not parser.accepts_more and parser.rejection is None:
                 parser.resume_http()
-                self._cancel_rejected()
+                self._abort_rejected()
             self._start_next()
             self._update_flow_control()
         except Exception as error:
@@ -443,22 +432,17 @@ class ClientConnection(ClientStream):
         if record is not None:
             record.sent = body_size(page)
         self.log_access(record, status, reason)
-        self._end(linger=True)
+        self._end(wait=True)
 
     def _abort(self) -> None:
         """End in the midst of a response, with a reset where an orderly end would be the end of the body."""
         if self._until_close:
             reset(self.transport)
-        self._end(linger=False)
+        self._end(wait=False)
 
-    def _end(self, *, linger: bool) -> None:
-        """Nothing more is read or answered; `linger` where something may still come."""
+    def _end(self, *, wait: bool) -> None:
+        """Nothing more is read or answered; `wait` where something may still come."""
         self._ended = True
         self._queue.clear()
         self._parser.discard()
-        if not linger and not self.transport.get_write_buffer_size():
-            self.transport.close()
-            return
-        lingering = Lingering(self._context, self.transport)
-        self._context.replaced(self, lingering)
-        lingering.begin(wait=linger)
+        linger(self._context, self, self.transport, wait=wait)

@@ -7,11 +7,21 @@ from typing import Final, cast
 
 from composectl.balance.backend import Backend
 from composectl.proxy.limits import IDLE_ENOUGH, OF_NO_USE
-from composectl.proxy.listener_context import ListenerContext
+from composectl.proxy.listener_context import Connection, ListenerContext
 from composectl.proxy.sockets import reset, unsent
 
 _LINGER_SECONDS: Final = 5
 _STALLED_SECONDS: Final = 75
+
+
+def linger(context: ListenerContext, connection: Connection, transport: asyncio.Transport, *, wait: bool) -> None:
+    """Close the `transport` of a connection once all was sent; `wait` where something may still come."""
+    if not wait and not transport.get_write_buffer_size():
+        transport.close()
+        return
+    lingering = Lingering(context, transport)
+    context.replaced(connection, lingering)
+    lingering.begin(wait=wait)
 
 
 class Lingering:

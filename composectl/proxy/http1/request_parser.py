@@ -12,20 +12,17 @@ from httptools import (
     HttpRequestParser,
 )
 
-from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange
-from composectl.proxy.guarded_exchange import GuardedExchange
-from composectl.proxy.head import Fields, RequestHead, request_head
+from composectl.proxy.head import Fields
 from composectl.proxy.http1.chunks import ChunkLines
-from composectl.proxy.http1.head_cache import CachedRequest
+from composectl.proxy.http1.dispatcher import Dispatcher
 from composectl.proxy.http1.rejection import Rejection
 from composectl.proxy.http1.request_line import KNOWN_METHOD, check_version, other_method
-from composectl.proxy.limits import check_body, check_head
+from composectl.proxy.limits import check_body
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
-from composectl.proxy.request_id import request_id_line
 from composectl.proxy.router import Router
 from composectl.proxy.trailers import check_request_trailers
 from composectl.proxy.upstreams import Upstreams
@@ -56,30 +53,19 @@ class RequestParser:
         "_client",
         "_context",
         "_deferred",
+        "_dispatcher",
         "_fields",
-        "_guards",
         "_had_head",
         "_head",
-        "_head_cache",
         "_is_large",
         "_kept",
         "_kept_from",
-        "_limits",
-        "_log",
-        "_make_id",
         "_method",
         "_parser",
-        "_peer",
         "_receiving",
-        "_request_edits",
-        "_router",
-        "_server_name",
-        "_session_fields",
         "_size",
         "_target",
         "_unread",
-        "_upstream",
-        "_upstreams",
         "accepts_more",
         "exchanges",
         "head_since",
@@ -87,7 +73,6 @@ class RequestParser:
         "unparsed",
     )
 
-    _peer: Peer
     _deferred: Exchange | None  # its body is to be read by another parser
     _chunk_lines: ChunkLines | None  # of a body in chunks
     _receiving: Exchange | None  # its body is still coming
@@ -97,19 +82,13 @@ class RequestParser:
     ) -> None:
         self._context = context
         self._client = client
-        self._upstreams = upstreams
-        self._router = router
-        self._make_id = context.make_id
-        self._log = context.log
-        self._head_cache = context.request_heads
+        self._dispatcher = Dispatcher(context, client, upstreams, router)
         self._parser = self._make_parser()
         self.exchanges: deque[Exchange] = deque()
 
     def begin(self, scheme: str, server_name: bytes) -> None:
         """A connection of the client has been opened: the first one, or another one once the last `is_whole`."""
-        self._server_name = server_name
-        self._use(self._upstreams)
-        self._peer = Peer(self._context, self._client.address, scheme)
+        self._dispatcher.begin(Peer(self._context, self._client.address, scheme), server_name)
         self._begun = b""  # what was read of a head that is not whole yet
         self._had_head = False
         self._head = b""  # the rest of it, which is being read
@@ -135,10 +114,12 @@ class RequestParser:
             if self.rejection is None:
                 self.unparsed += data
             return False
-        if self._head_cache.admission.enabled and self._receiving is None:
-            cached = self._head_cache.get(data, self._peer.forwarding, self._server_name)
+        if self._receiving is None:
+            cached = self._dispatcher.find(data)
             if cached is not None and self._is_between and len(self.exchanges) < _MAX_EXCHANGES:
-                self._begin_cached(cached)
+                exchange = self._dispatcher.dispatch_cached(cached)
+                exchange.end_body([])
+                self._append(exchange)
                 return True
         if self._kept:
             self._kept, self._kept_from = self._kept[self._kept_from :] + data, 0
@@ -168,20 +149,17 @@ class RequestParser:
 
     def reject(self, message: BadMessage) -> None:
         """The exchanges before are answered, then this, and nothing more."""
-        self._upstream.pool.leases.bad_requests[message.reason] += 1
         exchange, self._receiving = self._receiving, None
         self.accepts_more = False
         self.head_since = None
         if exchange is not None:
-            id_line = b"" if self._make_id is None else exchange.request.id_line
-            self.rejection = Rejection(message, exchange.request.method == b"HEAD", id_line, exchange, None)
+            self.rejection = self._dispatcher.reject_body(message, exchange)
+            self.exchanges.remove(exchange)
             return
         method, version = b"", ""
         if self._target:
             method, version = self._method or self._parser.get_method(), self._parser.get_http_version()
-        id_line = b"" if self._make_id is None else request_id_line(self._make_id())
-        record = None if self._log is None else self._make_record(method, self._target, version, id_line, [])
-        self.rejection = Rejection(message, method == b"HEAD", id_line, None, record)
+        self.rejection = self._dispatcher.reject(message, method, self._target, version)
 
     def resume_http(self) -> None:
         """The backend has not switched protocols, and neither does the client."""
@@ -249,35 +227,15 @@ class RequestParser:
         version = self._version(method)
         if method == b"CONNECT":
             raise BadMessage(405, ErrorReason.NO_CONNECT)
-        fields = self._fields
-        peer = self._peer
-        forwarding, host = peer.forwarding, b""
-        if peer.is_read:
-            forwarding, host = peer.read(fields)
+        data = b"" if self._begun or self._method else self._head
         keep_alive = parser.should_keep_alive()
-        head = request_head(method, self._target, version, fields, forwarding, host, self._make_id, keep_alive)
-        service = 0
-        if self._router is not None:
-            upstreams = self._router.direct(head, self._server_name)
-            service = self._router.upstreams.index(upstreams)
-            self._use(upstreams)
-        if self._request_edits is not None:
-            head.edit(self._request_edits)
-        if self._limits is not None:
-            self._size = 0
-            check_head(head, self._limits)
+        exchange = self._dispatcher.dispatch(method, self._target, version, self._fields, data, keep_alive=keep_alive)
+        self._append(exchange)
         self._fields = []  # trailers from here on
         self._target = b""  # what is rejected from here on is another request
-        if head.pin:
-            head.pin = peer.allowed_pin(head.pin, fields)
-        if self._session_fields is not None and not head.pin:
-            head.session = self._session_fields.read(head.fields)
-        exchange = self._begin_exchange(head, version, fields)
-        cache = self._head_cache
-        if cache.admission.enabled and not (self._begun or self._method) and cache.admits(self._head, head):
-            origin = peer.forwarding, self._server_name
-            cache.put(self._head, CachedRequest(self._head, head, fields, *origin, service))
+        self._size = 0
         self._method = self._begun = self._head = b""
+        head = exchange.request
         if head.framing and not head.upgrade and parser.should_upgrade():
             self._deferred = exchange
         else:
@@ -285,9 +243,10 @@ class RequestParser:
 
     def on_body(self, data: bytes) -> None:
         self._bytes_since_progress = 0
-        if self._limits is not None:
+        limits = self._dispatcher.limits
+        if limits is not None:
             self._size += len(data)
-            check_body(self._size, self._limits)
+            check_body(self._size, limits)
         self._body_left -= len(data)
         if self._receiving is not None:
             self._receiving.add_body(data)
@@ -297,8 +256,9 @@ class RequestParser:
         if self._receiving is not None:
             if self._fields:
                 size = check_request_trailers(self._fields)
-                if self._limits is not None:
-                    check_body(self._size + size, self._limits)
+                limits = self._dispatcher.limits
+                if limits is not None:
+                    check_body(self._size + size, limits)
             self._receiving.end_body(self._fields)
             self._receiving = None
 
@@ -309,33 +269,9 @@ class RequestParser:
         """Whether no byte of a head has come, nor is a body to be read by another parser."""
         return self.head_since is None and not (self._kept or self._begun or self._unread or self._deferred is not None)
 
-    def _begin_cached(self, cached: CachedRequest) -> None:
-        """A whole request has come, as one did before."""
-        if self._router is not None:
-            self._use(self._router.upstreams[cached.service])
-        self._begin_exchange(cached.head(self._make_id), "1.1", cached.fields).end_body([])
-
-    def _begin_exchange(self, head: RequestHead, version: str, fields: Fields) -> Exchange:
-        """`fields`: those of the client."""
-        record, guards = None, self._guards
-        if self._log is not None:
-            record = self._make_record(head.method, head.target, version, head.id_line, fields)
-        if guards is None:
-            exchange = Exchange(self._client, self._upstream, head, record)
-        else:
-            client, authorization = self._peer.client_of(fields), guards.authorization_in(fields)
-            exchange = GuardedExchange(self._client, self._upstream, head, record, guards, client, authorization)
+    def _append(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
         self._had_head = True
-        return exchange
-
-    def _use(self, upstreams: Upstreams) -> None:
-        """The next request goes there."""
-        self._upstream = upstream = upstreams.http1
-        self._limits = upstreams.limits
-        self._session_fields = upstream.session_fields
-        self._guards = upstream.guards
-        self._request_edits = upstream.request_edits
 
     def _make_parser(self) -> HttpRequestParser:
         parser = HttpRequestParser(self)
@@ -459,12 +395,6 @@ class RequestParser:
             return b""
         self._method = method
         return KNOWN_METHOD + rest
-
-    def _make_record(self, method: bytes, target: bytes, version: str, id_line: bytes, fields: Fields) -> AccessRecord:
-        wanted = self._log.headers if self._log is not None else frozenset()
-        headers = {name.lower(): value for name, value in fields if name.lower() in wanted} if wanted else {}
-        service, port = self._upstream.pool.service, self._upstream.connections.port
-        return AccessRecord(service, port, self._client.address, method, target, version, id_line, headers)
 
     def _after_upgrade(self, rest: bytes) -> bytes:
         """The parser stops behind a request with `Upgrade`; returns what is to be parsed as HTTP all the same."""

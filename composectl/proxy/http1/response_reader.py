@@ -6,8 +6,8 @@ from typing import Final
 
 from httptools import HttpParserCallbackError, HttpResponseParser
 
+from composectl.proxy.backend_stream import BackendStream, ResponseReceiver
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
-from composectl.proxy.exchange import BackendStream, Exchange
 from composectl.proxy.head import Fields, ResponseHead, interim_head, response_head
 from composectl.proxy.http1.chunks import ChunkLines
 from composectl.proxy.http1.encoding import CLOSE
@@ -54,7 +54,7 @@ class ResponseReader(BackendStream):
 
     def __init__(self, backend_line: bytes) -> None:
         self._backend_line = backend_line
-        self._exchange: Exchange | None = None
+        self._exchange: ResponseReceiver | None = None
         self._parser = self._make_parser()
         # What has come since the exchange was given the last part
         self._interims: list[ResponseHead] = []
@@ -65,7 +65,7 @@ class ResponseReader(BackendStream):
         self._head_end = HeadEnd()
         self._chunk_lines: ChunkLines | None = None  # of a chunked body
 
-    def start(self, exchange: Exchange) -> None:
+    def start(self, exchange: ResponseReceiver) -> None:
         self._exchange = exchange
         self._status = 0
         self._bytes_since_progress = 0  # of the parser
@@ -146,7 +146,7 @@ class ResponseReader(BackendStream):
 
     # Private
 
-    def _current(self) -> Exchange:
+    def _current(self) -> ResponseReceiver:
         assert self._exchange is not None
         return self._exchange
 

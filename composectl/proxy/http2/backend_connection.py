@@ -9,8 +9,8 @@ from typing import Final
 
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
+from composectl.proxy.backend_stream import ResponseReceiver
 from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
-from composectl.proxy.exchange import Exchange
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.backend_stream import Http2BackendStream, StreamOwner
@@ -137,7 +137,7 @@ class Http2BackendConnection(StreamOwner):
         stream.failed(ErrorReason.UPGRADE_REFUSED, reused=False)
         self._freed()
 
-    def widen(self, exchange: Exchange, flow: Flow) -> None:
+    def widen(self, exchange: ResponseReceiver, flow: Flow) -> None:
         if flow.window < STREAM_WINDOW and flow.unacknowledged + flow.held > flow.window // 2 and exchange.widens():
             self.write(frames.window_update(flow.stream_id, flow.widen()))
 
@@ -281,7 +281,9 @@ class Http2BackendConnection(StreamOwner):
 
     # Private
 
-    def _head_came(self, stream: Http2BackendStream, exchange: Exchange, block: bytes, end_stream: bool) -> None:
+    def _head_came(
+        self, stream: Http2BackendStream, exchange: ResponseReceiver, block: bytes, end_stream: bool
+    ) -> None:
         head = self._decoder.remembered.get(block)
         is_head_request = exchange.request.method == b"HEAD"
         if not isinstance(head, ResponseHead) or is_head_request:
@@ -302,7 +304,7 @@ class Http2BackendConnection(StreamOwner):
             stream.trailers = _NO_TRAILERS
 
     def _open_tunnel(
-        self, stream: Http2BackendStream, exchange: Exchange, head: ResponseHead, end_stream: bool
+        self, stream: Http2BackendStream, exchange: ResponseReceiver, head: ResponseHead, end_stream: bool
     ) -> None:
         """RFC 8441, section 5: DATA of both sides are the tunnel's from here on."""
         flow = stream.flow
@@ -325,7 +327,7 @@ class Http2BackendConnection(StreamOwner):
         self._freed()
 
     def _read_head(
-        self, stream: Http2BackendStream, exchange: Exchange, block: bytes, end_stream: bool
+        self, stream: Http2BackendStream, exchange: ResponseReceiver, block: bytes, end_stream: bool
     ) -> ResponseHead | None:
         """A final head, or None after an interim one."""
         to_head = exchange.request.method == b"HEAD"
@@ -375,7 +377,7 @@ class Http2BackendConnection(StreamOwner):
             self.widen(exchange, flow)
             self.taken(flow, ended=False)
 
-    def _finish(self, stream: Http2BackendStream, exchange: Exchange, flow: Flow) -> None:
+    def _finish(self, stream: Http2BackendStream, exchange: ResponseReceiver, flow: Flow) -> None:
         stream.exchange = None
         if self._streams.pop(flow.stream_id, None) is not None:
             if not stream.end_sent or flow.pending:

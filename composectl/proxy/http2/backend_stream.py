@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from composectl.proxy.backend_stream import BackendStream, ResponseReceiver
 from composectl.proxy.errors import ErrorReason
-from composectl.proxy.exchange import BackendStream, Exchange
 from composectl.proxy.head import Fields, RequestHead, ResponseHead
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.connection import Http2Connection
@@ -38,7 +38,7 @@ class StreamOwner(Http2Connection):
         """The backend has not offered to take such a request."""
         raise NotImplementedError
 
-    def widen(self, exchange: Exchange, flow: Flow) -> None:
+    def widen(self, exchange: ResponseReceiver, flow: Flow) -> None:
         """Let the backend send more of a large response before the client takes it."""
         raise NotImplementedError
 
@@ -74,7 +74,7 @@ class Http2BackendStream(BackendStream):
 
     def __init__(self, connection: StreamOwner) -> None:
         self._connection = connection
-        self.exchange: Exchange | None = None
+        self.exchange: ResponseReceiver | None = None
         self.flow: Flow | None = None  # none before the stream is open
         self.end_sent = False
         self.idle_seconds = 0
@@ -92,7 +92,7 @@ class Http2BackendStream(BackendStream):
 
     # The exchange's side
 
-    def start(self, exchange: Exchange) -> None:
+    def start(self, exchange: ResponseReceiver) -> None:
         self.exchange = exchange
 
     def send(self, head: RequestHead | None, body: list[bytes], trailers: Fields | None, *, once: bool) -> bool:

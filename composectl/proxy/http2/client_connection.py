@@ -23,7 +23,7 @@ from composectl.proxy.http2.request_reader import RequestReader
 from composectl.proxy.http2.response import encode_response, error_response
 from composectl.proxy.http2.stream_transport import StreamTransport
 from composectl.proxy.http2.websocket import WebSocketHead
-from composectl.proxy.limits import IDLE_ENOUGH, check_body
+from composectl.proxy.limits import IDLE_ENOUGH
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.request_id import request_id_line
@@ -209,17 +209,11 @@ class Http2ClientConnection(StreamOwner):
         exchange = stream.exchange
         if exchange is None or exchange.uploaded:
             raise StreamError(frames.STREAM_CLOSED, "DATA behind the end")
-        stream.received += len(data)
-        length = stream.request.length if stream.request is not None else None
-        if length is not None and (stream.received > length or (end_stream and stream.received != length)):
-            raise StreamError(frames.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
-        limits = stream.request.upstreams.limits if stream.request is not None else None
-        if limits is not None:
-            try:
-                check_body(stream.received, limits)
-            except BadMessage as bad:
-                self._reject(stream, bad)
-                return
+        try:
+            stream.count_body(len(data), is_whole=end_stream)
+        except BadMessage as bad:
+            self._reject(stream, bad)
+            return
         if data:
             exchange.add_body(data)
         if end_stream:
@@ -374,13 +368,10 @@ class Http2ClientConnection(StreamOwner):
         session_fields = upstream.session_fields
         if session_fields is not None and not head.pin:
             head.session = session_fields.read(head.fields, is_grpc=request.is_grpc)
-        record = None
-        log = self._context.log
+        log, record = self._context.log, None
         if log is not None:
-            wanted = log.headers
-            headers = {name: value for name, value in head.fields if name in wanted} if wanted else {}
-            service, port = upstream.pool.service, upstream.connections.port
-            record = AccessRecord(service, port, self.address, head.method, head.target, "2.0", head.id_line, headers)
+            service, port, id_line = upstream.pool.service, upstream.connections.port, head.id_line
+            record = log.begin(service, port, self.address, head.method, head.target, "2.0", id_line, head.fields)
         guards = upstream.guards
         if guards is None:
             exchange = Exchange(stream, upstream, head, record)
@@ -408,13 +399,7 @@ class Http2ClientConnection(StreamOwner):
             raise StreamError(frames.PROTOCOL_ERROR, "bad trailers")
         for name, value in fields:
             check_field(name, value)
-        size = check_request_trailers(fields)
-        limits = stream.request.upstreams.limits if stream.request is not None else None
-        if limits is not None:
-            check_body(stream.received + size, limits)
-        length = stream.request.length if stream.request is not None else None
-        if length is not None and stream.received != length:
-            raise StreamError(frames.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
+        stream.count_body(0, check_request_trailers(fields), is_whole=True)
         exchange.end_body(forwardable_trailers(fields))
         self._touched.append(stream)
 

@@ -13,10 +13,12 @@ from composectl.proxy.head import Fields, ResponseHead
 from composectl.proxy.http2 import frames
 from composectl.proxy.http2.connection import Http2Connection
 from composectl.proxy.http2.flow import Flow
+from composectl.proxy.http2.frames import StreamError
 from composectl.proxy.http2.request import StreamRequest
 from composectl.proxy.http2.response import lowered
 from composectl.proxy.http2.stream_transport import StreamTransport
 from composectl.proxy.http2.websocket import refused_head, switched_head
+from composectl.proxy.limits import check_body
 from composectl.proxy.trailers import forwardable_trailers
 from composectl.proxy.tunnel import Tunnel
 
@@ -181,6 +183,18 @@ class Http2ClientStream(ClientStream):
         self._connection.log_access(record, status, error)
 
     # The connection's side
+
+    def count_body(self, size: int, trailers: int = 0, *, is_whole: bool) -> None:
+        """So many more bytes of the body have come, and of trailers. Raises StreamError and BadMessage."""
+        self.received += size
+        request = self.request
+        if request is None:
+            return
+        length, limits = request.length, request.upstreams.limits
+        if length is not None and (self.received > length or (is_whole and self.received != length)):
+            raise StreamError(frames.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
+        if limits is not None:
+            check_body(self.received + trailers, limits)
 
     @property
     def may_end_in_order(self) -> bool:

@@ -7,9 +7,9 @@ from typing import Final, cast
 
 from composectl.balance.backend import Backend
 from composectl.balance.phase import Phase
+from composectl.proxy.backend_stream import BackendStream, BackendStreams
 from composectl.proxy.backend_tls import HTTP_1, HTTP_2
 from composectl.proxy.connection_pool import ConnectionPool
-from composectl.proxy.exchange import BackendStream, BackendStreams
 from composectl.proxy.http2.backend_connection import Http2BackendConnection
 from composectl.proxy.http2.backend_stream import Http2BackendStream
 from composectl.proxy.http2.frames import Http2Error

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from composectl.balance.backend import Backend
+from composectl.proxy.backend_stream import BackendStream, BackendStreams, ResponseReceiver
 from composectl.proxy.errors import ErrorReason
-from composectl.proxy.exchange import BackendStream, BackendStreams, Exchange
 from composectl.proxy.head import Fields, RequestHead
 from composectl.proxy.http2.connection_pool import Http2ConnectionPool
 
@@ -41,9 +41,9 @@ class _NoStream(BackendStream):
 
     def __init__(self, *, speaks_http1: bool) -> None:
         self._speaks_http1 = speaks_http1
-        self._exchange: Exchange | None = None
+        self._exchange: ResponseReceiver | None = None
 
-    def start(self, exchange: Exchange) -> None:
+    def start(self, exchange: ResponseReceiver) -> None:
         self._exchange = exchange
 
     def send(self, head: RequestHead | None, body: list[bytes], trailers: Fields | None, *, once: bool) -> bool:

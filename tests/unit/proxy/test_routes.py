@@ -13,7 +13,6 @@ from composectl.balance.policy import RoundRobin
 from composectl.balance.pool import Pool
 from composectl.proxy.connection_pool import ConnectionPool
 from composectl.proxy.errors import BadMessage
-from composectl.proxy.exchange import Upstream
 from composectl.proxy.field_edits import FieldEdit, FieldEdits
 from composectl.proxy.forwarding import forwarding_lines
 from composectl.proxy.guards import make_guards
@@ -25,7 +24,7 @@ from composectl.proxy.router import Router
 from composectl.proxy.routes import Route, plain_path
 from composectl.proxy.server import make_upstreams
 from composectl.proxy.token_buckets import RateLimit
-from composectl.proxy.upstreams import Upstreams
+from composectl.proxy.upstreams import Upstream, Upstreams
 from tests.support.backends import answers
 from tests.support.http2_client import GET as GET_FIELDS
 from tests.support.http2_stage import http2, wire_of
