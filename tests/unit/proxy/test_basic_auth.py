@@ -40,7 +40,10 @@ ANN = by("ann", "secret")
 
 
 def write(path: Path, text: str) -> None:
-    path.write_text(text)
+    """At once: a file that is cut first, and then written, would be seen empty."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
 
 
 @pytest.fixture
