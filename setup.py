@@ -51,7 +51,6 @@ HOT_PATH = [
     "composectl/proxy/http1/head_end.py",
     "composectl/proxy/http1/head_cache.py",
     "composectl/proxy/http1/lingering.py",
-    "composectl/proxy/http1/rejection.py",
     "composectl/proxy/http1/request_line.py",
     "composectl/proxy/http1/request_parser.py",
     "composectl/proxy/http1/response_reader.py",

@@ -85,22 +85,11 @@ class AccessLog:
     def last_error(self) -> str:
         return self._writer.last_error or self._internal_error
 
-    def begin(
-        self,
-        service: str,
-        port: int | None,
-        client: str,
-        method: bytes,
-        target: bytes,
-        version: str,
-        id_line: bytes,
-        fields: Fields,
-    ) -> AccessRecord:
-        """The record of a request with these fields."""
-        headers = {}
-        if self.headers:
-            headers = {lower: value for name, value in fields if (lower := name.lower()) in self.headers}
-        return AccessRecord(service, port, client, method, target, version, id_line, headers)
+    def logged_headers(self, fields: Fields) -> dict[bytes, bytes]:
+        """Those of these fields that are to be logged, by names in lower case."""
+        if not self.headers:
+            return {}
+        return {lower: value for name, value in fields if (lower := name.lower()) in self.headers}
 
     def record(self, record: AccessRecord) -> None:
         """Log a request that has ended."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from composectl.proxy.access_log_format import AccessRecord
 from composectl.proxy.client_stream import ClientStream
 from composectl.proxy.errors import BadMessage
@@ -9,13 +11,22 @@ from composectl.proxy.exchange import Exchange
 from composectl.proxy.guarded_exchange import GuardedExchange
 from composectl.proxy.head import Fields, RequestHead, request_head
 from composectl.proxy.http1.head_cache import CachedRequest
-from composectl.proxy.http1.rejection import Rejection
 from composectl.proxy.limits import check_head
 from composectl.proxy.listener_context import ListenerContext
 from composectl.proxy.peer import Peer
 from composectl.proxy.request_id import request_id_line
 from composectl.proxy.router import Router
 from composectl.proxy.upstreams import Upstreams
+
+
+@dataclass
+class Rejection:
+    """What the last request of a client, which is not valid, is answered with; `to_head`: a HEAD was asked."""
+
+    message: BadMessage
+    to_head: bool
+    id_line: bytes
+    record: AccessRecord | None
 
 
 class Dispatcher:
@@ -120,9 +131,7 @@ class Dispatcher:
 
     def _begin(self, head: RequestHead, version: str, fields: Fields) -> Exchange:
         """`fields`: those of the client."""
-        record, guards = None, self._guards
-        if self._log is not None:
-            record = self._make_record(head.method, head.target, version, head.id_line, fields)
+        record, guards = self._make_record(head.method, head.target, version, head.id_line, fields), self._guards
         if guards is None:
             return Exchange(self._client, self._upstream, head, record)
         client, authorization = self._peer.client_of(fields), guards.authorization_in(fields)
@@ -134,4 +143,5 @@ class Dispatcher:
         if self._log is None:
             return None
         service, port = self._upstream.pool.service, self._upstream.connections.port
-        return self._log.begin(service, port, self._client.address, method, target, version, id_line, fields)
+        headers = self._log.logged_headers(fields)
+        return AccessRecord(service, port, self._client.address, method, target, version, id_line, headers)

@@ -17,8 +17,7 @@ from composectl.proxy.errors import BadMessage, ErrorReason, log_internal_error
 from composectl.proxy.exchange import Exchange
 from composectl.proxy.head import Fields
 from composectl.proxy.http1.chunks import ChunkLines
-from composectl.proxy.http1.dispatcher import Dispatcher
-from composectl.proxy.http1.rejection import Rejection
+from composectl.proxy.http1.dispatcher import Dispatcher, Rejection
 from composectl.proxy.http1.request_line import KNOWN_METHOD, check_version, other_method
 from composectl.proxy.limits import check_body
 from composectl.proxy.listener_context import ListenerContext

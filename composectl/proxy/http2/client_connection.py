@@ -370,8 +370,8 @@ class Http2ClientConnection(StreamOwner):
             head.session = session_fields.read(head.fields, is_grpc=request.is_grpc)
         log, record = self._context.log, None
         if log is not None:
-            service, port, id_line = upstream.pool.service, upstream.connections.port, head.id_line
-            record = log.begin(service, port, self.address, head.method, head.target, "2.0", id_line, head.fields)
+            service, port, headers = upstream.pool.service, upstream.connections.port, log.logged_headers(head.fields)
+            record = AccessRecord(service, port, self.address, head.method, head.target, "2.0", head.id_line, headers)
         guards = upstream.guards
         if guards is None:
             exchange = Exchange(stream, upstream, head, record)
