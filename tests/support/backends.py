@@ -13,6 +13,9 @@ from tests.support.raw_http import PATIENCE, ConnectionEnded, RawConnection
 
 Script = Callable[[RawConnection], Awaitable[None]]
 
+# A full one drops a SYN, which comes again after seconds: a burst of connections must fit.
+BACKLOG = 1024
+
 _TRIES = 100
 
 
@@ -92,7 +95,7 @@ class ScriptedBackend:
         self._tasks.add(asyncio.ensure_future(work))
 
 
-def listen_on(hosts: list[str], *, receive_buffer: int = 0, backlog: int = 100) -> list[ScriptedBackend]:
+def listen_on(hosts: list[str], *, receive_buffer: int = 0, backlog: int = BACKLOG) -> list[ScriptedBackend]:
     """A backend on each of `hosts`, all on one port."""
     kept = _keep_one_port(hosts)
     return [ScriptedBackend(kept_port, _listening(kept_port, receive_buffer, backlog)) for kept_port in kept]

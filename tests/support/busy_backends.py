@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from tests.support.backends import BACKLOG
+
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -25,7 +27,7 @@ class BusyBackends:
     async def serving(self, count: int) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for _ in range(count):
-                server = await asyncio.start_server(_Server(self), "127.0.0.1", 0)
+                server = await asyncio.start_server(_Server(self), "127.0.0.1", 0, backlog=BACKLOG)
                 await stack.enter_async_context(server)
                 host, port = server.sockets[0].getsockname()
                 self.addresses.append(f"{host}:{port}")

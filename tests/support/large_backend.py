@@ -10,7 +10,8 @@ from typing import cast
 
 import uvloop
 
-_BACKLOG = 1024  # the loop listens, and would say 100
+from tests.support.backends import BACKLOG
+
 LARGE = b"x" * 1_000_000
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
 
@@ -22,7 +23,7 @@ class LargeBackend:
         self._loop = uvloop.new_event_loop()
         listening = socket.create_server(("127.0.0.1", 0))
         self.address = "{}:{}".format(*listening.getsockname())
-        serving = self._loop.create_server(_Connection, sock=listening, backlog=_BACKLOG)
+        serving = self._loop.create_server(_Connection, sock=listening, backlog=BACKLOG)
         self._server = self._loop.run_until_complete(serving)
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()

@@ -122,7 +122,7 @@ async def measured_proxy_before(
 ) -> AsyncIterator[tuple[MeasuredProxy, ScriptedBackend]]:
     """A proxy apart, and the backend behind it, which plays `script`; connections of probes end unheard."""
     raise_open_files()
-    (backend,) = listen_on(["127.0.0.1"], backlog=1024)
+    (backend,) = listen_on(["127.0.0.1"])
     backend.play(script)
     try:
         async with measured_proxy(folder, [backend.address], *options, files=files) as proxy:

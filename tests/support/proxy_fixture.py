@@ -30,7 +30,7 @@ from composectl.proxy.server import HttpServer
 from composectl.proxy.session_fields import SessionFields
 from composectl.proxy.tls_contexts import TlsContexts
 from composectl.proxy.upstreams import Upstream
-from tests.support.backends import ScriptedBackend, listen_on
+from tests.support.backends import BACKLOG, ScriptedBackend, listen_on
 from tests.support.kept_port import keep_port
 from tests.support.raw_http import PATIENCE, RawConnection, connect
 from tests.support.wait import wait_until_async
@@ -53,7 +53,7 @@ class ProxyFixture:
     address: tuple[str, int]
     _runner: web.ServerRunner
 
-    def __init__(self, backends: int = 1, *, receive_buffer: int = 0, backlog: int = 100) -> None:
+    def __init__(self, backends: int = 1, *, receive_buffer: int = 0, backlog: int = BACKLOG) -> None:
         hosts = [f"127.0.0.{number}" for number in range(1, backends + 1)]
         self.backends: Sequence[ScriptedBackend] = listen_on(hosts, receive_buffer=receive_buffer, backlog=backlog)
         self.changes: list[Transition] = []

@@ -7,6 +7,7 @@ import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support.backends import BACKLOG
 from tests.support.kept_port import keep_port
 
 PATIENCE = 60.0
@@ -59,6 +60,7 @@ class ThreadedBackend:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = BACKLOG
 
     def __init__(self, address: tuple[str, int], backend: ThreadedBackend) -> None:
         self.backend = backend

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.support.backends import BACKLOG
 from tests.support.proxy_fixture import OpenStage, ProxyFixture
 
 
@@ -26,7 +27,7 @@ async def open_stage() -> AsyncIterator[OpenStage]:
     async with AsyncExitStack() as closing:
 
         async def opened(
-            backends: int = 1, *, receive_buffer: int = 0, backlog: int = 100, **how: object
+            backends: int = 1, *, receive_buffer: int = 0, backlog: int = BACKLOG, **how: object
         ) -> ProxyFixture:
             stage = ProxyFixture(backends, receive_buffer=receive_buffer, backlog=backlog)
             await stage.open(**how)  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ async def is_served_at_once(stage: ProxyFixture, within: float = 0.1) -> bool:
 
 @pytest.mark.parametrize("crowd_size", [150, 1000])
 async def test_f4_slow_requests_all_reach_the_backends_at_once(open_stage: OpenStage, crowd_size: int) -> None:
-    stage = await open_stage(4, backlog=1024)
+    stage = await open_stage(4)
     all_are_there = asyncio.Event()
     heard = 0
 
