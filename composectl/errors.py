@@ -232,7 +232,7 @@ def not_added(service: str, reason: str) -> ComposectlError:
     )
 
 
-def canary_held(service: str) -> ComposectlError:
+def canary_paused(service: str) -> ComposectlError:
     return ComposectlError(
         f"the rollout of service `{service}` is paused at its canary",
         f"run `composectl rollout {service} --promote` or `--abort`",

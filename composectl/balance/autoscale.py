@@ -106,10 +106,10 @@ class Autoscaler:
         self._wanted.clear()
         self._panics_since = None
 
-    def decide(self, ready: int, desired: int, room: int | None = None) -> Decision:
+    def decide(self, ready: int, desired: int, capacity: int | None = None) -> Decision:
         """For a service of which so many replicas are ready now, of those that are `desired` until now.
 
-        `room`: this machine has memory for so many more; None where that is not looked at.
+        `capacity`: this machine has memory for so many more; None where that is not looked at.
         """
         if len(self._samples) < 2:
             return Decision(self.bounds.within(desired), "nothing is known yet")
@@ -126,8 +126,8 @@ class Autoscaler:
             reason = f"{reason}, after a delay of {self._config.scale_down_delay:g} s"
         if delayed < desired and now - self._since < self._config.stable_window:
             delayed = desired  # what is known is too short a time
-        if room is not None and delayed > desired + room:
-            delayed, reason = desired + room, f"{reason}, and too little memory for more"
+        if capacity is not None and delayed > desired + capacity:
+            delayed, reason = desired + capacity, f"{reason}, and too little memory for more"
         allowed = self.bounds.within(delayed)
         if allowed < delayed:
             reason = f"{reason}, at most {allowed}"

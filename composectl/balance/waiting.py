@@ -136,7 +136,7 @@ def _of_backend(backend: Backend, condition: Condition | None, check: PortCheck)
     if not backend.check_error:
         crashes = condition.state == RUNNING and condition.restarts > 0
         return explain_container(condition) if crashes else _waiting(condition, check.subject, "not checked yet")
-    error, (fact, hint) = backend.check_error, _reach(condition, check)
+    error, (fact, hint) = backend.check_error, _explain_port(condition, check)
     return _waiting(condition, check.subject, f"{error}, {fact}" if fact else error, hint)
 
 
@@ -166,7 +166,7 @@ def _health_error(condition: Condition) -> str:
     return f"{condition.health}, failed {'once' if failed == 1 else f'{failed} times'}"
 
 
-def _reach(condition: Condition, check: PortCheck) -> tuple[str, str]:
+def _explain_port(condition: Condition, check: PortCheck) -> tuple[str, str]:
     """What the container's listeners tell of a port that does not answer, and what to do."""
     if condition.listening is None or check.port is None:
         return "", ""

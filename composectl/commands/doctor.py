@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composectl.engine.swarm_client import SwarmEngine
 
 _FEW_FILES = 4096
-_OF_THE_ENGINE = ("engine", "reach", "swarm")
+_OF_THE_ENGINE = ("engine", "backends", "swarm")
 _OLDEST_OF_A_SWARM = (20, 10)
 _MARKS, _PLAIN_MARKS = "\N{BALLOT X}\N{CHECK MARK}", "-+"
 
@@ -107,7 +107,7 @@ def as_text(checks: Sequence[Check], encoding: str) -> str:
 
 def as_json(checks: Sequence[Check]) -> dict[str, Any]:
     """The same for machines; the keys are stable."""
-    return {"version": 1, "is_well": are_well(checks), "findings": [asdict(check) for check in checks]}
+    return {"version": 1, "is_well": are_well(checks), "checks": [asdict(check) for check in checks]}
 
 
 def check_nodes(nodes: Sequence[SwarmNode]) -> Check:
@@ -159,7 +159,7 @@ async def _engine(endpoint: Endpoint) -> list[Check]:
     except errors.ComposectlError as error:
         return [_missing("engine", error), *map(_unknown, _OF_THE_ENGINE[1:])]
     try:
-        checks = [await _check("engine", _version(engine)), await _check("reach", _reach(engine))]
+        checks = [await _check("engine", _version(engine)), await _check("backends", _backends(engine))]
         return [*checks, await _swarm(engine)]
     finally:
         engine.close()
@@ -170,7 +170,7 @@ async def _version(engine: Engine) -> str:
     return f"{version.engine}, API {version.spoken} of {version.oldest} to {version.newest}"
 
 
-async def _reach(engine: Engine) -> str:
+async def _backends(engine: Engine) -> str:
     from composectl.orchestrator.addressing import AUTO, choose_addressing
 
     return (await choose_addressing(AUTO, engine)).sentence

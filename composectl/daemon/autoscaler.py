@@ -92,7 +92,7 @@ class ServiceAutoscaler:
         self._read_resources(now)
         leases, cpu = self._service.pool.leases, self._resources.cpu
         self._autoscaler.observe(Sample(now, load, cpu, leases.requests))
-        decision = self._autoscaler.decide(self._service.pool.ready, self._desired, self._resources.room)
+        decision = self._autoscaler.decide(self._service.pool.ready, self._desired, self._resources.capacity)
         if decision.desired == self._desired or self._changing is not None or not self._is_free:
             return
         if not decision.desired:
@@ -111,7 +111,7 @@ class ServiceAutoscaler:
 
     @property
     def _is_free(self) -> bool:
-        """Whether nothing else makes or removes replicas, and no rollout is held."""
+        """Whether nothing else makes or removes replicas, and no rollout is paused."""
         return not self._daemon.scaling.locked() and self._service.canary is None
 
     def _read_resources(self, now: float) -> None:

@@ -119,10 +119,10 @@ class Daemon:
         return self.services[name]
 
     def check_no_canary(self) -> None:
-        """Raise `canary_held` where a rollout is paused: until it is decided, nothing is scaled or rolled out."""
+        """Raise `canary_paused` where a rollout is paused: until it is decided, nothing is scaled or rolled out."""
         for name, service in self.services.items():
             if service.canary is not None:
-                raise errors.canary_held(name)
+                raise errors.canary_paused(name)
 
     async def tick(self) -> None:
         """To be called once a second."""

@@ -72,7 +72,7 @@ def check_same_kind(info: DaemonInfo, *, stack: bool) -> None:
 
 
 def check_no_canary(status: Mapping[str, Any]) -> None:
-    """Raise `canary_held` where the `status` of a running composectl shows a canary."""
+    """Raise `canary_paused` where the `status` of a running composectl shows a canary."""
     for service in status["services"]:
         if any(backend.get("canary") for backend in service["backends"]):
-            raise errors.canary_held(service["service"])
+            raise errors.canary_paused(service["service"])

@@ -36,11 +36,11 @@ class OrchestratedRollout(ServiceRollout):
         return UpdateStep(parallel, self.pace.stop_first)
 
     async def _new(self) -> dict[str, str]:
-        wanted = await self.daemon.orchestrator.wanted(self.service.name)
-        return {replica_id: name for replica_id, name in wanted.items() if replica_id not in self.old}
+        desired = await self.daemon.orchestrator.desired_replicas(self.service.name)
+        return {replica_id: name for replica_id, name in desired.items() if replica_id not in self.old}
 
     async def _find_old(self) -> frozenset[str]:
-        return frozenset(await self.daemon.orchestrator.wanted(self.service.name))
+        return frozenset(await self.daemon.orchestrator.desired_replicas(self.service.name))
 
     async def _make_canary(self) -> Collection[str]:
         async with self._reverted_on_failure():
@@ -67,7 +67,7 @@ class OrchestratedRollout(ServiceRollout):
         self._report_ready()
 
     async def _has_old(self) -> bool:
-        return not self.old.isdisjoint(await self.daemon.orchestrator.wanted(self.service.name))
+        return not self.old.isdisjoint(await self.daemon.orchestrator.desired_replicas(self.service.name))
 
     async def _take_step(self, parallel: int) -> None:
         """Replace so many, and monitor the new ones. Raises ReplicaRejected."""
@@ -150,7 +150,7 @@ class OrchestratedRollout(ServiceRollout):
         """Whether this holds of the replicas that are to run, by id, before so many seconds are over."""
         now = asyncio.get_running_loop().time
         end = now() + seconds
-        while not holds((await self.daemon.orchestrator.wanted(self.service.name)).keys()):
+        while not holds((await self.daemon.orchestrator.desired_replicas(self.service.name)).keys()):
             if now() >= end:
                 return False
             await asyncio.sleep(_POLL_INTERVAL)

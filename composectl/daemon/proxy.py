@@ -68,8 +68,8 @@ async def _prepare_proxy(invocation: Invocation, config: ProxyConfig, zygote: Zy
         if isinstance(backends, TaskBackends):
             orchestrator = await follow_service(invocation, backends)
             undo.callback(orchestrator.close)
-            info(orchestrator.reach.sentence)
-            config = replace(config, backends=replace(backends, port=orchestrator.reach.port))
+            info(orchestrator.addressing.sentence)
+            config = replace(config, backends=replace(backends, port=orchestrator.addressing.port))
         else:
             orchestrator = await discover_self(invocation, backends, warning)
             undo.callback(orchestrator.close)

@@ -10,13 +10,13 @@ _UNKNOWN = "`--max-memory` has no effect: the memory of the engine's machine is 
 
 
 class Resources:
-    """`cpu`: the integral of `CpuMeter`. `room`: there is memory for so many more replicas; None where it is not asked.
+    """`cpu`: the integral of `CpuMeter`. `capacity`: so many more replicas fit into memory; None if not asked.
 
     One more replica is taken to need as much as the others do on average.
     """
 
     def __init__(self, daemon: Daemon, service: BalancedService) -> None:
-        self.room: int | None = None
+        self.capacity: int | None = None
         self._orchestrator = daemon.orchestrator
         self._service = service
         self._meter = CpuMeter()
@@ -36,16 +36,16 @@ class Resources:
         self._meter.read({id_: usage.cpu for id_, usage in used.items()})
         if self._service.autoscale.max_memory is not None:
             each = sum(usage.memory for usage in used.values()) / max(1, len(used))
-            self.room = self._room(self._service.autoscale.max_memory, each)
+            self.capacity = self._capacity(self._service.autoscale.max_memory, each)
 
     def grown(self, count: int) -> None:
         """So many replicas more were made, whose memory is not in use yet."""
-        if self.room is not None:
-            self.room = max(0, self.room - count)
+        if self.capacity is not None:
+            self.capacity = max(0, self.capacity - count)
 
     # Private
 
-    def _room(self, share: float, each: float) -> int | None:
+    def _capacity(self, share: float, each: float) -> int | None:
         memory = self._orchestrator.memory()
         if memory is None:
             self._service.notice(_UNKNOWN)

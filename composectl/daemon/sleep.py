@@ -12,7 +12,7 @@ from composectl.daemon.daemon import Daemon
 from composectl.daemon.retiring import remove_drained
 from composectl.daemon.service import BalancedService
 
-_PATIENCE = 5.0  # for the engine to tell that a container is paused
+_PAUSE_REPORTED_WITHIN = 5.0  # for the engine to tell that a container is paused
 _LEAVING = (Phase.DRAINING, Phase.DRAINED)
 
 
@@ -83,7 +83,7 @@ def was_woken(service: BalancedService) -> bool:
 async def _forget_paused(daemon: Daemon, service: BalancedService) -> None:
     """One that something else lets go on is then a new backend, and shows that the service is awake."""
     leaving = [backend for backend in service.pool.backends if backend.phase in _LEAVING]
-    await daemon.changes.wait_until(lambda: not any(map(_may_run, leaving)), _PATIENCE)
+    await daemon.changes.wait_until(lambda: not any(map(_may_run, leaving)), _PAUSE_REPORTED_WITHIN)
     if not any(map(_may_run, leaving)):
         forget_sleeping(service, "paused")
         return

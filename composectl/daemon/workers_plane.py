@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from composectl.daemon.workers import Worker, Workers
 
 _ABORT_TIMEOUT = 3.0
-Listening = Mapping[Port, Sequence[socket.socket]]
+ListeningSockets = Mapping[Port, Sequence[socket.socket]]
 
 
 class WorkersPlane:
@@ -58,7 +58,7 @@ class WorkersPlane:
         self._pool = pool
         self._workers = workers
         self._hooks = hooks
-        self._listening: Listening | None = None
+        self._listening: ListeningSockets | None = None
         self._canary = Canary(plan.name)
         limit = plan.balancing.max_in_flight
         self._capped = None if limit is None else CappedBackends(limit, workers.backend_numbers, self._is_known)
@@ -85,7 +85,7 @@ class WorkersPlane:
             total.update(by_port.get(port, {}))
         return dict(total)
 
-    async def serve(self, listening: Listening) -> None:
+    async def serve(self, listening: ListeningSockets) -> None:
         self._workers.start()
         self._listening = {port: listening[port] for port in self.plan.routing.own(self.plan.protocols)}
         for worker in self._workers:
@@ -213,14 +213,14 @@ class WorkersPlane:
         first = worker * len(backends) // len(self._workers)
         return backends[first:] + backends[:first]
 
-    def _send_sockets(self, worker: Worker, listening: Listening) -> None:
+    def _send_sockets(self, worker: Worker, listening: ListeningSockets) -> None:
         own = list(self._own_sockets(worker.number, listening))
         parts = [own[at : at + MAX_DESCRIPTORS] for at in range(0, len(own), MAX_DESCRIPTORS)] or [[]]
         for part in parts:
             ports = tuple(port for port, _ in part)
             worker.send(Serve(self.plan.name, ports, part is parts[-1]), [sock.fileno() for _, sock in part])
 
-    def _own_sockets(self, worker: int, listening: Listening) -> Iterator[tuple[Port, socket.socket]]:
+    def _own_sockets(self, worker: int, listening: ListeningSockets) -> Iterator[tuple[Port, socket.socket]]:
         """Every n-th socket of each address, so that each has a worker though there may be more of them."""
         for port, sockets in listening.items():
             seen = Counter[Any]()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)  # the daemon alone decides
 _STANDARD = 3  # input, output, error
-_PATIENCE = 5.0  # seconds, for workers whose daemon has gone
+_WORKERS_END_WITHIN = 5.0  # seconds, for workers whose daemon has gone
 
 
 class Zygote:
@@ -161,7 +161,7 @@ def _tell(end: socket.socket, message: object) -> None:
 
 def _end(running: set[int]) -> None:
     """Workers end with their daemon; one that does not is killed."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _WORKERS_END_WITHIN
     for pid in running:
         process = os.pidfd_open(pid)
         ready, _, _ = select.select([process], [], [], max(0, deadline - time.monotonic()))

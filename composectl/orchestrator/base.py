@@ -201,7 +201,7 @@ class Orchestrator:
 
     # Of one that chooses itself which replicas it replaces, and in which order
 
-    async def wanted(self, service: str) -> dict[str, str]:
+    async def desired_replicas(self, service: str) -> dict[str, str]:
         """The names of the replicas that are to run on, by id, whether or not they run yet."""
         raise NotImplementedError
 

@@ -67,7 +67,7 @@ class SwarmOrchestrator(Orchestrator):
         """Also tasks that have ended, as long as the managers know them."""
         return {task.id: self._name(service, task) for task in await self._tasks(service)}
 
-    async def wanted(self, service: str) -> dict[str, str]:
+    async def desired_replicas(self, service: str) -> dict[str, str]:
         return {task.id: self._name(service, task) for task in await self._tasks(service) if task.is_wanted}
 
     async def exited(self, service: str) -> list[ExitedContainer]:
@@ -79,7 +79,7 @@ class SwarmOrchestrator(Orchestrator):
 
     async def replaces_ended(self, service: str) -> bool:
         found = await self._engine.service(self._names[service])
-        return found is not None and (found.restarts_always or bool(await self.wanted(service)))
+        return found is not None and (found.restarts_always or bool(await self.desired_replicas(service)))
 
     async def ready_seconds(self, service: str) -> float:
         found = await self._engine.service(self._names[service])

@@ -27,7 +27,7 @@ class TaskBackends:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class TaskAddressing:
     """At which `port` of the container tasks are reached: on one of `networks`, ids, or at ports of their nodes."""
 
     port: int
@@ -41,15 +41,15 @@ class Reach:
 class TaskOrchestrator(SwarmOrchestrator):
     """Follows a service; `stop_grace_period` is that of the own container."""
 
-    def __init__(self, engine: SwarmEngine, service: str, reach: Reach, stop_grace_period: float) -> None:
+    def __init__(self, engine: SwarmEngine, service: str, addressing: TaskAddressing, stop_grace_period: float) -> None:
         refusal = errors.ComposectlError(
             f"the proxy follows the tasks of service `{service}`, and makes none",
             f"`docker service scale {service}=N` does",
         )
-        super().__init__(engine, {service: service}, {service: 0}, refusal, reach.networks)
+        super().__init__(engine, {service: service}, {service: 0}, refusal, addressing.networks)
         self.project = service
         self.stop_grace_period = stop_grace_period
-        self.reach = reach
+        self.addressing = addressing
         self._is_global = False
 
     def describe(self, service: str) -> str:
@@ -74,18 +74,18 @@ async def follow_service(invocation: Invocation, backends: TaskBackends) -> Task
         undo.callback(engine.close)
         service = await engine.existing(backends.service)
         own = await engine.self_container(self_id)
-        reach = choose_reach(service, backends.port, own.networks if own else None)
+        addressing = choose_task_addressing(service, backends.port, own.networks if own else None)
         undo.pop_all()
-    return TaskOrchestrator(engine, service.name, reach, own.stop_grace_period if own else math.inf)
+    return TaskOrchestrator(engine, service.name, addressing, own.stop_grace_period if own else math.inf)
 
 
-def choose_reach(service: SwarmService, port: int | None, networks: frozenset[str] | None) -> Reach:
+def choose_task_addressing(service: SwarmService, port: int | None, networks: frozenset[str] | None) -> TaskAddressing:
     """`networks`: the ids of those that this process is on, None for the host's. Raises ComposectlError."""
     if networks and (shared := networks & network_ids(service)):
-        return Reach(port or _lowest(service, target_ports(service)), shared)
+        return TaskAddressing(port or _lowest(service, target_ports(service)), shared)
     published = host_ports(service)
     if port in (None, *published) and published:
-        return Reach(port or published[0])
+        return TaskAddressing(port or published[0])
     what = f"does not publish port {port}" if port else "publishes no TCP port"
     raise errors.ComposectlError(
         f"service `{service.name}` {what} in host mode, and shares no network with this process",

@@ -21,7 +21,7 @@ from composectl.proxy.trusted_path import is_descriptor, resolve
 
 # A tenth of a second of the most requests that a core answers, several times over
 _CAPACITY: Final = 16_384
-_PAUSE: Final = 0.05
+_FLUSH_INTERVAL: Final = 0.05
 _LAST_SECONDS: Final = 1.0
 _Task = list[str] | Literal["reopen", "end"]
 STDOUT: Final = "-"
@@ -104,7 +104,7 @@ class AccessLog:
             self._internal_error = f"a fault in composectl: {error!r}"
             return
         if len(lines) == 1:
-            asyncio.get_running_loop().call_later(_PAUSE, self.flush)
+            asyncio.get_running_loop().call_later(_FLUSH_INTERVAL, self.flush)
 
     def flush(self) -> None:
         """Hand over the lines so far."""

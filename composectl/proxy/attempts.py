@@ -47,7 +47,7 @@ class Attempts(Queued):
         if lease is not None:
             self._send_to(lease)
         elif self._pool.leases.cap is not None:
-            self._hold()
+            self._enqueue_pinned()
         else:
             self.reject()
 
@@ -98,9 +98,9 @@ class Attempts(Queued):
         else:
             self.reject()
 
-    def _hold(self) -> None:
+    def _enqueue_pinned(self) -> None:
         """Let it wait for the backend that it needs, which is full."""
-        if self._queue.hold(self):
+        if self._queue.enqueue_pinned(self):
             self._enqueued()
         else:
             self.reject()

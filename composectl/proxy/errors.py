@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ErrorReason(StrEnum):
-    """Values are for scripts and logs; docs/reference/http.md describes the statuses that go with them."""
+    """Values are for scripts and logs; docs/reference/error-reasons.md has the statuses that go with them."""
 
     # The request is rejected
     BAD_CONTENT_LENGTH = "bad-content-length"

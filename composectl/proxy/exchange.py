@@ -295,7 +295,7 @@ class Exchange(ResponseReceiver):
         if lease is not None:
             self._send_to(lease)
         elif self._pool.leases.has(number):
-            self._hold()
+            self._enqueue_pinned()
         else:
             self._pool.leases.reject(ErrorReason.NO_SUCH_REPLICA)
             self._end_without(ErrorReason.NO_SUCH_REPLICA)

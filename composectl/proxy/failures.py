@@ -67,7 +67,7 @@ class Failures:
         if not pool.ready:
             return queue.enqueue(request)
         if pool.leases.is_full(self._backends):
-            return queue.hold(request)
+            return queue.enqueue_pinned(request)
         if not self._reached:
             self._backends = ()
             return queue.enqueue_refused(request, within=None if self._checked else _STOP_REPORTED_WITHIN)

@@ -173,7 +173,7 @@ async def serve(server: HttpServer, sockets: list[socket.socket], drain_seconds:
 
 
 def make_connection_limit(limit: int | None = None) -> ConnectionLimit:
-    """A gate for this process, whose limit of open files is raised as far as it may go.
+    """The connection limit of this process, whose limit of open files is raised as far as it may go.
 
     Without a `limit`, as many as can all be answered at once. Raises ComposectlError where the open files do not allow
     the `limit`, with a file for each client.

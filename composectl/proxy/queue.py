@@ -15,7 +15,7 @@ from composectl.proxy.seats import Seats
 # So many for each ready backend may be without a connection: all at once would overrun the backlog of the first one,
 # and leave nothing to the next.
 _DIALS_PER_BACKEND: Final = 32
-_PAUSE: Final = 0.01
+_ADMISSION_PAUSE: Final = 0.01
 _REFUSED_PAUSE: Final = 0.05
 NOT_QUEUED: Final = -1
 
@@ -68,7 +68,7 @@ class RequestQueue:
         self._seats = seats
         self._since = since
         self._waiting: OrderedDict[Queued, None] = OrderedDict()
-        self._held: OrderedDict[Queued, None] = OrderedDict()  # each waits for a certain backend, and others pass it
+        self._pinned: OrderedDict[Queued, None] = OrderedDict()  # each waits for a certain backend, and others pass it
         self._retries: OrderedDict[Queued, None] = OrderedDict()  # they wait for a slot of the retry budget
         self._admission: asyncio.Handle | None = None
         self._retry_admission: asyncio.Handle | None = None
@@ -78,7 +78,7 @@ class RequestQueue:
     @property
     def queued(self) -> int:
         """How many requests wait."""
-        return len(self._waiting) + len(self._held) + len(self._retries)
+        return len(self._waiting) + len(self._pinned) + len(self._retries)
 
     @property
     def must_queue(self) -> bool:
@@ -110,12 +110,12 @@ class RequestQueue:
             self._admission = asyncio.get_running_loop().call_later(_REFUSED_PAUSE, self._admit_waiting)
         return True
 
-    def hold(self, request: Queued) -> bool:
+    def enqueue_pinned(self, request: Queued) -> bool:
         """The same before all others, which pass it where there is room: the backend that it needs is full."""
         if not self._may_wait(request, self._timeout):
             return False
         if self._pool.has_room:
-            self._held[request] = None
+            self._pinned[request] = None
         else:
             self._waiting[request] = None
             self._waiting.move_to_end(request, last=False)
@@ -132,13 +132,13 @@ class RequestQueue:
     def remove(self, request: Queued) -> None:
         """It waits no longer, if it did."""
         self._waiting.pop(request, None)
-        self._held.pop(request, None)
+        self._pinned.pop(request, None)
         self._take_seats()
         self._retries.pop(request, None)
 
     def admit(self) -> None:
         """A backend has room: admit requests, once all backends that became ready at this moment are known."""
-        if (self._waiting or self._held) and self._admission is None:
+        if (self._waiting or self._pinned) and self._admission is None:
             self._admission = asyncio.get_running_loop().call_soon(self._admit_waiting)
 
     def admit_retries(self) -> None:
@@ -149,7 +149,7 @@ class RequestQueue:
     def sweep(self) -> None:
         """Reject requests whose time is over, and admit others; to be called once a second."""
         self._tick += 1
-        for queue in (self._held, self._waiting):
+        for queue in (self._pinned, self._waiting):
             for request in [waiting for waiting in queue if self._tick - waiting.queued_at > self._timeout]:
                 if request in queue:
                     del queue[request]
@@ -161,7 +161,7 @@ class RequestQueue:
     def close(self) -> None:
         """Reject all requests, from now on."""
         self._size = 0
-        for queue in (self._held, self._waiting, self._retries):
+        for queue in (self._pinned, self._waiting, self._retries):
             while queue:
                 queue.popitem(False)[0].reject()
         self._take_seats()
@@ -175,7 +175,7 @@ class RequestQueue:
             request.queued_since = time.monotonic_ns()
         elif self._tick - request.queued_at > seconds:
             return False
-        return len(self._waiting) + len(self._held) < self._size - self._elsewhere
+        return len(self._waiting) + len(self._pinned) < self._size - self._elsewhere
 
     @property
     def _elsewhere(self) -> int:
@@ -184,16 +184,16 @@ class RequestQueue:
 
     def _take_seats(self) -> None:
         if self._seats is not None:
-            self._seats.set(len(self._waiting) + len(self._held))
+            self._seats.set(len(self._waiting) + len(self._pinned))
         if self._since is not None:
             first = next(iter(self._waiting), None)
             self._since.set(0 if first is None else first.queued_since)
 
     def _admit_waiting(self) -> None:
         self._admission = None
-        if self._held:
-            self._held.update(self._waiting)
-            self._waiting, self._held = self._held, OrderedDict()
+        if self._pinned:
+            self._pinned.update(self._waiting)
+            self._waiting, self._pinned = self._pinned, OrderedDict()
         self._dialing = [request for request in self._dialing if request.is_dialing]
         pool = self._pool
         while self._waiting and pool.has_room and len(self._dialing) < _DIALS_PER_BACKEND * pool.ready:
@@ -202,7 +202,7 @@ class RequestQueue:
             _dequeue(request)
         self._take_seats()
         if self._waiting and pool.has_room:
-            self._admission = asyncio.get_running_loop().call_later(_PAUSE, self._admit_waiting)
+            self._admission = asyncio.get_running_loop().call_later(_ADMISSION_PAUSE, self._admit_waiting)
         else:
             self._dialing.clear()
 

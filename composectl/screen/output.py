@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _STDOUT, _STDERR = 1, 2
-_PATIENCE = 50  # milliseconds for a slow reader to catch up, once
+_READER_TIMEOUT = 50  # milliseconds for a slow reader to catch up, once
 _PIECE = 512  # a pipe or terminal that takes anything takes so much at once
 _GONE = getattr(select, "POLLERR", 0) | getattr(select, "POLLHUP", 0)
 
@@ -76,7 +76,7 @@ class UnfailingOutput(io.RawIOBase):
 
     def _takes_more(self) -> bool:
         """One that does not read is waited for once, and not again before it reads."""
-        self._is_stuck = not self._poll(0 if self._is_stuck else _PATIENCE)
+        self._is_stuck = not self._poll(0 if self._is_stuck else _READER_TIMEOUT)
         return not self._is_stuck
 
     def _poll(self, milliseconds: int) -> int:

@@ -18,7 +18,7 @@ FOUND = {
     "compose": r"`\S+` \d+\.\d+\S*",
     "endpoint": r"unix://\S+, named by .+",
     "engine": r"\d+\.\d+\S*, API 1\.\d+ of 1\.\d+ to 1\.\d+",
-    "reach": r"replicas are reached at their own addresses: the engine's networks answer at [\d.]+",
+    "backends": r"replicas are reached at their own addresses: the engine's networks answer at [\d.]+",
     "swarm": r"none, which only `up --swarm` needs",
     "folder": r"\S+, for the sockets of running composectls",
     "ports": r"any can be listened on",
@@ -39,7 +39,7 @@ COMPOSE: Missing = {
 }
 ENGINE: Missing = {
     "engine": (f"cannot connect to the Docker Engine at {NO_ENGINE}", "is it running? try `docker info`"),
-    "reach": ("not known", "fix the problems above first"),
+    "backends": ("not known", "fix the problems above first"),
     "swarm": ("not known", "fix the problems above first"),
 }
 LOW_PORTS: Missing = {
@@ -79,7 +79,7 @@ def tells(project: ComposeProject, missing: Missing, **how: str | None) -> int:
     machine = project.composectl("doctor", "--json", **how)
     report = json.loads(machine.stdout)
     assert (report["version"], report["is_well"]) == (1, not missing)
-    assert re.fullmatch(expected, "".join(line(**finding) for finding in report["findings"])), machine.stdout
+    assert re.fullmatch(expected, "".join(line(**check) for check in report["checks"])), machine.stdout
 
     assert (machine.returncode, machine.stderr, text.stderr) == (text.returncode, "", "")
     return text.returncode

@@ -38,7 +38,5 @@ def test_a_service_is_balanced_scaled_and_rolled_out(project: ComposeProject) ->
     assert all(ask(project.port).is_whole for _ in range(6))
     assert project.run("port", "echo", "9090") == f"0.0.0.0:{project.port}\n"
 
-    engine = next(
-        check for check in json.loads(project.run("doctor", "--json"))["findings"] if check["what"] == "engine"
-    )
+    engine = next(check for check in json.loads(project.run("doctor", "--json"))["checks"] if check["what"] == "engine")
     assert engine["is_well"]

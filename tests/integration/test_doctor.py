@@ -16,7 +16,7 @@ pytestmark = pytest.mark.one_process
 
 NO_ENGINE = "unix:///nonexistent/docker.sock"
 NOT_KNOWN = """\
-✗ reach       not known
+✗ backends    not known
               hint: fix the problems above first
 ✗ swarm       not known
               hint: fix the problems above first
@@ -97,11 +97,11 @@ def test_for_machines(place: Workspace, has_compose: dict[str, str]) -> None:
     found = doctor(place, "--json", DOCKER_HOST=NO_ENGINE, **has_compose)
     report = json.loads(found.stdout)
     assert (found.returncode, report["version"], report["is_well"]) == (1, 1, False)
-    findings = {finding["what"]: finding for finding in report["findings"]}
+    checks = {check["what"]: check for check in report["checks"]}
     ours = ["folder", "ports", "https", "tls", "open files"]
-    assert list(findings) == ["compose", "endpoint", "engine", "reach", "swarm", *ours]
-    assert findings["engine"]["is_well"] is False
-    assert findings["compose"] == {
+    assert list(checks) == ["compose", "endpoint", "engine", "backends", "swarm", *ours]
+    assert checks["engine"]["is_well"] is False
+    assert checks["compose"] == {
         "what": "compose",
         "is_well": True,
         "found": f"`{has_compose['COMPOSECTL_COMPOSE']}` 2.40.3",

@@ -13,7 +13,7 @@ class SteppingOrchestrator(FakeOrchestrator):
     can_choose_victim = False
     slow = False
 
-    async def wanted(self, service: str) -> dict[str, str]:
+    async def desired_replicas(self, service: str) -> dict[str, str]:
         return {replica.id: replica.name for of, revision, replica in self.made if of == service}
 
     async def begin_update(self, service: str, revision: Revision | None, step: UpdateStep) -> None:

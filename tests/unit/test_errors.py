@@ -225,7 +225,7 @@ MET_IN = {
         "service `{}` publishes {} port {}, which {} of {} can bind": "test_several_replicas_cannot_hold_a_udp_port_that_is_kept",
         "{} is published twice, by {}": "test_two_services_cannot_have_one_port",
     },
-    "e2e/test_reach.py": {
+    "e2e/test_backend_address.py": {
         "`--backend-address {}` cannot be combined with `--handover`: the replicas are reached by `{}`": "test_a_successor_reaches_them_as_they_are_made",
     },
     "e2e/test_refuses_machines.py": {

@@ -30,12 +30,12 @@ class Service:
         self._at = self._load = self._cpu = 0.0
         self._requests = 0
 
-    def second(self, load: float, cpu: float = 0.0, room: int | None = None) -> int:
+    def second(self, load: float, cpu: float = 0.0, capacity: int | None = None) -> int:
         self._at, self._load, self._cpu = self._at + 1, self._load + load, self._cpu + cpu
         self._requests += load > 0
         self.autoscaler.observe(Sample(self._at, self._load, self._cpu, self._requests))
         ready = min(self.desired[-self._start - 1 :])
-        decision = self.autoscaler.decide(ready, self.desired[-1], room)
+        decision = self.autoscaler.decide(ready, self.desired[-1], capacity)
         self.decisions.append(decision)
         self.desired.append(decision.desired)
         return decision.desired
@@ -186,10 +186,10 @@ def test_of_load_and_cpu_the_larger_wins() -> None:
 def test_without_memory_for_more_it_does_not_grow_and_may_shrink() -> None:
     service = Service(ReplicaRange(1, 100))
     service.seconds([20] * 100)
-    assert set(service.seconds([90] * 100, room=0)) == {2}
+    assert set(service.seconds([90] * 100, capacity=0)) == {2}
     assert service.decisions[-1].reason == "90.0 in flight over 6 s, and too little memory for more"
-    assert service.seconds([90] * 3, room=1) == [3, 4, 5]
-    assert service.seconds([0] * 200, room=0)[-1] == 1
+    assert service.seconds([90] * 3, capacity=1) == [3, 4, 5]
+    assert service.seconds([0] * 200, capacity=0)[-1] == 1
 
 
 def test_without_a_request_for_long_enough_it_sleeps_where_it_may() -> None:

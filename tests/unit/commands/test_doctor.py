@@ -19,7 +19,7 @@ async def report(folder: Path, bridge_addresses: list[str]) -> str:
     async with engine.serving():
         checks = await examine(Invocation(Options(), None, None, environ, folder))
     printed = as_text(checks, "utf-8")
-    assert are_well(checks) == ("✗ reach" not in printed)
+    assert are_well(checks) == ("✗ backends" not in printed)
     return printed
 
 
@@ -27,7 +27,7 @@ async def test_networks_that_do_not_answer_and_the_ports_instead(tmp_path: Path)
     assert (
         """\
 ✓ engine      20.10.24, API 1.41 of 1.12 to 1.41
-✓ reach       replicas are reached at ports of 127.0.0.1: 255.255.255.255 on the engine's network does not answer
+✓ backends    replicas are reached at ports of 127.0.0.1: 255.255.255.255 on the engine's network does not answer
 """
         in await report(tmp_path, ["255.255.255.255"])
     )
@@ -35,6 +35,6 @@ async def test_networks_that_do_not_answer_and_the_ports_instead(tmp_path: Path)
 
 async def test_one_that_answers_is_enough(tmp_path: Path) -> None:
     assert (
-        "✓ reach       replicas are reached at their own addresses: the engine's networks answer at 127.0.0.1\n"
+        "✓ backends    replicas are reached at their own addresses: the engine's networks answer at 127.0.0.1\n"
         in await report(tmp_path, ["255.255.255.255", "127.0.0.1"])
     )

@@ -33,7 +33,7 @@ def test_only_what_is_needed_must_be_well() -> None:
 def test_the_keys_for_machines() -> None:
     payload = json.loads(json.dumps(as_json([WELL, MISSING, LACKING])))
     assert (payload["version"], payload["is_well"]) == (1, False)
-    assert payload["findings"][1:] == [
+    assert payload["checks"][1:] == [
         {"what": "engine", "is_well": False, "found": "none answers", "hint": "start it", "is_needed": True},
         {"what": "ports", "is_well": False, "found": "from 1024 on", "hint": "be root", "is_needed": False},
     ]

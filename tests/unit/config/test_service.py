@@ -37,15 +37,15 @@ def test_a_policy_that_is_none_is_refused(name: str, hint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "holding"),
+    ("typed", "queue"),
     [
         ({}, QueueConfig(30, 1000)),
         ({"queue_timeout": "5", "queue_size": "20"}, QueueConfig(5, 20)),
         ({"queue_timeout": "0"}, QueueConfig(0, 1000)),
     ],
 )
-def test_how_long_requests_wait_and_how_many(typed: dict[str, str], holding: QueueConfig) -> None:
-    assert balancing(**typed).queue == holding
+def test_how_long_requests_wait_and_how_many(typed: dict[str, str], queue: QueueConfig) -> None:
+    assert balancing(**typed).queue == queue
 
 
 @pytest.mark.parametrize("text", ["", "00", "-1", "1.5", "ten"])

@@ -94,7 +94,7 @@ def test_requests_that_were_refused_as_they_came_are_told_by_the_reason() -> Non
     assert samples(seen(watched), "composectl_bad_requests_total") == {("tls",): 2, ("bad-request",): 1}
 
 
-def test_phases_and_what_is_held_and_in_flight() -> None:
+def test_phases_and_what_is_queued_and_in_flight() -> None:
     watched = RecordedPool(3)
     watched.eject(1)
     assert watched.pool.leases.acquire()

@@ -273,7 +273,7 @@ async def test_one_that_was_paused_and_something_else_lets_go_on_is_awake(
 async def test_one_that_goes_on_before_its_pause_is_told_of_is_awake(
     elastic: Elastic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sleep, "_PATIENCE", 0.01)
+    monkeypatch.setattr(sleep, "_PAUSE_REPORTED_WITHIN", 0.01)
     monkeypatch.setattr(elastic.orchestrator, "report_health", lambda *_: None)
     monkeypatch.setattr(elastic.service, "_balancing", BalancingConfig(sleep_mode="pause"))
     elastic.service.range = ReplicaRange(0, 5)

@@ -100,12 +100,12 @@ async def test_the_tasks_that_run_are_its_replicas(fake: FakeSwarm, stack: Stack
     replicas = await stack.replicas("echo")
     assert sorted(replica.number for replica in replicas) == [1, 2, 3, 4, 5, 6]
     assert {replica.node for replica in replicas} == {"n1", "n2", "n3"}
-    assert {replica.name for replica in replicas} == set((await stack.wanted("echo")).values())
+    assert {replica.name for replica in replicas} == set((await stack.desired_replicas("echo")).values())
 
 
 async def test_a_task_that_is_told_to_stop_is_not_wanted(fake: FakeSwarm, stack: StackOrchestrator) -> None:
     task = fake.stop_task(3)
-    assert task["ID"] not in await stack.wanted("echo")
+    assert task["ID"] not in await stack.desired_replicas("echo")
     assert task["ID"] in await stack.containers("echo")
     assert await stack.exited("echo") == []
 
@@ -132,12 +132,12 @@ async def test_nothing_ails_a_stack_in_which_all_is_well(fake: FakeSwarm, stack:
     fake.tasks = fake.of("lab_echo")
     for task in fake.tasks:
         task["Labels"] = {}
-    assert await stack.conditions(list(await stack.wanted("echo")), ()) == []
+    assert await stack.conditions(list(await stack.desired_replicas("echo")), ()) == []
     assert fake.asked.count("list_tasks") == 2  # one of them is the test's
 
 
 async def test_what_ails_a_task_is_told_with_its_last_lines(fake: FakeSwarm, stack: StackOrchestrator) -> None:
-    well = list(await stack.wanted("echo"))
+    well = list(await stack.desired_replicas("echo"))
     task = fake.task(3)
     task["Status"] |= {"State": "starting", "Err": ""}
     fake.logs[f"tasks/{task['ID']}"] = frame("connecting to the database")
@@ -291,7 +291,7 @@ async def test_an_update_outlives_the_election_of_a_leader(fake: FakeSwarm, stac
     await stack.begin_update("echo", None, UpdateStep(2))
     fake.refusal = (503, "rpc error: code = Unknown desc = The swarm does not have a leader.")
     step = asyncio.create_task(stack.continue_update("echo", UpdateStep(2)))
-    look = asyncio.create_task(stack.wanted("echo"))
+    look = asyncio.create_task(stack.desired_replicas("echo"))
     await fake.has_been_asked("list_tasks", 1)
     await fake.has_been_asked("inspect_service", fake.asked.count("inspect_service") + 1)
     fake.refusal = None

@@ -13,7 +13,13 @@ import pytest
 from composectl.compose.options import Invocation, Options
 from composectl.engine.swarm import SwarmService
 from composectl.errors import ComposectlError
-from composectl.orchestrator.swarm_service import Reach, TaskBackends, TaskOrchestrator, choose_reach, follow_service
+from composectl.orchestrator.swarm_service import (
+    TaskAddressing,
+    TaskBackends,
+    TaskOrchestrator,
+    choose_task_addressing,
+    follow_service,
+)
 from tests.support.fake_orchestrator import make_daemon
 from tests.support.fake_swarm import FakeSwarm
 from tests.unit.engine.test_swarm_ports import HOST, MESH, service
@@ -35,18 +41,18 @@ async def following(swarm: FakeSwarm, name: str = "lab_echo", port: int | None =
 
 
 @pytest.mark.parametrize(
-    ("found", "port", "networks", "reach"),
+    ("found", "port", "networks", "addressing"),
     [
-        (service(MESH, HOST), None, None, Reach(9090)),
-        (service(MESH, HOST), 9090, frozenset({"n2"}), Reach(9090)),
-        (service(MESH, HOST, **ON_N1), None, frozenset({"n1", "n2"}), Reach(80, frozenset({"n1"}))),
-        (service(**ON_N1), 81, frozenset({"n1"}), Reach(81, frozenset({"n1"}))),
+        (service(MESH, HOST), None, None, TaskAddressing(9090)),
+        (service(MESH, HOST), 9090, frozenset({"n2"}), TaskAddressing(9090)),
+        (service(MESH, HOST, **ON_N1), None, frozenset({"n1", "n2"}), TaskAddressing(80, frozenset({"n1"}))),
+        (service(**ON_N1), 81, frozenset({"n1"}), TaskAddressing(81, frozenset({"n1"}))),
     ],
 )
 def test_a_common_network_is_better_than_a_port_of_the_node(
-    found: SwarmService, port: int | None, networks: frozenset[str] | None, reach: Reach
+    found: SwarmService, port: int | None, networks: frozenset[str] | None, addressing: TaskAddressing
 ) -> None:
-    assert choose_reach(found, port, networks) == reach
+    assert choose_task_addressing(found, port, networks) == addressing
 
 
 @pytest.mark.parametrize(
@@ -58,18 +64,18 @@ def test_a_common_network_is_better_than_a_port_of_the_node(
 )
 def test_what_cannot_be_reached_is_told_with_both_ways(found: SwarmService, port: int | None, words: str) -> None:
     with pytest.raises(ComposectlError, match=f"service `shop_echo` {words}, and shares no network") as refused:
-        choose_reach(found, port, frozenset({"n2"}))
+        choose_task_addressing(found, port, frozenset({"n2"}))
     assert "`mode: host`" in refused.value.hint
 
 
 def test_on_a_common_network_the_port_has_to_be_known() -> None:
     with pytest.raises(ComposectlError, match="service `shop_echo` exposes no TCP port"):
-        choose_reach(service(**ON_N1), None, frozenset({"n1"}))
+        choose_task_addressing(service(**ON_N1), None, frozenset({"n1"}))
 
 
 async def test_the_desired_number_is_that_of_the_tasks(swarm: FakeSwarm, tmp_path: Path) -> None:
     orchestrator = await following(swarm)
-    assert (orchestrator.reach, orchestrator.stop_grace_period) == (Reach(8080), math.inf)
+    assert (orchestrator.addressing, orchestrator.stop_grace_period) == (TaskAddressing(8080), math.inf)
     daemon = make_daemon(orchestrator, tmp_path / "composectl")
     watching = asyncio.create_task(orchestrator.watch(daemon))
     async with asyncio.timeout(PATIENCE):

@@ -197,7 +197,7 @@ async def test_d10_retries_add_at_most_a_fifth_when_all_reset(open_stage: OpenSt
     assert stage.pool.leases.counters().requests == attempts
 
 
-async def test_d10_so_it_is_where_requests_are_held(open_stage: OpenStage) -> None:
+async def test_d10_so_it_is_where_requests_are_queued(open_stage: OpenStage) -> None:
     stage = await open_stage(3, queue=QueueConfig())
     for backend in stage.backends:
         backend.play(reset)

@@ -73,7 +73,7 @@ async def test_p4_the_connection_goes_on_after_it(open_stage: OpenStage) -> None
     assert status(await client.until(b"ok")) == 200
 
 
-async def test_p4_each_is_held_for_its_own_time(open_stage: OpenStage) -> None:
+async def test_p4_each_is_queued_for_its_own_time(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage, queue=QueueConfig(10))
     first = await held(stage)
     stage.seconds_pass(5)
@@ -85,7 +85,7 @@ async def test_p4_each_is_held_for_its_own_time(open_stage: OpenStage) -> None:
     await second.until(UNAVAILABLE)
 
 
-async def test_p4_no_more_are_held_than_may_be(open_stage: OpenStage) -> None:
+async def test_p4_no_more_are_queued_than_may_be(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage, queue=QueueConfig(30, size=2))
     waiting = [await held(stage), await held(stage)]
     client = await stage.client()
@@ -96,9 +96,9 @@ async def test_p4_no_more_are_held_than_may_be(open_stage: OpenStage) -> None:
     assert [status(await client.until(b"ok")) for client in waiting] == [200, 200]
 
 
-@pytest.mark.parametrize("holding", [QueueConfig(0), QueueConfig(0, 0)])
-async def test_d5_without_a_queue_no_request_waits(open_stage: OpenStage, holding: QueueConfig) -> None:
-    stage = await without_backends(open_stage, queue=holding)
+@pytest.mark.parametrize("config", [QueueConfig(0), QueueConfig(0, 0)])
+async def test_d5_without_a_queue_no_request_waits(open_stage: OpenStage, config: QueueConfig) -> None:
+    stage = await without_backends(open_stage, queue=config)
     client = await stage.client()
     await client.send(GET)
     assert status(await client.until(UNAVAILABLE)) == 503  # no sweep is waited for
@@ -173,7 +173,7 @@ async def test_p4_when_no_backend_is_ready_the_rest_stays_queued(open_stage: Ope
     assert [status(await client.until(b"ok")) for client in clients] == [200] * 40
 
 
-async def test_p4_a_thousand_are_held_without_a_task_and_all_answered(open_stage: OpenStage) -> None:
+async def test_p4_a_thousand_are_queued_without_a_task_and_all_answered(open_stage: OpenStage) -> None:
     raise_open_files()
     stage = await without_backends(open_stage)
     stage.backend.play(answers(OK))
@@ -223,7 +223,7 @@ async def test_p4_e5_the_rest_of_a_queued_upload_is_not_read(open_stage: OpenSta
     await backend.exactly(sent)
 
 
-async def test_p4_an_upload_that_was_turned_away_closes_the_connection(open_stage: OpenStage) -> None:
+async def test_p4_an_upload_that_was_rejected_closes_the_connection(open_stage: OpenStage) -> None:
     stage = await without_backends(open_stage)
     client = await held(stage, post(b"x", 1000))
     stage.seconds_pass(31)
@@ -426,7 +426,7 @@ async def test_p4_waiting_adds_nothing_to_the_latency_of_a_backend(open_stage: O
     assert slowest < 300
 
 
-async def test_p4_d7_a_post_that_a_backend_may_have_got_is_not_held(open_stage: OpenStage) -> None:
+async def test_p4_d7_a_post_that_a_backend_may_have_got_is_not_queued(open_stage: OpenStage) -> None:
     stage = await open_stage(queue=QueueConfig())
     client, backend = await stage.ask(post(b"hello"))
     await backend.head()
