@@ -16,7 +16,8 @@ def machine() -> str:
     """The processor, its cores and the kernel."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     cores = os.cpu_count()
-    return f"{model[1] if model else platform.machine()}, {cores} cores, {platform.system()} {platform.release()}"
+    kernel = f"{platform.system()} {platform.release().partition('-')[0]}"
+    return f"{model[1] if model else platform.machine()}, {cores} cores, {kernel}"
 
 
 def versions(peers: Iterable[Peer]) -> dict[str, str]:

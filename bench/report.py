@@ -25,8 +25,8 @@ stopped meanwhile. Shown are medians, the range in brackets; a ratio is the medi
 `composectl` draws its live table on a terminal all the time, `composectl-quiet` does not, and of
 `composectl-interpreted` nothing is compiled. `composectl-watched` draws it and logs, while another terminal runs
 `status --watch`, a dashboard is open, and its metrics are scraped every second; beside it, `composectl-quiet` is
-measured while these look at another composectl. Where backends are killed, each is a process of its own, a turn takes
-20 s, there are two rounds, and HAProxy checks its servers every 200 ms.
+measured while these look at another composectl. Where backends are killed, each is a process of its own. A turn
+then takes 20 s, there are two rounds, and HAProxy checks its servers every 200 ms.
 `nginx-tuned` has larger buffers, of 64 KiB each; `go` is Go's `httputil.ReverseProxy` as it comes, `go-tuned` keeps
 more connections, and `go-pooled` its buffers, too. Calls of gRPC go over HTTP/2 without TLS on both sides, to four
 nghttpd; h2load sends them where all are alike. Over HTTPS, all serve one certificate (ECDSA, P-256) by TLS 1.3; h2load

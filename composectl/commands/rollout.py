@@ -31,6 +31,7 @@ def rollout(invocation: Invocation, /, services: Sequence[str], promote: bool, a
 
     The compose files and images are read as they are now. A new replica serves before an old one leaves. A new one that
     does not become ready, or that fails more requests than the old ones, is removed, and the old ones stay.
+    `deploy.update_config` of a service can change both.
 
     \b
     composectl rollout

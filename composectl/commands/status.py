@@ -35,8 +35,8 @@ _CPU_SHARE = 0.02  # of the time, at most, for answers: the composectl that is a
 def status(invocation: Invocation, services: Sequence[str], watched: bool, as_json: bool, every: bool) -> int:
     """Show the backends of each service.
 
-    The exit code is 0 if every service has a ready replica or sleeps, 3 if one does not, 1 if no composectl runs, and
-    130 after Ctrl-C. Without a terminal, --watch prints the replicas that are ready, then each change.
+    The exit code is 0 if every service has a ready replica or sleeps, and 3 if one does not. It is 1 if no composectl
+    runs, and 130 after Ctrl-C. Without a terminal, --watch prints the replicas that are ready, then each change.
 
     \b
     composectl status

@@ -35,7 +35,7 @@ class AccessLogConfig:
 
 @dataclass(frozen=True, slots=True)
 class AdminConfig:
-    """None for a port that was not asked for. `dashboard_control`: the page gives orders, with its token."""
+    """None for a port that was not asked for. `dashboard_control`: the page sends commands, with its token."""
 
     metrics: Address | None = None
     dashboard: Address | None = None

@@ -100,7 +100,8 @@ class Option:
 
     @property
     def metavar(self) -> str:
-        return "NAME" if isinstance(self.kind, click.Choice) else self.kind.name
+        name = "NAME" if isinstance(self.kind, click.Choice) else self.kind.name
+        return f"[{name}]" if self.alone else name
 
     def collect(self, parsed: list[Any], name: str) -> Any:
         """Several values, as the field has them. Raises ComposectlError for an address that is there twice."""

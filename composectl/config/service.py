@@ -154,7 +154,7 @@ class RolloutConfig:
 
     Both are None for what `deploy.update_config` of each service says.
     `ready_timeout`: the seconds to become ready, None for as long as the HEALTHCHECK says. `canary`: the share of the
-    requests at which one is held first.
+    requests at which one is paused first.
     """
 
     parallel: int | None = None

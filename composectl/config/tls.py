@@ -20,7 +20,7 @@ class TlsConfig:
     `domains`: the names for which they are made. `acme_email` and `acme_server`: the account, and the directory of the
     authority, by default that of Let's Encrypt. `port`: the only one of the host that takes TLS; None for all.
     `redirect`: the one at which plain HTTP is sent on to HTTPS. `hsts`: the seconds for which browsers are to use TLS
-    alone, 0 for no word of it. `strict_sni`: clients that name another server, or none, are refused.
+    alone, None for no word of it. `strict_sni`: clients that name another server, or none, are refused.
     """
 
     certificates: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class TlsConfig:
     acme_server: str = "https://acme-v02.api.letsencrypt.org/directory"
     port: int | None = None
     redirect: int | None = None
-    hsts: int = 0
+    hsts: int | None = None
     strict_sni: bool = False
 
     @property

@@ -301,7 +301,7 @@ PATH = Value(
     {"type": "string", "pattern": f"^{_PATH}$"},
 )
 GRPC_SERVICE = Value(
-    "[SERVICE]",
+    "SERVICE",
     lambda text: "" if text == "false" else _matched(_GRPC_SERVICE, text)[0],
     "the name of a gRPC service, or true for the whole server",
     ["shop.Cart"],
@@ -372,7 +372,7 @@ ACME_SERVER = Value(
     ["https://ca.example/dir"],
 )
 BACKEND_TLS = Value(
-    "[CHECK]",
+    "CHECK",
     str,
     "verify, insecure, or a file of authorities",
     ["verify", "ca.pem"],
@@ -389,10 +389,10 @@ REPLICAS = Value(
     ["10", "2..10"],
     _number_or_text(r"^(0|[1-9][0-9]{0,8})(\.\.[1-9][0-9]{0,8})?$", minimum=0, maximum=999_999_999),
 )
-WORKERS = Value("N", _workers, "a number of processes from 1 to 64, or auto", ["2", "auto"], words=("auto",))
+WORKERS = Value("N|auto", _workers, "a number of processes from 1 to 64, or auto", ["2", "auto"], words=("auto",))
 CONTAINER_PORT = whole_number("N", most=65535, expected="a port from 1 to 65535")
 STICKY = Value(
-    "[KIND:NAME]",
+    "KIND:NAME",
     _sticky,
     "cookie:NAME or header:NAME, with a field that reaches backends as it came",
     ["cookie:JSESSIONID", "header:X-User-Id"],

@@ -233,6 +233,10 @@ IMPOSSIBLE = (
         "not_balanced",
     ),
     Impossible(
-        "one port of two services", "up --balance echo=2 --balance web=2 -d", "`echo` and `web`", "change", "same_port"
+        "one port of two services, without a route",
+        "up --balance echo=2 --balance web=2 -d",
+        "`echo` and `web`",
+        "change",
+        "same_port",
     ),
 )
