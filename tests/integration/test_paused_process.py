@@ -49,7 +49,7 @@ async def test_d2_p10_a_paused_replica_costs_time_and_no_request(tmp_path: Path)
         replicas = [await running.enter_async_context(replica()) for _ in range(2)]
         addresses = [address for address, _ in replicas]
         proxy = await running.enter_async_context(
-            measured_proxy(tmp_path, addresses, "--response-timeout", "1", "--name", "edge")
+            measured_proxy(tmp_path, addresses, "--response-timeout", "3", "--name", "edge")
         )
         await proxy.said("-> ready")
         os.kill(replicas[0][1], signal.SIGSTOP)
@@ -64,7 +64,7 @@ async def test_d2_p10_a_paused_replica_costs_time_and_no_request(tmp_path: Path)
 async def test_d2_p10_with_all_paused_it_is_a_504_until_they_go_on(tmp_path: Path) -> None:
     async with AsyncExitStack() as running:
         address, pid = await running.enter_async_context(replica())
-        proxy = await running.enter_async_context(measured_proxy(tmp_path, [address], "--response-timeout", "1"))
+        proxy = await running.enter_async_context(measured_proxy(tmp_path, [address], "--response-timeout", "3"))
         os.kill(pid, signal.SIGSTOP)
         client = await proxy.client()
         await client.send(get("/"))

@@ -109,7 +109,7 @@ def test_a_key_that_cannot_be_used_is_told_before_anything_starts(place: Workspa
 @pytest.mark.slow
 def test_a_drained_backend_keeps_its_sessions_until_the_drain_timeout(place: Workspace) -> None:
     first, other = place.backend(), place.backend()
-    proxy = place.proxy(first, other, words=("--sticky", "--drain-timeout", "3", "--name", "edge"))
+    proxy = place.proxy(first, other, words=("--sticky", "--drain-timeout", "8", "--name", "edge"))
     assert place.comes_to("ready", "ready")
     browser = Browser()
     home = browser.home(proxy)
@@ -119,7 +119,7 @@ def test_a_drained_backend_keeps_its_sessions_until_the_drain_timeout(place: Wor
         assert wait_until(lambda: "maintenance" in place.phases())
         assert browser.home(proxy) == home
         assert {ask(proxy.port, host=HOST).backend for _ in range(4)} == {first.address, other.address} - {home}
-        assert "its sessions stay for 3 s" in drained.result().stderr
+        assert "its sessions stay for 8 s" in drained.result().stderr
     assert browser.home(proxy) != home
     assert place.status()["totals"]["sessions_moved"] == 1
     proxy.ends_by(signal.SIGINT)

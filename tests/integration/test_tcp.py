@@ -149,7 +149,7 @@ def test_what_begins_as_tls_and_is_none_is_told_of_truly(place: Workspace, proto
 
 def test_the_end_waits_for_connections_and_then_resets_them(place: Workspace) -> None:
     with serving(greet) as backend:
-        proxy = place.proxy(words=("--backend", backend, "--protocol", "tcp", "--drain-timeout", "1"))
+        proxy = place.proxy(words=("--backend", backend, "--protocol", "tcp", "--drain-timeout", "4"))
         assert place.comes_to("ready")
         with socket.create_connection((HOST, proxy.port), PATIENCE) as client:
             assert client.recv(100) == b"220 ready\r\n"

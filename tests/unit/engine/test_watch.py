@@ -156,6 +156,7 @@ async def test_h18_a_replica_with_odd_labels_is_followed_as_any_other(
         assert "engine lost" not in story.reports
 
 
+@pytest.mark.usefixtures("_no_collector")
 async def test_h13_a_thousand_events_a_second_do_not_hold_up_the_loop(fake: FakeEngine, engine: Engine) -> None:
     fake.run(*(container(number) for number in range(1, 11)))
     turns: list[float] = []

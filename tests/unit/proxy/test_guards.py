@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import ip_network
 
 import pytest
 
+from composectl.proxy import guards
 from composectl.proxy.guards import Guards, make_guards
 from composectl.proxy.limits import GuardConfig, Limits
 from composectl.proxy.protocol import Protocol
@@ -152,6 +154,13 @@ async def test_a_connection_that_is_allowed_is_relayed(open_stage: OpenStage) ->
 # Rates
 
 
+@pytest.fixture
+def _still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic_ns()
+    monkeypatch.setattr(guards, "monotonic_ns", lambda: now)
+
+
+@pytest.mark.usefixtures("_still_clock")
 async def test_a_client_that_asks_too_often_gets_429_and_when_to_ask_again(open_stage: OpenStage) -> None:
     stage = await answered(open_stage, rate_limit=RateLimit(1, 3600, 4))
     client = await stage.client()
@@ -196,6 +205,7 @@ async def test_requests_in_a_row_are_refused_in_their_order(open_stage: OpenStag
     assert seen == [200] + [429] * 39
 
 
+@pytest.mark.usefixtures("_still_clock")
 async def test_http2_streams_are_counted_each(open_stage: OpenStage) -> None:
     stage = await answered(open_stage, rate_limit=ONE_AN_HOUR)
     client = await http2(stage)

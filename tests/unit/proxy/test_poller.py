@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import uvloop
 
 from composectl.proxy.poller import poller
+from tests.support.descriptors import in_use
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -23,8 +22,7 @@ def _descriptors_after_a_loop(new_loop: Callable[[], asyncio.AbstractEventLoop])
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_use_one())
     del runner
-    gc.collect()
-    return len(list(Path("/proc/self/fd").iterdir()))
+    return in_use()
 
 
 async def _use_one() -> None:

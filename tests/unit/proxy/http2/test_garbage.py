@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,14 +10,6 @@ from composectl.proxy.exchange import Exchange
 from tests.support.http2_backend import OK, Http2Wire
 from tests.support.http2_client import GET, Http2Client
 from tests.support.proxy_fixture import ProxyFixture
-
-
-@pytest.fixture
-def _no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("_no_collector")
