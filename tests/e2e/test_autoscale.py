@@ -49,6 +49,7 @@ def test_it_grows_with_the_load_and_shrinks_without_it(project: ComposeProject) 
 
 
 @pytest.mark.slow
+@pytest.mark.serial
 @pytest.mark.usefixtures("backend_image")
 def test_of_five_thousand_requests_none_fails_as_it_grows_to_five_and_shrinks(project: ComposeProject) -> None:
     project.write(BUSY, backend=BACKEND_IMAGE)

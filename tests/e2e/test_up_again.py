@@ -165,11 +165,17 @@ def test_a_service_that_is_not_balanced_yet_is_refused(two: ComposeProject) -> N
 def test_those_that_started_first_leave_first_if_that_is_said(two: ComposeProject) -> None:
     (first,) = {container.id for container in two.containers() if str(container.name).endswith("1")}
     (second,) = ids(two) - {first}
+    before = since(two, 1)
     two.engine.containers.get(first).restart(timeout=0)
-    assert wait_until(lambda: two.has_ready(2))
+    assert wait_until(lambda: since(two, 1) not in (None, before) and two.has_ready(2))
     two.run("scale", "echo=1", "--oldest-first")
     assert ids(two) == {first}
     assert second not in ids(two)
+
+
+def since(project: ComposeProject, number: int) -> str | None:
+    """When the replica of this number came to its phase; None while there is none."""
+    return {each["number"]: str(each["since"]) for each in project.status()["backends"]}.get(number)
 
 
 def running(project: ComposeProject) -> list[str]:

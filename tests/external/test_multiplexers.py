@@ -14,6 +14,7 @@ from tests.support.command_line import command_line
 from tests.support.proxy_process import Workspace
 from tests.support.wait import wait_until
 
+LINES = 24
 DOWN = {"tmux": "Down", "screen": "\x1b[B"}
 
 
@@ -25,7 +26,7 @@ class Tmux:
         self._environment = environment
 
     def start(self, command: str) -> None:
-        self._run("new-session", "-d", "-x", "80", "-y", "24", command)
+        self._run("new-session", "-d", "-x", "80", "-y", f"{LINES}", command)
         self._run("set-option", "-g", "remain-on-exit", "on")
 
     def type(self, key: str) -> None:
@@ -65,7 +66,8 @@ class GnuScreen:
         copy = self._folder / "copy"
         copy.unlink(missing_ok=True)
         self._run("-S", self._name, "-X", "hardcopy", str(copy))
-        return copy.read_text(errors="replace") if wait_until(copy.exists) else ""
+        assert wait_until(lambda: copy.exists() and copy.read_bytes().count(b"\n") >= LINES)
+        return copy.read_text(errors="replace")
 
     def close(self) -> None:
         self._run("-S", self._name, "-X", "quit")
@@ -114,7 +116,7 @@ def test_keys_choose_drain_and_end(multiplexer: Multiplexer, place: Workspace) -
 
 def test_the_table_fits(multiplexer: Multiplexer) -> None:
     lines = multiplexer.text.rstrip("\n").splitlines()
-    assert len(lines) <= 24
+    assert len(lines) <= LINES
     assert lines[0].startswith("proxy ")
     assert sum(bool(re.match(r"[> ]\d ", line)) for line in lines) == 3
 

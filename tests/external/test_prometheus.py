@@ -28,7 +28,7 @@ EXPRESSIONS = [target["expr"] for panel in GRAFANA["panels"] for target in panel
 def scraped(place: Workspace) -> Iterator[ProxyProcess]:
     """A proxy with metrics, of whose three backends one is dead; some requests were answered, and some were not."""
     backends = [place.backend() for _ in range(3)]
-    words = ("--metrics", "0", "--response-timeout", "1", "--name", "edge", "--policy", "round-robin")
+    words = ("--metrics", "0", "--response-timeout", "3", "--name", "edge", "--policy", "round-robin")
     proxy = place.proxy(*backends, words=words)
     assert place.comes_to("ready", "ready", "ready")
     backends[2].close()

@@ -31,8 +31,8 @@ SMALL = """\
 def test_h5_a_killed_replica_loses_only_what_was_in_flight(story: Scenario) -> None:
     story.serve(3)
     with story.under_load("kill -9 of one of three, slow requests in flight") as load:
-        load.ask_slowly(6, 6.0, "POST")
-        load.ask_slowly(60, 6.0)
+        load.ask_slowly(6, 12.0, "POST")
+        load.ask_slowly(60, 12.0)
         assert wait_until(lambda: all(backend["in_flight"] > 20 for backend in story.project.status()["backends"]))
         doomed = story.container(2)
         doomed.kill()
