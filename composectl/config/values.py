@@ -389,7 +389,7 @@ REPLICAS = Value(
     ["10", "2..10"],
     _number_or_text(r"^(0|[1-9][0-9]{0,8})(\.\.[1-9][0-9]{0,8})?$", minimum=0, maximum=999_999_999),
 )
-WORKERS = Value("N|auto", _workers, "a number of processes from 1 to 64, or auto", ["2", "auto"], words=("auto",))
+WORKERS = Value("N", _workers, "a number of processes from 1 to 64, or auto", ["2", "auto"], words=("auto",))
 CONTAINER_PORT = whole_number("N", most=65535, expected="a port from 1 to 65535")
 STICKY = Value(
     "KIND:NAME",
