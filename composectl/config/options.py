@@ -191,7 +191,7 @@ OPTIONS = (
     _guard(
         "tls-cert",
         kinds.FILE,
-        "Terminate TLS with this certificate, in PEM; repeat it for other names.",
+        "Terminate TLS with this certificate, in PEM; repeat it.",
         (TlsConfig, "certificates"),
     ),
     _guard("tls-key", kinds.FILE, "Use this key for the certificate; repeat it.", (TlsConfig, "keys")),

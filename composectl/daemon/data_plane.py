@@ -147,7 +147,7 @@ class DataPlane:
         self._servers: dict[Port, HttpServer] = {}
         for port, protocol in protocols.items():
             ends = ends_tls(balancing.tls, port, protocol)
-            hsts = (balancing.tls.hsts or 0) if ends else 0
+            hsts = balancing.tls.hsts if ends else None
             upstream = self._make_upstream(port, protocol, hsts, checked=port.target == checked)
             if port in hosts:
                 upstreams = make_upstreams(upstream, balancing.limits, speaks_http1=ends)
@@ -230,7 +230,7 @@ class DataPlane:
 
     # Private
 
-    def _make_upstream(self, port: Port, protocol: PortProtocol, hsts: int, *, checked: bool) -> Upstream:
+    def _make_upstream(self, port: Port, protocol: PortProtocol, hsts: int | None, *, checked: bool) -> Upstream:
         balancing = self._balancing
         connections = ConnectionPool(
             port.target,

@@ -39,7 +39,7 @@ class ConnectionPool(BackendStreams):
         identify: bool = True,
         connect_timeout: float = CONNECT_TIMEOUT,
         tell_number: bool = False,
-        hsts: int = 0,
+        hsts: int | None = None,
         tls: BackendTls | None = None,
         own_transports: bool = CAN_POLL,
     ) -> None:

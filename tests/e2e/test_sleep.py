@@ -108,14 +108,13 @@ def test_the_first_request_waits_little_longer_than_the_container_takes_to_start
     project: ComposeProject, mode: str
 ) -> None:
     project.run("up", "--balance", "echo=0..2", "--sleep-after", "1s", "--sleep-mode", mode, "-d")
-    own, waits = seconds_to_start(project), []
+    own = seconds_to_start(project)
     for _ in range(3):
         assert asleep(project)
         assert wait_until(lambda: [found.status for found in project.containers()] == [STATES[mode]])
         began = time.monotonic()
         assert ask(project.port).is_whole
-        waits.append(time.monotonic() - began)
-    assert min(waits) < own + SECONDS_MORE, waits
+        assert time.monotonic() - began < own + SECONDS_MORE
 
 
 @pytest.mark.slow

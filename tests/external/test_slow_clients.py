@@ -40,9 +40,9 @@ async def test_f6_p9_slow_clients_of_three_kinds_delay_no_other(port: int) -> No
 
 
 async def attack(url: str, *words: str) -> str:
-    """What slowhttptest says of it, without its colours; it probes by itself, and ten seconds are too late."""
+    """What slowhttptest says of it, without its colours; it probes by itself, and a second is too late."""
     large = "large" if "-X" in words else ""
-    arguments = ("-c", CONNECTIONS, "-r", CONNECTIONS, "-l", SECONDS, "-p", "10", "-u", url + large, *words)
+    arguments = ("-c", CONNECTIONS, "-r", CONNECTIONS, "-l", SECONDS, "-p", "1", "-u", url + large, *words)
     return re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", await said_by("slowhttptest", *arguments))
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from statistics import median
 
 import pytest
 
@@ -91,7 +92,7 @@ def test_its_throughput_is_that_of_the_backends_alone(place: Workspace) -> None:
 
     asyncio.run(play())
     assert backends.most == 1
-    assert min(ratios) <= MOST, ratios  # what others do on this machine is not in the best round
+    assert median(ratios) <= MOST, ratios
 
 
 @asynccontextmanager
